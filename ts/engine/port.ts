@@ -1,0 +1,170 @@
+/**
+ * The engine port: the one seam between the TypeScript face and whatever computes the physics.
+ *
+ * A call on the hot path costs more in crossing than in physics, so nothing is passed as an argument: caller and engine
+ * share a *frame*, one Float64Array. The caller writes cells, makes a call without arguments, reads cells. The layout is
+ * stated here and in `src/binding/frame.rs`; a test compares the two.
+ */
+
+export type EngineKind = 'native' | 'wasm' | 'ts'
+
+/** Cells of the frame. `in` cells are written by the caller, `out` cells by the engine. Times are ms, voltages V, resistances Ω. */
+export const FRAME = {
+  /** in: slot of the route, from {@link Engine.intern} */
+  SLOT: 0,
+  /** in: time in ms; NaN lets the engine read its own monotonic clock */
+  NOW: 1,
+  /** in: telemetry; a negative or non-finite value is noise and keeps the component's last pressure */
+  LATENCY_MS: 2,
+  ERROR_RATE: 3,
+  SATURATION: 4,
+  /** in: voltage of the request, V */
+  VOLTAGE: 5,
+  /** in: law for this call only; −1 takes the route's own */
+  LAW: 6,
+  /** in, closed loop: tier 0 (bulk) … 4 (critical); −1 when VOLTAGE decides */
+  TIER: 7,
+  /** in, closed loop: the key's place inside its tier, [0, 1); NaN draws one */
+  KEY: 8,
+  /** in: permit to release; out: permit granted, −1 when refused */
+  PERMIT: 9,
+  /** in, closed loop: outcome of the released permit, an {@link OUTCOME} */
+  OUTCOME: 10,
+  /** in, closed loop: age of the event-loop queue this request waited in, ms */
+  QUEUE_AGE_MS: 11,
+  /** in, closed loop: saturation of the process, [0, 1] */
+  PROCESS_SATURATION: 12,
+
+  /** out: bit set of {@link STATUS} */
+  STATUS: 16,
+  RESISTANCE: 17,
+  /** out: an index into {@link MODES} */
+  MODE: 18,
+  MODE_BEFORE: 19,
+  /** out: ms until the scar has decayed enough for this voltage; NaN when decay alone will not do */
+  RETRY_AFTER_MS: 20,
+  MOMENTUM: 21,
+  SCAR: 22,
+  DELTA_T_MS: 23,
+  PRESSURE_MAGNITUDE: 24,
+  TICKS: 25,
+  TIMESTAMP: 26,
+  /** out: voltage the decision was made with, V */
+  DECIDED_VOLTAGE: 27,
+
+  /** state block, in and out of readState / writeState: see {@link STATE} */
+  STATE: 32,
+  /** stats block, out of readStats: see {@link STATS} */
+  STATS: 64,
+  LENGTH: 128,
+} as const
+
+/** Bits of FRAME.STATUS. */
+export const STATUS = {
+  ALLOW: 1,
+  /** a tick happened in this call: the out cells describe it */
+  TICKED: 2,
+  /** a component of this sample was noise */
+  REJECTED: 4,
+  /** … and it was the route's first */
+  FIRST_REJECTED: 8,
+  /** the slot no longer holds the route (evicted by another thread): intern again and retry */
+  STALE: 16,
+} as const
+
+export const MODES = ['BOOTSTRAP', 'OPERATIONAL', 'CIRCUIT_BREAKER'] as const
+
+export const OUTCOME = { SUCCESS: 0, FAILURE: 1, IGNORED: 2 } as const
+
+/** Cells of the state block, relative to FRAME.STATE. */
+export const STATE = {
+  MODE: 0,
+  LATENCY: 1,
+  ERROR: 2,
+  SATURATION: 3,
+  PREVIOUS_LATENCY: 4,
+  PREVIOUS_ERROR: 5,
+  PREVIOUS_SATURATION: 6,
+  MOMENTUM: 7,
+  SCAR: 8,
+  RESISTANCE: 9,
+  TICKS: 10,
+  LAST_UPDATED_AT: 11,
+  RECOVERY_STARTED_AT: 12,
+  TUNER_MEAN: 13,
+  TUNER_VARIANCE: 14,
+  TUNER_COUNT: 15,
+  REJECTED_SAMPLES: 16,
+  LAW: 17,
+  LENGTH: 18,
+} as const
+
+/**
+ * Cells of a law, the numbers a route is governed by, in the order `defineLaw` takes them.
+ * Derived in `ts/law.ts` from PhysicsConfig, SLOConfig, AutoTunerConfig and the profile.
+ */
+export const LAW = {
+  BASE_RESISTANCE: 0,
+  DECAY_RATE: 1,
+  SCAR_FACTOR: 2,
+  DAMPING_FACTOR: 3,
+  CRITICAL_PRESSURE: 4,
+  BREAK_MULTIPLIER: 5,
+  BOOTSTRAP_TICKS: 6,
+  MIN_DELTA_T: 7,
+  TANH_SCALE: 8,
+  BASELINE_LATENCY_MS: 9,
+  BASELINE_ERROR_RATE: 10,
+  BASELINE_SATURATION: 11,
+  WEIGHT_LATENCY: 12,
+  WEIGHT_ERROR: 13,
+  WEIGHT_SATURATION: 14,
+  DEADLINE_MS: 15,
+  /** 1 when the tuner sets the break point, 0 when it is static */
+  TUNER: 16,
+  TUNER_WINDOW: 17,
+  TUNER_SENSITIVITY: 18,
+  TUNER_MIN_FLOOR: 19,
+  TUNER_HARD_CEILING: 20,
+  TUNER_WARMUP_TICKS: 21,
+  TUNER_RECOVERY_MULTIPLIER: 22,
+  MAX_DURATION_MS: 23,
+  MIN_LIMIT: 24,
+  MAX_LIMIT: 25,
+  INITIAL_LIMIT: 26,
+  LENGTH: 32,
+} as const
+
+/** What the face asks of an engine. None of these throws for bad telemetry; none waits; none reads the network. */
+export interface Engine {
+  readonly kind: EngineKind
+  /** The shared cells. Read it anew for every call: an engine whose memory grew hands out a new view. */
+  readonly frame: Float64Array
+  /** One tick of the open loop for FRAME.SLOT. */
+  route(): void
+  /** Rows of four cells [slot, latencyMs, errorRate, saturation]; valid until the next call of `batch`. At most {@link BATCH_ROWS}. */
+  batch(): Float64Array
+  /** Ticks the first `rows` rows at FRAME.NOW; each row becomes [slot, resistance, mode, status]. */
+  routeBatch(rows: number): void
+  /** Slot of a route, made when new; may evict the least recently used (see {@link Engine.evicted}). */
+  intern(routeId: string): number
+  /** Slot of a route that exists, or −1. Does not count as use. */
+  find(routeId: string): number
+  /** Next slot whose route was evicted since this was last asked; −1: no more; −2: too many to tell, forget every slot. */
+  evicted(): number
+  remove(slot: number): void
+  routeIds(): string[]
+  /** Adds a law, or replaces law `id`; returns its id. Law 0 is the default of every new route. At most 65,535. */
+  defineLaw(params: Float64Array, id?: number): number
+  setLaw(slot: number, law: number): void
+  /** Fills the state block. */
+  readState(slot: number): void
+  /** Overwrites the route with the state block. */
+  writeState(slot: number): void
+  /** Adds trauma: the scar decays to FRAME.NOW, then grows by `ohms`. */
+  scar(slot: number, ohms: number): void
+  /** Frees what the engine holds. Calls after it are ignored. */
+  close(): void
+}
+
+export const BATCH_ROWS = 4096

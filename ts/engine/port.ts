@@ -46,11 +46,10 @@ export const FRAME = {
   MOMENTUM: 21,
   SCAR: 22,
   DELTA_T_MS: 23,
-  PRESSURE_MAGNITUDE: 24,
-  TICKS: 25,
-  TIMESTAMP: 26,
-  /** out: voltage the decision was made with, V */
-  DECIDED_VOLTAGE: 27,
+  TICKS: 24,
+  TIMESTAMP: 25,
+  /** out: three cells, the pressure's latency, error and saturation */
+  PRESSURE: 26,
 
   /** state block, in and out of readState / writeState: see {@link STATE} */
   STATE: 32,

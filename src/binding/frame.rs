@@ -1,0 +1,158 @@
+//! The frame: the cells that JavaScript and the engine share. The same layout, named alike, is in `ts/engine/port.ts`.
+
+use crate::{
+    engine::{Decision, Handle, Slot},
+    physics::{
+        mode::Mode,
+        pressure::Sample,
+        tick::{RouteState, Tick},
+        tuner::Moments,
+    },
+    units::Millis,
+};
+
+/// Cells of a frame.
+pub const FRAME_CELLS: usize = 128;
+/// Cells of a row of a batch.
+pub const ROW_CELLS: usize = 4;
+
+/// Indices into a frame.
+pub mod cell {
+    pub const SLOT: usize = 0;
+    pub const NOW: usize = 1;
+    pub const LATENCY_MS: usize = 2;
+    pub const ERROR_RATE: usize = 3;
+    pub const SATURATION: usize = 4;
+    pub const VOLTAGE: usize = 5;
+    pub const LAW: usize = 6;
+
+    pub const STATUS: usize = 16;
+    pub const RESISTANCE: usize = 17;
+    pub const MODE: usize = 18;
+    pub const MODE_BEFORE: usize = 19;
+    pub const RETRY_AFTER_MS: usize = 20;
+    pub const MOMENTUM: usize = 21;
+    pub const SCAR: usize = 22;
+    pub const DELTA_T_MS: usize = 23;
+    pub const TICKS: usize = 24;
+    pub const TIMESTAMP: usize = 25;
+    pub const PRESSURE: usize = 26;
+
+    pub const STATE: usize = 32;
+}
+
+/// Bits of the status cell.
+pub mod status {
+    pub const ALLOW: u32 = 1;
+    pub const TICKED: u32 = 2;
+    pub const REJECTED: u32 = 4;
+    pub const FIRST_REJECTED: u32 = 8;
+    pub const STALE: u32 = 16;
+}
+
+/// The frame's cells.
+pub type Cells = [f64; FRAME_CELLS];
+
+fn tick_status(tick: &Tick, first_rejected: bool) -> u32 {
+    let rejected = if tick.rejected { status::REJECTED } else { 0 };
+    let first = if first_rejected { status::FIRST_REJECTED } else { 0 };
+    status::TICKED | rejected | first
+}
+
+/// A law's number from a cell: negative means the route's own.
+fn law_id(cell: f64) -> Option<u16> {
+    (cell >= 0.0).then_some(cell as u16)
+}
+
+/// `route`: one tick for the slot in the frame, the decision into the frame.
+#[inline]
+pub fn route(handle: &mut Handle, frame: &mut Cells, now_ms: Millis) {
+    let sample = Sample {
+        latency_ms: frame[cell::LATENCY_MS],
+        error_rate: frame[cell::ERROR_RATE],
+        saturation: frame[cell::SATURATION],
+    };
+    let voltage = frame[cell::VOLTAGE];
+    let law = law_id(frame[cell::LAW]);
+    match handle.route(frame[cell::SLOT] as Slot, &sample, voltage, law, now_ms) {
+        Some(decision) => write_decision(frame, &decision),
+        None => frame[cell::STATUS] = f64::from(status::STALE),
+    }
+}
+
+#[inline]
+fn write_decision(frame: &mut Cells, decision: &Decision) {
+    let Decision { allow, retry_after_ms, tick, state } = decision;
+    let bits = tick_status(tick, decision.first_rejected()) | u32::from(*allow);
+    frame[cell::STATUS] = f64::from(bits);
+    frame[cell::RESISTANCE] = state.resistance;
+    frame[cell::MODE] = f64::from(state.mode as u8);
+    frame[cell::MODE_BEFORE] = f64::from(tick.mode_before as u8);
+    frame[cell::RETRY_AFTER_MS] = retry_after_ms.unwrap_or(f64::NAN);
+    frame[cell::MOMENTUM] = state.momentum;
+    frame[cell::SCAR] = state.scar;
+    frame[cell::DELTA_T_MS] = tick.delta_t_ms;
+    frame[cell::PRESSURE..cell::PRESSURE + 3].copy_from_slice(&state.pressure);
+    frame[cell::TICKS] = f64::from(state.ticks);
+    frame[cell::TIMESTAMP] = state.last_updated_ms;
+}
+
+/// `routeBatch`: rows of [slot, latencyMs, errorRate, saturation] become [slot, resistance, mode, status].
+pub fn route_batch(handle: &mut Handle, rows: &mut [f64], now_ms: Millis) {
+    for row in rows.chunks_exact_mut(ROW_CELLS) {
+        let sample = Sample { latency_ms: row[1], error_rate: row[2], saturation: row[3] };
+        match handle.tick(row[0] as Slot, &sample, now_ms) {
+            Some(done) => {
+                row[1] = done.resistance;
+                row[2] = f64::from(done.mode as u8);
+                row[3] = f64::from(tick_status(&done.tick, done.first_rejected));
+            }
+            None => row[3] = f64::from(status::STALE),
+        }
+    }
+}
+
+/// Fills the state block.
+pub fn write_state(frame: &mut Cells, state: &RouteState) {
+    let block = [
+        f64::from(state.mode as u8),
+        state.pressure[0],
+        state.pressure[1],
+        state.pressure[2],
+        state.previous_pressure[0],
+        state.previous_pressure[1],
+        state.previous_pressure[2],
+        state.momentum,
+        state.scar,
+        state.resistance,
+        f64::from(state.ticks),
+        state.last_updated_ms,
+        state.recovery_started_ms,
+        state.moments.mean,
+        state.moments.variance,
+        f64::from(state.moments_count),
+        f64::from(state.rejected_samples),
+        f64::from(state.law),
+    ];
+    frame[cell::STATE..cell::STATE + block.len()].copy_from_slice(&block);
+}
+
+/// The state that the state block spells.
+pub fn read_state(frame: &Cells) -> RouteState {
+    let c = |i: usize| frame[cell::STATE + i];
+    RouteState {
+        mode: Mode::from_index(c(0) as u8).unwrap_or(Mode::Bootstrap),
+        pressure: [c(1), c(2), c(3)],
+        previous_pressure: [c(4), c(5), c(6)],
+        momentum: c(7),
+        scar: c(8),
+        resistance: c(9),
+        ticks: c(10) as u32,
+        last_updated_ms: c(11),
+        recovery_started_ms: c(12),
+        moments: Moments { mean: c(13), variance: c(14) },
+        moments_count: c(15) as u32,
+        rejected_samples: c(16) as u32,
+        law: c(17) as u16,
+    }
+}

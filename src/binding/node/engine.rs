@@ -1,0 +1,115 @@
+//! What is rare: routes by name, laws, states. A class, made by `#[napi]`.
+
+use std::rc::Rc;
+
+use napi::{
+    Env, JsString, Result,
+    bindgen_prelude::{Float64Array, Object, Utf16String},
+};
+use napi_derive::napi;
+
+use super::hot::Hot;
+use crate::{
+    binding::frame,
+    engine::{Engine, Evicted, Handle, Limits, Name, Slot},
+    physics::law::Law,
+};
+
+/// The native engine behind the port in `ts/engine/port.ts`.
+#[napi]
+pub struct NativeEngine {
+    hot: Rc<Hot>,
+}
+
+fn name_of(route_id: JsString) -> Result<Name> {
+    Ok(Name::from_utf16(&route_id.into_utf16()?))
+}
+
+#[napi]
+impl NativeEngine {
+    /// An engine of at most `maxRoutes` routes over `frame` and `batch`.
+    #[napi(constructor)]
+    pub fn new(max_routes: u32, frame: Float64Array, batch: Float64Array) -> Result<Self> {
+        let engine = Engine::new(Limits::of_routes(max_routes));
+        Ok(Self { hot: Hot::new(Handle::new(engine), frame, batch)? })
+    }
+
+    /// The functions of the hot path: `route`, `routeBatch`, `nothing`.
+    #[napi]
+    pub fn hot<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        self.hot.functions(env)
+    }
+
+    /// Slot of a route, made when new.
+    #[napi]
+    pub fn intern(&self, route_id: JsString) -> Result<Slot> {
+        let name = name_of(route_id)?;
+        Ok(self.hot.with(|handle, _, now| handle.intern(name, now)))
+    }
+
+    /// Slot of a route that exists, or −1.
+    #[napi]
+    pub fn find(&self, route_id: JsString) -> Result<i64> {
+        let name = name_of(route_id)?;
+        Ok(self.hot.with(|handle, _, _| handle.find(&name)).map_or(-1, i64::from))
+    }
+
+    /// Next evicted slot, −1: no more, −2: all.
+    #[napi]
+    pub fn evicted(&self) -> i64 {
+        match self.hot.with(|handle, _, _| handle.evicted()) {
+            Some(Evicted::Slot(slot)) => slot.into(),
+            Some(Evicted::All) => -2,
+            None => -1,
+        }
+    }
+
+    /// Forgets a route.
+    #[napi]
+    pub fn remove(&self, slot: Slot) {
+        self.hot.with(|handle, _, _| handle.remove(slot));
+    }
+
+    /// All route names.
+    #[napi]
+    pub fn route_ids(&self) -> Vec<Utf16String> {
+        let names = self.hot.with(|handle, _, _| handle.engine().names());
+        names.iter().map(|name| Utf16String::from(name.to_utf16())).collect()
+    }
+
+    /// Adds a law, or replaces law `id`; −1 when there is no room or no such law.
+    #[napi]
+    pub fn define_law(&self, cells: Float64Array, id: Option<u32>) -> i64 {
+        let law = Law::from_cells(&cells);
+        let id = id.map(|id| u16::try_from(id).unwrap_or(u16::MAX));
+        self.hot.with(|handle, _, _| handle.define_law(law, id)).map_or(-1, i64::from)
+    }
+
+    /// Puts a route under a law.
+    #[napi]
+    pub fn set_law(&self, slot: Slot, law: u32) -> bool {
+        u16::try_from(law).is_ok_and(|law| self.hot.with(|handle, _, _| handle.set_law(slot, law)))
+    }
+
+    /// Fills the state block; false when the slot is vacant.
+    #[napi]
+    pub fn read_state(&self, slot: Slot) -> bool {
+        self.hot.with(|handle, cells, _| handle.state(slot).map(|state| frame::write_state(cells, &state))).is_some()
+    }
+
+    /// Overwrites the route with the state block; false when the slot is vacant.
+    #[napi]
+    pub fn write_state(&self, slot: Slot) -> bool {
+        self.hot.with(|handle, cells, _| handle.restore(slot, frame::read_state(cells)))
+    }
+
+    /// Adds trauma.
+    #[napi]
+    pub fn scar(&self, slot: Slot, ohms: f64) {
+        self.hot.with(|handle, _, now| handle.traumatise(slot, ohms, now));
+    }
+}
+
+/// Crosses and comes back: the unit that the benchmarks measure in.
+#[napi]
+pub fn noop() {}

@@ -1,0 +1,173 @@
+//! The hot path: functions without arguments or results over a frame that both sides see.
+//!
+//! A function registered by hand costs a third of one made by `#[napi]`, and a cell of shared memory nothing, so the hot
+//! path is this: JavaScript writes cells, calls, reads cells. A [`Hot`] belongs to one thread, the one that made it.
+
+use std::{cell::UnsafeCell, ffi::c_void, ptr, rc::Rc};
+
+use napi::{
+    Env, Result, check_status,
+    bindgen_prelude::{Float64Array, FromNapiValue, Function, JsObjectValue, Object},
+    sys,
+};
+
+use crate::{
+    binding::frame::{self, Cells, FRAME_CELLS, cell},
+    clock::MonotonicClock,
+    engine::Handle,
+};
+
+/// What the hot functions of one engine share.
+pub struct Hot {
+    inner: UnsafeCell<Inner>,
+}
+
+pub struct Inner {
+    pub handle: Handle,
+    pub clock: MonotonicClock,
+    frame: Shared,
+    batch: Shared,
+}
+
+/// Memory of a Float64Array that JavaScript never detaches (it stays inside the package) and that is kept alive here.
+struct Shared {
+    data: *mut f64,
+    len: usize,
+    /// Owns the memory behind `data`.
+    _owner: Float64Array,
+}
+
+impl Shared {
+    fn new(mut array: Float64Array) -> Self {
+        // SAFETY: only the address is taken; it is read and written by `cells` alone, on the thread JavaScript runs on.
+        let cells = unsafe { array.as_mut() };
+        Self { data: cells.as_mut_ptr(), len: cells.len(), _owner: array }
+    }
+
+    /// The cells.
+    ///
+    /// # Safety
+    ///
+    /// No JavaScript may run while the slice lives, and no other slice of the same memory may.
+    unsafe fn cells(&mut self) -> &mut [f64] {
+        // SAFETY: `_owner` keeps the allocation alive and its backing store does not move; the caller excludes aliases.
+        unsafe { std::slice::from_raw_parts_mut(self.data, self.len) }
+    }
+}
+
+impl Inner {
+    /// The frame, and the handle to decide with.
+    ///
+    /// # Safety
+    ///
+    /// As [`Shared::cells`].
+    unsafe fn split(&mut self) -> (&mut Handle, &mut Cells, f64) {
+        // SAFETY: passed on to the caller; the length was checked when the frame came in.
+        let cells: &mut Cells = unsafe { self.frame.cells() }.try_into().expect("length checked by Hot::new");
+        let now = cells[cell::NOW];
+        let now = if now.is_nan() { self.clock.coarse_ms() } else { now };
+        (&mut self.handle, cells, now)
+    }
+}
+
+impl Hot {
+    /// Takes a frame of [`FRAME_CELLS`] cells and a batch of any length.
+    pub fn new(handle: Handle, frame: Float64Array, batch: Float64Array) -> Result<Rc<Self>> {
+        if frame.len() != FRAME_CELLS {
+            return Err(napi::Error::from_reason(format!("frame must have {FRAME_CELLS} cells, got {}", frame.len())));
+        }
+        let clock = MonotonicClock::new();
+        let inner = Inner { handle, clock, frame: Shared::new(frame), batch: Shared::new(batch) };
+        Ok(Rc::new(Self { inner: UnsafeCell::new(inner) }))
+    }
+
+    /// Runs `f` with what is inside and the frame; `f` must not call JavaScript.
+    pub fn with<T>(&self, f: impl FnOnce(&mut Handle, &mut Cells, f64) -> T) -> T {
+        // SAFETY: `Hot` is neither Send nor Sync, every entry runs to its end without calling JavaScript, so this is
+        // the only live reference to what is inside.
+        let inner = unsafe { &mut *self.inner.get() };
+        // SAFETY: the same.
+        let (handle, cells, now) = unsafe { inner.split() };
+        f(handle, cells, now)
+    }
+
+    fn with_batch(&self) {
+        // SAFETY: as in `with`.
+        let inner = unsafe { &mut *self.inner.get() };
+        // SAFETY: as in `with`; frame and batch are different arrays, made so by the one caller.
+        let (rows, now) = unsafe {
+            let (_, cells, now) = inner.split();
+            (cells[cell::SLOT] as usize * frame::ROW_CELLS, now)
+        };
+        // SAFETY: as in `with`.
+        let cells = unsafe { inner.batch.cells() };
+        let rows = rows.min(cells.len());
+        frame::route_batch(&mut inner.handle, &mut cells[..rows], now);
+    }
+
+    /// An object with the hot functions.
+    pub fn functions<'env>(self: &Rc<Self>, env: &'env Env) -> Result<Object<'env>> {
+        let mut functions = Object::new(env)?;
+        self.register(env, &mut functions, "route", route)?;
+        self.register(env, &mut functions, "routeBatch", route_batch)?;
+        self.register(env, &mut functions, "nothing", nothing)?;
+        Ok(functions)
+    }
+
+    fn register(self: &Rc<Self>, env: &Env, to: &mut Object, name: &str, callback: RawCallback) -> Result<()> {
+        let mut function = ptr::null_mut();
+        let data = Rc::into_raw(Rc::clone(self)).cast_mut().cast::<c_void>();
+        // SAFETY: `name` outlives the call; `data` is a counted reference, given back by the finalizer below.
+        check_status!(unsafe {
+            sys::napi_create_function(env.raw(), name.as_ptr().cast(), name.len() as isize, Some(callback), data, &raw mut function)
+        })?;
+        // SAFETY: `function` was made just now; the finalizer runs once, on this thread.
+        check_status!(unsafe {
+            sys::napi_add_finalizer(env.raw(), function, data, Some(release), ptr::null_mut(), ptr::null_mut())
+        })?;
+        // SAFETY: `function` is a function of this environment.
+        let function = unsafe { Function::<(), ()>::from_napi_value(env.raw(), function)? };
+        to.set_named_property(name, function)
+    }
+}
+
+type RawCallback = unsafe extern "C" fn(sys::napi_env, sys::napi_callback_info) -> sys::napi_value;
+
+/// The finalizer of a hot function: gives back its reference.
+unsafe extern "C" fn release(_env: sys::napi_env, data: *mut c_void, _hint: *mut c_void) {
+    // SAFETY: `data` came from `Rc::into_raw` in `register`, and this is its only finalizer.
+    drop(unsafe { Rc::from_raw(data.cast::<Hot>()) });
+}
+
+/// What a hot function was registered with.
+///
+/// # Safety
+///
+/// Only from a callback registered by `Hot::register`, whose function keeps the `Hot` alive during the call.
+#[inline]
+unsafe fn hot<'a>(env: sys::napi_env, info: sys::napi_callback_info) -> &'a Hot {
+    let mut data = ptr::null_mut();
+    // SAFETY: null says that arguments and `this` are not wanted.
+    unsafe { sys::napi_get_cb_info(env, info, ptr::null_mut(), ptr::null_mut(), ptr::null_mut(), &raw mut data) };
+    // SAFETY: `data` is the counted reference of `register`.
+    unsafe { &*data.cast::<Hot>() }
+}
+
+unsafe extern "C" fn route(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: registered by `Hot::register`.
+    unsafe { hot(env, info) }.with(frame::route);
+    ptr::null_mut()
+}
+
+unsafe extern "C" fn route_batch(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: registered by `Hot::register`.
+    unsafe { hot(env, info) }.with_batch();
+    ptr::null_mut()
+}
+
+/// Crosses and comes back: what every call costs before it does anything.
+unsafe extern "C" fn nothing(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: registered by `Hot::register`.
+    let _ = unsafe { hot(env, info) };
+    ptr::null_mut()
+}

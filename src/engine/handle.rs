@@ -1,0 +1,217 @@
+//! A thread's view of an engine: it decides, and knows which evictions it has not heard of.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use super::{
+    Engine,
+    laws::LawCache,
+    names::Name,
+    table::{Slot, Table},
+};
+use crate::{
+    physics::{
+        law::Law,
+        mode::Mode,
+        pressure::Sample,
+        retry::retry_after_ms,
+        tick::{RouteState, Tick},
+    },
+    units::{Millis, Ohms, Volts},
+};
+
+/// What was decided, and the tick it was decided on.
+#[derive(Debug, Clone, Copy)]
+pub struct Decision {
+    /// Does the request flow?
+    pub allow: bool,
+    /// ms until it would, when it does not and decay alone will do.
+    pub retry_after_ms: Option<Millis>,
+    /// What happened in the tick.
+    pub tick: Tick,
+    /// The state it left.
+    pub state: RouteState,
+}
+
+impl Decision {
+    /// The sample was the route's first with a component that was noise.
+    #[must_use]
+    pub fn first_rejected(&self) -> bool {
+        self.tick.rejected && self.state.rejected_samples == 1
+    }
+}
+
+/// One row of a batch: a route and its reading in, what became of it out.
+#[derive(Debug, Clone, Copy)]
+pub struct Row {
+    /// R after the tick, Ω.
+    pub resistance: Ohms,
+    /// Mode after the tick.
+    pub mode: Mode,
+    /// The tick.
+    pub tick: Tick,
+    /// The sample was the route's first with a component that was noise.
+    pub first_rejected: bool,
+}
+
+/// What a handle has to tell of evictions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Evicted {
+    /// This slot is somebody else's now, or nobody's.
+    Slot(Slot),
+    /// More than could be remembered: no slot is to be trusted.
+    All,
+}
+
+/// One per thread; cheap to make, not to be shared.
+#[derive(Debug)]
+pub struct Handle {
+    engine: Arc<Engine>,
+    laws: LawCache,
+    seen_evictions: u64,
+    news: VecDeque<Evicted>,
+}
+
+impl Handle {
+    /// A view of `engine`.
+    #[must_use]
+    pub fn new(engine: Arc<Engine>) -> Self {
+        let laws = LawCache::new(&engine.laws);
+        let seen_evictions = engine.table.lock().evictions();
+        Self { engine, laws, seen_evictions, news: VecDeque::new() }
+    }
+
+    /// The engine this is a view of.
+    #[must_use]
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// One tick of the open loop, decided for `voltage`. `law` governs this call instead of the route's own.
+    /// None when the slot can't be trusted: the route was evicted, intern it again.
+    #[inline]
+    pub fn route(
+        &mut self,
+        slot: Slot,
+        sample: &Sample,
+        voltage: Volts,
+        law: Option<u16>,
+        now_ms: Millis,
+    ) -> Option<Decision> {
+        self.laws.refresh(&self.engine.laws);
+        let mut table = self.engine.table.lock();
+        if table.evictions() != self.seen_evictions {
+            Self::hear(&table, &mut self.seen_evictions, &mut self.news);
+            return None;
+        }
+        let state = table.touch(slot)?;
+        let law = self.laws.get(law.unwrap_or(state.law));
+        let tick = state.tick(law, sample, now_ms);
+        let state = *state;
+        drop(table);
+        let allow = state.allows(voltage);
+        let retry_after_ms = if allow { None } else { retry_after_ms(&state, voltage, law) };
+        Some(Decision { allow, retry_after_ms, tick, state })
+    }
+
+    /// A tick of one route of a batch; the lock is taken for each, so that a batch never holds up another thread.
+    #[inline]
+    pub fn tick(&mut self, slot: Slot, sample: &Sample, now_ms: Millis) -> Option<Row> {
+        self.laws.refresh(&self.engine.laws);
+        let mut table = self.engine.table.lock();
+        if table.evictions() != self.seen_evictions {
+            Self::hear(&table, &mut self.seen_evictions, &mut self.news);
+            return None;
+        }
+        let state = table.touch(slot)?;
+        let tick = state.tick(self.laws.get(state.law), sample, now_ms);
+        let first_rejected = tick.rejected && state.rejected_samples == 1;
+        Some(Row { resistance: state.resistance, mode: state.mode, tick, first_rejected })
+    }
+
+    /// The slot of a route, made at `now_ms` if it is new.
+    pub fn intern(&mut self, name: Name, now_ms: Millis) -> Slot {
+        self.laws.refresh(&self.engine.laws);
+        let mut table = self.engine.table.lock();
+        let slot = match self.engine.names.get(&name) {
+            Some(slot) => {
+                table.touch(slot);
+                slot
+            }
+            None => {
+                let state = RouteState::new(0, self.laws.get(0), now_ms);
+                let slot = table.insert(name.clone(), state, |gone| self.engine.names.remove(gone));
+                self.engine.names.insert(name, slot);
+                slot
+            }
+        };
+        Self::hear(&table, &mut self.seen_evictions, &mut self.news);
+        slot
+    }
+
+    /// The slot of a route, if there is one.
+    #[must_use]
+    pub fn find(&self, name: &Name) -> Option<Slot> {
+        self.engine.names.get(name)
+    }
+
+    /// Forgets a route.
+    pub fn remove(&mut self, slot: Slot) {
+        let mut table = self.engine.table.lock();
+        if let Some(name) = table.remove(slot) {
+            self.engine.names.remove(&name);
+        }
+        Self::hear(&table, &mut self.seen_evictions, &mut self.news);
+    }
+
+    /// The next eviction this handle was not told of.
+    pub fn evicted(&mut self) -> Option<Evicted> {
+        self.news.pop_front()
+    }
+
+    /// Adds a law, or replaces law `id`.
+    pub fn define_law(&mut self, law: Law, id: Option<u16>) -> Option<u16> {
+        self.engine.laws.define(law, id)
+    }
+
+    /// Puts a route under a law that was defined.
+    pub fn set_law(&mut self, slot: Slot, law: u16) -> bool {
+        self.laws.refresh(&self.engine.laws);
+        self.laws.contains(law) && self.with_state(slot, |state| state.law = law).is_some()
+    }
+
+    /// The state of a route.
+    #[must_use]
+    pub fn state(&self, slot: Slot) -> Option<RouteState> {
+        self.with_state(slot, |state| *state)
+    }
+
+    /// Overwrites the state of a route, but for its law.
+    pub fn restore(&mut self, slot: Slot, state: RouteState) -> bool {
+        self.with_state(slot, |old| *old = RouteState { law: old.law, ..state }).is_some()
+    }
+
+    /// Trauma that no telemetry told of, Ω.
+    pub fn traumatise(&mut self, slot: Slot, ohms: Ohms, now_ms: Millis) {
+        self.laws.refresh(&self.engine.laws);
+        self.with_state(slot, |state| state.traumatise(self.laws.get(state.law), ohms, now_ms));
+    }
+
+    fn with_state<T>(&self, slot: Slot, f: impl FnOnce(&mut RouteState) -> T) -> Option<T> {
+        let mut table = self.engine.table.lock();
+        table.holds(slot).then(|| f(table.state(slot)))
+    }
+
+    /// Takes note of what was evicted since the last time.
+    fn hear(table: &Table, seen: &mut u64, news: &mut VecDeque<Evicted>) {
+        if table.evictions() != *seen {
+            match table.evicted_since(*seen) {
+                Some(slots) => news.extend(slots.map(Evicted::Slot)),
+                None => {
+                    news.clear();
+                    news.push_back(Evicted::All);
+                }
+            }
+            *seen = table.evictions();
+        }
+    }
+}

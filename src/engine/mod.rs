@@ -1,0 +1,79 @@
+//! What a caller holds: an [`Engine`] with the routes, and one [`Handle`] per thread that decides with it.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `names` | route names, whatever a caller may throw at them |
+//! | `table` | the routes' states, bounded, least recently used first out |
+//! | `laws` | the laws by number |
+//! | `handle` | a thread's view: decisions, evictions it has not heard of |
+
+mod handle;
+mod laws;
+mod names;
+mod sync;
+mod table;
+
+use std::sync::Arc;
+
+pub use handle::{Decision, Evicted, Handle, Row};
+pub use names::Name;
+pub use table::{ENTRY_BYTES, Slot};
+
+use laws::Laws;
+use sync::Mutex;
+use table::Table;
+
+/// Bounds of an engine's memory.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Most routes kept, 1 to 2^24.
+    pub max_routes: u32,
+    /// Most bytes kept of their names: a flood of giant names evicts like a flood of routes.
+    pub max_name_bytes: usize,
+}
+
+impl Limits {
+    /// `max_routes` routes, with 256 bytes of name each on average and never less than 16 MiB in all.
+    #[must_use]
+    pub fn of_routes(max_routes: u32) -> Self {
+        let max_routes = max_routes.clamp(1, 1 << 24);
+        Self { max_routes, max_name_bytes: (max_routes as usize * 256).max(16 << 20) }
+    }
+}
+
+/// The routes and their laws, shared by every thread that decides with them.
+///
+/// One lock guards the states: a decision holds it for tens of nanoseconds, less than the bookkeeping of finer locks
+/// would take. Names resolve without it.
+#[derive(Debug)]
+pub struct Engine {
+    names: names::Names,
+    table: Mutex<Table>,
+    laws: Laws,
+}
+
+impl Engine {
+    /// An engine without routes; law 0 is the default law.
+    #[must_use]
+    pub fn new(limits: Limits) -> Arc<Self> {
+        Arc::new(Self { names: names::Names::default(), table: Mutex::new(Table::new(limits)), laws: Laws::default() })
+    }
+
+    /// How many routes there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.table.lock().len()
+    }
+
+    /// Are there none?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The names of all routes, in no particular order.
+    #[must_use]
+    pub fn names(&self) -> Vec<Name> {
+        self.table.lock().names()
+    }
+}

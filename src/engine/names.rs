@@ -1,0 +1,107 @@
+//! Route names, whatever a caller may throw at them.
+//!
+//! A JavaScript string is a sequence of 16-bit units, not always valid Unicode: two names that differ only in a lone
+//! surrogate must stay two routes. So a name is kept in generalised UTF-8, in which a lone surrogate is three bytes of
+//! its own, and every string has exactly one spelling.
+
+use std::sync::Arc;
+
+use super::table::Slot;
+
+/// A name in generalised UTF-8 (WTF-8).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Name(Arc<[u8]>);
+
+impl Name {
+    /// The name that these UTF-16 units spell.
+    #[must_use]
+    pub fn from_utf16(units: &[u16]) -> Self {
+        let mut bytes = Vec::with_capacity(units.len());
+        for unit in char::decode_utf16(units.iter().copied()) {
+            match unit {
+                Ok(c) => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+                Err(lone) => {
+                    let u = lone.unpaired_surrogate();
+                    bytes.extend_from_slice(&[0xed, 0x80 | (u >> 6 & 0x3f) as u8, 0x80 | (u & 0x3f) as u8]);
+                }
+            }
+        }
+        Self(bytes.into())
+    }
+
+    /// The UTF-16 units of this name.
+    #[must_use]
+    pub fn to_utf16(&self) -> Vec<u16> {
+        let mut units = Vec::with_capacity(self.0.len());
+        let mut rest = &self.0[..];
+        while !rest.is_empty() {
+            match std::str::from_utf8(rest) {
+                Ok(valid) => {
+                    units.extend(valid.encode_utf16());
+                    break;
+                }
+                Err(error) => {
+                    let (valid, lone) = rest.split_at(error.valid_up_to());
+                    units.extend(String::from_utf8_lossy(valid).encode_utf16());
+                    // Only `from_utf16` makes names, so what is not UTF-8 is a surrogate of three bytes.
+                    units.push(0xd000 | u16::from(lone[1] & 0x3f) << 6 | u16::from(lone[2] & 0x3f));
+                    rest = &lone[3..];
+                }
+            }
+        }
+        units
+    }
+
+    /// Bytes of the name itself.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Is it empty?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl From<&str> for Name {
+    fn from(name: &str) -> Self {
+        Self(name.as_bytes().into())
+    }
+}
+
+/// From a name to the slot of its route. Randomly keyed hashing: names may come from strangers.
+#[derive(Debug, Default)]
+pub struct Names {
+    #[cfg(not(target_family = "wasm"))]
+    slots: dashmap::DashMap<Name, Slot>,
+    #[cfg(target_family = "wasm")]
+    slots: super::sync::Mutex<std::collections::HashMap<Name, Slot>>,
+}
+
+#[cfg(not(target_family = "wasm"))]
+impl Names {
+    pub fn get(&self, name: &Name) -> Option<Slot> {
+        self.slots.get(name).map(|slot| *slot)
+    }
+    pub fn insert(&self, name: Name, slot: Slot) {
+        self.slots.insert(name, slot);
+    }
+    pub fn remove(&self, name: &Name) {
+        self.slots.remove(name);
+    }
+}
+
+#[cfg(target_family = "wasm")]
+impl Names {
+    pub fn get(&self, name: &Name) -> Option<Slot> {
+        self.slots.lock().get(name).copied()
+    }
+    pub fn insert(&self, name: Name, slot: Slot) {
+        self.slots.lock().insert(name, slot);
+    }
+    pub fn remove(&self, name: &Name) {
+        self.slots.lock().remove(name);
+    }
+}

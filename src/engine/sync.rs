@@ -1,0 +1,27 @@
+//! The lock, where there are threads; a cell, where there are none. The one place that knows which.
+
+#[cfg(not(target_family = "wasm"))]
+pub use parking_lot::Mutex;
+
+#[cfg(target_family = "wasm")]
+pub use single::Mutex;
+
+#[cfg(target_family = "wasm")]
+mod single {
+    use std::cell::{RefCell, RefMut};
+
+    /// `parking_lot::Mutex`'s face over a cell.
+    #[derive(Debug, Default)]
+    pub struct Mutex<T>(RefCell<T>);
+
+    impl<T> Mutex<T> {
+        /// A lock around `value`.
+        pub fn new(value: T) -> Self {
+            Self(RefCell::new(value))
+        }
+        /// The value; there is nobody to wait for.
+        pub fn lock(&self) -> RefMut<'_, T> {
+            self.0.borrow_mut()
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The routes' states: dense, bounded, least recently used first out.
+//!
+//! A route lives in a slot; slots lie in blocks that never move, so a table grows without copying. Use is recorded in a
+//! list threaded through the slots, so that finding the least recently used costs the same at a thousand routes and at
+//! a million. Evictions are numbered and the newest are kept, so that every handle can learn which of its slots are gone.
+
+use std::collections::VecDeque;
+
+use super::{Limits, names::Name};
+use crate::physics::tick::RouteState;
+
+/// Where a route lives.
+pub type Slot = u32;
+
+const NONE: Slot = Slot::MAX;
+const BLOCK: usize = 512;
+/// Evictions kept for handles that have not asked yet.
+const EVICTIONS_KEPT: usize = 1024;
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    state: RouteState,
+    /// Towards the most recently used.
+    newer: Slot,
+    /// Towards the least recently used.
+    older: Slot,
+}
+
+/// What a route costs besides its name and the map from name to slot, bytes.
+pub const ENTRY_BYTES: usize = size_of::<Entry>();
+
+/// See the module.
+#[derive(Debug)]
+pub struct Table {
+    limits: Limits,
+    blocks: Vec<Box<[Entry]>>,
+    names: Vec<Option<Name>>,
+    free: Vec<Slot>,
+    newest: Slot,
+    oldest: Slot,
+    len: usize,
+    name_bytes: usize,
+    evicted: VecDeque<Slot>,
+    evictions: u64,
+}
+
+impl Table {
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            blocks: Vec::new(),
+            names: Vec::new(),
+            free: Vec::new(),
+            newest: NONE,
+            oldest: NONE,
+            len: 0,
+            name_bytes: 0,
+            evicted: VecDeque::new(),
+            evictions: 0,
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// How many evictions there have been: a handle that has heard of them all may trust its slots.
+    #[inline]
+    pub fn evictions(&self) -> u64 {
+        self.evictions
+    }
+
+    /// The slots evicted since there had been `seen` evictions; None when that is more than is kept.
+    pub fn evicted_since(&self, seen: u64) -> Option<impl Iterator<Item = Slot> + '_> {
+        let missed = usize::try_from(self.evictions - seen).ok()?;
+        (missed <= self.evicted.len()).then(|| self.evicted.iter().skip(self.evicted.len() - missed).copied())
+    }
+
+    pub fn names(&self) -> Vec<Name> {
+        self.names.iter().flatten().cloned().collect()
+    }
+
+    /// Is there a route in that slot?
+    pub fn holds(&self, slot: Slot) -> bool {
+        self.names.get(slot as usize).is_some_and(Option::is_some)
+    }
+
+    #[inline]
+    fn entry(&mut self, slot: Slot) -> &mut Entry {
+        &mut self.blocks[slot as usize / BLOCK][slot as usize % BLOCK]
+    }
+
+    /// The state in that slot, which must hold a route.
+    #[inline]
+    pub fn state(&mut self, slot: Slot) -> &mut RouteState {
+        &mut self.entry(slot).state
+    }
+
+    /// The state in that slot, now the most recently used; None when there is no route in it.
+    #[inline]
+    pub fn touch(&mut self, slot: Slot) -> Option<&mut RouteState> {
+        if slot as usize >= self.names.len() || self.entry(slot).newer == slot {
+            return None;
+        }
+        if self.newest != slot {
+            self.unlink(slot);
+            self.link(slot);
+        }
+        Some(&mut self.entry(slot).state)
+    }
+
+    /// Puts a route in a slot, making room if it must: `forget` hears of every name that goes.
+    pub fn insert(&mut self, name: Name, state: RouteState, mut forget: impl FnMut(&Name)) -> Slot {
+        while self.oldest != NONE
+            && (self.len >= self.limits.max_routes as usize
+                || self.name_bytes + name.len() > self.limits.max_name_bytes)
+        {
+            let victim = self.oldest;
+            if let Some(gone) = self.remove(victim) {
+                forget(&gone);
+            }
+        }
+        let slot = self.free.pop().unwrap_or_else(|| self.grow());
+        self.len += 1;
+        self.name_bytes += name.len();
+        self.names[slot as usize] = Some(name);
+        self.entry(slot).state = state;
+        self.link(slot);
+        slot
+    }
+
+    /// Empties a slot and numbers the eviction; the name that was in it.
+    pub fn remove(&mut self, slot: Slot) -> Option<Name> {
+        let name = self.names.get_mut(slot as usize)?.take()?;
+        self.unlink(slot);
+        self.entry(slot).newer = slot; // newer than itself: vacant
+        self.len -= 1;
+        self.name_bytes -= name.len();
+        self.free.push(slot);
+        if self.evicted.len() == EVICTIONS_KEPT {
+            self.evicted.pop_front();
+        }
+        self.evicted.push_back(slot);
+        self.evictions += 1;
+        Some(name)
+    }
+
+    /// A slot that was never used.
+    fn grow(&mut self) -> Slot {
+        let slot = self.names.len();
+        if slot == self.blocks.len() * BLOCK {
+            let size = BLOCK.min(self.limits.max_routes as usize - slot);
+            let vacant = Entry { state: VACANT, newer: NONE, older: NONE };
+            self.blocks.push(vec![vacant; size].into_boxed_slice());
+        }
+        self.names.push(None);
+        slot as Slot
+    }
+
+    #[inline]
+    fn unlink(&mut self, slot: Slot) {
+        let Entry { newer, older, .. } = *self.entry(slot);
+        match newer {
+            NONE => self.newest = older,
+            _ => self.entry(newer).older = older,
+        }
+        match older {
+            NONE => self.oldest = newer,
+            _ => self.entry(older).newer = newer,
+        }
+    }
+
+    #[inline]
+    fn link(&mut self, slot: Slot) {
+        let newest = self.newest;
+        let entry = self.entry(slot);
+        entry.newer = NONE;
+        entry.older = newest;
+        match newest {
+            NONE => self.oldest = slot,
+            _ => self.entry(newest).newer = slot,
+        }
+        self.newest = slot;
+    }
+}
+
+/// What an unused slot holds.
+const VACANT: RouteState = RouteState {
+    pressure: [0.0; 3],
+    previous_pressure: [0.0; 3],
+    momentum: 0.0,
+    scar: 0.0,
+    resistance: 0.0,
+    last_updated_ms: 0.0,
+    recovery_started_ms: 0.0,
+    moments: crate::physics::tuner::Moments { mean: 0.0, variance: 0.0 },
+    moments_count: 0,
+    ticks: 0,
+    rejected_samples: 0,
+    law: 0,
+    mode: crate::physics::mode::Mode::Bootstrap,
+};

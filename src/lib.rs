@@ -1,0 +1,23 @@
+//! Atrion: admission control that behaves like physics.
+//!
+//! Every route is a resistor: stress and remembered damage make its resistance R; a request is pushed by its priority,
+//! a voltage V, and flows if V > R.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`units`] | the units that numbers are in |
+//! | [`simd`] | the four lanes all arithmetic of a tick runs in |
+//! | [`physics`] | the laws: pure functions of (state, input, now), one per file |
+//! | [`engine`] | what a caller holds: routes, their table, decisions |
+//! | [`clock`] | monotonic time, where the platform has it |
+//! | `binding` | translation to Node (N-API): nothing is decided there |
+//!
+//! Arrows point one way: binding → engine → {physics, simd, clock} → units.
+
+pub mod clock;
+pub mod engine;
+pub mod physics;
+pub mod simd;
+pub mod units;
+
+mod binding;

@@ -1,0 +1,98 @@
+//! A law: the numbers a route is governed by, ready for the hot path.
+
+use super::Vector;
+use crate::units::{Millis, Ohms};
+
+/// How the tuner learns and what it may conclude.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TunerLaw {
+    /// α = 2/(N + 1) of the window N, (0, 1].
+    pub alpha: f64,
+    /// k: σs above μ at which the breaker opens.
+    pub sensitivity: f64,
+    /// The break point is never below this, Ω.
+    pub min_floor: Ohms,
+    /// The break point is never above this, Ω.
+    pub hard_ceiling: Ohms,
+    /// R's seen before the moments count.
+    pub warmup_ticks: u32,
+    /// Recovery point ÷ break point.
+    pub recovery_multiplier: f64,
+}
+
+/// Everything a tick needs to know besides the route's state.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Law {
+    /// R_base, Ω.
+    pub base_resistance: Ohms,
+    /// λ, 1/ms.
+    pub decay_per_ms: f64,
+    /// σ, Ω a trauma, the profile's multiplier included.
+    pub scar_factor: Ohms,
+    /// What momentum costs, Ω·ms.
+    pub damping_factor: f64,
+    /// P_crit: stress above it is trauma.
+    pub critical_pressure: f64,
+    /// Static break point ÷ R_base.
+    pub break_multiplier: f64,
+    /// The tick that turns OPERATIONAL.
+    pub bootstrap_ticks: u32,
+    /// Shortest time between closed-loop ticks, ms.
+    pub min_delta_t_ms: Millis,
+    /// b: what latency (ms), error rate and saturation are expected to be.
+    pub baselines: Vector,
+    /// k/b of the pressure's tanh; 0 where b ≤ 0.
+    pub gains: Vector,
+    /// W: Ω per unit of pressure.
+    pub weights: Vector,
+    /// D: the latency above which an answer is worthless, ms.
+    pub deadline_ms: Millis,
+    /// None: the break point is static.
+    pub tuner: Option<TunerLaw>,
+}
+
+impl Law {
+    /// How many numbers [`Law::from_cells`] takes.
+    pub const CELLS: usize = 32;
+
+    /// A law from the cells that the caller derived, in the order of `LAW` in `ts/engine/port.ts`; missing cells are 0.
+    #[must_use]
+    pub fn from_cells(cells: &[f64]) -> Self {
+        let c = |i: usize| cells.get(i).copied().unwrap_or(0.0);
+        Self {
+            base_resistance: c(0),
+            decay_per_ms: c(1) / 1e3,
+            scar_factor: c(2),
+            damping_factor: c(3),
+            critical_pressure: c(4),
+            break_multiplier: c(5),
+            bootstrap_ticks: c(6) as u32,
+            min_delta_t_ms: c(7),
+            baselines: [c(9), c(10), c(11)],
+            gains: [c(9), c(10), c(11)].map(|b| if b > 0.0 { c(8) / b } else { 0.0 }),
+            weights: [c(12), c(13), c(14)],
+            deadline_ms: c(15),
+            tuner: (c(16) != 0.0).then(|| TunerLaw {
+                alpha: 2.0 / (c(17) + 1.0),
+                sensitivity: c(18),
+                min_floor: c(19),
+                hard_ceiling: c(20),
+                warmup_ticks: c(21) as u32,
+                recovery_multiplier: c(22),
+            }),
+        }
+    }
+}
+
+impl Default for Law {
+    /// The defaults of the package: profile STANDARD, default SLO, tuner on.
+    fn default() -> Self {
+        Self::from_cells(&[
+            10.0, 0.1, 5.0, 20.0, 0.7, 10.0, 10.0, 100.0, 1.0, // physics
+            100.0, 0.01, 0.5, // baselines
+            1.791_759_469_228_055, 2.197_224_577_336_219_6, 1.386_294_361_119_890_6, // ln(1 + criticality) of 5, 8, 3
+            500.0, // deadline
+            1.0, 100.0, 3.0, 30.0, 500.0, 50.0, 0.5, // tuner
+        ])
+    }
+}

@@ -1,0 +1,22 @@
+//! The laws, pure: no clock, no I/O, no allocation. One per file, its formula above its code.
+
+pub mod law;
+pub mod math;
+pub mod mode;
+pub mod momentum;
+pub mod pressure;
+pub mod resistance;
+pub mod retry;
+pub mod scar;
+pub mod tick;
+pub mod tuner;
+
+/// A point of stress, or a weight for each kind of it: latency, error rate, saturation.
+pub type Vector = [f64; 3];
+
+/// ‖v‖, Euclidean.
+#[inline]
+#[must_use]
+pub fn magnitude(v: Vector) -> f64 {
+    (v[0] * v[0] + v[1] * v[1] + v[2] * v[2]).sqrt()
+}

@@ -1,0 +1,39 @@
+//! Modes: BOOTSTRAP until the route has shown what it is like, then OPERATIONAL, CIRCUIT_BREAKER as a last resort.
+//!
+//! ```text
+//! BOOTSTRAP       → OPERATIONAL      at tick bootstrapTicks
+//! OPERATIONAL     → CIRCUIT_BREAKER  when R ≥ break point
+//! CIRCUIT_BREAKER → OPERATIONAL      when R < recovery point, or S < scarFactor and ‖P‖ < P_crit
+//! ```
+//!
+//! One change a tick.
+
+use super::{Vector, law::Law, magnitude, tuner};
+use crate::units::Ohms;
+
+/// A route's mode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Mode {
+    /// Gathering its first ticks: R is a guess, nothing is judged.
+    Bootstrap = 0,
+    /// Full physics.
+    Operational = 1,
+    /// Nothing flows until the route has healed.
+    CircuitBreaker = 2,
+}
+
+impl Mode {
+    /// The mode of that number, 0 to 2.
+    #[must_use]
+    pub fn from_index(index: u8) -> Option<Self> {
+        [Self::Bootstrap, Self::Operational, Self::CircuitBreaker].get(usize::from(index)).copied()
+    }
+}
+
+/// The mode after a tick that found the breaker open and gave `resistance`, `scar` and `pressure`.
+#[must_use]
+pub fn recover(resistance: Ohms, scar: Ohms, pressure: Vector, break_point: Ohms, law: &Law) -> Mode {
+    let calm = scar < law.scar_factor && magnitude(pressure) < law.critical_pressure;
+    if calm || resistance < tuner::recovery_point(law, break_point) { Mode::Operational } else { Mode::CircuitBreaker }
+}

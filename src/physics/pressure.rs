@@ -1,0 +1,44 @@
+//! Pressure: how far a route is from its expectation.
+//!
+//! ```text
+//! P = tanh(k·(x − b)/b)        b ≤ 0 gives 0
+//! ```
+//!
+//! A negative or non-finite reading is noise: its component keeps the pressure it had.
+
+use super::{Vector, law::Law, math};
+
+/// One reading of a route: latency in ms, error rate and saturation in [0, 1] (larger is clamped).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sample {
+    /// Latency, ms, ≥ 0.
+    pub latency_ms: f64,
+    /// Share of requests that failed, [0, 1].
+    pub error_rate: f64,
+    /// How full the route's resource is, [0, 1].
+    pub saturation: f64,
+}
+
+/// What a sample says: the new pressure, e^`exponent` (it rides in the same vector), and whether a component was noise.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading {
+    /// P, each in [−1, 1].
+    pub pressure: Vector,
+    /// e^exponent.
+    pub exp: f64,
+    /// A component was negative or not finite.
+    pub rejected: bool,
+}
+
+/// P of a sample against the law's baselines, and e^`exponent`.
+#[inline]
+#[must_use]
+pub fn read(sample: &Sample, last: Vector, law: &Law, exponent: f64) -> Reading {
+    let raw = [sample.latency_ms, sample.error_rate, sample.saturation];
+    let x = [raw[0], raw[1].min(1.0), raw[2].min(1.0)];
+    let noise = raw.map(|x| !(x >= 0.0 && x < f64::INFINITY));
+    let strain = |i: usize| (x[i] - law.baselines[i]) * law.gains[i];
+    let (tanh, exp) = math::tanh3_exp([strain(0), strain(1), strain(2)], exponent);
+    let keep = |i: usize| if noise[i] { last[i] } else { tanh[i] };
+    Reading { pressure: [keep(0), keep(1), keep(2)], exp, rejected: noise.contains(&true) }
+}

@@ -1,0 +1,30 @@
+//! Retry-after: the time until S has decayed so far that a voltage would flow.
+//!
+//! ```text
+//! X  = max(R_base, R_base + P·W), momentum gone; R_base alone when V ≤ X: the pressure must go too
+//! S* = V − X; with the breaker open also S* ≤ max(recovery point − X, σ if ‖P‖ < P_crit)
+//! t  = ln(S/S*)/λ, at least minDeltaT, rounded up to whole ms
+//! ```
+//!
+//! There is none when decay alone will not do: V ≤ R_base, λ = 0, or a breaker that pressure holds open.
+
+use super::{law::Law, magnitude, math, mode::Mode, resistance::strain, tick::RouteState, tuner};
+use crate::units::{Millis, Volts};
+
+/// ms until a request of `voltage` would flow, if decay alone can do it.
+#[must_use]
+pub fn retry_after_ms(state: &RouteState, voltage: Volts, law: &Law) -> Option<Millis> {
+    let strained = law.base_resistance + strain(state.pressure, law).max(0.0);
+    let x = if voltage > strained { strained } else { law.base_resistance };
+    let mut bearable = voltage - x;
+    if state.mode == Mode::CircuitBreaker {
+        let calm = magnitude(state.pressure) < law.critical_pressure;
+        let closing = tuner::recovery_point(law, state.break_point(law)) - x;
+        bearable = bearable.min(closing.max(if calm { law.scar_factor } else { 0.0 }));
+    }
+    if bearable.is_nan() || bearable <= 0.0 || law.decay_per_ms <= 0.0 {
+        return None;
+    }
+    let decay_ms = if state.scar > bearable { math::ln(state.scar / bearable) / law.decay_per_ms } else { 0.0 };
+    Some(decay_ms.max(law.min_delta_t_ms).ceil())
+}

@@ -1,0 +1,27 @@
+//! Scar: what a route remembers of its traumas.
+//!
+//! ```text
+//! S ← S·e^(−λΔt) + σ·[‖P⁺‖ > P_crit]        P⁺ = max(P, 0) per component; |S| < ε is 0
+//! ```
+//!
+//! P⁺ is a check valve: doing better than the baseline is never trauma. The half-life is ln 2 / λ, 6.9 s by default.
+
+use super::{Vector, law::Law};
+use crate::units::{EPSILON, MAX_RESISTANCE, Ohms};
+
+/// S after decaying by `decay` (that is, e^(−λΔt)) under `pressure`, Ω.
+#[inline]
+#[must_use]
+pub fn scar(scar: Ohms, decay: f64, pressure: Vector, law: &Law) -> Ohms {
+    let stress = pressure.map(|p| p.max(0.0));
+    let squared = stress[0] * stress[0] + stress[1] * stress[1] + stress[2] * stress[2];
+    let trauma = if squared > law.critical_pressure * law.critical_pressure { law.scar_factor } else { 0.0 };
+    settle(scar * decay + trauma)
+}
+
+/// S with what is too small to matter gone, and bounded as R is.
+#[inline]
+#[must_use]
+pub fn settle(scar: Ohms) -> Ohms {
+    if scar < EPSILON { 0.0 } else { scar.min(MAX_RESISTANCE) }
+}

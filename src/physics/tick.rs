@@ -1,0 +1,157 @@
+//! The tick: one reading moves a route's state. A pure function of (state, sample, now, law).
+//!
+//! ```text
+//! BOOTSTRAP    keeps pressure and time, R = 1.2·R_base
+//! tick bootstrapTicks   M = 0, S and R in full, unseen by the tuner
+//! afterwards   M, S, R; the tuner observes R, the break point follows from it, then the mode
+//! allow        mode ≠ CIRCUIT_BREAKER and V > R
+//! ```
+
+use super::{
+    Vector,
+    law::Law,
+    mode::{self, Mode},
+    momentum::momentum,
+    pressure::{self, Sample},
+    resistance::{bootstrap_resistance, resistance},
+    scar,
+    tuner::{self, Moments},
+};
+use crate::units::{Millis, Ohms, PerMillis, Volts};
+
+/// All that is known of a route: 120 bytes, so that with its place in the table it fills two cache lines.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RouteState {
+    /// P.
+    pub pressure: Vector,
+    /// P of the tick before; meaningless in BOOTSTRAP.
+    pub previous_pressure: Vector,
+    /// M, 1/ms.
+    pub momentum: PerMillis,
+    /// S, Ω.
+    pub scar: Ohms,
+    /// R, Ω.
+    pub resistance: Ohms,
+    /// When the state was last brought up to date, ms.
+    pub last_updated_ms: Millis,
+    /// When the breaker opened, ms; meaningless unless it is.
+    pub recovery_started_ms: Millis,
+    /// What R normally is.
+    pub moments: Moments,
+    /// R's that the moments are of.
+    pub moments_count: u32,
+    /// Ticks so far.
+    pub ticks: u32,
+    /// Samples with a component that was noise.
+    pub rejected_samples: u32,
+    /// Which law governs the route.
+    pub law: u16,
+    /// Its mode.
+    pub mode: Mode,
+}
+
+/// What happened in a tick, besides the state it left.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tick {
+    /// The mode before.
+    pub mode_before: Mode,
+    /// Δt, ms, ≥ 0.
+    pub delta_t_ms: Millis,
+    /// A component of the sample was noise.
+    pub rejected: bool,
+}
+
+impl RouteState {
+    /// A route nobody has measured yet.
+    #[must_use]
+    pub fn new(law_id: u16, law: &Law, now_ms: Millis) -> Self {
+        Self {
+            pressure: [0.0; 3],
+            previous_pressure: [0.0; 3],
+            momentum: 0.0,
+            scar: 0.0,
+            resistance: bootstrap_resistance(law),
+            last_updated_ms: now_ms,
+            recovery_started_ms: 0.0,
+            moments: Moments::default(),
+            moments_count: 0,
+            ticks: 0,
+            rejected_samples: 0,
+            law: law_id,
+            mode: Mode::Bootstrap,
+        }
+    }
+
+    /// Does a request of this voltage flow?
+    #[inline]
+    #[must_use]
+    pub fn allows(&self, voltage: Volts) -> bool {
+        self.mode != Mode::CircuitBreaker && voltage > self.resistance
+    }
+
+    /// R at which the breaker opens, as things stand.
+    #[must_use]
+    pub fn break_point(&self, law: &Law) -> Ohms {
+        tuner::break_point(law, self.moments, self.moments_count)
+    }
+
+    /// One tick: `sample` was read at `now_ms`.
+    #[inline]
+    pub fn tick(&mut self, law: &Law, sample: &Sample, now_ms: Millis) -> Tick {
+        let delta_t_ms = (now_ms - self.last_updated_ms).max(0.0);
+        let reading = pressure::read(sample, self.pressure, law, -law.decay_per_ms * delta_t_ms);
+        let mode_before = self.mode;
+        self.ticks = self.ticks.saturating_add(1);
+        self.rejected_samples = self.rejected_samples.saturating_add(u32::from(reading.rejected));
+
+        if mode_before == Mode::Bootstrap && self.ticks < law.bootstrap_ticks {
+            self.resistance = bootstrap_resistance(law);
+        } else {
+            self.momentum = if mode_before == Mode::Bootstrap {
+                0.0
+            } else {
+                momentum(reading.pressure, self.pressure, delta_t_ms)
+            };
+            self.scar = scar::scar(self.scar, reading.exp, reading.pressure, law);
+            self.resistance = resistance(reading.pressure, self.momentum, self.scar, law);
+            self.previous_pressure = self.pressure;
+            self.judge(reading.pressure, law, now_ms);
+        }
+        self.pressure = reading.pressure;
+        self.last_updated_ms = self.last_updated_ms.max(now_ms);
+        Tick { mode_before, delta_t_ms, rejected: reading.rejected }
+    }
+
+    /// The tuner sees R, then the mode follows.
+    #[inline]
+    fn judge(&mut self, pressure: Vector, law: &Law, now_ms: Millis) {
+        if self.mode == Mode::Bootstrap {
+            self.mode = Mode::Operational;
+            return;
+        }
+        if let Some(tuner) = &law.tuner {
+            self.moments = tuner::observe(self.moments, self.moments_count, self.resistance, tuner);
+            self.moments_count = self.moments_count.saturating_add(1);
+        }
+        let next = match self.mode {
+            Mode::CircuitBreaker => mode::recover(self.resistance, self.scar, pressure, self.break_point(law), law),
+            _ if tuner::breaks(law, self.moments, self.moments_count, self.resistance) => Mode::CircuitBreaker,
+            _ => Mode::Operational,
+        };
+        if next == Mode::CircuitBreaker && self.mode != next {
+            self.recovery_started_ms = now_ms;
+        }
+        self.mode = next;
+    }
+
+    /// Trauma from outside the telemetry (a lease that failed): S decays to `now_ms`, grows by `ohms`, and R follows.
+    pub fn traumatise(&mut self, law: &Law, ohms: Ohms, now_ms: Millis) {
+        let delta_t_ms = (now_ms - self.last_updated_ms).max(0.0);
+        let decay = super::math::exp(-law.decay_per_ms * delta_t_ms);
+        self.scar = scar::settle(self.scar * decay + ohms.max(0.0));
+        self.last_updated_ms = self.last_updated_ms.max(now_ms);
+        if self.mode != Mode::Bootstrap {
+            self.resistance = resistance(self.pressure, self.momentum, self.scar, law);
+        }
+    }
+}

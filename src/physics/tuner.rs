@@ -1,0 +1,69 @@
+//! Tuner: what R normally is on a route, and from that the points where its breaker opens and closes.
+//!
+//! ```text
+//! first: μ = R, σ² = 0        then: δ = R − μ, μ += αδ, σ² = (1 − α)(σ² + αδ²)        α = 2/(N + 1)
+//! break point    = clamp(μ + kσ, minFloor, hardCeiling); before warm-up R_base·breakMultiplier
+//! recovery point = max(break point·recoveryMultiplier, minFloor/2); without a tuner half the static break point
+//! ```
+//!
+//! The ceiling is what stops a slow ramp from being learnt as normal. Exponential moments: Finch, "Incremental
+//! calculation of weighted mean and variance", 2009.
+
+use super::law::{Law, TunerLaw};
+use crate::units::Ohms;
+
+/// μ and σ² of R; how many R they are of is kept beside them.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Moments {
+    /// μ, Ω.
+    pub mean: f64,
+    /// σ², Ω².
+    pub variance: f64,
+}
+
+/// The moments after seeing one more R; `count` is how many were seen before.
+#[inline]
+#[must_use]
+pub fn observe(moments: Moments, count: u32, resistance: Ohms, tuner: &TunerLaw) -> Moments {
+    if count == 0 {
+        return Moments { mean: resistance, variance: 0.0 };
+    }
+    let delta = resistance - moments.mean;
+    Moments {
+        mean: moments.mean + tuner.alpha * delta,
+        variance: (1.0 - tuner.alpha) * (moments.variance + tuner.alpha * delta * delta),
+    }
+}
+
+/// R at which the breaker opens, Ω.
+#[inline]
+#[must_use]
+pub fn break_point(law: &Law, moments: Moments, count: u32) -> Ohms {
+    match &law.tuner {
+        Some(tuner) if count >= tuner.warmup_ticks => {
+            let normal = moments.mean + tuner.sensitivity * moments.variance.max(0.0).sqrt();
+            normal.min(tuner.hard_ceiling).max(tuner.min_floor)
+        }
+        _ => law.base_resistance * law.break_multiplier,
+    }
+}
+
+/// Is R at or above the break point? The square root is taken only where its answer could matter.
+#[inline]
+#[must_use]
+pub fn breaks(law: &Law, moments: Moments, count: u32, resistance: Ohms) -> bool {
+    match &law.tuner {
+        Some(tuner) if count >= tuner.warmup_ticks && resistance < tuner.min_floor => false,
+        _ => resistance >= break_point(law, moments, count),
+    }
+}
+
+/// R below which the breaker closes, Ω.
+#[inline]
+#[must_use]
+pub fn recovery_point(law: &Law, break_point: Ohms) -> Ohms {
+    match &law.tuner {
+        Some(tuner) => (break_point * tuner.recovery_multiplier).max(tuner.min_floor * 0.5),
+        None => break_point * 0.5,
+    }
+}

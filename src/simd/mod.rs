@@ -1,0 +1,76 @@
+//! Four lanes of f64: the only arithmetic a tick's transcendentals run in.
+//!
+//! [`Lanes`] is the whole surface a kernel sees. A kernel is written once, generic over it; [`Portable`] runs it
+//! everywhere, and an implementation for an instruction set slots in beside it. Every operation is one IEEE-754
+//! operation per lane, never fused, so that all implementations give the same bits.
+
+/// Four f64 that move together.
+pub trait Lanes: Copy {
+    /// The same value in all lanes.
+    fn splat(x: f64) -> Self;
+    /// From memory order.
+    fn from_array(x: [f64; 4]) -> Self;
+    /// To memory order.
+    fn to_array(self) -> [f64; 4];
+    /// Lane-wise `self + o`.
+    #[must_use]
+    fn add(self, o: Self) -> Self;
+    /// Lane-wise `self − o`.
+    #[must_use]
+    fn sub(self, o: Self) -> Self;
+    /// Lane-wise `self · o`.
+    #[must_use]
+    fn mul(self, o: Self) -> Self;
+    /// Lane-wise `self ÷ o`.
+    #[must_use]
+    fn div(self, o: Self) -> Self;
+    /// 2^k for lanes that hold k + 1.5·2^52, −1022 ≤ k ≤ 1023: the integer sits in the low bits, and moves to the exponent.
+    #[must_use]
+    fn exp2_biased(self) -> Self;
+}
+
+/// The implementation every target has; compilers turn its loops into vector instructions where they can.
+#[derive(Debug, Clone, Copy)]
+pub struct Portable([f64; 4]);
+
+impl Portable {
+    #[inline(always)]
+    fn zip(self, o: Self, f: impl Fn(f64, f64) -> f64) -> Self {
+        Self(std::array::from_fn(|i| f(self.0[i], o.0[i])))
+    }
+}
+
+impl Lanes for Portable {
+    #[inline(always)]
+    fn splat(x: f64) -> Self {
+        Self([x; 4])
+    }
+    #[inline(always)]
+    fn from_array(x: [f64; 4]) -> Self {
+        Self(x)
+    }
+    #[inline(always)]
+    fn to_array(self) -> [f64; 4] {
+        self.0
+    }
+    #[inline(always)]
+    fn add(self, o: Self) -> Self {
+        self.zip(o, |a, b| a + b)
+    }
+    #[inline(always)]
+    fn sub(self, o: Self) -> Self {
+        self.zip(o, |a, b| a - b)
+    }
+    #[inline(always)]
+    fn mul(self, o: Self) -> Self {
+        self.zip(o, |a, b| a * b)
+    }
+    #[inline(always)]
+    fn div(self, o: Self) -> Self {
+        self.zip(o, |a, b| a / b)
+    }
+    #[inline(always)]
+    fn exp2_biased(self) -> Self {
+        Self(self.0.map(|x| f64::from_bits((x.to_bits() << 52).wrapping_add(0x3ff0_0000_0000_0000))))
+    }
+}

@@ -1,0 +1,51 @@
+/** The functional model: the physics of Atrion as pure functions, to read, to test against, and to run anywhere. */
+
+export { type Clock, RealClock, VirtualClock } from './clock.js'
+export { DEFAULT_CONFIG, DEFAULT_SLO, deriveBaselines, deriveWeights, floatEquals } from './config.js'
+export {
+  EPSILON,
+  MAX_RESISTANCE,
+  MAX_SAFE_RESISTANCE,
+  MIN_DELTA_T,
+  MIN_SIGNIFICANT_CHANGE,
+  PHYSICS_EPSILON,
+} from './constants.js'
+export { createRequest, decideFlow, selectRoute } from './flow.js'
+export {
+  clampToZero,
+  isSafeNumber,
+  normalizeZero,
+  PhysicsGuard,
+  safeClamp,
+  safeDivide,
+  safeExp,
+  safeTanh,
+  sanitizePositive,
+  sanitizePressure,
+  toSafeNumber,
+} from './guards.js'
+export { calculateMomentum } from './momentum.js'
+export { isValidPressure, isValidPressureVector, normalize, normalizeTelemetry } from './normalize.js'
+export {
+  calculateProfilePressure,
+  getProfileConfig,
+  PROFILE_CONFIGS,
+  type ProfileConfig,
+  requiresAbortController,
+  requiresHeartbeat,
+  type WorkloadProfile,
+} from './profiles.js'
+export { calculateResistance } from './resistance.js'
+export { calculateRetryAfterMs } from './retry.js'
+export { updateScar } from './scar.js'
+export { calculateStaleness } from './staleness.js'
+export { createBootstrapState, updatePhysics } from './tick.js'
+export {
+  AutoTuner,
+  type AutoTunerConfig,
+  DEFAULT_AUTOTUNER_CONFIG,
+  type TunerMoments,
+  type TunerStats,
+} from './tuner.js'
+export type * from './types.js'
+export { VectorMath } from './vector.js'

@@ -1,0 +1,16 @@
+/** Law of momentum: M = ‖P − P_prev‖/Δt, 1/ms. Rising and falling count alike: both are change. */
+
+import type { DeltaTime, Momentum, PressureVector } from './types.js'
+import { norm, VectorMath } from './vector.js'
+
+/**
+ * How fast stress changes, 1/ms, ≥ 0 and finite. 0 when no time has passed, or the clock went back.
+ *
+ * @param previous pressure at the tick before
+ * @param deltaT ms since that tick
+ */
+export function calculateMomentum(current: PressureVector, previous: PressureVector, deltaT: DeltaTime): Momentum {
+  if (!(deltaT > 0)) return 0 as Momentum
+  const change = norm(VectorMath.subtract(current, previous))
+  return (Number.isNaN(change) ? 0 : Math.min(change / deltaT, Number.MAX_VALUE)) as Momentum
+}

@@ -1,0 +1,38 @@
+import { bulkhead, ConsecutiveBreaker, circuitBreaker, handleAll, wrap } from 'cockatiel'
+import { halfDeadlineInFlight } from './limit.mjs'
+
+/**
+ * cockatiel: a bulkhead around a breaker (so that the bulkhead's refusals are no errors), the breaker as in the first
+ * example of its readme, the bulkhead holding half a deadline of work, no queue.
+ */
+export const cockatiel = {
+  id: 'cockatiel',
+  needsTimers: true,
+  create({ capacityPerS, deadlineMs }) {
+    const settings = {
+      halfOpenAfterMs: 10_000,
+      consecutiveFailures: 5,
+      bulkhead: halfDeadlineInFlight(capacityPerS, deadlineMs),
+    }
+    const policy = wrap(
+      bulkhead(settings.bulkhead),
+      circuitBreaker(handleAll, {
+        halfOpenAfter: settings.halfOpenAfterMs,
+        breaker: new ConsecutiveBreaker(settings.consecutiveFailures),
+      }),
+    )
+    return {
+      name: 'cockatiel (bulkhead + breaker)',
+      settings,
+      // While half open it holds calls back until its test has ended, so the answer may take virtual time.
+      admit: () =>
+        new Promise((decide) => {
+          const work = () =>
+            new Promise((resolve, reject) => {
+              decide({ end: (outcome) => (outcome === 'failure' ? reject(new Error('failed')) : resolve()) })
+            })
+          policy.execute(work).catch(() => decide(null))
+        }),
+    }
+  },
+}

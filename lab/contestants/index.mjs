@@ -1,0 +1,20 @@
+import { atrion } from './atrion.mjs'
+import { cockatiel } from './cockatiel.mjs'
+import { gradient2 } from './gradient2.mjs'
+import { bestFixed, neverMoves } from './limit.mjs'
+import { alwaysAdmits, alwaysRefuses, none } from './none.mjs'
+import { opossum } from './opossum.mjs'
+import { tokenBucket } from './token-bucket.mjs'
+
+/**
+ * Everyone in the virtual arena, in the order of the scoreboard. `@fastify/under-pressure` and `toobusy-js` are
+ * missing on purpose: they sample the lag of the real event loop, which does not exist in virtual time, so they
+ * compete on the real plant only.
+ */
+export const CONTESTANTS = [atrion, bestFixed, gradient2, tokenBucket, opossum, cockatiel, none]
+
+/** Controllers that must fail; if one passes, the arena is too easy to mean anything. */
+export const CONTROLS = [neverMoves, alwaysAdmits, alwaysRefuses]
+
+/** @param {string} id */
+export const entrantById = (id) => [...CONTESTANTS, ...CONTROLS].find((entrant) => entrant.id === id)

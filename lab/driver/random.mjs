@@ -1,0 +1,60 @@
+// Seeded randomness: every source of chance in a run has a stream of its own, so that a contestant which
+// admits less does not shift the arrivals, tiers or keys that the next one sees.
+
+/**
+ * 32-bit hash of a text (FNV-1a with a final avalanche).
+ * @param {string} text
+ * @returns {number} unsigned 32-bit integer
+ */
+export function hash32(text) {
+  let h = 0x811c9dc5
+  for (let i = 0; i < text.length; i += 1) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193)
+  h = Math.imul(h ^ (h >>> 16), 0x7feb352d)
+  h = Math.imul(h ^ (h >>> 15), 0x846ca68b)
+  return (h ^ (h >>> 16)) >>> 0
+}
+
+/**
+ * A stream of uniform numbers in [0, 1): the sfc32 generator, seeded by name.
+ * @param {string} name what the stream is for, with the run's seed in it
+ * @returns {() => number}
+ */
+export function stream(name) {
+  let a = hash32(`${name}/a`)
+  let b = hash32(`${name}/b`)
+  let c = hash32(`${name}/c`)
+  let counter = 1
+  const next = () => {
+    const sum = (a + b + counter) | 0
+    counter = (counter + 1) | 0
+    a = b ^ (b >>> 9)
+    b = (c + (c << 3)) | 0
+    c = ((c << 21) | (c >>> 11)) + sum
+    c |= 0
+    return (sum >>> 0) / 4294967296
+  }
+  for (let i = 0; i < 12; i += 1) next()
+  return next
+}
+
+/**
+ * A standard exponential variate (mean 1).
+ * @param {() => number} uniform
+ */
+export const exponential = (uniform) => -Math.log(1 - uniform())
+
+/**
+ * Service-time laws, each with mean 1; multiply by the mean service time.
+ * @type {Record<string, (uniform: () => number) => number>}
+ */
+export const SERVICE_LAWS = {
+  constant: () => 1,
+  exponential,
+  /** 90 % of the work takes half the mean, 10 % takes 5.5 times the mean. */
+  bimodal: (uniform) => (uniform() < 0.9 ? 0.5 : 5.5),
+  /** σ = 1, shifted so that the mean is 1. */
+  lognormal: (uniform) => {
+    const radius = Math.sqrt(2 * exponential(uniform))
+    return Math.exp(radius * Math.cos(2 * Math.PI * uniform()) - 0.5)
+  },
+}

@@ -93,8 +93,7 @@ export class PoolPlant {
 }
 
 /** @param {[number, number][] | undefined} spans in seconds */
-export const within = (spans, tMs) =>
-  spans !== undefined && spans.some(([from, to]) => tMs >= from * 1000 && tMs < to * 1000)
+export const within = (spans, tMs) => spans?.some(([from, to]) => tMs >= from * 1000 && tMs < to * 1000) ?? false
 
 /** When work of `takesMs` begun now ends, standing still during the stalls. */
 export function endOf(nowMs, takesMs, stalls) {

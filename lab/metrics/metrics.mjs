@@ -46,7 +46,7 @@ export function reversalsOf(values, swing = SWING) {
   return turns
 }
 
-/** A second in which a lower tier fared better than a higher one, by more than 5 points and three standard errors. */
+/** A second in which a lower tier fared better than a higher one, by more than 5 points and 4.5 standard errors (chance alone gives one in 300,000). */
 function inversionsIn(view, [from, to]) {
   let count = 0
   for (let s = Math.ceil(from); s + 1 <= to; s += 1) {
@@ -59,7 +59,7 @@ function inversionsIn(view, [from, to]) {
         const pooled = (a.served + b.served) / (a.requests + b.requests)
         const error = Math.sqrt(pooled * (1 - pooled) * (1 / a.requests + 1 / b.requests))
         const gap = b.served / b.requests - a.served / a.requests
-        if (gap > 0.05 && gap > 3 * error) count += 1
+        if (gap > 0.05 && gap > 4.5 * error) count += 1
       }
     }
   }

@@ -1,0 +1,32 @@
+import { availableParallelism } from 'node:os'
+import { Worker } from 'node:worker_threads'
+
+/**
+ * Plays tasks on as many threads as the machine has cores.
+ * @param {{ scenario: string, contestant: string, seed: number }[]} tasks the longest first
+ * @param {(done: number, total: number, task: object) => void} onProgress
+ * @returns {Promise<{ task: object, result?: object, error?: string }[]>} in order of completion
+ */
+export async function playAll(tasks, onProgress) {
+  const waiting = [...tasks]
+  const answers = []
+  const threads = Math.min(availableParallelism(), tasks.length)
+  const shift = () =>
+    new Promise((resolve, reject) => {
+      const worker = new Worker(new URL('./worker.mjs', import.meta.url))
+      const next = () => {
+        const task = waiting.shift()
+        if (task === undefined) worker.terminate().then(resolve, reject)
+        else worker.postMessage(task)
+      }
+      worker.on('message', (answer) => {
+        answers.push(answer)
+        onProgress(answers.length, tasks.length, answer.task)
+        next()
+      })
+      worker.on('error', reject)
+      next()
+    })
+  await Promise.all(Array.from({ length: threads }, shift))
+  return answers
+}

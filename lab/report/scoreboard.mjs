@@ -1,0 +1,96 @@
+import { lossesOf, missesOf, winnersOf } from '../verdict.mjs'
+
+const SHORT = {
+  'token-bucket': 'tokens',
+  'always-admits': 'admits',
+  'always-refuses': 'refuses',
+  'never-moves': 'stuck',
+}
+const shortName = (id) => SHORT[id] ?? id
+
+const percent = (share) => (Number.isFinite(share) ? (100 * share).toFixed(share >= 0.9995 ? 0 : 1) : '–')
+
+/** @param {number} value @param {string} metric a figure in the unit that its metric has */
+export function format(value, metric) {
+  if (value === Number.POSITIVE_INFINITY) return 'never'
+  if (!Number.isFinite(value)) return 'none'
+  if (metric.endsWith('Ms')) return `${value.toFixed(0)} ms`
+  if (metric.endsWith('S')) return metric === 'probesPerS' ? `${value.toFixed(0)} /s` : `${value.toFixed(1)} s`
+  if (metric === 'reversals' || metric === 'inversions') return String(value)
+  return `${(100 * value).toFixed(value > 0 && value < 0.01 ? 3 : 1)} %`
+}
+
+/** "goodput of critical in overload" */
+export const claim = ({ metric, tier, window, is, value }) =>
+  `${metric}${tier === undefined ? '' : ` of ${tier}`}${window === 'all' ? '' : ` (${window})`} ${is} ${format(value, metric)}`
+
+/**
+ * @param {import('../verdict.mjs').Row[]} rows
+ * @param {{ ids: string[], controls: string[] }} entrants
+ * @returns {string}
+ */
+export function scoreboard(rows, { ids, controls }) {
+  const all = [...ids, ...controls]
+  const wide = Math.max(...rows.map((row) => row.scenario.length), 8) + 1
+  const cell = 14
+  const wins = Object.fromEntries(all.map((id) => [id, { goodput: 0, critical: 0, met: 0, wanted: 0 }]))
+  const lines = [
+    'Goodput ÷ ceiling / success of the critical tier, %. * nobody does better (draws: 1 and 0.5 points).',
+    'Then wanted figures met.',
+    '',
+    ''.padEnd(wide) + all.map((id) => shortName(id).padStart(cell)).join(''),
+  ]
+  for (const row of rows) {
+    const best = { goodput: winnersOf(row, 'goodput', ids), critical: winnersOf(row, 'critical', ids) }
+    const cells = all.map((id) => {
+      const result = row.results[id]
+      if (result === undefined) return 'absent'.padStart(cell)
+      const mark = (figure) => {
+        const won = best[figure].includes(id)
+        if (won) wins[id][figure] += 1
+        return `${percent(result.figures[figure])}${won ? '*' : ' '}`
+      }
+      wins[id].met += result.wanted.filter((w) => w.met).length
+      wins[id].wanted += result.wanted.length
+      return `${mark('goodput')}/${mark('critical')}`.padStart(cell)
+    })
+    lines.push(row.scenario.padEnd(wide) + cells.join(''))
+  }
+  const total = (text, of) => lines.push(text.padEnd(wide) + all.map((id) => of(wins[id]).padStart(cell)).join(''))
+  lines.push('')
+  total('unbeaten', (w) => `${w.goodput} / ${w.critical}`)
+  total('wanted met', (w) => `${w.met} of ${w.wanted}`)
+  return lines.join('\n')
+}
+
+/** What did not go Atrion's way, as plainly as its wins. */
+export function shortfalls(rows, ids) {
+  const misses = missesOf(rows, 'atrion')
+  const losses = lossesOf(rows, ids)
+  const lines = [`Atrion's misses: ${misses.length === 0 ? 'none' : misses.length}`]
+  for (const miss of misses) {
+    lines.push(`  ${miss.scenario}: wanted ${claim(miss)}, got ${format(miss.got, miss.metric)}`)
+  }
+  lines.push(`Atrion's losses: ${losses.length === 0 ? 'none' : losses.length}`)
+  for (const { scenario, figure, by, theirs, ours } of losses) {
+    lines.push(`  ${scenario}: ${figure} ${percent(ours)} %, ${by} ${percent(theirs)} %`)
+  }
+  return lines.join('\n')
+}
+
+/** Every figure of one run. */
+export function details(row, id) {
+  const { name, settings, figures, wanted } = row.results[id]
+  const lines = [`${row.scenario}: ${row.shows}`, `${name} ${JSON.stringify(settings)}`]
+  for (const [figure, value] of Object.entries(figures)) {
+    if (figure === 'window') lines.push(`  in window      ${value}`)
+    else if (figure === 'success') {
+      const tiers = Object.entries(value).map(([tier, share]) => `${tier} ${percent(share)}`)
+      lines.push(`  success, %     ${tiers.join(' · ')}`)
+    } else lines.push(`  ${figure.padEnd(14)} ${format(value, figure)}`)
+  }
+  for (const w of wanted) {
+    lines.push(`  ${w.met ? 'met   ' : 'MISSED'} ${claim(w)}: ${format(w.got, w.metric)}`)
+  }
+  return lines.join('\n')
+}

@@ -23,13 +23,13 @@ parentPort.on('message', async (task) => {
 async function perform({ scenario: name, contestant: id, seed }) {
   const scenario = scenarioByName(name)
   const best = id === bestFixed.id ? await search(scenario, seed) : await play(scenario, entrantById(id), seed)
-  const { view, settings, title } = best
-  return { name: title, settings, figures: summarize(view), wanted: judge(view), series: seriesOf(view) }
+  const { view, settings, title, state } = best
+  return { name: title, settings, state, figures: summarize(view), wanted: judge(view), series: seriesOf(view) }
 }
 
 async function play(scenario, entrant, seed) {
-  const { log, settings, name } = await run(scenario, entrant, seed)
-  return { view: new RunView(scenario, log), settings, title: name }
+  const { log, settings, name, state } = await run(scenario, entrant, seed)
+  return { view: new RunView(scenario, log), settings, title: name, state }
 }
 
 /** The limit with the highest goodput in the scenario; of equals, the one with the shortest p99. */

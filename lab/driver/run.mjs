@@ -157,7 +157,7 @@ class RetryingClients {
  * @param {object} scenario see lab/README.md
  * @param {{ create(options: object): object, needsTimers?: boolean }} entrant
  * @param {number} seed
- * @returns {Promise<{ log: RequestLog, settings: object, name: string }>}
+ * @returns {Promise<{ log: RequestLog, settings: object, name: string, state?: object }>} `state`: what it says of itself
  */
 export async function run(scenario, entrant, seed) {
   const capacityPerS = capacityOf(scenario.plant)
@@ -180,8 +180,9 @@ export async function run(scenario, entrant, seed) {
       seed: world.seed,
     })
     await play(world, traffic, endMs + DRAIN_DEADLINES * deadlineMs, entrant.needsTimers === true)
+    const state = contestant.inspect?.()
     contestant.close?.()
-    return { log: world.log, settings: contestant.settings, name: contestant.name }
+    return { log: world.log, settings: contestant.settings, name: contestant.name, state }
   } finally {
     clock.uninstall()
   }

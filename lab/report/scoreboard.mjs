@@ -80,7 +80,7 @@ export function shortfalls(rows, ids) {
 
 /** Every figure of one run. */
 export function details(row, id) {
-  const { name, settings, figures, wanted } = row.results[id]
+  const { name, settings, state, figures, wanted } = row.results[id]
   const lines = [`${row.scenario}: ${row.shows}`, `${name} ${JSON.stringify(settings)}`]
   for (const [figure, value] of Object.entries(figures)) {
     if (figure === 'window') lines.push(`  in window      ${value}`)
@@ -89,6 +89,7 @@ export function details(row, id) {
       lines.push(`  success, %     ${tiers.join(' · ')}`)
     } else lines.push(`  ${figure.padEnd(14)} ${format(value, figure)}`)
   }
+  if (state !== undefined) lines.push(`  at the end     ${JSON.stringify(state)}`)
   for (const w of wanted) {
     lines.push(`  ${w.met ? 'met   ' : 'MISSED'} ${claim(w)}: ${format(w.got, w.metric)}`)
   }

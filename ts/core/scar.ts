@@ -5,14 +5,17 @@
  * baseline would have a large ‖P‖, and be wounded by doing well.
  */
 
+import { MAX_RESISTANCE } from './constants.js'
 import { PhysicsGuard, safeExp, sanitizePositive } from './guards.js'
 import type { DeltaTime, PhysicsConfig, PressureVector, Scar } from './types.js'
 
 const MS_PER_SECOND = 1000
 
 /**
- * The scar after `deltaT` ms of healing and one tick of `pressure`, Ω, ≥ 0; exactly 0 below ε. Time that runs backwards
- * neither heals nor wounds.
+ * The scar after `deltaT` ms of healing and one tick of `pressure`, Ω, in [0, 1e6]; exactly 0 below ε. Time that runs
+ * backwards heals nothing.
+ *
+ * The upper bound is R_max: more could not be seen in R, and would only be longer in healing.
  */
 export function updateScar(
   currentScar: Scar,
@@ -23,7 +26,7 @@ export function updateScar(
   const elapsedSeconds = sanitizePositive(deltaT) / MS_PER_SECOND
   const healed = sanitizePositive(currentScar) * safeExp(-config.decayRate * elapsedSeconds, 1)
   const trauma = stressOf(pressure) > config.criticalPressure ? config.scarFactor : 0
-  return PhysicsGuard.cleanScar(Math.min(healed + trauma, Number.MAX_VALUE)) as Scar
+  return PhysicsGuard.cleanScar(Math.min(healed + trauma, MAX_RESISTANCE)) as Scar
 }
 
 /** ‖P⁺‖ */

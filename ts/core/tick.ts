@@ -10,7 +10,7 @@
 
 import { breakPointOf, hasRecovered } from './breaker.js'
 import { deliver } from './delivery.js'
-import { isSafeNumber } from './guards.js'
+import { isSafeNumber, PhysicsGuard } from './guards.js'
 import { calculateMomentum } from './momentum.js'
 import { calculateResistance } from './resistance.js'
 import { updateScar } from './scar.js'
@@ -37,7 +37,8 @@ import { norm } from './vector.js'
 /** A route of which nothing is known yet resists a little more than a calm one. */
 const BOOTSTRAP_CAUTION = 1.2
 
-const bootstrapResistance = (config: PhysicsConfig): Ohms => (config.baseResistance * BOOTSTRAP_CAUTION) as Ohms
+const bootstrapResistance = ({ baseResistance }: PhysicsConfig): Ohms =>
+  PhysicsGuard.clampResistance(baseResistance * BOOTSTRAP_CAUTION, baseResistance) as Ohms
 
 /** A route nobody has called yet: tick 0, no scar. */
 export function createBootstrapState(

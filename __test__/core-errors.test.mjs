@@ -3,11 +3,10 @@ import vm from 'node:vm'
 import * as exported from 'atrion'
 import test from 'ava'
 
+// Copied, to look its guards up by name.
+const atrion = { ...exported }
 const { AtrionError, ConfigError, ConnectionError, DependencyError, isAtrionError, ParseError, ShedError, SyncError } =
   atrion
-
-/** Copied, to look its guards up by name. */
-const atrion = { ...exported }
 
 const cause = new Error('socket closed')
 const refusal = { routeId: 'api', resistance: 31.44, voltage: 20, mode: 'OPERATIONAL', retryAfterMs: 1200 }

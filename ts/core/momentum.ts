@@ -11,6 +11,6 @@ import { norm, VectorMath } from './vector.js'
  */
 export function calculateMomentum(current: PressureVector, previous: PressureVector, deltaT: DeltaTime): Momentum {
   if (!(deltaT > 0)) return 0 as Momentum
-  const change = norm(VectorMath.subtract(current, previous))
-  return (Number.isNaN(change) ? 0 : Math.min(change / deltaT, Number.MAX_VALUE)) as Momentum
+  const speed = norm(VectorMath.subtract(current, previous)) / deltaT
+  return (Number.isNaN(speed) ? 0 : Math.min(speed, Number.MAX_VALUE)) as Momentum
 }

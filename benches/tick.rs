@@ -35,7 +35,9 @@ fn decision(c: &mut Criterion) {
             b.iter(|| {
                 i += 1;
                 let sample = Sample { latency_ms: 50.0 + (i % 8) as f64, error_rate: 0.01, saturation: 0.3 };
-                handle.route(slots[i * 7919 % routes], black_box(&sample), 100.0, None, i as f64)
+                handle.route(slots[i * 7919 % routes], black_box(&sample), 100.0, None, i as f64, |decision, state| {
+                    black_box((decision.allow, state.resistance));
+                })
             });
         });
     }

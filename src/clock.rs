@@ -8,6 +8,7 @@ pub struct MonotonicClock {
     origin: std::time::Instant,
     coarse_origin: coarsetime::Instant,
     epoch_ms: crate::units::Millis,
+    coarse_epoch_ms: crate::units::Millis,
 }
 
 #[cfg(not(target_family = "wasm"))]
@@ -16,10 +17,12 @@ impl MonotonicClock {
     #[must_use]
     pub fn new() -> Self {
         let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let epoch_ms = since_epoch.map_or(0.0, |d| d.as_secs_f64() * 1e3);
         Self {
             origin: std::time::Instant::now(),
             coarse_origin: coarsetime::Instant::now(),
-            epoch_ms: since_epoch.map_or(0.0, |d| d.as_secs_f64() * 1e3),
+            epoch_ms,
+            coarse_epoch_ms: epoch_ms.floor(),
         }
     }
 
@@ -35,7 +38,7 @@ impl MonotonicClock {
     #[must_use]
     pub fn coarse_ms(&self) -> crate::units::Millis {
         let now = coarsetime::Instant::now_without_cache_update();
-        (self.epoch_ms + now.duration_since(self.coarse_origin).as_f64() * 1e3).floor()
+        self.coarse_epoch_ms + now.duration_since(self.coarse_origin).as_millis() as f64
     }
 }
 

@@ -74,16 +74,17 @@ pub fn route(handle: &mut Handle, frame: &mut Cells, now_ms: Millis) {
     };
     let voltage = frame[cell::VOLTAGE];
     let law = law_id(frame[cell::LAW]);
-    match handle.route(frame[cell::SLOT] as Slot, &sample, voltage, law, now_ms) {
-        Some(decision) => write_decision(frame, &decision),
-        None => frame[cell::STATUS] = f64::from(status::STALE),
+    let slot = frame[cell::SLOT] as Slot;
+    let report = |decision: &Decision, state: &RouteState| write_decision(frame, decision, state);
+    if handle.route(slot, &sample, voltage, law, now_ms, report).is_none() {
+        frame[cell::STATUS] = f64::from(status::STALE);
     }
 }
 
 #[inline]
-fn write_decision(frame: &mut Cells, decision: &Decision) {
-    let Decision { allow, retry_after_ms, tick, state } = decision;
-    let bits = tick_status(tick, decision.first_rejected()) | u32::from(*allow);
+fn write_decision(frame: &mut Cells, Decision { allow, retry_after_ms, tick }: &Decision, state: &RouteState) {
+    let first_rejected = tick.rejected && state.rejected_samples == 1;
+    let bits = tick_status(tick, first_rejected) | if *allow { status::ALLOW } else { 0 };
     frame[cell::STATUS] = f64::from(bits);
     frame[cell::RESISTANCE] = state.resistance;
     frame[cell::MODE] = f64::from(state.mode as u8);

@@ -28,16 +28,6 @@ pub struct Decision {
     pub retry_after_ms: Option<Millis>,
     /// What happened in the tick.
     pub tick: Tick,
-    /// The state it left.
-    pub state: RouteState,
-}
-
-impl Decision {
-    /// The sample was the route's first with a component that was noise.
-    #[must_use]
-    pub fn first_rejected(&self) -> bool {
-        self.tick.rejected && self.state.rejected_samples == 1
-    }
 }
 
 /// One row of a batch: a route and its reading in, what became of it out.
@@ -86,8 +76,8 @@ impl Handle {
         &self.engine
     }
 
-    /// One tick of the open loop, decided for `voltage`. `law` governs this call instead of the route's own.
-    /// None when the slot can't be trusted: the route was evicted, intern it again.
+    /// One tick of the open loop, decided for `voltage`; `report` hears of it and of the state it left. `law` governs this
+    /// call instead of the route's own. None when the slot can't be trusted: the route was evicted, intern it again.
     #[inline]
     pub fn route(
         &mut self,
@@ -96,7 +86,8 @@ impl Handle {
         voltage: Volts,
         law: Option<u16>,
         now_ms: Millis,
-    ) -> Option<Decision> {
+        report: impl FnOnce(&Decision, &RouteState),
+    ) -> Option<()> {
         self.laws.refresh(&self.engine.laws);
         let mut table = self.engine.table.lock();
         if table.evictions() != self.seen_evictions {
@@ -106,11 +97,10 @@ impl Handle {
         let state = table.touch(slot)?;
         let law = self.laws.get(law.unwrap_or(state.law));
         let tick = state.tick(law, sample, now_ms);
-        let state = *state;
-        drop(table);
         let allow = state.allows(voltage);
-        let retry_after_ms = if allow { None } else { retry_after_ms(&state, voltage, law) };
-        Some(Decision { allow, retry_after_ms, tick, state })
+        let retry_after_ms = if allow { None } else { retry_after_ms(state, voltage, law) };
+        report(&Decision { allow, retry_after_ms, tick }, state);
+        Some(())
     }
 
     /// A tick of one route of a batch; the lock is taken for each, so that a batch never holds up another thread.

@@ -11,7 +11,7 @@
 //! A tick needs three tanh and one exp: they share one reduction and one polynomial, in four lanes. Measured against
 //! arbitrary precision over their whole domain: tanh and exp within 2 ulp, ln within 2 ulp (`tests/math.rs`).
 
-use crate::simd::{Lanes, Portable};
+use crate::simd::{Lanes, Native};
 
 const LOG2_E: f64 = std::f64::consts::LOG2_E;
 /// ln 2 rounded to 32 bits, so that k·LN2_HIGH is exact, and what is missing from it.
@@ -23,6 +23,20 @@ const ROUNDER: f64 = 6_755_399_441_055_744.0;
 const LOWEST: f64 = -708.0;
 /// e^y is treated as infinite above this.
 const HIGHEST: f64 = 709.0;
+
+/// The larger, as one instruction: unlike `f64::max` it makes no promise about NaN.
+#[inline(always)]
+#[must_use]
+pub fn larger(a: f64, b: f64) -> f64 {
+    if a > b { a } else { b }
+}
+
+/// The smaller, as one instruction: unlike `f64::min` it makes no promise about NaN.
+#[inline(always)]
+#[must_use]
+pub fn smaller(a: f64, b: f64) -> f64 {
+    if a < b { a } else { b }
+}
 
 /// 2^k and e^r − 1 for each lane of y, −708 ≤ y ≤ 709.
 #[inline(always)]
@@ -39,27 +53,31 @@ fn reduce<L: Lanes>(y: L) -> (L, L) {
     let q0 = pair(c(2.0), c(6.0)).add(pair(c(24.0), c(120.0)).mul(r2));
     let q1 = pair(c(720.0), c(5_040.0)).add(pair(c(40_320.0), c(362_880.0)).mul(r2));
     let q2 = pair(c(3_628_800.0), c(39_916_800.0)).add(pair(c(479_001_600.0), c(6_227_020_800.0)).mul(r2));
-    let q = q0.add(q1.add(q2.mul(r4)).mul(r4));
+    let q = q0.add(q1.mul(r4)).add(q2.mul(r4.mul(r4)));
     (biased.exp2_biased(), r.add(r2.mul(q)))
 }
 
-/// tanh of three numbers and e^y of a fourth, in one pass. NaN in, NaN out.
+/// tanh of three numbers and e^y of a fourth, in one pass. For a NaN anything may come out.
 #[inline]
 #[must_use]
 pub fn tanh3_exp(x: [f64; 3], y: f64) -> ([f64; 3], f64) {
-    tanh3_exp_in::<Portable>(x, y)
+    tanh3_exp_in::<Native>(x, y)
 }
 
+/// [`tanh3_exp`] on lanes of one's choice: all give the same bits.
 #[inline(always)]
-fn tanh3_exp_in<L: Lanes>(x: [f64; 3], y: f64) -> ([f64; 3], f64) {
-    let depth = |x: f64| (-2.0 * x.abs()).max(LOWEST);
-    let (scale, p) = reduce(L::from_array([depth(x[0]), depth(x[1]), depth(x[2]), y.clamp(LOWEST, HIGHEST)]));
+#[must_use]
+pub fn tanh3_exp_in<L: Lanes>(x: [f64; 3], y: f64) -> ([f64; 3], f64) {
+    let depth = |x: f64| larger(-2.0 * x.abs(), LOWEST);
+    let bounded = smaller(larger(y, LOWEST), HIGHEST);
+    let (scale, p) = reduce(L::from_array([depth(x[0]), depth(x[1]), depth(x[2]), bounded]));
     let scaled = scale.mul(p);
+    // t and t + 2, side by side rather than one after the other.
     let t = scaled.add(scale.sub(L::splat(1.0)));
-    let tanh = t.div(t.add(L::splat(2.0))).to_array();
+    let tanh = t.div(scaled.add(scale.add(L::splat(1.0)))).to_array();
     let exp = scale.add(scaled).to_array()[3];
 
-    let signed = |i: usize| if x[i].is_nan() { x[i] } else { tanh[i].abs().copysign(x[i]) };
+    let signed = |i: usize| tanh[i].abs().copysign(x[i]);
     let exp = if y < LOWEST {
         0.0
     } else if y > HIGHEST {
@@ -73,12 +91,18 @@ fn tanh3_exp_in<L: Lanes>(x: [f64; 3], y: f64) -> ([f64; 3], f64) {
 /// tanh(x), within 2 ulp.
 #[must_use]
 pub fn tanh(x: f64) -> f64 {
+    if x.is_nan() {
+        return x;
+    }
     tanh3_exp([x, 0.0, 0.0], 0.0).0[0]
 }
 
 /// e^y, within 2 ulp; 0 below −708, infinite above 709.
 #[must_use]
 pub fn exp(y: f64) -> f64 {
+    if y.is_nan() {
+        return y;
+    }
     tanh3_exp([0.0; 3], y).1
 }
 

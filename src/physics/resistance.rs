@@ -6,7 +6,11 @@
 //!
 //! U, the staleness, is 0 at a tick: telemetry is fresh there.
 
-use super::{Vector, law::Law};
+use super::{
+    Vector,
+    law::Law,
+    math::{larger, smaller},
+};
 use crate::units::{MAX_RESISTANCE, Ohms, PerMillis};
 
 /// P·W, Ω: may be negative, a route that does better than expected.
@@ -22,7 +26,7 @@ pub fn strain(pressure: Vector, law: &Law) -> Ohms {
 #[must_use]
 pub fn resistance(pressure: Vector, momentum: PerMillis, scar: Ohms, law: &Law) -> Ohms {
     let total = law.base_resistance + strain(pressure, law) + law.damping_factor * momentum + scar;
-    total.max(law.base_resistance).min(MAX_RESISTANCE)
+    smaller(larger(total, law.base_resistance), MAX_RESISTANCE)
 }
 
 /// R before a route has shown what it is like: 1.2·R_base.

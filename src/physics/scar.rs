@@ -6,14 +6,18 @@
 //!
 //! P⁺ is a check valve: doing better than the baseline is never trauma. The half-life is ln 2 / λ, 6.9 s by default.
 
-use super::{Vector, law::Law};
+use super::{
+    Vector,
+    law::Law,
+    math::{larger, smaller},
+};
 use crate::units::{EPSILON, MAX_RESISTANCE, Ohms};
 
 /// S after decaying by `decay` (that is, e^(−λΔt)) under `pressure`, Ω.
 #[inline]
 #[must_use]
 pub fn scar(scar: Ohms, decay: f64, pressure: Vector, law: &Law) -> Ohms {
-    let stress = pressure.map(|p| p.max(0.0));
+    let stress = pressure.map(|p| larger(p, 0.0));
     let squared = stress[0] * stress[0] + stress[1] * stress[1] + stress[2] * stress[2];
     let trauma = if squared > law.critical_pressure * law.critical_pressure { law.scar_factor } else { 0.0 };
     settle(scar * decay + trauma)
@@ -23,5 +27,5 @@ pub fn scar(scar: Ohms, decay: f64, pressure: Vector, law: &Law) -> Ohms {
 #[inline]
 #[must_use]
 pub fn settle(scar: Ohms) -> Ohms {
-    if scar < EPSILON { 0.0 } else { scar.min(MAX_RESISTANCE) }
+    if scar < EPSILON { 0.0 } else { smaller(scar, MAX_RESISTANCE) }
 }

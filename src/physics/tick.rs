@@ -10,6 +10,7 @@
 use super::{
     Vector,
     law::Law,
+    math::larger,
     mode::{self, Mode},
     momentum::momentum,
     pressure::{self, Sample},
@@ -98,7 +99,7 @@ impl RouteState {
     /// One tick: `sample` was read at `now_ms`.
     #[inline]
     pub fn tick(&mut self, law: &Law, sample: &Sample, now_ms: Millis) -> Tick {
-        let delta_t_ms = (now_ms - self.last_updated_ms).max(0.0);
+        let delta_t_ms = larger(now_ms - self.last_updated_ms, 0.0);
         let reading = pressure::read(sample, self.pressure, law, -law.decay_per_ms * delta_t_ms);
         let mode_before = self.mode;
         self.ticks = self.ticks.saturating_add(1);
@@ -118,7 +119,7 @@ impl RouteState {
             self.judge(reading.pressure, law, now_ms);
         }
         self.pressure = reading.pressure;
-        self.last_updated_ms = self.last_updated_ms.max(now_ms);
+        self.last_updated_ms = larger(now_ms, self.last_updated_ms);
         Tick { mode_before, delta_t_ms, rejected: reading.rejected }
     }
 

@@ -4,6 +4,21 @@
 //! everywhere, and an implementation for an instruction set slots in beside it. Every operation is one IEEE-754
 //! operation per lane, never fused, so that all implementations give the same bits.
 
+#[cfg(target_arch = "x86_64")]
+mod sse2;
+
+/// What the kernels run on here.
+#[cfg(target_arch = "x86_64")]
+pub type Native = sse2::Sse2;
+/// What the kernels run on here.
+#[cfg(not(target_arch = "x86_64"))]
+pub type Native = Portable;
+
+/// Bits of an f64 below its exponent.
+const MANTISSA_BITS: u32 = 52;
+/// The exponent of 1.0, in place.
+const EXPONENT_OF_ONE: u64 = 0x3ff0_0000_0000_0000;
+
 /// Four f64 that move together.
 pub trait Lanes: Copy {
     /// The same value in all lanes.
@@ -29,7 +44,7 @@ pub trait Lanes: Copy {
     fn exp2_biased(self) -> Self;
 }
 
-/// The implementation every target has; compilers turn its loops into vector instructions where they can.
+/// The implementation every target has, and the oracle of the others.
 #[derive(Debug, Clone, Copy)]
 pub struct Portable([f64; 4]);
 
@@ -71,6 +86,6 @@ impl Lanes for Portable {
     }
     #[inline(always)]
     fn exp2_biased(self) -> Self {
-        Self(self.0.map(|x| f64::from_bits((x.to_bits() << 52).wrapping_add(0x3ff0_0000_0000_0000))))
+        Self(self.0.map(|x| f64::from_bits((x.to_bits() << MANTISSA_BITS).wrapping_add(EXPONENT_OF_ONE))))
     }
 }

@@ -141,10 +141,10 @@ export interface Engine {
   readonly frame: Float64Array
   /** One tick of the open loop for FRAME.SLOT. */
   route(): void
-  /** Rows of four cells [slot, latencyMs, errorRate, saturation]; valid until the next call of `batch`. At most {@link BATCH_ROWS}. */
-  batch(): Float64Array
-  /** Ticks the first `rows` rows at FRAME.NOW; each row becomes [slot, resistance, mode, status]. */
-  routeBatch(rows: number): void
+  /** {@link BATCH_ROWS} rows of four cells [slot, latencyMs, errorRate, saturation]. Read it anew for every batch. */
+  readonly batch: Float64Array
+  /** Ticks the first FRAME.SLOT rows at FRAME.NOW; each row becomes [slot, resistance, mode, status]. */
+  routeBatch(): void
   /** Slot of a route, made when new; may evict the least recently used (see {@link Engine.evicted}). */
   intern(routeId: string): number
   /** Slot of a route that exists, or −1. Does not count as use. */
@@ -153,17 +153,19 @@ export interface Engine {
   evicted(): number
   remove(slot: number): void
   routeIds(): string[]
-  /** Adds a law, or replaces law `id`; returns its id. Law 0 is the default of every new route. At most 65,535. */
+  /** Adds a law, or replaces law `id`; returns its id, −1 when there is no room for another. Law 0 is every new route's. */
   defineLaw(params: Float64Array, id?: number): number
   setLaw(slot: number, law: number): void
-  /** Fills the state block. */
-  readState(slot: number): void
-  /** Overwrites the route with the state block. */
-  writeState(slot: number): void
+  /** Fills the state block; false when there is no route in the slot. */
+  readState(slot: number): boolean
+  /** Overwrites the route, but for its law, with the state block; false when there is no route in the slot. */
+  writeState(slot: number): boolean
   /** Adds trauma: the scar decays to FRAME.NOW, then grows by `ohms`. */
   scar(slot: number, ohms: number): void
-  /** Frees what the engine holds. Calls after it are ignored. */
-  close(): void
 }
 
+/** Rows of a batch; a longer one crosses several times. */
 export const BATCH_ROWS = 4096
+
+/** Cells of a row. */
+export const ROW_CELLS = 4

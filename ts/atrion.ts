@@ -1,0 +1,415 @@
+/** The class a service holds: it validates, crosses to the engine, and reads the answer. Nothing is decided here. */
+
+import { ObserverQueue } from './core/delivery.js'
+import type { PhysicsObserver, ProfileConfig, RouteState, TunerStats, WorkloadProfile } from './core/index.js'
+import {
+  modeAt,
+  type RouteDecision,
+  type RouteSnapshot,
+  readEvent,
+  readMoments,
+  readRefusal,
+  readSnapshot,
+  readState,
+  requireSnapshot,
+  writeSnapshot,
+} from './decision.js'
+import { engineWanted, loadEngine } from './engine/load.js'
+import { BATCH_ROWS, type Engine, type EngineKind, FRAME, ROW_CELLS, STATE, STATUS } from './engine/port.js'
+import { ConfigError } from './errors.js'
+import type { LawSource } from './law.js'
+import { getLogger, type Logger } from './loggers.js'
+import {
+  type AtrionOptions,
+  type RouteProfileOptions,
+  resolveLaw,
+  resolveMaxRoutes,
+  resolveVoltage,
+  validateOptions,
+} from './options.js'
+import { RouteProfiles } from './profiles.js'
+import { RouteIndex } from './routes.js'
+import { InMemoryProvider } from './state/memory.js'
+import type { PhysicsVector, StateProvider } from './state/provider.js'
+import { Pulse } from './state/pulse.js'
+import { LeaseBook, type LeaseOptions, type TaskLease } from './tasks.js'
+
+/** One reading of a route. */
+export interface Telemetry {
+  /** ms, ≥ 0 */
+  readonly latencyMs: number
+  /** Share of requests that failed, [0, 1]. Default 0. */
+  readonly errorRate?: number
+  /** How full the route's resource is, [0, 1]. Default 0. */
+  readonly saturation?: number
+}
+
+export interface RouteOptions {
+  /** Priority of the request, V, ≥ 0. Default: the instance's `defaultVoltage`. */
+  readonly voltage?: number
+  /** Judge this call by another profile than the route's. */
+  readonly profile?: WorkloadProfile | ProfileConfig
+}
+
+/** How much the state of other nodes weighs against one's own, [0, 1]. */
+const GAMMA = 0.3
+
+/** Tries to find a route's slot while other threads evict; beyond them the route is not the problem. */
+const MAX_TRIES = 8
+
+export class Atrion implements AsyncDisposable {
+  readonly #engine: Engine
+  readonly #routes: RouteIndex
+  readonly #profiles: RouteProfiles
+  readonly #leases: LeaseBook
+  readonly #provider: StateProvider
+  readonly #pulse: Pulse | undefined
+  readonly #events: ObserverQueue | undefined
+  readonly #clock: AtrionOptions['clock']
+  readonly #law: LawSource
+  readonly #logger: Logger | undefined
+  readonly #defaultVoltage: number
+  readonly #maxRoutes: number
+  #connected = false
+  #lastNow = 0
+
+  /** @throws ConfigError for an option out of its range, DependencyError for a named engine that does not load */
+  constructor(options: AtrionOptions = {}) {
+    validateOptions(options)
+    this.#law = resolveLaw(options)
+    this.#defaultVoltage = resolveVoltage(options.defaultVoltage)
+    this.#maxRoutes = resolveMaxRoutes(options.maxRoutes)
+    this.#clock = options.clock
+    this.#logger = options.logger
+    this.#engine = loadEngine(engineWanted(options.engine, options.useWasm), this.#maxRoutes)
+    this.#engine.frame[FRAME.NOW] = Number.NaN
+    this.#profiles = new RouteProfiles(this.#engine, this.#law)
+    this.#routes = new RouteIndex(this.#engine, (routeId, slot) =>
+      this.#engine.setLaw(slot, this.#profiles.lawOf(routeId)),
+    )
+    this.#events = options.observer && new ObserverQueue(options.observer as PhysicsObserver, undefined, options.logger)
+    this.#provider = options.provider ?? new InMemoryProvider()
+    this.#pulse = options.provider && this.#createPulse(options.provider)
+    this.#leases = this.#createLeases()
+  }
+
+  /** Which engine computes the physics. */
+  get engine(): EngineKind {
+    return this.#engine.kind
+  }
+
+  get usingWasm(): boolean {
+    return this.#engine.kind === 'wasm'
+  }
+
+  get isConnected(): boolean {
+    return this.#connected
+  }
+
+  get providerName(): string {
+    return this.#provider.name
+  }
+
+  /** Connects the provider and takes over what it knows. `route()` works before. Rejects when the provider does. */
+  async connect(): Promise<void> {
+    if (this.#connected) return
+    await (this.#pulse?.start() ?? this.#provider.connect())
+    this.#connected = true
+  }
+
+  /** Sends what the provider has not been told and disconnects it. `route()` goes on working. */
+  async disconnect(): Promise<void> {
+    this.#events?.flush()
+    if (!this.#connected) return
+    this.#connected = false
+    await (this.#pulse?.stop() ?? this.#provider.disconnect())
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.disconnect()
+  }
+
+  /**
+   * One tick of a route on the telemetry you measured, and whether a request flows now.
+   *
+   * A negative or non-finite number in the telemetry is noise: its component keeps its last pressure.
+   *
+   * @throws TypeError for a wrong type, naming the field and the value
+   */
+  route(routeId: string, telemetry: Telemetry, options?: RouteOptions | number): RouteDecision {
+    if (typeof telemetry !== 'object' || telemetry === null) throw wrongType('telemetry', 'an object', telemetry)
+    const { latencyMs, errorRate = 0, saturation = 0 } = telemetry
+    if (typeof latencyMs !== 'number') throw wrongType('telemetry.latencyMs', 'a number', latencyMs)
+    if (typeof errorRate !== 'number') throw wrongType('telemetry.errorRate', 'a number', errorRate)
+    if (typeof saturation !== 'number') throw wrongType('telemetry.saturation', 'a number', saturation)
+
+    const slot = this.#routes.get(routeId) ?? this.#intern(routeId)
+    const { frame } = this.#engine
+    let voltage = this.#defaultVoltage
+    let law = -1
+    if (options !== undefined) {
+      voltage = this.#voltageOf(options)
+      if (typeof options === 'object' && options.profile !== undefined)
+        law = this.#profiles.forCall(routeId, options.profile)
+    }
+    if (this.#clock !== undefined) this.#readClock(frame)
+    frame[FRAME.SLOT] = slot
+    frame[FRAME.LATENCY_MS] = latencyMs
+    frame[FRAME.ERROR_RATE] = errorRate
+    frame[FRAME.SATURATION] = saturation
+    frame[FRAME.VOLTAGE] = voltage
+    frame[FRAME.LAW] = law
+    this.#engine.route()
+    const status = frame[FRAME.STATUS]!
+    if (status !== (STATUS.ALLOW | STATUS.TICKED)) {
+      if ((status & STATUS.STALE) !== 0) this.#retry(routeId, frame)
+      if ((status & STATUS.FIRST_REJECTED) !== 0) this.#warnOfNoise(routeId)
+    }
+    if (this.#events !== undefined) this.#events.push(readEvent(frame, routeId))
+    if (this.#pulse !== undefined) this.#pulse.touch(routeId)
+    if ((frame[FRAME.STATUS]! & STATUS.ALLOW) === 0) return readRefusal(frame, voltage)
+    return { allow: true, resistance: frame[FRAME.RESISTANCE]!, mode: modeAt(frame, FRAME.MODE), reason: 'OK' }
+  }
+
+  /**
+   * One tick of many routes in one crossing.
+   *
+   * @param samples three a route: latencyMs, errorRate, saturation
+   * @param out one cell a route: its resistance, Ω. With room for two a route: resistance, then mode (0 BOOTSTRAP,
+   *   1 OPERATIONAL, 2 CIRCUIT_BREAKER) of each. A new array of one a route by default.
+   * @returns out
+   * @throws TypeError for a wrong type, RangeError for an array that is too short
+   */
+  routeBatch(routeIds: readonly string[], samples: Float64Array, out?: Float64Array): Float64Array {
+    if (!Array.isArray(routeIds)) throw wrongType('ids', 'an array of strings', routeIds)
+    if (!(samples instanceof Float64Array)) throw wrongType('samples', 'a Float64Array', samples)
+    if (out !== undefined && !(out instanceof Float64Array)) throw wrongType('out', 'a Float64Array', out)
+    const count = routeIds.length
+    const results = out ?? new Float64Array(count)
+    if (samples.length < count * 3) throw new RangeError(`samples must hold ${count * 3} cells, got ${samples.length}`)
+    if (results.length < count) throw new RangeError(`out must hold ${count} cells, got ${results.length}`)
+    const stride = count > 0 && results.length >= count * 2 ? 2 : 1
+    if (this.#clock !== undefined) this.#readClock(this.#engine.frame)
+    for (let from = 0; from < count; from += BATCH_ROWS) {
+      this.#tickRows(routeIds, samples, results, from, Math.min(from + BATCH_ROWS, count), stride)
+    }
+    return results
+  }
+
+  /** Governs a route by a profile, or by numbers of its own. Outlives the route's state. @throws ConfigError */
+  setRouteProfile(routeId: string, profile: WorkloadProfile | RouteProfileOptions): void {
+    requireRouteId(routeId)
+    const law = this.#profiles.set(routeId, profile)
+    const slot = this.#routes.find(routeId)
+    if (slot !== undefined) this.#engine.setLaw(slot, law)
+  }
+
+  /** What was set for a route; 'STANDARD' when nothing was. */
+  getRouteProfile(routeId: string): WorkloadProfile | RouteProfileOptions {
+    return this.#profiles.get(routeId)
+  }
+
+  /** The state of a route as its last tick left it. */
+  getState(routeId: string): RouteState | undefined {
+    return this.#readBlock(routeId) ? readState(this.#engine.frame, routeId) : undefined
+  }
+
+  getRoutes(): string[] {
+    return this.#engine.routeIds()
+  }
+
+  /** Forgets a route's state, here and in the provider; its profile stays. */
+  async resetRoute(routeId: string): Promise<void> {
+    requireRouteId(routeId)
+    const slot = this.#routes.find(routeId)
+    if (slot !== undefined) this.#routes.remove(slot)
+    await this.#pulse?.forget(routeId)
+  }
+
+  /** What R normally is on a route, or on all of them pooled. undefined without a tuner, or without the route. */
+  getTunerStats(routeId?: string): TunerStats | undefined {
+    const { tuner } = this.#law
+    if (!tuner) return undefined
+    if (routeId !== undefined && this.#routes.find(routeId) === undefined) return undefined
+    let count = 0
+    let sum = 0
+    let squares = 0
+    for (const id of routeId === undefined ? this.getRoutes() : [routeId]) {
+      if (!this.#readBlock(id)) continue
+      const moments = readMoments(this.#engine.frame)
+      count += moments.count
+      sum += moments.count * moments.mean
+      squares += moments.count * (moments.variance + moments.mean * moments.mean)
+    }
+    const mean = count > 0 ? sum / count : 0
+    const variance = count > 0 ? Math.max(0, squares / count - mean * mean) : 0
+    return { mean, stdDev: Math.sqrt(variance), sampleCount: count, isWarmedUp: count >= tuner.warmupTicks }
+  }
+
+  /** All routes as plain JSON. */
+  snapshot(): RouteSnapshot[] {
+    const snapshots: RouteSnapshot[] = []
+    for (const routeId of this.getRoutes()) {
+      if (this.#readBlock(routeId)) snapshots.push(readSnapshot(this.#engine.frame, routeId))
+    }
+    return snapshots
+  }
+
+  /** Takes over routes from a snapshot, all of them or, when one is malformed, none. @throws ConfigError naming the field */
+  restore(snapshot: readonly RouteSnapshot[]): void {
+    if (!Array.isArray(snapshot)) throw new ConfigError('snapshot', 'an array of route snapshots', snapshot)
+    const checked = snapshot.map((one, index) => requireSnapshot(`snapshot[${index}]`, one))
+    for (const one of checked) {
+      const slot = this.#intern(one.routeId)
+      writeSnapshot(this.#engine.frame, one)
+      this.#engine.writeState(slot)
+    }
+  }
+
+  /** Leases a long-running task on a route. Rejects with ConfigError when an option can't be honoured. */
+  async startTask(routeId: string, options: LeaseOptions = {}): Promise<TaskLease> {
+    requireRouteId(routeId)
+    if (typeof options !== 'object' || options === null) throw wrongType('options', 'an object', options)
+    return this.#leases.start(routeId, options, this.#profiles.sourceOf(routeId).profile)
+  }
+
+  getActiveTaskCount(routeId: string): number {
+    return this.#leases.activeCount(routeId)
+  }
+
+  #intern(routeId: string): number {
+    requireRouteId(routeId)
+    if (this.#clock !== undefined) this.#readClock(this.#engine.frame)
+    return this.#routes.intern(routeId)
+  }
+
+  /** Another thread evicted the route between two calls: it is new again. */
+  #retry(routeId: string, frame: Float64Array): void {
+    for (let tries = 0; (frame[FRAME.STATUS]! & STATUS.STALE) !== 0 && tries < MAX_TRIES; tries++) {
+      this.#routes.forgetEvicted()
+      frame[FRAME.SLOT] = this.#intern(routeId)
+      this.#engine.route()
+    }
+  }
+
+  #voltageOf(options: RouteOptions | number): number {
+    const voltage = typeof options === 'object' && options !== null ? options.voltage : options
+    if (voltage === undefined) return this.#defaultVoltage
+    if (typeof voltage !== 'number') throw wrongType('voltage', 'a number of V', voltage)
+    // Noise in a voltage is no reason to refuse a request, nor to let it pass all others.
+    return voltage >= 0 ? voltage : this.#defaultVoltage
+  }
+
+  #readClock(frame: Float64Array): void {
+    const now = this.#clock!.now()
+    if (Number.isFinite(now)) this.#lastNow = now
+    frame[FRAME.NOW] = this.#lastNow
+  }
+
+  #tickRows(
+    routeIds: readonly string[],
+    samples: Float64Array,
+    out: Float64Array,
+    from: number,
+    to: number,
+    stride: number,
+  ): void {
+    const engine = this.#engine
+    for (let i = from; i < to; i++) if (this.#routes.get(routeIds[i]!) === undefined) this.#intern(routeIds[i]!)
+    const { batch } = engine
+    for (let i = from, at = 0; i < to; i++, at += ROW_CELLS) {
+      batch[at] = this.#routes.get(routeIds[i]!) ?? -1
+      batch[at + 1] = samples[i * 3]!
+      batch[at + 2] = samples[i * 3 + 1]!
+      batch[at + 3] = samples[i * 3 + 2]!
+    }
+    engine.frame[FRAME.SLOT] = to - from
+    engine.routeBatch()
+    for (let i = from, at = 0; i < to; i++, at += ROW_CELLS) {
+      const routeId = routeIds[i]!
+      if ((batch[at + 3]! & STATUS.STALE) !== 0) {
+        const [latencyMs, errorRate, saturation] = samples.subarray(i * 3, i * 3 + 3) as unknown as number[]
+        const { resistance } = this.route(routeId, {
+          latencyMs: latencyMs!,
+          errorRate: errorRate!,
+          saturation: saturation!,
+        })
+        out[i * stride] = resistance
+        if (stride === 2) out[i * 2 + 1] = engine.frame[FRAME.MODE]!
+        continue
+      }
+      if ((batch[at + 3]! & STATUS.FIRST_REJECTED) !== 0) this.#warnOfNoise(routeId)
+      out[i * stride] = batch[at + 1]!
+      if (stride === 2) out[i * 2 + 1] = batch[at + 2]!
+      this.#pulse?.touch(routeId)
+    }
+  }
+
+  /** Fills the state block with a route's state, if there is such a route. */
+  #readBlock(routeId: string): boolean {
+    const slot = typeof routeId === 'string' ? this.#routes.find(routeId) : undefined
+    return slot !== undefined && this.#engine.readState(slot)
+  }
+
+  #warnOfNoise(routeId: string): void {
+    const logger = this.#logger ?? getLogger()
+    logger.warn('telemetry out of range was ignored; further samples of this route are only counted', { routeId })
+  }
+
+  #createPulse(provider: StateProvider): Pulse {
+    return new Pulse(provider, {
+      maxRoutes: this.#maxRoutes,
+      logger: () => this.#logger ?? getLogger(),
+      vectorOf: (routeId) => this.#vectorOf(routeId),
+      merge: (routeId, vector) => this.#merge(routeId, vector),
+    })
+  }
+
+  #vectorOf(routeId: string): PhysicsVector | undefined {
+    if (!this.#readBlock(routeId)) return undefined
+    const { scarTissue, momentum, tickCount, resistance } = readSnapshot(this.#engine.frame, routeId)
+    return { scar: scarTissue, momentumScalar: momentum, lastTick: tickCount, resistance }
+  }
+
+  /** S = γ·S_store + (1 − γ)·S_local; a route that has no ticks of its own takes the store's word. */
+  #merge(routeId: string, vector: PhysicsVector): void {
+    const slot = this.#intern(routeId)
+    const { frame } = this.#engine
+    if (!this.#engine.readState(slot)) return
+    const gamma = frame[FRAME.STATE + STATE.TICKS] === 0 ? 1 : GAMMA
+    const scar = FRAME.STATE + STATE.SCAR
+    frame[scar] = gamma * Math.min(vector.scar, 1e6) + (1 - gamma) * frame[scar]!
+    this.#engine.writeState(slot)
+  }
+
+  #createLeases(): LeaseBook {
+    return new LeaseBook({
+      isVirtualTime: this.#clock !== undefined,
+      now: () => {
+        if (this.#clock === undefined) return Math.floor(performance.timeOrigin + performance.now())
+        this.#readClock(this.#engine.frame)
+        return this.#lastNow
+      },
+      scarFactorOf: (routeId) => this.#profiles.sourceOf(routeId).config.scarFactor,
+      scar: (routeId, ohms) => {
+        this.#engine.scar(this.#intern(routeId), ohms)
+        this.#pulse?.touch(routeId)
+      },
+      occupy: () => () => {},
+    })
+  }
+}
+
+function wrongType(field: string, wanted: string, got: unknown): TypeError {
+  const shown =
+    typeof got === 'string'
+      ? JSON.stringify(got.slice(0, 80))
+      : typeof got === 'object'
+        ? String(got && 'an object')
+        : String(got)
+  return new TypeError(`${field} must be ${wanted}, got ${shown}`)
+}
+
+function requireRouteId(routeId: unknown): asserts routeId is string {
+  if (typeof routeId !== 'string' || routeId === '') throw wrongType('routeId', 'a non-empty string', routeId)
+}

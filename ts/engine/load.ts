@@ -1,0 +1,64 @@
+/** Which engine: the one named, or the best that loads. */
+
+import { ConfigError, DependencyError } from '../errors.js'
+import { createNativeEngine } from './native.js'
+import type { Engine, EngineKind } from './port.js'
+import { TsEngine } from './ts.js'
+
+type Create = (maxRoutes: number) => Engine
+
+/** Best first. */
+const ENGINES: Readonly<Partial<Record<EngineKind, Create>>> = {
+  native: createNativeEngine,
+  ts: (maxRoutes) => new TsEngine(maxRoutes),
+}
+
+let warned = false
+
+function warnOnce(failures: readonly string[], chosen: EngineKind): void {
+  if (warned) return
+  warned = true
+  process.emitWarning(`running on engine '${chosen}': ${failures.join('; ')}`, { type: 'AtrionWarning' })
+}
+
+const reasonOf = (error: unknown): string => (error instanceof Error ? error.message.split('\n', 1)[0]! : String(error))
+
+function named(kind: string): Create {
+  const create = Object.hasOwn(ENGINES, kind) ? ENGINES[kind as EngineKind] : undefined
+  if (create) return create
+  throw new ConfigError('engine', `auto, ${Object.keys(ENGINES).join(', ')}`, kind)
+}
+
+/**
+ * @param wanted 'auto', or an engine by name
+ * @throws ConfigError for a name that is none, DependencyError for a named engine that does not load
+ */
+export function loadEngine(wanted: string, maxRoutes: number): Engine {
+  if (wanted !== 'auto') {
+    const create = named(wanted)
+    try {
+      return create(maxRoutes)
+    } catch (cause) {
+      throw new DependencyError(`engine '${wanted}'`, 'npm install atrion', { cause })
+    }
+  }
+  const failures: string[] = []
+  for (const [kind, create] of Object.entries(ENGINES)) {
+    try {
+      const engine = create(maxRoutes)
+      if (failures.length > 0) warnOnce(failures, engine.kind)
+      return engine
+    } catch (error) {
+      failures.push(`'${kind}' did not load: ${reasonOf(error)}`)
+    }
+  }
+  throw new DependencyError('an engine', 'npm install atrion', { cause: new Error(failures.join('; ')) })
+}
+
+/** What the options and the environment ask for: options first, then ATRION_ENGINE, then ATRION_USE_WASM. */
+export function engineWanted(engine: string | undefined, useWasm: boolean | undefined): string {
+  if (engine !== undefined) return engine
+  if (useWasm === true) return 'wasm'
+  const { env } = process
+  return env.ATRION_ENGINE || (env.ATRION_USE_WASM === 'true' ? 'wasm' : 'auto')
+}

@@ -1,0 +1,322 @@
+/** The engine that runs anywhere: the functional model of `ts/core`, driven through the port. Open loop only. */
+
+import {
+  AutoTuner,
+  createBootstrapState,
+  normalize,
+  type Ohms,
+  type PhysicsConfig,
+  type PressureVector,
+  type RouteState,
+  type Scar,
+  type SensitivityWeights,
+  type Timestamp,
+  updatePhysics,
+  updateScar,
+} from '../core/index.js'
+import { calculateResistance } from '../core/resistance.js'
+import { calculateRetryAfterMs } from '../core/retry.js'
+import { BATCH_ROWS, type Engine, FRAME, LAW, MODES, ROW_CELLS, STATE, STATUS } from './port.js'
+
+/** A law's cells as the functional model wants them. */
+interface Law {
+  readonly cells: Float64Array
+  readonly config: PhysicsConfig
+  readonly weights: SensitivityWeights
+}
+
+interface Route {
+  readonly id: string
+  law: number
+  state: RouteState
+  tuner: AutoTuner
+  /** the tuner's law */
+  tunerLaw: number
+  rejectedSamples: number
+}
+
+const CALM = { latency: 0, error: 0, saturation: 0 } as PressureVector
+
+/** Bytes kept of route names: 256 a route on average, at least 16 MiB. */
+const nameBudget = (maxRoutes: number): number => Math.max(maxRoutes * 256, 16 << 20)
+
+const MAX_LAWS = 65_536
+
+export class TsEngine implements Engine {
+  readonly kind = 'ts'
+  readonly frame = new Float64Array(FRAME.LENGTH)
+  readonly batch = new Float64Array(BATCH_ROWS * ROW_CELLS)
+  readonly #maxRoutes: number
+  readonly #maxNameBytes: number
+  readonly #laws: Law[] = []
+  readonly #routes: (Route | undefined)[] = []
+  readonly #free: number[] = []
+  readonly #evicted: number[] = []
+  /** Slots by name, least recently used first. */
+  readonly #slots = new Map<string, number>()
+  #nameBytes = 0
+
+  constructor(maxRoutes: number) {
+    this.#maxRoutes = maxRoutes
+    this.#maxNameBytes = nameBudget(maxRoutes)
+  }
+
+  route(): void {
+    const { frame } = this
+    const slot = frame[FRAME.SLOT]!
+    const route = this.#routes[slot]
+    if (!route) {
+      frame[FRAME.STATUS] = STATUS.STALE
+      return
+    }
+    const before = route.state
+    const lawId = frame[FRAME.LAW]! >= 0 ? frame[FRAME.LAW]! : route.law
+    const law = this.#laws[lawId] ?? this.#laws[0]!
+    const status = this.#tick(slot, route, law, lawId, FRAME.LATENCY_MS, frame)
+    const { state } = route
+    const voltage = frame[FRAME.VOLTAGE]!
+    const allow = state.mode !== 'CIRCUIT_BREAKER' && voltage > state.resistance
+    const tuner = this.#tunerOf(route, lawId)
+    const retryAfterMs = allow ? undefined : calculateRetryAfterMs(state, voltage, law.weights, law.config, tuner)
+    frame[FRAME.STATUS] = status | (allow ? STATUS.ALLOW : 0)
+    frame[FRAME.RESISTANCE] = state.resistance
+    frame[FRAME.MODE] = MODES.indexOf(state.mode)
+    frame[FRAME.MODE_BEFORE] = MODES.indexOf(before.mode)
+    frame[FRAME.RETRY_AFTER_MS] = retryAfterMs ?? Number.NaN
+    frame[FRAME.MOMENTUM] = state.momentum ?? 0
+    frame[FRAME.SCAR] = state.scarTissue
+    frame[FRAME.DELTA_T_MS] = Math.max(0, state.lastUpdatedAt - before.lastUpdatedAt)
+    frame[FRAME.TICKS] = state.tickCount
+    frame[FRAME.TIMESTAMP] = state.lastUpdatedAt
+    frame[FRAME.PRESSURE] = state.pressure.latency
+    frame[FRAME.PRESSURE + 1] = state.pressure.error
+    frame[FRAME.PRESSURE + 2] = state.pressure.saturation
+  }
+
+  routeBatch(): void {
+    const { batch } = this
+    const rows = this.frame[FRAME.SLOT]!
+    for (let row = 0; row < rows; row++) {
+      const at = row * ROW_CELLS
+      const route = this.#routes[batch[at]!]
+      if (!route) {
+        batch[at + 3] = STATUS.STALE
+        continue
+      }
+      const status = this.#tick(batch[at]!, route, this.#laws[route.law]!, route.law, at + 1, batch)
+      batch[at + 1] = route.state.resistance
+      batch[at + 2] = MODES.indexOf(route.state.mode)
+      batch[at + 3] = status
+    }
+  }
+
+  intern(routeId: string): number {
+    const known = this.#slots.get(routeId)
+    if (known !== undefined) {
+      this.#touch(known, routeId)
+      return known
+    }
+    while (
+      this.#slots.size > 0 &&
+      (this.#slots.size >= this.#maxRoutes || this.#nameBytes + routeId.length * 2 > this.#maxNameBytes)
+    ) {
+      this.remove(this.#slots.values().next().value!)
+    }
+    const slot = this.#free.pop() ?? this.#routes.length
+    const state = createBootstrapState(routeId, CALM, this.#laws[0]!.config, this.#now())
+    this.#routes[slot] = { id: routeId, law: 0, state, tuner: this.#createTuner(0), tunerLaw: 0, rejectedSamples: 0 }
+    this.#slots.set(routeId, slot)
+    this.#nameBytes += routeId.length * 2
+    return slot
+  }
+
+  find(routeId: string): number {
+    return this.#slots.get(routeId) ?? -1
+  }
+
+  evicted(): number {
+    return this.#evicted.pop() ?? -1
+  }
+
+  remove(slot: number): void {
+    const route = this.#routes[slot]
+    if (!route) return
+    this.#slots.delete(route.id)
+    this.#nameBytes -= route.id.length * 2
+    this.#routes[slot] = undefined
+    this.#free.push(slot)
+    this.#evicted.push(slot)
+  }
+
+  routeIds(): string[] {
+    return this.#routes.filter((route) => route !== undefined).map((route) => route.id)
+  }
+
+  defineLaw(cells: Float64Array, id: number = this.#laws.length): number {
+    if (id >= MAX_LAWS) return -1
+    this.#laws[id] = { cells: cells.slice(), ...lawOf(cells) }
+    return id
+  }
+
+  setLaw(slot: number, law: number): void {
+    const route = this.#routes[slot]
+    if (route && this.#laws[law]) route.law = law
+  }
+
+  readState(slot: number): boolean {
+    const route = this.#routes[slot]
+    if (!route) return false
+    const { state, tuner } = route
+    const moments = tuner.snapshot()
+    const previous = state.previousPressure ?? CALM
+    this.frame.set(
+      [
+        MODES.indexOf(state.mode),
+        state.pressure.latency,
+        state.pressure.error,
+        state.pressure.saturation,
+        previous.latency,
+        previous.error,
+        previous.saturation,
+        state.momentum ?? 0,
+        state.scarTissue,
+        state.resistance,
+        state.tickCount,
+        state.lastUpdatedAt,
+        state.mode === 'CIRCUIT_BREAKER' ? state.recoveryStartedAt : 0,
+        moments.mean,
+        moments.variance,
+        moments.count,
+        route.rejectedSamples,
+        route.law,
+      ],
+      FRAME.STATE,
+    )
+    return true
+  }
+
+  writeState(slot: number): boolean {
+    const route = this.#routes[slot]
+    if (!route) return false
+    const cell = (index: number): number => this.frame[FRAME.STATE + index]!
+    const pressure = (at: number): PressureVector =>
+      ({ latency: cell(at), error: cell(at + 1), saturation: cell(at + 2) }) as PressureVector
+    const mode = MODES[cell(STATE.MODE)]!
+    route.state = {
+      routeId: route.id,
+      mode,
+      pressure: pressure(STATE.LATENCY),
+      previousPressure: mode === 'BOOTSTRAP' ? undefined : pressure(STATE.PREVIOUS_LATENCY),
+      momentum: mode === 'BOOTSTRAP' ? undefined : cell(STATE.MOMENTUM),
+      scarTissue: cell(STATE.SCAR),
+      resistance: cell(STATE.RESISTANCE),
+      tickCount: cell(STATE.TICKS),
+      lastUpdatedAt: cell(STATE.LAST_UPDATED_AT),
+      ...(mode === 'CIRCUIT_BREAKER' && { recoveryStartedAt: cell(STATE.RECOVERY_STARTED_AT) }),
+    } as RouteState
+    route.tuner = this.#createTuner(route.law)
+    route.tunerLaw = route.law
+    route.tuner.restore({
+      mean: cell(STATE.TUNER_MEAN),
+      variance: cell(STATE.TUNER_VARIANCE),
+      count: cell(STATE.TUNER_COUNT),
+    })
+    route.rejectedSamples = cell(STATE.REJECTED_SAMPLES)
+    return true
+  }
+
+  scar(slot: number, ohms: number): void {
+    const route = this.#routes[slot]
+    if (!route) return
+    const { config, weights } = this.#laws[route.law]!
+    const { state } = route
+    const now = Math.max(this.#now(), state.lastUpdatedAt) as Timestamp
+    const healed = updateScar(state.scarTissue, CALM, config, (now - state.lastUpdatedAt) as never)
+    const scarTissue = Math.min(healed + Math.max(0, ohms), 1e6) as Scar
+    const resistance: Ohms =
+      state.mode === 'BOOTSTRAP'
+        ? state.resistance
+        : calculateResistance(state.pressure, state.momentum, scarTissue, weights, config)
+    route.state = { ...state, scarTissue, resistance, lastUpdatedAt: now } as RouteState
+  }
+
+  /** One tick of a route whose telemetry lies in three cells at `at`; the status of the tick. */
+  #tick(slot: number, route: Route, law: Law, lawId: number, at: number, source: Float64Array): number {
+    this.#touch(slot, route.id)
+    const { cells } = law
+    const scale = cells[LAW.TANH_SCALE]!
+    const component = (offset: number, ceiling: number): number => {
+      const value = source[at + offset]!
+      if (!(value >= 0 && value < Number.POSITIVE_INFINITY)) return Number.NaN
+      return normalize(Math.min(value, ceiling), cells[LAW.BASELINE_LATENCY_MS + offset]!, scale)
+    }
+    const pressure = {
+      latency: component(0, Number.MAX_VALUE),
+      error: component(1, 1),
+      saturation: component(2, 1),
+    } as PressureVector
+    const rejected = Number.isNaN(pressure.latency + pressure.error + pressure.saturation)
+    const tuner = this.#tunerOf(route, lawId)
+    route.state = updatePhysics(route.state, pressure, law.weights, law.config, this.#now(), undefined, tuner)
+    if (!rejected) return STATUS.TICKED
+    route.rejectedSamples += 1
+    return STATUS.TICKED | STATUS.REJECTED | (route.rejectedSamples === 1 ? STATUS.FIRST_REJECTED : 0)
+  }
+
+  /** The route's tuner under a law, its moments kept when the law changes; none when the break point is static. */
+  #tunerOf(route: Route, lawId: number): AutoTuner | undefined {
+    const id = this.#laws[lawId] ? lawId : 0
+    if (this.#laws[id]!.cells[LAW.TUNER] === 0) return undefined
+    if (route.tunerLaw !== id) {
+      const moments = route.tuner.snapshot()
+      route.tuner = this.#createTuner(id)
+      route.tuner.restore(moments)
+      route.tunerLaw = id
+    }
+    return route.tuner
+  }
+
+  #createTuner(law: number): AutoTuner {
+    const cells = this.#laws[law]!.cells
+    if (cells[LAW.TUNER] === 0) return new AutoTuner()
+    return new AutoTuner({
+      windowSize: cells[LAW.TUNER_WINDOW]!,
+      sensitivity: cells[LAW.TUNER_SENSITIVITY]!,
+      minFloor: cells[LAW.TUNER_MIN_FLOOR]!,
+      hardCeiling: cells[LAW.TUNER_HARD_CEILING]!,
+      warmupTicks: cells[LAW.TUNER_WARMUP_TICKS]!,
+      recoveryMultiplier: cells[LAW.TUNER_RECOVERY_MULTIPLIER]!,
+    })
+  }
+
+  #touch(slot: number, routeId: string): void {
+    this.#slots.delete(routeId)
+    this.#slots.set(routeId, slot)
+  }
+
+  #now(): Timestamp {
+    const given = this.frame[FRAME.NOW]!
+    return (Number.isNaN(given) ? Math.floor(performance.timeOrigin + performance.now()) : given) as Timestamp
+  }
+}
+
+function lawOf(cells: Float64Array): Omit<Law, 'cells'> {
+  return {
+    config: {
+      baseResistance: cells[LAW.BASE_RESISTANCE]!,
+      decayRate: cells[LAW.DECAY_RATE]!,
+      scarFactor: cells[LAW.SCAR_FACTOR]!,
+      dampingFactor: cells[LAW.DAMPING_FACTOR]!,
+      criticalPressure: cells[LAW.CRITICAL_PRESSURE]!,
+      breakMultiplier: cells[LAW.BREAK_MULTIPLIER]!,
+      bootstrapTicks: cells[LAW.BOOTSTRAP_TICKS]!,
+      minDeltaT: cells[LAW.MIN_DELTA_T]!,
+      tanhScale: cells[LAW.TANH_SCALE]!,
+    },
+    weights: {
+      wLatency: cells[LAW.WEIGHT_LATENCY]!,
+      wError: cells[LAW.WEIGHT_ERROR]!,
+      wSaturation: cells[LAW.WEIGHT_SATURATION]!,
+    },
+  }
+}

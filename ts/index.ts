@@ -1,0 +1,25 @@
+/**
+ * Atrion: admission control that behaves like physics.
+ *
+ * | from | what |
+ * |---|---|
+ * | `atrion` | the class a service holds |
+ * | `options`, `law` | what may be said, and the numbers that follow |
+ * | `decision`, `tasks` | answers, leases |
+ * | `state/` | providers of shared state |
+ * | `errors`, `loggers`, `observers` | what they say |
+ * | `core/` | the functional model |
+ */
+
+export { Atrion, type RouteOptions, type Telemetry } from './atrion.js'
+export * from './core/index.js'
+export type { RouteDecision, RouteSnapshot } from './decision.js'
+export type { EngineKind } from './engine/port.js'
+export * from './errors.js'
+export { DEFAULT_LIMITS, type LimitConfig } from './law.js'
+export * from './loggers.js'
+export * from './observers.js'
+export type { AtrionOptions, RouteProfileOptions, SLOOptions } from './options.js'
+export { InMemoryProvider, type InMemoryProviderOptions } from './state/memory.js'
+export type { PhysicsVector, StateProvider } from './state/provider.js'
+export type { HeartbeatPayload, LeaseOptions, LeaseOutcome, TaskLease } from './tasks.js'

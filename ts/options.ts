@@ -1,0 +1,258 @@
+/** What may be said at construction, and what is wrong with it if it can't be. */
+
+import {
+  type AutoTunerConfig,
+  type Clock,
+  DEFAULT_AUTOTUNER_CONFIG,
+  DEFAULT_CONFIG,
+  DEFAULT_SLO,
+  type PhysicsConfig,
+  type PhysicsObserver,
+  PROFILE_CONFIGS,
+  type ProfileConfig,
+  type SLOConfig,
+  type WorkloadProfile,
+} from './core/index.js'
+import type { EngineKind } from './engine/port.js'
+import { ConfigError } from './errors.js'
+import { DEFAULT_LIMITS, type LawSource, type LimitConfig } from './law.js'
+import type { Logger } from './loggers.js'
+import type { StateProvider } from './state/provider.js'
+
+/** An SLO of which only some is said; what is left out keeps its default. */
+export type SLOOptions = Partial<Omit<SLOConfig, 'criticality'>> & {
+  readonly criticality?: Partial<SLOConfig['criticality']>
+}
+
+export interface AtrionOptions {
+  /** Where state is shared and kept. Default: nowhere but in the engine. */
+  readonly provider?: StateProvider
+  /** true (default): each route learns its own break point; false: it is static. */
+  readonly autoTuner?: boolean | Partial<AutoTunerConfig>
+  readonly config?: Partial<PhysicsConfig>
+  /** `maxAcceptableLatencyMs` is the deadline that the closed loop defends. Default 500 ms. */
+  readonly slo?: SLOOptions
+  /** Sees every tick, in order, off the decision path. */
+  readonly observer?: PhysicsObserver
+  /** Default 'auto': native, then wasm, then ts. A named one that cannot load throws. */
+  readonly engine?: 'auto' | EngineKind
+  /** Voltage of a request that names none, V, ≥ 0. Default 100. */
+  readonly defaultVoltage?: number
+  /** Most routes kept, 1 to 16,777,216; the least recently used goes first. Default 65,536. */
+  readonly maxRoutes?: number
+  /** Monotonic time in ms, for simulation and tests. Default: the engine's own. */
+  readonly clock?: Pick<Clock, 'now'> | { now(): number }
+  /** Default: the process-wide one, which is silent. */
+  readonly logger?: Logger
+  /** @deprecated `engine: 'wasm'` */
+  readonly useWasm?: boolean
+  /** Accepted and ignored: everything is Apache-2.0. */
+  readonly license?: unknown
+}
+
+/** What `setRouteProfile` takes besides a profile's name. */
+export interface RouteProfileOptions extends Partial<PhysicsConfig> {
+  readonly profile?: WorkloadProfile | ProfileConfig
+  readonly slo?: SLOOptions
+  /** Bounds of the adaptive limit. */
+  readonly limits?: Partial<LimitConfig>
+}
+
+interface Range {
+  readonly says: string
+  holds(value: number): boolean
+}
+
+const atLeast = (low: number, unit = ''): Range => ({ says: `a finite number${unit} ≥ ${low}`, holds: (x) => x >= low })
+const above = (low: number, unit = ''): Range => ({ says: `a finite number${unit} > ${low}`, holds: (x) => x > low })
+const within = (low: number, high: number): Range => ({
+  says: `a number in [${low}, ${high}]`,
+  holds: (x) => x >= low && x <= high,
+})
+const integer = (low: number, high: number): Range => ({
+  says: `an integer in [${low}, ${high}]`,
+  holds: (x) => Number.isInteger(x) && x >= low && x <= high,
+})
+
+const PHYSICS: Readonly<Record<keyof PhysicsConfig, Range>> = {
+  baseResistance: { says: 'a number of Ω in (0, 1e6]', holds: (x) => x > 0 && x <= 1e6 },
+  decayRate: atLeast(0),
+  scarFactor: atLeast(0),
+  dampingFactor: atLeast(0),
+  criticalPressure: atLeast(0),
+  breakMultiplier: above(1),
+  bootstrapTicks: integer(0, 0xffff_ffff),
+  minDeltaT: above(0, ' of ms'),
+  tanhScale: above(0),
+}
+
+const TUNER: Readonly<Record<keyof AutoTunerConfig, Range>> = {
+  windowSize: atLeast(1),
+  sensitivity: atLeast(0),
+  minFloor: atLeast(0),
+  hardCeiling: atLeast(0),
+  warmupTicks: integer(0, 0xffff_ffff),
+  recoveryMultiplier: { says: 'a number in (0, 1]', holds: (x) => x > 0 && x <= 1 },
+}
+
+const OBJECTIVE = {
+  baselineLatencyMs: above(0, ' of ms'),
+  maxAcceptableLatencyMs: above(0, ' of ms'),
+  targetErrorRate: within(0, 1),
+} as const
+
+const CRITICALITY = { latency: within(0, 10), error: within(0, 10), saturation: within(0, 10) } as const
+const LIMITS = { min: integer(1, 1e6), max: integer(1, 1e6), initial: integer(1, 1e6) } as const
+const PROFILE = {
+  baselineLatencyMs: above(0, ' of ms'),
+  maxDurationMs: above(0, ' of ms'),
+  heartbeatIntervalMs: atLeast(0, ' of ms'),
+  scarMultiplier: atLeast(0),
+} as const
+
+/** Throws unless `value` is a number in the range. */
+export function requireNumber(field: string, value: unknown, { says, holds }: Range): number {
+  if (typeof value !== 'number' || !Number.isFinite(value) || !holds(value)) throw new ConfigError(field, says, value)
+  return value
+}
+
+export const VOLTAGE_RANGE = atLeast(0, ' of V')
+export const DURATION_RANGE = above(0, ' of ms')
+
+function requireObject(field: string, value: unknown): object {
+  if (typeof value !== 'object' || value === null) throw new ConfigError(field, 'an object', value)
+  return value
+}
+
+/** `defaults` with what `given` says instead, each value in its range, no name unknown. */
+function override<T extends object>(
+  path: string,
+  defaults: T,
+  given: object | undefined,
+  ranges: Readonly<Record<string, Range>>,
+  alsoKnown: readonly string[] = [],
+): T {
+  if (given === undefined) return defaults
+  const result: Record<string, unknown> = { ...(defaults as Record<string, unknown>) }
+  for (const [name, value] of Object.entries(requireObject(path || 'options', given))) {
+    if (value === undefined || alsoKnown.includes(name)) continue
+    const field = path ? `${path}.${name}` : name
+    const range = Object.hasOwn(ranges, name) ? ranges[name] : undefined
+    if (!range) throw new ConfigError(field, `one of ${Object.keys(ranges).concat(alsoKnown).join(', ')}`, name)
+    result[name] = requireNumber(field, value, range)
+  }
+  return result as T
+}
+
+export function resolveSlo(path: string, given: SLOOptions | undefined, defaults: SLOConfig = DEFAULT_SLO): SLOConfig {
+  if (given === undefined) return defaults
+  const slo = override(path, defaults, given, OBJECTIVE, ['criticality'])
+  const criticality = override(`${path}.criticality`, defaults.criticality, given.criticality, CRITICALITY)
+  return { ...slo, criticality }
+}
+
+export function resolveConfig(path: string, given: object | undefined, defaults = DEFAULT_CONFIG): PhysicsConfig {
+  return override(path, defaults, given, PHYSICS, path ? [] : ['profile', 'slo', 'limits'])
+}
+
+export function resolveTuner(given: AtrionOptions['autoTuner']): AutoTunerConfig | undefined {
+  if (given === false) return undefined
+  if (given === undefined || given === true) return DEFAULT_AUTOTUNER_CONFIG
+  const tuner = override('autoTuner', DEFAULT_AUTOTUNER_CONFIG, given, TUNER)
+  if (tuner.hardCeiling < tuner.minFloor) {
+    throw new ConfigError('autoTuner.hardCeiling', `at least minFloor (${tuner.minFloor} Ω)`, tuner.hardCeiling)
+  }
+  return tuner
+}
+
+export function resolveLimits(given: Partial<LimitConfig> | undefined, defaults = DEFAULT_LIMITS): LimitConfig {
+  const limits = override('limits', defaults, given, LIMITS)
+  if (limits.max < limits.min) throw new ConfigError('limits.max', `at least limits.min (${limits.min})`, limits.max)
+  return { ...limits, initial: Math.min(Math.max(limits.initial, limits.min), limits.max) }
+}
+
+/** A profile's name, or one of one's own. */
+export function requireProfile(field: string, value: unknown): WorkloadProfile | ProfileConfig {
+  if (value === 'CUSTOM' || (typeof value === 'string' && Object.hasOwn(PROFILE_CONFIGS, value))) {
+    return value as WorkloadProfile
+  }
+  if (typeof value !== 'object' || value === null) {
+    throw new ConfigError(field, `${Object.keys(PROFILE_CONFIGS).join(', ')}, CUSTOM or a profile of your own`, value)
+  }
+  return override(field, PROFILE_CONFIGS.STANDARD, value, PROFILE, ['heartbeatRequired'])
+}
+
+/** The law of a route that was given a profile, numbers of its own, or both. */
+export function resolveRouteProfile(
+  given: WorkloadProfile | RouteProfileOptions,
+  base: LawSource,
+  where = 'profile',
+): LawSource {
+  if (typeof given === 'string') return { ...base, profile: requireProfile(where, given) }
+  const options = requireObject(where, given) as RouteProfileOptions
+  return {
+    config: resolveConfig('', options, base.config),
+    slo: resolveSlo('slo', options.slo, base.slo),
+    tuner: base.tuner,
+    limits: resolveLimits(options.limits, base.limits),
+    profile: options.profile === undefined ? base.profile : requireProfile('profile', options.profile),
+  }
+}
+
+const KNOWN_OPTIONS: ReadonlySet<string> = new Set<keyof AtrionOptions>([
+  'provider',
+  'autoTuner',
+  'config',
+  'slo',
+  'observer',
+  'engine',
+  'defaultVoltage',
+  'maxRoutes',
+  'clock',
+  'logger',
+  'useWasm',
+  'license',
+])
+
+const METHODS = {
+  provider: ['connect', 'disconnect', 'getVector', 'updateVector', 'deleteVector', 'listRoutes'],
+  observer: ['onUpdate'],
+  clock: ['now'],
+  logger: ['debug', 'info', 'warn', 'error'],
+} as const
+
+/** Throws ConfigError for the first option that cannot be honoured. */
+export function validateOptions(options: AtrionOptions): void {
+  requireObject('options', options)
+  for (const name of Object.keys(options)) {
+    if (!KNOWN_OPTIONS.has(name)) throw new ConfigError(name, `one of ${[...KNOWN_OPTIONS].join(', ')}`, name)
+  }
+  for (const [name, methods] of Object.entries(METHODS)) {
+    const value = options[name as keyof typeof METHODS] as Record<string, unknown> | undefined
+    if (value === undefined) continue
+    const missing = methods.find((method) => typeof value?.[method] !== 'function')
+    if (missing) throw new ConfigError(name, `an object with a method ${missing}()`, value)
+  }
+  if (options.useWasm !== undefined && typeof options.useWasm !== 'boolean') {
+    throw new ConfigError('useWasm', 'true or false', options.useWasm)
+  }
+  if (options.autoTuner !== undefined && typeof options.autoTuner !== 'boolean')
+    requireObject('autoTuner', options.autoTuner)
+}
+
+/** The law of every route that was not given one of its own. */
+export function resolveLaw(options: AtrionOptions): LawSource {
+  return {
+    config: resolveConfig('config', options.config),
+    slo: resolveSlo('slo', options.slo),
+    tuner: resolveTuner(options.autoTuner),
+    limits: DEFAULT_LIMITS,
+    profile: 'STANDARD',
+  }
+}
+
+export const resolveVoltage = (value: number | undefined): number =>
+  value === undefined ? 100 : requireNumber('defaultVoltage', value, VOLTAGE_RANGE)
+
+export const resolveMaxRoutes = (value: number | undefined): number =>
+  value === undefined ? 65_536 : requireNumber('maxRoutes', value, integer(1, 1 << 24))

@@ -1,0 +1,96 @@
+/** Which law governs which route: laws shared by all routes that say the same, counted, their numbers reused. */
+
+import type { ProfileConfig, WorkloadProfile } from './core/index.js'
+import type { Engine } from './engine/port.js'
+import { ConfigError } from './errors.js'
+import { deriveLaw, type LawSource } from './law.js'
+import { type RouteProfileOptions, requireProfile, resolveRouteProfile } from './options.js'
+
+type GivenProfile = WorkloadProfile | RouteProfileOptions
+
+interface Governed {
+  readonly given: GivenProfile
+  readonly source: LawSource
+  readonly law: number
+}
+
+interface Entry {
+  readonly key: string
+  users: number
+}
+
+export class RouteProfiles {
+  readonly #engine: Engine
+  readonly #base: LawSource
+  readonly #routes = new Map<string, Governed>()
+  readonly #ids = new Map<string, number>()
+  readonly #entries: (Entry | undefined)[] = []
+  readonly #free: number[] = []
+  /** Laws of calls that name a profile, by that name: they go by the default law otherwise. */
+  readonly #byCall = new Map<string, number>()
+
+  constructor(engine: Engine, base: LawSource) {
+    this.#engine = engine
+    this.#base = base
+    this.#claim(base)
+  }
+
+  /** What was set for a route; 'STANDARD' when nothing was. */
+  get(routeId: string): GivenProfile {
+    return this.#routes.get(routeId)?.given ?? 'STANDARD'
+  }
+
+  /** The numbers that govern a route. */
+  sourceOf(routeId: string): LawSource {
+    return this.#routes.get(routeId)?.source ?? this.#base
+  }
+
+  /** The number of the law of a route. */
+  lawOf(routeId: string): number {
+    return this.#routes.get(routeId)?.law ?? 0
+  }
+
+  /** @throws ConfigError when a value is out of its range, or no further law fits */
+  set(routeId: string, given: GivenProfile): number {
+    const source = resolveRouteProfile(given, this.#base)
+    const law = this.#claim(source)
+    const before = this.#routes.get(routeId)
+    this.#routes.set(routeId, { given: typeof given === 'string' ? given : structuredClone(given), source, law })
+    if (before) this.#release(before.law)
+    return law
+  }
+
+  /** The law of one call that names a profile: the route's own law with that profile instead. */
+  forCall(routeId: string, profile: WorkloadProfile | ProfileConfig): number {
+    const source = this.sourceOf(routeId)
+    const known = typeof profile === 'string' && source === this.#base
+    const cached = known ? this.#byCall.get(profile) : undefined
+    if (cached !== undefined) return cached
+    const law = this.#claim({ ...source, profile: requireProfile('options.profile', profile) })
+    if (known) this.#byCall.set(profile, law)
+    return law
+  }
+
+  #claim(source: LawSource): number {
+    const cells = deriveLaw(source)
+    const key = cells.join()
+    const known = this.#ids.get(key)
+    if (known !== undefined) {
+      this.#entries[known]!.users += 1
+      return known
+    }
+    const law = this.#engine.defineLaw(cells, this.#free.pop())
+    if (law < 0) throw new ConfigError('profile', 'one of at most 65,536 different laws', 'another')
+    this.#ids.set(key, law)
+    this.#entries[law] = { key, users: 1 }
+    return law
+  }
+
+  #release(law: number): void {
+    const entry = this.#entries[law]
+    if (!entry || --entry.users > 0) return
+    this.#ids.delete(entry.key)
+    this.#entries[law] = undefined
+    this.#free.push(law)
+  }
+}

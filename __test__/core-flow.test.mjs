@@ -68,6 +68,7 @@ test('β = 0 has no preference, β = ∞ only one, β < 0 prefers resistance', (
   }
   t.deepEqual(Object.keys(sharesOf(routes, Number.POSITIVE_INFINITY)), ['a'])
   t.deepEqual(Object.keys(sharesOf(routes, -1)), ['b'])
+  t.deepEqual(Object.keys(sharesOf(routes.toReversed(), -1)), ['b'])
 })
 
 test('resistances whose exponentials underflow are still told apart', (t) => {

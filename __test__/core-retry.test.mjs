@@ -19,6 +19,15 @@ test('an open breaker must close first', (t) => {
   t.is(retryOf(broken({ scarTissue: 80 }), 30), Math.ceil(1000 * (Math.log(4) / 0.1)), 'and then the voltage counts')
 })
 
+test('or heal, where that comes first', (t) => {
+  // Closes when S < max(50 − 10, 50), unless the stress stays critical.
+  const law = configOf({ scarFactor: 50 })
+  t.is(retryOf(broken({ scarTissue: 100 }), 1000, law), Math.ceil(1000 * (Math.LN2 / 0.1)))
+  const stressed = broken({ scarTissue: 100, pressure: pressureOf(0.7) })
+  const x = 10 + 0.7 * Math.log(6)
+  t.is(retryOf(stressed, 1000, law), Math.ceil((1000 * Math.log(100 / (50 - x))) / 0.1))
+})
+
 test('a breaker with a tuner closes at the recovery point of the tuner', (t) => {
   const tuner = new AutoTuner()
   for (let i = 0; i < 60; i += 1) tuner.observe(12) // break point 30 Ω, recovery point 15 Ω: S < max(15 − 10, 5)

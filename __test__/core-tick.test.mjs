@@ -183,6 +183,7 @@ test('it closes by itself below half the break point', (t) => {
   t.is(at(40 - contribution + 1e-9).mode, 'CIRCUIT_BREAKER')
   t.is(at(40 - contribution - 1e-9).mode, 'OPERATIONAL')
   t.false('recoveryStartedAt' in at(0))
+  t.is(updatePhysics(broken({ scarTissue: 40 }), calm, weights, law, 0).mode, 'CIRCUIT_BREAKER', 'not at it')
 })
 
 test('or when the scar is below one trauma and the stress below critical', (t) => {

@@ -176,6 +176,27 @@ test('events of all routes arrive in the order of their ticks', async (t) => {
   )
 })
 
+test('a turn that takes too long gives way, and the rest keeps its order', async (t) => {
+  const seen = []
+  const observer = {
+    onUpdate({ timestamp }) {
+      seen.push(timestamp)
+      if (timestamp !== 0) return
+      updatePhysics(operational(), calm, weights, config, 2000, observer)
+      const busyUntil = performance.now() + 15
+      while (performance.now() < busyUntil);
+    },
+  }
+  for (let i = 0; i < 2000; i += 1) updatePhysics(operational(), calm, weights, config, i, observer)
+  await nextTurn()
+  t.is(seen.length, 1024)
+  while (seen.length < 2001) await nextTurn()
+  t.deepEqual(
+    seen,
+    Array.from({ length: 2001 }, (_, i) => i),
+  )
+})
+
 test('an observer that ticks from within is told later, not deeper', async (t) => {
   const seen = []
   const observer = {

@@ -49,7 +49,7 @@ export function normalizeTelemetry(
 }
 
 /** True for a finite number in [-1, 1]. */
-export function isValidPressure(p: number): p is NormalizedPressure {
+export function isValidPressure(p: number): boolean {
   return isSafeNumber(p) && p >= -1 && p <= 1
 }
 

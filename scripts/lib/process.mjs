@@ -1,0 +1,67 @@
+/** Child processes: the repository's own tools, started without a shell wherever the platform allows it. */
+import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+/** The repository's root. */
+export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
+const WINDOWS = process.platform === 'win32'
+
+/** The entry point, in JavaScript, of a command that an installed package brings. Throws when it is not installed. */
+export const entryOf = (pkg, command) => {
+  const manifest = join(ROOT, 'node_modules', pkg, 'package.json')
+  const { bin } = JSON.parse(readFileSync(manifest, 'utf8'))
+  return join(dirname(manifest), typeof bin === 'string' ? bin : bin[command])
+}
+
+/**
+ * Runs a command in the repository's root and resolves to `{ code, output }`; a command that cannot be started has code
+ * 127, one that a signal ended has code 1. With `onLine` every line of stdout and stderr goes there and nowhere else; with
+ * `quiet` they are only kept; otherwise the command writes to this process's own stdout and stderr.
+ */
+export const run = (command, args, { env = {}, onLine, quiet = false, shell = false } = {}) =>
+  new Promise((resolve) => {
+    const piped = quiet || onLine !== undefined
+    const child = spawn(command, args, {
+      cwd: ROOT,
+      env: { ...process.env, ...env },
+      shell,
+      stdio: ['ignore', piped ? 'pipe' : 'inherit', piped ? 'pipe' : 'inherit'],
+    })
+    const lines = []
+    const readers = (piped ? [child.stdout, child.stderr] : []).map((input) => {
+      const reader = createInterface({ input })
+      reader.on('line', (line) => {
+        lines.push(line)
+        onLine?.(line)
+      })
+      return new Promise((done) => reader.once('close', done))
+    })
+    let ending
+    child.once('error', (error) => {
+      lines.push(error.message)
+      resolve({ code: 127, output: lines.join('\n') })
+    })
+    child.once('exit', (code) => {
+      ending = code ?? 1
+    })
+    child.once('close', () => {
+      Promise.all(readers).then(() => resolve({ code: ending ?? 1, output: lines.join('\n') }))
+    })
+  })
+
+/** Runs a script with a Node of one's choice, this one by default. */
+export const node = (script, args, { nodePath = process.execPath, ...options } = {}) =>
+  run(nodePath, [script, ...args], options)
+
+/** Runs npm. On Windows it is a batch file, which only a shell starts. */
+export const npm = (args, options = {}) => run('npm', args, { ...options, shell: WINDOWS })
+
+/** The first line a command prints, or undefined when it cannot be started. */
+export const firstLine = async (command, args) => {
+  const { code, output } = await run(command, args, { quiet: true })
+  return code === 0 ? output.split('\n')[0] : undefined
+}

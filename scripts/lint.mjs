@@ -1,0 +1,50 @@
+/**
+ * Formatting and lints: rustfmt, clippy, biome, the TypeScript compiler. All of them run, whatever the others say.
+ *
+ *   node scripts/lint.mjs          report
+ *   node scripts/lint.mjs --fix    format first, and apply biome's safe fixes
+ */
+import { pathToFileURL } from 'node:url'
+import { entryOf, node, run } from './lib/process.mjs'
+import { say } from './lib/progress.mjs'
+import { tableOf, verdictOfCheck } from './lib/tally.mjs'
+import { installPackages, rustProblem } from './lib/toolchain.mjs'
+
+const cargo = async (args) => {
+  const problem = await rustProblem()
+  if (problem === undefined) return run('cargo', args)
+  console.error(problem)
+  return { code: 127 }
+}
+
+const LINTS = {
+  rustfmt: { check: () => cargo(['fmt', '--check']), fix: () => cargo(['fmt']) },
+  clippy: { check: () => cargo(['clippy', '--quiet', '--all-targets', '--', '-D', 'warnings']) },
+  biome: {
+    check: () => node(entryOf('@biomejs/biome', 'biome'), ['ci', '--error-on-warnings', '.']),
+    fix: () => node(entryOf('@biomejs/biome', 'biome'), ['check', '--write', '.']),
+  },
+  tsc: { check: () => node(entryOf('typescript', 'tsc'), ['--noEmit', '-p', 'tsconfig.json']) },
+}
+
+/** Runs every lint; resolves to one verdict each. */
+export const lint = async ({ fix = false } = {}) => {
+  const verdicts = []
+  for (const [name, { check, fix: repair }] of Object.entries(LINTS)) {
+    if (fix && repair) await repair()
+    say(`Lint: ${name}.`)
+    const { code } = await check()
+    verdicts.push(verdictOfCheck(name, code, 'see above; `npm run lint -- --fix` repairs what can be repaired'))
+  }
+  return verdicts
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  if (!(await installPackages())) {
+    console.error('The npm packages could not be installed; nothing was checked.')
+    process.exit(1)
+  }
+  const verdicts = await lint({ fix: process.argv.includes('--fix') })
+  console.log(`\n${tableOf(verdicts).join('\n')}`)
+  process.exit(verdicts.every(({ failed }) => failed === 0) ? 0 : 1)
+}

@@ -1,0 +1,61 @@
+/**
+ * Everything that has to hold, in one command: build, lints, cargo's tests, the ava suite on each engine, the type
+ * tests. A failure does not stop what comes after it. The last line is `N passed, N failed`, summed over what the runners
+ * reported, with each lint and each type test as one; the exit code is 0 only when nothing failed.
+ */
+import { parseArgs } from 'node:util'
+import { ROOT, node } from './lib/process.mjs'
+import { say } from './lib/progress.mjs'
+import { avaSuite, cargoSuite, ENGINES, typeSuite } from './lib/suites.mjs'
+import { sumOf, tableOf, verdictOfCheck } from './lib/tally.mjs'
+import { installPackages } from './lib/toolchain.mjs'
+
+const USAGE = `Usage: npm test -- [options]
+
+  --engine <name>   run the ava suite on this engine only: ${ENGINES.join(', ')} (default: all)
+  --skip-lint       leave out rustfmt, clippy, biome and tsc
+  --help            this text`
+
+const options = () => {
+  try {
+    const { values } = parseArgs({
+      options: { engine: { type: 'string' }, 'skip-lint': { type: 'boolean' }, help: { type: 'boolean' } },
+    })
+    if (values.engine !== undefined && !ENGINES.includes(values.engine)) {
+      throw new Error(`Unknown engine '${values.engine}': ${ENGINES.join(' or ')}.`)
+    }
+    return values
+  } catch (error) {
+    console.error(`${error.message}\n\n${USAGE}`)
+    return process.exit(2)
+  }
+}
+
+const { engine, help, 'skip-lint': skipLint } = options()
+if (help) {
+  console.log(USAGE)
+  process.exit(0)
+}
+
+const verdicts = []
+const installed = await installPackages()
+verdicts.push(verdictOfCheck('npm packages', installed ? 0 : 1, 'could not be installed'))
+if (installed) {
+  for (const part of ['native', 'ts']) {
+    const { code } = await node(`${ROOT}/scripts/build.mjs`, [part])
+    verdicts.push(verdictOfCheck(`build ${part}`, code))
+  }
+  if (!skipLint) {
+    const { lint } = await import('./lint.mjs')
+    verdicts.push(...(await lint()))
+  }
+  verdicts.push(await cargoSuite())
+  for (const name of engine ? [engine] : ENGINES) verdicts.push(await avaSuite(name))
+  verdicts.push(...(await typeSuite()))
+}
+
+const { passed, failed } = sumOf(verdicts)
+say('Done.')
+console.log(`\n${tableOf(verdicts).join('\n')}\n`)
+console.log(`${passed} passed, ${failed} failed`)
+process.exitCode = failed === 0 ? 0 : 1

@@ -48,3 +48,34 @@ impl Default for MonotonicClock {
         Self::new()
     }
 }
+
+/// The present, as a caller gave it or as the clock has it: read only when asked for, and only as precisely.
+#[derive(Debug, Clone, Copy)]
+pub struct Now {
+    given_ms: crate::units::Millis,
+    #[cfg(not(target_family = "wasm"))]
+    clock: MonotonicClock,
+}
+
+#[cfg(not(target_family = "wasm"))]
+impl Now {
+    /// NaN: whatever `clock` says.
+    #[must_use]
+    pub fn new(given_ms: crate::units::Millis, clock: MonotonicClock) -> Self {
+        Self { given_ms, clock }
+    }
+
+    /// For the open loop.
+    #[inline]
+    #[must_use]
+    pub fn coarse_ms(&self) -> crate::units::Millis {
+        if self.given_ms.is_nan() { self.clock.coarse_ms() } else { self.given_ms }
+    }
+
+    /// For the closed loop, which measures latencies.
+    #[inline]
+    #[must_use]
+    pub fn precise_ms(&self) -> crate::units::Millis {
+        if self.given_ms.is_nan() { self.clock.precise_ms() } else { self.given_ms }
+    }
+}

@@ -15,15 +15,18 @@ import {
   writeSnapshot,
 } from './decision.js'
 import { engineWanted, loadEngine } from './engine/load.js'
-import { BATCH_ROWS, type Engine, type EngineKind, FRAME, ROW_CELLS, STATE, STATUS } from './engine/port.js'
+import { BATCH_ROWS, type Engine, type EngineKind, FRAME, ORDER, ROW_CELLS, STATE, STATUS } from './engine/port.js'
 import { ConfigError } from './errors.js'
+import { type AtrionEvents, Events } from './events.js'
 import type { LawSource } from './law.js'
 import { getLogger, type Logger } from './loggers.js'
+import { type AcquireOptions, ClosedLoop, type Permit, type RouteStats, type RunOptions } from './loop.js'
 import {
   type AtrionOptions,
   type RouteProfileOptions,
   resolveLaw,
   resolveMaxRoutes,
+  resolveRouteProfile,
   resolveVoltage,
   validateOptions,
 } from './options.js'
@@ -62,11 +65,14 @@ export class Atrion implements AsyncDisposable {
   readonly #routes: RouteIndex
   readonly #profiles: RouteProfiles
   readonly #leases: LeaseBook
+  readonly #loop: ClosedLoop
+  readonly #notices: Events
+  readonly #orders = new Map<string, number>()
   readonly #provider: StateProvider
   readonly #pulse: Pulse | undefined
   readonly #events: ObserverQueue | undefined
   readonly #clock: AtrionOptions['clock']
-  readonly #law: LawSource
+  #law: LawSource
   readonly #logger: Logger | undefined
   readonly #defaultVoltage: number
   readonly #maxRoutes: number
@@ -84,13 +90,17 @@ export class Atrion implements AsyncDisposable {
     this.#engine = loadEngine(engineWanted(options.engine, options.useWasm), this.#maxRoutes)
     this.#engine.frame[FRAME.NOW] = Number.NaN
     this.#profiles = new RouteProfiles(this.#engine, this.#law)
-    this.#routes = new RouteIndex(this.#engine, (routeId, slot) =>
-      this.#engine.setLaw(slot, this.#profiles.lawOf(routeId)),
-    )
+    this.#engine.setDryRun(options.dryRun === true)
+    this.#notices = new Events(() => this.#logger ?? getLogger())
+    this.#routes = new RouteIndex(this.#engine, (routeId, slot) => {
+      this.#engine.setLaw(slot, this.#profiles.lawOf(routeId))
+      if (this.#orders.size > 0) this.#engine.order(slot, this.#orders.get(routeId) ?? ORDER.NONE)
+    })
     this.#events = options.observer && new ObserverQueue(options.observer as PhysicsObserver, undefined, options.logger)
     this.#provider = options.provider ?? new InMemoryProvider()
     this.#pulse = options.provider && this.#createPulse(options.provider)
     this.#leases = this.#createLeases()
+    this.#loop = this.#createLoop()
   }
 
   /** Which engine computes the physics. */
@@ -165,8 +175,9 @@ export class Atrion implements AsyncDisposable {
       if ((status & STATUS.STALE) !== 0) this.#retry(routeId, frame)
       if ((status & STATUS.FIRST_REJECTED) !== 0) this.#warnOfNoise(routeId)
     }
-    if (this.#events !== undefined) this.#events.push(readEvent(frame, routeId))
-    if (this.#pulse !== undefined) this.#pulse.touch(routeId)
+    if (this.#events !== undefined || this.#pulse !== undefined || frame[FRAME.MODE] !== frame[FRAME.MODE_BEFORE]) {
+      this.#ticked(frame, routeId)
+    }
     if ((frame[FRAME.STATUS]! & STATUS.ALLOW) === 0) return readRefusal(frame, voltage)
     return { allow: true, resistance: frame[FRAME.RESISTANCE]!, mode: modeAt(frame, FRAME.MODE), reason: 'OK' }
   }
@@ -266,6 +277,78 @@ export class Atrion implements AsyncDisposable {
     }
   }
 
+  /**
+   * Asks for a permit: Atrion measures the request from now until the permit is released, and admits what the route can
+   * carry within its deadline, the most important first.
+   *
+   * @throws TypeError for a wrong type, ConfigError for an unknown tier or on engine 'ts'
+   */
+  acquire(routeId: string, options?: AcquireOptions): Permit {
+    return this.#loop.acquire(routeId, options)
+  }
+
+  /**
+   * Runs `fn` under a permit and gives it back when it settles.
+   *
+   * @returns what `fn` resolves to, or the fallback's value when the request was refused
+   * @throws (rejects) ShedError when it was refused and there is no fallback; whatever `fn` rejects with
+   */
+  run<T>(routeId: string, fn: (signal: AbortSignal) => T | PromiseLike<T>, options?: RunOptions<T>): Promise<T> {
+    return this.#loop.run(routeId, fn, options)
+  }
+
+  /** What the closed loop knows of a route; zeros for one that nobody has asked about. */
+  stats(routeId: string): RouteStats {
+    const slot = typeof routeId === 'string' ? this.#routes.find(routeId) : undefined
+    const stats = this.#loop.stats(slot)
+    const state = this.#readBlock(routeId) ? readSnapshot(this.#engine.frame, routeId) : undefined
+    return { ...stats, mode: state?.mode ?? 'BOOTSTRAP', rejectedSamples: state?.rejectedSamples ?? 0 }
+  }
+
+  /** Orders a route's breaker open (refuse everything) or closed (admit everything); null leaves it to the physics again. */
+  override(routeId: string, order: 'open' | 'closed' | null): void {
+    requireRouteId(routeId)
+    if (order !== 'open' && order !== 'closed' && order !== null) {
+      throw new ConfigError('order', "'open', 'closed' or null", order)
+    }
+    const code = order === null ? ORDER.NONE : order === 'open' ? ORDER.OPEN : ORDER.CLOSED
+    if (order === null) this.#orders.delete(routeId)
+    else this.#orders.set(routeId, code)
+    const slot = this.#routes.find(routeId)
+    if (slot !== undefined) this.#engine.order(slot, code)
+  }
+
+  /**
+   * Changes the numbers while they are in use: of one route, or of every route that was not given its own. What is not said
+   * stays as it is.
+   *
+   * @throws ConfigError when a value is out of its range; nothing is changed then
+   */
+  configure(changes: RouteProfileOptions & { readonly dryRun?: boolean }): void
+  configure(routeId: string, changes: RouteProfileOptions): void
+  configure(first: string | (RouteProfileOptions & { readonly dryRun?: boolean }), second?: RouteProfileOptions): void {
+    if (typeof first === 'string') {
+      const given = this.#profiles.get(first)
+      const before = typeof given === 'string' ? { profile: given } : given
+      this.setRouteProfile(first, { ...before, ...(second ?? {}) })
+      return
+    }
+    if (typeof first !== 'object' || first === null) throw wrongType('changes', 'an object', first)
+    const { dryRun, ...changes } = first
+    if (dryRun !== undefined && typeof dryRun !== 'boolean') throw new ConfigError('dryRun', 'true or false', dryRun)
+    const law = resolveRouteProfile(changes, this.#law)
+    this.#profiles.rebase(law)
+    this.#law = law
+    for (const routeId of this.#profiles.governed()) this.#govern(routeId)
+    if (dryRun !== undefined) this.#engine.setDryRun(dryRun)
+  }
+
+  /** Listens to an event, off the decision path. @returns a function that stops that */
+  on<K extends keyof AtrionEvents>(name: K, listener: (event: AtrionEvents[K]) => void): () => void {
+    if (typeof listener !== 'function') throw wrongType('listener', 'a function', listener)
+    return this.#notices.on(name, listener)
+  }
+
   /** Leases a long-running task on a route. Rejects with ConfigError when an option can't be honoured. */
   async startTask(routeId: string, options: LeaseOptions = {}): Promise<TaskLease> {
     requireRouteId(routeId)
@@ -275,6 +358,39 @@ export class Atrion implements AsyncDisposable {
 
   getActiveTaskCount(routeId: string): number {
     return this.#leases.activeCount(routeId)
+  }
+
+  /** A tick happened; whoever wants to know is told. */
+  #ticked(frame: Float64Array, routeId: string): void {
+    this.#events?.push(readEvent(frame, routeId))
+    this.#pulse?.touch(routeId)
+    const from = modeAt(frame, FRAME.MODE_BEFORE)
+    const to = modeAt(frame, FRAME.MODE)
+    if (from !== to) this.#notices.emit('transition', { routeId, from, to, resistance: frame[FRAME.RESISTANCE]! })
+  }
+
+  /** Puts a route under the law that was set for it. */
+  #govern(routeId: string): void {
+    const slot = this.#routes.find(routeId)
+    if (slot !== undefined) this.#engine.setLaw(slot, this.#profiles.lawOf(routeId))
+  }
+
+  #createLoop(): ClosedLoop {
+    return new ClosedLoop(this.#engine, {
+      wrongType,
+      slotOf: (routeId) => this.#routes.get(routeId) ?? this.#intern(routeId),
+      slotAgain: (routeId) => {
+        this.#routes.forgetEvicted()
+        return this.#intern(routeId)
+      },
+      readClock: (frame) => {
+        if (this.#clock !== undefined) this.#readClock(frame)
+      },
+      ticked: (frame, routeId) => this.#ticked(frame, routeId),
+      refused: (routeId, { resistance, mode, retryAfterMs }, voltage) => {
+        if (this.#notices.has('shed')) this.#notices.emit('shed', { routeId, voltage, resistance, mode, retryAfterMs })
+      },
+    })
   }
 
   #intern(routeId: string): number {
@@ -395,7 +511,14 @@ export class Atrion implements AsyncDisposable {
         this.#engine.scar(this.#intern(routeId), ohms)
         this.#pulse?.touch(routeId)
       },
-      occupy: () => () => {},
+      occupy: (routeId) => {
+        if (!this.#engine.hasClosedLoop) return () => {}
+        this.#engine.lease(this.#intern(routeId), true)
+        return () => {
+          const slot = this.#routes.find(routeId)
+          if (slot !== undefined) this.#engine.lease(slot, false)
+        }
+      },
     })
   }
 }

@@ -44,6 +44,8 @@ export interface AtrionOptions {
   readonly clock?: Pick<Clock, 'now'> | { now(): number }
   /** Default: the process-wide one, which is silent. */
   readonly logger?: Logger
+  /** Decide and count, but admit everybody. Default false. */
+  readonly dryRun?: boolean
   /** @deprecated `engine: 'wasm'` */
   readonly useWasm?: boolean
   /** Accepted and ignored: everything is Apache-2.0. */
@@ -210,6 +212,7 @@ const KNOWN_OPTIONS: ReadonlySet<string> = new Set<keyof AtrionOptions>([
   'maxRoutes',
   'clock',
   'logger',
+  'dryRun',
   'useWasm',
   'license',
 ])
@@ -233,8 +236,9 @@ export function validateOptions(options: AtrionOptions): void {
     const missing = methods.find((method) => typeof value?.[method] !== 'function')
     if (missing) throw new ConfigError(name, `an object with a method ${missing}()`, value)
   }
-  if (options.useWasm !== undefined && typeof options.useWasm !== 'boolean') {
-    throw new ConfigError('useWasm', 'true or false', options.useWasm)
+  for (const name of ['useWasm', 'dryRun'] as const) {
+    const value: unknown = options[name]
+    if (value !== undefined && typeof value !== 'boolean') throw new ConfigError(name, 'true or false', value)
   }
   if (options.autoTuner !== undefined && typeof options.autoTuner !== 'boolean')
     requireObject('autoTuner', options.autoTuner)

@@ -21,7 +21,7 @@ interface Entry {
 
 export class RouteProfiles {
   readonly #engine: Engine
-  readonly #base: LawSource
+  #base: LawSource
   readonly #routes = new Map<string, Governed>()
   readonly #ids = new Map<string, number>()
   readonly #entries: (Entry | undefined)[] = []
@@ -58,6 +58,26 @@ export class RouteProfiles {
     this.#routes.set(routeId, { given: typeof given === 'string' ? given : structuredClone(given), source, law })
     if (before) this.#release(before.law)
     return law
+  }
+
+  /** Changes the law of every route that was not given one, and what the others build upon. @throws ConfigError */
+  rebase(base: LawSource): void {
+    const governed = [...this.#routes].map(([routeId, { given }]) => [routeId, given] as const)
+    for (const [, given] of governed) resolveRouteProfile(given, base)
+    this.#base = base
+    const key = deriveLaw(base).join()
+    const entry = this.#entries[0]!
+    this.#ids.delete(entry.key)
+    this.#entries[0] = { key, users: entry.users }
+    this.#ids.set(key, 0)
+    this.#engine.defineLaw(deriveLaw(base), 0)
+    this.#byCall.clear()
+    for (const [routeId, given] of governed) this.set(routeId, given)
+  }
+
+  /** The routes that were given a law. */
+  governed(): string[] {
+    return [...this.#routes.keys()]
   }
 
   /** The law of one call that names a profile: the route's own law with that profile instead. */

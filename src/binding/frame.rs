@@ -1,14 +1,15 @@
 //! The frame: the cells that JavaScript and the engine share. The same layout, named alike, is in `ts/engine/port.ts`.
 
 use crate::{
-    engine::{Decision, Handle, Slot},
+    clock::Now,
+    engine::{Answer, Ask, Decision, Handle, Outcome, PermitId, Push, Slot, Stats},
     physics::{
         mode::Mode,
         pressure::Sample,
-        tick::{RouteState, Tick},
+        tick::{Order, RouteState, Tick},
         tuner::Moments,
+        voltage::Tier,
     },
-    units::Millis,
 };
 
 /// Cells of a frame.
@@ -25,6 +26,12 @@ pub mod cell {
     pub const SATURATION: usize = 4;
     pub const VOLTAGE: usize = 5;
     pub const LAW: usize = 6;
+    pub const TIER: usize = 7;
+    pub const KEY: usize = 8;
+    pub const PERMIT: usize = 9;
+    pub const OUTCOME: usize = 10;
+    pub const QUEUE_AGE_MS: usize = 11;
+    pub const PROCESS_SATURATION: usize = 12;
 
     pub const STATUS: usize = 16;
     pub const RESISTANCE: usize = 17;
@@ -39,6 +46,7 @@ pub mod cell {
     pub const PRESSURE: usize = 26;
 
     pub const STATE: usize = 32;
+    pub const STATS: usize = 64;
 }
 
 /// Bits of the status cell.
@@ -66,7 +74,7 @@ fn law_id(cell: f64) -> Option<u16> {
 
 /// `route`: one tick for the slot in the frame, the decision into the frame.
 #[inline]
-pub fn route(handle: &mut Handle, frame: &mut Cells, now_ms: Millis) {
+pub fn route(handle: &mut Handle, frame: &mut Cells, now: &Now) {
     let sample = Sample {
         latency_ms: frame[cell::LATENCY_MS],
         error_rate: frame[cell::ERROR_RATE],
@@ -76,7 +84,7 @@ pub fn route(handle: &mut Handle, frame: &mut Cells, now_ms: Millis) {
     let law = law_id(frame[cell::LAW]);
     let slot = frame[cell::SLOT] as Slot;
     let report = |decision: &Decision, state: &RouteState| write_decision(frame, decision, state);
-    if handle.route(slot, &sample, voltage, law, now_ms, report).is_none() {
+    if handle.route(slot, &sample, voltage, law, now.coarse_ms(), report).is_none() {
         frame[cell::STATUS] = f64::from(status::STALE);
     }
 }
@@ -86,10 +94,16 @@ fn write_decision(frame: &mut Cells, Decision { allow, retry_after_ms, tick }: &
     let first_rejected = tick.rejected && state.rejected_samples == 1;
     let bits = tick_status(tick, first_rejected) | if *allow { status::ALLOW } else { 0 };
     frame[cell::STATUS] = f64::from(bits);
+    frame[cell::RETRY_AFTER_MS] = retry_after_ms.unwrap_or(f64::NAN);
+    write_tick(frame, tick, state);
+}
+
+/// What a tick left.
+#[inline]
+fn write_tick(frame: &mut Cells, tick: &Tick, state: &RouteState) {
     frame[cell::RESISTANCE] = state.resistance;
     frame[cell::MODE] = f64::from(state.mode as u8);
     frame[cell::MODE_BEFORE] = f64::from(tick.mode_before as u8);
-    frame[cell::RETRY_AFTER_MS] = retry_after_ms.unwrap_or(f64::NAN);
     frame[cell::MOMENTUM] = state.momentum;
     frame[cell::SCAR] = state.scar;
     frame[cell::DELTA_T_MS] = tick.delta_t_ms;
@@ -98,8 +112,90 @@ fn write_decision(frame: &mut Cells, Decision { allow, retry_after_ms, tick }: &
     frame[cell::TIMESTAMP] = state.last_updated_ms;
 }
 
+/// `acquire`: a permit for the slot in the frame, or a refusal, into the frame.
+#[inline]
+pub fn acquire(handle: &mut Handle, frame: &mut Cells, now: &Now) {
+    let push = match Tier::from_index(frame[cell::TIER] as u8).filter(|_| frame[cell::TIER] >= 0.0) {
+        Some(tier) => Push::Tier(tier, (0.0..1.0).contains(&frame[cell::KEY]).then_some(frame[cell::KEY])),
+        None => Push::Voltage(frame[cell::VOLTAGE]),
+    };
+    let ask = Ask { push, process_occupancy: finite(frame[cell::PROCESS_SATURATION]) };
+    let age_ms = finite(frame[cell::QUEUE_AGE_MS]);
+    let slot = frame[cell::SLOT] as Slot;
+    let report = |answer: &Answer, state: &RouteState| {
+        let mut bits = 0;
+        if let Some(tick) = &answer.tick {
+            bits |= status::TICKED;
+            write_tick(frame, tick, state);
+        }
+        if let Some(permit) = answer.permit {
+            bits |= status::ALLOW;
+            frame[cell::PERMIT] = permit as f64;
+        }
+        frame[cell::STATUS] = f64::from(bits);
+        frame[cell::RESISTANCE] = answer.resistance;
+        frame[cell::MODE] = f64::from(state.mode as u8);
+        frame[cell::VOLTAGE] = answer.voltage;
+        frame[cell::RETRY_AFTER_MS] = answer.retry_after_ms;
+    };
+    if handle.acquire(slot, ask, age_ms, now.precise_ms(), report).is_none() {
+        frame[cell::STATUS] = f64::from(status::STALE);
+    }
+}
+
+/// What is not a finite positive number is nothing.
+fn finite(x: f64) -> f64 {
+    if x > 0.0 && x < f64::INFINITY { x } else { 0.0 }
+}
+
+/// `release`: the permit in the frame comes back. The status says whether a tick was due, and the frame for which slot.
+#[inline]
+pub fn release(handle: &mut Handle, frame: &mut Cells, now: &Now) {
+    let outcome = match frame[cell::OUTCOME] as u8 {
+        0 => Outcome::Success,
+        1 => Outcome::Failure,
+        2 => Outcome::Ignored,
+        _ => Outcome::Reclaimed,
+    };
+    let permit = frame[cell::PERMIT] as PermitId;
+    frame[cell::STATUS] = 0.0;
+    handle.release(permit, outcome, now.precise_ms(), |slot, tick, state| {
+        frame[cell::STATUS] = f64::from(status::TICKED);
+        frame[cell::SLOT] = f64::from(slot);
+        write_tick(frame, tick, state);
+    });
+}
+
+/// Fills the stats block.
+pub fn write_stats(frame: &mut Cells, stats: &Stats) {
+    let counts = stats.counts;
+    let shed = counts.shed_by_tier.map(|n| n as f64);
+    let block = [
+        f64::from(stats.in_flight),
+        stats.limit,
+        stats.resistance,
+        stats.scar,
+        counts.admitted as f64,
+        shed[0],
+        shed[1],
+        shed[2],
+        shed[3],
+        shed[4],
+        counts.failures as f64,
+        counts.reclaimed as f64,
+        stats.p50_ms.unwrap_or(f64::NAN),
+        stats.p99_ms.unwrap_or(f64::NAN),
+        stats.baseline_ms,
+        stats.rate_per_s,
+        stats.success,
+        f64::from(stats.regime as u8),
+    ];
+    frame[cell::STATS..cell::STATS + block.len()].copy_from_slice(&block);
+}
+
 /// `routeBatch`: rows of [slot, latencyMs, errorRate, saturation] become [slot, resistance, mode, status].
-pub fn route_batch(handle: &mut Handle, rows: &mut [f64], now_ms: Millis) {
+pub fn route_batch(handle: &mut Handle, rows: &mut [f64], now: &Now) {
+    let now_ms = now.coarse_ms();
     for row in rows.chunks_exact_mut(ROW_CELLS) {
         let sample = Sample { latency_ms: row[1], error_rate: row[2], saturation: row[3] };
         match handle.tick(row[0] as Slot, &sample, now_ms) {
@@ -155,5 +251,6 @@ pub fn read_state(frame: &Cells) -> RouteState {
         moments_count: c(15) as u32,
         rejected_samples: c(16) as u32,
         law: c(17) as u16,
+        order: Order::None,
     }
 }

@@ -4,9 +4,11 @@ use std::{collections::VecDeque, sync::Arc};
 
 use super::{
     Engine,
+    guard::{Answer, Ask, Outcome, Stats},
     laws::LawCache,
     names::Name,
-    table::{Slot, Table},
+    permits::{Permit, PermitId},
+    table::{Guarded, Slot, Table},
 };
 use crate::{
     physics::{
@@ -14,7 +16,7 @@ use crate::{
         mode::Mode,
         pressure::Sample,
         retry::retry_after_ms,
-        tick::{RouteState, Tick},
+        tick::{Order, RouteState, Tick},
     },
     units::{Millis, Ohms, Volts},
 };
@@ -177,13 +179,97 @@ impl Handle {
 
     /// Overwrites the state of a route, but for its law.
     pub fn restore(&mut self, slot: Slot, state: RouteState) -> bool {
-        self.with_state(slot, |old| *old = RouteState { law: old.law, ..state }).is_some()
+        self.with_state(slot, |old| *old = RouteState { law: old.law, order: old.order, ..state }).is_some()
     }
 
     /// Trauma that no telemetry told of, Ω.
     pub fn traumatise(&mut self, slot: Slot, ohms: Ohms, now_ms: Millis) {
         self.laws.refresh(&self.engine.laws);
         self.with_state(slot, |state| state.traumatise(self.laws.get(state.law), ohms, now_ms));
+    }
+
+    /// A request asks for a permit; `report` hears the answer and the state it was given on. `queue_age_ms` is how long it
+    /// waited in front of the process. None when the slot can't be trusted: the route was evicted, intern it again.
+    pub fn acquire(
+        &mut self,
+        slot: Slot,
+        mut ask: Ask,
+        queue_age_ms: Millis,
+        now_ms: Millis,
+        report: impl FnOnce(&Answer, &RouteState),
+    ) -> Option<()> {
+        self.laws.refresh(&self.engine.laws);
+        let mut table = self.engine.table.lock();
+        if table.evictions() != self.seen_evictions {
+            Self::hear(&table, &mut self.seen_evictions, &mut self.news);
+            return None;
+        }
+        let law = self.laws.get(table.touch(slot)?.law);
+        if table.guarded(slot).is_none() {
+            table.guard(slot, law, now_ms);
+        }
+        ask.process_occupancy =
+            ask.process_occupancy.max(table.queue.occupancy(queue_age_ms, law.limit.deadline_ms, now_ms));
+        let admit_all = table.dry_run;
+        let Guarded { state, guard, permits } = table.guarded(slot)?;
+        let answer = guard.acquire(slot, state, permits, law, &ask, admit_all, now_ms);
+        report(&answer, state);
+        Some(())
+    }
+
+    /// A permit comes back; `report` hears of the tick that was due. A permit that is no longer out is ignored.
+    pub fn release(
+        &mut self,
+        id: PermitId,
+        outcome: Outcome,
+        now_ms: Millis,
+        report: impl FnOnce(Slot, &Tick, &RouteState),
+    ) {
+        self.laws.refresh(&self.engine.laws);
+        let mut table = self.engine.table.lock();
+        let Some(&Permit { slot, birth, .. }) = table.permit(id) else { return };
+        let Some(Guarded { state, guard, permits }) = table.guarded(slot) else { return };
+        if guard.birth() != birth {
+            return;
+        }
+        let law = self.laws.get(state.law);
+        if let Some(tick) = guard.release(id, outcome, state, permits, law, now_ms) {
+            report(slot, &tick, state);
+        }
+    }
+
+    /// A lease takes its place among a route's work in flight, or gives it back.
+    pub fn lease(&mut self, slot: Slot, taken: bool, now_ms: Millis) {
+        self.laws.refresh(&self.engine.laws);
+        let mut table = self.engine.table.lock();
+        if !table.holds(slot) {
+            return;
+        }
+        if taken && table.guarded(slot).is_none() {
+            let law = self.laws.get(table.state(slot).law);
+            table.guard(slot, law, now_ms);
+        }
+        if let Some(Guarded { guard, .. }) = table.guarded(slot) {
+            guard.lease(taken);
+        }
+    }
+
+    /// What a route's closed loop has to tell, if it has one.
+    #[must_use]
+    pub fn stats(&self, slot: Slot) -> Option<Stats> {
+        let mut table = self.engine.table.lock();
+        let Guarded { state, guard, .. } = table.guarded(slot)?;
+        Some(guard.stats(state))
+    }
+
+    /// An operator orders a route open or closed, or leaves it to the physics.
+    pub fn order(&mut self, slot: Slot, order: Order) {
+        self.with_state(slot, |state| state.order = order);
+    }
+
+    /// Decide and count, but admit everybody.
+    pub fn set_dry_run(&mut self, dry_run: bool) {
+        self.engine.table.lock().dry_run = dry_run;
     }
 
     fn with_state<T>(&self, slot: Slot, f: impl FnOnce(&mut RouteState) -> T) -> Option<T> {

@@ -5,18 +5,24 @@
 //! | `names` | route names, whatever a caller may throw at them |
 //! | `table` | the routes' states, bounded, least recently used first out |
 //! | `laws` | the laws by number |
+//! | `guard` | a route's closed loop: measures, permits, and where the laws meet |
+//! | `permits` | what is out |
 //! | `handle` | a thread's view: decisions, evictions it has not heard of |
 
+mod guard;
 mod handle;
 mod laws;
 mod names;
+mod permits;
 mod sync;
 mod table;
 
 use std::sync::Arc;
 
+pub use guard::{Answer, Ask, Counts, Outcome, Push, Stats};
 pub use handle::{Decision, Evicted, Handle, Row};
 pub use names::Name;
+pub use permits::PermitId;
 pub use table::{ENTRY_BYTES, Slot};
 
 use laws::Laws;

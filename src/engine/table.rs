@@ -6,14 +6,24 @@
 
 use std::collections::VecDeque;
 
-use super::{Limits, names::Name};
-use crate::physics::tick::RouteState;
+use super::{
+    Limits,
+    guard::Guard,
+    names::Name,
+    permits::{Permit, PermitId, Permits},
+};
+use crate::{
+    physics::{law::Law, queue::Queue, tick::RouteState},
+    units::Millis,
+};
 
 /// Where a route lives.
 pub type Slot = u32;
 
 const NONE: Slot = Slot::MAX;
 const BLOCK: usize = 512;
+/// Routes looked at to spare one with work in flight.
+const IDLE_SOUGHT: usize = 16;
 /// Evictions kept for handles that have not asked yet.
 const EVICTIONS_KEPT: usize = 1024;
 
@@ -42,6 +52,24 @@ pub struct Table {
     name_bytes: usize,
     evicted: VecDeque<Slot>,
     evictions: u64,
+    /// Closed loops, of the routes that have one: shorter than the table while nobody asks for permits.
+    guards: Vec<Option<Box<Guard>>>,
+    permits: Permits,
+    births: u32,
+    /// The queue in front of the process.
+    pub queue: Queue,
+    /// Decide and count, but admit everybody.
+    pub dry_run: bool,
+}
+
+/// A route with its closed loop.
+pub struct Guarded<'a> {
+    /// Its state.
+    pub state: &'a mut RouteState,
+    /// Its closed loop.
+    pub guard: &'a mut Guard,
+    /// The permits of all routes.
+    pub permits: &'a mut Permits,
 }
 
 impl Table {
@@ -57,6 +85,11 @@ impl Table {
             name_bytes: 0,
             evicted: VecDeque::new(),
             evictions: 0,
+            guards: Vec::new(),
+            permits: Permits::default(),
+            births: 0,
+            queue: Queue::default(),
+            dry_run: false,
         }
     }
 
@@ -115,7 +148,7 @@ impl Table {
             && (self.len >= self.limits.max_routes as usize
                 || self.name_bytes + name.len() > self.limits.max_name_bytes)
         {
-            let victim = self.oldest;
+            let victim = self.victim();
             if let Some(gone) = self.remove(victim) {
                 forget(&gone);
             }
@@ -129,11 +162,51 @@ impl Table {
         slot
     }
 
+    /// The least recently used route without work in flight; among the first few, or else the very least recently used.
+    fn victim(&mut self) -> Slot {
+        let mut slot = self.oldest;
+        for _ in 0..IDLE_SOUGHT {
+            let busy = self.guards.get(slot as usize).and_then(Option::as_deref).is_some_and(Guard::is_busy);
+            if !busy {
+                return slot;
+            }
+            slot = match self.entry(slot).newer {
+                NONE => break,
+                newer => newer,
+            };
+        }
+        self.oldest
+    }
+
+    /// The route in that slot with its closed loop, if it has one.
+    pub fn guarded(&mut self, slot: Slot) -> Option<Guarded<'_>> {
+        let guard = self.guards.get_mut(slot as usize)?.as_deref_mut()?;
+        let state = &mut self.blocks[slot as usize / BLOCK][slot as usize % BLOCK].state;
+        Some(Guarded { state, guard, permits: &mut self.permits })
+    }
+
+    /// Gives the route in that slot a closed loop.
+    pub fn guard(&mut self, slot: Slot, law: &Law, now_ms: Millis) {
+        if self.guards.len() <= slot as usize {
+            self.guards.resize_with(self.names.len(), || None);
+        }
+        self.births = self.births.wrapping_add(1);
+        self.guards[slot as usize] = Some(Box::new(Guard::new(self.births, law, now_ms)));
+    }
+
+    /// The permit of that number, if it is still out.
+    pub fn permit(&self, id: PermitId) -> Option<&Permit> {
+        self.permits.get(id)
+    }
+
     /// Empties a slot and numbers the eviction; the name that was in it.
     pub fn remove(&mut self, slot: Slot) -> Option<Name> {
         let name = self.names.get_mut(slot as usize)?.take()?;
         self.unlink(slot);
         self.entry(slot).newer = slot; // newer than itself: vacant
+        if let Some(mut guard) = self.guards.get_mut(slot as usize).and_then(Option::take) {
+            guard.close(&mut self.permits);
+        }
         self.len -= 1;
         self.name_bytes -= name.len();
         self.free.push(slot);
@@ -199,4 +272,5 @@ const VACANT: RouteState = RouteState {
     rejected_samples: 0,
     law: 0,
     mode: crate::physics::mode::Mode::Bootstrap,
+    order: crate::physics::tick::Order::None,
 };

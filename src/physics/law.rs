@@ -1,6 +1,6 @@
 //! A law: the numbers a route is governed by, ready for the hot path.
 
-use super::Vector;
+use super::{Vector, limit::LimitLaw};
 use crate::units::{Millis, Ohms};
 
 /// How the tuner learns and what it may conclude.
@@ -45,8 +45,10 @@ pub struct Law {
     pub gains: Vector,
     /// W: Ω per unit of pressure.
     pub weights: Vector,
-    /// D: the latency above which an answer is worthless, ms.
-    pub deadline_ms: Millis,
+    /// The deadline, and the bounds of the limit that defends it.
+    pub limit: LimitLaw,
+    /// A permit that is out longer was lost, ms.
+    pub max_duration_ms: Millis,
     /// None: the break point is static.
     pub tuner: Option<TunerLaw>,
 }
@@ -71,7 +73,8 @@ impl Law {
             baselines: [c(9), c(10), c(11)],
             gains: [c(9), c(10), c(11)].map(|b| if b > 0.0 { c(8) / b } else { 0.0 }),
             weights: [c(12), c(13), c(14)],
-            deadline_ms: c(15),
+            limit: LimitLaw { deadline_ms: c(15), min: c(24), max: c(25), initial: c(26) },
+            max_duration_ms: c(23),
             tuner: (c(16) != 0.0).then(|| TunerLaw {
                 alpha: 2.0 / (c(17) + 1.0),
                 sensitivity: c(18),
@@ -88,11 +91,33 @@ impl Default for Law {
     /// The defaults of the package: profile STANDARD, default SLO, tuner on.
     fn default() -> Self {
         Self::from_cells(&[
-            10.0, 0.1, 5.0, 20.0, 0.7, 10.0, 10.0, 100.0, 1.0, // physics
-            100.0, 0.01, 0.5, // baselines
-            1.791_759_469_228_055, 2.197_224_577_336_219_6, 1.386_294_361_119_890_6, // ln(1 + criticality) of 5, 8, 3
-            500.0, // deadline
-            1.0, 100.0, 3.0, 30.0, 500.0, 50.0, 0.5, // tuner
+            10.0,
+            0.1,
+            5.0,
+            20.0,
+            0.7,
+            10.0,
+            10.0,
+            100.0,
+            1.0, // physics
+            100.0,
+            0.01,
+            0.5, // baselines
+            1.791_759_469_228_055,
+            2.197_224_577_336_219_6,
+            1.386_294_361_119_890_6, // ln(1 + criticality) of 5, 8, 3
+            500.0,                   // deadline
+            1.0,
+            100.0,
+            3.0,
+            30.0,
+            500.0,
+            50.0,
+            0.5, // tuner
+            30_000.0,
+            4.0,
+            100_000.0,
+            32.0, // longest permit, limits
         ])
     }
 }

@@ -1,15 +1,20 @@
 //! The laws, pure: no clock, no I/O, no allocation. One per file, its formula above its code.
 
+pub mod fault;
+pub mod histogram;
 pub mod law;
+pub mod limit;
 pub mod math;
 pub mod mode;
 pub mod momentum;
 pub mod pressure;
+pub mod queue;
 pub mod resistance;
 pub mod retry;
 pub mod scar;
 pub mod tick;
 pub mod tuner;
+pub mod voltage;
 
 /// A point of stress, or a weight for each kind of it: latency, error rate, saturation.
 pub type Vector = [f64; 3];

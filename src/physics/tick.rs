@@ -20,6 +20,19 @@ use super::{
 };
 use crate::units::{Millis, Ohms, PerMillis, Volts};
 
+/// What an operator has ordered for a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(u8)]
+pub enum Order {
+    /// Nothing: the physics decide.
+    #[default]
+    None = 0,
+    /// Breaker open: refuse everything.
+    Open = 1,
+    /// Breaker closed: admit everything.
+    Closed = 2,
+}
+
 /// All that is known of a route: 120 bytes, so that with its place in the table it fills two cache lines.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RouteState {
@@ -49,6 +62,8 @@ pub struct RouteState {
     pub law: u16,
     /// Its mode.
     pub mode: Mode,
+    /// What an operator has ordered; ticks go on regardless.
+    pub order: Order,
 }
 
 /// What happened in a tick, besides the state it left.
@@ -80,6 +95,7 @@ impl RouteState {
             rejected_samples: 0,
             law: law_id,
             mode: Mode::Bootstrap,
+            order: Order::None,
         }
     }
 
@@ -87,7 +103,11 @@ impl RouteState {
     #[inline]
     #[must_use]
     pub fn allows(&self, voltage: Volts) -> bool {
-        self.mode != Mode::CircuitBreaker && voltage > self.resistance
+        match self.order {
+            Order::None => self.mode != Mode::CircuitBreaker && voltage > self.resistance,
+            Order::Open => false,
+            Order::Closed => true,
+        }
     }
 
     /// R at which the breaker opens, as things stand.
@@ -143,6 +163,26 @@ impl RouteState {
             self.recovery_started_ms = now_ms;
         }
         self.mode = next;
+    }
+
+    /// One tick of the closed loop, whose own laws (limit, fault) judge overload and failure: pressure, momentum and R move as
+    /// in [`RouteState::tick`], but stress is no trauma and `mode` is given. A NaN in the sample means that there was nothing
+    /// to measure.
+    pub fn drift(&mut self, law: &Law, sample: &Sample, mode: Mode, now_ms: Millis) -> Tick {
+        let delta_t_ms = larger(now_ms - self.last_updated_ms, 0.0);
+        let reading = pressure::read(sample, self.pressure, law, -law.decay_per_ms * delta_t_ms);
+        let mode_before = std::mem::replace(&mut self.mode, mode);
+        self.ticks = self.ticks.saturating_add(1);
+        self.momentum = momentum(reading.pressure, self.pressure, delta_t_ms);
+        self.scar = scar::settle(self.scar * reading.exp);
+        self.resistance = match mode {
+            Mode::Bootstrap => bootstrap_resistance(law),
+            _ => resistance(reading.pressure, self.momentum, self.scar, law),
+        };
+        self.previous_pressure = self.pressure;
+        self.pressure = reading.pressure;
+        self.last_updated_ms = larger(now_ms, self.last_updated_ms);
+        Tick { mode_before, delta_t_ms, rejected: false }
     }
 
     /// Trauma from outside the telemetry (a lease that failed): S decays to `now_ms`, grows by `ohms`, and R follows.

@@ -1,9 +1,8 @@
 //! Two SSE2 registers. Every x86-64 has them, so nothing is dispatched.
 
 use std::arch::x86_64::{
-    __m128d, _mm_add_epi64, _mm_add_pd, _mm_castpd_si128, _mm_castsi128_pd, _mm_cvtsd_f64,
-    _mm_div_pd, _mm_mul_pd, _mm_set_pd, _mm_set1_epi64x, _mm_set1_pd, _mm_slli_epi64, _mm_sub_pd,
-    _mm_unpackhi_pd,
+    __m128d, _mm_add_epi64, _mm_add_pd, _mm_castpd_si128, _mm_castsi128_pd, _mm_cvtsd_f64, _mm_div_pd, _mm_mul_pd,
+    _mm_set_pd, _mm_set1_epi64x, _mm_set1_pd, _mm_slli_epi64, _mm_sub_pd, _mm_unpackhi_pd,
 };
 
 use super::{EXPONENT_OF_ONE, Lanes, MANTISSA_BITS};
@@ -28,12 +27,7 @@ impl Lanes for Sse2 {
         // SAFETY: SSE2 is part of x86-64.
         unsafe {
             let high = |v| _mm_cvtsd_f64(_mm_unpackhi_pd(v, v));
-            [
-                _mm_cvtsd_f64(self.0),
-                high(self.0),
-                _mm_cvtsd_f64(self.1),
-                high(self.1),
-            ]
+            [_mm_cvtsd_f64(self.0), high(self.0), _mm_cvtsd_f64(self.1), high(self.1)]
         }
     }
     #[inline(always)]

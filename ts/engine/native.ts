@@ -9,7 +9,11 @@ interface NativeBinding {
 }
 
 interface NativeClass {
-  hot(): Pick<Engine, 'route' | 'routeBatch'>
+  hot(): Pick<Engine, 'route' | 'routeBatch' | 'acquire' | 'release'>
+  readStats(slot: number): boolean
+  lease(slot: number, taken: boolean): void
+  order(slot: number, order: number): void
+  setDryRun(dryRun: boolean): void
   intern(routeId: string): number
   find(routeId: string): number
   evicted(): number
@@ -24,17 +28,38 @@ interface NativeClass {
 
 class NativeEngine implements Engine {
   readonly kind = 'native'
+  readonly hasClosedLoop = true
   readonly frame = new Float64Array(FRAME.LENGTH)
   readonly batch = new Float64Array(BATCH_ROWS * ROW_CELLS)
   readonly route: () => void
   readonly routeBatch: () => void
+  readonly acquire: () => void
+  readonly release: () => void
   readonly #native: NativeClass
 
   constructor(binding: NativeBinding, maxRoutes: number) {
     this.#native = new binding.NativeEngine(maxRoutes, this.frame, this.batch)
-    const { route, routeBatch } = this.#native.hot()
+    const { route, routeBatch, acquire, release } = this.#native.hot()
     this.route = route
     this.routeBatch = routeBatch
+    this.acquire = acquire
+    this.release = release
+  }
+
+  readStats(slot: number): boolean {
+    return this.#native.readStats(slot)
+  }
+
+  lease(slot: number, taken: boolean): void {
+    this.#native.lease(slot, taken)
+  }
+
+  order(slot: number, order: number): void {
+    this.#native.order(slot, order)
+  }
+
+  setDryRun(dryRun: boolean): void {
+    this.#native.setDryRun(dryRun)
   }
 
   intern(routeId: string): number {

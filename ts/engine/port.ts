@@ -58,6 +58,32 @@ export const FRAME = {
   LENGTH: 128,
 } as const
 
+/** Cells of the stats block, relative to FRAME.STATS. */
+export const STATS = {
+  IN_FLIGHT: 0,
+  LIMIT: 1,
+  RESISTANCE: 2,
+  SCAR: 3,
+  ADMITTED: 4,
+  /** five cells, bulk to critical */
+  SHED_BY_TIER: 5,
+  FAILURES: 10,
+  RECLAIMED: 11,
+  P50_MS: 12,
+  P99_MS: 13,
+  BASELINE_MS: 14,
+  RATE_PER_S: 15,
+  SUCCESS: 16,
+  REGIME: 17,
+  LENGTH: 18,
+} as const
+
+/** Lowest first; the index is what FRAME.TIER takes. */
+export const TIERS = ['bulk', 'low', 'normal', 'high', 'critical'] as const
+
+/** What an operator may order. */
+export const ORDER = { NONE: 0, OPEN: 1, CLOSED: 2 } as const
+
 /** Bits of FRAME.STATUS. */
 export const STATUS = {
   ALLOW: 1,
@@ -73,7 +99,8 @@ export const STATUS = {
 
 export const MODES = ['BOOTSTRAP', 'OPERATIONAL', 'CIRCUIT_BREAKER'] as const
 
-export const OUTCOME = { SUCCESS: 0, FAILURE: 1, IGNORED: 2 } as const
+/** RECLAIMED: nobody ever released the permit. */
+export const OUTCOME = { SUCCESS: 0, FAILURE: 1, IGNORED: 2, RECLAIMED: 3 } as const
 
 /** Cells of the state block, relative to FRAME.STATE. */
 export const STATE = {
@@ -137,6 +164,8 @@ export const LAW = {
 /** What the face asks of an engine. None of these throws for bad telemetry; none waits; none reads the network. */
 export interface Engine {
   readonly kind: EngineKind
+  /** Whether it has the closed loop: acquire, release, readStats, lease. The functional model has not. */
+  readonly hasClosedLoop: boolean
   /** The shared cells. Read it anew for every call: an engine whose memory grew hands out a new view. */
   readonly frame: Float64Array
   /** One tick of the open loop for FRAME.SLOT. */
@@ -145,6 +174,18 @@ export interface Engine {
   readonly batch: Float64Array
   /** Ticks the first FRAME.SLOT rows at FRAME.NOW; each row becomes [slot, resistance, mode, status]. */
   routeBatch(): void
+  /** Closed loop: asks for a permit on FRAME.SLOT. FRAME.PERMIT is the permit, if STATUS allows. */
+  acquire(): void
+  /** Closed loop: FRAME.PERMIT comes back with FRAME.OUTCOME. When that was a tick, FRAME.SLOT says of which route. */
+  release(): void
+  /** Fills the stats block; false when nobody has asked for permits in the slot. */
+  readStats(slot: number): boolean
+  /** A lease takes its place among the work in flight (true), or gives it back. */
+  lease(slot: number, taken: boolean): void
+  /** An {@link ORDER} for the route, until the next. */
+  order(slot: number, order: number): void
+  /** Decide and count, but admit everybody. */
+  setDryRun(dryRun: boolean): void
   /** Slot of a route, made when new; may evict the least recently used (see {@link Engine.evicted}). */
   intern(routeId: string): number
   /** Slot of a route that exists, or −1. Does not count as use. */

@@ -16,7 +16,8 @@ import {
 } from '../core/index.js'
 import { calculateResistance } from '../core/resistance.js'
 import { calculateRetryAfterMs } from '../core/retry.js'
-import { BATCH_ROWS, type Engine, FRAME, LAW, MODES, ROW_CELLS, STATE, STATUS } from './port.js'
+import { ConfigError } from '../errors.js'
+import { BATCH_ROWS, type Engine, FRAME, LAW, MODES, ORDER, ROW_CELLS, STATE, STATUS } from './port.js'
 
 /** A law's cells as the functional model wants them. */
 interface Law {
@@ -33,6 +34,8 @@ interface Route {
   /** the tuner's law */
   tunerLaw: number
   rejectedSamples: number
+  /** what an operator has ordered */
+  order: number
 }
 
 const CALM = { latency: 0, error: 0, saturation: 0 } as PressureVector
@@ -44,6 +47,7 @@ const MAX_LAWS = 65_536
 
 export class TsEngine implements Engine {
   readonly kind = 'ts'
+  readonly hasClosedLoop = false
   readonly frame = new Float64Array(FRAME.LENGTH)
   readonly batch = new Float64Array(BATCH_ROWS * ROW_CELLS)
   readonly #maxRoutes: number
@@ -75,7 +79,8 @@ export class TsEngine implements Engine {
     const status = this.#tick(slot, route, law, lawId, FRAME.LATENCY_MS, frame)
     const { state } = route
     const voltage = frame[FRAME.VOLTAGE]!
-    const allow = state.mode !== 'CIRCUIT_BREAKER' && voltage > state.resistance
+    const flows = state.mode !== 'CIRCUIT_BREAKER' && voltage > state.resistance
+    const allow = route.order === ORDER.NONE ? flows : route.order === ORDER.CLOSED
     const tuner = this.#tunerOf(route, lawId)
     const retryAfterMs = allow ? undefined : calculateRetryAfterMs(state, voltage, law.weights, law.config, tuner)
     frame[FRAME.STATUS] = status | (allow ? STATUS.ALLOW : 0)
@@ -110,6 +115,25 @@ export class TsEngine implements Engine {
     }
   }
 
+  acquire(): void {
+    throw closedLoopMissing()
+  }
+
+  release(): void {}
+
+  readStats(): boolean {
+    return false
+  }
+
+  lease(): void {}
+
+  order(slot: number, order: number): void {
+    const route = this.#routes[slot]
+    if (route) route.order = order
+  }
+
+  setDryRun(): void {}
+
   intern(routeId: string): number {
     const known = this.#slots.get(routeId)
     if (known !== undefined) {
@@ -124,7 +148,15 @@ export class TsEngine implements Engine {
     }
     const slot = this.#free.pop() ?? this.#routes.length
     const state = createBootstrapState(routeId, CALM, this.#laws[0]!.config, this.#now())
-    this.#routes[slot] = { id: routeId, law: 0, state, tuner: this.#createTuner(0), tunerLaw: 0, rejectedSamples: 0 }
+    this.#routes[slot] = {
+      id: routeId,
+      law: 0,
+      state,
+      tuner: this.#createTuner(0),
+      tunerLaw: 0,
+      rejectedSamples: 0,
+      order: 0,
+    }
     this.#slots.set(routeId, slot)
     this.#nameBytes += routeId.length * 2
     return slot
@@ -299,6 +331,10 @@ export class TsEngine implements Engine {
     return (Number.isNaN(given) ? Math.floor(performance.timeOrigin + performance.now()) : given) as Timestamp
   }
 }
+
+/** The closed loop's law is written once, in the native engine and its wasm twin; this one is the oracle of the open loop. */
+export const closedLoopMissing = (): ConfigError =>
+  new ConfigError('engine', "'native' or 'wasm' for acquire(), run() and the adapters", 'ts')
 
 function lawOf(cells: Float64Array): Omit<Law, 'cells'> {
   return {

@@ -12,7 +12,7 @@ use super::hot::Hot;
 use crate::{
     binding::frame,
     engine::{Engine, Evicted, Handle, Limits, Name, Slot},
-    physics::law::Law,
+    physics::{law::Law, tick::Order},
 };
 
 /// The native engine behind the port in `ts/engine/port.ts`.
@@ -44,7 +44,7 @@ impl NativeEngine {
     #[napi]
     pub fn intern(&self, route_id: JsString) -> Result<Slot> {
         let name = name_of(route_id)?;
-        Ok(self.hot.with(|handle, _, now| handle.intern(name, now)))
+        Ok(self.hot.with(|handle, _, now| handle.intern(name, now.coarse_ms())))
     }
 
     /// Slot of a route that exists, or −1.
@@ -103,10 +103,35 @@ impl NativeEngine {
         self.hot.with(|handle, cells, _| handle.restore(slot, frame::read_state(cells)))
     }
 
+    /// Fills the stats block; false when nobody has asked for permits on the route.
+    #[napi]
+    pub fn read_stats(&self, slot: Slot) -> bool {
+        self.hot.with(|handle, cells, _| handle.stats(slot).map(|stats| frame::write_stats(cells, &stats))).is_some()
+    }
+
+    /// A lease takes its place among the route's work in flight, or gives it back.
+    #[napi]
+    pub fn lease(&self, slot: Slot, taken: bool) {
+        self.hot.with(|handle, _, now| handle.lease(slot, taken, now.precise_ms()));
+    }
+
+    /// 0: the physics decide, 1: refuse everything, 2: admit everything.
+    #[napi]
+    pub fn order(&self, slot: Slot, order: u32) {
+        let order = [Order::Open, Order::Closed].get((order as usize).wrapping_sub(1)).copied().unwrap_or_default();
+        self.hot.with(|handle, _, _| handle.order(slot, order));
+    }
+
+    /// Decide and count, but admit everybody.
+    #[napi]
+    pub fn set_dry_run(&self, dry_run: bool) {
+        self.hot.with(|handle, _, _| handle.set_dry_run(dry_run));
+    }
+
     /// Adds trauma.
     #[napi]
     pub fn scar(&self, slot: Slot, ohms: f64) {
-        self.hot.with(|handle, _, now| handle.traumatise(slot, ohms, now));
+        self.hot.with(|handle, _, now| handle.traumatise(slot, ohms, now.coarse_ms()));
     }
 }
 

@@ -6,14 +6,14 @@
 use std::{cell::UnsafeCell, ffi::c_void, ptr, rc::Rc};
 
 use napi::{
-    Env, Result, check_status,
+    Env, Result,
     bindgen_prelude::{Float64Array, FromNapiValue, Function, JsObjectValue, Object},
-    sys,
+    check_status, sys,
 };
 
 use crate::{
     binding::frame::{self, Cells, FRAME_CELLS, cell},
-    clock::MonotonicClock,
+    clock::{MonotonicClock, Now},
     engine::Handle,
 };
 
@@ -61,11 +61,10 @@ impl Inner {
     /// # Safety
     ///
     /// As [`Shared::cells`].
-    unsafe fn split(&mut self) -> (&mut Handle, &mut Cells, f64) {
+    unsafe fn split(&mut self) -> (&mut Handle, &mut Cells, Now) {
         // SAFETY: passed on to the caller; the length was checked when the frame came in.
         let cells: &mut Cells = unsafe { self.frame.cells() }.try_into().expect("length checked by Hot::new");
-        let now = cells[cell::NOW];
-        let now = if now.is_nan() { self.clock.coarse_ms() } else { now };
+        let now = Now::new(cells[cell::NOW], self.clock);
         (&mut self.handle, cells, now)
     }
 }
@@ -82,13 +81,13 @@ impl Hot {
     }
 
     /// Runs `f` with what is inside and the frame; `f` must not call JavaScript.
-    pub fn with<T>(&self, f: impl FnOnce(&mut Handle, &mut Cells, f64) -> T) -> T {
+    pub fn with<T>(&self, f: impl FnOnce(&mut Handle, &mut Cells, &Now) -> T) -> T {
         // SAFETY: `Hot` is neither Send nor Sync, every entry runs to its end without calling JavaScript, so this is
         // the only live reference to what is inside.
         let inner = unsafe { &mut *self.inner.get() };
         // SAFETY: the same.
         let (handle, cells, now) = unsafe { inner.split() };
-        f(handle, cells, now)
+        f(handle, cells, &now)
     }
 
     fn with_batch(&self) {
@@ -102,7 +101,7 @@ impl Hot {
         // SAFETY: as in `with`.
         let cells = unsafe { inner.batch.cells() };
         let rows = rows.min(cells.len());
-        frame::route_batch(&mut inner.handle, &mut cells[..rows], now);
+        frame::route_batch(&mut inner.handle, &mut cells[..rows], &now);
     }
 
     /// An object with the hot functions.
@@ -110,6 +109,8 @@ impl Hot {
         let mut functions = Object::new(env)?;
         self.register(env, &mut functions, "route", route)?;
         self.register(env, &mut functions, "routeBatch", route_batch)?;
+        self.register(env, &mut functions, "acquire", acquire)?;
+        self.register(env, &mut functions, "release", release_permit)?;
         self.register(env, &mut functions, "nothing", nothing)?;
         Ok(functions)
     }
@@ -119,7 +120,14 @@ impl Hot {
         let data = Rc::into_raw(Rc::clone(self)).cast_mut().cast::<c_void>();
         // SAFETY: `name` outlives the call; `data` is a counted reference, given back by the finalizer below.
         check_status!(unsafe {
-            sys::napi_create_function(env.raw(), name.as_ptr().cast(), name.len() as isize, Some(callback), data, &raw mut function)
+            sys::napi_create_function(
+                env.raw(),
+                name.as_ptr().cast(),
+                name.len() as isize,
+                Some(callback),
+                data,
+                &raw mut function,
+            )
         })?;
         // SAFETY: `function` was made just now; the finalizer runs once, on this thread.
         check_status!(unsafe {
@@ -156,6 +164,18 @@ unsafe fn hot<'a>(env: sys::napi_env, info: sys::napi_callback_info) -> &'a Hot 
 unsafe extern "C" fn route(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: registered by `Hot::register`.
     unsafe { hot(env, info) }.with(frame::route);
+    ptr::null_mut()
+}
+
+unsafe extern "C" fn acquire(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: registered by `Hot::register`.
+    unsafe { hot(env, info) }.with(frame::acquire);
+    ptr::null_mut()
+}
+
+unsafe extern "C" fn release_permit(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: registered by `Hot::register`.
+    unsafe { hot(env, info) }.with(frame::release);
     ptr::null_mut()
 }
 

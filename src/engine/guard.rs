@@ -1,0 +1,402 @@
+//! A route's closed loop: it counts, measures, and brings the laws together. Made when a route is first asked for a permit.
+
+use super::{
+    permits::{PermitId, Permits, Thread},
+    table::Slot,
+};
+use crate::{
+    physics::{
+        fault::{Change, Fault},
+        histogram::Histogram,
+        law::Law,
+        limit::{Limit, Regime, Window},
+        mode::Mode,
+        pressure::Sample,
+        retry::retry_after_ms,
+        tick::{Order, RouteState, Tick},
+        voltage::{TIERS, Tier, occupancy_bearable, occupancy_resistance},
+    },
+    units::{MAX_RESISTANCE, Millis, Ohms, Volts},
+};
+
+/// A window that saw too little is extended, up to this many.
+const LONGEST_WINDOW: f64 = 10.0;
+/// A full house without a completion for this many deadlines, or service times, has fallen silent.
+const SILENT_DEADLINES: f64 = 2.0;
+const SILENT_SERVICES: f64 = 3.0;
+/// A refused client comes back up to this many times later when everybody is refused.
+const CROWD_PATIENCE: f64 = 9.0;
+
+/// How hard a request pushes.
+#[derive(Debug, Clone, Copy)]
+pub enum Push {
+    /// A tier, and the key's place in it, [0, 1); None draws one.
+    Tier(Tier, Option<f64>),
+    /// A voltage of the caller's.
+    Voltage(Volts),
+}
+
+/// A request for a permit.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask {
+    /// How hard it pushes.
+    pub push: Push,
+    /// Occupancy of the process: its queue, its memory, whatever else it is short of; 1 is a full house.
+    pub process_occupancy: f64,
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// As it should.
+    Success,
+    /// The route failed it.
+    Failure,
+    /// It says nothing of the route: the client hung up.
+    Ignored,
+    /// Nobody ever said: the permit was lost.
+    Reclaimed,
+}
+
+/// The answer to an ask.
+#[derive(Debug, Clone, Copy)]
+pub struct Answer {
+    /// The permit; None: refused.
+    pub permit: Option<PermitId>,
+    /// R at that moment, Ω.
+    pub resistance: Ohms,
+    /// V it was decided with.
+    pub voltage: Volts,
+    /// When a refused request should come back, ms.
+    pub retry_after_ms: Millis,
+    /// The tick that was due, if one was.
+    pub tick: Option<Tick>,
+}
+
+/// Totals since the route was first seen.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Counts {
+    /// Requests admitted.
+    pub admitted: u64,
+    /// Requests shed, by tier.
+    pub shed_by_tier: [u64; TIERS],
+    /// Requests that failed.
+    pub failures: u64,
+    /// Permits nobody released.
+    pub reclaimed: u64,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Guard {
+    /// Tells this tenant of the slot from the one before.
+    birth: u32,
+    in_flight: u32,
+    leases: u32,
+    limit: Limit,
+    fault: Fault,
+    window: Window,
+    window_failures: f64,
+    window_started_ms: Millis,
+    completed_ms: Millis,
+    shed_share: f64,
+    offered: f64,
+    telling: bool,
+    latency: Histogram,
+    thread: Thread,
+    random: u64,
+    counts: Counts,
+}
+
+/// What a guard tells of itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Stats {
+    /// Requests admitted and not yet released, leases included.
+    pub in_flight: u32,
+    /// L.
+    pub limit: f64,
+    /// R for a request that came now, Ω.
+    pub resistance: Ohms,
+    /// What faults and traumas add to it, Ω.
+    pub scar: Ohms,
+    /// Totals.
+    pub counts: Counts,
+    /// Median latency, ms.
+    pub p50_ms: Option<Millis>,
+    /// 99th percentile, ms.
+    pub p99_ms: Option<Millis>,
+    /// b, ms.
+    pub baseline_ms: Millis,
+    /// μ, completions a second.
+    pub rate_per_s: f64,
+    /// a.
+    pub success: f64,
+    /// What is known of latency and load.
+    pub regime: Regime,
+}
+
+impl Guard {
+    /// The guard of a route nobody has asked for before.
+    pub fn new(birth: u32, law: &Law, now_ms: Millis) -> Self {
+        Self {
+            birth,
+            in_flight: 0,
+            leases: 0,
+            limit: Limit::new(&law.limit),
+            fault: Fault::default(),
+            window: Window::default(),
+            window_failures: 0.0,
+            window_started_ms: now_ms,
+            completed_ms: now_ms,
+            shed_share: 0.0,
+            offered: 0.0,
+            telling: false,
+            latency: Histogram::default(),
+            thread: Thread::default(),
+            random: u64::from(birth),
+            counts: Counts::default(),
+        }
+    }
+
+    /// Which tenant of its slot this is.
+    pub fn birth(&self) -> u32 {
+        self.birth
+    }
+
+    /// Is anything in flight?
+    pub fn is_busy(&self) -> bool {
+        self.in_flight + self.leases > 0
+    }
+
+    /// Voids what is out: the route is gone.
+    pub fn close(&mut self, permits: &mut Permits) {
+        permits.clear(&mut self.thread);
+    }
+
+    /// A lease takes its place among the work in flight, or gives it back.
+    pub fn lease(&mut self, taken: bool) {
+        self.leases = if taken { self.leases + 1 } else { self.leases.saturating_sub(1) };
+    }
+
+    fn occupancy(&self) -> f64 {
+        f64::from(self.in_flight + self.leases) / self.limit.limit
+    }
+
+    /// R for a request that met occupancy `u`, Ω.
+    fn resistance(&self, state: &RouteState, u: f64) -> Ohms {
+        let total = state.resistance + self.fault.resistance() + occupancy_resistance(u, self.limit.free_occupancy);
+        total.min(MAX_RESISTANCE)
+    }
+
+    /// The next of a fixed sequence of numbers in [0, 1) (Steele, Lea and Flood, "SplitMix", 2014).
+    fn draw(&mut self) -> f64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.random;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// A request asks for a permit.
+    #[inline]
+    pub fn acquire(
+        &mut self,
+        slot: Slot,
+        state: &mut RouteState,
+        permits: &mut Permits,
+        law: &Law,
+        ask: &Ask,
+        admit_all: bool,
+        now_ms: Millis,
+    ) -> Answer {
+        let tick = self.tick_if_due(state, permits, law, now_ms);
+        let base = law.base_resistance;
+        let (tier, level, voltage) = match ask.push {
+            Push::Tier(tier, level) => {
+                let level = level.unwrap_or_else(|| self.draw());
+                (Some(tier), level, tier.voltage(level, base))
+            }
+            Push::Voltage(voltage) => (None, self.draw(), voltage),
+        };
+        let u = self.occupancy().max(ask.process_occupancy);
+        let resistance = self.resistance(state, u);
+        self.offered += 1.0;
+
+        let flows = !self.fault.is_open() && voltage > resistance;
+        let admitted = match state.order {
+            Order::None => flows || self.probes(state, law, now_ms),
+            Order::Open => false,
+            Order::Closed => true,
+        };
+        if !admitted {
+            let tier = tier.unwrap_or_else(|| Tier::of_voltage(voltage, base));
+            self.counts.shed_by_tier[tier as usize] += 1;
+            self.window.refused += 1.0;
+        }
+        let permit = if admitted || admit_all { self.admit(slot, permits, now_ms) } else { None };
+        let retry_after_ms =
+            if admitted { 0.0 } else { self.retry_after_ms(state, law, voltage, u, now_ms) * (1.0 + level) };
+        Answer { permit, resistance, voltage, retry_after_ms, tick }
+    }
+
+    #[inline]
+    fn admit(&mut self, slot: Slot, permits: &mut Permits, now_ms: Millis) -> Option<PermitId> {
+        if self.in_flight == 0 {
+            self.completed_ms = now_ms;
+        }
+        let permit = permits.grant(&mut self.thread, slot, self.birth, now_ms, self.in_flight + 1)?;
+        self.in_flight += 1;
+        self.counts.admitted += 1;
+        self.window.peak = self.window.peak.max(f64::from(self.in_flight + self.leases));
+        Some(permit)
+    }
+
+    /// May a request that does not flow be admitted as a probe?
+    fn probes(&mut self, state: &mut RouteState, law: &Law, now_ms: Millis) -> bool {
+        if !self.fault.is_open() {
+            let patience = (SILENT_DEADLINES * law.limit.deadline_ms).max(SILENT_SERVICES * self.limit.baseline_ms());
+            let silent = self.in_flight > 0 && self.occupancy() >= 1.0 && now_ms - self.completed_ms > patience;
+            if !silent {
+                return false;
+            }
+            let change = self.fault.open();
+            self.apply(change, state, law, now_ms);
+        }
+        self.fault.probe(now_ms, law.min_delta_t_ms)
+    }
+
+    /// A permit comes back.
+    #[inline]
+    pub fn release(
+        &mut self,
+        id: PermitId,
+        outcome: Outcome,
+        state: &mut RouteState,
+        permits: &mut Permits,
+        law: &Law,
+        now_ms: Millis,
+    ) -> Option<Tick> {
+        let permit = permits.take(id, &mut self.thread)?;
+        self.in_flight -= 1;
+        self.counts.reclaimed += u64::from(outcome == Outcome::Reclaimed);
+        if matches!(outcome, Outcome::Success | Outcome::Failure) {
+            let succeeded = outcome == Outcome::Success;
+            let latency_ms = (now_ms - permit.admitted_ms).max(0.0);
+            let in_flight = f64::from(permit.in_flight);
+            self.completed_ms = now_ms;
+            self.window.complete(latency_ms, in_flight, &law.limit);
+            self.latency.record(latency_ms);
+            if succeeded {
+                self.limit.grow(latency_ms, in_flight, &law.limit);
+            } else {
+                self.counts.failures += 1;
+                self.window_failures += 1.0;
+            }
+            let change = self.fault.observe(succeeded);
+            self.apply(change, state, law, now_ms);
+        }
+        self.tick_if_due(state, permits, law, now_ms)
+    }
+
+    fn apply(&mut self, change: Change, state: &mut RouteState, law: &Law, now_ms: Millis) {
+        match change {
+            Change::None => {}
+            Change::Opened => {
+                state.mode = Mode::CircuitBreaker;
+                state.recovery_started_ms = now_ms;
+            }
+            Change::Closed => {
+                state.mode = Mode::Operational;
+                self.limit.limit = self.limit.limit.max(law.limit.initial);
+            }
+        }
+    }
+
+    #[inline]
+    fn tick_if_due(
+        &mut self,
+        state: &mut RouteState,
+        permits: &mut Permits,
+        law: &Law,
+        now_ms: Millis,
+    ) -> Option<Tick> {
+        let elapsed_ms = now_ms - self.window_started_ms;
+        let due = elapsed_ms >= law.min_delta_t_ms
+            && (self.window.is_telling() || elapsed_ms >= law.min_delta_t_ms * LONGEST_WINDOW);
+        due.then(|| self.tick(state, permits, law, elapsed_ms, now_ms))
+    }
+
+    /// A window has passed.
+    fn tick(
+        &mut self,
+        state: &mut RouteState,
+        permits: &mut Permits,
+        law: &Law,
+        elapsed_ms: Millis,
+        now_ms: Millis,
+    ) -> Tick {
+        while permits.take_older(&mut self.thread, now_ms - law.max_duration_ms).is_some() {
+            self.in_flight -= 1;
+            self.counts.reclaimed += 1;
+        }
+        let count = self.window.count();
+        // Answers of a route that mostly fails tell nothing of its capacity.
+        if self.window_failures * 2.0 <= count && !self.fault.is_open() {
+            self.limit.tick(&self.window, elapsed_ms, &law.limit);
+        }
+        if self.offered > 0.0 {
+            self.shed_share += (self.window.refused / self.offered - self.shed_share) * 0.5;
+        }
+        self.telling |= self.window.is_telling();
+        let mode = match self.fault.is_open() {
+            true => Mode::CircuitBreaker,
+            false if self.telling => Mode::Operational,
+            false => Mode::Bootstrap,
+        };
+        let sample = Sample {
+            latency_ms: if count > 0.0 { self.window.mean_latency_ms() } else { f64::NAN },
+            error_rate: if count > 0.0 { self.window_failures / count } else { f64::NAN },
+            saturation: self.occupancy(),
+        };
+        let tick = state.drift(law, &sample, mode, now_ms);
+        self.window = Window::default();
+        self.window.peak = f64::from(self.in_flight + self.leases);
+        self.window_failures = 0.0;
+        self.offered = 0.0;
+        self.window_started_ms = now_ms;
+        tick
+    }
+
+    /// When a refused request should come back: when the house has emptied far enough for its voltage, or the scar has
+    /// healed, or the breaker may be probed; later, the larger the share that is refused.
+    fn retry_after_ms(&self, state: &RouteState, law: &Law, voltage: Volts, u: f64, now_ms: Millis) -> Millis {
+        let window_ms = law.min_delta_t_ms;
+        let wait_ms = if self.fault.is_open() {
+            self.fault.next_probe_ms(now_ms, window_ms)
+        } else {
+            let bearable = occupancy_bearable(voltage, state.resistance, self.limit.free_occupancy);
+            let drain_ms = (u - bearable).max(0.0) * self.limit.full_house_ms(&law.limit);
+            let heal_ms =
+                if voltage > state.resistance { 0.0 } else { retry_after_ms(state, voltage, law).unwrap_or(0.0) };
+            drain_ms.max(heal_ms)
+        };
+        wait_ms.max(window_ms) * (1.0 + CROWD_PATIENCE * self.shed_share)
+    }
+
+    /// What there is to tell.
+    pub fn stats(&self, state: &RouteState) -> Stats {
+        Stats {
+            in_flight: self.in_flight + self.leases,
+            limit: self.limit.limit,
+            resistance: self.resistance(state, self.occupancy()),
+            scar: state.scar + self.fault.resistance(),
+            counts: self.counts,
+            p50_ms: self.latency.quantile(0.5),
+            p99_ms: self.latency.quantile(0.99),
+            baseline_ms: self.limit.baseline_ms(),
+            rate_per_s: self.limit.rate() * 1e3,
+            success: self.fault.success(),
+            regime: self.limit.regime,
+        }
+    }
+}

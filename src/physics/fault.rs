@@ -1,0 +1,120 @@
+//! Faults are not overload: refusing a request that might have succeeded only lowers goodput.
+//!
+//! ```text
+//! a ← a + (outcome − a)·g                 success ratio, by samples and not by time
+//! R_fault = R_full·max(0, 1 − K·a)        K = 2: admit about min(1, K·a), the least important first
+//! ```
+//!
+//! That is client-side adaptive throttling (Beyer et al., "Site Reliability Engineering", 2016, ch. 21) with priorities. The
+//! breaker is the last resort, for a route whose success has collapsed or that has fallen silent with a full house. While it is
+//! open a trickle is admitted, one a window, so that there is evidence to heal on; a few successes in a row close it.
+//! Healing takes at most `PROBES_TO_CLOSE` windows and as many service times after the route itself is well.
+
+use super::voltage::{R_FREE, R_SPAN};
+use crate::units::{Millis, Ohms};
+
+/// K: a route that succeeds half the time is not throttled at all.
+const MULTIPLIER: f64 = 2.0;
+/// g: the ratio remembers about this many outcomes.
+const MEMORY: f64 = 40.0;
+/// Outcomes before the breaker may judge.
+const PROOF_OUTCOMES: u32 = 20;
+/// The breaker opens below this success ratio.
+const COLLAPSE: f64 = 0.1;
+/// Successes in a row that close it.
+const PROBES_TO_CLOSE: u32 = 3;
+/// The success ratio that a route is credited with when its breaker closes: enough not to be throttled.
+const CREDIT: f64 = 0.75;
+
+/// The success of a route, and its breaker.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Fault {
+    /// a, [0, 1].
+    success: f64,
+    outcomes: u32,
+    streak: u32,
+    open: bool,
+    last_probe_ms: Millis,
+}
+
+/// What an outcome did to the breaker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing.
+    None,
+    /// It opened.
+    Opened,
+    /// It closed.
+    Closed,
+}
+
+impl Default for Fault {
+    fn default() -> Self {
+        Self { success: 1.0, outcomes: 0, streak: 0, open: false, last_probe_ms: f64::NEG_INFINITY }
+    }
+}
+
+impl Fault {
+    /// a, [0, 1].
+    #[must_use]
+    pub fn success(&self) -> f64 {
+        self.success
+    }
+
+    /// Is the breaker open?
+    #[inline]
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// R_fault, Ω.
+    #[inline]
+    #[must_use]
+    pub fn resistance(&self) -> Ohms {
+        let lack = 1.0 - MULTIPLIER * self.success;
+        if lack > 0.0 { (R_FREE + R_SPAN) * lack } else { 0.0 }
+    }
+
+    /// An answer came back.
+    pub fn observe(&mut self, succeeded: bool) -> Change {
+        let value = if succeeded { 1.0 } else { 0.0 };
+        self.outcomes = self.outcomes.saturating_add(1);
+        let gain = (1.0 / f64::from(self.outcomes)).max(1.0 / MEMORY);
+        self.success += (value - self.success) * gain;
+        self.streak = if succeeded { self.streak + 1 } else { 0 };
+        if self.open && self.streak >= PROBES_TO_CLOSE {
+            *self = Self { success: CREDIT, ..Self::default() };
+            return Change::Closed;
+        }
+        if !self.open && self.outcomes >= PROOF_OUTCOMES && self.success < COLLAPSE {
+            return self.open();
+        }
+        Change::None
+    }
+
+    /// The route has fallen silent with a full house.
+    pub fn open(&mut self) -> Change {
+        if self.open {
+            return Change::None;
+        }
+        self.open = true;
+        self.streak = 0;
+        Change::Opened
+    }
+
+    /// May this request probe an open breaker? One may every `window_ms`.
+    pub fn probe(&mut self, now_ms: Millis, window_ms: Millis) -> bool {
+        if now_ms - self.last_probe_ms < window_ms {
+            return false;
+        }
+        self.last_probe_ms = now_ms;
+        true
+    }
+
+    /// ms until the next probe.
+    #[must_use]
+    pub fn next_probe_ms(&self, now_ms: Millis, window_ms: Millis) -> Millis {
+        (self.last_probe_ms + window_ms - now_ms).clamp(0.0, window_ms)
+    }
+}

@@ -1,0 +1,309 @@
+//! The limit: how many requests a route carries at once without missing its deadline.
+//!
+//! # The law
+//!
+//! ```text
+//! W = n/μ                                 Little: what a newcomer will wait behind n others served at rate μ
+//! W* = max(s·τ·D, m·b)                    what it may wait: a share τ of the deadline D; never less than m times the
+//!                                         route's own service time b, or the servers would idle
+//! L = μ·W*,  u = n/L                      the limit, and the occupancy that R follows at every admission
+//! u₀ = max(½, (μ·b·h + 1)/L)              shedding starts above the knee μ·b, where every server has work
+//! ```
+//!
+//! μ is the rate of completions. Where there is a queue that rate *is* the capacity, whatever the service time and the
+//! number of servers, so the law needs no baseline and cannot learn an overload as normal: slower service lowers μ, and
+//! with it L, and the wait stays where it was, at τ·D.
+//!
+//! s, in [½, 1], follows the tail: when more than 1 % of answers take longer than 0.65·D it shrinks, else it returns.
+//!
+//! **Is latency mine to change?** Behind a dependency without a queue of its own, latency does not depend on n, and no
+//! limit would improve it. So every completion pairs the n it met with the latency it saw, and a regression decides,
+//! by significance, never by a hunch: slope ≈ 0 is *free* (b is the latency itself, the limit follows the use), slope
+//! ≈ W/n is *queueing* (the law above). Until one is proven the limit is not lowered below where it started.
+//!
+//! # Stability
+//!
+//! Occupancy acts at admission, on the n of that very moment: a loop without delay, first order, stable for any gain
+//! (dn/dt = λ·a(n) − μ with a falling in n). The slow loop moves L by way of μ once a window. In a queue μ does not depend
+//! on L, so its gain is 0; below the knee μ = n/b ≤ L/b, and L ← m·b·(L/b) = m·L with m > 1 pushes the limit up and out,
+//! 30 % a window, so that no fixed point lies below the knee: a limit cannot get stuck low.
+//!
+//! Recovery: after capacity returns, n = L servers are at work and μ rises with them: L grows by W*/b ≥ m a window, thus
+//! from 30 % of the capacity to all of it within ln(1/0.3)/ln(1.3) = 4.6 windows, 0.5 s.
+
+use crate::units::Millis;
+
+/// τ: share of the deadline a newcomer may be made to wait. Breakwater defends 40 %; what is left covers the service
+/// itself, and the top tier's reach past the full house.
+pub const WAIT_SHARE: f64 = 0.42;
+/// m: the limit over what keeps the servers busy.
+const HEADROOM: f64 = 1.3;
+/// h: shedding starts this far above the knee: service times vary, and a server that idles is goodput lost.
+const KNEE_MARGIN: f64 = 1.15;
+/// u₀: the share of a full house that never sheds.
+const FREE_OCCUPANCY: f64 = 0.5;
+/// u₀ never exceeds this: the bands need room.
+const CROWDED_OCCUPANCY: f64 = 0.85;
+/// Answers slower than this share of the deadline are the tail, which may hold …
+const TAIL_SHARE: f64 = 0.65;
+/// … this share of all.
+const TAIL_TOLERANCE: f64 = 0.01;
+/// s moves by these factors a window.
+const TAIL_SHRINK: f64 = 0.92;
+const TAIL_RETURN: f64 = 1.02;
+const TAIL_LOWEST: f64 = 0.5;
+/// Without a proof, b is no more than this share of the deadline: a queue must not pass for service.
+const BASELINE_CEILING: f64 = 0.25;
+/// Completions that a window must hold before it is judged.
+const WINDOW_SAMPLES: f64 = 10.0;
+/// Completions whose memory the regression keeps.
+const REGRESSION_MEMORY: f64 = 400.0;
+/// Completions before the regression may prove anything.
+const PROOF_SAMPLES: f64 = 30.0;
+/// How much of a new rate is believed when it is within the noise of counting, and when it is not.
+const RATE_GAIN: f64 = 0.25;
+const RATE_GAIN_SURPRISED: f64 = 0.85;
+/// Counting noise, in standard deviations, beyond which a rate is news.
+const SURPRISE: f64 = 3.0;
+/// A capacity that is not in use is forgotten with this factor a window (half-life 35 s at 100 ms).
+const RATE_FORGETTING: f64 = 0.998;
+/// The limit grows by one a completion while answers are faster than this share of the deadline.
+const GROWTH_SHARE: f64 = 0.2;
+
+/// What is known of how latency depends on work in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Regime {
+    /// Nothing proven yet.
+    Unknown = 0,
+    /// Latency grows with work in flight: there is a queue to keep short.
+    Queueing = 1,
+    /// Latency does not: there is nothing to gain from a limit.
+    Free = 2,
+}
+
+/// Bounds of the limit and the deadline it serves.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LimitLaw {
+    /// D, ms.
+    pub deadline_ms: Millis,
+    /// The limit is never below this.
+    pub min: f64,
+    /// The limit is never above this.
+    pub max: f64,
+    /// The limit of a route nobody has measured yet.
+    pub initial: f64,
+}
+
+/// Sums over the completions of one window.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Window {
+    count: f64,
+    latency: f64,
+    in_flight: f64,
+    in_flight_squared: f64,
+    latency_squared: f64,
+    cross: f64,
+    tail: f64,
+    /// Most requests in flight.
+    pub peak: f64,
+    /// Requests refused for want of room.
+    pub refused: f64,
+}
+
+impl Window {
+    /// A completion that met `in_flight` others at admission, itself included, and took `latency_ms`.
+    #[inline]
+    pub fn complete(&mut self, latency_ms: Millis, in_flight: f64, law: &LimitLaw) {
+        self.count += 1.0;
+        self.latency += latency_ms;
+        self.in_flight += in_flight;
+        self.in_flight_squared += in_flight * in_flight;
+        self.latency_squared += latency_ms * latency_ms;
+        self.cross += latency_ms * in_flight;
+        if latency_ms > TAIL_SHARE * law.deadline_ms {
+            self.tail += 1.0;
+        }
+    }
+
+    /// Has it seen enough to be judged?
+    #[inline]
+    #[must_use]
+    pub fn is_telling(&self) -> bool {
+        self.count >= WINDOW_SAMPLES
+    }
+
+    /// Completions.
+    #[must_use]
+    pub fn count(&self) -> f64 {
+        self.count
+    }
+
+    /// Mean latency, ms; 0 without completions.
+    #[must_use]
+    pub fn mean_latency_ms(&self) -> Millis {
+        if self.count > 0.0 { self.latency / self.count } else { 0.0 }
+    }
+}
+
+/// Sums of squares about the windows' own means, forgetting: a change between windows is no evidence of a slope.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+struct Regression {
+    freedom: f64,
+    nn: f64,
+    nl: f64,
+    ll: f64,
+}
+
+impl Regression {
+    fn absorb(&mut self, w: &Window) {
+        let keep = 1.0 - (w.count / REGRESSION_MEMORY).min(1.0);
+        let c = w.count;
+        self.freedom = self.freedom * keep + (c - 1.0);
+        self.nn = self.nn * keep + (w.in_flight_squared - w.in_flight * w.in_flight / c).max(0.0);
+        self.nl = self.nl * keep + (w.cross - w.in_flight * w.latency / c);
+        self.ll = self.ll * keep + (w.latency_squared - w.latency * w.latency / c).max(0.0);
+    }
+
+    /// What the evidence proves, given Little's slope W/n; the regime stays when it proves nothing.
+    fn verdict(&self, before: Regime, little: f64) -> Regime {
+        if self.freedom < PROOF_SAMPLES || self.nn <= 0.0 {
+            return before;
+        }
+        let slope = self.nl / self.nn;
+        let residual = (self.ll - self.nl * slope).max(0.0) / self.freedom;
+        let error = (residual / self.nn).sqrt();
+        if slope - error > 0.5 * little {
+            Regime::Queueing
+        } else if slope + 2.0 * error < 0.5 * little {
+            Regime::Free
+        } else {
+            before
+        }
+    }
+}
+
+/// The slow loop's state.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Limit {
+    /// μ, completions a ms; 0 before the first window.
+    rate: f64,
+    /// b, ms; 0 before the first window.
+    baseline_ms: Millis,
+    /// s.
+    tail_factor: f64,
+    /// Smoothed share of answers in the tail.
+    tail: f64,
+    regression: Regression,
+    /// What the regression proved last.
+    pub regime: Regime,
+    /// L, requests in flight.
+    pub limit: f64,
+    /// u₀.
+    pub free_occupancy: f64,
+}
+
+impl Limit {
+    /// The limit of a route nobody has measured yet.
+    #[must_use]
+    pub fn new(law: &LimitLaw) -> Self {
+        Self {
+            rate: 0.0,
+            baseline_ms: 0.0,
+            tail_factor: 1.0,
+            tail: 0.0,
+            regression: Regression::default(),
+            regime: Regime::Unknown,
+            limit: law.initial,
+            free_occupancy: FREE_OCCUPANCY,
+        }
+    }
+
+    /// μ, completions a ms.
+    #[must_use]
+    pub fn rate(&self) -> f64 {
+        self.rate
+    }
+
+    /// b, ms.
+    #[must_use]
+    pub fn baseline_ms(&self) -> Millis {
+        self.baseline_ms
+    }
+
+    /// What a full house makes a newcomer wait, as far as is known, ms.
+    #[must_use]
+    pub fn full_house_ms(&self, law: &LimitLaw) -> Millis {
+        (self.tail_factor * WAIT_SHARE * law.deadline_ms).max(HEADROOM * self.baseline_ms)
+    }
+
+    /// Slow start, at the pace of the route itself: one more for every answer that was quick although the house was
+    /// half full. Doubles once a round trip, like TCP's.
+    #[inline]
+    pub fn grow(&mut self, latency_ms: Millis, in_flight: f64, law: &LimitLaw) {
+        if in_flight * 2.0 >= self.limit && latency_ms < GROWTH_SHARE * law.deadline_ms {
+            self.limit = (self.limit + 1.0).min(law.max);
+        }
+    }
+
+    /// One window of `elapsed_ms` has passed.
+    pub fn tick(&mut self, w: &Window, elapsed_ms: Millis, law: &LimitLaw) {
+        if !(w.count >= 1.0 && elapsed_ms > 0.0) {
+            return;
+        }
+        let latency = w.mean_latency_ms();
+        let in_flight = w.in_flight / w.count;
+        self.regression.absorb(w);
+        self.regime = self.regression.verdict(self.regime, latency / in_flight.max(1.0));
+        self.learn_rate(w, elapsed_ms, latency);
+        self.learn_baseline(latency, law);
+        self.follow_tail(w);
+
+        let wanted = self.rate * self.full_house_ms(law);
+        let pressed = w.refused > 0.0 || latency > 0.5 * WAIT_SHARE * law.deadline_ms;
+        let unproven = self.regime == Regime::Unknown;
+        let floor = if unproven || !pressed { self.limit.min(law.initial.max(w.peak * 2.0)) } else { 0.0 };
+        self.limit = wanted.max(floor).clamp(law.min, law.max);
+        let knee = self.rate * self.baseline_ms;
+        self.free_occupancy = ((knee * KNEE_MARGIN + 1.0) / self.limit).clamp(FREE_OCCUPANCY, CROWDED_OCCUPANCY);
+    }
+
+    /// μ: with a queue the rate is the capacity, and followed both ways; without one it is only a lower bound.
+    fn learn_rate(&mut self, w: &Window, elapsed_ms: Millis, latency: Millis) {
+        let rate = w.count / elapsed_ms;
+        if self.rate <= 0.0 {
+            self.rate = rate;
+            return;
+        }
+        let queue = w.refused > 0.0 || (self.baseline_ms > 0.0 && latency > 2.0 * self.baseline_ms);
+        if queue || rate > self.rate {
+            let noise = w.count.sqrt().max(1.0) / elapsed_ms;
+            let surprised = (rate - self.rate).abs() > SURPRISE * noise;
+            self.rate += (rate - self.rate) * if surprised { RATE_GAIN_SURPRISED } else { RATE_GAIN };
+        } else {
+            self.rate = rate.max(self.rate * RATE_FORGETTING);
+        }
+    }
+
+    /// b: the latency itself where it is free; otherwise the least that was seen, and never a large share of D.
+    fn learn_baseline(&mut self, latency: Millis, law: &LimitLaw) {
+        if self.regime == Regime::Free {
+            let gain = if self.baseline_ms > 0.0 { 0.3 } else { 1.0 };
+            self.baseline_ms += (latency - self.baseline_ms) * gain;
+            return;
+        }
+        let ceiling = BASELINE_CEILING * law.deadline_ms;
+        if self.baseline_ms <= 0.0 {
+            self.baseline_ms = latency.min(ceiling);
+        } else if latency < self.baseline_ms {
+            self.baseline_ms += (latency - self.baseline_ms) * 0.5;
+        }
+    }
+
+    fn follow_tail(&mut self, w: &Window) {
+        let gain = (w.count / 200.0).min(1.0);
+        self.tail += (w.tail / w.count - self.tail) * gain;
+        let factor = if self.tail > TAIL_TOLERANCE { TAIL_SHRINK } else { TAIL_RETURN };
+        self.tail_factor = (self.tail_factor * factor).clamp(TAIL_LOWEST, 1.0);
+    }
+}

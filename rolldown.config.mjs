@@ -1,8 +1,9 @@
 // One bundle graph, one instance of every class: Node's ESM entry re-exports the CommonJS one, so that
 // `instanceof ShedError` holds whichever way, and through whichever subpath, the package was loaded.
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 
-const adapters = readdirSync(new URL('./ts/adapters/', import.meta.url), { withFileTypes: true })
+const folder = new URL('./ts/adapters/', import.meta.url)
+const adapters = (existsSync(folder) ? readdirSync(folder, { withFileTypes: true }) : [])
   .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && !entry.name.startsWith('_'))
   .map((entry) => entry.name.replace(/\.ts$/, ''))
 
@@ -15,5 +16,11 @@ export default {
   },
   platform: 'node',
   external: [/^node:/, /^[^./]/, /binding\.js$/],
-  output: { dir: 'dist', format: 'cjs', entryFileNames: '[name].cjs', chunkFileNames: 'chunks/[name].cjs', exports: 'named' },
+  output: {
+    dir: 'dist',
+    format: 'cjs',
+    entryFileNames: '[name].cjs',
+    chunkFileNames: 'chunks/[name].cjs',
+    exports: 'named',
+  },
 }

@@ -29,7 +29,10 @@ export const cargoSuite = async () => {
 }
 
 /** The ava suite on one engine, by a Node of one's choice. */
-export const avaSuite = async (engine, { nodePath = process.execPath, name = `ava, engine ${engine}`, args = [] } = {}) => {
+export const avaSuite = async (
+  engine,
+  { nodePath = process.execPath, name = `ava, engine ${engine}`, args = [] } = {},
+) => {
   say(`${name}.`)
   const counter = new TapCounter()
   const beat = sometimes()

@@ -1,8 +1,8 @@
 /** What has to be there before anything can be built: the npm packages of the lock file, and a Rust toolchain. */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { say } from './progress.mjs'
 import { firstLine, npm, ROOT } from './process.mjs'
+import { say } from './progress.mjs'
 
 const manifestOf = (...path) => JSON.parse(readFileSync(join(ROOT, ...path, 'package.json'), 'utf8'))
 

@@ -1,3 +1,5 @@
+//! Links the crate as a Node addon.
+
 fn main() {
     napi_build::setup();
 }

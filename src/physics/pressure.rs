@@ -36,7 +36,7 @@ pub struct Reading {
 pub fn read(sample: &Sample, last: Vector, law: &Law, exponent: f64) -> Reading {
     let raw = [sample.latency_ms, sample.error_rate, sample.saturation];
     let x = [raw[0], math::smaller(raw[1], 1.0), math::smaller(raw[2], 1.0)];
-    let noise = raw.map(|x| !(x >= 0.0 && x < f64::INFINITY));
+    let noise = raw.map(|x| !(0.0..f64::INFINITY).contains(&x));
     let strain = |i: usize| (x[i] - law.baselines[i]) * law.gains[i];
     let (tanh, exp) = math::tanh3_exp([strain(0), strain(1), strain(2)], exponent);
     let keep = |i: usize| if noise[i] { last[i] } else { tanh[i] };

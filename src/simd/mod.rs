@@ -5,6 +5,7 @@
 //! operation per lane, never fused, so that all implementations give the same bits.
 
 #[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code, reason = "instruction sets are reached through intrinsics, which are unsafe")]
 mod sse2;
 
 /// What the kernels run on here.

@@ -79,6 +79,7 @@ impl NativeEngine {
 
     /// Adds a law, or replaces law `id`; −1 when there is no room or no such law.
     #[napi]
+    #[allow(clippy::needless_pass_by_value, reason = "the macro hands over what it made from the argument")]
     pub fn define_law(&self, cells: Float64Array, id: Option<u32>) -> i64 {
         let law = Law::from_cells(&cells);
         let id = id.map(|id| u16::try_from(id).unwrap_or(u16::MAX));
@@ -137,4 +138,5 @@ impl NativeEngine {
 
 /// Crosses and comes back: the unit that the benchmarks measure in.
 #[napi]
+#[cfg_attr(test, allow(dead_code, reason = "tests have no module to register it in"))]
 pub fn noop() {}

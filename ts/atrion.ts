@@ -1,5 +1,6 @@
 /** The class a service holds: it validates, crosses to the engine, and reads the answer. Nothing is decided here. */
 
+import { Batch } from './batch.js'
 import { ObserverQueue } from './core/delivery.js'
 import type { PhysicsObserver, ProfileConfig, RouteState, TunerStats, WorkloadProfile } from './core/index.js'
 import {
@@ -15,7 +16,7 @@ import {
   writeSnapshot,
 } from './decision.js'
 import { engineWanted, loadEngine } from './engine/load.js'
-import { BATCH_ROWS, type Engine, type EngineKind, FRAME, ORDER, ROW_CELLS, STATE, STATUS } from './engine/port.js'
+import { type Engine, type EngineKind, FRAME, ORDER, STATE, STATUS } from './engine/port.js'
 import { ConfigError } from './errors.js'
 import { type AtrionEvents, Events } from './events.js'
 import type { LawSource } from './law.js'
@@ -63,6 +64,7 @@ const MAX_TRIES = 8
 export class Atrion implements AsyncDisposable {
   readonly #engine: Engine
   readonly #routes: RouteIndex
+  readonly #batch: Batch
   readonly #profiles: RouteProfiles
   readonly #leases: LeaseBook
   readonly #loop: ClosedLoop
@@ -78,6 +80,8 @@ export class Atrion implements AsyncDisposable {
   readonly #maxRoutes: number
   #connected = false
   #lastNow = 0
+  /** Connects and disconnects happen one after the other, in the order they were asked for. */
+  #turn: Promise<void> = Promise.resolve()
 
   /** @throws ConfigError for an option out of its range, DependencyError for a named engine that does not load */
   constructor(options: AtrionOptions = {}) {
@@ -96,6 +100,7 @@ export class Atrion implements AsyncDisposable {
       this.#engine.setLaw(slot, this.#profiles.lawOf(routeId))
       if (this.#orders.size > 0) this.#engine.order(slot, this.#orders.get(routeId) ?? ORDER.NONE)
     })
+    this.#batch = this.#createBatch()
     this.#events = options.observer && new ObserverQueue(options.observer as PhysicsObserver, undefined, options.logger)
     this.#provider = options.provider ?? new InMemoryProvider()
     this.#pulse = options.provider && this.#createPulse(options.provider)
@@ -121,18 +126,22 @@ export class Atrion implements AsyncDisposable {
   }
 
   /** Connects the provider and takes over what it knows. `route()` works before. Rejects when the provider does. */
-  async connect(): Promise<void> {
-    if (this.#connected) return
-    await (this.#pulse?.start() ?? this.#provider.connect())
-    this.#connected = true
+  connect(): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#connected) return
+      await (this.#pulse?.start() ?? this.#provider.connect())
+      this.#connected = true
+    })
   }
 
   /** Sends what the provider has not been told and disconnects it. `route()` goes on working. */
-  async disconnect(): Promise<void> {
+  disconnect(): Promise<void> {
     this.#events?.flush()
-    if (!this.#connected) return
-    this.#connected = false
-    await (this.#pulse?.stop() ?? this.#provider.disconnect())
+    return this.#inTurn(async () => {
+      if (!this.#connected) return
+      this.#connected = false
+      await (this.#pulse?.stop() ?? this.#provider.disconnect())
+    })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -153,8 +162,6 @@ export class Atrion implements AsyncDisposable {
     if (typeof errorRate !== 'number') throw wrongType('telemetry.errorRate', 'a number', errorRate)
     if (typeof saturation !== 'number') throw wrongType('telemetry.saturation', 'a number', saturation)
 
-    const slot = this.#routes.get(routeId) ?? this.#intern(routeId)
-    const { frame } = this.#engine
     let voltage = this.#defaultVoltage
     let law = -1
     if (options !== undefined) {
@@ -162,7 +169,9 @@ export class Atrion implements AsyncDisposable {
       if (typeof options === 'object' && options.profile !== undefined)
         law = this.#profiles.forCall(routeId, options.profile)
     }
-    if (this.#clock !== undefined) this.#readClock(frame)
+    if (this.#clock !== undefined) this.#settleLeases()
+    const slot = this.#routes.get(routeId) ?? this.#intern(routeId)
+    const { frame } = this.#engine
     frame[FRAME.SLOT] = slot
     frame[FRAME.LATENCY_MS] = latencyMs
     frame[FRAME.ERROR_RATE] = errorRate
@@ -192,17 +201,21 @@ export class Atrion implements AsyncDisposable {
    * @throws TypeError for a wrong type, RangeError for an array that is too short
    */
   routeBatch(routeIds: readonly string[], samples: Float64Array, out?: Float64Array): Float64Array {
-    if (!Array.isArray(routeIds)) throw wrongType('ids', 'an array of strings', routeIds)
+    if (!Array.isArray(routeIds)) throw wrongType('routeIds', 'an array of strings', routeIds)
     if (!(samples instanceof Float64Array)) throw wrongType('samples', 'a Float64Array', samples)
     if (out !== undefined && !(out instanceof Float64Array)) throw wrongType('out', 'a Float64Array', out)
     const count = routeIds.length
     const results = out ?? new Float64Array(count)
     if (samples.length < count * 3) throw new RangeError(`samples must hold ${count * 3} cells, got ${samples.length}`)
     if (results.length < count) throw new RangeError(`out must hold ${count} cells, got ${results.length}`)
-    const stride = count > 0 && results.length >= count * 2 ? 2 : 1
-    if (this.#clock !== undefined) this.#readClock(this.#engine.frame)
-    for (let from = 0; from < count; from += BATCH_ROWS) {
-      this.#tickRows(routeIds, samples, results, from, Math.min(from + BATCH_ROWS, count), stride)
+    for (let i = 0; i < count; i++) requireRouteId(routeIds[i], `routeIds[${i}]`)
+    if (count === 0) return results
+    const stride = results.length >= count * 2 ? 2 : 1
+    if (this.#clock !== undefined) this.#settleLeases()
+    if (this.#events === undefined && !this.#notices.has('transition')) {
+      this.#batch.run(routeIds, samples, results, stride)
+    } else {
+      this.#batch.runOneByOne(routeIds, samples, results, stride)
     }
     return results
   }
@@ -378,7 +391,10 @@ export class Atrion implements AsyncDisposable {
   #createLoop(): ClosedLoop {
     return new ClosedLoop(this.#engine, {
       wrongType,
-      slotOf: (routeId) => this.#routes.get(routeId) ?? this.#intern(routeId),
+      slotOf: (routeId) => {
+        if (this.#clock !== undefined) this.#settleLeases()
+        return this.#routes.get(routeId) ?? this.#intern(routeId)
+      },
       slotAgain: (routeId) => {
         this.#routes.forgetEvicted()
         return this.#intern(routeId)
@@ -413,52 +429,25 @@ export class Atrion implements AsyncDisposable {
     if (voltage === undefined) return this.#defaultVoltage
     if (typeof voltage !== 'number') throw wrongType('voltage', 'a number of V', voltage)
     // Noise in a voltage is no reason to refuse a request, nor to let it pass all others.
-    return voltage >= 0 ? voltage : this.#defaultVoltage
+    return voltage >= 0 && voltage < Number.POSITIVE_INFINITY ? voltage : this.#defaultVoltage
+  }
+
+  /** Reads the clock and, where it is not the machine's and wakes nobody, ends the leases whose time has come. */
+  #settleLeases(): void {
+    this.#readClock(this.#engine.frame)
+    this.#leases.sweepAt(this.#lastNow)
+  }
+
+  #inTurn(step: () => Promise<void>): Promise<void> {
+    const turn = this.#turn.then(step)
+    this.#turn = turn.catch(() => {})
+    return turn
   }
 
   #readClock(frame: Float64Array): void {
     const now = this.#clock!.now()
     if (Number.isFinite(now)) this.#lastNow = now
     frame[FRAME.NOW] = this.#lastNow
-  }
-
-  #tickRows(
-    routeIds: readonly string[],
-    samples: Float64Array,
-    out: Float64Array,
-    from: number,
-    to: number,
-    stride: number,
-  ): void {
-    const engine = this.#engine
-    for (let i = from; i < to; i++) if (this.#routes.get(routeIds[i]!) === undefined) this.#intern(routeIds[i]!)
-    const { batch } = engine
-    for (let i = from, at = 0; i < to; i++, at += ROW_CELLS) {
-      batch[at] = this.#routes.get(routeIds[i]!) ?? -1
-      batch[at + 1] = samples[i * 3]!
-      batch[at + 2] = samples[i * 3 + 1]!
-      batch[at + 3] = samples[i * 3 + 2]!
-    }
-    engine.frame[FRAME.SLOT] = to - from
-    engine.routeBatch()
-    for (let i = from, at = 0; i < to; i++, at += ROW_CELLS) {
-      const routeId = routeIds[i]!
-      if ((batch[at + 3]! & STATUS.STALE) !== 0) {
-        const [latencyMs, errorRate, saturation] = samples.subarray(i * 3, i * 3 + 3) as unknown as number[]
-        const { resistance } = this.route(routeId, {
-          latencyMs: latencyMs!,
-          errorRate: errorRate!,
-          saturation: saturation!,
-        })
-        out[i * stride] = resistance
-        if (stride === 2) out[i * 2 + 1] = engine.frame[FRAME.MODE]!
-        continue
-      }
-      if ((batch[at + 3]! & STATUS.FIRST_REJECTED) !== 0) this.#warnOfNoise(routeId)
-      out[i * stride] = batch[at + 1]!
-      if (stride === 2) out[i * 2 + 1] = batch[at + 2]!
-      this.#pulse?.touch(routeId)
-    }
   }
 
   /** Fills the state block with a route's state, if there is such a route. */
@@ -468,14 +457,34 @@ export class Atrion implements AsyncDisposable {
   }
 
   #warnOfNoise(routeId: string): void {
-    const logger = this.#logger ?? getLogger()
-    logger.warn('telemetry out of range was ignored; further samples of this route are only counted', { routeId })
+    this.#warn('telemetry out of range was ignored; further samples of this route are only counted', { routeId })
+  }
+
+  /** A logger that throws has nobody left to be reported to. */
+  #warn(message: string, context: Record<string, unknown>): void {
+    try {
+      ;(this.#logger ?? getLogger()).warn(message, context)
+    } catch {}
+  }
+
+  #createBatch(): Batch {
+    return new Batch(this.#engine, this.#routes, {
+      maxRoutes: this.#maxRoutes,
+      intern: (routeId) => this.#intern(routeId),
+      tickAlone: (routeId, latencyMs, errorRate, saturation) => {
+        this.route(routeId, { latencyMs, errorRate, saturation })
+      },
+      ticked: (routeId, status) => {
+        if ((status & STATUS.FIRST_REJECTED) !== 0) this.#warnOfNoise(routeId)
+        this.#pulse?.touch(routeId)
+      },
+    })
   }
 
   #createPulse(provider: StateProvider): Pulse {
     return new Pulse(provider, {
       maxRoutes: this.#maxRoutes,
-      logger: () => this.#logger ?? getLogger(),
+      warn: (message, context) => this.#warn(message, context),
       vectorOf: (routeId) => this.#vectorOf(routeId),
       merge: (routeId, vector) => this.#merge(routeId, vector),
     })
@@ -524,15 +533,12 @@ export class Atrion implements AsyncDisposable {
 }
 
 function wrongType(field: string, wanted: string, got: unknown): TypeError {
-  const shown =
-    typeof got === 'string'
-      ? JSON.stringify(got.slice(0, 80))
-      : typeof got === 'object'
-        ? String(got && 'an object')
-        : String(got)
+  let shown = String(typeof got === 'object' ? got && 'an object' : got)
+  if (typeof got === 'string') shown = JSON.stringify(got.slice(0, 80))
+  if (typeof got === 'function') shown = 'a function'
   return new TypeError(`${field} must be ${wanted}, got ${shown}`)
 }
 
-function requireRouteId(routeId: unknown): asserts routeId is string {
-  if (typeof routeId !== 'string' || routeId === '') throw wrongType('routeId', 'a non-empty string', routeId)
+function requireRouteId(routeId: unknown, field = 'routeId'): asserts routeId is string {
+  if (typeof routeId !== 'string' || routeId === '') throw wrongType(field, 'a non-empty string', routeId)
 }

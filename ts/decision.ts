@@ -92,9 +92,10 @@ export const readMoments = (frame: Float64Array): TunerMoments => ({
 /** Everything in the state block, as plain JSON. */
 export function readSnapshot(frame: Float64Array, routeId: string): RouteSnapshot {
   const cell = (index: number): number => frame[FRAME.STATE + index]!
+  const mode = modeAt(frame, FRAME.STATE + STATE.MODE)
   return {
     routeId,
-    mode: modeAt(frame, FRAME.STATE + STATE.MODE),
+    mode,
     pressure: pressureAt(frame, FRAME.STATE + STATE.LATENCY),
     previousPressure: pressureAt(frame, FRAME.STATE + STATE.PREVIOUS_LATENCY),
     momentum: cell(STATE.MOMENTUM),
@@ -102,14 +103,23 @@ export function readSnapshot(frame: Float64Array, routeId: string): RouteSnapsho
     resistance: cell(STATE.RESISTANCE),
     tickCount: cell(STATE.TICKS),
     lastUpdatedAt: cell(STATE.LAST_UPDATED_AT),
-    recoveryStartedAt: cell(STATE.RECOVERY_STARTED_AT),
+    recoveryStartedAt: mode === 'CIRCUIT_BREAKER' ? cell(STATE.RECOVERY_STARTED_AT) : 0,
     tuner: readMoments(frame),
     rejectedSamples: cell(STATE.REJECTED_SAMPLES),
   }
 }
 
-const COUNT = { says: 'an integer in [0, 4294967295]', holds: (x: number) => Number.isInteger(x) && x <= 0xffff_ffff }
-const QUANTITY = { says: 'a finite number ≥ 0', holds: (x: number) => x >= 0 }
+interface NumberRange {
+  readonly says: string
+  holds(value: number): boolean
+}
+
+const COUNT: NumberRange = {
+  says: 'an integer in [0, 4294967295]',
+  holds: (x: number) => Number.isInteger(x) && x >= 0 && x <= 0xffff_ffff,
+}
+const INSTANT: NumberRange = { says: 'a finite number of ms', holds: () => true }
+const QUANTITY: NumberRange = { says: 'a finite number ≥ 0', holds: (x: number) => x >= 0 }
 
 /**
  * Throws ConfigError unless `value` is a snapshot: what comes from a file or a wire is not trusted to be one.
@@ -119,9 +129,14 @@ const QUANTITY = { says: 'a finite number ≥ 0', holds: (x: number) => x >= 0 }
 export function requireSnapshot(path: string, value: unknown): RouteSnapshot {
   if (typeof value !== 'object' || value === null) throw new ConfigError(path, 'an object', value)
   const given = value as Record<string, unknown>
-  const number = (from: Record<string, unknown>, name: string, where: string, range = QUANTITY): number => {
+  const number = (
+    from: Record<string, unknown>,
+    name: string,
+    where: string,
+    range: NumberRange = QUANTITY,
+  ): number => {
     const x = from[name]
-    if (typeof x === 'number' && Number.isFinite(x) && x >= 0 && range.holds(x)) return x
+    if (typeof x === 'number' && Number.isFinite(x) && range.holds(x)) return x
     throw new ConfigError(`${where}.${name}`, range.says, x)
   }
   const pressure = (name: string): RouteSnapshot['pressure'] => {
@@ -148,8 +163,8 @@ export function requireSnapshot(path: string, value: unknown): RouteSnapshot {
     scarTissue: Math.min(number(given, 'scarTissue', path), 1e6),
     resistance: Math.min(number(given, 'resistance', path), 1e6),
     tickCount: number(given, 'tickCount', path, COUNT),
-    lastUpdatedAt: number(given, 'lastUpdatedAt', path),
-    recoveryStartedAt: number(given, 'recoveryStartedAt', path),
+    lastUpdatedAt: number(given, 'lastUpdatedAt', path, INSTANT),
+    recoveryStartedAt: number(given, 'recoveryStartedAt', path, INSTANT),
     tuner: {
       mean: number(tuner, 'mean', `${path}.tuner`),
       variance: number(tuner, 'variance', `${path}.tuner`),

@@ -181,7 +181,19 @@ export function requireProfile(field: string, value: unknown): WorkloadProfile |
   if (typeof value !== 'object' || value === null) {
     throw new ConfigError(field, `${Object.keys(PROFILE_CONFIGS).join(', ')}, CUSTOM or a profile of your own`, value)
   }
-  return override(field, PROFILE_CONFIGS.STANDARD, value, PROFILE, ['heartbeatRequired'])
+  const profile = override(field, PROFILE_CONFIGS.STANDARD, value, PROFILE, ['heartbeatRequired'])
+  return { ...profile, heartbeatRequired: requireHeartbeat(field, (value as ProfileConfig).heartbeatRequired, profile) }
+}
+
+/** Whether a profile of one's own asks for heartbeats: when it says so, or names how often they come. */
+function requireHeartbeat(field: string, required: unknown, { heartbeatIntervalMs }: ProfileConfig): boolean {
+  if (required !== undefined && typeof required !== 'boolean') {
+    throw new ConfigError(`${field}.heartbeatRequired`, 'true or false', required)
+  }
+  if (required === true && heartbeatIntervalMs === 0) {
+    throw new ConfigError(`${field}.heartbeatIntervalMs`, 'a finite number of ms > 0, as heartbeatRequired asks for', 0)
+  }
+  return required ?? heartbeatIntervalMs > 0
 }
 
 /** The law of a route that was given a profile, numbers of its own, or both. */

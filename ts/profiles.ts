@@ -19,6 +19,9 @@ interface Entry {
   users: number
 }
 
+/** Laws kept for calls that name a profile; whoever names a new one with every call must not use up all numbers. */
+const MAX_CALL_LAWS = 256
+
 export class RouteProfiles {
   readonly #engine: Engine
   #base: LawSource
@@ -28,11 +31,13 @@ export class RouteProfiles {
   readonly #free: number[] = []
   /** Laws of calls that name a profile, by that name: they go by the default law otherwise. */
   readonly #byCall = new Map<string, number>()
+  /** All laws that calls asked for, oldest first: kept for the next call, but not for ever. */
+  readonly #ofCalls = new Set<number>()
 
   constructor(engine: Engine, base: LawSource) {
     this.#engine = engine
     this.#base = base
-    this.#claim(base)
+    this.#claim(base, 0)
   }
 
   /** What was set for a route; 'STANDARD' when nothing was. */
@@ -71,7 +76,7 @@ export class RouteProfiles {
     this.#entries[0] = { key, users: entry.users }
     this.#ids.set(key, 0)
     this.#engine.defineLaw(deriveLaw(base), 0)
-    this.#byCall.clear()
+    for (const law of this.#ofCalls) this.#dropCallLaw(law)
     for (const [routeId, given] of governed) this.set(routeId, given)
   }
 
@@ -88,10 +93,19 @@ export class RouteProfiles {
     if (cached !== undefined) return cached
     const law = this.#claim({ ...source, profile: requireProfile('options.profile', profile) })
     if (known) this.#byCall.set(profile, law)
+    if (this.#ofCalls.has(law)) this.#release(law)
+    else this.#ofCalls.add(law)
+    if (this.#ofCalls.size > MAX_CALL_LAWS) this.#dropCallLaw(this.#ofCalls.values().next().value!)
     return law
   }
 
-  #claim(source: LawSource): number {
+  #dropCallLaw(law: number): void {
+    this.#ofCalls.delete(law)
+    for (const [profile, known] of this.#byCall) if (known === law) this.#byCall.delete(profile)
+    this.#release(law)
+  }
+
+  #claim(source: LawSource, id?: number): number {
     const cells = deriveLaw(source)
     const key = cells.join()
     const known = this.#ids.get(key)
@@ -99,7 +113,7 @@ export class RouteProfiles {
       this.#entries[known]!.users += 1
       return known
     }
-    const law = this.#engine.defineLaw(cells, this.#free.pop())
+    const law = this.#engine.defineLaw(cells, id ?? this.#free.pop())
     if (law < 0) throw new ConfigError('profile', 'one of at most 65,536 different laws', 'another')
     this.#ids.set(key, law)
     this.#entries[law] = { key, users: 1 }

@@ -15,6 +15,11 @@ export class RouteIndex {
     this.#onIntern = onIntern
   }
 
+  /** Routes whose slots are known. */
+  get size(): number {
+    return this.#slots.size
+  }
+
   /** Slot of a route that was interned and, as far as is known, not evicted since. */
   get(routeId: string): number | undefined {
     return this.#slots.get(routeId)

@@ -13,7 +13,9 @@ import {
   type Timestamp,
   type WorkloadProfile,
 } from './core/index.js'
+import { type Deadline, Deadlines } from './deadlines.js'
 import { AtrionError, ConfigError } from './errors.js'
+import { getLogger } from './loggers.js'
 import { DURATION_RANGE, requireNumber, requireProfile } from './options.js'
 
 export interface LeaseOptions {
@@ -84,11 +86,12 @@ const ID_NOISE = 36 ** 6
 
 export class LeaseBook {
   readonly #host: LeaseHost
-  readonly #leases = new Set<Lease>()
+  readonly #deadlines = new Deadlines<Lease>()
   readonly #perRoute = new Map<string, number>()
   #timer: ReturnType<typeof setTimeout> | undefined
   #wakesAt = Number.POSITIVE_INFINITY
   #count = 0
+  #sweeping = false
 
   constructor(host: LeaseHost) {
     this.#host = host
@@ -99,7 +102,7 @@ export class LeaseBook {
     const given = requireProfile('options.profile', options.profile ?? ownProfile)
     const profile = getProfileConfig(given)
     const { abortController } = options
-    if (abortController !== undefined && typeof abortController?.abort !== 'function') {
+    if (abortController !== undefined && !isAbortController(abortController)) {
       throw new ConfigError('options.abortController', 'an AbortController', abortController)
     }
     if (requiresAbortController(given) && !abortController) {
@@ -125,40 +128,42 @@ export class LeaseBook {
       abortController,
       metadata: options.metadata ?? {},
     })
-    this.#leases.add(lease)
+    // An abort that came before the task did: there is nothing left to watch.
+    if (!lease.isOpen) return lease
+    lease.deadline = this.#deadlines.add(lease, lease.dueAt)
     this.#perRoute.set(routeId, (this.#perRoute.get(routeId) ?? 0) + 1)
-    this.watch(lease)
+    if (lease.dueAt < this.#wakesAt) this.#wakeAt(lease.dueAt, lease.startedAt)
     return lease
   }
 
   activeCount(routeId: string): number {
-    this.sweep()
+    this.sweepAt(this.#host.now())
     return this.#perRoute.get(routeId) ?? 0
   }
 
-  /** Looks at every lease whose time may have come. */
-  sweep(): void {
-    const now = this.#host.now()
-    let earliest = Number.POSITIVE_INFINITY
-    for (const lease of this.#leases) {
-      const due = lease.settle(now)
-      if (due < earliest) earliest = due
+  /** Ends every lease whose time has come at `now`, ms. */
+  sweepAt(now: number): void {
+    // Ending a lease calls abort listeners, and they may do anything: also what leads here again.
+    if (this.#sweeping || !(this.#wakesAt <= now)) return
+    this.#sweeping = true
+    try {
+      for (let first = this.#deadlines.earliest; first && first.at <= now; first = this.#deadlines.earliest) {
+        this.#deadlines.postpone(first, first.item.settle(now))
+      }
+    } finally {
+      this.#sweeping = false
     }
-    this.#wakeAt(earliest, now)
-  }
-
-  /** Makes sure that somebody looks at the lease in time. */
-  watch(lease: Lease): void {
-    if (lease.dueAt < this.#wakesAt) this.#wakeAt(lease.dueAt, this.#host.now())
+    this.#wakeAt(this.#deadlines.earliest?.at ?? Number.POSITIVE_INFINITY, now)
   }
 
   /** A lease has ended. */
   drop(lease: Lease): void {
-    this.#leases.delete(lease)
+    if (!lease.deadline) return
+    this.#deadlines.remove(lease.deadline)
     const left = (this.#perRoute.get(lease.routeId) ?? 1) - 1
     if (left > 0) this.#perRoute.set(lease.routeId, left)
     else this.#perRoute.delete(lease.routeId)
-    if (this.#leases.size === 0) this.#wakeAt(Number.POSITIVE_INFINITY, 0)
+    if (this.#deadlines.size === 0) this.#wakeAt(Number.POSITIVE_INFINITY, 0)
   }
 
   #wakeAt(at: number, now: number): void {
@@ -168,9 +173,20 @@ export class LeaseBook {
     if (at === Number.POSITIVE_INFINITY) return
     const delayMs = this.#host.isVirtualTime ? VIRTUAL_POLL_MS : Math.max(1, Math.ceil(at - now))
     // Timers carry 31 bits of ms; one that is further off looks again when it fires.
-    this.#timer = setTimeout(() => this.sweep(), Math.min(delayMs, 0x7fff_ffff))
+    this.#timer = setTimeout(() => this.#look(), Math.min(delayMs, 0x7fff_ffff))
     this.#timer.unref?.()
   }
+
+  #look(): void {
+    const now = this.#host.now()
+    if (this.#wakesAt <= now) this.sweepAt(now)
+    else this.#wakeAt(this.#wakesAt, now)
+  }
+}
+
+const isAbortController = (value: unknown): value is AbortController => {
+  const given = value as Partial<AbortController> | null
+  return typeof given?.abort === 'function' && typeof given.signal?.addEventListener === 'function'
 }
 
 interface LeaseTerms {
@@ -196,6 +212,8 @@ class Lease implements TaskLease {
   readonly #abortController: AbortController | undefined
   readonly #vacate: () => void
   readonly #onAbort = (): void => this.#end('aborted', 0)
+  /** Its place among the others, while it is open. */
+  deadline: Deadline<Lease> | undefined
   #lastSignAt: number
   #said: HeartbeatPayload = {}
   #active = true
@@ -214,7 +232,13 @@ class Lease implements TaskLease {
     this.#abortController = terms.abortController
     this.#lastSignAt = now
     this.#vacate = host.occupy(terms.routeId, terms.durationMs)
-    this.#abortController?.signal.addEventListener('abort', this.#onAbort, { once: true })
+    if (this.#abortController?.signal.aborted) this.#end('aborted', 0)
+    else this.#abortController?.signal.addEventListener('abort', this.#onAbort, { once: true })
+  }
+
+  /** Whether it has not ended, as far as anybody has looked. */
+  get isOpen(): boolean {
+    return this.#active
   }
 
   get isActive(): boolean {
@@ -235,9 +259,7 @@ class Lease implements TaskLease {
 
   heartbeat(payload: HeartbeatPayload = {}): void {
     if (!this.isActive) throw new AtrionError(`lease ${this.id} has ended: a heartbeat after the end is a bug`)
-    if (payload.progress !== undefined) {
-      requireNumber('progress', payload.progress, { says: 'a number in [0, 1]', holds: (x) => x >= 0 && x <= 1 })
-    }
+    requireHeartbeat(payload)
     this.#said = { ...this.#said, ...payload }
     this.#lastSignAt = this.#host.now()
   }
@@ -269,6 +291,26 @@ class Lease implements TaskLease {
     this.#vacate()
     const ohms = trauma * this.#host.scarFactorOf(this.routeId) * this.#config.scarMultiplier
     if (ohms > 0) this.#host.scar(this.routeId, ohms)
-    if (outcome === 'timeout') this.#abortController?.abort()
+    if (outcome === 'timeout') this.#abort()
   }
+  /** The controller may be anyone's own class: what it throws must not keep the other leases from being looked at. */
+  #abort(): void {
+    try {
+      this.#abortController?.abort()
+    } catch (error) {
+      getLogger().warn('the abort controller of a lease threw', { routeId: this.routeId, leaseId: this.id, error })
+    }
+  }
+}
+
+function requireHeartbeat(payload: HeartbeatPayload): void {
+  if (typeof payload !== 'object' || payload === null) throw new ConfigError('heartbeat', 'an object', payload)
+  const { progress, memoryBytes, status } = payload
+  if (progress !== undefined) {
+    requireNumber('heartbeat.progress', progress, { says: 'a number in [0, 1]', holds: (x) => x >= 0 && x <= 1 })
+  }
+  if (memoryBytes !== undefined) {
+    requireNumber('heartbeat.memoryBytes', memoryBytes, { says: 'a finite number ≥ 0', holds: (x) => x >= 0 })
+  }
+  if (status !== undefined && typeof status !== 'string') throw new ConfigError('heartbeat.status', 'a string', status)
 }

@@ -5,7 +5,6 @@
  */
 
 import { SyncError } from '../errors.js'
-import type { Logger } from '../loggers.js'
 import { isPhysicsVector, type PhysicsVector, type StateProvider } from './provider.js'
 
 const INTERVAL_MS = 100
@@ -20,7 +19,8 @@ export interface PulseSource {
   /** Blends in what the store knows of a route. */
   merge(routeId: string, vector: PhysicsVector): void
   readonly maxRoutes: number
-  logger(): Logger
+  /** Never throws. */
+  warn(message: string, context: Record<string, unknown>): void
 }
 
 /** Runs `work` on every item, a bounded number at a time; it must not throw. */
@@ -120,7 +120,7 @@ export class Pulse {
       await work()
     } catch (cause) {
       const error = new SyncError(routeId, cause)
-      this.#source.logger().warn(error.message, { provider: this.#provider.name, routeId })
+      this.#source.warn(error.message, { provider: this.#provider.name, routeId })
     }
   }
 }

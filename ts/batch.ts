@@ -1,0 +1,93 @@
+/** Many ticks in one crossing: rows of the engine's batch, in the order they were given. */
+
+import { BATCH_ROWS, type Engine, FRAME, ROW_CELLS, STATUS } from './engine/port.js'
+import type { RouteIndex } from './routes.js'
+
+/** What a batch needs of the rest. */
+export interface BatchHost {
+  readonly maxRoutes: number
+  /** Slot of a route, made when new. */
+  intern(routeId: string): number
+  /** One tick by itself; R and the mode are then in the frame. */
+  tickAlone(routeId: string, latencyMs: number, errorRate: number, saturation: number): void
+  /** A row was ticked. */
+  ticked(routeId: string, status: number): void
+}
+
+export class Batch {
+  readonly #engine: Engine
+  readonly #routes: RouteIndex
+  readonly #host: BatchHost
+
+  constructor(engine: Engine, routes: RouteIndex, host: BatchHost) {
+    this.#engine = engine
+    this.#routes = routes
+    this.#host = host
+  }
+
+  /**
+   * Ticks every route. `out` takes `stride` cells a route: its resistance and, with two, its mode.
+   *
+   * @param samples three a route
+   */
+  run(routeIds: readonly string[], samples: Float64Array, out: Float64Array, stride: number): void {
+    let { batch } = this.#engine
+    let from = 0
+    for (let i = 0; i < routeIds.length; i++) {
+      let slot = this.#routes.get(routeIds[i]!)
+      const mayEvict = slot === undefined && this.#routes.size >= this.#host.maxRoutes
+      // What makes room for a new route may be a route whose row still waits: those rows go first.
+      if (i - from === BATCH_ROWS || (mayEvict && i > from)) {
+        this.#cross(routeIds, samples, out, stride, from, i)
+        from = i
+      }
+      if (slot === undefined) {
+        slot = this.#host.intern(routeIds[i]!)
+        batch = this.#engine.batch
+      }
+      const at = (i - from) * ROW_CELLS
+      batch[at] = slot
+      batch[at + 1] = samples[i * 3]!
+      batch[at + 2] = samples[i * 3 + 1]!
+      batch[at + 3] = samples[i * 3 + 2]!
+    }
+    this.#cross(routeIds, samples, out, stride, from, routeIds.length)
+  }
+
+  /** The same, a crossing each, where every tick must be seen by itself. */
+  runOneByOne(routeIds: readonly string[], samples: Float64Array, out: Float64Array, stride: number): void {
+    for (let i = 0; i < routeIds.length; i++) this.#tickAlone(routeIds, samples, out, stride, i)
+  }
+
+  #cross(
+    routeIds: readonly string[],
+    samples: Float64Array,
+    out: Float64Array,
+    stride: number,
+    from: number,
+    to: number,
+  ): void {
+    if (to === from) return
+    this.#engine.frame[FRAME.SLOT] = to - from
+    this.#engine.routeBatch()
+    for (let i = from, at = 0; i < to; i++, at += ROW_CELLS) {
+      // Read anew: a row that is ticked alone is interned again, which may move the engine's memory.
+      const { batch } = this.#engine
+      const status = batch[at + 3]!
+      if ((status & STATUS.STALE) !== 0) {
+        this.#tickAlone(routeIds, samples, out, stride, i)
+        continue
+      }
+      out[i * stride] = batch[at + 1]!
+      if (stride === 2) out[i * stride + 1] = batch[at + 2]!
+      this.#host.ticked(routeIds[i]!, status)
+    }
+  }
+
+  #tickAlone(routeIds: readonly string[], samples: Float64Array, out: Float64Array, stride: number, i: number): void {
+    this.#host.tickAlone(routeIds[i]!, samples[i * 3]!, samples[i * 3 + 1]!, samples[i * 3 + 2]!)
+    const { frame } = this.#engine
+    out[i * stride] = frame[FRAME.RESISTANCE]!
+    if (stride === 2) out[i * stride + 1] = frame[FRAME.MODE]!
+  }
+}

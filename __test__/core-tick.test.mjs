@@ -127,8 +127,8 @@ test('a clock that goes back is a tick in no time', (t) => {
   const next = updatePhysics(state, pressureOf(0.5), weights, config, 1000)
   t.is(next.momentum, 0)
   t.is(next.scarTissue, 3)
-  t.is(next.lastUpdatedAt, 1000)
-  const later = updatePhysics(next, pressureOf(0.5), weights, config, 2000)
+  t.is(next.lastUpdatedAt, 5000)
+  const later = updatePhysics(next, pressureOf(0.5), weights, config, 6000)
   near(t, later.scarTissue, 3 * Math.exp(-0.1), 1e-12)
 })
 

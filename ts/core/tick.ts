@@ -62,7 +62,7 @@ export function createBootstrapState(
 
 /**
  * The route after one tick; `state` is left as it was. A component of `newPressure` that is no finite number is noise
- * and keeps its last value; time that runs backwards is no time.
+ * and keeps its last value; time that runs backwards is no time, and the route keeps its own.
  *
  * @param observer told of the tick later, off this path; whatever it does, the tick stands
  * @param tuner this route's own; without one the break point is static. It observes R first, and the break point
@@ -77,8 +77,8 @@ export function updatePhysics(
   observer?: PhysicsObserver,
   tuner?: AutoTuner,
 ): RouteState {
-  const at = isSafeNumber(now) ? now : state.lastUpdatedAt
-  const deltaT = Math.max(0, at - state.lastUpdatedAt) as DeltaTime
+  const at = isSafeNumber(now) && now > state.lastUpdatedAt ? now : state.lastUpdatedAt
+  const deltaT = (at - state.lastUpdatedAt) as DeltaTime
   const pressure = withoutNoise(newPressure, state.pressure)
   const next = tick(state, pressure, weights, config, at, deltaT, tuner)
   if (observer) deliver(observer, eventOf(state.mode, next, deltaT))

@@ -35,7 +35,7 @@ use crate::units::Millis;
 
 /// τ: share of the deadline a newcomer may be made to wait. Breakwater defends 40 %; what is left covers the service
 /// itself, and the top tier's reach past the full house.
-pub const WAIT_SHARE: f64 = 0.42;
+pub const WAIT_SHARE: f64 = 0.38;
 /// m: the limit over what keeps the servers busy.
 const HEADROOM: f64 = 1.3;
 /// h: shedding starts this far above the knee: service times vary, and a server that idles is goodput lost.
@@ -45,12 +45,14 @@ const FREE_OCCUPANCY: f64 = 0.5;
 /// u₀ never exceeds this: the bands need room.
 const CROWDED_OCCUPANCY: f64 = 0.85;
 /// Answers slower than this share of the deadline are the tail, which may hold …
-const TAIL_SHARE: f64 = 0.65;
+const TAIL_SHARE: f64 = 0.68;
 /// … this share of all.
 const TAIL_TOLERANCE: f64 = 0.01;
-/// s moves by these factors a window.
-const TAIL_SHRINK: f64 = 0.92;
-const TAIL_RETURN: f64 = 1.02;
+/// s shrinks by up to the first share of itself a window, in proportion to the excess, and returns by the second.
+const TAIL_SHRINK: f64 = 0.08;
+const TAIL_RETURN: f64 = 0.02;
+/// Completions whose tail is remembered.
+const TAIL_MEMORY: f64 = 500.0;
 const TAIL_LOWEST: f64 = 0.5;
 /// Without a proof, b is no more than this share of the deadline: a queue must not pass for service.
 const BASELINE_CEILING: f64 = 0.25;
@@ -60,15 +62,23 @@ const WINDOW_SAMPLES: f64 = 10.0;
 const REGRESSION_MEMORY: f64 = 400.0;
 /// Completions before the regression may prove anything.
 const PROOF_SAMPLES: f64 = 30.0;
+/// Shares of Little's slope that prove a queue when exceeded, and its absence when not reached.
+const QUEUEING_SLOPE: f64 = 0.3;
+const FREE_SLOPE: f64 = 0.25;
+/// Work in flight that hardly varied (standard deviation ÷ mean) proves nothing free: a limit that holds pins it.
+const PROOF_SPREAD: f64 = 0.25;
 /// How much of a new rate is believed when it is within the noise of counting, and when it is not.
 const RATE_GAIN: f64 = 0.25;
 const RATE_GAIN_SURPRISED: f64 = 0.85;
 /// Counting noise, in standard deviations, beyond which a rate is news.
 const SURPRISE: f64 = 3.0;
+const MAX_DISPERSION: f64 = 6.0;
+const DISPERSION_GAIN: f64 = 0.15;
 /// A capacity that is not in use is forgotten with this factor a window (half-life 35 s at 100 ms).
 const RATE_FORGETTING: f64 = 0.998;
-/// The limit grows by one a completion while answers are faster than this share of the deadline.
+/// The limit grows by this much a completion, doubling or better each round trip, while answers are faster than this share of the deadline.
 const GROWTH_SHARE: f64 = 0.2;
+const GROWTH: f64 = 2.0;
 
 /// What is known of how latency depends on work in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,13 +156,15 @@ impl Window {
     }
 }
 
-/// Sums of squares about the windows' own means, forgetting: a change between windows is no evidence of a slope.
+/// Sums of squares, forgetting: about each window's own mean, and of the steps from one window's mean to the next. A
+/// capacity that changes while n is pinned moves latency alone, and so proves nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 struct Regression {
     freedom: f64,
     nn: f64,
     nl: f64,
     ll: f64,
+    last: Option<(f64, f64)>,
 }
 
 impl Regression {
@@ -163,22 +175,31 @@ impl Regression {
         self.nn = self.nn * keep + (w.in_flight_squared - w.in_flight * w.in_flight / c).max(0.0);
         self.nl = self.nl * keep + (w.cross - w.in_flight * w.latency / c);
         self.ll = self.ll * keep + (w.latency_squared - w.latency * w.latency / c).max(0.0);
+        let (n, l) = (w.in_flight / c, w.latency / c);
+        if let Some((n_last, l_last)) = self.last {
+            let (step_n, step_l) = (n - n_last, l - l_last);
+            self.nn += c * step_n * step_n * 0.5;
+            self.nl += c * step_n * step_l * 0.5;
+            self.ll += c * step_l * step_l * 0.5;
+        }
+        self.last = Some((n, l));
     }
 
-    /// What the evidence proves, given Little's slope W/n; the regime stays when it proves nothing.
-    fn verdict(&self, before: Regime, little: f64) -> Regime {
+    /// What the evidence proves, given Little's slope W/n and the mean n; None when it proves nothing.
+    fn verdict(&self, little: f64, in_flight: f64) -> Option<Regime> {
         if self.freedom < PROOF_SAMPLES || self.nn <= 0.0 {
-            return before;
+            return None;
         }
+        let spread = (self.nn / self.freedom).sqrt() / in_flight.max(1.0);
         let slope = self.nl / self.nn;
         let residual = (self.ll - self.nl * slope).max(0.0) / self.freedom;
         let error = (residual / self.nn).sqrt();
-        if slope - error > 0.5 * little {
-            Regime::Queueing
-        } else if slope + 2.0 * error < 0.5 * little {
-            Regime::Free
+        if slope - error > QUEUEING_SLOPE * little {
+            Some(Regime::Queueing)
+        } else if slope + 2.0 * error < FREE_SLOPE * little && spread > PROOF_SPREAD {
+            Some(Regime::Free)
         } else {
-            before
+            None
         }
     }
 }
@@ -195,6 +216,10 @@ pub struct Limit {
     /// Smoothed share of answers in the tail.
     tail: f64,
     regression: Regression,
+    /// The last window met no resistance.
+    unpressed: bool,
+    /// Index of dispersion of completions, ≥ 1: how much more than Poisson's they vary.
+    dispersion: f64,
     /// What the regression proved last.
     pub regime: Regime,
     /// L, requests in flight.
@@ -213,6 +238,8 @@ impl Limit {
             tail_factor: 1.0,
             tail: 0.0,
             regression: Regression::default(),
+            unpressed: true,
+            dispersion: 1.0,
             regime: Regime::Unknown,
             limit: law.initial,
             free_occupancy: FREE_OCCUPANCY,
@@ -241,8 +268,8 @@ impl Limit {
     /// half full. Doubles once a round trip, like TCP's.
     #[inline]
     pub fn grow(&mut self, latency_ms: Millis, in_flight: f64, law: &LimitLaw) {
-        if in_flight * 2.0 >= self.limit && latency_ms < GROWTH_SHARE * law.deadline_ms {
-            self.limit = (self.limit + 1.0).min(law.max);
+        if self.unpressed && in_flight * 2.0 >= self.limit && latency_ms < GROWTH_SHARE * law.deadline_ms {
+            self.limit = (self.limit + GROWTH).min(law.max);
         }
     }
 
@@ -254,13 +281,15 @@ impl Limit {
         let latency = w.mean_latency_ms();
         let in_flight = w.in_flight / w.count;
         self.regression.absorb(w);
-        self.regime = self.regression.verdict(self.regime, latency / in_flight.max(1.0));
+        let verdict = self.regression.verdict(latency / in_flight.max(1.0), in_flight);
+        self.regime = verdict.unwrap_or(self.regime);
         self.learn_rate(w, elapsed_ms, latency);
-        self.learn_baseline(latency, law);
+        self.learn_baseline(latency, verdict == Some(Regime::Free), law);
         self.follow_tail(w);
 
         let wanted = self.rate * self.full_house_ms(law);
         let pressed = w.refused > 0.0 || latency > 0.5 * WAIT_SHARE * law.deadline_ms;
+        self.unpressed = !pressed;
         let unproven = self.regime == Regime::Unknown;
         let floor = if unproven || !pressed { self.limit.min(law.initial.max(w.peak * 2.0)) } else { 0.0 };
         self.limit = wanted.max(floor).clamp(law.min, law.max);
@@ -277,17 +306,19 @@ impl Limit {
         }
         let queue = w.refused > 0.0 || (self.baseline_ms > 0.0 && latency > 2.0 * self.baseline_ms);
         if queue || rate > self.rate {
-            let noise = w.count.sqrt().max(1.0) / elapsed_ms;
-            let surprised = (rate - self.rate).abs() > SURPRISE * noise;
+            let off = (rate - self.rate) * elapsed_ms;
+            let variance = w.count.max(1.0);
+            let surprised = off * off > SURPRISE * SURPRISE * variance * self.dispersion;
+            self.dispersion += ((off * off / variance).clamp(1.0, MAX_DISPERSION) - self.dispersion) * DISPERSION_GAIN;
             self.rate += (rate - self.rate) * if surprised { RATE_GAIN_SURPRISED } else { RATE_GAIN };
         } else {
             self.rate = rate.max(self.rate * RATE_FORGETTING);
         }
     }
 
-    /// b: the latency itself where it is free; otherwise the least that was seen, and never a large share of D.
-    fn learn_baseline(&mut self, latency: Millis, law: &LimitLaw) {
-        if self.regime == Regime::Free {
+    /// b: the latency itself where that is proven free, now; otherwise the least that was seen, and never a large share of D.
+    fn learn_baseline(&mut self, latency: Millis, free: bool, law: &LimitLaw) {
+        if free {
             let gain = if self.baseline_ms > 0.0 { 0.3 } else { 1.0 };
             self.baseline_ms += (latency - self.baseline_ms) * gain;
             return;
@@ -301,9 +332,10 @@ impl Limit {
     }
 
     fn follow_tail(&mut self, w: &Window) {
-        let gain = (w.count / 200.0).min(1.0);
+        let gain = (w.count / TAIL_MEMORY).min(1.0);
         self.tail += (w.tail / w.count - self.tail) * gain;
-        let factor = if self.tail > TAIL_TOLERANCE { TAIL_SHRINK } else { TAIL_RETURN };
-        self.tail_factor = (self.tail_factor * factor).clamp(TAIL_LOWEST, 1.0);
+        let excess = self.tail / TAIL_TOLERANCE - 1.0;
+        let step = if excess > 0.0 { -TAIL_SHRINK * excess.min(1.0) } else { TAIL_RETURN };
+        self.tail_factor = (self.tail_factor * (1.0 + step)).clamp(TAIL_LOWEST, 1.0);
     }
 }

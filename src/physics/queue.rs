@@ -20,16 +20,22 @@ const STANDING_SHARE: f64 = 0.5;
 /// Silence after which nothing is known of the queue, ms.
 const FORGET_MS: Millis = 1_000.0;
 
-/// When the queue was last seen empty.
+/// No request for this long, and the next one old: the process stood still, ms.
+const PAUSE_MS: Millis = 20.0;
+/// What a pause left behind is forgiven for this long, as a half-life, ms.
+const FORGIVENESS_MS: Millis = 400.0;
+
+/// When the queue was last seen empty, and what of it a pause explains.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Queue {
     empty_ms: Millis,
     seen_ms: Millis,
+    pause_ms: Millis,
 }
 
 impl Default for Queue {
     fn default() -> Self {
-        Self { empty_ms: f64::NEG_INFINITY, seen_ms: f64::NEG_INFINITY }
+        Self { empty_ms: f64::NEG_INFINITY, seen_ms: f64::NEG_INFINITY, pause_ms: 0.0 }
     }
 }
 
@@ -37,15 +43,20 @@ impl Queue {
     /// Occupancy from a request that waited for `age_ms`.
     #[inline]
     pub fn occupancy(&mut self, age_ms: Millis, deadline_ms: Millis, now_ms: Millis) -> f64 {
-        let unknown = now_ms - self.seen_ms > FORGET_MS;
+        let gap_ms = now_ms - self.seen_ms;
         self.seen_ms = now_ms;
-        if unknown || age_ms < EMPTY_SHARE * deadline_ms {
+        if gap_ms > FORGET_MS || age_ms < EMPTY_SHARE * deadline_ms {
             self.empty_ms = now_ms;
+            self.pause_ms = 0.0;
             return 0.0;
         }
+        if gap_ms > PAUSE_MS && age_ms > 0.5 * gap_ms {
+            self.pause_ms = self.pause_ms.max(gap_ms);
+        }
+        self.pause_ms = (self.pause_ms * (1.0 - gap_ms / (gap_ms + FORGIVENESS_MS))).min(age_ms);
         if now_ms - self.empty_ms < STANDING_MS.min(STANDING_SHARE * deadline_ms) {
             return 0.0;
         }
-        age_ms / (WAIT_SHARE * deadline_ms)
+        (age_ms - self.pause_ms) / (WAIT_SHARE * deadline_ms)
     }
 }

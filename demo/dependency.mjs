@@ -1,0 +1,62 @@
+// The dependency, a process of its own: prices orders and seals the answer. Told to, it turns zombie, and heals.
+import { createServer } from 'node:http'
+import { leaveWithParent, readJson, sealOf } from './http.mjs'
+import { createRandom, DEPENDENCY } from './plan.mjs'
+
+let state = DEPENDENCY.healthy
+let busy = 0
+let calls = 0
+let callsAsZombie = 0
+let healthChecks = 0
+const waiting = []
+
+/** Works off the queue as far as there are workers. Who is in it is served, even if the caller has left. */
+function serve() {
+  while (busy < state.workers && waiting.length > 0) {
+    busy += 1
+    const { order, response } = waiting.shift()
+    const { fastestMs, slowestMs, wrongShare } = state
+    // Drawn by the order's id, so that the same order meets the same fate in both runs.
+    const random = createRandom(order.id + 1)
+    const isWrong = random() < wrongShare
+    setTimeout(
+      () => {
+        busy -= 1
+        const totalCents = order.items.reduce((sum, { cents, count }) => sum + cents * count, 0)
+        const answer = { id: order.id, totalCents: isWrong ? 0 : totalCents }
+        response.setHeader('content-type', 'application/json')
+        response.end(JSON.stringify({ ...answer, seal: sealOf({ id: order.id, totalCents }) }))
+        serve()
+      },
+      fastestMs + random() * (slowestMs - fastestMs),
+    )
+  }
+}
+
+const server = createServer(async (request, response) => {
+  if (request.url === '/health') {
+    healthChecks += 1
+    response.end('{"status":"ok"}')
+    return
+  }
+  calls += 1
+  if (state === DEPENDENCY.zombie) callsAsZombie += 1
+  try {
+    waiting.push({ order: await readJson(request), response })
+    serve()
+  } catch {
+    response.writeHead(400).end()
+  }
+})
+
+process.on('message', (message) => {
+  if (message.type === 'state') {
+    state = DEPENDENCY[message.state]
+    serve()
+  }
+  if (message.type === 'stop') {
+    process.send({ type: 'counts', calls, callsAsZombie, healthChecks }, () => process.exit(0))
+  }
+})
+leaveWithParent()
+server.listen(0, '127.0.0.1', () => process.send({ type: 'ready', port: server.address().port }))

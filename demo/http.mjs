@@ -1,0 +1,68 @@
+// What the processes share: JSON over node:http, on the loopback interface only.
+import { createHash } from 'node:crypto'
+import { Agent, request } from 'node:http'
+
+const MAX_BODY_BYTES = 1 << 20
+
+/** @throws SyntaxError for a body that is no JSON, RangeError for one above 1 MiB */
+export async function readJson(stream) {
+  const chunks = []
+  let bytes = 0
+  for await (const chunk of stream) {
+    bytes += chunk.length
+    if (bytes > MAX_BODY_BYTES) throw new RangeError('the body is larger than 1 MiB')
+    chunks.push(chunk)
+  }
+  return JSON.parse(Buffer.concat(chunks).toString('utf8'))
+}
+
+/** Proof that an answer was computed from this content. */
+export const sealOf = (content) => createHash('sha256').update(JSON.stringify(content)).digest('hex')
+
+/** A client of one port of this machine, with kept-alive connections. */
+export function createClient(port, maxSockets) {
+  const agent = new Agent({ keepAlive: true, maxSockets })
+  return {
+    /** Resolves to status and body; rejects when it takes longer than `timeoutMs`. */
+    call(path, body, timeoutMs) {
+      const { promise, resolve, reject } = deferred()
+      const payload = body === undefined ? undefined : JSON.stringify(body)
+      const outgoing = request(
+        {
+          agent,
+          host: '127.0.0.1',
+          port,
+          path,
+          method: payload === undefined ? 'GET' : 'POST',
+          headers: payload === undefined ? {} : { 'content-length': Buffer.byteLength(payload) },
+        },
+        (response) => readJson(response).then((json) => resolve({ status: response.statusCode, json }), reject),
+      )
+      const timer = setTimeout(() => outgoing.destroy(timeoutError(timeoutMs)), timeoutMs)
+      const clear = () => clearTimeout(timer)
+      promise.then(clear, clear)
+      outgoing.on('error', reject)
+      outgoing.end(payload)
+      return promise
+    },
+    close: () => agent.destroy(),
+  }
+}
+
+const timeoutError = (timeoutMs) => Object.assign(new Error(`no answer in ${timeoutMs} ms`), { code: 'ETIMEDOUT' })
+
+function deferred() {
+  let resolve
+  let reject
+  const promise = new Promise((fulfil, refuse) => {
+    resolve = fulfil
+    reject = refuse
+  })
+  return { promise, resolve, reject }
+}
+
+/** Now, ms since the epoch, with fractions: comparable between processes of one machine. */
+export const nowMs = () => performance.timeOrigin + performance.now()
+
+/** A child must not outlive who started it. */
+export const leaveWithParent = () => process.on('disconnect', () => process.exit(0))

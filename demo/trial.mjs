@@ -1,0 +1,59 @@
+// One run: a dependency, a service behind one of the guards, and the planned traffic. Everything noted, nothing judged.
+import { setTimeout as sleep } from 'node:timers/promises'
+import { nowMs } from './http.mjs'
+import { Part } from './processes.mjs'
+
+/** Time for the processes to get to their first timer, ms. */
+const LEAD_MS = 300
+
+/**
+ * @param onSecond called once a second with the second and everything noted so far
+ * @returns records of requests, samples of the guard, its transitions, what the dependency counted; times in ms from
+ *   the start of the run
+ */
+export async function runTrial(guard, plan, onSecond) {
+  const notes = { guard, records: [], samples: [], transitions: [], engine: undefined, counts: undefined }
+  let startedAt = Number.POSITIVE_INFINITY
+  const timed = ({ type: _, at, ...rest }) => ({ atMs: at - startedAt, ...rest })
+
+  const dependency = new Part('./dependency.mjs', [])
+  const { port: dependencyPort } = await dependency.when('ready')
+  const service = new Part('./service.mjs', [guard, String(dependencyPort), JSON.stringify(plan)], {
+    sample: (message) => message.at >= startedAt && notes.samples.push(timed(message)),
+    transition: (message) => notes.transitions.push(timed(message)),
+  })
+  const { port, engine } = await service.when('ready')
+  notes.engine = engine
+  const load = new Part('./load.mjs', [String(port), JSON.stringify(plan)], {
+    records: ({ records }) => notes.records.push(...records),
+  })
+  await load.when('ready')
+
+  startedAt = nowMs() + LEAD_MS
+  const done = load.last('done')
+  load.send({ type: 'start', startedAt })
+  const until = (atMs) => sleep(Math.max(0, startedAt + atMs - nowMs()))
+  const script = async () => {
+    await until(plan.illAtMs)
+    dependency.send({ type: 'state', state: 'zombie' })
+    await until(plan.healedAtMs)
+    dependency.send({ type: 'state', state: 'healthy' })
+  }
+  const watch = async () => {
+    for (let second = 1; second * 1000 <= plan.runMs; second += 1) {
+      await until(second * 1000)
+      onSecond(second, notes)
+    }
+  }
+  await Promise.all([done, script(), watch()])
+
+  const stopped = service.last('stopped')
+  service.send({ type: 'stop' })
+  await stopped
+  const counted = dependency.last('counts')
+  dependency.send({ type: 'stop' })
+  const { type: _, ...counts } = await counted
+  notes.counts = counts
+  notes.records.sort((a, b) => a.atMs - b.atMs)
+  return notes
+}

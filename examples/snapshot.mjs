@@ -2,7 +2,7 @@
 import { Atrion } from 'atrion'
 
 const before = new Atrion()
-for (let tick = 0; tick < 80; tick += 1) before.route('GET /orders', { latencyMs: 90 + (tick % 7) * 20 })
+for (let tick = 0; tick < 80; tick += 1) before.route('GET /orders', { latencyMs: 90 + (tick % 7) * 15 })
 const saved = JSON.stringify(before.snapshot())
 console.log(`saved ${saved.length} characters`)
 

@@ -119,7 +119,7 @@ pub fn acquire(handle: &mut Handle, frame: &mut Cells, now: &Now) {
         Some(tier) => Push::Tier(tier, (0.0..1.0).contains(&frame[cell::KEY]).then_some(frame[cell::KEY])),
         None => Push::Voltage(frame[cell::VOLTAGE]),
     };
-    let ask = Ask { push, process_occupancy: finite(frame[cell::PROCESS_SATURATION]) };
+    let ask = Ask { push, process_occupancy: finite(frame[cell::PROCESS_SATURATION]), queue_place: 0.0 };
     let age_ms = finite(frame[cell::QUEUE_AGE_MS]);
     let slot = frame[cell::SLOT] as Slot;
     let report = |answer: &Answer, state: &RouteState| {

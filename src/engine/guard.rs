@@ -14,7 +14,7 @@ use crate::{
         pressure::Sample,
         retry::retry_after_ms,
         tick::{Order, RouteState, Tick},
-        voltage::{TIERS, Tier, occupancy_bearable, occupancy_resistance},
+        voltage::{TIERS, Tier, occupancy_bearable, occupancy_resistance, place_resistance},
     },
     units::{MAX_RESISTANCE, Millis, Ohms, Volts},
 };
@@ -43,6 +43,8 @@ pub struct Ask {
     pub push: Push,
     /// Occupancy of the process: its queue, its memory, whatever else it is short of; 1 is a full house.
     pub process_occupancy: f64,
+    /// Where the queue in front of the process puts it on the bands of the tiers; 0: nowhere.
+    pub queue_place: f64,
 }
 
 /// How a request ended.
@@ -183,8 +185,9 @@ impl Guard {
     }
 
     /// R for a request that met occupancy `u`, Ω.
-    fn resistance(&self, state: &RouteState, u: f64) -> Ohms {
-        let total = state.resistance + self.fault.resistance() + occupancy_resistance(u, self.limit.free_occupancy);
+    fn resistance(&self, state: &RouteState, u: f64, queue_place: f64) -> Ohms {
+        let crowd = occupancy_resistance(u, self.limit.free_occupancy).max(place_resistance(queue_place));
+        let total = state.resistance + self.fault.resistance() + crowd;
         total.min(MAX_RESISTANCE)
     }
 
@@ -220,7 +223,7 @@ impl Guard {
             Push::Voltage(voltage) => (None, self.draw(), voltage),
         };
         let u = self.occupancy().max(ask.process_occupancy);
-        let resistance = self.resistance(state, u);
+        let resistance = self.resistance(state, u, ask.queue_place);
         self.offered += 1.0;
 
         let flows = !self.fault.is_open() && voltage > resistance;
@@ -389,7 +392,7 @@ impl Guard {
         Stats {
             in_flight: self.in_flight + self.leases,
             limit: self.limit.limit,
-            resistance: self.resistance(state, self.occupancy()),
+            resistance: self.resistance(state, self.occupancy(), 0.0),
             scar: state.scar + self.fault.resistance(),
             counts: self.counts,
             p50_ms: self.latency.quantile(0.5),

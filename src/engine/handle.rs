@@ -208,8 +208,7 @@ impl Handle {
         if table.guarded(slot).is_none() {
             table.guard(slot, law, now_ms);
         }
-        ask.process_occupancy =
-            ask.process_occupancy.max(table.queue.occupancy(queue_age_ms, law.limit.deadline_ms, now_ms));
+        ask.queue_place = table.queue.place(queue_age_ms, law.limit.deadline_ms, now_ms);
         let admit_all = table.dry_run;
         let Guarded { state, guard, permits } = table.guarded(slot)?;
         let answer = guard.acquire(slot, state, permits, law, &ask, admit_all, now_ms);

@@ -7,19 +7,23 @@
 //! W* = max(s·τ·D, m·b)                    what it may wait: a share τ of the deadline D; never less than m times the
 //!                                         route's own service time b, or the servers would idle
 //! L = μ·W*,  u = n/L                      the limit, and the occupancy that R follows at every admission
-//! u₀ = max(½, (μ·b·h + 1)/L)              shedding starts above the knee μ·b, where every server has work
+//! u₀ = max(0.55, (μ·b·h + 1)/L)              shedding starts above the knee μ·b, where every server has work
 //! ```
 //!
 //! μ is the rate of completions. Where there is a queue that rate *is* the capacity, whatever the service time and the
 //! number of servers, so the law needs no baseline and cannot learn an overload as normal: slower service lowers μ, and
 //! with it L, and the wait stays where it was, at τ·D.
 //!
-//! s, in [½, 1], follows the tail: when more than 1 % of answers take longer than 0.65·D it shrinks, else it returns.
+//! s, in [0.7, 1], follows the tail: when more than 1 % of answers take longer than 0.65·D it shrinks, else it returns.
 //!
 //! **Is latency mine to change?** Behind a dependency without a queue of its own, latency does not depend on n, and no
 //! limit would improve it. So every completion pairs the n it met with the latency it saw, and a regression decides,
 //! by significance, never by a hunch: slope ≈ 0 is *free* (b is the latency itself, the limit follows the use), slope
 //! ≈ W/n is *queueing* (the law above). Until one is proven the limit is not lowered below where it started.
+//!
+//! **Is the limit too low?** While it binds, every 1.5 s it is raised by 30 % for three windows. Where servers had idled, answers
+//! come faster by as much and no later: then b was too small, and is what the latency is. Where they had not, answers only
+//! come later, and nothing is concluded. (BBR probes for bandwidth so: Cardwell et al., 2016.)
 //!
 //! # Stability
 //!
@@ -35,13 +39,13 @@ use crate::units::Millis;
 
 /// τ: share of the deadline a newcomer may be made to wait. Breakwater defends 40 %; what is left covers the service
 /// itself, and the top tier's reach past the full house.
-pub const WAIT_SHARE: f64 = 0.38;
+pub const WAIT_SHARE: f64 = 0.36;
 /// m: the limit over what keeps the servers busy.
 const HEADROOM: f64 = 1.3;
 /// h: shedding starts this far above the knee: service times vary, and a server that idles is goodput lost.
 const KNEE_MARGIN: f64 = 1.15;
 /// u₀: the share of a full house that never sheds.
-const FREE_OCCUPANCY: f64 = 0.5;
+const FREE_OCCUPANCY: f64 = 0.55;
 /// u₀ never exceeds this: the bands need room.
 const CROWDED_OCCUPANCY: f64 = 0.85;
 /// Answers slower than this share of the deadline are the tail, which may hold …
@@ -53,7 +57,7 @@ const TAIL_SHRINK: f64 = 0.08;
 const TAIL_RETURN: f64 = 0.02;
 /// Completions whose tail is remembered.
 const TAIL_MEMORY: f64 = 500.0;
-const TAIL_LOWEST: f64 = 0.5;
+const TAIL_LOWEST: f64 = 0.7;
 /// Without a proof, b is no more than this share of the deadline: a queue must not pass for service.
 const BASELINE_CEILING: f64 = 0.25;
 /// Completions that a window must hold before it is judged.
@@ -67,6 +71,19 @@ const QUEUEING_SLOPE: f64 = 0.3;
 const FREE_SLOPE: f64 = 0.25;
 /// Work in flight that hardly varied (standard deviation ÷ mean) proves nothing free: a limit that holds pins it.
 const PROOF_SPREAD: f64 = 0.25;
+/// While the limit binds it is probed upwards by PROBE_GAIN once every PROBE_EVERY windows, for one window and the PROBE_WINDOWS it is judged by …
+const PROBE_GAIN: f64 = 1.3;
+const PROBE_EVERY: u32 = 15;
+const PROBE_WINDOWS: u32 = 2;
+/// Standard deviations of a window's rate that a rise must exceed.
+const PROBE_CERTAINTY: f64 = 1.1;
+/// … and was too low when the rate followed by more than this share, and latency by less.
+const PROBE_RATE_UP: f64 = 1.15;
+const PROBE_LATENCY_UP: f64 = 1.08;
+/// b found so is no more than this share of the deadline.
+const PROBED_CEILING: f64 = 0.5;
+/// How much a window counts in what the probe is compared with.
+const REFERENCE_GAIN: f64 = 0.3;
 /// How much of a new rate is believed when it is within the noise of counting, and when it is not.
 const RATE_GAIN: f64 = 0.25;
 const RATE_GAIN_SURPRISED: f64 = 0.85;
@@ -204,6 +221,52 @@ impl Regression {
     }
 }
 
+/// The search for a limit that is too low.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+struct Probe {
+    /// Windows since the last probe ended.
+    windows: u32,
+    /// Rate and latency as they are without a probe, and sums of them during one.
+    rate: f64,
+    latency: Millis,
+    rate_sum: f64,
+    latency_sum: Millis,
+}
+
+impl Probe {
+    /// Takes note of a window in which the limit was binding. Some: a probe just ended, and says whether it was too low.
+    /// `noise` is the standard deviation of a window's rate, as a share of it.
+    fn absorb(&mut self, rate: f64, latency: Millis, noise: f64) -> Option<bool> {
+        self.windows += 1;
+        if self.windows <= PROBE_EVERY {
+            let gain = if self.rate > 0.0 { REFERENCE_GAIN } else { 1.0 };
+            self.rate += (rate - self.rate) * gain;
+            self.latency += (latency - self.latency) * gain;
+            return None;
+        }
+        // The first window of a probe still holds what was admitted before it.
+        if self.windows == PROBE_EVERY + 1 {
+            return None;
+        }
+        self.rate_sum += rate;
+        self.latency_sum += latency;
+        if self.windows <= PROBE_EVERY + PROBE_WINDOWS {
+            return None;
+        }
+        let counted = f64::from(PROBE_WINDOWS);
+        let (rate, latency) = (self.rate_sum / counted, self.latency_sum / counted);
+        let rate_up = PROBE_RATE_UP.max(1.0 + PROBE_CERTAINTY * noise);
+        let too_low = rate > rate_up * self.rate && latency < PROBE_LATENCY_UP * self.latency;
+        *self = Self { windows: if too_low { PROBE_EVERY } else { 0 }, rate, latency, ..Self::default() };
+        Some(too_low)
+    }
+
+    /// What the limit is multiplied by.
+    fn gain(&self) -> f64 {
+        if self.windows >= PROBE_EVERY { PROBE_GAIN } else { 1.0 }
+    }
+}
+
 /// The slow loop's state.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limit {
@@ -216,6 +279,9 @@ pub struct Limit {
     /// Smoothed share of answers in the tail.
     tail: f64,
     regression: Regression,
+    probe: Probe,
+    /// b as the last probe found it, ms; 0 when that did not find the limit too low.
+    probed_ms: Millis,
     /// The last window met no resistance.
     unpressed: bool,
     /// Index of dispersion of completions, ≥ 1: how much more than Poisson's they vary.
@@ -238,6 +304,8 @@ impl Limit {
             tail_factor: 1.0,
             tail: 0.0,
             regression: Regression::default(),
+            probe: Probe::default(),
+            probed_ms: 0.0,
             unpressed: true,
             dispersion: 1.0,
             regime: Regime::Unknown,
@@ -261,7 +329,7 @@ impl Limit {
     /// What a full house makes a newcomer wait, as far as is known, ms.
     #[must_use]
     pub fn full_house_ms(&self, law: &LimitLaw) -> Millis {
-        (self.tail_factor * WAIT_SHARE * law.deadline_ms).max(HEADROOM * self.baseline_ms)
+        (self.tail_factor * WAIT_SHARE * law.deadline_ms).max(HEADROOM * self.baseline_ms.max(self.probed_ms))
     }
 
     /// Slow start, at the pace of the route itself: one more for every answer that was quick although the house was
@@ -287,7 +355,15 @@ impl Limit {
         self.learn_baseline(latency, verdict == Some(Regime::Free), law);
         self.follow_tail(w);
 
-        let wanted = self.rate * self.full_house_ms(law);
+        let binding = w.refused > 0.0;
+        if !binding {
+            self.probe = Probe::default();
+        } else if let Some(too_low) =
+            self.probe.absorb(w.count / elapsed_ms, latency, (self.dispersion / w.count).sqrt())
+        {
+            self.probed_ms = if too_low { latency.min(PROBED_CEILING * law.deadline_ms) } else { 0.0 };
+        }
+        let wanted = self.rate * self.full_house_ms(law) * self.probe.gain();
         let pressed = w.refused > 0.0 || latency > 0.5 * WAIT_SHARE * law.deadline_ms;
         self.unpressed = !pressed;
         let unproven = self.regime == Regime::Unknown;

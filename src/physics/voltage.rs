@@ -40,7 +40,7 @@ pub const R_SPAN: Ohms = 170.0;
 
 /// Bands of the tiers on the ramp, in x: 0 is where shedding starts, 1 the full house. Normal is the widest, because
 /// most requests are; critical starts to be shed only past the full house.
-const BANDS: [(f64, f64); TIERS] = [(0.0, 0.14), (0.14, 0.28), (0.28, 0.6), (0.6, 0.78), (1.3, 1.7)];
+const BANDS: [(f64, f64); TIERS] = [(0.0, 0.14), (0.14, 0.28), (0.28, 0.6), (0.6, 0.78), (1.2, 1.5)];
 
 impl Tier {
     /// The tier of that number, 0 (bulk) to 4 (critical).
@@ -75,6 +75,13 @@ pub fn occupancy_resistance(u: f64, u0: f64) -> Ohms {
     } else {
         R_FREE + R_SPAN * ((u - u0) / (1.0 - u0))
     }
+}
+
+/// What a place `x` on the bands adds to R, Ω; nothing when it lies before them.
+#[inline]
+#[must_use]
+pub fn place_resistance(x: f64) -> Ohms {
+    if x > 0.0 { R_FREE + R_SPAN * x } else { 0.0 }
 }
 
 /// The occupancy below which a request of `voltage` flows, when nothing but occupancy resists it.

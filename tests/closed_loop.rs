@@ -1,0 +1,203 @@
+//! The laws of the closed loop, each by itself: voltage, limit, faults, the queue in front, the histogram.
+#![allow(clippy::float_cmp, reason = "where an answer is exact, that is what is asserted")]
+
+mod common;
+
+use atrion::physics::{
+    fault::{Change, Fault},
+    histogram::Histogram,
+    limit::{Limit, LimitLaw, Window},
+    queue::Queue,
+    voltage::{R_FREE, R_SPAN, Tier, occupancy_bearable, occupancy_resistance},
+};
+use proptest::prelude::*;
+
+const TIERS: [Tier; 5] = [Tier::Bulk, Tier::Low, Tier::Normal, Tier::High, Tier::Critical];
+
+fn limit_laws() -> impl Strategy<Value = LimitLaw> {
+    (20.0..5000.0, 1.0..16.0, 1.0..1e5, 0.0..=1.0).prop_map(|(deadline_ms, min, span, share)| LimitLaw {
+        deadline_ms,
+        min,
+        max: min + span,
+        initial: min + span * share,
+    })
+}
+
+/// Windows of a route: completions as (latency, in flight), requests refused.
+fn windows() -> impl Strategy<Value = Vec<(Vec<(f64, f64)>, f64)>> {
+    let completion = (prop_oneof![0.0..100.0, 0.0..1e5], (1_u32..2000).prop_map(f64::from));
+    prop::collection::vec((prop::collection::vec(completion, 0..40), prop_oneof![Just(0.0), 0.0..500.0]), 1..60)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn the_limit_stays_within_its_bounds_whatever_is_measured(law in limit_laws(), windows in windows(), elapsed_ms in 0.0..2000.0) {
+        let mut limit = Limit::new(&law);
+        for (completions, refused) in windows {
+            let mut window = Window::default();
+            window.refused = refused;
+            for (latency_ms, in_flight) in completions {
+                window.complete(latency_ms, in_flight, &law);
+                limit.grow(latency_ms, in_flight, &law);
+                window.peak = window.peak.max(in_flight);
+            }
+            limit.tick(&window, elapsed_ms, &law);
+            prop_assert!((law.min..=law.max).contains(&limit.limit), "{}", limit.limit);
+            prop_assert!(limit.free_occupancy > 0.0 && limit.free_occupancy < 1.0);
+            prop_assert!(limit.rate() >= 0.0 && limit.rate().is_finite());
+            prop_assert!(limit.baseline_ms() >= 0.0 && limit.baseline_ms().is_finite());
+            prop_assert!(limit.full_house_ms(&law) > 0.0);
+        }
+    }
+
+    #[test]
+    fn a_window_is_the_mean_of_its_completions(latencies in prop::collection::vec(0.0..1e4, 1..100)) {
+        let mut window = Window::default();
+        let law = LimitLaw { deadline_ms: 500.0, min: 1.0, max: 10.0, initial: 5.0 };
+        for &latency_ms in &latencies {
+            window.complete(latency_ms, 1.0, &law);
+        }
+        let mean = latencies.iter().sum::<f64>() / latencies.len() as f64;
+        prop_assert_eq!(window.count(), latencies.len() as f64);
+        prop_assert!((window.mean_latency_ms() - mean).abs() <= 1e-9 * mean.max(1.0));
+    }
+
+    #[test]
+    fn a_tier_pushes_harder_than_the_one_below_whatever_the_keys(a in 0.0..1.0, b in 0.0..1.0, base in 0.1..1e4) {
+        for pair in TIERS.windows(2) {
+            prop_assert!(pair[0].voltage(a, base) < pair[1].voltage(b, base) + 1e-9, "{pair:?}");
+        }
+    }
+
+    #[test]
+    fn inside_a_tier_a_higher_level_pushes_harder_and_the_tier_is_recognised(level in 0.0..0.999, base in 0.1..1e4) {
+        for tier in TIERS {
+            prop_assert!(tier.voltage(level, base) < tier.voltage(level + 0.001, base));
+            prop_assert_eq!(Tier::of_voltage(tier.voltage(level.max(0.001), base), base), tier);
+        }
+    }
+
+    #[test]
+    fn occupancy_resists_more_the_fuller_the_house(u in 0.0..3.0, more in 0.0..1.0, u0 in 0.5..0.85) {
+        let r = occupancy_resistance(u, u0);
+        prop_assert!(r >= 0.0);
+        prop_assert!(occupancy_resistance(u + more, u0) >= r);
+        prop_assert!(u >= u0 || r <= R_FREE, "below the knee nobody is shed");
+    }
+
+    #[test]
+    fn the_bearable_occupancy_is_where_resistance_meets_the_voltage(v in 30.5..300.0, u0 in 0.5..0.85) {
+        const BASE: f64 = 10.0;
+        let u = occupancy_bearable(v, BASE, u0);
+        prop_assert!((BASE + occupancy_resistance(u, u0) - v).abs() < 1e-9);
+    }
+
+    #[test]
+    fn success_is_a_ratio_and_resists_only_below_one_half(outcomes in prop::collection::vec(any::<bool>(), 1..300)) {
+        let mut fault = Fault::default();
+        for succeeded in outcomes {
+            let before = fault.is_open();
+            let change = fault.observe(succeeded);
+            prop_assert!((0.0..=1.0).contains(&fault.success()));
+            prop_assert!((0.0..=R_FREE + R_SPAN).contains(&fault.resistance()));
+            prop_assert_eq!(fault.resistance() > 0.0, fault.success() < 0.5);
+            let expected = match (before, fault.is_open()) {
+                (false, true) => Change::Opened,
+                (true, false) => Change::Closed,
+                _ => Change::None,
+            };
+            prop_assert_eq!(change, expected, "what changed is told");
+        }
+    }
+
+    #[test]
+    fn an_open_breaker_is_probed_once_a_window(window_ms in 10.0..1000.0, asks in prop::collection::vec(0.0..300.0, 1..200)) {
+        let mut fault = Fault::default();
+        fault.open();
+        let (mut now_ms, mut last_ms) = (1e6, f64::NEG_INFINITY);
+        for step_ms in asks {
+            now_ms += step_ms;
+            let wait_ms = fault.next_probe_ms(now_ms, window_ms);
+            prop_assert!((0.0..=window_ms).contains(&wait_ms));
+            if fault.probe(now_ms, window_ms) {
+                prop_assert!(now_ms - last_ms >= window_ms);
+                last_ms = now_ms;
+            } else {
+                prop_assert!(now_ms - last_ms < window_ms);
+            }
+        }
+    }
+
+    #[test]
+    fn a_quantile_is_within_a_bucket_of_the_truth(mut latencies in prop::collection::vec(0.04..1e6, 1..500), q in 0.01..=1.0_f64) {
+        let mut histogram = Histogram::default();
+        for &latency_ms in &latencies {
+            histogram.record(latency_ms);
+        }
+        latencies.sort_by(f64::total_cmp);
+        let rank = (q * latencies.len() as f64).ceil().max(1.0) as usize - 1;
+        let (got, truth) = (histogram.quantile(q).unwrap(), latencies[rank]);
+        prop_assert!((got / truth - 1.0).abs() <= 0.26, "{got} for {truth}");
+    }
+
+    #[test]
+    fn a_queue_must_stand_before_it_counts(age_ms in 30.0..5000.0, step_ms in 1.0..50.0) {
+        const DEADLINE_MS: f64 = 500.0;
+        let mut queue = Queue::default();
+        let mut now_ms = 1e6;
+        queue.occupancy(0.0, DEADLINE_MS, now_ms);
+        let seen_empty_ms = now_ms;
+        for _ in 0..100 {
+            now_ms += step_ms;
+            let u = queue.occupancy(age_ms, DEADLINE_MS, now_ms);
+            if now_ms - seen_empty_ms < 200.0 {
+                prop_assert_eq!(u, 0.0, "a pause of the collector drains by itself");
+            } else {
+                prop_assert!(u > 0.0);
+            }
+        }
+        prop_assert_eq!(queue.occupancy(0.0, DEADLINE_MS, now_ms + 1.0), 0.0, "empty is empty");
+    }
+}
+
+#[test]
+fn a_collapsed_route_opens_and_a_few_successes_in_a_row_close_it() {
+    let mut fault = Fault::default();
+    let opened = (0..200).position(|_| fault.observe(false) == Change::Opened).expect("nothing but failures");
+    assert!(opened >= 19, "a handful of failures proves nothing: {opened}");
+    assert_eq!(fault.open(), Change::None, "it is open already");
+    let mut streak = 0;
+    while fault.is_open() {
+        streak += 1;
+        fault.observe(true);
+        assert!(streak < 20, "it never closes");
+    }
+    assert!(streak > 1);
+    assert_eq!(fault.resistance(), 0.0, "and is not throttled afterwards");
+}
+
+#[test]
+fn a_route_that_fails_half_the_time_keeps_its_breaker_closed() {
+    let mut fault = Fault::default();
+    for i in 0..10_000 {
+        fault.observe(i % 2 == 0);
+        assert!(!fault.is_open());
+    }
+}
+
+#[test]
+fn an_empty_histogram_has_no_quantiles_and_extremes_do_no_harm() {
+    let mut histogram = Histogram::default();
+    assert_eq!(histogram.quantile(0.5), None);
+    for latency_ms in [0.0, -1.0, f64::NAN, f64::INFINITY, 5e-324, f64::MAX] {
+        histogram.record(latency_ms);
+    }
+    assert!(histogram.quantile(1.0).is_some_and(f64::is_finite));
+    for _ in 0..100_000 {
+        histogram.record(10.0);
+    }
+    let median = histogram.quantile(0.5).unwrap();
+    assert!((8.0..12.5).contains(&median), "{median}");
+}

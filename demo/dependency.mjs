@@ -1,6 +1,6 @@
 // The dependency, a process of its own: prices orders and seals the answer. Told to, it turns zombie, and heals.
 import { createServer } from 'node:http'
-import { leaveWithParent, readJson, sealOf } from './http.mjs'
+import { KEEP_ALIVE_MS, leaveWithParent, readJson, sealOf } from './http.mjs'
 import { createRandom, DEPENDENCY } from './plan.mjs'
 
 let state = DEPENDENCY.healthy
@@ -59,4 +59,5 @@ process.on('message', (message) => {
   }
 })
 leaveWithParent()
+server.keepAliveTimeout = KEEP_ALIVE_MS
 server.listen(0, '127.0.0.1', () => process.send({ type: 'ready', port: server.address().port }))

@@ -38,7 +38,11 @@ export function createClient(port, maxSockets) {
         },
         (response) => readJson(response).then((json) => resolve({ status: response.statusCode, json }), reject),
       )
-      const timer = setTimeout(() => outgoing.destroy(timeoutError(timeoutMs)), timeoutMs)
+      // Whatever the connection makes of being cut off, it was the time that ran out.
+      const timer = setTimeout(() => {
+        reject(timeoutError(timeoutMs))
+        outgoing.destroy()
+      }, timeoutMs)
       const clear = () => clearTimeout(timer)
       promise.then(clear, clear)
       outgoing.on('error', reject)
@@ -63,6 +67,9 @@ function deferred() {
 
 /** Now, ms since the epoch, with fractions: comparable between processes of one machine. */
 export const nowMs = () => performance.timeOrigin + performance.now()
+
+/** Longer than a run: a connection that the server closes while the client reuses it would look like a fault. */
+export const KEEP_ALIVE_MS = 600_000
 
 /** A child must not outlive who started it. */
 export const leaveWithParent = () => process.on('disconnect', () => process.exit(0))

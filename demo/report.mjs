@@ -38,7 +38,7 @@ function stepOf(range, most = 5) {
 }
 
 /** A chart of lines over the time of a run; `marks` are horizontal lines with a name. */
-function chart({ plan, series, unit, marks = [] }) {
+function chart({ plan, title, series, unit, marks = [] }) {
   const highest = Math.max(1, ...series.flatMap(({ points }) => points.map(([, y]) => y)), ...marks.map(({ y }) => y))
   const step = stepOf(highest)
   const top = Math.ceil(highest / step) * step
@@ -65,10 +65,8 @@ function chart({ plan, series, unit, marks = [] }) {
   for (const { id, name, points } of series) {
     parts.push(`<polyline class="${id}" points="${points.map(([at, value]) => `${x(at)},${y(value)}`).join(' ')}"/>`)
     for (const [at, value] of points) {
-      const title = `${name}, ${(at / 1000).toFixed(1)} s: ${Math.round(value * 10) / 10} ${unit}`
-      parts.push(
-        `<circle class="dot" cx="${x(at)}" cy="${y(value)}" r="4"><title>${escapeHtml(title)}</title></circle>`,
-      )
+      const tip = `${name}, ${(at / 1000).toFixed(1)} s: ${Math.round(value * 10) / 10} ${unit}`
+      parts.push(`<circle class="dot" cx="${x(at)}" cy="${y(value)}" r="4"><title>${escapeHtml(tip)}</title></circle>`)
     }
   }
   if (series.length > 1) {
@@ -78,7 +76,7 @@ function chart({ plan, series, unit, marks = [] }) {
       parts.push(`<text x="${right + 30}" y="${at}">${escapeHtml(name)}</text>`)
     }
   }
-  return `<div class="scroll"><svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img">${parts.join('\n')}</svg></div>`
+  return `<div class="scroll"><svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escapeHtml(title)}">${parts.join('\n')}</svg></div>`
 }
 
 function table([head, ...rows]) {
@@ -113,14 +111,14 @@ behind Atrion. Everything here was measured in one run of the demo, Node ${escap
 ${table(comparison)}
 <h2>Resistance of the route, Ω</h2>
 <p>A request flows when its voltage is above R. A line that R has risen above is a class that is being refused.</p>
-${chart({ plan, series: [resistance], unit: 'Ω', marks })}
+${chart({ plan, title: 'Resistance over time', series: [resistance], unit: 'Ω', marks })}
 ${table(order)}
 <h2>Good answers, by the second in which the request arrived</h2>
 <p>Right, and within the deadline.</p>
-${chart({ plan, series: perSecond(runs, plan, ({ outcome }) => outcome === 'good'), unit: 'requests' })}
+${chart({ plan, title: 'Good answers a second', series: perSecond(runs, plan, ({ outcome }) => outcome === 'good'), unit: 'requests' })}
 <h2>Requests wasted, by the second in which they arrived</h2>
 <p>Sent to the dependency, and answered wrong, late or never.</p>
-${chart({ plan, series: perSecond(runs, plan, isWasted), unit: 'requests' })}
+${chart({ plan, title: 'Requests wasted a second', series: perSecond(runs, plan, isWasted), unit: 'requests' })}
 <h2>Settings</h2>
 <dl>${settings.map(([what, text]) => `<dt>${escapeHtml(what)}</dt><dd>${escapeHtml(text)}</dd>`).join('\n')}</dl>
 </body></html>

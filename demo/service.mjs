@@ -3,7 +3,7 @@
 // the plan.
 import { createServer } from 'node:http'
 import { AtrionGuard, ClassicGuard, Refusal } from './guards.mjs'
-import { createClient, leaveWithParent, nowMs, readJson, sealOf } from './http.mjs'
+import { createClient, KEEP_ALIVE_MS, leaveWithParent, nowMs, readJson, sealOf } from './http.mjs'
 import { CALL_TIMEOUT_MS, POOL_SIZE } from './plan.mjs'
 
 const SAMPLE_EVERY_MS = 100
@@ -65,4 +65,5 @@ process.on('message', async ({ type }) => {
   process.send({ type: 'stopped' }, () => process.exit(0))
 })
 leaveWithParent()
+server.keepAliveTimeout = KEEP_ALIVE_MS
 server.listen(0, '127.0.0.1', () => process.send({ type: 'ready', port: server.address().port, engine: guard.engine }))

@@ -287,11 +287,12 @@ impl Guard {
             let succeeded = outcome == Outcome::Success;
             let latency_ms = (now_ms - permit.admitted_ms).max(0.0);
             let in_flight = f64::from(permit.in_flight);
+            let gap_ms = (now_ms - self.completed_ms).max(0.0);
             self.completed_ms = now_ms;
             self.window.complete(latency_ms, in_flight, &law.limit);
             self.latency.record(latency_ms);
             if succeeded {
-                self.limit.grow(latency_ms, in_flight, &law.limit);
+                self.limit.grow(gap_ms, f64::from(self.in_flight), &law.limit);
             } else {
                 self.counts.failures += 1;
                 self.window_failures += 1.0;

@@ -7,7 +7,7 @@
 //! W* = max(s·τ·D, m·b)                    what it may wait: a share τ of the deadline D; never less than m times the
 //!                                         route's own service time b, or the servers would idle
 //! L = μ·W*,  u = n/L                      the limit, and the occupancy that R follows at every admission
-//! u₀ = max(0.55, (μ·b·h + 1)/L)              shedding starts above the knee μ·b, where every server has work
+//! u₀ = max(0.62, (μ·b·h + 1)/L)              shedding starts above the knee μ·b, where every server has work
 //! ```
 //!
 //! μ is the rate of completions. Where there is a queue that rate *is* the capacity, whatever the service time and the
@@ -21,7 +21,7 @@
 //! by significance, never by a hunch: slope ≈ 0 is *free* (b is the latency itself, the limit follows the use), slope
 //! ≈ W/n is *queueing* (the law above). Until one is proven the limit is not lowered below where it started.
 //!
-//! **Is the limit too low?** While it binds, every 1.5 s it is raised by 30 % for three windows. Where servers had idled, answers
+//! **Is the limit too low?** While it binds, every 1.5 s it is raised by 30 % for four windows. Where servers had idled, answers
 //! come faster by as much and no later: then b was too small, and is what the latency is. Where they had not, answers only
 //! come later, and nothing is concluded. (BBR probes for bandwidth so: Cardwell et al., 2016.)
 //!
@@ -45,7 +45,7 @@ const HEADROOM: f64 = 1.3;
 /// h: shedding starts this far above the knee: service times vary, and a server that idles is goodput lost.
 const KNEE_MARGIN: f64 = 1.15;
 /// u₀: the share of a full house that never sheds.
-const FREE_OCCUPANCY: f64 = 0.55;
+const FREE_OCCUPANCY: f64 = 0.62;
 /// u₀ never exceeds this: the bands need room.
 const CROWDED_OCCUPANCY: f64 = 0.85;
 /// Answers slower than this share of the deadline are the tail, which may hold …
@@ -74,12 +74,12 @@ const PROOF_SPREAD: f64 = 0.25;
 /// While the limit binds it is probed upwards by PROBE_GAIN once every PROBE_EVERY windows, for one window and the PROBE_WINDOWS it is judged by …
 const PROBE_GAIN: f64 = 1.3;
 const PROBE_EVERY: u32 = 15;
-const PROBE_WINDOWS: u32 = 2;
+const PROBE_WINDOWS: u32 = 3;
 /// Standard deviations of a window's rate that a rise must exceed.
-const PROBE_CERTAINTY: f64 = 1.1;
+const PROBE_CERTAINTY: f64 = 1.6;
 /// … and was too low when the rate followed by more than this share, and latency by less.
-const PROBE_RATE_UP: f64 = 1.15;
-const PROBE_LATENCY_UP: f64 = 1.08;
+const PROBE_RATE_UP: f64 = 1.18;
+const PROBE_LATENCY_UP: f64 = 1.05;
 /// b found so is no more than this share of the deadline.
 const PROBED_CEILING: f64 = 0.5;
 /// How much a window counts in what the probe is compared with.
@@ -93,9 +93,13 @@ const MAX_DISPERSION: f64 = 6.0;
 const DISPERSION_GAIN: f64 = 0.15;
 /// A capacity that is not in use is forgotten with this factor a window (half-life 35 s at 100 ms).
 const RATE_FORGETTING: f64 = 0.998;
-/// The limit grows by this much a completion, doubling or better each round trip, while answers are faster than this share of the deadline.
+/// Without a full house behind it, the limit falls no further than this in a window: a burst is not a loss of capacity.
+const GENTLE_FALL: f64 = 0.8;
+/// The limit grows by this much a completion while answers are faster than this share of the deadline.
 const GROWTH_SHARE: f64 = 0.2;
 const GROWTH: f64 = 2.0;
+/// How much the time between two completions counts in the present pace.
+const GAP_GAIN: f64 = 0.0625;
 
 /// What is known of how latency depends on work in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -282,6 +286,8 @@ pub struct Limit {
     probe: Probe,
     /// b as the last probe found it, ms; 0 when that did not find the limit too low.
     probed_ms: Millis,
+    /// Smoothed time between completions, ms.
+    gap_ms: Millis,
     /// The last window met no resistance.
     unpressed: bool,
     /// Index of dispersion of completions, ≥ 1: how much more than Poisson's they vary.
@@ -306,6 +312,7 @@ impl Limit {
             regression: Regression::default(),
             probe: Probe::default(),
             probed_ms: 0.0,
+            gap_ms: 0.0,
             unpressed: true,
             dispersion: 1.0,
             regime: Regime::Unknown,
@@ -332,11 +339,14 @@ impl Limit {
         (self.tail_factor * WAIT_SHARE * law.deadline_ms).max(HEADROOM * self.baseline_ms.max(self.probed_ms))
     }
 
-    /// Slow start, at the pace of the route itself: one more for every answer that was quick although the house was
-    /// half full. Doubles once a round trip, like TCP's.
+    /// Slow start, at the pace of the route itself: while the house is half full and the present pace of completions would
+    /// still carry what is in flight quickly, every completion makes room for more. Doubles in a round trip, like TCP's, and
+    /// stops without waiting for a latency that would tell too late.
     #[inline]
-    pub fn grow(&mut self, latency_ms: Millis, in_flight: f64, law: &LimitLaw) {
-        if self.unpressed && in_flight * 2.0 >= self.limit && latency_ms < GROWTH_SHARE * law.deadline_ms {
+    pub fn grow(&mut self, gap_ms: Millis, in_flight: f64, law: &LimitLaw) {
+        self.gap_ms += (gap_ms.min(law.deadline_ms) - self.gap_ms) * GAP_GAIN;
+        let quick = in_flight * self.gap_ms < GROWTH_SHARE * law.deadline_ms;
+        if self.unpressed && quick && in_flight * 2.0 >= self.limit {
             self.limit = (self.limit + GROWTH).min(law.max);
         }
     }
@@ -367,7 +377,13 @@ impl Limit {
         let pressed = w.refused > 0.0 || latency > 0.5 * WAIT_SHARE * law.deadline_ms;
         self.unpressed = !pressed;
         let unproven = self.regime == Regime::Unknown;
-        let floor = if unproven || !pressed { self.limit.min(law.initial.max(w.peak * 2.0)) } else { 0.0 };
+        let floor = if unproven || !pressed {
+            self.limit.min(law.initial.max(w.peak * 2.0))
+        } else if latency < self.full_house_ms(law) {
+            self.limit * GENTLE_FALL
+        } else {
+            0.0
+        };
         self.limit = wanted.max(floor).clamp(law.min, law.max);
         let knee = self.rate * self.baseline_ms;
         self.free_occupancy = ((knee * KNEE_MARGIN + 1.0) / self.limit).clamp(FREE_OCCUPANCY, CROWDED_OCCUPANCY);

@@ -64,7 +64,7 @@ impl Queue {
             return 0.0;
         }
         let excused_ms = if paused { gap_ms } else { 0.0 };
-        self.pause_ms = (self.pause_ms * FORGIVENESS_MS / (gap_ms + FORGIVENESS_MS)).max(excused_ms).min(age_ms);
+        self.pause_ms = (self.pause_ms * FORGIVENESS_MS / (gap_ms + FORGIVENESS_MS)).max(excused_ms);
         if now_ms - self.empty_ms < STANDING_MS.min(STANDING_SHARE * deadline_ms) {
             return 0.0;
         }

@@ -40,7 +40,7 @@ pub const R_SPAN: Ohms = 170.0;
 
 /// Bands of the tiers on the ramp, in x: 0 is where shedding starts, 1 the full house. Normal is the widest, because
 /// most requests are; critical starts to be shed only past the full house.
-const BANDS: [(f64, f64); TIERS] = [(0.0, 0.14), (0.14, 0.28), (0.28, 0.6), (0.6, 0.78), (1.2, 1.5)];
+const BANDS: [(f64, f64); TIERS] = [(0.0, 0.14), (0.14, 0.28), (0.28, 0.6), (0.6, 0.78), (1.25, 1.6)];
 
 impl Tier {
     /// The tier of that number, 0 (bulk) to 4 (critical).

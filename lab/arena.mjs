@@ -5,6 +5,7 @@ import { arch, availableParallelism, cpus, platform } from 'node:os'
 import { parseArgs } from 'node:util'
 import { CONTESTANTS, CONTROLS } from './contestants/index.mjs'
 import { playAll } from './crew.mjs'
+import { playReal, REAL_CONTESTANTS, REAL_SCENARIOS } from './real/real.mjs'
 import { page } from './report/page.mjs'
 import { details, scoreboard, shortfalls } from './report/scoreboard.mjs'
 import { SCENARIOS } from './scenarios/index.mjs'
@@ -17,18 +18,22 @@ Plays overload scenarios in virtual time, each against every contestant, and pri
   --only <pattern>      scenarios whose name matches (a regular expression, or a plain part of a name)
   --contestant <name>   this contestant alone; may be repeated
                         (${[...CONTESTANTS, ...CONTROLS].map((entrant) => entrant.id).join(', ')})
+  --real                the real plant instead: a node:http server and its clients in processes of their own,
+                        over loopback; under 8 minutes, best with nothing else running
+                        (${REAL_CONTESTANTS.map((entrant) => entrant.id).join(', ')})
   --seed <n>            another draw of the same scenarios (default 1)
   --verbose             every figure of every run
   --list                the scenarios and what each shows
   --json                the record on stdout instead of the scoreboard
   --help                this
 
-Writes lab/record/arena.json and lab/record/arena.html, unless narrowed by --only or --contestant.
+Writes lab/record/arena.json and arena.html (real.json and real.html), unless narrowed by --only or --contestant.
 Exits with 1 when Atrion misses a wanted figure, or a control that must fail does not.`
 
 const { values: flags } = parseArgs({
   options: {
     only: { type: 'string' },
+    real: { type: 'boolean', default: false },
     contestant: { type: 'string', multiple: true },
     seed: { type: 'string', default: '1' },
     verbose: { type: 'boolean', default: false },
@@ -43,9 +48,11 @@ const fail = (message) => {
   process.exit(2)
 }
 
+const scenariosInPlay = flags.real ? REAL_SCENARIOS : SCENARIOS
+
 function chosenScenarios() {
-  if (flags.only === undefined) return SCENARIOS
-  const exact = SCENARIOS.filter((scenario) => scenario.name === flags.only)
+  if (flags.only === undefined) return scenariosInPlay
+  const exact = scenariosInPlay.filter((scenario) => scenario.name === flags.only)
   if (exact.length > 0) return exact
   let pattern
   try {
@@ -53,12 +60,12 @@ function chosenScenarios() {
   } catch (error) {
     return fail(`--only: ${error.message}`)
   }
-  const chosen = SCENARIOS.filter((scenario) => pattern.test(scenario.name))
+  const chosen = scenariosInPlay.filter((scenario) => pattern.test(scenario.name))
   return chosen.length > 0 ? chosen : fail(`No scenario matches '${flags.only}'; --list shows them all.`)
 }
 
 function chosenEntrants() {
-  const everyone = [...CONTESTANTS, ...CONTROLS]
+  const everyone = flags.real ? REAL_CONTESTANTS : [...CONTESTANTS, ...CONTROLS]
   if (flags.contestant === undefined) return everyone
   return flags.contestant.map(
     (id) =>
@@ -79,9 +86,32 @@ function showProgress(done, total, task) {
   else if (done === total || done % Math.ceil(total / 10) === 0) process.stderr.write(`${line}\n`)
 }
 
+async function inReality(scenarios, entrants, seed) {
+  return playReal({ scenarios, ids: entrants.map((entrant) => entrant.id), seed, onProgress: showProgress })
+}
+
+async function inVirtualTime(scenarios, entrants, seed) {
+  const tasks = scenarios
+    .flatMap((scenario) => entrants.map((entrant) => ({ scenario, entrant })))
+    .sort((a, b) => weight(b.scenario, b.entrant) - weight(a.scenario, a.entrant))
+    .map(({ scenario, entrant }) => ({ scenario: scenario.name, contestant: entrant.id, seed }))
+  const answers = await playAll(tasks, showProgress)
+  const rows = scenarios.map(({ name, shows, overload, windows, durationS }) => ({
+    scenario: name,
+    shows,
+    overload: overload === true,
+    durationS,
+    windows: windows ?? {},
+    results: Object.fromEntries(
+      answers.filter((a) => a.task.scenario === name && a.result).map((a) => [a.task.contestant, a.result]),
+    ),
+  }))
+  return { rows, broken: answers.filter((answer) => answer.error !== undefined) }
+}
+
 async function main() {
   if (flags.help) return console.log(HELP)
-  if (flags.list) return console.log(SCENARIOS.map((s) => `${s.name.padEnd(22)} ${s.shows}`).join('\n'))
+  if (flags.list) return console.log(scenariosInPlay.map((s) => `${s.name.padEnd(22)} ${s.shows}`).join('\n'))
   const seed = Number(flags.seed)
   if (!Number.isInteger(seed) || seed < 0) fail(`--seed wants a whole number, not '${flags.seed}'.`)
 
@@ -95,28 +125,13 @@ async function main() {
   })
   if (entrants.length === 0) fail(absent.map(({ id, reason }) => `${id} cannot take part: ${reason}`).join('\n'))
 
-  const tasks = scenarios
-    .flatMap((scenario) => entrants.map((entrant) => ({ scenario, entrant })))
-    .sort((a, b) => weight(b.scenario, b.entrant) - weight(a.scenario, a.entrant))
-    .map(({ scenario, entrant }) => ({ scenario: scenario.name, contestant: entrant.id, seed }))
-  const answers = await playAll(tasks, showProgress)
-  const broken = answers.filter((answer) => answer.error !== undefined)
-
-  const rows = scenarios.map(({ name, shows, overload, windows, durationS }) => ({
-    scenario: name,
-    shows,
-    overload: overload === true,
-    durationS,
-    windows: windows ?? {},
-    results: Object.fromEntries(
-      answers.filter((a) => a.task.scenario === name && a.result).map((a) => [a.task.contestant, a.result]),
-    ),
-  }))
+  const { rows, broken } = await (flags.real ? inReality : inVirtualTime)(scenarios, entrants, seed)
   const ids = entrants.filter((entrant) => entrant.control !== true).map((entrant) => entrant.id)
   const controls = entrants.filter((entrant) => entrant.control === true).map((entrant) => entrant.id)
   const seconds = (performance.now() - startedMs) / 1000
   const passed = controlsThatPassed(rows)
   const record = {
+    plant: flags.real ? 'real' : 'virtual',
     seed,
     machine: {
       cpu: cpus()[0]?.model ?? 'unknown',
@@ -167,9 +182,10 @@ function report({ rows, ids, controls, absent, controlsThatPassed: passed }, sec
 function write(record) {
   const folder = new URL('./record/', import.meta.url)
   mkdirSync(folder, { recursive: true })
-  writeFileSync(new URL('arena.json', folder), JSON.stringify(record))
-  writeFileSync(new URL('arena.html', folder), page(record))
-  if (!flags.json) console.log('Written: lab/record/arena.json, lab/record/arena.html')
+  const name = flags.real ? 'real' : 'arena'
+  writeFileSync(new URL(`${name}.json`, folder), JSON.stringify(record))
+  writeFileSync(new URL(`${name}.html`, folder), page(record))
+  if (!flags.json) console.log(`Written: lab/record/${name}.json, lab/record/${name}.html`)
 }
 
 await main()

@@ -42,6 +42,8 @@ const KEY = [
   ...TIERS.map((tier) => [tier, `<path class="line ${tier}" d="M0 5H28"/>`, `share of ${tier} requests served`]),
 ]
 
+const PLANT = { virtual: 'in virtual time', real: 'node:http and its clients in processes of their own, over loopback' }
+
 const percent = (share) => (Number.isFinite(share) ? `${(100 * share).toFixed(1)}` : '–')
 
 function board({ rows, ids, controls }) {
@@ -113,7 +115,7 @@ export function page(record) {
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>Atrion: the arena</title><style>${STYLE}</style></head><body>
 <h1>The arena</h1>
-<p>Overload controllers in the same traffic on the same plants, in virtual time. Each cell is goodput as a share of the
+<p>Overload controllers in the same traffic on the same plants, ${PLANT[record.plant]}. Each cell is goodput as a share of the
 ceiling / success of the critical tier, in per cent; <span class="won">marked</span> where no contestant does better
 (within 1 and 0.5 points). Seed ${record.seed}, Node ${record.node}.</p>
 ${board(record)}

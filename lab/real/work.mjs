@@ -1,0 +1,52 @@
+import { pbkdf2Sync } from 'node:crypto'
+import { exponential, stream } from '../driver/random.mjs'
+
+/**
+ * @typedef {object} RealPlant
+ * @property {'cpu' | 'pool'} kind
+ * @property {number} serviceMs mean
+ * @property {number} deadlineMs
+ * @property {number} [rounds] cpu: rounds of hashing that take about serviceMs here
+ * @property {number} [workers] pool: how many work at once
+ */
+
+/** Hashes; the thread is busy for the while. */
+export const hash = (rounds) => pbkdf2Sync('password', 'salt', rounds, 32, 'sha256')
+
+/** Rounds of hashing that take this long on this machine: the median of several tries. */
+export function roundsFor(ms) {
+  const PROBE = 20_000
+  hash(PROBE)
+  const tries = Array.from({ length: 21 }, () => {
+    const startMs = performance.now()
+    hash(PROBE)
+    return performance.now() - startMs
+  }).sort((a, b) => a - b)
+  return Math.max(1, Math.round((PROBE * ms) / tries[10]))
+}
+
+/**
+ * The handler's work.
+ * @param {RealPlant} plant
+ * @returns {() => Promise<void> | void}
+ */
+export function workOf(plant) {
+  if (plant.kind === 'cpu') return () => void hash(plant.rounds)
+  const uniform = stream('real/service')
+  const waiting = []
+  let free = plant.workers
+  const begin = (done) => {
+    setTimeout(() => {
+      const next = waiting.shift()
+      if (next === undefined) free += 1
+      else begin(next)
+      done()
+    }, plant.serviceMs * exponential(uniform))
+  }
+  return () =>
+    new Promise((done) => {
+      if (free === 0) return void waiting.push(done)
+      free -= 1
+      begin(done)
+    })
+}

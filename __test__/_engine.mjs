@@ -92,7 +92,7 @@ export const HOSTILE_NAMES = [
   'undefined',
   'NaN',
   '\n',
-  '${7*7}',
+  '{{7*7}}',
   '../../etc/passwd',
   "' OR 1=1 --",
   'x'.repeat(1 << 20),

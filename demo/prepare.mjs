@@ -17,10 +17,16 @@ function run(what, command, args) {
   return status === 0
 }
 
+/** A lock file that does not name the packages of every platform is refused by `npm ci`; `npm install` goes by it still. */
+function install() {
+  const quiet = ['--no-audit', '--no-fund', '--loglevel=error']
+  return run('Installing', 'npm', ['ci', ...quiet]) || run('Once more', 'npm', ['install', '--no-save', ...quiet])
+}
+
 /** @throws Error saying what is missing and what would mend it */
 export function prepare() {
-  if (!has('node_modules/opossum') && !run('Installing what is missing', 'npm', ['ci'])) {
-    throw new Error('npm ci failed; the demo needs the development dependencies of this package')
+  if (!has('node_modules/opossum') && !install()) {
+    throw new Error('npm could not install the development dependencies of this package, and the demo needs them')
   }
   if (!has('dist/index.cjs') && !run('Building the TypeScript face', 'node', ['scripts/build.mjs', 'ts'])) {
     throw new Error('the TypeScript face could not be built: `npm run build:ts` says why')

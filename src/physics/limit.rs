@@ -14,7 +14,7 @@
 //! number of servers, so the law needs no baseline and cannot learn an overload as normal: slower service lowers μ, and
 //! with it L, and the wait stays where it was, at τ·D.
 //!
-//! s, in [0.7, 1], follows the tail: when more than 1 % of answers take longer than 0.65·D it shrinks, else it returns.
+//! s, in [0.7, 1], follows the tail: when more than 1 % of answers take longer than 0.66·D it shrinks, else it returns.
 //!
 //! **Is latency mine to change?** Behind a dependency without a queue of its own, latency does not depend on n, and no
 //! limit would improve it. So every completion pairs the n it met with the latency it saw, and a regression decides,
@@ -39,7 +39,7 @@ use crate::units::Millis;
 
 /// τ: share of the deadline a newcomer may be made to wait. Breakwater defends 40 %; what is left covers the service
 /// itself, and the top tier's reach past the full house.
-pub const WAIT_SHARE: f64 = 0.36;
+pub const WAIT_SHARE: f64 = 0.35;
 /// m: the limit over what keeps the servers busy.
 const HEADROOM: f64 = 1.3;
 /// h: shedding starts this far above the knee: service times vary, and a server that idles is goodput lost.
@@ -49,7 +49,7 @@ const FREE_OCCUPANCY: f64 = 0.62;
 /// u₀ never exceeds this: the bands need room.
 const CROWDED_OCCUPANCY: f64 = 0.85;
 /// Answers slower than this share of the deadline are the tail, which may hold …
-const TAIL_SHARE: f64 = 0.68;
+const TAIL_SHARE: f64 = 0.66;
 /// … this share of all.
 const TAIL_TOLERANCE: f64 = 0.01;
 /// s shrinks by up to the first share of itself a window, in proportion to the excess, and returns by the second.
@@ -81,7 +81,7 @@ const PROBE_CERTAINTY: f64 = 1.6;
 const PROBE_RATE_UP: f64 = 1.18;
 const PROBE_LATENCY_UP: f64 = 1.05;
 /// b found so is no more than this share of the deadline.
-const PROBED_CEILING: f64 = 0.5;
+const PROBED_CEILING: f64 = 0.35;
 /// How much a window counts in what the probe is compared with.
 const REFERENCE_GAIN: f64 = 0.3;
 /// How much of a new rate is believed when it is within the noise of counting, and when it is not.
@@ -373,7 +373,8 @@ impl Limit {
         {
             self.probed_ms = if too_low { latency.min(PROBED_CEILING * law.deadline_ms) } else { 0.0 };
         }
-        let wanted = self.rate * self.full_house_ms(law) * self.probe.gain();
+        let gain = if self.probed_ms > 0.0 { 1.0 } else { self.probe.gain() };
+        let wanted = self.rate * self.full_house_ms(law) * gain;
         let pressed = w.refused > 0.0 || latency > 0.5 * WAIT_SHARE * law.deadline_ms;
         self.unpressed = !pressed;
         let unproven = self.regime == Regime::Unknown;

@@ -17,11 +17,9 @@ function run(what, command, args) {
   return status === 0
 }
 
-/** A lock file that does not name the packages of every platform is refused by `npm ci`; `npm install` goes by it still. */
-function install() {
-  const quiet = ['--no-audit', '--no-fund', '--loglevel=error']
-  return run('Installing', 'npm', ['ci', ...quiet]) || run('Once more', 'npm', ['install', '--no-save', ...quiet])
-}
+/** Not `npm ci`: it refuses a lock file that does not name every platform's packages, at length. Both go by the lock. */
+const install = () =>
+  run('Installing what is missing', 'npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'])
 
 /** @throws Error saying what is missing and what would mend it */
 export function prepare() {

@@ -1,13 +1,15 @@
 //! A decision on a warm route allocates nothing, whatever the mode and whatever is decided.
 #![allow(unsafe_code, reason = "counting allocations takes an allocator, whose trait is unsafe")]
 
+mod common;
+
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
 };
 
 use atrion::{
-    engine::{Ask, Engine, Handle, Limits, Name, Outcome, Push, Slot},
+    engine::{Engine, Handle, Limits, Name, Outcome, Slot},
     physics::{law::Law, mode::Mode, pressure::Sample, voltage::Tier},
 };
 
@@ -124,7 +126,7 @@ fn the_closed_loop_decides_without_allocating_once_it_has_seen_its_peak() {
                 failed += u32::from(outcome == Outcome::Failure);
                 handle.release(permit, outcome, now_ms, |_, _, _| {});
             }
-            let ask = Ask { push: Push::Tier(TIERS[i % 5], None), process_occupancy: 0.0 };
+            let ask = common::ask(TIERS[i % 5], None);
             handle
                 .acquire(slots[i % 2], ask, 0.0, now_ms, |answer, _| {
                     *(if answer.permit.is_some() { &mut admitted } else { &mut refused }) += 1;

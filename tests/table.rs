@@ -1,10 +1,12 @@
 //! The table of routes: who is evicted, in which order, and who hears of it.
 #![allow(clippy::float_cmp, reason = "where an answer is exact, that is what is asserted")]
 
+mod common;
+
 use std::sync::Arc;
 
 use atrion::{
-    engine::{Ask, ENTRY_BYTES, Engine, Evicted, Handle, Limits, Name, Outcome, Push, Slot},
+    engine::{ENTRY_BYTES, Engine, Evicted, Handle, Limits, Name, Outcome, Slot},
     physics::{law::Law, mode::Mode, pressure::Sample, voltage::Tier},
 };
 use proptest::prelude::*;
@@ -217,7 +219,7 @@ fn a_route_with_work_in_flight_is_spared() {
     let mut handle = Handle::new(Arc::clone(&engine));
     let busy = handle.intern(name(0), 0.0);
     let mut permit = None;
-    let ask = Ask { push: Push::Tier(Tier::Normal, Some(0.5)), process_occupancy: 0.0 };
+    let ask = common::ask(Tier::Normal, Some(0.5));
     handle.acquire(busy, ask, 0.0, 0.0, |answer, _| permit = answer.permit).unwrap();
     handle.intern(name(1), 0.0);
     handle.intern(name(2), 0.0);

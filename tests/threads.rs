@@ -1,6 +1,8 @@
 //! One engine, two threads, fewer places than routes: a stale slot is never decided on, and it is shown that there were some.
 #![allow(clippy::float_cmp, reason = "where an answer is exact, that is what is asserted")]
 
+mod common;
+
 use std::{
     sync::{
         Arc, Barrier,
@@ -10,7 +12,7 @@ use std::{
 };
 
 use atrion::{
-    engine::{Ask, Engine, Evicted, Handle, Limits, Name, Outcome, Push, Slot},
+    engine::{Engine, Evicted, Handle, Limits, Name, Outcome, Slot},
     physics::{law::Law, pressure::Sample, voltage::Tier},
 };
 
@@ -142,7 +144,7 @@ fn permits_of_two_threads_on_one_route_all_come_back() {
             scope.spawn(|| {
                 let mut handle = Handle::new(Arc::clone(&engine));
                 let slot = handle.intern(Name::from("shared"), 0.0);
-                let ask = Ask { push: Push::Tier(Tier::Critical, Some(0.5)), process_occupancy: 0.0 };
+                let ask = common::ask(Tier::Critical, Some(0.5));
                 start.wait();
                 for request in 0..PATIENCE {
                     if request >= REQUESTS && crowded.load(Ordering::Relaxed) {

@@ -6,10 +6,12 @@ mod common;
 use atrion::{
     physics::{
         law::Law,
+        magnitude,
         mode::Mode,
         pressure::Sample,
         retry::retry_after_ms,
         tick::{Order, RouteState},
+        tuner::recovery_point,
     },
     units::MAX_RESISTANCE,
 };
@@ -83,7 +85,12 @@ proptest! {
                         prop_assert_eq!(state.recovery_started_ms, now_ms);
                     }
                 }
-                Mode::CircuitBreaker => prop_assert_eq!(state.recovery_started_ms, before.recovery_started_ms),
+                Mode::CircuitBreaker => {
+                    let healed = state.scar < law.scar_factor && magnitude(state.pressure) < law.critical_pressure;
+                    let low = state.resistance < recovery_point(&law, state.break_point(&law));
+                    prop_assert_eq!(state.mode == Mode::Operational, healed || low);
+                    prop_assert_eq!(state.recovery_started_ms, before.recovery_started_ms);
+                }
             }
         }
     }

@@ -1,9 +1,13 @@
 //! Laws, samples and schedules to try the physics with.
 #![allow(dead_code, reason = "each test binary takes what it needs")]
 
-use atrion::physics::{
-    law::{Law, TunerLaw},
-    pressure::Sample,
+use atrion::{
+    engine::{Ask, Push},
+    physics::{
+        law::{Law, TunerLaw},
+        pressure::Sample,
+        voltage::Tier,
+    },
 };
 use proptest::prelude::*;
 
@@ -79,4 +83,9 @@ pub fn runs() -> impl Strategy<Value = Vec<(Sample, f64)>> {
 /// Is this component of a sample noise?
 pub fn is_noise(x: f64) -> bool {
     !(x.is_finite() && x >= 0.0)
+}
+
+/// A request for a permit in a process that is short of nothing.
+pub fn ask(tier: Tier, level: Option<f64>) -> Ask {
+    Ask { push: Push::Tier(tier, level), process_occupancy: 0.0, queue_place: 0.0 }
 }

@@ -42,7 +42,7 @@ export const REAL_SCENARIOS = [
 ]
 
 /** A run's log, whose ceiling is what the plant was measured to do, less what refusing the rest costs. */
-class RealView extends RunView {
+export class RealView extends RunView {
   #measured
 
   /** @param {{ capacityPerS: number, rejectCost: number }} measured */
@@ -61,7 +61,7 @@ class RealView extends RunView {
 }
 
 /** A child process that answers one message with one message. */
-function child(module) {
+export function child(module) {
   const process = fork(new URL(module, import.meta.url), {
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
@@ -96,7 +96,8 @@ async function meet(contestant, plant, capacityPerS, task) {
   const clients = child('./generator.mjs')
   try {
     const { port, name, settings } = await server.ask({ contestant, plant, capacityPerS })
-    return { name, settings, ...(await clients.ask({ ...task, port })) }
+    const answer = await clients.ask({ ...task, port })
+    return { name, settings, ...answer, drawn: await server.ask('drawn') }
   } finally {
     await Promise.all([clients.end(), server.end()])
   }
@@ -105,10 +106,17 @@ async function meet(contestant, plant, capacityPerS, task) {
 /** What the plant does alone, and what a refusal costs as a share of a service. */
 async function measure(plant, pooled) {
   const told = { kind: 'closed', pooled, seconds: 1.5 }
+  // A pool's work leaves the loop idle: its capacity is known, and refusing takes nothing from it.
+  if (plant.kind === 'pool') return { capacityPerS: (plant.workers * 1000) / plant.serviceMs, rejectCost: 0 }
   const { perS } = await meet('none', plant, 1, told)
   const refusals = await meet('always-refuses', plant, 1, told)
-  // A pool's work leaves the loop idle: refusing takes nothing from it.
-  return { capacityPerS: perS, rejectCost: plant.kind === 'cpu' ? perS / refusals.perS : 0 }
+  return { capacityPerS: perS, rejectCost: perS / refusals.perS }
+}
+
+/** The capacity that a run had: a pool's by the service times that it drew, so that luck is nobody's merit. */
+function capacityThen(plant, measured, drawn) {
+  if (plant.kind === 'cpu') return measured
+  return { ...measured, capacityPerS: (plant.workers * 1000 * drawn.count) / drawn.sumMs }
 }
 
 function viewOf(played, { length, columns }, measured) {
@@ -145,7 +153,7 @@ export async function playReal({ scenarios, ids, seed, onProgress }) {
       const { capacityPerS } = measured
       try {
         const answer = await meet(id, plant, capacityPerS, { ...task, capacityPerS })
-        const view = viewOf(played, answer, measured)
+        const view = viewOf(played, answer, capacityThen(plant, measured, answer.drawn))
         const figures = { ...summarize(view), generatorLagMs: answer.latestMs }
         results[id] = {
           name: answer.name,

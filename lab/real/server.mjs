@@ -3,7 +3,7 @@ import { realById } from './guards.mjs'
 import { workOf } from './work.mjs'
 
 process.once('message', async ({ contestant, plant, capacityPerS }) => {
-  const work = workOf(plant)
+  const { work, drawn } = workOf(plant)
   const handler = async (_req, res) => {
     await work()
     res.writeHead(200, { 'content-length': '2' })
@@ -22,6 +22,7 @@ process.once('message', async ({ contestant, plant, capacityPerS }) => {
       ? (ready) => server.listen(0, '127.0.0.1', ready)
       : (ready) => app.listen({ host: '127.0.0.1', port: 0 }, ready)
   listen(() => process.send({ port: server.address().port, name, settings }))
+  process.on('message', () => process.send(drawn))
 })
 
 process.once('disconnect', () => process.exit(0))

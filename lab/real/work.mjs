@@ -28,25 +28,31 @@ export function roundsFor(ms) {
 /**
  * The handler's work.
  * @param {RealPlant} plant
- * @returns {() => Promise<void> | void}
+ * @returns {{ work: () => Promise<void> | void, drawn: { count: number, sumMs: number } }} `drawn`: service times of a
+ *   pool so far
  */
 export function workOf(plant) {
-  if (plant.kind === 'cpu') return () => void hash(plant.rounds)
+  const drawn = { count: 0, sumMs: 0 }
+  if (plant.kind === 'cpu') return { work: () => void hash(plant.rounds), drawn }
   const uniform = stream('real/service')
   const waiting = []
   let free = plant.workers
   const begin = (done) => {
+    const tookMs = plant.serviceMs * exponential(uniform)
+    drawn.count += 1
+    drawn.sumMs += tookMs
     setTimeout(() => {
       const next = waiting.shift()
       if (next === undefined) free += 1
       else begin(next)
       done()
-    }, plant.serviceMs * exponential(uniform))
+    }, tookMs)
   }
-  return () =>
+  const work = () =>
     new Promise((done) => {
       if (free === 0) return void waiting.push(done)
       free -= 1
       begin(done)
     })
+  return { work, drawn }
 }

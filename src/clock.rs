@@ -49,15 +49,41 @@ impl Default for MonotonicClock {
     }
 }
 
+/// The same where the platform has no clock of its own: the host's, as a function that gives ms since the Unix epoch.
+#[cfg(target_family = "wasm")]
+#[derive(Debug, Clone, Copy)]
+pub struct MonotonicClock {
+    host_ms: fn() -> crate::units::Millis,
+}
+
+#[cfg(target_family = "wasm")]
+impl MonotonicClock {
+    /// The host's clock.
+    #[must_use]
+    pub fn new(host_ms: fn() -> crate::units::Millis) -> Self {
+        Self { host_ms }
+    }
+
+    /// ms since the epoch, as finely as the host tells them.
+    #[must_use]
+    pub fn precise_ms(&self) -> crate::units::Millis {
+        (self.host_ms)()
+    }
+
+    /// Whole ms since the epoch.
+    #[must_use]
+    pub fn coarse_ms(&self) -> crate::units::Millis {
+        (self.host_ms)().floor()
+    }
+}
+
 /// The present, as a caller gave it or as the clock has it: read only when asked for, and only as precisely.
 #[derive(Debug, Clone, Copy)]
 pub struct Now {
     given_ms: crate::units::Millis,
-    #[cfg(not(target_family = "wasm"))]
     clock: MonotonicClock,
 }
 
-#[cfg(not(target_family = "wasm"))]
 impl Now {
     /// NaN: whatever `clock` says.
     #[must_use]

@@ -3,3 +3,6 @@
 mod frame;
 #[cfg(not(target_family = "wasm"))]
 mod node;
+#[cfg(target_family = "wasm")]
+#[allow(unsafe_code, reason = "exports share memory with JavaScript; what soundness rests on is stated at each use")]
+mod wasm;

@@ -2,7 +2,7 @@
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | `names` | route names, whatever a caller may throw at them |
+//! | `names` | route names, whatever a caller may throw at them; in wasm, where names stay outside, `names_outside` |
 //! | `table` | the routes' states, bounded, least recently used first out |
 //! | `laws` | the laws by number |
 //! | `guard` | a route's closed loop: measures, permits, and where the laws meet |
@@ -12,6 +12,7 @@
 mod guard;
 mod handle;
 mod laws;
+#[cfg_attr(target_family = "wasm", path = "names_outside.rs")]
 mod names;
 mod permits;
 mod sync;

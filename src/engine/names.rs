@@ -74,13 +74,9 @@ impl From<&str> for Name {
 /// From a name to the slot of its route. Randomly keyed hashing: names may come from strangers.
 #[derive(Debug, Default)]
 pub struct Names {
-    #[cfg(not(target_family = "wasm"))]
     slots: dashmap::DashMap<Name, Slot>,
-    #[cfg(target_family = "wasm")]
-    slots: super::sync::Mutex<std::collections::HashMap<Name, Slot>>,
 }
 
-#[cfg(not(target_family = "wasm"))]
 impl Names {
     pub fn get(&self, name: &Name) -> Option<Slot> {
         self.slots.get(name).map(|slot| *slot)
@@ -90,18 +86,5 @@ impl Names {
     }
     pub fn remove(&self, name: &Name) {
         self.slots.remove(name);
-    }
-}
-
-#[cfg(target_family = "wasm")]
-impl Names {
-    pub fn get(&self, name: &Name) -> Option<Slot> {
-        self.slots.lock().get(name).copied()
-    }
-    pub fn insert(&self, name: Name, slot: Slot) {
-        self.slots.lock().insert(name, slot);
-    }
-    pub fn remove(&self, name: &Name) {
-        self.slots.lock().remove(name);
     }
 }

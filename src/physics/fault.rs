@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! a ← a + (outcome − a)·g                 success ratio, by samples and not by time
-//! R_fault = R_full·max(0, 1 − K·a)        K = 2: admit about min(1, K·a), the least important first
+//! R_fault = R_full·max(0, 1 − K·(a + ε))  K = 2: admit about min(1, K·a), the least important first; ε: what chance explains
 //! ```
 //!
 //! That is client-side adaptive throttling (Beyer et al., "Site Reliability Engineering", 2016, ch. 21) with priorities. The
@@ -17,6 +17,8 @@ use crate::units::{Millis, Ohms};
 const MULTIPLIER: f64 = 2.0;
 /// g: the ratio remembers about this many outcomes.
 const MEMORY: f64 = 40.0;
+/// ε: three standard deviations of a at one half: half of all requests may fail by chance, without anybody being shed.
+const NOISE: f64 = 0.17;
 /// Outcomes before the breaker may judge.
 const PROOF_OUTCOMES: u32 = 20;
 /// The breaker opens below this success ratio.
@@ -72,7 +74,7 @@ impl Fault {
     #[inline]
     #[must_use]
     pub fn resistance(&self) -> Ohms {
-        let lack = 1.0 - MULTIPLIER * self.success;
+        let lack = 1.0 - MULTIPLIER * (self.success + NOISE);
         if lack > 0.0 { (R_FREE + R_SPAN) * lack } else { 0.0 }
     }
 

@@ -8,11 +8,17 @@
 #[allow(unsafe_code, reason = "instruction sets are reached through intrinsics, which are unsafe")]
 mod sse2;
 
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod simd128;
+
 /// What the kernels run on here.
 #[cfg(target_arch = "x86_64")]
 pub type Native = sse2::Sse2;
 /// What the kernels run on here.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+pub type Native = simd128::Simd128;
+/// What the kernels run on here.
+#[cfg(not(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "simd128"))))]
 pub type Native = Portable;
 
 /// Bits of an f64 below its exponent.

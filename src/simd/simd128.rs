@@ -1,0 +1,55 @@
+//! Two registers of WebAssembly's simd128, where the target has it: a module either does as a whole or not at all.
+
+use std::arch::wasm32::{
+    f64x2, f64x2_add, f64x2_div, f64x2_extract_lane, f64x2_mul, f64x2_splat, f64x2_sub, i64x2_add, i64x2_shl,
+    i64x2_splat, v128,
+};
+
+use super::{EXPONENT_OF_ONE, Lanes, MANTISSA_BITS};
+
+/// Lanes 0 and 1, lanes 2 and 3.
+#[derive(Debug, Clone, Copy)]
+pub struct Simd128(v128, v128);
+
+impl Lanes for Simd128 {
+    #[inline(always)]
+    fn splat(x: f64) -> Self {
+        Self(f64x2_splat(x), f64x2_splat(x))
+    }
+    #[inline(always)]
+    fn from_array(x: [f64; 4]) -> Self {
+        Self(f64x2(x[0], x[1]), f64x2(x[2], x[3]))
+    }
+    #[inline(always)]
+    fn to_array(self) -> [f64; 4] {
+        let Self(low, high) = self;
+        [
+            f64x2_extract_lane::<0>(low),
+            f64x2_extract_lane::<1>(low),
+            f64x2_extract_lane::<0>(high),
+            f64x2_extract_lane::<1>(high),
+        ]
+    }
+    #[inline(always)]
+    fn add(self, o: Self) -> Self {
+        Self(f64x2_add(self.0, o.0), f64x2_add(self.1, o.1))
+    }
+    #[inline(always)]
+    fn sub(self, o: Self) -> Self {
+        Self(f64x2_sub(self.0, o.0), f64x2_sub(self.1, o.1))
+    }
+    #[inline(always)]
+    fn mul(self, o: Self) -> Self {
+        Self(f64x2_mul(self.0, o.0), f64x2_mul(self.1, o.1))
+    }
+    #[inline(always)]
+    fn div(self, o: Self) -> Self {
+        Self(f64x2_div(self.0, o.0), f64x2_div(self.1, o.1))
+    }
+    #[inline(always)]
+    fn exp2_biased(self) -> Self {
+        let one = i64x2_splat(EXPONENT_OF_ONE as i64);
+        let exp2 = |v| i64x2_add(i64x2_shl(v, MANTISSA_BITS), one);
+        Self(exp2(self.0), exp2(self.1))
+    }
+}

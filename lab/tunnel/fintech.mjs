@@ -4,7 +4,7 @@ import { exponential } from '../driver/random.mjs'
 import { GUARDS } from './guards.mjs'
 import { Stage } from './stage.mjs'
 
-const CONNECTIONS = 60
+const CONNECTIONS = 100
 const CALLS_PER_S = 300
 const ZOMBIE_S = [10, 25]
 const END_S = 80
@@ -114,7 +114,7 @@ export default {
   shows:
     'a zombie: the card network answers health checks, and everybody else five seconds late. It is detected, and the cascade stops at its own routes',
   setUp:
-    '60 connections, 300 calls/s: 70 % balance, 25 % payment, 5 % refund; for 15 s card calls take 2 to 5 s and 30 % are wrong. A health check sees nothing',
+    '100 connections, 300 calls/s: 70 % balance, 25 % payment, 5 % refund; for 15 s card calls take 2 to 5 s and 30 % are wrong. A health check sees nothing',
   async play({ seed }) {
     const figures = {}
     for (const [name, guard] of Object.entries(GUARDS)) figures[name] = await play(seed, guard)

@@ -24,9 +24,9 @@ const PHYSICS = {
   small: { baseResistance: 25, scarFactor: 1, decayRate: 0.5, criticalPressure: 0.8, breakMultiplier: 100 },
 }
 const BETA_PER_OHM = 0.2
-const TICK_MS = 500
+const TICK_MS = 1000
 
-/** Keeps a model's telemetry current: each half second, what its answers since the last one looked like. */
+/** Keeps a model’s telemetry current: each second, what its answers since the last one looked like. */
 class Provider {
   #guard
   #name

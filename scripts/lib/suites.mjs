@@ -1,5 +1,5 @@
 /** The test suites: each runs to its end, shows failures as they come, and resolves to a verdict. */
-import { existsSync, readdirSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { entryOf, node, ROOT, run } from './process.mjs'
 import { say, sometimes } from './progress.mjs'
@@ -50,26 +50,50 @@ export const avaSuite = async (
   return verdictOf(name, counter, code)
 }
 
-const TYPES = join('__test__', 'types')
+const TYPES = join(ROOT, '__test__', 'types')
+
+/** What each kind of consumer compiles: the extension says how TypeScript and Node read a file. */
+const CONSUMERS = { cjs: { typescript: '.cts', javascript: '.cjs' }, esm: { typescript: '.mts', javascript: '.mjs' } }
+
+/** Copies the type tests as one kind of consumer has them, with settings beside them; resolves to their names. */
+const prepareTypes = (folder, { typescript, javascript }) => {
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true })
+  const names = readdirSync(TYPES)
+    .filter((file) => file.endsWith('.ts') || file.endsWith(typescript))
+    .map((file) => file.replace(/\.[cm]?ts$/, ''))
+  for (const name of names) {
+    const shared = join(TYPES, `${name}.ts`)
+    copyFileSync(
+      existsSync(shared) ? shared : join(TYPES, `${name}${typescript}`),
+      join(folder, `${name}${typescript}`),
+    )
+  }
+  const settings = { extends: join(TYPES, 'tsconfig.json'), include: [`*${typescript}`] }
+  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(settings))
+  return names.map((name) => `${name}${javascript}`)
+}
 
 /**
- * The type tests: each folder under `__test__/types` is compiled against the built package as one kind of consumer, and
- * what comes out is run. Adding a file to a folder adds it to the test.
+ * The type tests: every file in `__test__/types` is compiled against the built package as CommonJS and as ESM, and what
+ * comes out is run.
  */
 export const typeSuite = async () => {
   const verdicts = []
-  for (const consumer of ['cjs', 'esm']) {
+  for (const [consumer, extensions] of Object.entries(CONSUMERS)) {
     const name = `types, ${consumer}`
     say(`${name}.`)
-    const compiled = await node(entryOf('typescript', 'tsc'), ['-p', join(TYPES, `tsconfig.${consumer}.json`)])
-    verdicts.push(verdictOfCheck(`${name}: compile`, compiled.code))
     const folder = join(ROOT, '.cache', 'types', consumer)
-    const files = existsSync(folder) ? readdirSync(folder).filter((file) => /\.[cm]js$/.test(file)) : []
-    if (files.length === 0) verdicts.push(verdictOfCheck(`${name}: run`, 1, 'there is nothing to run'))
+    const files = prepareTypes(folder, extensions)
+    const compiled = await node(entryOf('typescript', 'tsc'), ['-p', folder])
+    verdicts.push(verdictOfCheck(`${name}: compile`, compiled.code))
+    const counter = { passed: 0, failed: 0, skipped: 0 }
     for (const file of files) {
-      const { code } = await node(join(folder, file), [])
-      verdicts.push(verdictOfCheck(`${name}: run ${file}`, code))
+      const { code, output } = await node(join(folder, file), [], { quiet: true })
+      counter[code === 0 ? 'passed' : 'failed']++
+      if (code !== 0) console.log(`not ok ${name}: ${file}\n${output}`)
     }
+    verdicts.push(verdictOf(`${name}: run`, counter, 0))
   }
   return verdicts
 }

@@ -1,0 +1,70 @@
+/** The closed loop: Atrion measures; permits asked for and given back. */
+import assert from 'node:assert/strict'
+import {
+  Atrion,
+  ConfigError,
+  type OperationalMode,
+  type Outcome,
+  type Permit,
+  type RouteStats,
+  ShedError,
+  type Tier,
+} from 'atrion'
+
+/** The functional model has no closed loop: the types are the same, the call says so. */
+const functional = new Atrion({ engine: 'ts' })
+assert.throws(() => functional.acquire('a'), ConfigError)
+
+async function work(atrion: Atrion): Promise<void> {
+  const tiers: Tier[] = ['critical', 'high', 'normal', 'low', 'bulk']
+  const outcomes: Outcome[] = ['success', 'failure', 'ignored']
+  for (const tier of tiers) {
+    const permit: Permit = atrion.acquire('a', { tier, key: 'user 7' })
+    const mode: OperationalMode = permit.mode
+    assert.deepEqual([permit.allow, mode, permit.reason, permit.retryAfterMs], [true, 'BOOTSTRAP', 'OK', undefined])
+    assert.ok(permit.resistance > 0)
+    permit.release(outcomes[0])
+    permit.release()
+  }
+  atrion.acquire('a', { voltage: 80 }).release('ignored')
+
+  const answer: number = await atrion.run('a', async (signal: AbortSignal) => (signal.aborted ? 0 : 42), {
+    tier: 'high',
+    key: 'tenant 1',
+    timeoutMs: 1000,
+    isFailure: (error: unknown) => !(error instanceof RangeError),
+  })
+  assert.equal(answer, 42)
+
+  atrion.override('a', 'open')
+  assert.equal(await atrion.run('a', () => 'served', { fallback: 'instead' }), 'instead')
+  const refusal: unknown = await atrion.run('a', () => 'served').catch((error: unknown) => error)
+  assert.ok(refusal instanceof ShedError)
+  const { routeId, voltage, resistance, mode, retryAfterMs, code } = refusal
+  const kept: [string, number, number, OperationalMode, number | undefined] = [
+    routeId,
+    voltage,
+    resistance,
+    mode,
+    retryAfterMs,
+  ]
+  assert.equal(kept[0], 'a')
+  assert.equal(code, 'ATRION_SHED')
+  atrion.override('a', null)
+
+  const stats: RouteStats = atrion.stats('a')
+  const counts: number[] = [stats.inFlight, stats.limit, stats.resistance, stats.scar, stats.admitted, stats.shed]
+  counts.push(stats.failures, stats.rejectedSamples)
+  const quantiles: (number | undefined)[] = [stats.p50Ms, stats.p99Ms]
+  const shed: Record<Tier, number> = { ...stats.shedByTier }
+  const now: OperationalMode = stats.mode
+  assert.ok(counts.every(Number.isFinite) && quantiles.length === 2 && now.length > 0)
+  assert.equal(Object.keys(shed).length, tiers.length)
+  assert.equal(stats.inFlight, 0)
+
+  // @ts-expect-error a tier that there is not
+  assert.throws(() => atrion.acquire('a', { tier: 'vip' }), ConfigError)
+}
+
+const atrion = new Atrion()
+if (atrion.engine !== 'ts') void work(atrion)

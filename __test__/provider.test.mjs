@@ -1,8 +1,7 @@
 // State shared through a store: off the decision path, in pulses, and whatever the store does, requests are decided.
 import FakeTimers from '@sinonjs/fake-timers'
-import { ConfigError, InMemoryProvider } from 'atrion'
 import anyTest from 'ava'
-import { BAD, CALM, create, drive, HOSTILE_NAMES, memoryLogger, virtual, warm } from './_engine.mjs'
+import { BAD, CALM, drive, memoryLogger, virtual } from './_engine.mjs'
 import { deferred, RecordingProvider } from './_provider.mjs'
 
 // The pulse is driven by timers of the process, which these tests take over: one after the other.
@@ -114,96 +113,6 @@ test('a reset route is deleted from the store, and not written again', async (t)
   t.false(world.provider.vectors.has('a'))
   await pulse(t)
   t.false(world.provider.vectors.has('a'))
-})
-
-// loading
-
-test('connect takes over what the store knows: a new route takes its word', async (t) => {
-  const provider = new RecordingProvider()
-  provider.vectors.set('a', { scar: 40, momentumScalar: 0, lastTick: 99, resistance: 50 })
-  const world = await connected({ provider })
-  t.is(world.atrion.getState('a').scarTissue, 40)
-  t.is(world.atrion.getState('a').tickCount, 0)
-  drive(world, 'a', CALM, 10, 0)
-  t.is(world.atrion.getState('a').resistance, 50)
-})
-
-test('a route that has ticks of its own blends: S = 0.3 S_store + 0.7 S_local', async (t) => {
-  const provider = new RecordingProvider()
-  provider.vectors.set('a', { scar: 40, momentumScalar: 0, lastTick: 99, resistance: 50 })
-  const world = warm(virtual({ provider }), 'a')
-  world.atrion.route('a', BAD)
-  const { scarTissue } = world.atrion.getState('a')
-  await world.atrion.connect()
-  t.true(Math.abs(world.atrion.getState('a').scarTissue - (0.3 * 40 + 0.7 * scarTissue)) < 1e-9)
-})
-
-test('vectors that are none are not taken over', async (t) => {
-  const fine = { scar: 1, momentumScalar: 0, lastTick: 1, resistance: 10 }
-  const hostile = [
-    null,
-    undefined,
-    'x',
-    5,
-    [],
-    {},
-    { ...fine, scar: Number.NaN },
-    { ...fine, scar: -1 },
-    { ...fine, scar: '1' },
-    { ...fine, scar: Number.POSITIVE_INFINITY },
-    { ...fine, momentumScalar: null },
-    { ...fine, lastTick: undefined },
-    { ...fine, resistance: {} },
-    Object.create(fine, { scar: { get: () => Number.NaN } }),
-    {
-      get scar() {
-        throw new Error('no')
-      },
-    },
-  ]
-  const provider = new RecordingProvider()
-  for (const [i, vector] of hostile.entries()) provider.vectors.set(`hostile ${i}`, vector)
-  provider.vectors.set('fine', fine)
-  const world = await connected({ provider })
-  t.deepEqual(world.atrion.getRoutes(), ['fine'])
-})
-
-test('a vector beyond what a scar can be is bounded', async (t) => {
-  const provider = new RecordingProvider()
-  provider.vectors.set('a', { scar: 1e300, momentumScalar: 1e300, lastTick: 1e300, resistance: 1e300 })
-  const world = await connected({ provider })
-  t.is(world.atrion.getState('a').scarTissue, 1e6)
-  t.true(drive(world, 'a', CALM, 20).every(({ resistance }) => resistance <= 1e6))
-})
-
-test('names from the store that are none, or are hostile, harm nobody', async (t) => {
-  const provider = new RecordingProvider()
-  const vector = { scar: 3, momentumScalar: 0, lastTick: 1, resistance: 10 }
-  for (const name of [...HOSTILE_NAMES, '', 5, null, undefined, {}, Symbol('x')]) provider.vectors.set(name, vector)
-  const world = await connected({ provider })
-  t.deepEqual(world.atrion.getRoutes().sort(), [...HOSTILE_NAMES].sort())
-  t.is({}.scar, undefined)
-  for (const routeId of HOSTILE_NAMES) t.is(world.atrion.getState(routeId).scarTissue, 3)
-})
-
-test('a list of routes that is none is an empty one', async (t) => {
-  for (const list of [null, undefined, 'abc', 5, { length: 3 }, new Map()]) {
-    const provider = new RecordingProvider()
-    provider.listRoutes = async () => list
-    const world = await connected({ provider })
-    t.true(world.atrion.isConnected)
-    t.deepEqual(world.atrion.getRoutes(), [])
-  }
-})
-
-test('no more routes are loaded than there is room for', async (t) => {
-  const provider = new RecordingProvider()
-  for (let i = 0; i < 100; i++) {
-    provider.vectors.set(`${i}`, { scar: 1, momentumScalar: 0, lastTick: 1, resistance: 10 })
-  }
-  const world = await connected({ provider, maxRoutes: 10 })
-  t.is(world.atrion.getRoutes().length, 10)
-  t.is(provider.countOf('getVector'), 10)
 })
 
 // a store in trouble
@@ -354,46 +263,4 @@ test('isConnected, providerName and asyncDispose', async (t) => {
   await world.atrion[Symbol.asyncDispose]()
   t.false(world.atrion.isConnected)
   t.deepEqual(provider.calls.slice(-2), [['updateVector', 'a'], ['disconnect']])
-})
-
-// the provider in memory
-
-test('without a provider there is one in memory, which connects to nothing', async (t) => {
-  const atrion = create()
-  t.is(atrion.providerName, 'InMemoryProvider')
-  await atrion.connect()
-  t.true(atrion.isConnected)
-  await atrion.disconnect()
-  t.false(atrion.isConnected)
-})
-
-test('instances that share a provider in memory share their scars', async (t) => {
-  const provider = new InMemoryProvider()
-  const one = await connected({ provider })
-  warm(one, 'a')
-  one.atrion.route('a', BAD)
-  await one.atrion.disconnect()
-  const other = await connected({ provider })
-  t.true(Math.abs(other.atrion.getState('a').scarTissue - 5) < 1e-9)
-})
-
-test('a provider in memory keeps copies, is bounded, and forgets the least recently written', async (t) => {
-  const provider = new InMemoryProvider({ maxRoutes: 2 })
-  const vector = { scar: 1, momentumScalar: 0, lastTick: 1, resistance: 10 }
-  await provider.updateVector('a', vector)
-  vector.scar = 99
-  t.is((await provider.getVector('a')).scar, 1)
-  const got = await provider.getVector('a')
-  got.scar = 99
-  t.is((await provider.getVector('a')).scar, 1)
-  await provider.updateVector('b', vector)
-  await provider.updateVector('a', vector)
-  await provider.updateVector('c', vector)
-  t.deepEqual(await provider.listRoutes(), ['a', 'c'])
-  await provider.deleteVector('a')
-  t.is(await provider.getVector('a'), null)
-  t.is(await provider.getVector('__proto__'), null)
-  for (const maxRoutes of [0, -1, 1.5, Number.NaN, '5']) {
-    t.throws(() => new InMemoryProvider({ maxRoutes }), { instanceOf: ConfigError, message: /maxRoutes/ })
-  }
 })

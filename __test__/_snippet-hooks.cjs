@@ -1,0 +1,11 @@
+// Loaded before a snippet: a server that it starts takes a free port instead of the one it names, and does not keep the
+// process alive. Everything else is as its reader would run it.
+const net = require('node:net')
+
+const { listen } = net.Server.prototype
+
+net.Server.prototype.listen = function (...args) {
+  const callback = args.find((arg) => typeof arg === 'function')
+  const server = callback ? listen.call(this, 0, '127.0.0.1', callback) : listen.call(this, 0, '127.0.0.1')
+  return server.unref()
+}

@@ -1,7 +1,7 @@
 // How leases end, and what cannot be leased.
 import { ConfigError } from 'atrion'
 import test from 'ava'
-import { BAD, CALM, create, virtual, warm } from './_engine.mjs'
+import { BAD, CALM, create, engine, virtual, warm } from './_engine.mjs'
 
 const R = ({ atrion }, routeId = 'route') => atrion.getState(routeId).resistance
 
@@ -175,3 +175,45 @@ test('a lease in real time has real times', async (t) => {
   t.true(lease.remainingMs() > 0 && lease.remainingMs() <= 30_000)
   await lease.release()
 })
+
+// what leases have in common with requests
+
+const whereLoopsClose = engine === 'ts' ? test.skip : test
+
+whereLoopsClose('a lease is in flight until it ends, whichever way it does', async (t) => {
+  const { atrion, clock } = virtual()
+  const abortController = new AbortController()
+  const leases = [
+    await atrion.startTask('route'),
+    await atrion.startTask('route', { timeout: 50 }),
+    await atrion.startTask('route', { abortController }),
+  ]
+  const permit = atrion.acquire('route')
+  t.is(atrion.stats('route').inFlight, 4)
+  await leases[0].release()
+  t.is(atrion.stats('route').inFlight, 3)
+  clock.advance(50)
+  t.is(atrion.getActiveTaskCount('route'), 1)
+  t.is(atrion.stats('route').inFlight, 2)
+  abortController.abort()
+  t.is(atrion.stats('route').inFlight, 1)
+  permit.release()
+  t.is(atrion.stats('route').inFlight, 0)
+})
+
+whereLoopsClose(
+  'a route with a lease is not evicted, and one that was reset owes nothing to older leases',
+  async (t) => {
+    const { atrion } = virtual({ maxRoutes: 2 })
+    const old = await atrion.startTask('route')
+    for (const routeId of ['a', 'b', 'c']) atrion.route(routeId, CALM)
+    t.is(atrion.stats('route').inFlight, 1)
+    await atrion.resetRoute('route')
+    t.is(atrion.stats('route').inFlight, 0)
+    const lease = await atrion.startTask('route')
+    await old.release()
+    t.is(atrion.stats('route').inFlight, 1)
+    await lease.release()
+    t.is(atrion.stats('route').inFlight, 0)
+  },
+)

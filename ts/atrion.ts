@@ -522,10 +522,12 @@ export class Atrion implements AsyncDisposable {
       },
       occupy: (routeId) => {
         if (!this.#engine.hasClosedLoop) return () => {}
-        this.#engine.lease(this.#intern(routeId), true)
+        const slot = this.#intern(routeId)
+        const tenancy = this.#routes.tenancyOf(slot)
+        this.#engine.lease(slot, true)
+        // A route that was reset meanwhile owes nothing to the leases of the one before it.
         return () => {
-          const slot = this.#routes.find(routeId)
-          if (slot !== undefined) this.#engine.lease(slot, false)
+          if (this.#routes.tenancyOf(slot) === tenancy) this.#engine.lease(slot, false)
         }
       },
     })

@@ -8,6 +8,8 @@ export class RouteIndex {
   readonly #slots = new Map<string, number>()
   /** The name in each slot, so that a slot's new tenant evicts the old one here too. */
   readonly #names: (string | undefined)[] = []
+  /** How many tenants each slot has lost. */
+  readonly #losses: number[] = []
 
   /** @param onIntern called with every route that this side had not heard of */
   constructor(engine: Engine, onIntern: (routeId: string, slot: number) => void) {
@@ -23,6 +25,11 @@ export class RouteIndex {
   /** Slot of a route that was interned and, as far as is known, not evicted since. */
   get(routeId: string): number | undefined {
     return this.#slots.get(routeId)
+  }
+
+  /** Tells a slot's tenant from those before it. */
+  tenancyOf(slot: number): number {
+    return this.#losses[slot] ?? 0
   }
 
   /** Slot of a route, made when new. */
@@ -57,6 +64,7 @@ export class RouteIndex {
       const name = this.#names[slot]
       if (name !== undefined && this.#slots.get(name) === slot) this.#slots.delete(name)
       this.#names[slot] = undefined
+      this.#losses[slot] = (this.#losses[slot] ?? 0) + 1
     }
   }
 }

@@ -78,6 +78,7 @@ export class Atrion implements AsyncDisposable {
   readonly #logger: Logger | undefined
   readonly #defaultVoltage: number
   readonly #maxRoutes: number
+  #dryRun = false
   #connected = false
   #lastNow = 0
   /** Connects and disconnects happen one after the other, in the order they were asked for. */
@@ -94,7 +95,7 @@ export class Atrion implements AsyncDisposable {
     this.#engine = loadEngine(engineWanted(options.engine, options.useWasm), this.#maxRoutes)
     this.#engine.frame[FRAME.NOW] = Number.NaN
     this.#profiles = new RouteProfiles(this.#engine, this.#law)
-    this.#engine.setDryRun(options.dryRun === true)
+    this.#setDryRun(options.dryRun === true)
     this.#notices = new Events(() => this.#logger ?? getLogger())
     this.#routes = new RouteIndex(this.#engine, (routeId, slot) => {
       this.#engine.setLaw(slot, this.#profiles.lawOf(routeId))
@@ -187,7 +188,7 @@ export class Atrion implements AsyncDisposable {
     if (this.#events !== undefined || this.#pulse !== undefined || frame[FRAME.MODE] !== frame[FRAME.MODE_BEFORE]) {
       this.#ticked(frame, routeId)
     }
-    if ((frame[FRAME.STATUS]! & STATUS.ALLOW) === 0) return readRefusal(frame, voltage)
+    if ((frame[FRAME.STATUS]! & STATUS.ALLOW) === 0) return this.#refuse(routeId, readRefusal(frame, voltage), voltage)
     return { allow: true, resistance: frame[FRAME.RESISTANCE]!, mode: modeAt(frame, FRAME.MODE), reason: 'OK' }
   }
 
@@ -353,7 +354,7 @@ export class Atrion implements AsyncDisposable {
     this.#profiles.rebase(law)
     this.#law = law
     for (const routeId of this.#profiles.governed()) this.#govern(routeId)
-    if (dryRun !== undefined) this.#engine.setDryRun(dryRun)
+    if (dryRun !== undefined) this.#setDryRun(dryRun)
   }
 
   /** Listens to an event, off the decision path. @returns a function that stops that */
@@ -371,6 +372,20 @@ export class Atrion implements AsyncDisposable {
 
   getActiveTaskCount(routeId: string): number {
     return this.#leases.activeCount(routeId)
+  }
+
+  #setDryRun(dryRun: boolean): void {
+    this.#dryRun = dryRun
+    this.#engine.setDryRun(dryRun)
+  }
+
+  /** A request is refused, or, in a dry run, only said to have been. */
+  #refuse(routeId: string, refusal: RouteDecision, voltage: number): RouteDecision {
+    if (this.#notices.has('shed')) {
+      const { resistance, mode, retryAfterMs } = refusal
+      this.#notices.emit('shed', { routeId, voltage, resistance, mode, retryAfterMs })
+    }
+    return this.#dryRun ? { ...refusal, allow: true } : refusal
   }
 
   /** A tick happened; whoever wants to know is told. */

@@ -35,9 +35,9 @@ export interface RouteSnapshot {
 
 export const modeAt = (frame: Float64Array, cell: number): OperationalMode => MODES[frame[cell]!]!
 
-/** Why a request does not flow. */
+/** Why a request does not flow. One that would by voltage was stopped by an operator, who ordered the breaker open. */
 export const reasonOf = (mode: OperationalMode, voltage: number, resistance: number): string =>
-  mode === 'CIRCUIT_BREAKER'
+  mode === 'CIRCUIT_BREAKER' || voltage > resistance
     ? 'Circuit breaker open'
     : `Insufficient voltage: V=${voltage} ≤ R=${resistance.toFixed(1)}Ω`
 

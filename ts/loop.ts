@@ -213,14 +213,17 @@ export class ClosedLoop {
     if ((status & STATUS.TICKED) !== 0) this.#ticked(frame, routeId)
     const resistance = frame[FRAME.RESISTANCE]!
     const mode = modeAt(frame, FRAME.MODE)
-    if ((status & STATUS.ALLOW) !== 0) {
-      const id = frame[FRAME.PERMIT]!
-      return new EnginePermit(this, routeId, id, this.#watch(id), resistance, mode, 'OK', undefined)
+    const admitted = (status & STATUS.ALLOW) !== 0
+    const id = admitted ? frame[FRAME.PERMIT]! : -1
+    const batch = admitted ? this.#watch(id) : undefined
+    // An admitted request that was told to come back later was refused, in a dry run.
+    if (admitted && frame[FRAME.RETRY_AFTER_MS] === 0) {
+      return new EnginePermit(this, routeId, id, batch, resistance, mode, 'OK', undefined)
     }
     const voltage = frame[FRAME.VOLTAGE]!
     const retryAfterMs = Math.ceil(frame[FRAME.RETRY_AFTER_MS]!)
     const reason = reasonOf(mode, Math.round(voltage * 10) / 10, resistance)
-    const refusal = new EnginePermit(this, routeId, -1, undefined, resistance, mode, reason, retryAfterMs)
+    const refusal = new EnginePermit(this, routeId, id, batch, resistance, mode, reason, retryAfterMs)
     this.#host.refused(routeId, refusal, voltage)
     return refusal
   }

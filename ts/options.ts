@@ -44,7 +44,7 @@ export interface AtrionOptions {
   readonly clock?: Pick<Clock, 'now'> | { now(): number }
   /** Default: the process-wide one, which is silent. */
   readonly logger?: Logger
-  /** Decide and count, but admit everybody. Default false. */
+  /** Decide, count and say so ('shed' events, `reason`), but admit everybody. Default false. */
   readonly dryRun?: boolean
   /** @deprecated `engine: 'wasm'` */
   readonly useWasm?: boolean

@@ -22,7 +22,9 @@ pub struct NativeEngine {
 }
 
 fn name_of(route_id: JsString) -> Result<Name> {
-    Ok(Name::from_utf16(&route_id.into_utf16()?))
+    // N-API ends a string with a NUL of its own, and counts it.
+    let units = route_id.into_utf16()?;
+    Ok(Name::from_utf16(units.split_last().map_or(&[], |(_, name)| name)))
 }
 
 #[napi]

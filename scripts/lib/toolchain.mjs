@@ -6,12 +6,16 @@ import { say } from './progress.mjs'
 
 const manifestOf = (...path) => JSON.parse(readFileSync(join(ROOT, ...path, 'package.json'), 'utf8'))
 
-/** Dev dependencies that are absent, or of another version than package.json pins. */
-const outdated = () =>
-  Object.entries(manifestOf().devDependencies).filter(([name, wanted]) => {
-    const path = join('node_modules', name)
-    return !existsSync(join(ROOT, path, 'package.json')) || manifestOf(path).version !== wanted
-  })
+/** Dev dependencies that are absent, or of another version than the lock file has. */
+const outdated = () => {
+  const { packages } = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8'))
+  return Object.keys(manifestOf().devDependencies)
+    .map((name) => [name, packages[`node_modules/${name}`]?.version])
+    .filter(([name, wanted]) => {
+      const path = join('node_modules', name)
+      return !existsSync(join(ROOT, path, 'package.json')) || manifestOf(path).version !== wanted
+    })
+}
 
 /** Installs what the lock file names and node_modules lacks. Resolves to false when that fails. */
 export const installPackages = async () => {

@@ -115,12 +115,7 @@ test('a game that nobody controls misses every frame of a crowd, and none of thr
   t.is((await play(60)).switches, 0)
 })
 
-const HELD = [
-  ...['flapping', 'fintech', 'flash-crowd', 'tarpit', 'llm-router', 'game-lod', 'game-lod-budget'],
-  ...['predictive-lod', 'black-friday', 'iot-dam', 'auto-tuner'],
-]
-
-for (const name of HELD) {
+for (const { name } of TUNNELS) {
   test.serial(`${name}: what is claimed is seen, and seen again with the same seed`, async (t) => {
     const tunnel = tunnelByName(name)
     const figures = await tunnel.play({ seed: 1 })

@@ -125,7 +125,7 @@ async function main() {
   })
   if (entrants.length === 0) fail(absent.map(({ id, reason }) => `${id} cannot take part: ${reason}`).join('\n'))
 
-  const { rows, broken } = await (flags.real ? inReality : inVirtualTime)(scenarios, entrants, seed)
+  const { rows, broken, disturbed = [] } = await (flags.real ? inReality : inVirtualTime)(scenarios, entrants, seed)
   const ids = entrants.filter((entrant) => entrant.control !== true).map((entrant) => entrant.id)
   const controls = entrants.filter((entrant) => entrant.control === true).map((entrant) => entrant.id)
   const seconds = (performance.now() - startedMs) / 1000
@@ -145,15 +145,18 @@ async function main() {
     misses: missesOf(rows, 'atrion'),
     losses: lossesOf(rows, ids),
     controlsThatPassed: passed,
+    disturbed,
     rows,
   }
 
   if (flags.json) console.log(JSON.stringify(record))
   else report(record, seconds)
   if (flags.only === undefined && flags.contestant === undefined) write(record)
+  for (const what of disturbed) console.error(`Something else was at work, believe nothing of ${what}`)
   for (const { error } of broken) console.error(`A run broke: ${error}`)
   const atrionAbsent = absent.some(({ id }) => id === 'atrion')
-  process.exitCode = atrionAbsent || record.misses.length > 0 || passed.length > 0 || broken.length > 0 ? 1 : 0
+  process.exitCode =
+    atrionAbsent || record.misses.length > 0 || passed.length > 0 || broken.length > 0 || disturbed.length > 0 ? 1 : 0
 }
 
 function report({ rows, ids, controls, absent, controlsThatPassed: passed }, seconds) {

@@ -35,6 +35,16 @@
 //! Recovery: after capacity returns, n = L servers are at work and μ rises with them: L grows by W*/b ≥ m a window, thus
 //! from 30 % of the capacity to all of it within ln(1/0.3)/ln(1.3) = 4.6 windows, 0.5 s.
 
+mod probe;
+mod regression;
+mod window;
+
+pub use regression::Regime;
+pub use window::Window;
+
+use probe::Probe;
+use regression::Regression;
+
 use crate::units::Millis;
 
 /// τ: share of the deadline a newcomer may be made to wait. Breakwater defends 40 %; what is left covers the service
@@ -48,9 +58,7 @@ const KNEE_MARGIN: f64 = 1.15;
 const FREE_OCCUPANCY: f64 = 0.62;
 /// u₀ never exceeds this: the bands need room.
 const CROWDED_OCCUPANCY: f64 = 0.85;
-/// Answers slower than this share of the deadline are the tail, which may hold …
-const TAIL_SHARE: f64 = 0.66;
-/// … this share of all.
+/// The share of answers that may be in the tail.
 const TAIL_TOLERANCE: f64 = 0.01;
 /// s shrinks by up to the first share of itself a window, in proportion to the excess, and returns by the second.
 const TAIL_SHRINK: f64 = 0.08;
@@ -60,30 +68,8 @@ const TAIL_MEMORY: f64 = 500.0;
 const TAIL_LOWEST: f64 = 0.7;
 /// Without a proof, b is no more than this share of the deadline: a queue must not pass for service.
 const BASELINE_CEILING: f64 = 0.25;
-/// Completions that a window must hold before it is judged.
-const WINDOW_SAMPLES: f64 = 10.0;
-/// Completions whose memory the regression keeps.
-const REGRESSION_MEMORY: f64 = 400.0;
-/// Completions before the regression may prove anything.
-const PROOF_SAMPLES: f64 = 30.0;
-/// Shares of Little's slope that prove a queue when exceeded, and its absence when not reached.
-const QUEUEING_SLOPE: f64 = 0.3;
-const FREE_SLOPE: f64 = 0.25;
-/// Work in flight that hardly varied (standard deviation ÷ mean) proves nothing free: a limit that holds pins it.
-const PROOF_SPREAD: f64 = 0.25;
-/// While the limit binds it is probed upwards by PROBE_GAIN once every PROBE_EVERY windows, for one window and the PROBE_WINDOWS it is judged by …
-const PROBE_GAIN: f64 = 1.3;
-const PROBE_EVERY: u32 = 15;
-const PROBE_WINDOWS: u32 = 3;
-/// Standard deviations of a window's rate that a rise must exceed.
-const PROBE_CERTAINTY: f64 = 1.6;
-/// … and was too low when the rate followed by more than this share, and latency by less.
-const PROBE_RATE_UP: f64 = 1.18;
-const PROBE_LATENCY_UP: f64 = 1.05;
-/// b found so is no more than this share of the deadline.
+/// b found by a probe is no more than this share of the deadline.
 const PROBED_CEILING: f64 = 0.35;
-/// How much a window counts in what the probe is compared with.
-const REFERENCE_GAIN: f64 = 0.3;
 /// How much of a new rate is believed when it is within the noise of counting, and when it is not.
 const RATE_GAIN: f64 = 0.25;
 const RATE_GAIN_SURPRISED: f64 = 0.85;
@@ -101,18 +87,6 @@ const GROWTH: f64 = 2.0;
 /// How much the time between two completions counts in the present pace.
 const GAP_GAIN: f64 = 0.0625;
 
-/// What is known of how latency depends on work in flight.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Regime {
-    /// Nothing proven yet.
-    Unknown = 0,
-    /// Latency grows with work in flight: there is a queue to keep short.
-    Queueing = 1,
-    /// Latency does not: there is nothing to gain from a limit.
-    Free = 2,
-}
-
 /// Bounds of the limit and the deadline it serves.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LimitLaw {
@@ -124,151 +98,6 @@ pub struct LimitLaw {
     pub max: f64,
     /// The limit of a route nobody has measured yet.
     pub initial: f64,
-}
-
-/// Sums over the completions of one window.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Window {
-    count: f64,
-    latency: f64,
-    in_flight: f64,
-    in_flight_squared: f64,
-    latency_squared: f64,
-    cross: f64,
-    tail: f64,
-    /// Most requests in flight.
-    pub peak: f64,
-    /// Requests refused for want of room.
-    pub refused: f64,
-}
-
-impl Window {
-    /// A completion that met `in_flight` others at admission, itself included, and took `latency_ms`.
-    #[inline]
-    pub fn complete(&mut self, latency_ms: Millis, in_flight: f64, law: &LimitLaw) {
-        self.count += 1.0;
-        self.latency += latency_ms;
-        self.in_flight += in_flight;
-        self.in_flight_squared += in_flight * in_flight;
-        self.latency_squared += latency_ms * latency_ms;
-        self.cross += latency_ms * in_flight;
-        if latency_ms > TAIL_SHARE * law.deadline_ms {
-            self.tail += 1.0;
-        }
-    }
-
-    /// Has it seen enough to be judged?
-    #[inline]
-    #[must_use]
-    pub fn is_telling(&self) -> bool {
-        self.count >= WINDOW_SAMPLES
-    }
-
-    /// Completions.
-    #[must_use]
-    pub fn count(&self) -> f64 {
-        self.count
-    }
-
-    /// Mean latency, ms; 0 without completions.
-    #[must_use]
-    pub fn mean_latency_ms(&self) -> Millis {
-        if self.count > 0.0 { self.latency / self.count } else { 0.0 }
-    }
-}
-
-/// Sums of squares, forgetting: about each window's own mean, and of the steps from one window's mean to the next. A
-/// capacity that changes while n is pinned moves latency alone, and so proves nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-struct Regression {
-    freedom: f64,
-    nn: f64,
-    nl: f64,
-    ll: f64,
-    last: Option<(f64, f64)>,
-}
-
-impl Regression {
-    fn absorb(&mut self, w: &Window) {
-        let keep = 1.0 - (w.count / REGRESSION_MEMORY).min(1.0);
-        let c = w.count;
-        self.freedom = self.freedom * keep + (c - 1.0);
-        self.nn = self.nn * keep + (w.in_flight_squared - w.in_flight * w.in_flight / c).max(0.0);
-        self.nl = self.nl * keep + (w.cross - w.in_flight * w.latency / c);
-        self.ll = self.ll * keep + (w.latency_squared - w.latency * w.latency / c).max(0.0);
-        let (n, l) = (w.in_flight / c, w.latency / c);
-        if let Some((n_last, l_last)) = self.last {
-            let (step_n, step_l) = (n - n_last, l - l_last);
-            self.nn += c * step_n * step_n * 0.5;
-            self.nl += c * step_n * step_l * 0.5;
-            self.ll += c * step_l * step_l * 0.5;
-        }
-        self.last = Some((n, l));
-    }
-
-    /// What the evidence proves, given Little's slope W/n and the mean n; None when it proves nothing.
-    fn verdict(&self, little: f64, in_flight: f64) -> Option<Regime> {
-        if self.freedom < PROOF_SAMPLES || self.nn <= 0.0 {
-            return None;
-        }
-        let spread = (self.nn / self.freedom).sqrt() / in_flight.max(1.0);
-        let slope = self.nl / self.nn;
-        let residual = (self.ll - self.nl * slope).max(0.0) / self.freedom;
-        let error = (residual / self.nn).sqrt();
-        if slope - error > QUEUEING_SLOPE * little {
-            Some(Regime::Queueing)
-        } else if slope + 2.0 * error < FREE_SLOPE * little && spread > PROOF_SPREAD {
-            Some(Regime::Free)
-        } else {
-            None
-        }
-    }
-}
-
-/// The search for a limit that is too low.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-struct Probe {
-    /// Windows since the last probe ended.
-    windows: u32,
-    /// Rate and latency as they are without a probe, and sums of them during one.
-    rate: f64,
-    latency: Millis,
-    rate_sum: f64,
-    latency_sum: Millis,
-}
-
-impl Probe {
-    /// Takes note of a window in which the limit was binding. Some: a probe just ended, and says whether it was too low.
-    /// `noise` is the standard deviation of a window's rate, as a share of it.
-    fn absorb(&mut self, rate: f64, latency: Millis, noise: f64) -> Option<bool> {
-        self.windows += 1;
-        if self.windows <= PROBE_EVERY {
-            let gain = if self.rate > 0.0 { REFERENCE_GAIN } else { 1.0 };
-            self.rate += (rate - self.rate) * gain;
-            self.latency += (latency - self.latency) * gain;
-            return None;
-        }
-        // The first window of a probe still holds what was admitted before it.
-        if self.windows == PROBE_EVERY + 1 {
-            return None;
-        }
-        self.rate_sum += rate;
-        self.latency_sum += latency;
-        if self.windows <= PROBE_EVERY + PROBE_WINDOWS {
-            return None;
-        }
-        let counted = f64::from(PROBE_WINDOWS);
-        let (rate, latency) = (self.rate_sum / counted, self.latency_sum / counted);
-        let rate_up = PROBE_RATE_UP.max(1.0 + PROBE_CERTAINTY * noise);
-        let too_low = rate > rate_up * self.rate && latency < PROBE_LATENCY_UP * self.latency;
-        *self = Self { windows: if too_low { PROBE_EVERY } else { 0 }, rate, latency, ..Self::default() };
-        Some(too_low)
-    }
-
-    /// What the limit is multiplied by.
-    fn gain(&self) -> f64 {
-        if self.windows >= PROBE_EVERY { PROBE_GAIN } else { 1.0 }
-    }
 }
 
 /// The slow loop's state.

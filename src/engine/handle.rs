@@ -3,11 +3,12 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use super::{
-    Engine,
+    Engine, Limits,
     guard::{Answer, Ask, Outcome, Stats},
     laws::LawCache,
     names::Name,
     permits::{Permit, PermitId},
+    seat::Seat,
     table::{Guarded, Slot, Table},
 };
 use crate::{
@@ -57,25 +58,35 @@ pub enum Evicted {
 /// One per thread; cheap to make, not to be shared.
 #[derive(Debug)]
 pub struct Handle {
-    engine: Arc<Engine>,
+    seat: Seat,
     laws: LawCache,
     seen_evictions: u64,
     news: VecDeque<Evicted>,
 }
 
 impl Handle {
-    /// A view of `engine`.
+    /// A view of `engine`, one of several.
     #[must_use]
     pub fn new(engine: Arc<Engine>) -> Self {
-        let laws = LawCache::new(&engine.laws);
-        let seen_evictions = engine.table.lock().evictions();
-        Self { engine, laws, seen_evictions, news: VecDeque::new() }
+        Self::seated(Seat::Shared(engine))
+    }
+
+    /// The only view of an engine of its own: it never has to lock.
+    #[must_use]
+    pub fn alone(limits: Limits) -> Self {
+        Self::seated(Seat::Alone(Box::new(Engine::bare(limits))))
+    }
+
+    fn seated(seat: Seat) -> Self {
+        let laws = LawCache::new(&seat.engine().laws);
+        let seen_evictions = seat.engine().table.lock().evictions();
+        Self { seat, laws, seen_evictions, news: VecDeque::new() }
     }
 
     /// The engine this is a view of.
     #[must_use]
-    pub fn engine(&self) -> &Arc<Engine> {
-        &self.engine
+    pub fn engine(&self) -> &Engine {
+        self.seat.engine()
     }
 
     /// One tick of the open loop, decided for `voltage`; `report` hears of it and of the state it left. `law` governs this
@@ -90,10 +101,11 @@ impl Handle {
         now_ms: Millis,
         report: impl FnOnce(&Decision, &RouteState),
     ) -> Option<()> {
-        self.laws.refresh(&self.engine.laws);
-        let mut table = self.engine.table.lock();
+        let (mut table, laws) = self.seat.table();
+        self.laws.refresh(laws);
+        let table = &mut *table;
         if table.evictions() != self.seen_evictions {
-            Self::hear(&table, &mut self.seen_evictions, &mut self.news);
+            Self::hear(table, &mut self.seen_evictions, &mut self.news);
             return None;
         }
         let state = table.touch(slot)?;
@@ -108,10 +120,11 @@ impl Handle {
     /// A tick of one route of a batch; the lock is taken for each, so that a batch never holds up another thread.
     #[inline]
     pub fn tick(&mut self, slot: Slot, sample: &Sample, now_ms: Millis) -> Option<Row> {
-        self.laws.refresh(&self.engine.laws);
-        let mut table = self.engine.table.lock();
+        let (mut table, laws) = self.seat.table();
+        self.laws.refresh(laws);
+        let table = &mut *table;
         if table.evictions() != self.seen_evictions {
-            Self::hear(&table, &mut self.seen_evictions, &mut self.news);
+            Self::hear(table, &mut self.seen_evictions, &mut self.news);
             return None;
         }
         let state = table.touch(slot)?;
@@ -122,17 +135,18 @@ impl Handle {
 
     /// The slot of a route, made at `now_ms` if it is new.
     pub fn intern(&mut self, name: Name, now_ms: Millis) -> Slot {
-        self.laws.refresh(&self.engine.laws);
-        let mut table = self.engine.table.lock();
-        let slot = match self.engine.names.get(&name) {
+        let engine = self.seat.engine();
+        self.laws.refresh(&engine.laws);
+        let mut table = engine.table.lock();
+        let slot = match engine.names.get(&name) {
             Some(slot) => {
                 table.touch(slot);
                 slot
             }
             None => {
                 let state = RouteState::new(0, self.laws.get(0), now_ms);
-                let slot = table.insert(name.clone(), state, |gone| self.engine.names.remove(gone));
-                self.engine.names.insert(name, slot);
+                let slot = table.insert(name.clone(), state, |gone| engine.names.remove(gone));
+                engine.names.insert(name, slot);
                 slot
             }
         };
@@ -143,14 +157,15 @@ impl Handle {
     /// The slot of a route, if there is one.
     #[must_use]
     pub fn find(&self, name: &Name) -> Option<Slot> {
-        self.engine.names.get(name)
+        self.engine().names.get(name)
     }
 
     /// Forgets a route.
     pub fn remove(&mut self, slot: Slot) {
-        let mut table = self.engine.table.lock();
+        let engine = self.seat.engine();
+        let mut table = engine.table.lock();
         if let Some(name) = table.remove(slot) {
-            self.engine.names.remove(&name);
+            engine.names.remove(&name);
         }
         Self::hear(&table, &mut self.seen_evictions, &mut self.news);
     }
@@ -162,12 +177,12 @@ impl Handle {
 
     /// Adds a law, or replaces law `id`.
     pub fn define_law(&mut self, law: Law, id: Option<u16>) -> Option<u16> {
-        self.engine.laws.define(law, id)
+        self.engine().laws.define(law, id)
     }
 
     /// Puts a route under a law that was defined.
     pub fn set_law(&mut self, slot: Slot, law: u16) -> bool {
-        self.laws.refresh(&self.engine.laws);
+        self.laws.refresh(&self.seat.engine().laws);
         self.laws.contains(law) && self.with_state(slot, |state| state.law = law).is_some()
     }
 
@@ -184,7 +199,7 @@ impl Handle {
 
     /// Trauma that no telemetry told of, Ω.
     pub fn traumatise(&mut self, slot: Slot, ohms: Ohms, now_ms: Millis) {
-        self.laws.refresh(&self.engine.laws);
+        self.laws.refresh(&self.seat.engine().laws);
         self.with_state(slot, |state| state.traumatise(self.laws.get(state.law), ohms, now_ms));
     }
 
@@ -198,10 +213,11 @@ impl Handle {
         now_ms: Millis,
         report: impl FnOnce(&Answer, &RouteState),
     ) -> Option<()> {
-        self.laws.refresh(&self.engine.laws);
-        let mut table = self.engine.table.lock();
+        let (mut table, laws) = self.seat.table();
+        self.laws.refresh(laws);
+        let table = &mut *table;
         if table.evictions() != self.seen_evictions {
-            Self::hear(&table, &mut self.seen_evictions, &mut self.news);
+            Self::hear(table, &mut self.seen_evictions, &mut self.news);
             return None;
         }
         let law = self.laws.get(table.touch(slot)?.law);
@@ -224,8 +240,9 @@ impl Handle {
         now_ms: Millis,
         report: impl FnOnce(Slot, &Tick, &RouteState),
     ) {
-        self.laws.refresh(&self.engine.laws);
-        let mut table = self.engine.table.lock();
+        let (mut table, laws) = self.seat.table();
+        self.laws.refresh(laws);
+        let table = &mut *table;
         let Some(&Permit { slot, birth, .. }) = table.permit(id) else { return };
         let Some(Guarded { state, guard, permits }) = table.guarded(slot) else { return };
         if guard.birth() != birth {
@@ -239,8 +256,8 @@ impl Handle {
 
     /// A lease takes its place among a route's work in flight, or gives it back.
     pub fn lease(&mut self, slot: Slot, taken: bool, now_ms: Millis) {
-        self.laws.refresh(&self.engine.laws);
-        let mut table = self.engine.table.lock();
+        self.laws.refresh(&self.seat.engine().laws);
+        let mut table = self.engine().table.lock();
         if !table.holds(slot) {
             return;
         }
@@ -256,7 +273,7 @@ impl Handle {
     /// What a route's closed loop has to tell, if it has one.
     #[must_use]
     pub fn stats(&self, slot: Slot) -> Option<Stats> {
-        let mut table = self.engine.table.lock();
+        let mut table = self.engine().table.lock();
         let Guarded { state, guard, .. } = table.guarded(slot)?;
         Some(guard.stats(state))
     }
@@ -268,11 +285,11 @@ impl Handle {
 
     /// Decide and count, but admit everybody.
     pub fn set_dry_run(&mut self, dry_run: bool) {
-        self.engine.table.lock().dry_run = dry_run;
+        self.engine().table.lock().dry_run = dry_run;
     }
 
     fn with_state<T>(&self, slot: Slot, f: impl FnOnce(&mut RouteState) -> T) -> Option<T> {
-        let mut table = self.engine.table.lock();
+        let mut table = self.engine().table.lock();
         table.holds(slot).then(|| f(table.state(slot)))
     }
 

@@ -8,6 +8,7 @@
 //! | `guard` | a route's closed loop: measures, permits, and where the laws meet |
 //! | `permits` | what is out |
 //! | `handle` | a thread's view: decisions, evictions it has not heard of |
+//! | `seat` | an engine of one's own, or one that is shared |
 
 mod guard;
 mod handle;
@@ -15,6 +16,7 @@ mod laws;
 #[cfg_attr(target_family = "wasm", path = "names_outside.rs")]
 mod names;
 mod permits;
+mod seat;
 mod sync;
 mod table;
 
@@ -63,7 +65,11 @@ impl Engine {
     /// An engine without routes; law 0 is the default law.
     #[must_use]
     pub fn new(limits: Limits) -> Arc<Self> {
-        Arc::new(Self { names: names::Names::default(), table: Mutex::new(Table::new(limits)), laws: Laws::default() })
+        Arc::new(Self::bare(limits))
+    }
+
+    fn bare(limits: Limits) -> Self {
+        Self { names: names::Names::default(), table: Mutex::new(Table::new(limits)), laws: Laws::default() }
     }
 
     /// How many routes there are.

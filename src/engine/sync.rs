@@ -1,14 +1,17 @@
 //! The lock, where there are threads; a cell, where there are none. The one place that knows which.
 
 #[cfg(not(target_family = "wasm"))]
-pub use parking_lot::Mutex;
+pub use parking_lot::{Mutex, MutexGuard};
 
 #[cfg(target_family = "wasm")]
-pub use single::Mutex;
+pub use single::{Mutex, MutexGuard};
 
 #[cfg(target_family = "wasm")]
 mod single {
-    use std::cell::{RefCell, RefMut};
+    use std::cell::RefCell;
+
+    /// `parking_lot::MutexGuard`'s.
+    pub type MutexGuard<'a, T> = std::cell::RefMut<'a, T>;
 
     /// `parking_lot::Mutex`'s face over a cell.
     #[derive(Debug, Default)]
@@ -20,8 +23,12 @@ mod single {
             Self(RefCell::new(value))
         }
         /// The value; there is nobody to wait for.
-        pub fn lock(&self) -> RefMut<'_, T> {
+        pub fn lock(&self) -> MutexGuard<'_, T> {
             self.0.borrow_mut()
+        }
+        /// The value, of a lock that is one's own.
+        pub fn get_mut(&mut self) -> &mut T {
+            self.0.get_mut()
         }
     }
 }

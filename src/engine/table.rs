@@ -21,7 +21,8 @@ use crate::{
 pub type Slot = u32;
 
 const NONE: Slot = Slot::MAX;
-const BLOCK: usize = 512;
+/// Routes that are made room for at once.
+const BLOCK: usize = 64;
 /// Routes looked at to spare one with work in flight.
 const IDLE_SOUGHT: usize = 16;
 /// Evictions kept for handles that have not asked yet.
@@ -43,7 +44,8 @@ pub const ENTRY_BYTES: usize = size_of::<Entry>();
 #[derive(Debug)]
 pub struct Table {
     limits: Limits,
-    blocks: Vec<Box<[Entry]>>,
+    /// Arrays, not slices: an index into one needs no check.
+    blocks: Vec<Box<[Entry; BLOCK]>>,
     names: Vec<Option<Name>>,
     free: Vec<Slot>,
     newest: Slot,
@@ -132,7 +134,8 @@ impl Table {
     /// The state in that slot, now the most recently used; None when there is no route in it.
     #[inline]
     pub fn touch(&mut self, slot: Slot) -> Option<&mut RouteState> {
-        if slot as usize >= self.names.len() || self.entry(slot).newer == slot {
+        let block = self.blocks.get(slot as usize / BLOCK)?;
+        if block[slot as usize % BLOCK].newer == slot {
             return None;
         }
         if self.newest != slot {
@@ -222,9 +225,8 @@ impl Table {
     fn grow(&mut self) -> Slot {
         let slot = self.names.len();
         if slot == self.blocks.len() * BLOCK {
-            let size = BLOCK.min(self.limits.max_routes as usize - slot);
-            let vacant = Entry { state: VACANT, newer: NONE, older: NONE };
-            self.blocks.push(vec![vacant; size].into_boxed_slice());
+            let vacant = |i| Entry { state: VACANT, newer: (slot + i) as Slot, older: NONE };
+            self.blocks.push(Box::new(std::array::from_fn(vacant)));
         }
         self.names.push(None);
         slot as Slot

@@ -36,7 +36,8 @@ pub struct Reading {
 pub fn read(sample: &Sample, last: Vector, law: &Law, exponent: f64) -> Reading {
     let raw = [sample.latency_ms, sample.error_rate, sample.saturation];
     let x = [raw[0], math::smaller(raw[1], 1.0), math::smaller(raw[2], 1.0)];
-    let noise = raw.map(|x| !(0.0..f64::INFINITY).contains(&x));
+    // A range to MAX is two comparisons; one to INFINITY becomes a test of the number's class, twenty instructions a component.
+    let noise = raw.map(|x| !(0.0..=f64::MAX).contains(&x));
     let strain = |i: usize| (x[i] - law.baselines[i]) * law.gains[i];
     let (tanh, exp) = math::tanh3_exp([strain(0), strain(1), strain(2)], exponent);
     let keep = |i: usize| if noise[i] { last[i] } else { tanh[i] };

@@ -11,7 +11,7 @@ use napi_derive::napi;
 use super::hot::Hot;
 use crate::{
     binding::frame,
-    engine::{Engine, Evicted, Handle, Limits, Name, Slot},
+    engine::{Evicted, Handle, Limits, Name, Slot},
     physics::{law::Law, tick::Order},
 };
 
@@ -32,8 +32,7 @@ impl NativeEngine {
     /// An engine of at most `maxRoutes` routes over `frame` and `batch`.
     #[napi(constructor)]
     pub fn new(max_routes: u32, frame: Float64Array, batch: Float64Array) -> Result<Self> {
-        let engine = Engine::new(Limits::of_routes(max_routes));
-        Ok(Self { hot: Hot::new(Handle::new(engine), frame, batch)? })
+        Ok(Self { hot: Hot::new(Handle::alone(Limits::of_routes(max_routes)), frame, batch)? })
     }
 
     /// The functions of the hot path: `route`, `routeBatch`, `nothing`.

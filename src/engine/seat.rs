@@ -1,0 +1,74 @@
+//! Where a handle sits: on an engine of its own, or on one that it shares.
+//!
+//! An uncontended lock is still two atomic read-modify-writes, which the processor overlaps with nothing: 3 ns of a decision's
+//! 70, and 14 of an acquire and release. An engine that nobody else sees does without.
+
+use std::{
+    ops::{Deref, DerefMut},
+    sync::Arc,
+};
+
+use super::{
+    Engine,
+    laws::Laws,
+    sync::{Mutex, MutexGuard},
+    table::Table,
+};
+
+/// See the module.
+#[derive(Debug)]
+pub enum Seat {
+    /// No other handle can see the engine.
+    Alone(Box<Engine>),
+    /// Other handles may, on other threads.
+    Shared(Arc<Engine>),
+}
+
+/// The table, nobody else's for as long as this lives.
+pub enum Held<'a> {
+    Own(&'a mut Table),
+    Locked(MutexGuard<'a, Table>),
+}
+
+impl Seat {
+    pub fn engine(&self) -> &Engine {
+        match self {
+            Self::Alone(engine) => engine,
+            Self::Shared(engine) => engine,
+        }
+    }
+
+    /// The table, and the laws.
+    #[inline]
+    pub fn table(&mut self) -> (Held<'_>, &Laws) {
+        match self {
+            Self::Alone(engine) => {
+                let Engine { table, laws, .. } = &mut **engine;
+                (Held::Own(Mutex::get_mut(table)), laws)
+            }
+            Self::Shared(engine) => (Held::Locked(engine.table.lock()), &engine.laws),
+        }
+    }
+}
+
+impl Deref for Held<'_> {
+    type Target = Table;
+
+    #[inline]
+    fn deref(&self) -> &Table {
+        match self {
+            Self::Own(table) => table,
+            Self::Locked(table) => table,
+        }
+    }
+}
+
+impl DerefMut for Held<'_> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Table {
+        match self {
+            Self::Own(table) => table,
+            Self::Locked(table) => table,
+        }
+    }
+}

@@ -1,6 +1,9 @@
 //! Translation between JavaScript and the engine: nothing is decided here.
 
 mod frame;
+#[cfg(target_family = "wasm")]
+#[allow(unsafe_code, reason = "an allocator is unsafe to implement")]
+mod heap;
 #[cfg(not(target_family = "wasm"))]
 mod node;
 #[cfg(target_family = "wasm")]

@@ -1,6 +1,8 @@
 //! A thread's view of an engine: it decides, and knows which evictions it has not heard of.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::collections::VecDeque;
+#[cfg(not(target_family = "wasm"))]
+use std::sync::Arc;
 
 use super::{
     Engine, Limits,
@@ -66,6 +68,7 @@ pub struct Handle {
 
 impl Handle {
     /// A view of `engine`, one of several.
+    #[cfg(not(target_family = "wasm"))]
     #[must_use]
     pub fn new(engine: Arc<Engine>) -> Self {
         Self::seated(Seat::Shared(engine))
@@ -154,6 +157,11 @@ impl Handle {
         slot
     }
 
+    /// Makes a route the most recently used, where its name is not known; false when the slot is vacant.
+    pub fn touch(&mut self, slot: Slot) -> bool {
+        self.engine().table.lock().touch(slot).is_some()
+    }
+
     /// The slot of a route, if there is one.
     #[must_use]
     pub fn find(&self, name: &Name) -> Option<Slot> {
@@ -177,7 +185,9 @@ impl Handle {
 
     /// Adds a law, or replaces law `id`.
     pub fn define_law(&mut self, law: Law, id: Option<u16>) -> Option<u16> {
-        self.engine().laws.define(law, id)
+        let id = self.engine().laws.define(law, id);
+        self.laws.refresh(&self.seat.engine().laws); // not on the hot path, which would have to allocate
+        id
     }
 
     /// Puts a route under a law that was defined.
@@ -297,7 +307,7 @@ impl Handle {
     fn hear(table: &Table, seen: &mut u64, news: &mut VecDeque<Evicted>) {
         if table.evictions() != *seen {
             match table.evicted_since(*seen) {
-                Some(slots) => news.extend(slots.map(Evicted::Slot)),
+                Some(slots) => slots.for_each(|slot| news.push_back(Evicted::Slot(slot))),
                 None => {
                     news.clear();
                     news.push_back(Evicted::All);

@@ -20,6 +20,7 @@ mod seat;
 mod sync;
 mod table;
 
+#[cfg(not(target_family = "wasm"))]
 use std::sync::Arc;
 
 pub use guard::{Answer, Ask, Counts, Outcome, Push, Stats};
@@ -62,7 +63,8 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine without routes; law 0 is the default law.
+    /// An engine without routes, to be shared by threads; law 0 is the default law.
+    #[cfg(not(target_family = "wasm"))]
     #[must_use]
     pub fn new(limits: Limits) -> Arc<Self> {
         Arc::new(Self::bare(limits))

@@ -31,7 +31,7 @@ impl Name {
 
 /// Knows no name.
 #[derive(Debug, Default)]
-pub struct Names;
+pub struct Names {}
 
 #[allow(clippy::unused_self, reason = "the face of the map that is kept elsewhere")]
 impl Names {

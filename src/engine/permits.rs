@@ -62,6 +62,7 @@ impl Permits {
             None if self.all.len() < 1 << PLACE_BITS => {
                 let vacant = Permit { slot, birth, admitted_ms, in_flight, generation: 0, older: NONE, newer: NONE };
                 self.all.push(vacant);
+                self.free.reserve(self.all.len()); // giving back must not allocate
                 (self.all.len() - 1) as u32
             }
             None => return None,

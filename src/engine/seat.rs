@@ -3,17 +3,13 @@
 //! An uncontended lock is still two atomic read-modify-writes, which the processor overlaps with nothing: 3 ns of a decision's
 //! 70, and 14 of an acquire and release. An engine that nobody else sees does without.
 
-use std::{
-    ops::{Deref, DerefMut},
-    sync::Arc,
-};
+use std::ops::{Deref, DerefMut};
+#[cfg(not(target_family = "wasm"))]
+use std::sync::Arc;
 
-use super::{
-    Engine,
-    laws::Laws,
-    sync::{Mutex, MutexGuard},
-    table::Table,
-};
+#[cfg(not(target_family = "wasm"))]
+use super::sync::MutexGuard;
+use super::{Engine, laws::Laws, sync::Mutex, table::Table};
 
 /// See the module.
 #[derive(Debug)]
@@ -21,12 +17,14 @@ pub enum Seat {
     /// No other handle can see the engine.
     Alone(Box<Engine>),
     /// Other handles may, on other threads.
+    #[cfg(not(target_family = "wasm"))]
     Shared(Arc<Engine>),
 }
 
 /// The table, nobody else's for as long as this lives.
 pub enum Held<'a> {
     Own(&'a mut Table),
+    #[cfg(not(target_family = "wasm"))]
     Locked(MutexGuard<'a, Table>),
 }
 
@@ -34,6 +32,7 @@ impl Seat {
     pub fn engine(&self) -> &Engine {
         match self {
             Self::Alone(engine) => engine,
+            #[cfg(not(target_family = "wasm"))]
             Self::Shared(engine) => engine,
         }
     }
@@ -46,6 +45,7 @@ impl Seat {
                 let Engine { table, laws, .. } = &mut **engine;
                 (Held::Own(Mutex::get_mut(table)), laws)
             }
+            #[cfg(not(target_family = "wasm"))]
             Self::Shared(engine) => (Held::Locked(engine.table.lock()), &engine.laws),
         }
     }
@@ -58,6 +58,7 @@ impl Deref for Held<'_> {
     fn deref(&self) -> &Table {
         match self {
             Self::Own(table) => table,
+            #[cfg(not(target_family = "wasm"))]
             Self::Locked(table) => table,
         }
     }
@@ -68,6 +69,7 @@ impl DerefMut for Held<'_> {
     fn deref_mut(&mut self) -> &mut Table {
         match self {
             Self::Own(table) => table,
+            #[cfg(not(target_family = "wasm"))]
             Self::Locked(table) => table,
         }
     }

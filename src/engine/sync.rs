@@ -4,14 +4,11 @@
 pub use parking_lot::{Mutex, MutexGuard};
 
 #[cfg(target_family = "wasm")]
-pub use single::{Mutex, MutexGuard};
+pub use single::Mutex;
 
 #[cfg(target_family = "wasm")]
 mod single {
-    use std::cell::RefCell;
-
-    /// `parking_lot::MutexGuard`'s.
-    pub type MutexGuard<'a, T> = std::cell::RefMut<'a, T>;
+    use std::cell::{RefCell, RefMut};
 
     /// `parking_lot::Mutex`'s face over a cell.
     #[derive(Debug, Default)]
@@ -23,7 +20,7 @@ mod single {
             Self(RefCell::new(value))
         }
         /// The value; there is nobody to wait for.
-        pub fn lock(&self) -> MutexGuard<'_, T> {
+        pub fn lock(&self) -> RefMut<'_, T> {
             self.0.borrow_mut()
         }
         /// The value, of a lock that is one's own.

@@ -1,0 +1,198 @@
+//! WebAssembly: bare exports over a frame in the module's own memory, which JavaScript sees as it is.
+//!
+//! One instance of the module is one engine. There is one thread, no export calls another, and the one import, a clock,
+//! calls nothing; so whatever an export borrows, it borrows alone.
+//!
+//! Raw exports, not wasm-bindgen: numbers are all that crosses, and its glue would cost more than the engine's physics.
+
+use std::cell::UnsafeCell;
+
+use crate::{
+    binding::{
+        frame::{self, Cells, FRAME_CELLS, ROW_CELLS, cell},
+        heap::Heap,
+    },
+    clock::{MonotonicClock, Now},
+    engine::{Evicted, Handle, Limits, Name, Slot},
+    physics::{law::Law, tick::Order},
+};
+
+/// Rows of a batch; the same number is in `ts/engine/port.ts`.
+const BATCH_ROWS: usize = 4096;
+/// Cells of a law, handed over in the first cells of the batch.
+const LAW_CELLS: usize = 32;
+
+#[global_allocator]
+static HEAP: Heap = Heap::new();
+
+#[link(wasm_import_module = "host")]
+unsafe extern "C" {
+    /// Monotonic ms since the Unix epoch.
+    fn now() -> f64;
+}
+
+fn host_ms() -> f64 {
+    // SAFETY: the import takes nothing, gives a number and calls no export.
+    unsafe { now() }
+}
+
+/// Everything of this instance.
+struct Instance {
+    handle: UnsafeCell<Option<Handle>>,
+    frame: UnsafeCell<Cells>,
+    batch: UnsafeCell<[f64; BATCH_ROWS * ROW_CELLS]>,
+}
+
+// SAFETY: this target has no threads.
+unsafe impl Sync for Instance {}
+
+static INSTANCE: Instance = Instance {
+    handle: UnsafeCell::new(None),
+    frame: UnsafeCell::new([0.0; FRAME_CELLS]),
+    batch: UnsafeCell::new([0.0; BATCH_ROWS * ROW_CELLS]),
+};
+
+/// Runs `f` with the engine, the frame and the batch; `f` must not call JavaScript but for the clock.
+#[inline(always)]
+fn with<T>(f: impl FnOnce(&mut Handle, &mut Cells, &mut [f64], &Now) -> T) -> T {
+    // SAFETY: one thread, and no export runs inside another (see the module): these are the only references.
+    let (handle, cells, rows) =
+        unsafe { (&mut *INSTANCE.handle.get(), &mut *INSTANCE.frame.get(), &mut *INSTANCE.batch.get()) };
+    let Some(handle) = handle else { std::arch::wasm32::unreachable() };
+    let now = Now::new(cells[cell::NOW], MonotonicClock::new(host_ms));
+    f(handle, cells, rows, &now)
+}
+
+/// Makes the engine, of at most `max_routes` routes. Once, before anything else.
+#[unsafe(no_mangle)]
+extern "C" fn create(max_routes: u32) {
+    let handle = Handle::alone(Limits::of_routes(max_routes));
+    // SAFETY: as in `with`. Written over nothing: an assignment would bring the code that drops an engine.
+    unsafe { INSTANCE.handle.get().write(Some(handle)) };
+}
+
+/// Where the frame is.
+#[unsafe(no_mangle)]
+extern "C" fn frame() -> *const f64 {
+    INSTANCE.frame.get().cast()
+}
+
+/// Where the batch is.
+#[unsafe(no_mangle)]
+extern "C" fn batch() -> *const f64 {
+    INSTANCE.batch.get().cast()
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn route() {
+    with(|handle, cells, _, now| frame::route(handle, cells, now));
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn acquire() {
+    with(|handle, cells, _, now| frame::acquire(handle, cells, now));
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn release() {
+    with(|handle, cells, _, now| frame::release(handle, cells, now));
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn route_batch() {
+    with(|handle, cells, rows, now| {
+        let count = (cells[cell::SLOT] as usize).min(BATCH_ROWS);
+        frame::route_batch(handle, &mut rows[..count * ROW_CELLS], now);
+    });
+}
+
+/// A slot for a route that has none; its name, known to JavaScript alone, has `bytes` bytes in generalised UTF-8.
+#[unsafe(no_mangle)]
+extern "C" fn intern(bytes: usize) -> Slot {
+    with(|handle, _, _, now| handle.intern(Name::of_bytes(bytes), now.coarse_ms()))
+}
+
+/// Makes a route the most recently used.
+#[unsafe(no_mangle)]
+extern "C" fn touch(slot: Slot) -> bool {
+    with(|handle, _, _, _| handle.touch(slot))
+}
+
+/// Next evicted slot, −1: no more, −2: all that are vacant.
+#[unsafe(no_mangle)]
+extern "C" fn evicted() -> i32 {
+    match with(|handle, _, _, _| handle.evicted()) {
+        Some(Evicted::Slot(slot)) => slot as i32,
+        Some(Evicted::All) => -2,
+        None => -1,
+    }
+}
+
+/// Forgets a route.
+#[unsafe(no_mangle)]
+extern "C" fn remove(slot: Slot) {
+    with(|handle, _, _, _| handle.remove(slot));
+}
+
+/// Adds the law in the first cells of the batch, or replaces law `id` by it; −1 when there is no room or no such law. A
+/// negative `id` adds.
+#[unsafe(no_mangle)]
+extern "C" fn define_law(id: i32) -> i32 {
+    with(|handle, _, rows, _| {
+        let id = (id >= 0).then(|| u16::try_from(id).unwrap_or(u16::MAX));
+        handle.define_law(Law::from_cells(&rows[..LAW_CELLS]), id).map_or(-1, i32::from)
+    })
+}
+
+/// Puts a route under a law.
+#[unsafe(no_mangle)]
+extern "C" fn set_law(slot: Slot, law: u32) -> bool {
+    u16::try_from(law).is_ok_and(|law| with(|handle, _, _, _| handle.set_law(slot, law)))
+}
+
+/// Fills the state block; false when the slot is vacant.
+#[unsafe(no_mangle)]
+extern "C" fn read_state(slot: Slot) -> bool {
+    with(|handle, cells, _, _| handle.state(slot).map(|state| frame::write_state(cells, &state))).is_some()
+}
+
+/// Overwrites the route with the state block; false when the slot is vacant.
+#[unsafe(no_mangle)]
+extern "C" fn write_state(slot: Slot) -> bool {
+    with(|handle, cells, _, _| handle.restore(slot, frame::read_state(cells)))
+}
+
+/// Fills the stats block; false when nobody has asked for permits on the route.
+#[unsafe(no_mangle)]
+extern "C" fn read_stats(slot: Slot) -> bool {
+    with(|handle, cells, _, _| handle.stats(slot).map(|stats| frame::write_stats(cells, &stats))).is_some()
+}
+
+/// A lease takes its place among the route's work in flight, or gives it back.
+#[unsafe(no_mangle)]
+extern "C" fn lease(slot: Slot, taken: bool) {
+    with(|handle, _, _, now| handle.lease(slot, taken, now.precise_ms()));
+}
+
+/// 0: the physics decide, 1: refuse everything, 2: admit everything.
+#[unsafe(no_mangle)]
+extern "C" fn order(slot: Slot, order: u32) {
+    let order = match order {
+        1 => Order::Open,
+        2 => Order::Closed,
+        _ => Order::None,
+    };
+    with(|handle, _, _, _| handle.order(slot, order));
+}
+
+/// Decide and count, but admit everybody.
+#[unsafe(no_mangle)]
+extern "C" fn dry_run(on: bool) {
+    with(|handle, _, _, _| handle.set_dry_run(on));
+}
+
+/// Adds trauma.
+#[unsafe(no_mangle)]
+extern "C" fn scar(slot: Slot, ohms: f64) {
+    with(|handle, _, _, now| handle.traumatise(slot, ohms, now.coarse_ms()));
+}

@@ -1,0 +1,43 @@
+/**
+ * The iteration clock: how long requests wait for the event loop.
+ *
+ * The first request of an iteration stamps its start. Whoever is handled later in the same iteration has waited since then;
+ * and when the loop did not sleep in between, everybody's bytes came in during the iteration before, half of it ago on
+ * average. No timer, nothing per request but a subtraction: what costs is asked once an iteration.
+ */
+
+import { performance } from 'node:perf_hooks'
+
+/** The loop was busy all the time if it slept no longer than this share of it. */
+const SLEEPLESS_SHARE = 0.05
+
+class IterationClock {
+  #open = false
+  #startMs = Number.NEGATIVE_INFINITY
+  #idleMs = 0
+  #previousMs = 0
+  readonly #close = (): void => {
+    this.#open = false
+  }
+
+  /** How long the request that is being handled waited for the loop, ms, ≥ 0. */
+  ageMs(nowMs: number): number {
+    if (!this.#open) this.#begin(nowMs)
+    return nowMs - this.#startMs + this.#previousMs / 2
+  }
+
+  #begin(nowMs: number): void {
+    this.#open = true
+    // Iterations end after their I/O. Unreferenced: a clock is no reason to stay alive.
+    setImmediate(this.#close).unref()
+    const { idle } = performance.eventLoopUtilization()
+    const periodMs = nowMs - this.#startMs
+    const sleptMs = idle - this.#idleMs
+    this.#previousMs = sleptMs <= SLEEPLESS_SHARE * periodMs && periodMs < Number.POSITIVE_INFINITY ? periodMs : 0
+    this.#idleMs = idle
+    this.#startMs = nowMs
+  }
+}
+
+/** A thread has one event loop. */
+export const iterationClock = new IterationClock()

@@ -1,0 +1,109 @@
+/** What the process itself is short of, as adapters pass it to `acquire()`: its event loop, its memory, and one's own signals. */
+
+import type { Server } from 'node:net'
+import { type EventLoopUtilization, performance } from 'node:perf_hooks'
+import { acceptQueueOf } from './accept.js'
+import { iterationClock } from './iteration.js'
+import { ControlGroup, Heap } from './memory.js'
+
+/** Which signals are looked at; all of them by default. */
+export interface PressureOptions {
+  /** How long requests wait for the event loop. */
+  readonly queueAge?: boolean
+  /** How long clients wait to be accepted (Linux, native engine). Default: as `queueAge`. */
+  readonly acceptQueue?: boolean
+  /** Utilisation of the event loop since the last window. It adds to R, but sheds nobody by itself: it detects overload and cannot size it. */
+  readonly eventLoop?: boolean
+  /** V8's heap against its limit. */
+  readonly heap?: boolean
+  /** Memory of the control group against its limit. */
+  readonly cgroup?: boolean
+}
+
+/** A signal of one's own: [0, 1], 1 is a full house. What it throws, and what is no number ≥ 0, is ignored. */
+export type Signal = () => number
+
+/** Everything but queue ages is sampled at most this often, when a request comes, ms. */
+const WINDOW_MS = 100
+/** A busy loop is no more than this of a full house: below where shedding starts. */
+const EVENT_LOOP_SHARE = 0.5
+
+/** What a process is short of is the same for all adapters in it. */
+const heap = new Heap()
+const group = new ControlGroup()
+const shared = { heapMs: Number.NEGATIVE_INFINITY, heap: 0, loopMs: Number.NEGATIVE_INFINITY, loop: 0 }
+let utilization: EventLoopUtilization | undefined
+
+function heapOccupancy(nowMs: number): number {
+  if (nowMs - shared.heapMs >= WINDOW_MS) {
+    shared.heapMs = nowMs
+    shared.heap = heap.occupancy()
+  }
+  return shared.heap
+}
+
+/** Differenced: since the last window, not since the process started. */
+function loopOccupancy(nowMs: number): number {
+  if (nowMs - shared.loopMs >= WINDOW_MS) {
+    shared.loopMs = nowMs
+    const total = performance.eventLoopUtilization()
+    const passed = utilization && performance.eventLoopUtilization(total, utilization)
+    shared.loop = passed === undefined ? 0 : EVENT_LOOP_SHARE * (passed.utilization || 0)
+    utilization = total
+  }
+  return shared.loop
+}
+
+export class Pressure {
+  readonly #queueAge: boolean
+  readonly #acceptQueue: boolean
+  readonly #eventLoop: boolean
+  readonly #heap: boolean
+  readonly #cgroup: boolean
+  readonly #signals: readonly Signal[]
+  #sampledMs = Number.NEGATIVE_INFINITY
+  #saturation = 0
+
+  constructor(options: PressureOptions | false | undefined, signals: readonly Signal[] = []) {
+    const given = options === false ? undefined : (options ?? {})
+    this.#queueAge = given !== undefined && given.queueAge !== false
+    this.#acceptQueue = given !== undefined && (given.acceptQueue ?? this.#queueAge)
+    this.#eventLoop = given !== undefined && given.eventLoop !== false
+    this.#heap = given !== undefined && given.heap !== false
+    this.#cgroup = given !== undefined && given.cgroup !== false
+    this.#signals = signals
+  }
+
+  /** How long a request that is being handled waited in front of the process, ms, ≥ 0. `server`: where it came in. */
+  queueAgeMs(nowMs: number, server: Server | undefined): number {
+    const loopMs = this.#queueAge ? iterationClock.ageMs(nowMs) : 0
+    return this.#acceptQueue && server !== undefined ? loopMs + acceptQueueOf(server).waitMs(nowMs) : loopMs
+  }
+
+  /** How full the process is, [0, 1]: the scarcest of what is looked at. */
+  saturation(nowMs: number): number {
+    if (nowMs - this.#sampledMs >= WINDOW_MS) {
+      this.#sampledMs = nowMs
+      this.#saturation = this.#sample(nowMs)
+    }
+    return this.#saturation
+  }
+
+  #sample(nowMs: number): number {
+    let saturation = 0
+    if (this.#eventLoop) saturation = loopOccupancy(nowMs)
+    if (this.#heap) saturation = Math.max(saturation, heapOccupancy(nowMs))
+    if (this.#cgroup) saturation = Math.max(saturation, group.occupancy(nowMs))
+    for (const signal of this.#signals) saturation = Math.max(saturation, ask(signal))
+    return saturation
+  }
+}
+
+function ask(signal: Signal): number {
+  try {
+    const value: unknown = signal()
+    return typeof value === 'number' && value > 0 ? Math.min(value, 1) : 0
+  } catch {
+    return 0
+  }
+}

@@ -1,0 +1,74 @@
+/** `route()` and `routeBatch()` over warm routes with the tuner on. */
+import { Atrion } from 'atrion'
+
+const ROUTES = 16
+/** Ticks that take a route through its bootstrap and its tuner's warm-up. */
+const WARM_TICKS = 200
+
+const namesOf = (count) => Array.from({ length: count }, (_, i) => `GET /route/${i}`)
+
+const warm = (engine, names) => {
+  const atrion = new Atrion({ engine, autoTuner: true })
+  for (let i = 0; i < WARM_TICKS * names.length; i++) {
+    atrion.route(names[i % names.length], { latencyMs: 50 + (i & 7), errorRate: 0.01, saturation: 0.3 })
+  }
+  for (const name of names) {
+    if (atrion.getState(name).mode !== 'OPERATIONAL') throw new Error(`${name} is not warm`)
+  }
+  return atrion
+}
+
+const routing = (engine) => () => {
+  const names = namesOf(ROUTES)
+  const atrion = warm(engine, names)
+  return {
+    run: (n) => {
+      let admitted = 0
+      for (let i = 0; i < n; i++) {
+        const telemetry = { latencyMs: 50 + (i & 7), errorRate: 0.01, saturation: 0.3 }
+        if (atrion.route(names[i & 15], telemetry).allow) admitted += 1
+      }
+      if (admitted !== n) throw new Error(`${n - admitted} of ${n} calm requests were refused`)
+    },
+  }
+}
+
+const batching = (engine, count) => () => {
+  const names = namesOf(count)
+  const atrion = new Atrion({ engine, autoTuner: true })
+  const samples = new Float64Array(count * 3)
+  for (let i = 0; i < count; i++) samples.set([50 + (i & 7), 0.01, 0.3], i * 3)
+  const out = new Float64Array(count)
+  for (let i = 0; i < WARM_TICKS; i++) atrion.routeBatch(names, samples, out)
+  return {
+    callsPerRun: count,
+    run: (n) => {
+      for (let i = 0; i < n; i++) atrion.routeBatch(names, samples, out)
+    },
+  }
+}
+
+export const contestants = [
+  ...['native', 'ts'].map((engine) => ({
+    id: `route-${engine}`,
+    title: `Atrion: route(), ${engine}`,
+    prepare: routing(engine),
+  })),
+  ...[1, 64, 4096].map((count) => ({
+    id: `batch-${count}`,
+    title: `Atrion: routeBatch() a route, ${count} at once`,
+    prepare: batching('native', count),
+  })),
+  {
+    id: 'route-p99',
+    title: 'Atrion: route(), p99 of single decisions',
+    kind: 'singles',
+    prepare: () => {
+      const names = namesOf(ROUTES)
+      const atrion = warm('native', names)
+      return {
+        call: (i) => atrion.route(names[i & 15], { latencyMs: 50 + (i & 7), errorRate: 0.01, saturation: 0.3 }),
+      }
+    },
+  },
+]

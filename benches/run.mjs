@@ -1,0 +1,126 @@
+/**
+ * What Atrion costs, beside its peers, in one run: `npm run bench -- --help`.
+ *
+ * Every contestant has a process of its own. They take turns, one short block each, round after round, so that whatever
+ * else the machine does hits all alike; medians, minima and spreads are over the rounds.
+ */
+import { parseArgs } from 'node:util'
+import { startContestant } from './lib/crew.mjs'
+import { measureMemory } from './lib/memory.mjs'
+import { machineOf, save } from './lib/record.mjs'
+import { memoryTable, timeTable, verdictLine } from './lib/report.mjs'
+import { summaryOf } from './lib/statistics.mjs'
+import { judge } from './lib/wanted.mjs'
+
+const FILES = ['floor', 'peers', 'open-loop', 'closed-loop', 'http']
+const LEAST_REPEATS = 5
+
+const USAGE = `Usage: npm run bench -- [options]
+
+  --only <text>     only contestants whose id or title contains it (may be repeated); the units always run
+  --repeats <n>     rounds, at least ${LEAST_REPEATS} (default 41)
+  --block-ms <n>    length of a block (default 10)
+  --no-memory       leave out the memory of a million routes (needs cargo) and of ten million requests
+  --save            write benches/record/<machine>.json
+  --list            list the contestants
+  --help            this text
+
+A verdict needs what it compares with: after --only it may be missing.`
+
+const fail = (message) => {
+  console.error(`${message}\n\n${USAGE}`)
+  process.exit(2)
+}
+
+const countOf = (name, text, least) => {
+  const n = Number(text)
+  if (!Number.isInteger(n) || n < least) fail(`--${name} must be a whole number, at least ${least}, got ${text}`)
+  return n
+}
+
+const readOptions = () => {
+  try {
+    const { values } = parseArgs({
+      allowNegative: true,
+      options: {
+        only: { type: 'string', multiple: true },
+        repeats: { type: 'string', default: '41' },
+        'block-ms': { type: 'string', default: '10' },
+        memory: { type: 'boolean', default: true },
+        save: { type: 'boolean', default: false },
+        list: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    })
+    return values
+  } catch (error) {
+    return fail(error.message)
+  }
+}
+
+const options = readOptions()
+if (options.help) {
+  console.log(USAGE)
+  process.exit(0)
+}
+const repeats = countOf('repeats', options.repeats, LEAST_REPEATS)
+const blockMs = countOf('block-ms', options['block-ms'], 1)
+
+const all = []
+for (const file of FILES) {
+  const { contestants } = await import(`./contestants/${file}.mjs`)
+  for (const one of contestants) all.push({ ...one, file })
+}
+if (options.list) {
+  for (const { id, title } of all) console.log(`${id.padEnd(20)} ${title}`)
+  process.exit(0)
+}
+const ALWAYS = new Set(['unit', 'cockatiel'])
+const matches = ({ id, title }) =>
+  !options.only || options.only.some((text) => id.includes(text) || title.includes(text))
+const chosen = all.filter((one) => ALWAYS.has(one.id) || matches(one))
+
+/** Can it be loaded? A subpath may not have been built, or its peer not installed. */
+const isThere = (specifier) =>
+  import(specifier).then(
+    () => true,
+    () => false,
+  )
+
+const crew = []
+for (const contestant of chosen) {
+  if (contestant.needs && !(await isThere(contestant.needs))) {
+    console.log(`${contestant.id} is left out: ${contestant.needs} cannot be loaded`)
+    continue
+  }
+  console.log(`warming up ${contestant.id} …`)
+  try {
+    crew.push({ ...contestant, ...(await startContestant(contestant)), results: [] })
+  } catch (error) {
+    console.error(`${contestant.id} is left out: ${error.message}`)
+    process.exitCode = 1
+  }
+}
+for (let round = 1; round <= repeats; round++) {
+  if (round % 10 === 1) console.log(`round ${round} of ${repeats} …`)
+  for (const one of crew) one.results.push(await one.turn(blockMs))
+}
+for (const { stop } of crew) await stop()
+
+const times = Object.fromEntries(
+  crew.map(({ id, title, results }) => {
+    const also = Object.fromEntries(
+      ['p50', 'p999']
+        .filter((key) => key in results[0])
+        .map((key) => [key, summaryOf(results.map((r) => r[key])).median]),
+    )
+    return [id, { title, ...summaryOf(results.map(({ ns }) => ns)), ...also }]
+  }),
+)
+const memory = options.memory && !options.only ? await measureMemory() : {}
+const verdicts = judge(times, memory)
+
+console.log(`\n${timeTable(times, verdicts, { repeats, blockMs })}`)
+if (Object.keys(memory).length > 0) console.log(`\n${memoryTable(memory, verdicts)}`)
+console.log(`\n${verdictLine(verdicts)}`)
+if (options.save) console.log(`written: ${save({ machine: machineOf(), repeats, blockMs, times, memory, verdicts })}`)

@@ -22,6 +22,8 @@ const PLACES: u32 = 12;
 const COLLISIONS: usize = 1_000;
 /// More than enough decisions to meet them.
 const PATIENCE: usize = 20_000_000;
+/// After this many decisions the other thread is let in, lest a lone core lets one run to its end.
+const TURN: usize = 64;
 
 fn name(thread: usize, route: usize) -> Name {
     Name::from(format!("{thread}/{route}").as_str())
@@ -69,6 +71,9 @@ fn work(thread: usize, mut handle: Handle, met: &[AtomicUsize; 2], start: &Barri
     for turn in 0..PATIENCE {
         if met.iter().all(|met| met.load(Ordering::Relaxed) >= COLLISIONS) {
             break;
+        }
+        if turn % TURN == 0 {
+            thread::yield_now();
         }
         let route = turn % ROUTES_EACH;
         let sample = signature(thread, route);
@@ -158,6 +163,9 @@ fn permits_of_two_threads_on_one_route_all_come_back() {
                         crowded.store(true, Ordering::Relaxed);
                     }
                     admitted.fetch_add(1, Ordering::Relaxed);
+                    if request % TURN == 0 {
+                        thread::yield_now();
+                    }
                     handle.release(permit.expect("two requests are no overload"), Outcome::Success, 0.0, |_, _, _| {});
                 }
             });

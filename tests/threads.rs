@@ -6,7 +6,7 @@ mod common;
 use std::{
     sync::{
         Arc, Barrier,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     thread,
 };
@@ -16,14 +16,12 @@ use atrion::{
     physics::{law::Law, pressure::Sample, voltage::Tier},
 };
 
-const ROUTES_EACH: usize = 16;
+/// A thread's routes fit, both threads' do not: each finds slots gone that it had held.
+const ROUTES_EACH: usize = 8;
 const PLACES: u32 = 12;
-/// Stale slots that each thread must have met.
-const COLLISIONS: usize = 1_000;
-/// More than enough decisions to meet them.
-const PATIENCE: usize = 20_000_000;
-/// After this many decisions the other thread is let in, lest a lone core lets one run to its end.
-const TURN: usize = 64;
+/// Between two meetings of the threads each makes this many decisions, at the other's side where there are two cores.
+const DECISIONS_A_ROUND: usize = 64;
+const ROUNDS: usize = 2_000;
 
 fn name(thread: usize, route: usize) -> Name {
     Name::from(format!("{thread}/{route}").as_str())
@@ -63,35 +61,41 @@ impl Slots {
     }
 }
 
-/// One thread's work: decides on its routes in turn until both threads have collided enough.
-fn work(thread: usize, mut handle: Handle, met: &[AtomicUsize; 2], start: &Barrier) -> usize {
+/// What a thread has seen.
+#[derive(Debug, Default, PartialEq)]
+struct Seen {
+    decisions: usize,
+    stale: usize,
+    /// Decisions on a state that another route had signed.
+    foreign: usize,
+}
+
+/// One thread's work: decides on its routes in turn, and meets the other after every round.
+fn work(thread: usize, mut handle: Handle, meeting: &Barrier) -> Seen {
     let mut slots = Slots { thread, slots: [None; ROUTES_EACH] };
-    let mut decisions = 0;
-    start.wait();
-    for turn in 0..PATIENCE {
-        if met.iter().all(|met| met.load(Ordering::Relaxed) >= COLLISIONS) {
-            break;
-        }
-        if turn % TURN == 0 {
-            thread::yield_now();
-        }
-        let route = turn % ROUTES_EACH;
-        let sample = signature(thread, route);
-        loop {
-            let slot = slots.get(&mut handle, route);
-            let decided = handle.route(slot, &sample, 100.0, None, 0.0, |_, state| {
-                let signed = if state.ticks == 1 { [0.0; 3] } else { state.pressure };
-                assert_eq!(state.previous_pressure, signed, "another route's state was decided on");
-            });
-            if decided.is_some() {
-                decisions += 1;
-                break;
+    let mut seen = Seen::default();
+    for _ in 0..ROUNDS {
+        for route in (0..ROUTES_EACH).cycle().take(DECISIONS_A_ROUND) {
+            let sample = signature(thread, route);
+            loop {
+                let slot = slots.get(&mut handle, route);
+                let mut foreign = false;
+                let decided = handle.route(slot, &sample, 100.0, None, 0.0, |_, state| {
+                    let signed = if state.ticks == 1 { [0.0; 3] } else { state.pressure };
+                    foreign = state.previous_pressure != signed;
+                });
+                seen.foreign += usize::from(foreign);
+                if decided.is_some() {
+                    seen.decisions += 1;
+                    break;
+                }
+                seen.stale += 1;
+                slots.forget(&mut handle);
             }
-            met[thread].fetch_add(1, Ordering::Relaxed);
-            slots.forget(&mut handle);
         }
+        meeting.wait();
     }
-    decisions
+    seen
 }
 
 #[test]
@@ -99,19 +103,19 @@ fn two_threads_that_evict_each_other_never_decide_on_a_stale_slot() {
     let engine = Engine::new(Limits { max_routes: PLACES, max_name_bytes: 1 << 20 });
     // From the first tick on, a state remembers the pressure before.
     Handle::new(Arc::clone(&engine)).define_law(Law { bootstrap_ticks: 1, ..Law::default() }, Some(0));
-    let met = [AtomicUsize::new(0), AtomicUsize::new(0)];
-    let start = Barrier::new(2);
-    let decisions: Vec<usize> = thread::scope(|scope| {
+    let meeting = Barrier::new(2);
+    let both: Vec<Seen> = thread::scope(|scope| {
         let run = |thread| {
-            let (engine, met, start) = (Arc::clone(&engine), &met, &start);
-            scope.spawn(move || work(thread, Handle::new(engine), met, start))
+            let (handle, meeting) = (Handle::new(Arc::clone(&engine)), &meeting);
+            scope.spawn(move || work(thread, handle, meeting))
         };
         let threads = [run(0), run(1)];
-        threads.map(|thread| thread.join().expect("no assertion failed")).into()
+        threads.map(|thread| thread.join().expect("no thread panics")).into()
     });
-    let met = met.map(AtomicUsize::into_inner);
-    assert!(met.iter().all(|&met| met >= COLLISIONS), "they did not collide: {met:?} in {decisions:?} decisions");
-    assert!(decisions.iter().all(|&count| count > 0));
+    for seen in &both {
+        assert_eq!((seen.foreign, seen.decisions), (0, ROUNDS * DECISIONS_A_ROUND), "{both:?}");
+        assert!(seen.stale >= ROUNDS / 2, "they did not collide: {both:?}");
+    }
     assert_eq!(engine.len(), PLACES as usize);
 }
 
@@ -137,42 +141,42 @@ fn two_threads_on_one_route_lose_no_tick() {
     assert_eq!(handle.state(slot).unwrap().ticks, 2 * TICKS);
 }
 
+/// Both hold a permit at every meeting; between two meetings they run freely.
 #[test]
 fn permits_of_two_threads_on_one_route_all_come_back() {
-    const REQUESTS: usize = 100_000;
+    const REQUESTS_A_ROUND: usize = 100;
+    const ROUNDS: usize = 1_000;
     let engine = Engine::new(Limits::of_routes(10));
-    let start = Barrier::new(2);
-    let crowded = AtomicBool::new(false);
-    let admitted = AtomicUsize::new(0);
+    let meeting = Barrier::new(2);
+    let (refused, lonely) = (AtomicUsize::new(0), AtomicUsize::new(0));
     thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
                 let mut handle = Handle::new(Arc::clone(&engine));
                 let slot = handle.intern(Name::from("shared"), 0.0);
                 let ask = common::ask(Tier::Critical, Some(0.5));
-                start.wait();
-                for request in 0..PATIENCE {
-                    if request >= REQUESTS && crowded.load(Ordering::Relaxed) {
-                        break;
+                for _ in 0..ROUNDS {
+                    for request in 0..REQUESTS_A_ROUND {
+                        let mut permit = None;
+                        handle.acquire(slot, ask, 0.0, 0.0, |answer, _| permit = answer.permit);
+                        if request == 0 {
+                            meeting.wait();
+                            let together = handle.stats(slot).is_some_and(|stats| stats.in_flight == 2);
+                            lonely.fetch_add(usize::from(!together), Ordering::Relaxed);
+                            meeting.wait();
+                        }
+                        match permit {
+                            Some(permit) => handle.release(permit, Outcome::Success, 0.0, |_, _, _| {}),
+                            None => _ = refused.fetch_add(1, Ordering::Relaxed),
+                        }
                     }
-                    let mut permit = None;
-                    handle
-                        .acquire(slot, ask, 0.0, 0.0, |answer, _| permit = answer.permit)
-                        .expect("nothing is evicted");
-                    if handle.stats(slot).expect("it was asked for permits").in_flight > 1 {
-                        crowded.store(true, Ordering::Relaxed);
-                    }
-                    admitted.fetch_add(1, Ordering::Relaxed);
-                    if request % TURN == 0 {
-                        thread::yield_now();
-                    }
-                    handle.release(permit.expect("two requests are no overload"), Outcome::Success, 0.0, |_, _, _| {});
                 }
             });
         }
     });
-    assert!(crowded.into_inner(), "the threads never held a permit at the same time");
+    assert_eq!(refused.into_inner(), 0, "two requests are no overload");
+    assert_eq!(lonely.into_inner(), 0, "each saw the other's permit");
     let handle = Handle::new(Arc::clone(&engine));
     let stats = handle.stats(handle.find(&Name::from("shared")).unwrap()).unwrap();
-    assert_eq!((stats.in_flight, stats.counts.admitted), (0, admitted.into_inner() as u64));
+    assert_eq!((stats.in_flight, stats.counts.admitted), (0, 2 * (ROUNDS * REQUESTS_A_ROUND) as u64));
 }

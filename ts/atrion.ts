@@ -58,6 +58,9 @@ export interface RouteOptions {
 /** How much the state of other nodes weighs against one's own, [0, 1]. */
 const GAMMA = 0.3
 
+/** Longest route id, characters: one name must not crowd out the others, whose names share 16 MiB or more. */
+const MAX_ROUTE_ID = 1 << 22
+
 /** Tries to find a route's slot while other threads evict; beyond them the route is not the problem. */
 const MAX_TRIES = 8
 

@@ -143,7 +143,7 @@ impl RouteState {
             self.scar = scar::scar(self.scar, reading.exp, reading.pressure, law);
             self.resistance = resistance(reading.pressure, self.momentum, self.scar, law);
             self.previous_pressure = self.pressure;
-            self.judge(reading.pressure, law, now_ms);
+            self.judge(reading.pressure, law, larger(now_ms, self.last_updated_ms));
         }
         self.pressure = reading.pressure;
         self.last_updated_ms = larger(now_ms, self.last_updated_ms);

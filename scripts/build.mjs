@@ -1,15 +1,16 @@
 /**
  * Builds what `require('atrion')` needs.
  *
- *   node scripts/build.mjs           both parts
+ *   node scripts/build.mjs           all parts
  *   node scripts/build.mjs native    the engine in Rust: binding.js, binding.d.ts, atrion.<platform>.node
- *   node scripts/build.mjs ts        the TypeScript face: dist/*.cjs and dist/types
+ *   node scripts/build.mjs wasm      the same engine for everything else: dist/atrion.wasm
+ *   node scripts/build.mjs ts        the TypeScript face: dist/*.cjs, dist/web and dist/types
  *
  * Exits with 1 when a part could not be built, after having tried the others.
  */
-import { readdirSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { entryOf, node, ROOT } from './lib/process.mjs'
+import { entryOf, firstLine, node, ROOT, run } from './lib/process.mjs'
 import { say } from './lib/progress.mjs'
 import { installPackages, rustProblem } from './lib/toolchain.mjs'
 
@@ -27,11 +28,43 @@ const buildNative = async () => {
   return code === 0
 }
 
+const WASM_TARGET = 'wasm32-unknown-unknown'
+const WASM_FLAGS = [
+  '-C target-feature=+simd128',
+  '-C link-arg=-zstack-size=65536', // deep enough by far: nothing in there recurses
+  '-C link-arg=--emit-relocs',
+]
+
+/** Installs the standard library of the wasm target where rustup can. */
+const addWasmTarget = async () => {
+  const library = await firstLine('rustc', ['--print', 'target-libdir', '--target', WASM_TARGET])
+  if (library !== undefined && existsSync(library)) return true
+  return (await run('rustup', ['target', 'add', WASM_TARGET])).code === 0
+}
+
+const buildWasm = async () => {
+  const problem = await rustProblem()
+  if (problem) return false // the native part has said why
+  if (!(await addWasmTarget())) {
+    console.error(`\nRust's standard library for wasm is missing. Install it:\n    rustup target add ${WASM_TARGET}\n`)
+    return false
+  }
+  say('Compiling the engine for wasm.')
+  const args = ['build', '--lib', '--profile', 'wasm', '--target', WASM_TARGET]
+  const env = { CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS: WASM_FLAGS.join(' ') }
+  if ((await run('cargo', args, { env })).code !== 0) return false
+  const { shrink } = await import('./lib/wasm.mjs')
+  const linked = join(process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target'), WASM_TARGET, 'wasm', 'atrion.wasm')
+  mkdirSync(join(ROOT, 'dist'), { recursive: true })
+  writeFileSync(join(ROOT, 'dist', 'atrion.wasm'), shrink(readFileSync(linked)))
+  return true
+}
+
 /** Removes what an earlier build left in dist and this one did not write. */
 const prune = (startedAt) => {
   for (const entry of readdirSync(join(ROOT, 'dist'), { withFileTypes: true, recursive: true })) {
     const path = join(entry.parentPath, entry.name)
-    const ours = /\.cjs$|\.d\.ts$/.test(entry.name)
+    const ours = /\.[cm]js$|\.d\.ts$/.test(entry.name)
     // One second of slack: some file systems keep no finer times.
     if (entry.isFile() && ours && statSync(path).mtimeMs < startedAt - 1000) rmSync(path)
   }
@@ -48,7 +81,8 @@ const buildTypeScript = async () => {
   return true
 }
 
-const PARTS = { native: buildNative, ts: buildTypeScript }
+// The face carries the wasm module: it comes last.
+const PARTS = { native: buildNative, wasm: buildWasm, ts: buildTypeScript }
 
 const wanted = process.argv[2]
 if (wanted !== undefined && !(wanted in PARTS)) {

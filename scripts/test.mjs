@@ -41,7 +41,7 @@ const verdicts = []
 const installed = await installPackages()
 if (!installed) verdicts.push(verdictOfCheck('npm packages', 1, 'could not be installed'))
 if (installed) {
-  for (const part of ['native', 'ts']) {
+  for (const part of ['native', 'wasm', 'ts']) {
     const { code } = await node(`${ROOT}/scripts/build.mjs`, [part])
     // A build that works is no test; one that does not is a failure.
     if (code !== 0) verdicts.push(verdictOfCheck(`build ${part}`, code))

@@ -195,7 +195,7 @@ export class ClosedLoop {
 
   acquire(routeId: string, options?: AcquireOptions): Permit {
     const slot = this.#host.slotOf(routeId)
-    const { frame } = this.#engine
+    let { frame } = this.#engine
     this.#host.readClock(frame)
     frame[FRAME.SLOT] = slot
     frame[FRAME.TIER] = NORMAL
@@ -204,6 +204,7 @@ export class ClosedLoop {
     frame[FRAME.PROCESS_SATURATION] = 0
     if (options !== undefined) this.#describe(frame, options)
     this.#engine.acquire()
+    frame = this.#engine.frame // a permit more may have made the engine's memory grow
     let status = frame[FRAME.STATUS]!
     if ((status & STATUS.STALE) !== 0) {
       frame[FRAME.SLOT] = this.#host.slotAgain(routeId)

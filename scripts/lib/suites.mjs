@@ -7,7 +7,7 @@ import { CargoCounter, TapCounter, verdictOf, verdictOfCheck } from './tally.mjs
 import { rustProblem } from './toolchain.mjs'
 
 /** Engines that the ava suite runs on. */
-export const ENGINES = ['native', 'ts']
+export const ENGINES = ['native', 'wasm', 'ts']
 
 /** cargo's unit, integration and documentation tests. */
 export const cargoSuite = async () => {

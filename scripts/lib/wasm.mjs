@@ -165,7 +165,7 @@ const clearData = (bytes, code) => {
  * @param shrinkLevel how much speed goes for size, 0 to 2
  * @param keepNames keep the functions' names, for looking at what is in there
  */
-export const shrink = (bytes, { shrinkLevel = 0, keepNames = false } = {}) => {
+export const shrink = (bytes, { shrinkLevel = 1, keepNames = false } = {}) => {
   const first = optimise(bytes, { shrinkLevel, keepNames })
   const code = first.emitText()
   first.dispose()

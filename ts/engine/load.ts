@@ -1,24 +1,22 @@
 /** Which engine: the one named, or the best that loads. */
 
 import { ConfigError, DependencyError } from '../errors.js'
-import { createNativeEngine } from './native.js'
+import { ENGINES } from './engines.js'
 import type { Engine, EngineKind } from './port.js'
-import { TsEngine } from './ts.js'
 
 type Create = (maxRoutes: number) => Engine
 
-/** Best first. */
-const ENGINES: Readonly<Partial<Record<EngineKind, Create>>> = {
-  native: createNativeEngine,
-  ts: (maxRoutes) => new TsEngine(maxRoutes),
-}
+/** Absent in browsers and in some isolates. */
+const host = (globalThis as { readonly process?: Partial<NodeJS.Process> }).process
 
 let warned = false
 
 function warnOnce(failures: readonly string[], chosen: EngineKind): void {
   if (warned) return
   warned = true
-  process.emitWarning(`running on engine '${chosen}': ${failures.join('; ')}`, { type: 'AtrionWarning' })
+  const warning = `running on engine '${chosen}': ${failures.join('; ')}`
+  if (host?.emitWarning) host.emitWarning(warning, { type: 'AtrionWarning' })
+  else console.warn(warning)
 }
 
 const reasonOf = (error: unknown): string => (error instanceof Error ? error.message.split('\n', 1)[0]! : String(error))
@@ -59,6 +57,6 @@ export function loadEngine(wanted: string, maxRoutes: number): Engine {
 export function engineWanted(engine: string | undefined, useWasm: boolean | undefined): string {
   if (engine !== undefined) return engine
   if (useWasm === true) return 'wasm'
-  const { env } = process
-  return env.ATRION_ENGINE || (env.ATRION_USE_WASM === 'true' ? 'wasm' : 'auto')
+  const env = host?.env
+  return env?.ATRION_ENGINE || (env?.ATRION_USE_WASM === 'true' ? 'wasm' : 'auto')
 }

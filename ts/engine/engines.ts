@@ -1,0 +1,15 @@
+/** The engines that Node has, best first. */
+
+import { createNativeEngine } from './native.js'
+import type { Engine, EngineKind } from './port.js'
+import { TsEngine } from './ts.js'
+import { WasmEngine } from './wasm.js'
+import { wasmModule } from './wasm-node.js'
+
+export type Engines = Readonly<Partial<Record<EngineKind, (maxRoutes: number) => Engine>>>
+
+export const ENGINES: Engines = {
+  native: createNativeEngine,
+  wasm: (maxRoutes) => new WasmEngine(wasmModule(), maxRoutes),
+  ts: (maxRoutes) => new TsEngine(maxRoutes),
+}

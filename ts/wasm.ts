@@ -1,0 +1,13 @@
+/** The package on the wasm engine, whatever else would load. */
+
+import { Atrion as AnyAtrion } from './atrion.js'
+import type { AtrionOptions } from './options.js'
+
+export * from './index.js'
+
+/** {@link AnyAtrion} on engine 'wasm'. */
+export class Atrion extends AnyAtrion {
+  constructor(options: AtrionOptions = {}) {
+    super({ ...options, engine: options.engine === undefined || options.engine === 'auto' ? 'wasm' : options.engine })
+  }
+}

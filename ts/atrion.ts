@@ -3,22 +3,12 @@
 import { Batch } from './batch.js'
 import { ObserverQueue } from './core/delivery.js'
 import type { PhysicsObserver, ProfileConfig, RouteState, TunerStats, WorkloadProfile } from './core/index.js'
-import {
-  modeAt,
-  type RouteDecision,
-  type RouteSnapshot,
-  readEvent,
-  readMoments,
-  readRefusal,
-  readSnapshot,
-  readState,
-  requireSnapshot,
-  writeSnapshot,
-} from './decision.js'
+import { modeAt, type RouteDecision, type RouteSnapshot, readEvent, readRefusal } from './decision.js'
 import { engineWanted, loadEngine } from './engine/load.js'
-import { type Engine, type EngineKind, FRAME, ORDER, STATE, STATUS } from './engine/port.js'
+import { type Engine, type EngineKind, FRAME, ORDER, STATUS } from './engine/port.js'
 import { ConfigError } from './errors.js'
 import { type AtrionEvents, Events } from './events.js'
+import { requireRouteId, wrongType } from './input.js'
 import type { LawSource } from './law.js'
 import { getLogger, type Logger } from './loggers.js'
 import { type AcquireOptions, ClosedLoop, type Permit, type RouteStats, type RunOptions } from './loop.js'
@@ -34,8 +24,9 @@ import {
 import { RouteProfiles } from './profiles.js'
 import { RouteIndex } from './routes.js'
 import { InMemoryProvider } from './state/memory.js'
-import type { PhysicsVector, StateProvider } from './state/provider.js'
+import type { StateProvider } from './state/provider.js'
 import { Pulse } from './state/pulse.js'
+import { RouteStates } from './states.js'
 import { LeaseBook, type LeaseOptions, type TaskLease } from './tasks.js'
 
 /** One reading of a route. */
@@ -55,18 +46,13 @@ export interface RouteOptions {
   readonly profile?: WorkloadProfile | ProfileConfig
 }
 
-/** How much the state of other nodes weighs against one's own, [0, 1]. */
-const GAMMA = 0.3
-
-/** Longest route id, characters: one name must not crowd out the others, whose names share 16 MiB or more. */
-const MAX_ROUTE_ID = 1 << 22
-
 /** Tries to find a route's slot while other threads evict; beyond them the route is not the problem. */
 const MAX_TRIES = 8
 
 export class Atrion implements AsyncDisposable {
   readonly #engine: Engine
   readonly #routes: RouteIndex
+  readonly #states: RouteStates
   readonly #batch: Batch
   readonly #profiles: RouteProfiles
   readonly #leases: LeaseBook
@@ -104,6 +90,7 @@ export class Atrion implements AsyncDisposable {
       this.#engine.setLaw(slot, this.#profiles.lawOf(routeId))
       if (this.#orders.size > 0) this.#engine.order(slot, this.#orders.get(routeId) ?? ORDER.NONE)
     })
+    this.#states = new RouteStates(this.#engine, this.#routes, (routeId) => this.#intern(routeId))
     this.#batch = this.#createBatch()
     this.#events = options.observer && new ObserverQueue(options.observer as PhysicsObserver, undefined, options.logger)
     this.#provider = options.provider ?? new InMemoryProvider()
@@ -239,7 +226,7 @@ export class Atrion implements AsyncDisposable {
 
   /** The state of a route as its last tick left it. */
   getState(routeId: string): RouteState | undefined {
-    return this.#readBlock(routeId) ? readState(this.#engine.frame, routeId) : undefined
+    return this.#states.state(routeId)
   }
 
   getRoutes(): string[] {
@@ -257,41 +244,17 @@ export class Atrion implements AsyncDisposable {
   /** What R normally is on a route, or on all of them pooled. undefined without a tuner, or without the route. */
   getTunerStats(routeId?: string): TunerStats | undefined {
     const { tuner } = this.#law
-    if (!tuner) return undefined
-    if (routeId !== undefined && this.#routes.find(routeId) === undefined) return undefined
-    let count = 0
-    let sum = 0
-    let squares = 0
-    for (const id of routeId === undefined ? this.getRoutes() : [routeId]) {
-      if (!this.#readBlock(id)) continue
-      const moments = readMoments(this.#engine.frame)
-      count += moments.count
-      sum += moments.count * moments.mean
-      squares += moments.count * (moments.variance + moments.mean * moments.mean)
-    }
-    const mean = count > 0 ? sum / count : 0
-    const variance = count > 0 ? Math.max(0, squares / count - mean * mean) : 0
-    return { mean, stdDev: Math.sqrt(variance), sampleCount: count, isWarmedUp: count >= tuner.warmupTicks }
+    return tuner && this.#states.tunerStats(routeId, tuner)
   }
 
   /** All routes as plain JSON. */
   snapshot(): RouteSnapshot[] {
-    const snapshots: RouteSnapshot[] = []
-    for (const routeId of this.getRoutes()) {
-      if (this.#readBlock(routeId)) snapshots.push(readSnapshot(this.#engine.frame, routeId))
-    }
-    return snapshots
+    return this.#states.snapshots()
   }
 
   /** Takes over routes from a snapshot, all of them or, when one is malformed, none. @throws ConfigError naming the field */
   restore(snapshot: readonly RouteSnapshot[]): void {
-    if (!Array.isArray(snapshot)) throw new ConfigError('snapshot', 'an array of route snapshots', snapshot)
-    const checked = snapshot.map((one, index) => requireSnapshot(`snapshot[${index}]`, one))
-    for (const one of checked) {
-      const slot = this.#intern(one.routeId)
-      writeSnapshot(this.#engine.frame, one)
-      this.#engine.writeState(slot)
-    }
+    this.#states.restore(snapshot)
   }
 
   /**
@@ -318,7 +281,7 @@ export class Atrion implements AsyncDisposable {
   stats(routeId: string): RouteStats {
     const slot = typeof routeId === 'string' ? this.#routes.find(routeId) : undefined
     const stats = this.#loop.stats(slot)
-    const state = this.#readBlock(routeId) ? readSnapshot(this.#engine.frame, routeId) : undefined
+    const state = this.#states.snapshot(routeId)
     return { ...stats, mode: state?.mode ?? 'BOOTSTRAP', rejectedSamples: state?.rejectedSamples ?? 0 }
   }
 
@@ -468,12 +431,6 @@ export class Atrion implements AsyncDisposable {
     frame[FRAME.NOW] = this.#lastNow
   }
 
-  /** Fills the state block with a route's state, if there is such a route. */
-  #readBlock(routeId: string): boolean {
-    const slot = typeof routeId === 'string' ? this.#routes.find(routeId) : undefined
-    return slot !== undefined && this.#engine.readState(slot)
-  }
-
   #warnOfNoise(routeId: string): void {
     this.#warn('telemetry out of range was ignored; further samples of this route are only counted', { routeId })
   }
@@ -503,26 +460,9 @@ export class Atrion implements AsyncDisposable {
     return new Pulse(provider, {
       maxRoutes: this.#maxRoutes,
       warn: (message, context) => this.#warn(message, context),
-      vectorOf: (routeId) => this.#vectorOf(routeId),
-      merge: (routeId, vector) => this.#merge(routeId, vector),
+      vectorOf: (routeId) => this.#states.vector(routeId),
+      merge: (routeId, vector) => this.#states.merge(routeId, vector),
     })
-  }
-
-  #vectorOf(routeId: string): PhysicsVector | undefined {
-    if (!this.#readBlock(routeId)) return undefined
-    const { scarTissue, momentum, tickCount, resistance } = readSnapshot(this.#engine.frame, routeId)
-    return { scar: scarTissue, momentumScalar: momentum, lastTick: tickCount, resistance }
-  }
-
-  /** S = γ·S_store + (1 − γ)·S_local; a route that has no ticks of its own takes the store's word. */
-  #merge(routeId: string, vector: PhysicsVector): void {
-    const slot = this.#intern(routeId)
-    const { frame } = this.#engine
-    if (!this.#engine.readState(slot)) return
-    const gamma = frame[FRAME.STATE + STATE.TICKS] === 0 ? 1 : GAMMA
-    const scar = FRAME.STATE + STATE.SCAR
-    frame[scar] = gamma * Math.min(vector.scar, 1e6) + (1 - gamma) * frame[scar]!
-    this.#engine.writeState(slot)
   }
 
   #createLeases(): LeaseBook {
@@ -550,15 +490,4 @@ export class Atrion implements AsyncDisposable {
       },
     })
   }
-}
-
-function wrongType(field: string, wanted: string, got: unknown): TypeError {
-  let shown = String(typeof got === 'object' ? got && 'an object' : got)
-  if (typeof got === 'string') shown = JSON.stringify(got.slice(0, 80))
-  if (typeof got === 'function') shown = 'a function'
-  return new TypeError(`${field} must be ${wanted}, got ${shown}`)
-}
-
-function requireRouteId(routeId: unknown, field = 'routeId'): asserts routeId is string {
-  if (typeof routeId !== 'string' || routeId === '') throw wrongType(field, 'a non-empty string', routeId)
 }

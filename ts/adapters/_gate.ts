@@ -34,6 +34,7 @@ export class Gate<Request, Response> {
   /** @throws ConfigError for an option of the wrong type */
   constructor(atrion: Atrion, options: AdapterOptions<Request, Response> = {}) {
     if (typeof atrion?.acquire !== 'function') throw new ConfigError('atrion', 'an Atrion', atrion)
+    if (atrion.engine === 'ts') throw new ConfigError('engine', "'native' or 'wasm', which have the closed loop", 'ts')
     validateAdapterOptions(options)
     this.atrion = atrion
     this.options = options

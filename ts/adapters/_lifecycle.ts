@@ -54,7 +54,7 @@ function contentTypeIn(headers: unknown): unknown {
 export class Passage {
   readonly #atrion: Atrion
   readonly #routeId: string
-  readonly #permit: Permit
+  #permit: Permit
   readonly #socket: Socket | null
   readonly #response: ServerResponse
   #streams = false
@@ -70,7 +70,8 @@ export class Passage {
       return
     }
     this.#watchHead()
-    response.once('close', () => this.#settle())
+    const settle = (): void => this.#settle()
+    response.once('close', settle)
     // A response that waits behind another one on its connection does not hear of the connection's end; its request does.
     if (response.socket === null) request.once('close', () => this.#hear())
   }
@@ -109,11 +110,16 @@ export class Passage {
     }) as typeof writeHead
   }
 
-  /** The route's connections stay open. Unless somebody has set limits for it, their number is no longer limited. */
+  /**
+   * The route's connections stay open. Unless somebody has set limits for it, their number is no longer limited. The first one
+   * counts as answered with its head, and asks again: a limit moves on an answer.
+   */
   #isStream(): void {
     this.#streams = true
-    if (this.#atrion.getRouteProfile(this.#routeId) === 'STANDARD') {
-      this.#atrion.configure(this.#routeId, { limits: STREAM_LIMITS })
-    }
+    if (this.#atrion.getRouteProfile(this.#routeId) !== 'STANDARD') return
+    this.#atrion.configure(this.#routeId, { limits: STREAM_LIMITS })
+    const answered = this.#permit
+    this.#permit = this.#atrion.acquire(this.#routeId, { tier: 'critical' })
+    answered.release('success')
   }
 }

@@ -26,6 +26,8 @@ export interface AdapterOptions<Request, Response> {
   readonly pressure?: PressureOptions | false
   /** Signals of one's own, [0, 1], asked at most every 100 ms. */
   readonly signals?: readonly Signal[]
+  /** Keep the tier for what the request asks of others (`atrion/undici`). Costs an AsyncLocalStorage. Default false. */
+  readonly propagate?: boolean
 }
 
 /** Option names by the type they must have. */

@@ -2,11 +2,13 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Atrion } from '../atrion.js'
+import { withTier } from './_context.js'
 import { Gate } from './_gate.js'
 import { Passage } from './_lifecycle.js'
 import type { AdapterOptions } from './_options.js'
 import { refuse } from './_refusal.js'
 
+export { currentTier, withTier } from './_context.js'
 export type { AdapterOptions, PressureOptions, Signal } from './_options.js'
 
 /** A listener as `http.createServer` takes it. It may be asynchronous. */
@@ -35,7 +37,7 @@ export function atrionHttp<Request extends IncomingMessage, Response extends Ser
 ): Listener<Request, Response> {
   if (typeof handler !== 'function') throw new TypeError('handler must be a function')
   const gate = new Gate<Request, Response>(atrion, options)
-  const { onShed } = options
+  const { onShed, propagate } = options
   return (request, response) => {
     if (gate.skips(request)) return handler(request, response)
     const routeId = gate.routeOf(request, request, undefined)
@@ -47,7 +49,8 @@ export function atrionHttp<Request extends IncomingMessage, Response extends Ser
     const passage = new Passage(atrion, routeId, permit, request, response)
     let result: unknown
     try {
-      result = handler(request, response)
+      result =
+        propagate === true ? withTier(gate.lastTier, () => handler(request, response)) : handler(request, response)
     } catch (error) {
       passage.fail()
       throw error

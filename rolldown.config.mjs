@@ -60,7 +60,16 @@ const web = (input, { loader = 'inline', format = 'esm' } = {}) => ({
   output: { dir: 'dist/web', format, entryFileNames: format === 'cjs' ? '[name].cjs' : '[name].mjs', exports: 'named' },
 })
 
-const portable = (name) => web({ [name]: `ts/adapters/${name}.ts` })
+/** A part that needs the package's classes takes them from the package as that runtime loads it. */
+const face = {
+  name: 'face',
+  resolveId: (id) => (/^\.\.\/(atrion|errors)\.js$/.test(id) ? { id: 'atrion', external: true } : null),
+}
+
+const portable = (name) => {
+  const config = web({ [name]: `ts/adapters/${name}.ts` })
+  return { ...config, plugins: [face, ...config.plugins] }
+}
 
 // Without the module there is nothing to bundle for runtimes that have nothing else.
 const runtimes = existsSync(MODULE)

@@ -1,0 +1,62 @@
+/**
+ * What a page pays: the module, and the JavaScript between it and the package's face, as gzip -9 leaves them. Exits with 1
+ * when one of them is larger than it may be.
+ */
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { rolldown } from 'rolldown'
+import { ROOT } from './lib/process.mjs'
+
+const WASM_BYTES = 13_200
+const GLUE_BYTES = 3_000
+
+const MODULE = join(ROOT, 'dist', 'atrion.wasm')
+if (!existsSync(MODULE)) {
+  console.error('dist/atrion.wasm is missing: npm run build')
+  process.exit(1)
+}
+
+const exportOf = (name, file) => `export { ${name} } from ${JSON.stringify(join(ROOT, 'ts', 'engine', file))}`
+const partsOf = (loader) => `${exportOf('WasmEngine', 'wasm.ts')}\n${exportOf('wasmModule', `wasm-${loader}.ts`)}`
+
+/** The engine's half in JavaScript with one way to load the module, minified as a bundler would. */
+const glueOf = async (loader) => {
+  const bundle = await rolldown({
+    input: 'glue',
+    cwd: ROOT,
+    external: /\.wasm/,
+    plugins: [
+      {
+        name: 'glue',
+        resolveId: (id) => (id === 'glue' ? id : null),
+        load: (id) => (id === 'glue' ? partsOf(loader) : null),
+      },
+    ],
+  })
+  const { output } = await bundle.generate({ format: 'esm', minify: true })
+  return Buffer.from(output[0].code)
+}
+
+const parts = [
+  ['atrion.wasm', readFileSync(MODULE), WASM_BYTES],
+  ...(await Promise.all(
+    ['inline', 'stream', 'workerd', 'edge-light'].map(async (loader) => [
+      `glue, ${loader}`,
+      await glueOf(loader),
+      GLUE_BYTES,
+    ]),
+  )),
+]
+
+let isTooLarge = false
+console.log(`${''.padEnd(18)}${'bytes'.padStart(8)}${'gzip -9'.padStart(9)}${'at most'.padStart(9)}`)
+for (const [name, bytes, most] of parts) {
+  const packed = gzipSync(bytes, { level: 9 }).length
+  isTooLarge ||= packed > most
+  const verdict = packed > most ? '  TOO LARGE' : ''
+  console.log(
+    `${name.padEnd(18)}${String(bytes.length).padStart(8)}${String(packed).padStart(9)}${String(most).padStart(9)}${verdict}`,
+  )
+}
+process.exitCode = isTooLarge ? 1 : 0

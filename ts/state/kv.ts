@@ -1,0 +1,127 @@
+/** State in any store that gets and puts strings by key: Workers KV, a Durable Object's storage, Deno KV behind two lines. */
+
+import { isPhysicsVector, type PhysicsVector, type StateProvider } from './provider.js'
+
+/** What is asked of a store. */
+export interface KVStore {
+  /** The value of a key; null or undefined where there is none. */
+  get(key: string): Promise<unknown> | unknown
+  put(key: string, value: string): Promise<unknown> | unknown
+  /** Without it, a route that is forgotten is written as null. */
+  delete?(key: string): Promise<unknown> | unknown
+}
+
+export interface KVStateProviderOptions {
+  /** What every key starts with. Default 'atrion:'. */
+  readonly prefix?: string
+  /** A key is written at most so often, ms, ≥ 0. Workers KV takes one write a second and key. Default 1000. */
+  readonly writeEveryMs?: number
+  /** Most routes whose state is kept, ≥ 1; the least recently written goes first. Default 1000. */
+  readonly maxRoutes?: number
+}
+
+const INDEX = 'routes'
+
+/**
+ * Routes' state in a key-value store, one key a route and one with all their names. The last writer wins: the store only
+ * lets a new isolate start from what another one knew.
+ */
+export class KVStateProvider implements StateProvider {
+  readonly name = 'KVStateProvider'
+  readonly #store: KVStore
+  readonly #prefix: string
+  readonly #writeEveryMs: number
+  readonly #maxRoutes: number
+  /** When each route was written, ms; the order is that of the writes. */
+  readonly #written = new Map<string, number>()
+  readonly #known = new Set<string>()
+
+  /** @throws TypeError for a store without get and put */
+  constructor(
+    store: KVStore,
+    { prefix = 'atrion:', writeEveryMs = 1000, maxRoutes = 1000 }: KVStateProviderOptions = {},
+  ) {
+    if (typeof store?.get !== 'function' || typeof store.put !== 'function') {
+      throw new TypeError('store must be an object with get(key) and put(key, value)')
+    }
+    this.#store = store
+    this.#prefix = prefix
+    this.#writeEveryMs = writeEveryMs
+    this.#maxRoutes = maxRoutes
+  }
+
+  /** Learns which routes the store knows. */
+  async connect(): Promise<void> {
+    for (const routeId of await this.#readIndex()) this.#known.add(routeId)
+  }
+
+  async disconnect(): Promise<void> {}
+
+  async getVector(routeId: string): Promise<PhysicsVector | null> {
+    const value = await this.#read(routeId)
+    return isPhysicsVector(value) ? value : null
+  }
+
+  async updateVector(routeId: string, vector: PhysicsVector): Promise<void> {
+    const nowMs = Date.now()
+    if (nowMs - (this.#written.get(routeId) ?? Number.NEGATIVE_INFINITY) < this.#writeEveryMs) return
+    this.#written.delete(routeId)
+    this.#written.set(routeId, nowMs)
+    await this.#store.put(this.#keyOf(routeId), JSON.stringify(vector))
+    if (this.#known.has(routeId)) return
+    this.#known.add(routeId)
+    if (this.#known.size > this.#maxRoutes) await this.#forget(this.#oldest(routeId))
+    await this.#writeIndex()
+  }
+
+  async deleteVector(routeId: string): Promise<void> {
+    await this.#forget(routeId)
+    await this.#writeIndex()
+  }
+
+  async listRoutes(): Promise<string[]> {
+    return [...this.#known]
+  }
+
+  /** The route that was not written for longest, other than `but`. */
+  #oldest(but: string): string {
+    for (const routeId of this.#known) if (!this.#written.has(routeId)) return routeId
+    for (const routeId of this.#written.keys()) if (routeId !== but && this.#known.has(routeId)) return routeId
+    return but
+  }
+
+  async #forget(routeId: string): Promise<void> {
+    this.#known.delete(routeId)
+    this.#written.delete(routeId)
+    const key = this.#keyOf(routeId)
+    await (this.#store.delete ? this.#store.delete(key) : this.#store.put(key, 'null'))
+  }
+
+  #keyOf(routeId: string): string {
+    // JSON spells out lone surrogates, which no encoding takes.
+    return `${this.#prefix}route:${encodeURIComponent(JSON.stringify(routeId).slice(1, -1))}`
+  }
+
+  async #read(routeId: string): Promise<unknown> {
+    return parse(await this.#store.get(this.#keyOf(routeId)))
+  }
+
+  async #readIndex(): Promise<string[]> {
+    const names = parse(await this.#store.get(`${this.#prefix}${INDEX}`))
+    return Array.isArray(names) ? names.filter((name) => typeof name === 'string' && name !== '') : []
+  }
+
+  async #writeIndex(): Promise<void> {
+    await this.#store.put(`${this.#prefix}${INDEX}`, JSON.stringify([...this.#known]))
+  }
+}
+
+/** A store's answer; one that is not JSON is none. */
+function parse(value: unknown): unknown {
+  if (typeof value !== 'string') return value
+  try {
+    return JSON.parse(value)
+  } catch {
+    return undefined
+  }
+}

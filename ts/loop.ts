@@ -241,7 +241,7 @@ export class ClosedLoop {
     if (options?.timeoutMs !== undefined || options?.signal !== undefined)
       return this.#runBounded(permit, work, options)
     try {
-      const result = await work(work.length > 0 ? new AbortController().signal : NEVER)
+      const result = await work(work.length > 0 ? new AbortController().signal : neverAborted())
       permit.release('success')
       return result
     } catch (error) {
@@ -372,8 +372,12 @@ export class ClosedLoop {
   }
 }
 
-/** For work that does not look at its signal. */
-const NEVER = new AbortController().signal
+/** For work that does not look at its signal. Made when first needed: workerd makes none before there is a request. */
+let never: AbortSignal | undefined
+const neverAborted = (): AbortSignal => {
+  never ??= new AbortController().signal
+  return never
+}
 
 function isFailure<T>(error: unknown, options: RunOptions<T> | undefined): boolean {
   return options?.isFailure === undefined || options.isFailure(error)

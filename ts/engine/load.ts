@@ -53,10 +53,18 @@ export function loadEngine(wanted: string, maxRoutes: number): Engine {
   throw new DependencyError('an engine', 'npm install atrion', { cause: new Error(failures.join('; ')) })
 }
 
+/** A variable of the environment, where there is one, and where it may be read. */
+function variable(name: string): string | undefined {
+  try {
+    return host?.env?.[name]
+  } catch {
+    return undefined
+  }
+}
+
 /** What the options and the environment ask for: options first, then ATRION_ENGINE, then ATRION_USE_WASM. */
 export function engineWanted(engine: string | undefined, useWasm: boolean | undefined): string {
   if (engine !== undefined) return engine
   if (useWasm === true) return 'wasm'
-  const env = host?.env
-  return env?.ATRION_ENGINE || (env?.ATRION_USE_WASM === 'true' ? 'wasm' : 'auto')
+  return variable('ATRION_ENGINE') || (variable('ATRION_USE_WASM') === 'true' ? 'wasm' : 'auto')
 }

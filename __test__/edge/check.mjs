@@ -1,0 +1,67 @@
+// What every runtime must do with the package it was given. It runs inside that runtime and reports; nobody asserts here.
+import { Atrion, VirtualClock } from 'atrion'
+import { withAtrion } from 'atrion/fetch'
+import GOLDEN from './golden.mjs'
+import { vectorsOf } from './worlds.mjs'
+
+const create = (options) => new Atrion({ engine: 'wasm', ...options })
+
+/** The names of the vectors that came out otherwise. */
+const differences = (vectors) =>
+  Object.entries(vectors).flatMap(([kind, worlds]) =>
+    worlds.flatMap((world, i) =>
+      JSON.stringify(world) === JSON.stringify(GOLDEN[kind][i]) ? [] : [`${kind} ${world.seed}`],
+    ),
+  )
+
+const routed = () => {
+  const atrion = new Atrion()
+  const decision = atrion.route('GET /', { latencyMs: 80 })
+  return { engine: atrion.engine, decision }
+}
+
+const permits = () => {
+  const atrion = new Atrion()
+  const permit = atrion.acquire('GET /', { tier: 'high', key: 'me' })
+  const during = atrion.stats('GET /').inFlight
+  permit.release()
+  return { allow: permit.allow, during, after: atrion.stats('GET /').inFlight }
+}
+
+const leases = async () => {
+  const clock = new VirtualClock(0)
+  const atrion = create({ clock })
+  const lease = await atrion.startTask('job', { profile: 'STANDARD' })
+  const during = atrion.stats('job').inFlight
+  await lease.release('failed')
+  return { during, after: atrion.stats('job').inFlight, scar: atrion.getState('job').scarTissue }
+}
+
+const fetched = async () => {
+  const handler = withAtrion((request) => new Response(`${request.method} done`), { atrion: new Atrion(), route: 'r' })
+  const response = await handler(new Request('http://example.test/'))
+  return `${response.status} ${await response.text()}`
+}
+
+/** The golden worlds, fewer of them where `share` is below 1. */
+export const check = async ({ share = 1 } = {}) => {
+  const some = (worlds) => worlds.slice(0, Math.max(1, Math.ceil(worlds.length * share)))
+  const plan = Object.fromEntries(
+    Object.entries(GOLDEN).map(([kind, worlds]) => [
+      kind,
+      some(worlds).map(({ digest: _, samples: __, ...world }) => world),
+    ]),
+  )
+  const startedAt = performance.now()
+  const first = routed()
+  const firstDecisionMs = performance.now() - startedAt
+  return {
+    ...first,
+    firstDecisionMs,
+    permits: permits(),
+    leases: await leases(),
+    fetched: await fetched(),
+    worlds: Object.values(plan).flat().length,
+    differences: differences(vectorsOf(create, plan)),
+  }
+}

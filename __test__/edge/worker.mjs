@@ -1,0 +1,14 @@
+// workerd: the report, and first decisions of new engines for whoever measures them from outside, since time stands still
+// inside a request.
+import { Atrion } from 'atrion'
+import { check } from './check.mjs'
+
+export default {
+  async fetch(request) {
+    const url = new URL(request.url)
+    if (url.pathname !== '/cold') return Response.json(await check())
+    const count = Number(url.searchParams.get('count'))
+    for (let i = 0; i < count; i++) new Atrion().route('GET /', { latencyMs: 80 })
+    return new Response('done')
+  },
+}

@@ -1,0 +1,195 @@
+/** The runtimes that are not Node: each runs the packed package by its own rules, and hands back a report. */
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { createRequire } from 'node:module'
+import { extname, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+
+/** What a strict page allows: no eval, and wasm. */
+const POLICY = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'"
+const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.mjs': 'text/javascript', '.wasm': 'application/wasm' }
+const CHROMIUM_PATHS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
+const CHROMIUM_ARGS = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
+const COLD_STARTS = 50
+
+/** The runtimes over `folder`, where the package and the tools are installed and the checks lie. */
+export const runtimesOf = (folder) => {
+  const require = createRequire(join(folder, 'package.json'))
+  const load = (name) => import(pathToFileURL(require.resolve(name)).href)
+  const within = (...path) => join(folder, ...path)
+  const moduleBytes = () => readFileSync(require.resolve('atrion/wasm/module'))
+
+  const esbuild = async (options) => {
+    const { build } = await load('esbuild')
+    const { outputFiles } = await build({
+      bundle: true,
+      write: false,
+      absWorkingDir: folder,
+      logLevel: 'error',
+      ...options,
+    })
+    return outputFiles[0].text
+  }
+
+  const command = (path, args) => {
+    const { status, stdout, stderr, error } = spawnSync(path, args, { cwd: folder, encoding: 'utf8' })
+    if (status !== 0) throw new Error(`${path} ended with ${status}: ${error?.message ?? stderr.trim()}`)
+    return JSON.parse(stdout)
+  }
+
+  const workerd = async () => {
+    const contents = await esbuild({
+      entryPoints: ['worker.mjs'],
+      format: 'esm',
+      conditions: ['workerd', 'worker', 'browser'],
+      external: ['*.wasm'],
+    })
+    const { Miniflare } = await load('miniflare')
+    const worker = new Miniflare({
+      modulesRoot: '/',
+      modules: [
+        { type: 'ESModule', path: '/bundle/worker.mjs', contents },
+        { type: 'CompiledWasm', path: '/atrion.wasm', contents: moduleBytes() },
+      ],
+      compatibilityDate: '2026-01-01',
+    })
+    try {
+      const report = await (await worker.dispatchFetch('http://edge.test/')).json()
+      const timed = async (count) => {
+        const startedAt = performance.now()
+        await (await worker.dispatchFetch(`http://edge.test/cold?count=${count}`)).text()
+        return performance.now() - startedAt
+      }
+      await timed(1)
+      const idleMs = await timed(0)
+      return { ...report, coldStartMs: ((await timed(COLD_STARTS)) - idleMs) / COLD_STARTS }
+    } finally {
+      await worker.dispose()
+    }
+  }
+
+  const edgeRuntime = async () => {
+    const given = {
+      name: 'given',
+      setup(build) {
+        build.onResolve({ filter: /\.wasm\?module$/ }, ({ path }) => ({ path, namespace: 'given' }))
+        build.onLoad({ filter: /./, namespace: 'given' }, () => ({ contents: 'export default globalThis.ATRION_WASM' }))
+      },
+    }
+    const initialCode = await esbuild({
+      entryPoints: ['event.mjs'],
+      format: 'iife',
+      conditions: ['edge-light', 'worker', 'browser'],
+      plugins: [given],
+    })
+    const { EdgeRuntime } = await load('edge-runtime')
+    const compiled = new WebAssembly.Module(moduleBytes())
+    const runtime = new EdgeRuntime({
+      initialCode,
+      extend: (context) => Object.assign(context, { ATRION_WASM: compiled }),
+    })
+    return (await runtime.dispatchFetch('http://edge.test/')).json()
+  }
+
+  const deno = () =>
+    command(require.resolve('deno/deno'), ['run', '--no-prompt', '--node-modules-dir=manual', 'main.mjs'])
+
+  const bun = () => command(within('node_modules', 'bun', 'bin', 'bun.exe'), ['main.mjs'])
+
+  const bundlers = {
+    esbuild: async (entry, out) => {
+      const { build } = await load('esbuild')
+      await build({ bundle: true, absWorkingDir: folder, entryPoints: [entry], outfile: join(out, 'page.js') })
+    },
+    vite: async (entry, out) => {
+      const { build } = await load('vite')
+      await build({
+        root: folder,
+        configFile: false,
+        logLevel: 'error',
+        build: {
+          outDir: out,
+          emptyOutDir: true,
+          rolldownOptions: { input: within(entry), output: { entryFileNames: 'page.js' } },
+        },
+      })
+    },
+    webpack: async (entry, out) => {
+      const { default: webpack } = await load('webpack')
+      const stats = await new Promise((resolve, reject) => {
+        const options = {
+          mode: 'production',
+          context: folder,
+          entry: `./${entry}`,
+          output: { path: out, filename: 'page.js' },
+        }
+        webpack(options, (error, result) => (error ? reject(error) : resolve(result)))
+      })
+      if (stats.hasErrors()) throw new Error(stats.toString({ all: false, errors: true }))
+    },
+  }
+
+  /** Bundles a page, serves it under a strict policy, and returns what it reports in a real tab. */
+  const tab = (bundler, entry) => async () => {
+    const out = within('pages', `${bundler}-${entry}`)
+    await bundlers[bundler](entry, out)
+    const html = '<!doctype html><title>page</title><script type="module" src="/page.js"></script>'
+    const server = createServer((request, response) => {
+      const { pathname } = new URL(request.url, 'http://page.test')
+      const file = join(out, pathname)
+      const body = pathname === '/' ? html : existsSync(file) ? readFileSync(file) : undefined
+      const type = TYPES[pathname === '/' ? '.html' : extname(pathname)] ?? 'application/octet-stream'
+      response.writeHead(body === undefined ? 404 : 200, { 'Content-Type': type, 'Content-Security-Policy': POLICY })
+      response.end(body)
+    })
+    await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { chromium } = require('playwright-core')
+    const browser = await chromium.launch({ executablePath: chromiumPath(), args: CHROMIUM_ARGS })
+    try {
+      const page = await browser.newPage()
+      const problems = []
+      page.on('console', (message) => message.type() === 'error' && problems.push(message.text()))
+      page.on('pageerror', (error) => problems.push(error.message))
+      await page.goto(`http://127.0.0.1:${server.address().port}/`)
+      const started = page.waitForFunction('globalThis.report !== undefined', undefined, { timeout: 15_000 })
+      await started.catch((error) => {
+        throw new Error(problems.join('; ') || error.message)
+      })
+      const report = await page.evaluate('globalThis.report')
+      // A page without an icon is no fault of the package's.
+      return { ...report, problems: problems.filter((text) => !/status of 404/.test(text)) }
+    } finally {
+      await browser.close()
+      server.close()
+    }
+  }
+
+  return {
+    workerd,
+    'edge-runtime': edgeRuntime,
+    deno,
+    bun,
+    'chromium, esbuild': tab('esbuild', 'page.mjs'),
+    'chromium, vite': tab('vite', 'page.mjs'),
+    'chromium, webpack': tab('webpack', 'page.mjs'),
+    'chromium, vite, streamed': tab('vite', 'streamed.mjs'),
+    'chromium, webpack, streamed': tab('webpack', 'streamed.mjs'),
+  }
+}
+
+/** Where Chromium is. Throws, saying how to get it, where it is not. */
+export const chromiumPath = () => {
+  const path = [process.env.CHROMIUM, ...CHROMIUM_PATHS].find((candidate) => candidate && existsSync(candidate))
+  if (path) return path
+  throw new Error('There is no Chromium: apt-get install chromium, or name one in the variable CHROMIUM.')
+}

@@ -1,0 +1,114 @@
+/**
+ * The packed package where there is no Node: workerd, edge-runtime, Deno, Bun, and Chromium behind three bundlers. Each
+ * imports it by name from an installed tarball, decides, takes permits and leases, and reproduces the golden vectors to
+ * the last bit.
+ *
+ *   npm run test:edge              all of them
+ *   npm run test:edge -- workerd   those whose name begins so
+ *
+ * Installs what is missing into .cache/edge; what cannot be had is a failure that says so.
+ */
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { chromiumPath, runtimesOf } from './lib/edge.mjs'
+import { npm, ROOT, run } from './lib/process.mjs'
+import { say } from './lib/progress.mjs'
+import { tableOf, verdictOfCheck } from './lib/tally.mjs'
+
+const COLD_START_MS = 5
+const SOURCE = join(ROOT, '__test__', 'edge')
+const FOLDER = join(ROOT, '.cache', 'edge')
+
+/** Debian's Chromium, where Debian is and nothing else has been found. */
+const installChromium = async () => {
+  try {
+    chromiumPath()
+  } catch {
+    say('Installing Chromium (apt-get).')
+    const code = (await run('apt-get', ['update'], { quiet: true })).code
+    if (code === 0) await run('apt-get', ['install', '-y', '--no-install-recommends', 'chromium'], { quiet: true })
+  }
+}
+
+/** Puts the checks, the tools and the packed package into the folder. */
+const prepare = async () => {
+  mkdirSync(FOLDER, { recursive: true })
+  for (const name of readdirSync(SOURCE)) copyFileSync(join(SOURCE, name), join(FOLDER, name))
+  copyFileSync(join(ROOT, '__test__', '_worlds.mjs'), join(FOLDER, 'worlds.mjs'))
+  const golden = readFileSync(join(ROOT, '__test__', 'vectors', 'golden.json'), 'utf8')
+  writeFileSync(join(FOLDER, 'golden.mjs'), `export default ${golden}`)
+
+  const { dependencies } = JSON.parse(readFileSync(join(SOURCE, 'package.json'), 'utf8'))
+  const isThere = ([name, version]) => {
+    const manifest = join(FOLDER, 'node_modules', name, 'package.json')
+    return existsSync(manifest) && JSON.parse(readFileSync(manifest, 'utf8')).version === version
+  }
+  const quiet = ['--no-audit', '--no-fund', '--no-package-lock']
+  if (!Object.entries(dependencies).every(isThere)) {
+    say('Installing the runtimes and bundlers (a minute or two the first time).')
+    const { code } = await npm(['install', '--prefix', FOLDER, ...quiet])
+    if (code !== 0) throw new Error('the runtimes could not be installed')
+  }
+  const packed = await npm(['pack', '--ignore-scripts', '--pack-destination', FOLDER], { quiet: true })
+  if (packed.code !== 0) throw new Error(`npm pack failed: ${packed.output}`)
+  const tarball = join(
+    FOLDER,
+    readdirSync(FOLDER).find((name) => /^atrion-.*\.tgz$/.test(name)),
+  )
+  const installed = join(FOLDER, 'node_modules', 'atrion')
+  rmSync(installed, { recursive: true, force: true })
+  mkdirSync(installed, { recursive: true })
+  // npm would keep what it has for an unchanged version.
+  const { code } = await run('tar', ['-xzf', tarball, '-C', installed, '--strip-components=1'])
+  rmSync(tarball)
+  if (code !== 0) throw new Error('the packed package could not be unpacked')
+  rmSync(join(FOLDER, 'pages'), { recursive: true, force: true })
+}
+
+/** What is wrong with a report. */
+const faultsOf = ({ engine, decision, permits, leases, fetched, differences, coldStartMs, problems }) => {
+  const faults = []
+  const expect = (holds, fault) => holds || faults.push(fault)
+  expect(engine === 'wasm', `engine '${engine}'`)
+  expect(decision?.allow === true && decision.resistance === 12, 'the first decision')
+  expect(!problems?.length, `errors on the page: ${problems?.join('; ')}`)
+  if (permits === undefined) return faults
+  expect(permits.allow && permits.during === 1 && permits.after === 0, 'permits')
+  expect(leases.during === 1 && leases.after === 0 && leases.scar === 5, 'leases')
+  expect(fetched === '200 GET done', `withAtrion: ${fetched}`)
+  expect(differences.length === 0, `vectors that differ: ${differences.join(', ')}`)
+  expect(!(coldStartMs > COLD_START_MS), `a cold start takes ${coldStartMs?.toFixed(2)} ms, not ${COLD_START_MS}`)
+  return faults
+}
+
+const noteOf = ({ worlds, firstDecisionMs, coldStartMs }) => {
+  const notes = worlds === undefined ? [] : [`${worlds} worlds by bits`]
+  if (coldStartMs !== undefined) notes.push(`first decision after ${coldStartMs.toFixed(2)} ms`)
+  else if (firstDecisionMs > 0) notes.push(`first decision after ${firstDecisionMs.toFixed(2)} ms`)
+  return notes.join(', ')
+}
+
+const wanted = process.argv[2] ?? ''
+if (!existsSync(join(ROOT, 'dist', 'web', 'inline.mjs'))) {
+  console.error('dist/web is missing: npm run build')
+  process.exit(1)
+}
+if ('chromium'.startsWith(wanted) || wanted.startsWith('chromium')) await installChromium()
+await prepare()
+
+const verdicts = []
+for (const [name, runtime] of Object.entries(runtimesOf(FOLDER))) {
+  if (!name.startsWith(wanted)) continue
+  say(`${name}.`)
+  try {
+    const report = await runtime()
+    const faults = faultsOf(report)
+    const verdict = verdictOfCheck(name, faults.length, faults.join('; '))
+    verdicts.push(faults.length === 0 ? { ...verdict, note: noteOf(report) } : verdict)
+  } catch (error) {
+    verdicts.push(verdictOfCheck(name, 1, String(error?.stack ?? error).slice(0, 600)))
+  }
+}
+const failed = verdicts.filter((verdict) => verdict.failed > 0).length
+console.log(`\n${tableOf(verdicts).join('\n')}\n\n${verdicts.length - failed} passed, ${failed} failed`)
+process.exit(failed === 0 && verdicts.length > 0 ? 0 : 1)

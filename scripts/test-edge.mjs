@@ -66,7 +66,7 @@ const prepare = async () => {
 }
 
 /** What is wrong with a report. */
-const faultsOf = ({ engine, decision, permits, leases, fetched, differences, coldStartMs, problems }) => {
+const faultsOf = ({ engine, decision, permits, leases, fetched, ran, kept, differences, coldStartMs, problems }) => {
   const faults = []
   const expect = (holds, fault) => holds || faults.push(fault)
   expect(engine === 'wasm', `engine '${engine}'`)
@@ -76,6 +76,8 @@ const faultsOf = ({ engine, decision, permits, leases, fetched, differences, col
   expect(permits.allow && permits.during === 1 && permits.after === 0, 'permits')
   expect(leases.during === 1 && leases.after === 0 && leases.scar === 5, 'leases')
   expect(fetched === '200 GET done', `withAtrion: ${fetched}`)
+  expect(String(ran) === 'ran,ran', `run: ${ran}`)
+  expect(kept !== false, 'state in KV')
   expect(differences.length === 0, `vectors that differ: ${differences.join(', ')}`)
   expect(!(coldStartMs > COLD_START_MS), `a cold start takes ${coldStartMs?.toFixed(2)} ms, not ${COLD_START_MS}`)
   return faults

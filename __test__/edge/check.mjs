@@ -37,6 +37,9 @@ const leases = async () => {
   return { during, after: atrion.stats('job').inFlight, scar: atrion.getState('job').scarTissue }
 }
 
+const ran = () => new Atrion().run('r', (signal) => (signal.aborted ? 'aborted' : 'ran'))
+const ranBlindly = () => new Atrion().run('r', () => 'ran')
+
 const fetched = async () => {
   const handler = withAtrion((request) => new Response(`${request.method} done`), { atrion: new Atrion(), route: 'r' })
   const response = await handler(new Request('http://example.test/'))
@@ -60,6 +63,7 @@ export const check = async ({ share = 1 } = {}) => {
     firstDecisionMs,
     permits: permits(),
     leases: await leases(),
+    ran: [await ran(), await ranBlindly()],
     fetched: await fetched(),
     worlds: Object.values(plan).flat().length,
     differences: differences(vectorsOf(create, plan)),

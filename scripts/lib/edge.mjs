@@ -47,6 +47,17 @@ export const runtimesOf = (folder) => {
     return JSON.parse(stdout)
   }
 
+  /** Requests under a permit until the store holds what is known of their route. */
+  const keptState = async (worker, store) => {
+    for (let i = 0; i < 40; i++) {
+      await (await worker.dispatchFetch('http://edge.test/kept')).text()
+      const { keys } = await store.list()
+      if (keys.some(({ name }) => name.startsWith('atrion:route:'))) return true
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
+    return false
+  }
+
   const workerd = async () => {
     const contents = await esbuild({
       entryPoints: ['worker.mjs'],
@@ -62,17 +73,22 @@ export const runtimesOf = (folder) => {
         { type: 'CompiledWasm', path: '/atrion.wasm', contents: moduleBytes() },
       ],
       compatibilityDate: '2026-01-01',
+      kvNamespaces: ['STATE'],
     })
     try {
+      // Twice: what one request made, the next one of the same isolate must be able to use.
+      await (await worker.dispatchFetch('http://edge.test/')).json()
       const report = await (await worker.dispatchFetch('http://edge.test/')).json()
       const timed = async (count) => {
         const startedAt = performance.now()
         await (await worker.dispatchFetch(`http://edge.test/cold?count=${count}`)).text()
         return performance.now() - startedAt
       }
+      const store = await worker.getKVNamespace('STATE')
+      const kept = await keptState(worker, store)
       await timed(1)
       const idleMs = await timed(0)
-      return { ...report, coldStartMs: ((await timed(COLD_STARTS)) - idleMs) / COLD_STARTS }
+      return { ...report, kept, coldStartMs: ((await timed(COLD_STARTS)) - idleMs) / COLD_STARTS }
     } finally {
       await worker.dispose()
     }

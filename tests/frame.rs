@@ -14,14 +14,17 @@ use atrion::physics::{
 };
 use reader::{code_of, read, words};
 
-/// `NAME: 1` pairs of an object of port.ts.
+/// `NAME: 1` pairs of an object of port.ts, or `NAME = 1` of an enum.
 fn object_of_port(name: &str) -> BTreeMap<String, usize> {
     let code = code_of(&read("ts/engine/port.ts"));
-    let start = code.find(&format!("export const {name} = {{")).unwrap_or_else(|| panic!("no {name} in port.ts"));
+    let start = [format!("export const {name} = {{"), format!("export enum {name} {{")]
+        .iter()
+        .find_map(|opening| code.find(opening))
+        .unwrap_or_else(|| panic!("no {name} in port.ts"));
     let body = &code[start..][..code[start..].find('}').unwrap()];
     let body = &body[body.find('{').unwrap() + 1..];
     body.split(',')
-        .filter_map(|entry| entry.split_once(':'))
+        .filter_map(|entry| entry.split_once([':', '=']))
         .map(|(key, value)| (key.trim().to_string(), value.trim().parse().expect("a number")))
         .collect()
 }

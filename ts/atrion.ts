@@ -49,6 +49,9 @@ export interface RouteOptions {
 /** Tries to find a route's slot while other threads evict; beyond them the route is not the problem. */
 const MAX_TRIES = 8
 
+/** Status of a request that flows on a route that is, and was, OPERATIONAL. */
+const FLOWS = STATUS.ALLOW | STATUS.TICKED | STATUS.STEADY
+
 export class Atrion implements AsyncDisposable {
   readonly #engine: Engine
   readonly #routes: RouteIndex
@@ -62,6 +65,8 @@ export class Atrion implements AsyncDisposable {
   readonly #provider: StateProvider
   readonly #pulse: Pulse | undefined
   readonly #events: ObserverQueue | undefined
+  /** Does anybody want to hear of every tick? */
+  readonly #isWatched: boolean
   readonly #clock: AtrionOptions['clock']
   #law: LawSource
   readonly #logger: Logger | undefined
@@ -95,6 +100,7 @@ export class Atrion implements AsyncDisposable {
     this.#events = options.observer && new ObserverQueue(options.observer as PhysicsObserver, undefined, options.logger)
     this.#provider = options.provider ?? new InMemoryProvider()
     this.#pulse = options.provider && this.#createPulse(options.provider)
+    this.#isWatched = this.#events !== undefined || this.#pulse !== undefined
     this.#leases = this.#createLeases()
     this.#loop = this.#createLoop()
   }
@@ -170,11 +176,18 @@ export class Atrion implements AsyncDisposable {
     frame[FRAME.VOLTAGE] = voltage
     frame[FRAME.LAW] = law
     this.#engine.route()
-    const status = frame[FRAME.STATUS]!
-    if (status !== (STATUS.ALLOW | STATUS.TICKED)) {
-      if ((status & STATUS.STALE) !== 0) this.#retry(routeId, frame)
-      if ((status & STATUS.FIRST_REJECTED) !== 0) this.#warnOfNoise(routeId)
+    // Nearly every call ends here. Reading and comparing the modes as well would cost it 4 ns of 66.
+    if (frame[FRAME.STATUS] === FLOWS && !this.#isWatched) {
+      return { allow: true, resistance: frame[FRAME.RESISTANCE]!, mode: 'OPERATIONAL', reason: 'OK' }
     }
+    return this.#settle(routeId, frame, voltage)
+  }
+
+  /** The rest of `route()`, where there is more to it than a request that flows. */
+  #settle(routeId: string, frame: Float64Array, voltage: number): RouteDecision {
+    const status = frame[FRAME.STATUS]!
+    if ((status & STATUS.STALE) !== 0) this.#retry(routeId, frame)
+    if ((status & STATUS.FIRST_REJECTED) !== 0) this.#warnOfNoise(routeId)
     if (this.#events !== undefined || this.#pulse !== undefined || frame[FRAME.MODE] !== frame[FRAME.MODE_BEFORE]) {
       this.#ticked(frame, routeId)
     }

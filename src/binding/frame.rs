@@ -56,6 +56,7 @@ pub mod status {
     pub const REJECTED: u32 = 4;
     pub const FIRST_REJECTED: u32 = 8;
     pub const STALE: u32 = 16;
+    pub const STEADY: u32 = 32;
 }
 
 /// The frame's cells.
@@ -92,7 +93,10 @@ pub fn route(handle: &mut Handle, frame: &mut Cells, now: &Now) {
 #[inline]
 fn write_decision(frame: &mut Cells, Decision { allow, retry_after_ms, tick }: &Decision, state: &RouteState) {
     let first_rejected = tick.rejected && state.rejected_samples == 1;
-    let bits = tick_status(tick, first_rejected) | if *allow { status::ALLOW } else { 0 };
+    let steady = tick.mode_before == Mode::Operational && state.mode == Mode::Operational;
+    let bits = tick_status(tick, first_rejected)
+        | if *allow { status::ALLOW } else { 0 }
+        | if steady { status::STEADY } else { 0 };
     frame[cell::STATUS] = f64::from(bits);
     frame[cell::RETRY_AFTER_MS] = retry_after_ms.unwrap_or(f64::NAN);
     write_tick(frame, tick, state);

@@ -13,10 +13,17 @@ interface Layer {
   readonly handle?: { readonly stack?: readonly Layer[]; readonly name?: string }
   /** Express 5.3: the path as it was written. */
   readonly rawPath?: unknown
-  /** Sets `path` and `params`; may throw for what does not decode. */
-  match(path: string): boolean
+  /** Sets `path` and `params`, or, from Express 5.3 on, returns them; may throw for what does not decode. */
+  match(path: string): boolean | Match | undefined
   readonly path?: string | undefined
-  readonly params?: Readonly<Record<string, unknown>> | undefined
+  readonly params?: Params | undefined
+}
+
+type Params = Readonly<Record<string, unknown>>
+
+interface Match {
+  readonly path?: string | undefined
+  readonly params?: Params | undefined
 }
 
 interface ExpressRoute {
@@ -31,7 +38,7 @@ export interface ExpressRequest {
   readonly originalUrl?: string
   readonly baseUrl?: string
   readonly route?: ExpressRoute
-  readonly params?: Readonly<Record<string, unknown>>
+  readonly params?: Params
   readonly app?: ExpressApp
 }
 
@@ -65,7 +72,7 @@ function decoded(segment: string): string {
 }
 
 /** The pattern of a mount of which only the matched text is known: the values of its parameters become their names. */
-function named(text: string, params: Readonly<Record<string, unknown>> | undefined): string {
+function named(text: string, params: Params | undefined): string {
   const names = new Map(Object.entries(params ?? {}).map(([name, value]) => [String(value), name]))
   if (names.size === 0) return text
   const nameOf = (segment: string): string => {
@@ -75,7 +82,7 @@ function named(text: string, params: Readonly<Record<string, unknown>> | undefin
   return text.split('/').map(nameOf).join('/')
 }
 
-function mountOf({ rawPath, path = '', params }: Layer): string {
+function mountOf({ rawPath }: Layer, { path = '', params }: Match): string {
   if (typeof rawPath === 'string') return rawPath.replace(/\/+$/, '')
   return named(path, params).replace(/\/+$/, '')
 }
@@ -89,14 +96,16 @@ function find(stack: readonly Layer[], path: string, method: string): string | u
     const nested = handle?.stack
     const isApp = handle?.name === MOUNTED_APP
     if (route === undefined && nested === undefined && !isApp) continue
-    if (!layer.match(path)) continue
+    const found = layer.match(path)
+    if (!found) continue
     if (route !== undefined) {
       if (handles(route, method)) return written(route.path)
       continue
     }
-    const mount = mountOf(layer)
+    const match = found === true ? layer : found
+    const mount = mountOf(layer, match)
     if (nested === undefined) return `${mount}/*`
-    const rest = path.slice(layer.path?.length ?? 0)
+    const rest = path.slice(match.path?.length ?? 0)
     const inner = find(nested, rest.startsWith('/') ? rest : `/${rest}`, method)
     if (inner !== undefined) return mount === '' ? inner : inner === '/' ? mount : mount + inner
   }

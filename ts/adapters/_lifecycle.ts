@@ -27,8 +27,6 @@ const STREAM_LIMITS = { min: 100_000, initial: 100_000 }
 function clientIsGone(socket: (Socket & { errored?: unknown }) | null | undefined, response: ServerResponse): boolean {
   const { stream } = response as ServerResponse & { stream?: { rstCode?: number; aborted?: boolean } }
   if (stream?.rstCode !== undefined) return stream.aborted === true && stream.rstCode === HTTP2_CANCEL
-  // An error given to `response.destroy()` is ours, whatever its code.
-  if ((response as ServerResponse & { errored?: unknown }).errored) return false
   if (!socket) return true
   return socket.readableEnded || GONE.has((socket.errored as { code?: unknown } | null | undefined)?.code)
 }
@@ -71,6 +69,7 @@ export class Passage {
     }
     this.#watchHead()
     const settle = (): void => this.#settle()
+    response.once('finish', settle)
     response.once('close', settle)
     // A response that waits behind another one on its connection does not hear of the connection's end; its request does.
     if (response.socket === null) request.once('close', () => this.#hear())
@@ -92,6 +91,8 @@ export class Passage {
 
   #outcome(): Outcome {
     const response = this.#response
+    // An error given to `response.destroy()` is ours, whatever its code, and even if an end was tried before.
+    if ((response as ServerResponse & { errored?: unknown }).errored) return 'failure'
     if (!response.writableFinished) return clientIsGone(this.#socket, response) ? 'ignored' : 'failure'
     if (response.statusCode >= 500) return 'failure'
     return this.#streams ? 'ignored' : 'success'

@@ -55,6 +55,16 @@ function install(app: FastifyInstance, atrion: Atrion, options: FastifyOptions):
   })
 }
 
+function settle(work: () => void, done: (error?: Error) => void): void {
+  try {
+    work()
+  } catch (error) {
+    done(error as Error)
+    return
+  }
+  done()
+}
+
 /**
  * Guards every route of the application: `app.register(atrionFastify, { atrion, … })`, or, where a plugin is wanted,
  * `app.register(atrionFastify(atrion, options))`. Routes are Fastify's own (`GET /users/:id`); what it has no route for shares
@@ -71,13 +81,11 @@ export function atrionFastify(
 ): FastifyAtrionPlugin | undefined {
   if (done !== undefined) {
     const { atrion, ...rest } = options as FastifyPluginOptions
-    install(first as FastifyInstance, atrion, rest)
-    done()
+    settle(() => install(first as FastifyInstance, atrion, rest), done)
     return undefined
   }
   return asPlugin((app, _given, ready) => {
-    install(app, first as Atrion, options ?? {})
-    ready()
+    settle(() => install(app, first as Atrion, options ?? {}), ready)
   })
 }
 

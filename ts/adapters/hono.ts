@@ -2,7 +2,6 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Context, MiddlewareHandler } from 'hono'
-import { matchedRoutes } from 'hono/route'
 import type { Atrion } from '../atrion.js'
 import { withTier } from './_context.js'
 import { Gate, type NodeRequest } from './_gate.js'
@@ -21,9 +20,12 @@ interface NodeBindings {
   readonly outgoing?: ServerResponse
 }
 
-/** Middleware takes a `next`, handlers do not. The last handler that matched is the route. */
+/**
+ * Middleware takes a `next`, handlers do not. The last handler that matched is the route. (`hono/route` would answer only where
+ * it is the same copy of Hono, which it is not for an application of ES modules.)
+ */
 function honoRoute(context: Context): string | undefined {
-  const routes = matchedRoutes(context)
+  const routes = context.req.matchedRoutes ?? []
   for (let i = routes.length - 1; i >= 0; i--) {
     const { handler, method, path } = routes[i]!
     if (method !== 'ALL' || handler.length < 2) return patternRoute(context.req.method, path)

@@ -31,7 +31,13 @@ export type KoaMiddleware<Context extends KoaContext = KoaContext> = (
 
 /** @koa/router and koa-router, as far as they tell of themselves. */
 interface Router {
-  match(path: string, method: string): { readonly route: boolean; readonly pathAndMethod: readonly { path: unknown }[] }
+  match(path: string, method: string): { readonly pathAndMethod: readonly RouterLayer[] }
+}
+
+interface RouterLayer {
+  readonly path: unknown
+  /** None for the router's own middleware. */
+  readonly methods: readonly string[]
 }
 
 interface Routed {
@@ -45,14 +51,15 @@ const written = (path: unknown): string => (Array.isArray(path) ? path.map(Strin
 /** Koa has no patterns; the routers in the application's stack have. */
 function koaRoute(context: KoaContext): string | undefined {
   const { app, _matchedRoute: matched } = context as KoaContext & Routed
-  if (matched !== undefined) return patternRoute(context.method, written(matched))
   for (const { router } of app?.middleware ?? []) {
     if (typeof router?.match !== 'function') continue
-    const { route, pathAndMethod } = router.match(context.path, context.method)
-    const last = pathAndMethod[pathAndMethod.length - 1]
-    if (route && last !== undefined) return patternRoute(context.method, written(last.path))
+    const layers = router.match(context.path, context.method).pathAndMethod
+    for (let i = layers.length - 1; i >= 0; i--) {
+      const { methods, path } = layers[i]!
+      if (methods.length > 0) return patternRoute(context.method, written(path))
+    }
   }
-  return undefined
+  return matched === undefined ? undefined : patternRoute(context.method, written(matched))
 }
 
 /**

@@ -76,6 +76,9 @@ function watched(handler: Handler, permit: Permit): Handler {
   return watching as unknown as Handler
 }
 
+/** A permit tells its voltage in words only; a breaker that is open does not ask for it. */
+const voltageOf = ({ reason }: Permit): number => Number(/V=([\d.]+)/.exec(reason)?.[1] ?? Number.NaN)
+
 /** Tells the handler, in its words. */
 function reject(handler: Handler, error: ShedError): void {
   const { onResponseError, onError } = handler as unknown as Methods
@@ -107,7 +110,7 @@ export function atrionUndici(atrion: Atrion, options: UndiciOptions = {}): Dispa
     const permit = atrion.acquire(routeId, asking)
     if (!permit.allow) {
       const { resistance, mode, retryAfterMs } = permit
-      reject(handler, new ShedError({ routeId, resistance, voltage: Number.NaN, mode, retryAfterMs }))
+      reject(handler, new ShedError({ routeId, resistance, voltage: voltageOf(permit), mode, retryAfterMs }))
       return true
     }
     const sent =

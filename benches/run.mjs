@@ -12,7 +12,7 @@ import { memoryTable, timeTable, verdictLine } from './lib/report.mjs'
 import { summaryOf } from './lib/statistics.mjs'
 import { judge } from './lib/wanted.mjs'
 
-const FILES = ['floor', 'peers', 'open-loop', 'closed-loop', 'http']
+const FILES = ['floor', 'peers', 'open-loop', 'closed-loop', 'wasm', 'http']
 const LEAST_REPEATS = 5
 
 const USAGE = `Usage: npm run bench -- [options]

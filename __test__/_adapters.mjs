@@ -6,6 +6,9 @@ import { create, turn } from './_engine.mjs'
 
 export { create, turn }
 
+/** Without the pressure of the process: tests keep the loop busy, which is not what they are about. */
+export const CALM = { pressure: false }
+
 /** Turns of the event loop until `holds()`; a test must not wait for what never comes. */
 export const until = async (holds, what = String(holds)) => {
   const deadline = performance.now() + 10_000
@@ -96,7 +99,7 @@ export const contract = (test, name, start, { unmatched = 'GET *', late = true }
       const held = []
       const servers = []
       const open = async (options = {}) => {
-        const server = await start(atrion, options, held)
+        const server = await start(atrion, { ...CALM, ...options }, held)
         servers.push(server)
         return server
       }
@@ -255,7 +258,7 @@ export const contract = (test, name, start, { unmatched = 'GET *', late = true }
   })
 
   run('tier, key and route are asked of the request', async (t, { open, asked }) => {
-    const server = await open({ tier: () => 'bulk', key: () => 'alice', route: () => 'mine' })
+    const server = await open({ pressure: {}, tier: () => 'bulk', key: () => 'alice', route: () => 'mine' })
     t.is((await ask(server, '/users/1')).status, 200)
     t.like(asked[0], { routeId: 'mine', tier: 'bulk', key: 'alice' })
     t.true(asked[0].queueAgeMs >= 0)

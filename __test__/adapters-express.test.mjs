@@ -5,7 +5,7 @@ import { atrionExpress } from 'atrion/express'
 import ava from 'ava'
 import express4 from 'express4'
 import express5 from 'express5'
-import { ask, close, contract, drained, listen, watched } from './_adapters.mjs'
+import { ask, CALM, close, contract, drained, listen, watched } from './_adapters.mjs'
 import { engine } from './_engine.mjs'
 
 const test = engine === 'ts' ? ava.skip : ava
@@ -50,7 +50,7 @@ for (const [name, express] of [
     orders.get('/:order', (req, res) => res.send(`${req.params.tenant} ${req.params.order}`))
     const api = express.Router()
     api.use('/tenants/:tenant/orders', orders)
-    app.use(atrionExpress(atrion))
+    app.use(atrionExpress(atrion, CALM))
     app.use((_req, _res, next) => next())
     app.use('/api', api)
     const server = await served(app)
@@ -68,7 +68,7 @@ for (const [name, express] of [
   test(`${name}: methods, lists of paths, regular expressions and fall-through`, async (t) => {
     const { atrion } = watched()
     const app = quiet()
-    app.use(atrionExpress(atrion))
+    app.use(atrionExpress(atrion, CALM))
     app.all('/any', (_req, res) => res.send('any'))
     app.get(['/one', '/two'], (_req, res) => res.send('list'))
     app.get(/^\/re\/\d+$/, (_req, res) => res.send('re'))
@@ -97,7 +97,7 @@ for (const [name, express] of [
     const app = quiet()
     const admin = quiet()
     admin.get('/stats/:day', (req, res) => res.send(req.params.day))
-    app.use(atrionExpress(atrion))
+    app.use(atrionExpress(atrion, CALM))
     app.use('/admin', admin)
     const server = await served(app)
     t.is((await ask(server, '/admin/stats/monday')).body, 'monday')
@@ -110,10 +110,10 @@ for (const [name, express] of [
     const { atrion } = watched()
     const app = quiet()
     const admin = quiet()
-    admin.use(atrionExpress(atrion))
+    admin.use(atrionExpress(atrion, CALM))
     admin.get('/stats/:day', (req, res) => res.send(req.params.day))
     app.use('/admin', admin)
-    app.get('/costly/:what', atrionExpress(atrion), (req, res) => res.send(req.params.what))
+    app.get('/costly/:what', atrionExpress(atrion, CALM), (req, res) => res.send(req.params.what))
     app.get('/cheap', (_req, res) => res.send('cheap'))
     const server = await served(app)
     t.is((await ask(server, '/admin/stats/monday')).body, 'monday')
@@ -130,7 +130,7 @@ for (const [name, express] of [
       req.seen = id
       setImmediate(next)
     })
-    app.use(atrionExpress(atrion))
+    app.use(atrionExpress(atrion, CALM))
     app.get('/slow/:id', (req, res) => res.send(`${req.seen} ${req.params.id}`))
     const server = await served(app)
     const answers = await Promise.all(['a', 'b', 'c', 'd'].map((id) => ask(server, `/slow/${id}`)))

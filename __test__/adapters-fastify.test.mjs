@@ -4,7 +4,7 @@ import { ConfigError } from 'atrion'
 import { atrionFastify } from 'atrion/fastify'
 import ava from 'ava'
 import Fastify from 'fastify'
-import { contract, drained, watched } from './_adapters.mjs'
+import { CALM, contract, drained, watched } from './_adapters.mjs'
 import { engine } from './_engine.mjs'
 
 const test = engine === 'ts' ? ava.skip : ava
@@ -56,7 +56,7 @@ contract(test, 'fastify, as a plugin of its own', async (atrion, options, held) 
 test('fastify: routes with a prefix, and injected requests', async (t) => {
   const { atrion, outcomes } = watched()
   const app = Fastify()
-  await app.register(atrionFastify, { atrion })
+  await app.register(atrionFastify, { atrion, ...CALM })
   await app.register(
     async (api) => {
       api.get('/orders/:id', async ({ params }) => params.id)
@@ -76,7 +76,7 @@ test('fastify: a shed upload is refused before its body is parsed', async (t) =>
   app.addHook('preValidation', async () => {
     parsed++
   })
-  await app.register(atrionFastify, { atrion })
+  await app.register(atrionFastify, { atrion, ...CALM })
   app.post('/orders', async () => 'taken')
   t.is((await app.inject({ method: 'POST', url: '/orders', payload: { a: 1 } })).body, 'taken')
   atrion.override('POST /orders', 'open')
@@ -88,7 +88,7 @@ test('fastify: a shed upload is refused before its body is parsed', async (t) =>
 test('fastify: onShed answers instead, and wrong options reject the registration', async (t) => {
   const { atrion } = watched()
   const app = Fastify()
-  await app.register(atrionFastify, { atrion, onShed: (_request, reply) => reply.code(429).send('later') })
+  await app.register(atrionFastify, { atrion, ...CALM, onShed: (_request, reply) => reply.code(429).send('later') })
   app.get('/', async () => 'ok')
   await app.inject('/')
   atrion.override('GET /', 'open')

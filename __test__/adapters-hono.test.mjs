@@ -5,7 +5,7 @@ import { serve } from '@hono/node-server'
 import { atrionHono } from 'atrion/hono'
 import ava from 'ava'
 import { Hono } from 'hono'
-import { contract, drained, watched } from './_adapters.mjs'
+import { CALM, contract, drained, watched } from './_adapters.mjs'
 import { engine } from './_engine.mjs'
 
 const test = engine === 'ts' ? ava.skip : ava
@@ -55,7 +55,7 @@ test('hono: sub-applications, and requests without a server', async (t) => {
   const orders = new Hono()
   orders.get('/:id', (context) => context.text(context.req.param('id')))
   orders.post('/', (context) => context.text('no', 500))
-  app.use(atrionHono(atrion))
+  app.use(atrionHono(atrion, CALM))
   app.route('/orders', orders)
   t.is(await (await app.request('/orders/5')).text(), '5')
   t.is((await app.request('/orders', { method: 'POST' })).status, 500)
@@ -70,7 +70,7 @@ test('hono: sub-applications, and requests without a server', async (t) => {
 test('hono: onShed returns the response', async (t) => {
   const { atrion } = watched()
   const app = new Hono()
-  app.use(atrionHono(atrion, { onShed: (context) => context.text('later', 429) }))
+  app.use(atrionHono(atrion, { ...CALM, onShed: (context) => context.text('later', 429) }))
   app.get('/', (context) => context.text('ok'))
   t.is((await app.request('/')).status, 200)
   atrion.override('GET /', 'open')

@@ -4,7 +4,7 @@ import Router from '@koa/router'
 import { atrionKoa, currentTier } from 'atrion/koa'
 import ava from 'ava'
 import Koa from 'koa'
-import { ask, close, contract, drained, listen, watched } from './_adapters.mjs'
+import { ask, CALM, close, contract, drained, listen, watched } from './_adapters.mjs'
 import { engine } from './_engine.mjs'
 
 const test = engine === 'ts' ? ava.skip : ava
@@ -69,7 +69,7 @@ contract(
 test('koa: without a router, the requests of a method share a route', async (t) => {
   const { atrion, outcomes } = watched()
   const app = new Koa()
-  app.use(atrionKoa(atrion))
+  app.use(atrionKoa(atrion, CALM))
   app.use((ctx) => {
     ctx.body = ctx.path
   })
@@ -88,7 +88,7 @@ test('koa: a middleware before the guard sees the refusal, and the tier reaches 
     await next()
     ctx.set('X-Status', String(ctx.status))
   })
-  app.use(atrionKoa(atrion, { tier: () => 'low', propagate: true }))
+  app.use(atrionKoa(atrion, { ...CALM, tier: () => 'low', propagate: true }))
   app.use(async (ctx) => {
     await null
     ctx.body = currentTier()

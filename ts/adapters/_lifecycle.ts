@@ -64,13 +64,12 @@ export class Passage {
     this.#socket = request.socket
     this.#response = response
     if (response.writableFinished || response.destroyed) {
-      this.#settle()
+      this.#settle(response.writableFinished)
       return
     }
     this.#watchHead()
-    const settle = (): void => this.#settle()
-    response.once('finish', settle)
-    response.once('close', settle)
+    response.once('finish', () => this.#settle(true))
+    response.once('close', () => this.#settle(response.writableFinished))
     // A response that waits behind another one on its connection does not hear of the connection's end; its request does.
     if (response.socket === null) request.once('close', () => this.#hear())
   }
@@ -85,15 +84,15 @@ export class Passage {
     if (this.#socket?.destroyed) this.#permit.release('ignored')
   }
 
-  #settle(): void {
-    this.#permit.release(this.#outcome())
+  #settle(isFinished: boolean): void {
+    this.#permit.release(this.#outcome(isFinished))
   }
 
-  #outcome(): Outcome {
+  #outcome(isFinished: boolean): Outcome {
     const response = this.#response
     // An error given to `response.destroy()` is ours, whatever its code, and even if an end was tried before.
     if ((response as ServerResponse & { errored?: unknown }).errored) return 'failure'
-    if (!response.writableFinished) return clientIsGone(this.#socket, response) ? 'ignored' : 'failure'
+    if (!isFinished) return clientIsGone(this.#socket, response) ? 'ignored' : 'failure'
     if (response.statusCode >= 500) return 'failure'
     return this.#streams ? 'ignored' : 'success'
   }

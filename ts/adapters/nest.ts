@@ -67,24 +67,34 @@ class AtrionGuard implements CanActivate, NestInterceptor {
   }
 
   #refuse(request: NestRequest, response: NestResponse, permit: Permit): never {
-    gateShed(this.#gate, request, response, permit)
+    this.#gate.options.onShed?.(request, response, permit)
     const { retryAfterS, body } = refusalOf(permit)
-    const headers = { 'content-type': PROBLEM_TYPE, 'retry-after': retryAfterS, 'cache-control': 'no-store' }
-    for (const [name, value] of Object.entries(headers)) {
-      if (response.raw === undefined) response.setHeader(name, value)
-      else response.header?.(name, value)
+    const raw = response.raw ?? response
+    if (!raw.headersSent) {
+      for (const [name, value] of Object.entries({ 'retry-after': retryAfterS, 'cache-control': 'no-store' })) {
+        if (response.raw === undefined) response.setHeader(name, value)
+        else response.header?.(name, value)
+      }
+      nameProblem(raw)
     }
     throw new HttpException(JSON.parse(body) as Record<string, unknown>, 503)
   }
 }
 
-function gateShed(
-  gate: Gate<NestRequest, NestResponse>,
-  request: NestRequest,
-  response: NestResponse,
-  permit: Permit,
-): void {
-  gate.options.onShed?.(request, response, permit)
+/** Nest calls every error `application/json`; where that is what an exception filter left it at, this one says what it is. */
+function nameProblem(response: ServerResponse): void {
+  const { writeHead } = response
+  response.writeHead = ((...args: Parameters<typeof writeHead>) => {
+    response.writeHead = writeHead
+    const last = args[args.length - 1]
+    const given = typeof last === 'object' && !Array.isArray(last) ? (last as Record<string, unknown>) : undefined
+    const type = given?.['content-type'] ?? response.getHeader('content-type')
+    if (String(type).startsWith('application/json')) {
+      if (given?.['content-type'] !== undefined) given['content-type'] = PROBLEM_TYPE
+      else response.setHeader('content-type', PROBLEM_TYPE)
+    }
+    return writeHead.apply(response, args)
+  }) as typeof writeHead
 }
 
 /**

@@ -2,11 +2,14 @@
  * The kernel's accept queue: clients that are connected but that the process has not come to yet. An event loop takes one
  * new connection an iteration, so with a connection per request this is where clients wait, unseen from JavaScript.
  *
- * Their wait follows from Little's law: length of the queue ÷ rate at which connections are taken from it.
+ * Their wait is the queue's length times the time between accepts: an iteration, or less where iterations without a request
+ * went unseen, which shows in the number of connections that were accepted while the loop was busy.
  */
 
 import { createRequire } from 'node:module'
 import type { Server } from 'node:net'
+import { performance } from 'node:perf_hooks'
+import { iterationClock } from './iteration.js'
 
 interface SocketBinding {
   /** Connections that wait to be accepted on a listening socket; −1 where the system does not tell. */
@@ -15,7 +18,7 @@ interface SocketBinding {
 
 /** Asked at most this often, ms. */
 const SAMPLE_MS = 10
-/** Memory of the rate of accepts, ms. */
+/** Memory of the rate of accepts, ms of a busy loop. */
 const RATE_MEMORY_MS = 100
 /** An estimate is never further off than this, ms. */
 const MAX_WAIT_MS = 60_000
@@ -46,10 +49,11 @@ function descriptorOf(server: Server): number {
 /** The queue before one server. */
 class AcceptQueue {
   readonly #server: Server
+  /** Connections accepted, and the time the loop was busy; both fade. */
   #accepted = 0
-  #sampledMs = Number.NEGATIVE_INFINITY
-  /** Time between accepts, ms. */
-  #intervalMs = 0
+  #busyMs = 0
+  #idleMs = 0
+  #sampledMs: number | undefined
   #waitMs = 0
 
   constructor(server: Server) {
@@ -61,27 +65,23 @@ class AcceptQueue {
 
   /** How long a client that connects now will wait to be accepted, ms, ≥ 0. */
   waitMs(nowMs: number): number {
-    const elapsedMs = nowMs - this.#sampledMs
-    if (elapsedMs >= SAMPLE_MS) this.#sample(nowMs, elapsedMs)
+    const sampledMs = this.#sampledMs
+    if (sampledMs === undefined || nowMs - sampledMs >= SAMPLE_MS) this.#sample(nowMs, sampledMs)
     return this.#waitMs
   }
 
-  #sample(nowMs: number, elapsedMs: number): void {
+  #sample(nowMs: number, sampledMs: number | undefined): void {
+    const { idle } = performance.eventLoopUtilization()
+    const busyMs = sampledMs === undefined ? 0 : Math.max(nowMs - sampledMs - (idle - this.#idleMs), 0)
     this.#sampledMs = nowMs
+    this.#idleMs = idle
+    const fade = Math.exp(-busyMs / RATE_MEMORY_MS)
+    this.#busyMs = this.#busyMs * fade + busyMs
     const fd = descriptorOf(this.#server)
     const length = fd >= 0 ? binding()(fd) : -1
-    if (length <= 0) {
-      // Nobody waits: the rate of accepts is the rate of arrivals, which tells nothing of how fast they could be.
-      this.#waitMs = 0
-      this.#accepted = 0
-      return
-    }
-    const intervalMs = elapsedMs / Math.max(this.#accepted, 1)
-    const known = this.#waitMs > 0
-    const share = known ? 1 - Math.exp(-elapsedMs / RATE_MEMORY_MS) : 1
-    this.#intervalMs += (Math.min(intervalMs, MAX_WAIT_MS) - this.#intervalMs) * share
-    this.#accepted = 0
-    this.#waitMs = Math.min(length * this.#intervalMs, MAX_WAIT_MS)
+    const intervalMs = Math.min(this.#busyMs / Math.max(this.#accepted, 1), iterationClock.periodMs)
+    this.#waitMs = length > 0 ? Math.min(length * intervalMs, MAX_WAIT_MS) : 0
+    this.#accepted *= fade
   }
 }
 

@@ -11,11 +11,15 @@ import { performance } from 'node:perf_hooks'
 /** The loop was busy all the time if it slept no longer than this share of it. */
 const SLEEPLESS_SHARE = 0.05
 
+/** How much an iteration counts in the mean of them. */
+const PERIOD_GAIN = 0.1
+
 class IterationClock {
   #open = false
   #startMs = Number.NEGATIVE_INFINITY
   #idleMs = 0
   #previousMs = 0
+  #meanMs = 0
   readonly #close = (): void => {
     this.#open = false
   }
@@ -26,6 +30,11 @@ class IterationClock {
     return nowMs - this.#startMs + this.#previousMs / 2
   }
 
+  /** How long an iteration takes while the loop does not sleep, ms, ≥ 0. */
+  get periodMs(): number {
+    return this.#meanMs
+  }
+
   #begin(nowMs: number): void {
     this.#open = true
     // Iterations end after their I/O. Unreferenced: a clock is no reason to stay alive.
@@ -33,7 +42,9 @@ class IterationClock {
     const { idle } = performance.eventLoopUtilization()
     const periodMs = nowMs - this.#startMs
     const sleptMs = idle - this.#idleMs
-    this.#previousMs = sleptMs <= SLEEPLESS_SHARE * periodMs && periodMs < Number.POSITIVE_INFINITY ? periodMs : 0
+    const isContiguous = sleptMs <= SLEEPLESS_SHARE * periodMs && periodMs < Number.POSITIVE_INFINITY
+    this.#previousMs = isContiguous ? periodMs : 0
+    if (isContiguous) this.#meanMs += (periodMs - this.#meanMs) * PERIOD_GAIN
     this.#idleMs = idle
     this.#startMs = nowMs
   }

@@ -16,6 +16,7 @@ import { say } from './lib/progress.mjs'
 import { tableOf, verdictOfCheck } from './lib/tally.mjs'
 
 const COLD_START_MS = 5
+const PAGE_DECISION_MS = 200
 const SOURCE = join(ROOT, '__test__', 'edge')
 const FOLDER = join(ROOT, '.cache', 'edge')
 
@@ -66,12 +67,25 @@ const prepare = async () => {
 }
 
 /** What is wrong with a report. */
-const faultsOf = ({ engine, decision, permits, leases, fetched, ran, kept, differences, coldStartMs, problems }) => {
+const faultsOf = ({
+  engine,
+  decision,
+  permits,
+  leases,
+  fetched,
+  ran,
+  kept,
+  differences,
+  coldStartMs,
+  pageFirstDecisionMs,
+  problems,
+}) => {
   const faults = []
   const expect = (holds, fault) => holds || faults.push(fault)
   expect(engine === 'wasm', `engine '${engine}'`)
   expect(decision?.allow === true && decision.resistance === 12, 'the first decision')
   expect(!problems?.length, `errors on the page: ${problems?.join('; ')}`)
+  expect(!(pageFirstDecisionMs > PAGE_DECISION_MS), `the page decides after ${pageFirstDecisionMs} ms`)
   if (permits === undefined) return faults
   expect(permits.allow && permits.during === 1 && permits.after === 0, 'permits')
   expect(leases.during === 1 && leases.after === 0 && leases.scar === 5, 'leases')
@@ -83,10 +97,13 @@ const faultsOf = ({ engine, decision, permits, leases, fetched, ran, kept, diffe
   return faults
 }
 
-const noteOf = ({ worlds, firstDecisionMs, coldStartMs }) => {
+const noteOf = ({ worlds, firstDecisionMs, coldStartMs, pageFirstDecisionMs, frameMs }) => {
   const notes = worlds === undefined ? [] : [`${worlds} worlds by bits`]
   if (coldStartMs !== undefined) notes.push(`first decision after ${coldStartMs.toFixed(2)} ms`)
   else if (firstDecisionMs > 0) notes.push(`first decision after ${firstDecisionMs.toFixed(2)} ms`)
+  if (pageFirstDecisionMs !== undefined) {
+    notes.push(`first decision after ${Math.round(pageFirstDecisionMs)} ms, ${frameMs.toFixed(1)} ms of work a frame`)
+  }
   return notes.join(', ')
 }
 

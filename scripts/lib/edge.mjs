@@ -1,10 +1,12 @@
 /** The runtimes that are not Node: each runs the packed package by its own rules, and hands back a report. */
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
 import { extname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { buildDemo, serveDemo } from '../demo-browser.mjs'
+import { ROOT } from './process.mjs'
 
 /** What a strict page allows: no eval, and wasm. */
 const POLICY = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'"
@@ -21,6 +23,31 @@ const CHROMIUM_ARGS = [
   '--disable-sync',
 ]
 const COLD_STARTS = 50
+const PATIENCE_MS = 30_000
+const SCREENSHOTS = join(ROOT, 'test-report', 'screenshots')
+const DEMO_SCREENS = [
+  [400, 800, 'light'],
+  [1280, 900, 'light'],
+  [1280, 900, 'dark'],
+]
+/** What the demo tells of itself, in the form of a runtime's report. */
+const DEMO_REPORT = `({
+  engine: 'wasm',
+  decision: { allow: true, resistance: 12 },
+  load: document.getElementById('load').value,
+  overflow: document.documentElement.scrollWidth - innerWidth,
+  pageFirstDecisionMs: demo.firstDecisionMs,
+  frameMs: demo.frameMs,
+})`
+
+/** Waits until an expression holds in a page, asking from outside: under its policy nothing is evaluated inside. */
+const until = async (page, expression, problems) => {
+  for (const startedAt = performance.now(); performance.now() - startedAt < PATIENCE_MS; ) {
+    if (await page.evaluate(expression)) return
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  throw new Error(problems.join('; ') || `not within ${PATIENCE_MS} ms: ${expression}`)
+}
 
 /** The runtimes over `folder`, where the package and the tools are installed and the checks lie. */
 export const runtimesOf = (folder) => {
@@ -177,13 +204,41 @@ export const runtimesOf = (folder) => {
       page.on('console', (message) => message.type() === 'error' && problems.push(message.text()))
       page.on('pageerror', (error) => problems.push(error.message))
       await page.goto(`http://127.0.0.1:${server.address().port}/`)
-      const started = page.waitForFunction('globalThis.report !== undefined', undefined, { timeout: 15_000 })
-      await started.catch((error) => {
-        throw new Error(problems.join('; ') || error.message)
-      })
+      await until(page, 'globalThis.report !== undefined', problems)
       const report = await page.evaluate('globalThis.report')
       // A page without an icon is no fault of the package's.
       return { ...report, problems: problems.filter((text) => !/status of 404/.test(text)) }
+    } finally {
+      await browser.close()
+      server.close()
+    }
+  }
+
+  /** The demo: frames go by, nothing is logged, sliders obey the keyboard, and it fits a phone. */
+  const demo = async () => {
+    await buildDemo()
+    const server = await serveDemo()
+    const { chromium } = require('playwright-core')
+    const browser = await chromium.launch({ executablePath: chromiumPath(), args: CHROMIUM_ARGS })
+    mkdirSync(SCREENSHOTS, { recursive: true })
+    try {
+      const problems = []
+      let report
+      for (const [width, height, colorScheme] of DEMO_SCREENS) {
+        const page = await browser.newPage({ viewport: { width, height }, colorScheme })
+        page.on('console', (message) => message.type() === 'error' && problems.push(message.text()))
+        page.on('pageerror', (error) => problems.push(error.message))
+        await page.goto(`http://127.0.0.1:${server.address().port}/`)
+        await page.locator('#load').focus()
+        await page.keyboard.press('End')
+        await until(page, 'globalThis.demo?.frames > 120', problems)
+        await page.screenshot({ path: join(SCREENSHOTS, `demo-${width}-${colorScheme}.png`), fullPage: true })
+        report = await page.evaluate(DEMO_REPORT)
+        if (report.overflow > 0) problems.push(`${report.overflow} px wider than ${width} px`)
+        if (report.load !== '10') problems.push(`the End key sets the load to ${report.load}`)
+        await page.close()
+      }
+      return { ...report, problems }
     } finally {
       await browser.close()
       server.close()
@@ -200,6 +255,7 @@ export const runtimesOf = (folder) => {
     'chromium, webpack': tab('webpack', 'page.mjs'),
     'chromium, vite, streamed': tab('vite', 'streamed.mjs'),
     'chromium, webpack, streamed': tab('webpack', 'streamed.mjs'),
+    'chromium, demo': demo,
   }
 }
 

@@ -39,8 +39,8 @@ export const avaSuite = async (
   let failing = false
   const onLine = (line) => {
     const failed = counter.take(line)
-    // A failed test's diagnostics are the indented lines that follow it.
-    failing = failed || (failing && /^\s/.test(line))
+    // A failed test's diagnostics are the indented lines that follow it, empty ones among them.
+    failing = failed || (failing && /^\s|^$/.test(line))
     const noise = /^(ok |TAP version|1\.\.\d|# (tests|pass|fail|skip|todo|ava)|\s*$)/.test(line)
     if (failing || !(noise || /^\s|^#/.test(line))) console.log(line)
     beat(`${name}: ${counter.passed} passed, ${counter.failed} failed so far.`)

@@ -46,6 +46,7 @@ if (installed) {
     // A build that works is no test; one that does not is a failure.
     if (code !== 0) verdicts.push(verdictOfCheck(`build ${part}`, code))
   }
+  verdicts.push(verdictOfCheck('size of the wasm module', (await node(`${ROOT}/scripts/size.mjs`, [])).code))
   if (!skipLint) {
     const { lint } = await import('./lint.mjs')
     verdicts.push(...(await lint()))

@@ -72,10 +72,11 @@ addSliders('load', LOAD)
 addSliders('physics', PHYSICS)
 const world = new World((options) => new Atrion({ engine: 'wasm', ...options }), readSettings())
 world.advance(1)
-const demo = { frames: 0, frameMs: 0, firstDecisionMs: performance.now() }
+const [navigation] = performance.getEntriesByType('navigation')
+const demo = { frames: 0, frameMs: 0, firstDecisionMs: performance.now() - (navigation?.responseEnd ?? 0) }
 globalThis.demo = demo
 byId('status').textContent =
-  `Engine '${world.engine}', first decision ${Math.round(demo.firstDecisionMs)} ms after the page began to load.`
+  `Engine '${world.engine}', first decision ${Math.round(demo.firstDecisionMs)} ms after the page had arrived.`
 
 const plots = byId('plots')
 const terms = new Plot(plots, 'Resistance R and its terms, Ω', ['R', 'R_base', 'P·W', 'D·M', 'S', 'crowd'], 50)

@@ -233,7 +233,10 @@ export const runtimesOf = (folder) => {
         await page.keyboard.press('End')
         await until(page, 'globalThis.demo?.frames > 120', problems)
         await page.screenshot({ path: join(SCREENSHOTS, `demo-${width}-${colorScheme}.png`), fullPage: true })
+        const before = report?.pageFirstDecisionMs ?? Number.POSITIVE_INFINITY
         report = await page.evaluate(DEMO_REPORT)
+        // The fastest of three: a machine that does something else as well says little of the page.
+        report.pageFirstDecisionMs = Math.min(report.pageFirstDecisionMs, before)
         if (report.overflow > 0) problems.push(`${report.overflow} px wider than ${width} px`)
         if (report.load !== '10') problems.push(`the End key sets the load to ${report.load}`)
         await page.close()

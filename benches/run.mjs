@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util'
 import { startContestant } from './lib/crew.mjs'
 import { measureMemory } from './lib/memory.mjs'
 import { machineOf, save } from './lib/record.mjs'
-import { memoryTable, timeTable, verdictLine } from './lib/report.mjs'
+import { disturbance, memoryTable, timeTable, verdictLine } from './lib/report.mjs'
 import { summaryOf } from './lib/statistics.mjs'
 import { judge } from './lib/wanted.mjs'
 
@@ -121,6 +121,8 @@ const memory = options.memory && !options.only ? await measureMemory() : {}
 const verdicts = judge(times, memory)
 
 console.log(`\n${timeTable(times, verdicts, { repeats, blockMs })}`)
+const warning = disturbance(times)
+if (warning) console.log(`\n${warning}`)
 if (Object.keys(memory).length > 0) console.log(`\n${memoryTable(memory, verdicts)}`)
 console.log(`\n${verdictLine(verdicts)}`)
 if (options.save) console.log(`written: ${save({ machine: machineOf(), repeats, blockMs, times, memory, verdicts })}`)

@@ -79,6 +79,18 @@ export const memoryTable = ({ routes, requests }, verdicts) => {
   return table(['memory', ''], rows, wishes)
 }
 
+/** Half the rounds of half the contestants lie further apart than this: something else was at work. */
+const DISTURBED_SPREAD = 0.3
+
+/** A warning, where the medians are not to be trusted; undefined where they are. */
+export const disturbance = (times) => {
+  const spreads = Object.values(times)
+    .map(({ spread }) => spread)
+    .sort((a, b) => a - b)
+  if (spreads[spreads.length >> 1] <= DISTURBED_SPREAD) return undefined
+  return 'The machine was busy with something else: medians are too high, by different shares. Read the minima, or run it again.'
+}
+
 /** One line: how many wishes are met. */
 export const verdictLine = (verdicts) => {
   const count = (met) => verdicts.filter((verdict) => verdict.met === met).length

@@ -8,6 +8,8 @@ const EASY_SHARE = 0.8
 const FULL_SHARE = 0.95
 /** A heap is full of garbage just before it is collected: only what stays for this many samples counts. */
 const HEAP_SAMPLES = 10
+/** V8's limit includes its nursery, which survivors can't stay in: three semi-spaces of 16 MiB, bytes. */
+const NURSERY_BYTES = 3 * 2 ** 24
 /** Files of the control group are read this often, ms. */
 const CGROUP_MS = 1_000
 /** Version 1 says "no limit" by a number of this size, bytes. */
@@ -26,7 +28,7 @@ export class Heap {
 
   occupancy(): number {
     const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics()
-    this.#shares[this.#next] = used / limit
+    this.#shares[this.#next] = used / Math.max(limit - NURSERY_BYTES, limit / 2)
     this.#next = (this.#next + 1) % HEAP_SAMPLES
     return occupancyOf(Math.min(...this.#shares))
   }

@@ -76,8 +76,10 @@ export class Pressure {
 
   /** How long a request that is being handled waited in front of the process, ms, ≥ 0. `server`: where it came in. */
   queueAgeMs(nowMs: number, server: Server | undefined): number {
-    const loopMs = this.#queueAge ? iterationClock.ageMs(nowMs) : 0
-    return this.#acceptQueue && server !== undefined ? loopMs + acceptQueueOf(server).waitMs(nowMs) : loopMs
+    if (!this.#queueAge && !this.#acceptQueue) return 0
+    const loopMs = iterationClock.ageMs(nowMs)
+    const acceptMs = this.#acceptQueue && server !== undefined ? acceptQueueOf(server).waitMs(nowMs) : 0
+    return this.#queueAge ? loopMs + acceptMs : acceptMs
   }
 
   /** How full the process is, [0, 1]: the scarcest of what is looked at. */

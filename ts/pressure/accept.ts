@@ -18,8 +18,11 @@ interface SocketBinding {
 
 /** Asked at most this often, ms. */
 const SAMPLE_MS = 10
-/** Memory of the rate of accepts, ms of a busy loop. */
-const RATE_MEMORY_MS = 100
+/**
+ * Memory of the rate of accepts, ms of a busy loop. Refusing is quick and serving is slow, so the time between accepts follows
+ * the decisions that the wait leads to; it must follow them slowly, or the two chase each other.
+ */
+const RATE_MEMORY_MS = 1_000
 /** An estimate is never further off than this, ms. */
 const MAX_WAIT_MS = 60_000
 

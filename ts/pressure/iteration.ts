@@ -11,8 +11,8 @@ import { performance } from 'node:perf_hooks'
 /** The loop was busy all the time if it slept no longer than this share of it. */
 const SLEEPLESS_SHARE = 0.05
 
-/** How much an iteration counts in the mean of them. */
-const PERIOD_GAIN = 0.1
+/** How much an iteration counts in the mean of them: a hundred are remembered, for the reason that `accept` states. */
+const PERIOD_GAIN = 0.01
 
 class IterationClock {
   #open = false
@@ -20,6 +20,7 @@ class IterationClock {
   #idleMs = 0
   #previousMs = 0
   #meanMs = 0
+  #periods = 0
   readonly #close = (): void => {
     this.#open = false
   }
@@ -44,7 +45,10 @@ class IterationClock {
     const sleptMs = idle - this.#idleMs
     const isContiguous = sleptMs <= SLEEPLESS_SHARE * periodMs && periodMs < Number.POSITIVE_INFINITY
     this.#previousMs = isContiguous ? periodMs : 0
-    if (isContiguous) this.#meanMs += (periodMs - this.#meanMs) * PERIOD_GAIN
+    if (isContiguous) {
+      this.#periods += 1
+      this.#meanMs += (periodMs - this.#meanMs) * Math.max(1 / this.#periods, PERIOD_GAIN)
+    }
     this.#idleMs = idle
     this.#startMs = nowMs
   }

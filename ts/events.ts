@@ -70,12 +70,20 @@ export class Events {
     this.#waiting.push(() => {
       for (const listener of listeners) {
         try {
-          ;(listener as Listener<K>)(event)
+          const result: unknown = (listener as (event: AtrionEvents[K]) => unknown)(event)
+          if (result instanceof Promise) result.catch((error: unknown) => this.#complain(name, error))
         } catch (error) {
-          this.#logger().error(`a listener of '${name}' threw`, { error })
+          this.#complain(name, error)
         }
       }
     })
+  }
+
+  /** A logger that throws has nobody left to be reported to. */
+  #complain(name: keyof AtrionEvents, error: unknown): void {
+    try {
+      this.#logger().error(`a listener of '${name}' threw`, { error })
+    } catch {}
   }
 
   #drain(): void {

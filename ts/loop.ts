@@ -247,7 +247,7 @@ export class ClosedLoop {
       permit.release('success')
       return result
     } catch (error) {
-      permit.release(isFailure(error, options) ? 'failure' : 'success')
+      release(permit, error, options)
       throw error
     }
   }
@@ -305,7 +305,8 @@ export class ClosedLoop {
       frame[FRAME.TIER] = index
     } else if (voltage !== undefined) {
       if (typeof voltage !== 'number') throw this.#host.wrongType('voltage', 'a number of V', voltage)
-      if (voltage >= 0) {
+      // Noise in a voltage is no reason to let it pass all others: the request goes as 'normal'.
+      if (voltage >= 0 && voltage < Number.POSITIVE_INFINITY) {
         frame[FRAME.TIER] = -1
         frame[FRAME.VOLTAGE] = voltage
       }
@@ -367,12 +368,13 @@ export class ClosedLoop {
         else signal.addEventListener('abort', onAbort, { once: true })
       }
     })
+    cut.catch(() => {}) // work that throws before the race has a rejection of its own
     try {
       const result = await Promise.race([controller.signal.aborted ? cut : work(controller.signal), cut])
       permit.release('success')
       return result
     } catch (error) {
-      permit.release(isFailure(error, options) ? 'failure' : 'success')
+      release(permit, error, options)
       throw error
     } finally {
       clearTimeout(timer)
@@ -388,6 +390,12 @@ const neverAborted = (): AbortSignal => {
   return never
 }
 
-function isFailure<T>(error: unknown, options: RunOptions<T> | undefined): boolean {
-  return options?.isFailure === undefined || options.isFailure(error)
+/** Gives back the permit of work that threw, even when the caller's own judgement of the error throws as well. */
+function release<T>(permit: Permit, error: unknown, options: RunOptions<T> | undefined): void {
+  let failed = true
+  try {
+    failed = options?.isFailure === undefined || options.isFailure(error)
+  } finally {
+    permit.release(failed ? 'failure' : 'success')
+  }
 }

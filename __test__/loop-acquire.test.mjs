@@ -1,0 +1,234 @@
+// acquire(): who is admitted, who is not, and what a permit is good for.
+import { ConfigError } from 'atrion'
+import ava from 'ava'
+import { create, engine, virtual } from './_engine.mjs'
+
+const test = engine === 'ts' ? ava.skip : ava
+const onTs = engine === 'ts' ? ava : ava.skip
+
+const TIERS = ['bulk', 'low', 'normal', 'high', 'critical']
+
+/** Takes permits until one is refused; those that were given. */
+const fill = (atrion, options, routeId = 'route') => {
+  const permits = []
+  for (let i = 0; i < 100_000; i++) {
+    const permit = atrion.acquire(routeId, options)
+    if (!permit.allow) return permits
+    permits.push(permit)
+  }
+  throw new Error('nobody was ever refused')
+}
+
+onTs("engine 'ts' has no closed loop, and says so", async (t) => {
+  const atrion = create()
+  const wanted = { instanceOf: ConfigError, message: /^engine must be/ }
+  t.is(t.throws(() => atrion.acquire('route'), wanted).field, 'engine')
+  await t.throwsAsync(() => atrion.run('route', () => 1), wanted)
+})
+
+test('an empty route admits, and says nothing of coming back', (t) => {
+  const { atrion } = virtual()
+  for (const tier of TIERS) {
+    const permit = atrion.acquire('route', { tier })
+    t.true(permit.allow)
+    t.is(permit.reason, 'OK')
+    t.is(permit.retryAfterMs, undefined)
+    t.is(permit.mode, 'BOOTSTRAP')
+    t.true(permit.resistance > 0)
+    permit.release()
+  }
+})
+
+test('who says nothing is normal', (t) => {
+  const key = 'the same place on the band'
+  const [silent, normal] = [{ key }, { key, tier: 'normal' }].map((options) => fill(virtual().atrion, options).length)
+  t.is(silent, normal)
+  const { atrion } = virtual()
+  fill(atrion)
+  t.deepEqual(atrion.stats('route').shedByTier, { bulk: 0, low: 0, normal: 1, high: 0, critical: 0 })
+})
+
+test('the higher the tier, the fuller the house it still enters; the top one passes a full house', (t) => {
+  const { atrion } = virtual()
+  const held = []
+  let before = 0
+  for (const tier of TIERS) {
+    const permits = fill(atrion, { tier, key: 'one' })
+    held.push(...permits)
+    t.true(permits.length > 0, `${tier} enters where the tier below was refused`)
+    const { inFlight } = atrion.stats('route')
+    t.is(inFlight, held.length)
+    t.true(inFlight > before)
+    before = inFlight
+  }
+  t.true(before > atrion.stats('route').limit)
+})
+
+test('no lower tier is admitted where a higher one is refused, whatever their keys', (t) => {
+  const { atrion } = virtual()
+  for (let i = 0; ; i++) {
+    const decided = TIERS.map((tier) => {
+      const permit = atrion.acquire('route', { tier, key: `user ${i}` })
+      permit.release('ignored')
+      return permit.allow
+    })
+    t.deepEqual(decided, [...decided].sort(), 'refused first, admitted after')
+    if (!decided[4]) break
+    atrion.acquire('route', { tier: 'critical', key: 'filler' })
+    if (i > 1000) return t.fail('the house was never full')
+  }
+})
+
+test('a voltage flows if and only if it exceeds the resistance', (t) => {
+  const { atrion } = virtual()
+  fill(atrion, { tier: 'low' })
+  const { resistance } = atrion.stats('route')
+  const allows = (voltage) => {
+    const permit = atrion.acquire('route', { voltage })
+    permit.release('ignored')
+    return permit.allow
+  }
+  t.false(allows(0))
+  t.false(allows(resistance - 1e-6))
+  t.false(allows(resistance), 'V = R does not flow')
+  t.true(allows(resistance + 1e-6))
+  t.true(allows(1e9))
+})
+
+test('noise in a voltage neither refuses a request nor lets it pass all others', (t) => {
+  const { atrion } = virtual()
+  for (const voltage of [Number.NaN, -1, Number.POSITIVE_INFINITY]) {
+    const permit = atrion.acquire('empty', { voltage })
+    t.true(permit.allow, `${voltage}`)
+    permit.release('ignored')
+  }
+  fill(atrion, { tier: 'high' })
+  for (const voltage of [Number.NaN, -1, Number.POSITIVE_INFINITY]) {
+    t.false(atrion.acquire('route', { voltage }).allow, `${voltage}`)
+  }
+})
+
+test('the same key is treated alike; keys are spread over the band, and shed one after the other', (t) => {
+  const { atrion } = virtual()
+  const keys = Array.from({ length: 500 }, (_, i) => `user-${i}`)
+  const decide = () =>
+    keys.map((key) => {
+      const permit = atrion.acquire('route', { key })
+      permit.release('ignored')
+      return permit.allow
+    })
+  const shares = []
+  let before = keys.map(() => true)
+  for (let i = 0; i < 200; i++) {
+    const decided = decide()
+    t.deepEqual(decide(), decided, 'asked again, nobody is answered otherwise')
+    t.true(
+      decided.every((allow, k) => !allow || before[k]),
+      'nobody returns while the house fills up',
+    )
+    before = decided
+    shares.push(decided.filter(Boolean).length / keys.length)
+    if (shares.at(-1) === 0) break
+    atrion.acquire('route', { tier: 'critical' })
+  }
+  t.is(shares[0], 1)
+  t.is(shares.at(-1), 0)
+  const between = shares.filter((share) => share > 0 && share < 1)
+  t.true(between.length >= 3, `in steps: ${shares}`)
+  // A normal band is as wide as four places of the first 32.
+  const steps = shares.slice(1).map((share, i) => shares[i] - share)
+  t.true(Math.max(...steps) < 0.35, `smoothly: ${shares}`)
+})
+
+test('clients that are refused are not all told to come back at once', (t) => {
+  const { atrion } = virtual()
+  fill(atrion, { tier: 'critical', key: 'filler' })
+  const waits = Array.from({ length: 200 }, (_, i) => atrion.acquire('route', { key: `user-${i}` }).retryAfterMs)
+  t.true(waits.every((ms) => Number.isInteger(ms) && ms > 0))
+  t.true(new Set(waits).size > 50, `${new Set(waits).size} different waits`)
+  const again = Array.from({ length: 200 }, (_, i) => atrion.acquire('route', { key: `user-${i}` }).retryAfterMs)
+  t.deepEqual(again, waits)
+})
+
+test('release gives the place back once, however often it is called', (t) => {
+  const { atrion } = virtual()
+  const [first, second] = [atrion.acquire('route'), atrion.acquire('route')]
+  t.is(atrion.stats('route').inFlight, 2)
+  for (const outcome of ['failure', 'success', 'ignored', undefined]) first.release(outcome)
+  t.is(atrion.stats('route').inFlight, 1)
+  t.is(atrion.stats('route').failures, 1, 'the first word counts')
+  const third = atrion.acquire('route', { tier: 'critical' })
+  t.true(third.allow)
+  first.release('failure')
+  t.is(atrion.stats('route').inFlight, 2, 'the place belongs to somebody else now')
+  for (const permit of [second, third, first]) permit.release()
+  t.is(atrion.stats('route').inFlight, 0)
+})
+
+test("a refused permit's release does nothing", (t) => {
+  const { atrion } = virtual()
+  const held = fill(atrion)
+  const refused = atrion.acquire('route', { tier: 'bulk' })
+  t.false(refused.allow)
+  const before = atrion.stats('route')
+  refused.release()
+  refused.release('failure')
+  t.deepEqual(atrion.stats('route'), before)
+  t.is(before.inFlight, held.length)
+})
+
+test('a permit of a route that was reset owes nothing to the one that came after', async (t) => {
+  const { atrion } = virtual()
+  const permit = atrion.acquire('route')
+  await atrion.resetRoute('route')
+  t.is(atrion.stats('route').inFlight, 0)
+  const next = atrion.acquire('route')
+  permit.release('failure')
+  t.like(atrion.stats('route'), { inFlight: 1, failures: 0 })
+  next.release()
+  t.is(atrion.stats('route').inFlight, 0)
+})
+
+test('stats: zeros for a route nobody asked about, and everything that happened for one', (t) => {
+  const { atrion, clock } = virtual()
+  t.like(atrion.stats('nobody'), { inFlight: 0, limit: 0, admitted: 0, shed: 0, failures: 0, mode: 'BOOTSTRAP' })
+  t.is(atrion.stats('nobody').p50Ms, undefined)
+  for (const [ms, outcome] of [
+    [10, 'success'],
+    [10, 'success'],
+    [10, 'failure'],
+    [500, 'ignored'],
+    [200, 'success'],
+  ]) {
+    const permit = atrion.acquire('route')
+    clock.advance(ms)
+    permit.release(outcome)
+  }
+  const stats = atrion.stats('route')
+  t.like(stats, { inFlight: 0, admitted: 5, shed: 0, failures: 1, reclaimed: 0, rejectedSamples: 0 })
+  t.true(Math.abs(stats.p50Ms / 10 - 1) < 0.26, `${stats.p50Ms}`)
+  t.true(Math.abs(stats.p99Ms / 200 - 1) < 0.26, `${stats.p99Ms}: what was ignored says nothing of latency`)
+  t.true(stats.successRatio > 0.5 && stats.successRatio < 1)
+  t.true(stats.limit > 0)
+})
+
+test('bad input is named', (t) => {
+  const { atrion } = virtual()
+  t.like(
+    t.throws(() => atrion.acquire('route', { tier: 'x' }), { instanceOf: ConfigError }),
+    { field: 'tier', got: 'x' },
+  )
+  t.throws(() => atrion.acquire('route', { tier: 'toString' }), { instanceOf: ConfigError })
+  for (const [options, message] of [
+    [{ key: 5 }, /^key must be a string, got 5$/],
+    [{ voltage: 'a' }, /^voltage must be a number of V, got "a"$/],
+    [7, /^options must be an object, got 7$/],
+    [null, /^options must be an object, got null$/],
+  ]) {
+    t.throws(() => atrion.acquire('route', options), { instanceOf: TypeError, message })
+  }
+  for (const routeId of ['', 5, undefined, null]) {
+    t.throws(() => atrion.acquire(routeId), { instanceOf: TypeError, message: /^routeId must be a non-empty string/ })
+  }
+  t.is(atrion.stats('route').admitted, 0)
+})

@@ -1,0 +1,62 @@
+// Permits that nobody releases come back; leases and permits share one house.
+import ava from 'ava'
+import { endedWell, runScript } from './_child.mjs'
+import { engine, virtual } from './_engine.mjs'
+
+const test = engine === 'ts' ? ava.skip : ava
+
+/** Permits watched together: the last group is still open. */
+const BATCH = 64
+
+test('a permit that was collected is reclaimed, and memory is flat over a million others', async (t) => {
+  t.timeout(150_000)
+  const end = await runScript('_lost.mjs', { nodeOptions: ['--expose-gc'] })
+  endedWell(t, end)
+  const { before, inFlight, reclaimed, grownMiB, flat, kept } = JSON.parse(end.stdout)
+  t.true(kept)
+  t.is(before, 1001)
+  t.is(inFlight + reclaimed, before)
+  t.true(inFlight >= 1 && inFlight <= 2 * BATCH, `${inFlight} are still out`)
+  t.is(flat, 0)
+  t.true(grownMiB < 4, `the heap grew by ${grownMiB.toFixed(1)} MiB`)
+})
+
+test('a permit is reclaimed after the longest that its profile allows, and its release does nothing then', (t) => {
+  const { atrion, clock } = virtual()
+  atrion.setRouteProfile('route', 'LIGHT')
+  const lost = atrion.acquire('route')
+  clock.advance(900)
+  const late = atrion.acquire('route')
+  t.like(atrion.stats('route'), { inFlight: 2, reclaimed: 0 })
+  clock.advance(101)
+  // Windows are extended while they see too little.
+  for (let i = 0; i < 12 && atrion.stats('route').reclaimed === 0; i++) {
+    atrion.acquire('route').release('ignored')
+    clock.advance(20)
+  }
+  t.like(atrion.stats('route'), { inFlight: 1, reclaimed: 1, failures: 0 })
+  lost.release('failure')
+  t.like(atrion.stats('route'), { inFlight: 1, failures: 0 })
+  late.release()
+  t.is(atrion.stats('route').inFlight, 0)
+})
+
+test('leases count as work in flight, and leave no room for others', async (t) => {
+  const { atrion } = virtual()
+  const leases = []
+  for (let i = 0; i < 60; i++) leases.push(await atrion.startTask('route'))
+  t.is(atrion.stats('route').inFlight, 60)
+  t.false(atrion.acquire('route').allow)
+  for (const lease of leases) await lease.release()
+  t.is(atrion.stats('route').inFlight, 0)
+  t.true(atrion.acquire('route').allow)
+})
+
+test('a route with work in flight is not evicted for one without', (t) => {
+  const { atrion } = virtual({ maxRoutes: 4 })
+  const permit = atrion.acquire('busy')
+  for (let i = 0; i < 50; i++) atrion.acquire(`other ${i}`).release('ignored')
+  t.is(atrion.stats('busy').inFlight, 1)
+  permit.release('ignored')
+  t.is(atrion.stats('busy').inFlight, 0)
+})

@@ -227,8 +227,9 @@ impl Guard {
         self.offered += 1.0;
 
         let flows = !self.fault.is_open() && voltage > resistance;
+        let throttled = voltage > resistance - self.fault.resistance();
         let admitted = match state.order {
-            Order::None => flows || self.probes(state, law, now_ms),
+            Order::None => flows || self.probes(state, law, throttled, now_ms),
             Order::Open => false,
             Order::Closed => true,
         };
@@ -255,16 +256,19 @@ impl Guard {
         Some(permit)
     }
 
-    /// May a request that does not flow be admitted as a probe?
-    fn probes(&mut self, state: &mut RouteState, law: &Law, now_ms: Millis) -> bool {
+    /// May a request that does not flow be admitted as a probe? `throttled`: nothing but faults stands in its way. Such a
+    /// route is probed even before its breaker opens: a success ratio changes by outcomes alone, and where everybody is
+    /// refused there would never be another.
+    fn probes(&mut self, state: &mut RouteState, law: &Law, throttled: bool, now_ms: Millis) -> bool {
         if !self.fault.is_open() {
             let patience = (SILENT_DEADLINES * law.limit.deadline_ms).max(SILENT_SERVICES * self.limit.baseline_ms());
             let silent = self.in_flight > 0 && self.occupancy() >= 1.0 && now_ms - self.completed_ms > patience;
-            if !silent {
+            if silent {
+                let change = self.fault.open();
+                self.apply(change, state, law, now_ms);
+            } else if !throttled {
                 return false;
             }
-            let change = self.fault.open();
-            self.apply(change, state, law, now_ms);
         }
         self.fault.probe(now_ms, law.min_delta_t_ms)
     }

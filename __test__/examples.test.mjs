@@ -15,7 +15,11 @@ const SHOWS = {
   'open-loop.mjs': [/BOOTSTRAP: OK/, /Insufficient voltage: V=15 ≤ R=/, /Circuit breaker open/, /come back in \d+ ms/],
   'profiles.mjs': [/GET \/health .*CIRCUIT_BREAKER/, /POST \/reports .*R=10\.0Ω.*OPERATIONAL/],
   'provider.mjs': [/first process: S=30\.0Ω/, /"lastTick":15/, /second process: S=30\.0Ω, remembered/],
-  'snapshot.mjs': [/normally 1\d\.\d\d ± \d\.\d\d Ω \(70 ticks, warm true\)/, /no bootstrap again: OPERATIONAL/, /ConfigError: snapshot\[0\]\.mode/],
+  'snapshot.mjs': [
+    /normally 1\d\.\d\d ± \d\.\d\d Ω \(70 ticks, warm true\)/,
+    /no bootstrap again: OPERATIONAL/,
+    /ConfigError: snapshot\[0\]\.mode/,
+  ],
   'virtual-clock.mjs': [/refused for another 1\d\.\d s/, /highest 211 Ω/],
 }
 

@@ -19,7 +19,9 @@ const MULTIPLIER: f64 = 2.0;
 const MEMORY: f64 = 40.0;
 /// ε: three standard deviations of a at one half: half of all requests may fail by chance, without anybody being shed.
 const NOISE: f64 = 0.17;
-/// Outcomes before the breaker may judge.
+/// A route begins with the credit of this many successes: its first failure is no verdict.
+const PRIOR: f64 = 5.0;
+/// Outcomes before anything is judged.
 const PROOF_OUTCOMES: u32 = 20;
 /// The breaker opens below this success ratio.
 const COLLAPSE: f64 = 0.1;
@@ -75,14 +77,14 @@ impl Fault {
     #[must_use]
     pub fn resistance(&self) -> Ohms {
         let lack = 1.0 - MULTIPLIER * (self.success + NOISE);
-        if lack > 0.0 { (R_FREE + R_SPAN) * lack } else { 0.0 }
+        if lack > 0.0 && self.outcomes >= PROOF_OUTCOMES { (R_FREE + R_SPAN) * lack } else { 0.0 }
     }
 
     /// An answer came back.
     pub fn observe(&mut self, succeeded: bool) -> Change {
         let value = if succeeded { 1.0 } else { 0.0 };
         self.outcomes = self.outcomes.saturating_add(1);
-        let gain = (1.0 / f64::from(self.outcomes)).max(1.0 / MEMORY);
+        let gain = (1.0 / (f64::from(self.outcomes) + PRIOR)).max(1.0 / MEMORY);
         self.success += (value - self.success) * gain;
         self.streak = if succeeded { self.streak + 1 } else { 0 };
         if self.open && self.streak >= PROBES_TO_CLOSE {

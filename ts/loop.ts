@@ -71,7 +71,7 @@ export interface RouteStats {
   /** Permits that nobody released. */
   readonly reclaimed: number
   readonly rejectedSamples: number
-  /** Median latency, ms, within 9 %; undefined before the first answer. */
+  /** Median latency, ms, within 25 %; undefined before the first answer. */
   readonly p50Ms: number | undefined
   readonly p99Ms: number | undefined
   /** The route's own service time as far as it is known, ms. */
@@ -188,6 +188,9 @@ export class ClosedLoop {
   constructor(engine: Engine, host: LoopHost) {
     this.#engine = engine
     this.#host = host
+    host.readClock(engine.frame)
+    const now = engine.frame[FRAME.NOW]!
+    this.#epoch = Math.floor((Number.isNaN(now) ? Date.now() : now) / EPOCH_MS)
     if (typeof FinalizationRegistry === 'function') {
       this.#lost = new FinalizationRegistry((ids) => {
         for (const id of ids) this.giveBack('', id, OUTCOME.RECLAIMED)

@@ -107,7 +107,9 @@ proptest! {
         for pair in TIERS.windows(2) {
             let mut admits = |tier, level| {
                 let (permit, _) = acquire(&mut handle, slot, common::ask(tier, Some(level)), 0.0);
-                permit.into_iter().for_each(|id| release(&mut handle, id, Outcome::Ignored, 0.0));
+                if let Some(id) = permit {
+                    release(&mut handle, id, Outcome::Ignored, 0.0);
+                }
                 permit.is_some()
             };
             let (below, above) = (admits(pair[0], low), admits(pair[1], high));
@@ -150,7 +152,9 @@ fn an_open_breaker_is_probed_and_heals() {
     let mut offer = |handle: &mut Handle, outcome| {
         now_ms += 5.0;
         let (permit, _) = acquire(handle, slot, ask, now_ms);
-        permit.into_iter().for_each(|id| release(handle, id, outcome, now_ms + 1.0));
+        if let Some(id) = permit {
+            release(handle, id, outcome, now_ms + 1.0);
+        }
         permit.is_some()
     };
     for _ in 0..200 {

@@ -107,8 +107,7 @@ impl Handle {
         let (mut table, laws) = self.seat.table();
         self.laws.refresh(laws);
         let table = &mut *table;
-        if table.evictions() != self.seen_evictions {
-            Self::hear(table, &mut self.seen_evictions, &mut self.news);
+        if Self::hear(table, &mut self.seen_evictions, &mut self.news) {
             return None;
         }
         let state = table.touch(slot)?;
@@ -126,8 +125,7 @@ impl Handle {
         let (mut table, laws) = self.seat.table();
         self.laws.refresh(laws);
         let table = &mut *table;
-        if table.evictions() != self.seen_evictions {
-            Self::hear(table, &mut self.seen_evictions, &mut self.news);
+        if Self::hear(table, &mut self.seen_evictions, &mut self.news) {
             return None;
         }
         let state = table.touch(slot)?;
@@ -226,8 +224,7 @@ impl Handle {
         let (mut table, laws) = self.seat.table();
         self.laws.refresh(laws);
         let table = &mut *table;
-        if table.evictions() != self.seen_evictions {
-            Self::hear(table, &mut self.seen_evictions, &mut self.news);
+        if Self::hear(table, &mut self.seen_evictions, &mut self.news) {
             return None;
         }
         let law = self.laws.get(table.touch(slot)?.law);
@@ -303,17 +300,20 @@ impl Handle {
         table.holds(slot).then(|| f(table.state(slot)))
     }
 
-    /// Takes note of what was evicted since the last time.
-    fn hear(table: &Table, seen: &mut u64, news: &mut VecDeque<Evicted>) {
-        if table.evictions() != *seen {
-            match table.evicted_since(*seen) {
-                Some(slots) => slots.for_each(|slot| news.push_back(Evicted::Slot(slot))),
-                None => {
-                    news.clear();
-                    news.push_back(Evicted::All);
-                }
-            }
-            *seen = table.evictions();
+    /// Takes note of what was evicted since the last time; true when anything was: then no slot is to be trusted.
+    #[inline]
+    fn hear(table: &Table, seen: &mut u64, news: &mut VecDeque<Evicted>) -> bool {
+        if table.evictions() == *seen {
+            return false;
         }
+        match table.evicted_since(*seen) {
+            Some(slots) => slots.for_each(|slot| news.push_back(Evicted::Slot(slot))),
+            None => {
+                news.clear();
+                news.push_back(Evicted::All);
+            }
+        }
+        *seen = table.evictions();
+        true
     }
 }

@@ -33,7 +33,7 @@
 //! 30 % a window, so that no fixed point lies below the knee: a limit cannot get stuck low.
 //!
 //! Recovery: after capacity returns, n = L servers are at work and μ rises with them: L grows by W*/b ≥ m a window, thus
-//! from 30 % of the capacity to all of it within ln(1/0.3)/ln(1.3) = 4.6 windows, 0.5 s.
+//! from 30 % of the capacity to all of it within ln(1/0.3)/ln(1.3) = 4.6 windows. A test holds it to more than 70 % after 0.5 s.
 
 mod probe;
 mod regression;

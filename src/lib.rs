@@ -9,15 +9,18 @@
 //! | [`simd`] | the four lanes all arithmetic of a tick runs in |
 //! | [`physics`] | the laws: pure functions of (state, input, now), one per file |
 //! | [`engine`] | what a caller holds: routes, their table, decisions |
+//! | `state` | what nodes tell each other, and how: Redis, on threads of its own |
 //! | [`clock`] | monotonic time, where the platform has it |
 //! | `binding` | translation to Node (N-API): nothing is decided there |
 //!
-//! Arrows point one way: binding → engine → {physics, simd, clock} → units.
+//! Arrows point one way: binding → engine → {state, physics, simd, clock} → units.
 
 pub mod clock;
 pub mod engine;
 pub mod physics;
 pub mod simd;
+#[cfg(not(target_family = "wasm"))]
+pub mod state;
 pub mod units;
 
 mod binding;

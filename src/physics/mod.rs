@@ -1,5 +1,6 @@
 //! The laws, pure: no clock, no I/O, no allocation. One per file, its formula above its code.
 
+pub mod cluster;
 pub mod fault;
 pub mod histogram;
 pub mod law;

@@ -1,0 +1,116 @@
+//! The cluster: what other nodes suffered, blended with one's own scar and never obeyed.
+//!
+//! ```text
+//! S_n        what node n says it suffered, decayed since it said so        ω_n = 1 + requests it saw lately
+//! Ŝ          the second highest S of all, one's own included
+//! S_cluster  = Σ ω_n·min(S_n, Ŝ + S_lone) / Σ ω_n                          S_lone = R_base·breakMultiplier
+//! S_agreed   = Σ ω_n·min(S_n, Ŝ) / Σ ω_n
+//! S          = γ·S_cluster + (1 − γ)·S_local                               what requests have to overcome
+//! S_judged   = γ·S_agreed  + (1 − γ)·S_local                               what the breaker is judged by
+//! ```
+//!
+//! One sick node cannot close a route for all: what it alone says moves no breaker but its own, and adds at most γ·S_lone to
+//! R elsewhere. As soon as a second node, or one's own measurements, say the same, it counts in full.
+//!
+//! In the closed loop, where only outcomes open a breaker, the cluster lightens the burden of proof instead: see
+//! [`super::fault`].
+
+use super::{
+    law::Law,
+    voltage::{R_FREE, R_SPAN},
+};
+use crate::units::{MAX_RESISTANCE, Ohms};
+
+/// A scar that says: here, next to nothing flows. What an open breaker of the closed loop is worth.
+pub const CLOSED: Ohms = R_FREE + R_SPAN;
+
+/// What several nodes say of one route, as far as the law needs to know it: sums, and who stands out.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Chorus {
+    /// How many nodes speak.
+    pub voices: u32,
+    /// How many of them say that next to nothing flows.
+    pub witnesses: u32,
+    /// Σ ω_n.
+    pub weight: f64,
+    /// Σ ω_n·S_n, Ω.
+    pub weighted_scar: f64,
+    /// The highest S, Ω.
+    pub top: Ohms,
+    /// Its ω.
+    pub top_weight: f64,
+    /// The second highest, Ω.
+    pub second: Ohms,
+}
+
+impl Chorus {
+    /// One more node speaks: it suffered `scar` Ω and saw `requests` lately. Noise counts as nothing.
+    pub fn add(&mut self, scar: Ohms, requests: f64) {
+        let scar = if scar > 0.0 { scar.min(MAX_RESISTANCE) } else { 0.0 };
+        let weight = 1.0 + if requests > 0.0 { requests.min(1e12) } else { 0.0 };
+        self.voices += 1;
+        self.witnesses += u32::from(scar >= CLOSED / 2.0);
+        self.weight += weight;
+        self.weighted_scar += weight * scar;
+        if self.voices == 1 || scar > self.top {
+            self.second = self.top;
+            (self.top, self.top_weight) = (scar, weight);
+        } else {
+            self.second = self.second.max(scar);
+        }
+    }
+
+    /// The mean with the highest voice cut down to `bound`.
+    fn mean(&self, bound: Ohms) -> Ohms {
+        if self.voices == 0 {
+            return 0.0;
+        }
+        let cut = (self.top - bound).max(0.0) * self.top_weight;
+        ((self.weighted_scar - cut) / self.weight).max(0.0)
+    }
+
+    /// What the others share with a node whose own scar is `local`.
+    #[must_use]
+    pub fn share(&self, local: Ohms, gamma: f64, law: &Law) -> Share {
+        if self.voices == 0 || gamma <= 0.0 {
+            return Share::NONE;
+        }
+        let second = self.second.max(local.min(self.top));
+        let cluster = self.mean(second + law.base_resistance * law.break_multiplier);
+        let agreed = self.mean(second);
+        Share {
+            keep: 1.0 - gamma,
+            add: gamma * cluster,
+            lone: gamma * (cluster - agreed).max(0.0),
+            belief: (self.mean(MAX_RESISTANCE) / CLOSED).min(1.0) as f32,
+            witnesses: self.witnesses,
+        }
+    }
+}
+
+/// The others' part in a route's physics.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Share {
+    /// 1 − γ; 1 where nobody else speaks.
+    pub keep: f64,
+    /// γ·S_cluster, Ω.
+    pub add: Ohms,
+    /// The part of it that one node alone speaks for, Ω.
+    pub lone: Ohms,
+    /// How firmly the others say that the route fails, [0, 1].
+    pub belief: f32,
+    /// How many of them probe it, because their breakers are open.
+    pub witnesses: u32,
+}
+
+impl Share {
+    /// Nobody else speaks.
+    pub const NONE: Self = Self { keep: 1.0, add: 0.0, lone: 0.0, belief: 0.0, witnesses: 0 };
+
+    /// S of a node whose own scar is `local`, Ω.
+    #[inline]
+    #[must_use]
+    pub fn blend(&self, local: Ohms) -> Ohms {
+        self.keep * local + self.add
+    }
+}

@@ -13,7 +13,7 @@
 //! | [`clock`] | monotonic time, where the platform has it |
 //! | `binding` | translation to Node (N-API): nothing is decided there |
 //!
-//! Arrows point one way: binding → engine → {state, physics, simd, clock} → units.
+//! Arrows point one way: binding → engine → {state, clock} → physics → simd → units.
 
 pub mod clock;
 pub mod engine;

@@ -115,7 +115,7 @@ fn arrows_point_one_way() {
         ("simd", &["units", "error"]),
         ("clock", &["units", "error"]),
         ("physics", &["units", "error", "simd"]),
-        ("state", &["units", "error"]),
+        ("state", &["units", "error", "physics"]),
         ("engine", &["units", "error", "simd", "physics", "state", "clock"]),
         ("binding", &["units", "error", "simd", "physics", "state", "clock", "engine"]),
     ]);

@@ -3,7 +3,18 @@
 //! | file | what is in it |
 //! |---|---|
 //! | `word` | what a node says of a route |
+//! | `key` | by which key others know it |
+//! | `wire` | how it travels |
+//! | `words` | what the others say, bounded, and what it comes to |
+//! | `exchange` | where the thread that decides and the thread that talks meet |
 
+pub mod exchange;
+mod key;
+pub mod wire;
 mod word;
+pub mod words;
 
+pub use exchange::{Exchange, Outbox};
+pub use wire::{Malformed, Message, decode, encode};
 pub use word::{NodeId, RouteKey, Saying, Word};
+pub use words::{Limits, Words};

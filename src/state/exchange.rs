@@ -116,7 +116,9 @@ impl Exchange {
     /// The deciding thread has a route that is new to it, and wants to hear what is known.
     pub fn want(&self, mut keys: Vec<RouteKey>) {
         let mut wanted = self.wanted.lock();
-        keys.truncate(self.max_routes.saturating_sub(wanted.len()));
+        let room = self.max_routes.saturating_sub(wanted.len());
+        self.dropped.fetch_add(keys.len().saturating_sub(room) as u64, Ordering::Relaxed);
+        keys.truncate(room);
         wanted.append(&mut keys);
     }
 

@@ -1,0 +1,238 @@
+//! Where two threads meet: the newest of each route comes across, in bounded room, whoever sleeps.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    thread,
+};
+
+use atrion::{
+    physics::cluster::Chorus,
+    state::{Exchange, Outbox, RouteKey, Saying, Word},
+};
+use proptest::prelude::*;
+
+fn saying(name: &str, ticks: u32) -> Saying {
+    let word = Word { ticks, ..Word::default() };
+    Saying { key: RouteKey::of(name.as_bytes()), name: name.as_bytes().into(), word }
+}
+
+fn chorus(voices: u32) -> Chorus {
+    Chorus { voices, ..Chorus::default() }
+}
+
+fn names(outbox: &Outbox) -> Vec<(&str, u32)> {
+    outbox.sayings.iter().map(|said| (std::str::from_utf8(&said.name).unwrap(), said.word.ticks)).collect()
+}
+
+#[test]
+fn the_newest_of_each_route_goes_out_once() {
+    let exchange = Exchange::new(10);
+    exchange.say(vec![saying("a", 1), saying("b", 1)]);
+    exchange.say(vec![]);
+    exchange.say(vec![saying("a", 2), saying("c", 1), saying("c", 0)]);
+    // The last said counts, whatever its ticks: the route may have begun anew.
+    assert_eq!(names(&exchange.take_sayings()), [("b", 1), ("a", 2), ("c", 0)]);
+    assert_eq!(exchange.take_sayings(), Outbox::default());
+    assert_eq!(exchange.dropped(), 0);
+}
+
+#[test]
+fn what_is_put_back_goes_with_the_next_unless_something_newer_is_said() {
+    let exchange = Exchange::new(10);
+    exchange.say(vec![saying("a", 1), saying("b", 1), saying("c", 1)]);
+    let taken = exchange.take_sayings();
+    exchange.say(vec![saying("a", 2)]);
+    exchange.forget(b"c"[..].into());
+    exchange.put_back(taken.sayings);
+    let next = exchange.take_sayings();
+    assert_eq!(names(&next), [("b", 1), ("a", 2)]);
+    assert_eq!(next.forgotten, [b"c"[..].into()]);
+}
+
+#[test]
+fn a_reset_takes_back_what_was_said_before_and_nothing_after() {
+    let exchange = Exchange::new(10);
+    exchange.say(vec![saying("a", 9), saying("b", 9)]);
+    exchange.forget(b"a"[..].into());
+    exchange.forget(b"a"[..].into());
+    exchange.say(vec![saying("a", 1)]);
+    exchange.forget(b"b"[..].into());
+    let outbox = exchange.take_sayings();
+    assert_eq!(names(&outbox), [("a", 1)]);
+    assert_eq!(outbox.forgotten, [b"a"[..].into(), b"b"[..].into()]);
+}
+
+#[test]
+fn what_the_others_say_is_heard_in_its_order() {
+    let exchange = Exchange::new(10);
+    assert_eq!(exchange.heard(), []);
+    let (a, b) = (RouteKey(1), RouteKey(2));
+    exchange.tell(vec![(a, chorus(1)), (b, chorus(1))]);
+    assert_eq!(exchange.heard(), [(a, chorus(1)), (b, chorus(1))]);
+    exchange.tell(vec![(a, chorus(2))]);
+    exchange.tell(vec![]);
+    exchange.tell(vec![(b, chorus(2)), (a, chorus(0))]);
+    assert_eq!(exchange.heard(), [(a, chorus(2)), (b, chorus(2)), (a, chorus(0))]);
+    assert_eq!(exchange.heard(), []);
+}
+
+#[test]
+fn if_the_network_sleeps_the_newest_of_each_route_is_kept_and_no_more() {
+    let exchange = Exchange::new(100);
+    for round in 0..1000 {
+        exchange.say((0..50).map(|k| saying(&format!("{k}"), round)).collect());
+        exchange.forget(format!("f{}", round % 60).as_bytes().into());
+    }
+    let outbox = exchange.take_sayings();
+    assert_eq!((outbox.sayings.len(), outbox.forgotten.len(), exchange.dropped()), (50, 60, 0));
+    assert!(outbox.sayings.iter().all(|said| said.word.ticks == 999));
+    for k in 0..10_000 {
+        exchange.say(vec![saying(&format!("{k}"), k)]);
+        exchange.forget(format!("f{k}").as_bytes().into());
+        exchange.want(vec![RouteKey(u64::from(k))]);
+    }
+    let outbox = exchange.take_sayings();
+    let ticks: Vec<_> = outbox.sayings.iter().map(|said| said.word.ticks).collect();
+    assert_eq!(ticks, (9900..10_000).collect::<Vec<_>>());
+    assert_eq!((outbox.forgotten.len(), outbox.wanted.len()), (100, 100));
+    assert_eq!(exchange.dropped(), 2 * 9900 + 9900);
+    exchange.put_back((0..300).map(|k| saying(&format!("{k}"), k)).collect());
+    exchange.put_back(vec![saying("x", 1)]);
+    assert_eq!(exchange.take_sayings().sayings.len(), 100);
+}
+
+#[test]
+fn if_the_deciding_thread_sleeps_the_newest_of_each_route_is_kept_and_little_more() {
+    let exchange = Exchange::new(100);
+    for round in 0..1000 {
+        exchange.tell((0..50).map(|k| (RouteKey(k), chorus(round))).collect());
+    }
+    let heard = exchange.heard();
+    assert!(heard.len() <= 400, "{} at once", heard.len());
+    let last: HashMap<_, _> = heard.into_iter().collect();
+    assert_eq!(last.len(), 50);
+    assert!(last.values().all(|chorus| chorus.voices == 999));
+    assert_eq!(exchange.dropped(), 0);
+    for k in 0..10_000 {
+        exchange.tell(vec![(RouteKey(k), chorus(1))]);
+    }
+    let heard = exchange.heard();
+    assert!(heard.len() <= 400, "{} at once", heard.len());
+    assert_eq!(heard.last(), Some(&(RouteKey(9999), chorus(1))));
+}
+
+#[test]
+fn two_threads_lose_nothing_between_them() {
+    let exchange = Arc::new(Exchange::new(8));
+    // Both go on until the network has found something so many times.
+    let met = Arc::new(AtomicU32::new(0));
+    let decides = {
+        let (exchange, met) = (exchange.clone(), met.clone());
+        thread::spawn(move || {
+            let (mut heard, mut round) = (HashMap::new(), 0);
+            while met.load(Ordering::Relaxed) < 2000 {
+                round += 1;
+                exchange.say((0..4).map(|k| saying(&format!("{k}"), round)).collect());
+                for (key, chorus) in exchange.heard() {
+                    let before = heard.insert(key, chorus.voices).unwrap_or(0);
+                    assert!(before <= chorus.voices, "{before} before {}", chorus.voices);
+                }
+            }
+            (heard, round)
+        })
+    };
+    let (mut sent, mut told) = (HashMap::new(), 0);
+    let mut send = |outbox: Outbox| {
+        for said in outbox.sayings {
+            let before = sent.insert(said.key, said.word.ticks).unwrap_or(0);
+            assert!(before <= said.word.ticks, "{before} before {}", said.word.ticks);
+        }
+    };
+    while !decides.is_finished() {
+        told += 1;
+        exchange.tell((0..4).map(|k| (RouteKey(k), chorus(told))).collect());
+        let mut outbox = exchange.take_sayings();
+        if !outbox.sayings.is_empty() {
+            met.fetch_add(1, Ordering::Relaxed);
+        }
+        exchange.put_back(outbox.sayings.split_off(outbox.sayings.len() / 2));
+        send(outbox);
+    }
+    let (mut heard, said) = decides.join().unwrap();
+    heard.extend(exchange.heard().into_iter().map(|(key, chorus)| (key, chorus.voices)));
+    send(exchange.take_sayings());
+    assert!(heard.len() == 4 && heard.values().all(|&voices| voices == told), "{heard:?}, {told} told");
+    assert!(sent.len() == 4 && sent.values().all(|&ticks| ticks == said), "{sent:?}, {said} said");
+    assert_eq!(exchange.dropped(), 0);
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Say(Vec<(u8, u32)>),
+    Forget(u8),
+    Take { back: bool },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => prop::collection::vec((0_u8..12, any::<u32>()), 0..8).prop_map(Step::Say),
+        1 => (0_u8..12).prop_map(Step::Forget),
+        1 => any::<bool>().prop_map(|back| Step::Take { back }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    /// Against a plain list of what was said and not yet sent. With room for 3 the slack is used up often.
+    #[test]
+    fn what_goes_out_is_what_was_said_last(steps in prop::collection::vec(step(), 1..60), max in 3_usize..20) {
+        let exchange = Exchange::new(max);
+        let (mut said, mut forgotten): (Vec<(u8, u32)>, Vec<u8>) = (vec![], vec![]);
+        let mut dropped = 0;
+        for step in steps {
+            match step {
+                Step::Say(batch) => {
+                    exchange.say(batch.iter().map(|&(k, ticks)| saying(&k.to_string(), ticks)).collect());
+                    for (k, ticks) in batch {
+                        said.retain(|&(known, _)| known != k);
+                        said.push((k, ticks));
+                    }
+                }
+                Step::Forget(k) => {
+                    exchange.forget(k.to_string().as_bytes().into());
+                    said.retain(|&(known, _)| known != k);
+                    forgotten.retain(|&known| known != k);
+                    forgotten.push(k);
+                }
+                Step::Take { back } => {
+                    let outbox = exchange.take_sayings();
+                    prop_assert!(outbox.sayings.len() <= max && outbox.forgotten.len() <= max);
+                    // Who says more than there is room for loses the oldest, and when depends on when room was made.
+                    if exchange.dropped() == dropped {
+                        let expected: Vec<_> = said.iter().map(|(k, ticks)| (k.to_string(), *ticks)).collect();
+                        let got = names(&outbox).into_iter().map(|(name, ticks)| (name.to_string(), ticks));
+                        prop_assert_eq!(got.collect::<Vec<_>>(), expected);
+                        let names: Vec<Arc<[u8]>> = forgotten.iter().map(|k| k.to_string().as_bytes().into()).collect();
+                        prop_assert_eq!(&outbox.forgotten, &names);
+                    } else {
+                        let known: Vec<_> = said.iter().map(|(k, _)| k.to_string()).collect();
+                        prop_assert!(names(&outbox).iter().all(|(name, _)| known.iter().any(|known| known == name)));
+                        said = names(&outbox).iter().map(|(name, ticks)| (name.parse().unwrap(), *ticks)).collect();
+                        dropped = exchange.dropped();
+                    }
+                    forgotten.clear();
+                    if back {
+                        exchange.put_back(outbox.sayings);
+                    } else {
+                        said.clear();
+                    }
+                }
+            }
+        }
+    }
+}

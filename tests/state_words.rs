@@ -1,0 +1,517 @@
+//! What the others say: whose word counts, for how long, and that nobody can make the table grow.
+
+#![allow(clippy::float_cmp, reason = "where an answer is exact, that is what is asserted")]
+
+use std::collections::HashMap;
+
+use atrion::{
+    physics::cluster::{CLOSED, Chorus},
+    state::{
+        Limits, Message, NodeId, RouteKey, Word, Words,
+        words::{MAX_NODES, MAX_VOICES},
+    },
+};
+use proptest::prelude::*;
+
+const OWN: NodeId = NodeId(0);
+/// A half-life of 6.9 s.
+const DECAY_PER_MS: f64 = 1e-4;
+const ROUTE: RouteKey = RouteKey(42);
+
+fn table(max_routes: usize) -> Words {
+    Words::new(Limits { max_routes, decay_per_ms: DECAY_PER_MS, own: OWN })
+}
+
+fn word(scar: f64, ticks: u32, requests: f64) -> Word {
+    Word { scar, resistance: scar, momentum: 0.0, ticks, requests }
+}
+
+fn message(node: u64, words: &[(RouteKey, Word)]) -> Message {
+    Message { node: NodeId(node), words: words.to_vec(), forgotten: vec![] }
+}
+
+fn says(words: &mut Words, node: u64, scar: f64, ticks: u32, requests: f64, now_ms: f64) {
+    words.hear(&message(node, &[(ROUTE, word(scar, ticks, requests))]), now_ms);
+}
+
+fn forgets(words: &mut Words, node: u64, now_ms: f64) {
+    words.hear(&Message { node: NodeId(node), words: vec![], forgotten: vec![ROUTE] }, now_ms);
+}
+
+fn beats(words: &mut Words, node: u64, now_ms: f64) {
+    words.hear(&message(node, &[]), now_ms);
+}
+
+fn drained(words: &mut Words, now_ms: f64) -> Vec<(RouteKey, Chorus)> {
+    let mut told = Vec::new();
+    words.drain(now_ms, |key, chorus| told.push((key, chorus)));
+    told
+}
+
+/// What the table tells of the one route, which has to be one thing.
+fn told(words: &mut Words, now_ms: f64) -> Chorus {
+    let told = drained(words, now_ms);
+    let [(ROUTE, chorus)] = told[..] else { panic!("{told:?}") };
+    chorus
+}
+
+fn chorus(voices: &[(f64, f64)]) -> Chorus {
+    let mut chorus = Chorus::default();
+    for &(scar, requests) in voices {
+        chorus.add(scar, requests);
+    }
+    chorus
+}
+
+// whose word counts
+
+#[test]
+fn what_is_heard_is_told_once() {
+    let mut words = table(10);
+    says(&mut words, 1, 20.0, 5, 3.0, 1000.0);
+    assert_eq!(told(&mut words, 1000.0), chorus(&[(20.0, 3.0)]));
+    assert_eq!(drained(&mut words, 1000.0), []);
+    says(&mut words, 1, 20.0, 5, 3.0, 1100.0);
+    says(&mut words, 1, 25.0, 6, 4.0, 1100.0);
+    assert_eq!(told(&mut words, 1100.0), chorus(&[(25.0, 4.0)]));
+}
+
+#[test]
+fn nodes_count_by_what_they_saw_and_a_healthy_one_dilutes() {
+    let mut words = table(10);
+    says(&mut words, 1, 30.0, 5, 0.0, 0.0);
+    says(&mut words, 2, 0.0, 5, 9.0, 0.0);
+    says(&mut words, 3, CLOSED, 5, 1.0, 0.0);
+    let all = told(&mut words, 0.0);
+    assert_eq!(all, chorus(&[(30.0, 0.0), (0.0, 9.0), (f64::from(CLOSED as f32), 1.0)]));
+    assert_eq!((all.voices, all.witnesses, all.weight), (3, 1, 13.0));
+}
+
+#[test]
+fn an_echo_is_not_heard() {
+    let mut words = table(10);
+    says(&mut words, OWN.0, 20.0, 5, 3.0, 0.0);
+    assert_eq!(drained(&mut words, 0.0), []);
+    assert_eq!((words.dropped().echoes, words.len(), words.speaking()), (1, 0, 0));
+}
+
+#[test]
+fn an_older_word_of_the_same_node_is_not_heard_and_one_of_another_node_is() {
+    let mut words = table(10);
+    says(&mut words, 1, 20.0, 500, 0.0, 0.0);
+    says(&mut words, 1, 99.0, 499, 0.0, 100.0);
+    says(&mut words, 2, 10.0, 1, 0.0, 100.0);
+    assert_eq!(told(&mut words, 100.0), chorus(&[(20.0 * (-0.01_f64).exp(), 0.0), (10.0, 0.0)]));
+    assert_eq!(words.dropped().stale, 1);
+    // A scar without a tick, as a lease's failure leaves it, is news.
+    says(&mut words, 1, 30.0, 500, 0.0, 100.0);
+    assert_eq!(told(&mut words, 100.0).top, 30.0);
+}
+
+#[test]
+fn a_route_that_was_evicted_over_there_and_began_anew_is_heard_after_a_second() {
+    let mut words = table(10);
+    says(&mut words, 1, 20.0, 500, 0.0, 0.0);
+    says(&mut words, 1, 7.0, 1, 0.0, 1000.0);
+    assert_eq!(told(&mut words, 1000.0).top, 20.0 * (-0.1_f64).exp());
+    says(&mut words, 1, 7.0, 2, 0.0, 1001.0);
+    assert_eq!(told(&mut words, 1001.0).top, 7.0);
+    // From there on it counts as before.
+    says(&mut words, 1, 9.0, 1, 0.0, 1100.0);
+    assert_eq!(drained(&mut words, 1100.0), []);
+}
+
+#[test]
+fn a_route_that_was_reset_over_there_is_forgotten_at_once_and_heard_at_once() {
+    let mut words = table(10);
+    says(&mut words, 1, 20.0, 500, 0.0, 0.0);
+    says(&mut words, 2, 5.0, 500, 0.0, 0.0);
+    told(&mut words, 0.0);
+    forgets(&mut words, 1, 10.0);
+    assert_eq!(told(&mut words, 0.0).voices, 1);
+    // In one message the reset comes first.
+    words.hear(&Message { node: NodeId(2), words: vec![(ROUTE, word(3.0, 1, 0.0))], forgotten: vec![ROUTE] }, 20.0);
+    assert_eq!(drained(&mut words, 20.0), [(ROUTE, Chorus::default()), (ROUTE, chorus(&[(3.0, 0.0)]))]);
+    forgets(&mut words, 2, 30.0);
+    assert_eq!(told(&mut words, 30.0), Chorus::default());
+    assert!(words.is_empty());
+    forgets(&mut words, 2, 40.0);
+    assert_eq!(drained(&mut words, 40.0), []);
+}
+
+#[test]
+fn a_restarted_node_is_another_node_and_the_one_it_was_falls_silent() {
+    let mut words = table(10);
+    says(&mut words, 1, 20.0, 500, 0.0, 0.0);
+    says(&mut words, 2, 1.0, 1, 0.0, 1000.0);
+    assert_eq!(told(&mut words, 1000.0).voices, 2);
+    beats(&mut words, 2, 3001.0);
+    words.sweep(3001.0);
+    let left = told(&mut words, 3001.0);
+    assert_eq!((left.voices, left.weight), (1, 1.0));
+}
+
+// for how long
+
+#[test]
+fn who_was_not_heard_for_three_seconds_does_not_speak() {
+    let mut words = table(10);
+    says(&mut words, 1, 20.0, 5, 0.0, 0.0);
+    told(&mut words, 0.0);
+    beats(&mut words, 1, 1000.0);
+    words.sweep(4000.0);
+    assert_eq!(words.speaking(), 1, "a heartbeat is enough");
+    drained(&mut words, 4000.0);
+    words.sweep(4000.1);
+    assert_eq!((told(&mut words, 4000.1), words.speaking()), (Chorus::default(), 0));
+    for step in 0..100 {
+        words.sweep(4100.0 + 100.0 * f64::from(step));
+        assert_eq!(drained(&mut words, 4100.0), [], "nobody is told once");
+    }
+}
+
+#[test]
+fn who_was_only_cut_off_comes_back_with_all_it_said_faded() {
+    let mut words = table(10);
+    says(&mut words, 1, 20.0, 5, 3.0, 0.0);
+    told(&mut words, 0.0);
+    words.sweep(20_000.0);
+    assert_eq!(told(&mut words, 20_000.0), Chorus::default());
+    beats(&mut words, 1, 20_001.0);
+    let back = told(&mut words, 20_001.0);
+    assert_eq!(back, chorus(&[(20.0 * (-2.0001_f64).exp(), 3.0)]));
+}
+
+#[test]
+fn who_was_silent_for_half_a_minute_is_forgotten() {
+    let mut words = table(10);
+    says(&mut words, 1, 1e6, 5, 3.0, 0.0);
+    told(&mut words, 0.0);
+    words.sweep(30_000.1);
+    assert_eq!((told(&mut words, 30_000.1), words.len()), (Chorus::default(), 0));
+    beats(&mut words, 1, 30_001.0);
+    words.sweep(30_001.0);
+    assert_eq!((drained(&mut words, 30_001.0), words.speaking()), (vec![], 1));
+}
+
+#[test]
+fn scars_fade_and_are_told_once_a_second_and_once_more_when_they_are_gone() {
+    let mut words = table(10);
+    says(&mut words, 1, 20.0, 5, 3.0, 0.0);
+    told(&mut words, 0.0);
+    let mut heard = Vec::new();
+    let mut emptied_ms = None;
+    for step in 1..4000 {
+        let now_ms = 100.0 * f64::from(step);
+        beats(&mut words, 1, now_ms);
+        words.sweep(now_ms);
+        for (key, chorus) in drained(&mut words, now_ms) {
+            assert_eq!((key, emptied_ms), (ROUTE, None), "after the end nothing is told");
+            if chorus.voices == 0 {
+                emptied_ms = Some(now_ms);
+            } else {
+                let expected = 20.0 * (-DECAY_PER_MS * now_ms).exp();
+                let expected = if expected < 1e-9 { 0.0 } else { expected };
+                assert_eq!((chorus.top, chorus.voices, chorus.weight), (expected, 1, 4.0));
+                heard.push((now_ms, chorus.top));
+            }
+        }
+    }
+    // ln(20 / 1e-9) / λ = 237.2 s
+    assert!((236..=2400).contains(&heard.len()), "told {} times", heard.len());
+    assert!(heard.windows(2).all(|pair| pair[1].0 - pair[0].0 <= 1100.0), "at least once a second");
+    let [.., (_, last)] = heard[..] else { panic!() };
+    assert!(last < 1e-8 && words.is_empty());
+    assert!((237_000.0..240_000.0).contains(&emptied_ms.unwrap()), "{emptied_ms:?}");
+}
+
+#[test]
+fn a_route_on_which_all_are_well_is_told_once_and_dropped_when_nobody_says_more() {
+    let mut words = table(10);
+    says(&mut words, 1, 0.0, 5, 3.0, 0.0);
+    says(&mut words, 2, 0.0, 5, 3.0, 0.0);
+    assert_eq!(told(&mut words, 0.0), chorus(&[(0.0, 3.0), (0.0, 3.0)]));
+    for now_ms in [1000.0, 2000.0, 3000.0] {
+        beats(&mut words, 1, now_ms);
+        beats(&mut words, 2, now_ms);
+        words.sweep(now_ms);
+        assert_eq!(drained(&mut words, now_ms), []);
+    }
+    words.sweep(3001.0);
+    assert_eq!((told(&mut words, 3001.0), words.len()), (Chorus::default(), 0));
+}
+
+#[test]
+fn a_table_of_fading_scars_is_told_in_slices() {
+    let mut words = table(10_000);
+    let all: Vec<_> = (0..10_000).map(|key| (RouteKey(key), word(1e3, 1, 0.0))).collect();
+    words.hear(&message(1, &all), 0.0);
+    assert_eq!(drained(&mut words, 0.0).len(), 10_000);
+    let mut heard: HashMap<RouteKey, u32> = HashMap::new();
+    for step in 1..=10 {
+        beats(&mut words, 1, 100.0 * f64::from(step));
+        words.sweep(100.0 * f64::from(step));
+        let slice = drained(&mut words, 100.0 * f64::from(step));
+        assert!(slice.len() <= 1001, "{} at once", slice.len());
+        for (key, _) in slice {
+            *heard.entry(key).or_default() += 1;
+        }
+    }
+    assert_eq!(heard.len(), 10_000, "in one second every one");
+    assert!(heard.values().sum::<u32>() <= 10_010);
+}
+
+#[test]
+fn time_that_runs_backwards_or_is_no_time_stands_still() {
+    let mut words = table(10);
+    says(&mut words, 1, 20.0, 5, 3.0, 5000.0);
+    for now_ms in [0.0, -1e9, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        words.want(ROUTE);
+        words.sweep(now_ms);
+        assert_eq!(told(&mut words, now_ms), chorus(&[(20.0, 3.0)]), "{now_ms}");
+    }
+}
+
+#[test]
+fn who_wants_to_hear_hears_what_is_known() {
+    let mut words = table(10);
+    says(&mut words, 1, 20.0, 5, 3.0, 0.0);
+    told(&mut words, 0.0);
+    words.want(RouteKey(1));
+    assert_eq!(drained(&mut words, 0.0), []);
+    words.want(ROUTE);
+    words.want(ROUTE);
+    assert_eq!(told(&mut words, 0.0), chorus(&[(20.0, 3.0)]));
+    assert_eq!(words.len(), 1);
+}
+
+// bounds
+
+#[test]
+fn a_full_table_makes_room_among_what_was_heard_longest_ago_and_says_so() {
+    let mut words = table(100);
+    for key in 0..100 {
+        words.hear(&message(1, &[(RouteKey(key), word(1.0, 1, 0.0))]), key as f64);
+    }
+    drained(&mut words, 100.0);
+    words.hear(&message(1, &[(RouteKey(1000), word(1.0, 1, 0.0))]), 100.0);
+    assert_eq!((words.len(), words.dropped().routes), (100, 1));
+    let told = drained(&mut words, 100.0);
+    let [(gone, nobody), (RouteKey(1000), _)] = told[..] else { panic!("{told:?}") };
+    assert!(gone.0 < 100 && nobody == Chorus::default());
+    // Whatever comes in between two drains, no more is told than there are places and were told before.
+    for key in 2000..20_000 {
+        words.hear(&message(1, &[(RouteKey(key), word(1.0, 1, 0.0))]), 200.0);
+    }
+    let told = drained(&mut words, 200.0);
+    let (nobody, somebody): (Vec<_>, Vec<_>) = told.into_iter().partition(|(_, chorus)| chorus.voices == 0);
+    assert_eq!((nobody.len(), somebody.len(), words.len()), (100, 100, 100));
+}
+
+#[test]
+fn on_one_route_so_many_nodes_are_heard_and_the_one_heard_longest_ago_goes() {
+    let mut words = table(10);
+    for node in 1..=MAX_VOICES as u64 {
+        says(&mut words, node, 10.0, 1, 0.0, node as f64);
+    }
+    says(&mut words, 100, 30.0, 1, 0.0, 100.0);
+    let all = told(&mut words, 100.0);
+    assert_eq!((all.voices as usize, words.dropped().voices), (MAX_VOICES, 1));
+    says(&mut words, 2, 40.0, 2, 0.0, 101.0);
+    says(&mut words, 1, 50.0, 1, 0.0, 102.0);
+    assert_eq!(told(&mut words, 102.0).voices as usize, MAX_VOICES);
+    assert_eq!(words.dropped().voices, 2, "the second was still there, the first was not");
+}
+
+#[test]
+fn strangers_do_not_drown_those_who_are_heard_and_silent_ones_make_room() {
+    let mut words = table(100_000);
+    for node in 1..=MAX_NODES as u64 {
+        words.hear(&message(node, &[(RouteKey(node), word(1.0, 1, 0.0))]), 0.0);
+    }
+    for node in 5000..6000 {
+        says(&mut words, node, 1e6, 1, 1e12, 1.0);
+    }
+    assert_eq!((words.dropped().strangers, words.len(), words.speaking()), (1000, MAX_NODES, MAX_NODES));
+    drained(&mut words, 1.0);
+    for node in 1..=1000 {
+        beats(&mut words, node, 3000.0);
+    }
+    words.sweep(3001.0);
+    assert_eq!((words.speaking(), words.len()), (1000, 1000), "full, so the silent ones go at once");
+    assert_eq!(drained(&mut words, 3001.0).iter().filter(|(_, chorus)| chorus.voices == 0).count(), MAX_NODES - 1000);
+    says(&mut words, 5000, 7.0, 1, 0.0, 3002.0);
+    assert_eq!(told(&mut words, 3002.0).top, 7.0);
+}
+
+#[test]
+fn no_number_of_a_word_makes_a_sum_that_is_none() {
+    let mut words = table(10);
+    let wild = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0, 1e300, 0.0];
+    for (node, scar) in wild.into_iter().enumerate() {
+        says(&mut words, node as u64 + 1, scar, u32::MAX, wild[wild.len() - 1 - node], 0.0);
+    }
+    let all = told(&mut words, 0.0);
+    assert!(all.weight.is_finite() && all.weighted_scar.is_finite() && all.top == 1e6 && all.second == 1e6);
+    let mut still = Words::new(Limits { max_routes: 0, decay_per_ms: f64::NAN, own: OWN });
+    says(&mut still, 1, 5.0, 1, 0.0, 0.0);
+    assert_eq!(told(&mut still, 1e9).top, 5.0);
+}
+
+// anything at all
+
+#[derive(Debug, Clone)]
+enum Step {
+    Says(u64, u64, f64, u32, f64),
+    Forgets(u64, u64),
+    Passes(f64),
+    Drains,
+    Wants(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let node = || 0_u64..24;
+    let key = || 0_u64..12;
+    prop_oneof![
+        6 => (node(), key(), prop_oneof![Just(0.0), 0.0..1e6, any::<f64>()], 0_u32..6, any::<f64>())
+            .prop_map(|(node, key, scar, ticks, requests)| Step::Says(node, key, scar, ticks, requests)),
+        1 => (node(), key()).prop_map(|(node, key)| Step::Forgets(node, key)),
+        3 => prop_oneof![0.0..200.0, 0.0..4000.0, Just(31_000.0)].prop_map(Step::Passes),
+        2 => Just(Step::Drains),
+        1 => key().prop_map(Step::Wants),
+    ]
+}
+
+/// The rules once more, without any thrift: every word of every node, kept in a plain list.
+#[derive(Default)]
+struct Oracle {
+    words: Vec<(u64, u64, Word, f64)>,
+    nodes: HashMap<u64, f64>,
+}
+
+impl Oracle {
+    fn says(&mut self, node: u64, key: u64, word: Word, now_ms: f64) {
+        let known = self.words.iter().position(|&(by, on, ..)| (by, on) == (node, key));
+        match known {
+            Some(at) if word.ticks < self.words[at].2.ticks && now_ms - self.words[at].3 <= 1000.0 => {}
+            Some(at) => self.words[at] = (node, key, word, now_ms),
+            None => self.words.push((node, key, word, now_ms)),
+        }
+    }
+
+    fn sweep(&mut self, now_ms: f64) {
+        self.nodes.retain(|_, heard_ms| now_ms - *heard_ms <= 30_000.0);
+        self.words.retain(|(node, ..)| self.nodes.contains_key(node));
+    }
+
+    fn speaks(&self, node: u64, now_ms: f64) -> bool {
+        self.nodes.get(&node).is_some_and(|heard_ms| now_ms - heard_ms <= 3000.0)
+    }
+
+    /// Scar, weight and age of all who speak on a route.
+    fn voices(&self, key: u64, now_ms: f64) -> Vec<(f64, f64, f64)> {
+        let on = self.words.iter().filter(|&&(node, on, ..)| on == key && self.speaks(node, now_ms));
+        on.map(|(_, _, word, heard_ms)| {
+            let age_ms = now_ms - heard_ms;
+            let scar = f64::from(word.scar.clamp(0.0, 1e6) as f32) * (-DECAY_PER_MS * age_ms).exp();
+            (if scar < 1e-9 { 0.0 } else { scar }, 1.0 + f64::from(word.requests.clamp(0.0, 1e12) as f32), age_ms)
+        })
+        .collect()
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    /// Who applies all that is told knows at every drain what the plain rules say; fading within two seconds. Words of
+    /// 0 Ω that are older than three seconds may have been dropped with their route.
+    #[test]
+    fn what_is_told_is_what_the_rules_say(steps in prop::collection::vec(step(), 1..120)) {
+        let (mut words, mut oracle, mut now_ms) = (table(100), Oracle::default(), 0.0);
+        let mut known: HashMap<RouteKey, (f64, Chorus)> = HashMap::new();
+        for step in steps {
+            match step {
+                // At most as many nodes as a route has room for: who gives way has a test of its own.
+                Step::Says(node, key, scar, ticks, requests) => {
+                    let node = node % 16;
+                    let word = word(scar, ticks, requests);
+                    words.hear(&message(node, &[(RouteKey(key), word)]), now_ms);
+                    if node != OWN.0 {
+                        oracle.nodes.insert(node, now_ms);
+                        oracle.says(node, key, word, now_ms);
+                    }
+                }
+                Step::Forgets(node, key) => {
+                    let node = node % 16;
+                    words.hear(&Message { node: NodeId(node), words: vec![], forgotten: vec![RouteKey(key)] }, now_ms);
+                    if node != OWN.0 {
+                        oracle.nodes.insert(node, now_ms);
+                        oracle.words.retain(|&(by, on, ..)| (by, on) != (node, key));
+                    }
+                }
+                Step::Passes(elapsed_ms) => {
+                    now_ms += elapsed_ms;
+                    words.sweep(now_ms);
+                    oracle.sweep(now_ms);
+                }
+                Step::Wants(key) => words.want(RouteKey(key)),
+                Step::Drains => {
+                    for (key, chorus) in drained(&mut words, now_ms) {
+                        known.insert(key, (now_ms, chorus));
+                    }
+                    for key in 0..12 {
+                        let is = oracle.voices(key, now_ms);
+                        let (told_ms, told) = known.get(&RouteKey(key)).copied().unwrap_or_default();
+                        let top = is.iter().fold(0.0_f64, |top, &(scar, ..)| top.max(scar));
+                        if told.voices == 0 {
+                            prop_assert!(is.iter().all(|&(scar, _, age_ms)| scar < 1e-8 && age_ms > 3000.0), "{is:?}");
+                            continue;
+                        }
+                        let certain = is.iter().filter(|&&(scar, _, age_ms)| scar > 0.0 || age_ms <= 3000.0).count();
+                        prop_assert!((certain..=is.len()).contains(&(told.voices as usize)), "{told:?} for {is:?}");
+                        let weight: f64 = is.iter().map(|&(_, weight, _)| weight).sum();
+                        if certain == is.len() {
+                            prop_assert!((told.weight - weight).abs() <= 1e-9 * weight, "{told:?} for {is:?}");
+                        }
+                        let since_ms = now_ms - told_ms;
+                        let faded = (-DECAY_PER_MS * since_ms).exp();
+                        prop_assert!((told.top * faded - top).abs() <= 1e-6 * top + 1e-8, "{told:?} for {is:?}");
+                        prop_assert!(since_ms <= 2000.0 || top < 1e-8, "{since_ms} ms old");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_makes_the_table_grow_or_a_sum_no_number(steps in prop::collection::vec(step(), 1..200), max in 1_usize..8) {
+        let (mut words, mut now_ms) = (table(max), 0.0);
+        for step in steps {
+            match step {
+                Step::Says(node, key, scar, ticks, requests) => {
+                    words.hear(&message(node, &[(RouteKey(key), word(scar, ticks, requests))]), now_ms);
+                }
+                Step::Forgets(node, key) => {
+                    words.hear(&Message { node: NodeId(node), words: vec![], forgotten: vec![RouteKey(key)] }, now_ms);
+                }
+                Step::Passes(elapsed_ms) => {
+                    now_ms += elapsed_ms;
+                    words.sweep(now_ms);
+                }
+                Step::Wants(key) => words.want(RouteKey(key)),
+                Step::Drains => {
+                    let told = drained(&mut words, now_ms);
+                    prop_assert!(told.len() <= 2 * max);
+                    for (_, chorus) in told {
+                        prop_assert!(chorus.voices as usize <= MAX_VOICES && chorus.witnesses <= chorus.voices);
+                        for sum in [chorus.weight, chorus.weighted_scar, chorus.top, chorus.top_weight, chorus.second] {
+                            prop_assert!(sum.is_finite() && sum >= 0.0, "{chorus:?}");
+                        }
+                        prop_assert!(chorus.second <= chorus.top && chorus.top <= 1e6);
+                    }
+                }
+            }
+            prop_assert!(words.len() <= max);
+        }
+    }
+}

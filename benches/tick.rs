@@ -56,12 +56,12 @@ fn laws(c: &mut Criterion) {
         let mut state = RouteState::new(0, &law, 0.0);
         state.mode = Mode::CircuitBreaker;
         state.scar = 80.0;
-        b.iter(|| retry_after_ms(black_box(&state), black_box(100.0), &law));
+        b.iter(|| retry_after_ms(black_box(&state), state.scar, black_box(100.0), &law));
     });
     c.bench_function("law/occupancy", |b| b.iter(|| occupancy_resistance(black_box(0.8), black_box(0.5))));
     c.bench_function("law/fault", |b| {
         let mut fault = Fault::default();
-        b.iter(|| fault.observe(black_box(true)));
+        b.iter(|| fault.observe(black_box(true), 0.0));
     });
     c.bench_function("law/histogram", |b| {
         let mut histogram = Histogram::default();

@@ -99,7 +99,7 @@ proptest! {
         let mut fault = Fault::default();
         for succeeded in outcomes {
             let before = fault.is_open();
-            let change = fault.observe(succeeded);
+            let change = fault.observe(succeeded, 0.0);
             prop_assert!((0.0..=1.0).contains(&fault.success()));
             prop_assert!((0.0..=R_FREE + R_SPAN).contains(&fault.resistance()));
             prop_assert!(fault.success() < 0.5 || fault.resistance() == 0.0);
@@ -120,9 +120,9 @@ proptest! {
         let (mut now_ms, mut last_ms) = (1e6, f64::NEG_INFINITY);
         for step_ms in asks {
             now_ms += step_ms;
-            let wait_ms = fault.next_probe_ms(now_ms, window_ms);
+            let wait_ms = fault.next_probe_ms(now_ms, window_ms, 0);
             prop_assert!((0.0..=window_ms).contains(&wait_ms));
-            if fault.probe(now_ms, window_ms) {
+            if fault.probe(now_ms, window_ms, 0) {
                 prop_assert!(now_ms - last_ms >= window_ms);
                 last_ms = now_ms;
             } else {
@@ -197,13 +197,13 @@ fn queue_seen_empty() -> (Queue, f64) {
 #[test]
 fn a_collapsed_route_opens_and_a_few_successes_in_a_row_close_it() {
     let mut fault = Fault::default();
-    let opened = (0..200).position(|_| fault.observe(false) == Change::Opened).expect("nothing but failures");
+    let opened = (0..200).position(|_| fault.observe(false, 0.0) == Change::Opened).expect("nothing but failures");
     assert!(opened >= 19, "a handful of failures proves nothing: {opened}");
     assert_eq!(fault.open(), Change::None, "it is open already");
     let mut streak = 0;
     while fault.is_open() {
         streak += 1;
-        fault.observe(true);
+        fault.observe(true, 0.0);
         assert!(streak < 20, "it never closes");
     }
     assert!(streak > 1);
@@ -214,7 +214,7 @@ fn a_collapsed_route_opens_and_a_few_successes_in_a_row_close_it() {
 fn a_route_that_fails_half_the_time_keeps_its_breaker_closed() {
     let mut fault = Fault::default();
     for i in 0..10_000 {
-        fault.observe(i % 2 == 0);
+        fault.observe(i % 2 == 0, 0.0);
         assert!(!fault.is_open());
     }
 }

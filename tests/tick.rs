@@ -167,7 +167,7 @@ proptest! {
         }
         state.tick(&law, &calm(&law), now_ms);
         prop_assume!(!state.allows(v));
-        let wait_ms = retry_after_ms(&state, v, &law).expect("decay alone will do: V is above R_base, the route is calm");
+        let wait_ms = retry_after_ms(&state, state.scar, v, &law).expect("decay alone will do: V is above R_base, the route is calm");
         prop_assert!(wait_ms >= law.min_delta_t_ms && wait_ms.fract() == 0.0);
         state.tick(&law, &calm(&law), now_ms + wait_ms + 1.0);
         prop_assert!(state.allows(v), "R = {}, mode {:?} after {wait_ms} ms", state.resistance, state.mode);
@@ -176,7 +176,7 @@ proptest! {
     #[test]
     fn trauma_from_outside_decays_first_and_adds_up(law in common::laws(), s in 0.0..1e3, ohms in 0.0..1e3, ms in 0.0..1e4) {
         let mut state = RouteState { scar: s, mode: Mode::Operational, ..RouteState::new(0, &law, START_MS) };
-        state.traumatise(&law, ohms, START_MS + ms);
+        state.traumatise(None, &law, ohms, START_MS + ms);
         let expected: f64 = s * f64::exp(-law.decay_per_ms * ms) + ohms;
         prop_assert!((state.scar - expected).abs() <= 1e-9 * expected.max(1.0));
         prop_assert!(state.resistance >= law.base_resistance);
@@ -213,7 +213,7 @@ fn there_is_no_retry_time_when_decay_alone_will_not_do() {
     let law = static_law();
     let mut state = RouteState::new(0, &law, START_MS);
     state.tick(&law, &TERRIBLE, START_MS);
-    assert_eq!(retry_after_ms(&state, law.base_resistance, &law), None, "below R_base nothing helps");
+    assert_eq!(retry_after_ms(&state, state.scar, law.base_resistance, &law), None, "below R_base nothing helps");
     let frozen = Law { decay_per_ms: 0.0, ..law };
-    assert_eq!(retry_after_ms(&state, 11.0, &frozen), None, "a scar that does not decay");
+    assert_eq!(retry_after_ms(&state, state.scar, 11.0, &frozen), None, "a scar that does not decay");
 }

@@ -25,7 +25,7 @@ import { RouteProfiles } from './profiles.js'
 import { RouteIndex } from './routes.js'
 import { InMemoryProvider } from './state/memory.js'
 import type { StateProvider } from './state/provider.js'
-import { Pulse } from './state/pulse.js'
+import { createPulse, type Pulse } from './state/pulse.js'
 import { RouteStates } from './states.js'
 import { LeaseBook, type LeaseOptions, type TaskLease } from './tasks.js'
 
@@ -86,10 +86,14 @@ export class Atrion implements AsyncDisposable {
     this.#maxRoutes = resolveMaxRoutes(options.maxRoutes)
     this.#clock = options.clock
     this.#logger = options.logger
-    this.#engine = loadEngine(engineWanted(options.engine, options.useWasm), this.#maxRoutes)
+    this.#engine = loadEngine(
+      engineWanted(options.engine, options.useWasm),
+      this.#maxRoutes,
+      options.scope === 'process',
+    )
     this.#engine.frame[FRAME.NOW] = Number.NaN
     this.#profiles = new RouteProfiles(this.#engine, this.#law)
-    this.#setDryRun(options.dryRun === true)
+    if (options.dryRun === true) this.#setDryRun(true)
     this.#notices = new Events(() => this.#logger ?? getLogger())
     this.#routes = new RouteIndex(this.#engine, (routeId, slot) => {
       this.#engine.setLaw(slot, this.#profiles.lawOf(routeId))
@@ -100,7 +104,7 @@ export class Atrion implements AsyncDisposable {
     this.#events = options.observer && new ObserverQueue(options.observer as PhysicsObserver, undefined, options.logger)
     this.#provider = options.provider ?? new InMemoryProvider()
     this.#pulse = options.provider && this.#createPulse(options.provider)
-    this.#isWatched = this.#events !== undefined || this.#pulse !== undefined
+    this.#isWatched = this.#events !== undefined
     this.#leases = this.#createLeases()
     this.#loop = this.#createLoop()
   }
@@ -188,7 +192,7 @@ export class Atrion implements AsyncDisposable {
     const status = frame[FRAME.STATUS]!
     if ((status & STATUS.STALE) !== 0) this.#retry(routeId, frame)
     if ((status & STATUS.FIRST_REJECTED) !== 0) this.#warnOfNoise(routeId)
-    if (this.#events !== undefined || this.#pulse !== undefined || frame[FRAME.MODE] !== frame[FRAME.MODE_BEFORE]) {
+    if (this.#events !== undefined || frame[FRAME.MODE] !== frame[FRAME.MODE_BEFORE]) {
       this.#ticked(frame, routeId)
     }
     if ((frame[FRAME.STATUS]! & STATUS.ALLOW) === 0) return this.#refuse(routeId, readRefusal(frame, voltage), voltage)
@@ -370,7 +374,6 @@ export class Atrion implements AsyncDisposable {
   /** A tick happened; whoever wants to know is told. */
   #ticked(frame: Float64Array, routeId: string): void {
     this.#events?.push(readEvent(frame, routeId))
-    this.#pulse?.touch(routeId)
     const from = modeAt(frame, FRAME.MODE_BEFORE)
     const to = modeAt(frame, FRAME.MODE)
     if (from !== to) this.#notices.emit('transition', { routeId, from, to, resistance: frame[FRAME.RESISTANCE]! })
@@ -464,17 +467,22 @@ export class Atrion implements AsyncDisposable {
       },
       ticked: (routeId, status) => {
         if ((status & STATUS.FIRST_REJECTED) !== 0) this.#warnOfNoise(routeId)
-        this.#pulse?.touch(routeId)
       },
     })
   }
 
   #createPulse(provider: StateProvider): Pulse {
-    return new Pulse(provider, {
+    return createPulse(provider, this.#engine, {
       maxRoutes: this.#maxRoutes,
-      warn: (message, context) => this.#warn(message, context),
+      decayRate: () => this.#law.config.decayRate,
+      nextUsed: () => this.#states.nextUsed(),
       vectorOf: (routeId) => this.#states.vector(routeId),
-      merge: (routeId, vector) => this.#states.merge(routeId, vector),
+      inherit: (routeId, scar, ticks) => this.#states.inherit(routeId, scar, ticks),
+      listen: (routeId, voices, gamma) => this.#states.listen(routeId, voices, gamma),
+      silence: () => this.#engine.silence(),
+      warn: (message, context) => this.#warn(message, context),
+      degraded: (error) => this.#notices.emit('degraded', { provider: provider.name, error }),
+      restored: () => this.#notices.emit('restored', { provider: provider.name }),
     })
   }
 
@@ -489,7 +497,6 @@ export class Atrion implements AsyncDisposable {
       scarFactorOf: (routeId) => this.#profiles.sourceOf(routeId).config.scarFactor,
       scar: (routeId, ohms) => {
         this.#engine.scar(this.#intern(routeId), ohms)
-        this.#pulse?.touch(routeId)
       },
       occupy: (routeId) => {
         if (!this.#engine.hasClosedLoop) return () => {}

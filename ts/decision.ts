@@ -76,7 +76,8 @@ const pressureAt = (frame: Float64Array, cell: number): PressureVector =>
 /** The state in the state block. */
 export function readState(frame: Float64Array, routeId: string): RouteState {
   const { pressure, previousPressure, momentum, recoveryStartedAt, ...rest } = readSnapshot(frame, routeId)
-  const { routeId: id, mode, scarTissue, resistance, tickCount, lastUpdatedAt } = rest
+  const { routeId: id, mode, resistance, tickCount, lastUpdatedAt } = rest
+  const scarTissue = rest.scarTissue + frame[FRAME.STATE + STATE.OTHERS]!
   const state = { routeId: id, mode, pressure, scarTissue, resistance, tickCount, lastUpdatedAt }
   if (mode === 'BOOTSTRAP') return { ...state, previousPressure: undefined, momentum: undefined } as RouteState
   const moved = { ...state, previousPressure, momentum }

@@ -36,6 +36,12 @@ export interface AtrionOptions {
   readonly observer?: PhysicsObserver
   /** Default 'auto': native, then wasm, then ts. A named one that cannot load throws. */
   readonly engine?: 'auto' | EngineKind
+  /**
+   * 'instance' (default): an engine of one's own. 'process': one engine for all instances of the process that ask for it, in
+   * any of its worker threads: a route hurt in one is hurt in all, at once. The newest instance's numbers govern. Needs the
+   * native engine, and the same `maxRoutes` everywhere.
+   */
+  readonly scope?: 'instance' | 'process'
   /** Voltage of a request that names none, V, ≥ 0. Default 100. */
   readonly defaultVoltage?: number
   /** Most routes kept, 1 to 16,777,216; the least recently used goes first. Default 65,536. */
@@ -220,6 +226,7 @@ const KNOWN_OPTIONS: ReadonlySet<string> = new Set<keyof AtrionOptions>([
   'slo',
   'observer',
   'engine',
+  'scope',
   'defaultVoltage',
   'maxRoutes',
   'clock',
@@ -247,6 +254,10 @@ export function validateOptions(options: AtrionOptions): void {
     if (value === undefined) continue
     const missing = methods.find((method) => typeof value?.[method] !== 'function')
     if (missing) throw new ConfigError(name, `an object with a method ${missing}()`, value)
+  }
+  const { scope } = options as { scope: unknown }
+  if (scope !== undefined && scope !== 'instance' && scope !== 'process') {
+    throw new ConfigError('scope', "'instance' or 'process'", scope)
   }
   for (const name of ['useWasm', 'dryRun'] as const) {
     const value: unknown = options[name]

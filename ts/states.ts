@@ -7,8 +7,8 @@ import { ConfigError } from './errors.js'
 import type { RouteIndex } from './routes.js'
 import type { PhysicsVector } from './state/provider.js'
 
-/** How much the state of other nodes weighs against one's own, [0, 1]. */
-const GAMMA = 0.3
+/** Ticks are counted in 32 bits. */
+const MOST_TICKS = 0xffff_ffff
 
 export class RouteStates {
   readonly #engine: Engine
@@ -69,19 +69,35 @@ export class RouteStates {
   vector(routeId: string): PhysicsVector | undefined {
     const snapshot = this.snapshot(routeId)
     if (snapshot === undefined) return undefined
-    const { scarTissue, momentum, tickCount, resistance } = snapshot
-    return { scar: scarTissue, momentumScalar: momentum, lastTick: tickCount, resistance }
+    const { momentum, tickCount, resistance } = snapshot
+    const scar = this.#engine.frame[FRAME.STATE + STATE.SUFFERED]!
+    return { scar, momentumScalar: momentum, lastTick: tickCount, resistance }
   }
 
-  /** S = γ·S_store + (1 − γ)·S_local; a route that has no ticks of its own takes the store's word. */
-  merge(routeId: string, vector: PhysicsVector): void {
-    const slot = this.#intern(routeId)
-    const { frame } = this.#engine
-    if (!this.#engine.readState(slot)) return
-    const gamma = frame[FRAME.STATE + STATE.TICKS] === 0 ? 1 : GAMMA
-    const scar = FRAME.STATE + STATE.SCAR
-    frame[scar] = gamma * Math.min(vector.scar, 1e6) + (1 - gamma) * frame[scar]!
-    this.#engine.writeState(slot)
+  /** A route that was not measured here takes over a scar of `scar` Ω, known after `ticks` ticks; false when it was. */
+  inherit(routeId: string, scar: number, ticks: number): boolean {
+    return this.#engine.inherit(this.#intern(routeId), scar, Math.min(ticks, MOST_TICKS))
+  }
+
+  /** Blends in what others say of a route, with the weight `gamma`. */
+  listen(routeId: string, voices: readonly { scar: number; requests: number }[], gamma: number): void {
+    const slot = this.#routes.find(routeId)
+    if (slot === undefined) return
+    const { batch } = this.#engine
+    for (const [i, { scar, requests }] of voices.entries()) {
+      batch[i * 2] = scar
+      batch[i * 2 + 1] = requests
+    }
+    this.#engine.listen(slot, voices.length, gamma)
+  }
+
+  /** The next route that was used since this was last asked. */
+  nextUsed(): string | undefined {
+    for (let slot = this.#engine.nextUsed(); slot !== -1; slot = this.#engine.nextUsed()) {
+      const routeId = this.#engine.nameOf(slot)
+      if (routeId !== undefined) return routeId
+    }
+    return undefined
   }
 
   /** Fills the state block with a route's state, if there is such a route. */

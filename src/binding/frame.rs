@@ -4,6 +4,7 @@ use crate::{
     clock::Now,
     engine::{Answer, Ask, Decision, Handle, Outcome, PermitId, Push, Slot, Stats},
     physics::{
+        cluster::Chorus,
         mode::Mode,
         pressure::Sample,
         tick::{Order, RouteState, Tick},
@@ -47,6 +48,10 @@ pub mod cell {
 
     pub const STATE: usize = 32;
     pub const STATS: usize = 64;
+
+    /// Of the state block: what is no part of the state.
+    pub const OTHERS: usize = 18;
+    pub const SUFFERED: usize = 19;
 }
 
 /// Bits of the status cell.
@@ -109,7 +114,7 @@ fn write_tick(frame: &mut Cells, tick: &Tick, state: &RouteState) {
     frame[cell::MODE] = f64::from(state.mode as u8);
     frame[cell::MODE_BEFORE] = f64::from(tick.mode_before as u8);
     frame[cell::MOMENTUM] = state.momentum;
-    frame[cell::SCAR] = state.scar;
+    frame[cell::SCAR] = tick.scar;
     frame[cell::DELTA_T_MS] = tick.delta_t_ms;
     frame[cell::PRESSURE..cell::PRESSURE + 3].copy_from_slice(&state.pressure);
     frame[cell::TICKS] = f64::from(state.ticks);
@@ -213,8 +218,25 @@ pub fn route_batch(handle: &mut Handle, rows: &mut [f64], now: &Now) {
     }
 }
 
-/// Fills the state block.
-pub fn write_state(frame: &mut Cells, state: &RouteState) {
+/// Fills the state block with what is known of a route; false when there is none.
+pub fn read_route(handle: &Handle, frame: &mut Cells, slot: Slot) -> bool {
+    let Some(state) = handle.state(slot) else { return false };
+    write_state(frame, &state);
+    frame[cell::STATE + cell::OTHERS] = handle.others(slot);
+    frame[cell::STATE + cell::SUFFERED] = handle.suffered(slot);
+    true
+}
+
+/// `listen`: the first cells of the batch hold what others say of a route: scar, Ω, and recent requests, of each voice.
+pub fn listen(handle: &mut Handle, batch: &[f64], slot: Slot, voices: u32, gamma: f64) -> bool {
+    let mut chorus = Chorus::default();
+    for voice in batch.chunks_exact(2).take(voices as usize) {
+        chorus.add(voice[0], voice[1]);
+    }
+    handle.listen(slot, &chorus, gamma)
+}
+
+fn write_state(frame: &mut Cells, state: &RouteState) {
     let block = [
         f64::from(state.mode as u8),
         state.pressure[0],

@@ -153,7 +153,7 @@ extern "C" fn set_law(slot: Slot, law: u32) -> bool {
 /// Fills the state block; false when the slot is vacant.
 #[unsafe(no_mangle)]
 extern "C" fn read_state(slot: Slot) -> bool {
-    with(|handle, cells, _, _| handle.state(slot).map(|state| frame::write_state(cells, &state))).is_some()
+    with(|handle, cells, _, _| frame::read_route(handle, cells, slot))
 }
 
 /// Overwrites the route with the state block; false when the slot is vacant.
@@ -189,6 +189,30 @@ extern "C" fn order(slot: Slot, order: u32) {
 #[unsafe(no_mangle)]
 extern "C" fn dry_run(on: bool) {
     with(|handle, _, _, _| handle.set_dry_run(on));
+}
+
+/// Next route that was used since this was last asked, or −1.
+#[unsafe(no_mangle)]
+extern "C" fn next_used() -> i32 {
+    with(|handle, _, _, _| handle.next_used()).map_or(-1, |slot| slot as i32)
+}
+
+/// Takes over what others say of a route, as the batch has it.
+#[unsafe(no_mangle)]
+extern "C" fn listen(slot: Slot, voices: u32, gamma: f64) -> bool {
+    with(|handle, _, batch, _| frame::listen(handle, batch, slot, voices, gamma))
+}
+
+/// Nobody else speaks any more, of any route.
+#[unsafe(no_mangle)]
+extern "C" fn silence() {
+    with(|handle, _, _, _| handle.silence());
+}
+
+/// A route takes over what a store knew of it.
+#[unsafe(no_mangle)]
+extern "C" fn inherit(slot: Slot, scar: f64, ticks: f64) -> bool {
+    with(|handle, _, _, now| handle.inherit(slot, scar, ticks as u32, now.coarse_ms()))
 }
 
 /// Adds trauma.

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     physics::{
+        cluster::{CLOSED, Share},
         fault::{Change, Fault},
         histogram::Histogram,
         law::Law,
@@ -207,13 +208,14 @@ impl Guard {
         &mut self,
         slot: Slot,
         state: &mut RouteState,
+        others: Option<&Share>,
         permits: &mut Permits,
         law: &Law,
         ask: &Ask,
         admit_all: bool,
         now_ms: Millis,
     ) -> Answer {
-        let tick = self.tick_if_due(state, permits, law, now_ms);
+        let tick = self.tick_if_due(state, others, permits, law, now_ms);
         let base = law.base_resistance;
         let (tier, level, voltage) = match ask.push {
             Push::Tier(tier, level) => {
@@ -229,7 +231,7 @@ impl Guard {
         let flows = !self.fault.is_open() && voltage > resistance;
         let throttled = voltage > resistance - self.fault.resistance();
         let admitted = match state.order {
-            Order::None => flows || self.probes(state, law, throttled, now_ms),
+            Order::None => flows || self.probes(state, others, law, throttled, now_ms),
             Order::Open => false,
             Order::Closed => true,
         };
@@ -240,7 +242,7 @@ impl Guard {
         }
         let permit = if admitted || admit_all { self.admit(slot, permits, now_ms) } else { None };
         let retry_after_ms =
-            if admitted { 0.0 } else { self.retry_after_ms(state, law, voltage, u, now_ms) * (1.0 + level) };
+            if admitted { 0.0 } else { self.retry_after_ms(state, others, law, voltage, u, now_ms) * (1.0 + level) };
         Answer { permit, resistance, voltage, retry_after_ms, tick }
     }
 
@@ -259,7 +261,14 @@ impl Guard {
     /// May a request that does not flow be admitted as a probe? `throttled`: nothing but faults stands in its way. Such a
     /// route is probed even before its breaker opens: a success ratio changes by outcomes alone, and where everybody is
     /// refused there would never be another.
-    fn probes(&mut self, state: &mut RouteState, law: &Law, throttled: bool, now_ms: Millis) -> bool {
+    fn probes(
+        &mut self,
+        state: &mut RouteState,
+        others: Option<&Share>,
+        law: &Law,
+        throttled: bool,
+        now_ms: Millis,
+    ) -> bool {
         if !self.fault.is_open() {
             let patience = (SILENT_DEADLINES * law.limit.deadline_ms).max(SILENT_SERVICES * self.limit.baseline_ms());
             let silent = self.in_flight > 0 && self.occupancy() >= 1.0 && now_ms - self.completed_ms > patience;
@@ -270,7 +279,7 @@ impl Guard {
                 return false;
             }
         }
-        self.fault.probe(now_ms, law.min_delta_t_ms)
+        self.fault.probe(now_ms, law.min_delta_t_ms, witnesses(others))
     }
 
     /// A permit comes back.
@@ -280,6 +289,7 @@ impl Guard {
         id: PermitId,
         outcome: Outcome,
         state: &mut RouteState,
+        others: Option<&Share>,
         permits: &mut Permits,
         law: &Law,
         now_ms: Millis,
@@ -301,10 +311,10 @@ impl Guard {
                 self.counts.failures += 1;
                 self.window_failures += 1.0;
             }
-            let change = self.fault.observe(succeeded);
+            let change = self.fault.observe(succeeded, others.map_or(0.0, |share| share.belief.into()));
             self.apply(change, state, law, now_ms);
         }
-        self.tick_if_due(state, permits, law, now_ms)
+        self.tick_if_due(state, others, permits, law, now_ms)
     }
 
     fn apply(&mut self, change: Change, state: &mut RouteState, law: &Law, now_ms: Millis) {
@@ -325,6 +335,7 @@ impl Guard {
     fn tick_if_due(
         &mut self,
         state: &mut RouteState,
+        others: Option<&Share>,
         permits: &mut Permits,
         law: &Law,
         now_ms: Millis,
@@ -332,13 +343,14 @@ impl Guard {
         let elapsed_ms = now_ms - self.window_started_ms;
         let due = elapsed_ms >= law.min_delta_t_ms
             && (self.window.is_telling() || elapsed_ms >= law.min_delta_t_ms * LONGEST_WINDOW);
-        due.then(|| self.tick(state, permits, law, elapsed_ms, now_ms))
+        due.then(|| self.tick(state, others, permits, law, elapsed_ms, now_ms))
     }
 
     /// A window has passed.
     fn tick(
         &mut self,
         state: &mut RouteState,
+        others: Option<&Share>,
         permits: &mut Permits,
         law: &Law,
         elapsed_ms: Millis,
@@ -367,7 +379,7 @@ impl Guard {
             error_rate: if count > 0.0 { self.window_failures / count } else { f64::NAN },
             saturation: self.occupancy(),
         };
-        let tick = state.drift(law, &sample, mode, now_ms);
+        let tick = state.drift(others, law, &sample, mode, now_ms);
         self.window = Window::default();
         self.window.peak = f64::from(self.in_flight + self.leases);
         self.window_failures = 0.0;
@@ -378,27 +390,48 @@ impl Guard {
 
     /// When a refused request should come back: when the house has emptied far enough for its voltage, or the scar has
     /// healed, or the breaker may be probed; later, the larger the share that is refused.
-    fn retry_after_ms(&self, state: &RouteState, law: &Law, voltage: Volts, u: f64, now_ms: Millis) -> Millis {
+    fn retry_after_ms(
+        &self,
+        state: &RouteState,
+        others: Option<&Share>,
+        law: &Law,
+        voltage: Volts,
+        u: f64,
+        now_ms: Millis,
+    ) -> Millis {
         let window_ms = law.min_delta_t_ms;
         let wait_ms = if self.fault.is_open() {
-            self.fault.next_probe_ms(now_ms, window_ms)
+            self.fault.next_probe_ms(now_ms, window_ms, witnesses(others))
         } else {
             let bearable = occupancy_bearable(voltage, state.resistance, self.limit.free_occupancy);
             let drain_ms = (u - bearable).max(0.0) * self.limit.full_house_ms(&law.limit);
-            let heal_ms =
-                if voltage > state.resistance { 0.0 } else { retry_after_ms(state, voltage, law).unwrap_or(0.0) };
+            let heal_ms = if voltage > state.resistance {
+                0.0
+            } else {
+                retry_after_ms(state, state.blended_scar(others), voltage, law).unwrap_or(0.0)
+            };
             drain_ms.max(heal_ms)
         };
         wait_ms.max(window_ms) * (1.0 + CROWD_PATIENCE * self.shed_share)
     }
 
+    /// What the route suffers by this node's own measurements, Ω: what it has to tell the others.
+    pub fn suffering(&self, state: &RouteState) -> Ohms {
+        state.scar + if self.fault.is_open() { CLOSED } else { self.fault.resistance() }
+    }
+
+    /// Requests that asked so far.
+    pub fn requests(&self) -> u64 {
+        self.counts.admitted + self.counts.shed_by_tier.iter().sum::<u64>()
+    }
+
     /// What there is to tell.
-    pub fn stats(&self, state: &RouteState) -> Stats {
+    pub fn stats(&self, state: &RouteState, others: Option<&Share>) -> Stats {
         Stats {
             in_flight: self.in_flight + self.leases,
             limit: self.limit.limit,
             resistance: self.resistance(state, self.occupancy(), 0.0),
-            scar: state.scar + self.fault.resistance(),
+            scar: state.blended_scar(others) + self.fault.resistance(),
             counts: self.counts,
             p50_ms: self.latency.quantile(0.5),
             p99_ms: self.latency.quantile(0.99),
@@ -408,4 +441,8 @@ impl Guard {
             regime: self.limit.regime,
         }
     }
+}
+
+fn witnesses(others: Option<&Share>) -> u32 {
+    others.map_or(0, |share| share.witnesses)
 }

@@ -60,8 +60,8 @@ pub enum Evicted {
 /// One per thread; cheap to make, not to be shared.
 #[derive(Debug)]
 pub struct Handle {
-    seat: Seat,
-    laws: LawCache,
+    pub(super) seat: Seat,
+    pub(super) laws: LawCache,
     seen_evictions: u64,
     news: VecDeque<Evicted>,
 }
@@ -110,11 +110,11 @@ impl Handle {
         if Self::hear(table, &mut self.seen_evictions, &mut self.news) {
             return None;
         }
-        let state = table.touch(slot)?;
+        let (state, others) = table.touch(slot)?;
         let law = self.laws.get(law.unwrap_or(state.law));
-        let tick = state.tick(law, sample, now_ms);
+        let tick = state.tick_among(others, law, sample, now_ms);
         let allow = state.allows(voltage);
-        let retry_after_ms = if allow { None } else { retry_after_ms(state, voltage, law) };
+        let retry_after_ms = if allow { None } else { retry_after_ms(state, tick.scar, voltage, law) };
         report(&Decision { allow, retry_after_ms, tick }, state);
         Some(())
     }
@@ -128,8 +128,8 @@ impl Handle {
         if Self::hear(table, &mut self.seen_evictions, &mut self.news) {
             return None;
         }
-        let state = table.touch(slot)?;
-        let tick = state.tick(self.laws.get(state.law), sample, now_ms);
+        let (state, others) = table.touch(slot)?;
+        let tick = state.tick_among(others, self.laws.get(state.law), sample, now_ms);
         let first_rejected = tick.rejected && state.rejected_samples == 1;
         Some(Row { resistance: state.resistance, mode: state.mode, tick, first_rejected })
     }
@@ -164,6 +164,12 @@ impl Handle {
     #[must_use]
     pub fn find(&self, name: &Name) -> Option<Slot> {
         self.engine().names.get(name)
+    }
+
+    /// The name of the route in that slot.
+    #[must_use]
+    pub fn name(&self, slot: Slot) -> Option<Name> {
+        self.engine().table.lock().name(slot).cloned()
     }
 
     /// Forgets a route.
@@ -208,7 +214,9 @@ impl Handle {
     /// Trauma that no telemetry told of, Ω.
     pub fn traumatise(&mut self, slot: Slot, ohms: Ohms, now_ms: Millis) {
         self.laws.refresh(&self.seat.engine().laws);
-        self.with_state(slot, |state| state.traumatise(self.laws.get(state.law), ohms, now_ms));
+        if let Some((state, others)) = self.seat.engine().table.lock().touch(slot) {
+            state.traumatise(others, self.laws.get(state.law), ohms, now_ms);
+        }
     }
 
     /// A request asks for a permit; `report` hears the answer and the state it was given on. `queue_age_ms` is how long it
@@ -227,14 +235,14 @@ impl Handle {
         if Self::hear(table, &mut self.seen_evictions, &mut self.news) {
             return None;
         }
-        let law = self.laws.get(table.touch(slot)?.law);
+        let law = self.laws.get(table.touch(slot)?.0.law);
         if table.guarded(slot).is_none() {
             table.guard(slot, law, now_ms);
         }
         ask.queue_place = table.queue.place(queue_age_ms, law.limit.deadline_ms, now_ms);
         let admit_all = table.dry_run;
-        let Guarded { state, guard, permits } = table.guarded(slot)?;
-        let answer = guard.acquire(slot, state, permits, law, &ask, admit_all, now_ms);
+        let Guarded { state, others, guard, permits } = table.guarded(slot)?;
+        let answer = guard.acquire(slot, state, others, permits, law, &ask, admit_all, now_ms);
         report(&answer, state);
         Some(())
     }
@@ -251,12 +259,12 @@ impl Handle {
         self.laws.refresh(laws);
         let table = &mut *table;
         let Some(&Permit { slot, birth, .. }) = table.permit(id) else { return };
-        let Some(Guarded { state, guard, permits }) = table.guarded(slot) else { return };
+        let Some(Guarded { state, others, guard, permits }) = table.guarded(slot) else { return };
         if guard.birth() != birth {
             return;
         }
         let law = self.laws.get(state.law);
-        if let Some(tick) = guard.release(id, outcome, state, permits, law, now_ms) {
+        if let Some(tick) = guard.release(id, outcome, state, others, permits, law, now_ms) {
             report(slot, &tick, state);
         }
     }
@@ -281,8 +289,8 @@ impl Handle {
     #[must_use]
     pub fn stats(&self, slot: Slot) -> Option<Stats> {
         let mut table = self.engine().table.lock();
-        let Guarded { state, guard, .. } = table.guarded(slot)?;
-        Some(guard.stats(state))
+        let Guarded { state, others, guard, .. } = table.guarded(slot)?;
+        Some(guard.stats(state, others))
     }
 
     /// An operator orders a route open or closed, or leaves it to the physics.

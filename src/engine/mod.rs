@@ -8,13 +8,18 @@
 //! | `guard` | a route's closed loop: measures, permits, and where the laws meet |
 //! | `permits` | what is out |
 //! | `handle` | a thread's view: decisions, evictions it has not heard of |
+//! | `cluster` | what other nodes say of the routes |
+//! | `party` | what was said to them; not in wasm, where there is nobody |
 //! | `seat` | an engine of one's own, or one that is shared |
 
+mod cluster;
 mod guard;
 mod handle;
 mod laws;
 #[cfg_attr(target_family = "wasm", path = "names_outside.rs")]
 mod names;
+#[cfg(not(target_family = "wasm"))]
+mod party;
 mod permits;
 mod seat;
 mod sync;
@@ -26,6 +31,8 @@ use std::sync::Arc;
 pub use guard::{Answer, Ask, Counts, Outcome, Push, Stats};
 pub use handle::{Decision, Evicted, Handle, Row};
 pub use names::Name;
+#[cfg(not(target_family = "wasm"))]
+pub use party::Pulsed;
 pub use permits::PermitId;
 pub use table::{ENTRY_BYTES, Slot};
 
@@ -60,6 +67,8 @@ pub struct Engine {
     names: names::Names,
     table: Mutex<Table>,
     laws: Laws,
+    #[cfg(not(target_family = "wasm"))]
+    party: Mutex<party::Party>,
 }
 
 impl Engine {
@@ -71,7 +80,19 @@ impl Engine {
     }
 
     fn bare(limits: Limits) -> Self {
-        Self { names: names::Names::default(), table: Mutex::new(Table::new(limits)), laws: Laws::default() }
+        Self {
+            names: names::Names::default(),
+            table: Mutex::new(Table::new(limits)),
+            laws: Laws::default(),
+            #[cfg(not(target_family = "wasm"))]
+            party: Mutex::default(),
+        }
+    }
+
+    /// How many routes there may be.
+    #[must_use]
+    pub fn max_routes(&self) -> u32 {
+        self.table.lock().max_routes()
     }
 
     /// How many routes there are.

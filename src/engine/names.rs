@@ -43,13 +43,43 @@ impl Name {
                 Err(error) => {
                     let (valid, lone) = rest.split_at(error.valid_up_to());
                     units.extend(String::from_utf8_lossy(valid).encode_utf16());
-                    // Only `from_utf16` makes names, so what is not UTF-8 is a surrogate of three bytes.
+                    // What is not UTF-8 is a surrogate of three bytes: no name was made of anything else.
                     units.push(0xd000 | u16::from(lone[1] & 0x3f) << 6 | u16::from(lone[2] & 0x3f));
                     rest = &lone[3..];
                 }
             }
         }
         units
+    }
+
+    /// A name from bytes that [`Name::shared`] gave, perhaps in another process; None for any others.
+    #[must_use]
+    pub fn from_shared(bytes: Arc<[u8]>) -> Option<Self> {
+        let mut rest = &bytes[..];
+        let mut after_high = false;
+        while let Err(error) = std::str::from_utf8(rest) {
+            let (valid, lone) = rest.split_at(error.valid_up_to());
+            let &[0xed, second @ 0xa0..=0xbf, 0x80..=0xbf, ..] = lone else { return None };
+            // A pair of surrogates is one character, and has a spelling of its own.
+            if after_high && valid.is_empty() && second >= 0xb0 {
+                return None;
+            }
+            after_high = second < 0xb0;
+            rest = &lone[3..];
+        }
+        (!bytes.is_empty()).then_some(Self(bytes))
+    }
+
+    /// The bytes of the name.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The bytes of the name, to keep.
+    #[must_use]
+    pub fn shared(&self) -> Arc<[u8]> {
+        Arc::clone(&self.0)
     }
 
     /// Bytes of the name itself.

@@ -13,7 +13,7 @@ use super::{
     permits::{Permit, PermitId, Permits},
 };
 use crate::{
-    physics::{law::Law, queue::Queue, tick::RouteState},
+    physics::{cluster::Share, law::Law, queue::Queue, tick::RouteState},
     units::Millis,
 };
 
@@ -58,6 +58,10 @@ pub struct Table {
     guards: Vec<Option<Box<Guard>>>,
     permits: Permits,
     births: u32,
+    /// What other nodes say of the routes; as long as the table once somebody listens.
+    shares: Vec<Share>,
+    /// A slot without a route that lies in the list of use: what is newer was used since the marker was last moved.
+    marker: Slot,
     /// The queue in front of the process.
     pub queue: Queue,
     /// Decide and count, but admit everybody.
@@ -68,6 +72,8 @@ pub struct Table {
 pub struct Guarded<'a> {
     /// Its state.
     pub state: &'a mut RouteState,
+    /// What other nodes say of it.
+    pub others: Option<&'a Share>,
     /// Its closed loop.
     pub guard: &'a mut Guard,
     /// The permits of all routes.
@@ -90,9 +96,15 @@ impl Table {
             guards: Vec::new(),
             permits: Permits::default(),
             births: 0,
+            shares: Vec::new(),
+            marker: NONE,
             queue: Queue::default(),
             dry_run: false,
         }
+    }
+
+    pub fn max_routes(&self) -> u32 {
+        self.limits.max_routes
     }
 
     pub fn len(&self) -> usize {
@@ -131,9 +143,9 @@ impl Table {
         &mut self.entry(slot).state
     }
 
-    /// The state in that slot, now the most recently used; None when there is no route in it.
+    /// The state in that slot, now the most recently used, and what other nodes say of the route; None when there is none.
     #[inline]
-    pub fn touch(&mut self, slot: Slot) -> Option<&mut RouteState> {
+    pub fn touch(&mut self, slot: Slot) -> Option<(&mut RouteState, Option<&Share>)> {
         let block = self.blocks.get(slot as usize / BLOCK)?;
         if block[slot as usize % BLOCK].newer == slot {
             return None;
@@ -142,12 +154,13 @@ impl Table {
             self.unlink(slot);
             self.link(slot);
         }
-        Some(&mut self.entry(slot).state)
+        let state = &mut self.blocks[slot as usize / BLOCK][slot as usize % BLOCK].state;
+        Some((state, self.shares.get(slot as usize)))
     }
 
     /// Puts a route in a slot, making room if it must: `forget` hears of every name that goes.
     pub fn insert(&mut self, name: Name, state: RouteState, mut forget: impl FnMut(&Name)) -> Slot {
-        while self.oldest != NONE
+        while self.len > 0
             && (self.len >= self.limits.max_routes as usize
                 || self.name_bytes + name.len() > self.limits.max_name_bytes)
         {
@@ -170,7 +183,7 @@ impl Table {
         let mut slot = self.oldest;
         for _ in 0..IDLE_SOUGHT {
             let busy = self.guards.get(slot as usize).and_then(Option::as_deref).is_some_and(Guard::is_busy);
-            if !busy {
+            if !busy && slot != self.marker {
                 return slot;
             }
             slot = match self.entry(slot).newer {
@@ -178,14 +191,71 @@ impl Table {
                 newer => newer,
             };
         }
-        self.oldest
+        if self.oldest == self.marker { self.entry(self.oldest).newer } else { self.oldest }
+    }
+
+    /// The next route that was used since this was last asked, the least recently used first; every route, the first time.
+    pub fn next_used(&mut self) -> Option<Slot> {
+        if self.marker == NONE {
+            self.marker = self.free.pop().unwrap_or_else(|| self.grow());
+            self.link_oldest(self.marker);
+        }
+        let marker = self.marker;
+        let slot = self.entry(marker).newer;
+        if slot == NONE {
+            return None;
+        }
+        self.unlink(marker);
+        let newer = std::mem::replace(&mut self.entry(slot).newer, marker);
+        *self.entry(marker) = Entry { state: VACANT, newer, older: slot };
+        match newer {
+            NONE => self.newest = marker,
+            _ => self.entry(newer).older = marker,
+        }
+        Some(slot)
+    }
+
+    /// What other nodes say of the route in that slot.
+    pub fn share(&self, slot: Slot) -> Option<&Share> {
+        self.shares.get(slot as usize)
+    }
+
+    /// Other nodes say this of the route in that slot, which must hold one.
+    pub fn set_share(&mut self, slot: Slot, share: Share) {
+        if self.shares.len() < self.names.len() {
+            self.shares.resize(self.names.len(), Share::NONE);
+        }
+        self.shares[slot as usize] = share;
+    }
+
+    /// Nobody else speaks of any route.
+    pub fn silence(&mut self) {
+        self.shares = Vec::new();
+    }
+
+    /// The route in that slot, which must hold one, goes before all others.
+    pub fn demote(&mut self, slot: Slot) {
+        let state = *self.state(slot);
+        self.unlink(slot);
+        self.link_oldest(slot);
+        *self.state(slot) = state;
+    }
+
+    /// The name of the route in that slot.
+    pub fn name(&self, slot: Slot) -> Option<&Name> {
+        self.names.get(slot as usize)?.as_ref()
+    }
+
+    /// The closed loop of the route in that slot.
+    pub fn guard_of(&self, slot: Slot) -> Option<&Guard> {
+        self.guards.get(slot as usize)?.as_deref()
     }
 
     /// The route in that slot with its closed loop, if it has one.
     pub fn guarded(&mut self, slot: Slot) -> Option<Guarded<'_>> {
         let guard = self.guards.get_mut(slot as usize)?.as_deref_mut()?;
         let state = &mut self.blocks[slot as usize / BLOCK][slot as usize % BLOCK].state;
-        Some(Guarded { state, guard, permits: &mut self.permits })
+        Some(Guarded { state, others: self.shares.get(slot as usize), guard, permits: &mut self.permits })
     }
 
     /// Gives the route in that slot a closed loop.
@@ -210,6 +280,9 @@ impl Table {
         if let Some(mut guard) = self.guards.get_mut(slot as usize).and_then(Option::take) {
             guard.close(&mut self.permits);
         }
+        if let Some(share) = self.shares.get_mut(slot as usize) {
+            *share = Share::NONE;
+        }
         self.len -= 1;
         self.name_bytes -= name.len();
         self.free.push(slot);
@@ -230,6 +303,16 @@ impl Table {
         }
         self.names.push(None);
         slot as Slot
+    }
+
+    fn link_oldest(&mut self, slot: Slot) {
+        let oldest = self.oldest;
+        *self.entry(slot) = Entry { state: VACANT, newer: oldest, older: NONE };
+        match oldest {
+            NONE => self.newest = slot,
+            _ => self.entry(oldest).older = slot,
+        }
+        self.oldest = slot;
     }
 
     #[inline]
@@ -259,7 +342,7 @@ impl Table {
     }
 }
 
-/// What an unused slot holds.
+/// What an unused slot, and the marker, hold.
 const VACANT: RouteState = RouteState {
     pressure: [0.0; 3],
     previous_pressure: [0.0; 3],

@@ -69,6 +69,12 @@ impl Chorus {
         ((self.weighted_scar - cut) / self.weight).max(0.0)
     }
 
+    /// What a node that has measured nothing yet takes over: S_cluster, Ω.
+    #[must_use]
+    pub fn inheritance(&self, law: &Law) -> Ohms {
+        self.mean(self.second + law.base_resistance * law.break_multiplier)
+    }
+
     /// What the others share with a node whose own scar is `local`.
     #[must_use]
     pub fn share(&self, local: Ohms, gamma: f64, law: &Law) -> Share {

@@ -9,6 +9,13 @@
 //! breaker is the last resort, for a route whose success has collapsed or that has fallen silent with a full house. While it is
 //! open a trickle is admitted, one a window, so that there is evidence to heal on; a few successes in a row close it.
 //! Healing takes at most `PROBES_TO_CLOSE` windows and as many service times after the route itself is well.
+//!
+//! Where other nodes believe, with firmness c in [0, 1], that the route fails, less proof is asked for, but one's own still is:
+//!
+//! ```text
+//! outcomes, memory, credit  = their value alone·(1 − c), at least PROOF_BELIEVED, PROOF_BELIEVED and nothing
+//! probes                    one in 1 + w windows, while w others probe too and none of ours has succeeded
+//! ```
 
 use super::voltage::{R_FREE, R_SPAN};
 use crate::units::{Millis, Ohms};
@@ -25,6 +32,8 @@ const PRIOR: f64 = 5.0;
 const PROOF_OUTCOMES: u32 = 20;
 /// The breaker opens below this success ratio.
 const COLLAPSE: f64 = 0.1;
+/// Outcomes that must agree with what all others firmly believe.
+const PROOF_BELIEVED: f64 = 3.0;
 /// Successes in a row that close it.
 const PROBES_TO_CLOSE: u32 = 3;
 /// The success ratio that a route is credited with when its breaker closes: enough not to be throttled.
@@ -37,6 +46,8 @@ pub struct Fault {
     success: f64,
     outcomes: u32,
     streak: u32,
+    /// Has enough been seen to judge?
+    proven: bool,
     open: bool,
     last_probe_ms: Millis,
 }
@@ -54,7 +65,7 @@ pub enum Change {
 
 impl Default for Fault {
     fn default() -> Self {
-        Self { success: 1.0, outcomes: 0, streak: 0, open: false, last_probe_ms: f64::NEG_INFINITY }
+        Self { success: 1.0, outcomes: 0, streak: 0, proven: false, open: false, last_probe_ms: f64::NEG_INFINITY }
     }
 }
 
@@ -77,21 +88,24 @@ impl Fault {
     #[must_use]
     pub fn resistance(&self) -> Ohms {
         let lack = 1.0 - MULTIPLIER * (self.success + NOISE);
-        if lack > 0.0 && self.outcomes >= PROOF_OUTCOMES { (R_FREE + R_SPAN) * lack } else { 0.0 }
+        if lack > 0.0 && self.proven { (R_FREE + R_SPAN) * lack } else { 0.0 }
     }
 
-    /// An answer came back.
-    pub fn observe(&mut self, succeeded: bool) -> Change {
+    /// An answer came back; `belief` is c.
+    pub fn observe(&mut self, succeeded: bool, belief: f64) -> Change {
         let value = if succeeded { 1.0 } else { 0.0 };
+        let doubt = 1.0 - belief;
         self.outcomes = self.outcomes.saturating_add(1);
-        let gain = (1.0 / (f64::from(self.outcomes) + PRIOR)).max(1.0 / MEMORY);
+        let outcomes = f64::from(self.outcomes);
+        let gain = (1.0 / (outcomes + PRIOR * doubt)).max(1.0 / (MEMORY * doubt).max(PROOF_BELIEVED));
         self.success += (value - self.success) * gain;
+        self.proven = outcomes >= (f64::from(PROOF_OUTCOMES) * doubt).max(PROOF_BELIEVED);
         self.streak = if succeeded { self.streak + 1 } else { 0 };
         if self.open && self.streak >= PROBES_TO_CLOSE {
             *self = Self { success: CREDIT, ..Self::default() };
             return Change::Closed;
         }
-        if !self.open && self.outcomes >= PROOF_OUTCOMES && self.success < COLLAPSE {
+        if !self.open && self.proven && self.success < COLLAPSE {
             return self.open();
         }
         Change::None
@@ -107,9 +121,14 @@ impl Fault {
         Change::Opened
     }
 
-    /// May this request probe an open breaker? One may every `window_ms`.
-    pub fn probe(&mut self, now_ms: Millis, window_ms: Millis) -> bool {
-        if now_ms - self.last_probe_ms < window_ms {
+    /// ms from one probe to the next: while `witnesses` others probe as well, they take turns.
+    fn turn_ms(&self, window_ms: Millis, witnesses: u32) -> Millis {
+        if self.open && self.streak == 0 { window_ms * f64::from(1 + witnesses) } else { window_ms }
+    }
+
+    /// May this request probe an open breaker? One may every `window_ms`, shared with `witnesses` others.
+    pub fn probe(&mut self, now_ms: Millis, window_ms: Millis, witnesses: u32) -> bool {
+        if now_ms - self.last_probe_ms < self.turn_ms(window_ms, witnesses) {
             return false;
         }
         self.last_probe_ms = now_ms;
@@ -118,7 +137,8 @@ impl Fault {
 
     /// ms until the next probe.
     #[must_use]
-    pub fn next_probe_ms(&self, now_ms: Millis, window_ms: Millis) -> Millis {
-        (self.last_probe_ms + window_ms - now_ms).clamp(0.0, window_ms)
+    pub fn next_probe_ms(&self, now_ms: Millis, window_ms: Millis, witnesses: u32) -> Millis {
+        let turn_ms = self.turn_ms(window_ms, witnesses);
+        (self.last_probe_ms + turn_ms - now_ms).clamp(0.0, turn_ms)
     }
 }

@@ -9,11 +9,11 @@
 //! There is none when decay alone will not do: V ≤ R_base, λ = 0, or a breaker that pressure holds open.
 
 use super::{law::Law, magnitude, math, mode::Mode, resistance::strain, tick::RouteState, tuner};
-use crate::units::{Millis, Volts};
+use crate::units::{Millis, Ohms, Volts};
 
-/// ms until a request of `voltage` would flow, if decay alone can do it.
+/// ms until a request of `voltage` would flow past a scar of `scar` Ω, the others' part included, if decay alone can do it.
 #[must_use]
-pub fn retry_after_ms(state: &RouteState, voltage: Volts, law: &Law) -> Option<Millis> {
+pub fn retry_after_ms(state: &RouteState, scar: Ohms, voltage: Volts, law: &Law) -> Option<Millis> {
     let strained = law.base_resistance + strain(state.pressure, law).max(0.0);
     let x = if voltage > strained { strained } else { law.base_resistance };
     let mut bearable = voltage - x;
@@ -25,6 +25,6 @@ pub fn retry_after_ms(state: &RouteState, voltage: Volts, law: &Law) -> Option<M
     if bearable.is_nan() || bearable <= 0.0 || law.decay_per_ms <= 0.0 {
         return None;
     }
-    let decay_ms = if state.scar > bearable { math::ln(state.scar / bearable) / law.decay_per_ms } else { 0.0 };
+    let decay_ms = if scar > bearable { math::ln(scar / bearable) / law.decay_per_ms } else { 0.0 };
     Some(decay_ms.max(law.min_delta_t_ms).ceil())
 }

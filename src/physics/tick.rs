@@ -9,6 +9,7 @@
 
 use super::{
     Vector,
+    cluster::Share,
     law::Law,
     math::larger,
     mode::{self, Mode},
@@ -73,6 +74,8 @@ pub struct Tick {
     pub mode_before: Mode,
     /// Δt, ms, ≥ 0.
     pub delta_t_ms: Millis,
+    /// S after the tick, the others' part included, Ω.
+    pub scar: Ohms,
     /// A component of the sample was noise.
     pub rejected: bool,
 }
@@ -116,19 +119,40 @@ impl RouteState {
         tuner::break_point(law, self.moments, self.moments_count)
     }
 
+    /// S with the others' part, Ω.
+    #[must_use]
+    pub fn blended_scar(&self, others: Option<&Share>) -> Ohms {
+        others.map_or(self.scar, |share| share.blend(self.scar))
+    }
+
     /// One tick: `sample` was read at `now_ms`.
     #[inline]
     pub fn tick(&mut self, law: &Law, sample: &Sample, now_ms: Millis) -> Tick {
-        self.tick_on(law, sample.latency_ms, sample.error_rate, sample.saturation, now_ms)
+        self.tick_among(None, law, sample, now_ms)
+    }
+
+    /// One tick of a route that other nodes speak of too.
+    #[inline]
+    pub fn tick_among(&mut self, others: Option<&Share>, law: &Law, sample: &Sample, now_ms: Millis) -> Tick {
+        self.tick_on(others, law, sample.latency_ms, sample.error_rate, sample.saturation, now_ms)
     }
 
     /// [`RouteState::tick`] with the sample in registers. Behind a pointer it is read as a pair from where its components were
     /// just written one by one, which has to wait until those writes have left the store buffer: 2 ns of 47, crossing included.
-    fn tick_on(&mut self, law: &Law, latency_ms: f64, error_rate: f64, saturation: f64, now_ms: Millis) -> Tick {
+    fn tick_on(
+        &mut self,
+        others: Option<&Share>,
+        law: &Law,
+        latency_ms: f64,
+        error_rate: f64,
+        saturation: f64,
+        now_ms: Millis,
+    ) -> Tick {
         let sample = &Sample { latency_ms, error_rate, saturation };
         let delta_t_ms = larger(now_ms - self.last_updated_ms, 0.0);
         let reading = pressure::read(sample, self.pressure, law, -law.decay_per_ms * delta_t_ms);
         let mode_before = self.mode;
+        let mut scar = self.scar;
         self.ticks = self.ticks.saturating_add(1);
         self.rejected_samples = self.rejected_samples.saturating_add(u32::from(reading.rejected));
 
@@ -141,29 +165,35 @@ impl RouteState {
                 momentum(reading.pressure, self.pressure, delta_t_ms)
             };
             self.scar = scar::scar(self.scar, reading.exp, reading.pressure, law);
-            self.resistance = resistance(reading.pressure, self.momentum, self.scar, law);
+            scar = self.blended_scar(others);
+            self.resistance = resistance(reading.pressure, self.momentum, scar, law);
             self.previous_pressure = self.pressure;
-            self.judge(reading.pressure, law, larger(now_ms, self.last_updated_ms));
+            // What one other node alone says moves no breaker.
+            let (judged, judged_scar) = match others {
+                None => (self.resistance, scar),
+                Some(share) => (larger(self.resistance - share.lone, law.base_resistance), scar - share.lone),
+            };
+            self.judge(judged, judged_scar, reading.pressure, law, larger(now_ms, self.last_updated_ms));
         }
         self.pressure = reading.pressure;
         self.last_updated_ms = larger(now_ms, self.last_updated_ms);
-        Tick { mode_before, delta_t_ms, rejected: reading.rejected }
+        Tick { mode_before, delta_t_ms, scar, rejected: reading.rejected }
     }
 
     /// The tuner sees R, then the mode follows.
     #[inline]
-    fn judge(&mut self, pressure: Vector, law: &Law, now_ms: Millis) {
+    fn judge(&mut self, resistance: Ohms, scar: Ohms, pressure: Vector, law: &Law, now_ms: Millis) {
         if self.mode == Mode::Bootstrap {
             self.mode = Mode::Operational;
             return;
         }
         if let Some(tuner) = &law.tuner {
-            self.moments = tuner::observe(self.moments, self.moments_count, self.resistance, tuner);
+            self.moments = tuner::observe(self.moments, self.moments_count, resistance, tuner);
             self.moments_count = self.moments_count.saturating_add(1);
         }
         let next = match self.mode {
-            Mode::CircuitBreaker => mode::recover(self.resistance, self.scar, pressure, self.break_point(law), law),
-            _ if tuner::breaks(law, self.moments, self.moments_count, self.resistance) => Mode::CircuitBreaker,
+            Mode::CircuitBreaker => mode::recover(resistance, scar, pressure, self.break_point(law), law),
+            _ if tuner::breaks(law, self.moments, self.moments_count, resistance) => Mode::CircuitBreaker,
             _ => Mode::Operational,
         };
         if next == Mode::CircuitBreaker && self.mode != next {
@@ -175,31 +205,52 @@ impl RouteState {
     /// One tick of the closed loop, whose own laws (limit, fault) judge overload and failure: pressure, momentum and R move as
     /// in [`RouteState::tick`], but stress is no trauma and `mode` is given. A NaN in the sample means that there was nothing
     /// to measure.
-    pub fn drift(&mut self, law: &Law, sample: &Sample, mode: Mode, now_ms: Millis) -> Tick {
+    pub fn drift(&mut self, others: Option<&Share>, law: &Law, sample: &Sample, mode: Mode, now_ms: Millis) -> Tick {
         let delta_t_ms = larger(now_ms - self.last_updated_ms, 0.0);
         let reading = pressure::read(sample, self.pressure, law, -law.decay_per_ms * delta_t_ms);
         let mode_before = std::mem::replace(&mut self.mode, mode);
         self.ticks = self.ticks.saturating_add(1);
         self.momentum = momentum(reading.pressure, self.pressure, delta_t_ms);
         self.scar = scar::settle(self.scar * reading.exp);
+        let scar = self.blended_scar(others);
         self.resistance = match mode {
             Mode::Bootstrap => bootstrap_resistance(law),
-            _ => resistance(reading.pressure, self.momentum, self.scar, law),
+            _ => resistance(reading.pressure, self.momentum, scar, law),
         };
         self.previous_pressure = self.pressure;
         self.pressure = reading.pressure;
         self.last_updated_ms = larger(now_ms, self.last_updated_ms);
-        Tick { mode_before, delta_t_ms, rejected: false }
+        Tick { mode_before, delta_t_ms, scar, rejected: false }
     }
 
     /// Trauma from outside the telemetry (a lease that failed): S decays to `now_ms`, grows by `ohms`, and R follows.
-    pub fn traumatise(&mut self, law: &Law, ohms: Ohms, now_ms: Millis) {
+    pub fn traumatise(&mut self, others: Option<&Share>, law: &Law, ohms: Ohms, now_ms: Millis) {
         let delta_t_ms = (now_ms - self.last_updated_ms).max(0.0);
         let decay = super::math::exp(-law.decay_per_ms * delta_t_ms);
         self.scar = scar::settle(self.scar * decay + ohms.max(0.0));
         self.last_updated_ms = self.last_updated_ms.max(now_ms);
+        self.listen(others, law);
+    }
+
+    /// R follows what others say, without a tick.
+    pub fn listen(&mut self, others: Option<&Share>, law: &Law) {
         if self.mode != Mode::Bootstrap {
+            self.resistance = resistance(self.pressure, self.momentum, self.blended_scar(others), law);
+        }
+    }
+
+    /// Takes over what was known of a route that nobody has measured here: its scar and its youth, so that it leaves BOOTSTRAP
+    /// as soon as it is measured if it had left it before. Says whether it did.
+    pub fn inherit(&mut self, law: &Law, scar: Ohms, ticks: u32, now_ms: Millis) -> bool {
+        if self.ticks > 0 {
+            return false;
+        }
+        self.scar = scar::settle(scar.max(0.0));
+        self.ticks = ticks.min(law.bootstrap_ticks.saturating_sub(1));
+        self.last_updated_ms = self.last_updated_ms.max(now_ms);
+        if self.scar > 0.0 {
             self.resistance = resistance(self.pressure, self.momentum, self.scar, law);
         }
+        true
     }
 }

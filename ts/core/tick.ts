@@ -9,6 +9,7 @@
  */
 
 import { breakPointOf, hasRecovered } from './breaker.js'
+import { blendScar, type Share } from './cluster.js'
 import { deliver } from './delivery.js'
 import { isSafeNumber, PhysicsGuard } from './guards.js'
 import { calculateMomentum } from './momentum.js'
@@ -67,6 +68,7 @@ export function createBootstrapState(
  * @param observer told of the tick later, off this path; whatever it does, the tick stands
  * @param tuner this route's own; without one the break point is static. It observes R first, and the break point
  *   follows from that; ticks of the bootstrap, the last one included, it does not see.
+ * @param others what other nodes share; `scarTissue` stays this node's own
  */
 export function updatePhysics(
   state: RouteState,
@@ -76,11 +78,12 @@ export function updatePhysics(
   now: Timestamp,
   observer?: PhysicsObserver,
   tuner?: AutoTuner,
+  others?: Share,
 ): RouteState {
   const at = isSafeNumber(now) && now > state.lastUpdatedAt ? now : state.lastUpdatedAt
   const deltaT = (at - state.lastUpdatedAt) as DeltaTime
   const pressure = withoutNoise(newPressure, state.pressure)
-  const next = tick(state, pressure, weights, config, at, deltaT, tuner)
+  const next = tick(state, pressure, weights, config, at, deltaT, tuner, others)
   if (observer) deliver(observer, eventOf(state.mode, next, deltaT))
   return next
 }
@@ -93,6 +96,7 @@ function tick(
   now: Timestamp,
   deltaT: DeltaTime,
   tuner: AutoTuner | undefined,
+  others: Share | undefined,
 ): RouteState {
   const tickCount = state.tickCount + 1
   const bootstrapping = state.mode === 'BOOTSTRAP'
@@ -104,7 +108,8 @@ function tick(
   // The pressures of the bootstrap were only watched: a first difference against them would be no momentum.
   const momentum = bootstrapping ? (0 as Momentum) : calculateMomentum(pressure, state.pressure, deltaT)
   const scarTissue = updateScar(state.scarTissue, pressure, config, deltaT)
-  const resistance = calculateResistance(pressure, momentum, scarTissue, weights, config)
+  const scar = blendScar(scarTissue, others) as Scar
+  const resistance = calculateResistance(pressure, momentum, scar, weights, config)
   const physics = {
     pressure,
     previousPressure: state.pressure,
@@ -118,12 +123,17 @@ function tick(
   const { routeId } = state
   if (bootstrapping) return { routeId, mode: 'OPERATIONAL', ...physics }
 
-  tuner?.observe(resistance)
+  // What one other node alone says moves no breaker.
+  const lone = others?.lone ?? 0
+  const judged = Math.max(resistance - lone, config.baseResistance) as Ohms
+  tuner?.observe(judged)
   if (state.mode === 'OPERATIONAL') {
-    if (resistance < breakPointOf(config, tuner)) return { routeId, mode: 'OPERATIONAL', ...physics }
+    if (judged < breakPointOf(config, tuner)) return { routeId, mode: 'OPERATIONAL', ...physics }
     return { routeId, mode: 'CIRCUIT_BREAKER', ...physics, recoveryStartedAt: now }
   }
-  if (hasRecovered(resistance, scarTissue, pressure, config, tuner)) return { routeId, mode: 'OPERATIONAL', ...physics }
+  if (hasRecovered(judged, (scar - lone) as Scar, pressure, config, tuner)) {
+    return { routeId, mode: 'OPERATIONAL', ...physics }
+  }
   return { routeId, mode: 'CIRCUIT_BREAKER', ...physics, recoveryStartedAt: state.recoveryStartedAt }
 }
 

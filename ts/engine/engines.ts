@@ -6,7 +6,7 @@ import { TsEngine } from './ts.js'
 import { WasmEngine } from './wasm.js'
 import { wasmModule } from './wasm-node.js'
 
-export type Engines = Readonly<Partial<Record<EngineKind, (maxRoutes: number) => Engine>>>
+export type Engines = Readonly<Partial<Record<EngineKind, (maxRoutes: number, isShared?: boolean) => Engine>>>
 
 export const ENGINES: Engines = {
   native: createNativeEngine,

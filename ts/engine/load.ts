@@ -4,7 +4,7 @@ import { ConfigError, DependencyError } from '../errors.js'
 import { ENGINES } from './engines.js'
 import type { Engine, EngineKind } from './port.js'
 
-type Create = (maxRoutes: number) => Engine
+type Create = (maxRoutes: number, isShared?: boolean) => Engine
 
 /** Absent in browsers and in some isolates. */
 const host = (globalThis as { readonly process?: Partial<NodeJS.Process> }).process
@@ -29,14 +29,20 @@ function named(kind: string): Create {
 
 /**
  * @param wanted 'auto', or an engine by name
+ * @param isShared the one engine of the process, which only 'native' has
  * @throws ConfigError for a name that is none, DependencyError for a named engine that does not load
  */
-export function loadEngine(wanted: string, maxRoutes: number): Engine {
+export function loadEngine(wanted: string, maxRoutes: number, isShared = false): Engine {
+  if (isShared && wanted !== 'native') {
+    if (wanted !== 'auto') throw new ConfigError('scope', `'instance' on engine '${wanted}'`, 'process')
+    return loadEngine('native', maxRoutes, isShared)
+  }
   if (wanted !== 'auto') {
     const create = named(wanted)
     try {
-      return create(maxRoutes)
+      return create(maxRoutes, isShared)
     } catch (cause) {
+      if (cause instanceof ConfigError) throw cause
       throw new DependencyError(`engine '${wanted}'`, 'npm install atrion', { cause })
     }
   }

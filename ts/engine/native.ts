@@ -1,11 +1,17 @@
 /** The native engine: the Rust addon, its hot path over a frame that both sides see. */
 
 import { createRequire } from 'node:module'
-import { BATCH_ROWS, type Engine, FRAME, ROW_CELLS } from './port.js'
+import { ConfigError } from '../errors.js'
+import { BATCH_ROWS, type Engine, FRAME, type NativeCluster, ROW_CELLS } from './port.js'
 
 /** What the addon exports; written out here, because the addon's own types exist only after it was built. */
 interface NativeBinding {
-  readonly NativeEngine: new (maxRoutes: number, frame: Float64Array, batch: Float64Array) => NativeClass
+  readonly NativeEngine: new (
+    maxRoutes: number,
+    frame: Float64Array,
+    batch: Float64Array,
+    isShared: boolean,
+  ) => NativeClass
 }
 
 /** The port but for the hot path, which it hands out as bare functions. */
@@ -20,12 +26,18 @@ type NativeClass = Pick<
   | 'evicted'
   | 'remove'
   | 'routeIds'
+  | 'nameOf'
   | 'defineLaw'
   | 'setLaw'
   | 'readState'
   | 'writeState'
   | 'scar'
-> & { hot(): Pick<Engine, 'route' | 'routeBatch' | 'acquire' | 'release'> }
+  | 'nextUsed'
+  | 'listen'
+  | 'silence'
+  | 'inherit'
+> &
+  NativeCluster & { hot(): Pick<Engine, 'route' | 'routeBatch' | 'acquire' | 'release'> }
 
 class NativeEngine implements Engine {
   readonly kind = 'native'
@@ -36,10 +48,12 @@ class NativeEngine implements Engine {
   readonly routeBatch: () => void
   readonly acquire: () => void
   readonly release: () => void
+  readonly cluster: NativeCluster
   readonly #native: NativeClass
 
-  constructor(binding: NativeBinding, maxRoutes: number) {
-    this.#native = new binding.NativeEngine(maxRoutes, this.frame, this.batch)
+  constructor(binding: NativeBinding, maxRoutes: number, isShared: boolean) {
+    this.#native = new binding.NativeEngine(maxRoutes, this.frame, this.batch, isShared)
+    this.cluster = this.#native
     const { route, routeBatch, acquire, release } = this.#native.hot()
     this.route = route
     this.routeBatch = routeBatch
@@ -83,6 +97,10 @@ class NativeEngine implements Engine {
     return this.#native.routeIds()
   }
 
+  nameOf(slot: number): string | undefined {
+    return this.#native.nameOf(slot) ?? undefined
+  }
+
   defineLaw(cells: Float64Array, id?: number): number {
     return this.#native.defineLaw(cells, id)
   }
@@ -99,13 +117,42 @@ class NativeEngine implements Engine {
     return this.#native.writeState(slot)
   }
 
+  nextUsed(): number {
+    return this.#native.nextUsed()
+  }
+
+  listen(slot: number, voices: number, gamma: number): boolean {
+    return this.#native.listen(slot, voices, gamma)
+  }
+
+  silence(): void {
+    this.#native.silence()
+  }
+
+  inherit(slot: number, scar: number, ticks: number): boolean {
+    return this.#native.inherit(slot, scar, ticks)
+  }
+
   scar(slot: number, ohms: number): void {
     this.#native.scar(slot, ohms)
   }
 }
 
 /** The addon, looked for beside the built package and among its platform packages. Throws where there is none. */
-export function createNativeEngine(maxRoutes: number): Engine {
-  const binding = createRequire(import.meta.url)('#native') as NativeBinding
-  return new NativeEngine(binding, maxRoutes)
+export const loadBinding = (): unknown => createRequire(import.meta.url)('#native')
+
+/**
+ * An engine of one's own or, when shared, the one of the process.
+ *
+ * @throws ConfigError when the process's has room for another number of routes
+ */
+export function createNativeEngine(maxRoutes: number, isShared = false): Engine {
+  const binding = loadBinding() as NativeBinding
+  try {
+    return new NativeEngine(binding, maxRoutes, isShared)
+  } catch (error) {
+    const room = /^maxRoutes of the process: (\d+)$/.exec((error as Error).message)?.[1]
+    if (room === undefined) throw error
+    throw new ConfigError('maxRoutes', `${room}, as of the process's other instances of scope 'process'`, maxRoutes)
+  }
 }

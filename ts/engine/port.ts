@@ -129,7 +129,11 @@ export const STATE = {
   TUNER_COUNT: 15,
   REJECTED_SAMPLES: 16,
   LAW: 17,
-  LENGTH: 18,
+  /** out only: what other nodes add to the scar, Ω; negative where they calm it */
+  OTHERS: 18,
+  /** out only: what the route suffers by this node's own measurements, its faults included, Ω */
+  SUFFERED: 19,
+  LENGTH: 20,
 } as const
 
 /**
@@ -168,6 +172,16 @@ export const LAW = {
   LENGTH: 32,
 } as const
 
+/** What an engine of the addon does below JavaScript with a provider of the addon's. */
+export interface NativeCluster {
+  /** Says to the others what changed, and blends in what they said, with the weight γ. */
+  pulse(link: object, gamma: number): void
+  /** Takes over at most so many of the routes that were loaded from the store; how many it took. */
+  adopt(link: object, most: number): number
+  /** Nobody else speaks any more. */
+  leave(link: object): void
+}
+
 /** What the face asks of an engine. None of these throws for bad telemetry; none waits; none reads the network. */
 export interface Engine {
   readonly kind: EngineKind
@@ -201,6 +215,8 @@ export interface Engine {
   evicted(): number
   remove(slot: number): void
   routeIds(): string[]
+  /** Name of the route in a slot; undefined when there is none. */
+  nameOf(slot: number): string | undefined
   /** Adds a law, or replaces law `id`; returns its id, −1 when there is no room for another. Law 0 is every new route's. */
   defineLaw(params: Float64Array, id?: number): number
   setLaw(slot: number, law: number): void
@@ -208,6 +224,19 @@ export interface Engine {
   readState(slot: number): boolean
   /** Overwrites the route, but for its law, with the state block; false when there is no route in the slot. */
   writeState(slot: number): boolean
+  /** Next slot whose route was used since this was last asked, the least recently used first; −1: no more. At first, all. */
+  nextUsed(): number
+  /**
+   * Blends in what others say of a route, with the weight γ: of each voice two cells at the head of the batch, scar (Ω) and
+   * recent requests. No voices: nobody speaks any more. False when there is no route in the slot.
+   */
+  listen(slot: number, voices: number, gamma: number): boolean
+  /** Nobody else speaks any more, of any route. */
+  silence(): void
+  /** A route nobody measured here takes over what a store knew of it, and is not used by that; false when it was measured. */
+  inherit(slot: number, scar: number, ticks: number): boolean
+  /** Of the native engine only. */
+  readonly cluster?: NativeCluster
   /** Adds trauma: the scar decays to FRAME.NOW, then grows by `ohms`. */
   scar(slot: number, ohms: number): void
 }

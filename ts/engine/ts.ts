@@ -1,8 +1,10 @@
 /** The engine that runs anywhere: the functional model of `ts/core`, driven through the port. Open loop only. */
 
+import { blendScar, calculateShare, type Share, type Voice } from '../core/cluster.js'
 import {
   AutoTuner,
   createBootstrapState,
+  type Momentum,
   normalize,
   type Ohms,
   type PhysicsConfig,
@@ -36,6 +38,8 @@ interface Route {
   rejectedSamples: number
   /** what an operator has ordered */
   order: number
+  /** what other nodes share */
+  others: Share | undefined
 }
 
 const CALM = { latency: 0, error: 0, saturation: 0 } as PressureVector
@@ -56,6 +60,8 @@ export class TsEngine implements Engine {
   readonly #routes: (Route | undefined)[] = []
   readonly #free: number[] = []
   readonly #evicted: number[] = []
+  /** Slots that were used since `nextUsed` was last asked; none before it was. */
+  #fresh: Set<number> | undefined
   /** Slots by name, least recently used first. */
   readonly #slots = new Map<string, number>()
   #nameBytes = 0
@@ -82,14 +88,15 @@ export class TsEngine implements Engine {
     const flows = state.mode !== 'CIRCUIT_BREAKER' && voltage > state.resistance
     const allow = route.order === ORDER.NONE ? flows : route.order === ORDER.CLOSED
     const tuner = this.#tunerOf(route, lawId)
-    const retryAfterMs = allow ? undefined : calculateRetryAfterMs(state, voltage, law.weights, law.config, tuner)
+    const blended = { ...state, scarTissue: blendScar(state.scarTissue, route.others) as Scar }
+    const retryAfterMs = allow ? undefined : calculateRetryAfterMs(blended, voltage, law.weights, law.config, tuner)
     frame[FRAME.STATUS] = status | (allow ? STATUS.ALLOW : 0)
     frame[FRAME.RESISTANCE] = state.resistance
     frame[FRAME.MODE] = MODES.indexOf(state.mode)
     frame[FRAME.MODE_BEFORE] = MODES.indexOf(before.mode)
     frame[FRAME.RETRY_AFTER_MS] = retryAfterMs ?? Number.NaN
     frame[FRAME.MOMENTUM] = state.momentum ?? 0
-    frame[FRAME.SCAR] = state.scarTissue
+    frame[FRAME.SCAR] = blended.scarTissue
     frame[FRAME.DELTA_T_MS] = Math.max(0, state.lastUpdatedAt - before.lastUpdatedAt)
     frame[FRAME.TICKS] = state.tickCount
     frame[FRAME.TIMESTAMP] = state.lastUpdatedAt
@@ -156,8 +163,10 @@ export class TsEngine implements Engine {
       tunerLaw: 0,
       rejectedSamples: 0,
       order: 0,
+      others: undefined,
     }
     this.#slots.set(routeId, slot)
+    this.#use(slot)
     this.#nameBytes += routeId.length * 2
     return slot
   }
@@ -174,6 +183,7 @@ export class TsEngine implements Engine {
     const route = this.#routes[slot]
     if (!route) return
     this.#slots.delete(route.id)
+    this.#fresh?.delete(slot)
     this.#nameBytes -= route.id.length * 2
     this.#routes[slot] = undefined
     this.#free.push(slot)
@@ -182,6 +192,10 @@ export class TsEngine implements Engine {
 
   routeIds(): string[] {
     return this.#routes.filter((route) => route !== undefined).map((route) => route.id)
+  }
+
+  nameOf(slot: number): string | undefined {
+    return this.#routes[slot]?.id
   }
 
   defineLaw(cells: Float64Array, id: number = this.#laws.length): number {
@@ -221,6 +235,8 @@ export class TsEngine implements Engine {
         moments.count,
         route.rejectedSamples,
         route.law,
+        blendScar(state.scarTissue, route.others) - state.scarTissue,
+        state.scarTissue,
       ],
       FRAME.STATE,
     )
@@ -268,8 +284,69 @@ export class TsEngine implements Engine {
     const resistance: Ohms =
       state.mode === 'BOOTSTRAP'
         ? state.resistance
-        : calculateResistance(state.pressure, state.momentum, scarTissue, weights, config)
+        : calculateResistance(
+            state.pressure,
+            state.momentum,
+            blendScar(scarTissue, route.others) as Scar,
+            weights,
+            config,
+          )
     route.state = { ...state, scarTissue, resistance, lastUpdatedAt: now } as RouteState
+    this.#touch(slot, route.id)
+  }
+
+  nextUsed(): number {
+    this.#fresh ??= new Set(this.#slots.values())
+    for (const slot of this.#fresh) {
+      this.#fresh.delete(slot)
+      return slot
+    }
+    return -1
+  }
+
+  listen(slot: number, voices: number, gamma: number): boolean {
+    const route = this.#routes[slot]
+    if (!route) return false
+    const words: Voice[] = Array.from({ length: voices }, (_, i) => ({
+      scar: this.batch[i * 2]!,
+      requests: this.batch[i * 2 + 1]!,
+    }))
+    const { config } = this.#laws[route.law]!
+    route.others = calculateShare(words, route.state.scarTissue, gamma, config)
+    this.#resist(route)
+    return true
+  }
+
+  silence(): void {
+    for (const route of this.#routes) if (route) route.others = undefined
+  }
+
+  inherit(slot: number, scar: number, ticks: number): boolean {
+    const route = this.#routes[slot]
+    if (!route || route.state.tickCount > 0) return false
+    const { config, weights } = this.#laws[route.law]!
+    const scarTissue = Math.min(Math.max(0, scar), 1e6) as Scar
+    const tickCount = Math.max(0, Math.min(ticks, config.bootstrapTicks - 1))
+    const { pressure, resistance } = route.state
+    const scarred = calculateResistance(pressure, 0 as Momentum, scarTissue, weights, config)
+    route.state = {
+      ...route.state,
+      scarTissue,
+      tickCount,
+      resistance: scarTissue > 0 ? scarred : resistance,
+    } as RouteState
+    this.#fresh?.delete(slot)
+    return true
+  }
+
+  /** R follows what others say, without a tick. */
+  #resist(route: Route): void {
+    const { state } = route
+    if (state.mode === 'BOOTSTRAP') return
+    const { config, weights } = this.#laws[route.law]!
+    const scar = blendScar(state.scarTissue, route.others) as Scar
+    const resistance = calculateResistance(state.pressure, state.momentum, scar, weights, config)
+    route.state = { ...state, resistance } as RouteState
   }
 
   /** One tick of a route whose telemetry lies in three cells at `at`; the status of the tick. */
@@ -289,7 +366,16 @@ export class TsEngine implements Engine {
     } as PressureVector
     const rejected = Number.isNaN(pressure.latency + pressure.error + pressure.saturation)
     const tuner = this.#tunerOf(route, lawId)
-    route.state = updatePhysics(route.state, pressure, law.weights, law.config, this.#now(), undefined, tuner)
+    route.state = updatePhysics(
+      route.state,
+      pressure,
+      law.weights,
+      law.config,
+      this.#now(),
+      undefined,
+      tuner,
+      route.others,
+    )
     if (!rejected) return STATUS.TICKED
     route.rejectedSamples += 1
     return STATUS.TICKED | STATUS.REJECTED | (route.rejectedSamples === 1 ? STATUS.FIRST_REJECTED : 0)
@@ -324,6 +410,12 @@ export class TsEngine implements Engine {
   #touch(slot: number, routeId: string): void {
     this.#slots.delete(routeId)
     this.#slots.set(routeId, slot)
+    this.#use(slot)
+  }
+
+  #use(slot: number): void {
+    this.#fresh?.delete(slot)
+    this.#fresh?.add(slot)
   }
 
   #now(): Timestamp {

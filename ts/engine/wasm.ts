@@ -24,6 +24,10 @@ interface Exports {
   lease(slot: number, taken: number): void
   order(slot: number, order: number): void
   dry_run(on: number): void
+  next_used(): number
+  listen(slot: number, voices: number, gamma: number): number
+  silence(): void
+  inherit(slot: number, scar: number, ticks: number): number
   scar(slot: number, ohms: number): void
 }
 
@@ -132,6 +136,10 @@ export class WasmEngine implements Engine {
     return this.#names.filter((name) => name !== undefined)
   }
 
+  nameOf(slot: number): string | undefined {
+    return this.#names[slot]
+  }
+
   defineLaw(cells: Float64Array, id = -1): number {
     this.batch.set(cells.subarray(0, LAW.LENGTH))
     return this.#wasm.define_law(id)
@@ -163,6 +171,22 @@ export class WasmEngine implements Engine {
 
   setDryRun(dryRun: boolean): void {
     this.#wasm.dry_run(Number(dryRun))
+  }
+
+  nextUsed(): number {
+    return this.#wasm.next_used()
+  }
+
+  listen(slot: number, voices: number, gamma: number): boolean {
+    return this.#wasm.listen(slot, voices, gamma) !== 0
+  }
+
+  silence(): void {
+    this.#wasm.silence()
+  }
+
+  inherit(slot: number, scar: number, ticks: number): boolean {
+    return this.#wasm.inherit(slot, scar, ticks) !== 0
   }
 
   scar(slot: number, ohms: number): void {

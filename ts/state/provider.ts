@@ -12,8 +12,22 @@ export interface PhysicsVector {
   resistance: number
 }
 
+/** Where a change came from, as far as a provider knows. */
+export interface VectorOrigin {
+  /** Which node; changes that name none count as one node's. */
+  readonly node?: string
+  /** Requests the route saw there lately: how much the word weighs. Default 0. */
+  readonly requests?: number
+  /** How long ago it was so, ms. Default 0. */
+  readonly ageMs?: number
+}
+
 export interface StateProvider {
   readonly name: string
+  /** How often what changed is sent, ms. Default 100. */
+  readonly intervalMs?: number
+  /** γ: how much the others weigh against one's own measurements, [0, 1]. Default 0.3. */
+  readonly gamma?: number
   connect(): Promise<void>
   disconnect(): Promise<void>
   getVector(routeId: string): Promise<PhysicsVector | null>
@@ -21,7 +35,12 @@ export interface StateProvider {
   deleteVector(routeId: string): Promise<void>
   listRoutes(): Promise<string[]>
   /** Calls back when another node changed the route; returns how to stop that. */
-  subscribe?(routeId: string, onChange: (vector: PhysicsVector) => void): () => void
+  subscribe?(routeId: string, onChange: (vector: PhysicsVector, origin?: VectorOrigin) => void): () => void
+  /**
+   * Everything the store knows, at most `maxRoutes` routes of it, in one go: each route with its vector and how long ago, in
+   * ms, it was so. Without it, `connect()` asks for one route after the other.
+   */
+  load?(maxRoutes: number): Promise<Iterable<readonly [routeId: string, vector: PhysicsVector, ageMs: number]>>
 }
 
 const isQuantity = (value: unknown): value is number =>

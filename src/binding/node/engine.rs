@@ -8,7 +8,7 @@ use napi::{
 };
 use napi_derive::napi;
 
-use super::hot::Hot;
+use super::{hot::Hot, process};
 use crate::{
     binding::frame,
     engine::{Evicted, Handle, Limits, Name, Slot},
@@ -21,6 +21,9 @@ pub struct NativeEngine {
     hot: Rc<Hot>,
 }
 
+/// How the error begins that says for how many routes the process's engine has room.
+const OTHER_ROOM: &str = "maxRoutes of the process: ";
+
 fn name_of(route_id: JsString) -> Result<Name> {
     // N-API ends a string with a NUL of its own, and counts it.
     let units = route_id.into_utf16()?;
@@ -29,10 +32,16 @@ fn name_of(route_id: JsString) -> Result<Name> {
 
 #[napi]
 impl NativeEngine {
-    /// An engine of at most `maxRoutes` routes over `frame` and `batch`.
+    /// An engine of at most `maxRoutes` routes over `frame` and `batch`: one of its own, or the process's.
     #[napi(constructor)]
-    pub fn new(max_routes: u32, frame: Float64Array, batch: Float64Array) -> Result<Self> {
-        Ok(Self { hot: Hot::new(Handle::alone(Limits::of_routes(max_routes)), frame, batch)? })
+    pub fn new(max_routes: u32, frame: Float64Array, batch: Float64Array, is_shared: Option<bool>) -> Result<Self> {
+        let handle = match is_shared {
+            Some(true) => {
+                process::handle(max_routes).map_err(|room| napi::Error::from_reason(format!("{OTHER_ROOM}{room}")))?
+            }
+            _ => Handle::alone(Limits::of_routes(max_routes)),
+        };
+        Ok(Self { hot: Hot::new(handle, frame, batch)? })
     }
 
     /// The functions of the hot path: `route`, `routeBatch`, `nothing`.
@@ -78,6 +87,12 @@ impl NativeEngine {
         names.iter().map(|name| Utf16String::from(name.to_utf16())).collect()
     }
 
+    /// Name of the route in a slot.
+    #[napi]
+    pub fn name_of(&self, slot: Slot) -> Option<Utf16String> {
+        self.hot.with(|handle, _, _| handle.name(slot)).map(|name| Utf16String::from(name.to_utf16()))
+    }
+
     /// Adds a law, or replaces law `id`; −1 when there is no room or no such law.
     #[napi]
     #[allow(clippy::needless_pass_by_value, reason = "the macro hands over what it made from the argument")]
@@ -96,7 +111,7 @@ impl NativeEngine {
     /// Fills the state block; false when the slot is vacant.
     #[napi]
     pub fn read_state(&self, slot: Slot) -> bool {
-        self.hot.with(|handle, cells, _| handle.state(slot).map(|state| frame::write_state(cells, &state))).is_some()
+        self.hot.with(|handle, cells, _| frame::read_route(handle, cells, slot))
     }
 
     /// Overwrites the route with the state block; false when the slot is vacant.
@@ -128,6 +143,30 @@ impl NativeEngine {
     #[napi]
     pub fn set_dry_run(&self, dry_run: bool) {
         self.hot.with(|handle, _, _| handle.set_dry_run(dry_run));
+    }
+
+    /// Next route that was used since this was last asked, or −1.
+    #[napi]
+    pub fn next_used(&self) -> i64 {
+        self.hot.with(|handle, _, _| handle.next_used()).map_or(-1, i64::from)
+    }
+
+    /// Takes over what others say of a route, as the batch has it.
+    #[napi]
+    pub fn listen(&self, slot: Slot, voices: u32, gamma: f64) -> bool {
+        self.hot.with_batch(|handle, batch| frame::listen(handle, batch, slot, voices, gamma))
+    }
+
+    /// A route takes over what a store knew of it.
+    #[napi]
+    pub fn inherit(&self, slot: Slot, scar: f64, ticks: f64) -> bool {
+        self.hot.with(|handle, _, now| handle.inherit(slot, scar, ticks as u32, now.coarse_ms()))
+    }
+
+    /// Nobody else speaks any more, of any route.
+    #[napi]
+    pub fn silence(&self) {
+        self.hot.with(|handle, _, _| handle.silence());
     }
 
     /// Adds trauma.

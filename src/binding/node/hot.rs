@@ -11,6 +11,7 @@ use napi::{
     check_status, sys,
 };
 
+use super::process;
 use crate::{
     binding::frame::{self, Cells, FRAME_CELLS, cell},
     clock::{MonotonicClock, Now},
@@ -75,8 +76,7 @@ impl Hot {
         if frame.len() != FRAME_CELLS {
             return Err(napi::Error::from_reason(format!("frame must have {FRAME_CELLS} cells, got {}", frame.len())));
         }
-        let clock = MonotonicClock::new();
-        let inner = Inner { handle, clock, frame: Shared::new(frame), batch: Shared::new(batch) };
+        let inner = Inner { handle, clock: process::clock(), frame: Shared::new(frame), batch: Shared::new(batch) };
         Ok(Rc::new(Self { inner: UnsafeCell::new(inner) }))
     }
 
@@ -90,18 +90,21 @@ impl Hot {
         f(handle, cells, &now)
     }
 
-    fn with_batch(&self) {
+    /// Runs `f` with what is inside and the batch; `f` must not call JavaScript.
+    pub fn with_batch<T>(&self, f: impl FnOnce(&mut Handle, &mut [f64]) -> T) -> T {
         // SAFETY: as in `with`.
         let inner = unsafe { &mut *self.inner.get() };
-        // SAFETY: as in `with`; frame and batch are different arrays, made so by the one caller.
-        let (rows, now) = unsafe {
-            let (_, cells, now) = inner.split();
-            (cells[cell::SLOT] as usize * frame::ROW_CELLS, now)
-        };
         // SAFETY: as in `with`.
         let cells = unsafe { inner.batch.cells() };
-        let rows = rows.min(cells.len());
-        frame::route_batch(&mut inner.handle, &mut cells[..rows], &now);
+        f(&mut inner.handle, cells)
+    }
+
+    fn route_batch(&self) {
+        let (cells, now) = self.with(|_, cells, now| (cells[cell::SLOT] as usize * frame::ROW_CELLS, *now));
+        self.with_batch(|handle, batch| {
+            let cells = cells.min(batch.len());
+            frame::route_batch(handle, &mut batch[..cells], &now);
+        });
     }
 
     /// An object with the hot functions.
@@ -181,7 +184,7 @@ unsafe extern "C" fn release_permit(env: sys::napi_env, info: sys::napi_callback
 
 unsafe extern "C" fn route_batch(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: registered by `Hot::register`.
-    unsafe { hot(env, info) }.with_batch();
+    unsafe { hot(env, info) }.route_batch();
     ptr::null_mut()
 }
 

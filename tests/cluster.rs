@@ -1,0 +1,253 @@
+//! The law of the cluster: others are blended in, never obeyed, and one sick node closes nobody's route.
+#![allow(clippy::float_cmp, reason = "where an answer is exact, that is what is asserted")]
+
+use atrion::{
+    engine::{Handle, Limits, Name},
+    physics::{
+        cluster::{CLOSED, Chorus, Share},
+        fault::{Change, Fault},
+        law::Law,
+        mode::Mode,
+        pressure::Sample,
+        tick::RouteState,
+    },
+    units::MAX_RESISTANCE,
+};
+use proptest::prelude::*;
+
+const GAMMA: f64 = 0.3;
+const CALM: Sample = Sample { latency_ms: 50.0, error_rate: 0.0, saturation: 0.1 };
+const BAD: Sample = Sample { latency_ms: 900.0, error_rate: 1.0, saturation: 1.0 };
+
+fn chorus(voices: &[(f64, f64)]) -> Chorus {
+    let mut chorus = Chorus::default();
+    for &(scar, requests) in voices {
+        chorus.add(scar, requests);
+    }
+    chorus
+}
+
+/// A route that is OPERATIONAL and calm.
+fn warm(law: &Law) -> RouteState {
+    let mut state = RouteState::new(0, law, 0.0);
+    for i in 0..200 {
+        state.tick(law, &CALM, f64::from(i) * 100.0);
+    }
+    assert_eq!(state.mode, Mode::Operational);
+    state
+}
+
+#[test]
+fn scars_blend_by_gamma() {
+    let law = Law::default();
+    let share = chorus(&[(40.0, 10.0)]).share(5.0, GAMMA, &law);
+    assert!((share.blend(5.0) - (0.3 * 40.0 + 0.7 * 5.0)).abs() < 1e-12);
+    assert_eq!(chorus(&[(40.0, 10.0)]).share(5.0, 0.0, &law), Share::NONE, "γ = 0 ignores the others");
+    let obeyed = chorus(&[(40.0, 10.0)]).share(5.0, 1.0, &law);
+    assert!((obeyed.blend(5.0) - 40.0).abs() < 1e-12, "γ = 1 obeys them");
+    assert_eq!(
+        Chorus::default().share(5.0, GAMMA, &law),
+        Share::NONE,
+        "where nobody speaks, one's own scar is all there is"
+    );
+}
+
+#[test]
+fn words_weigh_what_their_nodes_saw() {
+    let law = Law::default();
+    let even = chorus(&[(40.0, 0.0), (0.0, 0.0)]).share(0.0, 1.0, &law).add;
+    assert!((even - 20.0).abs() < 1e-12);
+    let busy = chorus(&[(40.0, 99.0), (0.0, 0.0)]).share(0.0, 1.0, &law).add;
+    assert!((busy - 40.0 * 100.0 / 101.0).abs() < 1e-9);
+    let idle = chorus(&[(40.0, 0.0), (0.0, 99.0)]).share(0.0, 1.0, &law).add;
+    assert!((idle - 40.0 / 101.0).abs() < 1e-9);
+}
+
+#[test]
+fn what_one_node_alone_says_is_lone_until_a_second_one_or_oneself_says_the_same() {
+    let law = Law::default();
+    let alone = chorus(&[(80.0, 1.0), (0.0, 1.0)]).share(0.0, GAMMA, &law);
+    assert!((alone.lone - alone.add).abs() < 1e-12 && alone.add > 0.0);
+    let seconded = chorus(&[(80.0, 1.0), (80.0, 1.0)]).share(0.0, GAMMA, &law);
+    assert_eq!(seconded.lone, 0.0);
+    let felt = chorus(&[(80.0, 1.0), (0.0, 1.0)]).share(80.0, GAMMA, &law);
+    assert_eq!(felt.lone, 0.0);
+    let half = chorus(&[(80.0, 1.0), (30.0, 1.0)]).share(0.0, GAMMA, &law);
+    assert!((half.lone - GAMMA * 25.0).abs() < 1e-12);
+}
+
+proptest! {
+    #[test]
+    fn one_sick_node_closes_no_route(sick in prop_oneof![0.0..1e7, Just(f64::INFINITY), Just(f64::NAN), Just(-1.0)],
+                                     requests in prop_oneof![0.0..1e9, Just(f64::INFINITY), Just(f64::NAN)],
+                                     healthy in 0..6_usize) {
+        let law = Law::default();
+        let mut voices = vec![(0.0, 100.0); healthy];
+        voices.push((sick, requests));
+        let mut state = warm(&law);
+        for i in 200..400 {
+            let share = chorus(&voices).share(state.scar, GAMMA, &law);
+            state.tick_among(Some(&share), &law, &CALM, f64::from(i) * 100.0);
+            prop_assert_eq!(state.mode, Mode::Operational);
+            prop_assert!(state.allows(100.0), "R = {}", state.resistance);
+        }
+    }
+
+    #[test]
+    fn nothing_said_makes_r_non_finite(voices in prop::collection::vec((any::<f64>(), any::<f64>()), 0..20),
+                                       local in 0.0..1e6, gamma in 0.0..=1.0) {
+        let law = Law::default();
+        let share = chorus(&voices).share(local, gamma, &law);
+        prop_assert!(share.add.is_finite() && share.add >= 0.0);
+        prop_assert!(share.lone >= 0.0 && share.lone <= share.add + 1e-6);
+        prop_assert!((0.0..=1.0).contains(&share.belief));
+        let mut state = warm(&law);
+        state.scar = local;
+        state.tick_among(Some(&share), &law, &BAD, 1e6);
+        prop_assert!(state.resistance.is_finite() && state.resistance <= MAX_RESISTANCE);
+    }
+
+    #[test]
+    fn the_order_of_the_voices_does_not_matter(mut voices in prop::collection::vec((0.0..1e3, 0.0..1e3), 1..16)) {
+        let law = Law::default();
+        let forth = chorus(&voices).share(7.0, GAMMA, &law);
+        voices.reverse();
+        let back = chorus(&voices).share(7.0, GAMMA, &law);
+        prop_assert!((forth.add - back.add).abs() < 1e-9 && (forth.lone - back.lone).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_was_used_is_found_once_and_in_order(uses in prop::collection::vec((0..12_u32, any::<bool>()), 1..200)) {
+        let mut handle = Handle::alone(Limits::of_routes(8));
+        let mut expected: Vec<u32> = Vec::new();
+        for (route, ask) in uses {
+            let name = Name::from(&*format!("{route}"));
+            let slot = handle.intern(name, 0.0);
+            expected.retain(|&used| used != route);
+            expected.push(route);
+            handle.route(slot, &CALM, 100.0, None, 0.0, |_, _| {});
+            if ask {
+                let mut found = Vec::new();
+                while let Some(slot) = handle.next_used() {
+                    found.push(handle.name(slot).unwrap());
+                }
+                let alive: Vec<Name> = expected.drain(..).map(|route| Name::from(&*format!("{route}"))).collect();
+                let alive = &alive[alive.len().saturating_sub(8)..];
+                prop_assert_eq!(&found[..], alive);
+            }
+        }
+        prop_assert!(handle.engine().len() <= 8);
+    }
+}
+
+#[test]
+fn with_others_that_agree_a_breaker_opens_and_with_one_it_does_not() {
+    let law = Law::default();
+    let many = chorus(&[(400.0, 9.0), (400.0, 9.0), (380.0, 9.0)]);
+    let mut state = warm(&law);
+    let share = many.share(state.scar, GAMMA, &law);
+    state.tick_among(Some(&share), &law, &CALM, 1e5);
+    assert_eq!(state.mode, Mode::CircuitBreaker);
+    let one = chorus(&[(400.0, 9.0)]);
+    let mut state = warm(&law);
+    let share = one.share(state.scar, GAMMA, &law);
+    state.tick_among(Some(&share), &law, &CALM, 1e5);
+    assert_eq!(state.mode, Mode::Operational);
+}
+
+#[test]
+fn a_route_that_nobody_speaks_of_ticks_to_the_same_bits() {
+    let law = Law::default();
+    let (mut with, mut without) = (warm(&law), warm(&law));
+    for i in 0..100 {
+        let now_ms = 2e4 + f64::from(i) * 137.0;
+        let sample = if i % 3 == 0 { BAD } else { CALM };
+        with.tick_among(Some(&Share::NONE), &law, &sample, now_ms);
+        without.tick(&law, &sample, now_ms);
+        assert_eq!(with.resistance.to_bits(), without.resistance.to_bits());
+        assert_eq!(with.mode, without.mode);
+    }
+}
+
+#[test]
+fn belief_lightens_the_burden_of_proof_and_does_not_replace_it() {
+    let failures_to_open = |belief: f64, healthy: u32| {
+        let mut fault = Fault::default();
+        for _ in 0..healthy {
+            assert_eq!(fault.observe(true, belief), Change::None);
+        }
+        (1..1000).find(|_| fault.observe(false, belief) == Change::Opened)
+    };
+    assert_eq!(failures_to_open(0.0, 1000), Some(91));
+    assert_eq!(failures_to_open(1.0, 1000), Some(6));
+    assert_eq!(failures_to_open(1.0, 0), Some(3));
+    assert!(failures_to_open(0.5, 1000) < Some(91));
+    let mut fault = Fault::default();
+    for _ in 0..10_000 {
+        assert_eq!(fault.observe(true, 1.0), Change::None, "whatever others believe, success opens no breaker");
+    }
+    assert_eq!(fault.resistance(), 0.0);
+}
+
+#[test]
+fn nodes_that_all_probe_take_turns_until_one_of_the_probes_succeeds() {
+    let mut fault = Fault::default();
+    fault.open();
+    assert!(fault.probe(0.0, 100.0, 2));
+    assert!(!fault.probe(299.0, 100.0, 2));
+    assert_eq!(fault.next_probe_ms(100.0, 100.0, 2), 200.0);
+    assert!(fault.probe(300.0, 100.0, 2));
+    fault.observe(true, 1.0);
+    assert!(fault.probe(400.0, 100.0, 2), "a success is followed up at once");
+    fault.observe(false, 1.0);
+    assert!(!fault.probe(500.0, 100.0, 2));
+    assert!(fault.probe(500.0, 100.0, 0), "nobody else probes any more");
+}
+
+#[test]
+fn a_scar_that_says_closed_makes_a_witness() {
+    assert_eq!(chorus(&[(CLOSED, 1.0), (CLOSED / 2.0, 1.0), (CLOSED / 3.0, 1.0)]).witnesses, 2);
+}
+
+#[test]
+fn an_inherited_route_leaves_bootstrap_with_its_first_tick_and_its_scar() {
+    let law = Law::default();
+    let mut state = RouteState::new(0, &law, 0.0);
+    assert!(state.inherit(&law, 60.0, 99, 1000.0));
+    assert_eq!((state.mode, state.scar, state.resistance), (Mode::Bootstrap, 60.0, 70.0));
+    state.tick(&law, &CALM, 1000.0);
+    assert_eq!(state.mode, Mode::Operational);
+    assert!(state.scar > 59.0 && state.momentum == 0.0);
+    assert!(!state.inherit(&law, 99.0, 99, 2000.0), "what was measured here is not overwritten");
+    let mut young = RouteState::new(0, &law, 0.0);
+    young.inherit(&law, 0.0, 3, 0.0);
+    assert_eq!((young.ticks, young.resistance), (3, 12.0));
+}
+
+#[test]
+fn what_is_inherited_is_not_used_by_that_and_is_evicted_first() {
+    let mut handle = Handle::alone(Limits::of_routes(2));
+    let used = handle.intern("used".into(), 0.0);
+    while handle.next_used().is_some() {}
+    let heir = handle.intern("heir".into(), 0.0);
+    assert!(handle.inherit(heir, 5.0, 20, 0.0));
+    assert_eq!(handle.next_used(), None);
+    handle.intern("new".into(), 0.0);
+    assert_eq!(handle.find(&"heir".into()), None);
+    assert_eq!(handle.find(&"used".into()), Some(used));
+}
+
+#[test]
+fn what_others_say_is_gone_with_the_route_and_with_the_cluster() {
+    let mut handle = Handle::alone(Limits::of_routes(4));
+    let slot = handle.intern("a".into(), 0.0);
+    assert!(handle.listen(slot, &chorus(&[(40.0, 1.0)]), GAMMA));
+    assert!((handle.others(slot) - 12.0).abs() < 1e-12);
+    handle.remove(slot);
+    assert_eq!(handle.intern("b".into(), 0.0), slot);
+    assert_eq!(handle.others(slot), 0.0);
+    assert!(handle.listen(slot, &chorus(&[(40.0, 1.0)]), GAMMA));
+    handle.silence();
+    assert_eq!(handle.others(slot), 0.0);
+    assert!(!handle.listen(99, &chorus(&[(40.0, 1.0)]), GAMMA));
+}

@@ -117,7 +117,8 @@ fn the_state_block_is_laid_out_alike_on_both_sides() {
         ("REJECTED_SAMPLES", "rejected_samples"),
         ("LAW", "law"),
     ];
-    assert_block("write_state", "STATE", &fields);
+    let told = [("OTHERS", "others"), ("SUFFERED", "suffered")];
+    assert_block("write_state", "STATE", &[&fields[..], &told].concat());
 
     // And read back from the same cells: c(i) beside its field.
     let code = code_of(&read("src/binding/frame.rs"));

@@ -11,6 +11,7 @@ use crate::{
         tuner::Moments,
         voltage::Tier,
     },
+    units::Ohms,
 };
 
 /// Cells of a frame.
@@ -48,10 +49,6 @@ pub mod cell {
 
     pub const STATE: usize = 32;
     pub const STATS: usize = 64;
-
-    /// Of the state block: what is no part of the state.
-    pub const OTHERS: usize = 18;
-    pub const SUFFERED: usize = 19;
 }
 
 /// Bits of the status cell.
@@ -221,9 +218,7 @@ pub fn route_batch(handle: &mut Handle, rows: &mut [f64], now: &Now) {
 /// Fills the state block with what is known of a route; false when there is none.
 pub fn read_route(handle: &Handle, frame: &mut Cells, slot: Slot) -> bool {
     let Some(state) = handle.state(slot) else { return false };
-    write_state(frame, &state);
-    frame[cell::STATE + cell::OTHERS] = handle.others(slot);
-    frame[cell::STATE + cell::SUFFERED] = handle.suffered(slot);
+    write_state(frame, &state, handle.others(slot), handle.suffered(slot));
     true
 }
 
@@ -236,7 +231,8 @@ pub fn listen(handle: &mut Handle, batch: &[f64], slot: Slot, voices: u32, gamma
     handle.listen(slot, &chorus, gamma)
 }
 
-fn write_state(frame: &mut Cells, state: &RouteState) {
+/// Fills the state block.
+pub fn write_state(frame: &mut Cells, state: &RouteState, others: Ohms, suffered: Ohms) {
     let block = [
         f64::from(state.mode as u8),
         state.pressure[0],
@@ -256,6 +252,8 @@ fn write_state(frame: &mut Cells, state: &RouteState) {
         f64::from(state.moments_count),
         f64::from(state.rejected_samples),
         f64::from(state.law),
+        others,
+        suffered,
     ];
     frame[cell::STATE..cell::STATE + block.len()].copy_from_slice(&block);
 }

@@ -1,8 +1,11 @@
 //! A handle's part in a cluster: which routes were used, what others say of them, what is inherited from a store.
 
-use super::{Handle, Slot, guard::Guard, table::Table};
+use super::{Handle, Slot, guard::Guard};
 use crate::{
-    physics::cluster::{Chorus, Share},
+    physics::{
+        cluster::{Chorus, Share},
+        tick::RouteState,
+    },
     units::{Millis, Ohms},
 };
 
@@ -19,7 +22,8 @@ impl Handle {
         if !table.holds(slot) {
             return false;
         }
-        let local = suffering(&mut table, slot);
+        let state = *table.state(slot);
+        let local = suffering(table.guard_of(slot), &state);
         let law = self.laws.get(table.state(slot).law);
         let share = chorus.share(local, gamma, law);
         table.set_share(slot, share);
@@ -48,7 +52,11 @@ impl Handle {
     #[must_use]
     pub fn suffered(&self, slot: Slot) -> Ohms {
         let mut table = self.engine().table.lock();
-        if table.holds(slot) { suffering(&mut table, slot) } else { 0.0 }
+        if !table.holds(slot) {
+            return 0.0;
+        }
+        let state = *table.state(slot);
+        suffering(table.guard_of(slot), &state)
     }
 
     /// A route takes over what a store knew of it. It is not used by that, and goes before all that were. False when there is
@@ -68,8 +76,7 @@ impl Handle {
     }
 }
 
-/// What the route in that slot, which must hold one, suffers by this node's own measurements, Ω.
-pub(super) fn suffering(table: &mut Table, slot: Slot) -> Ohms {
-    let state = *table.state(slot);
-    table.guard_of(slot).map_or(state.scar, |guard: &Guard| guard.suffering(&state))
+/// What a route suffers by this node's own measurements, Ω.
+pub(super) fn suffering(guard: Option<&Guard>, state: &RouteState) -> Ohms {
+    guard.map_or(state.scar, |guard| guard.suffering(state))
 }

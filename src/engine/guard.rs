@@ -284,6 +284,7 @@ impl Guard {
 
     /// A permit comes back.
     #[inline]
+    #[allow(clippy::too_many_arguments, reason = "as for `acquire`")]
     pub fn release(
         &mut self,
         id: PermitId,

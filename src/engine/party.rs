@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use super::{Handle, Name, Slot, cluster::suffering, table::Table};
+use super::{Handle, Name, Slot, cluster::suffering, guard::Guard, table::Table};
 use crate::{
     physics::{cluster::Chorus, law::Law, math},
     state::{Exchange, RouteKey, Saying, Word},
@@ -112,14 +112,16 @@ impl Party {
     /// What there is to say of the route in that slot, and whether it was unknown until now.
     fn word(&mut self, table: &mut Table, slot: Slot, law: &Law, now_ms: Millis) -> (Option<Saying>, Option<RouteKey>) {
         let Some(name) = table.name(slot).cloned() else { return (None, None) };
-        let state = *table.state(slot);
-        let asked = table.guard_of(slot).map_or(0, super::guard::Guard::requests).max(u64::from(state.ticks));
-        let suffered = suffering(table, slot);
+        let mut state = *table.state(slot);
+        // Nobody ticked it since, so its scar has not been let decay.
+        state.scar *= math::exp(-law.decay_per_ms * (now_ms - state.last_updated_ms).max(0.0));
+        let guard = table.guard_of(slot);
+        let asked = guard.map_or(0, Guard::requests).max(u64::from(state.ticks));
+        let suffered = suffering(guard, &state);
         let (said, is_new) = self.know(slot, &name);
         let news = is_new.then_some(said.key);
         let decay = |since_ms: Millis| math::exp(-law.decay_per_ms * (now_ms - since_ms).max(0.0));
-        // Nobody ticked it since, so its scar has not been let decay.
-        let own = suffered * decay(state.last_updated_ms) - said.inherited * decay(said.inherited_at_ms);
+        let own = suffered - said.inherited * decay(said.inherited_at_ms);
         let own = if own > EPSILON { own } else { 0.0 };
         let elapsed_ms = now_ms - said.at_ms;
         let assumed = if said.scar > 0.0 { said.scar * decay(said.at_ms) } else { 0.0 };
@@ -177,7 +179,8 @@ impl Handle {
             let mut table = engine.table.lock();
             for (key, chorus) in chunk {
                 let Some(slot) = party.find(*key, &table) else { continue };
-                let local = suffering(&mut table, slot);
+                let state = *table.state(slot);
+                let local = suffering(table.guard_of(slot), &state);
                 let law = self.laws.get(table.state(slot).law);
                 let share = chorus.share(local, gamma, law);
                 table.set_share(slot, share);

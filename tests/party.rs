@@ -1,0 +1,219 @@
+//! Two nodes and what lies between them, without a network: what is said, what is heard, and what is not repeated.
+#![allow(clippy::float_cmp, reason = "where an answer is exact, that is what is asserted")]
+
+use std::sync::Arc;
+
+use atrion::{
+    engine::{Ask, Handle, Limits, Name, Outcome, Push, Slot},
+    physics::{cluster::CLOSED, law::Law, mode::Mode, pressure::Sample, voltage::Tier},
+    state::{self, Exchange, Message, NodeId, RouteKey, Saying, Word, Words},
+};
+
+const GAMMA: f64 = 0.3;
+const CALM: Sample = Sample { latency_ms: 50.0, error_rate: 0.0, saturation: 0.1 };
+const BAD: Sample = Sample { latency_ms: 900.0, error_rate: 1.0, saturation: 1.0 };
+const ROUTE: &str = "GET /users/:id";
+
+/// A node: its engine, its exchange, and the words that its network thread would keep.
+struct Node {
+    id: NodeId,
+    handle: Handle,
+    exchange: Arc<Exchange>,
+    words: Words,
+}
+
+impl Node {
+    fn new(id: u64) -> Self {
+        let id = NodeId(id);
+        let limits = state::Limits { max_routes: 100, decay_per_ms: 1e-4, own: id };
+        Self {
+            id,
+            handle: Handle::alone(Limits::of_routes(100)),
+            exchange: Arc::new(Exchange::new(100)),
+            words: Words::new(limits),
+        }
+    }
+
+    fn slot(&mut self, route: &str, now_ms: f64) -> Slot {
+        self.handle.intern(Name::from(route), now_ms)
+    }
+
+    fn tick(&mut self, route: &str, sample: &Sample, now_ms: f64) {
+        let slot = self.slot(route, now_ms);
+        self.handle.tick(slot, sample, now_ms).expect("a route");
+    }
+
+    /// A pulse: what it said, as the others will get it.
+    fn pulse(&mut self, now_ms: f64) -> Vec<Saying> {
+        self.words.drain(now_ms, |key, chorus| self.exchange.tell(vec![(key, chorus)]));
+        self.handle.pulse(&self.exchange, GAMMA, now_ms);
+        let outbox = self.exchange.take_sayings();
+        for key in outbox.wanted {
+            self.words.want(key);
+        }
+        outbox.sayings
+    }
+
+    fn hear(&mut self, from: &Self, said: &[Saying], now_ms: f64) {
+        let words = said.iter().map(|saying| (saying.key, saying.word)).collect();
+        self.words.hear(&Message { node: from.id, words, forgotten: Vec::new() }, now_ms);
+    }
+}
+
+fn hurt(node: &mut Node, from_ms: f64) -> f64 {
+    let mut now_ms = from_ms;
+    for i in 0..30 {
+        node.tick(ROUTE, if i < 12 { &CALM } else { &BAD }, now_ms);
+        now_ms += 100.0;
+    }
+    let slot = node.slot(ROUTE, now_ms);
+    assert!(node.handle.state(slot).unwrap().scar > 50.0);
+    now_ms
+}
+
+#[test]
+fn what_one_node_suffers_the_other_knows_a_pulse_later_without_a_tick() {
+    let (mut a, mut b) = (Node::new(1), Node::new(2));
+    for i in 0..20 {
+        b.tick(ROUTE, &CALM, f64::from(i) * 100.0);
+    }
+    b.pulse(2000.0);
+    let now_ms = hurt(&mut a, 0.0);
+    let slot = b.slot(ROUTE, now_ms);
+    let before = b.handle.state(slot).unwrap().resistance;
+    let said = a.pulse(now_ms);
+    assert_eq!(said.len(), 1);
+    assert_eq!(said[0].key, RouteKey::of(ROUTE.as_bytes()));
+    b.hear(&a, &said, now_ms);
+    b.pulse(now_ms);
+    let state = b.handle.state(slot).unwrap();
+    assert!(state.resistance > before + 15.0, "{before} → {}", state.resistance);
+    assert_eq!(state.scar, 0.0, "what others suffered is no scar of one's own");
+    assert!((b.handle.others(slot) - GAMMA * said[0].word.scar).abs() < 1e-4);
+}
+
+#[test]
+fn hearsay_is_not_repeated() {
+    let (mut a, mut b) = (Node::new(1), Node::new(2));
+    let now_ms = hurt(&mut a, 0.0);
+    b.tick(ROUTE, &CALM, now_ms);
+    b.pulse(now_ms);
+    let said = a.pulse(now_ms);
+    b.hear(&a, &said, now_ms);
+    b.pulse(now_ms);
+    b.tick(ROUTE, &CALM, now_ms + 1100.0);
+    let echo = b.pulse(now_ms + 1100.0);
+    assert_eq!(echo[0].word.scar, 0.0);
+}
+
+#[test]
+fn a_route_nobody_touched_is_not_mentioned_and_a_calm_one_once_a_second() {
+    let mut a = Node::new(1);
+    a.tick(ROUTE, &CALM, 0.0);
+    a.tick("idle", &CALM, 0.0);
+    assert_eq!(a.pulse(0.0).len(), 2);
+    assert_eq!(a.pulse(100.0).len(), 0);
+    let mut mentioned = 0;
+    for i in 1..=50 {
+        let now_ms = f64::from(i) * 100.0;
+        a.tick(ROUTE, &CALM, now_ms);
+        mentioned += a.pulse(now_ms).len();
+    }
+    assert_eq!(mentioned, 5);
+}
+
+#[test]
+fn a_wound_is_said_in_the_next_pulse_and_a_healing_scar_only_when_it_is_off_what_others_take_it_for() {
+    let mut a = Node::new(1);
+    let now_ms = hurt(&mut a, 0.0);
+    a.pulse(now_ms);
+    a.tick(ROUTE, &CALM, now_ms + 100.0);
+    assert_eq!(a.pulse(now_ms + 100.0).len(), 0, "it heals as everybody assumes");
+    a.tick(ROUTE, &BAD, now_ms + 200.0);
+    assert_eq!(a.pulse(now_ms + 200.0).len(), 1);
+}
+
+#[test]
+fn words_weigh_by_the_requests_of_the_last_seconds() {
+    let mut a = Node::new(1);
+    for i in 0..500 {
+        a.tick(ROUTE, &CALM, f64::from(i));
+    }
+    assert_eq!(a.pulse(500.0)[0].word.requests, 500.0);
+    a.tick(ROUTE, &CALM, 3500.0);
+    let requests = a.pulse(3500.0)[0].word.requests;
+    assert!((requests - (500.0 * (-1.0_f64).exp() + 1.0)).abs() < 1e-6, "{requests}");
+}
+
+#[test]
+fn an_open_breaker_of_the_closed_loop_is_said_as_a_scar_and_lightens_the_others_proof() {
+    let (mut a, mut b) = (Node::new(1), Node::new(2));
+    let failures_to_open = |node: &mut Node, from_ms: f64| {
+        let slot = node.slot(ROUTE, from_ms);
+        for failures in 0..200 {
+            let now_ms = from_ms + f64::from(failures);
+            let ask = Ask { push: Push::Tier(Tier::Critical, Some(0.5)), process_occupancy: 0.0, queue_place: 0.0 };
+            let mut permit = None;
+            node.handle.acquire(slot, ask, 0.0, now_ms, |answer, _| permit = answer.permit).expect("a route");
+            let Some(permit) = permit else { panic!("refused before the breaker opened") };
+            node.handle.release(permit, Outcome::Failure, now_ms, |_, _, _| {});
+            if node.handle.state(slot).unwrap().mode == Mode::CircuitBreaker {
+                return failures + 1;
+            }
+        }
+        panic!("never opened")
+    };
+    let alone = failures_to_open(&mut a, 0.0);
+    let said = a.pulse(1000.0);
+    assert_eq!(said[0].word.scar, CLOSED);
+    b.slot(ROUTE, 1000.0);
+    b.pulse(1000.0);
+    b.hear(&a, &said, 1000.0);
+    b.pulse(1000.0);
+    let warned = failures_to_open(&mut b, 1000.0);
+    assert!(alone >= 20 && warned <= 3, "{alone} failures alone, {warned} when warned");
+}
+
+#[test]
+fn what_was_inherited_is_nobodys_second_voice() {
+    let mut a = Node::new(1);
+    let word = Word { scar: 80.0, resistance: 90.0, momentum: 0.0, ticks: 50, requests: 10.0 };
+    let name: Arc<[u8]> = ROUTE.as_bytes().into();
+    a.handle.pulse(&a.exchange, GAMMA, 0.0);
+    assert!(a.handle.inherit_words(&a.exchange, &name, &[(word, 0.0)], 0.0));
+    let slot = a.slot(ROUTE, 0.0);
+    let law = Law::default();
+    assert_eq!(a.handle.state(slot).unwrap().scar, 80.0_f64.min(law.base_resistance * law.break_multiplier));
+    assert_eq!(a.exchange.take_sayings().wanted, [RouteKey::of(ROUTE.as_bytes())]);
+    a.tick(ROUTE, &CALM, 50.0);
+    let said = a.pulse(50.0);
+    assert!(said[0].word.scar < 1e-6, "{}", said[0].word.scar);
+    a.tick(ROUTE, &BAD, 150.0);
+    assert!((a.pulse(150.0)[0].word.scar - law.scar_factor).abs() < 1e-6);
+}
+
+#[test]
+fn names_that_are_none_are_not_inherited() {
+    let mut a = Node::new(1);
+    let word = Word { scar: 80.0, ..Word::default() };
+    for bytes in [&b""[..], &[0xff], &[0xed, 0xa0], &[0xed, 0xa0, 0x80, 0xed, 0xb0, 0x80], &[0xc0, 0x80]] {
+        assert!(!a.handle.inherit_words(&a.exchange, &bytes.into(), &[(word, 0.0)], 0.0), "{bytes:?}");
+    }
+    assert!(a.handle.inherit_words(&a.exchange, &(&[0xed, 0xa0, 0x80][..]).into(), &[(word, 0.0)], 0.0));
+    assert_eq!(a.handle.engine().len(), 1);
+    assert_eq!(a.handle.engine().names()[0].to_utf16(), [0xd800]);
+}
+
+#[test]
+fn of_several_providers_on_one_engine_one_speaks() {
+    let mut a = Node::new(1);
+    let second = Arc::new(Exchange::new(100));
+    a.tick(ROUTE, &CALM, 0.0);
+    assert_eq!(a.pulse(0.0).len(), 1);
+    a.tick("other", &CALM, 0.0);
+    assert_eq!(a.handle.pulse(&second, GAMMA, 0.0).used, 0);
+    assert_eq!(a.pulse(0.0).len(), 1);
+    a.handle.leave(&a.exchange);
+    a.tick(ROUTE, &CALM, 0.0);
+    assert_eq!(a.handle.pulse(&second, GAMMA, 0.0).said, 1);
+}

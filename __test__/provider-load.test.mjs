@@ -15,8 +15,10 @@ test('connect takes over what the store knows: a new route takes its word', asyn
   provider.vectors.set('a', { scar: 40, momentumScalar: 0, lastTick: 99, resistance: 50 })
   const world = await connected({ provider })
   t.is(world.atrion.getState('a').scarTissue, 40)
-  t.is(world.atrion.getState('a').tickCount, 0)
-  drive(world, 'a', CALM, 10, 0)
+  t.is(world.atrion.getState('a').resistance, 50)
+  // It had left BOOTSTRAP, so its first tick does as well.
+  t.is(world.atrion.getState('a').tickCount, 9)
+  t.is(drive(world, 'a', CALM, 1, 0).at(-1).mode, 'OPERATIONAL')
   t.is(world.atrion.getState('a').resistance, 50)
 })
 

@@ -128,7 +128,7 @@ for (const [manner, fails] of [
   ['rejects', REJECTS],
   ['throws', THROWS],
 ]) {
-  test(`a store whose every call ${manner} costs warnings, never a request`, async (t) => {
+  test(`a store whose every call ${manner} costs a warning, never a request`, async (t) => {
     const provider = new RecordingProvider()
     for (const method of ['getVector', 'updateVector', 'deleteVector', 'listRoutes']) provider[method] = fails
     const world = await connected({ provider })
@@ -138,9 +138,9 @@ for (const [manner, fails] of [
     await t.notThrowsAsync(world.atrion.resetRoute('a'))
     await t.notThrowsAsync(world.atrion.disconnect())
     const warnings = world.logger.entries.filter(({ level }) => level === 'warn')
-    t.is(warnings.length, 3)
-    t.true(warnings.every(({ message }) => /was not synchronised: store is/.test(message)))
-    t.deepEqual(warnings[1].context, { provider: 'RecordingProvider', routeId: 'a' })
+    t.is(warnings.length, 1, 'one warning a change of state, however many calls fail')
+    t.regex(warnings[0].message, /was not synchronised: store is/)
+    t.deepEqual(warnings[0].context, { provider: 'RecordingProvider', routeId: '*' })
   })
 
   test(`a store whose connect ${manner} rejects connect, and a later connect tries again`, async (t) => {
@@ -195,11 +195,11 @@ test('a slow store is never waited for: decisions go on, and changes pile up as 
     drive(world, 'b', CALM, 10)
     await pulse(t)
   }
-  t.is(calls, 1)
+  t.is(calls, 2, 'one a route, until it settles')
   t.is(world.atrion.getState('b').tickCount, 200)
   gate.resolve()
   await pulse(t)
-  t.is(calls, 3)
+  t.is(calls, 4)
 })
 
 test('a store is not asked everything at once', async (t) => {

@@ -225,12 +225,12 @@ fn an_inherited_route_leaves_bootstrap_with_its_first_tick_and_its_scar() {
 }
 
 #[test]
-fn what_is_inherited_is_not_used_by_that_and_is_evicted_first() {
+fn what_was_only_heard_of_is_not_used_by_that_and_is_evicted_first() {
     let mut handle = Handle::alone(Limits::of_routes(2));
     let used = handle.intern("used".into(), 0.0);
     while handle.next_used().is_some() {}
     let heir = handle.intern("heir".into(), 0.0);
-    assert!(handle.inherit(heir, 5.0, 20, 0.0));
+    handle.demote(heir);
     assert_eq!(handle.next_used(), None);
     handle.intern("new".into(), 0.0);
     assert_eq!(handle.find(&"heir".into()), None);
@@ -241,13 +241,16 @@ fn what_is_inherited_is_not_used_by_that_and_is_evicted_first() {
 fn what_others_say_is_gone_with_the_route_and_with_the_cluster() {
     let mut handle = Handle::alone(Limits::of_routes(4));
     let slot = handle.intern("a".into(), 0.0);
-    assert!(handle.listen(slot, &chorus(&[(40.0, 1.0)]), GAMMA));
-    assert!((handle.others(slot) - 12.0).abs() < 1e-12);
+    let others = |handle: &Handle| handle.told(slot).unwrap().1;
+    let share = chorus(&[(40.0, 1.0)]).share(0.0, GAMMA, &Law::default());
+    handle.share(slot, share);
+    assert!((others(&handle) - 12.0).abs() < 1e-12);
     handle.remove(slot);
     assert_eq!(handle.intern("b".into(), 0.0), slot);
-    assert_eq!(handle.others(slot), 0.0);
-    assert!(handle.listen(slot, &chorus(&[(40.0, 1.0)]), GAMMA));
-    handle.silence();
-    assert_eq!(handle.others(slot), 0.0);
-    assert!(!handle.listen(99, &chorus(&[(40.0, 1.0)]), GAMMA));
+    assert_eq!(others(&handle), 0.0);
+    handle.share(slot, share);
+    handle.share(slot, Share::NONE);
+    assert_eq!(others(&handle), 0.0);
+    handle.share(99, share);
+    assert_eq!(handle.told(99), None);
 }

@@ -89,7 +89,7 @@ fn what_one_node_suffers_the_other_knows_a_pulse_later_without_a_tick() {
     let state = b.handle.state(slot).unwrap();
     assert!(state.resistance > before + 15.0, "{before} → {}", state.resistance);
     assert_eq!(state.scar, 0.0, "what others suffered is no scar of one's own");
-    assert!((b.handle.others(slot) - GAMMA * said[0].word.scar).abs() < 1e-4);
+    assert!((b.handle.told(slot).unwrap().1 - GAMMA * said[0].word.scar).abs() < 1e-4);
 }
 
 #[test]

@@ -99,7 +99,12 @@ export class Atrion implements AsyncDisposable {
       this.#engine.setLaw(slot, this.#profiles.lawOf(routeId))
       if (this.#orders.size > 0) this.#engine.order(slot, this.#orders.get(routeId) ?? ORDER.NONE)
     })
-    this.#states = new RouteStates(this.#engine, this.#routes, (routeId) => this.#intern(routeId))
+    this.#states = new RouteStates(
+      this.#engine,
+      this.#routes,
+      (routeId) => this.#intern(routeId),
+      (routeId) => this.#profiles.sourceOf(routeId).config,
+    )
     this.#batch = this.#createBatch()
     this.#events = options.observer && new ObserverQueue(options.observer as PhysicsObserver, undefined, options.logger)
     this.#provider = options.provider ?? new InMemoryProvider()
@@ -447,6 +452,13 @@ export class Atrion implements AsyncDisposable {
     frame[FRAME.NOW] = this.#lastNow
   }
 
+  /** Whole ms since the Unix epoch, or what the instance's own clock says. */
+  #nowMs(): number {
+    if (this.#clock === undefined) return Math.floor(performance.timeOrigin + performance.now())
+    this.#readClock(this.#engine.frame)
+    return this.#lastNow
+  }
+
   #warnOfNoise(routeId: string): void {
     this.#warn('telemetry out of range was ignored; further samples of this route are only counted', { routeId })
   }
@@ -474,12 +486,12 @@ export class Atrion implements AsyncDisposable {
   #createPulse(provider: StateProvider): Pulse {
     return createPulse(provider, this.#engine, {
       maxRoutes: this.#maxRoutes,
+      nowMs: () => this.#nowMs(),
       decayRate: () => this.#law.config.decayRate,
       nextUsed: () => this.#states.nextUsed(),
       vectorOf: (routeId) => this.#states.vector(routeId),
       inherit: (routeId, scar, ticks) => this.#states.inherit(routeId, scar, ticks),
       listen: (routeId, voices, gamma) => this.#states.listen(routeId, voices, gamma),
-      silence: () => this.#engine.silence(),
       warn: (message, context) => this.#warn(message, context),
       degraded: (error) => this.#notices.emit('degraded', { provider: provider.name, error }),
       restored: () => this.#notices.emit('restored', { provider: provider.name }),
@@ -489,11 +501,7 @@ export class Atrion implements AsyncDisposable {
   #createLeases(): LeaseBook {
     return new LeaseBook({
       isVirtualTime: this.#clock !== undefined,
-      now: () => {
-        if (this.#clock === undefined) return Math.floor(performance.timeOrigin + performance.now())
-        this.#readClock(this.#engine.frame)
-        return this.#lastNow
-      },
+      now: () => this.#nowMs(),
       scarFactorOf: (routeId) => this.#profiles.sourceOf(routeId).config.scarFactor,
       scar: (routeId, ohms) => {
         this.#engine.scar(this.#intern(routeId), ohms)

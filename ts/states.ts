@@ -1,24 +1,35 @@
 /** What the engine remembers of routes, read and written off the decision path: states, snapshots, what tuners have learnt. */
 
-import type { AutoTunerConfig, RouteState, TunerStats } from './core/index.js'
+import { calculateShare, type Voice } from './core/cluster.js'
+import {
+  type AutoTunerConfig,
+  MAX_RESISTANCE,
+  type PhysicsConfig,
+  type RouteState,
+  type TunerStats,
+} from './core/index.js'
 import { type RouteSnapshot, readMoments, readSnapshot, readState, requireSnapshot, writeSnapshot } from './decision.js'
-import { type Engine, FRAME, STATE } from './engine/port.js'
+import { type Engine, FRAME, SHARE, STATE } from './engine/port.js'
 import { ConfigError } from './errors.js'
 import type { RouteIndex } from './routes.js'
 import type { PhysicsVector } from './state/provider.js'
-
-/** Ticks are counted in 32 bits. */
-const MOST_TICKS = 0xffff_ffff
 
 export class RouteStates {
   readonly #engine: Engine
   readonly #routes: RouteIndex
   readonly #intern: (routeId: string) => number
+  readonly #configOf: (routeId: string) => PhysicsConfig
 
-  constructor(engine: Engine, routes: RouteIndex, intern: (routeId: string) => number) {
+  constructor(
+    engine: Engine,
+    routes: RouteIndex,
+    intern: (routeId: string) => number,
+    configOf: (routeId: string) => PhysicsConfig,
+  ) {
     this.#engine = engine
     this.#routes = routes
     this.#intern = intern
+    this.#configOf = configOf
   }
 
   state(routeId: string): RouteState | undefined {
@@ -74,21 +85,37 @@ export class RouteStates {
     return { scar, momentumScalar: momentum, lastTick: tickCount, resistance }
   }
 
-  /** A route that was not measured here takes over a scar of `scar` Ω, known after `ticks` ticks; false when it was. */
+  /**
+   * A route that was not measured here takes over a scar of `scar` Ω, known after `ticks` ticks, so that it leaves BOOTSTRAP as
+   * soon as it is measured if it had left it before; false when it was.
+   */
   inherit(routeId: string, scar: number, ticks: number): boolean {
-    return this.#engine.inherit(this.#intern(routeId), scar, Math.min(ticks, MOST_TICKS))
+    const slot = this.#intern(routeId)
+    const { frame } = this.#engine
+    if (!this.#engine.readState(slot) || frame[FRAME.STATE + STATE.TICKS] !== 0) return false
+    const { bootstrapTicks, baseResistance } = this.#configOf(routeId)
+    const inherited = Math.min(scar, MAX_RESISTANCE)
+    frame[FRAME.STATE + STATE.SCAR] = inherited
+    frame[FRAME.STATE + STATE.TICKS] = Math.max(0, Math.min(Math.floor(ticks), bootstrapTicks - 1))
+    if (inherited > 0) frame[FRAME.STATE + STATE.RESISTANCE] = Math.min(baseResistance + inherited, MAX_RESISTANCE)
+    this.#engine.writeState(slot)
+    this.#engine.demote(slot)
+    return true
   }
 
-  /** Blends in what others say of a route, with the weight `gamma`. */
-  listen(routeId: string, voices: readonly { scar: number; requests: number }[], gamma: number): void {
+  /** Blends in what others say of a route, with the weight `gamma`; no voices: nobody speaks any more. */
+  listen(routeId: string, voices: readonly Voice[], gamma: number): void {
     const slot = this.#routes.find(routeId)
-    if (slot === undefined) return
+    if (slot === undefined || !this.#engine.readState(slot)) return
+    const suffered = this.#engine.frame[FRAME.STATE + STATE.SUFFERED]!
+    const share = calculateShare(voices, suffered, gamma, this.#configOf(routeId))
     const { batch } = this.#engine
-    for (const [i, { scar, requests }] of voices.entries()) {
-      batch[i * 2] = scar
-      batch[i * 2 + 1] = requests
-    }
-    this.#engine.listen(slot, voices.length, gamma)
+    batch[SHARE.KEEP] = share.keep
+    batch[SHARE.ADD] = share.add
+    batch[SHARE.LONE] = share.lone
+    batch[SHARE.BELIEF] = share.belief
+    batch[SHARE.WITNESSES] = share.witnesses
+    this.#engine.share(slot)
   }
 
   /** The next route that was used since this was last asked. */

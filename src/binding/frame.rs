@@ -4,7 +4,7 @@ use crate::{
     clock::Now,
     engine::{Answer, Ask, Decision, Handle, Outcome, PermitId, Push, Slot, Stats},
     physics::{
-        cluster::Chorus,
+        cluster::Share,
         mode::Mode,
         pressure::Sample,
         tick::{Order, RouteState, Tick},
@@ -217,18 +217,15 @@ pub fn route_batch(handle: &mut Handle, rows: &mut [f64], now: &Now) {
 
 /// Fills the state block with what is known of a route; false when there is none.
 pub fn read_route(handle: &Handle, frame: &mut Cells, slot: Slot) -> bool {
-    let Some(state) = handle.state(slot) else { return false };
-    write_state(frame, &state, handle.others(slot), handle.suffered(slot));
+    let Some((state, others, suffered)) = handle.told(slot) else { return false };
+    write_state(frame, &state, others, suffered);
     true
 }
 
-/// `listen`: the first cells of the batch hold what others say of a route: scar, Ω, and recent requests, of each voice.
-pub fn listen(handle: &mut Handle, batch: &[f64], slot: Slot, voices: u32, gamma: f64) -> bool {
-    let mut chorus = Chorus::default();
-    for voice in batch.chunks_exact(2).take(voices as usize) {
-        chorus.add(voice[0], voice[1]);
-    }
-    handle.listen(slot, &chorus, gamma)
+/// `share`: the head of the batch is what others share in a route's physics: keep, add, lone, belief, witnesses.
+pub fn share(handle: &mut Handle, batch: &[f64], slot: Slot) {
+    let &[keep, add, lone, belief, witnesses, ..] = batch else { return };
+    handle.share(slot, Share { keep, add, lone, belief: belief as f32, witnesses: witnesses as u32 });
 }
 
 /// Fills the state block.

@@ -197,22 +197,16 @@ extern "C" fn next_used() -> i32 {
     with(|handle, _, _, _| handle.next_used()).map_or(-1, |slot| slot as i32)
 }
 
-/// Takes over what others say of a route, as the batch has it.
+/// Others share this in the route's physics: the head of the batch.
 #[unsafe(no_mangle)]
-extern "C" fn listen(slot: Slot, voices: u32, gamma: f64) -> bool {
-    with(|handle, _, batch, _| frame::listen(handle, batch, slot, voices, gamma))
+extern "C" fn share(slot: Slot) {
+    with(|handle, _, batch, _| frame::share(handle, batch, slot));
 }
 
-/// Nobody else speaks any more, of any route.
+/// The route goes before all that were used.
 #[unsafe(no_mangle)]
-extern "C" fn silence() {
-    with(|handle, _, _, _| handle.silence());
-}
-
-/// A route takes over what a store knew of it.
-#[unsafe(no_mangle)]
-extern "C" fn inherit(slot: Slot, scar: f64, ticks: f64) -> bool {
-    with(|handle, _, _, now| handle.inherit(slot, scar, ticks as u32, now.coarse_ms()))
+extern "C" fn demote(slot: Slot) {
+    with(|handle, _, _, _| handle.demote(slot));
 }
 
 /// Adds trauma.

@@ -60,8 +60,14 @@ impl LawCache {
     #[inline]
     pub fn refresh(&mut self, laws: &Laws) {
         if self.version != laws.version.load(Ordering::Acquire) {
-            *self = Self::new(laws);
+            self.renew(laws);
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn renew(&mut self, laws: &Laws) {
+        *self = Self::new(laws);
     }
 
     /// Law `id`; the default law for a number that was never defined.

@@ -191,7 +191,8 @@ impl Handle {
         pulsed
     }
 
-    /// Takes over what a store knew of a route, as [`Handle::inherit`] does: words of several nodes, each with its age in ms.
+    /// Takes over what a store knew of a route: words of several nodes, each with its age in ms. False when it was measured here
+    /// already, or its name is none.
     pub fn inherit_words(
         &mut self,
         exchange: &Arc<Exchange>,
@@ -220,6 +221,21 @@ impl Handle {
                 let key = said.key;
                 exchange.want(vec![key]);
             }
+        }
+        inherited
+    }
+
+    /// A route takes over what a store knew of it. It is not used by that, and goes before all that were. False when there is
+    /// no route in the slot, or when it was measured here already.
+    fn inherit(&mut self, slot: Slot, scar: Ohms, ticks: u32, now_ms: Millis) -> bool {
+        let mut table = self.seat.engine().table.lock();
+        if !table.holds(slot) {
+            return false;
+        }
+        let law = self.laws.get(table.state(slot).law);
+        let inherited = table.state(slot).inherit(law, scar, ticks, now_ms);
+        if inherited {
+            table.demote(slot);
         }
         inherited
     }

@@ -152,7 +152,7 @@ impl Table {
         }
         if self.newest != slot {
             self.unlink(slot);
-            self.link(slot);
+            self.link_after(slot, self.newest);
         }
         let state = &mut self.blocks[slot as usize / BLOCK][slot as usize % BLOCK].state;
         Some((state, self.shares.get(slot as usize)))
@@ -174,7 +174,7 @@ impl Table {
         self.name_bytes += name.len();
         self.names[slot as usize] = Some(name);
         self.entry(slot).state = state;
-        self.link(slot);
+        self.link_after(slot, self.newest);
         slot
     }
 
@@ -198,7 +198,7 @@ impl Table {
     pub fn next_used(&mut self) -> Option<Slot> {
         if self.marker == NONE {
             self.marker = self.free.pop().unwrap_or_else(|| self.grow());
-            self.link_oldest(self.marker);
+            self.link_after(self.marker, NONE);
         }
         let marker = self.marker;
         let slot = self.entry(marker).newer;
@@ -206,12 +206,7 @@ impl Table {
             return None;
         }
         self.unlink(marker);
-        let newer = std::mem::replace(&mut self.entry(slot).newer, marker);
-        *self.entry(marker) = Entry { state: VACANT, newer, older: slot };
-        match newer {
-            NONE => self.newest = marker,
-            _ => self.entry(newer).older = marker,
-        }
+        self.link_after(marker, slot);
         Some(slot)
     }
 
@@ -222,8 +217,8 @@ impl Table {
 
     /// Other nodes say this of the route in that slot, which must hold one.
     pub fn set_share(&mut self, slot: Slot, share: Share) {
-        if self.shares.len() < self.names.len() {
-            self.shares.resize(self.names.len(), Share::NONE);
+        while self.shares.len() < self.names.len() {
+            self.shares.push(Share::NONE);
         }
         self.shares[slot as usize] = share;
     }
@@ -235,10 +230,8 @@ impl Table {
 
     /// The route in that slot, which must hold one, goes before all others.
     pub fn demote(&mut self, slot: Slot) {
-        let state = *self.state(slot);
         self.unlink(slot);
-        self.link_oldest(slot);
-        *self.state(slot) = state;
+        self.link_after(slot, NONE);
     }
 
     /// The name of the route in that slot.
@@ -305,17 +298,25 @@ impl Table {
         slot as Slot
     }
 
-    fn link_oldest(&mut self, slot: Slot) {
-        let oldest = self.oldest;
-        *self.entry(slot) = Entry { state: VACANT, newer: oldest, older: NONE };
-        match oldest {
-            NONE => self.newest = slot,
-            _ => self.entry(oldest).older = slot,
+    #[cfg_attr(not(target_family = "wasm"), inline)]
+    #[cfg_attr(target_family = "wasm", inline(never))]
+    /// Links a slot in as just newer than `older`, or as the oldest of all.
+    fn link_after(&mut self, slot: Slot, older: Slot) {
+        let newer = if older == NONE { self.oldest } else { self.entry(older).newer };
+        let entry = self.entry(slot);
+        (entry.newer, entry.older) = (newer, older);
+        match older {
+            NONE => self.oldest = slot,
+            _ => self.entry(older).newer = slot,
         }
-        self.oldest = slot;
+        match newer {
+            NONE => self.newest = slot,
+            _ => self.entry(newer).older = slot,
+        }
     }
 
-    #[inline]
+    #[cfg_attr(not(target_family = "wasm"), inline)]
+    #[cfg_attr(target_family = "wasm", inline(never))]
     fn unlink(&mut self, slot: Slot) {
         let Entry { newer, older, .. } = *self.entry(slot);
         match newer {
@@ -326,19 +327,6 @@ impl Table {
             NONE => self.oldest = newer,
             _ => self.entry(older).newer = newer,
         }
-    }
-
-    #[inline]
-    fn link(&mut self, slot: Slot) {
-        let newest = self.newest;
-        let entry = self.entry(slot);
-        entry.newer = NONE;
-        entry.older = newest;
-        match newest {
-            NONE => self.oldest = slot,
-            _ => self.entry(newest).newer = slot,
-        }
-        self.newest = slot;
     }
 }
 

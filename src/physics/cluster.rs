@@ -61,6 +61,7 @@ impl Chorus {
     }
 
     /// The mean with the highest voice cut down to `bound`.
+    #[inline(never)]
     fn mean(&self, bound: Ohms) -> Ohms {
         if self.voices == 0 {
             return 0.0;

@@ -235,8 +235,14 @@ impl RouteState {
     /// R follows what others say, without a tick.
     pub fn listen(&mut self, others: Option<&Share>, law: &Law) {
         if self.mode != Mode::Bootstrap {
-            self.resistance = resistance(self.pressure, self.momentum, self.blended_scar(others), law);
+            self.resist(self.blended_scar(others), law);
         }
+    }
+
+    /// R without a tick: once, since in wasm every copy of a law counts.
+    #[inline(never)]
+    fn resist(&mut self, scar: Ohms, law: &Law) {
+        self.resistance = resistance(self.pressure, self.momentum, scar, law);
     }
 
     /// Takes over what was known of a route that nobody has measured here: its scar and its youth, so that it leaves BOOTSTRAP
@@ -249,7 +255,7 @@ impl RouteState {
         self.ticks = ticks.min(law.bootstrap_ticks.saturating_sub(1));
         self.last_updated_ms = self.last_updated_ms.max(now_ms);
         if self.scar > 0.0 {
-            self.resistance = resistance(self.pressure, self.momentum, self.scar, law);
+            self.resist(self.scar, law);
         }
         true
     }

@@ -22,8 +22,8 @@ export interface Voice {
   readonly requests: number
 }
 
-/** The others' part in a route's physics. */
-export interface Share {
+/** The others' part in a route's scar. */
+export interface Blend {
   /** 1 − γ */
   readonly keep: number
   /** γ·S_cluster, Ω */
@@ -32,14 +32,28 @@ export interface Share {
   readonly lone: number
 }
 
-/** What `voices` share with a node whose own scar is `local` Ω; undefined where nobody speaks, or nobody listens. */
+/** The others' part in a route's physics. */
+export interface Share extends Blend {
+  /** How firmly the others say that the route fails, [0, 1]; it lightens the closed loop's burden of proof. */
+  readonly belief: number
+  /** How many of them probe it, because their breakers are open. */
+  readonly witnesses: number
+}
+
+/** Nobody else speaks. */
+export const NO_SHARE: Share = { keep: 1, add: 0, lone: 0, belief: 0, witnesses: 0 }
+
+/** A scar that says: here, next to nothing flows. What an open breaker of the closed loop is worth, Ω. */
+const CLOSED = 190
+
+/** What `voices` share with a node whose own scar is `local` Ω. */
 export function calculateShare(
   voices: readonly Voice[],
   local: number,
   gamma: number,
   { baseResistance, breakMultiplier }: Pick<PhysicsConfig, 'baseResistance' | 'breakMultiplier'>,
-): Share | undefined {
-  if (voices.length === 0 || !(gamma > 0)) return undefined
+): Share {
+  if (voices.length === 0 || !(gamma > 0)) return NO_SHARE
   const words = voices.map(({ scar, requests }) => ({
     scar: scar > 0 ? Math.min(scar, MAX_RESISTANCE) : 0,
     weight: 1 + (requests > 0 ? Math.min(requests, 1e12) : 0),
@@ -51,9 +65,15 @@ export function calculateShare(
     words.reduce((sum, { scar, weight }) => sum + weight * Math.min(scar, bound), 0) / total
   const cluster = mean(second + baseResistance * breakMultiplier)
   const agreed = mean(second)
-  return { keep: 1 - gamma, add: gamma * cluster, lone: gamma * Math.max(0, cluster - agreed) }
+  return {
+    keep: 1 - gamma,
+    add: gamma * cluster,
+    lone: gamma * Math.max(0, cluster - agreed),
+    belief: Math.min(1, mean(MAX_RESISTANCE) / CLOSED),
+    witnesses: words.filter(({ scar }) => scar >= CLOSED / 2).length,
+  }
 }
 
 /** S with the others' part, Ω. */
-export const blendScar = (local: number, others: Share | undefined): number =>
+export const blendScar = (local: number, others: Blend | undefined): number =>
   others === undefined ? local : others.keep * local + others.add

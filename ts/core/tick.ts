@@ -9,7 +9,7 @@
  */
 
 import { breakPointOf, hasRecovered } from './breaker.js'
-import { blendScar, type Share } from './cluster.js'
+import { type Blend, blendScar } from './cluster.js'
 import { deliver } from './delivery.js'
 import { isSafeNumber, PhysicsGuard } from './guards.js'
 import { calculateMomentum } from './momentum.js'
@@ -78,7 +78,7 @@ export function updatePhysics(
   now: Timestamp,
   observer?: PhysicsObserver,
   tuner?: AutoTuner,
-  others?: Share,
+  others?: Blend,
 ): RouteState {
   const at = isSafeNumber(now) && now > state.lastUpdatedAt ? now : state.lastUpdatedAt
   const deltaT = (at - state.lastUpdatedAt) as DeltaTime
@@ -96,7 +96,7 @@ function tick(
   now: Timestamp,
   deltaT: DeltaTime,
   tuner: AutoTuner | undefined,
-  others: Share | undefined,
+  others: Blend | undefined,
 ): RouteState {
   const tickCount = state.tickCount + 1
   const bootstrapping = state.mode === 'BOOTSTRAP'

@@ -33,9 +33,8 @@ type NativeClass = Pick<
   | 'writeState'
   | 'scar'
   | 'nextUsed'
-  | 'listen'
-  | 'silence'
-  | 'inherit'
+  | 'share'
+  | 'demote'
 > &
   NativeCluster & { hot(): Pick<Engine, 'route' | 'routeBatch' | 'acquire' | 'release'> }
 
@@ -121,16 +120,12 @@ class NativeEngine implements Engine {
     return this.#native.nextUsed()
   }
 
-  listen(slot: number, voices: number, gamma: number): boolean {
-    return this.#native.listen(slot, voices, gamma)
+  share(slot: number): void {
+    this.#native.share(slot)
   }
 
-  silence(): void {
-    this.#native.silence()
-  }
-
-  inherit(slot: number, scar: number, ticks: number): boolean {
-    return this.#native.inherit(slot, scar, ticks)
+  demote(slot: number): void {
+    this.#native.demote(slot)
   }
 
   scar(slot: number, ohms: number): void {

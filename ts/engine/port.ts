@@ -172,6 +172,9 @@ export const LAW = {
   LENGTH: 32,
 } as const
 
+/** Cells at the head of the batch that `share` reads: see `ts/core/cluster.ts`. */
+export const SHARE = { KEEP: 0, ADD: 1, LONE: 2, BELIEF: 3, WITNESSES: 4 } as const
+
 /** What an engine of the addon does below JavaScript with a provider of the addon's. */
 export interface NativeCluster {
   /** Says to the others what changed, and blends in what they said, with the weight γ. */
@@ -226,15 +229,10 @@ export interface Engine {
   writeState(slot: number): boolean
   /** Next slot whose route was used since this was last asked, the least recently used first; −1: no more. At first, all. */
   nextUsed(): number
-  /**
-   * Blends in what others say of a route, with the weight γ: of each voice two cells at the head of the batch, scar (Ω) and
-   * recent requests. No voices: nobody speaks any more. False when there is no route in the slot.
-   */
-  listen(slot: number, voices: number, gamma: number): boolean
-  /** Nobody else speaks any more, of any route. */
-  silence(): void
-  /** A route nobody measured here takes over what a store knew of it, and is not used by that; false when it was measured. */
-  inherit(slot: number, scar: number, ticks: number): boolean
+  /** Others share this in a route's physics, and R follows at once: the head of the batch, see {@link SHARE}. */
+  share(slot: number): void
+  /** A route that was only heard of goes before all that were used. */
+  demote(slot: number): void
   /** Of the native engine only. */
   readonly cluster?: NativeCluster
   /** Adds trauma: the scar decays to FRAME.NOW, then grows by `ohms`. */

@@ -1,10 +1,9 @@
 /** The engine that runs anywhere: the functional model of `ts/core`, driven through the port. Open loop only. */
 
-import { blendScar, calculateShare, type Share, type Voice } from '../core/cluster.js'
+import { type Blend, blendScar } from '../core/cluster.js'
 import {
   AutoTuner,
   createBootstrapState,
-  type Momentum,
   normalize,
   type Ohms,
   type PhysicsConfig,
@@ -19,7 +18,7 @@ import {
 import { calculateResistance } from '../core/resistance.js'
 import { calculateRetryAfterMs } from '../core/retry.js'
 import { ConfigError } from '../errors.js'
-import { BATCH_ROWS, type Engine, FRAME, LAW, MODES, ORDER, ROW_CELLS, STATE, STATUS } from './port.js'
+import { BATCH_ROWS, type Engine, FRAME, LAW, MODES, ORDER, ROW_CELLS, SHARE, STATE, STATUS } from './port.js'
 
 /** A law's cells as the functional model wants them. */
 interface Law {
@@ -39,7 +38,7 @@ interface Route {
   /** what an operator has ordered */
   order: number
   /** what other nodes share */
-  others: Share | undefined
+  others: Blend | undefined
 }
 
 const CALM = { latency: 0, error: 0, saturation: 0 } as PressureVector
@@ -304,39 +303,16 @@ export class TsEngine implements Engine {
     return -1
   }
 
-  listen(slot: number, voices: number, gamma: number): boolean {
+  share(slot: number): void {
     const route = this.#routes[slot]
-    if (!route) return false
-    const words: Voice[] = Array.from({ length: voices }, (_, i) => ({
-      scar: this.batch[i * 2]!,
-      requests: this.batch[i * 2 + 1]!,
-    }))
-    const { config } = this.#laws[route.law]!
-    route.others = calculateShare(words, route.state.scarTissue, gamma, config)
+    if (!route) return
+    const cell = (index: number): number => this.batch[index]!
+    route.others = { keep: cell(SHARE.KEEP), add: cell(SHARE.ADD), lone: cell(SHARE.LONE) }
     this.#resist(route)
-    return true
   }
 
-  silence(): void {
-    for (const route of this.#routes) if (route) route.others = undefined
-  }
-
-  inherit(slot: number, scar: number, ticks: number): boolean {
-    const route = this.#routes[slot]
-    if (!route || route.state.tickCount > 0) return false
-    const { config, weights } = this.#laws[route.law]!
-    const scarTissue = Math.min(Math.max(0, scar), 1e6) as Scar
-    const tickCount = Math.max(0, Math.min(ticks, config.bootstrapTicks - 1))
-    const { pressure, resistance } = route.state
-    const scarred = calculateResistance(pressure, 0 as Momentum, scarTissue, weights, config)
-    route.state = {
-      ...route.state,
-      scarTissue,
-      tickCount,
-      resistance: scarTissue > 0 ? scarred : resistance,
-    } as RouteState
+  demote(slot: number): void {
     this.#fresh?.delete(slot)
-    return true
   }
 
   /** R follows what others say, without a tick. */

@@ -25,9 +25,8 @@ interface Exports {
   order(slot: number, order: number): void
   dry_run(on: number): void
   next_used(): number
-  listen(slot: number, voices: number, gamma: number): number
-  silence(): void
-  inherit(slot: number, scar: number, ticks: number): number
+  share(slot: number): void
+  demote(slot: number): void
   scar(slot: number, ohms: number): void
 }
 
@@ -177,16 +176,12 @@ export class WasmEngine implements Engine {
     return this.#wasm.next_used()
   }
 
-  listen(slot: number, voices: number, gamma: number): boolean {
-    return this.#wasm.listen(slot, voices, gamma) !== 0
+  share(slot: number): void {
+    this.#wasm.share(slot)
   }
 
-  silence(): void {
-    this.#wasm.silence()
-  }
-
-  inherit(slot: number, scar: number, ticks: number): boolean {
-    return this.#wasm.inherit(slot, scar, ticks) !== 0
+  demote(slot: number): void {
+    this.#wasm.demote(slot)
   }
 
   scar(slot: number, ohms: number): void {

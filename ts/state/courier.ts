@@ -22,9 +22,9 @@ export interface RouteSource {
   inherit(routeId: string, scar: number, ticks: number): boolean
   /** Blends in what others say of a route; no voices: nobody speaks any more. */
   listen(routeId: string, voices: readonly { scar: number; requests: number }[], gamma: number): void
-  /** Nobody speaks any more, of any route. */
-  silence(): void
   readonly maxRoutes: number
+  /** Monotonic, as the instance has it. */
+  nowMs(): number
   /** λ, 1/s */
   decayRate(): number
 }
@@ -60,7 +60,7 @@ export class ProviderCourier implements Courier {
   beat(): void {
     this.#collect()
     this.#send()
-    this.#voices.speak(performance.now(), this.#source.decayRate(), (routeId, voices) => {
+    this.#voices.speak(this.#source.nowMs(), this.#source.decayRate(), (routeId, voices) => {
       this.#source.listen(routeId, voices, this.#gamma)
     })
   }
@@ -68,8 +68,7 @@ export class ProviderCourier implements Courier {
   async stop(): Promise<void> {
     for (const unsubscribe of this.#subscriptions.values()) quietly(unsubscribe)
     this.#subscriptions.clear()
-    this.#voices.clear()
-    this.#source.silence()
+    this.#voices.silence((routeId) => this.#source.listen(routeId, [], this.#gamma))
     this.#collect()
     await within(PATIENCE_MS, this.#sendAll())
     this.#judge()
@@ -146,7 +145,7 @@ export class ProviderCourier implements Courier {
     }
     await Promise.all(Array.from({ length: CONCURRENCY }, lane))
     // What was known before anybody spoke is blended in at once.
-    this.#voices.speak(performance.now(), this.#source.decayRate(), (routeId, voices) => {
+    this.#voices.speak(this.#source.nowMs(), this.#source.decayRate(), (routeId, voices) => {
       this.#source.listen(routeId, voices, this.#gamma)
     })
   }
@@ -167,7 +166,7 @@ export class ProviderCourier implements Courier {
   }
 
   #hear(routeId: string, vector: unknown, origin?: VectorOrigin): void {
-    if (isVector(vector)) this.#voices.hear(routeId, vector.scar, origin, performance.now())
+    if (isVector(vector)) this.#voices.hear(routeId, vector.scar, origin, this.#source.nowMs())
   }
 
   /** One call to the provider, whether it rejects or throws. */

@@ -12,7 +12,7 @@ const SOMEBODY = ''
 interface Word {
   readonly scar: number
   readonly requests: number
-  /** When it was so, on the clock of `performance.now()`. */
+  /** When it was so. */
   readonly saidMs: number
   readonly heardMs: number
 }
@@ -59,7 +59,9 @@ export class Voices {
     this.#words.delete(routeId)
   }
 
-  clear(): void {
+  /** Nobody speaks any more; tells of every route that somebody spoke of. */
+  silence(tell: (routeId: string) => void): void {
+    for (const routeId of this.#words.keys()) tell(routeId)
     this.#words.clear()
   }
 }

@@ -151,22 +151,16 @@ impl NativeEngine {
         self.hot.with(|handle, _, _| handle.next_used()).map_or(-1, i64::from)
     }
 
-    /// Takes over what others say of a route, as the batch has it.
+    /// Others share this in the route's physics: the head of the batch.
     #[napi]
-    pub fn listen(&self, slot: Slot, voices: u32, gamma: f64) -> bool {
-        self.hot.with_batch(|handle, batch| frame::listen(handle, batch, slot, voices, gamma))
+    pub fn share(&self, slot: Slot) {
+        self.hot.with_batch(|handle, batch| frame::share(handle, batch, slot));
     }
 
-    /// A route takes over what a store knew of it.
+    /// The route goes before all that were used.
     #[napi]
-    pub fn inherit(&self, slot: Slot, scar: f64, ticks: f64) -> bool {
-        self.hot.with(|handle, _, now| handle.inherit(slot, scar, ticks as u32, now.coarse_ms()))
-    }
-
-    /// Nobody else speaks any more, of any route.
-    #[napi]
-    pub fn silence(&self) {
-        self.hot.with(|handle, _, _| handle.silence());
+    pub fn demote(&self, slot: Slot) {
+        self.hot.with(|handle, _, _| handle.demote(slot));
     }
 
     /// Adds trauma.

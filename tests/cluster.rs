@@ -254,3 +254,25 @@ fn what_others_say_is_gone_with_the_route_and_with_the_cluster() {
     handle.share(99, share);
     assert_eq!(handle.told(99), None);
 }
+
+#[test]
+fn what_was_worked_out_by_hand_comes_out() {
+    let law = Law::default();
+    let numbers = |text: &str| text.split(',').map(|n| n.parse().unwrap()).collect::<Vec<f64>>();
+    let mut cases = 0;
+    for line in include_str!("../__test__/vectors/cluster.csv").lines().filter(|line| !line.starts_with('#')) {
+        let [local, gamma, voices, expected] = line.splitn(4, ',').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let voices: Vec<(f64, f64)> = voices
+            .split(' ')
+            .map(|voice| voice.split_once(':').unwrap())
+            .map(|(scar, requests)| (scar.parse().unwrap(), requests.parse().unwrap()))
+            .collect();
+        let share = chorus(&voices).share(local.parse().unwrap(), gamma.parse().unwrap(), &law);
+        let came_out = [share.keep, share.add, share.lone, share.belief.into(), share.witnesses.into()];
+        for (got, wanted) in came_out.iter().zip(numbers(expected)) {
+            assert!((got - wanted).abs() < 1e-7, "{line}: {share:?}");
+        }
+        cases += 1;
+    }
+    assert_eq!(cases, 9);
+}

@@ -118,7 +118,8 @@ test('a node’s newer word takes the place of its older one', async (t) => {
 test('words that are none are not heard', async (t) => {
   const world = await connected(t)
   const tell = world.provider.listeners.get('a')
-  for (const word of [null, undefined, 5, {}, { scar: Number.NaN }, { scar: 1, momentumScalar: 0, lastTick: 1 }]) tell(word)
+  for (const word of [null, undefined, 5, {}, { scar: Number.NaN }, { scar: 1, momentumScalar: 0, lastTick: 1 }])
+    tell(word)
   tell({
     get scar() {
       throw new Error('no')

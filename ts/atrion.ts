@@ -95,10 +95,8 @@ export class Atrion implements AsyncDisposable {
     this.#profiles = new RouteProfiles(this.#engine, this.#law)
     if (options.dryRun === true) this.#setDryRun(true)
     this.#notices = new Events(() => this.#logger ?? getLogger())
-    this.#routes = new RouteIndex(this.#engine, (routeId, slot) => {
-      this.#engine.setLaw(slot, this.#profiles.lawOf(routeId))
-      if (this.#orders.size > 0) this.#engine.order(slot, this.#orders.get(routeId) ?? ORDER.NONE)
-    })
+    const isShared = options.scope === 'process'
+    this.#routes = new RouteIndex(this.#engine, (routeId, slot) => this.#interned(routeId, slot), isShared)
     this.#states = new RouteStates(
       this.#engine,
       this.#routes,
@@ -409,6 +407,12 @@ export class Atrion implements AsyncDisposable {
         if (this.#notices.has('shed')) this.#notices.emit('shed', { routeId, voltage, resistance, mode, retryAfterMs })
       },
     })
+  }
+
+  /** A route is new here: what was said of it holds. */
+  #interned(routeId: string, slot: number): void {
+    this.#engine.setLaw(slot, this.#profiles.lawOf(routeId))
+    if (this.#orders.size > 0) this.#engine.order(slot, this.#orders.get(routeId) ?? ORDER.NONE)
   }
 
   #intern(routeId: string): number {

@@ -5,16 +5,21 @@ import type { Engine } from './engine/port.js'
 export class RouteIndex {
   readonly #engine: Engine
   readonly #onIntern: (routeId: string, slot: number) => void
+  readonly #isShared: boolean
   readonly #slots = new Map<string, number>()
   /** The name in each slot, so that a slot's new tenant evicts the old one here too. */
   readonly #names: (string | undefined)[] = []
   /** How many tenants each slot has lost. */
   readonly #losses: number[] = []
 
-  /** @param onIntern called with every route that this side had not heard of */
-  constructor(engine: Engine, onIntern: (routeId: string, slot: number) => void) {
+  /**
+   * @param onIntern called with every route that this side had not heard of
+   * @param isShared other threads evict too, and only the hot path hears of it
+   */
+  constructor(engine: Engine, onIntern: (routeId: string, slot: number) => void, isShared = false) {
     this.#engine = engine
     this.#onIntern = onIntern
+    this.#isShared = isShared
   }
 
   /** Routes whose slots are known. */
@@ -44,7 +49,7 @@ export class RouteIndex {
 
   /** Slot of a route that exists, or undefined; nothing is made. */
   find(routeId: string): number | undefined {
-    const slot = this.#slots.get(routeId) ?? this.#engine.find(routeId)
+    const slot = (this.#isShared ? undefined : this.#slots.get(routeId)) ?? this.#engine.find(routeId)
     return slot < 0 ? undefined : slot
   }
 

@@ -44,10 +44,8 @@ export class ConnectionError extends AtrionError {
   readonly providerName: string
 
   constructor(providerName = 'Provider', options: AtrionErrorOptions = {}) {
-    super(`${providerName} is not connected: await connect() first${because(options.cause)}`, {
-      ...options,
-      code: 'ATRION_CONNECTION',
-    })
+    const what = options.cause === undefined ? 'is not connected: await connect() first' : 'could not connect'
+    super(`${providerName} ${what}${because(options.cause)}`, { ...options, code: 'ATRION_CONNECTION' })
     this.providerName = providerName
   }
 }

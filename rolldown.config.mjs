@@ -22,6 +22,7 @@ const node = {
     index: 'ts/index.ts',
     core: 'ts/core/index.ts',
     simulation: 'ts/simulation/index.ts',
+    testing: 'ts/testing/index.ts',
     wasm: 'ts/wasm.ts',
     ...Object.fromEntries(adapters.map((name) => [name, `ts/adapters/${name}.ts`])),
   },
@@ -43,6 +44,7 @@ const runtime = (loader) => ({
   name: 'runtime',
   resolveId(id) {
     if (id.endsWith('/engines.js')) return pathOf('ts/engine/engines-web.ts')
+    if (id.endsWith('/state/node.js')) return pathOf('ts/state/node-web.ts')
     if (id.endsWith('/wasm-node.js')) return pathOf(`ts/engine/wasm-${loader}.ts`)
     if (id === 'atrion.wasm?base64') return `\0${id}`
     if (id.startsWith('atrion.wasm')) return { id: `../${id}`, external: 'relative' }
@@ -84,6 +86,7 @@ export default [
   node,
   web({ core: 'ts/core/index.ts' }),
   web({ simulation: 'ts/simulation/index.ts' }),
+  web({ testing: 'ts/testing/index.ts' }),
   ...PORTABLE.map(portable),
   ...runtimes,
 ]

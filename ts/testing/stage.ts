@@ -1,0 +1,70 @@
+/** What a test of the suite works with: its providers, its route names, and how both are cleared away. */
+
+import type { StateProvider } from '../state/provider.js'
+import type { ProviderUnderTest } from './conformance.js'
+
+/** One promise, and what it needs beyond a provider. */
+export interface Clause {
+  readonly needs?: 'durable'
+  readonly run: (stage: Stage) => Promise<void>
+}
+
+/** Routes deleted at the same time. */
+const AT_ONCE = 100
+
+let stages = 0
+
+export class Stage {
+  readonly routes: number
+  readonly timeoutMs: number
+  readonly #make: ProviderUnderTest
+  readonly #providers: StateProvider[] = []
+  readonly #names = new Set<string>()
+  /** Other tests, processes and earlier runs may use the same store. */
+  readonly #mark = `${(stages++).toString(36)}-${Math.random().toString(36).slice(2, 10)}`
+
+  constructor(make: ProviderUnderTest, routes: number, timeoutMs: number) {
+    this.#make = make
+    this.routes = routes
+    this.timeoutMs = timeoutMs
+  }
+
+  /** A provider that is not connected. */
+  async idle(): Promise<StateProvider> {
+    const provider = await this.#make()
+    this.#providers.push(provider)
+    return provider
+  }
+
+  /** A provider that is connected. */
+  async connected(): Promise<StateProvider> {
+    const provider = await this.idle()
+    await provider.connect()
+    return provider
+  }
+
+  /** A route's name that nobody else uses; the same for the same label. */
+  name(label = 'route'): string {
+    return this.own(`atrion-test ${this.#mark} ${label}`)
+  }
+
+  /** Deletes this route in the end. */
+  own(routeId: string): string {
+    this.#names.add(routeId)
+    return routeId
+  }
+
+  async clear(): Promise<void> {
+    const [provider, ...others] = this.#providers
+    if (provider === undefined) return
+    try {
+      await provider.connect()
+      const names = [...this.#names]
+      for (let from = 0; from < names.length; from += AT_ONCE) {
+        await Promise.all(names.slice(from, from + AT_ONCE).map((routeId) => provider.deleteVector(routeId)))
+      }
+    } finally {
+      await Promise.all([provider, ...others].map((each) => each.disconnect()))
+    }
+  }
+}

@@ -1,6 +1,14 @@
 // The count that `npm test` ends with: what the runners reported, and nothing else.
 import test from 'ava'
-import { CargoCounter, sumOf, TapCounter, tableOf, verdictOf, verdictOfCheck } from '../scripts/lib/tally.mjs'
+import {
+  CargoCounter,
+  SumCounter,
+  sumOf,
+  TapCounter,
+  tableOf,
+  verdictOf,
+  verdictOfCheck,
+} from '../scripts/lib/tally.mjs'
 
 const reading = (counter, text) => {
   for (const line of text.split('\n')) counter.take(line)
@@ -79,4 +87,11 @@ test('sums and rows', (t) => {
   t.regex(rows[0], /^ ok {3}lint {4}1 passed {4}0 failed$|^ ok +lint +1 passed +0 failed$/)
   t.regex(rows[1], /^FAIL +types +0 passed +1 failed +\(see above\)$/)
   t.regex(rows[2], /^FAIL +ava +7 passed +1 failed +\(3 skipped\)$/)
+})
+
+test('a script that counts for itself is believed, and one that does not come to its count is not', (t) => {
+  const counter = reading(new SumCounter(), ' ok   deno  1 passed    0 failed\n\n9 passed, 1 failed')
+  t.like(verdictOf('edge', counter, 1), { passed: 9, failed: 1 })
+  t.like(verdictOf('edge', new SumCounter(), 0), { failed: 1, note: 'ran nothing' })
+  t.like(verdictOf('edge', reading(new SumCounter(), 'Error: no network'), 1), { passed: 0, failed: 1 })
 })

@@ -10,7 +10,8 @@
  */
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { chromiumPath, runtimesOf } from './lib/edge.mjs'
+import { runtimesOf } from './lib/edge.mjs'
+import { provideChromium } from './lib/packages.mjs'
 import { npm, ROOT, run } from './lib/process.mjs'
 import { say } from './lib/progress.mjs'
 import { tableOf, verdictOfCheck } from './lib/tally.mjs'
@@ -19,17 +20,6 @@ const COLD_START_MS = 5
 const PAGE_DECISION_MS = 200
 const SOURCE = join(ROOT, '__test__', 'edge')
 const FOLDER = join(ROOT, '.cache', 'edge')
-
-/** Debian's Chromium, where Debian is and nothing else has been found. */
-const installChromium = async () => {
-  try {
-    chromiumPath()
-  } catch {
-    say('Installing Chromium (apt-get).')
-    const code = (await run('apt-get', ['update'], { quiet: true })).code
-    if (code === 0) await run('apt-get', ['install', '-y', '--no-install-recommends', 'chromium'], { quiet: true })
-  }
-}
 
 /** Puts the checks, the tools and the packed package into the folder. */
 const prepare = async () => {
@@ -48,7 +38,7 @@ const prepare = async () => {
   if (!Object.entries(dependencies).every(isThere)) {
     say('Installing the runtimes and bundlers (a minute or two the first time).')
     const { code } = await npm(['install', '--prefix', FOLDER, ...quiet])
-    if (code !== 0) throw new Error('the runtimes could not be installed')
+    if (code !== 0) throw new Error('npm could not install its runtimes and bundlers (__test__/edge/package.json)')
   }
   const packed = await npm(['pack', '--ignore-scripts', '--pack-destination', FOLDER], { quiet: true })
   if (packed.code !== 0) throw new Error(`npm pack failed: ${packed.output}`)
@@ -112,8 +102,13 @@ if (!existsSync(join(ROOT, 'dist', 'web', 'inline.mjs'))) {
   console.error('dist/web is missing: npm run build')
   process.exit(1)
 }
-if ('chromium'.startsWith(wanted) || wanted.startsWith('chromium')) await installChromium()
-await prepare()
+if ('chromium'.startsWith(wanted) || wanted.startsWith('chromium')) await provideChromium()
+try {
+  await prepare()
+} catch (error) {
+  console.error(`\nThe edge suite could not be prepared: ${error.message}.\n\n0 passed, 1 failed`)
+  process.exit(1)
+}
 
 const verdicts = []
 for (const [name, runtime] of Object.entries(runtimesOf(FOLDER))) {

@@ -1,25 +1,32 @@
 /**
  * Everything that has to hold, in one command: build, lints, cargo's tests, the ava suite on each engine, the type
- * tests. A failure does not stop what comes after it. The last line is `N passed, N failed`, summed over what the runners
+ * tests, the packed package in the runtimes that are not Node. A failure does not stop what comes after it. The last line is `N passed, N failed`, summed over what the runners
  * reported, with each lint and each type test as one; the exit code is 0 only when nothing failed.
  */
 import { parseArgs } from 'node:util'
+import { provideRedis, provideValkey } from './lib/packages.mjs'
 import { node, ROOT } from './lib/process.mjs'
 import { say } from './lib/progress.mjs'
-import { avaSuite, cargoSuite, ENGINES, typeSuite } from './lib/suites.mjs'
+import { avaSuite, cargoSuite, ENGINES, edgeSuite, typeSuite } from './lib/suites.mjs'
 import { sumOf, tableOf, verdictOfCheck } from './lib/tally.mjs'
 import { installPackages } from './lib/toolchain.mjs'
 
 const USAGE = `Usage: npm test -- [options]
 
   --engine <name>   run the ava suite on this engine only: ${ENGINES.join(', ')} (default: all)
+  --skip-edge       leave out workerd, edge-runtime, Deno, Bun and Chromium
   --skip-lint       leave out rustfmt, clippy, biome and tsc
   --help            this text`
 
 const options = () => {
   try {
     const { values } = parseArgs({
-      options: { engine: { type: 'string' }, 'skip-lint': { type: 'boolean' }, help: { type: 'boolean' } },
+      options: {
+        engine: { type: 'string' },
+        'skip-edge': { type: 'boolean' },
+        'skip-lint': { type: 'boolean' },
+        help: { type: 'boolean' },
+      },
     })
     if (values.engine !== undefined && !ENGINES.includes(values.engine)) {
       throw new Error(`Unknown engine '${values.engine}': ${ENGINES.join(' or ')}.`)
@@ -31,7 +38,20 @@ const options = () => {
   }
 }
 
-const { engine, help, 'skip-lint': skipLint } = options()
+/** The servers that shared state is tested against: being there is no test, being away is a failure. */
+const servers = async () => {
+  if (process.platform === 'win32') {
+    say('Redis does not run on Windows: what needs a server is tested on Linux and macOS only.')
+    return []
+  }
+  if (!(await provideValkey())) say('There is no Valkey to be had here: shared state is tested against Redis only.')
+  const problem = await provideRedis()
+  if (problem === undefined) return []
+  console.error(`\n${problem}\n`)
+  return [verdictOfCheck('redis-server', 1, 'see above')]
+}
+
+const { engine, help, 'skip-edge': skipEdge, 'skip-lint': skipLint } = options()
 if (help) {
   console.log(USAGE)
   process.exit(0)
@@ -51,9 +71,11 @@ if (installed) {
     const { lint } = await import('./lint.mjs')
     verdicts.push(...(await lint()))
   }
+  verdicts.push(...(await servers()))
   verdicts.push(await cargoSuite())
   for (const name of engine ? [engine] : ENGINES) verdicts.push(await avaSuite(name))
   verdicts.push(...(await typeSuite()))
+  if (!skipEdge) verdicts.push(await edgeSuite())
 }
 
 const { passed, failed } = sumOf(verdicts)

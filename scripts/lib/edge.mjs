@@ -6,12 +6,12 @@ import { createRequire } from 'node:module'
 import { extname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { buildDemo, serveDemo } from '../demo-browser.mjs'
+import { chromiumPath } from './packages.mjs'
 import { ROOT } from './process.mjs'
 
 /** What a strict page allows: no eval, and wasm. */
 const POLICY = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'"
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.mjs': 'text/javascript', '.wasm': 'application/wasm' }
-const CHROMIUM_PATHS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
 const CHROMIUM_ARGS = [
   '--headless',
   '--no-sandbox',
@@ -260,11 +260,4 @@ export const runtimesOf = (folder) => {
     'chromium, webpack, streamed': tab('webpack', 'streamed.mjs'),
     'chromium, demo': demo,
   }
-}
-
-/** Where Chromium is. Throws, saying how to get it, where it is not. */
-export const chromiumPath = () => {
-  const path = [process.env.CHROMIUM, ...CHROMIUM_PATHS].find((candidate) => candidate && existsSync(candidate))
-  if (path) return path
-  throw new Error('There is no Chromium: apt-get install chromium, or name one in the variable CHROMIUM.')
 }

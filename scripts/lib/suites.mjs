@@ -3,7 +3,7 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync
 import { join } from 'node:path'
 import { entryOf, node, ROOT, run } from './process.mjs'
 import { say, sometimes } from './progress.mjs'
-import { CargoCounter, TapCounter, verdictOf, verdictOfCheck } from './tally.mjs'
+import { CargoCounter, SumCounter, TapCounter, verdictOf, verdictOfCheck } from './tally.mjs'
 import { rustProblem } from './toolchain.mjs'
 
 /** Engines that the ava suite runs on. */
@@ -48,6 +48,17 @@ export const avaSuite = async (
   const env = { ATRION_ENGINE: engine, FORCE_COLOR: '0' }
   const { code } = await node(entryOf('ava', 'ava'), ['--tap', ...args], { nodePath, env, onLine })
   return verdictOf(name, counter, code)
+}
+
+/** The packed package in the runtimes that are not Node. */
+export const edgeSuite = async () => {
+  say('The edge: workerd, edge-runtime, Deno, Bun, Chromium.')
+  const counter = new SumCounter()
+  const onLine = (line) => {
+    if (!counter.take(line)) console.log(line)
+  }
+  const { code } = await node(join(ROOT, 'scripts', 'test-edge.mjs'), [], { onLine })
+  return verdictOf('edge', counter, code)
 }
 
 const TYPES = join(ROOT, '__test__', 'types')

@@ -5,6 +5,7 @@
  */
 
 const CARGO_RESULT = /^test result: \S+ (\d+) passed; (\d+) failed; (\d+) ignored/
+const SUM = /^(\d+) passed, (\d+) failed$/
 const TAP_RESULT = /^(not )?ok\b(?:\s+\d+)?(.*)$/
 const TAP_DIRECTIVE = /#\s*(SKIP|TODO)\b/i
 const TAP_PLAN = /^1\.\.(\d+)/
@@ -52,6 +53,24 @@ export class CargoCounter {
       this.skipped += Number(result[3])
     }
     return /^test .* \.\.\. FAILED$/.test(line)
+  }
+}
+
+/** Reads the last line of a script that counts for itself: `N passed, N failed`. */
+export class SumCounter {
+  passed = 0
+  failed = 0
+  skipped = 0
+  truncated = true
+
+  /** Takes a line; true when it is the one that counts. */
+  take(line) {
+    const result = SUM.exec(line)
+    if (!result) return false
+    this.passed = Number(result[1])
+    this.failed = Number(result[2])
+    this.truncated = false
+    return true
   }
 }
 

@@ -126,6 +126,9 @@ const withoutRelocations = (bytes) => {
   return Buffer.concat(kept)
 }
 
+/** Exports that only a linker asks for; they would keep two globals alive. */
+const LINKERS_EXPORTS = ['__heap_base', '__data_end']
+
 /** The module, panics emptied, optimised. */
 const optimise = (bytes, { shrinkLevel, keepNames }) => {
   const module = binaryen.readBinary(withoutRelocations(bytes))
@@ -138,10 +141,12 @@ const optimise = (bytes, { shrinkLevel, keepNames }) => {
   binaryen.setDebugInfo(keepNames)
   binaryen.setOptimizeLevel(3)
   binaryen.setShrinkLevel(shrinkLevel)
+  // The stack lies lowest, and its deep end is never reached: an address with an offset doesn't wrap around.
+  binaryen.setLowMemoryUnused(true)
   if (!keepNames) module.runPasses(['strip-debug'])
-  // The second round inlines and folds what the first has made small enough.
-  module.optimize()
-  module.optimize()
+  for (const name of LINKERS_EXPORTS) module.removeExport(name)
+  // Each round inlines and folds what the one before has made small enough; a fourth finds nothing.
+  for (let round = 0; round < 3; round++) module.optimize()
   module.runPasses(['strip-producers', 'strip-target-features'])
   return module
 }
@@ -162,10 +167,11 @@ const clearData = (bytes, code) => {
 /**
  * What is shipped of what was linked.
  *
- * @param shrinkLevel how much speed goes for size, 0 to 2
+ * @param shrinkLevel how much speed goes for size, 0 to 2: at 1, the module is 250 bytes smaller, gzipped, and an acquire
+ *   and release 7 ns slower
  * @param keepNames keep the functions' names, for looking at what is in there
  */
-export const shrink = (bytes, { shrinkLevel = 1, keepNames = false } = {}) => {
+export const shrink = (bytes, { shrinkLevel = 0, keepNames = false } = {}) => {
   const first = optimise(bytes, { shrinkLevel, keepNames })
   const code = first.emitText()
   first.dispose()

@@ -9,6 +9,7 @@
 mod sse2;
 
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+#[allow(unsafe_code, reason = "volatile writes are unsafe")]
 mod simd128;
 
 /// What the kernels run on here.

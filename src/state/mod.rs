@@ -7,9 +7,11 @@
 //! | `wire` | how it travels |
 //! | `words` | what the others say, bounded, and what it comes to |
 //! | `exchange` | where the thread that decides and the thread that talks meet |
+//! | `redis` | the thread that talks, over Redis |
 
 pub mod exchange;
 mod key;
+pub mod redis;
 pub mod wire;
 mod word;
 pub mod words;

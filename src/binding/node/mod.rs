@@ -4,4 +4,5 @@ mod engine;
 #[allow(unsafe_code, reason = "N-API hands out raw pointers; what soundness rests on is stated at each use")]
 mod hot;
 mod process;
+pub mod redis;
 mod socket;

@@ -1,0 +1,328 @@
+//! The link to other nodes over Redis, as JavaScript holds it: options in, promises and events out.
+//!
+//! Promises are settled from the link's thread. One that is pending keeps the process alive, as any work under way
+//! does; the link itself and its events never do.
+
+use std::sync::Arc;
+
+use napi::{
+    Env, JsString, Result, Status,
+    bindgen_prelude::{Buffer, FnArgs, Function, Object, Utf16String},
+    threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode},
+};
+use napi_derive::napi;
+
+use crate::{
+    engine::Name,
+    state::redis as link,
+    state::redis::{Endpoint, Event, LinkError, LinkOptions, Record, Reply, RouteName, State, Tls, Topology},
+};
+
+/// TLS of a link.
+#[napi(object)]
+pub struct RedisTlsOptions {
+    /// Whom to trust instead of the system's roots, PEM.
+    pub ca: Option<Buffer>,
+    /// One's own certificate, PEM.
+    pub cert: Option<Buffer>,
+    /// Its key, PEM.
+    pub key: Option<Buffer>,
+    /// The name that the server's certificate has to be for, if not the host's.
+    pub server_name: Option<String>,
+    /// Take any certificate.
+    pub accept_any: bool,
+}
+
+/// What a link has to know. All of it is validated in `ts/state/redis.ts`.
+#[napi(object)]
+pub struct RedisLinkOptions {
+    /// Hosts, each with the port at the same place of `ports`.
+    pub hosts: Vec<String>,
+    /// Ports.
+    pub ports: Vec<u32>,
+    /// A Unix socket instead.
+    pub path: Option<String>,
+    /// Are the hosts seeds of a cluster?
+    pub is_cluster: bool,
+    /// The group of the master that the hosts, then sentinels, know.
+    pub sentinel_master: Option<String>,
+    /// Who one is to the sentinels.
+    pub sentinel_username: Option<String>,
+    /// The password for the sentinels.
+    pub sentinel_password: Option<String>,
+    /// Who one is.
+    pub username: Option<String>,
+    /// The password.
+    pub password: Option<String>,
+    /// Number of the database.
+    pub db: u32,
+    /// TLS, where it is wanted.
+    pub tls: Option<RedisTlsOptions>,
+    /// What every key starts with.
+    pub key_prefix: String,
+    /// The channel for pub/sub.
+    pub channel: String,
+    /// ms
+    pub interval_ms: u32,
+    /// ms
+    pub connect_timeout_ms: u32,
+    /// ms
+    pub expire_ms: f64,
+    /// Most routes kept and loaded.
+    pub max_routes: u32,
+    /// Whether `connect()` fails when the first attempt does.
+    pub required: bool,
+}
+
+impl RedisLinkOptions {
+    fn into_options(self) -> LinkOptions {
+        let tcp = self.hosts.into_iter().zip(self.ports).map(|(host, port)| Endpoint::Tcp(host, port as u16));
+        let topology = match self.sentinel_master {
+            Some(master) => {
+                Topology::Sentinel { master, username: self.sentinel_username, password: self.sentinel_password }
+            }
+            None if self.is_cluster => Topology::Cluster,
+            None => Topology::Single,
+        };
+        LinkOptions {
+            endpoints: self.path.map_or_else(|| tcp.collect(), |path| vec![Endpoint::Unix(path)]),
+            topology,
+            username: self.username,
+            password: self.password,
+            db: self.db.into(),
+            tls: self.tls.map(|tls| Tls {
+                ca: tls.ca.map(Into::into),
+                cert: tls.cert.map(Into::into),
+                key: tls.key.map(Into::into),
+                server_name: tls.server_name,
+                accept_any: tls.accept_any,
+            }),
+            key_prefix: self.key_prefix,
+            channel: self.channel,
+            interval_ms: self.interval_ms.into(),
+            connect_timeout_ms: self.connect_timeout_ms.into(),
+            expire_ms: self.expire_ms as u64,
+            max_routes: self.max_routes as usize,
+            required: self.required,
+            ..LinkOptions::default()
+        }
+    }
+}
+
+/// Counters since the link was made, but for those that say now or last.
+#[napi(object)]
+pub struct RedisLinkStats {
+    /// 'closed', 'connecting', 'healthy' or 'degraded', now.
+    pub state: String,
+    /// Messages published.
+    pub sent_messages: f64,
+    /// Their bytes.
+    pub sent_bytes: f64,
+    /// Routes in them.
+    pub sent_routes: f64,
+    /// Routes written to the store.
+    pub stored_routes: f64,
+    /// Bytes of their names and values.
+    pub stored_bytes: f64,
+    /// Messages of others.
+    pub received_messages: f64,
+    /// Their bytes.
+    pub received_bytes: f64,
+    /// Routes in them.
+    pub received_routes: f64,
+    /// Messages dropped because they were malformed.
+    pub dropped_malformed: f64,
+    /// Messages dropped because they were longer than 4 MiB, or came faster than they could be heard.
+    pub dropped_oversized: f64,
+    /// Messages dropped because a later version wrote them.
+    pub dropped_future: f64,
+    /// Stored values skipped because no node writes such.
+    pub dropped_records: f64,
+    /// Routes that gave way to others, because tables are bounded.
+    pub dropped_routes: f64,
+    /// Routes loaded from the store, last time.
+    pub loaded_routes: f64,
+    /// Times that a connection was made again.
+    pub reconnects: f64,
+    /// Other nodes heard from within three seconds, now.
+    pub nodes: f64,
+    /// Routes of which something still has to be written, now.
+    pub pending_routes: f64,
+}
+
+type Listener = ThreadsafeFunction<
+    FnArgs<(String, Utf16String, Vec<f64>)>,
+    (),
+    FnArgs<(String, Utf16String, Vec<f64>)>,
+    Status,
+    false,
+    true,
+>;
+
+/// A link to other nodes over Redis.
+#[napi]
+pub struct RedisLink {
+    link: link::RedisLink,
+}
+
+impl RedisLink {
+    /// The link itself, for whoever decides on this thread.
+    #[must_use]
+    pub fn link(&self) -> &link::RedisLink {
+        &self.link
+    }
+}
+
+#[napi]
+impl RedisLink {
+    /// A link that is not connected yet.
+    #[napi(constructor)]
+    #[must_use]
+    pub fn new(options: RedisLinkOptions) -> Self {
+        Self { link: link::RedisLink::new(options.into_options()) }
+    }
+
+    /// Connects, subscribes and loads.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn connect<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        promise(env, |()| (), |reply| self.link.connect(reply))
+    }
+
+    /// Sends and stores what has not been, and ends the link's thread.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn disconnect<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        promise(env, |()| (), |reply| self.link.disconnect(reply))
+    }
+
+    /// Scar, momentum, ticks and resistance of a route, or null.
+    #[napi(ts_return_type = "Promise<number[] | null>")]
+    pub fn get_vector<'env>(&self, env: &'env Env, route_id: JsString) -> Result<Object<'env>> {
+        let name = name_of(route_id)?;
+        promise(env, |record: Option<Record>| record.map(|record| cells(&record)), |reply| self.link.get(name, reply))
+    }
+
+    /// Writes a route and tells the others.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn update_vector<'env>(
+        &self,
+        env: &'env Env,
+        route_id: JsString,
+        scar: f64,
+        momentum: f64,
+        ticks: f64,
+        resistance: f64,
+    ) -> Result<Object<'env>> {
+        let record = Record { scar, resistance, momentum, ticks, ..Record::default() };
+        let name = name_of(route_id)?;
+        promise(env, |()| (), |reply| self.link.update(name, record, reply))
+    }
+
+    /// Removes a route, whoever wrote it.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn delete_vector<'env>(&self, env: &'env Env, route_id: JsString) -> Result<Object<'env>> {
+        let name = name_of(route_id)?;
+        promise(env, |()| (), |reply| self.link.delete(name, reply))
+    }
+
+    /// The names of all routes.
+    #[napi(ts_return_type = "Promise<string[]>")]
+    pub fn list_routes<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let names = |names: Vec<RouteName>| -> Vec<Utf16String> {
+            // Whoever wrote them may not have been Atrion.
+            let names = names.into_iter().filter_map(Name::from_shared);
+            names.map(|name| Utf16String::from(name.to_utf16())).collect()
+        };
+        promise(env, names, |reply| self.link.list(reply))
+    }
+
+    /// Events 'changed' of this route when another node says something of it, or no longer.
+    #[napi]
+    pub fn watch(&self, route_id: JsString, on: bool) -> Result<()> {
+        self.link.watch(name_of(route_id)?, on);
+        Ok(())
+    }
+
+    /// Calls back with what happens: 'degraded' and why, 'restored', 'changed', the route and its cells as those of
+    /// `getVector`. It replaces the callback before.
+    #[napi(ts_args_type = "callback: (kind: string, detail: string, cells: number[]) => void")]
+    #[allow(clippy::needless_pass_by_value, reason = "the macro hands over what it made from the argument")]
+    pub fn on_event(&self, callback: Function<'_, FnArgs<(String, Utf16String, Vec<f64>)>, ()>) -> Result<()> {
+        let callback: Arc<Listener> = Arc::new(
+            callback
+                .build_threadsafe_function::<FnArgs<(String, Utf16String, Vec<f64>)>>()
+                .callee_handled::<false>()
+                .weak::<true>()
+                .build()?,
+        );
+        self.link.listen(Box::new(move |event| {
+            let told = match event {
+                Event::Degraded(reason) => ("degraded".into(), Utf16String::from(reason), Vec::new()),
+                Event::Restored => ("restored".into(), Utf16String::from(String::new()), Vec::new()),
+                Event::Changed(name, record) => match Name::from_shared(name) {
+                    Some(name) => ("changed".into(), Utf16String::from(name.to_utf16()), cells(&record)),
+                    None => return,
+                },
+            };
+            // Nobody listens any more when the thread of JavaScript is ending.
+            let _ = callback.call(told.into(), ThreadsafeFunctionCallMode::NonBlocking);
+        }));
+        Ok(())
+    }
+
+    /// What went over it.
+    #[napi]
+    #[must_use]
+    pub fn stats(&self) -> RedisLinkStats {
+        let stats = self.link.stats();
+        let state = match self.link.state() {
+            State::Closed => "closed",
+            State::Connecting => "connecting",
+            State::Healthy => "healthy",
+            State::Degraded => "degraded",
+        };
+        RedisLinkStats {
+            state: state.into(),
+            sent_messages: stats.sent_messages as f64,
+            sent_bytes: stats.sent_bytes as f64,
+            sent_routes: stats.sent_words as f64,
+            stored_routes: stats.stored_routes as f64,
+            stored_bytes: stats.stored_bytes as f64,
+            received_messages: stats.received_messages as f64,
+            received_bytes: stats.received_bytes as f64,
+            received_routes: stats.received_words as f64,
+            dropped_malformed: stats.dropped_malformed as f64,
+            dropped_oversized: stats.dropped_oversized as f64,
+            dropped_future: stats.dropped_future as f64,
+            dropped_records: stats.dropped_records as f64,
+            dropped_routes: stats.dropped_words as f64,
+            loaded_routes: stats.loaded_routes as f64,
+            reconnects: stats.reconnects as f64,
+            nodes: stats.nodes as f64,
+            pending_routes: stats.pending_routes as f64,
+        }
+    }
+}
+
+fn name_of(route_id: JsString) -> Result<RouteName> {
+    // N-API ends a string with a NUL of its own, and counts it.
+    let units = route_id.into_utf16()?;
+    Ok(Name::from_utf16(units.split_last().map_or(&[], |(_, name)| name)).shared())
+}
+
+fn cells(record: &Record) -> Vec<f64> {
+    vec![record.scar, record.momentum, record.ticks, record.resistance]
+}
+
+/// A promise of what `call` is answered, as `translate` puts it for JavaScript.
+fn promise<T, D>(env: &Env, translate: fn(T) -> D, call: impl FnOnce(Reply<T>)) -> Result<Object<'_>>
+where
+    T: Send + 'static,
+    D: napi::bindgen_prelude::ToNapiValue + 'static,
+{
+    let (deferred, promise) = env.create_deferred::<D, Box<dyn FnOnce(Env) -> Result<D>>>()?;
+    call(Reply::new(move |answer: std::result::Result<T, LinkError>| match answer {
+        Ok(value) => deferred.resolve(Box::new(move |_| Ok(translate(value)))),
+        Err(error) => deferred.reject(napi::Error::from_reason(error.message)),
+    }));
+    Ok(promise)
+}

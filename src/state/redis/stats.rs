@@ -1,0 +1,65 @@
+//! What went over the link, counted where it happens and read from any thread.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        /// Counters since the link was made.
+        #[derive(Debug, Default)]
+        pub struct Counters { $($(#[$doc])* pub $name: AtomicU64,)* }
+
+        /// The counters at one moment.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+        pub struct Stats { $($(#[$doc])* pub $name: u64,)* }
+
+        impl Counters {
+            /// The counters now.
+            #[must_use]
+            pub fn read(&self) -> Stats {
+                Stats { $($name: self.$name.load(Relaxed),)* }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Messages published.
+    sent_messages,
+    /// Their bytes.
+    sent_bytes,
+    /// Words in them.
+    sent_words,
+    /// Routes written to the store.
+    stored_routes,
+    /// Bytes of their names and values.
+    stored_bytes,
+    /// Messages of others.
+    received_messages,
+    /// Their bytes.
+    received_bytes,
+    /// Words in them.
+    received_words,
+    /// Messages dropped because they were malformed.
+    dropped_malformed,
+    /// Messages dropped because they were too long, or came faster than they could be heard.
+    dropped_oversized,
+    /// Messages dropped because a later version wrote them.
+    dropped_future,
+    /// Stored values skipped because no node writes such.
+    dropped_records,
+    /// Words and routes that gave way to others, because tables are bounded.
+    dropped_words,
+    /// Routes loaded from the store, last time.
+    loaded_routes,
+    /// Times that a connection had to be made again.
+    reconnects,
+    /// Other nodes heard from lately.
+    nodes,
+    /// Routes of which something still has to be written.
+    pending_routes,
+}
+
+/// Adds to a counter.
+pub fn count(counter: &AtomicU64, by: usize) {
+    counter.fetch_add(by as u64, Relaxed);
+}

@@ -39,8 +39,8 @@ closed('a request runs under a permit of the route that it names', async (t) => 
   const response = await handler(request(), { greeting: 'hello' })
   t.is(await response.text(), 'hello')
   t.deepEqual(inFlight, [1])
-  const { admitted, failures, inFlight: left } = atrion.stats('GET /users/:id')
-  t.deepEqual({ admitted, failures, left }, { admitted: 1, failures: 0, left: 0 })
+  const { admitted, failures } = atrion.stats('GET /users/:id')
+  t.deepEqual({ admitted, failures }, { admitted: 1, failures: 0 })
 })
 
 closed('without a route all requests of a method share one, whatever their URLs and methods are', async (t) => {
@@ -87,6 +87,101 @@ closed('5xx and what is thrown are failures, 4xx is not, and who gave up is not 
   await t.throwsAsync(broken(request({ signal: controller.signal })))
   const { failures, inFlight } = atrion.stats('r')
   t.deepEqual({ failures, inFlight }, { failures: 2, inFlight: 0 })
+})
+
+/** A handler whose body is this source, and what its route's closed loop says. */
+const streaming = (source, init) => {
+  const { atrion } = world()
+  const handler = withAtrion(() => new Response(new ReadableStream(source), init), { atrion, route: 'r' })
+  const tally = () => {
+    const { admitted, failures, inFlight } = atrion.stats('r')
+    return { admitted, failures, inFlight }
+  }
+  return { handler, tally }
+}
+/** Resolves once the tally is as wanted: how a body ended is told in a microtask of its own. */
+const settled = async (t, tally, wanted) => {
+  for (let turn = 0; turn < 100 && tally().inFlight !== wanted.inFlight; turn++) {
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  t.deepEqual(tally(), wanted)
+}
+
+closed('a permit is held until the body has been read, and the response is what it was', async (t) => {
+  const chunks = ['one ', 'two ', 'three']
+  const headers = new Headers({ 'x-kind': 'streamed' })
+  for (const cookie of ['a=1', 'b=2']) headers.append('set-cookie', cookie)
+  const source = {
+    pull(controller) {
+      const chunk = chunks.shift()
+      if (chunk === undefined) controller.close()
+      else controller.enqueue(new TextEncoder().encode(chunk))
+    },
+  }
+  const { handler, tally } = streaming(source, { status: 206, statusText: 'Some', headers })
+  const response = await handler(request())
+  t.is(response.status, 206)
+  t.is(response.statusText, 'Some')
+  t.is(response.headers.get('x-kind'), 'streamed')
+  t.deepEqual(response.headers.getSetCookie(), ['a=1', 'b=2'])
+  t.deepEqual(tally(), { admitted: 1, failures: 0, inFlight: 1 })
+  const copy = response.clone()
+  t.is(await response.text(), 'one two three')
+  t.is(await copy.text(), 'one two three')
+  await settled(t, tally, { admitted: 1, failures: 0, inFlight: 0 })
+})
+
+closed('a body is not read ahead of its reader', async (t) => {
+  let pulls = 0
+  const source = { pull: (controller) => controller.enqueue(new Uint8Array([++pulls])) }
+  const { handler, tally } = streaming(source)
+  const reader = (await handler(request())).body.getReader()
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+  t.true(pulls <= 3, `${pulls} chunks were fetched for nobody`)
+  await reader.cancel()
+  await settled(t, tally, { admitted: 1, failures: 0, inFlight: 0 })
+})
+
+closed('a body that nobody wants is cancelled at its source, and says nothing of the route', async (t) => {
+  const reasons = []
+  const source = {
+    pull: (controller) => controller.enqueue(new Uint8Array(1)),
+    cancel: (reason) => void reasons.push(reason),
+  }
+  const { handler, tally } = streaming(source, { status: 500 })
+  const reader = (await handler(request())).body.getReader()
+  await reader.read()
+  await reader.cancel('gone')
+  await settled(t, tally, { admitted: 1, failures: 0, inFlight: 0 })
+  t.is(reasons.length, 1)
+})
+
+closed('a body that breaks off is a failure, and its reader hears why', async (t) => {
+  let pulls = 0
+  const source = {
+    pull(controller) {
+      if (pulls++ === 0) controller.enqueue(new Uint8Array(1))
+      else controller.error(new RangeError('broken off'))
+    },
+  }
+  const { handler, tally } = streaming(source)
+  const response = await handler(request())
+  await t.throwsAsync(response.arrayBuffer(), { message: /broken off/ })
+  await settled(t, tally, { admitted: 1, failures: 1, inFlight: 0 })
+})
+
+closed('without a body to wait for the permit comes back at once, and the response is the handler’s own', async (t) => {
+  const { atrion } = world()
+  const taken = new Response('taken')
+  const reader = taken.body.getReader()
+  for (const own of [new Response(null, { status: 204 }), Response.redirect('https://example.test/'), taken]) {
+    t.is(await withAtrion(() => own, { atrion, route: 'r' })(request()), own)
+    t.is(atrion.stats('r').inFlight, 0)
+  }
+  reader.releaseLock()
+  const head = new Response('as for GET')
+  t.is(await withAtrion(() => head, { atrion, route: 'r' })(request({ method: 'HEAD' })), head)
+  t.is(atrion.stats('r').inFlight, 0)
 })
 
 closed('tier, key and skip are asked of the request', async (t) => {

@@ -63,6 +63,7 @@ const faultsOf = ({
   permits,
   leases,
   fetched,
+  streamed,
   ran,
   kept,
   differences,
@@ -80,6 +81,12 @@ const faultsOf = ({
   expect(permits.allow && permits.during === 1 && permits.after === 0, 'permits')
   expect(leases.during === 1 && leases.after === 0 && leases.scar === 5, 'leases')
   expect(fetched === '200 GET done', `withAtrion: ${fetched}`)
+  expect(streamed.report === '203 streamed part part part ', `a streamed body: ${streamed.report}`)
+  const { during, read, cancelled, failures } = streamed
+  expect(
+    `${during} ${read} ${cancelled} ${failures}` === '1 0 0 0',
+    `permits of streamed bodies: ${during} during, ${read} after, ${cancelled} when cancelled, ${failures} failures`,
+  )
   expect(String(ran) === 'ran,ran', `run: ${ran}`)
   expect(kept !== false, 'state in KV')
   expect(differences.length === 0, `vectors that differ: ${differences.join(', ')}`)

@@ -46,6 +46,36 @@ const fetched = async () => {
   return `${response.status} ${await response.text()}`
 }
 
+/** Permits that are out while a body is, after it was read, and after another was cancelled. */
+const streamed = async () => {
+  const atrion = new Atrion()
+  const handler = withAtrion(
+    () => {
+      let left = 3
+      const pull = (controller) =>
+        left-- > 0 ? controller.enqueue(new TextEncoder().encode('part ')) : controller.close()
+      return new Response(new ReadableStream({ pull }), { status: 203, headers: { 'x-kind': 'streamed' } })
+    },
+    { atrion, route: 'r' },
+  )
+  const out = () => atrion.stats('r').inFlight
+  /** What it comes to, within a few turns: the end of a body is told in a microtask of its own. */
+  const settled = async () => {
+    for (let turn = 0; turn < 20 && out() > 0; turn++) await new Promise((resolve) => setTimeout(resolve, 1))
+    return out()
+  }
+  const ask = () => handler(new Request('http://example.test/'))
+  const response = await ask()
+  const during = out()
+  const text = await response.text()
+  const report = `${response.status} ${response.headers.get('x-kind')} ${text}`
+  const read = await settled()
+  const reader = (await ask()).body.getReader()
+  await reader.read()
+  await reader.cancel()
+  return { report, during, read, cancelled: await settled(), failures: atrion.stats('r').failures }
+}
+
 /** The golden worlds, fewer of them where `share` is below 1. */
 export const check = async ({ share = 1 } = {}) => {
   const some = (worlds) => worlds.slice(0, Math.max(1, Math.ceil(worlds.length * share)))
@@ -65,6 +95,7 @@ export const check = async ({ share = 1 } = {}) => {
     leases: await leases(),
     ran: [await ran(), await ranBlindly()],
     fetched: await fetched(),
+    streamed: await streamed(),
     worlds: Object.values(plan).flat().length,
     differences: differences(vectorsOf(create, plan)),
   }

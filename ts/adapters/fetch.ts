@@ -2,8 +2,8 @@
  * Handlers in the style of fetch, a Request in and a Response out: Workers, Vercel Edge, Deno, Bun, Hono, middleware of
  * Next. Nothing here is Node's.
  *
- * A permit is given back when the response is there: below 500 is success, 500 and above or a handler that throws is
- * failure, a request that its client gave up is ignored.
+ * A permit is given back when the response's body has been read: below 500 is success; 500 and above, a handler that throws
+ * and a body that breaks off are failures; a request that its client gave up, or whose body nobody wanted, is ignored.
  */
 
 import { Atrion } from '../atrion.js'
@@ -11,6 +11,7 @@ import { ConfigError } from '../errors.js'
 import type { AcquireOptions, Permit, Tier } from '../loop.js'
 import { KVStateProvider, type KVStateProviderOptions, type KVStore } from '../state/kv.js'
 import type { StateProvider } from '../state/provider.js'
+import { type BodyEnd, watchBody } from './_body.js'
 import { PROBLEM_TYPE, refusalOf } from './_refusal.js'
 
 export { KVStateProvider, type KVStateProviderOptions, type KVStore }
@@ -152,7 +153,13 @@ export function withAtrion<Request extends FetchRequest, Args extends readonly u
     const isGone = (): boolean => request.signal?.aborted === true
     try {
       const response = await handler(request, ...args)
-      permit.release(isGone() ? 'ignored' : response.status >= 500 ? 'failure' : 'success')
+      const release = (end: BodyEnd): void => {
+        const failed = end === 'failed' || response.status >= 500
+        permit.release(isGone() || end === 'cancelled' ? 'ignored' : failed ? 'failure' : 'success')
+      }
+      // To a HEAD no server sends a body, and not every one cancels it.
+      if (request.method !== 'HEAD') return watchBody(response, release)
+      release('read')
       return response
     } catch (error) {
       permit.release(isGone() ? 'ignored' : 'failure')

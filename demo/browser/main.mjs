@@ -10,6 +10,8 @@ const POINT_MS = 250
 const SPIKE_MS = 10_000
 const SPIKE_LOAD = 5
 const GRID_COLUMNS = 20
+/** Frames whose work is remembered. */
+const FRAMES_KEPT = 600
 
 const times = (x) => `${x.toFixed(1)}×`
 const ms = (x) => `${x} ms`
@@ -73,7 +75,12 @@ addSliders('physics', PHYSICS)
 const world = new World((options) => new Atrion({ engine: 'wasm', ...options }), readSettings())
 world.advance(1)
 const [navigation] = performance.getEntriesByType('navigation')
-const demo = { frames: 0, frameMs: 0, firstDecisionMs: performance.now() - (navigation?.responseEnd ?? 0) }
+const demo = {
+  frames: 0,
+  /** What the last frames cost, ms of script each; frame n is at n modulo its length. */
+  workMs: new Float64Array(FRAMES_KEPT),
+  firstDecisionMs: performance.now() - (navigation?.responseEnd ?? 0),
+}
 globalThis.demo = demo
 byId('status').textContent =
   `Engine '${world.engine}', first decision ${Math.round(demo.firstDecisionMs)} ms after the page had arrived.`
@@ -197,8 +204,7 @@ const frame = (nowMs) => {
     }
     drawGrid(colours)
   }
-  demo.frames++
-  demo.frameMs += (performance.now() - startedAt - demo.frameMs) * 0.1
+  demo.workMs[demo.frames++ % FRAMES_KEPT] = performance.now() - startedAt
   requestAnimationFrame(frame)
 }
 requestAnimationFrame(frame)

@@ -6,8 +6,10 @@ import { createRequire } from 'node:module'
 import { extname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { buildDemo, serveDemo } from '../demo-browser.mjs'
+import { watchFrames } from './frames.mjs'
 import { chromiumPath } from './packages.mjs'
 import { ROOT } from './process.mjs'
+import { measureColdStart } from './workerd.mjs'
 
 /** What a strict page allows: no eval, and wasm. */
 const POLICY = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'"
@@ -22,7 +24,6 @@ const CHROMIUM_ARGS = [
   '--disable-component-update',
   '--disable-sync',
 ]
-const COLD_STARTS = 50
 const PATIENCE_MS = 30_000
 const SCREENSHOTS = join(ROOT, 'test-report', 'screenshots')
 const DEMO_SCREENS = [
@@ -37,7 +38,6 @@ const DEMO_REPORT = `({
   load: document.getElementById('load').value,
   overflow: document.documentElement.scrollWidth - innerWidth,
   pageFirstDecisionMs: demo.firstDecisionMs,
-  frameMs: demo.frameMs,
 })`
 
 /** Waits until an expression holds in a page, asking from outside: under its policy nothing is evaluated inside. */
@@ -93,29 +93,24 @@ export const runtimesOf = (folder) => {
       external: ['*.wasm'],
     })
     const { Miniflare } = await load('miniflare')
-    const worker = new Miniflare({
-      modulesRoot: '/',
-      modules: [
-        { type: 'ESModule', path: '/bundle/worker.mjs', contents },
-        { type: 'CompiledWasm', path: '/atrion.wasm', contents: moduleBytes() },
-      ],
-      compatibilityDate: '2026-01-01',
-      kvNamespaces: ['STATE'],
-    })
+    const createWorker = () =>
+      new Miniflare({
+        modulesRoot: '/',
+        modules: [
+          { type: 'ESModule', path: '/bundle/worker.mjs', contents },
+          { type: 'CompiledWasm', path: '/atrion.wasm', contents: moduleBytes() },
+        ],
+        compatibilityDate: '2026-01-01',
+        kvNamespaces: ['STATE'],
+      })
+    const worker = createWorker()
     try {
       // Twice: what one request made, the next one of the same isolate must be able to use.
       await (await worker.dispatchFetch('http://edge.test/')).json()
       const report = await (await worker.dispatchFetch('http://edge.test/')).json()
-      const timed = async (count) => {
-        const startedAt = performance.now()
-        await (await worker.dispatchFetch(`http://edge.test/cold?count=${count}`)).text()
-        return performance.now() - startedAt
-      }
       const store = await worker.getKVNamespace('STATE')
       const kept = await keptState(worker, store)
-      await timed(1)
-      const idleMs = await timed(0)
-      return { ...report, kept, coldStartMs: ((await timed(COLD_STARTS)) - idleMs) / COLD_STARTS }
+      return { ...report, kept, ...(await measureColdStart(createWorker)) }
     } finally {
       await worker.dispose()
     }
@@ -224,14 +219,17 @@ export const runtimesOf = (folder) => {
     try {
       const problems = []
       let report
+      let frames
       for (const [width, height, colorScheme] of DEMO_SCREENS) {
         const page = await browser.newPage({ viewport: { width, height }, colorScheme })
         page.on('console', (message) => message.type() === 'error' && problems.push(message.text()))
         page.on('pageerror', (error) => problems.push(error.message))
         await page.goto(`http://127.0.0.1:${server.address().port}/`)
+        await until(page, 'globalThis.demo?.frames > 30', problems)
+        frames ??= await watchFrames(page)
         await page.locator('#load').focus()
         await page.keyboard.press('End')
-        await until(page, 'globalThis.demo?.frames > 120', problems)
+        await until(page, `demo.frames > ${(await page.evaluate('demo.frames')) + 120}`, problems)
         await page.screenshot({ path: join(SCREENSHOTS, `demo-${width}-${colorScheme}.png`), fullPage: true })
         const before = report?.pageFirstDecisionMs ?? Number.POSITIVE_INFINITY
         report = await page.evaluate(DEMO_REPORT)
@@ -241,7 +239,7 @@ export const runtimesOf = (folder) => {
         if (report.load !== '10') problems.push(`the End key sets the load to ${report.load}`)
         await page.close()
       }
-      return { ...report, problems }
+      return { ...report, frames, problems }
     } finally {
       await browser.close()
       server.close()

@@ -93,11 +93,8 @@ export class FileStateProvider implements StateProvider {
   disconnect(): Promise<void> {
     return this.#inTurn(async () => {
       if (!this.#isConnected) return
-      for (;;) {
-        clearTimeout(this.#timer)
-        this.#timer = undefined
-        await this.#writing
-        if (!this.#isDirty) break
+      await this.#writing
+      while (this.#isDirty) {
         await this.#write()
         if (this.#failure !== undefined) throw new SyncError('*', this.#failure)
       }
@@ -181,15 +178,14 @@ export class FileStateProvider implements StateProvider {
   #mark(): void {
     this.#isDirty = true
     if (this.#timer !== undefined || this.#writing !== undefined) return
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined
-      void this.#write()
-    }, this.#intervalMs)
+    this.#timer = setTimeout(() => void this.#write(), this.#intervalMs)
     this.#timer.unref()
   }
 
-  /** Writes a snapshot of now, one at a time; never rejects. */
+  /** Writes a snapshot of now; never rejects. Only where nothing is being written: then no timer runs beside it. */
   #write(): Promise<void> {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
     this.#isDirty = false
     // Vectors are replaced and never changed, so this list is of this instant however long the writing takes.
     const content = textOf([...this.#vectors], Date.now())

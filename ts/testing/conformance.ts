@@ -9,7 +9,7 @@ import { Stage } from './stage.js'
 export type ProviderUnderTest = () => StateProvider | Promise<StateProvider>
 
 /** How a test is registered: `test` of ava, node:test, Vitest, Jest, `it` of Mocha. */
-export type RegisterTest = (name: string, run: (...context: never[]) => Promise<void>) => unknown
+export type RegisterTest = (name: string, run: (...context: unknown[]) => Promise<void>) => unknown
 
 export interface ConformanceOptions {
   /** What every test's name starts with. Default 'provider'. */

@@ -2,15 +2,13 @@
 
 import { type Blend, blendScar } from '../core/cluster.js'
 import {
-  AutoTuner,
+  type AutoTuner,
   createBootstrapState,
   normalize,
   type Ohms,
-  type PhysicsConfig,
   type PressureVector,
   type RouteState,
   type Scar,
-  type SensitivityWeights,
   type Timestamp,
   updatePhysics,
   updateScar,
@@ -19,13 +17,7 @@ import { calculateResistance } from '../core/resistance.js'
 import { calculateRetryAfterMs } from '../core/retry.js'
 import { ConfigError } from '../errors.js'
 import { BATCH_ROWS, type Engine, FRAME, LAW, MODES, ORDER, ROW_CELLS, SHARE, STATE, STATUS } from './port.js'
-
-/** A law's cells as the functional model wants them. */
-interface Law {
-  readonly cells: Float64Array
-  readonly config: PhysicsConfig
-  readonly weights: SensitivityWeights
-}
+import { type Law, lawOf, tunerOf } from './ts-law.js'
 
 interface Route {
   readonly id: string
@@ -158,7 +150,7 @@ export class TsEngine implements Engine {
       id: routeId,
       law: 0,
       state,
-      tuner: this.#createTuner(0),
+      tuner: tunerOf(this.#laws[0]!),
       tunerLaw: 0,
       rejectedSamples: 0,
       order: 0,
@@ -199,7 +191,7 @@ export class TsEngine implements Engine {
 
   defineLaw(cells: Float64Array, id: number = this.#laws.length): number {
     if (id >= MAX_LAWS) return -1
-    this.#laws[id] = { cells: cells.slice(), ...lawOf(cells) }
+    this.#laws[id] = lawOf(cells)
     return id
   }
 
@@ -261,7 +253,7 @@ export class TsEngine implements Engine {
       lastUpdatedAt: cell(STATE.LAST_UPDATED_AT),
       ...(mode === 'CIRCUIT_BREAKER' && { recoveryStartedAt: cell(STATE.RECOVERY_STARTED_AT) }),
     } as RouteState
-    route.tuner = this.#createTuner(route.law)
+    route.tuner = tunerOf(this.#laws[route.law]!)
     route.tunerLaw = route.law
     route.tuner.restore({
       mean: cell(STATE.TUNER_MEAN),
@@ -363,24 +355,11 @@ export class TsEngine implements Engine {
     if (this.#laws[id]!.cells[LAW.TUNER] === 0) return undefined
     if (route.tunerLaw !== id) {
       const moments = route.tuner.snapshot()
-      route.tuner = this.#createTuner(id)
+      route.tuner = tunerOf(this.#laws[id]!)
       route.tuner.restore(moments)
       route.tunerLaw = id
     }
     return route.tuner
-  }
-
-  #createTuner(law: number): AutoTuner {
-    const cells = this.#laws[law]!.cells
-    if (cells[LAW.TUNER] === 0) return new AutoTuner()
-    return new AutoTuner({
-      windowSize: cells[LAW.TUNER_WINDOW]!,
-      sensitivity: cells[LAW.TUNER_SENSITIVITY]!,
-      minFloor: cells[LAW.TUNER_MIN_FLOOR]!,
-      hardCeiling: cells[LAW.TUNER_HARD_CEILING]!,
-      warmupTicks: cells[LAW.TUNER_WARMUP_TICKS]!,
-      recoveryMultiplier: cells[LAW.TUNER_RECOVERY_MULTIPLIER]!,
-    })
   }
 
   #touch(slot: number, routeId: string): void {
@@ -403,24 +382,3 @@ export class TsEngine implements Engine {
 /** The closed loop's law is written once, in the native engine and its wasm twin; this one is the oracle of the open loop. */
 export const closedLoopMissing = (): ConfigError =>
   new ConfigError('engine', "'native' or 'wasm' for acquire(), run() and the adapters", 'ts')
-
-function lawOf(cells: Float64Array): Omit<Law, 'cells'> {
-  return {
-    config: {
-      baseResistance: cells[LAW.BASE_RESISTANCE]!,
-      decayRate: cells[LAW.DECAY_RATE]!,
-      scarFactor: cells[LAW.SCAR_FACTOR]!,
-      dampingFactor: cells[LAW.DAMPING_FACTOR]!,
-      criticalPressure: cells[LAW.CRITICAL_PRESSURE]!,
-      breakMultiplier: cells[LAW.BREAK_MULTIPLIER]!,
-      bootstrapTicks: cells[LAW.BOOTSTRAP_TICKS]!,
-      minDeltaT: cells[LAW.MIN_DELTA_T]!,
-      tanhScale: cells[LAW.TANH_SCALE]!,
-    },
-    weights: {
-      wLatency: cells[LAW.WEIGHT_LATENCY]!,
-      wError: cells[LAW.WEIGHT_ERROR]!,
-      wSaturation: cells[LAW.WEIGHT_SATURATION]!,
-    },
-  }
-}

@@ -124,11 +124,11 @@ fn the_closed_loop_decides_without_allocating_once_it_has_seen_its_peak() {
             let outcome = if i % 7 == 0 { Outcome::Failure } else { Outcome::Success };
             if let Some(permit) = out[i % IN_FLIGHT].take() {
                 failed += u32::from(outcome == Outcome::Failure);
-                handle.release(permit, outcome, now_ms, |_, _, _| {});
+                handle.release(permit, outcome, now_ms, |_, _, _, _| {});
             }
             let ask = common::ask(TIERS[i % 5], None);
             handle
-                .acquire(slots[i % 2], ask, 0.0, now_ms, |answer, _| {
+                .acquire(slots[i % 2], ask, 0.0, now_ms, |answer, _, _| {
                     *(if answer.permit.is_some() { &mut admitted } else { &mut refused }) += 1;
                     out[i % IN_FLIGHT] = answer.permit;
                 })

@@ -22,12 +22,12 @@ fn route() -> (Handle, Slot) {
 /// The permit, if one was given, and R.
 fn acquire(handle: &mut Handle, slot: Slot, ask: Ask, now_ms: f64) -> (Option<PermitId>, f64) {
     let mut answer = (None, 0.0);
-    handle.acquire(slot, ask, 0.0, now_ms, |given, _| answer = (given.permit, given.resistance)).expect("a route");
+    handle.acquire(slot, ask, 0.0, now_ms, |given, _, _| answer = (given.permit, given.resistance)).expect("a route");
     answer
 }
 
 fn release(handle: &mut Handle, id: PermitId, outcome: Outcome, now_ms: f64) {
-    handle.release(id, outcome, now_ms, |_, _, _| {});
+    handle.release(id, outcome, now_ms, |_, _, _, _| {});
 }
 
 fn stats(handle: &Handle, slot: Slot) -> Stats {

@@ -125,7 +125,7 @@ proptest! {
             let slot = handle.intern(name, 0.0);
             expected.retain(|&used| used != route);
             expected.push(route);
-            handle.route(slot, &CALM, 100.0, None, 0.0, |_, _| {});
+            handle.route(slot, &CALM, 100.0, None, 0.0, |_, _, _| {});
             if ask {
                 let mut found = Vec::new();
                 while let Some(slot) = handle.next_used() {

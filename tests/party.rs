@@ -154,9 +154,9 @@ fn an_open_breaker_of_the_closed_loop_is_said_as_a_scar_and_lightens_the_others_
             let now_ms = from_ms + f64::from(failures);
             let ask = Ask { push: Push::Tier(Tier::Critical, Some(0.5)), process_occupancy: 0.0, queue_place: 0.0 };
             let mut permit = None;
-            node.handle.acquire(slot, ask, 0.0, now_ms, |answer, _| permit = answer.permit).expect("a route");
+            node.handle.acquire(slot, ask, 0.0, now_ms, |answer, _, _| permit = answer.permit).expect("a route");
             let Some(permit) = permit else { panic!("refused before the breaker opened") };
-            node.handle.release(permit, Outcome::Failure, now_ms, |_, _, _| {});
+            node.handle.release(permit, Outcome::Failure, now_ms, |_, _, _, _| {});
             if node.handle.state(slot).unwrap().mode == Mode::CircuitBreaker {
                 return failures + 1;
             }

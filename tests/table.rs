@@ -220,11 +220,11 @@ fn a_route_with_work_in_flight_is_spared() {
     let busy = handle.intern(name(0), 0.0);
     let mut permit = None;
     let ask = common::ask(Tier::Normal, Some(0.5));
-    handle.acquire(busy, ask, 0.0, 0.0, |answer, _| permit = answer.permit).unwrap();
+    handle.acquire(busy, ask, 0.0, 0.0, |answer, _, _| permit = answer.permit).unwrap();
     handle.intern(name(1), 0.0);
     handle.intern(name(2), 0.0);
     assert_eq!(all_names(&engine), ["route 0", "route 2"], "the least recently used has a request in flight");
-    handle.release(permit.expect("an idle route admits"), Outcome::Success, 1.0, |_, _, _| {});
+    handle.release(permit.expect("an idle route admits"), Outcome::Success, 1.0, |_, _, _, _| {});
     handle.intern(name(3), 0.0);
     assert_eq!(all_names(&engine), ["route 2", "route 3"]);
 }

@@ -158,7 +158,7 @@ fn permits_of_two_threads_on_one_route_all_come_back() {
                 for _ in 0..ROUNDS {
                     for request in 0..REQUESTS_A_ROUND {
                         let mut permit = None;
-                        handle.acquire(slot, ask, 0.0, 0.0, |answer, _| permit = answer.permit);
+                        handle.acquire(slot, ask, 0.0, 0.0, |answer, _, _| permit = answer.permit);
                         if request == 0 {
                             meeting.wait();
                             let together = handle.stats(slot).is_some_and(|stats| stats.in_flight == 2);
@@ -166,7 +166,7 @@ fn permits_of_two_threads_on_one_route_all_come_back() {
                             meeting.wait();
                         }
                         match permit {
-                            Some(permit) => handle.release(permit, Outcome::Success, 0.0, |_, _, _| {}),
+                            Some(permit) => handle.release(permit, Outcome::Success, 0.0, |_, _, _, _| {}),
                             None => _ = refused.fetch_add(1, Ordering::Relaxed),
                         }
                     }

@@ -86,14 +86,21 @@ pub fn route(handle: &mut Handle, frame: &mut Cells, now: &Now) {
     let voltage = frame[cell::VOLTAGE];
     let law = law_id(frame[cell::LAW]);
     let slot = frame[cell::SLOT] as Slot;
-    let report = |decision: &Decision, state: &RouteState| write_decision(frame, decision, state);
+    let report = |decision: &Decision, state: &RouteState, others: Option<&Share>| {
+        write_decision(frame, decision, state, others);
+    };
     if handle.route(slot, &sample, voltage, law, now.coarse_ms(), report).is_none() {
         frame[cell::STATUS] = f64::from(status::STALE);
     }
 }
 
 #[inline]
-fn write_decision(frame: &mut Cells, Decision { allow, retry_after_ms, tick }: &Decision, state: &RouteState) {
+fn write_decision(
+    frame: &mut Cells,
+    Decision { allow, retry_after_ms, tick }: &Decision,
+    state: &RouteState,
+    others: Option<&Share>,
+) {
     let first_rejected = tick.rejected && state.rejected_samples == 1;
     let steady = tick.mode_before == Mode::Operational && state.mode == Mode::Operational;
     let bits = tick_status(tick, first_rejected)
@@ -101,17 +108,17 @@ fn write_decision(frame: &mut Cells, Decision { allow, retry_after_ms, tick }: &
         | if steady { status::STEADY } else { 0 };
     frame[cell::STATUS] = f64::from(bits);
     frame[cell::RETRY_AFTER_MS] = retry_after_ms.unwrap_or(f64::NAN);
-    write_tick(frame, tick, state);
+    write_tick(frame, tick, state, others);
 }
 
 /// What a tick left.
 #[inline]
-fn write_tick(frame: &mut Cells, tick: &Tick, state: &RouteState) {
+fn write_tick(frame: &mut Cells, tick: &Tick, state: &RouteState, others: Option<&Share>) {
     frame[cell::RESISTANCE] = state.resistance;
     frame[cell::MODE] = f64::from(state.mode as u8);
     frame[cell::MODE_BEFORE] = f64::from(tick.mode_before as u8);
     frame[cell::MOMENTUM] = state.momentum;
-    frame[cell::SCAR] = tick.scar;
+    frame[cell::SCAR] = state.blended_scar(others);
     frame[cell::DELTA_T_MS] = tick.delta_t_ms;
     frame[cell::PRESSURE..cell::PRESSURE + 3].copy_from_slice(&state.pressure);
     frame[cell::TICKS] = f64::from(state.ticks);
@@ -128,11 +135,11 @@ pub fn acquire(handle: &mut Handle, frame: &mut Cells, now: &Now) {
     let ask = Ask { push, process_occupancy: finite(frame[cell::PROCESS_SATURATION]), queue_place: 0.0 };
     let age_ms = finite(frame[cell::QUEUE_AGE_MS]);
     let slot = frame[cell::SLOT] as Slot;
-    let report = |answer: &Answer, state: &RouteState| {
+    let report = |answer: &Answer, state: &RouteState, others: Option<&Share>| {
         let mut bits = 0;
         if let Some(tick) = &answer.tick {
             bits |= status::TICKED;
-            write_tick(frame, tick, state);
+            write_tick(frame, tick, state, others);
         }
         if let Some(permit) = answer.permit {
             bits |= status::ALLOW;
@@ -165,10 +172,10 @@ pub fn release(handle: &mut Handle, frame: &mut Cells, now: &Now) {
     };
     let permit = frame[cell::PERMIT] as PermitId;
     frame[cell::STATUS] = 0.0;
-    handle.release(permit, outcome, now.precise_ms(), |slot, tick, state| {
+    handle.release(permit, outcome, now.precise_ms(), |slot, tick, state, others| {
         frame[cell::STATUS] = f64::from(status::TICKED);
         frame[cell::SLOT] = f64::from(slot);
-        write_tick(frame, tick, state);
+        write_tick(frame, tick, state, others);
     });
 }
 

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     physics::{
+        cluster::Share,
         law::Law,
         mode::Mode,
         pressure::Sample,
@@ -92,7 +93,7 @@ impl Handle {
         self.seat.engine()
     }
 
-    /// One tick of the open loop, decided for `voltage`; `report` hears of it and of the state it left. `law` governs this
+    /// One tick of the open loop, decided for `voltage`; `report` hears of it, of the state it left, and of what others share in that. `law` governs this
     /// call instead of the route's own. None when the slot can't be trusted: the route was evicted, intern it again.
     #[inline]
     pub fn route(
@@ -102,7 +103,7 @@ impl Handle {
         voltage: Volts,
         law: Option<u16>,
         now_ms: Millis,
-        report: impl FnOnce(&Decision, &RouteState),
+        report: impl FnOnce(&Decision, &RouteState, Option<&Share>),
     ) -> Option<()> {
         let (mut table, laws) = self.seat.table();
         self.laws.refresh(laws);
@@ -114,8 +115,8 @@ impl Handle {
         let law = self.laws.get(law.unwrap_or(state.law));
         let tick = state.tick_among(others, law, sample, now_ms);
         let allow = state.allows(voltage);
-        let retry_after_ms = if allow { None } else { retry_after_ms(state, tick.scar, voltage, law) };
-        report(&Decision { allow, retry_after_ms, tick }, state);
+        let retry_after_ms = if allow { None } else { retry_after_ms(state, state.blended_scar(others), voltage, law) };
+        report(&Decision { allow, retry_after_ms, tick }, state, others);
         Some(())
     }
 
@@ -227,7 +228,7 @@ impl Handle {
         mut ask: Ask,
         queue_age_ms: Millis,
         now_ms: Millis,
-        report: impl FnOnce(&Answer, &RouteState),
+        report: impl FnOnce(&Answer, &RouteState, Option<&Share>),
     ) -> Option<()> {
         let (mut table, laws) = self.seat.table();
         self.laws.refresh(laws);
@@ -243,7 +244,7 @@ impl Handle {
         let admit_all = table.dry_run;
         let Guarded { state, others, guard, permits } = table.guarded(slot)?;
         let answer = guard.acquire(slot, state, others, permits, law, &ask, admit_all, now_ms);
-        report(&answer, state);
+        report(&answer, state, others);
         Some(())
     }
 
@@ -253,7 +254,7 @@ impl Handle {
         id: PermitId,
         outcome: Outcome,
         now_ms: Millis,
-        report: impl FnOnce(Slot, &Tick, &RouteState),
+        report: impl FnOnce(Slot, &Tick, &RouteState, Option<&Share>),
     ) {
         let (mut table, laws) = self.seat.table();
         self.laws.refresh(laws);
@@ -265,7 +266,7 @@ impl Handle {
         }
         let law = self.laws.get(state.law);
         if let Some(tick) = guard.release(id, outcome, state, others, permits, law, now_ms) {
-            report(slot, &tick, state);
+            report(slot, &tick, state, others);
         }
     }
 

@@ -29,7 +29,7 @@ const NOISE: f64 = 0.17;
 /// A route begins with the credit of this many successes: its first failure is no verdict.
 const PRIOR: f64 = 5.0;
 /// Outcomes before anything is judged.
-const PROOF_OUTCOMES: u32 = 20;
+const PROOF_OUTCOMES: f64 = 20.0;
 /// The breaker opens below this success ratio.
 const COLLAPSE: f64 = 0.1;
 /// Outcomes that must agree with what all others firmly believe.
@@ -94,12 +94,16 @@ impl Fault {
     /// An answer came back; `belief` is c.
     pub fn observe(&mut self, succeeded: bool, belief: f64) -> Change {
         let value = if succeeded { 1.0 } else { 0.0 };
-        let doubt = 1.0 - belief;
         self.outcomes = self.outcomes.saturating_add(1);
         let outcomes = f64::from(self.outcomes);
-        let gain = (1.0 / (outcomes + PRIOR * doubt)).max(1.0 / (MEMORY * doubt).max(PROOF_BELIEVED));
-        self.success += (value - self.success) * gain;
-        self.proven = outcomes >= (f64::from(PROOF_OUTCOMES) * doubt).max(PROOF_BELIEVED);
+        let (credit, least_gain, proof) = if belief > 0.0 {
+            let doubt = 1.0 - belief;
+            (PRIOR * doubt, 1.0 / (MEMORY * doubt).max(PROOF_BELIEVED), (PROOF_OUTCOMES * doubt).max(PROOF_BELIEVED))
+        } else {
+            (PRIOR, 1.0 / MEMORY, PROOF_OUTCOMES)
+        };
+        self.success += (value - self.success) * (1.0 / (outcomes + credit)).max(least_gain);
+        self.proven = outcomes >= proof;
         self.streak = if succeeded { self.streak + 1 } else { 0 };
         if self.open && self.streak >= PROBES_TO_CLOSE {
             *self = Self { success: CREDIT, ..Self::default() };

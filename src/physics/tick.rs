@@ -74,8 +74,6 @@ pub struct Tick {
     pub mode_before: Mode,
     /// Δt, ms, ≥ 0.
     pub delta_t_ms: Millis,
-    /// S after the tick, the others' part included, Ω.
-    pub scar: Ohms,
     /// A component of the sample was noise.
     pub rejected: bool,
 }
@@ -134,14 +132,31 @@ impl RouteState {
     /// One tick of a route that other nodes speak of too.
     #[inline]
     pub fn tick_among(&mut self, others: Option<&Share>, law: &Law, sample: &Sample, now_ms: Millis) -> Tick {
-        self.tick_on(others, law, sample.latency_ms, sample.error_rate, sample.saturation, now_ms)
+        match others {
+            // In wasm a copy of the tick costs more than a blend with nothing does.
+            None if !cfg!(target_family = "wasm") => self.tick_on::<false>(
+                &Share::NONE,
+                law,
+                sample.latency_ms,
+                sample.error_rate,
+                sample.saturation,
+                now_ms,
+            ),
+            _ => self.tick_blended(others.unwrap_or(&Share::NONE), law, sample, now_ms),
+        }
+    }
+
+    #[cfg_attr(not(target_family = "wasm"), cold)]
+    #[cfg_attr(not(target_family = "wasm"), inline(never))]
+    fn tick_blended(&mut self, share: &Share, law: &Law, sample: &Sample, now_ms: Millis) -> Tick {
+        self.tick_on::<true>(share, law, sample.latency_ms, sample.error_rate, sample.saturation, now_ms)
     }
 
     /// [`RouteState::tick`] with the sample in registers. Behind a pointer it is read as a pair from where its components were
     /// just written one by one, which has to wait until those writes have left the store buffer: 2 ns of 47, crossing included.
-    fn tick_on(
+    fn tick_on<const AMONG: bool>(
         &mut self,
-        others: Option<&Share>,
+        share: &Share,
         law: &Law,
         latency_ms: f64,
         error_rate: f64,
@@ -152,7 +167,6 @@ impl RouteState {
         let delta_t_ms = larger(now_ms - self.last_updated_ms, 0.0);
         let reading = pressure::read(sample, self.pressure, law, -law.decay_per_ms * delta_t_ms);
         let mode_before = self.mode;
-        let mut scar = self.scar;
         self.ticks = self.ticks.saturating_add(1);
         self.rejected_samples = self.rejected_samples.saturating_add(u32::from(reading.rejected));
 
@@ -165,19 +179,20 @@ impl RouteState {
                 momentum(reading.pressure, self.pressure, delta_t_ms)
             };
             self.scar = scar::scar(self.scar, reading.exp, reading.pressure, law);
-            scar = self.blended_scar(others);
+            let scar = if AMONG { share.blend(self.scar) } else { self.scar };
             self.resistance = resistance(reading.pressure, self.momentum, scar, law);
             self.previous_pressure = self.pressure;
             // What one other node alone says moves no breaker.
-            let (judged, judged_scar) = match others {
-                None => (self.resistance, scar),
-                Some(share) => (larger(self.resistance - share.lone, law.base_resistance), scar - share.lone),
+            let (judged, judged_scar) = if AMONG {
+                (larger(self.resistance - share.lone, law.base_resistance), scar - share.lone)
+            } else {
+                (self.resistance, scar)
             };
             self.judge(judged, judged_scar, reading.pressure, law, larger(now_ms, self.last_updated_ms));
         }
         self.pressure = reading.pressure;
         self.last_updated_ms = larger(now_ms, self.last_updated_ms);
-        Tick { mode_before, delta_t_ms, scar, rejected: reading.rejected }
+        Tick { mode_before, delta_t_ms, rejected: reading.rejected }
     }
 
     /// The tuner sees R, then the mode follows.
@@ -220,7 +235,7 @@ impl RouteState {
         self.previous_pressure = self.pressure;
         self.pressure = reading.pressure;
         self.last_updated_ms = larger(now_ms, self.last_updated_ms);
-        Tick { mode_before, delta_t_ms, scar, rejected: false }
+        Tick { mode_before, delta_t_ms, rejected: false }
     }
 
     /// Trauma from outside the telemetry (a lease that failed): S decays to `now_ms`, grows by `ohms`, and R follows.

@@ -107,7 +107,7 @@ fn decision(c: &mut Criterion) {
                 b.iter(|| {
                     i += 1;
                     let slot = slots[i * 7919 % routes];
-                    handle.route(slot, black_box(&sample(i)), 100.0, None, i as f64, |decision, state| {
+                    handle.route(slot, black_box(&sample(i)), 100.0, None, i as f64, |decision, state, _| {
                         black_box((decision.allow, state.resistance));
                     })
                 });
@@ -144,7 +144,7 @@ fn permit(c: &mut Criterion) {
             let ask = Ask { push, process_occupancy: 0.0, queue_place: 0.0 };
             let mut permit = None;
             handle.acquire(slots[0], ask, 0.0, now_ms, |answer, _, _| permit = answer.permit);
-            handle.release(permit.expect("an idle route admits"), Outcome::Success, now_ms, |_, tick, _| {
+            handle.release(permit.expect("an idle route admits"), Outcome::Success, now_ms, |_, tick, _, _| {
                 black_box(tick);
             });
         });

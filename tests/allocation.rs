@@ -84,7 +84,7 @@ fn the_open_loop_decides_without_allocating() {
             };
             let voltage = if i % 3 == 0 { 5.0 } else { 100.0 };
             handle
-                .route(slots[i % ROUTES], sample, voltage, None, i as f64 * 10.0, |decision, state| {
+                .route(slots[i % ROUTES], sample, voltage, None, i as f64 * 10.0, |decision, state, _| {
                     seen[state.mode as usize][usize::from(decision.allow)] += 1;
                 })
                 .expect("the slot holds a route");

@@ -1,6 +1,6 @@
 //! What is rare: routes by name, laws, states. A class, made by `#[napi]`.
 
-use std::rc::Rc;
+use std::{cell::RefCell, rc::Rc};
 
 use napi::{
     Env, JsString, Result,
@@ -8,17 +8,21 @@ use napi::{
 };
 use napi_derive::napi;
 
-use super::{hot::Hot, process};
+use super::{hot::Hot, process, redis::RedisLink};
 use crate::{
     binding::frame,
     engine::{Evicted, Handle, Limits, Name, Slot},
     physics::{law::Law, tick::Order},
+    state::{Word, redis::RouteName},
+    units::Millis,
 };
 
 /// The native engine behind the port in `ts/engine/port.ts`.
 #[napi]
 pub struct NativeEngine {
     hot: Rc<Hot>,
+    /// Routes that were loaded and not taken over yet.
+    waiting: RefCell<std::vec::IntoIter<(RouteName, Vec<(Word, Millis)>)>>,
 }
 
 /// How the error begins that says for how many routes the process's engine has room.
@@ -41,7 +45,7 @@ impl NativeEngine {
             }
             _ => Handle::alone(Limits::of_routes(max_routes)),
         };
-        Ok(Self { hot: Hot::new(handle, frame, batch)? })
+        Ok(Self { hot: Hot::new(handle, frame, batch)?, waiting: RefCell::new(Vec::new().into_iter()) })
     }
 
     /// The functions of the hot path: `route`, `routeBatch`, `nothing`.
@@ -161,6 +165,36 @@ impl NativeEngine {
     #[napi]
     pub fn demote(&self, slot: Slot) {
         self.hot.with(|handle, _, _| handle.demote(slot));
+    }
+
+    /// Says to the others what changed, and blends in what they said, with the weight `gamma`.
+    #[napi]
+    pub fn pulse(&self, link: &RedisLink, gamma: f64) {
+        self.hot.with(|handle, _, now| handle.pulse(link.link().exchange(), gamma, now.coarse_ms()));
+    }
+
+    /// Takes over at most `most` of the routes that were loaded from the store; how many it took.
+    #[napi]
+    pub fn adopt(&self, link: &RedisLink, most: u32) -> u32 {
+        let mut waiting = self.waiting.borrow_mut();
+        if let Some(loaded) = link.link().take_loaded() {
+            *waiting = loaded.into_iter();
+        }
+        let mut taken = 0;
+        for (name, words) in waiting.by_ref().take(most as usize) {
+            taken += 1;
+            self.hot.with(|handle, _, now| {
+                handle.inherit_words(link.link().exchange(), &name, &words, now.coarse_ms());
+            });
+        }
+        taken
+    }
+
+    /// Nobody else speaks any more.
+    #[napi]
+    pub fn leave(&self, link: &RedisLink) {
+        *self.waiting.borrow_mut() = Vec::new().into_iter();
+        self.hot.with(|handle, _, _| handle.leave(link.link().exchange()));
     }
 
     /// Adds trauma.

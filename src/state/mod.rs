@@ -5,12 +5,14 @@
 //! | `word` | what a node says of a route |
 //! | `key` | by which key others know it |
 //! | `wire` | how it travels |
+//! | `nodes` | who is heard |
 //! | `words` | what the others say, bounded, and what it comes to |
 //! | `exchange` | where the thread that decides and the thread that talks meet |
 //! | `redis` | the thread that talks, over Redis |
 
 pub mod exchange;
 mod key;
+mod nodes;
 pub mod redis;
 pub mod wire;
 mod word;

@@ -21,6 +21,7 @@
 use std::collections::HashMap;
 
 use super::{
+    nodes::Nodes,
     wire::Message,
     word::{NodeId, RouteKey, Word},
 };
@@ -29,18 +30,14 @@ use crate::{
     units::{EPSILON, MAX_RESISTANCE, Millis, Ohms},
 };
 
-/// Who was not heard from for so long does not speak.
-pub const SILENCE_MS: Millis = 3000.0;
-/// Words of a silent node are kept for so long, in case it was only cut off.
-pub const MEMORY_MS: Millis = 30_000.0;
+pub use super::nodes::{MAX_NODES, MEMORY_MS, SILENCE_MS};
+
 /// A word this old is replaced by one with fewer ticks.
 pub const RENEWAL_MS: Millis = 1000.0;
 /// Every fading scar is told again so often.
 pub const REFRESH_MS: Millis = 1000.0;
 /// Most nodes heard on one route.
 pub const MAX_VOICES: usize = 16;
-/// Most nodes heard.
-pub const MAX_NODES: usize = 1024;
 
 /// Of so many routes the one heard longest ago makes room.
 const CANDIDATES: usize = 8;
@@ -95,17 +92,6 @@ struct Route {
     told: bool,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Node {
-    id: NodeId,
-    heard_ms: Millis,
-    speaks: bool,
-    /// Since the routes were last looked at, it began or ceased to speak.
-    turned: bool,
-    /// Is this place taken?
-    taken: bool,
-}
-
 /// The table. It belongs to one thread.
 #[derive(Debug)]
 pub struct Words {
@@ -113,9 +99,7 @@ pub struct Words {
     places: HashMap<RouteKey, u32>,
     routes: Vec<Route>,
     vacant: Vec<u32>,
-    nodes: Vec<Node>,
-    node_places: HashMap<NodeId, u16>,
-    vacant_nodes: Vec<u16>,
+    nodes: Nodes,
     changed: Vec<u32>,
     /// Routes that left the table while somebody was told to speak on them.
     gone: Vec<RouteKey>,
@@ -142,9 +126,7 @@ impl Words {
             places: HashMap::new(),
             routes: Vec::new(),
             vacant: Vec::new(),
-            nodes: Vec::new(),
-            node_places: HashMap::new(),
-            vacant_nodes: Vec::new(),
+            nodes: Nodes::default(),
             changed: Vec::new(),
             gone: Vec::new(),
             now_ms: 0.0,
@@ -170,7 +152,7 @@ impl Words {
     /// Nodes that speak.
     #[must_use]
     pub fn speaking(&self) -> usize {
-        self.nodes.iter().filter(|node| node.taken && node.speaks).count()
+        self.nodes.speaking()
     }
 
     /// What was not heard.
@@ -186,7 +168,7 @@ impl Words {
             self.dropped.echoes += 1;
             return;
         }
-        let Some(node) = self.meet(message.node) else {
+        let Some(node) = self.nodes.meet(message.node, self.now_ms) else {
             self.dropped.strangers += 1;
             return;
         };
@@ -208,7 +190,9 @@ impl Words {
     /// Who has been silent falls silent; a part of the scars fades. To be called every interval, before [`Words::drain`].
     pub fn sweep(&mut self, now_ms: Millis) {
         self.advance(now_ms);
-        self.hush();
+        if let Some(leaving) = self.nodes.hush(self.now_ms) {
+            self.bury(&leaving);
+        }
         let elapsed_ms = self.now_ms - self.swept_ms;
         self.swept_ms = self.now_ms;
         // Ceiled, so that a round over the table never takes longer than REFRESH_MS of sweeps.
@@ -223,7 +207,7 @@ impl Words {
     /// A route may come twice: the later counts.
     pub fn drain(&mut self, now_ms: Millis, mut tell: impl FnMut(RouteKey, Chorus)) {
         self.advance(now_ms);
-        if self.nodes.iter().any(|node| node.turned) {
+        if self.nodes.any_turned() {
             self.turn();
         }
         for key in self.gone.drain(..) {
@@ -236,7 +220,7 @@ impl Words {
                 continue;
             }
             let mut chorus = Chorus::default();
-            for voice in route.voices.iter().filter(|voice| self.nodes[voice.node as usize].speaks) {
+            for voice in route.voices.iter().filter(|voice| self.nodes.speaks(voice.node)) {
                 chorus.add(scar_of(voice, self.now_ms, self.limits.decay_per_ms), f64::from(voice.requests));
             }
             let speaks = chorus.voices > 0;
@@ -252,35 +236,6 @@ impl Words {
         if now_ms > self.now_ms && now_ms.is_finite() {
             self.now_ms = now_ms;
         }
-    }
-
-    /// The place of a node that was just heard from.
-    fn meet(&mut self, id: NodeId) -> Option<u16> {
-        let place = match self.node_places.get(&id) {
-            Some(&place) => place,
-            None => {
-                let node = Node { id, heard_ms: self.now_ms, speaks: true, turned: false, taken: true };
-                let place = match self.vacant_nodes.pop() {
-                    Some(place) => {
-                        self.nodes[place as usize] = node;
-                        place
-                    }
-                    None if self.nodes.len() < MAX_NODES => {
-                        self.nodes.push(node);
-                        self.nodes.len() as u16 - 1
-                    }
-                    None => return None,
-                };
-                self.node_places.insert(id, place);
-                place
-            }
-        };
-        let node = &mut self.nodes[place as usize];
-        node.heard_ms = self.now_ms;
-        if !node.speaks {
-            (node.speaks, node.turned) = (true, true);
-        }
-        Some(place)
     }
 
     fn mark(&mut self, place: u32) {
@@ -386,55 +341,29 @@ impl Words {
         }
     }
 
-    /// Nodes fall silent, and are forgotten in the end.
-    fn hush(&mut self) {
-        let room = !self.vacant_nodes.is_empty() || self.nodes.len() < MAX_NODES;
-        let memory_ms = if room { MEMORY_MS } else { SILENCE_MS };
-        let mut leaving = false;
-        for node in self.nodes.iter_mut().filter(|node| node.taken) {
-            let silent_ms = self.now_ms - node.heard_ms;
-            if node.speaks && silent_ms > SILENCE_MS {
-                (node.speaks, node.turned) = (false, true);
-            }
-            leaving |= silent_ms > memory_ms;
-        }
-        if leaving {
-            self.bury(memory_ms);
-        }
-    }
-
-    /// Forgets the nodes that were not heard from for `memory_ms`, and all they said.
-    fn bury(&mut self, memory_ms: Millis) {
-        let (nodes, now_ms) = (&self.nodes, self.now_ms);
-        let left: Vec<bool> = nodes.iter().map(|node| node.taken && now_ms - node.heard_ms > memory_ms).collect();
+    /// Forgets the nodes that leave, and all they said.
+    fn bury(&mut self, leaving: &[bool]) {
         for place in 0..self.routes.len() as u32 {
             let voices = &mut self.routes[place as usize].voices;
             let before = voices.len();
-            voices.retain(|voice| !left[voice.node as usize]);
+            voices.retain(|voice| !leaving[voice.node as usize]);
             if before > 0 && voices.is_empty() {
                 self.remove(place);
             } else if voices.len() < before {
                 self.mark(place);
             }
         }
-        for place in (0..left.len()).filter(|&place| left[place]) {
-            let node = &mut self.nodes[place];
-            self.node_places.remove(&node.id);
-            (node.taken, node.speaks, node.turned) = (false, false, false);
-            self.vacant_nodes.push(place as u16);
-        }
+        self.nodes.forget(leaving);
     }
 
     /// Marks the routes of the nodes that began or ceased to speak.
     fn turn(&mut self) {
         for place in 0..self.routes.len() as u32 {
-            if self.routes[place as usize].voices.iter().any(|voice| self.nodes[voice.node as usize].turned) {
+            if self.routes[place as usize].voices.iter().any(|voice| self.nodes.turned(voice.node)) {
                 self.mark(place);
             }
         }
-        for node in &mut self.nodes {
-            node.turned = false;
-        }
+        self.nodes.settle();
     }
 
     /// A route whose scars fade is told again; one on which nobody says anything any more goes.

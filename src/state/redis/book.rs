@@ -16,6 +16,9 @@ use crate::{
 
 /// A route that keeps changing is stored this often, ms.
 pub const STORE_EVERY_MS: Millis = 1000.0;
+/// Where more than so many routes wait, each is stored half as often: what the store gains by the second is little, and
+/// its bytes would be a third of all that is sent.
+const CROWD: usize = 4096;
 /// Most routes stored at once.
 const BATCH: usize = 5000;
 /// Most names removed from the store at once.
@@ -191,13 +194,14 @@ impl Book {
     /// Takes what is to be stored now; with `all`, also what was stored less than a second ago.
     pub fn take_unstored(&mut self, now_ms: Millis, all: bool) -> Batch {
         let mut batch = Batch::default();
+        let every_ms = if self.unstored.len() > CROWD { 2.0 * STORE_EVERY_MS } else { STORE_EVERY_MS };
         for _ in 0..self.unstored.len() {
             if batch.writes.len() >= BATCH {
                 break;
             }
             let Some(key) = self.unstored.pop_front() else { break };
             let Some(page) = self.pages.get_mut(&key).filter(|page| page.unstored) else { continue };
-            if all || now_ms - page.stored_ms >= STORE_EVERY_MS {
+            if all || now_ms - page.stored_ms >= every_ms {
                 (page.unstored, page.stored_ms) = (false, now_ms);
                 batch.writes.push((shard_of(key), page.name.clone(), page.record));
             } else {

@@ -80,7 +80,7 @@ fn work(thread: usize, mut handle: Handle, meeting: &Barrier) -> Seen {
             loop {
                 let slot = slots.get(&mut handle, route);
                 let mut foreign = false;
-                let decided = handle.route(slot, &sample, 100.0, None, 0.0, |_, state| {
+                let decided = handle.route(slot, &sample, 100.0, None, 0.0, |_, state, _| {
                     let signed = if state.ticks == 1 { [0.0; 3] } else { state.pressure };
                     foreign = state.previous_pressure != signed;
                 });

@@ -23,6 +23,6 @@ export type { AcquireOptions, Outcome, Permit, RouteStats, RunOptions, Tier } fr
 export * from './observers.js'
 export type { AtrionOptions, RouteProfileOptions, SLOOptions } from './options.js'
 export { InMemoryProvider, type InMemoryProviderOptions } from './state/memory.js'
-export { FileStateProvider, type FileStateProviderOptions } from './state/node.js'
-export type { PhysicsVector, StateProvider } from './state/provider.js'
+export * from './state/node.js'
+export type { PhysicsVector, StateProvider, VectorOrigin } from './state/provider.js'
 export type { HeartbeatPayload, LeaseOptions, LeaseOutcome, TaskLease } from './tasks.js'

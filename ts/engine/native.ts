@@ -1,7 +1,7 @@
 /** The native engine: the Rust addon, its hot path over a frame that both sides see. */
 
-import { createRequire } from 'node:module'
 import { ConfigError } from '../errors.js'
+import { loadBinding } from './addon.js'
 import { BATCH_ROWS, type Engine, FRAME, type NativeCluster, ROW_CELLS } from './port.js'
 
 /** What the addon exports; written out here, because the addon's own types exist only after it was built. */
@@ -132,9 +132,6 @@ class NativeEngine implements Engine {
     this.#native.scar(slot, ohms)
   }
 }
-
-/** The addon, looked for beside the built package and among its platform packages. Throws where there is none. */
-export const loadBinding = (): unknown => createRequire(import.meta.url)('#native')
 
 /**
  * An engine of one's own or, when shared, the one of the process.

@@ -2,9 +2,25 @@
 
 import { AtrionError } from '../errors.js'
 
+/** @throws AtrionError always */
+const missing = (name: string, what: string): never => {
+  throw new AtrionError(`${name} needs Node.js: here is no ${what}`, { code: 'ATRION_DEPENDENCY' })
+}
+
 export class FileStateProvider {
-  /** @throws AtrionError always */
   constructor() {
-    throw new AtrionError('FileStateProvider needs Node.js: here is no file system', { code: 'ATRION_DEPENDENCY' })
+    missing('FileStateProvider', 'file system')
+  }
+}
+
+export class RedisStateProvider {
+  constructor() {
+    missing('RedisStateProvider', 'native addon')
+  }
+}
+
+export class RedisClusterProvider {
+  constructor() {
+    missing('RedisClusterProvider', 'native addon')
   }
 }

@@ -1,6 +1,6 @@
 /** State in Redis or Valkey, shared by all nodes of a service. The network is Rust's, on a thread of its own. */
 
-import { createRequire } from 'node:module'
+import { loadBinding } from '../engine/addon.js'
 import { AtrionError, ConfigError, ConnectionError, DependencyError, SyncError } from '../errors.js'
 import { LINK, type NativeLink } from './link.js'
 import { isPhysicsVector, type PhysicsVector, type StateProvider } from './provider.js'
@@ -238,7 +238,7 @@ function optionsOf(redis: string | RedisStateProviderOptions | RedisClientLike):
 function createLink(settings: LinkSettings): NativeRedisLink {
   let RedisLink: new (settings: LinkSettings) => NativeRedisLink
   try {
-    ;({ RedisLink } = createRequire(import.meta.url)('#native'))
+    ;({ RedisLink } = loadBinding() as { RedisLink: typeof RedisLink })
   } catch (cause) {
     throw new DependencyError('the native addon, which state in Redis needs,', 'npm install atrion', { cause })
   }

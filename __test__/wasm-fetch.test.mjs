@@ -256,9 +256,23 @@ test('a key is written once in a while, however often its route changes', async 
   const store = new MapStore()
   const provider = new KVStateProvider(store, { writeEveryMs: 3_600_000 })
   const vector = { scar: 1, momentumScalar: 0, lastTick: 1, resistance: 10 }
-  for (let i = 0; i < 100; i++) await provider.updateVector('r', vector)
+  for (let scar = 0; scar <= 100; scar++) await provider.updateVector('r', { ...vector, scar })
   t.is(store.puts, 2, 'the route and the index')
-  t.deepEqual(await provider.getVector('r'), vector)
+  t.is((await provider.getVector('r')).scar, 100)
+  await provider.disconnect()
+  t.is((await new KVStateProvider(store).getVector('r')).scar, 100, 'what was held back is not lost')
+})
+
+test('isolates that share a store do not forget each other’s names', async (t) => {
+  const store = new MapStore()
+  const vector = { scar: 1, momentumScalar: 0, lastTick: 1, resistance: 10 }
+  const [one, other] = [new KVStateProvider(store), new KVStateProvider(store)]
+  await one.updateVector('a', vector)
+  await other.updateVector('b', vector)
+  await one.updateVector('c', vector)
+  const third = new KVStateProvider(store)
+  await third.connect()
+  t.deepEqual((await third.listRoutes()).sort(), ['a', 'b', 'c'])
 })
 
 test('routes beyond the bound go, the least recently written first', async (t) => {

@@ -35,6 +35,8 @@ export class KVStateProvider implements StateProvider {
   /** When each route was written, ms; the order is that of the writes. */
   readonly #written = new Map<string, number>()
   readonly #known = new Set<string>()
+  /** The newest of routes that were written too lately to be written again; each goes with a later call. */
+  readonly #pending = new Map<string, PhysicsVector>()
 
   /** @throws TypeError for a store without get and put */
   constructor(
@@ -55,28 +57,46 @@ export class KVStateProvider implements StateProvider {
     for (const routeId of await this.#readIndex()) this.#known.add(routeId)
   }
 
-  async disconnect(): Promise<void> {}
+  /** Writes what was held back. */
+  async disconnect(): Promise<void> {
+    for (const [routeId, vector] of [...this.#pending]) await this.#write(routeId, vector, Date.now())
+  }
 
   async getVector(routeId: string): Promise<PhysicsVector | null> {
+    const pending = this.#pending.get(routeId)
+    if (pending !== undefined) return { ...pending }
     const value = await this.#read(routeId)
     return isPhysicsVector(value) ? value : null
   }
 
+  /** Resolves when the store has it or, within `writeEveryMs` of the last time, when it is held back for a later call. */
   async updateVector(routeId: string, vector: PhysicsVector): Promise<void> {
     const nowMs = Date.now()
-    if (nowMs - (this.#written.get(routeId) ?? Number.NEGATIVE_INFINITY) < this.#writeEveryMs) return
+    this.#pending.set(routeId, { ...vector })
+    for (const [id, newest] of [...this.#pending]) {
+      if (this.#isDue(id, nowMs)) await this.#write(id, newest, nowMs)
+    }
+  }
+
+  #isDue(routeId: string, nowMs: number): boolean {
+    return nowMs - (this.#written.get(routeId) ?? Number.NEGATIVE_INFINITY) >= this.#writeEveryMs
+  }
+
+  async #write(routeId: string, vector: PhysicsVector, nowMs: number): Promise<void> {
+    this.#pending.delete(routeId)
     this.#written.delete(routeId)
     this.#written.set(routeId, nowMs)
     await this.#store.put(this.#keyOf(routeId), JSON.stringify(vector))
     if (this.#known.has(routeId)) return
     this.#known.add(routeId)
-    if (this.#known.size > this.#maxRoutes) await this.#forget(this.#oldest(routeId))
-    await this.#writeIndex()
+    const gone = this.#known.size > this.#maxRoutes ? this.#oldest(routeId) : undefined
+    if (gone !== undefined) await this.#forget(gone)
+    await this.#writeIndex(gone)
   }
 
   async deleteVector(routeId: string): Promise<void> {
     await this.#forget(routeId)
-    await this.#writeIndex()
+    await this.#writeIndex(routeId)
   }
 
   async listRoutes(): Promise<string[]> {
@@ -93,6 +113,7 @@ export class KVStateProvider implements StateProvider {
   async #forget(routeId: string): Promise<void> {
     this.#known.delete(routeId)
     this.#written.delete(routeId)
+    this.#pending.delete(routeId)
     const key = this.#keyOf(routeId)
     await (this.#store.delete ? this.#store.delete(key) : this.#store.put(key, 'null'))
   }
@@ -111,7 +132,11 @@ export class KVStateProvider implements StateProvider {
     return Array.isArray(names) ? names.filter((name) => typeof name === 'string' && name !== '') : []
   }
 
-  async #writeIndex(): Promise<void> {
+  async #writeIndex(gone: string | undefined): Promise<void> {
+    // Another isolate may have added names since.
+    for (const routeId of await this.#readIndex()) {
+      if (this.#known.size < this.#maxRoutes && routeId !== gone) this.#known.add(routeId)
+    }
     await this.#store.put(`${this.#prefix}${INDEX}`, JSON.stringify([...this.#known]))
   }
 }

@@ -84,6 +84,20 @@ test('nothing is sent before connect and after disconnect', async (t) => {
   t.is(t.context.timers.countTimers(), 0)
 })
 
+test('flush sends what changed without waiting for the pulse, and never rejects', async (t) => {
+  const provider = new RecordingProvider()
+  const world = virtual({ provider })
+  await world.atrion.flush()
+  t.deepEqual(provider.calls, [], 'before connect there is nothing to send it to')
+  await world.atrion.connect()
+  world.atrion.route('a', CALM)
+  await world.atrion.flush()
+  t.deepEqual(provider.updated, ['a'])
+  provider.updateVector = REJECTS
+  world.atrion.route('a', CALM)
+  await t.notThrowsAsync(world.atrion.flush())
+})
+
 test('disconnect sends what has not been sent, then disconnects the store', async (t) => {
   const world = await connected()
   drive(world, 'a', CALM, 3)

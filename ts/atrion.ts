@@ -148,6 +148,14 @@ export class Atrion implements AsyncDisposable {
     })
   }
 
+  /**
+   * Sends what changed to the provider now, instead of at its next pulse: for hosts that freeze or end between requests. Waits
+   * until the provider has it, for at most 5 s. Never rejects, and does nothing before `connect()`.
+   */
+  async flush(): Promise<void> {
+    await this.#pulse?.flush()
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.disconnect()
   }

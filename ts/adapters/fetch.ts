@@ -88,14 +88,19 @@ function withState(state: StateProvider | KVStore): Atrion {
   return atrion
 }
 
-/** Longer than it takes until a pulse begins, ms. */
+/** What many requests changed is written at once, ms. */
 const PULSE_MS = 200
 
-/** Where a request's end takes its timers with it, its context can be asked to wait for what is still to be written. */
-function awaitPulse(args: readonly unknown[]): void {
+/**
+ * Where a request's end takes its timers with it, the instance's own pulse among them, its context can be asked to wait until
+ * what changed is written.
+ */
+function awaitPulse(args: readonly unknown[], atrion: Atrion): void {
   const context = args.find((arg) => typeof (arg as { waitUntil?: unknown } | null)?.waitUntil === 'function')
   const { waitUntil } = (context ?? {}) as { waitUntil?: (work: Promise<void>) => void }
-  waitUntil?.call(context, new Promise((resolve) => setTimeout(resolve, PULSE_MS)))
+  if (waitUntil === undefined) return
+  const pulse = new Promise((resolve) => setTimeout(resolve, PULSE_MS)).then(() => atrion.flush())
+  waitUntil.call(context, pulse)
 }
 
 /** The 503 of a shed request: RFC 9457's problem document, and when to come back. */
@@ -149,7 +154,7 @@ export function withAtrion<Request extends FetchRequest, Args extends readonly u
     atrion ??= create(args)
     const permit = atrion.acquire(routeOf(request, args), describe(request, args))
     if (!permit.allow) return onShed ? onShed(request, permit) : shedResponse(permit)
-    if (state) awaitPulse(args)
+    if (state) awaitPulse(args, atrion)
     const isGone = (): boolean => request.signal?.aborted === true
     try {
       const response = await handler(request, ...args)

@@ -65,6 +65,12 @@ export class ProviderCourier implements Courier {
     })
   }
 
+  async flush(): Promise<void> {
+    this.beat()
+    await within(PATIENCE_MS, this.#sendAll())
+    this.#judge()
+  }
+
   async stop(): Promise<void> {
     for (const unsubscribe of this.#subscriptions.values()) quietly(unsubscribe)
     this.#subscriptions.clear()

@@ -49,6 +49,10 @@ export class LinkCourier implements Courier {
     this.#cluster.pulse(link, this.#gamma)
   }
 
+  async flush(): Promise<void> {
+    this.beat()
+  }
+
   async stop(): Promise<void> {
     this.#cluster.pulse(this.#native.link, this.#gamma)
     try {

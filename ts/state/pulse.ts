@@ -16,6 +16,8 @@ export interface Courier {
   start(): Promise<void>
   /** One pulse. Never throws, never waits. */
   beat(): void
+  /** One pulse, and waits until what changed was brought, or has taken too long; never rejects. */
+  flush(): Promise<void>
   /** Brings what was not sent, then disconnects; rejects when that fails. */
   stop(): Promise<void>
   /** Deletes a route from the store; never rejects. */
@@ -48,6 +50,10 @@ export class Pulse {
     this.#running = false
     clearTimeout(this.#timer)
     await this.#courier.stop()
+  }
+
+  async flush(): Promise<void> {
+    if (this.#running) await this.#courier.flush()
   }
 
   forget(routeId: string): Promise<void> {

@@ -85,6 +85,9 @@ export class RedisStateProvider implements StateProvider {
   readonly #watching = new Map<string, Set<Callback>>()
   readonly #telling = new Set<(state: 'degraded' | 'restored', error?: Error) => void>()
   #connecting: Promise<void> | undefined
+  #isConnected = false
+  /** Counts connect() and disconnect(): what an earlier attempt comes to is no news. */
+  #turns = 0
 
   /**
    * @param redis where: a URL, options, or a client of ioredis or node-redis, whose settings are read and whose socket is
@@ -101,12 +104,7 @@ export class RedisStateProvider implements StateProvider {
     this.intervalMs = link.intervalMs
     this.gamma = gamma
     this.#link = createLink(link)
-    // Held weakly: else the link would keep the provider, and the provider the link.
-    const self = new WeakRef(this)
-    this.#link.onEvent((kind, detail, cells) => {
-      const provider = self.deref()
-      if (provider) provider.#hear(kind, detail, cells)
-    })
+    this.#link.onEvent(RedisStateProvider.#listener(new WeakRef(this)))
     this[LINK] = {
       link: this.#link,
       onState: (tell) => {
@@ -123,16 +121,26 @@ export class RedisStateProvider implements StateProvider {
 
   /** @throws ConnectionError when the server cannot be reached in time, unless `required` is false */
   connect(): Promise<void> {
-    this.#connecting ??= this.#link.connect().catch((cause) => {
-      this.#connecting = undefined
-      throw new ConnectionError(this.name, { cause })
-    })
+    this.#connecting ??= this.#connect()
     return this.#connecting
+  }
+
+  async #connect(): Promise<void> {
+    const turn = ++this.#turns
+    try {
+      await this.#link.connect()
+      this.#isConnected = turn === this.#turns
+    } catch (cause) {
+      if (turn === this.#turns) this.#connecting = undefined
+      throw new ConnectionError(this.name, { cause })
+    }
   }
 
   /** Sends and stores what has not been, for at most two seconds, and ends the link. */
   async disconnect(): Promise<void> {
     this.#connecting = undefined
+    this.#isConnected = false
+    this.#turns++
     await this.#link.disconnect()
   }
 
@@ -174,9 +182,21 @@ export class RedisStateProvider implements StateProvider {
     }
   }
 
+  /**
+   * Made here, and of a weak reference: else the link would keep the provider, and the provider the link. A function of
+   * the constructor would see its `this`.
+   */
+  static #listener(self: WeakRef<RedisStateProvider>) {
+    return (kind: string, detail: string, cells: number[]): void => {
+      const provider = self.deref()
+      if (provider) provider.#hear(kind, detail, cells)
+    }
+  }
+
   async #ask<T>(routeId: string, call: () => Promise<T>): Promise<T> {
     if (this.#connecting === undefined) throw new ConnectionError(this.name)
-    await this.#connecting
+    // At once where that is possible: what is asked before disconnect() is done before it.
+    if (!this.#isConnected) await this.#connecting
     try {
       return await call()
     } catch (cause) {

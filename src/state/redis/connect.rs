@@ -65,7 +65,7 @@ pub async fn open(options: &LinkOptions, known: &[Endpoint], probe_key: &str, ea
         Topology::Cluster => cluster(options, known, ear).await?,
     };
     // Writes nothing and needs no memory, but is refused by whoever may not write.
-    session.store.clone().run::<Value>(cmd("DEL").arg(probe_key)).await?;
+    session.store.clone().run::<Value>(cmd("HDEL").arg(probe_key).arg("probe")).await?;
     Ok(session)
 }
 
@@ -193,7 +193,14 @@ async fn dial(
             Some(tls) if matches!(endpoint, Endpoint::Tcp(..)) => Client::build_with_tls(info, certificates(tls))?,
             _ => Client::open(info)?,
         };
-        Ok::<_, LinkError>(client.get_multiplexed_async_connection_with_config(&config).await?)
+        let dialled = client.get_multiplexed_async_connection_with_config(&config).await;
+        dialled.map_err(|error| {
+            if error.is_timeout() {
+                LinkError::timed_out("connecting", options.connect_timeout_ms)
+            } else {
+                error.into()
+            }
+        })
     };
     connected.await.map_err(|error| error.at(endpoint))
 }

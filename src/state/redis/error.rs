@@ -4,6 +4,8 @@ use std::fmt;
 
 use redis::RedisError;
 
+use super::options::RESPONSE_TIMEOUT_MS;
+
 /// What has to happen next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -62,6 +64,9 @@ impl std::error::Error for LinkError {}
 
 impl From<RedisError> for LinkError {
     fn from(error: RedisError) -> Self {
+        if error.is_timeout() {
+            return Self::timed_out("an answer", RESPONSE_TIMEOUT_MS);
+        }
         let (lost, text) = (error.is_unrecoverable_error() || error.is_io_error(), error.to_string());
         let servers = error.into_server_errors();
         let Some((_, server)) = servers.as_ref().and_then(|errors| errors.first()) else {

@@ -422,6 +422,7 @@ impl Guard {
     }
 
     /// Requests that asked so far.
+    #[cfg(not(target_family = "wasm"))]
     pub fn requests(&self) -> u64 {
         self.counts.admitted + self.counts.shed_by_tier.iter().sum::<u64>()
     }

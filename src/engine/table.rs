@@ -224,6 +224,7 @@ impl Table {
     }
 
     /// Nobody else speaks of any route.
+    #[cfg(not(target_family = "wasm"))]
     pub fn silence(&mut self) {
         self.shares = Vec::new();
     }

@@ -3,6 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Context, MiddlewareHandler } from 'hono'
 import type { Atrion } from '../atrion.js'
+import { type BodyEnd, watchBody } from './_body.js'
 import { withTier } from './_context.js'
 import { Gate, type NodeRequest } from './_gate.js'
 import { Passage } from './_lifecycle.js'
@@ -43,7 +44,7 @@ const nodeRequestOf = (context: Context): NodeRequest => ({
  * Guards everything registered after it: `app.use(atrionHono(atrion, options))`.
  *
  * Routes are Hono's own patterns (`GET /users/:id`); URLs that nothing is registered for share `GET *`, one a method. On Node
- * a permit is held until the response is out; elsewhere until the handler has returned it.
+ * a permit is held until the response is out; elsewhere until its body has been read.
  *
  * @throws ConfigError for an option of the wrong type
  */
@@ -70,7 +71,14 @@ export function atrionHono(atrion: Atrion, options: HonoOptions = {}): Middlewar
       permit.release('failure')
       throw error
     }
-    if (passage === undefined) permit.release(context.res.status >= 500 ? 'failure' : 'success')
+    if (passage !== undefined) return undefined
+    const failed = context.res.status >= 500
+    const release = (end: BodyEnd): void => {
+      permit.release(end === 'cancelled' ? 'ignored' : failed || end === 'failed' ? 'failure' : 'success')
+    }
+    // Of an answer to a HEAD Hono drops the body, unread.
+    if (context.req.method === 'HEAD') release('read')
+    else context.res = watchBody(context.res, release)
     return undefined
   }
 }

@@ -57,7 +57,6 @@ fn cut_connections_are_made_again() {
     let server = Server::start();
     let (a, b) = (Node::to(&server), Node::to(&server));
     server.cli(&["client", "kill", "type", "pubsub"]);
-    server.cli(&["client", "kill", "type", "normal", "skipme", "yes"]);
     for node in [&a, &b] {
         node.degraded();
         node.restored();

@@ -37,7 +37,7 @@ impl LinkError {
     /// Nothing came within this time.
     #[must_use]
     pub fn timed_out(what: &str, timeout_ms: u64) -> Self {
-        Self::new(Kind::Lost, format!("{what} took longer than {timeout_ms} ms"))
+        Self::new(Kind::Lost, format!("{what} timed out after {timeout_ms} ms"))
     }
 
     /// There is no link.

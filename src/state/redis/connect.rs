@@ -85,12 +85,7 @@ async fn cluster(options: &LinkOptions, known: &[Endpoint], ear: Ear) -> Result<
     let Some(owner) = owner else {
         return Err(LinkError::new(Kind::Refused, format!("no node of the cluster owns slot {slot}")));
     };
-    let mut masters: Vec<Endpoint> = Vec::new();
-    for (_, _, master) in &ranges {
-        if !masters.contains(master) {
-            masters.push(master.clone());
-        }
-    }
+    let masters = masters_of(&ranges);
     let mut bus = dial(options, owner, Some(ear)).await?;
     let sharded = match query(&mut bus, cmd("SSUBSCRIBE").arg(&options.channel)).await {
         Ok(_) => true,
@@ -274,6 +269,16 @@ fn parse_slots(answer: &Value, asked: &Endpoint) -> Vec<(u16, u16, Endpoint)> {
     ranges.iter().filter_map(parse).collect()
 }
 
+fn masters_of(ranges: &[(u16, u16, Endpoint)]) -> Vec<Endpoint> {
+    let mut masters: Vec<Endpoint> = Vec::new();
+    for (_, _, master) in ranges {
+        if !masters.contains(master) {
+            masters.push(master.clone());
+        }
+    }
+    masters
+}
+
 fn from_value<T: redis::FromRedisValue>(value: Value) -> Result<T, LinkError> {
     redis::from_redis_value(value).map_err(|error| LinkError::new(Kind::Refused, error.to_string()))
 }
@@ -313,6 +318,17 @@ impl Store {
             }
         };
         from_value(value.extract_error()?)
+    }
+
+    /// Asks which servers have a part of the keys now: another one may have taken over.
+    pub async fn survey(&mut self) -> Result<(), LinkError> {
+        if let Self::Cluster(connection, masters) = self {
+            let slots: Value = cmd("CLUSTER").arg("SLOTS").query_async(connection).await?;
+            if let Some(asked) = masters.first().cloned() {
+                *masters = masters_of(&parse_slots(&slots, &asked)).into();
+            }
+        }
+        Ok(())
     }
 
     /// How many servers have a part of the keys.

@@ -92,6 +92,7 @@ pub async fn write(store: &mut Store, place: &Place<'_>, batch: &Batch) -> Resul
 pub async fn hashes(store: &mut Store, prefix: &str) -> Result<Vec<(NodeId, u8)>, LinkError> {
     let pattern = format!("{}*", escape(prefix));
     let mut found = Vec::new();
+    store.survey().await?;
     for part in 0..store.parts() {
         let mut cursor = 0_u64;
         loop {

@@ -15,6 +15,8 @@ const KEPT_LINES = 200
 const INSTALL = 'apt-get install redis-server (Debian, Ubuntu) or brew install redis (macOS)'
 
 const execute = promisify(execFile)
+/** Resharding names every slot. */
+const MAX_OUTPUT_BYTES = 16 << 20
 
 export class Server extends EventEmitter {
   host = HOST
@@ -85,10 +87,12 @@ export class Server extends EventEmitter {
     const child = this.#child
     if (child === undefined) return
     this.#child = undefined
-    child.ref()
-    const ended = once(child, 'exit')
-    child.kill('SIGKILL')
-    await ended
+    if (child.exitCode === null && child.signalCode === null) {
+      child.ref()
+      const ended = once(child, 'exit')
+      child.kill('SIGKILL')
+      await ended
+    }
     guard(this.#place)
   }
 
@@ -106,24 +110,13 @@ export class Server extends EventEmitter {
 
   /** What the command line client answers; throws when the server's answer is an error. */
   async cli(...args) {
-    const client = this.#command.replace(/-server$/, '-cli')
-    const { stdout } = await execute(client, [
-      '-e',
-      '-h',
-      HOST,
-      '-p',
-      String(this.port),
-      ...this.#cliArgs,
-      ...args.map(String),
-    ])
+    const { stdout } = await this.#client(args.map(String))
     return stdout.trim()
   }
 
   /** Publishes bytes that a command line cannot hold; the number of receivers. */
   async publish(channel, bytes) {
-    const client = this.#command.replace(/-server$/, '-cli')
-    const args = ['-e', '-h', HOST, '-p', String(this.port), ...this.#cliArgs, '-x', 'publish', channel]
-    const running = execute(client, args)
+    const running = this.#client(['-x', 'publish', channel])
     running.child.stdin.end(bytes)
     return Number((await running).stdout)
   }
@@ -142,6 +135,12 @@ export class Server extends EventEmitter {
       // Somebody waits: now it does keep the process from ending.
       output?.ref()
     })
+  }
+
+  #client(args) {
+    const command = this.#command.replace(/-server$/, '-cli')
+    const target = ['-e', '-h', HOST, '-p', String(this.port), ...this.#cliArgs]
+    return execute(command, [...target, ...args], { maxBuffer: MAX_OUTPUT_BYTES })
   }
 
   async #run() {

@@ -1,0 +1,92 @@
+// Nodes of a service: instances of Atrion that share their scars through Redis, and what is asked of them.
+import { Atrion, RedisStateProvider } from 'atrion'
+import { CALM, engine, memoryLogger } from '../_engine.mjs'
+
+const PATIENCE_MS = 30_000
+/** S of one lease that failed, Ω. */
+const LEASE_SCAR = 5
+const BOOTSTRAP_TICKS = 10
+
+/** Waits, looking again and again, for what nobody announces. */
+export const until = async (holds, what) => {
+  for (const startedAt = performance.now(); performance.now() - startedAt < PATIENCE_MS; ) {
+    const result = await holds()
+    if (result) return result
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+  throw new Error(`not within ${PATIENCE_MS} ms: ${what}`)
+}
+
+export class Node {
+  provider
+  atrion
+  logger = memoryLogger()
+  /** 'degraded' and 'restored', in the order in which they came. */
+  heard = []
+
+  /** `redis` is what RedisStateProvider takes, the rest what Atrion does. */
+  constructor(redis, options = {}) {
+    this.provider = new RedisStateProvider(redis)
+    this.atrion = new Atrion({ engine, logger: this.logger, provider: this.provider, ...options })
+    this.atrion.on('degraded', ({ provider, error }) => this.#hear('degraded', provider, error))
+    this.atrion.on('restored', ({ provider }) => this.#hear('restored', provider))
+  }
+
+  /** A node that is connected, and is disconnected when the test ends. */
+  static async connected(t, redis, options) {
+    const node = new Node(redis, options)
+    t.teardown(() => node.atrion.disconnect())
+    await node.atrion.connect()
+    return node
+  }
+
+  get warnings() {
+    return this.logger.entries.filter(({ level }) => level === 'warn').map(({ message }) => message)
+  }
+
+  /** Hurts a route by so many Ω. */
+  async hurt(routeId, ohms = 40) {
+    for (let i = 0; i < ohms / LEASE_SCAR; i++) {
+      const lease = await this.atrion.startTask(routeId)
+      await lease.release('failed')
+    }
+  }
+
+  /** One tick of a route; a decision that cannot be made throws. */
+  decide(routeId) {
+    const decision = this.atrion.route(routeId, CALM)
+    if (!Number.isFinite(decision.resistance)) throw new Error(`R = ${decision.resistance}`)
+    return decision
+  }
+
+  scarOf(routeId) {
+    return this.atrion.getState(routeId)?.scarTissue ?? 0
+  }
+
+  /** R, Ω, of a route that has seen enough to be OPERATIONAL. */
+  resistanceOf(routeId) {
+    for (let tick = 0; tick < BOOTSTRAP_TICKS; tick++) this.decide(routeId)
+    return this.decide(routeId).resistance
+  }
+
+  /** Waits until the others' scars show on a route of one's own. */
+  feels(routeId) {
+    this.decide(routeId)
+    return until(() => this.scarOf(routeId) > 1, `a scar on '${routeId}' by what others say`)
+  }
+
+  /** Waits for a number of events; 1 is the first. */
+  async told(kind, times = 1) {
+    await until(() => this.heard.filter((heard) => heard.kind === kind).length >= times, `'${kind}', ${times}`)
+    return this.heard.filter((heard) => heard.kind === kind)[times - 1]
+  }
+
+  /** The kinds of events so far. */
+  get turns() {
+    return this.heard.map(({ kind }) => kind)
+  }
+
+  #hear(kind, provider, error) {
+    this.heard.push({ kind, provider, error })
+  }
+}

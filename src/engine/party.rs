@@ -154,6 +154,7 @@ impl Handle {
         if !party.speaks(exchange) {
             return pulsed;
         }
+        exchange.set_decay_per_ms(self.laws.get(0).decay_per_ms);
         let mut sayings = Vec::new();
         let mut wanted = Vec::new();
         'all: loop {

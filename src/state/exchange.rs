@@ -17,7 +17,7 @@ use std::{
 use parking_lot::Mutex;
 
 use super::word::{RouteKey, Saying};
-use crate::physics::cluster::Chorus;
+use crate::physics::{cluster::Chorus, law::Law};
 
 /// Merging costs as much as what is kept, so it waits until there is this many times as much.
 const SLACK: usize = 4;
@@ -72,6 +72,8 @@ pub struct Exchange {
     wanted: Mutex<Vec<RouteKey>>,
     heard: Mutex<Post<Vec<(RouteKey, Chorus)>>>,
     dropped: AtomicU64,
+    /// λ, 1/ms, as bits.
+    decay_per_ms: AtomicU64,
 }
 
 impl Exchange {
@@ -85,7 +87,19 @@ impl Exchange {
             wanted: Mutex::default(),
             heard: Mutex::default(),
             dropped: AtomicU64::new(0),
+            decay_per_ms: AtomicU64::new(Law::default().decay_per_ms.to_bits()),
         }
+    }
+
+    /// λ of the deciding thread's default law, 1/ms: how fast the others' scars fade.
+    #[must_use]
+    pub fn decay_per_ms(&self) -> f64 {
+        f64::from_bits(self.decay_per_ms.load(Ordering::Relaxed))
+    }
+
+    /// The deciding thread's default law has this λ, 1/ms.
+    pub fn set_decay_per_ms(&self, decay_per_ms: f64) {
+        self.decay_per_ms.store(decay_per_ms.to_bits(), Ordering::Relaxed);
     }
 
     /// Most routes each way.

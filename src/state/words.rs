@@ -116,11 +116,10 @@ impl Words {
     /// Nobody has said anything.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        let decay = limits.decay_per_ms;
         Self {
             limits: Limits {
                 max_routes: limits.max_routes.clamp(1, u32::MAX as usize),
-                decay_per_ms: if decay > 0.0 { decay } else { 0.0 },
+                decay_per_ms: limits.decay_per_ms.max(0.0),
                 ..limits
             },
             places: HashMap::new(),
@@ -135,6 +134,11 @@ impl Words {
             hand: 0,
             dropped: Dropped::default(),
         }
+    }
+
+    /// λ may change while routes are governed, 1/ms.
+    pub fn set_decay_per_ms(&mut self, decay_per_ms: f64) {
+        self.limits.decay_per_ms = decay_per_ms.max(0.0);
     }
 
     /// Routes on which somebody was heard.

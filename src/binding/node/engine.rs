@@ -17,12 +17,15 @@ use crate::{
     units::Millis,
 };
 
+/// Routes, each with what was said of it and how long ago.
+type Waiting = std::vec::IntoIter<(RouteName, Vec<(Word, Millis)>)>;
+
 /// The native engine behind the port in `ts/engine/port.ts`.
 #[napi]
 pub struct NativeEngine {
     hot: Rc<Hot>,
     /// Routes that were loaded and not taken over yet.
-    waiting: RefCell<std::vec::IntoIter<(RouteName, Vec<(Word, Millis)>)>>,
+    waiting: RefCell<Waiting>,
 }
 
 /// How the error begins that says for how many routes the process's engine has room.

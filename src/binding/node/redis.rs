@@ -104,7 +104,6 @@ impl RedisLinkOptions {
             expire_ms: self.expire_ms as u64,
             max_routes: self.max_routes as usize,
             required: self.required,
-            ..LinkOptions::default()
         }
     }
 }

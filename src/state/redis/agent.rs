@@ -89,7 +89,7 @@ impl Agent {
         connecting: Reply<()>,
     ) -> Self {
         let node = shared.node;
-        let limits = Limits { max_routes: options.max_routes, decay_per_ms: options.decay_per_ms, own: node };
+        let limits = Limits { max_routes: options.max_routes, decay_per_ms: exchange.decay_per_ms(), own: node };
         Self {
             words: Words::new(limits),
             book: Book::new(options.max_routes, options.expiry()),
@@ -177,6 +177,7 @@ impl Agent {
             self.absorb();
             self.publish();
         }
+        self.words.set_decay_per_ms(self.exchange.decay_per_ms());
         self.words.sweep(now_ms);
         self.tell();
         self.book.sweep(now_ms);

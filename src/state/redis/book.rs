@@ -16,6 +16,8 @@ use crate::{
 
 /// A route that keeps changing is stored this often, ms.
 pub const STORE_EVERY_MS: Millis = 1000.0;
+/// So few that wait are stored at once, however lately they were: whoever starts now starts with the newest.
+const FEW: usize = 512;
 /// Where more than so many routes wait, each is stored half as often: what the store gains by the second is little, and
 /// its bytes would be a third of all that is sent.
 const CROWD: usize = 4096;
@@ -191,10 +193,14 @@ impl Book {
         self.forgotten.extend(forgotten.iter().take(room));
     }
 
-    /// Takes what is to be stored now; with `all`, also what was stored less than a second ago.
+    /// Takes what is to be stored now; with `all`, also what was stored lately.
     pub fn take_unstored(&mut self, now_ms: Millis, all: bool) -> Batch {
         let mut batch = Batch::default();
-        let every_ms = if self.unstored.len() > CROWD { 2.0 * STORE_EVERY_MS } else { STORE_EVERY_MS };
+        let every_ms = match self.unstored.len() {
+            waiting if waiting <= FEW => 0.0,
+            waiting if waiting <= CROWD => STORE_EVERY_MS,
+            _ => 2.0 * STORE_EVERY_MS,
+        };
         for _ in 0..self.unstored.len() {
             if batch.writes.len() >= BATCH {
                 break;

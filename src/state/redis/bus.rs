@@ -205,7 +205,7 @@ impl Agent {
         let mut messages: HashMap<NodeId, Message> = HashMap::new();
         for (name, said) in records {
             for (node, record) in said.iter().filter(|(node, _)| newest[node] <= SILENCE_MS) {
-                let faded = (-self.options.decay_per_ms * age_ms(record, unix_ms, expire_ms)).exp();
+                let faded = (-self.exchange.decay_per_ms() * age_ms(record, unix_ms, expire_ms)).exp();
                 let word = Word { scar: record.scar * faded, ..record.word() };
                 let message = messages.entry(*node).or_insert_with(|| Message {
                     node: *node,

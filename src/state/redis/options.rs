@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{physics::law::Law, units::Millis};
+use crate::units::Millis;
 
 /// How long a running server may take to answer a command, ms: longer, and it counts as lost.
 pub const RESPONSE_TIMEOUT_MS: u64 = 2000;
@@ -85,8 +85,6 @@ pub struct LinkOptions {
     pub expire_ms: u64,
     /// Most routes kept and loaded, ≥ 1.
     pub max_routes: usize,
-    /// λ of the default law, 1/ms: how fast the others' scars fade.
-    pub decay_per_ms: f64,
     /// Whether `connect` fails when the first attempt does; else the link keeps trying.
     pub required: bool,
 }
@@ -106,7 +104,6 @@ impl Default for LinkOptions {
             connect_timeout_ms: 5000,
             expire_ms: 300_000,
             max_routes: 65_536,
-            decay_per_ms: Law::default().decay_per_ms,
             required: true,
         }
     }

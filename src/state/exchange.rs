@@ -15,6 +15,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 use super::word::{RouteKey, Saying};
 use crate::physics::{cluster::Chorus, law::Law};
@@ -72,6 +73,8 @@ pub struct Exchange {
     wanted: Mutex<Vec<RouteKey>>,
     heard: Mutex<Post<Vec<(RouteKey, Chorus)>>>,
     dropped: AtomicU64,
+    /// Something was said.
+    said: Notify,
     /// λ, 1/ms, as bits.
     decay_per_ms: AtomicU64,
 }
@@ -87,6 +90,7 @@ impl Exchange {
             wanted: Mutex::default(),
             heard: Mutex::default(),
             dropped: AtomicU64::new(0),
+            said: Notify::new(),
             decay_per_ms: AtomicU64::new(Law::default().decay_per_ms.to_bits()),
         }
     }
@@ -119,7 +123,13 @@ impl Exchange {
         let weight = sayings.len();
         if weight > 0 {
             self.post(Event::Said(sayings), weight);
+            self.said.notify_one();
         }
+    }
+
+    /// Resolves when something was said, for the network: it goes out with the pulse it was said in.
+    pub async fn said(&self) {
+        self.said.notified().await;
     }
 
     /// The deciding thread has reset a route: what it said so far is not to go out.

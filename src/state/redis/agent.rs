@@ -124,6 +124,7 @@ impl Agent {
 
     /// Runs until it is told to close, or nobody is left who could.
     pub async fn run(mut self, mut requests: mpsc::Receiver<Request>, mut pushes: mpsc::UnboundedReceiver<Push>) {
+        let exchange = self.exchange.clone();
         let beat_ms = self.options.interval_ms.clamp(1, LONGEST_BEAT_MS);
         let mut beats = tokio::time::interval(Duration::from_millis(beat_ms));
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -152,6 +153,7 @@ impl Agent {
                         return;
                     }
                 }
+                () = exchange.said() => self.pulse(),
                 _ = beats.tick() => self.beat(),
             }
         }
@@ -171,12 +173,8 @@ impl Agent {
     }
 
     fn beat(&mut self) {
+        self.pulse();
         let now_ms = self.now_ms();
-        if now_ms - self.pulse_ms >= self.options.interval_ms as Millis * 0.9 {
-            self.pulse_ms = now_ms;
-            self.absorb();
-            self.publish();
-        }
         self.words.set_decay_per_ms(self.exchange.decay_per_ms());
         self.words.sweep(now_ms);
         self.tell();
@@ -189,8 +187,21 @@ impl Agent {
         self.report();
     }
 
-    /// Takes over what the deciding thread said.
-    pub fn absorb(&mut self) {
+    /// Sends what was said, if the last time that there was something is an interval ago.
+    fn pulse(&mut self) {
+        let now_ms = self.now_ms();
+        // Two clocks that beat alike never beat exactly alike.
+        if now_ms - self.pulse_ms < self.options.interval_ms as Millis * 0.9 {
+            return;
+        }
+        if self.absorb() {
+            self.pulse_ms = now_ms;
+        }
+        self.publish();
+    }
+
+    /// Takes over what the deciding thread said; was there anything?
+    pub fn absorb(&mut self) -> bool {
         let outbox = self.exchange.take_sayings();
         for name in outbox.forgotten {
             self.book.forget(RouteKey::of(&name), name);
@@ -204,6 +215,7 @@ impl Agent {
         for key in outbox.wanted {
             self.words.want(key);
         }
+        !outbox.sayings.is_empty()
     }
 
     fn open(&mut self) {

@@ -1,0 +1,63 @@
+// One of the servers, a process of its own: Atrion's adapter in front of the handler, `atrion.run()` around the call to the
+// dependency. Arguments: the dependency's port, and the URL of Redis, or nothing to share nothing.
+import { createServer } from 'node:http'
+import { Atrion, RedisStateProvider } from 'atrion'
+import { atrionHttp } from 'atrion/http'
+import { createClient, KEEP_ALIVE_MS, leaveWithParent, nowMs } from '../http.mjs'
+import { ATRION, CALL_TIMEOUT_MS, FRONT_ROUTE, ROUTE } from './plan.mjs'
+
+const [, , dependencyPort, redisUrl] = process.argv
+const dependency = createClient(Number(dependencyPort), 256)
+const atrion = new Atrion({ ...ATRION, ...(redisUrl ? { provider: new RedisStateProvider(redisUrl) } : {}) })
+
+const isOpen = () => atrion.getState(ROUTE)?.mode === 'CIRCUIT_BREAKER'
+let wasOpen = false
+
+/** Tells when the breaker has opened or closed. */
+function watch() {
+  if (isOpen() === wasOpen) return
+  wasOpen = !wasOpen
+  process.send({ type: 'breaker', at: nowMs(), isOpen: wasOpen })
+}
+
+/** Tells how a request ended, and whether it was a probe of an open breaker. */
+async function quote(request, response) {
+  let isProbe = false
+  let kind = 'good'
+  try {
+    await atrion.run(
+      ROUTE,
+      () => {
+        isProbe = isOpen()
+        return dependency.call(request.url, undefined, CALL_TIMEOUT_MS)
+      },
+      {
+        fallback: () => {
+          kind = 'fallback'
+        },
+      },
+    )
+  } catch {
+    kind = 'wasted'
+    response.statusCode = 502
+  }
+  watch()
+  response.setHeader('content-type', 'application/json')
+  response.end(JSON.stringify({ kind, isProbe }))
+}
+
+const server = createServer(atrionHttp(atrion, quote, { route: () => FRONT_ROUTE }))
+
+process.on('message', async ({ type }) => {
+  if (type !== 'stop') return
+  server.close()
+  server.closeIdleConnections()
+  await atrion.disconnect()
+  process.send({ type: 'stopped' }, () => process.exit(0))
+})
+leaveWithParent()
+server.keepAliveTimeout = KEEP_ALIVE_MS
+await atrion.connect()
+server.listen(0, '127.0.0.1', () => {
+  process.send({ type: 'ready', port: server.address().port, engine: atrion.engine })
+})

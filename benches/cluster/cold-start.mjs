@@ -1,0 +1,36 @@
+/** A node that starts: how long it takes over what 100,000 routes suffered, and how long its event loop is held up by that. */
+import { summaryOf } from '../lib/statistics.mjs'
+import { Node } from './crew.mjs'
+
+const ROUTES = 100_000
+const STARTS = 5
+
+export const id = 'cold-start'
+export const title = `${ROUTES.toLocaleString('en')} routes loaded at start`
+export const estimate = () => `${STARTS} starts, 20 s`
+
+export async function measure({ redis }) {
+  const writer = new Node('./cold-start.node.mjs')
+  await writer.ask('write', { url: redis.url, routes: ROUTES })
+  await writer.stop()
+  const starts = []
+  for (let i = 0; i < STARTS; i++) {
+    const starter = new Node('./cold-start.node.mjs')
+    starts.push(await starter.ask('start', { url: redis.url, routes: ROUTES }))
+    await starter.stop()
+  }
+  const connects = starts.map(({ connectMs }) => connectMs)
+  return {
+    routes: ROUTES,
+    starts,
+    medianMs: summaryOf(connects).median,
+    longestMs: Math.max(...connects),
+    stallMs: Math.max(...starts.map(({ stallMs }) => stallMs)),
+  }
+}
+
+export const wanted = ({ medianMs, longestMs, stallMs }) => [
+  { row: `connect(), median of ${STARTS}`, unit: 'ms', measured: medianMs, limit: 2000 },
+  { row: `connect(), longest of ${STARTS}`, unit: 'ms', measured: longestMs, limit: 2000 },
+  { row: 'longest stall of the event loop meanwhile', unit: 'ms', measured: stallMs },
+]

@@ -1,0 +1,72 @@
+/** A node whose decisions are timed one by one, or one that only keeps the others' network threads at work. */
+import { Atrion, RedisStateProvider } from 'atrion'
+import { quantileOf } from '../lib/statistics.mjs'
+import { BAD, CALM, sleep } from './telemetry.mjs'
+
+const ROUTES = 256
+/** A turn is so many bursts, with a pause after each in which pulses happen. */
+const BURSTS = 8
+const BURST_CALLS = 2000
+const PAUSE_MS = 15
+const WARM_UP_TURNS = 20
+
+const names = Array.from({ length: ROUTES }, (_, i) => `GET /route/${i}`)
+let atrion
+let provider
+
+const CALLS = {
+  route: (i) => {
+    atrion.route(names[i % ROUTES], CALM)
+  },
+  permit: (i) => {
+    atrion.acquire(names[i % ROUTES]).release()
+  },
+}
+
+/** Times calls one by one, each with one reading of the clock. */
+function burst(call, readings, from) {
+  for (let i = from; i < from + BURST_CALLS; i++) {
+    const startedAt = performance.now()
+    call(i)
+    readings[i] = (performance.now() - startedAt) * 1e6
+  }
+}
+
+async function timed(name) {
+  const readings = new Float64Array(BURSTS * BURST_CALLS)
+  for (let i = 0; i < BURSTS; i++) {
+    burst(CALLS[name], readings, i * BURST_CALLS)
+    await sleep(PAUSE_MS)
+  }
+  readings.sort()
+  return { median: quantileOf(readings, 0.5), p99: quantileOf(readings, 0.99) }
+}
+
+export async function join({ url }) {
+  provider = url && new RedisStateProvider(url)
+  atrion = new Atrion({ engine: 'native', ...(provider && { provider }) })
+  await atrion.connect()
+  const readings = new Float64Array(BURSTS * BURST_CALLS)
+  for (let i = 0; i < WARM_UP_TURNS; i++) {
+    for (const call of Object.values(CALLS)) burst(call, readings, 0)
+    await sleep(5)
+  }
+}
+
+export const link = () => provider?.stats().state
+
+export async function turn({ calls }) {
+  const result = {}
+  for (const call of calls) result[call] = await timed(call)
+  return result
+}
+
+/** Changes so many routes every pulse, until the process ends. */
+export async function chat({ url, routes }) {
+  const chatty = new Atrion({ engine: 'native', provider: new RedisStateProvider(url) })
+  await chatty.connect()
+  const own = Array.from({ length: routes }, (_, i) => `chatter ${i}`)
+  setInterval(() => {
+    for (const name of own) chatty.route(name, BAD)
+  }, 100)
+}

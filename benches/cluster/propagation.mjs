@@ -1,0 +1,42 @@
+/** How long until the others' resistance reflects a scar, from the tick that made it. */
+import { quantileOf } from '../lib/statistics.mjs'
+import { Node } from './crew.mjs'
+import { sleep } from './telemetry.mjs'
+
+const INTERVAL_MS = 100
+/** From one trial to the next: any phase of anybody's pulse is as likely as another. */
+const gapMs = () => 40 + 100 * Math.random()
+
+export const id = 'propagation'
+export const title = 'from a scar on A to R on B and C'
+export const estimate = ({ trials }) => `${trials} trials, ${Math.round(trials * 0.09) + 8} s`
+
+/** @returns intervals, for each trial on each of the two others */
+export async function measure({ redis, trials }) {
+  const nodes = ['A', 'B', 'C'].map(() => new Node('./propagation.node.mjs'))
+  const [first, ...others] = nodes
+  await Promise.all(nodes.map((node) => node.ask('join', { url: redis.url, trials })))
+  // Until everybody has said everything, and whoever has nothing new is silent.
+  await Promise.all(nodes.map((node) => node.ask('settle', { others: others.length })))
+  const pending = []
+  for (let trial = 0; trial < trials; trial++) {
+    const seen = Promise.all(others.map((node) => node.ask('watch', { trial })))
+    const scarred = first.ask('scar', { trial, afterMs: 20 })
+    pending.push(Promise.all([scarred, seen]).then(([at, times]) => times.map((time) => (time - at) / INTERVAL_MS)))
+    await sleep(gapMs())
+  }
+  const intervals = (await Promise.all(pending)).flat().sort((a, b) => a - b)
+  await Promise.all(nodes.map((node) => node.stop()))
+  return {
+    trials,
+    samples: intervals.length,
+    median: quantileOf(intervals, 0.5),
+    p99: quantileOf(intervals, 0.99),
+    longest: intervals.at(-1),
+  }
+}
+
+export const wanted = ({ median, p99 }) => [
+  { row: 'propagation, median', unit: 'intervals', measured: median, limit: 2 },
+  { row: 'propagation, 99th percentile', unit: 'intervals', measured: p99, limit: 4 },
+]

@@ -1,0 +1,106 @@
+/** What sharing scars over Redis costs and how fast it is, measured with real servers: `npm run bench:cluster -- --help`. */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { single } from '../../__test__/_redis/servers.mjs'
+import { machineOf } from '../lib/record.mjs'
+import * as coldStart from './cold-start.mjs'
+import { stopAll } from './crew.mjs'
+import * as latency from './latency.mjs'
+import * as propagation from './propagation.mjs'
+import * as reconnects from './reconnects.mjs'
+import { judge, verdictTable } from './report.mjs'
+import * as sustained from './sustained.mjs'
+
+const PARTS = [propagation, latency, sustained, coldStart, reconnects]
+const IDS = PARTS.map(({ id }) => id).join(', ')
+
+const USAGE = `Usage: npm run bench:cluster -- [options]
+
+  --only <parts>    some of ${IDS}, separated by commas
+  --trials <n>      of propagation, at least 200 (default 300)
+  --rounds <n>      of latency, at least 5 (default 41)
+  --cycles <n>      of reconnects, at least ${reconnects.A_DAY} (default 600)
+  --save            write benches/record/cluster-<machine>.json
+  --help            this text
+
+Exits with 1 when something that is wanted is missed, or could not be measured.`
+
+const fail = (message) => {
+  console.error(`${message}\n\n${USAGE}`)
+  process.exit(2)
+}
+
+const countOf = (name, text, least) => {
+  const n = Number(text)
+  if (!Number.isInteger(n) || n < least) fail(`--${name} must be a whole number, at least ${least}, got ${text}`)
+  return n
+}
+
+const readOptions = () => {
+  try {
+    return parseArgs({
+      options: {
+        only: { type: 'string' },
+        trials: { type: 'string', default: '300' },
+        rounds: { type: 'string', default: '41' },
+        cycles: { type: 'string', default: '600' },
+        save: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    }).values
+  } catch (error) {
+    return fail(error.message)
+  }
+}
+
+const options = readOptions()
+if (options.help) {
+  console.log(USAGE)
+  process.exit(0)
+}
+const counts = {
+  trials: countOf('trials', options.trials, 200),
+  rounds: countOf('rounds', options.rounds, 5),
+  cycles: countOf('cycles', options.cycles, reconnects.A_DAY),
+}
+const only = options.only?.split(',')
+for (const id of only ?? []) {
+  if (!PARTS.some((part) => part.id === id)) fail(`--only knows ${IDS}; got ${id}`)
+}
+const chosen = only ? PARTS.filter(({ id }) => only.includes(id)) : PARTS
+
+const results = {}
+const verdicts = []
+for (const { id, title, estimate, measure, wanted } of chosen) {
+  console.log(`${title}: ${estimate(counts)} …`)
+  try {
+    // A server of its own: nobody measures what somebody else has left behind.
+    const redis = await single()
+    try {
+      results[id] = await measure({ single, redis, ...counts })
+    } finally {
+      await redis.stop()
+    }
+    verdicts.push(...wanted(results[id]).map((wish) => judge(id, wish)))
+  } catch (error) {
+    console.error(`${id} could not be measured: ${error.message}`)
+    process.exitCode = 1
+  } finally {
+    await stopAll()
+  }
+}
+
+console.log(`\n${verdictTable(verdicts)}`)
+if (verdicts.some(({ met }) => met === false)) process.exitCode = 1
+if (options.save) {
+  const machine = machineOf()
+  const words = `cluster ${machine.platform} ${machine.arch} ${machine.cpu} ${machine.cpus}cpu node${machine.node.split('.')[0]}`
+  const folder = new URL('../record/', import.meta.url)
+  mkdirSync(folder, { recursive: true })
+  const file = new URL(`${words.toLowerCase().replace(/[^a-z0-9]+/g, '-')}.json`, folder)
+  writeFileSync(
+    file,
+    `${JSON.stringify({ at: new Date().toISOString(), machine, ...counts, results, verdicts }, null, 2)}\n`,
+  )
+  console.log(`written: ${file.pathname}`)
+}

@@ -56,7 +56,7 @@ impl Node {
 
     fn hear(&mut self, from: &Self, said: &[Saying], now_ms: f64) {
         let words = said.iter().map(|saying| (saying.key, saying.word)).collect();
-        self.words.hear(&Message { node: from.id, words, forgotten: Vec::new() }, now_ms);
+        self.words.hear(&Message { node: from.id, words, forgotten: Vec::new(), greets: false }, now_ms);
     }
 }
 

@@ -21,7 +21,7 @@ fn word(scar: f64, ticks: u32, requests: f64) -> Word {
 }
 
 fn message(node: u64, words: &[(RouteKey, Word)]) -> Message {
-    Message { node: NodeId(node), words: words.to_vec(), forgotten: vec![] }
+    Message { node: NodeId(node), words: words.to_vec(), forgotten: vec![], greets: false }
 }
 
 fn drained(words: &mut Words, now_ms: f64) -> Vec<(RouteKey, Chorus)> {
@@ -113,7 +113,7 @@ proptest! {
                 }
                 Step::Forgets(node, key) => {
                     let node = node % 16;
-                    words.hear(&Message { node: NodeId(node), words: vec![], forgotten: vec![RouteKey(key)] }, now_ms);
+                    words.hear(&Message { node: NodeId(node), words: vec![], forgotten: vec![RouteKey(key)], greets: false }, now_ms);
                     if node != OWN.0 {
                         oracle.nodes.insert(node, now_ms);
                         oracle.words.retain(|&(by, on, ..)| (by, on) != (node, key));
@@ -162,7 +162,7 @@ proptest! {
                     words.hear(&message(node, &[(RouteKey(key), word(scar, ticks, requests))]), now_ms);
                 }
                 Step::Forgets(node, key) => {
-                    words.hear(&Message { node: NodeId(node), words: vec![], forgotten: vec![RouteKey(key)] }, now_ms);
+                    words.hear(&Message { node: NodeId(node), words: vec![], forgotten: vec![RouteKey(key)], greets: false }, now_ms);
                 }
                 Step::Passes(elapsed_ms) => {
                     now_ms += elapsed_ms;

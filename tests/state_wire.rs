@@ -92,10 +92,14 @@ fn the_bytes_are_those_of_the_format() {
 #[test]
 fn a_heartbeat_is_a_header_and_a_route_is_about_twenty_bytes() {
     assert_eq!(sent(&[], &[]).len(), HEADER_BYTES);
-    assert_eq!(decode(&sent(&[], &[])), Ok(Message { node: NodeId(7), words: vec![], forgotten: vec![] }));
+    assert_eq!(
+        decode(&sent(&[], &[])),
+        Ok(Message { node: NodeId(7), words: vec![], forgotten: vec![], greets: false })
+    );
     for (ticks, bytes) in [(0, 18), (127, 18), (128, 19), (16_383, 19), (16_384, 20), (u32::MAX, 22)] {
         assert_eq!(sent(&[(RouteKey(1), word(1.0, 1.0, ticks, 1.0))], &[]).len(), HEADER_BYTES + bytes, "{ticks}");
     }
+
     let most: Vec<_> = (0..wire::MAX_RECORDS as u64).map(|k| (RouteKey(k), word(1e6, 1e6, u32::MAX, 1e12))).collect();
     let bytes = sent(&most, &[]);
     assert!(bytes.len() < 1 << 20, "{} bytes", bytes.len());
@@ -144,7 +148,7 @@ fn what_is_not_to_be_believed_has_a_name() {
         assert_eq!(with(2, &[version]), Err(Malformed::Future(version)));
         assert_eq!(decode(&[b'A', b't', version]), Err(Malformed::Future(version)));
     }
-    assert_eq!(with(3, &[1]), Err(Malformed::BadNumber));
+    assert_eq!(with(3, &[2]), Err(Malformed::BadNumber));
     assert_eq!(with(12, &[2]), Err(Malformed::Truncated));
     assert_eq!(with(12, &[0]), Err(Malformed::Trailing));
     assert_eq!(with(12, &[0xff; 8]), Err(Malformed::Truncated));
@@ -254,4 +258,10 @@ proptest! {
             assert_bounded(&message, &bytes);
         }
     }
+}
+
+#[test]
+fn a_greeting_is_a_heartbeat_that_says_so() {
+    let greeted = decode(&atrion::state::greeting(NodeId(7)));
+    assert_eq!(greeted, Ok(Message { node: NodeId(7), words: vec![], forgotten: vec![], greets: true }));
 }

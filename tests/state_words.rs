@@ -26,7 +26,7 @@ fn word(scar: f64, ticks: u32, requests: f64) -> Word {
 }
 
 fn message(node: u64, words: &[(RouteKey, Word)]) -> Message {
-    Message { node: NodeId(node), words: words.to_vec(), forgotten: vec![] }
+    Message { node: NodeId(node), words: words.to_vec(), forgotten: vec![], greets: false }
 }
 
 fn says(words: &mut Words, node: u64, scar: f64, ticks: u32, requests: f64, now_ms: f64) {
@@ -34,7 +34,7 @@ fn says(words: &mut Words, node: u64, scar: f64, ticks: u32, requests: f64, now_
 }
 
 fn forgets(words: &mut Words, node: u64, now_ms: f64) {
-    words.hear(&Message { node: NodeId(node), words: vec![], forgotten: vec![ROUTE] }, now_ms);
+    words.hear(&Message { node: NodeId(node), words: vec![], forgotten: vec![ROUTE], greets: false }, now_ms);
 }
 
 fn beats(words: &mut Words, node: u64, now_ms: f64) {
@@ -129,7 +129,10 @@ fn a_route_that_was_reset_over_there_is_forgotten_at_once_and_heard_at_once() {
     forgets(&mut words, 1, 10.0);
     assert_eq!(told(&mut words, 0.0).voices, 1);
     // In one message the reset comes first.
-    words.hear(&Message { node: NodeId(2), words: vec![(ROUTE, word(3.0, 1, 0.0))], forgotten: vec![ROUTE] }, 20.0);
+    words.hear(
+        &Message { node: NodeId(2), words: vec![(ROUTE, word(3.0, 1, 0.0))], forgotten: vec![ROUTE], greets: false },
+        20.0,
+    );
     assert_eq!(drained(&mut words, 20.0), [(ROUTE, Chorus::default()), (ROUTE, chorus(&[(3.0, 0.0)]))]);
     forgets(&mut words, 2, 30.0);
     assert_eq!(told(&mut words, 30.0), Chorus::default());

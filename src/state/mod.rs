@@ -19,6 +19,6 @@ mod word;
 pub mod words;
 
 pub use exchange::{Exchange, Outbox};
-pub use wire::{Malformed, Message, decode, encode};
+pub use wire::{Malformed, Message, decode, encode, greeting};
 pub use word::{NodeId, RouteKey, Saying, Word};
 pub use words::{Limits, Words};

@@ -1,13 +1,14 @@
 //! The message by which a node tells the others of its routes.
 //!
 //! ```text
-//! header   "At" · version 1 · flags 0 · node u64 · words u32 · forgotten u32                     20 bytes
+//! header   "At" · version 1 · flags · node u64 · words u32 · forgotten u32                     20 bytes
 //! word     key u64 · S f32 · R f32 · ticks LEB128, 1–5 bytes · requests 1 byte                   18–22 bytes
 //! forgotten  key u64                                                                              8 bytes
 //! ```
 //!
 //! All little-endian. What is forgotten comes before what is said: a route that was reset and then used again is said
-//! anew. A message without words is a heartbeat. Momentum stays at home: nobody blends it.
+//! anew. A message without words is a heartbeat. Momentum stays at home: nobody blends it. The one flag is
+//! a greeting: the sender has begun to listen, and has not heard what was said before.
 //!
 //! A request count is only a weight, so its byte holds ω = 1 + requests on a scale of eight steps an octave: an error
 //! of at most 4.5 % up to four billion, and exactly 0 for 0.
@@ -15,7 +16,7 @@
 //! A message is taken whole or not at all. One bad record means that its sender does not speak this language, so nothing
 //! it says is worth having.
 
-use std::fmt;
+use std::{fmt, iter};
 
 use super::word::{NodeId, RouteKey, Word};
 use crate::units::{MAX_RESISTANCE, Ohms};
@@ -27,6 +28,9 @@ pub const MAX_RECORDS: usize = 47_000;
 
 const MAGIC: [u8; 2] = *b"At";
 const VERSION: u8 = 1;
+/// Where the flags are, and the only one.
+const FLAGS: usize = 3;
+const GREETS: u8 = 1;
 const HEADER_BYTES: usize = 20;
 const MIN_WORD_BYTES: usize = 18;
 const MAX_WORD_BYTES: usize = 22;
@@ -44,6 +48,8 @@ pub struct Message {
     pub words: Vec<(RouteKey, Word)>,
     /// Routes it has reset; it did so before it said `words`.
     pub forgotten: Vec<RouteKey>,
+    /// It has begun to listen: whoever hears it says again what still matters.
+    pub greets: bool,
 }
 
 /// Why a message is dropped.
@@ -107,6 +113,14 @@ pub fn encode(node: NodeId, words: impl Iterator<Item = (RouteKey, Word)>, forgo
     bytes
 }
 
+/// The message by which `node` says no more than that it has begun to listen.
+#[must_use]
+pub fn greeting(node: NodeId) -> Vec<u8> {
+    let mut bytes = encode(node, iter::empty(), &[]);
+    bytes[FLAGS] = GREETS;
+    bytes
+}
+
 /// What a message says. Never panics and never allocates more than a small multiple of the message's own length.
 ///
 /// # Errors
@@ -127,7 +141,8 @@ pub fn decode(bytes: &[u8]) -> Result<Message, Malformed> {
         0 => return Err(Malformed::Foreign),
         later => return Err(Malformed::Future(later)),
     }
-    if reader.take()? != [0] {
+    let [flags] = reader.take()?;
+    if flags > GREETS {
         return Err(Malformed::BadNumber);
     }
     let node = NodeId(reader.u64()?);
@@ -138,7 +153,12 @@ pub fn decode(bytes: &[u8]) -> Result<Message, Malformed> {
     if least > reader.0.len() {
         return Err(Malformed::Truncated);
     }
-    let mut message = Message { node, words: Vec::with_capacity(words), forgotten: Vec::with_capacity(forgotten) };
+    let mut message = Message {
+        node,
+        words: Vec::with_capacity(words),
+        forgotten: Vec::with_capacity(forgotten),
+        greets: flags == GREETS,
+    };
     for _ in 0..forgotten {
         message.forgotten.push(RouteKey(reader.u64()?));
     }

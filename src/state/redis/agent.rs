@@ -66,6 +66,10 @@ pub(super) struct Agent {
     pub urgent: Vec<(RouteKey, Reply<()>)>,
     pub announcing: Vec<Reply<()>>,
     pub said_ms: Millis,
+    /// Somebody has begun to listen.
+    pub greeted: bool,
+    /// When somebody was told last what still matters.
+    pub greeted_ms: Millis,
     pulse_ms: Millis,
     /// Routes that gave way in the book.
     crowded: u64,
@@ -104,6 +108,8 @@ impl Agent {
             urgent: Vec::new(),
             announcing: Vec::new(),
             said_ms: 0.0,
+            greeted: false,
+            greeted_ms: f64::NEG_INFINITY,
             pulse_ms: f64::NEG_INFINITY,
             crowded: 0,
             started: Instant::now(),
@@ -197,7 +203,9 @@ impl Agent {
         if self.absorb() {
             self.pulse_ms = now_ms;
         }
+        self.greet_back();
         self.publish();
+        self.store();
     }
 
     /// Takes over what the deciding thread said; was there anything?

@@ -166,8 +166,13 @@ impl Book {
         }
     }
 
-    /// Takes at most `limit` of what is to be sent: words, and routes forgotten before they were said.
-    pub fn take_unsent(&mut self, limit: usize) -> (Vec<(RouteKey, Word)>, Vec<RouteKey>) {
+    /// Takes at most `limit` of what is to be sent: words, faded since they were said, and routes forgotten before that.
+    pub fn take_unsent(
+        &mut self,
+        limit: usize,
+        now_ms: Millis,
+        decay_per_ms: f64,
+    ) -> (Vec<(RouteKey, Word)>, Vec<RouteKey>) {
         let forgotten = self.forgotten.split_off(self.forgotten.len().saturating_sub(limit));
         let room = limit - forgotten.len();
         let mut words = Vec::with_capacity(self.unsent.len().min(room));
@@ -175,7 +180,9 @@ impl Book {
             let Some(key) = self.unsent.pop() else { break };
             if let Some(page) = self.pages.get_mut(&key).filter(|page| page.unsent) {
                 page.unsent = false;
-                words.push((key, page.record.word()));
+                let word = page.record.word();
+                let faded = (-decay_per_ms * (now_ms - page.said_ms)).exp();
+                words.push((key, Word { scar: word.scar * faded, ..word }));
             }
         }
         (words, forgotten)

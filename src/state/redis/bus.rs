@@ -120,10 +120,19 @@ pub(super) async fn send(session: &mut Session, channel: &str, message: Vec<u8>)
 }
 
 impl Agent {
+    /// Who has begun to listen is told what still matters, at most once a second: all who greeted meanwhile at once.
+    pub fn greet_back(&mut self) {
+        let now_ms = self.now_ms();
+        if self.greeted && now_ms - self.greeted_ms >= HEARTBEAT_MS {
+            (self.greeted, self.greeted_ms) = (false, now_ms);
+            self.book.repeat(now_ms);
+        }
+    }
+
     /// Says what has not been said, unless something is under way.
     pub fn publish(&mut self) {
         let Some(session) = self.session.as_ref().filter(|_| !self.publishing) else { return };
-        let (words, forgotten) = self.book.take_unsent(MAX_RECORDS);
+        let (words, forgotten) = self.book.take_unsent(MAX_RECORDS, self.now_ms(), self.exchange.decay_per_ms());
         let silent_ms = self.now_ms() - self.said_ms;
         if words.is_empty() && forgotten.is_empty() && silent_ms < HEARTBEAT_MS && self.announcing.is_empty() {
             return;
@@ -179,6 +188,7 @@ impl Agent {
                 self.meet(message.node, now_ms);
                 self.words.hear(&message, now_ms);
                 self.notice(&message);
+                self.greeted |= message.greets && message.node != self.node;
             }
             Err(Malformed::Future(_)) => count(&counters.dropped_future, 1),
             Err(Malformed::TooLong(_)) => count(&counters.dropped_oversized, 1),
@@ -211,6 +221,7 @@ impl Agent {
                     node: *node,
                     words: Vec::new(),
                     forgotten: Vec::new(),
+                    greets: false,
                 });
                 message.words.push((RouteKey::of(name), word));
             }

@@ -14,7 +14,7 @@ use super::{
     stats::count,
     store::{self, Records},
 };
-use crate::state::encode;
+use crate::state::greeting;
 
 /// A session that works.
 pub(super) struct Opened {
@@ -36,7 +36,7 @@ pub(super) async fn open(
     let opening = async {
         let mut session = connect::open(options, known, &probe_key, ear).await?;
         // Who is there is to be known before anybody asks what they wrote.
-        send(&mut session, &options.channel, encode(shared.node, std::iter::empty(), &[])).await?;
+        send(&mut session, &options.channel, greeting(shared.node)).await?;
         Ok::<_, LinkError>(session)
     };
     let session = timeout_at(deadline, opening).await.map_err(|_| late())??;

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     physics::{
-        cluster::{CLOSED, Share},
+        cluster::Share,
         fault::{Change, Fault},
         histogram::Histogram,
         law::Law,
@@ -418,7 +418,7 @@ impl Guard {
 
     /// What the route suffers by this node's own measurements, Ω: what it has to tell the others.
     pub fn suffering(&self, state: &RouteState) -> Ohms {
-        state.scar + if self.fault.is_open() { CLOSED } else { self.fault.resistance() }
+        state.scar + self.fault.suffering()
     }
 
     /// Requests that asked so far.

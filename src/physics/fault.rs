@@ -14,6 +14,8 @@
 //!
 //! ```text
 //! outcomes, memory, credit  = their value alone·(1 − c), at least PROOF_BELIEVED, PROOF_BELIEVED and nothing
+//! failures in a row         that open the breaker: STREAK·(1 − c), at least STREAK_BELIEVED
+//! S_fault                   what is said to the others: R_full when open, else the larger of R_fault and R_full·row/STREAK
 //! probes                    one in 1 + w windows, while w others probe too and none of ours has succeeded
 //! ```
 
@@ -34,6 +36,11 @@ const PROOF_OUTCOMES: f64 = 20.0;
 const COLLAPSE: f64 = 0.1;
 /// Outcomes that must agree with what all others firmly believe.
 const PROOF_BELIEVED: f64 = 3.0;
+/// Failures in a row that nobody takes for chance: one in 10⁷ where every other request fails. Alone, a node does not act on
+/// them, since they may be a moment's; that others see them at the same moment is what tells.
+const STREAK: f64 = 24.0;
+/// Failures in a row that must agree with what all others firmly believe.
+const STREAK_BELIEVED: f64 = 6.0;
 /// Successes in a row that close it.
 const PROBES_TO_CLOSE: u32 = 3;
 /// The success ratio that a route is credited with when its breaker closes: enough not to be throttled.
@@ -45,7 +52,10 @@ pub struct Fault {
     /// a, [0, 1].
     success: f64,
     outcomes: u32,
+    /// Successes in a row.
     streak: u32,
+    /// Failures in a row.
+    row: u32,
     /// Has enough been seen to judge?
     proven: bool,
     open: bool,
@@ -65,7 +75,15 @@ pub enum Change {
 
 impl Default for Fault {
     fn default() -> Self {
-        Self { success: 1.0, outcomes: 0, streak: 0, proven: false, open: false, last_probe_ms: f64::NEG_INFINITY }
+        Self {
+            success: 1.0,
+            outcomes: 0,
+            streak: 0,
+            row: 0,
+            proven: false,
+            open: false,
+            last_probe_ms: f64::NEG_INFINITY,
+        }
     }
 }
 
@@ -91,25 +109,41 @@ impl Fault {
         if lack > 0.0 && self.proven { (R_FREE + R_SPAN) * lack } else { 0.0 }
     }
 
+    /// S_fault, Ω.
+    #[must_use]
+    pub fn suffering(&self) -> Ohms {
+        let row = f64::from(self.row);
+        let share = if self.open {
+            1.0
+        } else if row < STREAK_BELIEVED {
+            0.0
+        } else {
+            (row / STREAK).min(1.0)
+        };
+        ((R_FREE + R_SPAN) * share).max(self.resistance())
+    }
+
     /// An answer came back; `belief` is c.
     pub fn observe(&mut self, succeeded: bool, belief: f64) -> Change {
         let value = if succeeded { 1.0 } else { 0.0 };
         self.outcomes = self.outcomes.saturating_add(1);
+        (self.streak, self.row) = if succeeded { (self.streak + 1, 0) } else { (0, self.row.saturating_add(1)) };
+        let mut agreed = false;
         let outcomes = f64::from(self.outcomes);
         let (credit, least_gain, proof) = if belief > 0.0 {
             let doubt = 1.0 - belief;
+            agreed = f64::from(self.row) >= (STREAK * doubt).max(STREAK_BELIEVED);
             (PRIOR * doubt, 1.0 / (MEMORY * doubt).max(PROOF_BELIEVED), (PROOF_OUTCOMES * doubt).max(PROOF_BELIEVED))
         } else {
             (PRIOR, 1.0 / MEMORY, PROOF_OUTCOMES)
         };
         self.success += (value - self.success) * (1.0 / (outcomes + credit)).max(least_gain);
         self.proven = outcomes >= proof;
-        self.streak = if succeeded { self.streak + 1 } else { 0 };
         if self.open && self.streak >= PROBES_TO_CLOSE {
             *self = Self { success: CREDIT, ..Self::default() };
             return Change::Closed;
         }
-        if !self.open && self.proven && self.success < COLLAPSE {
+        if !self.open && (agreed || self.proven && self.success < COLLAPSE) {
             return self.open();
         }
         Change::None

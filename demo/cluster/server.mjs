@@ -38,8 +38,8 @@ async function quote(request, response) {
       },
     )
   } catch {
+    // The list price all the same, so that the dependency's death is not the handler's: only the call was for nothing.
     kind = 'wasted'
-    response.statusCode = 502
   }
   watch()
   response.setHeader('content-type', 'application/json')

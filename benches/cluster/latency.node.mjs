@@ -3,12 +3,13 @@ import { Atrion, RedisStateProvider } from 'atrion'
 import { quantileOf } from '../lib/statistics.mjs'
 import { BAD, CALM, sleep } from './telemetry.mjs'
 
-const ROUTES = 256
+/** Few enough that what the first call of a burst finds cold is less than one in a hundred. */
+const ROUTES = 64
 /** A turn is so many bursts, with a pause after each in which pulses happen. */
-const BURSTS = 8
-const BURST_CALLS = 2000
+const BURSTS = 4
+const BURST_CALLS = 10_000
 const PAUSE_MS = 15
-const WARM_UP_TURNS = 20
+const WARM_UP_TURNS = 10
 
 const names = Array.from({ length: ROUTES }, (_, i) => `GET /route/${i}`)
 let atrion
@@ -61,12 +62,13 @@ export async function turn({ calls }) {
   return result
 }
 
-/** Changes so many routes every pulse, until the process ends. */
+/** Scars so many routes of its own every pulse, and speaks of the routes that are timed, until the process ends. */
 export async function chat({ url, routes }) {
   const chatty = new Atrion({ engine: 'native', provider: new RedisStateProvider(url) })
   await chatty.connect()
   const own = Array.from({ length: routes }, (_, i) => `chatter ${i}`)
   setInterval(() => {
+    for (const name of names) chatty.route(name, CALM)
     for (const name of own) chatty.route(name, BAD)
   }, 100)
 }

@@ -13,14 +13,14 @@ const LINKS = 64
 const EVERY_MS = 400
 const KILL_EVERY = 25
 /** Reconnects until pools have their size. */
-const WARM_UP = 4 * LINKS
+const WARM_UP = 10 * LINKS
 /** MiB that a garbage collector and an allocator may leave lying about. */
 const HEAP_DRIFT_MIB = 1
 const RSS_DRIFT_MIB = 16
 
 export const id = 'reconnects'
 export const title = 'a day of reconnects'
-export const estimate = ({ cycles }) => `${cycles} of them on ${LINKS} links, about ${20 + Math.round(cycles / 14)} s`
+export const estimate = ({ cycles }) => `${cycles} of them on ${LINKS} links, about ${50 + Math.round(cycles / 14)} s`
 
 /** The server closes all connections; one after the other, because the client that asks for it is one as well. */
 async function hangUp(redis) {

@@ -18,7 +18,7 @@ const USAGE = `Usage: npm run bench:cluster -- [options]
 
   --only <parts>    some of ${IDS}, separated by commas
   --trials <n>      of propagation, at least 200 (default 300)
-  --rounds <n>      of latency, at least 5 (default 41)
+  --rounds <n>      of latency, at least 5 (default 40)
   --cycles <n>      of reconnects, at least ${reconnects.A_DAY} (default 600)
   --save            write benches/record/cluster-<machine>.json
   --help            this text
@@ -42,7 +42,7 @@ const readOptions = () => {
       options: {
         only: { type: 'string' },
         trials: { type: 'string', default: '300' },
-        rounds: { type: 'string', default: '41' },
+        rounds: { type: 'string', default: '40' },
         cycles: { type: 'string', default: '600' },
         save: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },

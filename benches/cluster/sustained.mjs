@@ -35,21 +35,25 @@ export async function measure({ redis }) {
   return {
     routes: ROUTES,
     seconds: SECONDS,
-    pulses: told.pulses,
-    sentRoutesPerPulse: told.sentRoutes / told.pulses,
+    routesPerMessage: told.sentRoutes / told.sentMessages,
+    messagesPerS: told.sentMessages / SECONDS,
     changesCore: changes.coreShare,
     tellingCore: told.coreShare - changes.coreShare,
     hearingCore: hearing.coreShare - idle.coreShare,
-    heardRoutesPerPulse: hearing.heardRoutes / told.pulses,
+    heardRoutesPerS: hearing.heardRoutes / SECONDS,
     ownBytesPerS: told.bytesPerS,
     serverBytesPerS: serverBytes,
   }
 }
 
-export const wanted = ({ tellingCore, sentRoutesPerPulse, serverBytesPerS, ownBytesPerS, hearingCore, routes }) => [
-  { row: 'routes told a pulse', unit: 'routes', measured: sentRoutesPerPulse, limit: 0.99 * routes, least: true },
-  { row: 'telling them', unit: '% of one core', measured: tellingCore * 100, limit: MAX_CORE_SHARE * 100 },
-  { row: 'sent, as the server counts', unit: 'MB/s', measured: serverBytesPerS / 1e6, limit: MAX_MB_PER_S },
-  { row: 'sent, as the provider counts', unit: 'MB/s', measured: ownBytesPerS / 1e6, limit: MAX_MB_PER_S },
-  { row: 'another node that hears all of it', unit: '% of one core', measured: hearingCore * 100 },
-]
+export const wanted = (result) => {
+  const { routesPerMessage, messagesPerS, tellingCore, serverBytesPerS, ownBytesPerS, hearingCore } = result
+  return [
+    { row: 'routes told in a pulse', unit: 'routes', measured: routesPerMessage, limit: 0.99 * ROUTES, least: true },
+    { row: 'pulses a second', unit: '', measured: messagesPerS, limit: 9.5, least: true },
+    { row: 'telling them', unit: '% of one core', measured: tellingCore * 100, limit: MAX_CORE_SHARE * 100 },
+    { row: 'sent, as the server counts', unit: 'MB/s', measured: serverBytesPerS / 1e6, limit: MAX_MB_PER_S },
+    { row: 'sent, as the provider counts', unit: 'MB/s', measured: ownBytesPerS / 1e6, limit: MAX_MB_PER_S },
+    { row: 'another node that hears all of it', unit: '% of one core', measured: hearingCore * 100 },
+  ]
+}

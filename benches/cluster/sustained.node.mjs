@@ -62,7 +62,9 @@ export async function change({ routes, seconds }) {
     const after = provider.stats()
     const bytes = after.sentBytes + after.storedBytes - before.sentBytes - before.storedBytes
     const elapsedS = (machineMs() - startedAt) / 1000
-    return { pulses, sentRoutes: after.sentRoutes - before.sentRoutes, bytesPerS: bytes / elapsedS }
+    const sentMessages = after.sentMessages - before.sentMessages
+    const sentRoutes = after.sentRoutes - before.sentRoutes
+    return { pulses, sentMessages, sentRoutes, bytesPerS: bytes / elapsedS }
   })
 }
 

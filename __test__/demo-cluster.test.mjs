@@ -48,7 +48,7 @@ test('a summary counts by process, and leaves out what was not seen', (t) => {
     record(17_000, 'good', { generation: 2 }),
   ]
   const summary = summarise({ records, generations, healedAtMs: 16_050 }, plan)
-  t.like(summary, { requests: 8, probes: 1, goodShare: 2 / 8, answeredShare: 4 / 8, answeredWhileDownShare: 2 / 6 })
+  t.like(summary, { requests: 8, probes: 1, goodShare: 2 / 8 })
   t.deepEqual(summary.counts, { good: 2, fallback: 2, wasted: 3, refused: 1 })
   const [first, second, other] = summary.processes
   t.like(first, { wasted: 2, probes: 1, knewAfterMs: 500 })

@@ -20,8 +20,9 @@ export const ROUTE = 'pricing'
 export const FRONT_ROUTE = 'GET /quote'
 
 /**
- * What became of a request, as the client saw it. `good`: a price of the dependency. `fallback`: the list price, at once, because
- * Atrion refused the call. `wasted`: the call was sent, and failed. `refused`: the adapter in front answered 503.
+ * What became of a request. `good`: a price of the dependency. `fallback`: the list price, at once, because Atrion refused the
+ * call. `wasted`: the list price too, but only after the call had been sent, and failed. `refused`: the adapter in front
+ * answered 503.
  */
 export const OUTCOMES = ['good', 'fallback', 'wasted', 'refused']
 

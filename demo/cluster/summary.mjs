@@ -35,7 +35,6 @@ export function summarise({ records, generations, healedAtMs }, plan) {
   // The dependency is well when its process listens, not when it was asked to start.
   const healed = healedAtMs ?? plan.healedAtMs
   const times = { ...plan, healedAtMs: healed }
-  const down = records.filter(({ atMs }) => atMs >= plan.diesAtMs && atMs < healed)
   const counts = countOutcomes(records)
   return {
     requests: records.length,
@@ -44,8 +43,6 @@ export function summarise({ records, generations, healedAtMs }, plan) {
     processes: generations.map((one) => summariseProcess(one, records, times)),
     recoveryMs: recoveryOf(records, times),
     goodShare: shareOf(counts.good, records.length),
-    answeredShare: shareOf(counts.good + counts.fallback, records.length),
-    answeredWhileDownShare: shareOf(down.filter(({ outcome }) => outcome === 'fallback').length, down.length),
   }
 }
 

@@ -41,8 +41,6 @@ export function comparison(alone, shared) {
     count('… of them probes of an open breaker', ({ probes }) => probes),
     count('answered at once with the list price', ({ counts }) => counts.fallback),
     count('refused by the adapter in front (503)', ({ counts }) => counts.refused),
-    row('answered while it was dead', ({ answeredWhileDownShare }) => formatShare(answeredWhileDownShare)),
-    row('answered, whole run', ({ answeredShare }) => formatShare(answeredShare)),
     row('goodput: answered with a price of the dependency', ({ goodShare }) => formatShare(goodShare)),
     row('recovery: good again and staying so after it came back', ({ recoveryMs }) => formatMs(recoveryMs)),
   ]

@@ -2,7 +2,7 @@
 // suffered meanwhile is known to the others then.
 import test from 'ava'
 import { reserve } from './_redis/guard.mjs'
-import { Node } from './_redis/nodes.mjs'
+import { Node, until } from './_redis/nodes.mjs'
 import { proxyTo } from './_redis/proxy.mjs'
 import { Server } from './_redis/server.mjs'
 import { single } from './_redis/servers.mjs'
@@ -182,6 +182,25 @@ test('one fault after another: each is said, in order', async (t) => {
   }
   t.deepEqual(near.turns, Array(3).fill(['degraded', 'restored']).flat())
   t.is(near.warnings.length, 3)
+})
+
+test('what is reset while the server is away is not said again when it is back', async (t) => {
+  const { server, near, far } = await pair(t)
+  await near.hurt('pay')
+  await far.feels('pay')
+  await server.kill()
+  await near.told('degraded')
+  await near.atrion.resetRoute('pay')
+  await server.restart()
+  await Promise.all([near.told('restored'), far.told('restored')])
+  await near.hurt('after')
+  await far.feels('after')
+  // Once a newer word is stored, so is everything that was to be said again.
+  const late = await until(async () => {
+    const node = await Node.connected(t, { port: server.port })
+    return node.scarOf('after') > 1 && node
+  }, 'a node that starts scarred')
+  t.is(late.scarOf('pay'), 0)
 })
 
 // absent from the start

@@ -105,6 +105,11 @@ impl Agent {
             }
             return;
         }
+        if let Request::Delete(name, _) = &request {
+            // What was said until now is forgotten as well; without a connection, too, or it would be said again with one.
+            self.absorb();
+            self.book.forget(RouteKey::of(name), name.clone());
+        }
         let Some(session) = self.session.clone() else {
             // Dropped requests say that there is no connection.
             return;
@@ -125,9 +130,7 @@ impl Agent {
                 });
             }
             Request::Delete(name, reply) => {
-                let key = RouteKey::of(&name);
                 let nodes = self.everybody();
-                self.book.forget(key, name.clone());
                 let mut to = session.store;
                 self.tasks.spawn(async move {
                     let deleted = store::delete(&mut to, &options.key_prefix, &nodes, &name).await;

@@ -3,6 +3,15 @@ import { EventEmitter, once } from 'node:events'
 import { connect, createServer } from 'node:net'
 
 /**
+ * Closes a connection by a reset. One that is being shut down is closed the usual way: a reset would come to nothing there,
+ * and Node would wait for its end for ever.
+ */
+const reset = (socket) => {
+  if (socket.writableEnded) socket.destroy()
+  else socket.resetAndDestroy()
+}
+
+/**
  * One direction of one connection. Bytes keep their order whatever happens to the delay: a later chunk is never due
  * before an earlier one.
  */
@@ -37,8 +46,8 @@ class Lane {
 
   end() {
     for (const timer of this.#timers) clearTimeout(timer)
-    this.#from.resetAndDestroy()
-    this.#to.resetAndDestroy()
+    reset(this.#from)
+    reset(this.#to)
   }
 
   #schedule() {
@@ -148,7 +157,7 @@ class Network extends EventEmitter {
     this.emit('connection')
     if (this.#isCut) {
       client.on('error', () => {})
-      client.resetAndDestroy()
+      reset(client)
       return
     }
     const server = connect(this.#target, '127.0.0.1')

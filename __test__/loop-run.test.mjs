@@ -203,3 +203,22 @@ test('a dry run works where it would have refused', async (t) => {
   t.is(await atrion.run('route', () => 'work', { fallback: 'instead' }), 'work')
   t.like(atrion.stats('route'), { admitted: 1, shed: 1, inFlight: 0 })
 })
+
+test('a breaker that opens and closes by outcomes is told as a transition', async (t) => {
+  const { atrion, clock } = virtual()
+  const told = []
+  atrion.on('transition', ({ from, to }) => told.push(`${from} → ${to}`))
+  const work = (fails) => async () => {
+    if (fails) throw new Error('down')
+  }
+  for (let i = 0; i < 100; i++) {
+    await atrion.run('route', work(true), { tier: 'critical' }).catch(() => {})
+    clock.advance(10)
+  }
+  for (let i = 0; i < 200; i++) {
+    await atrion.run('route', work(false), { tier: 'critical' }).catch(() => {})
+    clock.advance(10)
+  }
+  await turn()
+  t.deepEqual(told, ['BOOTSTRAP → OPERATIONAL', 'OPERATIONAL → CIRCUIT_BREAKER', 'CIRCUIT_BREAKER → OPERATIONAL'])
+})

@@ -217,3 +217,43 @@ fn of_several_providers_on_one_engine_one_speaks() {
     a.tick(ROUTE, &CALM, 0.0);
     assert_eq!(a.handle.pulse(&second, GAMMA, 0.0).said, 1);
 }
+
+#[test]
+fn a_breaker_that_several_nodes_opened_is_inherited_open_and_heals_by_probes() {
+    let mut a = Node::new(1);
+    let name: Arc<[u8]> = ROUTE.as_bytes().into();
+    let word = Word { scar: CLOSED, resistance: 200.0, momentum: 0.0, ticks: 50, requests: 10.0 };
+    a.handle.pulse(&a.exchange, GAMMA, 0.0);
+    assert!(a.handle.inherit_words(&a.exchange, &name, &[(word, 0.0), (word, 0.0)], 0.0));
+    let slot = a.slot(ROUTE, 0.0);
+    let ask = Ask { push: Push::Tier(Tier::Normal, Some(0.5)), process_occupancy: 0.0, queue_place: 0.0 };
+    let mut modes = Vec::new();
+    for i in 0..10 {
+        let now_ms = f64::from(i) * 50.0;
+        let mut permit = None;
+        a.handle.acquire(slot, ask, 0.0, now_ms, |answer, _, _| permit = answer.permit).expect("a route");
+        modes.push((permit.is_some(), a.handle.state(slot).unwrap().mode));
+        if let Some(permit) = permit {
+            a.handle.release(permit, Outcome::Success, now_ms, |_, _, _, _| {});
+        }
+    }
+    let admitted: Vec<bool> = modes.iter().map(|&(admitted, _)| admitted).collect();
+    // A probe every 100 ms; the third that succeeds, at 200 ms, closes it.
+    assert_eq!(admitted, [true, false, true, false, true, true, true, true, true, true]);
+    assert_eq!(modes[3].1, Mode::CircuitBreaker);
+    assert_ne!(modes[9].1, Mode::CircuitBreaker);
+}
+
+#[test]
+fn what_one_node_alone_closed_is_inherited_as_a_scar_that_fades() {
+    let mut a = Node::new(1);
+    let name: Arc<[u8]> = ROUTE.as_bytes().into();
+    let word = Word { scar: 1e6, resistance: 1e6, momentum: 0.0, ticks: 50, requests: 10.0 };
+    a.handle.pulse(&a.exchange, GAMMA, 0.0);
+    a.handle.inherit_words(&a.exchange, &name, &[(word, 0.0)], 0.0);
+    let slot = a.slot(ROUTE, 0.0);
+    let ask = Ask { push: Push::Tier(Tier::Critical, Some(0.5)), process_occupancy: 0.0, queue_place: 0.0 };
+    a.handle.acquire(slot, ask, 0.0, 0.0, |answer, _, _| assert!(answer.permit.is_some())).expect("a route");
+    assert_ne!(a.handle.state(slot).unwrap().mode, Mode::CircuitBreaker);
+    assert_eq!(a.handle.state(slot).unwrap().scar, 100.0);
+}

@@ -171,7 +171,7 @@ const clearData = (bytes, code) => {
  *   and release 7 ns slower
  * @param keepNames keep the functions' names, for looking at what is in there
  */
-export const shrink = (bytes, { shrinkLevel = 0, keepNames = false } = {}) => {
+export const shrink = (bytes, { shrinkLevel = 1, keepNames = false } = {}) => {
   const first = optimise(bytes, { shrinkLevel, keepNames })
   const code = first.emitText()
   first.dispose()

@@ -6,13 +6,14 @@ use super::{
 };
 use crate::{
     physics::{
-        cluster::Share,
+        cluster::{Share, lone_limit},
         fault::{Change, Fault},
         histogram::Histogram,
         law::Law,
         limit::{Limit, Regime, Window},
         mode::Mode,
         pressure::Sample,
+        resistance::bootstrap_resistance,
         retry::retry_after_ms,
         tick::{Order, RouteState, Tick},
         voltage::{TIERS, Tier, occupancy_bearable, occupancy_resistance, place_resistance},
@@ -105,6 +106,8 @@ pub struct Guard {
     shed_share: f64,
     offered: f64,
     telling: bool,
+    /// The mode as the last tick told it: a breaker opens and closes between ticks.
+    told: Mode,
     latency: Histogram,
     thread: Thread,
     random: u64,
@@ -139,14 +142,23 @@ pub struct Stats {
 }
 
 impl Guard {
-    /// The guard of a route nobody has asked for before.
-    pub fn new(birth: u32, law: &Law, now_ms: Millis) -> Self {
+    /// The guard of a route nobody has asked for before. Of a route that several nodes have closed, as far as was inherited, the
+    /// breaker is open: it is probed, and heals by what it measures, where a scar would only fade.
+    pub fn new(birth: u32, state: &mut RouteState, law: &Law, now_ms: Millis) -> Self {
+        let mut fault = Fault::default();
+        if state.mode == Mode::Bootstrap && state.scar > lone_limit(law) {
+            state.scar = 0.0;
+            state.resistance = bootstrap_resistance(law);
+            state.mode = Mode::CircuitBreaker;
+            state.recovery_started_ms = now_ms;
+            fault.open();
+        }
         Self {
             birth,
             in_flight: 0,
             leases: 0,
             limit: Limit::new(&law.limit),
-            fault: Fault::default(),
+            fault,
             window: Window::default(),
             window_failures: 0.0,
             window_started_ms: now_ms,
@@ -154,6 +166,7 @@ impl Guard {
             shed_share: 0.0,
             offered: 0.0,
             telling: false,
+            told: Mode::Bootstrap,
             latency: Histogram::default(),
             thread: Thread::default(),
             random: u64::from(birth),
@@ -380,7 +393,8 @@ impl Guard {
             error_rate: if count > 0.0 { self.window_failures / count } else { f64::NAN },
             saturation: self.occupancy(),
         };
-        let tick = state.drift(others, law, &sample, mode, now_ms);
+        let mut tick = state.drift(others, law, &sample, mode, now_ms);
+        tick.mode_before = std::mem::replace(&mut self.told, mode);
         self.window = Window::default();
         self.window.peak = f64::from(self.in_flight + self.leases);
         self.window_failures = 0.0;

@@ -258,7 +258,8 @@ impl Table {
             self.guards.resize_with(self.names.len(), || None);
         }
         self.births = self.births.wrapping_add(1);
-        self.guards[slot as usize] = Some(Box::new(Guard::new(self.births, law, now_ms)));
+        let state = &mut self.blocks[slot as usize / BLOCK][slot as usize % BLOCK].state;
+        self.guards[slot as usize] = Some(Box::new(Guard::new(self.births, state, law, now_ms)));
     }
 
     /// The permit of that number, if it is still out.

@@ -24,6 +24,12 @@ use crate::units::{MAX_RESISTANCE, Ohms};
 /// A scar that says: here, next to nothing flows. What an open breaker of the closed loop is worth.
 pub const CLOSED: Ohms = R_FREE + R_SPAN;
 
+/// S_lone, Ω: what one node alone says counts no further above what the others do.
+#[must_use]
+pub fn lone_limit(law: &Law) -> Ohms {
+    law.base_resistance * law.break_multiplier
+}
+
 /// What several nodes say of one route, as far as the law needs to know it: sums, and who stands out.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Chorus {
@@ -73,7 +79,7 @@ impl Chorus {
     /// What a node that has measured nothing yet takes over: S_cluster, Ω.
     #[must_use]
     pub fn inheritance(&self, law: &Law) -> Ohms {
-        self.mean(self.second + law.base_resistance * law.break_multiplier)
+        self.mean(self.second + lone_limit(law))
     }
 
     /// What the others share with a node whose own scar is `local`.
@@ -83,7 +89,7 @@ impl Chorus {
             return Share::NONE;
         }
         let second = self.second.max(local.min(self.top));
-        let cluster = self.mean(second + law.base_resistance * law.break_multiplier);
+        let cluster = self.mean(second + lone_limit(law));
         let agreed = self.mean(second);
         Share {
             keep: 1.0 - gamma,

@@ -53,7 +53,8 @@ export class ProviderCourier implements Courier {
   async start(): Promise<void> {
     await this.#provider.connect()
     this.#collect()
-    await this.#load()
+    // Who gives the others no weight takes nothing over.
+    if (this.#gamma > 0) await this.#load()
     this.#judge()
   }
 
@@ -165,7 +166,10 @@ export class ProviderCourier implements Courier {
     }
     try {
       const unsubscribe = this.#provider.subscribe(routeId, (vector, origin) => this.#hear(routeId, vector, origin))
-      if (typeof unsubscribe === 'function') this.#subscriptions.set(routeId, unsubscribe)
+      if (typeof unsubscribe !== 'function') return
+      this.#subscriptions.set(routeId, unsubscribe)
+      // What was said before we listened is in the store.
+      void this.#call(routeId, async () => this.#hear(routeId, await this.#provider.getVector(routeId)))
     } catch (cause) {
       this.#failed ??= { routeId, cause }
     }

@@ -39,14 +39,18 @@ export class LinkCourier implements Courier {
       this.#leave()
       throw error
     }
-    while (this.#cluster.adopt(link, ADOPT_CHUNK) > 0) await new Promise((resolve) => setTimeout(resolve))
+    while (this.#adopt() > 0) await new Promise((resolve) => setTimeout(resolve))
   }
 
   beat(): void {
-    const { link } = this.#native
     // A store that was absent when we connected is loaded when it is there.
-    this.#cluster.adopt(link, ADOPT_CHUNK)
-    this.#cluster.pulse(link, this.#gamma)
+    this.#adopt()
+    this.#cluster.pulse(this.#native.link, this.#gamma)
+  }
+
+  /** Takes over some of what was loaded; who gives the others no weight takes nothing over. */
+  #adopt(): number {
+    return this.#gamma > 0 ? this.#cluster.adopt(this.#native.link, ADOPT_CHUNK) : 0
   }
 
   async flush(): Promise<void> {

@@ -1,13 +1,18 @@
 // The open loop: you measure a route, `route()` makes one tick of its physics and decides on one request.
-import { Atrion } from 'atrion'
+import { Atrion, VirtualClock } from 'atrion'
 
-const atrion = new Atrion()
+// A reading every 100 ms, without waiting for it.
+const clock = new VirtualClock(0)
+const atrion = new Atrion({ clock })
 const ROUTE = 'GET /orders/:id'
 
 /** Reports the same reading `ticks` times and prints the last decision. */
 function report(what, telemetry, ticks, voltage) {
   let decision
-  for (let tick = 0; tick < ticks; tick += 1) decision = atrion.route(ROUTE, telemetry, { voltage })
+  for (let tick = 0; tick < ticks; tick += 1) {
+    clock.advance(100)
+    decision = atrion.route(ROUTE, telemetry, { voltage })
+  }
   const { allow, resistance, mode, reason } = decision
   console.log(`${what.padEnd(22)} ${allow ? 'flows  ' : 'refused'} R=${resistance.toFixed(1)}Ω ${mode}: ${reason}`)
 }

@@ -166,10 +166,7 @@ export class ProviderCourier implements Courier {
     }
     try {
       const unsubscribe = this.#provider.subscribe(routeId, (vector, origin) => this.#hear(routeId, vector, origin))
-      if (typeof unsubscribe !== 'function') return
-      this.#subscriptions.set(routeId, unsubscribe)
-      // What was said before we listened is in the store.
-      void this.#call(routeId, async () => this.#hear(routeId, await this.#provider.getVector(routeId)))
+      if (typeof unsubscribe === 'function') this.#subscriptions.set(routeId, unsubscribe)
     } catch (cause) {
       this.#failed ??= { routeId, cause }
     }

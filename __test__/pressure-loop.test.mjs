@@ -55,13 +55,15 @@ test('who is handled later in an iteration has waited for those before', async (
 test('where the loop had slept, nobody has waited', async (t) => {
   const { asked, ages, server } = await busyServer({ pressure: { acceptQueue: false } }, 0)
   const [socket] = await openSockets(server, 1)
-  for (let i = 1; i <= 3; i++) {
+  for (let i = 1; i <= 10; i++) {
     // A timer lets the loop sleep.
     await new Promise((resolve) => setTimeout(resolve, 30))
     socket.write(requestText('/'))
     await until(() => asked.length === i)
   }
-  t.deepEqual(ages().slice(1), [0, 0])
+  // On a busy machine the loop may be held up in any one of them.
+  const waits = ages().slice(1)
+  t.true(waits.filter((age) => age === 0).length > waits.length / 2, `${waits}`)
   socket.destroy()
   await close(server)
 })

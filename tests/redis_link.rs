@@ -91,8 +91,8 @@ fn who_watches_a_route_is_told_of_the_others_changes() {
     let record = Record { scar: 0.1, resistance: 0.2, momentum: 0.3, ticks: 4.0, ..Record::default() };
     a.update("other", record).unwrap();
     a.update("pay", record).unwrap();
-    let Event::Changed(name, got) = b.next() else { panic!("another event") };
-    assert_eq!((&name[..], Record { at_unix_ms: 0.0, ..got }), (&b"pay"[..], record), "as exactly as it was written");
+    let Event::Changed(name, from, got) = b.next() else { panic!("another event") };
+    assert_eq!((&name[..], from, Record { at_unix_ms: 0.0, ..got }), (&b"pay"[..], a.link.node(), record), "exactly");
     b.link.watch(route("pay"), false);
     a.update("pay", Record { ticks: 5.0, ..record }).unwrap();
     // A round trip later it would have come.

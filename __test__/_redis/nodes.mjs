@@ -63,6 +63,11 @@ export class Node {
     return this.atrion.getState(routeId)?.scarTissue ?? 0
   }
 
+  /** S, Ω, without what others say. */
+  ownScarOf(routeId) {
+    return this.atrion.snapshot().find((route) => route.routeId === routeId)?.scarTissue ?? 0
+  }
+
   /** R, Ω, of a route that has seen enough to be OPERATIONAL. */
   resistanceOf(routeId) {
     for (let tick = 0; tick < BOOTSTRAP_TICKS; tick++) this.decide(routeId)

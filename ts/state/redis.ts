@@ -3,7 +3,7 @@
 import { loadBinding } from '../engine/addon.js'
 import { AtrionError, ConfigError, ConnectionError, DependencyError, SyncError } from '../errors.js'
 import { LINK, type NativeLink } from './link.js'
-import { isPhysicsVector, type PhysicsVector, type StateProvider } from './provider.js'
+import { isPhysicsVector, type PhysicsVector, type StateProvider, type VectorOrigin } from './provider.js'
 import { settingsOfClient } from './redis-clients.js'
 import { type LinkSettings, type RedisStateProviderOptions, settingsOf } from './redis-settings.js'
 
@@ -53,7 +53,7 @@ interface NativeRedisLink {
   stats(): RedisStats
 }
 
-type Callback = (vector: PhysicsVector) => void
+type Callback = (vector: PhysicsVector, origin: VectorOrigin) => void
 
 /** A client of another package whose settings are read: one of ioredis or node-redis, single or cluster. */
 export interface RedisClientLike {
@@ -166,9 +166,9 @@ export class RedisStateProvider implements StateProvider {
     return this.#ask('*', () => this.#link.listRoutes())
   }
 
-  subscribe(routeId: string, onChange: (vector: PhysicsVector) => void): () => void {
+  subscribe(routeId: string, onChange: (vector: PhysicsVector, origin: VectorOrigin) => void): () => void {
     // Subscribing twice with one function is two subscriptions.
-    const callback: Callback = (vector) => onChange(vector)
+    const callback: Callback = (vector, origin) => onChange(vector, origin)
     const callbacks = this.#watching.get(routeId) ?? new Set()
     if (callbacks.size === 0) {
       this.#watching.set(routeId, callbacks)
@@ -206,7 +206,8 @@ export class RedisStateProvider implements StateProvider {
 
   #hear(kind: string, detail: string, cells: number[]): void {
     if (kind === 'changed') {
-      for (const callback of [...(this.#watching.get(detail) ?? [])]) harmless(() => callback(vectorOf(cells)))
+      for (const callback of [...(this.#watching.get(detail) ?? [])])
+        harmless(() => callback(vectorOf(cells), originOf(cells)))
     } else if (kind === 'restored') {
       for (const tell of [...this.#telling]) harmless(() => tell('restored'))
     } else {
@@ -270,6 +271,12 @@ const vectorOf = ([scar = 0, momentumScalar = 0, lastTick = 0, resistance = 0]: 
   momentumScalar,
   lastTick,
   resistance,
+})
+
+/** After the four of the vector: recent requests, and the node in two halves. */
+const originOf = ([, , , , requests = 0, high = 0, low = 0]: number[]): VectorOrigin => ({
+  node: `${high.toString(16)}${low.toString(16).padStart(8, '0')}`,
+  requests,
 })
 
 /** Whoever listens cannot harm the link, nor the others who listen. */

@@ -14,8 +14,8 @@ use napi_derive::napi;
 
 use crate::{
     engine::Name,
-    state::redis as link,
     state::redis::{Endpoint, Event, LinkError, LinkOptions, Record, Reply, RouteName, State, Tls, Topology},
+    state::{NodeId, redis as link},
 };
 
 /// TLS of a link.
@@ -257,8 +257,8 @@ impl RedisLink {
             let told = match event {
                 Event::Degraded(reason) => ("degraded".into(), Utf16String::from(reason), Vec::new()),
                 Event::Restored => ("restored".into(), Utf16String::from(String::new()), Vec::new()),
-                Event::Changed(name, record) => match Name::from_shared(name) {
-                    Some(name) => ("changed".into(), Utf16String::from(name.to_utf16()), cells(&record)),
+                Event::Changed(name, node, record) => match Name::from_shared(name) {
+                    Some(name) => ("changed".into(), Utf16String::from(name.to_utf16()), word_cells(node, &record)),
                     None => return,
                 },
             };
@@ -306,6 +306,12 @@ fn name_of(route_id: JsString) -> Result<RouteName> {
     // N-API ends a string with a NUL of its own, and counts it.
     let units = route_id.into_utf16()?;
     Ok(Name::from_utf16(units.split_last().map_or(&[], |(_, name)| name)).shared())
+}
+
+/// The vector, then how many requests the node saw lately, and which node it is, in two halves.
+fn word_cells(node: NodeId, record: &Record) -> Vec<f64> {
+    let halves = [node.0 >> 32, node.0 & 0xffff_ffff].map(|half| half as f64);
+    [&cells(record)[..], &[record.word().requests], &halves].concat()
 }
 
 fn cells(record: &Record) -> Vec<f64> {

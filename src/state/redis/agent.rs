@@ -42,7 +42,7 @@ pub(super) enum Done {
     /// Everything that was published before is heard by now: this route can be looked up.
     Caught(u64, RouteName, Reply<Option<Record>>, Result<(), LinkError>),
     Answered(u64, Option<LinkError>),
-    Changed(RouteName, Record),
+    Changed(RouteName, NodeId, Record),
 }
 
 #[allow(clippy::struct_excessive_bools, reason = "they vary independently: each says what is under way")]
@@ -260,7 +260,7 @@ impl Agent {
                 self.blame(generation, Some(error));
             }
             Done::Answered(generation, error) => self.blame(generation, error),
-            Done::Changed(name, record) => self.shared.emit(Event::Changed(name, record)),
+            Done::Changed(name, node, record) => self.shared.emit(Event::Changed(name, node, record)),
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{error::LinkError, record::Record};
+use crate::state::NodeId;
 
 type Then<T> = Box<dyn FnOnce(Result<T, LinkError>) + Send>;
 
@@ -58,7 +59,7 @@ pub enum Event {
     /// Again they can.
     Restored,
     /// Another node said something of a route that is watched.
-    Changed(RouteName, Record),
+    Changed(RouteName, NodeId, Record),
 }
 
 /// Hears of events, on the link's thread.

@@ -205,7 +205,7 @@ impl Agent {
                     Ok(stored) => {
                         let exact = stored.first().map(|(_, record)| *record);
                         let exact = exact.filter(|record| record.word().ticks >= heard.word().ticks);
-                        Done::Changed(name, exact.unwrap_or(heard))
+                        Done::Changed(name, node, exact.unwrap_or(heard))
                     }
                     Err(error) => Done::Answered(generation, Some(error)),
                 }

@@ -4,7 +4,7 @@
  * Every contestant has a process of its own. They take turns, one short block each, round after round, so that whatever
  * else the machine does hits all alike; medians, minima and spreads are over the rounds.
  */
-import { parseArgs } from 'node:util'
+import { cliOf } from './lib/cli.mjs'
 import { startContestant } from './lib/crew.mjs'
 import { measureMemory } from './lib/memory.mjs'
 import { machineOf, save } from './lib/record.mjs'
@@ -27,44 +27,20 @@ const USAGE = `Usage: npm run bench -- [options]
 
 A verdict needs what it compares with: after --only it may be missing.`
 
-const fail = (message) => {
-  console.error(`${message}\n\n${USAGE}`)
-  process.exit(2)
-}
-
-const countOf = (name, text, least) => {
-  const n = Number(text)
-  if (!Number.isInteger(n) || n < least) fail(`--${name} must be a whole number, at least ${least}, got ${text}`)
-  return n
-}
-
-const readOptions = () => {
-  try {
-    const { values } = parseArgs({
-      allowNegative: true,
-      options: {
-        only: { type: 'string', multiple: true },
-        repeats: { type: 'string', default: '41' },
-        'block-ms': { type: 'string', default: '10' },
-        memory: { type: 'boolean', default: true },
-        save: { type: 'boolean', default: false },
-        list: { type: 'boolean', default: false },
-        help: { type: 'boolean', default: false },
-      },
-    })
-    return values
-  } catch (error) {
-    return fail(error.message)
-  }
-}
-
-const options = readOptions()
-if (options.help) {
-  console.log(USAGE)
-  process.exit(0)
-}
-const repeats = countOf('repeats', options.repeats, LEAST_REPEATS)
-const blockMs = countOf('block-ms', options['block-ms'], 1)
+const { values: options, count } = cliOf(USAGE, {
+  allowNegative: true,
+  options: {
+    only: { type: 'string', multiple: true },
+    repeats: { type: 'string', default: '41' },
+    'block-ms': { type: 'string', default: '10' },
+    memory: { type: 'boolean', default: true },
+    save: { type: 'boolean', default: false },
+    list: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+})
+const repeats = count('repeats', LEAST_REPEATS)
+const blockMs = count('block-ms', 1)
 
 const all = []
 for (const file of FILES) {

@@ -1,6 +1,7 @@
 // `npm run demo`: the same real traffic twice against a dependency that turns zombie.
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { numberOf } from './options.mjs'
 import {
   ARRIVALS_PER_SECOND,
   ATRION,
@@ -41,12 +42,7 @@ function readOptions() {
       help: { type: 'boolean', default: false },
     },
   })
-  const number = (name, low, high) => {
-    if (values[name] === undefined) return undefined
-    const value = Number(values[name])
-    if (value >= low && value <= high) return value
-    throw new RangeError(`--${name} must be a number in [${low}, ${high}], got ${values[name]}`)
-  }
+  const number = numberOf(values)
   const breaker = {
     timeout: number('timeout', 1, 60_000),
     errorThresholdPercentage: number('threshold', 1, 100),

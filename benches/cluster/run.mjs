@@ -1,7 +1,7 @@
 /** What sharing scars over Redis costs and how fast it is, measured with real servers: `npm run bench:cluster -- --help`. */
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
 import { single } from '../../__test__/_redis/servers.mjs'
+import { cliOf } from '../lib/cli.mjs'
 import { machineOf } from '../lib/record.mjs'
 import * as coldStart from './cold-start.mjs'
 import { stopAll } from './crew.mjs'
@@ -25,43 +25,24 @@ const USAGE = `Usage: npm run bench:cluster -- [options]
 
 Exits with 1 when something that is wanted is missed, or could not be measured.`
 
-const fail = (message) => {
-  console.error(`${message}\n\n${USAGE}`)
-  process.exit(2)
-}
-
-const countOf = (name, text, least) => {
-  const n = Number(text)
-  if (!Number.isInteger(n) || n < least) fail(`--${name} must be a whole number, at least ${least}, got ${text}`)
-  return n
-}
-
-const readOptions = () => {
-  try {
-    return parseArgs({
-      options: {
-        only: { type: 'string' },
-        trials: { type: 'string', default: '300' },
-        rounds: { type: 'string', default: '40' },
-        cycles: { type: 'string', default: '600' },
-        save: { type: 'boolean', default: false },
-        help: { type: 'boolean', default: false },
-      },
-    }).values
-  } catch (error) {
-    return fail(error.message)
-  }
-}
-
-const options = readOptions()
-if (options.help) {
-  console.log(USAGE)
-  process.exit(0)
-}
+const {
+  values: options,
+  count,
+  fail,
+} = cliOf(USAGE, {
+  options: {
+    only: { type: 'string' },
+    trials: { type: 'string', default: '300' },
+    rounds: { type: 'string', default: '40' },
+    cycles: { type: 'string', default: '600' },
+    save: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+})
 const counts = {
-  trials: countOf('trials', options.trials, 200),
-  rounds: countOf('rounds', options.rounds, 5),
-  cycles: countOf('cycles', options.cycles, reconnects.A_DAY),
+  trials: count('trials', 200),
+  rounds: count('rounds', 5),
+  cycles: count('cycles', reconnects.A_DAY),
 }
 const only = options.only?.split(',')
 for (const id of only ?? []) {

@@ -1,5 +1,6 @@
 // `npm run demo:cluster`: three servers, one dependency that dies, a deploy in the middle of it; without sharing, then with.
 import { parseArgs } from 'node:util'
+import { numberOf } from '../options.mjs'
 import { prepare } from '../prepare.mjs'
 import {
   ARRIVALS_PER_SECOND,
@@ -33,12 +34,7 @@ function readOptions() {
       help: { type: 'boolean', default: false },
     },
   })
-  const number = (name, low, high) => {
-    if (values[name] === undefined) return undefined
-    const value = Number(values[name])
-    if (value >= low && value <= high) return value
-    throw new RangeError(`--${name} must be a number in [${low}, ${high}], got ${values[name]}`)
-  }
+  const number = numberOf(values)
   return { help: values.help, seconds: number('seconds', LEAST_SECONDS, 600), seed: number('seed', 0, 2 ** 31) }
 }
 

@@ -78,7 +78,7 @@ fn a_reset_is_heard_and_stored() {
     a.say("pay", 25.0, 1);
     b.hears("pay", |chorus| chorus.voices == 1);
     until("it is stored", || a.link.stats().stored_routes == 1);
-    a.link.exchange().forget(route("pay"));
+    ask(|reply| a.link.delete(route("pay"), reply)).unwrap();
     b.hears("pay", |chorus| chorus.voices == 0);
     until("it is gone", || b.list().is_empty());
 }

@@ -41,32 +41,6 @@ fn the_newest_of_each_route_goes_out_once() {
 }
 
 #[test]
-fn what_is_put_back_goes_with_the_next_unless_something_newer_is_said() {
-    let exchange = Exchange::new(10);
-    exchange.say(vec![saying("a", 1), saying("b", 1), saying("c", 1)]);
-    let taken = exchange.take_sayings();
-    exchange.say(vec![saying("a", 2)]);
-    exchange.forget(b"c"[..].into());
-    exchange.put_back(taken.sayings);
-    let next = exchange.take_sayings();
-    assert_eq!(names(&next), [("b", 1), ("a", 2)]);
-    assert_eq!(next.forgotten, [b"c"[..].into()]);
-}
-
-#[test]
-fn a_reset_takes_back_what_was_said_before_and_nothing_after() {
-    let exchange = Exchange::new(10);
-    exchange.say(vec![saying("a", 9), saying("b", 9)]);
-    exchange.forget(b"a"[..].into());
-    exchange.forget(b"a"[..].into());
-    exchange.say(vec![saying("a", 1)]);
-    exchange.forget(b"b"[..].into());
-    let outbox = exchange.take_sayings();
-    assert_eq!(names(&outbox), [("a", 1)]);
-    assert_eq!(outbox.forgotten, [b"a"[..].into(), b"b"[..].into()]);
-}
-
-#[test]
 fn what_the_others_say_is_heard_in_its_order() {
     let exchange = Exchange::new(10);
     assert_eq!(exchange.heard(), []);
@@ -85,24 +59,19 @@ fn if_the_network_sleeps_the_newest_of_each_route_is_kept_and_no_more() {
     let exchange = Exchange::new(100);
     for round in 0..1000 {
         exchange.say((0..50).map(|k| saying(&format!("{k}"), round)).collect());
-        exchange.forget(format!("f{}", round % 60).as_bytes().into());
     }
     let outbox = exchange.take_sayings();
-    assert_eq!((outbox.sayings.len(), outbox.forgotten.len(), exchange.dropped()), (50, 60, 0));
+    assert_eq!((outbox.sayings.len(), exchange.dropped()), (50, 0));
     assert!(outbox.sayings.iter().all(|said| said.word.ticks == 999));
     for k in 0..10_000 {
         exchange.say(vec![saying(&format!("{k}"), k)]);
-        exchange.forget(format!("f{k}").as_bytes().into());
         exchange.want(vec![RouteKey(u64::from(k))]);
     }
     let outbox = exchange.take_sayings();
     let ticks: Vec<_> = outbox.sayings.iter().map(|said| said.word.ticks).collect();
     assert_eq!(ticks, (9900..10_000).collect::<Vec<_>>());
-    assert_eq!((outbox.forgotten.len(), outbox.wanted.len()), (100, 100));
-    assert_eq!(exchange.dropped(), 2 * 9900 + 9900);
-    exchange.put_back((0..300).map(|k| saying(&format!("{k}"), k)).collect());
-    exchange.put_back(vec![saying("x", 1)]);
-    assert_eq!(exchange.take_sayings().sayings.len(), 100);
+    assert_eq!(outbox.wanted.len(), 100);
+    assert_eq!(exchange.dropped(), 9900 + 9900);
 }
 
 #[test]
@@ -155,11 +124,10 @@ fn two_threads_lose_nothing_between_them() {
     while !decides.is_finished() {
         told += 1;
         exchange.tell((0..4).map(|k| (RouteKey(k), chorus(told))).collect());
-        let mut outbox = exchange.take_sayings();
+        let outbox = exchange.take_sayings();
         if !outbox.sayings.is_empty() {
             met.fetch_add(1, Ordering::Relaxed);
         }
-        exchange.put_back(outbox.sayings.split_off(outbox.sayings.len() / 2));
         send(outbox);
     }
     let (mut heard, said) = decides.join().unwrap();
@@ -173,15 +141,13 @@ fn two_threads_lose_nothing_between_them() {
 #[derive(Debug, Clone)]
 enum Step {
     Say(Vec<(u8, u32)>),
-    Forget(u8),
-    Take { back: bool },
+    Take,
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => prop::collection::vec((0_u8..12, any::<u32>()), 0..8).prop_map(Step::Say),
-        1 => (0_u8..12).prop_map(Step::Forget),
-        1 => any::<bool>().prop_map(|back| Step::Take { back }),
+        1 => Just(Step::Take),
     ]
 }
 
@@ -192,7 +158,7 @@ proptest! {
     #[test]
     fn what_goes_out_is_what_was_said_last(steps in prop::collection::vec(step(), 1..60), max in 3_usize..20) {
         let exchange = Exchange::new(max);
-        let (mut said, mut forgotten): (Vec<(u8, u32)>, Vec<u8>) = (vec![], vec![]);
+        let mut said: Vec<(u8, u32)> = vec![];
         let mut dropped = 0;
         for step in steps {
             match step {
@@ -203,34 +169,20 @@ proptest! {
                         said.push((k, ticks));
                     }
                 }
-                Step::Forget(k) => {
-                    exchange.forget(k.to_string().as_bytes().into());
-                    said.retain(|&(known, _)| known != k);
-                    forgotten.retain(|&known| known != k);
-                    forgotten.push(k);
-                }
-                Step::Take { back } => {
+                Step::Take => {
                     let outbox = exchange.take_sayings();
-                    prop_assert!(outbox.sayings.len() <= max && outbox.forgotten.len() <= max);
+                    prop_assert!(outbox.sayings.len() <= max);
                     // Who says more than there is room for loses the oldest, and when depends on when room was made.
                     if exchange.dropped() == dropped {
                         let expected: Vec<_> = said.iter().map(|(k, ticks)| (k.to_string(), *ticks)).collect();
                         let got = names(&outbox).into_iter().map(|(name, ticks)| (name.to_string(), ticks));
                         prop_assert_eq!(got.collect::<Vec<_>>(), expected);
-                        let names: Vec<Arc<[u8]>> = forgotten.iter().map(|k| k.to_string().as_bytes().into()).collect();
-                        prop_assert_eq!(&outbox.forgotten, &names);
                     } else {
                         let known: Vec<_> = said.iter().map(|(k, _)| k.to_string()).collect();
                         prop_assert!(names(&outbox).iter().all(|(name, _)| known.iter().any(|known| known == name)));
-                        said = names(&outbox).iter().map(|(name, ticks)| (name.parse().unwrap(), *ticks)).collect();
                         dropped = exchange.dropped();
                     }
-                    forgotten.clear();
-                    if back {
-                        exchange.put_back(outbox.sayings);
-                    } else {
-                        said.clear();
-                    }
+                    said.clear();
                 }
             }
         }

@@ -7,11 +7,8 @@
 
 use std::{
     collections::HashSet,
-    iter, mem,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    mem,
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use parking_lot::Mutex;
@@ -28,50 +25,53 @@ const SLACK: usize = 4;
 pub struct Outbox {
     /// The newest word on each route.
     pub sayings: Vec<Saying>,
-    /// Names of routes that were reset, before any of `sayings` was said.
-    pub forgotten: Vec<Arc<[u8]>>,
     /// Routes on which this node wants to hear what is known.
     pub wanted: Vec<RouteKey>,
 }
 
-enum Event {
-    Said(Vec<Saying>),
-    Forgotten(Arc<[u8]>),
-}
-
-/// Things in the order in which they were put in, and how many there are.
+/// Batches in the order in which they were put in, and how many things there are in all of them.
 struct Post<T> {
-    items: Vec<T>,
+    batches: Vec<Vec<T>>,
     weight: usize,
 }
 
 impl<T> Default for Post<T> {
     fn default() -> Self {
-        Self { items: Vec::new(), weight: 0 }
+        Self { batches: Vec::new(), weight: 0 }
     }
 }
 
 impl<T> Post<T> {
-    fn push(&mut self, item: T, weight: usize) {
-        self.items.push(item);
-        self.weight += weight;
+    fn push(&mut self, batch: Vec<T>) {
+        self.weight += batch.len();
+        self.batches.push(batch);
     }
 
     /// Puts in what is older than all that is here.
-    fn push_front(&mut self, older: Self) {
-        let newer = mem::replace(self, older);
-        self.items.extend(newer.items);
-        self.weight += newer.weight;
+    fn push_front(&mut self, older: Vec<T>) {
+        self.weight += older.len();
+        self.batches.insert(0, older);
+    }
+
+    /// The newest of each route, at most `limit` of them, the last put in last; and how many were left out.
+    fn merge(self, limit: usize, key_of: impl Fn(&T) -> RouteKey) -> (Vec<T>, usize) {
+        let mut seen = HashSet::with_capacity(self.weight);
+        // From the last to the first: whatever is met again is older.
+        let batches = self.batches.into_iter().rev().flat_map(|batch| batch.into_iter().rev());
+        let mut newest: Vec<T> = batches.filter(|item| seen.insert(key_of(item))).collect();
+        let over = newest.len().saturating_sub(limit);
+        newest.truncate(limit);
+        newest.reverse();
+        (newest, over)
     }
 }
 
 /// The meeting place; shared by an `Arc`.
 pub struct Exchange {
     max_routes: usize,
-    out: Mutex<Post<Event>>,
-    returned: Mutex<Vec<Saying>>,
+    out: Mutex<Post<Saying>>,
     wanted: Mutex<Vec<RouteKey>>,
-    heard: Mutex<Post<Vec<(RouteKey, Chorus)>>>,
+    heard: Mutex<Post<(RouteKey, Chorus)>>,
     dropped: AtomicU64,
     /// Something was said.
     said: Notify,
@@ -86,7 +86,6 @@ impl Exchange {
         Self {
             max_routes: max_routes.max(1),
             out: Mutex::default(),
-            returned: Mutex::default(),
             wanted: Mutex::default(),
             heard: Mutex::default(),
             dropped: AtomicU64::new(0),
@@ -120,9 +119,8 @@ impl Exchange {
 
     /// The deciding thread says something; the newest of each route goes out.
     pub fn say(&self, sayings: Vec<Saying>) {
-        let weight = sayings.len();
-        if weight > 0 {
-            self.post(Event::Said(sayings), weight);
+        if !sayings.is_empty() {
+            self.put(&self.out, sayings, self.max_routes, |saying| saying.key);
             self.said.notify_one();
         }
     }
@@ -132,16 +130,11 @@ impl Exchange {
         self.said.notified().await;
     }
 
-    /// The deciding thread has reset a route: what it said so far is not to go out.
-    pub fn forget(&self, name: Arc<[u8]>) {
-        self.post(Event::Forgotten(name), 1);
-    }
-
     /// The deciding thread has a route that is new to it, and wants to hear what is known.
     pub fn want(&self, mut keys: Vec<RouteKey>) {
         let mut wanted = self.wanted.lock();
         let room = self.max_routes.saturating_sub(wanted.len());
-        self.dropped.fetch_add(keys.len().saturating_sub(room) as u64, Ordering::Relaxed);
+        self.count_dropped(keys.len().saturating_sub(room));
         keys.truncate(room);
         wanted.append(&mut keys);
     }
@@ -149,101 +142,43 @@ impl Exchange {
     /// What the others say, in the order in which it changed. A route may come twice: the later counts.
     #[must_use]
     pub fn heard(&self) -> Vec<(RouteKey, Chorus)> {
-        let mut batches = mem::take(&mut *self.heard.lock()).items;
+        let mut batches = mem::take(&mut *self.heard.lock()).batches;
         if batches.len() == 1 { batches.swap_remove(0) } else { batches.concat() }
     }
 
     /// The network takes what is to go out; from now on it answers for it.
     #[must_use]
     pub fn take_sayings(&self) -> Outbox {
-        // In this order: what was returned is older than all that is said.
-        let returned = mem::take(&mut *self.returned.lock());
         let said = mem::take(&mut *self.out.lock());
         let wanted = mem::take(&mut *self.wanted.lock());
-        let (sayings, forgotten) = self.merge(iter::once(Event::Said(returned)).chain(said.items), said.weight);
-        Outbox { sayings, forgotten, wanted }
-    }
-
-    /// The network could not send what it took last: it goes with the next, unless something newer is said by then.
-    /// To be called before anything else is taken.
-    pub fn put_back(&self, sayings: Vec<Saying>) {
-        let mut returned = self.returned.lock();
-        let room = self.max_routes.saturating_sub(returned.len());
-        let over = sayings.len().saturating_sub(room);
-        self.dropped.fetch_add(over as u64, Ordering::Relaxed);
-        returned.extend(sayings.into_iter().skip(over));
+        let (sayings, over) = said.merge(self.max_routes, |saying| saying.key);
+        self.count_dropped(over);
+        Outbox { sayings, wanted }
     }
 
     /// The network has heard something.
     pub fn tell(&self, heard: Vec<(RouteKey, Chorus)>) {
-        let weight = heard.len();
-        if weight == 0 {
-            return;
-        }
-        let full = {
-            let mut post = self.heard.lock();
-            post.push(heard, weight);
-            (post.weight > SLACK * self.max_routes).then(|| mem::take(&mut *post))
-        };
-        if let Some(post) = full {
-            let mut seen = HashSet::with_capacity(post.weight);
-            let mut merged: Vec<_> = post
-                .items
-                .into_iter()
-                .rev()
-                .flat_map(|batch| batch.into_iter().rev())
-                .filter(|(key, _)| seen.insert(*key))
-                .collect();
+        if !heard.is_empty() {
             // Twice as many: routes that left the table of words make room for others, and both are told.
-            self.bound(&mut merged, 2 * self.max_routes);
-            let weight = merged.len();
-            self.heard.lock().push_front(Post { items: vec![merged], weight });
+            self.put(&self.heard, heard, 2 * self.max_routes, |(key, _)| *key);
         }
     }
 
-    fn post(&self, event: Event, weight: usize) {
+    /// Appends a batch; where too much has piled up, the newest of each route is left, at most `limit` of them.
+    fn put<T>(&self, post: &Mutex<Post<T>>, batch: Vec<T>, limit: usize, key_of: impl Fn(&T) -> RouteKey) {
         let full = {
-            let mut post = self.out.lock();
-            post.push(event, weight);
+            let mut post = post.lock();
+            post.push(batch);
             (post.weight > SLACK * self.max_routes).then(|| mem::take(&mut *post))
         };
-        if let Some(post) = full {
-            let (sayings, forgotten) = self.merge(post.items.into_iter(), post.weight);
-            let weight = sayings.len() + forgotten.len();
-            let mut items: Vec<_> = forgotten.into_iter().map(Event::Forgotten).collect();
-            items.push(Event::Said(sayings));
-            self.out.lock().push_front(Post { items, weight });
+        if let Some(full) = full {
+            let (newest, over) = full.merge(limit, key_of);
+            self.count_dropped(over);
+            post.lock().push_front(newest);
         }
     }
 
-    /// The newest of each route; what was said before its route was forgotten is not.
-    fn merge(&self, events: impl DoubleEndedIterator<Item = Event>, weight: usize) -> (Vec<Saying>, Vec<Arc<[u8]>>) {
-        // From the last to the first: whatever is met again is older.
-        let (mut seen, mut reset) = (HashSet::with_capacity(weight), HashSet::new());
-        let (mut sayings, mut forgotten) = (Vec::new(), Vec::new());
-        for event in events.rev() {
-            match event {
-                Event::Said(said) => {
-                    sayings.extend(said.into_iter().rev().filter(|saying| seen.insert(saying.key)));
-                }
-                Event::Forgotten(name) => {
-                    let key = RouteKey::of(&name);
-                    seen.insert(key);
-                    if reset.insert(key) {
-                        forgotten.push(name);
-                    }
-                }
-            }
-        }
-        self.bound(&mut sayings, self.max_routes);
-        self.bound(&mut forgotten, self.max_routes);
-        (sayings, forgotten)
-    }
-
-    /// Of what is there from the last to the first: the last `limit`, from the first to the last.
-    fn bound<T>(&self, items: &mut Vec<T>, limit: usize) {
-        self.dropped.fetch_add(items.len().saturating_sub(limit) as u64, Ordering::Relaxed);
-        items.truncate(limit);
-        items.reverse();
+    fn count_dropped(&self, over: usize) {
+        self.dropped.fetch_add(over as u64, Ordering::Relaxed);
     }
 }

@@ -211,9 +211,6 @@ impl Agent {
     /// Takes over what the deciding thread said; was there anything?
     pub fn absorb(&mut self) -> bool {
         let outbox = self.exchange.take_sayings();
-        for name in outbox.forgotten {
-            self.book.forget(RouteKey::of(&name), name);
-        }
         let (now_ms, at_ms) = (self.now_ms(), unix_ms());
         let mut crowded = 0;
         for saying in &outbox.sayings {

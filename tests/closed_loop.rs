@@ -6,9 +6,9 @@ mod common;
 use atrion::physics::{
     fault::{Change, Fault},
     histogram::Histogram,
-    limit::{Limit, LimitLaw, Window},
+    limit::{Limit, LimitLaw},
     queue::Queue,
-    voltage::{R_FREE, R_SPAN, Tier, occupancy_bearable, occupancy_resistance},
+    voltage::{R_FREE, R_SPAN, Thresholds, Tier},
 };
 use proptest::prelude::*;
 
@@ -23,45 +23,44 @@ fn limit_laws() -> impl Strategy<Value = LimitLaw> {
     })
 }
 
-/// Windows of a route: completions as (latency, in flight), requests refused.
-fn windows() -> impl Strategy<Value = Vec<(Vec<(f64, f64)>, f64)>> {
-    let completion = (prop_oneof![0.0..100.0, 0.0..1e5], (1_u32..2000).prop_map(f64::from));
-    prop::collection::vec((prop::collection::vec(completion, 0..40), prop_oneof![Just(0.0), 0.0..500.0]), 1..60)
+/// What happens on a route: (ms until then, admissions and completions with their latency, whether it succeeded).
+fn events() -> impl Strategy<Value = Vec<(f64, bool, f64, bool)>> {
+    let latency_ms = prop_oneof![0.0..100.0, 0.0..1e5];
+    prop::collection::vec((prop_oneof![Just(0.0), 0.0..500.0], any::<bool>(), latency_ms, any::<bool>()), 1..400)
+}
+
+fn thresholds() -> impl Strategy<Value = Thresholds> {
+    (1.0..100.0, 0.5..100.0, 0.5..100.0).prop_map(|(start, span, reach)| Thresholds {
+        start,
+        full: start + span,
+        top: start + span + reach,
+    })
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
-    fn the_limit_stays_within_its_bounds_whatever_is_measured(law in limit_laws(), windows in windows(), elapsed_ms in 0.0..2000.0) {
-        let mut limit = Limit::new(&law);
-        for (completions, refused) in windows {
-            let mut window = Window::default();
-            window.refused = refused;
-            for (latency_ms, in_flight) in completions {
-                window.complete(latency_ms, in_flight, &law);
-                limit.grow(latency_ms, in_flight, &law);
-                window.peak = window.peak.max(in_flight);
+    fn the_limit_stays_within_its_bounds_whatever_is_measured(law in limit_laws(), events in events()) {
+        let (mut limit, mut n, mut now_ms) = (Limit::new(&law, 0.0), 0.0, 0.0);
+        for (after_ms, admits, latency_ms, succeeded) in events {
+            now_ms += after_ms;
+            limit.pass(n, now_ms);
+            if admits || n == 0.0 {
+                limit.offer(succeeded, &law);
+                n += 1.0;
+                limit.admit(n, now_ms);
+            } else {
+                n -= 1.0;
+                limit.complete(n, n + 1.0, latency_ms, succeeded, &law);
             }
-            limit.tick(&window, elapsed_ms, &law);
-            prop_assert!((law.min..=law.max).contains(&limit.limit), "{}", limit.limit);
-            prop_assert!(limit.free_occupancy > 0.0 && limit.free_occupancy < 1.0);
+            let Thresholds { start, full, top } = limit.thresholds(n, &law);
+            prop_assert!((law.min..=law.max).contains(&full), "{full}");
+            prop_assert!(start > 0.0 && start <= full && full <= top, "{start} {full} {top}");
             prop_assert!(limit.rate() >= 0.0 && limit.rate().is_finite());
             prop_assert!(limit.baseline_ms() >= 0.0 && limit.baseline_ms().is_finite());
-            prop_assert!(limit.full_house_ms(&law) > 0.0);
+            prop_assert!(limit.load(n, now_ms) >= n);
         }
-    }
-
-    #[test]
-    fn a_window_is_the_mean_of_its_completions(latencies in prop::collection::vec(0.0..1e4, 1..100)) {
-        let mut window = Window::default();
-        let law = LimitLaw { deadline_ms: 500.0, min: 1.0, max: 10.0, initial: 5.0 };
-        for &latency_ms in &latencies {
-            window.complete(latency_ms, 1.0, &law);
-        }
-        let mean = latencies.iter().sum::<f64>() / latencies.len() as f64;
-        prop_assert_eq!(window.count(), latencies.len() as f64);
-        prop_assert!((window.mean_latency_ms() - mean).abs() <= 1e-9 * mean.max(1.0));
     }
 
     #[test]
@@ -80,18 +79,18 @@ proptest! {
     }
 
     #[test]
-    fn occupancy_resists_more_the_fuller_the_house(u in 0.0..3.0, more in 0.0..1.0, u0 in 0.5..0.85) {
-        let r = occupancy_resistance(u, u0);
+    fn occupancy_resists_more_the_more_is_in_flight(n in 0.0..300.0, more in 0.0..100.0, thresholds in thresholds()) {
+        let r = thresholds.resistance(n);
         prop_assert!(r >= 0.0);
-        prop_assert!(occupancy_resistance(u + more, u0) >= r);
-        prop_assert!(u >= u0 || r <= R_FREE, "below the knee nobody is shed");
+        prop_assert!(thresholds.resistance(n + more) >= r - 1e-9);
+        prop_assert!(n >= thresholds.start || r <= R_FREE, "nothing is shed below the start");
     }
 
     #[test]
-    fn the_bearable_occupancy_is_where_resistance_meets_the_voltage(v in 30.5..300.0, u0 in 0.5..0.85) {
+    fn the_bearable_load_is_where_resistance_meets_the_voltage(v in 30.5..290.0, thresholds in thresholds()) {
         const BASE: f64 = 10.0;
-        let u = occupancy_bearable(v, BASE, u0);
-        prop_assert!((BASE + occupancy_resistance(u, u0) - v).abs() < 1e-9);
+        let n = thresholds.bearable(v, BASE);
+        prop_assert!((BASE + thresholds.resistance(n) - v).abs() < 1e-6, "{n}");
     }
 
     #[test]

@@ -14,15 +14,15 @@ import { LAW } from './engine/port.js'
 
 /** Bounds of the closed loop's adaptive limit, requests in flight. */
 export interface LimitConfig {
-  /** The limit is never below this; 1 to 1,000,000. Default 4. */
+  /** The limit is never below this; 1 to 1,000,000. Default 1. */
   readonly min: number
   /** The limit is never above this; min to 1,000,000. Default 100,000. */
   readonly max: number
-  /** The limit of a route nobody has measured yet; min to max. Default 32. */
+  /** How many may be in flight beyond what was explored, while no queue is proven; min to max. Default 512. */
   readonly initial: number
 }
 
-export const DEFAULT_LIMITS: LimitConfig = Object.freeze({ min: 4, max: 100_000, initial: 32 })
+export const DEFAULT_LIMITS: LimitConfig = Object.freeze({ min: 1, max: 100_000, initial: 512 })
 
 /** Everything a law is made of. `tuner` undefined: the break point is static. */
 export interface LawSource {

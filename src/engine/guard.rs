@@ -10,20 +10,27 @@ use crate::{
         fault::{Change, Fault},
         histogram::Histogram,
         law::Law,
-        limit::{Limit, Regime, Window},
+        limit::{Limit, Regime},
         mode::Mode,
         pressure::Sample,
         resistance::bootstrap_resistance,
         retry::retry_after_ms,
         tick::{Order, RouteState, Tick},
-        voltage::{TIERS, Tier, occupancy_bearable, occupancy_resistance, place_resistance},
+        voltage::{TIERS, Thresholds, Tier, place_resistance, process_resistance},
     },
     units::{MAX_RESISTANCE, Millis, Ohms, Volts},
 };
 
 /// A window that saw too little is extended, up to this many.
 const LONGEST_WINDOW: f64 = 10.0;
-/// A full house without a completion for this many deadlines, or service times, has fallen silent.
+/// Below this success ratio a route's answers tell nothing of its capacity.
+const TELLING_SUCCESS: f64 = 0.3;
+/// Completions from which a window tells something.
+const WINDOW_SAMPLES: f64 = 10.0;
+/// A request that is given up after this share of the deadline had been waited for.
+const CUT_OFF_SHARE: f64 = 0.25;
+/// A route that was asked so often without an answer, for so many deadlines or service times, has fallen silent.
+const SILENT_REQUESTS: u32 = 8;
 const SILENT_DEADLINES: f64 = 2.0;
 const SILENT_SERVICES: f64 = 3.0;
 /// A refused client comes back up to this many times later when everybody is refused.
@@ -47,6 +54,12 @@ pub struct Ask {
     pub process_occupancy: f64,
     /// Where the queue in front of the process puts it on the bands of the tiers; 0: nowhere.
     pub queue_place: f64,
+}
+
+impl Default for Ask {
+    fn default() -> Self {
+        Self { push: Push::Tier(Tier::Normal, None), process_occupancy: 0.0, queue_place: 0.0 }
+    }
 }
 
 /// How a request ended.
@@ -99,8 +112,13 @@ pub struct Guard {
     leases: u32,
     limit: Limit,
     fault: Fault,
-    window: Window,
+    /// Of the present window: completions, their latencies, those that failed, and requests refused.
+    count: f64,
+    latency_sum_ms: Millis,
     window_failures: f64,
+    refused: f64,
+    /// Requests given up unanswered since the last answer.
+    cut_off: u32,
     window_started_ms: Millis,
     completed_ms: Millis,
     shed_share: f64,
@@ -157,10 +175,13 @@ impl Guard {
             birth,
             in_flight: 0,
             leases: 0,
-            limit: Limit::new(&law.limit),
+            limit: Limit::new(&law.limit, now_ms),
             fault,
-            window: Window::default(),
+            count: 0.0,
+            latency_sum_ms: 0.0,
             window_failures: 0.0,
+            refused: 0.0,
+            cut_off: 0,
             window_started_ms: now_ms,
             completed_ms: now_ms,
             shed_share: 0.0,
@@ -194,15 +215,30 @@ impl Guard {
         self.leases = if taken { self.leases + 1 } else { self.leases.saturating_sub(1) };
     }
 
-    fn occupancy(&self) -> f64 {
-        f64::from(self.in_flight + self.leases) / self.limit.limit
+    /// Requests and leases under way.
+    fn under_way(&self) -> f64 {
+        f64::from(self.in_flight + self.leases)
     }
 
-    /// R for a request that met occupancy `u`, Ω.
-    fn resistance(&self, state: &RouteState, u: f64, queue_place: f64) -> Ohms {
-        let crowd = occupancy_resistance(u, self.limit.free_occupancy).max(place_resistance(queue_place));
+    /// The load that a newcomer meets: itself counts half, since a service under way is on average half done.
+    fn load(&self, now_ms: Millis) -> f64 {
+        let n = self.under_way();
+        if n > 0.0 { self.limit.load(n, now_ms) + 0.5 } else { 0.0 }
+    }
+
+    /// R for a request that meets `load`, Ω.
+    fn resistance(&self, state: &RouteState, thresholds: &Thresholds, load: f64, ask: &Ask) -> Ohms {
+        let crowd = thresholds
+            .resistance(load)
+            .max(process_resistance(ask.process_occupancy))
+            .max(place_resistance(ask.queue_place));
         let total = state.resistance + self.fault.resistance() + crowd;
         total.min(MAX_RESISTANCE)
+    }
+
+    /// The full house, as it is now.
+    fn full(&self, law: &Law) -> f64 {
+        self.limit.thresholds(self.under_way(), &law.limit).full
     }
 
     /// The next of a fixed sequence of numbers in [0, 1) (Steele, Lea and Flood, "SplitMix", 2014).
@@ -237,8 +273,12 @@ impl Guard {
             }
             Push::Voltage(voltage) => (None, self.draw(), voltage),
         };
-        let u = self.occupancy().max(ask.process_occupancy);
-        let resistance = self.resistance(state, u, ask.queue_place);
+        let n = self.under_way();
+        self.limit.pass(n, now_ms);
+        self.limit.offer(tier == Some(Tier::Critical), &law.limit);
+        let load = self.load(now_ms);
+        let thresholds = self.limit.thresholds(n, &law.limit);
+        let resistance = self.resistance(state, &thresholds, load, ask);
         self.offered += 1.0;
 
         let flows = !self.fault.is_open() && voltage > resistance;
@@ -251,11 +291,11 @@ impl Guard {
         if !admitted {
             let tier = tier.unwrap_or_else(|| Tier::of_voltage(voltage, base));
             self.counts.shed_by_tier[tier as usize] += 1;
-            self.window.refused += 1.0;
+            self.refused += 1.0;
         }
         let permit = if admitted || admit_all { self.admit(slot, permits, now_ms) } else { None };
         let retry_after_ms =
-            if admitted { 0.0 } else { self.retry_after_ms(state, others, law, voltage, u, now_ms) * (1.0 + level) };
+            if admitted { 0.0 } else { self.retry_after_ms(state, others, law, voltage, load, now_ms) * (1.0 + level) };
         Answer { permit, resistance, voltage, retry_after_ms, tick }
     }
 
@@ -267,7 +307,7 @@ impl Guard {
         let permit = permits.grant(&mut self.thread, slot, self.birth, now_ms, self.in_flight + 1)?;
         self.in_flight += 1;
         self.counts.admitted += 1;
-        self.window.peak = self.window.peak.max(f64::from(self.in_flight + self.leases));
+        self.limit.admit(self.under_way(), now_ms);
         Some(permit)
     }
 
@@ -283,16 +323,21 @@ impl Guard {
         now_ms: Millis,
     ) -> bool {
         if !self.fault.is_open() {
-            let patience = (SILENT_DEADLINES * law.limit.deadline_ms).max(SILENT_SERVICES * self.limit.baseline_ms());
-            let silent = self.in_flight > 0 && self.occupancy() >= 1.0 && now_ms - self.completed_ms > patience;
-            if silent {
+            if self.is_silent(law, now_ms) {
                 let change = self.fault.open();
-                self.apply(change, state, law, now_ms);
+                Self::apply(change, state, now_ms);
             } else if !throttled {
                 return false;
             }
         }
         self.fault.probe(now_ms, law.min_delta_t_ms, witnesses(others))
+    }
+
+    /// Has the route answered nothing for so long, while it was asked, that it can't be waited for?
+    fn is_silent(&self, law: &Law, now_ms: Millis) -> bool {
+        let patience_ms = (SILENT_DEADLINES * law.limit.deadline_ms).max(SILENT_SERVICES * self.limit.baseline_ms());
+        let asked = self.in_flight + self.cut_off;
+        asked >= SILENT_REQUESTS && now_ms - self.completed_ms > patience_ms
     }
 
     /// A permit comes back.
@@ -309,39 +354,54 @@ impl Guard {
         now_ms: Millis,
     ) -> Option<Tick> {
         let permit = permits.take(id, &mut self.thread)?;
+        self.limit.pass(self.under_way(), now_ms);
         self.in_flight -= 1;
         self.counts.reclaimed += u64::from(outcome == Outcome::Reclaimed);
+        let latency_ms = (now_ms - permit.admitted_ms).max(0.0);
         if matches!(outcome, Outcome::Success | Outcome::Failure) {
             let succeeded = outcome == Outcome::Success;
-            let latency_ms = (now_ms - permit.admitted_ms).max(0.0);
-            let in_flight = f64::from(permit.in_flight);
-            let gap_ms = (now_ms - self.completed_ms).max(0.0);
             self.completed_ms = now_ms;
-            self.window.complete(latency_ms, in_flight, &law.limit);
+            self.cut_off = 0;
+            self.count += 1.0;
+            self.latency_sum_ms += latency_ms;
             self.latency.record(latency_ms);
-            if succeeded {
-                self.limit.grow(gap_ms, f64::from(self.in_flight), &law.limit);
-            } else {
+            if !succeeded {
                 self.counts.failures += 1;
                 self.window_failures += 1.0;
             }
+            // Answers of a route that mostly fails tell nothing of its capacity.
+            if self.fault.success() > TELLING_SUCCESS && !self.fault.is_open() {
+                self.limit.complete(self.under_way(), f64::from(permit.in_flight), latency_ms, succeeded, &law.limit);
+            }
             let change = self.fault.observe(succeeded, others.map_or(0.0, |share| share.belief.into()));
-            self.apply(change, state, law, now_ms);
+            Self::apply(change, state, now_ms);
+        } else {
+            self.cut_off(latency_ms, f64::from(permit.in_flight), law);
         }
         self.tick_if_due(state, others, permits, law, now_ms)
     }
 
-    fn apply(&mut self, change: Change, state: &mut RouteState, law: &Law, now_ms: Millis) {
+    /// A request was given up unanswered at the age of `age_ms`: the route took at least so long.
+    fn cut_off(&mut self, age_ms: Millis, met: f64, law: &Law) {
+        if age_ms >= law.limit.deadline_ms {
+            self.latency.record(age_ms);
+            self.limit.complete(self.under_way(), met, age_ms, true, &law.limit);
+        } else {
+            self.limit.abandon(age_ms);
+        }
+        if age_ms >= CUT_OFF_SHARE * law.limit.deadline_ms {
+            self.cut_off += 1;
+        }
+    }
+
+    fn apply(change: Change, state: &mut RouteState, now_ms: Millis) {
         match change {
             Change::None => {}
             Change::Opened => {
                 state.mode = Mode::CircuitBreaker;
                 state.recovery_started_ms = now_ms;
             }
-            Change::Closed => {
-                state.mode = Mode::Operational;
-                self.limit.limit = self.limit.limit.max(law.limit.initial);
-            }
+            Change::Closed => state.mode = Mode::Operational,
         }
     }
 
@@ -356,8 +416,8 @@ impl Guard {
     ) -> Option<Tick> {
         let elapsed_ms = now_ms - self.window_started_ms;
         let due = elapsed_ms >= law.min_delta_t_ms
-            && (self.window.is_telling() || elapsed_ms >= law.min_delta_t_ms * LONGEST_WINDOW);
-        due.then(|| self.tick(state, others, permits, law, elapsed_ms, now_ms))
+            && (self.count >= WINDOW_SAMPLES || elapsed_ms >= law.min_delta_t_ms * LONGEST_WINDOW);
+        due.then(|| self.tick(state, others, permits, law, now_ms))
     }
 
     /// A window has passed.
@@ -367,36 +427,30 @@ impl Guard {
         others: Option<&Share>,
         permits: &mut Permits,
         law: &Law,
-        elapsed_ms: Millis,
         now_ms: Millis,
     ) -> Tick {
         while permits.take_older(&mut self.thread, now_ms - law.max_duration_ms).is_some() {
             self.in_flight -= 1;
             self.counts.reclaimed += 1;
         }
-        let count = self.window.count();
-        // Answers of a route that mostly fails tell nothing of its capacity.
-        if self.window_failures * 2.0 <= count && !self.fault.is_open() {
-            self.limit.tick(&self.window, elapsed_ms, &law.limit);
-        }
+        let count = self.count;
         if self.offered > 0.0 {
-            self.shed_share += (self.window.refused / self.offered - self.shed_share) * 0.5;
+            self.shed_share += (self.refused / self.offered - self.shed_share) * 0.5;
         }
-        self.telling |= self.window.is_telling();
+        self.telling |= count >= WINDOW_SAMPLES;
         let mode = match self.fault.is_open() {
             true => Mode::CircuitBreaker,
             false if self.telling => Mode::Operational,
             false => Mode::Bootstrap,
         };
         let sample = Sample {
-            latency_ms: if count > 0.0 { self.window.mean_latency_ms() } else { f64::NAN },
+            latency_ms: if count > 0.0 { self.latency_sum_ms / count } else { f64::NAN },
             error_rate: if count > 0.0 { self.window_failures / count } else { f64::NAN },
-            saturation: self.occupancy(),
+            saturation: self.under_way() / self.full(law),
         };
         let mut tick = state.drift(others, law, &sample, mode, now_ms);
         tick.mode_before = std::mem::replace(&mut self.told, mode);
-        self.window = Window::default();
-        self.window.peak = f64::from(self.in_flight + self.leases);
+        (self.count, self.latency_sum_ms, self.refused) = (0.0, 0.0, 0.0);
         self.window_failures = 0.0;
         self.offered = 0.0;
         self.window_started_ms = now_ms;
@@ -411,15 +465,16 @@ impl Guard {
         others: Option<&Share>,
         law: &Law,
         voltage: Volts,
-        u: f64,
+        load: f64,
         now_ms: Millis,
     ) -> Millis {
         let window_ms = law.min_delta_t_ms;
         let wait_ms = if self.fault.is_open() {
             self.fault.next_probe_ms(now_ms, window_ms, witnesses(others))
         } else {
-            let bearable = occupancy_bearable(voltage, state.resistance, self.limit.free_occupancy);
-            let drain_ms = (u - bearable).max(0.0) * self.limit.full_house_ms(&law.limit);
+            let bearable = self.limit.thresholds(self.under_way(), &law.limit).bearable(voltage, state.resistance);
+            let rate = self.limit.rate();
+            let drain_ms = if rate > 0.0 { (load - bearable).max(0.0) / rate } else { 0.0 };
             let heal_ms = if voltage > state.resistance {
                 0.0
             } else {
@@ -442,11 +497,16 @@ impl Guard {
     }
 
     /// What there is to tell.
-    pub fn stats(&self, state: &RouteState, others: Option<&Share>) -> Stats {
+    pub fn stats(&self, state: &RouteState, others: Option<&Share>, law: &Law) -> Stats {
         Stats {
             in_flight: self.in_flight + self.leases,
-            limit: self.limit.limit,
-            resistance: self.resistance(state, self.occupancy(), 0.0),
+            limit: self.full(law),
+            resistance: self.resistance(
+                state,
+                &self.limit.thresholds(self.under_way(), &law.limit),
+                self.under_way(),
+                &Ask::default(),
+            ),
             scar: state.blended_scar(others) + self.fault.resistance(),
             counts: self.counts,
             p50_ms: self.latency.quantile(0.5),
@@ -454,7 +514,7 @@ impl Guard {
             baseline_ms: self.limit.baseline_ms(),
             rate_per_s: self.limit.rate() * 1e3,
             success: self.fault.success(),
-            regime: self.limit.regime,
+            regime: self.limit.regime(),
         }
     }
 }

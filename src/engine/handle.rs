@@ -291,7 +291,7 @@ impl Handle {
     pub fn stats(&self, slot: Slot) -> Option<Stats> {
         let mut table = self.engine().table.lock();
         let Guarded { state, others, guard, .. } = table.guarded(slot)?;
-        Some(guard.stats(state, others))
+        Some(guard.stats(state, others, self.laws.get(state.law)))
     }
 
     /// An operator orders a route open or closed, or leaves it to the physics.

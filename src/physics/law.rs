@@ -97,7 +97,7 @@ impl Default for Law {
             1.791_759_469_228_055, 2.197_224_577_336_219_6, 1.386_294_361_119_890_6, // ln(1 + criticality) of 5, 8, 3
             500.0, // deadline
             1.0, 100.0, 3.0, 30.0, 500.0, 50.0, 0.5, // tuner
-            30_000.0, 4.0, 100_000.0, 32.0, // longest permit, limits
+            30_000.0, 1.0, 100_000.0, 512.0, // longest permit, limits
         ];
         Self::from_cells(&cells)
     }

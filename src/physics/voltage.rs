@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! V = low + (high − low)·level         level in [0, 1): the key's place inside its tier's band
-//! x = (u − u₀)/(1 − u₀)                u: occupancy, 1 is a full house; u₀: where it starts to matter
-//! R_occupancy = R_free·(u/u₀)⁴         below u₀: felt, sheds nobody
+//! x = (n − A)/(B − A)                  n in flight; A: where shedding starts; B: the full house (`limit`)
+//!     from 1 to the top band's end     as n goes from B to C, as far as the top tier reaches
+//! R_occupancy = R_free·(n/A)⁴          below A: felt, sheds nothing
 //!             = R_free + R_span·x      above: the bands stop one after the other, lowest first
 //! ```
 //!
@@ -65,15 +66,74 @@ impl Tier {
     }
 }
 
-/// What occupancy `u` adds to R, Ω.
+/// Work in flight at which the bands of the tiers stop.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Thresholds {
+    /// Shedding starts: x = 0.
+    pub start: f64,
+    /// The house is full: x = 1.
+    pub full: f64,
+    /// As far as the top tier reaches: x is where its band ends.
+    pub top: f64,
+}
+
+/// Where the top tier's band begins and ends.
+const TOP_BAND: (f64, f64) = BANDS[TIERS - 1];
+/// Its reach beyond the full house is shared out so that the band begins this far along it.
+const TOP_BEGINS: f64 = 0.85;
+
+impl Thresholds {
+    /// What `load` in flight adds to R, Ω.
+    #[inline]
+    #[must_use]
+    pub fn resistance(&self, load: f64) -> Ohms {
+        if load < self.start {
+            let share = load / self.start;
+            return R_FREE * (share * share) * (share * share);
+        }
+        let x = if load < self.full {
+            (load - self.start) / (self.full - self.start)
+        } else if load < self.top {
+            let along = (load - self.full) / (self.top - self.full);
+            if along < TOP_BEGINS {
+                1.0 + (TOP_BAND.0 - 1.0) * along / TOP_BEGINS
+            } else {
+                TOP_BAND.0 + (TOP_BAND.1 - TOP_BAND.0) * (along - TOP_BEGINS) / (1.0 - TOP_BEGINS)
+            }
+        } else {
+            TOP_BAND.1 * load / self.top
+        };
+        R_FREE + R_SPAN * x
+    }
+
+    /// The work in flight below which a request of `voltage` flows, when nothing but occupancy resists it.
+    #[must_use]
+    pub fn bearable(&self, voltage: Volts, base_resistance: Ohms) -> f64 {
+        let x = ((voltage - base_resistance - R_FREE) / R_SPAN).max(0.0);
+        if x <= 1.0 {
+            self.start + (self.full - self.start) * x
+        } else {
+            let along = if x < TOP_BAND.0 {
+                TOP_BEGINS * (x - 1.0) / (TOP_BAND.0 - 1.0)
+            } else {
+                TOP_BEGINS + (1.0 - TOP_BEGINS) * ((x - TOP_BAND.0) / (TOP_BAND.1 - TOP_BAND.0)).min(1.0)
+            };
+            self.full + (self.top - self.full) * along
+        }
+    }
+}
+
+/// Share of a full house of the process below which it sheds nothing.
+const PROCESS_START: f64 = 0.62;
+
+/// What a process that is full to the share `u` adds to R, Ω.
 #[inline]
 #[must_use]
-pub fn occupancy_resistance(u: f64, u0: f64) -> Ohms {
-    if u < u0 {
-        let share = u / u0;
-        R_FREE * (share * share) * (share * share)
+pub fn process_resistance(u: f64) -> Ohms {
+    if u < PROCESS_START {
+        Thresholds { start: PROCESS_START, full: 1.0, top: 1.0 }.resistance(u)
     } else {
-        R_FREE + R_SPAN * ((u - u0) / (1.0 - u0))
+        place_resistance((u - PROCESS_START) / (1.0 - PROCESS_START)).max(R_FREE)
     }
 }
 
@@ -82,11 +142,4 @@ pub fn occupancy_resistance(u: f64, u0: f64) -> Ohms {
 #[must_use]
 pub fn place_resistance(x: f64) -> Ohms {
     if x > 0.0 { R_FREE + R_SPAN * x } else { 0.0 }
-}
-
-/// The occupancy below which a request of `voltage` flows, when nothing but occupancy resists it.
-#[must_use]
-pub fn occupancy_bearable(voltage: Volts, base_resistance: Ohms, u0: f64) -> f64 {
-    let x = (voltage - base_resistance - R_FREE) / R_SPAN;
-    u0 + (1.0 - u0) * x
 }

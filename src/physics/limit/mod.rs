@@ -2,90 +2,104 @@
 //!
 //! # The law
 //!
+//! A request is refused only where evidence says that, admitted now, it or a more important one would be late. Without
+//! evidence it is admitted.
+//!
 //! ```text
-//! W = n/μ                                 Little: what a newcomer will wait behind n others served at rate μ
-//! W* = max(s·τ·D, m·b)                    what it may wait: a share τ of the deadline D; never less than m times the
-//!                                         route's own service time b, or the servers would idle
-//! L = μ·W*,  u = n/L                      the limit, and the occupancy that R follows at every admission
-//! u₀ = max(0.62, (μ·b·h + 1)/L)              shedding starts above the knee μ·b, where every server has work
+//! b, queue     latency without a queue, and the proof of one: `latency`
+//! M, μ         most and present completions a ms with every server at work: `throughput`
+//! Q            work in flight beyond what was admitted within b: `backlog`
+//! V̇ = λ − μ    the backlog that would stand if nothing had ever been refused, bounded by 1.3·μ·D
+//! k = M·b      the knee: that many keep every server busy
+//!
+//! no queue proven     refuse while b + Q/μ nears D, beyond what was explored and `initial`
+//! V ≤ 0.85·μ·D        burst: H = μ·D, what the deadline can still drain
+//! V ≥ 1.15·μ·D        standing: S = max(τ·μ·D, 1.5·k + 1), at most 0.75 of what is on time
+//! between             from H to S linearly
+//! critical            as far as 0.9·μ·(D − q), less where it overloads the route by itself: it is still on time there
 //! ```
 //!
-//! μ is the rate of completions. Where there is a queue that rate *is* the capacity, whatever the service time and the
-//! number of servers, so the law needs no baseline and cannot learn an overload as normal: slower service lowers μ, and
-//! with it L, and the wait stays where it was, at τ·D.
+//! q is the 0.8 quantile of what a service takes beyond b + wait.
 //!
-//! s, in [0.7, 1], follows the tail: when more than 1 % of answers take longer than 0.66·D it shrinks, else it returns.
+//! # Why it holds
 //!
-//! **Is latency mine to change?** Behind a dependency without a queue of its own, latency does not depend on n, and no
-//! limit would improve it. So every completion pairs the n it met with the latency it saw, and a regression decides,
-//! by significance, never by a hunch: slope ≈ 0 is *free* (b is the latency itself, the limit follows the use), slope
-//! ≈ W/n is *queueing* (the law above). Until one is proven the limit is not lowered below where it started.
+//! *Harmless.* Where there is no queue, Q is 0 on average for any arrival process (Little), so b + Q/μ stays b. Where
+//! there is one, a request that meets n ≤ μ·D in flight is served within D, and one that meets more is not; the margins
+//! below μ·D are what the spread of services makes late. V exceeds μ·D only after a request would have been late without
+//! a guard. So as long as every request would be on time, none of the conditions holds. Neither s nor D/s occurs in them.
 //!
-//! **Is the limit too low?** While it binds, every 1.5 s it is raised by 30 % for four windows. Where servers had idled, answers
-//! come faster by as much and no later: then b was too small, and is what the latency is. Where they had not, answers only
-//! come later, and nothing is concluded. (BBR probes for bandwidth so: Cardwell et al., 2016.)
+//! *Sufficient.* Under lasting overload V rises to its bound and stays there, refusals being no excuse: V counts what is
+//! offered. Then S holds, which keeps every server at work (S > k) at a wait of about τ·D.
 //!
-//! # Stability
-//!
-//! Occupancy acts at admission, on the n of that very moment: a loop without delay, first order, stable for any gain
-//! (dn/dt = λ·a(n) − μ with a falling in n). The slow loop moves L by way of μ once a window. In a queue μ does not depend
-//! on L, so its gain is 0; below the knee μ = n/b ≤ L/b, and L ← m·b·(L/b) = m·L with m > 1 pushes the limit up and out,
-//! 30 % a window, so that no fixed point lies below the knee: a limit cannot get stuck low.
-//!
-//! Recovery: after capacity returns, n = L servers are at work and μ rises with them: L grows by W*/b ≥ m a window, thus
-//! from 30 % of the capacity to all of it within ln(1/0.3)/ln(1.3) = 4.6 windows. A test holds it to more than 70 % after 0.5 s.
+//! *It recovers.* When the load falls to ρ < 1, V is back at 0.85·μ·D after at most 0.45·D/(1 − ρ). Completions that are faster or
+//! slower than was known are followed within `CHANGE_MEMORY` of them. Throughput that falls with work in flight is told
+//! from a loss of speed by an experiment (`contention`), a limit that rests on a false b by another (`lateness`); both
+//! are bounded in what they cost.
 
-mod probe;
-mod regression;
-mod window;
+mod backlog;
+mod contention;
+mod latency;
+mod lateness;
+mod throughput;
 
-pub use regression::Regime;
-pub use window::Window;
+use backlog::Backlog;
+use contention::Contention;
+use latency::Latencies;
+use lateness::Lateness;
+use throughput::Throughput;
 
-use probe::Probe;
-use regression::Regression;
-
+use super::voltage::Thresholds;
 use crate::units::Millis;
 
-/// τ: share of the deadline a newcomer may be made to wait. Breakwater defends 40 %; what is left covers the service
-/// itself, and the top tier's reach past the full house.
-pub const WAIT_SHARE: f64 = 0.35;
-/// m: the limit over what keeps the servers busy.
-const HEADROOM: f64 = 1.3;
-/// h: shedding starts this far above the knee: service times vary, and a server that idles is goodput lost.
+/// Octaves of work in flight that are told apart.
+const OCTAVES: usize = 20;
+/// τ: the wait of the standing limit, as a share of the deadline.
+const STANDING_WAIT: f64 = 0.32;
+/// The standing limit is no more than this many knees: a queue that is longer keeps no server busier.
+const LONGEST_QUEUE: f64 = 20.0;
+/// The standing limit over the knee.
+const STANDING_KNEES: f64 = 1.5;
+/// ... and of what is on time, so that the top tier finds room above it.
+const STANDING_ON_TIME: f64 = 0.75;
+/// Shedding starts this far above the knee: services vary, and a server that idles is goodput lost.
 const KNEE_MARGIN: f64 = 1.15;
-/// u₀: the share of a full house that never sheds.
-const FREE_OCCUPANCY: f64 = 0.62;
-/// u₀ never exceeds this: the bands need room.
-const CROWDED_OCCUPANCY: f64 = 0.85;
-/// The share of answers that may be in the tail.
-const TAIL_TOLERANCE: f64 = 0.01;
-/// s shrinks by up to the first share of itself a window, in proportion to the excess, and returns by the second.
-const TAIL_SHRINK: f64 = 0.08;
-const TAIL_RETURN: f64 = 0.02;
-/// Completions whose tail is remembered.
-const TAIL_MEMORY: f64 = 500.0;
-const TAIL_LOWEST: f64 = 0.7;
-/// Without a proof, b is no more than this share of the deadline: a queue must not pass for service.
-const BASELINE_CEILING: f64 = 0.25;
-/// b found by a probe is no more than this share of the deadline.
-const PROBED_CEILING: f64 = 0.35;
-/// How much of a new rate is believed when it is within the noise of counting, and when it is not.
-const RATE_GAIN: f64 = 0.25;
-const RATE_GAIN_SURPRISED: f64 = 0.85;
-/// Counting noise, in standard deviations, beyond which a rate is news.
-const SURPRISE: f64 = 3.0;
-const MAX_DISPERSION: f64 = 6.0;
-const DISPERSION_GAIN: f64 = 0.15;
-/// A capacity that is not in use is forgotten with this factor a window (half-life 35 s at 100 ms).
-const RATE_FORGETTING: f64 = 0.998;
-/// Without a full house behind it, the limit falls no further than this in a window: a burst is not a loss of capacity.
-const GENTLE_FALL: f64 = 0.8;
-/// The limit grows by this much a completion while answers are faster than this share of the deadline.
-const GROWTH_SHARE: f64 = 0.2;
-const GROWTH: f64 = 2.0;
-/// How much the time between two completions counts in the present pace.
-const GAP_GAIN: f64 = 0.0625;
+/// Shares of the standing limit at which shedding starts, at least and at most.
+const STANDING_START: (f64, f64) = (0.62, 0.85);
+/// In a burst, shedding starts, and the house is full, by these shares of H − 2k below H.
+const BURST_START: f64 = 0.3;
+const BURST_FULL: f64 = 0.15;
+/// c: how far V may rise above μ·D, as a share of it.
+const DEMAND_BURST: f64 = 0.85;
+const DEMAND_REACH: f64 = 0.3;
+/// Share of the deadline that a predicted latency may take while no queue is proven, and the certainty of its backlog.
+const UNPROVEN_SHARE: f64 = 0.7;
+const BACKLOG_DEVIATIONS: f64 = 1.5;
+/// How far the top tier reaches, as a share of what is on time: where it overloads the route by itself, and where it does
+/// not; and the share of μ·D that its own V must reach for that.
+const TOP_REACH: (f64, f64) = (0.6, 0.9);
+const TOP_DEMAND: f64 = 0.5;
+/// What the top tier may add to the cap of an experiment.
+const TOP_CAPS: f64 = 2.0;
+/// The quantile q, and the part of the deadline by which it moves.
+const EXCESS_QUANTILE: f64 = 0.8;
+const EXCESS_STEPS: f64 = 60.0;
+const EXCESS_SERVICES: f64 = 20.0;
+/// How fast the deadline follows clients that give up earlier, and returns.
+const PATIENCE_GAIN: f64 = 0.1;
+const PATIENCE_RETURN: f64 = 0.0002;
+/// An answer after this share of the clients' patience shows that they had more.
+const PATIENCE_SHOWN: f64 = 0.9;
+/// How the edge of what was on time moves with an answer beyond it, and with a late one.
+const EDGE_UP: f64 = 0.1;
+const EDGE_DOWN: f64 = 0.05;
+/// The shortest latency of late is forgotten by this factor a completion.
+const SHORTEST_FORGETTING: f64 = 1.01;
+
+/// The octave of a number in flight.
+#[inline]
+fn octave(n: f64) -> usize {
+    (31 - (n.max(1.0) as u32).leading_zeros() as usize).min(OCTAVES - 1)
+}
 
 /// Bounds of the limit and the deadline it serves.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -96,168 +110,271 @@ pub struct LimitLaw {
     pub min: f64,
     /// The limit is never above this.
     pub max: f64,
-    /// The limit of a route nobody has measured yet.
+    /// How many may be in flight beyond what was explored, while no queue is proven.
     pub initial: f64,
 }
 
-/// The slow loop's state.
+/// What is known of how latency depends on work in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Regime {
+    /// Nothing is known yet.
+    Unknown = 0,
+    /// Latency grows with work in flight: there is a queue to keep short.
+    Queueing = 1,
+    /// Latency does not: there is nothing to gain from a limit.
+    Free = 2,
+}
+
+/// The limit's state.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limit {
-    /// μ, completions a ms; 0 before the first window.
-    rate: f64,
-    /// b, ms; 0 before the first window.
+    latencies: Latencies,
+    throughput: Throughput,
+    backlog: Backlog,
+    contention: Contention,
+    lateness: Lateness,
+    now_ms: Millis,
+    /// Work in flight did not fall below the knee in this window.
+    busy: bool,
+    shortest_ms: Millis,
     baseline_ms: Millis,
-    /// s.
-    tail_factor: f64,
-    /// Smoothed share of answers in the tail.
-    tail: f64,
-    regression: Regression,
-    probe: Probe,
-    /// b as the last probe found it, ms; 0 when that did not find the limit too low.
-    probed_ms: Millis,
-    /// Smoothed time between completions, ms.
-    gap_ms: Millis,
-    /// The last window met no resistance.
-    unpressed: bool,
-    /// Index of dispersion of completions, ≥ 1: how much more than Poisson's they vary.
-    dispersion: f64,
-    /// What the regression proved last.
-    pub regime: Regime,
-    /// L, requests in flight.
-    pub limit: f64,
-    /// u₀.
-    pub free_occupancy: f64,
+    queueing: bool,
+    free_up_to: f64,
+    knee: f64,
+    /// V, and V of the top tier alone.
+    demand: f64,
+    top_demand: f64,
+    /// q, ms.
+    excess_ms: Millis,
+    /// The deadline, or what clients wait for if that is less, ms.
+    patience_ms: Millis,
+    /// The work in flight up to which answers were on time.
+    edge: f64,
+    /// H, S and the top tier's reach.
+    burst: f64,
+    standing: f64,
+    top: f64,
 }
 
 impl Limit {
-    /// The limit of a route nobody has measured yet.
+    /// The limit of a route that has not been measured yet.
     #[must_use]
-    pub fn new(law: &LimitLaw) -> Self {
+    pub fn new(law: &LimitLaw, now_ms: Millis) -> Self {
         Self {
-            rate: 0.0,
+            latencies: Latencies::default(),
+            throughput: Throughput::new(now_ms),
+            backlog: Backlog::default(),
+            contention: Contention::default(),
+            lateness: Lateness::default(),
+            now_ms,
+            busy: false,
+            shortest_ms: f64::INFINITY,
             baseline_ms: 0.0,
-            tail_factor: 1.0,
-            tail: 0.0,
-            regression: Regression::default(),
-            probe: Probe::default(),
-            probed_ms: 0.0,
-            gap_ms: 0.0,
-            unpressed: true,
-            dispersion: 1.0,
-            regime: Regime::Unknown,
-            limit: law.initial,
-            free_occupancy: FREE_OCCUPANCY,
+            queueing: false,
+            free_up_to: 0.0,
+            knee: 1.0,
+            demand: 0.0,
+            top_demand: 0.0,
+            excess_ms: 0.0,
+            patience_ms: law.deadline_ms,
+            edge: 0.0,
+            burst: f64::INFINITY,
+            standing: f64::INFINITY,
+            top: f64::INFINITY,
         }
     }
 
-    /// μ, completions a ms.
+    /// μ, completions a ms; 0 before it is known.
     #[must_use]
     pub fn rate(&self) -> f64 {
-        self.rate
+        self.throughput.rate
     }
 
-    /// b, ms.
+    /// b, ms; 0 before the first answer.
     #[must_use]
     pub fn baseline_ms(&self) -> Millis {
         self.baseline_ms
     }
 
-    /// What a full house makes a newcomer wait, as far as is known, ms.
+    /// What is known of latency and work in flight.
     #[must_use]
-    pub fn full_house_ms(&self, law: &LimitLaw) -> Millis {
-        (self.tail_factor * WAIT_SHARE * law.deadline_ms).max(HEADROOM * self.baseline_ms.max(self.probed_ms))
+    pub fn regime(&self) -> Regime {
+        match (self.queueing, self.baseline_ms > 0.0) {
+            (true, _) => Regime::Queueing,
+            (false, true) => Regime::Free,
+            (false, false) => Regime::Unknown,
+        }
     }
 
-    /// Slow start, at the pace of the route itself: while the house is half full and the present pace of completions would
-    /// still carry what is in flight quickly, every completion makes room for more. Doubles in a round trip, like TCP's, and
-    /// stops without waiting for a latency that would tell too late.
+    /// Time passes with `n` in flight.
     #[inline]
-    pub fn grow(&mut self, gap_ms: Millis, in_flight: f64, law: &LimitLaw) {
-        self.gap_ms += (gap_ms.min(law.deadline_ms) - self.gap_ms) * GAP_GAIN;
-        let quick = in_flight * self.gap_ms < GROWTH_SHARE * law.deadline_ms;
-        if self.unpressed && quick && in_flight * 2.0 >= self.limit {
-            self.limit = (self.limit + GROWTH).min(law.max);
-        }
-    }
-
-    /// One window of `elapsed_ms` has passed.
-    pub fn tick(&mut self, w: &Window, elapsed_ms: Millis, law: &LimitLaw) {
-        if !(w.count >= 1.0 && elapsed_ms > 0.0) {
+    pub fn pass(&mut self, n: f64, now_ms: Millis) {
+        let elapsed_ms = now_ms - self.now_ms;
+        if elapsed_ms <= 0.0 {
             return;
         }
-        let latency = w.mean_latency_ms();
-        let in_flight = w.in_flight / w.count;
-        self.regression.absorb(w);
-        let verdict = self.regression.verdict(latency / in_flight.max(1.0), in_flight);
-        self.regime = verdict.unwrap_or(self.regime);
-        self.learn_rate(w, elapsed_ms, latency);
-        self.learn_baseline(latency, verdict == Some(Regime::Free), law);
-        self.follow_tail(w);
-
-        let binding = w.refused > 0.0;
-        if !binding {
-            self.probe = Probe::default();
-        } else if let Some(too_low) =
-            self.probe.absorb(w.count / elapsed_ms, latency, (self.dispersion / w.count).sqrt())
-        {
-            self.probed_ms = if too_low { latency.min(PROBED_CEILING * law.deadline_ms) } else { 0.0 };
+        if n > 0.0 {
+            let counted_ms = self.throughput.pass(n, self.knee, self.baseline_ms, self.now_ms, now_ms);
+            self.contention.pass(n, counted_ms);
         }
-        let gain = if self.probed_ms > 0.0 { 1.0 } else { self.probe.gain() };
-        let wanted = self.rate * self.full_house_ms(law) * gain;
-        let pressed = w.refused > 0.0 || latency > 0.5 * WAIT_SHARE * law.deadline_ms;
-        self.unpressed = !pressed;
-        let unproven = self.regime == Regime::Unknown;
-        let floor = if unproven || !pressed {
-            self.limit.min(law.initial.max(w.peak * 2.0))
-        } else if latency < self.full_house_ms(law) {
-            self.limit * GENTLE_FALL
-        } else {
-            0.0
-        };
-        self.limit = wanted.max(floor).clamp(law.min, law.max);
-        let knee = self.rate * self.baseline_ms;
-        self.free_occupancy = ((knee * KNEE_MARGIN + 1.0) / self.limit).clamp(FREE_OCCUPANCY, CROWDED_OCCUPANCY);
+        let served = self.throughput.rate * elapsed_ms;
+        self.demand = (self.demand - served).max(0.0);
+        self.top_demand = (self.top_demand - served).max(0.0);
+        self.backlog.pass(now_ms);
+        self.now_ms = now_ms;
     }
 
-    /// μ: with a queue the rate is the capacity, and followed both ways; without one it is only a lower bound.
-    fn learn_rate(&mut self, w: &Window, elapsed_ms: Millis, latency: Millis) {
-        let rate = w.count / elapsed_ms;
-        if self.rate <= 0.0 {
-            self.rate = rate;
+    /// μ·D: what the deadline drains.
+    fn drained(&self, law: &LimitLaw) -> f64 {
+        (self.throughput.rate_at_most * self.patience_ms.min(law.deadline_ms)).max(self.knee)
+    }
+
+    /// A request asks, whatever becomes of it; `top`: of the top tier.
+    #[inline]
+    pub fn offer(&mut self, top: bool, law: &LimitLaw) {
+        let most = self.drained(law) * (DEMAND_BURST + 1.5 * DEMAND_REACH) + 1.0;
+        self.demand = (self.demand + 1.0).min(most);
+        if top {
+            self.top_demand = (self.top_demand + 1.0).min(most);
+        }
+    }
+
+    /// Work in flight that counts at `now_ms` where `n` are: a silence costs as much capacity as it lasts.
+    #[inline]
+    #[must_use]
+    pub fn load(&self, n: f64, now_ms: Millis) -> f64 {
+        n + self.throughput.rate * self.throughput.silence_ms(self.baseline_ms, now_ms)
+    }
+
+    /// Where shedding starts, where the house is full, and how far the top tier reaches, with `n` in flight.
+    #[inline]
+    #[must_use]
+    pub fn thresholds(&self, n: f64, law: &LimitLaw) -> Thresholds {
+        let (start, full, top) = if self.queueing { self.proven(law) } else { self.unproven(n, law) };
+        let full = full.clamp(law.min, law.max);
+        Thresholds { start: start.min(full), full, top: top.clamp(full, law.max.max(full)) }
+    }
+
+    fn unproven(&self, n: f64, law: &LimitLaw) -> (f64, f64, f64) {
+        let admitted = self.backlog.admitted();
+        let backlog = n - admitted;
+        if !self.backlog.is_known() || backlog <= BACKLOG_DEVIATIONS * (n.sqrt() + 1.0) {
+            return (f64::INFINITY, f64::INFINITY, f64::INFINITY);
+        }
+        let rate = self.backlog.rate().max(self.throughput.most);
+        let wait_ms = (UNPROVEN_SHARE * law.deadline_ms - self.baseline_ms).max(0.5 * self.baseline_ms);
+        let full = (rate * wait_ms + admitted).max(self.free_up_to + law.initial).max(self.burst);
+        ((1.0 - BURST_START) * full, full, full)
+    }
+
+    fn proven(&self, law: &LimitLaw) -> (f64, f64, f64) {
+        let drained = self.drained(law);
+        let burst = (1.0 - (self.demand / drained - DEMAND_BURST) / DEMAND_REACH).clamp(0.0, 1.0);
+        let (low, high) = STANDING_START;
+        let standing_start = self.standing * ((KNEE_MARGIN * self.knee + 1.0) / self.standing).clamp(low, high);
+        let queue = (self.burst - 2.0 * self.knee).max(0.0);
+        let start = burst * (self.burst - BURST_START * queue) + (1.0 - burst) * standing_start;
+        let full = burst * (self.burst - BURST_FULL * queue) + (1.0 - burst) * self.standing;
+        let alone = (self.top_demand / (TOP_DEMAND * drained)).min(1.0);
+        let top = self.top * (TOP_REACH.1 - (TOP_REACH.1 - TOP_REACH.0) * alone);
+        match self.contention.cap() {
+            Some(cap) => (
+                start.min(cap * ((KNEE_MARGIN * self.knee + 1.0) / cap).min(high)),
+                full.min(cap),
+                top.min(TOP_CAPS * cap),
+            ),
+            None => (start, full, top),
+        }
+    }
+
+    /// A request was admitted; `n` are in flight with it.
+    #[inline]
+    pub fn admit(&mut self, n: f64, now_ms: Millis) {
+        if n == 1.0 {
+            self.throughput.begin(now_ms);
+        }
+        self.backlog.admit();
+    }
+
+    /// A request came back, and `n` are in flight without it. It had met `met`, itself included, and took `latency_ms`,
+    /// which says something of the route unless it failed.
+    pub fn complete(&mut self, n: f64, met: f64, latency_ms: Millis, succeeded: bool, law: &LimitLaw) {
+        let now_ms = self.now_ms;
+        if succeeded {
+            self.observe(met, latency_ms, law);
+        }
+        let known = self.throughput.most > 0.0 && self.queueing;
+        if known {
+            let patience_ms = self.patience_ms.min(law.deadline_ms);
+            self.contention.complete(n + 1.0, self.knee, patience_ms, &mut self.throughput);
+        }
+        self.throughput.complete(n + 1.0, self.knee, now_ms);
+        self.backlog.complete();
+        self.busy &= n >= self.knee;
+        if self.throughput.is_telling(self.shortest_ms, law.deadline_ms) || self.baseline_ms == 0.0 {
+            self.throughput.close(self.busy);
+            self.busy = n >= self.knee;
+            self.derive(law);
+        }
+    }
+
+    /// What an answer says of latency.
+    fn observe(&mut self, met: f64, latency_ms: Millis, law: &LimitLaw) {
+        let deadline_ms = law.deadline_ms;
+        self.latencies.record(met, latency_ms);
+        self.shortest_ms = (self.shortest_ms * SHORTEST_FORGETTING).min(latency_ms.max(1e-6));
+        if latency_ms > deadline_ms {
+            if met <= 1.3 * self.edge {
+                self.edge = (self.edge * (1.0 - EDGE_DOWN)).max(1.0);
+            }
+        } else if met > self.edge {
+            self.edge += EDGE_UP * (met - self.edge);
+            self.burst = self.burst.max(1.1 * self.edge);
+        }
+        self.patience_ms = (self.patience_ms + PATIENCE_RETURN * deadline_ms).min(deadline_ms);
+        if latency_ms > PATIENCE_SHOWN * self.patience_ms {
+            let shown = (1.1 * latency_ms - self.patience_ms).max(0.0);
+            self.patience_ms = (self.patience_ms + PATIENCE_GAIN * shown).min(deadline_ms);
+        }
+        if self.throughput.rate_at_most > 0.0 {
+            let excess_ms = latency_ms - met.max(self.knee) / self.throughput.rate_at_most;
+            let step_ms = deadline_ms.min(EXCESS_SERVICES * self.baseline_ms) / EXCESS_STEPS;
+            let moved = if excess_ms > self.excess_ms { EXCESS_QUANTILE } else { EXCESS_QUANTILE - 1.0 };
+            self.excess_ms = (self.excess_ms + moved * step_ms).clamp(0.0, deadline_ms);
+        }
+        if self.queueing && met <= 1.15 * self.standing.max(1.0) + 1.0 {
+            let patience_ms = deadline_ms.min(self.patience_ms);
+            self.lateness.complete(met, latency_ms, self.now_ms, patience_ms, &mut self.latencies);
+        }
+    }
+
+    /// A client gave up after `age_ms`: there is no use in an answer that comes later.
+    pub fn abandon(&mut self, age_ms: Millis) {
+        if self.throughput.most > 0.0 && age_ms > 2.0 * self.baseline_ms && age_ms < self.patience_ms {
+            self.patience_ms += PATIENCE_GAIN * (age_ms - self.patience_ms);
+        }
+    }
+
+    /// The limits, from what is known at the end of a window.
+    fn derive(&mut self, law: &LimitLaw) {
+        let reading = self.latencies.read();
+        self.baseline_ms = reading.baseline_ms;
+        self.free_up_to = reading.free_up_to;
+        self.backlog.set_span(self.baseline_ms, self.now_ms);
+        self.queueing = reading.queueing && self.throughput.most > 0.0;
+        if self.throughput.most <= 0.0 {
             return;
         }
-        let queue = w.refused > 0.0 || (self.baseline_ms > 0.0 && latency > 2.0 * self.baseline_ms);
-        if queue || rate > self.rate {
-            let off = (rate - self.rate) * elapsed_ms;
-            let variance = w.count.max(1.0);
-            let surprised = off * off > SURPRISE * SURPRISE * variance * self.dispersion;
-            self.dispersion += ((off * off / variance).clamp(1.0, MAX_DISPERSION) - self.dispersion) * DISPERSION_GAIN;
-            self.rate += (rate - self.rate) * if surprised { RATE_GAIN_SURPRISED } else { RATE_GAIN };
-        } else {
-            self.rate = rate.max(self.rate * RATE_FORGETTING);
-        }
-    }
-
-    /// b: the latency itself where that is proven free, now; otherwise the least that was seen, and never a large share of D.
-    fn learn_baseline(&mut self, latency: Millis, free: bool, law: &LimitLaw) {
-        if free {
-            let gain = if self.baseline_ms > 0.0 { 0.3 } else { 1.0 };
-            self.baseline_ms += (latency - self.baseline_ms) * gain;
-            return;
-        }
-        let ceiling = BASELINE_CEILING * law.deadline_ms;
-        if self.baseline_ms <= 0.0 {
-            self.baseline_ms = latency.min(ceiling);
-        } else if latency < self.baseline_ms {
-            self.baseline_ms += (latency - self.baseline_ms) * 0.5;
-        }
-    }
-
-    fn follow_tail(&mut self, w: &Window) {
-        let gain = (w.count / TAIL_MEMORY).min(1.0);
-        self.tail += (w.tail / w.count - self.tail) * gain;
-        let excess = self.tail / TAIL_TOLERANCE - 1.0;
-        let step = if excess > 0.0 { -TAIL_SHRINK * excess.min(1.0) } else { TAIL_RETURN };
-        self.tail_factor = (self.tail_factor * (1.0 + step)).clamp(TAIL_LOWEST, 1.0);
+        let knee = (self.throughput.most * self.baseline_ms).max(1.0);
+        self.knee = knee;
+        let deadline_ms = self.patience_ms.min(law.deadline_ms);
+        let rate = self.throughput.rate_at_most;
+        let on_time = rate * (deadline_ms - self.excess_ms).max(0.0);
+        self.burst = (rate * deadline_ms).max(knee + 1.0).max(1.1 * self.edge);
+        let wait = (STANDING_WAIT * rate * deadline_ms).min(LONGEST_QUEUE * knee);
+        let standing = wait.max((STANDING_KNEES * knee + 1.0).min(STANDING_ON_TIME * on_time)).min(self.burst);
+        self.standing = (standing * self.lateness.factor).max(1.0);
+        self.top = on_time;
     }
 }

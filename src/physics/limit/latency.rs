@@ -1,0 +1,108 @@
+//! Latency by work in flight: what a request took, filed by the number in flight that it met at its admission.
+//!
+//! Conditioned on what was known at admission, each mean is unbiased. A dependency without a queue shows the same mean
+//! everywhere; a queue shows it rising.
+//!
+//! ```text
+//! b = min over prefixes q of  m_q·(1 + z·cv_q/√k_q)    m_q, cv_q, k_q: mean, coefficient of variation and count of all
+//!                                                      samples that met fewer than 2^(q+1)
+//! queue proven  ⇔  m_j − 2·σ_j/√k_j > 1.5·b             for some octave j
+//! ```
+//!
+//! b is an upper confidence bound of the latency without a queue: after a few samples it errs upwards, which harms
+//! nothing, where a plain minimum of means would err downwards and take the service for queueing.
+
+use super::{OCTAVES, octave};
+use crate::units::Millis;
+
+/// Samples that an octave remembers.
+const MEMORY: f32 = 48.0;
+/// z: standard errors added to a mean.
+const BASELINE_ERRORS: f64 = 1.5;
+/// A prefix of fewer samples is taken to vary at least so much: the first answers of a skewed service are short.
+const FEW_SAMPLES: f64 = 32.0;
+const PRIOR_VARIATION: f64 = 1.3;
+/// A queue is proven by a mean that exceeds b by this factor, with so many samples and standard errors.
+const QUEUE_RATIO: f64 = 1.5;
+const QUEUE_SAMPLES: f32 = 8.0;
+const QUEUE_ERRORS: f64 = 2.0;
+/// Answers within this factor of b met no queue.
+const FREE_RATIO: f64 = 1.3;
+
+/// Mean and variance of the latency of one octave, ms.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+struct Bin {
+    count: f32,
+    mean: f32,
+    variance: f32,
+}
+
+/// See the module.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct Latencies {
+    bins: [Bin; OCTAVES],
+}
+
+/// What the latencies say.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Reading {
+    /// b, ms; 0 before the first answer.
+    pub baseline_ms: Millis,
+    /// Is it proven that latency rises with work in flight?
+    pub queueing: bool,
+    /// Work in flight up to which answers met no queue.
+    pub free_up_to: f64,
+}
+
+impl Latencies {
+    /// A request that met `met` in flight, itself included, took `latency_ms`.
+    #[inline]
+    pub fn record(&mut self, met: f64, latency_ms: Millis) {
+        let bin = &mut self.bins[octave(met)];
+        bin.count = (bin.count + 1.0).min(MEMORY);
+        let off = latency_ms as f32 - bin.mean;
+        let gain = 1.0 / bin.count;
+        bin.mean += off * gain;
+        bin.variance = (1.0 - gain) * (bin.variance + gain * off * off);
+    }
+
+    /// What lowering the limit to `met` did not mend is no queue: answers take `latency_ms` from there down, and what took
+    /// longer beyond says nothing any more.
+    pub fn raise(&mut self, met: f64, latency_ms: Millis) {
+        let (below, above) = self.bins.split_at_mut(octave(met) + 1);
+        above.fill(Bin::default());
+        for bin in below.iter_mut().filter(|bin| bin.count > 0.0) {
+            bin.mean = bin.mean.max(latency_ms as f32);
+        }
+    }
+
+    /// Reads the bins.
+    pub fn read(&self) -> Reading {
+        let (mut count, mut mean, mut squares, mut baseline) = (0.0, 0.0, 0.0, f64::INFINITY);
+        for bin in self.bins.iter().filter(|bin| bin.count > 0.0) {
+            let (k, m) = (f64::from(bin.count), f64::from(bin.mean));
+            let off = m - mean;
+            squares += f64::from(bin.variance) * k + off * off * count * k / (count + k);
+            mean += off * k / (count + k);
+            count += k;
+            let spread = (squares / count).sqrt();
+            let deviation = if count < FEW_SAMPLES { spread.max(PRIOR_VARIATION * mean) } else { spread };
+            baseline = baseline.min(mean + BASELINE_ERRORS * deviation * (1.0 + 1.0 / count) / count.sqrt());
+        }
+        let mut reading =
+            Reading { baseline_ms: if count > 0.0 { baseline } else { 0.0 }, queueing: false, free_up_to: 0.0 };
+        let mut top = 2.0;
+        for bin in &self.bins {
+            let mean = f64::from(bin.mean);
+            if bin.count >= QUEUE_SAMPLES {
+                let error = f64::from(bin.variance / bin.count).sqrt();
+                reading.queueing |= mean - QUEUE_ERRORS * error > QUEUE_RATIO * baseline;
+                if mean < FREE_RATIO * baseline {
+                    reading.free_up_to = top;
+                }
+            }
+            top *= 2.0;
+        }
+        reading
+    }
+}

@@ -1,0 +1,231 @@
+//! Throughput by work in flight: completions while so many were in flight, over the time spent there. Idle time enters
+//! nowhere, and neither does a silence that is longer than the pace of completions explains.
+//!
+//! ```text
+//! M = max over levels 2^j of  (k − σ√k)/t     k, t: completions and time with at least 2^j in flight: the most that the
+//!                                             route has shown it can do, as a lower confidence bound
+//! μ = k/t with at least M·b in flight         what it does now, when every server has work
+//! ```
+//!
+//! μ is followed both ways, and believed at once when it is further from what was known than counting explains. It says
+//! nothing of a route that is not busy, so no idleness, whoever caused it, passes for a loss of capacity.
+
+use super::{OCTAVES, octave};
+use crate::units::Millis;
+
+/// Completions that the levels remember in all.
+const LEVEL_MEMORY: f32 = 1024.0;
+/// Completions from which a level speaks.
+const LEVEL_SAMPLES: f64 = 12.0;
+/// Completions that μ remembers, at least; and from which it speaks.
+const BUSY_MEMORY: f64 = 256.0;
+const BUSY_SAMPLES: f64 = 16.0;
+/// Completions that the latest pace remembers.
+const PACE_MEMORY: f64 = 64.0;
+/// Completions over which a change is looked for, and how many standard deviations make one.
+const CHANGE_MEMORY: f64 = 24.0;
+const CHANGE_DEVIATIONS: f64 = 3.0;
+const DISPERSION_GAIN: f64 = 0.1;
+const DISPERSION: (f64, f64) = (0.1, 16.0);
+/// A silence counts as slowness for so many completions' time, and twice the service time.
+const SILENCE_COMPLETIONS: f64 = 8.0;
+const SILENCE_SERVICES: f64 = 2.0;
+
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+struct Level {
+    completions: f32,
+    time_ms: f32,
+}
+
+/// Completions and the time that they took, forgetting.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct Pace {
+    /// Completions.
+    pub completions: f64,
+    /// ms.
+    pub time_ms: Millis,
+}
+
+impl Pace {
+    fn complete(&mut self, memory: f64) {
+        self.completions += 1.0;
+        if self.completions > memory {
+            self.time_ms *= memory / self.completions;
+            self.completions = memory;
+        }
+    }
+
+    /// Completions a ms; 0 before there was time.
+    pub fn rate(&self) -> f64 {
+        if self.time_ms > 0.0 { self.completions / self.time_ms } else { 0.0 }
+    }
+}
+
+/// See the module.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Throughput {
+    levels: [Level; OCTAVES],
+    busy: Pace,
+    /// What was completed lately with every server at work.
+    pub latest: Pace,
+    observed: f64,
+    expected: f64,
+    /// Index of dispersion of completions: variance ÷ mean of their number.
+    pub dispersion: f64,
+    /// M, completions a ms.
+    pub most: f64,
+    /// μ, completions a ms.
+    pub rate: f64,
+    /// μ as an upper confidence bound.
+    pub rate_at_most: f64,
+    completed_ms: Millis,
+    window: Pace,
+}
+
+impl Throughput {
+    pub fn new(now_ms: Millis) -> Self {
+        Self {
+            levels: [Level::default(); OCTAVES],
+            busy: Pace::default(),
+            latest: Pace::default(),
+            observed: 0.0,
+            expected: 0.0,
+            dispersion: 1.0,
+            most: 0.0,
+            rate: 0.0,
+            rate_at_most: 0.0,
+            completed_ms: now_ms,
+            window: Pace::default(),
+        }
+    }
+
+    /// When a silence began to be longer than the pace explains, ms.
+    fn silent_from_ms(&self, baseline_ms: Millis) -> Millis {
+        self.completed_ms + SILENCE_SERVICES * baseline_ms + SILENCE_COMPLETIONS / self.rate
+    }
+
+    /// ms of silence that the pace of completions does not explain.
+    pub fn silence_ms(&self, baseline_ms: Millis, now_ms: Millis) -> Millis {
+        if self.rate > 0.0 { (now_ms - self.silent_from_ms(baseline_ms)).max(0.0) } else { 0.0 }
+    }
+
+    /// The first request of a busy period was admitted: no silence began before it.
+    pub fn begin(&mut self, now_ms: Millis) {
+        self.completed_ms = now_ms;
+    }
+
+    /// From `last_ms` to `now_ms` there were `n` in flight, of which `knee` keep every server at work. The ms that count.
+    #[inline]
+    pub fn pass(&mut self, n: f64, knee: f64, baseline_ms: Millis, last_ms: Millis, now_ms: Millis) -> Millis {
+        let mut counted_ms = now_ms - last_ms;
+        if self.rate > 0.0 {
+            counted_ms = (now_ms.min(self.silent_from_ms(baseline_ms)) - last_ms).clamp(0.0, counted_ms);
+        }
+        self.window.time_ms += counted_ms;
+        self.levels[octave(n)].time_ms += counted_ms as f32;
+        if n >= knee {
+            self.busy.time_ms += counted_ms;
+            self.latest.time_ms += counted_ms;
+        }
+        counted_ms
+    }
+
+    /// One of `n` in flight was completed.
+    #[inline]
+    pub fn complete(&mut self, n: f64, knee: f64, now_ms: Millis) {
+        self.completed_ms = now_ms;
+        self.window.completions += 1.0;
+        self.levels[octave(n)].completions += 1.0;
+        if n >= knee {
+            self.busy.complete(BUSY_MEMORY.max(3.0 * knee));
+            self.latest.complete(PACE_MEMORY);
+        }
+    }
+
+    /// Has the window seen enough to be judged? `shortest_ms`: of the latencies of late.
+    #[inline]
+    pub fn is_telling(&self, shortest_ms: Millis, deadline_ms: Millis) -> bool {
+        let Pace { completions, time_ms } = self.window;
+        (completions >= 16.0 && time_ms >= shortest_ms)
+            || (completions >= 4.0 && time_ms >= shortest_ms.max(deadline_ms / 4.0))
+    }
+
+    /// A window is over; `busy`: every server had work throughout.
+    pub fn close(&mut self, busy: bool) {
+        let window = std::mem::take(&mut self.window);
+        let total: f32 = self.levels.iter().map(|level| level.completions).sum();
+        if total > LEVEL_MEMORY {
+            let keep = LEVEL_MEMORY / total;
+            for level in &mut self.levels {
+                level.completions *= keep;
+                level.time_ms *= keep;
+            }
+        }
+        if self.busy.completions >= BUSY_SAMPLES {
+            if busy {
+                self.look_for_change(window);
+            } else {
+                self.look_for_more(window);
+            }
+        }
+        self.read();
+    }
+
+    /// What was completed while servers idled is the least that they can do.
+    fn look_for_more(&mut self, window: Pace) {
+        let deviation = (window.completions * self.dispersion.max(1.0)).sqrt();
+        if window.completions - CHANGE_DEVIATIONS * deviation > self.busy.rate() * window.time_ms {
+            self.busy = window;
+        }
+    }
+
+    fn look_for_change(&mut self, window: Pace) {
+        let expected = self.busy.rate() * window.time_ms;
+        if expected <= 0.0 {
+            return;
+        }
+        let keep = CHANGE_MEMORY / (CHANGE_MEMORY + expected);
+        self.observed = self.observed * keep + window.completions;
+        self.expected = self.expected * keep + expected;
+        let off = self.observed - self.expected;
+        let variance = self.observed.max(self.expected) * self.dispersion;
+        if off * off > CHANGE_DEVIATIONS * CHANGE_DEVIATIONS * variance {
+            self.busy = window;
+            (self.observed, self.expected) = (0.0, 0.0);
+        }
+        let off = window.completions - expected;
+        let seen = (off * off / expected).clamp(DISPERSION.0, DISPERSION.1);
+        self.dispersion += (seen - self.dispersion) * DISPERSION_GAIN;
+    }
+
+    /// What has shown more than `rate` completions a ms is forgotten: the route can't do that any more.
+    pub fn forget_above(&mut self, rate: f64) {
+        for level in &mut self.levels {
+            if f64::from(level.completions) > rate * f64::from(level.time_ms) {
+                *level = Level::default();
+            }
+        }
+        self.busy = Pace { completions: BUSY_SAMPLES, time_ms: BUSY_SAMPLES / rate };
+        self.latest = Pace::default();
+        self.read();
+    }
+
+    fn read(&mut self) {
+        let (mut completions, mut time_ms) = (0.0, 0.0);
+        self.most = 0.0;
+        for level in self.levels.iter().rev() {
+            completions += f64::from(level.completions);
+            time_ms += f64::from(level.time_ms);
+            if completions >= LEVEL_SAMPLES && time_ms > 0.0 {
+                let error = (completions * self.dispersion.max(0.5)).sqrt();
+                self.most = self.most.max((completions - error) / time_ms);
+            }
+        }
+        (self.rate, self.rate_at_most) = if self.busy.completions >= BUSY_SAMPLES && self.busy.time_ms > 0.0 {
+            let error = (self.busy.completions * self.dispersion).sqrt();
+            (self.busy.rate(), (self.busy.completions + error) / self.busy.time_ms)
+        } else {
+            (self.most, self.most)
+        };
+    }
+}

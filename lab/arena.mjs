@@ -2,9 +2,12 @@
 // The arena: every scenario, every contestant, one scoreboard. `--help` says how.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { arch, availableParallelism, cpus, platform } from 'node:os'
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
-import { CONTESTANTS, CONTROLS } from './contestants/index.mjs'
+import { CONTESTANTS, CONTROLS, invite } from './contestants/index.mjs'
 import { playAll } from './crew.mjs'
+import { playGrid } from './grid/grid.mjs'
 import { playReal, REAL_CONTESTANTS, REAL_SCENARIOS } from './real/real.mjs'
 import { page } from './report/page.mjs'
 import { details, scoreboard, shortfalls } from './report/scoreboard.mjs'
@@ -21,6 +24,11 @@ Plays overload scenarios in virtual time, each against every contestant, and pri
   --real                the real plant instead: a node:http server and its clients in processes of their own,
                         over loopback; under 8 minutes, best with nothing else running
                         (${REAL_CONTESTANTS.map((entrant) => entrant.id).join(', ')})
+  --grid                one plant in every proportion of servers, deadline, load and service law instead, for one
+                        contestant (atrion): what falls short in words, and as heat maps beside the former law
+  --quick               with --grid: a slice of it, and nothing written
+  --former              with --grid: keeps the record as that of the former law
+  --with <file>         a module whose default export is a contestant, or an array of them; may be repeated
   --seed <n>            another draw of the same scenarios (default 1)
   --verbose             every figure of every run
   --list                the scenarios and what each shows
@@ -35,6 +43,10 @@ const { values: flags } = parseArgs({
     only: { type: 'string' },
     real: { type: 'boolean', default: false },
     contestant: { type: 'string', multiple: true },
+    grid: { type: 'boolean', default: false },
+    quick: { type: 'boolean', default: false },
+    former: { type: 'boolean', default: false },
+    with: { type: 'string', multiple: true, default: [] },
     seed: { type: 'string', default: '1' },
     verbose: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
@@ -47,6 +59,9 @@ const fail = (message) => {
   console.error(message)
   process.exit(2)
 }
+
+const guestModules = flags.with.map((file) => pathToFileURL(resolve(file)).href)
+const guests = await invite(guestModules)
 
 const scenariosInPlay = flags.real ? REAL_SCENARIOS : SCENARIOS
 
@@ -65,7 +80,7 @@ function chosenScenarios() {
 }
 
 function chosenEntrants() {
-  const everyone = flags.real ? REAL_CONTESTANTS : [...CONTESTANTS, ...CONTROLS]
+  const everyone = flags.real ? REAL_CONTESTANTS : [...CONTESTANTS, ...guests, ...CONTROLS]
   if (flags.contestant === undefined) return everyone
   return flags.contestant.map(
     (id) =>
@@ -81,7 +96,7 @@ const weight = (scenario, entrant) =>
   (entrant.needsTimers === true || entrant.candidates !== undefined ? 6 : 1)
 
 function showProgress(done, total, task) {
-  const line = `${done}/${total} ${task.scenario} × ${task.contestant}`
+  const line = `${done}/${total} ${typeof task === 'string' ? task : `${task.scenario} × ${task.contestant}`}`
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${done === total ? '' : line}`)
   else if (done === total || done % Math.ceil(total / 10) === 0) process.stderr.write(`${line}\n`)
 }
@@ -95,7 +110,7 @@ async function inVirtualTime(scenarios, entrants, seed) {
     .flatMap((scenario) => entrants.map((entrant) => ({ scenario, entrant })))
     .sort((a, b) => weight(b.scenario, b.entrant) - weight(a.scenario, a.entrant))
     .map(({ scenario, entrant }) => ({ scenario: scenario.name, contestant: entrant.id, seed }))
-  const answers = await playAll(tasks, showProgress)
+  const answers = await playAll(tasks, showProgress, guestModules)
   const rows = scenarios.map(({ name, shows, overload, windows, durationS }) => ({
     scenario: name,
     shows,
@@ -109,12 +124,28 @@ async function inVirtualTime(scenarios, entrants, seed) {
   return { rows, broken: answers.filter((answer) => answer.error !== undefined) }
 }
 
+async function inGrid(seed) {
+  const [entrant] = flags.contestant === undefined ? CONTESTANTS : chosenEntrants()
+  const reason = entrant.unavailable?.() ?? null
+  if (reason !== null) fail(`${entrant.id} cannot take part: ${reason}`)
+  process.exitCode = await playGrid({
+    id: entrant.id,
+    quick: flags.quick,
+    former: flags.former,
+    json: flags.json,
+    seed,
+    guests: guestModules,
+    onProgress: showProgress,
+  })
+}
+
 async function main() {
   if (flags.help) return console.log(HELP)
   if (flags.list) return console.log(scenariosInPlay.map((s) => `${s.name.padEnd(22)} ${s.shows}`).join('\n'))
   const seed = Number(flags.seed)
   if (!Number.isInteger(seed) || seed < 0) fail(`--seed wants a whole number, not '${flags.seed}'.`)
 
+  if (flags.grid) return inGrid(seed)
   const startedMs = performance.now()
   const scenarios = chosenScenarios()
   const absent = []

@@ -3,17 +3,18 @@ import { Worker } from 'node:worker_threads'
 
 /**
  * Plays tasks on as many threads as the machine has cores.
- * @param {{ scenario: string, contestant: string, seed: number }[]} tasks the longest first
+ * @param {{ scenario?: string, cell?: object, contestant: string, seed: number }[]} tasks the longest first
  * @param {(done: number, total: number, task: object) => void} onProgress
+ * @param {string[]} [guests] modules with further contestants
  * @returns {Promise<{ task: object, result?: object, error?: string }[]>} in order of completion
  */
-export async function playAll(tasks, onProgress) {
+export async function playAll(tasks, onProgress, guests = []) {
   const waiting = [...tasks]
   const answers = []
   const threads = Math.min(availableParallelism(), tasks.length)
   const shift = () =>
     new Promise((resolve, reject) => {
-      const worker = new Worker(new URL('./worker.mjs', import.meta.url))
+      const worker = new Worker(new URL('./worker.mjs', import.meta.url), { workerData: { guests } })
       const next = () => {
         const task = waiting.shift()
         if (task === undefined) worker.terminate().then(resolve, reject)

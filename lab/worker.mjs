@@ -1,9 +1,11 @@
 // One thread of the crew: takes tasks, answers with figures. A thread plays one run at a time, since a run may
 // replace the thread's own timers.
-import { parentPort } from 'node:worker_threads'
-import { entrantById } from './contestants/index.mjs'
+import { parentPort, workerData } from 'node:worker_threads'
+import { entrantById, invite } from './contestants/index.mjs'
 import { bestFixed } from './contestants/limit.mjs'
 import { run } from './driver/run.mjs'
+import { keyOf } from './grid/cells.mjs'
+import { figuresOf, referenceOf } from './grid/play.mjs'
 import { judge, METRICS, summarize, windowOf } from './metrics/metrics.mjs'
 import { seriesOf } from './metrics/series.mjs'
 import { RunView } from './metrics/window.mjs'
@@ -12,15 +14,23 @@ import { scenarioByName } from './scenarios/index.mjs'
 // Refusals by exception are the rule in an overload; their stack traces would be most of the work.
 Error.stackTraceLimit = 0
 
+await invite(workerData.guests)
+
 parentPort.on('message', async (task) => {
   try {
     parentPort.postMessage({ task, result: await perform(task) })
   } catch (error) {
-    parentPort.postMessage({ task, error: `${error.message} (${task.contestant} in ${task.scenario})` })
+    parentPort.postMessage({
+      task,
+      error: `${error.message} (${task.contestant} in ${task.scenario ?? keyOf(task.cell)})`,
+    })
   }
 })
 
-async function perform({ scenario: name, contestant: id, seed }) {
+async function perform({ scenario: name, cell, contestant: id, seed }) {
+  if (cell !== undefined) {
+    return { reference: await referenceOf(cell, seed), figures: await figuresOf(cell, entrantById(id), seed) }
+  }
   const scenario = scenarioByName(name)
   const best = id === bestFixed.id ? await search(scenario, seed) : await play(scenario, entrantById(id), seed)
   const { view, settings, title, state } = best

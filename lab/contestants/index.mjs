@@ -16,5 +16,18 @@ export const CONTESTANTS = [atrion, bestFixed, gradient2, tokenBucket, opossum, 
 /** Controllers that must fail; if one passes, the arena is too easy to mean anything. */
 export const CONTROLS = [neverMoves, alwaysAdmits, alwaysRefuses]
 
+/** Contestants from modules outside the lab. */
+const guests = []
+
+/**
+ * Lets further contestants take part: each module's default export, one contestant or several.
+ * @param {string[]} modules addresses that `import` takes
+ * @returns {Promise<object[]>} the contestants
+ */
+export async function invite(modules) {
+  for (const address of modules) guests.push(...[(await import(address)).default].flat())
+  return guests
+}
+
 /** @param {string} id */
-export const entrantById = (id) => [...CONTESTANTS, ...CONTROLS].find((entrant) => entrant.id === id)
+export const entrantById = (id) => [...CONTESTANTS, ...guests, ...CONTROLS].find((entrant) => entrant.id === id)

@@ -21,6 +21,15 @@ const PLANTS = { pool: PoolPlant, cpu: CpuPlant }
  */
 export const capacityOf = (plant) => ((plant.workers ?? 1) * 1000) / plant.serviceMs
 
+/**
+ * How many requests a plant can work on at once, as a function of time.
+ * @param {import('./pool.mjs').PoolSpec | import('./cpu.mjs').CpuSpec} plant
+ * @returns {(tMs: number) => number}
+ */
+export function slotsOf({ workers = 1, workersShare }) {
+  return workersShare === undefined ? () => workers : (tMs) => Math.round(workers * workersShare(tMs))
+}
+
 /** What a plant sees of the run: time, the log, the controller's decisions, and a place to schedule events. */
 export class World {
   log = new RequestLog()
@@ -68,7 +77,7 @@ export class World {
   decide(i, queueAgeMs) {
     const tier = TIERS[this.log.tier[i]]
     const answer = this.#contestant.admit({ tier, key: `user-${this.log.user[i]}`, queueAgeMs, nowMs: this.nowMs })
-    if (answer instanceof Promise) answer.then((permit) => this.#decided(i, permit))
+    if (typeof answer?.then === 'function') answer.then((permit) => this.#decided(i, permit))
     else this.#decided(i, answer)
   }
 
@@ -169,7 +178,14 @@ export async function run(scenario, entrant, seed) {
   const clock = new RunClock()
   if (entrant.needsTimers === true) clock.install()
   try {
-    const contestant = entrant.create({ clock: contestantClock, deadlineMs, capacityPerS, plant: scenario.plant })
+    const contestant = entrant.create({
+      clock: contestantClock,
+      deadlineMs,
+      capacityPerS,
+      plant: scenario.plant,
+      serviceMs: scenario.plant.serviceMs,
+      slotsAt: slotsOf(scenario.plant),
+    })
     world = new World({ scenario, contestant, seed })
     world.clock = clock
     const traffic = new Traffic({

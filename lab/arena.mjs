@@ -5,7 +5,7 @@ import { arch, availableParallelism, cpus, platform } from 'node:os'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
-import { CONTESTANTS, CONTROLS, invite } from './contestants/index.mjs'
+import { CONTESTANTS, CONTROLS, invite, REFERENCES } from './contestants/index.mjs'
 import { playAll } from './crew.mjs'
 import { playGrid } from './grid/grid.mjs'
 import { playReal, REAL_CONTESTANTS, REAL_SCENARIOS } from './real/real.mjs'
@@ -20,7 +20,7 @@ Plays overload scenarios in virtual time, each against every contestant, and pri
 
   --only <pattern>      scenarios whose name matches (a regular expression, or a plain part of a name)
   --contestant <name>   this contestant alone; may be repeated
-                        (${[...CONTESTANTS, ...CONTROLS].map((entrant) => entrant.id).join(', ')})
+                        (${[...CONTESTANTS, ...REFERENCES, ...CONTROLS].map((entrant) => entrant.id).join(', ')})
   --real                the real plant instead: a node:http server and its clients in processes of their own,
                         over loopback; under 8 minutes, best with nothing else running
                         (${REAL_CONTESTANTS.map((entrant) => entrant.id).join(', ')})
@@ -80,7 +80,7 @@ function chosenScenarios() {
 }
 
 function chosenEntrants() {
-  const everyone = flags.real ? REAL_CONTESTANTS : [...CONTESTANTS, ...guests, ...CONTROLS]
+  const everyone = flags.real ? REAL_CONTESTANTS : [...CONTESTANTS, ...guests, ...REFERENCES, ...CONTROLS]
   if (flags.contestant === undefined) return everyone
   return flags.contestant.map(
     (id) =>
@@ -92,13 +92,25 @@ function chosenEntrants() {
 /** A guess at the work of a run, to begin with the longest. */
 const weight = (scenario, entrant) =>
   scenario.durationS *
-  Math.max(...scenario.traffic.map((flow) => flow.load.max)) *
-  (entrant.needsTimers === true || entrant.candidates !== undefined ? 6 : 1)
+  Math.max(1, ...(scenario.traffic ?? []).map((flow) => flow.load?.max ?? 1)) *
+  (entrant.needsTimers === true || entrant.variants !== undefined ? 6 : 1)
 
 function showProgress(done, total, task) {
   const line = `${done}/${total} ${typeof task === 'string' ? task : `${task.scenario} × ${task.contestant}`}`
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${done === total ? '' : line}`)
   else if (done === total || done % Math.ceil(total / 10) === 0) process.stderr.write(`${line}\n`)
+}
+
+/** Why contestants are missing from scenarios, by the reason. */
+const skipped = new Map()
+
+function takesPart(entrant, { name, among, needs = [] }) {
+  if (among !== undefined && entrant.control !== true && !among.includes(entrant.id)) return false
+  const reason = needs.length === 0 ? null : (entrant.unavailable?.(needs) ?? null)
+  if (reason === null) return true
+  const what = `${entrant.id}: ${reason}`
+  skipped.set(what, [...(skipped.get(what) ?? []), name])
+  return false
 }
 
 async function inReality(scenarios, entrants, seed) {
@@ -107,12 +119,15 @@ async function inReality(scenarios, entrants, seed) {
 
 async function inVirtualTime(scenarios, entrants, seed) {
   const tasks = scenarios
-    .flatMap((scenario) => entrants.map((entrant) => ({ scenario, entrant })))
+    .flatMap((scenario) =>
+      entrants.filter((entrant) => takesPart(entrant, scenario)).map((entrant) => ({ scenario, entrant })),
+    )
     .sort((a, b) => weight(b.scenario, b.entrant) - weight(a.scenario, a.entrant))
     .map(({ scenario, entrant }) => ({ scenario: scenario.name, contestant: entrant.id, seed }))
   const answers = await playAll(tasks, showProgress, guestModules)
-  const rows = scenarios.map(({ name, shows, overload, windows, durationS }) => ({
+  const rows = scenarios.map(({ name, class: of, shows, overload, windows, durationS }) => ({
     scenario: name,
+    class: of,
     shows,
     overload: overload === true,
     durationS,
@@ -157,8 +172,9 @@ async function main() {
   if (entrants.length === 0) fail(absent.map(({ id, reason }) => `${id} cannot take part: ${reason}`).join('\n'))
 
   const { rows, broken, disturbed = [] } = await (flags.real ? inReality : inVirtualTime)(scenarios, entrants, seed)
-  const ids = entrants.filter((entrant) => entrant.control !== true).map((entrant) => entrant.id)
-  const controls = entrants.filter((entrant) => entrant.control === true).map((entrant) => entrant.id)
+  const competes = (entrant) => entrant.control !== true && entrant.reference !== true
+  const ids = entrants.filter(competes).map((entrant) => entrant.id)
+  const controls = entrants.filter((entrant) => !competes(entrant)).map((entrant) => entrant.id)
   const seconds = (performance.now() - startedMs) / 1000
   const passed = controlsThatPassed(rows)
   const record = {
@@ -171,6 +187,7 @@ async function main() {
     },
     node: process.version,
     absent,
+    skipped: [...skipped].map(([reason, names]) => ({ reason, scenarios: names })),
     ids,
     controls,
     misses: missesOf(rows, 'atrion'),
@@ -190,7 +207,7 @@ async function main() {
     atrionAbsent || record.misses.length > 0 || passed.length > 0 || broken.length > 0 || disturbed.length > 0 ? 1 : 0
 }
 
-function report({ rows, ids, controls, absent, controlsThatPassed: passed }, seconds) {
+function report({ rows, ids, controls, absent, skipped: left, controlsThatPassed: passed }, seconds) {
   if (flags.verbose) {
     for (const row of rows)
       for (const id of [...ids, ...controls]) if (row.results[id]) console.log(`${details(row, id)}\n`)
@@ -205,6 +222,7 @@ function report({ rows, ids, controls, absent, controlsThatPassed: passed }, sec
     console.log()
   }
   if (ids.includes('atrion')) console.log(shortfalls(rows, ids))
+  for (const { reason, scenarios } of left) console.log(`Not played: ${scenarios.join(', ')} (${reason})`)
   for (const { id, reason } of absent) console.log(`${id} did not take part: ${reason}`)
   if (controls.length > 0) {
     const verdict = passed.map(({ scenario, id }) => `${id} passed ${scenario}`).join(', ')

@@ -9,8 +9,8 @@ import { TIERS } from '../driver/tiers.mjs'
  * youngest first, else the oldest that can still be answered in time by a service of mean length
  */
 export function knowingRoom({ byTier, newestFirst }) {
-  return ({ clock, deadlineMs, slotsAt, serviceMs }) => {
-    const patienceMs = newestFirst ? deadlineMs : Math.max(0, deadlineMs - serviceMs)
+  return ({ clock, patienceMs, slotsAt, serviceMs }) => {
+    const longestWaitMs = newestFirst ? patienceMs : Math.max(0, patienceMs - serviceMs)
     const queues = (byTier ? TIERS : ['all']).map(() => (newestFirst ? [] : new Fifo()))
     let inFlight = 0
     let waiting = 0
@@ -27,7 +27,7 @@ export function knowingRoom({ byTier, newestFirst }) {
       while (queue.length > 0) {
         const next = newestFirst ? queue.pop() : queue.shift()
         waiting -= 1
-        if (clock.now() - next.sinceMs <= patienceMs) return next
+        if (clock.now() - next.sinceMs <= longestWaitMs) return next
         next.decide(null)
       }
       return undefined
@@ -56,9 +56,9 @@ export function knowingRoom({ byTier, newestFirst }) {
           inFlight += 1
           return permit
         }
-        // A thenable that decides within the event that frees a server: a promise would only decide after it.
+        // Decides within the event that frees a server: a promise would only do so after it.
         return {
-          then(decide) {
+          whenDecided(decide) {
             waiting += 1
             queues[byTier ? TIERS.indexOf(tier) : 0].push({ sinceMs: nowMs, decide })
           },
@@ -68,7 +68,7 @@ export function knowingRoom({ byTier, newestFirst }) {
   }
 }
 
-const policy = (id, options) => ({ id, create: knowingRoom(options) })
+const policy = (id, options) => ({ id, shared: true, create: knowingRoom(options) })
 
 /** What any controller can be held against: the best of these is the ceiling. */
 export const CEILINGS = [
@@ -77,3 +77,10 @@ export const CEILINGS = [
   policy('ceiling-tiers-oldest', { byTier: true, newestFirst: false }),
   policy('ceiling-tiers-newest', { byTier: true, newestFirst: true }),
 ]
+
+/** On the scoreboard, to check the ceiling: higher tiers first, in the better order within a tier. */
+export const ceiling = {
+  id: 'ceiling',
+  reference: true,
+  variants: () => CEILINGS.filter(({ id }) => id.startsWith('ceiling-tiers')),
+}

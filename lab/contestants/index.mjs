@@ -1,17 +1,27 @@
-import { atrion } from './atrion.mjs'
+import { aimd } from './aimd.mjs'
+import { atrion, atrionRoom } from './atrion.mjs'
+import { ceiling } from './ceiling.mjs'
 import { cockatiel } from './cockatiel.mjs'
+import { codel } from './codel.mjs'
 import { gradient2 } from './gradient2.mjs'
-import { bestFixed, neverMoves } from './limit.mjs'
+import { bestFixed, neverMoves, reserved } from './limit.mjs'
 import { alwaysAdmits, alwaysRefuses, none } from './none.mjs'
 import { opossum } from './opossum.mjs'
 import { tokenBucket } from './token-bucket.mjs'
+import { vegas } from './vegas.mjs'
 
 /**
  * Everyone in the virtual arena, in the order of the scoreboard. `@fastify/under-pressure` and `toobusy-js` are
  * missing on purpose: they sample the lag of the real event loop, which does not exist in virtual time, so they
  * compete on the real plant only.
  */
-export const CONTESTANTS = [atrion, bestFixed, gradient2, tokenBucket, opossum, cockatiel, none]
+export const CONTESTANTS = [
+  ...[atrion, atrionRoom, bestFixed, reserved, gradient2, aimd, vegas, codel],
+  ...[tokenBucket, opossum, cockatiel, none],
+]
+
+/** On the scoreboard, but no competitor: it knows what no controller can. */
+export const REFERENCES = [ceiling]
 
 /** Controllers that must fail; if one passes, the arena is too easy to mean anything. */
 export const CONTROLS = [neverMoves, alwaysAdmits, alwaysRefuses]
@@ -30,4 +40,5 @@ export async function invite(modules) {
 }
 
 /** @param {string} id */
-export const entrantById = (id) => [...CONTESTANTS, ...guests, ...CONTROLS].find((entrant) => entrant.id === id)
+export const entrantById = (id) =>
+  [...CONTESTANTS, ...guests, ...REFERENCES, ...CONTROLS].find((entrant) => entrant.id === id)

@@ -60,6 +60,11 @@ export const SERVICE_LAWS = {
     const radius = Math.sqrt(2 * exponential(uniform))
     return Math.exp(radius * Math.cos(2 * Math.PI * uniform()) - 0.5)
   },
+  /** σ = 0.5: an ordinary web service. */
+  'lognormal-half': (uniform) => {
+    const radius = Math.sqrt(2 * exponential(uniform))
+    return Math.exp(0.5 * radius * Math.cos(2 * Math.PI * uniform()) - 0.125)
+  },
   /** Anything from nothing to twice the mean. */
   uniform: (uniform) => 2 * uniform(),
   /** Four exponential stages one after another: variance 1/4. */

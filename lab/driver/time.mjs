@@ -13,10 +13,14 @@ export const flush = () => new Promise((resolve) => realSetImmediate(resolve))
 export class RunClock {
   nowMs = 0
   #timers = null
+  /** Virtual time at which the timers' own began, and theirs. */
+  #timersFromMs = 0
+  #ticking = false
 
   /** @returns {number} virtual ms since the run began; fits Atrion's `clock` option */
   now() {
-    return this.nowMs
+    // A timer fires between two events, and its time is then the time.
+    return this.#ticking ? Math.max(this.nowMs, this.#timers.now - this.#timersFromMs) : this.nowMs
   }
 
   install() {
@@ -25,6 +29,7 @@ export class RunClock {
       toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date', 'performance'],
       ignoreMissingTimers: true,
     })
+    this.#timersFromMs = this.#timers.now - this.nowMs
   }
 
   uninstall() {
@@ -34,7 +39,11 @@ export class RunClock {
 
   /** @param {number} atMs not before now */
   advanceTo(atMs) {
-    if (this.#timers !== null && atMs > this.nowMs) this.#timers.tick(atMs - this.nowMs)
+    if (this.#timers !== null && atMs > this.nowMs) {
+      this.#ticking = true
+      this.#timers.tick(atMs - this.nowMs)
+      this.#ticking = false
+    }
     this.nowMs = atMs
   }
 }

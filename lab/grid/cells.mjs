@@ -1,7 +1,6 @@
 // The grid: one plant in every proportion of servers, deadline, load and service law. A law that knows none of these may
 // presume none.
 import { flat } from '../driver/curve.mjs'
-import { SERVICE_LAWS } from '../driver/random.mjs'
 
 /** Servers. */
 export const SERVERS = [1, 2, 4, 10, 50, 200]
@@ -9,7 +8,7 @@ export const SERVERS = [1, 2, 4, 10, 50, 200]
 export const DEADLINES = [2, 3, 5, 10, 30, 1000]
 /** Arrivals ÷ capacity. */
 export const LOADS = [0.3, 0.6, 0.8, 1.2, 3]
-export const LAWS = Object.keys(SERVICE_LAWS)
+export const LAWS = ['constant', 'exponential', 'bimodal', 'lognormal', 'uniform', 'erlang', 'hyperexponential']
 
 /** Mean service time of every cell, ms. */
 export const SERVICE_MS = 50

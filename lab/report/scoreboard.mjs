@@ -21,8 +21,8 @@ export function format(value, metric) {
 }
 
 /** "goodput of critical in overload" */
-export const claim = ({ metric, tier, window, is, value }) =>
-  `${metric}${tier === undefined ? '' : ` of ${tier}`}${window === 'all' ? '' : ` (${window})`} ${is} ${format(value, metric)}`
+export const claim = ({ metric, tier, flow, flows, window, is, value }) =>
+  `${metric}${[tier, flow, flows?.join(' and ')].map((what) => (what === undefined ? '' : ` of ${what}`)).join('')}${window === 'all' ? '' : ` (${window})`} ${is} ${format(value, metric)}`
 
 /**
  * @param {import('../verdict.mjs').Row[]} rows

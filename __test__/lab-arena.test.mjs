@@ -76,7 +76,11 @@ test('the queue is first in, first out, also beyond its own compaction', (t) => 
 })
 
 test('every service-time law has mean 1 and the variance that its name promises', (t) => {
-  const VARIANCE = { constant: 0, exponential: 1, bimodal: 2.25, lognormal: Math.E - 1 }
+  const VARIANCE = {
+    ...{ constant: 0, exponential: 1, bimodal: 2.25, lognormal: Math.E - 1, 'lognormal-half': Math.exp(0.25) - 1 },
+    ...{ uniform: 1 / 3, erlang: 1 / 4, hyperexponential: 4 },
+  }
+  t.deepEqual(Object.keys(SERVICE_LAWS).sort(), Object.keys(VARIANCE).sort())
   for (const [name, law] of Object.entries(SERVICE_LAWS)) {
     const uniform = stream(`law/${name}`)
     const draws = Float64Array.from({ length: 400_000 }, () => law(uniform))

@@ -24,7 +24,9 @@ export const halfDeadlineInFlight = (capacityPerS, deadlineMs) =>
 /** Multiples of the places of the plant that a search tries. */
 const SHARES = [1, 1.3, 1.7, 2.5, 4, 8]
 
-const searched = (nominalInFlight) => [...new Set(SHARES.map((share) => Math.ceil(share * nominalInFlight)))]
+const searched = (nominalInFlight, shares = SHARES) => [
+  ...new Set(shares.map((share) => Math.ceil(share * nominalInFlight))),
+]
 
 /**
  * The best that a limit which never moves can do: the arena tries these limits over the very scenario, with hindsight,
@@ -46,7 +48,7 @@ const LEAVES_FREE = { critical: 0, high: 0.1, normal: 0.2, low: 0.3, bulk: 0.4 }
 export const reserved = {
   id: 'reserved',
   variants: (nominalInFlight) =>
-    searched(1.25 * nominalInFlight).map((limit) => ({
+    searched(nominalInFlight, [1.3, 2, 4, 10]).map((limit) => ({
       id: 'reserved',
       create: () => {
         let inFlight = 0

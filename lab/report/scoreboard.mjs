@@ -32,7 +32,7 @@ export const claim = ({ metric, tier, flow, flows, window, is, value }) =>
 export function scoreboard(rows, { ids, controls }) {
   const all = [...ids, ...controls]
   const wide = Math.max(...rows.map((row) => row.scenario.length), 8) + 1
-  const cell = 14
+  const cell = 13
   const wins = Object.fromEntries(all.map((id) => [id, { goodput: 0, critical: 0, met: 0, wanted: 0 }]))
   const lines = [
     'Goodput ÷ ceiling / success of the critical tier, %. * nobody does better (draws: 1 and 0.5 points).',
@@ -40,7 +40,12 @@ export function scoreboard(rows, { ids, controls }) {
     '',
     ''.padEnd(wide) + all.map((id) => shortName(id).padStart(cell)).join(''),
   ]
+  let shown
   for (const row of rows) {
+    if (row.class !== undefined && row.class !== shown) {
+      shown = row.class
+      lines.push('', `${shown.toUpperCase()}`)
+    }
     const best = { goodput: winnersOf(row, 'goodput', ids), critical: winnersOf(row, 'critical', ids) }
     const cells = all.map((id) => {
       const result = row.results[id]
@@ -60,6 +65,16 @@ export function scoreboard(rows, { ids, controls }) {
   lines.push('')
   total('unbeaten', (w) => `${w.goodput} / ${w.critical}`)
   total('wanted met', (w) => `${w.met} of ${w.wanted}`)
+  const classes = [...new Set(rows.map((row) => row.class))]
+  if (classes.length < 2) return lines.join('\n')
+  lines.push('', 'Wanted figures met, by class:')
+  for (const name of classes) {
+    const cells = all.map((id) => {
+      const asked = rows.filter((row) => row.class === name).flatMap((row) => row.results[id]?.wanted ?? [])
+      return (asked.length === 0 ? '–' : `${asked.filter((w) => w.met).length} of ${asked.length}`).padStart(cell)
+    })
+    lines.push(name.padEnd(wide) + cells.join(''))
+  }
   return lines.join('\n')
 }
 

@@ -24,14 +24,15 @@ export default [
     traffic: [{ load: steps([0, 1], [10, 50], [16, 1]) }],
     durationS: 20,
   }),
-  harmless({
-    name: 'free-slower-10x',
-    shows:
-      'a dependency that nothing queues for takes ten times as long from one moment to the next, and the deadline is not near',
-    plant: want.free({ deadlineMs: 8000, speed: steps([0, 1], [10, 0.1]) }),
-    traffic: [{ load: flat(1) }],
-    durationS: 60,
-  }),
+  ...['constant', 'exponential'].map((service) =>
+    harmless({
+      name: `free-slower-10x-${service === 'constant' ? 'const' : 'exp'}`,
+      shows: `a dependency that nothing queues for takes ten times as long from one moment to the next (${service})`,
+      plant: want.free({ service, deadlineMs: 3000, speed: steps([0, 1], [10, 0.1]) }),
+      traffic: [{ load: flat(1) }],
+      durationS: 40,
+    }),
+  ),
   harmless({
     name: 'free-lognormal-200',
     shows: 'an unqueued route of 200 ms (log-normal, σ 0.5), 60 a second, with the default deadline of 500 ms',

@@ -248,8 +248,18 @@ test('retrying clients come back after a refusal, give up after three retries, a
 test('scenarios name only windows, marks and metrics that there are', (t) => {
   t.is(new Set(SCENARIOS.map((s) => s.name)).size, SCENARIOS.length)
   const MARKS = { firstSecond: 'step', timeTo88Ms: 'step', recoveryS: 'healed' }
-  for (const { name, windows = {}, marks = {}, wanted, score, durationS, shows } of SCENARIOS) {
-    t.true(shows.length > 10 && wanted.length > 0, name)
+  const ids = [...CONTESTANTS, ...CONTROLS].map(({ id }) => id)
+  for (const scenario of SCENARIOS) {
+    const { name, windows = {}, marks = {}, wanted, score, durationS, shows, traffic, clients = [] } = scenario
+    t.true(shows.length > 10 && wanted.length > 0 && scenario.class !== undefined, name)
+    const flows = [...traffic, ...clients].map((flow) => flow.name)
+    for (const { flow, flows: several = [flow], of = [] } of wanted) {
+      for (const wantedFlow of several)
+        t.true(wantedFlow === undefined || flows.includes(wantedFlow), `${name}: ${wantedFlow}`)
+      for (const id of [...of, ...(scenario.among ?? [])]) t.true(ids.includes(id), `${name}: ${id}`)
+    }
+    // Where several references make the ceiling, nothing else does.
+    t.false(scenario.byReference === true && scenario.ceilingPerS !== undefined, name)
     for (const [from, to] of Object.values(windows)) t.true(from < to && to <= durationS, `${name}: ${from}–${to}`)
     for (const w of [...wanted, { metric: 'goodput', ...score }]) {
       t.truthy(METRICS[w.metric], `${name}: ${w.metric}`)

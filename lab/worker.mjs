@@ -10,7 +10,7 @@ import { keyOf } from './grid/cells.mjs'
 import { figuresOf, referenceOf } from './grid/play.mjs'
 import { judge, METRICS, summarize, windowOf } from './metrics/metrics.mjs'
 import { seriesOf } from './metrics/series.mjs'
-import { RunView } from './metrics/window.mjs'
+import { Reference, RunView } from './metrics/window.mjs'
 import { scenarioByName } from './scenarios/index.mjs'
 
 // Refusals by exception are the rule in an overload; their stack traces would be most of the work.
@@ -54,7 +54,7 @@ async function referencesOf(scenario, seed) {
   if (!played.has(scenario.name)) {
     const views = []
     for (const entrant of [none, ...CEILINGS]) {
-      views.push(new RunView(scenario, (await run(scenario, entrant, seed)).log))
+      views.push(new Reference(new RunView(scenario, (await run(scenario, entrant, seed)).log)))
     }
     played.set(scenario.name, views)
   }

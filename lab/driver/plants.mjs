@@ -1,4 +1,6 @@
 // What there is to guard, by the `kind` of a scenario's plant.
+export { kneeOf, throughputOf } from './contended.mjs'
+
 import { BatchPlant } from './batch.mjs'
 import { ContendedPlant, kneeOf, throughputOf } from './contended.mjs'
 import { CpuPlant } from './cpu.mjs'

@@ -13,7 +13,8 @@ export class RunView {
   /**
    * @param {object} scenario
    * @param {import('../driver/log.mjs').RequestLog} log
-   * @param {RunView[]} [references] runs of the same scenario that make its ceiling, where the scenario says `byReference`
+   * @param {{ goodIn(fromMs: number, toMs: number): number }[]} [references] runs of the same scenario that make its ceiling, where it
+   * says `byReference`
    */
   constructor(scenario, log, references = []) {
     this.scenario = scenario
@@ -40,6 +41,11 @@ export class RunView {
   /** Running count of first attempts. */
   #firstAttempts
   #drawn
+
+  /** Times of the good answers, rising. @returns {Float64Array} */
+  get goodMs() {
+    return this.#goodMs
+  }
 
   /** Good answers given in [fromMs, toMs). */
   goodIn(fromMs, toMs) {
@@ -158,6 +164,21 @@ export class RunView {
       latencies.push(endedMs - log.sentMs[i])
     }
     return Float64Array.from(latencies).sort()
+  }
+}
+
+/** What is kept of a run that others are held against: the times of its good answers. */
+export class Reference {
+  #goodMs
+
+  /** @param {RunView} view */
+  constructor(view) {
+    this.#goodMs = view.goodMs
+  }
+
+  /** Good answers given in [fromMs, toMs). */
+  goodIn(fromMs, toMs) {
+    return lowerBound(this.#goodMs, toMs) - lowerBound(this.#goodMs, fromMs)
   }
 }
 

@@ -105,7 +105,8 @@ function showProgress(done, total, task) {
 const skipped = new Map()
 
 function takesPart(entrant, { name, among, needs = [] }) {
-  if (among !== undefined && entrant.control !== true && !among.includes(entrant.id)) return false
+  const asked = among === undefined || entrant.control === true || guests.includes(entrant)
+  if (!asked && !among.includes(entrant.id)) return false
   const reason = needs.length === 0 ? null : (entrant.unavailable?.(needs) ?? null)
   if (reason === null) return true
   const what = `${entrant.id}: ${reason}`

@@ -37,7 +37,9 @@ async function perform({ scenario: name, cell, contestant: id, seed }) {
   const entrant = entrantById(id)
   const best = await (entrant.variants === undefined ? play : search)(scenario, entrant, seed)
   const { view, settings, title, state } = best
-  return { name: title, settings, state, figures: summarize(view), wanted: judge(view, id), series: seriesOf(view) }
+  // Plots are of those that compete.
+  const series = entrant.control === true || entrant.reference === true ? undefined : seriesOf(view)
+  return { name: title, settings, state, figures: summarize(view), wanted: judge(view, id), series }
 }
 
 async function play(scenario, entrant, seed) {

@@ -60,7 +60,7 @@ export const atrion = {
   },
 }
 
-/** The same with its waiting room: whoever is refused waits, at most until the deadline. */
+/** The same with its waiting room: a request that would be refused waits, at most until the deadline. */
 export const atrionRoom = {
   id: 'atrion-room',
   needsTimers: true,

@@ -3,7 +3,7 @@ import { TIERS } from '../driver/tiers.mjs'
 
 /**
  * A waiting room that knows what no real controller knows: how many requests the plant can work on at once, from the
- * first moment and through every change. A request goes to the plant only when it will be worked on at once, so nobody ever
+ * first moment and through every change. A request goes to the plant only when it will be worked on at once, so nothing ever
  * queues behind it; the others wait outside in the order of the policy. It does not know how long a service is going to take.
  * @param {{ byTier: boolean, newestFirst: boolean }} policy `byTier`: higher tiers first; `newestFirst`: within a tier the
  * youngest first, else the oldest that can still be answered in time by a service of mean length

@@ -2,7 +2,7 @@ import { TIERS } from '../driver/tiers.mjs'
 
 /**
  * Controlled delay with adaptive LIFO, as published by Facebook ("Fail at Scale"), with a queue for each tier, highest first:
- * a request may wait for N; once its queue has not been empty for N, only for M, and the youngest goes first. It is told how
+ * a request may wait for N; once its queue has not been empty for N, only for M, and the youngest goes first. It knows how
  * many the plant can work on at once. N is half of the deadline, M a tenth of N, as CoDel's interval and target are.
  */
 export const codel = {

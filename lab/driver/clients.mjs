@@ -1,5 +1,5 @@
-// Who is behind the requests, where it matters what becomes of them: clients that try again, and clients that wait for
-// an answer before they ask for more.
+// Clients whose next request depends on the last answer: those that try again, and those that wait for an answer before
+// they ask for more.
 import { exponential, stream } from './random.mjs'
 
 /**

@@ -27,7 +27,7 @@ export class PoolPlant {
   #busy = 0
   #law
   #service
-  /** Requests that nobody wants any more: in the queue, or being worked on. */
+  /** Requests that were cancelled, in the queue or being worked on. */
   #cancelled = new Set()
 
   /**

@@ -31,14 +31,14 @@ export async function run(scenario, entrant, seed) {
         capacityPerS,
         plant,
         profiles: scenario.profiles ?? {},
-        // What only those who know the plant are told.
+        // Knowledge of the plant that no controller has: for the ceiling, and for settings found with hindsight.
         serviceMs: plant.serviceMs,
         slotsAt: slotsOf(plant),
         nominalInFlight: nominalInFlightOf(plant),
         patienceMs: Math.min(deadlineMs, giveUp?.afterMs ?? deadlineMs),
       })
     const first = create()
-    // One that knows everything knows what its fellows do.
+    // A contestant that knows the plant is one for all processes.
     const contestants = Array.from({ length: processes }, (_, k) =>
       k === 0 || entrant.shared === true ? first : create(),
     )

@@ -136,12 +136,12 @@ export class World {
   /** The work of request i is done. */
   finish(i, succeeded) {
     const permit = this.#permits[i]
-    // Its client hung up before, and the permit went back.
+    // The permit went back when the client hung up.
     if (permit === undefined) return
     this.#permits[i] = undefined
-    const nobodyWaits = this.log.outcome[i] === OUTCOME.gaveUp
-    permit.end(nobodyWaits ? 'ignored' : succeeded ? 'success' : 'failure')
-    if (!nobodyWaits) this.#answer(i, succeeded ? OUTCOME.success : OUTCOME.failure)
+    const hungUp = this.log.outcome[i] === OUTCOME.gaveUp
+    permit.end(hungUp ? 'ignored' : succeeded ? 'success' : 'failure')
+    if (!hungUp) this.#answer(i, succeeded ? OUTCOME.success : OUTCOME.failure)
   }
 
   /** The client of request i has waited long enough. */
@@ -155,7 +155,7 @@ export class World {
       this.#leaves[i] = undefined
       return
     }
-    // A handler that nobody tells holds its permit until its work is done.
+    // A handler that does not notice holds its permit until its work is done.
     if (this.#giveUp.work === 'held') return
     this.#permits[i] = undefined
     if (this.#giveUp.work === 'cancelled') this.plant.cancel(i)

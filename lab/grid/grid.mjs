@@ -1,5 +1,6 @@
 // `npm run arena -- --grid`: plays the grid on the crew's threads, says what falls short, draws it beside the former law.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { basename } from 'node:path'
 import { playAll } from '../crew.mjs'
 import { cellsOf, keyOf, scenarioOf } from './cells.mjs'
 import { heatMaps } from './heat.mjs'
@@ -33,11 +34,13 @@ export async function playGrid({ id, quick, seed, former, json, guests, onProgre
       `${summary(record)}\n\n${tasks.length} cells in ${((performance.now() - startedMs) / 1000).toFixed(1)} s`,
     )
   if (!quick) {
+    const name = id === 'atrion' ? 'grid' : `grid-${id}`
+    const before = !former && existsSync(FORMER) ? [JSON.parse(readFileSync(FORMER, 'utf8'))] : []
     mkdirSync(FOLDER, { recursive: true })
-    writeFileSync(former ? FORMER : new URL('grid.json', FOLDER), JSON.stringify(record))
-    const before = !former && existsSync(FORMER) ? JSON.parse(readFileSync(FORMER, 'utf8')) : undefined
-    writeFileSync(new URL('grid.svg', FOLDER), heatMaps(before === undefined ? [record] : [before, record]))
-    if (!json) console.log(`Written: lab/record/${former ? 'grid-before.json' : 'grid.json'}, lab/record/grid.svg`)
+    const files = [[former ? FORMER : new URL(`${name}.json`, FOLDER), JSON.stringify(record)]]
+    files.push([new URL(`${name}.svg`, FOLDER), heatMaps([...before, record])])
+    for (const [file, content] of files) writeFileSync(file, content)
+    if (!json) console.log(`Written: ${files.map(([file]) => `lab/record/${basename(file.pathname)}`).join(', ')}`)
   }
   return playedOf(record).some((played) => missesOf(played).length > 0) ? 1 : 0
 }

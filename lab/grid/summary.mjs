@@ -21,7 +21,7 @@ const QUESTIONS = [
   {
     kind: 'brief',
     figure: 'shed',
-    says: 'overload over before anybody would be late, refused beyond 0.1 % all the same',
+    says: 'overload that ends before a request would be late without a guard, refused beyond 0.1 % all the same',
   },
 ]
 

@@ -38,7 +38,7 @@ export default [
   {
     name: 'lock-calm',
     shows:
-      'a contended lock at 60 % of what it can do at best: latency rises with the work in flight, and nobody is late',
+      'a contended lock at 60 % of what it can do at best: latency rises with the work in flight, and nothing is late',
     plant: want.contended(LOCK),
     traffic: [{ load: steps([0, 0.6]) }],
     durationS: 30,

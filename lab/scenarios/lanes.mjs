@@ -1,4 +1,4 @@
-// A share of the servers that is promised to some: theirs when they come, everybody's while they don't.
+// A share of the servers that is reserved for a tier, and lent while that tier does not need it.
 import { flat, steps } from '../driver/curve.mjs'
 import * as want from './wanted.mjs'
 
@@ -9,7 +9,7 @@ const lane = { needs: ['reserve'], profiles: { 'GET /work': { reserve: { bulk: 0
 export default [
   {
     name: 'lane-20-10x',
-    shows: 'a fifth is reserved for bulk, which wants 30 %, while everybody else sends ten times the capacity',
+    shows: 'a fifth is reserved for bulk, which wants 30 %, while the others send ten times the capacity',
     overload: true,
     plant: want.pool(),
     traffic: [

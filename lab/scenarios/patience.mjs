@@ -1,4 +1,4 @@
-// Clients that do not wait until the deadline, and dependencies that hang for longer than anybody waits.
+// Clients that do not wait until the deadline, and dependencies that hang for longer than clients wait.
 import { flat, steps } from '../driver/curve.mjs'
 import * as want from './wanted.mjs'
 
@@ -7,11 +7,11 @@ const gone = (name, what, work) => ({
   shows: `clients give up after 300 ms of a deadline of 1 s, at three times the capacity; their work ${what}`,
   overload: true,
   plant: want.pool({ deadlineMs: 1000 }),
-  traffic: [{ load: steps([0, 0.5], [2, 3], [17, 0.5]) }],
+  traffic: [{ load: steps([0, 0.5], [2, 3], [12, 0.5]) }],
   giveUp: { afterMs: 300, work },
-  durationS: 20,
+  durationS: 15,
   byReference: true,
-  windows: { overload: [2, 17], calm: [17, 20] },
+  windows: { overload: [2, 12], calm: [12, 15] },
   score: { window: 'overload' },
   wanted: [want.goodput(0.95, 'overload'), want.success('critical', 0.99, 'overload'), want.zeroShedsWithinS(2)],
 })

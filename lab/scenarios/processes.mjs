@@ -1,4 +1,4 @@
-// Several processes, each with a controller of its own, before one backend that none of them has for itself.
+// Several processes, each with a controller of its own, before one backend that they share.
 import { flat, steps } from '../driver/curve.mjs'
 import * as want from './wanted.mjs'
 

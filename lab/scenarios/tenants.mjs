@@ -1,4 +1,4 @@
-// Whose requests they are: no tenant decides the fate of another.
+// Keys: no tenant decides the fate of another.
 import { flat, steps } from '../driver/curve.mjs'
 import * as want from './wanted.mjs'
 
@@ -6,12 +6,12 @@ const ONE_TIER = [0, 0, 1, 0, 0]
 
 const users = (load, dark) => ({
   name: `users-500-${load}x`,
-  shows: `500 users of one tier for ten minutes at ${load} times the capacity: who is dark, and for how long`,
+  shows: `500 users of one tier for five minutes at ${load} times the capacity: how many are served next to nothing`,
   overload: true,
   plant: want.pool({ serviceMs: 100, deadlineMs: 2000 }),
   traffic: [{ load: flat(load), mix: ONE_TIER }],
   users: 500,
-  durationS: 600,
+  durationS: 300,
   among: ['atrion', 'atrion-room', 'reserved', 'codel', 'none'],
   wanted: [want.darkUsersAtMost(dark), want.goodput(0.95)],
 })
@@ -37,7 +37,7 @@ export default [
   users(3, 0.02),
   {
     name: 'tenant-failing',
-    shows: "one tenant's backend fails every call, and it has 93 % of the traffic; the breaker is told to look at keys",
+    shows: "one tenant's backend fails every call, and it has 93 % of the traffic; the breaker looks at keys",
     needs: ['breakBy'],
     profiles: { 'GET /work': { breakBy: 'key' } },
     plant: want.pool(),

@@ -1,4 +1,4 @@
-// Where only a waiting room reaches it: who goes next is decided when a server is free, not when the request comes.
+// Overloads that only a waiting room serves well: the next request is chosen when a server is free, not when one arrives.
 import { flat, steps } from '../driver/curve.mjs'
 import * as want from './wanted.mjs'
 

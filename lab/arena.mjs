@@ -12,7 +12,7 @@ import { playReal, REAL_CONTESTANTS, REAL_SCENARIOS } from './real/real.mjs'
 import { page } from './report/page.mjs'
 import { details, scoreboard, shortfalls } from './report/scoreboard.mjs'
 import { SCENARIOS } from './scenarios/index.mjs'
-import { controlsThatPassed, lossesOf, missesOf } from './verdict.mjs'
+import { controlsThatPassed, lossesOf, missesOf, roomMissesOf } from './verdict.mjs'
 
 const HELP = `npm run arena -- [options]
 
@@ -191,7 +191,7 @@ async function main() {
     skipped: [...skipped].map(([reason, names]) => ({ reason, scenarios: names })),
     ids,
     controls,
-    misses: missesOf(rows, 'atrion'),
+    misses: [...missesOf(rows, 'atrion'), ...roomMissesOf(rows)],
     losses: lossesOf(rows, ids),
     controlsThatPassed: passed,
     disturbed,

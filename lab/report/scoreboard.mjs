@@ -80,17 +80,15 @@ export function scoreboard(rows, { ids, controls }) {
 
 /** What did not go Atrion's way, as plainly as its wins. */
 export function shortfalls(rows, ids) {
-  const misses = missesOf(rows, 'atrion')
-  const losses = lossesOf(rows, ids)
-  const lines = [`Atrion's misses: ${misses.length === 0 ? 'none' : misses.length}`]
-  for (const miss of misses) {
-    lines.push(`  ${miss.scenario}: wanted ${claim(miss)}, got ${format(miss.got, miss.metric)}`)
-  }
-  lines.push(`Atrion's losses: ${losses.length === 0 ? 'none' : losses.length}`)
-  for (const { scenario, figure, by, theirs, ours } of losses) {
-    lines.push(`  ${scenario}: ${figure} ${percent(ours)} %, ${by} ${percent(theirs)} %`)
-  }
-  return lines.join('\n')
+  const listed = (what, items) => [`${what}: ${items.length === 0 ? 'none' : items.length}`, ...items]
+  const misses = (id) =>
+    missesOf(rows, id).map((m) => `  ${m.scenario}: wanted ${claim(m)}, got ${format(m.got, m.metric)}`)
+  const losses = lossesOf(rows, ids).map(
+    ({ scenario, figure, by, theirs, ours }) =>
+      `  ${scenario}: ${figure} ${percent(ours)} %, ${by} ${percent(theirs)} %`,
+  )
+  const room = ids.includes('atrion-room') ? listed("Atrion's misses with its waiting room", misses('atrion-room')) : []
+  return [...listed("Atrion's misses", misses('atrion')), ...room, ...listed("Atrion's losses", losses)].join('\n')
 }
 
 /** Every figure of one run. */

@@ -1,10 +1,13 @@
 import { EventHeap } from './heap.mjs'
 
-// Taken before any timer is replaced: the way out of the microtask queue and back.
-const realSetImmediate = setImmediate
+// Taken before any timer is replaced.
+const afterMicrotasks = process.nextTick
 
-/** Lets every settled promise run its reactions; takes no virtual time. */
-export const flush = () => new Promise((resolve) => realSetImmediate(resolve))
+/**
+ * Lets every settled promise run its reactions; takes no virtual time. A tick runs once the microtask queue is empty; the second
+ * one is for reactions that set a tick themselves. Both are far cheaper than a turn of the event loop.
+ */
+export const flush = () => new Promise((resolve) => afterMicrotasks(() => afterMicrotasks(resolve)))
 
 /** What `Date.now` says when a run begins. */
 const EPOCH_MS = 1_700_000_000_000

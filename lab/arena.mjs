@@ -60,8 +60,19 @@ const fail = (message) => {
   process.exit(2)
 }
 
+function checkFlags() {
+  const apart = (a, b) => {
+    if (flags[a] && flags[b]) fail(`--${a} and --${b} do not go together.`)
+  }
+  for (const other of ['real', 'only', 'list', 'verbose']) apart('grid', other)
+  apart('quick', 'former')
+  for (const part of ['quick', 'former']) if (flags[part] && !flags.grid) fail(`--${part} is a part of --grid.`)
+  if (flags.grid && flags.contestant?.length > 1) fail('--grid takes one --contestant.')
+}
+
+checkFlags()
 const guestModules = flags.with.map((file) => pathToFileURL(resolve(file)).href)
-const guests = await invite(guestModules)
+const guests = await invite(guestModules).catch((error) => fail(`--with: ${error.message.split('\n')[0]}`))
 
 const scenariosInPlay = flags.real ? REAL_SCENARIOS : SCENARIOS
 

@@ -35,7 +35,15 @@ const guests = []
  * @returns {Promise<object[]>} the contestants
  */
 export async function invite(modules) {
-  for (const address of modules) guests.push(...[(await import(address)).default].flat())
+  for (const address of modules) {
+    for (const guest of [(await import(address)).default].flat()) {
+      if (typeof guest?.id !== 'string' || typeof (guest.create ?? guest.variants) !== 'function') {
+        throw new TypeError(`the default export of ${address} must be contestants, each with an id and create()`)
+      }
+      if (entrantById(guest.id) !== undefined) throw new RangeError(`there is a contestant '${guest.id}' already`)
+      guests.push(guest)
+    }
+  }
   return guests
 }
 

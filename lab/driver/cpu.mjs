@@ -63,6 +63,9 @@ export class CpuPlant {
     this.#wake()
   }
 
+  /** What computes is not interrupted. */
+  cancel() {}
+
   /** The loop has come to the end of what it did. @param {number} i the request served, −1 for none */
   handle(i) {
     if (i >= 0) this.#world.finish(i, true)

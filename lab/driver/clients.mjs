@@ -1,5 +1,6 @@
 // Clients whose next request depends on the last answer: those that try again, and those that wait for an answer before
 // they ask for more.
+import { OUTCOME } from './log.mjs'
 import { exponential, stream } from './random.mjs'
 
 /**
@@ -57,7 +58,8 @@ export class RetryingClients {
  * and a fixed number of workers
  * @property {number} clients how many; each is a user of its own
  * @property {number} thinkMs mean time from an answer to the next request, exponential
- * @property {number} [roundTripMs] the least time from a refusal to the next request, default 1
+ * @property {number} [roundTripMs] the least time from an answer to the next request, default 1
+ * @property {number} [afterRefusalMs] the least time from a refusal to the next request, default `roundTripMs`
  * @property {number} [fromS] when they begin, spread over one mean think time, default 0
  * @property {number} [toS] when they stop, default the end
  */
@@ -80,7 +82,8 @@ export class ClosedClients {
 
   answered(i) {
     const { log, nowMs } = this.#world
-    this.#later(log.user[i] - this.#flow.firstUser, nowMs + (this.#flow.roundTripMs ?? 1))
+    const { roundTripMs = 1, afterRefusalMs = roundTripMs, firstUser } = this.#flow
+    this.#later(log.user[i] - firstUser, nowMs + (log.outcome[i] === OUTCOME.shed ? afterRefusalMs : roundTripMs))
   }
 
   #later(user, fromMs) {

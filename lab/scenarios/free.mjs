@@ -50,10 +50,10 @@ export default [
   }),
   harmless({
     name: 'free-40-users',
-    shows: '40 users of an endpoint of 800 ms with the default deadline of 500 ms, nothing shared',
-    plant: want.free({ perS: 50, serviceMs: 800, service: 'constant', deadlineMs: 500 }),
+    shows: '40 users of an endpoint of 800 ms (log-normal, σ 0.5) with the default deadline of 500 ms, nothing shared',
+    plant: want.free({ perS: 50, serviceMs: 800, service: 'lognormal-half', deadlineMs: 500 }),
     traffic: [],
-    clients: [{ clients: 40, thinkMs: 200 }],
+    clients: [{ clients: 40, thinkMs: 20, afterRefusalMs: 300 }],
     durationS: 300,
     late: true,
   }),

@@ -78,15 +78,27 @@ export function scoreboard(rows, { ids, controls }) {
   return lines.join('\n')
 }
 
+/** Losses by scenario and figure. */
+function grouped(losses) {
+  const groups = new Map()
+  for (const loss of losses) {
+    const key = `${loss.scenario} ${loss.figure}`
+    groups.set(key, [...(groups.get(key) ?? []), loss])
+  }
+  return [...groups.values()]
+}
+
 /** What did not go Atrion's way, as plainly as its wins. */
 export function shortfalls(rows, ids) {
   const listed = (what, items) => [`${what}: ${items.length === 0 ? 'none' : items.length}`, ...items]
   const misses = (id) =>
     missesOf(rows, id).map((m) => `  ${m.scenario}: wanted ${claim(m)}, got ${format(m.got, m.metric)}`)
-  const losses = lossesOf(rows, ids).map(
-    ({ scenario, figure, by, theirs, ours }) =>
-      `  ${scenario}: ${figure} ${percent(ours)} %, ${by} ${percent(theirs)} %`,
-  )
+  const lost = grouped(lossesOf(rows, ids))
+  const losses = lost.map((several) => {
+    const [{ scenario, figure, by, theirs, ours }, ...others] = several.sort((x, y) => y.theirs - x.theirs)
+    const more = others.length === 0 ? '' : `, and ${others.length} more`
+    return `  ${scenario}: ${figure} ${percent(ours)} %, ${by} ${percent(theirs)} %${more}`
+  })
   const room = ids.includes('atrion-room') ? listed("Atrion's misses with its waiting room", misses('atrion-room')) : []
   return [...listed("Atrion's misses", misses('atrion')), ...room, ...listed("Atrion's losses", losses)].join('\n')
 }

@@ -76,7 +76,11 @@ test('the queue is first in, first out, also beyond its own compaction', (t) => 
 })
 
 test('every service-time law has mean 1 and the variance that its name promises', (t) => {
-  const VARIANCE = { constant: 0, exponential: 1, bimodal: 2.25, lognormal: Math.E - 1 }
+  const VARIANCE = {
+    ...{ constant: 0, exponential: 1, bimodal: 2.25, lognormal: Math.E - 1, 'lognormal-half': Math.exp(0.25) - 1 },
+    ...{ uniform: 1 / 3, erlang: 1 / 4, hyperexponential: 4 },
+  }
+  t.deepEqual(Object.keys(SERVICE_LAWS).sort(), Object.keys(VARIANCE).sort())
   for (const [name, law] of Object.entries(SERVICE_LAWS)) {
     const uniform = stream(`law/${name}`)
     const draws = Float64Array.from({ length: 400_000 }, () => law(uniform))
@@ -179,7 +183,8 @@ test('the queue age that a handler is told is unbiased', async (t) => {
 test.serial('a run repeats to the bit, with peers that use timers and promises too', async (t) => {
   const scenario = { ...scenarioByName('errors-50-2x'), durationS: 8 }
   const columns = ({ log }) => [log.length, ...['sentMs', 'endedMs', 'outcome'].map((c) => log[c].slice(0, log.length))]
-  for (const id of ['opossum', 'cockatiel', 'token-bucket', 'gradient2']) {
+  const ours = ['atrion', 'atrion-room'].filter((id) => entrantById(id).unavailable() === null)
+  for (const id of [...ours, 'opossum', 'cockatiel', 'token-bucket', 'gradient2', 'vegas', 'codel']) {
     const first = columns(await run(scenario, entrantById(id), 1))
     t.deepEqual(columns(await run(scenario, entrantById(id), 1)), first, id)
     t.notDeepEqual(columns(await run(scenario, entrantById(id), 2)), first, `${id}, another seed`)
@@ -244,8 +249,18 @@ test('retrying clients come back after a refusal, give up after three retries, a
 test('scenarios name only windows, marks and metrics that there are', (t) => {
   t.is(new Set(SCENARIOS.map((s) => s.name)).size, SCENARIOS.length)
   const MARKS = { firstSecond: 'step', timeTo88Ms: 'step', recoveryS: 'healed' }
-  for (const { name, windows = {}, marks = {}, wanted, score, durationS, shows } of SCENARIOS) {
-    t.true(shows.length > 10 && wanted.length > 0, name)
+  const ids = [...CONTESTANTS, ...CONTROLS].map(({ id }) => id)
+  for (const scenario of SCENARIOS) {
+    const { name, windows = {}, marks = {}, wanted, score, durationS, shows, traffic, clients = [] } = scenario
+    t.true(shows.length > 10 && wanted.length > 0 && scenario.class !== undefined, name)
+    const flows = [...traffic, ...clients].map((flow) => flow.name)
+    for (const { flow, flows: several = [flow], of = [] } of wanted) {
+      for (const wantedFlow of several)
+        t.true(wantedFlow === undefined || flows.includes(wantedFlow), `${name}: ${wantedFlow}`)
+      for (const id of [...of, ...(scenario.among ?? [])]) t.true(ids.includes(id), `${name}: ${id}`)
+    }
+    // Where several references make the ceiling, nothing else does.
+    t.false(scenario.byReference === true && scenario.ceilingPerS !== undefined, name)
     for (const [from, to] of Object.values(windows)) t.true(from < to && to <= durationS, `${name}: ${from}–${to}`)
     for (const w of [...wanted, { metric: 'goodput', ...score }]) {
       t.truthy(METRICS[w.metric], `${name}: ${w.metric}`)
@@ -319,6 +334,12 @@ test('the command line says what it does not know', async (t) => {
   const scenario = await arena('--only', 'no-such')
   t.is(scenario.code, 2)
   t.regex(scenario.stderr, /No scenario matches 'no-such'/)
+  const together = await arena('--grid', '--only', 'calm')
+  t.is(together.code, 2)
+  t.regex(together.stderr, /--grid and --only do not go together/)
+  const guest = await arena('--with', 'lab/driver/heap.mjs', '--list')
+  t.is(guest.code, 2)
+  t.regex(guest.stderr, /--with: the default export of .*heap\.mjs must be contestants/)
   const seed = await arena('--seed', 'x')
   t.is(seed.code, 2)
   const help = await arena('--help')

@@ -2,14 +2,17 @@
 // The arena: every scenario, every contestant, one scoreboard. `--help` says how.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { arch, availableParallelism, cpus, platform } from 'node:os'
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
-import { CONTESTANTS, CONTROLS } from './contestants/index.mjs'
+import { CONTESTANTS, CONTROLS, invite, REFERENCES } from './contestants/index.mjs'
 import { playAll } from './crew.mjs'
+import { playGrid } from './grid/grid.mjs'
 import { playReal, REAL_CONTESTANTS, REAL_SCENARIOS } from './real/real.mjs'
 import { page } from './report/page.mjs'
 import { details, scoreboard, shortfalls } from './report/scoreboard.mjs'
 import { SCENARIOS } from './scenarios/index.mjs'
-import { controlsThatPassed, lossesOf, missesOf } from './verdict.mjs'
+import { controlsThatPassed, lossesOf, missesOf, roomMissesOf } from './verdict.mjs'
 
 const HELP = `npm run arena -- [options]
 
@@ -17,10 +20,15 @@ Plays overload scenarios in virtual time, each against every contestant, and pri
 
   --only <pattern>      scenarios whose name matches (a regular expression, or a plain part of a name)
   --contestant <name>   this contestant alone; may be repeated
-                        (${[...CONTESTANTS, ...CONTROLS].map((entrant) => entrant.id).join(', ')})
+                        (${[...CONTESTANTS, ...REFERENCES, ...CONTROLS].map((entrant) => entrant.id).join(', ')})
   --real                the real plant instead: a node:http server and its clients in processes of their own,
                         over loopback; under 8 minutes, best with nothing else running
                         (${REAL_CONTESTANTS.map((entrant) => entrant.id).join(', ')})
+  --grid                one plant in every proportion of servers, deadline, load and service law instead, for one
+                        contestant (atrion): what falls short in words, and as heat maps beside the former law
+  --quick               with --grid: a slice of it, and nothing written
+  --former              with --grid: keeps the record as that of the former law
+  --with <file>         a module whose default export is a contestant, or an array of them; may be repeated
   --seed <n>            another draw of the same scenarios (default 1)
   --verbose             every figure of every run
   --list                the scenarios and what each shows
@@ -35,6 +43,10 @@ const { values: flags } = parseArgs({
     only: { type: 'string' },
     real: { type: 'boolean', default: false },
     contestant: { type: 'string', multiple: true },
+    grid: { type: 'boolean', default: false },
+    quick: { type: 'boolean', default: false },
+    former: { type: 'boolean', default: false },
+    with: { type: 'string', multiple: true, default: [] },
     seed: { type: 'string', default: '1' },
     verbose: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
@@ -47,6 +59,20 @@ const fail = (message) => {
   console.error(message)
   process.exit(2)
 }
+
+function checkFlags() {
+  const apart = (a, b) => {
+    if (flags[a] && flags[b]) fail(`--${a} and --${b} do not go together.`)
+  }
+  for (const other of ['real', 'only', 'list', 'verbose']) apart('grid', other)
+  apart('quick', 'former')
+  for (const part of ['quick', 'former']) if (flags[part] && !flags.grid) fail(`--${part} is a part of --grid.`)
+  if (flags.grid && flags.contestant?.length > 1) fail('--grid takes one --contestant.')
+}
+
+checkFlags()
+const guestModules = flags.with.map((file) => pathToFileURL(resolve(file)).href)
+const guests = await invite(guestModules).catch((error) => fail(`--with: ${error.message.split('\n')[0]}`))
 
 const scenariosInPlay = flags.real ? REAL_SCENARIOS : SCENARIOS
 
@@ -65,7 +91,7 @@ function chosenScenarios() {
 }
 
 function chosenEntrants() {
-  const everyone = flags.real ? REAL_CONTESTANTS : [...CONTESTANTS, ...CONTROLS]
+  const everyone = flags.real ? REAL_CONTESTANTS : [...CONTESTANTS, ...guests, ...REFERENCES, ...CONTROLS]
   if (flags.contestant === undefined) return everyone
   return flags.contestant.map(
     (id) =>
@@ -77,13 +103,26 @@ function chosenEntrants() {
 /** A guess at the work of a run, to begin with the longest. */
 const weight = (scenario, entrant) =>
   scenario.durationS *
-  Math.max(...scenario.traffic.map((flow) => flow.load.max)) *
-  (entrant.needsTimers === true || entrant.candidates !== undefined ? 6 : 1)
+  Math.max(1, ...(scenario.traffic ?? []).map((flow) => flow.load?.max ?? 1)) *
+  (entrant.needsTimers === true || entrant.variants !== undefined ? 6 : 1)
 
 function showProgress(done, total, task) {
-  const line = `${done}/${total} ${task.scenario} × ${task.contestant}`
+  const line = `${done}/${total} ${typeof task === 'string' ? task : `${task.scenario} × ${task.contestant}`}`
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${done === total ? '' : line}`)
   else if (done === total || done % Math.ceil(total / 10) === 0) process.stderr.write(`${line}\n`)
+}
+
+/** Why contestants are missing from scenarios, by the reason. */
+const skipped = new Map()
+
+function takesPart(entrant, { name, among, needs = [] }) {
+  const asked = among === undefined || entrant.control === true || guests.includes(entrant)
+  if (!asked && !among.includes(entrant.id)) return false
+  const reason = needs.length === 0 ? null : (entrant.unavailable?.(needs) ?? null)
+  if (reason === null) return true
+  const what = `${entrant.id}: ${reason}`
+  skipped.set(what, [...(skipped.get(what) ?? []), name])
+  return false
 }
 
 async function inReality(scenarios, entrants, seed) {
@@ -92,12 +131,15 @@ async function inReality(scenarios, entrants, seed) {
 
 async function inVirtualTime(scenarios, entrants, seed) {
   const tasks = scenarios
-    .flatMap((scenario) => entrants.map((entrant) => ({ scenario, entrant })))
+    .flatMap((scenario) =>
+      entrants.filter((entrant) => takesPart(entrant, scenario)).map((entrant) => ({ scenario, entrant })),
+    )
     .sort((a, b) => weight(b.scenario, b.entrant) - weight(a.scenario, a.entrant))
     .map(({ scenario, entrant }) => ({ scenario: scenario.name, contestant: entrant.id, seed }))
-  const answers = await playAll(tasks, showProgress)
-  const rows = scenarios.map(({ name, shows, overload, windows, durationS }) => ({
+  const answers = await playAll(tasks, showProgress, guestModules)
+  const rows = scenarios.map(({ name, class: of, shows, overload, windows, durationS }) => ({
     scenario: name,
+    class: of,
     shows,
     overload: overload === true,
     durationS,
@@ -109,12 +151,28 @@ async function inVirtualTime(scenarios, entrants, seed) {
   return { rows, broken: answers.filter((answer) => answer.error !== undefined) }
 }
 
+async function inGrid(seed) {
+  const [entrant] = flags.contestant === undefined ? CONTESTANTS : chosenEntrants()
+  const reason = entrant.unavailable?.() ?? null
+  if (reason !== null) fail(`${entrant.id} cannot take part: ${reason}`)
+  process.exitCode = await playGrid({
+    id: entrant.id,
+    quick: flags.quick,
+    former: flags.former,
+    json: flags.json,
+    seed,
+    guests: guestModules,
+    onProgress: showProgress,
+  })
+}
+
 async function main() {
   if (flags.help) return console.log(HELP)
   if (flags.list) return console.log(scenariosInPlay.map((s) => `${s.name.padEnd(22)} ${s.shows}`).join('\n'))
   const seed = Number(flags.seed)
   if (!Number.isInteger(seed) || seed < 0) fail(`--seed wants a whole number, not '${flags.seed}'.`)
 
+  if (flags.grid) return inGrid(seed)
   const startedMs = performance.now()
   const scenarios = chosenScenarios()
   const absent = []
@@ -126,8 +184,9 @@ async function main() {
   if (entrants.length === 0) fail(absent.map(({ id, reason }) => `${id} cannot take part: ${reason}`).join('\n'))
 
   const { rows, broken, disturbed = [] } = await (flags.real ? inReality : inVirtualTime)(scenarios, entrants, seed)
-  const ids = entrants.filter((entrant) => entrant.control !== true).map((entrant) => entrant.id)
-  const controls = entrants.filter((entrant) => entrant.control === true).map((entrant) => entrant.id)
+  const competes = (entrant) => entrant.control !== true && entrant.reference !== true
+  const ids = entrants.filter(competes).map((entrant) => entrant.id)
+  const controls = entrants.filter((entrant) => !competes(entrant)).map((entrant) => entrant.id)
   const seconds = (performance.now() - startedMs) / 1000
   const passed = controlsThatPassed(rows)
   const record = {
@@ -140,9 +199,10 @@ async function main() {
     },
     node: process.version,
     absent,
+    skipped: [...skipped].map(([reason, names]) => ({ reason, scenarios: names })),
     ids,
     controls,
-    misses: missesOf(rows, 'atrion'),
+    misses: [...missesOf(rows, 'atrion'), ...roomMissesOf(rows)],
     losses: lossesOf(rows, ids),
     controlsThatPassed: passed,
     disturbed,
@@ -159,7 +219,7 @@ async function main() {
     atrionAbsent || record.misses.length > 0 || passed.length > 0 || broken.length > 0 || disturbed.length > 0 ? 1 : 0
 }
 
-function report({ rows, ids, controls, absent, controlsThatPassed: passed }, seconds) {
+function report({ rows, ids, controls, absent, skipped: left, controlsThatPassed: passed }, seconds) {
   if (flags.verbose) {
     for (const row of rows)
       for (const id of [...ids, ...controls]) if (row.results[id]) console.log(`${details(row, id)}\n`)
@@ -174,6 +234,7 @@ function report({ rows, ids, controls, absent, controlsThatPassed: passed }, sec
     console.log()
   }
   if (ids.includes('atrion')) console.log(shortfalls(rows, ids))
+  for (const { reason, scenarios } of left) console.log(`Not played: ${scenarios.join(', ')} (${reason})`)
   for (const { id, reason } of absent) console.log(`${id} did not take part: ${reason}`)
   if (controls.length > 0) {
     const verdict = passed.map(({ scenario, id }) => `${id} passed ${scenario}`).join(', ')

@@ -32,7 +32,7 @@ export function lossesOf(rows, ids) {
     for (const figure of ['goodput', 'critical']) {
       for (const id of ids) {
         const theirs = row.results[id]?.figures[figure]
-        if (id !== 'atrion' && theirs > ours[figure] + DRAW[figure]) {
+        if (!id.startsWith('atrion') && theirs > ours[figure] + DRAW[figure]) {
           losses.push({ scenario: row.scenario, figure, by: id, theirs, ours: ours[figure] })
         }
       }
@@ -46,6 +46,12 @@ export const missesOf = (rows, id) =>
   rows.flatMap((row) =>
     (row.results[id]?.wanted ?? []).filter((w) => !w.met).map((w) => ({ scenario: row.scenario, ...w })),
   )
+
+/**
+ * Misses of what only a waiting room is asked for.
+ * @param {Row[]} rows
+ */
+export const roomMissesOf = (rows) => missesOf(rows, 'atrion-room').filter(({ of }) => of !== undefined)
 
 /**
  * Controls that passed where they must fail: "always refuses" must fail everywhere, the other two under every overload.

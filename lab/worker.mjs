@@ -1,50 +1,82 @@
 // One thread of the crew: takes tasks, answers with figures. A thread plays one run at a time, since a run may
 // replace the thread's own timers.
-import { parentPort } from 'node:worker_threads'
-import { entrantById } from './contestants/index.mjs'
-import { bestFixed } from './contestants/limit.mjs'
+import { parentPort, workerData } from 'node:worker_threads'
+import { CEILINGS } from './contestants/ceiling.mjs'
+import { entrantById, invite } from './contestants/index.mjs'
+import { none } from './contestants/none.mjs'
+import { nominalInFlightOf } from './driver/plants.mjs'
 import { run } from './driver/run.mjs'
+import { keyOf } from './grid/cells.mjs'
+import { figuresOf, referenceOf } from './grid/play.mjs'
 import { judge, METRICS, summarize, windowOf } from './metrics/metrics.mjs'
 import { seriesOf } from './metrics/series.mjs'
-import { RunView } from './metrics/window.mjs'
+import { Reference, RunView } from './metrics/window.mjs'
 import { scenarioByName } from './scenarios/index.mjs'
 
 // Refusals by exception are the rule in an overload; their stack traces would be most of the work.
 Error.stackTraceLimit = 0
 
+await invite(workerData.guests)
+
 parentPort.on('message', async (task) => {
   try {
     parentPort.postMessage({ task, result: await perform(task) })
   } catch (error) {
-    parentPort.postMessage({ task, error: `${error.message} (${task.contestant} in ${task.scenario})` })
+    parentPort.postMessage({
+      task,
+      error: `${error.message} (${task.contestant} in ${task.scenario ?? keyOf(task.cell)})`,
+    })
   }
 })
 
-async function perform({ scenario: name, contestant: id, seed }) {
+async function perform({ scenario: name, cell, contestant: id, seed }) {
+  if (cell !== undefined) {
+    return { reference: await referenceOf(cell, seed), figures: await figuresOf(cell, entrantById(id), seed) }
+  }
   const scenario = scenarioByName(name)
-  const best = id === bestFixed.id ? await search(scenario, seed) : await play(scenario, entrantById(id), seed)
+  const entrant = entrantById(id)
+  const best = await (entrant.variants === undefined ? play : search)(scenario, entrant, seed)
   const { view, settings, title, state } = best
-  return { name: title, settings, state, figures: summarize(view), wanted: judge(view), series: seriesOf(view) }
+  // Plots are of those that compete.
+  const series = entrant.control === true || entrant.reference === true ? undefined : seriesOf(view)
+  return { name: title, settings, state, figures: summarize(view), wanted: judge(view, id), series }
 }
 
 async function play(scenario, entrant, seed) {
+  const references = scenario.byReference === true ? await referencesOf(scenario, seed) : []
   const { log, settings, name, state } = await run(scenario, entrant, seed)
-  return { view: new RunView(scenario, log), settings, title: name, state }
+  return { view: new RunView(scenario, log, references), settings, title: name, state }
 }
 
-/** The limit with the highest goodput in the scenario; of equals, the one with the shortest p99. */
-async function search(scenario, seed) {
-  const limits = [...new Set(bestFixed.candidates(scenario.plant))]
+/** The runs that this thread has made of the ceiling's contestants, by scenario. */
+const played = new Map()
+
+/** What is reachable: the rooms that know the servers, and no guard at all. */
+async function referencesOf(scenario, seed) {
+  if (!played.has(scenario.name)) {
+    const views = []
+    for (const entrant of [none, ...CEILINGS]) {
+      views.push(new Reference(new RunView(scenario, (await run(scenario, entrant, seed)).log)))
+    }
+    played.set(scenario.name, views)
+  }
+  return played.get(scenario.name)
+}
+
+/** The variant with the highest goodput in the scenario; of equals, the one with the shortest p99. */
+async function search(scenario, entrant, seed) {
   const window = windowOf(scenario, scenario.score?.window)
+  const tried = []
   let best = null
-  for (const limit of limits) {
-    const played = await play(scenario, bestFixed.withLimit(limit), seed)
+  for (const variant of entrant.variants(nominalInFlightOf(scenario.plant))) {
+    const played = await play(scenario, variant, seed)
+    tried.push(played.settings)
     const goodput = METRICS.goodput(played.view, window)
     const p99Ms = METRICS.p99Ms(played.view, window, {})
     if (best === null || goodput > best.goodput + 0.002 || (goodput > best.goodput - 0.002 && p99Ms < best.p99Ms)) {
       best = { ...played, goodput, p99Ms }
     }
   }
-  best.settings = { ...best.settings, triedLimits: limits }
+  best.settings = { ...best.settings, tried: tried.length }
   return best
 }

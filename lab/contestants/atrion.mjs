@@ -1,32 +1,91 @@
 import { createRequire } from 'node:module'
 
-const ROUTE = 'GET /work'
+const load = () => createRequire(import.meta.url)('atrion').Atrion
+
+/** What a scenario may need of a build, and how to tell whether it is there. */
+const FEATURES = {
+  pool: (Atrion) => takes(Atrion, { pool: 'p' }),
+  reserve: (Atrion) => takes(Atrion, { reserve: { bulk: 0.2 } }),
+  breakBy: (Atrion) => takes(Atrion, { breakBy: 'key' }),
+}
+
+function takes(Atrion, profile) {
+  try {
+    new Atrion().setRouteProfile('GET /probe', profile)
+    return true
+  } catch (error) {
+    if (error.code === undefined) throw error
+    return false
+  }
+}
+
+/** Why this build cannot take part, null when it can. */
+function unavailable(method, needs) {
+  try {
+    const Atrion = load()
+    if (typeof Atrion.prototype[method] !== 'function') return `this build has no ${method}()`
+    const missing = needs.filter((need) => !FEATURES[need](Atrion))
+    return missing.length === 0 ? null : `this build has no ${missing.join(', ')} in a route's profile`
+  } catch (error) {
+    return error.message.split('\n')[0]
+  }
+}
+
+function guardOf({ clock, deadlineMs, profiles }) {
+  const slo = { maxAcceptableLatencyMs: deadlineMs }
+  const guard = new (load())({ clock, slo })
+  for (const [route, profile] of Object.entries(profiles)) guard.setRouteProfile(route, profile)
+  return { guard, slo }
+}
 
 /** Atrion as a newcomer would set it up: one number, the deadline. */
 export const atrion = {
   id: 'atrion',
-  /** @returns {string | null} why it cannot take part, null when it can */
-  unavailable() {
-    try {
-      const { Atrion } = createRequire(import.meta.url)('atrion')
-      return typeof Atrion.prototype.acquire === 'function' ? null : 'this build has no acquire()'
-    } catch (error) {
-      return error.message.split('\n')[0]
-    }
-  },
-  create({ clock, deadlineMs }) {
-    const { Atrion } = createRequire(import.meta.url)('atrion')
-    const slo = { maxAcceptableLatencyMs: deadlineMs }
-    const guard = new Atrion({ clock, slo })
+  /** @param {string[]} [needs] @returns {string | null} why it cannot take part, null when it can */
+  unavailable: (needs = []) => unavailable('acquire', needs),
+  create(options) {
+    const { guard, slo } = guardOf(options)
+    let last
     return {
       name: 'Atrion',
       settings: { slo, engine: guard.engine },
-      admit({ tier, key, queueAgeMs }) {
+      admit({ route, tier, key, queueAgeMs }) {
+        last = route
         const options = queueAgeMs === undefined ? { tier, key } : { tier, key, queueAgeMs }
-        const permit = guard.acquire(ROUTE, options)
+        const permit = guard.acquire(route, options)
         return permit.allow ? { end: (outcome) => permit.release(outcome) } : null
       },
-      inspect: () => guard.stats(ROUTE),
+      inspect: () => (last === undefined ? undefined : guard.stats(last)),
+    }
+  },
+}
+
+/** The same with its waiting room: a request that would be refused waits, at most until the deadline. */
+export const atrionRoom = {
+  id: 'atrion-room',
+  needsTimers: true,
+  unavailable: (needs = []) => unavailable('enter', needs),
+  create(options) {
+    const { guard, slo } = guardOf(options)
+    const maxWaitMs = options.deadlineMs
+    let last
+    return {
+      name: 'Atrion (waiting room)',
+      settings: { slo, maxWaitMs, engine: guard.engine },
+      async admit({ route, tier, key, queueAgeMs, whenGone }) {
+        last = route
+        const gone = new AbortController()
+        whenGone(() => gone.abort())
+        const age = queueAgeMs === undefined ? {} : { queueAgeMs }
+        try {
+          const permit = await guard.enter(route, { tier, key, maxWaitMs, signal: gone.signal, ...age })
+          return permit.allow ? { end: (outcome) => permit.release(outcome) } : null
+        } catch (error) {
+          if (gone.signal.aborted) return null
+          throw error
+        }
+      },
+      inspect: () => (last === undefined ? undefined : guard.stats(last)),
     }
   },
 }

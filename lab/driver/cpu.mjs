@@ -7,7 +7,7 @@ import { SERVICE_LAWS, stream } from './random.mjs'
  * controller sees them, one is served at a time, and saying no takes time too
  * @property {'cpu'} kind
  * @property {number} serviceMs mean service time
- * @property {'constant' | 'exponential' | 'bimodal' | 'lognormal'} service
+ * @property {keyof typeof SERVICE_LAWS} service
  * @property {number} deadlineMs
  * @property {number} rejectCost what a refusal costs, as a share of the mean service time
  * @property {import('./curve.mjs').Curve} [speed] a service that starts now takes 1/speed of its time, default 1
@@ -35,7 +35,7 @@ export class CpuPlant {
 
   /**
    * @param {CpuSpec} spec
-   * @param {import('./run.mjs').World} world
+   * @param {import('./world.mjs').World} world
    */
   constructor(spec, world) {
     this.#spec = spec
@@ -62,6 +62,9 @@ export class CpuPlant {
     this.#decided.push({ i, allowed: false })
     this.#wake()
   }
+
+  /** What computes is not interrupted. */
+  cancel() {}
 
   /** The loop has come to the end of what it did. @param {number} i the request served, −1 for none */
   handle(i) {

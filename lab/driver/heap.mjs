@@ -17,6 +17,11 @@ export class EventHeap {
     return this.#nodes.length === 0 ? Number.POSITIVE_INFINITY : this.#nodes[0].atMs
   }
 
+  /** The earliest event, undefined when there is none. @returns {T | undefined} */
+  get first() {
+    return this.#nodes[0]?.event
+  }
+
   /**
    * @param {number} atMs
    * @param {T} event

@@ -1,5 +1,5 @@
 /** How a request ended; a value of {@link RequestLog.outcome}. */
-export const OUTCOME = Object.freeze({ pending: 0, success: 1, failure: 2, shed: 3 })
+export const OUTCOME = Object.freeze({ pending: 0, success: 1, failure: 2, shed: 3, gaveUp: 4 })
 
 const grown = (array, length) => {
   const next = new array.constructor(length)
@@ -26,6 +26,10 @@ export class RequestLog {
   served = new Uint8Array(4096)
   /** Time the plant began to work on it, ms; NaN if never. */
   startedMs = new Float64Array(4096)
+  /** Index of the flow that it belongs to. */
+  flow = new Uint8Array(4096)
+  /** Index of the process that it reached. */
+  process = new Uint8Array(4096)
   /** Work drawn for it, as a multiple of the mean service time. */
   work = new Float32Array(4096)
 
@@ -35,9 +39,10 @@ export class RequestLog {
    * @param {number} user
    * @param {number} attempt
    * @param {number} root index of the first attempt, −1 when this is it
+   * @param {number} [flow]
    * @returns {number} index of the new attempt
    */
-  add(sentMs, tier, user, attempt, root) {
+  add(sentMs, tier, user, attempt, root, flow = 0) {
     const i = this.length
     if (i === this.sentMs.length) this.#grow()
     this.length += 1
@@ -47,6 +52,7 @@ export class RequestLog {
     this.tier[i] = tier
     this.user[i] = user
     this.attempt[i] = attempt
+    this.flow[i] = flow
     this.root[i] = root < 0 ? i : root
     return i
   }
@@ -57,4 +63,6 @@ export class RequestLog {
   }
 }
 
-const COLUMNS = ['sentMs', 'endedMs', 'tier', 'outcome', 'attempt', 'user', 'root', 'served', 'startedMs', 'work']
+const NUMBERS = ['sentMs', 'endedMs', 'startedMs', 'work']
+const INDEXES = ['tier', 'outcome', 'attempt', 'user', 'root', 'served', 'flow', 'process']
+const COLUMNS = [...NUMBERS, ...INDEXES]

@@ -7,7 +7,7 @@ import { SERVICE_LAWS, stream } from './random.mjs'
  * @property {'pool'} kind
  * @property {number} workers nominal number of workers
  * @property {number} serviceMs mean service time at speed 1
- * @property {'constant' | 'exponential' | 'bimodal' | 'lognormal'} service
+ * @property {keyof typeof SERVICE_LAWS} service
  * @property {number} deadlineMs
  * @property {import('./curve.mjs').Curve} [workersShare] share of the workers that take new work, default 1
  * @property {import('./curve.mjs').Curve} [speed] a service that starts now takes 1/speed of its time, default 1
@@ -27,11 +27,12 @@ export class PoolPlant {
   #busy = 0
   #law
   #service
-  #errors
+  /** Requests that were cancelled, in the queue or being worked on. */
+  #cancelled = new Set()
 
   /**
    * @param {PoolSpec} spec
-   * @param {import('./run.mjs').World} world
+   * @param {import('./world.mjs').World} world
    */
   constructor(spec, world) {
     this.#spec = spec
@@ -39,7 +40,6 @@ export class PoolPlant {
     this.#log = world.log
     this.#law = SERVICE_LAWS[spec.service]
     this.#service = stream(`${world.seed}/service`)
-    this.#errors = stream(`${world.seed}/errors`)
     const wakes = [...(spec.workersShare?.breaksMs ?? []), ...(spec.stalls ?? []).map((stall) => stall[1] * 1000)]
     for (const atMs of wakes) world.schedule(atMs, this, -1)
   }
@@ -67,11 +67,18 @@ export class PoolPlant {
 
   /** An event of this plant: the end of request i, or a change of the surroundings (−1). @param {number} i */
   handle(i) {
-    if (i >= 0) {
+    if (i >= 0 && !this.#cancelled.delete(i)) {
       this.#busy -= 1
-      const failed = this.#spec.errorRate !== undefined && this.#errors() < this.#spec.errorRate(this.#world.nowMs)
-      this.#world.finish(i, !failed)
+      this.#world.finish(i, !this.#world.fails(i))
     }
+    this.#work()
+  }
+
+  /** Request i is not wanted any more: it leaves the queue, or its worker. @param {number} i */
+  cancel(i) {
+    this.#cancelled.add(i)
+    if (Number.isNaN(this.#log.startedMs[i])) return
+    this.#busy -= 1
     this.#work()
   }
 
@@ -82,7 +89,8 @@ export class PoolPlant {
     const usable = workersShare === undefined ? workers : Math.round(workers * workersShare(now))
     while (this.#busy < usable && this.#queue.length > 0) {
       const i = this.#queue.shift()
-      const work = this.#law(this.#service)
+      if (this.#cancelled.delete(i)) continue
+      const work = this.#law(this.#service) * this.#world.flowOf(i).work
       this.#log.startedMs[i] = now
       this.#log.work[i] = work
       this.#busy += 1

@@ -43,6 +43,9 @@ export function stream(name) {
  */
 export const exponential = (uniform) => -Math.log(1 - uniform())
 
+/** Share of the short kind for a variance of 4 with balanced means: (1 + √((4 − 1)/(4 + 1)))/2. */
+const HYPER_SHORT = (1 + Math.sqrt(3 / 5)) / 2
+
 /**
  * Service-time laws, each with mean 1; multiply by the mean service time.
  * @type {Record<string, (uniform: () => number) => number>}
@@ -56,5 +59,19 @@ export const SERVICE_LAWS = {
   lognormal: (uniform) => {
     const radius = Math.sqrt(2 * exponential(uniform))
     return Math.exp(radius * Math.cos(2 * Math.PI * uniform()) - 0.5)
+  },
+  /** σ = 0.5: an ordinary web service. */
+  'lognormal-half': (uniform) => {
+    const radius = Math.sqrt(2 * exponential(uniform))
+    return Math.exp(0.5 * radius * Math.cos(2 * Math.PI * uniform()) - 0.125)
+  },
+  /** Anything from nothing to twice the mean. */
+  uniform: (uniform) => 2 * uniform(),
+  /** Four exponential stages one after another: variance 1/4. */
+  erlang: (uniform) => (exponential(uniform) + exponential(uniform) + exponential(uniform) + exponential(uniform)) / 4,
+  /** Two exponential kinds of work that take half of the time each: 89 % short, 11 % long, variance 4. */
+  hyperexponential: (uniform) => {
+    const share = uniform() < HYPER_SHORT ? HYPER_SHORT : 1 - HYPER_SHORT
+    return exponential(uniform) / (2 * share)
   },
 }

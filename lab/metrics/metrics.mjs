@@ -101,15 +101,28 @@ export const METRICS = {
   minSecond: (view, window) => Math.min(...secondsOf(view, window)),
   /** Reversals of more than 10 points between the seconds' goodput. */
   reversals: (view, window) => reversalsOf(secondsOf(view, window)),
-  /** Requests of a tier (or of all) answered well and in time, retries included. */
-  success(view, [from, to], { tier }) {
-    const tiers = view.tiersIn(from * 1000, to * 1000)
+  /** Requests of a tier, of the flows of a name, or of all, answered well and in time, retries included. */
+  success(view, [from, to], { tier, flow }) {
+    const tiers = view.tiersIn(from * 1000, to * 1000, flow)
     const chosen = tier === undefined ? tiers : [tiers[TIERS.indexOf(tier)]]
     return sum(chosen, 'served') / sum(chosen, 'requests')
   },
-  /** Attempts refused ÷ attempts. */
-  shed(view, [from, to]) {
-    const tiers = view.tiersIn(from * 1000, to * 1000)
+  /** Good answers of the flows of a name ÷ the ceiling of all. */
+  share: (view, [from, to], { flow }) =>
+    view.goodOfFlowIn(flow, from * 1000, to * 1000) / view.ceilingIn(from * 1000, to * 1000),
+  /** Success of the flow that fares worst ÷ of the one that fares best, of those named. */
+  evenness(view, window, { flows }) {
+    const successes = flows.map((flow) => METRICS.success(view, window, { flow }))
+    return Math.min(...successes) / Math.max(...successes)
+  },
+  /** Users of whose requests (ten at least) fewer than a tenth were served ÷ users. */
+  darkUsers(view, [from, to]) {
+    const users = [...view.usersIn(from * 1000, to * 1000).values()].filter(({ requests }) => requests >= 10)
+    return users.filter(({ requests, served }) => served < 0.1 * requests).length / users.length
+  },
+  /** Attempts refused ÷ attempts, of the flows of a name, or of all. */
+  shed(view, [from, to], { flow } = {}) {
+    const tiers = view.tiersIn(from * 1000, to * 1000, flow)
     return sum(tiers, 'shed') / sum(tiers, 'attempts')
   },
   p50Ms: (view, [from, to], { tier }) =>
@@ -148,12 +161,14 @@ const sum = (items, field) => items.reduce((total, item) => total + item[field],
 const COMPARE = { '>=': (a, b) => a >= b, '<=': (a, b) => a <= b }
 
 /**
- * Holds a run against its scenario's wanted figures.
+ * Holds a run against its scenario's wanted figures; one that is wanted `of` certain contestants is not asked of others.
  * @param {import('./window.mjs').RunView} view
+ * @param {string} [id] the contestant
  * @returns {{ metric: string, tier?: string, window: string, is: string, value: number, got: number, met: boolean }[]}
  */
-export function judge(view) {
-  return view.scenario.wanted.map((wanted) => {
+export function judge(view, id) {
+  const asked = view.scenario.wanted.filter(({ of }) => of === undefined || id === undefined || of.includes(id))
+  return asked.map((wanted) => {
     const window = windowOf(view.scenario, wanted.window)
     const got = METRICS[wanted.metric](view, window, wanted)
     return { ...wanted, window: wanted.window ?? 'all', got, met: COMPARE[wanted.is](got, wanted.value) }

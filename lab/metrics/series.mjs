@@ -1,6 +1,6 @@
 import { windowOf } from './metrics.mjs'
 
-const MAX_POINTS = 120
+const MAX_POINTS = 80
 
 /** Three significant figures are all a plot can show. */
 const short = (x) => (Number.isFinite(x) ? Number(x.toPrecision(3)) : null)

@@ -1,5 +1,5 @@
 import { OUTCOME } from '../driver/log.mjs'
-import { capacityOf } from '../driver/run.mjs'
+import { capacityOf } from '../driver/plants.mjs'
 import { TIERS } from '../driver/tiers.mjs'
 
 /** Fewer draws than this say too little about their mean; the nominal one is taken. */
@@ -13,9 +13,12 @@ export class RunView {
   /**
    * @param {object} scenario
    * @param {import('../driver/log.mjs').RequestLog} log
+   * @param {{ goodIn(fromMs: number, toMs: number): number }[]} [references] runs of the same scenario that make its ceiling, where it
+   * says `byReference`
    */
-  constructor(scenario, log) {
+  constructor(scenario, log, references = []) {
     this.scenario = scenario
+    this.#references = references
     this.log = log
     this.deadlineMs = scenario.plant.deadlineMs
     this.endMs = scenario.durationS * 1000
@@ -32,11 +35,17 @@ export class RunView {
     this.#drawn = new Draws(log, started)
   }
 
+  #references
   /** Times of the good answers, rising. */
   #goodMs
   /** Running count of first attempts. */
   #firstAttempts
   #drawn
+
+  /** Times of the good answers, rising. @returns {Float64Array} */
+  get goodMs() {
+    return this.#goodMs
+  }
 
   /** Good answers given in [fromMs, toMs). */
   goodIn(fromMs, toMs) {
@@ -59,9 +68,12 @@ export class RunView {
    * The most good answers that any controller could have drawn from the plant in the span: arrivals or capacity,
    * whichever is less, by the second; on a cpu plant less what refusing the rest costs. Capacity is that of the service
    * times which were really drawn: a run that drew long ones is not blamed for it.
+   * Where references were run, the ceiling is what the best of them answered in the span.
    */
   ceilingIn(fromMs, toMs) {
-    const { plant } = this.scenario
+    const { plant, ceilingPerS } = this.scenario
+    if (ceilingPerS !== undefined) return (ceilingPerS * (toMs - fromMs)) / 1000
+    if (this.#references.length > 0) return Math.max(...this.#references.map((view) => view.goodIn(fromMs, toMs)))
     const luck = this.#luckIn(fromMs, toMs)
     let ceiling = 0
     for (let at = fromMs; at < toMs; at = nextSecond(at)) {
@@ -88,12 +100,20 @@ export class RunView {
     }
   }
 
-  /** Counts of a span by tier: requests, those served in the end, attempts and refusals. */
-  tiersIn(fromMs, toMs) {
+  /** Indexes of the scenario's flows of that name. */
+  flowsNamed(name) {
+    const { traffic, clients = [] } = this.scenario
+    return [...traffic, ...clients].flatMap((flow, k) => (flow.name === name ? [k] : []))
+  }
+
+  /** Counts of a span by tier: requests, those served in the end, attempts and refusals; of the flows of a name, or of all. */
+  tiersIn(fromMs, toMs, flowName) {
     const { log } = this
     const tiers = TIERS.map(() => ({ requests: 0, served: 0, attempts: 0, shed: 0 }))
+    const flows = flowName === undefined ? null : this.flowsNamed(flowName)
     const [first, last] = this.sentIn(fromMs, toMs)
     for (let i = first; i < last; i += 1) {
+      if (flows !== null && !flows.includes(log.flow[i])) continue
       const tier = tiers[log.tier[i]]
       tier.attempts += 1
       if (log.outcome[i] === OUTCOME.shed) tier.shed += 1
@@ -103,6 +123,34 @@ export class RunView {
       }
     }
     return tiers
+  }
+
+  /** Good answers of the flows of a name given in [fromMs, toMs). */
+  goodOfFlowIn(flowName, fromMs, toMs) {
+    const { log } = this
+    const flows = this.flowsNamed(flowName)
+    let good = 0
+    for (let i = 0; i < log.length; i += 1) {
+      if (!flows.includes(log.flow[i]) || log.outcome[i] !== OUTCOME.success) continue
+      if (log.endedMs[i] >= fromMs && log.endedMs[i] < toMs && log.endedMs[i] - log.sentMs[i] <= this.deadlineMs)
+        good += 1
+    }
+    return good
+  }
+
+  /** Requests and those served in the end of a span, by user. @returns {Map<number, { requests: number, served: number }>} */
+  usersIn(fromMs, toMs) {
+    const { log } = this
+    const users = new Map()
+    const [first, last] = this.sentIn(fromMs, toMs)
+    for (let i = first; i < last; i += 1) {
+      if (log.attempt[i] !== 0) continue
+      const user = users.get(log.user[i]) ?? { requests: 0, served: 0 }
+      user.requests += 1
+      user.served += log.served[i]
+      users.set(log.user[i], user)
+    }
+    return users
   }
 
   /** Latencies from the intended send time, sorted, of the admitted attempts of a span; unanswered ones count as they stand. */
@@ -116,6 +164,21 @@ export class RunView {
       latencies.push(endedMs - log.sentMs[i])
     }
     return Float64Array.from(latencies).sort()
+  }
+}
+
+/** What is kept of a run that others are held against: the times of its good answers. */
+export class Reference {
+  #goodMs
+
+  /** @param {RunView} view */
+  constructor(view) {
+    this.#goodMs = view.goodMs
+  }
+
+  /** Good answers given in [fromMs, toMs). */
+  goodIn(fromMs, toMs) {
+    return lowerBound(this.#goodMs, toMs) - lowerBound(this.#goodMs, fromMs)
   }
 }
 

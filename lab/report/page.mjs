@@ -48,7 +48,10 @@ const percent = (share) => (Number.isFinite(share) ? `${(100 * share).toFixed(1)
 
 function board({ rows, ids, controls }) {
   const all = [...ids, ...controls]
+  let shown
   const body = rows.map((row) => {
+    const heading = row.class === undefined || row.class === shown ? '' : `<tr><th>${escaped(row.class)}</th></tr>`
+    shown = row.class
     const won = { goodput: winnersOf(row, 'goodput', ids), critical: winnersOf(row, 'critical', ids) }
     const cells = all.map((id) => {
       const figures = row.results[id]?.figures
@@ -56,7 +59,7 @@ function board({ rows, ids, controls }) {
       const figure = (name) => `<span class="${won[name].includes(id) ? 'won' : ''}">${percent(figures[name])}</span>`
       return `<td>${figure('goodput')} / ${figure('critical')}</td>`
     })
-    return `<tr><td><a href="#${row.scenario}">${row.scenario}</a></td>${cells.join('')}</tr>`
+    return `${heading}<tr><td><a href="#${row.scenario}">${row.scenario}</a></td>${cells.join('')}</tr>`
   })
   const head = all.map((id) => `<th>${escaped(id)}</th>`).join('')
   return `<div class="wide"><table><thead><tr><th>scenario</th>${head}</tr></thead><tbody>${body.join('\n')}</tbody></table></div>`

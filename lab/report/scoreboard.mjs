@@ -21,8 +21,8 @@ export function format(value, metric) {
 }
 
 /** "goodput of critical in overload" */
-export const claim = ({ metric, tier, window, is, value }) =>
-  `${metric}${tier === undefined ? '' : ` of ${tier}`}${window === 'all' ? '' : ` (${window})`} ${is} ${format(value, metric)}`
+export const claim = ({ metric, tier, flow, flows, window, is, value }) =>
+  `${metric}${[tier, flow, flows?.join(' and ')].map((what) => (what === undefined ? '' : ` of ${what}`)).join('')}${window === 'all' ? '' : ` (${window})`} ${is} ${format(value, metric)}`
 
 /**
  * @param {import('../verdict.mjs').Row[]} rows
@@ -32,7 +32,7 @@ export const claim = ({ metric, tier, window, is, value }) =>
 export function scoreboard(rows, { ids, controls }) {
   const all = [...ids, ...controls]
   const wide = Math.max(...rows.map((row) => row.scenario.length), 8) + 1
-  const cell = 14
+  const cell = 13
   const wins = Object.fromEntries(all.map((id) => [id, { goodput: 0, critical: 0, met: 0, wanted: 0 }]))
   const lines = [
     'Goodput ÷ ceiling / success of the critical tier, %. * nobody does better (draws: 1 and 0.5 points).',
@@ -40,7 +40,12 @@ export function scoreboard(rows, { ids, controls }) {
     '',
     ''.padEnd(wide) + all.map((id) => shortName(id).padStart(cell)).join(''),
   ]
+  let shown
   for (const row of rows) {
+    if (row.class !== undefined && row.class !== shown) {
+      shown = row.class
+      lines.push('', `${shown.toUpperCase()}`)
+    }
     const best = { goodput: winnersOf(row, 'goodput', ids), critical: winnersOf(row, 'critical', ids) }
     const cells = all.map((id) => {
       const result = row.results[id]
@@ -60,22 +65,42 @@ export function scoreboard(rows, { ids, controls }) {
   lines.push('')
   total('unbeaten', (w) => `${w.goodput} / ${w.critical}`)
   total('wanted met', (w) => `${w.met} of ${w.wanted}`)
+  const classes = [...new Set(rows.map((row) => row.class))]
+  if (classes.length < 2) return lines.join('\n')
+  lines.push('', 'Wanted figures met, by class:')
+  for (const name of classes) {
+    const cells = all.map((id) => {
+      const asked = rows.filter((row) => row.class === name).flatMap((row) => row.results[id]?.wanted ?? [])
+      return (asked.length === 0 ? '–' : `${asked.filter((w) => w.met).length} of ${asked.length}`).padStart(cell)
+    })
+    lines.push(name.padEnd(wide) + cells.join(''))
+  }
   return lines.join('\n')
+}
+
+/** Losses by scenario and figure. */
+function grouped(losses) {
+  const groups = new Map()
+  for (const loss of losses) {
+    const key = `${loss.scenario} ${loss.figure}`
+    groups.set(key, [...(groups.get(key) ?? []), loss])
+  }
+  return [...groups.values()]
 }
 
 /** What did not go Atrion's way, as plainly as its wins. */
 export function shortfalls(rows, ids) {
-  const misses = missesOf(rows, 'atrion')
-  const losses = lossesOf(rows, ids)
-  const lines = [`Atrion's misses: ${misses.length === 0 ? 'none' : misses.length}`]
-  for (const miss of misses) {
-    lines.push(`  ${miss.scenario}: wanted ${claim(miss)}, got ${format(miss.got, miss.metric)}`)
-  }
-  lines.push(`Atrion's losses: ${losses.length === 0 ? 'none' : losses.length}`)
-  for (const { scenario, figure, by, theirs, ours } of losses) {
-    lines.push(`  ${scenario}: ${figure} ${percent(ours)} %, ${by} ${percent(theirs)} %`)
-  }
-  return lines.join('\n')
+  const listed = (what, items) => [`${what}: ${items.length === 0 ? 'none' : items.length}`, ...items]
+  const misses = (id) =>
+    missesOf(rows, id).map((m) => `  ${m.scenario}: wanted ${claim(m)}, got ${format(m.got, m.metric)}`)
+  const lost = grouped(lossesOf(rows, ids))
+  const losses = lost.map((several) => {
+    const [{ scenario, figure, by, theirs, ours }, ...others] = several.sort((x, y) => y.theirs - x.theirs)
+    const more = others.length === 0 ? '' : `, and ${others.length} more`
+    return `  ${scenario}: ${figure} ${percent(ours)} %, ${by} ${percent(theirs)} %${more}`
+  })
+  const room = ids.includes('atrion-room') ? listed("Atrion's misses with its waiting room", misses('atrion-room')) : []
+  return [...listed("Atrion's misses", misses('atrion')), ...room, ...listed("Atrion's losses", losses)].join('\n')
 }
 
 /** Every figure of one run. */

@@ -49,4 +49,17 @@ export default [
     durationS: 30,
     wanted: [want.shedAtMost(0.001), want.goodput(0.98)],
   },
+  {
+    name: 'cpu-600-at-once',
+    shows: '600 clients that ask again at once, whatever they are told: refusals alone can fill the loop',
+    plant: want.cpu({ service: 'constant', rejectCost: 0.07 }),
+    traffic: [],
+    clients: [{ clients: 600, thinkMs: 0.01 }],
+    durationS: 20,
+    // What no guard completes; all of it too late.
+    ceilingPerS: 500,
+    windows: { settled: [5, 20] },
+    score: { window: 'settled' },
+    wanted: [want.goodput(0.4, 'settled'), want.minSecond(0.2, 'settled')],
+  },
 ]

@@ -5,6 +5,16 @@ export const goodput = (value, window) => ({ metric: 'goodput', is: '>=', value,
 export const firstSecond = (value) => ({ metric: 'firstSecond', is: '>=', value })
 export const minSecond = (value, window) => ({ metric: 'minSecond', is: '>=', value, window })
 export const success = (tier, value, window) => ({ metric: 'success', tier, is: '>=', value, window })
+/** Success of the flows of a name. */
+export const successOf = (flow, value, window, tier) => ({ metric: 'success', flow, tier, is: '>=', value, window })
+/** Good answers of the flows of a name, as a share of the whole ceiling. */
+export const shareOf = (flow, value, window) => ({ metric: 'share', flow, is: '>=', value, window })
+/** Success of the worst of these flows ÷ that of the best. */
+export const evenly = (flows, value, window) => ({ metric: 'evenness', flows, is: '>=', value, window })
+/** Share of users of whose requests fewer than a tenth are served. */
+export const darkUsersAtMost = (value, window) => ({ metric: 'darkUsers', is: '<=', value, window })
+/** A figure that is wanted of these contestants only: of those that can. */
+export const only = (of, wanted) => ({ ...wanted, of })
 /** p99 of the admitted, as a share of the deadline. */
 export const p99Share = (value, window) => ({ metric: 'p99Share', is: '<=', value, window })
 export const shedAtMost = (value, window) => ({ metric: 'shed', is: '<=', value, window })
@@ -33,5 +43,25 @@ export const cpu = (over = {}) => ({
   service: 'exponential',
   rejectCost: 0.02,
   deadlineMs: 200,
+  ...over,
+})
+
+/** What nothing queues for: an answer takes 100 ms, whatever else goes on. */
+export const free = (over = {}) => ({
+  kind: 'free',
+  perS: 100,
+  serviceMs: 100,
+  service: 'exponential',
+  deadlineMs: 2000,
+  ...over,
+})
+
+/** Ten cores behind a lock: beyond the knee, throughput falls with the work in flight. */
+export const contended = (over = {}) => ({
+  kind: 'contended',
+  serviceMs: 10,
+  service: 'exponential',
+  deadlineMs: 200,
+  workers: 10,
   ...over,
 })

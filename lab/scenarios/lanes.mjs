@@ -1,0 +1,40 @@
+// A share of the servers that is reserved for a tier, and lent while that tier does not need it.
+import { flat, steps } from '../driver/curve.mjs'
+import * as want from './wanted.mjs'
+
+const OTHERS = [0.2, 0.3, 0.5, 0, 0]
+const BULK = [0, 0, 0, 0, 1]
+const lane = { needs: ['reserve'], profiles: { 'GET /work': { reserve: { bulk: 0.2 } } }, byReference: true }
+
+export default [
+  {
+    name: 'lane-20-10x',
+    shows: 'a fifth is reserved for bulk, which wants 30 %, while the others send ten times the capacity',
+    overload: true,
+    plant: want.pool(),
+    traffic: [
+      { name: 'bulk', load: flat(0.3), mix: BULK },
+      { name: 'others', load: steps([0, 0.3], [2, 10]), mix: OTHERS },
+    ],
+    durationS: 9,
+    windows: { overload: [3, 9] },
+    score: { window: 'overload' },
+    wanted: [want.shareOf('bulk', 0.195, 'overload'), want.goodput(0.95, 'overload')],
+    ...lane,
+  },
+  {
+    name: 'lane-lent',
+    shows: 'the fifth that is reserved for bulk is lent while there is no bulk, and back within 200 ms when it comes',
+    overload: true,
+    plant: want.pool(),
+    traffic: [
+      { name: 'bulk', load: steps([0, 0], [8, 0.18]), mix: BULK },
+      { name: 'others', load: flat(3), mix: OTHERS },
+    ],
+    durationS: 14,
+    windows: { lent: [2, 8], back: [8.2, 14] },
+    score: { window: 'lent' },
+    wanted: [want.goodput(0.95, 'lent'), want.successOf('bulk', 0.95, 'back'), want.goodput(0.95, 'back')],
+    ...lane,
+  },
+]

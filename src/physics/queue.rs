@@ -15,7 +15,7 @@
 //! **Harmless.** Little room is kept until the queue stands, and then nothing younger than 0.15·D is refused. It stands when it is met
 //! by requests that *came* more than min(200 ms, D/2) after it was last empty, or wait for 0.7·A* already. What came in one burst
 //! came while it was empty, however late it is handled; and a pause of the process (a collection of garbage, one long handler)
-//! counts as empty to its end.
+//! counts as empty to its end, and for as long again.
 //!
 //! **Sufficient.** A is known when the handler starts, so the loop has no delay: dA/dt = λ·a(A)/μ − 1, first order, and the age
 //! stays where the marginal tier's band is. An age of any height keeps the loop equally busy.
@@ -105,7 +105,8 @@ impl Queue {
         let standing_ms = STANDING_MS.min(STANDING_SHARE * deadline_ms);
         let pause = gap_ms > PAUSE_MS && gap_ms > PAUSE_TURNS * self.turn();
         if pause && now_ms - gap_ms - self.empty_ms < standing_ms {
-            self.empty_ms = now_ms;
+            // What came meanwhile takes as long again to serve, or longer.
+            self.empty_ms = now_ms + gap_ms;
         }
         if age_ms >= gap_ms {
             self.learn(gap_ms);

@@ -9,7 +9,7 @@
 //!                                random finds under way
 //! x  = shape((A − foot)/(A* − foot))       place on the bands of the tiers (see `voltage`), the highest ending at A*
 //! foot = 0.7·A*                            until the queue stands
-//!      = max(0.15·D, J) … 0.9·A*           then: the latter as far as the floor demands
+//!      = max(0.15·D, 8·J) … 0.9·A*         then: the latter as far as the floor demands
 //! ```
 //!
 //! **Harmless.** Little room is kept until the queue stands, and then nothing younger than 0.15·D is refused. It stands when it is met
@@ -41,6 +41,10 @@ const FORGET_MS: Millis = 1_000.0;
 /// The process stood still if a turn took this long, ms, and this many times the usual.
 const PAUSE_MS: Millis = 20.0;
 const PAUSE_TURNS: f64 = 4.0;
+/// J while nothing is known, ms.
+const FIRST_TURN_MS: Millis = 1.0;
+/// A turn is taken to last so long at least, ms.
+const LEAST_TURN_MS: Millis = 0.01;
 /// How much a turn counts in what is usual, and in what the loop does.
 const TURN_GAIN: f64 = 0.02;
 const LOOP_GAIN: f64 = 0.005;
@@ -50,11 +54,10 @@ const LATEST_TURNS: f64 = 1.25;
 const LATEST_FLOOR: f64 = 0.15;
 /// Where the lowest tier is refused while the queue stands, as a share of D; before, and by the floor, as a share of A*.
 const FOOT: f64 = 0.15;
+/// … and turns of this number, which chance alone queues up.
+const FOOT_TURNS: f64 = 8.0;
 const FOOT_BURST: f64 = 0.7;
 const FOOT_LIFTED: f64 = 0.9;
-/// From the way between foot and A* to the place on the bands: steep for the lower tiers, because one server is busy with any
-/// queue at all, and flat for the highest, which a single long turn must not reach.
-const SHAPE: [(f64, f64); 4] = [(0.0, 0.0), (0.17, 1.0), (0.37, 1.2), (1.0, 1.6)];
 /// Shares of the loop's time that is work where the floor is in force, and where it is not.
 const WORK_FLOOR: f64 = 0.4;
 const WORK_ENOUGH: f64 = 0.55;
@@ -79,9 +82,9 @@ impl Default for Queue {
             empty_ms: f64::NEG_INFINITY,
             seen_ms: f64::NEG_INFINITY,
             refused: false,
-            turn_ms: 0.0,
-            turn_squared: 0.0,
-            between_ms: 0.0,
+            turn_ms: FIRST_TURN_MS,
+            turn_squared: FIRST_TURN_MS * FIRST_TURN_MS,
+            between_ms: FIRST_TURN_MS,
             refusing_ms: 0.0,
         }
     }
@@ -124,7 +127,7 @@ impl Queue {
         let stands = since_ms >= standing_ms || self.empty_ms == f64::NEG_INFINITY;
         let (lowest, lift) = if stands { (FOOT_LIFTED, self.lift()) } else { (FOOT_BURST, 1.0) };
         let lifted_ms = lowest * latest_ms;
-        let foot_ms = between((FOOT * deadline_ms).max(turn).min(lifted_ms), lifted_ms, lift);
+        let foot_ms = between((FOOT * deadline_ms).max(FOOT_TURNS * turn).min(FOOT_BURST * latest_ms), lifted_ms, lift);
         shape((age_ms - foot_ms) / (latest_ms - foot_ms))
     }
 
@@ -134,16 +137,13 @@ impl Queue {
         self.refused = !admitted;
     }
 
-    /// J, ms; 0 while nothing is known.
+    /// J, ms.
     fn turn(&self) -> Millis {
-        if self.turn_ms > 0.0 { self.turn_squared / self.turn_ms } else { 0.0 }
+        self.turn_squared / self.turn_ms
     }
 
     /// How far the floor is in force, [0, 1].
     fn lift(&self) -> f64 {
-        if self.between_ms <= 0.0 {
-            return 0.0;
-        }
         let work = 1.0 - self.refusing_ms / self.between_ms;
         ((WORK_ENOUGH - work) / (WORK_ENOUGH - WORK_FLOOR)).clamp(0.0, 1.0)
     }
@@ -156,12 +156,10 @@ impl Queue {
         if self.refused {
             return;
         }
-        let turn = self.turn();
-        let gain = if turn > 0.0 { TURN_GAIN } else { 1.0 };
         // One that is out of all proportion is a pause, and teaches only little; where all are, it is soon the proportion.
-        let taken_ms = if turn > 0.0 { gap_ms.min(PAUSE_TURNS * turn) } else { gap_ms };
-        self.turn_ms += (taken_ms - self.turn_ms) * gain;
-        self.turn_squared += (taken_ms * taken_ms - self.turn_squared) * gain;
+        let taken_ms = gap_ms.min(PAUSE_TURNS * self.turn()).max(LEAST_TURN_MS);
+        self.turn_ms += (taken_ms - self.turn_ms) * TURN_GAIN;
+        self.turn_squared += (taken_ms * taken_ms - self.turn_squared) * TURN_GAIN;
     }
 }
 
@@ -169,9 +167,8 @@ fn between(from: f64, to: f64, share: f64) -> f64 {
     from + (to - from) * share
 }
 
-/// The shape through its corners, its last slope going on.
+/// From the way between foot and A* to the place on the bands: steep for the lower tiers, because one server is busy with any
+/// queue at all, and flat for the highest, which a single long turn must not reach. The lowest of three lines.
 fn shape(way: f64) -> f64 {
-    let leg = SHAPE.windows(2).find(|leg| way < leg[1].0).unwrap_or(&SHAPE[SHAPE.len() - 2..]);
-    let ((from, low), (to, high)) = (leg[0], leg[1]);
-    low + (high - low) * (way - from) / (to - from)
+    (way * 6.0).min(0.83 + way).min(0.96 + 0.64 * way)
 }

@@ -1,6 +1,8 @@
 // The real plant's parts: servers that answer, and a ceiling that is arithmetic. How fast is for the arena to say.
 import { get } from 'node:http'
 import test from 'ava'
+import { EVERYDAY_SCENARIOS } from '../lab/real/everyday.mjs'
+import { startPostgres } from '../lab/real/postgres.mjs'
 import { child, REAL_CONTESTANTS, REAL_SCENARIOS, RealView } from '../lab/real/real.mjs'
 import { roundsFor, workOf } from '../lab/real/work.mjs'
 
@@ -30,6 +32,33 @@ for (const { id, unavailable } of [...REAL_CONTESTANTS, { id: 'always-refuses' }
     t.is(count, id === 'always-refuses' ? 0 : 1)
   })
 }
+
+const EVERYDAY_KINDS = new Map(
+  EVERYDAY_SCENARIOS.map((played) => [`${played.plant.kind}${played.cluster ? ', in a cluster' : ''}`, played]),
+)
+
+for (const [kind, { plant, cluster, paths = {} }] of EVERYDAY_KINDS) {
+  test(`an everyday service answers behind one line of Atrion, and without: ${kind}`, async (t) => {
+    const database = plant.kind === 'postgres' ? await startPostgres() : undefined
+    const served = { ...plant, rounds: 100, connection: database?.connection }
+    for (const contestant of ['atrion', 'none']) {
+      const server = child('./server.mjs')
+      const { port } = await server.ask({ contestant, plant: served, capacityPerS: 100, cluster })
+      for (const path of ['/work', ...Object.values(paths)]) t.is(await ask(port, path), 200, `${contestant} ${path}`)
+      await server.end()
+    }
+    await database?.end()
+  })
+}
+
+test('everyday scenarios are data that a process can be sent', (t) => {
+  for (const { name, plant, flows, connections, wanted, windows, score } of EVERYDAY_SCENARIOS) {
+    t.deepEqual(structuredClone({ plant, flows }), { plant, flows }, name)
+    t.true(flows !== undefined || connections > 0, name)
+    t.true(wanted.length > 0 && windows[score.window] !== undefined, name)
+    for (const { window } of wanted) t.true(windows[window] !== undefined, name)
+  }
+})
 
 test('a pool works on as many as it has workers, and says what it drew', async (t) => {
   const { work, drawn } = workOf({ ...POOL, workers: 1 })

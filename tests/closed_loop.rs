@@ -7,7 +7,6 @@ use atrion::physics::{
     fault::{Change, Fault},
     histogram::Histogram,
     limit::{Limit, LimitLaw},
-    queue::Queue,
     voltage::{R_FREE, R_SPAN, Thresholds, Tier},
 };
 use proptest::prelude::*;
@@ -141,56 +140,6 @@ proptest! {
         let (got, truth) = (histogram.quantile(q).unwrap(), latencies[rank]);
         prop_assert!((got / truth - 1.0).abs() <= 0.26, "{got} for {truth}");
     }
-
-    #[test]
-    fn a_queue_must_stand_before_it_counts(age_ms in 25.0..5000.0, step_ms in 1.0..50.0) {
-        let (mut queue, mut now_ms) = queue_seen_empty();
-        let seen_empty_ms = now_ms;
-        let mut place = 0.0;
-        while now_ms - seen_empty_ms < 5000.0 {
-            now_ms += step_ms;
-            place = queue.place(age_ms, DEADLINE_MS, now_ms);
-            if now_ms - seen_empty_ms < 200.0 {
-                prop_assert_eq!(place, 0.0, "a pause of the collector drains by itself");
-            }
-        }
-        // What is left of an excuse after seconds is next to nothing: ages this side of the ramp's foot stand in the way.
-        let foot_ms = 0.15 * DEADLINE_MS;
-        prop_assume!((age_ms - foot_ms).abs() > 5.0);
-        prop_assert_eq!(place > 0.0, age_ms > foot_ms, "{}", place);
-        prop_assert_eq!(queue.place(0.0, DEADLINE_MS, now_ms + 1.0), 0.0, "empty is empty");
-    }
-
-    #[test]
-    fn the_older_the_queue_the_more_it_stands_in_the_way(
-        age_ms in 25.0..2000.0, older_ms in 0.0..500.0, steps_ms in prop::collection::vec(0.1..300.0, 1..200),
-    ) {
-        let ((mut young, mut now_ms), (mut old, _)) = (queue_seen_empty(), queue_seen_empty());
-        for step_ms in steps_ms {
-            now_ms += step_ms;
-            let (less, more) = (young.place(age_ms, DEADLINE_MS, now_ms), old.place(age_ms + older_ms, DEADLINE_MS, now_ms));
-            prop_assert!(less.max(0.0) <= more.max(0.0), "{less} at {age_ms} ms, {more} at {older_ms} ms more");
-        }
-    }
-
-    #[test]
-    fn after_a_silence_nothing_is_known_of_the_queue(age_ms in 25.0..5000.0, silence_ms in 1001.0..1e6) {
-        let (mut queue, mut now_ms) = queue_seen_empty();
-        for _ in 0..100 {
-            now_ms += 10.0;
-            queue.place(age_ms, DEADLINE_MS, now_ms);
-        }
-        prop_assert_eq!(queue.place(age_ms, DEADLINE_MS, now_ms + silence_ms), 0.0);
-    }
-}
-
-const DEADLINE_MS: f64 = 500.0;
-
-/// A queue that was empty at the time that comes with it, ms.
-fn queue_seen_empty() -> (Queue, f64) {
-    let (mut queue, now_ms) = (Queue::default(), 1e6);
-    queue.place(0.0, DEADLINE_MS, now_ms);
-    (queue, now_ms)
 }
 
 #[test]

@@ -1,6 +1,7 @@
 // The clients' process: open-loop Poisson arrivals over loopback, latency counted from the intended send time. Also a
-// closed loop, to learn what the plant can do.
+// closed loop, to learn what the plant can do, and autocannon.
 import { Agent, get } from 'node:http'
+import autocannon from 'autocannon'
 import { steps } from '../driver/curve.mjs'
 import { OUTCOME, RequestLog } from '../driver/log.mjs'
 import { stream } from '../driver/random.mjs'
@@ -43,13 +44,13 @@ async function warm(port, agent) {
 }
 
 /** What comes of `loads` (multiples of the capacity over seconds). @returns {Promise<object>} columns of a log */
-async function openLoop({ port, pooled, capacityPerS, loads, durationS, deadlineMs, seed }) {
+async function openLoop({ ports, pooled, capacityPerS, flows, paths = {}, durationS, deadlineMs, seed }) {
   const agent = agentOf(pooled)
-  if (pooled) await warm(port, agent)
+  if (pooled) await Promise.all(ports.map((port) => warm(port, agent)))
   const log = new RequestLog()
   const endMs = durationS * 1000
   const traffic = new Traffic({
-    flows: [{ load: steps(...loads) }],
+    flows: flows.map(({ loads, mix }) => ({ load: steps(...loads), mix })),
     capacityPerS,
     users: USERS,
     endMs,
@@ -69,7 +70,9 @@ async function openLoop({ port, pooled, capacityPerS, loads, durationS, deadline
     }
     outstanding += 1
     const headers = { 'x-tier': TIERS[tier], 'x-user': `user-${user}` }
-    send({ port, agent, path: '/work', headers, patienceMs: 5 * deadlineMs }, (status) => {
+    const port = ports[i % ports.length]
+    const path = paths[TIERS[tier]] ?? '/work'
+    send({ port, agent, path, headers, patienceMs: 5 * deadlineMs }, (status) => {
       outstanding -= 1
       log.endedMs[i] = now()
       log.outcome[i] = status === 200 ? OUTCOME.success : status === 503 ? OUTCOME.shed : OUTCOME.failure
@@ -88,6 +91,10 @@ async function openLoop({ port, pooled, capacityPerS, loads, durationS, deadline
     turn()
   })
   agent.destroy()
+  return columnsOf(log, latestMs)
+}
+
+function columnsOf(log, latestMs) {
   const { length } = log
   const column = (name) => log[name].slice(0, length)
   return {
@@ -99,14 +106,36 @@ async function openLoop({ port, pooled, capacityPerS, loads, durationS, deadline
   }
 }
 
+/** What autocannon sees: so many connections, each asking again as soon as it has its answer. */
+async function impatient({ ports: [port], connections, durationS, deadlineMs }) {
+  const answers = []
+  const startMs = performance.now()
+  const clients = autocannon({ url: `http://127.0.0.1:${port}/work`, connections, duration: durationS, timeout: 30 })
+  clients.on('response', (_client, status, _bytes, tookMs) => {
+    const endedMs = performance.now() - startMs
+    answers.push([Math.max(endedMs - tookMs, 0), endedMs, status])
+  })
+  await clients
+  answers.sort(([a], [b]) => a - b)
+  const log = new RequestLog()
+  const tier = TIERS.indexOf('normal')
+  for (const [sentMs, endedMs, status] of answers) {
+    const i = log.add(sentMs, tier, 0, 0, -1)
+    log.endedMs[i] = endedMs
+    log.outcome[i] = status === 200 ? OUTCOME.success : status === 503 ? OUTCOME.shed : OUTCOME.failure
+    if (status === 200 && endedMs - sentMs <= deadlineMs) log.served[i] = 1
+  }
+  return columnsOf(log, 0)
+}
+
 /** As many answers a second as a few impatient clients get. */
-async function closedLoop({ port, pooled, seconds }) {
-  const CLIENTS = 16
+async function closedLoop({ ports, pooled, seconds }) {
+  const CLIENTS = 16 * ports.length
   const agent = agentOf(pooled)
   const uniform = stream('closed-loop')
   let answers = 0
   const untilMs = performance.now() + seconds * 1000
-  const client = async () => {
+  const client = async (port) => {
     while (performance.now() < untilMs) {
       const headers = { 'x-tier': 'normal', 'x-user': `user-${Math.floor(uniform() * USERS)}` }
       await new Promise((done) => send({ port, agent, path: '/work', headers, patienceMs: 5000 }, done))
@@ -114,12 +143,14 @@ async function closedLoop({ port, pooled, seconds }) {
     }
   }
   const startMs = performance.now()
-  await Promise.all(Array.from({ length: CLIENTS }, client))
+  await Promise.all(Array.from({ length: CLIENTS }, (_, i) => client(ports[i % ports.length])))
   agent.destroy()
   return { perS: (answers * 1000) / (performance.now() - startMs) }
 }
 
+const KINDS = { open: openLoop, impatient, closed: closedLoop }
+
 process.on('message', async (task) => {
-  process.send(await (task.kind === 'open' ? openLoop(task) : closedLoop(task)))
+  process.send(await KINDS[task.kind](task))
 })
 process.once('disconnect', () => process.exit(0))

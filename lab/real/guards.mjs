@@ -48,6 +48,15 @@ const atrion = {
   async listen({ handler, plant }) {
     const { Atrion } = require('atrion')
     const { atrionHttp } = require('atrion/http')
+    // Everyday services: the default, and nothing else; node:http has no patterns, so the path is the route.
+    if (plant.everyday) {
+      const route = (req) => `GET ${req.url}`
+      return {
+        server: createServer(atrionHttp(new Atrion(), handler, { route })),
+        name: 'Atrion (atrion/http, no options)',
+        settings: {},
+      }
+    }
     const slo = { maxAcceptableLatencyMs: plant.deadlineMs }
     const guard = new Atrion({ slo })
     const options = {

@@ -1,20 +1,21 @@
 // The arena on a real plant: a node:http server in its own process, its clients in another, over loopback.
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { steps } from '../driver/curve.mjs'
 import { judge, summarize } from '../metrics/metrics.mjs'
 import { seriesOf } from '../metrics/series.mjs'
 import { RunView } from '../metrics/window.mjs'
 import * as want from '../scenarios/wanted.mjs'
+import { EVERYDAY_SCENARIOS } from './everyday.mjs'
 import { REAL_CONTESTANTS, realById } from './guards.mjs'
+import { startPostgres } from './postgres.mjs'
 import { roundsFor } from './work.mjs'
 
 const LOADS = [
   [0, 0.5],
   [1.5, 3],
 ]
-const DURATION_S = 8.5
-const OVERLOAD_S = [2.5, 8.5]
+const DURATION_S = 7
+const OVERLOAD_S = [2.5, 7]
 
 const PLANTS = {
   cpu: { kind: 'cpu', serviceMs: 2, deadlineMs: 200 },
@@ -27,7 +28,7 @@ const scenario = (plant, pooled) => ({
   overload: true,
   pooled,
   plant: PLANTS[plant],
-  traffic: [{ load: steps(...LOADS) }],
+  flows: [{ loads: LOADS }],
   durationS: DURATION_S,
   windows: { overload: OVERLOAD_S },
   score: { window: 'overload' },
@@ -39,6 +40,7 @@ export const REAL_SCENARIOS = [
   scenario('cpu', false),
   scenario('pool', true),
   scenario('pool', false),
+  ...EVERYDAY_SCENARIOS,
 ]
 
 /** A run's log, whose ceiling is what the plant was measured to do, less what refusing the rest costs. */
@@ -91,15 +93,18 @@ export function child(module) {
 }
 
 /** One contestant before one plant, and one task for its clients. */
-async function meet(contestant, plant, capacityPerS, task) {
-  const server = child('./server.mjs')
+async function meet(contestant, { plant, cluster, servers = 1 }, capacityPerS, task) {
+  const processes = Array.from({ length: servers }, () => child('./server.mjs'))
   const clients = child('./generator.mjs')
   try {
-    const { port, name, settings } = await server.ask({ contestant, plant, capacityPerS })
-    const answer = await clients.ask({ ...task, port })
-    return { name, settings, ...answer, drawn: await server.ask('drawn') }
+    const told = await Promise.all(
+      processes.map((server) => server.ask({ contestant, plant, capacityPerS: capacityPerS / servers, cluster })),
+    )
+    const answer = await clients.ask({ ...task, ports: told.map(({ port }) => port) })
+    const [{ name, settings }] = told
+    return { name, settings, ...answer, drawn: await processes[0].ask('drawn') }
   } finally {
-    await Promise.all([clients.end(), server.end()])
+    await Promise.all([clients, ...processes].map((process) => process.end()))
   }
 }
 
@@ -107,23 +112,29 @@ async function meet(contestant, plant, capacityPerS, task) {
 const DISTURBED = 0.15
 
 /** What the plant does alone, and what a refusal costs as a share of a service; the best of some tries each. */
-async function measure(plant, pooled, tries) {
-  // A pool's work leaves the loop idle: its capacity is known, and refusing takes nothing from it.
-  if (plant.kind === 'pool') return { capacityPerS: (plant.workers * 1000) / plant.serviceMs, rejectCost: 0 }
+async function measure(played, tries) {
+  const { plant, pooled } = played
+  // Arrivals a second are given where nothing is scarce.
+  if (played.perS !== undefined) return { capacityPerS: Number.POSITIVE_INFINITY, rejectCost: 0 }
+  // Work of timers leaves the loop idle: its capacity is known, and refusing takes nothing from it.
+  if (plant.workers !== undefined && plant.connection === undefined) {
+    return { capacityPerS: (plant.workers * 1000) / plant.serviceMs + (plant.quietPerS ?? 0), rejectCost: 0 }
+  }
   const best = async (id) => {
     let perS = 0
     for (let i = 0; i < tries; i += 1) {
-      perS = Math.max(perS, (await meet(id, plant, 1, { kind: 'closed', pooled, seconds: 1 })).perS)
+      perS = Math.max(perS, (await meet(id, played, 1, { kind: 'closed', pooled, seconds: 1 })).perS)
     }
     return perS
   }
   const capacityPerS = await best('none')
+  if (plant.kind !== 'cpu') return { capacityPerS, rejectCost: 0 }
   return { capacityPerS, rejectCost: capacityPerS / (await best('always-refuses')) }
 }
 
 /** The capacity that a run had: a pool's by the service times that it drew, so that luck is nobody's merit. */
 function capacityThen(plant, measured, drawn) {
-  if (plant.kind === 'cpu') return measured
+  if (plant.kind !== 'pool') return measured
   return { ...measured, capacityPerS: (plant.workers * 1000 * drawn.count) / drawn.sumMs }
 }
 
@@ -148,54 +159,61 @@ function viewOf(played, { length, columns }, measured) {
  */
 export async function playReal({ scenarios, ids, seed, onProgress }) {
   const rounds = roundsFor(PLANTS.cpu.serviceMs)
-  const rows = []
-  const broken = []
-  const disturbed = []
-  const total = scenarios.length * ids.length
+  const partners = ({ contestants }) => ids.filter((id) => contestants?.includes(id) ?? true)
+  const total = scenarios.reduce((sum, played) => sum + partners(played).length, 0)
+  const answer = { rows: [], broken: [], disturbed: [] }
   let done = 0
-  for (const played of scenarios) {
-    const plant = { ...played.plant, rounds }
-    const { pooled } = played
-    const measured = await measure(plant, pooled, 2)
-    const results = {}
-    for (const id of ids) {
-      const task = { kind: 'open', pooled, loads: LOADS, durationS: DURATION_S, deadlineMs: plant.deadlineMs, seed }
-      const { capacityPerS } = measured
-      try {
-        const answer = await meet(id, plant, capacityPerS, { ...task, capacityPerS })
-        const view = viewOf(played, answer, capacityThen(plant, measured, answer.drawn))
-        const figures = { ...summarize(view), generatorLagMs: answer.latestMs }
-        results[id] = {
-          name: answer.name,
-          settings: answer.settings,
-          figures,
-          wanted: judge(view),
-          series: seriesOf(view),
-        }
-      } catch (error) {
-        broken.push({ error: `${played.name} × ${id}: ${error.stack}` })
-      }
-      done += 1
-      onProgress(done, total, { scenario: played.name, contestant: id })
-    }
-    const after = await measure(plant, pooled, 1)
-    const drift = Math.abs(after.capacityPerS / measured.capacityPerS - 1)
-    if (drift > DISTURBED) disturbed.push(`${played.name}: ${describe(measured)} before, ${describe(after)} after`)
-    const { name, shows, overload, durationS, windows } = played
-    rows.push({
-      scenario: name,
-      shows: `${shows}; measured: ${describe(measured)}`,
-      overload,
-      durationS,
-      windows,
-      measured,
-      results,
-    })
+  const progress = (played, id) => {
+    done += 1
+    onProgress(done, total, { scenario: played.name, contestant: id })
   }
-  return { rows, broken, disturbed }
+  const database = scenarios.some(({ plant }) => plant.kind === 'postgres') ? await startPostgres() : undefined
+  try {
+    for (const scenario of scenarios) {
+      const plant = { ...scenario.plant, rounds }
+      if (plant.kind === 'postgres') plant.connection = database.connection
+      await play({ ...scenario, plant }, partners(scenario), seed, answer, progress)
+    }
+  } finally {
+    await database?.end()
+  }
+  return answer
+}
+
+/** One scenario, against some contestants; what came of it is added to the answer. */
+async function play(played, ids, seed, { rows, broken, disturbed }, progress) {
+  const { plant, name, shows, overload, durationS, windows } = played
+  const measured = await measure(played, 2)
+  const { capacityPerS } = measured
+  const results = {}
+  for (const id of ids) {
+    try {
+      const answer = await meet(id, played, capacityPerS, taskOf(played, played.perS ?? capacityPerS, seed))
+      const view = viewOf(played, answer, capacityThen(plant, measured, answer.drawn))
+      const figures = { ...summarize(view), generatorLagMs: answer.latestMs }
+      const { settings } = answer
+      results[id] = { name: answer.name, settings, figures, wanted: judge(view), series: seriesOf(view) }
+    } catch (error) {
+      broken.push({ error: `${name} × ${id}: ${error.stack}` })
+    }
+    progress(played, id)
+  }
+  const after = await measure(played, 1)
+  const drift = after.capacityPerS / capacityPerS - 1
+  if (Math.abs(drift) > DISTURBED) disturbed.push(`${name}: ${describe(measured)} before, ${describe(after)} after`)
+  const measuredText = `${shows}; measured: ${describe(measured)}`
+  rows.push({ scenario: name, shows: measuredText, overload, durationS, windows, measured, results })
+}
+
+/** What the clients are asked to do. */
+function taskOf({ pooled, flows, connections, paths, durationS, plant: { deadlineMs } }, capacityPerS, seed) {
+  if (connections !== undefined) return { kind: 'impatient', connections, durationS, deadlineMs }
+  return { kind: 'open', pooled, flows, paths, capacityPerS, durationS, deadlineMs, seed }
 }
 
 const describe = ({ capacityPerS, rejectCost }) =>
-  `${capacityPerS.toFixed(0)} answers a second, a refusal costs ${(100 * rejectCost).toFixed(1)} % of a service`
+  Number.isFinite(capacityPerS)
+    ? `${capacityPerS.toFixed(0)} answers a second, a refusal costs ${(100 * rejectCost).toFixed(1)} % of a service`
+    : 'as many answers as requests'
 
 export { REAL_CONTESTANTS, realById }

@@ -34,7 +34,7 @@ export function roundsFor(ms) {
  */
 export function workOf(plant) {
   const drawn = { count: 0, sumMs: 0 }
-  if (plant.kind === 'cpu') return { work: () => void hash(plant.rounds), drawn }
+  if (plant.kind !== 'pool') return { work: () => void hash(plant.rounds), drawn }
   const uniform = stream('real/service')
   const waiting = []
   let free = plant.workers

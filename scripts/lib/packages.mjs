@@ -1,8 +1,8 @@
 /**
- * Programs that the tests run and npm does not bring: Redis, Valkey, OpenSSL, Chromium. They are installed where apt or
+ * Programs that the tests and the lab run and npm does not bring: Redis, Valkey, OpenSSL, PostgreSQL, Chromium. They are installed where apt or
  * brew can do it; where not, a sentence says what to install. Nothing is left out in silence.
  */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { firstLine, run } from './process.mjs'
@@ -84,6 +84,30 @@ export const provideValkey = async () => {
   say('Installing valkey-server (apt-get).')
   if (!(await install(['valkey-server']))) await installFromBackports()
   return which('valkey-server') !== undefined
+}
+
+/** Where Debian keeps PostgreSQL's programs, a folder for each version. */
+const POSTGRES_FOLDER = '/usr/lib/postgresql'
+
+const postgresFolder = () => {
+  const versions = existsSync(POSTGRES_FOLDER) ? readdirSync(POSTGRES_FOLDER) : []
+  const newest = versions.sort((a, b) => Number(b) - Number(a)).map((version) => join(POSTGRES_FOLDER, version, 'bin'))
+  const onPath = (process.env.PATH ?? '').split(delimiter)
+  return [...newest, ...onPath].find((folder) => existsSync(join(folder, 'initdb')))
+}
+
+/** The folder of PostgreSQL's programs, installed where they are missing. Throws, saying how to get them, where that fails. */
+export const providePostgres = async () => {
+  if (postgresFolder() === undefined) {
+    say('Installing PostgreSQL.')
+    if (which('brew') === undefined) await install(['postgresql'])
+    else await run('brew', ['install', 'postgresql'], { quiet: true })
+  }
+  const folder = postgresFolder()
+  if (folder !== undefined) return folder
+  throw new Error(
+    'There is no PostgreSQL: apt-get install postgresql (Debian, Ubuntu), brew install postgresql (macOS).',
+  )
 }
 
 const CHROMIUM_PATHS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']

@@ -1,11 +1,12 @@
 /** The way in: what a request says of itself, what the process is short of, and the question. */
 
 import type { IncomingHttpHeaders } from 'node:http'
-import type { Server, Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import type { Atrion } from '../atrion.js'
 import { ConfigError } from '../errors.js'
 import type { AcquireOptions, Permit, Tier } from '../loop.js'
+import type { Arrival } from '../pressure/arrival.js'
 import { Pressure } from '../pressure/pressure.js'
 import { type AdapterOptions, asked, isTier, sharedRoute, validateAdapterOptions } from './_options.js'
 
@@ -60,8 +61,7 @@ export class Gate<Request, Response> {
     const asking = this.#asking
     this.#describe(asking, request, node)
     const nowMs = performance.now()
-    const socket = node.socket as (Socket & { server?: Server }) | null | undefined
-    asking.queueAgeMs = this.#pressure.queueAgeMs(nowMs, socket?.server)
+    asking.queueAgeMs = this.#pressure.queueAgeMs(nowMs, node.socket as Arrival | null | undefined)
     asking.saturation = this.#pressure.saturation(nowMs)
     return this.atrion.acquire(routeId, asking as AcquireOptions)
   }

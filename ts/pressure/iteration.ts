@@ -1,39 +1,43 @@
 /**
- * The iteration clock: how long requests wait for the event loop.
+ * The iteration clock: how long requests wait for the event loop, as far as the loop itself can tell.
  *
- * The first request of an iteration stamps its start. Whoever is handled later in the same iteration has waited since then;
- * and when the loop did not sleep in between, everybody's bytes came in during the iteration before, half of it ago on
- * average. No timer, nothing per request but a subtraction: what costs is asked once an iteration.
+ * The first request of an iteration stamps its start. What is handled later in the same iteration has waited since then; and
+ * when the loop did not sleep in between, its bytes came in during the iteration before, half of it ago on average. No timer,
+ * nothing per request but a subtraction: what costs is asked once an iteration.
  */
 
 import { performance } from 'node:perf_hooks'
 
 /** The loop was busy all the time if it slept no longer than this share of it. */
 const SLEEPLESS_SHARE = 0.05
-
-/** How much an iteration counts in the mean of them: a hundred are remembered, for the reason that `accept` states. */
-const PERIOD_GAIN = 0.01
-
 class IterationClock {
   #open = false
   #startMs = Number.NEGATIVE_INFINITY
   #idleMs = 0
   #previousMs = 0
-  #meanMs = 0
-  #periods = 0
+  #restedMs = 0
   readonly #close = (): void => {
     this.#open = false
   }
 
-  /** How long the request that is being handled waited for the loop, ms, ≥ 0. */
-  ageMs(nowMs: number): number {
+  /** Notes the request that is being handled; to be called with each, before anything is asked. */
+  note(nowMs: number): void {
     if (!this.#open) this.#begin(nowMs)
+  }
+
+  /** How long that request has waited for the loop for certain, ms, ≥ 0. */
+  certainMs(nowMs: number): number {
+    return nowMs - this.#startMs
+  }
+
+  /** How long it waited for the loop on average, ms, ≥ 0. */
+  estimateMs(nowMs: number): number {
     return nowMs - this.#startMs + this.#previousMs / 2
   }
 
-  /** How long an iteration takes while the loop does not sleep, ms, ≥ 0. */
-  get periodMs(): number {
-    return this.#meanMs
+  /** How long the loop has been busy without any sleep: the longest that anything can have waited for it, ms, ≥ 0. */
+  busyMs(nowMs: number): number {
+    return nowMs - this.#restedMs
   }
 
   #begin(nowMs: number): void {
@@ -45,10 +49,8 @@ class IterationClock {
     const sleptMs = idle - this.#idleMs
     const isContiguous = sleptMs <= SLEEPLESS_SHARE * periodMs && periodMs < Number.POSITIVE_INFINITY
     this.#previousMs = isContiguous ? periodMs : 0
-    if (isContiguous) {
-      this.#periods += 1
-      this.#meanMs += (periodMs - this.#meanMs) * Math.max(1 / this.#periods, PERIOD_GAIN)
-    }
+    // A loop that sleeps has nothing left that waits for it; when it slept since the last look, it may have been just now.
+    if (sleptMs > 0) this.#restedMs = nowMs
     this.#idleMs = idle
     this.#startMs = nowMs
   }

@@ -1,8 +1,7 @@
 /** What the process itself is short of, as adapters pass it to `acquire()`: its event loop, its memory, and one's own signals. */
 
-import type { Server } from 'node:net'
 import { type EventLoopUtilization, performance } from 'node:perf_hooks'
-import { acceptQueueOf } from './accept.js'
+import { type Arrival, arrivalWaitMs } from './arrival.js'
 import { iterationClock } from './iteration.js'
 import { ControlGroup, Heap } from './memory.js'
 
@@ -10,7 +9,10 @@ import { ControlGroup, Heap } from './memory.js'
 export interface PressureOptions {
   /** How long requests wait for the event loop. */
   readonly queueAge?: boolean
-  /** How long clients wait to be accepted (Linux, native engine). Default: as `queueAge`. */
+  /**
+   * How long ago a request's bytes came in, by the kernel's clock (Linux, native engine): with it the queue age is exact, and
+   * what was waited for in order to be accepted, also by the primary of `node:cluster`, is part of it. Default: as `queueAge`.
+   */
   readonly acceptQueue?: boolean
   /** Utilisation of the event loop since the last window. It adds to R, but sheds nobody by itself: it detects overload and cannot size it. */
   readonly eventLoop?: boolean
@@ -27,6 +29,9 @@ export type Signal = () => number
 const WINDOW_MS = 100
 /** A busy loop is no more than this of a full house: below where shedding starts. */
 const EVENT_LOOP_SHARE = 0.5
+
+/** An age of 0 is one that was not measured. */
+const NOT_ZERO_MS = 1e-3
 
 /** What a process is short of is the same for all adapters in it. */
 const heap = new Heap()
@@ -74,12 +79,19 @@ export class Pressure {
     this.#signals = signals
   }
 
-  /** How long a request that is being handled waited in front of the process, ms, ≥ 0. `server`: where it came in. */
-  queueAgeMs(nowMs: number, server: Server | undefined): number {
+  /**
+   * How long a request that is being handled waited in front of the process, ms: > 0, and 0 where it is not looked at.
+   * `socket`: what it came in on.
+   */
+  queueAgeMs(nowMs: number, socket: Arrival | null | undefined): number {
     if (!this.#queueAge && !this.#acceptQueue) return 0
-    const loopMs = iterationClock.ageMs(nowMs)
-    const acceptMs = this.#acceptQueue && server !== undefined ? acceptQueueOf(server).waitMs(nowMs) : 0
-    return this.#queueAge ? loopMs + acceptMs : acceptMs
+    iterationClock.note(nowMs)
+    const certainMs = this.#queueAge ? iterationClock.certainMs(nowMs) : 0
+    if (this.#acceptQueue && socket) {
+      const waitMs = arrivalWaitMs(socket, nowMs, certainMs, iterationClock.busyMs(nowMs))
+      if (waitMs >= 0) return Math.max(waitMs, certainMs, NOT_ZERO_MS)
+    }
+    return this.#queueAge ? Math.max(iterationClock.estimateMs(nowMs), NOT_ZERO_MS) : NOT_ZERO_MS
   }
 
   /** How full the process is, [0, 1]: the scarcest of what is looked at. */

@@ -1,6 +1,6 @@
 /** What the engine remembers of routes, read and written off the decision path: states, snapshots, what tuners have learnt. */
 
-import { calculateShare, type Voice } from './core/cluster.js'
+import { calculateInheritance, calculateShare, type Voice } from './core/cluster.js'
 import {
   type AutoTunerConfig,
   MAX_RESISTANCE,
@@ -86,15 +86,20 @@ export class RouteStates {
   }
 
   /**
-   * A route that was not measured here takes over a scar of `scar` Ω, known after `ticks` ticks, so that it leaves BOOTSTRAP as
-   * soon as it is measured if it had left it before; false when it was.
+   * A route that was not measured here takes over a scar of `scar` Ω that a store knows, with the weight `gamma`, or in full
+   * where that is undefined; it was known after `ticks` ticks, so that it leaves BOOTSTRAP as soon as it is measured if it had
+   * left it before. False when it was measured here.
    */
-  inherit(routeId: string, scar: number, ticks: number): boolean {
+  inherit(routeId: string, scar: number, ticks: number, gamma: number | undefined): boolean {
     const slot = this.#intern(routeId)
     const { frame } = this.#engine
     if (!this.#engine.readState(slot) || frame[FRAME.STATE + STATE.TICKS] !== 0) return false
-    const { bootstrapTicks, baseResistance } = this.#configOf(routeId)
-    const inherited = Math.min(scar, MAX_RESISTANCE)
+    const config = this.#configOf(routeId)
+    const { bootstrapTicks, baseResistance } = config
+    const inherited =
+      gamma === undefined
+        ? Math.min(scar, MAX_RESISTANCE)
+        : calculateInheritance([{ scar, requests: 0 }], gamma, config)
     frame[FRAME.STATE + STATE.SCAR] = inherited
     frame[FRAME.STATE + STATE.TICKS] = Math.max(0, Math.min(Math.floor(ticks), bootstrapTicks - 1))
     if (inherited > 0) frame[FRAME.STATE + STATE.RESISTANCE] = Math.min(baseResistance + inherited, MAX_RESISTANCE)

@@ -11,7 +11,7 @@ use crate::{
         tuner::Moments,
         voltage::Tier,
     },
-    units::Ohms,
+    units::{Millis, Ohms},
 };
 
 /// Cells of a frame.
@@ -262,19 +262,21 @@ pub fn write_state(frame: &mut Cells, state: &RouteState, others: Ohms, suffered
     frame[cell::STATE..cell::STATE + block.len()].copy_from_slice(&block);
 }
 
-/// The state that the state block spells.
-pub fn read_state(frame: &Cells) -> RouteState {
+/// The state that the state block spells. Its times are at most `now_ms`: one from a clock ahead would stand still until then.
+pub fn read_state(frame: &Cells, now_ms: Millis) -> RouteState {
     let c = |i: usize| frame[cell::STATE + i];
+    let mode = Mode::from_index(c(0) as u8).unwrap_or(Mode::Bootstrap);
+    let is_open = mode == Mode::CircuitBreaker;
     RouteState {
-        mode: Mode::from_index(c(0) as u8).unwrap_or(Mode::Bootstrap),
+        mode,
         pressure: [c(1), c(2), c(3)],
         previous_pressure: [c(4), c(5), c(6)],
         momentum: c(7),
         scar: c(8),
         resistance: c(9),
         ticks: c(10) as u32,
-        last_updated_ms: c(11),
-        recovery_started_ms: c(12),
+        last_updated_ms: c(11).min(now_ms),
+        recovery_started_ms: if is_open { c(12).min(now_ms) } else { 0.0 },
         moments: Moments { mean: c(13), variance: c(14) },
         moments_count: c(15) as u32,
         rejected_samples: c(16) as u32,

@@ -192,13 +192,14 @@ impl Handle {
         pulsed
     }
 
-    /// Takes over what a store knew of a route: words of several nodes, each with its age in ms. False when it was measured here
-    /// already, or its name is none.
+    /// Takes over what a store knew of a route: words of several nodes, each with its age in ms, with the weight `gamma`, [0, 1].
+    /// False when it was measured here already, or its name is none.
     pub fn inherit_words(
         &mut self,
         exchange: &Arc<Exchange>,
         name: &Arc<[u8]>,
         words: &[(Word, Millis)],
+        gamma: f64,
         now_ms: Millis,
     ) -> bool {
         let Some(name) = Name::from_shared(Arc::clone(name)) else { return false };
@@ -209,9 +210,10 @@ impl Handle {
         for (word, age_ms) in words {
             chorus.add(word.scar * math::exp(-law.decay_per_ms * age_ms.max(0.0)), word.requests);
         }
-        let scar = chorus.inheritance(law);
+        let scar = chorus.inheritance(gamma, law);
+        let closed = gamma > 0.0 && chorus.agrees_closed();
         let ticks = words.iter().map(|(word, _)| word.ticks).max().unwrap_or(0);
-        let inherited = self.inherit(slot, scar, ticks, now_ms);
+        let inherited = self.inherit(slot, scar, closed, ticks, now_ms);
         let mut party = self.engine().party.lock();
         if party.speaks(exchange) {
             let (said, is_new) = party.know(slot, &name);
@@ -228,13 +230,13 @@ impl Handle {
 
     /// A route takes over what a store knew of it. It is not used by that, and goes before all that were. False when there is
     /// no route in the slot, or when it was measured here already.
-    fn inherit(&mut self, slot: Slot, scar: Ohms, ticks: u32, now_ms: Millis) -> bool {
+    fn inherit(&mut self, slot: Slot, scar: Ohms, closed: bool, ticks: u32, now_ms: Millis) -> bool {
         let mut table = self.seat.engine().table.lock();
         if !table.holds(slot) {
             return false;
         }
         let law = self.laws.get(table.state(slot).law);
-        let inherited = table.state(slot).inherit(law, scar, ticks, now_ms);
+        let inherited = table.state(slot).inherit(law, scar, closed, ticks, now_ms);
         if inherited {
             table.demote(slot);
         }

@@ -241,6 +241,7 @@ export class TsEngine implements Engine {
     const pressure = (at: number): PressureVector =>
       ({ latency: cell(at), error: cell(at + 1), saturation: cell(at + 2) }) as PressureVector
     const mode = MODES[cell(STATE.MODE)]!
+    const now = this.#now()
     route.state = {
       routeId: route.id,
       mode,
@@ -250,8 +251,9 @@ export class TsEngine implements Engine {
       scarTissue: cell(STATE.SCAR),
       resistance: cell(STATE.RESISTANCE),
       tickCount: cell(STATE.TICKS),
-      lastUpdatedAt: cell(STATE.LAST_UPDATED_AT),
-      ...(mode === 'CIRCUIT_BREAKER' && { recoveryStartedAt: cell(STATE.RECOVERY_STARTED_AT) }),
+      // A time from a clock ahead would stand still until then.
+      lastUpdatedAt: Math.min(cell(STATE.LAST_UPDATED_AT), now),
+      ...(mode === 'CIRCUIT_BREAKER' && { recoveryStartedAt: Math.min(cell(STATE.RECOVERY_STARTED_AT), now) }),
     } as RouteState
     route.tuner = tunerOf(this.#laws[route.law]!)
     route.tunerLaw = route.law

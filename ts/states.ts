@@ -3,6 +3,7 @@
 import { calculateInheritance, calculateShare, type Voice } from './core/cluster.js'
 import {
   type AutoTunerConfig,
+  EPSILON,
   MAX_RESISTANCE,
   type PhysicsConfig,
   type RouteState,
@@ -14,11 +15,16 @@ import { ConfigError } from './errors.js'
 import type { RouteIndex } from './routes.js'
 import type { PhysicsVector } from './state/provider.js'
 
+/** Routes whose inherited scar is remembered as such. */
+const MAX_INHERITED = 65_536
+
 export class RouteStates {
   readonly #engine: Engine
   readonly #routes: RouteIndex
   readonly #intern: (routeId: string) => number
   readonly #configOf: (routeId: string) => PhysicsConfig
+  /** Scars taken over from a store of others' words, Ω, and when, ms: until those others speak for themselves. */
+  readonly #inherited = new Map<string, { readonly scar: number; readonly atMs: number }>()
 
   constructor(
     engine: Engine,
@@ -105,6 +111,7 @@ export class RouteStates {
     if (inherited > 0) frame[FRAME.STATE + STATE.RESISTANCE] = Math.min(baseResistance + inherited, MAX_RESISTANCE)
     this.#engine.writeState(slot)
     this.#engine.demote(slot)
+    if (gamma !== undefined && inherited > 0) this.#noteInherited(routeId, inherited)
     return true
   }
 
@@ -112,6 +119,7 @@ export class RouteStates {
   listen(routeId: string, voices: readonly Voice[], gamma: number): void {
     const slot = this.#routes.find(routeId)
     if (slot === undefined || !this.#engine.readState(slot)) return
+    if (voices.length > 0) this.#returnInherited(routeId, slot)
     const suffered = this.#engine.frame[FRAME.STATE + STATE.SUFFERED]!
     const share = calculateShare(voices, suffered, gamma, this.#configOf(routeId))
     const { batch } = this.#engine
@@ -121,6 +129,26 @@ export class RouteStates {
     batch[SHARE.BELIEF] = share.belief
     batch[SHARE.WITNESSES] = share.witnesses
     this.#engine.share(slot)
+  }
+
+  #noteInherited(routeId: string, scar: number): void {
+    this.#inherited.delete(routeId)
+    if (this.#inherited.size >= MAX_INHERITED) this.#inherited.delete(this.#inherited.keys().next().value as string)
+    this.#inherited.set(routeId, { scar, atMs: this.#engine.frame[FRAME.STATE + STATE.LAST_UPDATED_AT]! })
+  }
+
+  /** The others speak for themselves: what was taken over from the store of their words is theirs again. */
+  #returnInherited(routeId: string, slot: number): void {
+    const inherited = this.#inherited.get(routeId)
+    if (inherited === undefined) return
+    this.#inherited.delete(routeId)
+    const { frame } = this.#engine
+    const elapsedMs = Math.max(0, frame[FRAME.STATE + STATE.LAST_UPDATED_AT]! - inherited.atMs)
+    const left = inherited.scar * Math.exp((-this.#configOf(routeId).decayRate * elapsedMs) / 1000)
+    const own = frame[FRAME.STATE + STATE.SCAR]! - left
+    frame[FRAME.STATE + STATE.SCAR] = own > EPSILON ? own : 0
+    this.#engine.writeState(slot)
+    this.#engine.readState(slot)
   }
 
   /** The next route that was used since this was last asked. */

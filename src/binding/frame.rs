@@ -265,22 +265,24 @@ pub fn write_state(frame: &mut Cells, state: &RouteState, others: Ohms, suffered
 /// The state that the state block spells. Its times are at most `now_ms`: one from a clock ahead would stand still until then.
 pub fn read_state(frame: &Cells, now_ms: Millis) -> RouteState {
     let c = |i: usize| frame[cell::STATE + i];
-    let mode = Mode::from_index(c(0) as u8).unwrap_or(Mode::Bootstrap);
-    let is_open = mode == Mode::CircuitBreaker;
-    RouteState {
-        mode,
+    let mut state = RouteState {
+        mode: Mode::from_index(c(0) as u8).unwrap_or(Mode::Bootstrap),
         pressure: [c(1), c(2), c(3)],
         previous_pressure: [c(4), c(5), c(6)],
         momentum: c(7),
         scar: c(8),
         resistance: c(9),
         ticks: c(10) as u32,
-        last_updated_ms: c(11).min(now_ms),
-        recovery_started_ms: if is_open { c(12).min(now_ms) } else { 0.0 },
+        last_updated_ms: c(11),
+        recovery_started_ms: c(12),
         moments: Moments { mean: c(13), variance: c(14) },
         moments_count: c(15) as u32,
         rejected_samples: c(16) as u32,
         law: c(17) as u16,
         order: Order::None,
-    }
+    };
+    let is_open = state.mode == Mode::CircuitBreaker;
+    state.last_updated_ms = state.last_updated_ms.min(now_ms);
+    state.recovery_started_ms = if is_open { state.recovery_started_ms.min(now_ms) } else { 0.0 };
+    state
 }

@@ -10,7 +10,7 @@ use std::{
 
 use super::{Handle, Name, Slot, cluster::suffering, guard::Guard, table::Table};
 use crate::{
-    physics::{cluster::Chorus, law::Law, math},
+    physics::{cluster::Chorus, law::Law, math, tick::RouteState},
     state::{Exchange, RouteKey, Saying, Word},
     units::{EPSILON, Millis, Ohms},
 };
@@ -109,6 +109,17 @@ impl Party {
         (table.name(slot) == Some(&said.name)).then_some(slot)
     }
 
+    /// The others speak for themselves: what was taken over from the store of their words is theirs again.
+    fn return_inherited(&mut self, slot: Slot, state: &mut RouteState, law: &Law) {
+        let Some(Some(said)) = self.said.get_mut(slot as usize) else { return };
+        if said.inherited > 0.0 {
+            let elapsed_ms = (state.last_updated_ms - said.inherited_at_ms).max(0.0);
+            let left = said.inherited * math::exp(-law.decay_per_ms * elapsed_ms);
+            state.scar = if state.scar - left > EPSILON { state.scar - left } else { 0.0 };
+            said.inherited = 0.0;
+        }
+    }
+
     /// What there is to say of the route in that slot, and whether it was unknown until now.
     fn word(&mut self, table: &mut Table, slot: Slot, law: &Law, now_ms: Millis) -> (Option<Saying>, Option<RouteKey>) {
         let Some(name) = table.name(slot).cloned() else { return (None, None) };
@@ -180,9 +191,12 @@ impl Handle {
             let mut table = engine.table.lock();
             for (key, chorus) in chunk {
                 let Some(slot) = party.find(*key, &table) else { continue };
+                let law = self.laws.get(table.state(slot).law);
+                if chorus.voices > 0 {
+                    party.return_inherited(slot, table.state(slot), law);
+                }
                 let state = *table.state(slot);
                 let local = suffering(table.guard_of(slot), &state);
-                let law = self.laws.get(table.state(slot).law);
                 let share = chorus.share(local, gamma, law);
                 table.set_share(slot, share);
                 table.state(slot).listen(Some(&share), law);

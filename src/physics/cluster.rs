@@ -19,7 +19,7 @@
 //! ```text
 //! c          = γ·min(1, S_agreed′/S_closed), 0 where Ŝ′ < S_closed/4       how firmly the others say that the route fails
 //! w          = ⌈γ·(n − 1)⌉                                                 of n others whose breakers are open, those in turn
-//! S_inherit  = min(S_mean, γ·(S_agreed′ + S_lone))                         what a node that starts takes over
+//! S_inherit  = min(S_mean, γ·S_agreed′ + min(γ, ½)·S_lone)                 what a node that starts takes over
 //! ```
 
 use super::{
@@ -33,6 +33,10 @@ pub const CLOSED: Ohms = R_FREE + R_SPAN;
 
 /// What a node suffers at the least while requests fail in a row, Ω: agreement on less is no word on failures.
 const FAILING: Ohms = CLOSED / 4.0;
+
+/// Share of S_lone that is inherited from one voice at the most: a scar taken over is judged as one's own, and must leave room
+/// below the break point.
+const INHERITED_ALONE: f64 = 0.5;
 
 /// S_lone, Ω: what one node alone says counts no further above what the others do.
 #[must_use]
@@ -89,7 +93,9 @@ impl Chorus {
     /// S_inherit, Ω: what a node that has measured nothing yet takes over. One voice alone gives at most γ·S_lone.
     #[must_use]
     pub fn inheritance(&self, gamma: f64, law: &Law) -> Ohms {
-        self.mean(MAX_RESISTANCE).min(gamma.clamp(0.0, 1.0) * (self.mean(self.second) + lone_limit(law)))
+        let gamma = gamma.clamp(0.0, 1.0);
+        let bound = gamma * self.mean(self.second) + gamma.min(INHERITED_ALONE) * lone_limit(law);
+        self.mean(MAX_RESISTANCE).min(bound)
     }
 
     /// Whether at least two nodes say that next to nothing flows.

@@ -13,7 +13,7 @@
  *
  *   c          = γ·min(1, S_agreed′/S_closed), 0 where Ŝ′ < S_closed/4
  *   w          = ⌈γ·(n − 1)⌉                        of n others whose breakers are open
- *   S_inherit  = min(S_mean, γ·(S_agreed′ + S_lone))
+ *   S_inherit  = min(S_mean, γ·S_agreed′ + min(γ, ½)·S_lone)
  */
 
 import { MAX_RESISTANCE } from './constants.js'
@@ -52,6 +52,9 @@ export const NO_SHARE: Share = { keep: 1, add: 0, lone: 0, belief: 0, witnesses:
 const CLOSED = 190
 /** Agreement on less is no word on failures, Ω. */
 const FAILING = CLOSED / 4
+
+/** Share of S_lone inherited from one voice at the most: judged as one's own, it must leave room below the break point. */
+const INHERITED_ALONE = 0.5
 
 type LoneLimit = Pick<PhysicsConfig, 'baseResistance' | 'breakMultiplier'>
 
@@ -97,7 +100,9 @@ export function calculateInheritance(
 ): number {
   if (voices.length === 0 || !(gamma > 0)) return 0
   const chorus = new Chorus(voices)
-  const bound = Math.min(gamma, 1) * (chorus.mean(chorus.second) + baseResistance * breakMultiplier)
+  const weight = Math.min(gamma, 1)
+  const alone = Math.min(weight, INHERITED_ALONE) * baseResistance * breakMultiplier
+  const bound = weight * chorus.mean(chorus.second) + alone
   return Math.min(chorus.mean(MAX_RESISTANCE), bound)
 }
 

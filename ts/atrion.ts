@@ -111,6 +111,7 @@ export class Atrion implements AsyncDisposable {
     this.#isWatched = this.#events !== undefined
     this.#leases = this.#createLeases()
     this.#loop = this.#createLoop()
+    this.#clock?.restart()
   }
 
   /** Which engine computes the physics. */

@@ -39,6 +39,12 @@ export class HostClock {
     return readMs
   }
 
+  /** Forgets what was read: nothing has been timed by it yet. */
+  restart(): void {
+    this.#hasRead = false
+    this.#lostMs = 0
+  }
+
   #read(): number {
     try {
       const ms = this.#clock.now()

@@ -124,7 +124,9 @@ impl NativeEngine {
     /// Overwrites the route with the state block; false when the slot is vacant.
     #[napi]
     pub fn write_state(&self, slot: Slot) -> bool {
-        self.hot.with(|handle, cells, now| handle.restore(slot, frame::read_state(cells, now.precise_ms())))
+        self.hot.with(|handle, cells, now| {
+            handle.restore(slot, frame::read_state(cells, now.precise_ms().max(now.coarse_ms())))
+        })
     }
 
     /// Fills the stats block; false when nobody has asked for permits on the route.

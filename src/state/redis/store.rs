@@ -155,8 +155,8 @@ struct Sized {
     step: u64,
 }
 
-/// Asks how large hashes are, and leaves out those that no node writes: no hash, more routes than there may be, or so many
-/// bytes a route that there is something else in it.
+/// Asks how large hashes are, and leaves out those that no node writes: with more routes than there may be, or so many bytes a
+/// route that there is something else in it.
 async fn size(
     store: &mut Store,
     prefix: &str,
@@ -173,7 +173,9 @@ async fn size(
         .filter_map(|(hash, length)| match length {
             Some(0) => None,
             Some(fields) if fields <= max_routes.max(STEP) as u64 => Some((hash, fields)),
-            _ => {
+            // No hash, or a user who may not ask: the scan will tell.
+            None => Some((hash, STEP as u64)),
+            Some(_) => {
                 count(&counters.dropped_records, 1);
                 None
             }
@@ -185,7 +187,7 @@ async fn size(
         .collect();
     let usages: Vec<Option<Option<u64>>> = run_each(store, usages).await?;
     let sized = counted.into_iter().zip(usages).filter_map(|((&(node, shard), fields), usage)| {
-        // A server that does not tell is taken at its word: as much as the largest that is read.
+        // Where the server does not tell, as large as the largest that is read.
         let limit = SPARE_BYTES + fields * ROUTE_BYTES;
         let bytes = usage.flatten().unwrap_or(limit).max(1);
         if bytes > limit {

@@ -140,9 +140,11 @@ test('a flood on a watched route: one look-up at a time, the newest arrives, mem
   t.teardown(() => speaker.disconnect())
   const client = await stranger(t, origin)
   const listener = await stranger(t, origin)
+  let stop
   const said = new Promise((resolve) => {
-    listener.subscribe('atrion:sync', (bytes) => bytes.readUInt32LE(12) === 1 && resolve(Buffer.from(bytes)), true)
+    stop = (bytes) => bytes.length > 20 && bytes.readUInt32LE(12) === 1 && resolve(Buffer.from(bytes))
   })
+  await listener.subscribe('atrion:sync', (bytes) => stop(bytes), true)
   await speaker.updateVector('pay', { scar: 1, momentumScalar: 0, lastTick: 1, resistance: 11 })
   const message = await said
   await until(() => last !== undefined, 'the first word')

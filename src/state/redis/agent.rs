@@ -279,7 +279,7 @@ impl Agent {
             }
             Done::Answered(generation, error) => self.blame(generation, error),
             Done::LookedUp(generation, key, found) => self.looked_up(generation, key, found),
-            Done::Loaded(generation, loaded) => self.loaded(generation, loaded),
+            Done::Loaded(generation, loaded) => self.loaded(generation, &loaded),
         }
         Ok(())
     }
@@ -339,10 +339,10 @@ impl Agent {
         });
     }
 
-    fn loaded(&mut self, generation: u64, loaded: Loading) {
+    fn loaded(&mut self, generation: u64, loaded: &Loading) {
         self.loading = false;
         if generation == self.generation {
-            self.take_loaded(&loaded, self.now_ms());
+            self.take_loaded(loaded, self.now_ms());
         }
     }
 

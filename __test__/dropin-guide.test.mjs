@@ -3,12 +3,9 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import anyTest from 'ava'
-import { engine } from './_engine.mjs'
+import test from 'ava'
 import { snippetsOf } from './_snippets.mjs'
 
-// Its samples take the engine that loads.
-const test = engine === 'native' ? anyTest : anyTest.skip
 const HERE = dirname(fileURLToPath(import.meta.url))
 const PAGE = join(dirname(HERE), 'docs', 'guide', 'migrating-from-2.0.md')
 const text = readFileSync(PAGE, 'utf8')

@@ -1,12 +1,9 @@
 // What lies in the store may be anything, and as large as anybody likes: no start is refused, and no memory eaten by it.
 import { RedisStateProvider } from 'atrion'
-import anyTest from 'ava'
+import test from 'ava'
 import { createClient } from 'redis'
-import { CALM, create, engine } from './_engine.mjs'
 import { Node, until } from './_redis/nodes.mjs'
 import { single } from './_redis/servers.mjs'
-
-const test = process.platform === 'win32' ? anyTest.skip : anyTest
 
 const PREFIX = 'atrion:state:'
 const MIB = 1 << 20
@@ -213,8 +210,4 @@ test('a node of 2.0 goes on writing and publishing: it is counted, not believed,
   await other.feels('ship')
   t.is(one.scarOf('pay'), 0, 'its keys are read once')
   t.deepEqual([...one.turns, ...one.warnings, ...other.turns, ...other.warnings], [])
-})
-
-test('a fresh instance decides without a store as ever', (t) => {
-  t.true(create({ engine }).route('pay', CALM).allow)
 })

@@ -3,19 +3,21 @@
  *
  * | the clock | what happens |
  * |---|---|
- * | goes back by up to a second | time stands still until it has caught up, Δt = 0 |
+ * | goes back by up to five minutes | time stands still until it has caught up, Δt = 0 |
  * | goes back further | Δt = 0 once, then time goes on from where it was |
  * | jumps ahead, as after sleep | it is believed: scars fade, leases run out |
  * | gives no finite number, or throws | the last reading stands; a warning, once |
  */
 
-/** Steps back of so much are taken for jitter, ms: counted each by each, they would make time run fast. */
-const JITTER_MS = 1000
+/** Steps back of so much are waited out, ms: counted each by each, those of a clock that jitters would make time run fast. */
+const STILL_MS = 300_000
 
 export class HostClock {
   readonly #clock: { now(): number }
   readonly #warn: (message: string, context: Record<string, unknown>) => void
   #lastMs = 0
+  /** The latest time so far, ms. */
+  #maxMs = 0
   /** What the clock has lost by going back, ms. */
   #lostMs = 0
   #hasRead = false
@@ -26,15 +28,22 @@ export class HostClock {
     this.#warn = warn
   }
 
-  /** ms, never less than before; 0 until the clock has been read. Never throws. */
+  /** ms, at most five minutes less than before; 0 until the clock has been read. Never throws. */
   now(): number {
     const readMs = this.#read() + this.#lostMs
     if (!Number.isFinite(readMs)) return this.#lastMs
-    if (this.#hasRead && readMs < this.#lastMs) {
-      if (this.#lastMs - readMs > JITTER_MS) this.#lostMs += this.#lastMs - readMs
-      return this.#lastMs
+    if (this.#hasRead && readMs < this.#maxMs) {
+      // The laws make Δt = 0 of it, route by route.
+      if (this.#maxMs - readMs <= STILL_MS) {
+        this.#lastMs = readMs
+        return readMs
+      }
+      this.#lostMs += this.#maxMs - readMs
+      this.#lastMs = this.#maxMs
+      return this.#maxMs
     }
     this.#hasRead = true
+    this.#maxMs = readMs
     this.#lastMs = readMs
     return readMs
   }

@@ -262,7 +262,10 @@ pub fn write_state(frame: &mut Cells, state: &RouteState, others: Ohms, suffered
     frame[cell::STATE..cell::STATE + block.len()].copy_from_slice(&block);
 }
 
-/// The state that the state block spells. Its times are at most `now_ms`: one from a clock ahead would stand still until then.
+/// How far ahead of now a restored time may be, ms: a clock that was set back a little gives such, and is waited for.
+const AHEAD_MS: Millis = 60_000.0;
+
+/// The state that the state block spells. Times from a clock further ahead become `now_ms`: they would stand still until then.
 pub fn read_state(frame: &Cells, now_ms: Millis) -> RouteState {
     let c = |i: usize| frame[cell::STATE + i];
     let mut state = RouteState {
@@ -282,7 +285,8 @@ pub fn read_state(frame: &Cells, now_ms: Millis) -> RouteState {
         order: Order::None,
     };
     let is_open = state.mode == Mode::CircuitBreaker;
-    state.last_updated_ms = state.last_updated_ms.min(now_ms);
-    state.recovery_started_ms = if is_open { state.recovery_started_ms.min(now_ms) } else { 0.0 };
+    let settle = |at_ms: Millis| if at_ms <= now_ms + AHEAD_MS { at_ms } else { now_ms };
+    state.last_updated_ms = settle(state.last_updated_ms);
+    state.recovery_started_ms = if is_open { settle(state.recovery_started_ms) } else { 0.0 };
     state
 }

@@ -40,6 +40,9 @@ const nameBudget = (maxRoutes: number): number => Math.max(maxRoutes * 256, 16 <
 
 const MAX_LAWS = 65_536
 
+/** How far ahead of now a restored time may be, ms: a clock that was set back a little gives such, and is waited for. */
+const AHEAD_MS = 60_000
+
 export class TsEngine implements Engine {
   readonly kind = 'ts'
   readonly hasClosedLoop = false
@@ -242,6 +245,8 @@ export class TsEngine implements Engine {
       ({ latency: cell(at), error: cell(at + 1), saturation: cell(at + 2) }) as PressureVector
     const mode = MODES[cell(STATE.MODE)]!
     const now = this.#now()
+    // A time from a clock further ahead would stand still until then.
+    const settle = (at: number): number => (at <= now + AHEAD_MS ? at : now)
     route.state = {
       routeId: route.id,
       mode,
@@ -251,9 +256,8 @@ export class TsEngine implements Engine {
       scarTissue: cell(STATE.SCAR),
       resistance: cell(STATE.RESISTANCE),
       tickCount: cell(STATE.TICKS),
-      // A time from a clock ahead would stand still until then.
-      lastUpdatedAt: Math.min(cell(STATE.LAST_UPDATED_AT), now),
-      ...(mode === 'CIRCUIT_BREAKER' && { recoveryStartedAt: Math.min(cell(STATE.RECOVERY_STARTED_AT), now) }),
+      lastUpdatedAt: settle(cell(STATE.LAST_UPDATED_AT)),
+      ...(mode === 'CIRCUIT_BREAKER' && { recoveryStartedAt: settle(cell(STATE.RECOVERY_STARTED_AT)) }),
     } as RouteState
     route.tuner = tunerOf(this.#laws[route.law]!)
     route.tunerLaw = route.law

@@ -4,7 +4,37 @@ import test from 'ava'
 
 const require = createRequire(import.meta.url)
 
+/** What goes with the model, so that it can be used alone. */
+const BESIDE = [
+  'AtrionError',
+  'ConfigError',
+  'ConnectionError',
+  'DependencyError',
+  'ParseError',
+  'ShedError',
+  'SyncError',
+  'consoleLogger',
+  'consoleObserver',
+  'createCollectorObserver',
+  'createCompositeObserver',
+  'createFilteredObserver',
+  'createLogger',
+  'getLogger',
+  'isAtrionError',
+  'isConfigError',
+  'isConnectionError',
+  'isDependencyError',
+  'isParseError',
+  'isShedError',
+  'isSyncError',
+  'resetLogger',
+  'setLogger',
+  'silentLogger',
+  'silentObserver',
+]
+
 const NAMES = [
+  ...BESIDE,
   'AutoTuner',
   'DEFAULT_AUTOTUNER_CONFIG',
   'DEFAULT_CONFIG',
@@ -53,7 +83,7 @@ const NAMES = [
   'updateScar',
 ]
 
-test('atrion/core holds the functional model, and nothing else', (t) => {
+test('atrion/core holds the functional model with its errors, loggers and observers, and nothing else', (t) => {
   t.deepEqual(Object.keys(require('atrion/core')).sort(), [...NAMES].sort())
 })
 

@@ -14,12 +14,13 @@ test('connect takes over what the store knows: a new route takes its word', asyn
   const provider = new RecordingProvider()
   provider.vectors.set('a', { scar: 40, momentumScalar: 0, lastTick: 99, resistance: 50 })
   const world = await connected({ provider })
-  t.is(world.atrion.getState('a').scarTissue, 40)
-  t.is(world.atrion.getState('a').resistance, 50)
+  // One node's word: at most γ·baseResistance·breakMultiplier of it.
+  t.is(world.atrion.getState('a').scarTissue, 30)
+  t.is(world.atrion.getState('a').resistance, 40)
   // It had left BOOTSTRAP, so its first tick does as well.
   t.is(world.atrion.getState('a').tickCount, 9)
   t.is(drive(world, 'a', CALM, 1, 0).at(-1).mode, 'OPERATIONAL')
-  t.is(world.atrion.getState('a').resistance, 50)
+  t.is(world.atrion.getState('a').resistance, 40)
 })
 
 test('a route that has ticks of its own blends: S = 0.3 S_store + 0.7 S_local', async (t) => {
@@ -66,7 +67,7 @@ test('a vector beyond what a scar can be is bounded', async (t) => {
   const provider = new RecordingProvider()
   provider.vectors.set('a', { scar: 1e300, momentumScalar: 1e300, lastTick: 1e300, resistance: 1e300 })
   const world = await connected({ provider })
-  t.is(world.atrion.getState('a').scarTissue, 1e6)
+  t.is(world.atrion.getState('a').scarTissue, 30)
   t.true(drive(world, 'a', CALM, 20).every(({ resistance }) => resistance <= 1e6))
 })
 
@@ -113,11 +114,13 @@ test('without a provider there is one in memory, which connects to nothing', asy
 
 test('instances that share a provider in memory share their scars', async (t) => {
   const provider = new InMemoryProvider()
+  const holder = await connected({ provider })
   const one = await connected({ provider })
   warm(one, 'a')
   one.atrion.route('a', BAD)
   await one.atrion.disconnect()
   const other = await connected({ provider })
+  await holder.atrion.disconnect()
   t.true(Math.abs(other.atrion.getState('a').scarTissue - 5) < 1e-9)
 })
 

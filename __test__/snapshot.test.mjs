@@ -44,6 +44,7 @@ test('every mode survives', (t) => {
   warm(world, 'operational')
   broken(world, 'broken')
   const copy = virtual()
+  copy.clock.set(world.clock.now())
   copy.atrion.restore(world.atrion.snapshot())
   t.deepEqual(
     ['new', 'operational', 'broken'].map((id) => copy.atrion.getState(id).mode),

@@ -14,7 +14,7 @@ test.after.always(() => rmSync(folder, { recursive: true, force: true }))
 let files = 0
 const newFile = () => join(folder, `${files++}.json`)
 
-testProvider(test, () => new InMemoryProvider(), { title: 'InMemoryProvider', shared: false })
+testProvider(test, () => new InMemoryProvider(), { title: 'InMemoryProvider', shared: false, durable: false })
 
 testProvider(test, () => new FileStateProvider(newFile()), { title: 'FileStateProvider', shared: false })
 
@@ -319,7 +319,7 @@ test('it registers with node:test, and fails there', (t) => {
 import { testProvider } from ${JSON.stringify(entry)}
 import { InMemoryProvider } from ${JSON.stringify(index)}
 class Forgetful extends InMemoryProvider { async getVector() { return null } }
-testProvider(test, () => new InMemoryProvider(), { title: 'memory', shared: false })
+testProvider(test, () => new InMemoryProvider(), { title: 'memory', shared: false, durable: false })
 testProvider(test, () => new Forgetful(), { title: 'forgetful', shared: false })
 `,
   )

@@ -210,17 +210,45 @@ fn a_scar_that_says_closed_makes_a_witness() {
 }
 
 #[test]
+fn belief_and_turns_follow_what_two_others_agree_on_scaled_by_gamma() {
+    let law = Law::default();
+    let closed = |n: usize, gamma| chorus(&vec![(CLOSED, 9.0); n]).share(0.0, gamma, &law);
+    assert_eq!((closed(1, 1.0).belief, closed(1, 1.0).witnesses), (0.0, 0));
+    assert_eq!((closed(2, 1.0).belief, closed(2, 1.0).witnesses), (1.0, 1));
+    assert_eq!((closed(2, 0.5).belief, closed(9, 0.5).witnesses), (0.5, 4));
+    // One's own failures are proof already: they second nobody here.
+    let alone = chorus(&[(1e6, 1e12)]).share(CLOSED, 1.0, &law);
+    assert_eq!((alone.belief, alone.witnesses), (0.0, 0));
+    let mild = chorus(&[(1e6, 1e12), (40.0, 9.0)]).share(CLOSED, 1.0, &law);
+    assert_eq!((mild.belief, mild.witnesses), (0.0, 0), "40 Ω is no word on failures");
+}
+
+#[test]
+fn one_stored_record_is_inherited_up_to_a_bound_and_several_as_far_as_they_agree() {
+    let law = Law::default();
+    let inherits = |voices: &[(f64, f64)], gamma| chorus(voices).inheritance(gamma, &law);
+    assert_eq!(inherits(&[(5.0, 9.0)], GAMMA), 5.0);
+    assert_eq!(inherits(&[(1e6, 1e12)], GAMMA), 30.0);
+    assert_eq!(inherits(&[(1e6, 1e12)], 0.0), 0.0);
+    assert!((inherits(&[(100.0, 1.0), (100.0, 1.0)], GAMMA) - 60.0).abs() < 1e-9);
+    assert_eq!(inherits(&[(80.0, 1.0), (80.0, 1.0)], 1.0), 80.0);
+    assert!(!chorus(&[(1e6, 9.0)]).agrees_closed());
+    assert!(!chorus(&[(1e6, 9.0), (50.0, 9.0)]).agrees_closed());
+    assert!(chorus(&[(CLOSED, 9.0), (CLOSED, 9.0)]).agrees_closed());
+}
+
+#[test]
 fn an_inherited_route_leaves_bootstrap_with_its_first_tick_and_its_scar() {
     let law = Law::default();
     let mut state = RouteState::new(0, &law, 0.0);
-    assert!(state.inherit(&law, 60.0, 99, 1000.0));
+    assert!(state.inherit(&law, 60.0, false, 99, 1000.0));
     assert_eq!((state.mode, state.scar, state.resistance), (Mode::Bootstrap, 60.0, 70.0));
     state.tick(&law, &CALM, 1000.0);
     assert_eq!(state.mode, Mode::Operational);
     assert!(state.scar > 59.0 && state.momentum == 0.0);
-    assert!(!state.inherit(&law, 99.0, 99, 2000.0), "what was measured here is not overwritten");
+    assert!(!state.inherit(&law, 99.0, false, 99, 2000.0), "what was measured here is not overwritten");
     let mut young = RouteState::new(0, &law, 0.0);
-    young.inherit(&law, 0.0, 3, 0.0);
+    young.inherit(&law, 0.0, false, 3, 0.0);
     assert_eq!((young.ticks, young.resistance), (3, 12.0));
 }
 
@@ -274,5 +302,5 @@ fn what_was_worked_out_by_hand_comes_out() {
         }
         cases += 1;
     }
-    assert_eq!(cases, 9);
+    assert_eq!(cases, 11);
 }

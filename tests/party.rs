@@ -8,6 +8,7 @@ use atrion::{
     physics::{cluster::CLOSED, law::Law, mode::Mode, pressure::Sample, voltage::Tier},
     state::{self, Exchange, Message, NodeId, RouteKey, Saying, Word, Words},
 };
+use proptest::prelude::*;
 
 const GAMMA: f64 = 0.3;
 const CALM: Sample = Sample { latency_ms: 50.0, error_rate: 0.0, saturation: 0.1 };
@@ -146,8 +147,8 @@ fn words_weigh_by_the_requests_of_the_last_seconds() {
 }
 
 #[test]
-fn an_open_breaker_of_the_closed_loop_is_said_as_a_scar_and_lightens_the_others_proof() {
-    let (mut a, mut b) = (Node::new(1), Node::new(2));
+fn open_breakers_of_the_closed_loop_are_said_as_scars_and_lighten_the_others_proof_where_two_agree() {
+    let (mut a, mut b, mut c, mut d) = (Node::new(1), Node::new(2), Node::new(3), Node::new(4));
     let failures_to_open = |node: &mut Node, from_ms: f64| {
         let slot = node.slot(ROUTE, from_ms);
         for failures in 0..200 {
@@ -166,12 +167,19 @@ fn an_open_breaker_of_the_closed_loop_is_said_as_a_scar_and_lightens_the_others_
     let alone = failures_to_open(&mut a, 0.0);
     let said = a.pulse(1000.0);
     assert_eq!(said[0].word.scar, CLOSED);
-    b.slot(ROUTE, 1000.0);
+    failures_to_open(&mut c, 0.0);
+    let seconded = c.pulse(1000.0);
+    for node in [&mut b, &mut d] {
+        node.slot(ROUTE, 1000.0);
+        node.pulse(1000.0);
+        node.hear(&a, &said, 1000.0);
+    }
+    b.hear(&c, &seconded, 1000.0);
     b.pulse(1000.0);
-    b.hear(&a, &said, 1000.0);
-    b.pulse(1000.0);
-    let warned = failures_to_open(&mut b, 1000.0);
-    assert!(alone >= 20 && warned <= 3, "{alone} failures alone, {warned} when warned");
+    d.pulse(1000.0);
+    let (warned, by_one) = (failures_to_open(&mut b, 1000.0), failures_to_open(&mut d, 1000.0));
+    assert_eq!(by_one, alone, "one node proves nothing");
+    assert!(alone >= 40 && warned <= 17, "{alone} failures alone, {warned} when two agree");
 }
 
 #[test]
@@ -180,10 +188,10 @@ fn what_was_inherited_is_nobodys_second_voice() {
     let word = Word { scar: 80.0, resistance: 90.0, momentum: 0.0, ticks: 50, requests: 10.0 };
     let name: Arc<[u8]> = ROUTE.as_bytes().into();
     a.handle.pulse(&a.exchange, GAMMA, 0.0);
-    assert!(a.handle.inherit_words(&a.exchange, &name, &[(word, 0.0)], 0.0));
+    assert!(a.handle.inherit_words(&a.exchange, &name, &[(word, 0.0)], GAMMA, 0.0));
     let slot = a.slot(ROUTE, 0.0);
     let law = Law::default();
-    assert_eq!(a.handle.state(slot).unwrap().scar, 80.0_f64.min(law.base_resistance * law.break_multiplier));
+    assert_eq!(a.handle.state(slot).unwrap().scar, GAMMA * law.base_resistance * law.break_multiplier);
     assert_eq!(a.exchange.take_sayings().wanted, [RouteKey::of(ROUTE.as_bytes())]);
     a.tick(ROUTE, &CALM, 50.0);
     let said = a.pulse(50.0);
@@ -197,9 +205,9 @@ fn names_that_are_none_are_not_inherited() {
     let mut a = Node::new(1);
     let word = Word { scar: 80.0, ..Word::default() };
     for bytes in [&b""[..], &[0xff], &[0xed, 0xa0], &[0xed, 0xa0, 0x80, 0xed, 0xb0, 0x80], &[0xc0, 0x80]] {
-        assert!(!a.handle.inherit_words(&a.exchange, &bytes.into(), &[(word, 0.0)], 0.0), "{bytes:?}");
+        assert!(!a.handle.inherit_words(&a.exchange, &bytes.into(), &[(word, 0.0)], GAMMA, 0.0), "{bytes:?}");
     }
-    assert!(a.handle.inherit_words(&a.exchange, &(&[0xed, 0xa0, 0x80][..]).into(), &[(word, 0.0)], 0.0));
+    assert!(a.handle.inherit_words(&a.exchange, &(&[0xed, 0xa0, 0x80][..]).into(), &[(word, 0.0)], GAMMA, 0.0));
     assert_eq!(a.handle.engine().len(), 1);
     assert_eq!(a.handle.engine().names()[0].to_utf16(), [0xd800]);
 }
@@ -224,7 +232,7 @@ fn a_breaker_that_several_nodes_opened_is_inherited_open_and_heals_by_probes() {
     let name: Arc<[u8]> = ROUTE.as_bytes().into();
     let word = Word { scar: CLOSED, resistance: 200.0, momentum: 0.0, ticks: 50, requests: 10.0 };
     a.handle.pulse(&a.exchange, GAMMA, 0.0);
-    assert!(a.handle.inherit_words(&a.exchange, &name, &[(word, 0.0), (word, 0.0)], 0.0));
+    assert!(a.handle.inherit_words(&a.exchange, &name, &[(word, 0.0), (word, 0.0)], GAMMA, 0.0));
     let slot = a.slot(ROUTE, 0.0);
     let ask = Ask { push: Push::Tier(Tier::Normal, Some(0.5)), process_occupancy: 0.0, queue_place: 0.0 };
     let mut modes = Vec::new();
@@ -250,10 +258,84 @@ fn what_one_node_alone_closed_is_inherited_as_a_scar_that_fades() {
     let name: Arc<[u8]> = ROUTE.as_bytes().into();
     let word = Word { scar: 1e6, resistance: 1e6, momentum: 0.0, ticks: 50, requests: 10.0 };
     a.handle.pulse(&a.exchange, GAMMA, 0.0);
-    a.handle.inherit_words(&a.exchange, &name, &[(word, 0.0)], 0.0);
+    a.handle.inherit_words(&a.exchange, &name, &[(word, 0.0)], GAMMA, 0.0);
     let slot = a.slot(ROUTE, 0.0);
     let ask = Ask { push: Push::Tier(Tier::Critical, Some(0.5)), process_occupancy: 0.0, queue_place: 0.0 };
     a.handle.acquire(slot, ask, 0.0, 0.0, |answer, _, _| assert!(answer.permit.is_some())).expect("a route");
     assert_ne!(a.handle.state(slot).unwrap().mode, Mode::CircuitBreaker);
-    assert_eq!(a.handle.state(slot).unwrap().scar, 100.0);
+    assert_eq!(a.handle.state(slot).unwrap().scar, 30.0);
+}
+
+/// A fresh node that takes over `words` from the store and hears `said` of others, and its route's slot.
+fn fresh(words: &[Word], said: &[(u64, Word)], gamma: f64) -> (Node, Slot) {
+    let mut node = Node::new(1);
+    let name: Arc<[u8]> = ROUTE.as_bytes().into();
+    let aged: Vec<(Word, f64)> = words.iter().map(|word| (*word, 0.0)).collect();
+    node.handle.pulse(&node.exchange, gamma, 0.0);
+    if !aged.is_empty() {
+        node.handle.inherit_words(&node.exchange, &name, &aged, gamma, 0.0);
+    }
+    let slot = node.slot(ROUTE, 0.0);
+    for &(id, word) in said {
+        let words = vec![(RouteKey::of(ROUTE.as_bytes()), word)];
+        node.words.hear(&Message { node: NodeId(id), words, forgotten: Vec::new(), greets: false }, 0.0);
+    }
+    node.words.drain(0.0, |key, chorus| node.exchange.tell(vec![(key, chorus)]));
+    node.handle.pulse(&node.exchange, gamma, 0.0);
+    (node, slot)
+}
+
+/// Asks and fails; after how many failures the breaker opens.
+fn failures_until_open(node: &mut Node, slot: Slot, most: u32) -> Option<u32> {
+    let ask = Ask { push: Push::Tier(Tier::Critical, Some(0.5)), process_occupancy: 0.0, queue_place: 0.0 };
+    (1..=most).find(|&n| {
+        let now_ms = f64::from(n);
+        let mut permit = None;
+        node.handle.acquire(slot, ask, 0.0, now_ms, |answer, _, _| permit = answer.permit).expect("a route");
+        if let Some(permit) = permit {
+            node.handle.release(permit, Outcome::Failure, now_ms, |_, _, _, _| {});
+        }
+        node.handle.state(slot).unwrap().mode == Mode::CircuitBreaker
+    })
+}
+
+proptest! {
+    #[test]
+    fn one_voice_opens_nothing_and_moves_r_by_a_bounded_amount_whatever_it_says_or_stores(
+        scar in prop_oneof![0.0..1e7, Just(f64::INFINITY), Just(f64::NAN), Just(CLOSED)],
+        requests in prop_oneof![0.0..1e12, Just(f64::INFINITY)],
+        gamma in 0.0..=1.0_f64,
+        healthy in 0..4_u64,
+        stores in any::<bool>(),
+        speaks in any::<bool>(),
+    ) {
+        let law = Law::default();
+        let bound = gamma * law.base_resistance * law.break_multiplier;
+        let lie = Word { scar, resistance: scar, momentum: 0.0, ticks: 99, requests };
+        let calm = Word { scar: 0.0, resistance: 10.0, momentum: 0.0, ticks: 99, requests: 100.0 };
+        let others: Vec<(u64, Word)> = (0..healthy).map(|id| (10 + id, calm)).collect();
+        let mut stored = vec![calm; healthy as usize];
+        let mut said = others.clone();
+        let (mut honest, honest_slot) = fresh(&stored, &said, gamma);
+        if stores {
+            stored.push(lie);
+        }
+        if speaks {
+            said.push((99, lie));
+        }
+        let (mut node, slot) = fresh(&stored, &said, gamma);
+        // The open loop: the first tick takes over what was inherited and what is shared.
+        for now_ms in [50.0, 150.0] {
+            node.tick(ROUTE, &CALM, now_ms);
+            honest.tick(ROUTE, &CALM, now_ms);
+            let (with, without) = (node.handle.state(slot).unwrap(), honest.handle.state(honest_slot).unwrap());
+            prop_assert_ne!(with.mode, Mode::CircuitBreaker);
+            prop_assert!(with.resistance <= without.resistance + bound + 1e-6,
+                         "{} Ω with it, {} Ω without", with.resistance, without.resistance);
+        }
+        // The closed loop: as many failures as without it, and no open breaker inherited.
+        let (mut node, slot) = fresh(&stored, &said, gamma);
+        let (mut honest, honest_slot) = fresh(&stored[..healthy as usize], &others, gamma);
+        prop_assert_eq!(failures_until_open(&mut node, slot, 200), failures_until_open(&mut honest, honest_slot, 200));
+    }
 }

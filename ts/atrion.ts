@@ -2,12 +2,13 @@
 
 import { Batch } from './batch.js'
 import { ObserverQueue } from './core/delivery.js'
-import type { PhysicsObserver, ProfileConfig, RouteState, TunerStats, WorkloadProfile } from './core/index.js'
+import type { Ohms, PhysicsObserver, ProfileConfig, RouteState, TunerStats, WorkloadProfile } from './core/index.js'
 import { modeAt, type RouteDecision, type RouteSnapshot, readEvent, readRefusal } from './decision.js'
 import { engineWanted, loadEngine } from './engine/load.js'
 import { type Engine, type EngineKind, FRAME, ORDER, STATUS } from './engine/port.js'
 import { ConfigError } from './errors.js'
 import { type AtrionEvents, Events } from './events.js'
+import { HostClock } from './host-clock.js'
 import { requireRouteId, wrongType } from './input.js'
 import type { LawSource } from './law.js'
 import { getLogger, type Logger } from './loggers.js'
@@ -33,17 +34,17 @@ import { LeaseBook, type LeaseOptions, type TaskLease } from './tasks.js'
 export interface Telemetry {
   /** ms, ≥ 0 */
   readonly latencyMs: number
-  /** Share of requests that failed, [0, 1]. Default 0. */
-  readonly errorRate?: number
-  /** How full the route's resource is, [0, 1]. Default 0. */
-  readonly saturation?: number
+  /** Share of requests that failed, [0, 1]. Default 0, of null too. */
+  readonly errorRate?: number | null | undefined
+  /** How full the route's resource is, [0, 1]. Default 0, of null too. */
+  readonly saturation?: number | null | undefined
 }
 
 export interface RouteOptions {
-  /** Priority of the request, V, ≥ 0. Default: the instance's `defaultVoltage`. */
-  readonly voltage?: number
-  /** Judge this call by another profile than the route's. */
-  readonly profile?: WorkloadProfile | ProfileConfig
+  /** Priority of the request, V; a negative one never flows. Default, of null too: the instance's `defaultVoltage`. */
+  readonly voltage?: number | null | undefined
+  /** Judge this call by another profile than the route's; null is the route's. */
+  readonly profile?: WorkloadProfile | ProfileConfig | null | undefined
 }
 
 /** Tries to find a route's slot while other threads evict; beyond them the route is not the problem. */
@@ -67,7 +68,7 @@ export class Atrion implements AsyncDisposable {
   readonly #events: ObserverQueue | undefined
   /** Does anybody want to hear of every tick? */
   readonly #isWatched: boolean
-  readonly #clock: AtrionOptions['clock']
+  readonly #clock: HostClock | undefined
   #law: LawSource
   readonly #logger: Logger | undefined
   readonly #defaultVoltage: number
@@ -84,8 +85,8 @@ export class Atrion implements AsyncDisposable {
     this.#law = resolveLaw(options)
     this.#defaultVoltage = resolveVoltage(options.defaultVoltage)
     this.#maxRoutes = resolveMaxRoutes(options.maxRoutes)
-    this.#clock = options.clock
     this.#logger = options.logger
+    this.#clock = options.clock && new HostClock(options.clock, (message, context) => this.#warn(message, context))
     this.#engine = loadEngine(
       engineWanted(options.engine, options.useWasm),
       this.#maxRoutes,
@@ -110,6 +111,7 @@ export class Atrion implements AsyncDisposable {
     this.#isWatched = this.#events !== undefined
     this.#leases = this.#createLeases()
     this.#loop = this.#createLoop()
+    this.#clock?.restart()
   }
 
   /** Which engine computes the physics. */
@@ -167,18 +169,20 @@ export class Atrion implements AsyncDisposable {
    *
    * @throws TypeError for a wrong type, naming the field and the value
    */
-  route(routeId: string, telemetry: Telemetry, options?: RouteOptions | number): RouteDecision {
+  route(routeId: string, telemetry: Telemetry, options?: RouteOptions | number | null): RouteDecision {
     if (typeof telemetry !== 'object' || telemetry === null) throw wrongType('telemetry', 'an object', telemetry)
-    const { latencyMs, errorRate = 0, saturation = 0 } = telemetry
+    const { latencyMs } = telemetry
+    const errorRate = telemetry.errorRate ?? 0
+    const saturation = telemetry.saturation ?? 0
     if (typeof latencyMs !== 'number') throw wrongType('telemetry.latencyMs', 'a number', latencyMs)
     if (typeof errorRate !== 'number') throw wrongType('telemetry.errorRate', 'a number', errorRate)
     if (typeof saturation !== 'number') throw wrongType('telemetry.saturation', 'a number', saturation)
 
     let voltage = this.#defaultVoltage
     let law = -1
-    if (options !== undefined) {
+    if (options !== undefined && options !== null) {
       voltage = this.#voltageOf(options)
-      if (typeof options === 'object' && options.profile !== undefined)
+      if (typeof options === 'object' && options.profile !== undefined && options.profile !== null)
         law = this.#profiles.forCall(routeId, options.profile)
     }
     if (this.#clock !== undefined) this.#settleLeases()
@@ -193,7 +197,7 @@ export class Atrion implements AsyncDisposable {
     this.#engine.route()
     // Nearly every call ends here. Reading and comparing the modes as well would cost it 4 ns of 66.
     if (frame[FRAME.STATUS] === FLOWS && !this.#isWatched) {
-      return { allow: true, resistance: frame[FRAME.RESISTANCE]!, mode: 'OPERATIONAL', reason: 'OK' }
+      return { allow: true, resistance: frame[FRAME.RESISTANCE] as Ohms, mode: 'OPERATIONAL', reason: 'OK' }
     }
     return this.#settle(routeId, frame, voltage)
   }
@@ -207,7 +211,7 @@ export class Atrion implements AsyncDisposable {
       this.#ticked(frame, routeId)
     }
     if ((frame[FRAME.STATUS]! & STATUS.ALLOW) === 0) return this.#refuse(routeId, readRefusal(frame, voltage), voltage)
-    return { allow: true, resistance: frame[FRAME.RESISTANCE]!, mode: modeAt(frame, FRAME.MODE), reason: 'OK' }
+    return { allow: true, resistance: frame[FRAME.RESISTANCE] as Ohms, mode: modeAt(frame, FRAME.MODE), reason: 'OK' }
   }
 
   /**
@@ -439,11 +443,11 @@ export class Atrion implements AsyncDisposable {
   }
 
   #voltageOf(options: RouteOptions | number): number {
-    const voltage = typeof options === 'object' && options !== null ? options.voltage : options
-    if (voltage === undefined) return this.#defaultVoltage
+    const voltage = typeof options === 'object' ? options.voltage : options
+    if (voltage === undefined || voltage === null) return this.#defaultVoltage
     if (typeof voltage !== 'number') throw wrongType('voltage', 'a number of V', voltage)
-    // Noise in a voltage is no reason to refuse a request, nor to let it pass all others.
-    return voltage >= 0 && voltage < Number.POSITIVE_INFINITY ? voltage : this.#defaultVoltage
+    // Noise in a voltage is no reason to refuse a request, nor to let it pass all others. A negative one is below every R.
+    return voltage < Number.POSITIVE_INFINITY ? voltage : this.#defaultVoltage
   }
 
   /** Reads the clock and, where it is not the machine's and wakes nobody, ends the leases whose time has come. */
@@ -459,8 +463,7 @@ export class Atrion implements AsyncDisposable {
   }
 
   #readClock(frame: Float64Array): void {
-    const now = this.#clock!.now()
-    if (Number.isFinite(now)) this.#lastNow = now
+    this.#lastNow = this.#clock!.now()
     frame[FRAME.NOW] = this.#lastNow
   }
 
@@ -502,7 +505,7 @@ export class Atrion implements AsyncDisposable {
       decayRate: () => this.#law.config.decayRate,
       nextUsed: () => this.#states.nextUsed(),
       vectorOf: (routeId) => this.#states.vector(routeId),
-      inherit: (routeId, scar, ticks) => this.#states.inherit(routeId, scar, ticks),
+      inherit: (routeId, scar, ticks, gamma) => this.#states.inherit(routeId, scar, ticks, gamma),
       listen: (routeId, voices, gamma) => this.#states.listen(routeId, voices, gamma),
       warn: (message, context) => this.#warn(message, context),
       degraded: (error) => this.#notices.emit('degraded', { provider: provider.name, error }),

@@ -1,6 +1,14 @@
 /** From the cells of a frame to what a caller reads: decisions, events, states, snapshots. */
 
-import type { OperationalMode, PhysicsEvent, PressureVector, RouteState, TunerMoments } from './core/index.js'
+import {
+  MAX_RESISTANCE,
+  type Ohms,
+  type OperationalMode,
+  type PhysicsEvent,
+  type PressureVector,
+  type RouteState,
+  type TunerMoments,
+} from './core/index.js'
 import { FRAME, MODES, STATE } from './engine/port.js'
 import { ConfigError } from './errors.js'
 
@@ -9,7 +17,7 @@ export interface RouteDecision {
   /** Does the request flow? */
   readonly allow: boolean
   /** R, Ω */
-  readonly resistance: number
+  readonly resistance: Ohms
   readonly mode: OperationalMode
   /** 'OK', or what stopped it, for people. */
   readonly reason: string
@@ -43,7 +51,7 @@ export const reasonOf = (mode: OperationalMode, voltage: number, resistance: num
 
 /** The refusal that the out cells describe. */
 export function readRefusal(frame: Float64Array, voltage: number): RouteDecision {
-  const resistance = frame[FRAME.RESISTANCE]!
+  const resistance = frame[FRAME.RESISTANCE] as Ohms
   const mode = modeAt(frame, FRAME.MODE)
   const retryAfterMs = frame[FRAME.RETRY_AFTER_MS]!
   const refusal = { allow: false, resistance, mode, reason: reasonOf(mode, voltage, resistance) }
@@ -161,14 +169,14 @@ export function requireSnapshot(path: string, value: unknown): RouteSnapshot {
     pressure: pressure('pressure'),
     previousPressure: pressure('previousPressure'),
     momentum: number(given, 'momentum', path),
-    scarTissue: Math.min(number(given, 'scarTissue', path), 1e6),
-    resistance: Math.min(number(given, 'resistance', path), 1e6),
+    scarTissue: Math.min(number(given, 'scarTissue', path), MAX_RESISTANCE),
+    resistance: Math.min(number(given, 'resistance', path), MAX_RESISTANCE),
     tickCount: number(given, 'tickCount', path, COUNT),
     lastUpdatedAt: number(given, 'lastUpdatedAt', path, INSTANT),
     recoveryStartedAt: number(given, 'recoveryStartedAt', path, INSTANT),
     tuner: {
-      mean: number(tuner, 'mean', `${path}.tuner`),
-      variance: number(tuner, 'variance', `${path}.tuner`),
+      mean: Math.min(number(tuner, 'mean', `${path}.tuner`), MAX_RESISTANCE),
+      variance: Math.min(number(tuner, 'variance', `${path}.tuner`), MAX_RESISTANCE ** 2),
       count: number(tuner, 'count', `${path}.tuner`, COUNT),
     },
     rejectedSamples: number(given, 'rejectedSamples', path, COUNT),

@@ -4,6 +4,7 @@
  */
 
 import type { OperationalMode } from './core/types.js'
+import { kindOf, printable, Withheld, withoutSecrets } from './text.js'
 
 export type AtrionErrorCode =
   | 'ATRION_ERROR'
@@ -145,14 +146,15 @@ export class ConfigError extends AtrionError {
   readonly field: string
   /** What it may be, in words. */
   readonly range: string
-  /** What it was. */
+  /** What it was; where it may hold a secret, what kind of value. */
   readonly got: unknown
 
   constructor(field: string, range: string, got: unknown, options: AtrionErrorOptions = {}) {
-    super(`${field} must be ${range}, got ${show(got)}`, { ...options, code: 'ATRION_CONFIG' })
+    const shown = typeof got === 'string' ? withoutSecrets(got) : got
+    super(`${field} must be ${range}, got ${show(shown)}`, { ...options, code: 'ATRION_CONFIG' })
     this.field = field
     this.range = range
-    this.got = got
+    this.got = shown instanceof Withheld ? shown.kind : shown
   }
 }
 
@@ -187,13 +189,13 @@ const because = (cause: unknown): string => {
 const SHOWN_LENGTH = 80
 
 function show(value: unknown): string {
-  const text = typeof value === 'string' ? JSON.stringify(value.slice(0, SHOWN_LENGTH + 1)) : describe(value)
+  const text = typeof value === 'string' ? printable(JSON.stringify(value.slice(0, SHOWN_LENGTH + 1))) : describe(value)
   return text.length > SHOWN_LENGTH ? `${text.slice(0, SHOWN_LENGTH)}…` : text
 }
 
 function describe(value: unknown): string {
-  if (typeof value === 'bigint') return 'a bigint'
-  if (Array.isArray(value)) return `an array of ${value.length}`
-  if (typeof value === 'object' && value !== null) return 'an object'
-  return typeof value === 'function' ? 'a function' : String(value)
+  if (value instanceof Withheld) return value.kind
+  const type = typeof value
+  if (type === 'bigint' || type === 'function' || type === 'object') return kindOf(value)
+  return String(value)
 }

@@ -1,5 +1,7 @@
 /** Logging as a port. A library that was not asked to speak is silent. */
 
+import { printable } from './text.js'
+
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 export interface Logger {
@@ -22,9 +24,9 @@ const loggerOf = (write: (level: LogLevel, ...entry: Parameters<Logger['info']>)
 /** Says nothing. The default. */
 export const silentLogger: Logger = loggerOf(() => {})
 
-/** Writes to the console. */
+/** Writes to the console, a line each: control characters in the message are escaped. */
 export const consoleLogger: Logger = loggerOf((level, message, context) => {
-  const line = `[atrion] ${level}: ${message}`
+  const line = `[atrion] ${level}: ${printable(message)}`
   if (context === undefined) console[level](line)
   else console[level](line, context)
 })

@@ -1,10 +1,11 @@
 /** Ready-made observers, and ways to combine them. */
 
 import type { ObserverDecision, PhysicsEvent, PhysicsObserver } from './core/types.js'
+import { nameInLog } from './text.js'
 
 const SIGNS: Readonly<Record<ObserverDecision, string>> = { FLOW: '✅', SHED: '🚫', BOOTSTRAP: '🔄' }
 
-/** One line a tick on the console: decision, route, mode, R, M, S, ‖P‖, and a change of mode. */
+/** One line a tick on the console: decision, route (control characters escaped), mode, R, M, S, ‖P‖, and a change of mode. */
 export const consoleObserver: PhysicsObserver = {
   onUpdate(event) {
     const { routeId, mode, resistance, momentum, scarTissue, pressureMagnitude, modeTransition } = event
@@ -15,7 +16,7 @@ export const consoleObserver: PhysicsObserver = {
       `‖P‖ ${pressureMagnitude.toFixed(3)}`,
     ]
     const change = modeTransition ? ` (${modeTransition.from} → ${modeTransition.to})` : ''
-    console.log(`${SIGNS[event.decision]} ${routeId} ${mode} ${terms.join('  ')}${change}`)
+    console.log(`${SIGNS[event.decision]} ${nameInLog(routeId)} ${mode} ${terms.join('  ')}${change}`)
   },
 }
 

@@ -18,6 +18,7 @@ import { ConfigError } from './errors.js'
 import { DEFAULT_LIMITS, type LawSource, type LimitConfig } from './law.js'
 import type { Logger } from './loggers.js'
 import type { StateProvider } from './state/provider.js'
+import { Withheld } from './text.js'
 
 /** An SLO of which only some is said; what is left out keeps its default. */
 export type SLOOptions = Partial<Omit<SLOConfig, 'criticality'>> & {
@@ -159,7 +160,11 @@ export function resolveSlo(path: string, given: SLOOptions | undefined, defaults
   return { ...slo, criticality }
 }
 
-export function resolveConfig(path: string, given: object | undefined, defaults = DEFAULT_CONFIG): PhysicsConfig {
+export function resolveConfig(
+  path: string,
+  given: object | undefined,
+  defaults: PhysicsConfig = DEFAULT_CONFIG,
+): PhysicsConfig {
   return override(path, defaults, given, PHYSICS, path ? [] : ['profile', 'slo', 'limits'])
 }
 
@@ -253,7 +258,9 @@ export function validateOptions(options: AtrionOptions): void {
     const value = options[name as keyof typeof METHODS] as Record<string, unknown> | undefined
     if (value === undefined) continue
     const missing = methods.find((method) => typeof value?.[method] !== 'function')
-    if (missing) throw new ConfigError(name, `an object with a method ${missing}()`, value)
+    // A provider's options or its URL in its place may hold a password.
+    const shown = name === 'provider' && value !== null ? new Withheld(value) : value
+    if (missing) throw new ConfigError(name, `an object with a method ${missing}()`, shown)
   }
   const { scope } = options as { scope: unknown }
   if (scope !== undefined && scope !== 'instance' && scope !== 'process') {

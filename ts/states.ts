@@ -1,8 +1,9 @@
 /** What the engine remembers of routes, read and written off the decision path: states, snapshots, what tuners have learnt. */
 
-import { calculateShare, type Voice } from './core/cluster.js'
+import { calculateInheritance, calculateShare, type Voice } from './core/cluster.js'
 import {
   type AutoTunerConfig,
+  EPSILON,
   MAX_RESISTANCE,
   type PhysicsConfig,
   type RouteState,
@@ -14,11 +15,16 @@ import { ConfigError } from './errors.js'
 import type { RouteIndex } from './routes.js'
 import type { PhysicsVector } from './state/provider.js'
 
+/** Routes whose inherited scar is remembered as such. */
+const MAX_INHERITED = 65_536
+
 export class RouteStates {
   readonly #engine: Engine
   readonly #routes: RouteIndex
   readonly #intern: (routeId: string) => number
   readonly #configOf: (routeId: string) => PhysicsConfig
+  /** Scars taken over from a store of others' words, Ω, and when, ms: until those others speak for themselves. */
+  readonly #inherited = new Map<string, { readonly scar: number; readonly atMs: number }>()
 
   constructor(
     engine: Engine,
@@ -86,20 +92,26 @@ export class RouteStates {
   }
 
   /**
-   * A route that was not measured here takes over a scar of `scar` Ω, known after `ticks` ticks, so that it leaves BOOTSTRAP as
-   * soon as it is measured if it had left it before; false when it was.
+   * A route that was not measured here takes over a scar of `scar` Ω that a store knows, with the weight `gamma`, or in full
+   * where that is undefined; it was known after `ticks` ticks, so that it leaves BOOTSTRAP as soon as it is measured if it had
+   * left it before. False when it was measured here.
    */
-  inherit(routeId: string, scar: number, ticks: number): boolean {
+  inherit(routeId: string, scar: number, ticks: number, gamma: number | undefined): boolean {
     const slot = this.#intern(routeId)
     const { frame } = this.#engine
     if (!this.#engine.readState(slot) || frame[FRAME.STATE + STATE.TICKS] !== 0) return false
-    const { bootstrapTicks, baseResistance } = this.#configOf(routeId)
-    const inherited = Math.min(scar, MAX_RESISTANCE)
+    const config = this.#configOf(routeId)
+    const { bootstrapTicks, baseResistance } = config
+    const inherited =
+      gamma === undefined
+        ? Math.min(scar, MAX_RESISTANCE)
+        : calculateInheritance([{ scar, requests: 0 }], gamma, config)
     frame[FRAME.STATE + STATE.SCAR] = inherited
     frame[FRAME.STATE + STATE.TICKS] = Math.max(0, Math.min(Math.floor(ticks), bootstrapTicks - 1))
     if (inherited > 0) frame[FRAME.STATE + STATE.RESISTANCE] = Math.min(baseResistance + inherited, MAX_RESISTANCE)
     this.#engine.writeState(slot)
     this.#engine.demote(slot)
+    if (gamma !== undefined && inherited > 0) this.#noteInherited(routeId, inherited)
     return true
   }
 
@@ -107,6 +119,7 @@ export class RouteStates {
   listen(routeId: string, voices: readonly Voice[], gamma: number): void {
     const slot = this.#routes.find(routeId)
     if (slot === undefined || !this.#engine.readState(slot)) return
+    if (voices.length > 0) this.#returnInherited(routeId, slot)
     const suffered = this.#engine.frame[FRAME.STATE + STATE.SUFFERED]!
     const share = calculateShare(voices, suffered, gamma, this.#configOf(routeId))
     const { batch } = this.#engine
@@ -116,6 +129,26 @@ export class RouteStates {
     batch[SHARE.BELIEF] = share.belief
     batch[SHARE.WITNESSES] = share.witnesses
     this.#engine.share(slot)
+  }
+
+  #noteInherited(routeId: string, scar: number): void {
+    this.#inherited.delete(routeId)
+    if (this.#inherited.size >= MAX_INHERITED) this.#inherited.delete(this.#inherited.keys().next().value as string)
+    this.#inherited.set(routeId, { scar, atMs: this.#engine.frame[FRAME.STATE + STATE.LAST_UPDATED_AT]! })
+  }
+
+  /** The others speak for themselves: what was taken over from the store of their words is theirs again. */
+  #returnInherited(routeId: string, slot: number): void {
+    const inherited = this.#inherited.get(routeId)
+    if (inherited === undefined) return
+    this.#inherited.delete(routeId)
+    const { frame } = this.#engine
+    const elapsedMs = Math.max(0, frame[FRAME.STATE + STATE.LAST_UPDATED_AT]! - inherited.atMs)
+    const left = inherited.scar * Math.exp((-this.#configOf(routeId).decayRate * elapsedMs) / 1000)
+    const own = frame[FRAME.STATE + STATE.SCAR]! - left
+    frame[FRAME.STATE + STATE.SCAR] = own > EPSILON ? own : 0
+    this.#engine.writeState(slot)
+    this.#engine.readState(slot)
   }
 
   /** The next route that was used since this was last asked. */

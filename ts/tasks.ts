@@ -20,21 +20,21 @@ import { DURATION_RANGE, requireNumber, requireProfile } from './options.js'
 
 export interface LeaseOptions {
   /** Default: the route's own profile. */
-  readonly profile?: WorkloadProfile | ProfileConfig
+  readonly profile?: WorkloadProfile | ProfileConfig | null | undefined
   /** Longest the lease lasts, ms, > 0. Default: the profile's maxDurationMs. */
-  readonly timeout?: number
+  readonly timeout?: number | null | undefined
   /** Aborted when the lease runs out. Required by profiles with heartbeats: what can't be stopped must not be leased. */
   readonly abortController?: AbortController
   /** Yours; kept on the lease. */
-  readonly metadata?: Readonly<Record<string, unknown>>
+  readonly metadata?: Readonly<Record<string, unknown>> | null | undefined
 }
 
 export interface HeartbeatPayload {
   /** [0, 1] */
-  readonly progress?: number
+  readonly progress?: number | null | undefined
   /** ≥ 0 */
-  readonly memoryBytes?: number
-  readonly status?: string
+  readonly memoryBytes?: number | null | undefined
+  readonly status?: string | null | undefined
 }
 
 export type LeaseOutcome = 'completed' | 'failed' | 'timeout' | 'aborted'
@@ -114,7 +114,7 @@ export class LeaseBook {
       )
     }
     const durationMs =
-      options.timeout === undefined
+      options.timeout === undefined || options.timeout === null
         ? profile.maxDurationMs
         : requireNumber('options.timeout', options.timeout, DURATION_RANGE)
     this.#count += 1
@@ -258,7 +258,8 @@ class Lease implements TaskLease {
   }
 
   heartbeat(payload: HeartbeatPayload = {}): void {
-    if (!this.isActive) throw new AtrionError(`lease ${this.id} has ended: a heartbeat after the end is a bug`)
+    if (!this.isActive)
+      throw new AtrionError(`lease ${this.id} has ended and is no longer active: a heartbeat after the end is a bug`)
     requireHeartbeat(payload)
     this.#said = { ...this.#said, ...payload }
     this.#lastSignAt = this.#host.now()
@@ -306,11 +307,12 @@ class Lease implements TaskLease {
 function requireHeartbeat(payload: HeartbeatPayload): void {
   if (typeof payload !== 'object' || payload === null) throw new ConfigError('heartbeat', 'an object', payload)
   const { progress, memoryBytes, status } = payload
-  if (progress !== undefined) {
+  if (progress !== undefined && progress !== null) {
     requireNumber('heartbeat.progress', progress, { says: 'a number in [0, 1]', holds: (x) => x >= 0 && x <= 1 })
   }
-  if (memoryBytes !== undefined) {
+  if (memoryBytes !== undefined && memoryBytes !== null) {
     requireNumber('heartbeat.memoryBytes', memoryBytes, { says: 'a finite number ≥ 0', holds: (x) => x >= 0 })
   }
-  if (status !== undefined && typeof status !== 'string') throw new ConfigError('heartbeat.status', 'a string', status)
+  if (status !== undefined && status !== null && typeof status !== 'string')
+    throw new ConfigError('heartbeat.status', 'a string', status)
 }

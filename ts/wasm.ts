@@ -4,6 +4,18 @@ import { Atrion as AnyAtrion } from './atrion.js'
 import type { AtrionOptions } from './options.js'
 
 export * from './index.js'
+export {
+  calculateResistanceWasm,
+  createPressureVector,
+  getWasmEngine,
+  initWasm,
+  isWasmAvailable,
+  OperationalMode,
+  PhysicsConfig,
+  PhysicsEngine,
+  PressureVector,
+  SensitivityWeights,
+} from './wasm-names.js'
 
 /** {@link AnyAtrion} on engine 'wasm'. */
 export class Atrion extends AnyAtrion {

@@ -18,7 +18,7 @@ const makeFile: ProviderUnderTest = (): StateProvider =>
 const options: ConformanceOptions = { title: 'file', shared: false, durable: true, routes: 100, timeoutMs: 1000 }
 
 testProvider(nodeTest, makeFile, options)
-testProvider(nodeTest, async () => new InMemoryProvider(), { shared: false })
+testProvider(nodeTest, async () => new InMemoryProvider(), { shared: false, durable: false })
 
 /** Compiled, not run: ava only runs under its own command. */
 export const underAva = (test: TestFn): void => testProvider(test, makeFile)

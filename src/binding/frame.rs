@@ -11,7 +11,7 @@ use crate::{
         tuner::Moments,
         voltage::Tier,
     },
-    units::Ohms,
+    units::{Millis, Ohms},
 };
 
 /// Cells of a frame.
@@ -262,10 +262,13 @@ pub fn write_state(frame: &mut Cells, state: &RouteState, others: Ohms, suffered
     frame[cell::STATE..cell::STATE + block.len()].copy_from_slice(&block);
 }
 
-/// The state that the state block spells.
-pub fn read_state(frame: &Cells) -> RouteState {
+/// How far ahead of now a restored time may be, ms: a clock that was set back a little gives such, and is waited for.
+const AHEAD_MS: Millis = 60_000.0;
+
+/// The state that the state block spells. Times from a clock further ahead become `now_ms`: they would stand still until then.
+pub fn read_state(frame: &Cells, now_ms: Millis) -> RouteState {
     let c = |i: usize| frame[cell::STATE + i];
-    RouteState {
+    let mut state = RouteState {
         mode: Mode::from_index(c(0) as u8).unwrap_or(Mode::Bootstrap),
         pressure: [c(1), c(2), c(3)],
         previous_pressure: [c(4), c(5), c(6)],
@@ -280,5 +283,10 @@ pub fn read_state(frame: &Cells) -> RouteState {
         rejected_samples: c(16) as u32,
         law: c(17) as u16,
         order: Order::None,
-    }
+    };
+    let is_open = state.mode == Mode::CircuitBreaker;
+    let settle = |at_ms: Millis| if at_ms <= now_ms + AHEAD_MS { at_ms } else { now_ms };
+    state.last_updated_ms = settle(state.last_updated_ms);
+    state.recovery_started_ms = if is_open { settle(state.recovery_started_ms) } else { 0.0 };
+    state
 }

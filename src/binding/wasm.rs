@@ -159,7 +159,7 @@ extern "C" fn read_state(slot: Slot) -> bool {
 /// Overwrites the route with the state block; false when the slot is vacant.
 #[unsafe(no_mangle)]
 extern "C" fn write_state(slot: Slot) -> bool {
-    with(|handle, cells, _, _| handle.restore(slot, frame::read_state(cells)))
+    with(|handle, cells, _, now| handle.restore(slot, frame::read_state(cells, now.precise_ms().max(now.coarse_ms()))))
 }
 
 /// Fills the stats block; false when nobody has asked for permits on the route.

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     physics::{
-        cluster::{Share, lone_limit},
+        cluster::Share,
         fault::{Change, Fault},
         histogram::Histogram,
         law::Law,
@@ -164,7 +164,7 @@ impl Guard {
     /// breaker is open: it is probed, and heals by what it measures, where a scar would only fade.
     pub fn new(birth: u32, state: &mut RouteState, law: &Law, now_ms: Millis) -> Self {
         let mut fault = Fault::default();
-        if state.mode == Mode::Bootstrap && state.scar > lone_limit(law) {
+        if state.mode == Mode::Bootstrap && state.recovery_started_ms > 0.0 {
             state.scar = 0.0;
             state.resistance = bootstrap_resistance(law);
             state.mode = Mode::CircuitBreaker;

@@ -10,7 +10,7 @@ use std::{
 
 use super::{Handle, Name, Slot, cluster::suffering, guard::Guard, table::Table};
 use crate::{
-    physics::{cluster::Chorus, law::Law, math},
+    physics::{cluster::Chorus, law::Law, math, tick::RouteState},
     state::{Exchange, RouteKey, Saying, Word},
     units::{EPSILON, Millis, Ohms},
 };
@@ -109,6 +109,17 @@ impl Party {
         (table.name(slot) == Some(&said.name)).then_some(slot)
     }
 
+    /// The others speak for themselves: what was taken over from the store of their words is theirs again.
+    fn return_inherited(&mut self, slot: Slot, state: &mut RouteState, law: &Law) {
+        let Some(Some(said)) = self.said.get_mut(slot as usize) else { return };
+        if said.inherited > 0.0 {
+            let elapsed_ms = (state.last_updated_ms - said.inherited_at_ms).max(0.0);
+            let left = said.inherited * math::exp(-law.decay_per_ms * elapsed_ms);
+            state.scar = if state.scar - left > EPSILON { state.scar - left } else { 0.0 };
+            said.inherited = 0.0;
+        }
+    }
+
     /// What there is to say of the route in that slot, and whether it was unknown until now.
     fn word(&mut self, table: &mut Table, slot: Slot, law: &Law, now_ms: Millis) -> (Option<Saying>, Option<RouteKey>) {
         let Some(name) = table.name(slot).cloned() else { return (None, None) };
@@ -180,9 +191,12 @@ impl Handle {
             let mut table = engine.table.lock();
             for (key, chorus) in chunk {
                 let Some(slot) = party.find(*key, &table) else { continue };
+                let law = self.laws.get(table.state(slot).law);
+                if chorus.voices > 0 {
+                    party.return_inherited(slot, table.state(slot), law);
+                }
                 let state = *table.state(slot);
                 let local = suffering(table.guard_of(slot), &state);
-                let law = self.laws.get(table.state(slot).law);
                 let share = chorus.share(local, gamma, law);
                 table.set_share(slot, share);
                 table.state(slot).listen(Some(&share), law);
@@ -192,13 +206,14 @@ impl Handle {
         pulsed
     }
 
-    /// Takes over what a store knew of a route: words of several nodes, each with its age in ms. False when it was measured here
-    /// already, or its name is none.
+    /// Takes over what a store knew of a route: words of several nodes, each with its age in ms, with the weight `gamma`, [0, 1].
+    /// False when it was measured here already, or its name is none.
     pub fn inherit_words(
         &mut self,
         exchange: &Arc<Exchange>,
         name: &Arc<[u8]>,
         words: &[(Word, Millis)],
+        gamma: f64,
         now_ms: Millis,
     ) -> bool {
         let Some(name) = Name::from_shared(Arc::clone(name)) else { return false };
@@ -209,9 +224,10 @@ impl Handle {
         for (word, age_ms) in words {
             chorus.add(word.scar * math::exp(-law.decay_per_ms * age_ms.max(0.0)), word.requests);
         }
-        let scar = chorus.inheritance(law);
+        let scar = chorus.inheritance(gamma, law);
+        let closed = gamma > 0.0 && chorus.agrees_closed();
         let ticks = words.iter().map(|(word, _)| word.ticks).max().unwrap_or(0);
-        let inherited = self.inherit(slot, scar, ticks, now_ms);
+        let inherited = self.inherit(slot, scar, closed, ticks, now_ms);
         let mut party = self.engine().party.lock();
         if party.speaks(exchange) {
             let (said, is_new) = party.know(slot, &name);
@@ -228,13 +244,13 @@ impl Handle {
 
     /// A route takes over what a store knew of it. It is not used by that, and goes before all that were. False when there is
     /// no route in the slot, or when it was measured here already.
-    fn inherit(&mut self, slot: Slot, scar: Ohms, ticks: u32, now_ms: Millis) -> bool {
+    fn inherit(&mut self, slot: Slot, scar: Ohms, closed: bool, ticks: u32, now_ms: Millis) -> bool {
         let mut table = self.seat.engine().table.lock();
         if !table.holds(slot) {
             return false;
         }
         let law = self.laws.get(table.state(slot).law);
-        let inherited = table.state(slot).inherit(law, scar, ticks, now_ms);
+        let inherited = table.state(slot).inherit(law, scar, closed, ticks, now_ms);
         if inherited {
             table.demote(slot);
         }

@@ -13,7 +13,14 @@
 //! R elsewhere. As soon as a second node, or one's own measurements, say the same, it counts in full.
 //!
 //! In the closed loop, where only outcomes open a breaker, the cluster lightens the burden of proof instead: see
-//! [`super::fault`].
+//! [`super::fault`]. A node that starts takes over what the others have stored. Both follow what at least two *other* nodes
+//! agree on, Ŝ′, the second highest S of theirs; one's own outcomes are proof already and are not counted twice:
+//!
+//! ```text
+//! c          = γ·min(1, S_agreed′/S_closed), 0 where Ŝ′ < S_closed/4       how firmly the others say that the route fails
+//! w          = ⌈γ·(n − 1)⌉                                                 of n others whose breakers are open, those in turn
+//! S_inherit  = min(S_mean, γ·S_agreed′ + min(γ, ½)·S_lone)                 what a node that starts takes over
+//! ```
 
 use super::{
     law::Law,
@@ -23,6 +30,13 @@ use crate::units::{MAX_RESISTANCE, Ohms};
 
 /// A scar that says: here, next to nothing flows. What an open breaker of the closed loop is worth.
 pub const CLOSED: Ohms = R_FREE + R_SPAN;
+
+/// What a node suffers at the least while requests fail in a row, Ω: agreement on less is no word on failures.
+const FAILING: Ohms = CLOSED / 4.0;
+
+/// Share of S_lone that is inherited from one voice at the most: a scar taken over is judged as one's own, and must leave room
+/// below the break point.
+const INHERITED_ALONE: f64 = 0.5;
 
 /// S_lone, Ω: what one node alone says counts no further above what the others do.
 #[must_use]
@@ -76,10 +90,31 @@ impl Chorus {
         ((self.weighted_scar - cut) / self.weight).max(0.0)
     }
 
-    /// What a node that has measured nothing yet takes over: S_cluster, Ω.
+    /// S_inherit, Ω: what a node that has measured nothing yet takes over. One voice alone gives at most γ·S_lone.
     #[must_use]
-    pub fn inheritance(&self, law: &Law) -> Ohms {
-        self.mean(self.second + lone_limit(law))
+    pub fn inheritance(&self, gamma: f64, law: &Law) -> Ohms {
+        let gamma = gamma.clamp(0.0, 1.0);
+        let bound = gamma * self.mean(self.second) + gamma.min(INHERITED_ALONE) * lone_limit(law);
+        self.mean(MAX_RESISTANCE).min(bound)
+    }
+
+    /// Whether at least two nodes say that next to nothing flows.
+    #[must_use]
+    pub fn agrees_closed(&self) -> bool {
+        self.voices > 1 && self.second >= CLOSED / 2.0
+    }
+
+    /// c, [0, 1].
+    fn belief(&self, gamma: f64) -> f64 {
+        if self.voices < 2 || self.second < FAILING {
+            return 0.0;
+        }
+        gamma.min(1.0) * (self.mean(self.second) / CLOSED).min(1.0)
+    }
+
+    /// w.
+    fn witnesses(&self, gamma: f64) -> u32 {
+        (gamma.min(1.0) * f64::from(self.witnesses.saturating_sub(1))).ceil() as u32
     }
 
     /// What the others share with a node whose own scar is `local`.
@@ -95,8 +130,8 @@ impl Chorus {
             keep: 1.0 - gamma,
             add: gamma * cluster,
             lone: gamma * (cluster - agreed).max(0.0),
-            belief: (self.mean(MAX_RESISTANCE) / CLOSED).min(1.0) as f32,
-            witnesses: self.witnesses,
+            belief: self.belief(gamma) as f32,
+            witnesses: self.witnesses(gamma),
         }
     }
 }
@@ -110,9 +145,9 @@ pub struct Share {
     pub add: Ohms,
     /// The part of it that one node alone speaks for, Ω.
     pub lone: Ohms,
-    /// How firmly the others say that the route fails, [0, 1].
+    /// c: how firmly at least two others say that the route fails, [0, γ].
     pub belief: f32,
-    /// How many of them probe it, because their breakers are open.
+    /// w: how many others the probes of an open breaker take turns with.
     pub witnesses: u32,
 }
 

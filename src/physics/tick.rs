@@ -49,7 +49,7 @@ pub struct RouteState {
     pub scar: Ohms,
     /// When the state was last brought up to date, ms.
     pub last_updated_ms: Millis,
-    /// When the breaker opened, ms; meaningless unless it is.
+    /// When the breaker opened, ms; in BOOTSTRAP, when it was inherited that several other nodes had opened theirs, or 0.
     pub recovery_started_ms: Millis,
     /// What R normally is.
     pub moments: Moments,
@@ -261,13 +261,15 @@ impl RouteState {
     }
 
     /// Takes over what was known of a route that nobody has measured here: its scar and its youth, so that it leaves BOOTSTRAP
-    /// as soon as it is measured if it had left it before. Says whether it did.
-    pub fn inherit(&mut self, law: &Law, scar: Ohms, ticks: u32, now_ms: Millis) -> bool {
+    /// as soon as it is measured if it had left it before; and whether several nodes had opened its breaker. Says whether it
+    /// did.
+    pub fn inherit(&mut self, law: &Law, scar: Ohms, closed: bool, ticks: u32, now_ms: Millis) -> bool {
         if self.ticks > 0 {
             return false;
         }
         self.scar = scar::settle(scar.max(0.0));
         self.ticks = ticks.min(law.bootstrap_ticks.saturating_sub(1));
+        self.recovery_started_ms = if closed { now_ms.max(f64::MIN_POSITIVE) } else { 0.0 };
         self.last_updated_ms = self.last_updated_ms.max(now_ms);
         if self.scar > 0.0 {
             self.resist(self.scar, law);

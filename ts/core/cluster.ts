@@ -8,7 +8,12 @@
  *   S          = γ·S_cluster + (1 − γ)·S_local                               what requests have to overcome
  *   S_judged   = γ·S_agreed  + (1 − γ)·S_local                               what the breaker is judged by
  *
- * One sick node cannot close a route for all: what it alone says moves no breaker but its own.
+ * One sick node cannot close a route for all: what it alone says moves no breaker but its own. What the closed loop and a
+ * node that starts make of the others follows what at least two of them agree on, Ŝ′, the second highest S of theirs:
+ *
+ *   c          = γ·min(1, S_agreed′/S_closed), 0 where Ŝ′ < S_closed/4
+ *   w          = ⌈γ·(n − 1)⌉                        of n others whose breakers are open
+ *   S_inherit  = min(S_mean, γ·S_agreed′ + min(γ, ½)·S_lone)
  */
 
 import { MAX_RESISTANCE } from './constants.js'
@@ -34,9 +39,9 @@ export interface Blend {
 
 /** The others' part in a route's physics. */
 export interface Share extends Blend {
-  /** How firmly the others say that the route fails, [0, 1]; it lightens the closed loop's burden of proof. */
+  /** c: how firmly at least two others say that the route fails, [0, γ]; it lightens the closed loop's burden of proof. */
   readonly belief: number
-  /** How many of them probe it, because their breakers are open. */
+  /** w: how many others the probes of an open breaker take turns with. */
   readonly witnesses: number
 }
 
@@ -45,32 +50,80 @@ export const NO_SHARE: Share = { keep: 1, add: 0, lone: 0, belief: 0, witnesses:
 
 /** A scar that says: here, next to nothing flows. What an open breaker of the closed loop is worth, Ω. */
 const CLOSED = 190
+/** Agreement on less is no word on failures, Ω. */
+const FAILING = CLOSED / 4
+
+/** Share of S_lone inherited from one voice at the most: judged as one's own, it must leave room below the break point. */
+const INHERITED_ALONE = 0.5
+
+type LoneLimit = Pick<PhysicsConfig, 'baseResistance' | 'breakMultiplier'>
+
+/** What is said, and what it comes to. */
+class Chorus {
+  readonly #words: readonly { readonly scar: number; readonly weight: number }[]
+  readonly #weight: number
+  /** The highest S and the second highest, Ω. */
+  readonly top: number
+  readonly second: number
+
+  constructor(voices: readonly Voice[]) {
+    this.#words = voices.map(({ scar, requests }) => ({
+      scar: scar > 0 ? Math.min(scar, MAX_RESISTANCE) : 0,
+      weight: 1 + (requests > 0 ? Math.min(requests, 1e12) : 0),
+    }))
+    this.#weight = this.#words.reduce((sum, { weight }) => sum + weight, 0)
+    const [top = 0, second = 0] = this.#words.map(({ scar }) => scar).sort((a, b) => b - a)
+    this.top = top
+    this.second = second
+  }
+
+  /** The mean of all, each at most `bound`. */
+  mean(bound: number): number {
+    return this.#words.reduce((sum, { scar, weight }) => sum + weight * Math.min(scar, bound), 0) / this.#weight
+  }
+
+  belief(gamma: number): number {
+    return this.second < FAILING ? 0 : Math.min(gamma, 1) * Math.min(1, this.mean(this.second) / CLOSED)
+  }
+
+  witnesses(gamma: number): number {
+    const open = this.#words.filter(({ scar }) => scar >= CLOSED / 2).length
+    return Math.ceil(Math.min(gamma, 1) * Math.max(0, open - 1))
+  }
+}
+
+/** S_inherit, Ω: what a node takes over of a route that it has not measured itself. One voice gives at most γ·S_lone. */
+export function calculateInheritance(
+  voices: readonly Voice[],
+  gamma: number,
+  { baseResistance, breakMultiplier }: LoneLimit,
+): number {
+  if (voices.length === 0 || !(gamma > 0)) return 0
+  const chorus = new Chorus(voices)
+  const weight = Math.min(gamma, 1)
+  const alone = Math.min(weight, INHERITED_ALONE) * baseResistance * breakMultiplier
+  const bound = weight * chorus.mean(chorus.second) + alone
+  return Math.min(chorus.mean(MAX_RESISTANCE), bound)
+}
 
 /** What `voices` share with a node whose own scar is `local` Ω. */
 export function calculateShare(
   voices: readonly Voice[],
   local: number,
   gamma: number,
-  { baseResistance, breakMultiplier }: Pick<PhysicsConfig, 'baseResistance' | 'breakMultiplier'>,
+  { baseResistance, breakMultiplier }: LoneLimit,
 ): Share {
   if (voices.length === 0 || !(gamma > 0)) return NO_SHARE
-  const words = voices.map(({ scar, requests }) => ({
-    scar: scar > 0 ? Math.min(scar, MAX_RESISTANCE) : 0,
-    weight: 1 + (requests > 0 ? Math.min(requests, 1e12) : 0),
-  }))
-  const [top = 0, next = 0] = words.map(({ scar }) => scar).sort((a, b) => b - a)
-  const second = Math.max(next, Math.min(local, top))
-  const total = words.reduce((sum, { weight }) => sum + weight, 0)
-  const mean = (bound: number): number =>
-    words.reduce((sum, { scar, weight }) => sum + weight * Math.min(scar, bound), 0) / total
-  const cluster = mean(second + baseResistance * breakMultiplier)
-  const agreed = mean(second)
+  const chorus = new Chorus(voices)
+  const second = Math.max(chorus.second, Math.min(local, chorus.top))
+  const cluster = chorus.mean(second + baseResistance * breakMultiplier)
+  const agreed = chorus.mean(second)
   return {
     keep: 1 - gamma,
     add: gamma * cluster,
     lone: gamma * Math.max(0, cluster - agreed),
-    belief: Math.min(1, mean(MAX_RESISTANCE) / CLOSED),
-    witnesses: words.filter(({ scar }) => scar >= CLOSED / 2).length,
+    belief: chorus.belief(gamma),
+    witnesses: chorus.witnesses(gamma),
   }
 }
 

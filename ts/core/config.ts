@@ -1,6 +1,14 @@
 /** The defaults, and what follows from a service level objective: w = ln(1 + criticality), baselines. */
 
-import type { Baselines, PhysicsConfig, SensitivityWeights, SLOConfig } from './types.js'
+import type {
+  Baselines,
+  DeltaTime,
+  NormalizedPressure,
+  Ohms,
+  PhysicsConfig,
+  SensitivityWeights,
+  SLOConfig,
+} from './types.js'
 
 /** Half of the capacity in use is what a route is expected to run at. */
 const BASELINE_SATURATION = 0.5
@@ -8,15 +16,20 @@ const BASELINE_SATURATION = 0.5
 /** Tighter than ε: it compares results of one computation, not measurements. */
 const FLOAT_TOLERANCE = 1e-10
 
-export const DEFAULT_CONFIG: PhysicsConfig = Object.freeze({
-  baseResistance: 10,
+/** {@link PhysicsConfig}'s defaults; each quantity that has a type has it here. */
+export const DEFAULT_CONFIG: PhysicsConfig & {
+  readonly baseResistance: Ohms
+  readonly criticalPressure: NormalizedPressure
+  readonly minDeltaT: DeltaTime
+} = Object.freeze({
+  baseResistance: 10 as Ohms,
   decayRate: 0.1,
   scarFactor: 5,
   dampingFactor: 20,
-  criticalPressure: 0.7,
+  criticalPressure: 0.7 as NormalizedPressure,
   breakMultiplier: 10,
   bootstrapTicks: 10,
-  minDeltaT: 100,
+  minDeltaT: 100 as DeltaTime,
   tanhScale: 1,
 })
 

@@ -1,5 +1,11 @@
-/** The functional model: the physics of Atrion as pure functions, to read, to test against, and to run anywhere. */
+/**
+ * The functional model: the physics of Atrion as pure functions, to read, to test against, and to run anywhere; with the
+ * errors, loggers and observers that go with them, so that it can be used without the rest of the package.
+ */
 
+export * from '../errors.js'
+export * from '../loggers.js'
+export * from '../observers.js'
 export { type Clock, RealClock, VirtualClock } from './clock.js'
 export { DEFAULT_CONFIG, DEFAULT_SLO, deriveBaselines, deriveWeights, floatEquals } from './config.js'
 export {

@@ -44,11 +44,15 @@ export interface TunerMoments {
   readonly count: number
 }
 
-export const DEFAULT_AUTOTUNER_CONFIG: Readonly<AutoTunerConfig> = Object.freeze({
+/** {@link AutoTunerConfig}'s defaults. */
+export const DEFAULT_AUTOTUNER_CONFIG: Readonly<AutoTunerConfig> & {
+  readonly minFloor: Ohms
+  readonly hardCeiling: Ohms
+} = Object.freeze({
   windowSize: 100,
   sensitivity: 3,
-  minFloor: 30,
-  hardCeiling: 500,
+  minFloor: 30 as Ohms,
+  hardCeiling: 500 as Ohms,
   warmupTicks: 50,
   recoveryMultiplier: 0.5,
 })

@@ -179,8 +179,8 @@ export const SHARE = { KEEP: 0, ADD: 1, LONE: 2, BELIEF: 3, WITNESSES: 4 } as co
 export interface NativeCluster {
   /** Says to the others what changed, and blends in what they said, with the weight γ. */
   pulse(link: object, gamma: number): void
-  /** Takes over at most so many of the routes that were loaded from the store; how many it took. */
-  adopt(link: object, most: number): number
+  /** Takes over at most so many of the routes that were loaded from the store, with the weight γ; how many it took. */
+  adopt(link: object, most: number, gamma: number): number
   /** Nobody else speaks any more. */
   leave(link: object): void
 }

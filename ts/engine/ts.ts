@@ -40,6 +40,9 @@ const nameBudget = (maxRoutes: number): number => Math.max(maxRoutes * 256, 16 <
 
 const MAX_LAWS = 65_536
 
+/** How far ahead of now a restored time may be, ms: a clock that was set back a little gives such, and is waited for. */
+const AHEAD_MS = 60_000
+
 export class TsEngine implements Engine {
   readonly kind = 'ts'
   readonly hasClosedLoop = false
@@ -241,6 +244,9 @@ export class TsEngine implements Engine {
     const pressure = (at: number): PressureVector =>
       ({ latency: cell(at), error: cell(at + 1), saturation: cell(at + 2) }) as PressureVector
     const mode = MODES[cell(STATE.MODE)]!
+    const now = this.#now()
+    // A time from a clock further ahead would stand still until then.
+    const settle = (at: number): number => (at <= now + AHEAD_MS ? at : now)
     route.state = {
       routeId: route.id,
       mode,
@@ -250,8 +256,8 @@ export class TsEngine implements Engine {
       scarTissue: cell(STATE.SCAR),
       resistance: cell(STATE.RESISTANCE),
       tickCount: cell(STATE.TICKS),
-      lastUpdatedAt: cell(STATE.LAST_UPDATED_AT),
-      ...(mode === 'CIRCUIT_BREAKER' && { recoveryStartedAt: cell(STATE.RECOVERY_STARTED_AT) }),
+      lastUpdatedAt: settle(cell(STATE.LAST_UPDATED_AT)),
+      ...(mode === 'CIRCUIT_BREAKER' && { recoveryStartedAt: settle(cell(STATE.RECOVERY_STARTED_AT)) }),
     } as RouteState
     route.tuner = tunerOf(this.#laws[route.law]!)
     route.tunerLaw = route.law

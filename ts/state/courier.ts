@@ -18,8 +18,11 @@ export interface RouteSource {
   nextUsed(): string | undefined
   /** The route as it is now; undefined when it is gone. */
   vectorOf(routeId: string): PhysicsVector | undefined
-  /** A route that was not measured here takes over a scar of `scar` Ω, known after `ticks` ticks; false when it was. */
-  inherit(routeId: string, scar: number, ticks: number): boolean
+  /**
+   * A route that was not measured here takes over a scar of `scar` Ω, known after `ticks` ticks, with the weight `gamma`, or in
+   * full where that is undefined; false when it was.
+   */
+  inherit(routeId: string, scar: number, ticks: number, gamma: number | undefined): boolean
   /** Blends in what others say of a route; no voices: nobody speaks any more. */
   listen(routeId: string, voices: readonly { scar: number; requests: number }[], gamma: number): void
   readonly maxRoutes: number
@@ -126,7 +129,8 @@ export class ProviderCourier implements Courier {
       if (!isVector(vector)) return
       loaded += 1
       const scar = vector.scar * Math.exp((-this.#source.decayRate() * Math.max(0, ageMs)) / 1000)
-      if (!this.#source.inherit(routeId, scar, vector.lastTick)) this.#hear(routeId, vector, { ageMs })
+      const gamma = this.#provider.ownsRecords === true ? undefined : this.#gamma
+      if (!this.#source.inherit(routeId, scar, vector.lastTick, gamma)) this.#hear(routeId, vector, { ageMs })
     }
     if (this.#provider.load !== undefined) {
       await this.#call('*', async () => {

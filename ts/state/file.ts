@@ -32,6 +32,7 @@ const MAX_INTERVAL_MS = 2 ** 31 - 1
  */
 export class FileStateProvider implements StateProvider {
   readonly name = 'FileStateProvider'
+  readonly ownsRecords = true
   readonly #intervalMs: number
   readonly #maxRoutes: number
   readonly #vectors = new Map<string, Entry>()

@@ -50,7 +50,7 @@ export class LinkCourier implements Courier {
 
   /** Takes over some of what was loaded; who gives the others no weight takes nothing over. */
   #adopt(): number {
-    return this.#gamma > 0 ? this.#cluster.adopt(this.#native.link, ADOPT_CHUNK) : 0
+    return this.#gamma > 0 ? this.#cluster.adopt(this.#native.link, ADOPT_CHUNK, this.#gamma) : 0
   }
 
   async flush(): Promise<void> {

@@ -4,29 +4,48 @@ import { ConfigError } from '../errors.js'
 import type { PhysicsVector, StateProvider } from './provider.js'
 
 export interface InMemoryProviderOptions {
-  /** Most routes kept, ≥ 1; the least recently written goes first. Default 65,536. */
-  readonly maxRoutes?: number
+  /** Most routes kept, ≥ 1; the least recently read or written goes first. Default 65,536. */
+  readonly maxRoutes?: number | null | undefined
 }
 
-/** The default: a bounded map. Instances of Atrion that share one share their state; it outlives `disconnect()`. */
+/**
+ * The default: a bounded map. Instances of Atrion that share one share their state, for as long as one of them is connected:
+ * the last `disconnect()` empties it.
+ */
 export class InMemoryProvider implements StateProvider {
   readonly name = 'InMemoryProvider'
   readonly #maxRoutes: number
   readonly #vectors = new Map<string, PhysicsVector>()
+  /** Calls of connect() that no disconnect() has answered. */
+  #holders = 0
 
   /** @throws ConfigError when maxRoutes is not a positive integer */
-  constructor({ maxRoutes = 65_536 }: InMemoryProviderOptions = {}) {
+  constructor(options: InMemoryProviderOptions = {}) {
+    const maxRoutes = options.maxRoutes ?? 65_536
     if (!Number.isInteger(maxRoutes) || maxRoutes < 1) throw new ConfigError('maxRoutes', 'an integer ≥ 1', maxRoutes)
     this.#maxRoutes = maxRoutes
   }
 
-  async connect(): Promise<void> {}
+  /** Routes kept now. */
+  get size(): number {
+    return this.#vectors.size
+  }
 
-  async disconnect(): Promise<void> {}
+  async connect(): Promise<void> {
+    this.#holders += 1
+  }
+
+  async disconnect(): Promise<void> {
+    this.#holders = Math.max(0, this.#holders - 1)
+    if (this.#holders === 0) this.#vectors.clear()
+  }
 
   async getVector(routeId: string): Promise<PhysicsVector | null> {
     const vector = this.#vectors.get(routeId)
-    return vector ? { ...vector } : null
+    if (vector === undefined) return null
+    this.#vectors.delete(routeId)
+    this.#vectors.set(routeId, vector)
+    return { ...vector }
   }
 
   async updateVector(routeId: string, vector: PhysicsVector): Promise<void> {

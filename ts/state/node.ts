@@ -5,6 +5,7 @@ export {
   type RedisClientLike,
   RedisClusterProvider,
   type RedisClusterProviderOptions,
+  type RedisOptions,
   type RedisSentinelSettings,
   RedisStateProvider,
   type RedisStateProviderOptions,

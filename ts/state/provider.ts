@@ -28,6 +28,11 @@ export interface StateProvider {
   readonly intervalMs?: number
   /** γ: how much the others weigh against one's own measurements, [0, 1]. Default 0.3. */
   readonly gamma?: number
+  /**
+   * Whether nobody but this process, and those before it in its place, has stored anything: then it is taken over in full.
+   * Default false: what others may have stored counts as one node's word, at most γ·baseResistance·breakMultiplier Ω.
+   */
+  readonly ownsRecords?: boolean
   connect(): Promise<void>
   disconnect(): Promise<void>
   getVector(routeId: string): Promise<PhysicsVector | null>

@@ -1,6 +1,7 @@
 /** Reads how other clients of Redis connect: their settings are taken over, their sockets left alone. */
 
 import { ConfigError } from '../errors.js'
+import { Withheld } from '../text.js'
 import type { RedisStateProviderOptions, RedisTlsSettings } from './redis-settings.js'
 
 type Bag = Record<string, unknown>
@@ -19,7 +20,7 @@ export function settingsOfClient(client: object): RedisStateProviderOptions | un
     throw new ConfigError(
       'client',
       'an ioredis or node-redis client that shows its options; give the options instead',
-      client,
+      new Withheld(client),
     )
   }
   // Only ioredis fills in a retryStrategy of its own, and has its host beside it.

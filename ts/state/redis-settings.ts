@@ -1,6 +1,8 @@
 /** From what a user writes to what the link takes. Nothing here throws a password: not in a message, not in `got`. */
 
 import { ConfigError } from '../errors.js'
+import { given } from '../input.js'
+import { Withheld } from '../text.js'
 
 export interface RedisTlsSettings {
   /** Whom to trust instead of the system's roots, PEM. */
@@ -127,7 +129,8 @@ const SENTINEL_FIELDS: ReadonlySet<string> = new Set<keyof RedisSentinelSettings
 ])
 
 /** @throws ConfigError for what cannot be meant */
-export function settingsOf(options: RedisStateProviderOptions): Settings {
+export function settingsOf(raw: RedisStateProviderOptions): Settings {
+  const options = given(raw)
   known(options, FIELDS, '')
   const { cluster, sentinel } = options
   const url = options.url === undefined ? {} : parseUrl('url', options.url)
@@ -136,10 +139,10 @@ export function settingsOf(options: RedisStateProviderOptions): Settings {
   const watchers = sentinel
     ? list('sentinel.sentinels', sentinel.sentinels).map((node) => seedOf('sentinel.sentinels', node, SENTINEL_PORT))
     : []
-  if (cluster && sentinel) throw new ConfigError('cluster', 'left out where there is sentinel', cluster)
+  if (cluster && sentinel) throw refusal('cluster', 'left out where there is sentinel', cluster)
   const path = optional(options.path, (value) => text('path', value))
   const single = {
-    host: text('host', options.host ?? url.host ?? '127.0.0.1'),
+    host: hostOf('host', options.host ?? url.host ?? '127.0.0.1'),
     port: integer('port', options.port ?? url.port ?? REDIS_PORT, 1, 65_535),
   }
   const nodes = cluster ? seeds : sentinel ? watchers : [single]
@@ -148,7 +151,7 @@ export function settingsOf(options: RedisStateProviderOptions): Settings {
   if (cluster && db !== 0) throw new ConfigError('db', '0 in a cluster', db)
   const tls = tlsOf(options.tls ?? (url.tls || first?.tls || undefined))
   if (cluster && tls?.serverName !== undefined) {
-    throw new ConfigError('tls.servername', 'left out in a cluster', tls.serverName)
+    throw refusal('tls.servername', 'left out in a cluster', tls.serverName)
   }
   return {
     gamma: number('gamma', options.gamma ?? 0.3, 0, 1),
@@ -187,7 +190,7 @@ interface Address {
 const URL_RANGE = 'redis://[user:password@]host[:port][/db], or rediss:// for TLS'
 
 function parseUrl(field: string, value: unknown): Partial<Address> {
-  const invalid = () => new ConfigError(field, URL_RANGE, typeof value === 'string' ? withoutSecrets(value) : value)
+  const invalid = () => refusal(field, URL_RANGE, value)
   if (typeof value !== 'string' || !URL.canParse(value)) throw invalid()
   const { protocol, hostname, port, username, password, pathname, search, hash } = new URL(value)
   if ((protocol !== 'redis:' && protocol !== 'rediss:') || search !== '' || hash !== '') throw invalid()
@@ -213,21 +216,28 @@ function seedOf(field: string, node: unknown, defaultPort: number): Address {
   const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:/@\s]+))(?::(\d{1,5}))?$/.exec(String(node)) ?? []
   const host = bracketed ?? plain
   if (typeof node !== 'string' || host === undefined) {
-    throw new ConfigError(
-      field,
-      "a list of 'host:port' or URLs",
-      typeof node === 'string' ? withoutSecrets(node) : node,
-    )
+    throw refusal(field, "a list of 'host:port' or URLs", node)
   }
   return { host, port: integer(field, port === undefined ? defaultPort : Number(port), 1, 65_535) }
 }
 
-const withoutSecrets = (url: string): string => url.replace(/^([^/]*\/\/)?.*@/, '$1…@')
+/** An error that shows no text and nothing inside of a value: any of these may hold a password, meant for here or not. */
+function refusal(field: string, range: string, value: unknown): ConfigError {
+  const isHarmless = value === '' || ['number', 'boolean', 'undefined'].includes(typeof value)
+  return new ConfigError(field, range, isHarmless ? value : new Withheld(value))
+}
+
+const IPV6 = /^[\da-f]*:[\da-f:.]+(%\w+)?$/i
+
+function hostOf(field: string, value: unknown): string {
+  if (typeof value === 'string' && (/^[^\s/@:]+$/.test(value) || IPV6.test(value))) return value
+  throw refusal(field, 'a host name or an address, without a port', value)
+}
 
 function tlsOf(value: unknown): LinkTls | undefined {
   if (value === undefined || value === false) return undefined
   if (value === true) return { acceptAny: false }
-  const tls = object('tls', value) as RedisTlsSettings
+  const tls = given(object('tls', value) as RedisTlsSettings)
   known(tls, TLS_FIELDS, 'tls.')
   const [ca, cert, key] = [pem('tls.ca', tls.ca), pem('tls.cert', tls.cert), pem('tls.key', tls.key)]
   if ((cert === undefined) !== (key === undefined)) {
@@ -247,12 +257,11 @@ function pem(field: string, value: unknown): Uint8Array | undefined {
   const parts = Array.isArray(value) ? value : [value]
   const texts = parts.map((part) => {
     if (typeof part === 'string') return part
-    // Its text: a key must not show in an error, whatever it is.
     if (part instanceof Uint8Array) return Buffer.from(part).toString('latin1')
-    throw new ConfigError(field, 'PEM, as a string or a Buffer', typeof part)
+    throw refusal(field, 'PEM, as a string or a Buffer', part)
   })
   const whole = texts.join('\n')
-  if (!whole.includes('-----BEGIN ')) throw new ConfigError(field, 'PEM, as a string or a Buffer', 'something else')
+  if (!whole.includes('-----BEGIN ')) throw refusal(field, 'PEM, as a string or a Buffer', value)
   return Buffer.from(whole, 'latin1')
 }
 
@@ -267,39 +276,38 @@ function known(options: object, fields: ReadonlySet<string>, path: string): void
 }
 
 function object(field: string, value: unknown): object {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new ConfigError(field, 'an object', value)
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refusal(field, 'an object', value)
   return value
 }
 
 function list(field: string, value: unknown): readonly unknown[] {
-  if (!Array.isArray(value) || value.length === 0) throw new ConfigError(field, "a list of 'host:port' or URLs", value)
+  if (!Array.isArray(value) || value.length === 0) throw refusal(field, "a list of 'host:port' or URLs", value)
   return value
 }
 
 function text(field: string, value: unknown): string {
-  if (typeof value !== 'string' || value === '') throw new ConfigError(field, 'a string that is not empty', value)
+  if (typeof value !== 'string' || value === '') throw refusal(field, 'a string that is not empty', value)
   return value
 }
 
 function secret(field: string, value: unknown): string {
-  if (typeof value !== 'string') throw new ConfigError(field, 'a string', `a ${typeof value}`)
+  if (typeof value !== 'string') throw refusal(field, 'a string', new Withheld(value))
   return value
 }
 
 function flag(field: string, value: unknown): boolean {
-  if (typeof value !== 'boolean') throw new ConfigError(field, 'true or false', value)
+  if (typeof value !== 'boolean') throw refusal(field, 'true or false', value)
   return value
 }
 
 function number(field: string, value: unknown, least: number, most: number): number {
   if (typeof value !== 'number' || !(value >= least && value <= most)) {
-    throw new ConfigError(field, `a number in [${least}, ${most}]`, value)
+    throw refusal(field, `a number in [${least}, ${most}]`, value)
   }
   return value
 }
 
 function integer(field: string, value: unknown, least: number, most: number): number {
-  if (!Number.isInteger(value)) throw new ConfigError(field, `an integer in [${least}, ${most}]`, value)
+  if (!Number.isInteger(value)) throw refusal(field, `an integer in [${least}, ${most}]`, value)
   return number(field, value, least, most)
 }

@@ -2,6 +2,7 @@
 
 import { loadBinding } from '../engine/addon.js'
 import { AtrionError, ConfigError, ConnectionError, DependencyError, SyncError } from '../errors.js'
+import { Withheld } from '../text.js'
 import { LINK, type NativeLink } from './link.js'
 import { isPhysicsVector, type PhysicsVector, type StateProvider, type VectorOrigin } from './provider.js'
 import { settingsOfClient } from './redis-clients.js'
@@ -217,6 +218,9 @@ export class RedisStateProvider implements StateProvider {
   }
 }
 
+/** {@link RedisStateProviderOptions} under the name that they had in atrion 2.0. */
+export type RedisOptions = RedisStateProviderOptions
+
 /** Options under their names in atrion 2.0. */
 export interface RedisClusterProviderOptions {
   /** Where, as for {@link RedisStateProvider}. */
@@ -234,16 +238,17 @@ export class RedisClusterProvider extends RedisStateProvider {
    * @throws ConfigError for an option out of its range, or unknown
    * @throws DependencyError where the native addon is missing
    */
-  constructor({ redis = {}, sync = {}, gamma, ...unknown }: RedisClusterProviderOptions = {}) {
-    const { interval, channel, ...unknownOfSync } = sync
+  constructor(options: RedisClusterProviderOptions = {}) {
+    const { redis, sync, gamma, ...unknown } = options
+    const { interval, channel, ...unknownOfSync } = sync ?? {}
     for (const field of Object.keys(unknown)) throw new ConfigError(field, 'redis, sync or gamma', 'an unknown option')
     for (const field of Object.keys(unknownOfSync)) {
       throw new ConfigError(`sync.${field}`, 'interval or channel', 'an unknown option')
     }
-    super(redis, {
-      ...(interval !== undefined && { intervalMs: interval }),
-      ...(channel !== undefined && { channel }),
-      ...(gamma !== undefined && { gamma }),
+    super(redis ?? {}, {
+      ...(interval != null && { intervalMs: interval }),
+      ...(channel != null && { channel }),
+      ...(gamma != null && { gamma }),
     })
   }
 }
@@ -251,7 +256,7 @@ export class RedisClusterProvider extends RedisStateProvider {
 function optionsOf(redis: string | RedisStateProviderOptions | RedisClientLike): RedisStateProviderOptions {
   if (typeof redis === 'string') return { url: redis }
   if (typeof redis !== 'object' || redis === null || Array.isArray(redis)) {
-    throw new ConfigError('redis', 'a URL, options, or a client of ioredis or node-redis', redis)
+    throw new ConfigError('redis', 'a URL, options, or a client of ioredis or node-redis', new Withheld(redis))
   }
   return settingsOfClient(redis) ?? (redis as RedisStateProviderOptions)
 }

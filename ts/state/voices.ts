@@ -27,6 +27,7 @@ export class Voices {
 
   hear(routeId: string, scar: number, origin: VectorOrigin | undefined, nowMs: number): void {
     const { node = SOMEBODY, requests = 0, ageMs = 0 } = origin ?? {}
+    const age = Number.isFinite(ageMs) ? Math.max(0, ageMs) : 0
     let words = this.#words.get(routeId)
     if (words === undefined) {
       if (this.#words.size >= this.#maxRoutes) return
@@ -35,7 +36,7 @@ export class Voices {
     }
     words.delete(node)
     if (words.size >= MOST_VOICES) words.delete(words.keys().next().value as string)
-    words.set(node, { scar, requests, saidMs: nowMs - Math.max(0, ageMs), heardMs: nowMs })
+    words.set(node, { scar, requests, saidMs: nowMs - age, heardMs: nowMs })
   }
 
   /** Tells what is said of every route now, scars decayed since; once more, with no voices, when the last has fallen silent. */
@@ -45,9 +46,9 @@ export class Voices {
     tell: (routeId: string, voices: readonly { scar: number; requests: number }[]) => void,
   ): void {
     for (const [routeId, words] of this.#words) {
-      for (const [node, { heardMs }] of words) if (nowMs - heardMs > SILENT_MS) words.delete(node)
+      for (const [node, { heardMs }] of words) if (Math.abs(nowMs - heardMs) > SILENT_MS) words.delete(node)
       const voices = [...words.values()].map(({ scar, requests, saidMs }) => ({
-        scar: scar * Math.exp((-decayRate * (nowMs - saidMs)) / 1000),
+        scar: scar * Math.exp((-decayRate * Math.max(0, nowMs - saidMs)) / 1000),
         requests,
       }))
       if (voices.length === 0) this.#words.delete(routeId)

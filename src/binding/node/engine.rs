@@ -124,7 +124,9 @@ impl NativeEngine {
     /// Overwrites the route with the state block; false when the slot is vacant.
     #[napi]
     pub fn write_state(&self, slot: Slot) -> bool {
-        self.hot.with(|handle, cells, _| handle.restore(slot, frame::read_state(cells)))
+        self.hot.with(|handle, cells, now| {
+            handle.restore(slot, frame::read_state(cells, now.precise_ms().max(now.coarse_ms())))
+        })
     }
 
     /// Fills the stats block; false when nobody has asked for permits on the route.
@@ -176,9 +178,9 @@ impl NativeEngine {
         self.hot.with(|handle, _, now| handle.pulse(link.link().exchange(), gamma, now.coarse_ms()));
     }
 
-    /// Takes over at most `most` of the routes that were loaded from the store; how many it took.
+    /// Takes over at most `most` of the routes that were loaded from the store, with the weight `gamma`; how many it took.
     #[napi]
-    pub fn adopt(&self, link: &RedisLink, most: u32) -> u32 {
+    pub fn adopt(&self, link: &RedisLink, most: u32, gamma: f64) -> u32 {
         let mut waiting = self.waiting.borrow_mut();
         if let Some(loaded) = link.link().take_loaded() {
             *waiting = loaded.into_iter();
@@ -187,7 +189,7 @@ impl NativeEngine {
         for (name, words) in waiting.by_ref().take(most as usize) {
             taken += 1;
             self.hot.with(|handle, _, now| {
-                handle.inherit_words(link.link().exchange(), &name, &words, now.coarse_ms());
+                handle.inherit_words(link.link().exchange(), &name, &words, gamma, now.coarse_ms());
             });
         }
         taken

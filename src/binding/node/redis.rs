@@ -3,7 +3,10 @@
 //! Promises are settled from the link's thread. One that is pending keeps the process alive, as any work under way
 //! does; the link itself and its events never do.
 
-use std::sync::Arc;
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+};
 
 use napi::{
     Env, JsString, Result, Status,
@@ -11,6 +14,7 @@ use napi::{
     threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode},
 };
 use napi_derive::napi;
+use parking_lot::Mutex;
 
 use crate::{
     engine::Name,
@@ -149,14 +153,56 @@ pub struct RedisLinkStats {
     pub pending_routes: f64,
 }
 
-type Listener = ThreadsafeFunction<
-    FnArgs<(String, Utf16String, Vec<f64>)>,
-    (),
-    FnArgs<(String, Utf16String, Vec<f64>)>,
-    Status,
-    false,
-    true,
->;
+type Listener = ThreadsafeFunction<Told, (), FnArgs<(String, Utf16String, Vec<f64>)>, Status, false, true>;
+
+/// What JavaScript is called with.
+enum Told {
+    /// The kind of event, and why.
+    Health(&'static str, String),
+    /// What this node says of that route has changed: the newest word lies in [`Changes`].
+    Changed(RouteName, NodeId),
+}
+
+/// The newest word of every node on every watched route that JavaScript has not been called with yet. There is one call for
+/// each, so a thread of JavaScript that is busy finds as many calls as there are words here and no more.
+type Changes = Mutex<HashMap<(RouteName, NodeId), Record>>;
+
+/// Most words that wait for JavaScript.
+const MAX_CHANGES: usize = 65_536;
+
+/// Whether JavaScript is to be called: not where a call is on its way already, nor where too many are.
+fn note_change(changes: &Changes, name: &RouteName, node: NodeId, record: Record) -> bool {
+    let mut changes = changes.lock();
+    let is_full = changes.len() >= MAX_CHANGES;
+    match changes.entry((name.clone(), node)) {
+        Entry::Occupied(mut known) => {
+            known.insert(record);
+            false
+        }
+        Entry::Vacant(place) if !is_full => {
+            place.insert(record);
+            true
+        }
+        Entry::Vacant(_) => false,
+    }
+}
+
+/// The arguments of a call.
+fn arguments(told: Told, changes: &Changes) -> FnArgs<(String, Utf16String, Vec<f64>)> {
+    let (kind, detail, cells) = match told {
+        Told::Health(kind, reason) => (kind, Utf16String::from(reason), Vec::new()),
+        Told::Changed(name, node) => {
+            let record = changes.lock().remove(&(name.clone(), node));
+            let name = Name::from_shared(name).map(|name| Utf16String::from(name.to_utf16()));
+            match (name, record) {
+                (Some(name), Some(record)) => ("changed", name, word_cells(node, &record)),
+                // No route is called so: nothing is told.
+                _ => ("changed", Utf16String::from(String::new()), vec![0.0; 7]),
+            }
+        }
+    };
+    (kind.to_string(), detail, cells).into()
+}
 
 /// A link to other nodes over Redis.
 #[napi]
@@ -246,24 +292,26 @@ impl RedisLink {
     #[napi(ts_args_type = "callback: (kind: string, detail: string, cells: number[]) => void")]
     #[allow(clippy::needless_pass_by_value, reason = "the macro hands over what it made from the argument")]
     pub fn on_event(&self, callback: Function<'_, FnArgs<(String, Utf16String, Vec<f64>)>, ()>) -> Result<()> {
-        let callback: Arc<Listener> = Arc::new(
-            callback
-                .build_threadsafe_function::<FnArgs<(String, Utf16String, Vec<f64>)>>()
-                .callee_handled::<false>()
-                .weak::<true>()
-                .build()?,
-        );
+        let changes = Arc::new(Changes::default());
+        let newest = changes.clone();
+        let callback: Listener = callback
+            .build_threadsafe_function::<Told>()
+            .callee_handled::<false>()
+            .weak::<true>()
+            .build_callback(move |context| Ok(arguments(context.value, &newest)))?;
         self.link.listen(Box::new(move |event| {
             let told = match event {
-                Event::Degraded(reason) => ("degraded".into(), Utf16String::from(reason), Vec::new()),
-                Event::Restored => ("restored".into(), Utf16String::from(String::new()), Vec::new()),
-                Event::Changed(name, node, record) => match Name::from_shared(name) {
-                    Some(name) => ("changed".into(), Utf16String::from(name.to_utf16()), word_cells(node, &record)),
-                    None => return,
-                },
+                Event::Degraded(reason) => Told::Health("degraded", reason),
+                Event::Restored => Told::Health("restored", String::new()),
+                Event::Changed(name, node, record) => {
+                    if !note_change(&changes, &name, node, record) {
+                        return;
+                    }
+                    Told::Changed(name, node)
+                }
             };
-            // Nobody listens any more when the thread of JavaScript is ending.
-            let _ = callback.call(told.into(), ThreadsafeFunctionCallMode::NonBlocking);
+            // No call arrives when the thread of JavaScript is ending.
+            let _ = callback.call(told, ThreadsafeFunctionCallMode::NonBlocking);
         }));
         Ok(())
     }

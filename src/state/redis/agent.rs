@@ -5,7 +5,7 @@
 //! answered. At most one publish and one write are under way: the server's own pace decides how much is merged.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -22,7 +22,8 @@ use super::{
     options::{LinkOptions, RESPONSE_TIMEOUT_MS},
     record::Record,
     request::{Event, Reply, Request, RouteName},
-    session::{self, Opened},
+    serve::Noticed,
+    session::{self, Loading, Opened},
 };
 use crate::{
     state::{Exchange, Limits, NodeId, RouteKey, Words},
@@ -31,6 +32,8 @@ use crate::{
 
 /// The loop looks around at least this often, however rarely it sends, ms.
 const LONGEST_BEAT_MS: u64 = 250;
+/// What the others have stored is loaded in so many attempts, or not at all.
+const LATE_LOADS: u32 = 6;
 /// Requests and messages taken at once, before the loop looks around.
 const AT_ONCE: usize = 256;
 
@@ -42,7 +45,10 @@ pub(super) enum Done {
     /// Everything that was published before is heard by now: this route can be looked up.
     Caught(u64, RouteName, Reply<Option<Record>>, Result<(), LinkError>),
     Answered(u64, Option<LinkError>),
-    Changed(RouteName, NodeId, Record),
+    /// What others said of a watched route, exactly.
+    LookedUp(u64, RouteKey, Result<Vec<(NodeId, Record)>, LinkError>),
+    /// What could not be loaded when the session began.
+    Loaded(u64, Loading),
 }
 
 #[allow(clippy::struct_excessive_bools, reason = "they vary independently: each says what is under way")]
@@ -56,6 +62,10 @@ pub(super) struct Agent {
     /// Other nodes that have been heard of, and when.
     pub nodes: HashMap<NodeId, Millis>,
     pub watched: HashMap<RouteKey, RouteName>,
+    /// Watched routes of which others said something, those that are to be looked up, and how many look-ups are under way.
+    pub noticed: HashMap<RouteKey, Noticed>,
+    pub to_look_up: VecDeque<RouteKey>,
+    pub looking_up: usize,
     pub tasks: JoinSet<Done>,
     pub session: Option<Session>,
     /// Counts sessions: what an earlier one reports about itself is no news.
@@ -78,6 +88,10 @@ pub(super) struct Agent {
     health: Health,
     opening: bool,
     ever_opened: bool,
+    /// Attempts left at loading what the others have stored.
+    late_loads: u32,
+    load_backoff: Backoff,
+    loading: bool,
     opened_ms: Millis,
     backoff: Backoff,
     known: Vec<super::options::Endpoint>,
@@ -99,6 +113,9 @@ impl Agent {
             book: Book::new(options.max_routes, options.expiry()),
             nodes: HashMap::new(),
             watched: HashMap::new(),
+            noticed: HashMap::new(),
+            to_look_up: VecDeque::new(),
+            looking_up: 0,
             tasks: JoinSet::new(),
             session: None,
             generation: 0,
@@ -116,6 +133,9 @@ impl Agent {
             health: Health::default(),
             opening: false,
             ever_opened: false,
+            late_loads: LATE_LOADS,
+            load_backoff: Backoff::default(),
+            loading: false,
             opened_ms: 0.0,
             backoff: Backoff::default(),
             known: Vec::new(),
@@ -187,6 +207,7 @@ impl Agent {
         self.book.sweep(now_ms);
         self.book.trim();
         self.store();
+        self.load_late();
         if self.session.is_none() && !self.opening && now_ms >= self.backoff.due_ms {
             self.open();
         }
@@ -257,7 +278,8 @@ impl Agent {
                 self.blame(generation, Some(error));
             }
             Done::Answered(generation, error) => self.blame(generation, error),
-            Done::Changed(name, node, record) => self.shared.emit(Event::Changed(name, node, record)),
+            Done::LookedUp(generation, key, found) => self.looked_up(generation, key, found),
+            Done::Loaded(generation, loaded) => self.loaded(generation, &loaded),
         }
         Ok(())
     }
@@ -276,10 +298,8 @@ impl Agent {
             self.book.repeat(self.said_ms - RESPONSE_TIMEOUT_MS as Millis);
             self.book.store_again();
         }
-        self.learn(&opened.records, now_ms);
-        if !std::mem::replace(&mut self.ever_opened, true) {
-            self.shared.lay_out(&opened.records, unix_ms(), self.options.expiry());
-        }
+        self.ever_opened = true;
+        self.take_loaded(&opened.loaded, now_ms);
         self.said_ms = now_ms;
         let turn = self.health.connection(None);
         self.turn(turn);
@@ -289,6 +309,41 @@ impl Agent {
         self.absorb();
         self.publish();
         self.store();
+    }
+
+    /// Takes over what was loaded; what was not is loaded later.
+    fn take_loaded(&mut self, loaded: &Loading, now_ms: Millis) {
+        self.learn(&loaded.records, now_ms);
+        if self.late_loads > 0 {
+            self.shared.lay_out(&loaded.records, unix_ms(), self.options.expiry());
+            if loaded.complete {
+                self.late_loads = 0;
+            } else {
+                self.late_loads -= 1;
+                self.load_backoff.fail(now_ms);
+            }
+        }
+    }
+
+    /// Loads what could not be loaded when the session began.
+    fn load_late(&mut self) {
+        let Some(session) = self.session.clone().filter(|_| !self.loading && self.late_loads > 0) else { return };
+        if self.now_ms() < self.load_backoff.due_ms {
+            return;
+        }
+        self.loading = true;
+        let (options, shared, generation) = (self.options.clone(), self.shared.clone(), self.generation);
+        self.tasks.spawn(async move {
+            let deadline = tokio::time::Instant::now() + Duration::from_millis(options.connect_timeout_ms);
+            Done::Loaded(generation, session::load(&options, &shared, &session, deadline).await)
+        });
+    }
+
+    fn loaded(&mut self, generation: u64, loaded: &Loading) {
+        self.loading = false;
+        if generation == self.generation {
+            self.take_loaded(loaded, self.now_ms());
+        }
     }
 
     /// A session of this generation failed.

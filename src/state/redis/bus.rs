@@ -17,6 +17,7 @@ use super::{
     connect::{Ear, Session, query},
     error::{Kind, LinkError},
     link::Shared,
+    record::LEGACY,
     request::Reply,
     stats::count,
     store::{Records, age_ms},
@@ -208,13 +209,15 @@ impl Agent {
     pub fn learn(&mut self, records: &Records, now_ms: Millis) {
         let (unix_ms, expire_ms) = (unix_ms(), self.options.expiry());
         let mut newest: HashMap<NodeId, Millis> = HashMap::new();
-        for (node, record) in records.values().flatten() {
+        for (node, record) in records.values().flatten().filter(|(node, _)| *node != LEGACY) {
             let age_ms = age_ms(record, unix_ms, expire_ms);
             newest.entry(*node).and_modify(|known| *known = known.min(age_ms)).or_insert(age_ms);
         }
         let mut messages: HashMap<NodeId, Message> = HashMap::new();
         for (name, said) in records {
-            for (node, record) in said.iter().filter(|(node, _)| newest[node] <= SILENCE_MS) {
+            for (node, record) in
+                said.iter().filter(|(node, _)| newest.get(node).is_some_and(|age_ms| *age_ms <= SILENCE_MS))
+            {
                 let faded = (-self.exchange.decay_per_ms() * age_ms(record, unix_ms, expire_ms)).exp();
                 let word = Word { scar: record.scar * faded, ..record.word() };
                 let message = messages.entry(*node).or_insert_with(|| Message {

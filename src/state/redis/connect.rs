@@ -52,6 +52,8 @@ pub struct Session {
     pub sharded: bool,
     /// Other places to begin from, the next time.
     pub known: Vec<Endpoint>,
+    /// Where the one server is, unless it is a cluster.
+    at: Option<Endpoint>,
 }
 
 /// Connects, subscribes and tries a write on `probe_key`. `known` are more endpoints to try than the options name.
@@ -69,10 +71,21 @@ pub async fn open(options: &LinkOptions, known: &[Endpoint], probe_key: &str, ea
     Ok(session)
 }
 
+/// A connection of its own to what is stored: what is read over it, however large, holds up neither the bus nor writes.
+pub async fn reader(options: &LinkOptions, session: &Session) -> Result<Store, LinkError> {
+    match (&session.at, &session.store) {
+        (Some(at), _) => Ok(Store::One(dial(options, at, None).await?)),
+        (None, Store::Cluster(_, masters)) => {
+            Ok(Store::Cluster(cluster_connection(options, masters).await?, Arc::clone(masters)))
+        }
+        (None, Store::One(_)) => Err(LinkError::closed()),
+    }
+}
+
 async fn single(options: &LinkOptions, endpoints: &[Endpoint], ear: Ear) -> Result<Session, LinkError> {
-    let mut bus = dial_first(options, endpoints, Some(ear)).await?.0;
+    let (mut bus, at) = dial_first(options, endpoints, Some(ear)).await?;
     query(&mut bus, cmd("SUBSCRIBE").arg(&options.channel)).await?;
-    Ok(Session { store: Store::One(bus.clone()), bus, sharded: false, known: Vec::new() })
+    Ok(Session { store: Store::One(bus.clone()), bus, sharded: false, known: Vec::new(), at: Some(at) })
 }
 
 async fn cluster(options: &LinkOptions, known: &[Endpoint], ear: Ear) -> Result<Session, LinkError> {
@@ -96,6 +109,12 @@ async fn cluster(options: &LinkOptions, known: &[Endpoint], ear: Ear) -> Result<
         }
         Err(error) => return Err(error),
     };
+    let store = cluster_connection(options, &masters).await?;
+    Ok(Session { bus, store: Store::Cluster(store, masters.clone().into()), sharded, known: masters, at: None })
+}
+
+/// A connection to all masters of a cluster.
+async fn cluster_connection(options: &LinkOptions, masters: &[Endpoint]) -> Result<ClusterConnection, LinkError> {
     let nodes = masters.iter().map(|master| connection_info(options, master)).collect::<Result<Vec<_>, _>>()?;
     let mut builder = ClusterClientBuilder::new(nodes)
         .connection_timeout(Duration::from_millis(options.connect_timeout_ms))
@@ -113,8 +132,7 @@ async fn cluster(options: &LinkOptions, known: &[Endpoint], ear: Ear) -> Result<
         builder =
             builder.tls(if tls.accept_any { TlsMode::Insecure } else { TlsMode::Secure }).certs(certificates(tls));
     }
-    let store = builder.build()?.get_async_connection().await?;
-    Ok(Session { bus, store: Store::Cluster(store, masters.clone().into()), sharded, known: masters })
+    Ok(builder.build()?.get_async_connection().await?)
 }
 
 /// Asks one sentinel after the other where the master is.

@@ -18,6 +18,9 @@ use crate::{
 /// Hashes a node writes.
 pub const SHARDS: u8 = 64;
 
+/// Stands for whatever nodes of atrion 2.0 wrote, all into the same keys.
+pub const LEGACY: NodeId = NodeId(u64::MAX);
+
 const VERSION: u8 = 1;
 /// Bytes of a value.
 pub const RECORD_BYTES: usize = 45;
@@ -64,6 +67,28 @@ impl Record {
             ticks: self.ticks as u32,
             requests: f64::from(self.requests),
         }
+    }
+
+    /// What atrion 2.0 stored of a route: JSON, an object of four numbers. None where it is anything else.
+    #[must_use]
+    pub fn of_legacy(json: &[u8], at_unix_ms: Millis) -> Option<Self> {
+        let fields = std::str::from_utf8(json).ok()?.trim().strip_prefix('{')?.strip_suffix('}')?;
+        let mut record = Self { at_unix_ms, ..Self::default() };
+        let mut known = 0;
+        for field in fields.split(',') {
+            let (name, value) = field.split_once(':')?;
+            let value = value.trim().parse::<f64>().ok().filter(|value| value.is_finite() && *value >= 0.0)?;
+            let cell = match name.trim() {
+                "\"scar\"" => &mut record.scar,
+                "\"resistance\"" => &mut record.resistance,
+                "\"momentumScalar\"" => &mut record.momentum,
+                "\"lastTick\"" => &mut record.ticks,
+                _ => return None,
+            };
+            *cell = value;
+            known += 1;
+        }
+        (known == 4).then_some(record)
     }
 
     /// As bytes.
@@ -156,6 +181,31 @@ mod tests {
         assert_eq!(with(33, &f32::INFINITY.to_le_bytes()), None);
         assert_eq!(Record::decode(&bytes[1..]), None);
         assert_eq!(Record::decode(&[]), None);
+    }
+
+    #[test]
+    fn what_atrion_2_0_stored_is_read_and_nothing_else() {
+        let record =
+            Record { scar: 41.5, resistance: 52.0, momentum: 1e-3, ticks: 99.0, requests: 0.0, at_unix_ms: 7.0 };
+        let json = br#"{"scar":41.5,"momentumScalar":1e-3,"lastTick":99,"resistance":52}"#;
+        assert_eq!(Record::of_legacy(json, 7.0), Some(record));
+        for other in [
+            "",
+            "{}",
+            "null",
+            "[1,2,3,4]",
+            r#"{"scar":41.5}"#,
+            r#"{"scar":NaN,"momentumScalar":0,"lastTick":0,"resistance":0}"#,
+            r#"{"scar":inf,"momentumScalar":0,"lastTick":0,"resistance":0}"#,
+            r#"{"scar":-1,"momentumScalar":0,"lastTick":0,"resistance":0}"#,
+            r#"{"scar":"1","momentumScalar":0,"lastTick":0,"resistance":0}"#,
+            r#"{"scar":null,"momentumScalar":0,"lastTick":0,"resistance":0}"#,
+            r#"{"scar":1,"momentumScalar":0,"lastTick":0,"resistance":0"#,
+            r#"{"scar":1,"momentumScalar":0,"lastTick":0,"resistance":0,"more":1}"#,
+        ] {
+            assert_eq!(Record::of_legacy(other.as_bytes(), 7.0), None, "{other}");
+        }
+        assert_eq!(Record::of_legacy(&[0xff, 0xfe], 7.0), None);
     }
 
     #[test]

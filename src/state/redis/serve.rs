@@ -11,11 +11,11 @@ use super::{
     connect::query,
     error::{Kind, LinkError},
     record::Record,
-    request::{Reply, Request, RouteName},
+    request::{Event, Reply, Request, RouteName},
     stats::count,
     store::{self, Place, Records},
 };
-use crate::state::{Message, NodeId, RouteKey};
+use crate::state::{Message, NodeId, RouteKey, words::MAX_VOICES};
 
 impl Agent {
     /// Stores what is due, unless something is under way.
@@ -143,7 +143,7 @@ impl Agent {
                 self.tasks.spawn(async move {
                     let records = Mutex::new(Records::new());
                     let listing = async {
-                        let hashes = store::hashes(&mut from, &options.key_prefix).await?;
+                        let hashes = store::scan(&mut from, &options.key_prefix, 0).await?.hashes;
                         let take = |node, name: &[u8], record| {
                             let mut records = records.lock();
                             store::keep(&mut records, options.max_routes, node, name, record);
@@ -191,25 +191,92 @@ impl Agent {
         });
     }
 
-    /// Tells whoever watches a route that another node said something of it.
+    /// Tells whoever watches a route that another node said something of it. At most one look-up a route is under way, and a
+    /// bounded number of all; of what is said meanwhile the newest of each node waits.
     pub fn notice(&mut self, message: &Message) {
-        let Some(session) = self.session.as_ref().filter(|_| !self.watched.is_empty()) else { return };
+        if self.session.is_none() || self.watched.is_empty() {
+            return;
+        }
         for (key, word) in &message.words {
-            let Some(name) = self.watched.get(key).cloned() else { continue };
-            let heard = Record::of(word, unix_ms());
-            let (mut from, node, generation) = (session.store.clone(), message.node, self.generation);
+            let Some(name) = self.watched.get(key) else { continue };
+            let noticed = self.noticed.entry(*key).or_insert_with(|| Noticed::of(name.clone()));
+            noticed.heard(message.node, Record::of(word, unix_ms()));
+            if !noticed.queued {
+                noticed.queued = true;
+                self.to_look_up.push_back(*key);
+            }
+        }
+        self.look_up_noticed();
+    }
+
+    /// Starts as many look-ups as may be under way.
+    fn look_up_noticed(&mut self) {
+        while self.looking_up < MAX_LOOK_UPS {
+            let Some(key) = self.to_look_up.pop_front() else { return };
+            let (Some(noticed), Some(session)) = (self.noticed.get_mut(&key), &self.session) else {
+                self.noticed.remove(&key);
+                continue;
+            };
+            let (name, heard) = (noticed.name.clone(), std::mem::take(&mut noticed.waiting));
+            let (mut from, generation) = (session.store.clone(), self.generation);
             let (options, shared) = (self.options.clone(), Arc::clone(&self.shared));
+            self.looking_up += 1;
             self.tasks.spawn(async move {
                 // The wire rounds; the store does not, if it has the same word already.
-                match store::get(&mut from, &options.key_prefix, &[node], &name, &shared.counters).await {
-                    Ok(stored) => {
-                        let exact = stored.first().map(|(_, record)| *record);
+                let nodes: Vec<NodeId> = heard.iter().map(|(node, _)| *node).collect();
+                let stored = store::get(&mut from, &options.key_prefix, &nodes, &name, &shared.counters).await;
+                let exact = stored.map(|stored| {
+                    let exact_of = |(node, heard): (NodeId, Record)| {
+                        let exact = stored.iter().find(|(other, _)| *other == node).map(|(_, record)| *record);
                         let exact = exact.filter(|record| record.word().ticks >= heard.word().ticks);
-                        Done::Changed(name, node, exact.unwrap_or(heard))
-                    }
-                    Err(error) => Done::Answered(generation, Some(error)),
-                }
+                        (node, exact.unwrap_or(heard))
+                    };
+                    heard.into_iter().map(exact_of).collect()
+                });
+                Done::LookedUp(generation, key, exact)
             });
         }
+    }
+
+    pub fn looked_up(&mut self, generation: u64, key: RouteKey, found: Result<Vec<(NodeId, Record)>, LinkError>) {
+        self.looking_up -= 1;
+        if let Some(noticed) = self.noticed.get(&key) {
+            let (name, is_done) = (noticed.name.clone(), noticed.waiting.is_empty());
+            if is_done {
+                self.noticed.remove(&key);
+            } else {
+                self.to_look_up.push_back(key);
+            }
+            for (node, record) in found.iter().flatten() {
+                self.shared.emit(Event::Changed(name.clone(), *node, *record));
+            }
+        }
+        self.blame(generation, found.err());
+        self.look_up_noticed();
+    }
+}
+
+/// Look-ups of watched routes that may be under way at once.
+const MAX_LOOK_UPS: usize = 64;
+
+/// What others said of a watched route since the look-up that is under way began.
+pub(super) struct Noticed {
+    name: RouteName,
+    waiting: Vec<(NodeId, Record)>,
+    queued: bool,
+}
+
+impl Noticed {
+    fn of(name: RouteName) -> Self {
+        Self { name, waiting: Vec::new(), queued: false }
+    }
+
+    /// The newest of each node waits, of at most so many nodes as are heard on a route.
+    fn heard(&mut self, node: NodeId, record: Record) {
+        self.waiting.retain(|(other, _)| *other != node);
+        if self.waiting.len() >= MAX_VOICES {
+            self.waiting.remove(0);
+        }
+        self.waiting.push((node, record));
     }
 }

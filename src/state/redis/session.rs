@@ -1,29 +1,60 @@
 //! The beginning of a session: a connection, what the others have stored, and a word to say that one is there.
 
-use std::{sync::Arc, time::Duration};
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
 use parking_lot::Mutex;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
+    agent::unix_ms,
     bus::send,
     connect::{self, Ear, Session},
     error::LinkError,
     link::Shared,
     options::{Endpoint, LinkOptions},
-    stats::count,
+    record::Record,
     store::{self, Records},
 };
-use crate::state::greeting;
+use crate::state::{NodeId, greeting};
 
 /// A session that works.
 pub(super) struct Opened {
     pub session: Session,
-    /// What the others have stored.
-    pub records: Records,
+    /// What the others have stored, as far as it could be loaded.
+    pub loaded: Loading,
 }
 
-/// Opens a session within the connect timeout. What could not be loaded in that time is not: it will be heard.
+/// What was read from the store, and whether that was all.
+#[derive(Default)]
+pub(super) struct Loading {
+    /// What the others have stored.
+    pub records: Records,
+    /// Bytes of the names in it.
+    name_bytes: usize,
+    /// There is nothing left to load.
+    pub complete: bool,
+}
+
+/// Names loaded take no more than this, bytes.
+const MAX_NAME_BYTES: usize = 64 << 20;
+
+impl Loading {
+    /// Puts a record among the others; how many routes there are, or more than any limit when there is no room left.
+    fn take(&mut self, max_routes: usize, node: NodeId, name: &[u8], record: Record) -> usize {
+        if !self.records.contains_key(name) {
+            if self.name_bytes + name.len() > MAX_NAME_BYTES {
+                return usize::MAX;
+            }
+            self.name_bytes += name.len();
+        }
+        // A clock that is ahead says nothing from the future.
+        let record = Record { at_unix_ms: record.at_unix_ms.min(unix_ms()), ..record };
+        store::keep(&mut self.records, max_routes, node, name, record);
+        self.records.len()
+    }
+}
+
+/// Opens a session within the connect timeout. What could not be loaded in that time, or at all, is loaded later.
 pub(super) async fn open(
     options: &LinkOptions,
     shared: &Shared,
@@ -41,23 +72,24 @@ pub(super) async fn open(
     };
     let session = timeout_at(deadline, opening).await.map_err(|_| late())??;
     // Subscribed first, loaded then: what is said in between is heard.
-    let records = Arc::new(Mutex::new(Records::new()));
-    let loading = async {
-        let mut store = session.store.clone();
-        let hashes = store::hashes(&mut store, &options.key_prefix).await?;
-        let others: Vec<_> = hashes.into_iter().filter(|(node, _)| *node != shared.node).collect();
-        let take = |node, name: &[u8], record| {
-            let mut records = records.lock();
-            store::keep(&mut records, options.max_routes, node, name, record);
-            records.len()
-        };
-        store::read(&mut store, &options.key_prefix, &others, options.max_routes, &shared.counters, take).await
+    let loaded = load(options, shared, &session, deadline).await;
+    Ok(Opened { session, loaded })
+}
+
+/// Loads what the others have stored, over a connection of its own, until `deadline`. What was read when it fails was read.
+pub(super) async fn load(options: &LinkOptions, shared: &Shared, session: &Session, deadline: Instant) -> Loading {
+    let loading = Mutex::new(Loading::default());
+    let reading = async {
+        let mut store = connect::reader(options, session).await?;
+        let keys = store::scan(&mut store, &options.key_prefix, options.max_routes).await?;
+        let others: Vec<_> = keys.hashes.into_iter().filter(|(node, _)| *node != shared.node).collect();
+        let take = |node, name: &[u8], record| loading.lock().take(options.max_routes, node, name, record);
+        let prefix = &options.key_prefix;
+        store::read(&mut store, prefix, &others, options.max_routes, &shared.counters, take).await?;
+        store::read_legacy(&mut store, prefix, &keys.legacy, &shared.counters, take).await
     };
-    if let Ok(Err(error)) = timeout_at(deadline, loading).await {
-        return Err(error);
-    }
-    let records = std::mem::take(&mut *records.lock());
-    shared.counters.loaded_routes.store(0, std::sync::atomic::Ordering::Relaxed);
-    count(&shared.counters.loaded_routes, records.len());
-    Ok(Opened { session, records })
+    let complete = matches!(timeout_at(deadline, reading).await, Ok(Ok(())));
+    let loaded = Loading { complete, ..loading.into_inner() };
+    shared.counters.loaded_routes.store(loaded.records.len() as u64, Relaxed);
+    loaded
 }

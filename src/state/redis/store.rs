@@ -1,7 +1,11 @@
 //! The hashes in which every node keeps its own state; see [`super::record`] for what is in them.
 //!
-//! Reading is by SCAN and HSCAN in batches, never by KEYS, and never more than `max_routes`: a store that holds more, or
-//! something else, or was written by somebody hostile, costs time but not memory.
+//! Reading is by SCAN and HSCAN in batches, never by KEYS, and never more than `max_routes`; how large a hash is gets asked
+//! before anything in it is read. A store that holds more, or something else, or was written by somebody hostile, costs time
+//! but not memory.
+//!
+//! Beside the hashes there may be what atrion 2.0 wrote: a string of JSON for every route, `<prefix><route>`. It is read, and
+//! left as it is.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -11,10 +15,11 @@ use std::{
 use redis::{Cmd, Pipeline, RedisResult, Value, cmd, pipe};
 
 use super::{
+    agent::unix_ms,
     book::Batch,
     connect::Store,
     error::{Kind, LinkError},
-    record::{Record, hash_key, parse_hash_key, shard_of},
+    record::{LEGACY, Record, hash_key, parse_hash_key, shard_of},
     stats::{Counters, count},
 };
 use crate::{
@@ -26,6 +31,15 @@ use crate::{
 const STEP: usize = 1000;
 /// Hashes scanned at once.
 const WIDTH: usize = 16;
+/// What one step of a scan is to bring, bytes.
+const STEP_BYTES: u64 = 128 << 10;
+/// Bytes of a hash that is read: so many a route, and so many beside.
+const ROUTE_BYTES: u64 = 1 << 10;
+const SPARE_BYTES: u64 = 1 << 20;
+/// Keys of atrion 2.0 looked at in one step.
+const LEGACY_STEP: usize = 256;
+/// Longest value of atrion 2.0 that is read, bytes.
+const LEGACY_BYTES: usize = 1024;
 /// Longer names than any route has are skipped, bytes.
 const MAX_NAME_BYTES: usize = 1 << 16;
 /// Most nodes remembered on one route.
@@ -88,10 +102,19 @@ pub async fn write(store: &mut Store, place: &Place<'_>, batch: &Batch) -> Resul
     Ok(bytes)
 }
 
-/// Who has written anything, and into which hashes.
-pub async fn hashes(store: &mut Store, prefix: &str) -> Result<Vec<(NodeId, u8)>, LinkError> {
+/// What is stored under a prefix.
+#[derive(Default)]
+pub struct Keys {
+    /// Who has written anything, and into which hashes.
+    pub hashes: Vec<(NodeId, u8)>,
+    /// Names of routes under keys that may be those of atrion 2.0.
+    pub legacy: Vec<Vec<u8>>,
+}
+
+/// Finds what is stored under a prefix; of old keys at most `max_legacy`.
+pub async fn scan(store: &mut Store, prefix: &str, max_legacy: usize) -> Result<Keys, LinkError> {
     let pattern = format!("{}*", escape(prefix));
-    let mut found = Vec::new();
+    let Keys { hashes: mut found, mut legacy } = Keys::default();
     store.survey().await?;
     for part in 0..store.parts() {
         let mut cursor = 0_u64;
@@ -99,7 +122,16 @@ pub async fn hashes(store: &mut Store, prefix: &str) -> Result<Vec<(NodeId, u8)>
             let mut scan = cmd("SCAN");
             scan.arg(cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(STEP);
             let (next, keys): (u64, Vec<Vec<u8>>) = store.run_on(part, scan).await?;
-            found.extend(keys.iter().filter_map(|key| parse_hash_key(prefix, key)));
+            for key in keys {
+                if let Some(hash) = parse_hash_key(prefix, &key) {
+                    found.push(hash);
+                } else if legacy.len() < max_legacy
+                    && let Some(name) = key.strip_prefix(prefix.as_bytes())
+                    && (1..=MAX_NAME_BYTES).contains(&name.len())
+                {
+                    legacy.push(name.to_vec());
+                }
+            }
             cursor = next;
             if cursor == 0 || found.len() >= MAX_HASHES {
                 break;
@@ -110,7 +142,99 @@ pub async fn hashes(store: &mut Store, prefix: &str) -> Result<Vec<(NodeId, u8)>
     // A scan may name a key twice.
     found.sort_unstable();
     found.dedup();
-    Ok(found)
+    legacy.sort_unstable();
+    legacy.dedup();
+    Ok(Keys { hashes: found, legacy })
+}
+
+/// A hash as large as one that a node wrote.
+struct Sized {
+    node: NodeId,
+    shard: u8,
+    /// Fields that a scan looks at in one step.
+    step: u64,
+}
+
+/// Asks how large hashes are, and leaves out those that no node writes: with more routes than there may be, or so many bytes a
+/// route that there is something else in it.
+async fn size(
+    store: &mut Store,
+    prefix: &str,
+    hashes: &[(NodeId, u8)],
+    max_routes: usize,
+    counters: &Counters,
+) -> Result<Vec<Sized>, LinkError> {
+    let key_of = |(node, shard): &(NodeId, u8)| hash_key(prefix, *node, *shard);
+    let lengths = hashes.iter().map(|hash| cmd("HLEN").arg(key_of(hash)).take()).collect();
+    let lengths: Vec<Option<u64>> = run_each(store, lengths).await?;
+    let counted: Vec<_> = hashes
+        .iter()
+        .zip(lengths)
+        .filter_map(|(hash, length)| match length {
+            Some(0) => None,
+            Some(fields) if fields <= max_routes.max(STEP) as u64 => Some((hash, fields)),
+            // No hash, or a user who may not ask: the scan will tell.
+            None => Some((hash, STEP as u64)),
+            Some(_) => {
+                count(&counters.dropped_records, 1);
+                None
+            }
+        })
+        .collect();
+    let usages = counted
+        .iter()
+        .map(|(hash, _)| cmd("MEMORY").arg("USAGE").arg(key_of(hash)).arg("SAMPLES").arg(0).take())
+        .collect();
+    let usages: Vec<Option<Option<u64>>> = run_each(store, usages).await?;
+    let sized = counted.into_iter().zip(usages).filter_map(|((&(node, shard), fields), usage)| {
+        // Where the server does not tell, as large as the largest that is read.
+        let limit = SPARE_BYTES + fields * ROUTE_BYTES;
+        let bytes = usage.flatten().unwrap_or(limit).max(1);
+        if bytes > limit {
+            count(&counters.dropped_records, 1);
+            return None;
+        }
+        let step = (fields.saturating_mul(STEP_BYTES) / bytes).clamp(1, STEP as u64);
+        Some(Sized { node, shard, step })
+    });
+    Ok(sized.collect())
+}
+
+/// Reads what atrion 2.0 stored of these routes: one node's word each, as old as its key was left alone. Keys that are
+/// something else, or too long, are skipped, and all are left as they are.
+pub async fn read_legacy(
+    store: &mut Store,
+    prefix: &str,
+    names: &[Vec<u8>],
+    counters: &Counters,
+    mut take: impl FnMut(NodeId, &[u8], Record) -> usize,
+) -> Result<(), LinkError> {
+    let key_of = |name: &Vec<u8>| [prefix.as_bytes(), name].concat();
+    for names in names.chunks(LEGACY_STEP) {
+        // Its length counts as a use of the key, so how long it was unused is asked first.
+        let idle = names.iter().map(|name| cmd("OBJECT").arg("IDLETIME").arg(key_of(name)).take()).collect();
+        let idle: Vec<Option<Option<u64>>> = run_each(store, idle).await?;
+        let lengths = names.iter().map(|name| cmd("STRLEN").arg(key_of(name)).take()).collect();
+        let lengths: Vec<Option<usize>> = run_each(store, lengths).await?;
+        let short: Vec<_> = names
+            .iter()
+            .zip(idle)
+            .zip(lengths)
+            .filter(|(_, length)| length.is_some_and(|bytes| (2..=LEGACY_BYTES).contains(&bytes)))
+            .map(|((name, idle), _)| (name, idle.flatten().unwrap_or(0)))
+            .collect();
+        let gets = short.iter().map(|(name, _)| cmd("GET").arg(key_of(name)).take()).collect();
+        let values: Vec<Option<Option<Vec<u8>>>> = run_each(store, gets).await?;
+        let now_ms = unix_ms();
+        for ((name, idle_s), value) in short.into_iter().zip(values) {
+            let record = value.flatten().and_then(|json| Record::of_legacy(&json, now_ms - idle_s as Millis * 1e3));
+            match record {
+                Some(record) => drop(take(LEGACY, name, record)),
+                None => count(&counters.dropped_records, 1),
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Reads what these hashes hold into `records`, of at most `max_routes` routes. What has been read when it ends early,
@@ -124,18 +248,19 @@ pub async fn read(
     mut take: impl FnMut(NodeId, &[u8], Record) -> usize,
 ) -> Result<(), LinkError> {
     for hashes in hashes.chunks(WIDTH) {
-        let mut open: Vec<(NodeId, u8, u64)> = hashes.iter().map(|(node, shard)| (*node, *shard, 0)).collect();
+        let sized = size(store, prefix, hashes, max_routes, counters).await?;
+        let mut open: Vec<(Sized, u64)> = sized.into_iter().map(|hash| (hash, 0)).collect();
         while !open.is_empty() {
             let scans: Vec<Cmd> = open
                 .iter()
-                .map(|(node, shard, cursor)| {
-                    let mut scan = cmd("HSCAN");
-                    scan.arg(hash_key(prefix, *node, *shard)).arg(*cursor).arg("COUNT").arg(STEP).take()
+                .map(|(hash, cursor)| {
+                    let key = hash_key(prefix, hash.node, hash.shard);
+                    cmd("HSCAN").arg(key).arg(*cursor).arg("COUNT").arg(hash.step).take()
                 })
                 .collect();
             let answers: Vec<Option<(u64, Vec<Vec<u8>>)>> = run_each(store, scans).await?;
             let mut known = 0;
-            for ((node, _, cursor), answer) in open.iter_mut().zip(answers) {
+            for ((hash, cursor), answer) in open.iter_mut().zip(answers) {
                 let Some((next, fields)) = answer else {
                     count(&counters.dropped_records, 1);
                     *cursor = 0;
@@ -144,7 +269,7 @@ pub async fn read(
                 *cursor = next;
                 for pair in fields.chunks_exact(2) {
                     match Record::decode(&pair[1]) {
-                        Some(record) if pair[0].len() <= MAX_NAME_BYTES => known = take(*node, &pair[0], record),
+                        Some(record) if pair[0].len() <= MAX_NAME_BYTES => known = take(hash.node, &pair[0], record),
                         _ => count(&counters.dropped_records, 1),
                     }
                 }
@@ -152,7 +277,7 @@ pub async fn read(
             if known >= max_routes {
                 return Ok(());
             }
-            open.retain(|(_, _, cursor)| *cursor != 0);
+            open.retain(|(_, cursor)| *cursor != 0);
         }
     }
     Ok(())

@@ -11,7 +11,14 @@ import { type AtrionEvents, EVENT_NAMES, Events } from './events.js'
 import { requireRouteId, wrongType } from './input.js'
 import type { LawSource } from './law.js'
 import { getLogger, type Logger } from './loggers.js'
-import { type AcquireOptions, ClosedLoop, type EnterOptions, type Permit, type RouteStats, type RunOptions } from './loop.js'
+import {
+  type AcquireOptions,
+  ClosedLoop,
+  type EnterOptions,
+  type Permit,
+  type RouteStats,
+  type RunOptions,
+} from './loop.js'
 import {
   type AtrionOptions,
   type RouteProfileOptions,
@@ -217,7 +224,8 @@ export class Atrion implements AsyncDisposable {
     if (this.#events !== undefined || frame[FRAME.MODE] !== frame[FRAME.MODE_BEFORE]) {
       this.#ticked(frame, routeId)
     }
-    if ((frame[FRAME.STATUS]! & STATUS.ALLOW) === 0) return this.#refuse(routeId, readRefusal(frame, voltage, this.#isOrderedOpen(routeId)), voltage)
+    if ((frame[FRAME.STATUS]! & STATUS.ALLOW) === 0)
+      return this.#refuse(routeId, readRefusal(frame, voltage, this.#isOrderedOpen(routeId)), voltage)
     return { allow: true, resistance: frame[FRAME.RESISTANCE]!, mode: modeAt(frame, FRAME.MODE), reason: 'OK' }
   }
 

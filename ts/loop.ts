@@ -15,21 +15,13 @@ import {
   NORMAL,
   placeOf,
   RequestReader,
-  requireMaxWait,
   RUN_NAMES,
+  requireMaxWait,
 } from './limiter/request.js'
 import { type Bounds, fallBack, neverAborted, readBounds, releaseFailed, runBounded, type Work } from './limiter/run.js'
 import { onAbort, requireSignal } from './limiter/signals.js'
 import { readStats } from './limiter/stats.js'
-import type {
-  AcquireOptions,
-  EnterOptions,
-  LimitedBy,
-  Permit,
-  RouteStats,
-  RunOptions,
-  Tier,
-} from './limiter/types.js'
+import type { AcquireOptions, EnterOptions, LimitedBy, Permit, RouteStats, RunOptions, Tier } from './limiter/types.js'
 import { type Wait, type Waiter, WaitingRooms } from './limiter/waiting.js'
 
 export type {

@@ -11,7 +11,8 @@ export function readStats(
   const known = slot !== undefined && engine.readStats(slot)
   const { frame } = engine
   const cell = (index: number): number => (known ? frame[FRAME.STATS + index]! : 0)
-  const quantile = (index: number): number | undefined => (known && !Number.isNaN(cell(index)) ? cell(index) : undefined)
+  const quantile = (index: number): number | undefined =>
+    known && !Number.isNaN(cell(index)) ? cell(index) : undefined
   const shedByTier = Object.fromEntries(TIERS.map((tier, i) => [tier, cell(STATS.SHED_BY_TIER + i)]))
   return {
     inFlight: cell(STATS.IN_FLIGHT),

@@ -107,7 +107,11 @@ export class WaitingRooms {
    * Lets a request wait that the engine has just told to; `listen` is given what ends its wait with an error, and returns what
    * stops that.
    */
-  enter(waiter: Waiter, wait: Wait, listen: ((abort: (reason: unknown) => void) => () => void) | undefined): Promise<Permit> {
+  enter(
+    waiter: Waiter,
+    wait: Wait,
+    listen: ((abort: (reason: unknown) => void) => () => void) | undefined,
+  ): Promise<Permit> {
     const { routeId, arrivedMs, latestMs } = waiter
     let route = this.#rooms.get(routeId)
     const full = this.#size >= INSTANCE_CAPACITY

@@ -11,14 +11,15 @@ import {
   BY_VOLTAGE,
   ENTER_NAMES,
   EPOCH_MS,
+  keyIdOf,
   NO_KEY,
   NORMAL,
   placeOf,
-  RequestReader,
   RUN_NAMES,
+  readRequest,
   requireMaxWait,
 } from './limiter/request.js'
-import { type Bounds, fallBack, neverAborted, readBounds, releaseFailed, runBounded, type Work } from './limiter/run.js'
+import { fallBack, isBounded, neverAborted, readBounds, releaseFailed, runBounded, type Work } from './limiter/run.js'
 import { onAbort, requireSignal } from './limiter/signals.js'
 import { readStats } from './limiter/stats.js'
 import type { AcquireOptions, EnterOptions, LimitedBy, Permit, RouteStats, RunOptions, Tier } from './limiter/types.js'
@@ -77,7 +78,6 @@ export class ClosedLoop {
   readonly #engine: Engine
   readonly #host: LoopHost
   readonly #lost: FinalizationRegistry<Lost> | undefined
-  readonly #request = new RequestReader()
   readonly #holdings = new Holdings()
   readonly #late = new LateReleases()
   readonly #rooms: WaitingRooms
@@ -168,7 +168,8 @@ export class ClosedLoop {
     const { frame } = this.#engine
     this.#host.readClock(frame)
     const tier = this.#describe(frame, options, also)
-    const { keyId, voltage } = this.#request
+    const keyId = keyIdOf(frame[FRAME.KEY]!)
+    const voltage = frame[FRAME.VOLTAGE]!
     frame[FRAME.SLOT] = slot
     const permit = this.#ask(routeId, tier, keyId, maxWaitMs > 0 ? 0 : CANNOT_WAIT, undefined)
     if (permit !== undefined) return permit
@@ -192,21 +193,9 @@ export class ClosedLoop {
   /** Runs `work` under a permit. */
   async run<T>(routeId: string, work: Work<T>, options?: RunOptions<T>): Promise<T> {
     if (typeof work !== 'function') throw this.#host.wrongType('fn', 'a function', work)
-    let bounds: Bounds | undefined
-    let permit: Permit
-    if (typeof options !== 'object' || options === null) {
-      permit = this.#acquire(routeId, options, RUN_NAMES)
-    } else {
-      bounds = readBounds(options)
-      const { maxWaitMs, signal } = bounds
-      if (signal?.aborted) throw signal.reason
-      if (maxWaitMs === undefined) permit = this.#acquire(routeId, options, RUN_NAMES)
-      else permit = await this.#enter(routeId, options, RUN_NAMES, maxWaitMs, signal)
-    }
+    if (options !== undefined && isBounded(options)) return this.#runBounded(routeId, work, options)
+    const permit = this.#acquire(routeId, options, RUN_NAMES)
     if (!permit.allow) return fallBack(routeId, permit, options)
-    if (bounds !== undefined && (bounds.timeoutMs !== undefined || bounds.signal !== undefined)) {
-      return runBounded(permit, work, options!, bounds)
-    }
     try {
       const result = await work(this.#takesSignal(work) ? new AbortController().signal : neverAborted())
       permit.release('success')
@@ -215,6 +204,18 @@ export class ClosedLoop {
       releaseFailed(permit, error, options)
       throw error
     }
+  }
+
+  async #runBounded<T>(routeId: string, work: Work<T>, options: RunOptions<T>): Promise<T> {
+    const bounds = readBounds(options)
+    const { maxWaitMs, signal } = bounds
+    if (signal?.aborted) throw signal.reason
+    const permit =
+      maxWaitMs === undefined
+        ? this.#acquire(routeId, options, RUN_NAMES)
+        : await this.#enter(routeId, options, RUN_NAMES, maxWaitMs, signal)
+    if (!permit.allow) return fallBack(routeId, permit, options)
+    return runBounded(permit, work, options, bounds)
   }
 
   /** Does it look at its signal? To ask a function for its length takes 20 ns, so the last answer is kept. */
@@ -272,14 +273,12 @@ export class ClosedLoop {
   /** Writes what a request says of itself. @returns its tier's number, or {@link BY_VOLTAGE} */
   #describe(frame: Float64Array, options: AcquireOptions | undefined, also: readonly string[]): number {
     if (options !== undefined) {
-      this.#request.read(frame, options, this.#epoch, also)
-      return this.#request.tier
+      return readRequest(frame, options, this.#epoch, also)
     }
     frame[FRAME.TIER] = NORMAL
     frame[FRAME.KEY] = Number.NaN
     frame[FRAME.QUEUE_AGE_MS] = 0
     frame[FRAME.PROCESS_SATURATION] = 0
-    this.#request.keyId = NO_KEY
     return NORMAL
   }
 
@@ -389,7 +388,7 @@ export class ClosedLoop {
     const isBroken = mode === 'CIRCUIT_BREAKER'
     const isOrdered =
       this.#host.isOrderedOpen(routeId) || (!isBroken && frame[FRAME.VOLTAGE]! > frame[FRAME.RESISTANCE]!)
-    return obstacleIn(frame, isOrdered, isBroken, this.#host.baseResistanceOf(routeId))
+    return obstacleIn(frame, isOrdered, isBroken, () => this.#host.baseResistanceOf(routeId))
   }
 
   #watch(id: number): PermitGroup {

@@ -156,9 +156,11 @@ pub fn acquire(handle: &mut Handle, frame: &mut Cells, now: &Now) {
             bits |= status::ALLOW;
             frame[cell::PERMIT] = permit as f64;
         }
-        frame[cell::OWN_RESISTANCE] = answer.terms.own;
-        frame[cell::QUEUE_RESISTANCE] = answer.terms.queue;
-        frame[cell::OCCUPANCY] = answer.terms.occupancy;
+        if answer.retry_after_ms > 0.0 {
+            frame[cell::OWN_RESISTANCE] = answer.terms.own;
+            frame[cell::QUEUE_RESISTANCE] = answer.terms.queue;
+            frame[cell::OCCUPANCY] = answer.terms.occupancy;
+        }
         if let Some(wait) = &answer.wait {
             bits |= status::WAIT;
             frame[cell::MAY_WAIT_MS] = wait.may_wait_ms;

@@ -61,11 +61,11 @@ export enum FRAME {
   TIMESTAMP = 25,
   /** out: three cells, the pressure's latency, error and saturation */
   PRESSURE = 26,
-  /** out, of `acquire`: R of the route alone, its faults included, were it and the process empty, Ω */
+  /** out, where `acquire` refuses: R of the route alone, its faults included, were it and the process empty, Ω */
   OWN_RESISTANCE = 29,
-  /** out, of `acquire`: what the queue in front of the process adds, Ω; R is OWN + max(this, what the occupancies add) */
+  /** out, where it refuses: what the queue in front of the process adds, Ω; R is OWN + max(this, what the occupancies add) */
   QUEUE_RESISTANCE = 30,
-  /** out, of `acquire`: occupancy of the route, 1 is a full house; 0 where WAITED_MS makes it no resistance */
+  /** out, where it refuses: occupancy of the route, 1 is a full house; 0 where WAITED_MS makes it no resistance */
   OCCUPANCY = 31,
 
   /** state block, in and out of readState / writeState: see {@link STATE} */

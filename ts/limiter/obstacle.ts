@@ -13,13 +13,13 @@ const TOLERANCE = 1e-6
  *
  * @param isOrdered an operator has ordered the route open
  * @param isBroken its breaker is open
- * @param baseResistance R_base of the route, Ω
+ * @param baseResistance gives R_base of the route, Ω
  */
 export function obstacleIn(
   frame: Float64Array,
   isOrdered: boolean,
   isBroken: boolean,
-  baseResistance: number,
+  baseResistance: () => number,
 ): LimitedBy {
   if (isOrdered) return 'override'
   if (isBroken) return 'breaker'
@@ -27,7 +27,7 @@ export function obstacleIn(
   const own = frame[FRAME.OWN_RESISTANCE]!
   const crowd = frame[FRAME.RESISTANCE]! - own
   const queue = frame[FRAME.QUEUE_RESISTANCE]!
-  if (voltage > crowd + Math.min(own, UNKNOWN_SHARE * baseResistance)) return 'scar'
+  if (voltage > crowd && voltage > crowd + Math.min(own, UNKNOWN_SHARE * baseResistance())) return 'scar'
   if (queue > 0 && queue > crowd - TOLERANCE) return 'queue_age'
   return frame[FRAME.PROCESS_SATURATION]! > frame[FRAME.OCCUPANCY]! ? 'process' : 'occupancy'
 }

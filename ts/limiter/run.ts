@@ -17,6 +17,14 @@ export interface Bounds {
   readonly signal: AbortSignal | undefined
 }
 
+/** Is there an option that {@link readBounds} has to look at? */
+export const isBounded = <T>(options: RunOptions<T> | null): boolean =>
+  options !== null &&
+  (options.timeoutMs !== undefined ||
+    options.signal !== undefined ||
+    options.maxWaitMs !== undefined ||
+    (typeof options.isFailure !== 'function' && options.isFailure !== undefined))
+
 /** @throws ConfigError */
 export function readBounds<T>({ maxWaitMs, timeoutMs, signal, isFailure }: RunOptions<T>): Bounds {
   if (isFailure !== undefined && isFailure !== null && typeof isFailure !== 'function') {

@@ -218,15 +218,18 @@ export class Atrion implements AsyncDisposable {
 
   /** The rest of `route()`, where there is more to it than a request that flows. */
   #settle(routeId: string, frame: Float64Array, voltage: number): RouteDecision {
+    if ((frame[FRAME.STATUS]! & STATUS.STALE) !== 0) this.#retry(routeId, frame)
     const status = frame[FRAME.STATUS]!
-    if ((status & STATUS.STALE) !== 0) this.#retry(routeId, frame)
-    if ((status & STATUS.FIRST_REJECTED) !== 0) this.#warnOfNoise(routeId)
     if (this.#events !== undefined || frame[FRAME.MODE] !== frame[FRAME.MODE_BEFORE]) {
       this.#ticked(frame, routeId)
     }
-    if ((frame[FRAME.STATUS]! & STATUS.ALLOW) === 0)
-      return this.#refuse(routeId, readRefusal(frame, voltage, this.#isOrderedOpen(routeId)), voltage)
-    return { allow: true, resistance: frame[FRAME.RESISTANCE]!, mode: modeAt(frame, FRAME.MODE), reason: 'OK' }
+    const decision: RouteDecision =
+      (status & STATUS.ALLOW) === 0
+        ? readRefusal(frame, voltage, this.#isOrderedOpen(routeId))
+        : { allow: true, resistance: frame[FRAME.RESISTANCE]!, mode: modeAt(frame, FRAME.MODE), reason: 'OK' }
+    // The logger is the caller's, and may ask this instance: the frame has been read by now.
+    if ((status & STATUS.FIRST_REJECTED) !== 0) this.#warnOfNoise(routeId)
+    return decision.allow ? decision : this.#refuse(routeId, decision, voltage)
   }
 
   /**

@@ -8,14 +8,23 @@ import { nearestName } from '../suggest.js'
 import type { Hold } from './holdings.js'
 import type { LimitedBy, Outcome, Permit, Tier } from './types.js'
 
-const OUTCOMES: Readonly<Record<string, number>> = Object.assign(Object.create(null), {
-  success: OUTCOME.SUCCESS,
-  failure: OUTCOME.FAILURE,
-  ignored: OUTCOME.IGNORED,
-  // What leases and others call it.
-  failed: OUTCOME.FAILURE,
-  error: OUTCOME.FAILURE,
-})
+const NO_OUTCOME = -1
+
+/** The engine's number of an outcome; {@link NO_OUTCOME} of what is none. */
+function codeOf(outcome: unknown): number {
+  switch (outcome) {
+    case 'success':
+      return OUTCOME.SUCCESS
+    case 'failure':
+    case 'failed': // what leases and others call it
+    case 'error':
+      return OUTCOME.FAILURE
+    case 'ignored':
+      return OUTCOME.IGNORED
+    default:
+      return NO_OUTCOME
+  }
+}
 
 /** Permits that are watched together. */
 const GROUP = 64
@@ -93,9 +102,9 @@ export class EnginePermit implements Permit {
     const id = this.#id
     if (id < 0) return
     this.#id = -1
-    const code = OUTCOMES[outcome]
-    this.#source.giveBack(this.#routeId, id, code ?? OUTCOME.IGNORED)
-    if (code === undefined) refuseOutcome(outcome)
+    const code = codeOf(outcome)
+    this.#source.giveBack(this.#routeId, id, code === NO_OUTCOME ? OUTCOME.IGNORED : code)
+    if (code === NO_OUTCOME) refuseOutcome(outcome)
   }
 
   [DISPOSE](): void {

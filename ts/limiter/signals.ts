@@ -39,7 +39,15 @@ function listen(signal: AbortSignal): Set<Callback> {
     CALLBACKS.delete(signal)
     const all = [...callbacks]
     callbacks.clear()
-    for (const callback of all) callback()
+    const errors: unknown[] = []
+    for (const callback of all) {
+      try {
+        callback()
+      } catch (error) {
+        errors.push(error) // the others hear of it all the same
+      }
+    }
+    if (errors.length > 0) throw errors[0]
   }
   listenerOf.set(callbacks, onEvent)
   signal.addEventListener('abort', onEvent, { once: true })

@@ -8,6 +8,7 @@ import { endedWell, runCode } from './_child.mjs'
 import { create, engine, turn, virtual } from './_engine.mjs'
 
 const test = engine === 'ts' ? ava.skip : ava
+const serial = engine === 'ts' ? ava.skip : ava.serial
 const onTs = engine === 'ts' ? ava : ava.skip
 
 /** The deadline, ms, and the share of it that may be spent waiting. */
@@ -41,22 +42,19 @@ onTs("engine 'ts' has no closed loop, and enter() says so", async (t) => {
   await t.throwsAsync(create().enter('route'), { instanceOf: ConfigError, message: /^engine must be/ })
 })
 
-test.serial(
-  'a request that has a place is admitted at once, and leaves nothing that has to be cleared away',
-  async (t) => {
-    const atrion = create()
-    const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
-    const before = timers()
-    const { signal } = new AbortController()
-    const permit = await atrion.enter('route', { tier: 'low', key: 'a', signal, maxWaitMs: 1000 })
-    t.like(permit, { allow: true, reason: 'OK', tier: 'low', limitedBy: undefined })
-    t.is(getEventListeners(signal, 'abort').length, 0)
-    t.is(timers(), before)
-    t.like(atrion.stats('route'), { inFlight: 1, waiting: 0, admitted: 1 })
-    permit.release()
-    t.is(atrion.stats('route').inFlight, 0)
-  },
-)
+serial('a request that has a place is admitted at once, and leaves nothing that has to be cleared away', async (t) => {
+  const atrion = create()
+  const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
+  const before = timers()
+  const { signal } = new AbortController()
+  const permit = await atrion.enter('route', { tier: 'low', key: 'a', signal, maxWaitMs: 1000 })
+  t.like(permit, { allow: true, reason: 'OK', tier: 'low', limitedBy: undefined })
+  t.is(getEventListeners(signal, 'abort').length, 0)
+  t.is(timers(), before)
+  t.like(atrion.stats('route'), { inFlight: 1, waiting: 0, admitted: 1 })
+  permit.release()
+  t.is(atrion.stats('route').inFlight, 0)
+})
 
 test('without evidence of a queue nobody waits, however many come', async (t) => {
   const { atrion } = virtual()
@@ -237,10 +235,14 @@ test('all rooms together are bounded, and a room of its own does not lift that b
     await atrion.enter(`r${i}`)
   }
   for (let i = 0; i < rooms; i++) for (let n = 0; n < 4096; n++) void atrion.enter(`r${i}`, { tier: 'normal' })
-  t.like(await atrion.enter(`r${rooms}`, { tier: 'critical' }), { allow: false, limitedBy: 'wait_full' })
+  t.like(await atrion.enter(`r${rooms}`, { tier: 'normal' }), { allow: false, limitedBy: 'wait_full' })
   t.is(atrion.stats(`r${rooms}`).waiting, 0)
+  const important = atrion.enter(`r${rooms}`, { tier: 'high' })
+  t.is(atrion.stats(`r${rooms}`).waiting, 1, 'a more important one takes a place elsewhere')
+  t.is(atrion.stats('r0').waiting, 4095)
   t.is(atrion.stats('r3').waiting, 4096)
   await atrion.disconnect()
+  t.false((await important).allow)
   t.is(atrion.stats('r3').waiting, 0)
 })
 
@@ -365,7 +367,7 @@ test('what maxWaitMs and signal may be', async (t) => {
   await t.throwsAsync(atrion.enter('route', 5), { instanceOf: TypeError, message: /^options must be an object/ })
 })
 
-test.serial('faked timers drive the wait, and what they never call hurts nobody for long', async (t) => {
+serial('faked timers drive the wait, and what they never call hurts nobody for long', async (t) => {
   const atrion = furnish(create())
   const held = await atrion.enter('route')
   const fake = install()
@@ -382,7 +384,7 @@ test.serial('faked timers drive the wait, and what they never call hurts nobody 
   t.is(atrion.stats('route').waiting, 0)
 })
 
-test.serial("clock: 'global' follows a faked Date, and timers with it", async (t) => {
+serial("clock: 'global' follows a faked Date, and timers with it", async (t) => {
   const fake = install()
   try {
     const atrion = furnish(create({ clock: 'global' }))

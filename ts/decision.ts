@@ -43,7 +43,9 @@ export function reasonOf(
   resistance: number,
   limitedBy: LimitedBy | undefined,
 ): string {
-  const obstacle = obstacleText(mode, limitedBy)
+  // Most refusals end here, and other modules cost a look-up each.
+  const isOrdinary = limitedBy === undefined || limitedBy === 'occupancy' || limitedBy === 'queue_age'
+  const obstacle = isOrdinary && mode !== 'CIRCUIT_BREAKER' ? undefined : obstacleText(mode, limitedBy)
   if (obstacle === undefined) return `Insufficient voltage: V=${voltage} ≤ R=${resistance.toFixed(1)}Ω`
   return limitedBy === 'override' ? obstacle : obstacle[0]!.toUpperCase() + obstacle.slice(1)
 }

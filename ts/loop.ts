@@ -1,12 +1,12 @@
 /** The closed loop's face: permits asked for and given back, work run under them. The engine decides; this only translates. */
 
-import type { OperationalMode } from './core/index.js'
 import { modeAt, reasonOf } from './decision.js'
 import { type Engine, FRAME, OUTCOME, STATUS, TIERS } from './engine/port.js'
-import { type Hold, Holdings } from './limiter/holdings.js'
+import { Holdings } from './limiter/holdings.js'
+import type { LoopHost } from './limiter/host.js'
 import { LateReleases } from './limiter/late.js'
 import { obstacleIn } from './limiter/obstacle.js'
-import { EnginePermit, KeyedPermit, type Lost, PermitGroup } from './limiter/permit.js'
+import { EnginePermit, KeyedPermit } from './limiter/permit.js'
 import {
   BY_VOLTAGE,
   ENTER_NAMES,
@@ -24,7 +24,9 @@ import { onAbort, requireSignal } from './limiter/signals.js'
 import { readStats } from './limiter/stats.js'
 import type { AcquireOptions, EnterOptions, LimitedBy, Permit, RouteStats, RunOptions, Tier } from './limiter/types.js'
 import { type Wait, type Waiter, WaitingRooms } from './limiter/waiting.js'
+import { PermitWatch } from './limiter/watch.js'
 
+export type { LoopHost } from './limiter/host.js'
 export type {
   AcquireOptions,
   EnterOptions,
@@ -35,33 +37,6 @@ export type {
   RunOptions,
   Tier,
 } from './limiter/types.js'
-
-/** What the loop needs of the instance it belongs to. */
-export interface LoopHost {
-  /** Whether time is a clock of the caller's. */
-  readonly hasOwnClock: boolean
-  /** Slot of a route, made when new. Throws TypeError for what is no route id. */
-  slotOf(routeId: string): number
-  /** Another thread evicted the route: its new slot. */
-  slotAgain(routeId: string): number
-  /** Slot of a route that exists. */
-  findSlot(routeId: string): number | undefined
-  /** Tells the routes that had a slot one after the other apart. */
-  tenancyOf(slot: number): number
-  /** Whether an operator has ordered a route open. */
-  isOrderedOpen(routeId: string): boolean
-  /** R_base of a route, Ω. */
-  baseResistanceOf(routeId: string): number
-  /** Puts the present into the frame, where it is not the engine's own. */
-  readClock(frame: Float64Array): void
-  /** The instance's time, ms. */
-  nowMs(): number
-  /** The frame's out cells describe a tick. */
-  ticked(frame: Float64Array, routeId: string): void
-  /** A request was refused. */
-  refused(routeId: string, permit: Permit): void
-  wrongType(field: string, wanted: string, got: unknown): TypeError
-}
 
 /** Tiers by their number in the frame plus one; the first stands for a voltage. */
 const TIER_NAMES: readonly (Tier | undefined)[] = [undefined, ...TIERS]
@@ -77,13 +52,12 @@ const NO_NAMES: readonly string[] = []
 export class ClosedLoop {
   readonly #engine: Engine
   readonly #host: LoopHost
-  readonly #lost: FinalizationRegistry<Lost> | undefined
+  readonly #watch: PermitWatch
   readonly #holdings = new Holdings()
   readonly #late = new LateReleases()
   readonly #rooms: WaitingRooms
   /** What the engine said to the request that was told last to wait. */
   readonly #wait: { -readonly [K in keyof Wait]: Wait[K] } & { tier: number } = { mayWaitMs: 0, ratePerMs: 0, tier: 0 }
-  #group = new PermitGroup()
   #epoch = 0
   #lastWork: Work<unknown> | undefined
   #lastTakesSignal = false
@@ -95,12 +69,7 @@ export class ClosedLoop {
     host.readClock(engine.frame)
     const now = engine.frame[FRAME.NOW]!
     this.#epoch = Math.floor((Number.isNaN(now) ? Date.now() : now) / EPOCH_MS)
-    if (typeof FinalizationRegistry === 'function') {
-      this.#lost = new FinalizationRegistry(({ ids, holds }) => {
-        if (holds !== undefined) for (const hold of holds) hold.end()
-        for (const id of ids) this.giveBack('', id, OUTCOME.RECLAIMED)
-      })
-    }
+    this.#watch = new PermitWatch((id) => this.giveBack('', id, OUTCOME.RECLAIMED))
     this.#rooms = new WaitingRooms({
       hasOwnClock: host.hasOwnClock,
       wait: this.#wait,
@@ -136,7 +105,7 @@ export class ClosedLoop {
       this,
       routeId,
       id,
-      this.#watch(id),
+      this.#watch.watch(id),
       frame[FRAME.RESISTANCE]!,
       frame[FRAME.VOLTAGE]!,
       TIER_NAMES[tier + 1],
@@ -312,7 +281,7 @@ export class ClosedLoop {
       return this.#refuse(frame, routeId, status, tier, limitedBy)
     }
     const id = frame[FRAME.PERMIT]!
-    const group = this.#watch(id)
+    const group = this.#watch.watch(id)
     const Class = keyId === NO_KEY ? EnginePermit : KeyedPermit
     const permit = new Class(
       this,
@@ -327,7 +296,7 @@ export class ClosedLoop {
       undefined,
       undefined,
     )
-    if (permit instanceof KeyedPermit) permit.hold = this.#hold(routeId, keyId, group)
+    if (permit instanceof KeyedPermit) permit.hold = group.keep(this.#holdings.hold(routeId, keyId))
     return permit
   }
 
@@ -365,12 +334,12 @@ export class ClosedLoop {
     const resistance = frame[FRAME.RESISTANCE]!
     const voltage = frame[FRAME.VOLTAGE]!
     const mode = modeAt(frame, FRAME.MODE)
-    const obstacle = limitedBy ?? this.#obstacleIn(frame, routeId, mode)
+    const obstacle = limitedBy ?? obstacleIn(frame, routeId, mode, this.#host)
     const refusal = new EnginePermit(
       this,
       routeId,
       id,
-      id < 0 ? undefined : this.#watch(id),
+      id < 0 ? undefined : this.#watch.watch(id),
       resistance,
       voltage,
       TIER_NAMES[tier + 1],
@@ -381,30 +350,6 @@ export class ClosedLoop {
     )
     this.#host.refused(routeId, refusal)
     return refusal
-  }
-
-  #obstacleIn(frame: Float64Array, routeId: string, mode: OperationalMode): LimitedBy {
-    // One that flows by voltage and is refused was ordered to be, if not by this instance then by another of the process.
-    const isBroken = mode === 'CIRCUIT_BREAKER'
-    const isOrdered =
-      this.#host.isOrderedOpen(routeId) || (!isBroken && frame[FRAME.VOLTAGE]! > frame[FRAME.RESISTANCE]!)
-    return obstacleIn(frame, isOrdered, isBroken, () => this.#host.baseResistanceOf(routeId))
-  }
-
-  #watch(id: number): PermitGroup {
-    if (this.#group.isFull) this.#group = new PermitGroup()
-    const group = this.#group
-    const { ids } = group.lost
-    if (ids.length === 0) this.#lost?.register(group, group.lost)
-    ids.push(id)
-    return group
-  }
-
-  #hold(routeId: string, keyId: number, group: PermitGroup): Hold {
-    const hold = this.#holdings.hold(routeId, keyId)
-    group.lost.holds ??= []
-    group.lost.holds.push(hold)
-    return hold
   }
 
   #ticked(frame: Float64Array, routeId: string): void {

@@ -7,44 +7,25 @@ import { wrongType } from '../input.js'
 import { nearestName } from '../suggest.js'
 import type { Hold } from './holdings.js'
 import type { LimitedBy, Outcome, Permit, Tier } from './types.js'
+import type { PermitGroup } from './watch.js'
 
+/** Once read: a look-up in another module at each release would cost more. */
+const { SUCCESS, FAILURE, IGNORED } = OUTCOME
 const NO_OUTCOME = -1
 
 /** The engine's number of an outcome; {@link NO_OUTCOME} of what is none. */
 function codeOf(outcome: unknown): number {
   switch (outcome) {
     case 'success':
-      return OUTCOME.SUCCESS
+      return SUCCESS
     case 'failure':
     case 'failed': // what leases and others call it
     case 'error':
-      return OUTCOME.FAILURE
+      return FAILURE
     case 'ignored':
-      return OUTCOME.IGNORED
+      return IGNORED
     default:
       return NO_OUTCOME
-  }
-}
-
-/** Permits that are watched together. */
-const GROUP = 64
-
-/** What becomes of permits that were collected without a release. */
-export class Lost {
-  /** A plain list: a typed array has memory outside the heap, and what that costs the collector is 10 ns of a `run()`. */
-  readonly ids: number[] = []
-  holds: Hold[] | undefined
-}
-
-/**
- * A group of permits: to register each with a FinalizationRegistry would cost more than to decide on it. Every permit holds its
- * group; when the last is gone, so is the group, and what was not released by then never will be.
- */
-export class PermitGroup {
-  readonly lost = new Lost()
-
-  get isFull(): boolean {
-    return this.lost.ids.length >= GROUP
   }
 }
 
@@ -103,7 +84,7 @@ export class EnginePermit implements Permit {
     if (id < 0) return
     this.#id = -1
     const code = codeOf(outcome)
-    this.#source.giveBack(this.#routeId, id, code === NO_OUTCOME ? OUTCOME.IGNORED : code)
+    this.#source.giveBack(this.#routeId, id, code === NO_OUTCOME ? IGNORED : code)
     if (code === NO_OUTCOME) refuseOutcome(outcome)
   }
 

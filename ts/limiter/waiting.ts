@@ -7,14 +7,17 @@
  * that faked timers work, and nothing but punctuality depends on it. On a clock of the caller's it only looks at that clock.
  */
 
-import type { Held, RoomEntry } from './room.js'
-import { Room } from './room.js'
+import { NO_KEY } from './request.js'
+import { type Held, Room, type RoomEntry } from './room.js'
 import { MAX_TIMER_MS } from './timer.js'
 import type { LimitedBy, Permit } from './types.js'
 
 /** Most requests that wait on one route, and on all of them. */
 export const ROUTE_CAPACITY = 4_096
 export const INSTANCE_CAPACITY = 65_536
+
+/** Other rooms that are looked into for one that gives way. */
+const ROOMS_SCANNED = 64
 
 /** A request as it has to be asked about again. */
 export interface Waiter {
@@ -113,20 +116,14 @@ export class WaitingRooms {
     listen: ((abort: (reason: unknown) => void) => () => void) | undefined,
   ): Promise<Permit> {
     const { routeId, arrivedMs, latestMs } = waiter
+    if (!this.#makeRoom(waiter)) return Promise.resolve(this.#host.giveUp(waiter, 'wait_full'))
     let route = this.#rooms.get(routeId)
-    const full = this.#size >= INSTANCE_CAPACITY
     if (route === undefined) {
-      if (full) return Promise.resolve(this.#host.giveUp(waiter, 'wait_full'))
       route = new RouteRoom(routeId, this.#host)
       this.#rooms.set(routeId, route)
     }
     route.ratePerMs = wait.ratePerMs
     route.horizonMs = wait.mayWaitMs
-    if (full || route.room.isFull) {
-      const victim = route.room.yielding(waiter.tier, waiter.keyId, route.held)
-      if (victim === undefined) return Promise.resolve(this.#host.giveUp(waiter, 'wait_full'))
-      this.#refuse(route, victim, 'wait_full')
-    }
     const expiresMs = Math.min(latestMs, arrivedMs + wait.mayWaitMs)
     const { promise, resolve, reject } = deferred<Permit>()
     const pending: Pending = { waiter, resolve, reject, forget: undefined }
@@ -140,6 +137,30 @@ export class WaitingRooms {
     })
     this.#rest(here)
     return promise
+  }
+
+  /** Refuses one where there is no room for a newcomer. False: that has to be the newcomer. */
+  #makeRoom({ routeId, tier, keyId }: Waiter): boolean {
+    const own = this.#rooms.get(routeId)
+    const isFull = this.#size >= INSTANCE_CAPACITY
+    if (!isFull && !own?.room.isFull) return true
+    const victim = own?.room.yielding(tier, keyId, own.held)
+    if (own !== undefined && victim !== undefined) {
+      this.#refuse(own, victim, 'wait_full')
+      return true
+    }
+    if (own?.room.isFull) return false
+    // All rooms together are full: a more important request takes a place on another route.
+    let seen = 0
+    for (const other of this.#rooms.values()) {
+      if (seen++ === ROOMS_SCANNED) break
+      const lower = other.room.yielding(tier, NO_KEY, other.held)
+      if (lower === undefined || lower.tier === tier) continue
+      this.#refuse(other, lower, 'wait_full')
+      this.#rest(other)
+      return true
+    }
+    return false
   }
 
   /** Something happened on a route: whoever can no longer make it is answered. */

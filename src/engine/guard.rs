@@ -305,11 +305,8 @@ impl Guard {
             self.window.refused += 1.0;
         }
         let permit = if admitted || admit_all { self.admit(slot, permits, now_ms) } else { None };
-        let retry_after_ms = if is_refused {
-            self.retry_after_ms(state, others, law, voltage, u, now_ms) * (1.0 + level)
-        } else {
-            0.0
-        };
+        let retry_after_ms =
+            if is_refused { self.retry_after_ms(state, others, law, voltage, u, now_ms) * (1.0 + level) } else { 0.0 };
         Answer { permit, resistance, voltage, retry_after_ms, tier, terms, wait, tick }
     }
 

@@ -10,9 +10,16 @@ const HERE = dirname(fileURLToPath(import.meta.url))
  * Runs a script and waits for its end; kills it after `limitMs`, which is far more than it takes: only what hangs gets
  * there.
  */
-export const runScript = (path, { args = [], nodeOptions = [], limitMs = 120_000, cwd } = {}) =>
+export const runScript = (path, { args = [], nodeOptions = [], ...options } = {}) =>
+  runNode([...nodeOptions, join(HERE, path), ...args], options)
+
+/** The same with a module's code. */
+export const runCode = (code, { nodeOptions = [], ...options } = {}) =>
+  runNode([...nodeOptions, '--input-type=module', '--eval', code], options)
+
+const runNode = (args, { limitMs = 120_000, cwd } = {}) =>
   new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [...nodeOptions, join(HERE, path), ...args], {
+    const child = spawn(process.execPath, args, {
       cwd: cwd ?? dirname(HERE),
       env: { ...process.env, ATRION_ENGINE: engine },
       stdio: ['ignore', 'pipe', 'pipe'],

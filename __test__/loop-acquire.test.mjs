@@ -220,7 +220,7 @@ test('bad input is named', (t) => {
   )
   t.throws(() => atrion.acquire('route', { tier: 'toString' }), { instanceOf: ConfigError })
   for (const [options, message] of [
-    [{ key: 5 }, /^key must be a string, got 5$/],
+    [{ key: true }, /^key must be a string, got true$/],
     [{ voltage: 'a' }, /^voltage must be a number of V, got "a"$/],
     [7, /^options must be an object, got 7$/],
     [null, /^options must be an object, got null$/],

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { BAD, broken, CALM, create, drive, engine, MILD, virtual, warm } from './_engine.mjs'
+import { BAD, broken, CALM, create, drive, engine, MILD, memoryLogger, virtual, warm } from './_engine.mjs'
 
 const near = (t, actual, expected, tolerance = 1e-9) =>
   t.true(Math.abs(actual - expected) <= tolerance * Math.max(1, Math.abs(expected)), `${actual} is not ${expected}`)
@@ -311,4 +311,13 @@ test('two instances share nothing', (t) => {
   drive(one, 'route', BAD, 50)
   t.is(other.atrion.getState('route'), undefined)
   t.is(other.atrion.route('route', CALM).resistance, 12)
+})
+
+test('a logger that asks the same instance disturbs no answer', (t) => {
+  let atrion
+  const warn = () => t.false(atrion.route('log shipper', CALM, 0).allow)
+  atrion = virtual({ logger: { ...memoryLogger(), warn } }).atrion
+  for (const routeId of ['noisy', 'log shipper']) for (let i = 0; i < 12; i++) atrion.route(routeId, CALM)
+  t.like(atrion.route('noisy', { latencyMs: Number.NaN }, 1000), { allow: true, reason: 'OK' })
+  t.like(atrion.getState('noisy'), { tickCount: 13 })
 })

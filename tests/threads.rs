@@ -166,7 +166,7 @@ fn permits_of_two_threads_on_one_route_all_come_back() {
                             meeting.wait();
                         }
                         match permit {
-                            Some(permit) => handle.release(permit, Outcome::Success, 0.0, |_, _, _, _| {}),
+                            Some(permit) => _ = handle.release(permit, Outcome::Success, 0.0, |_, _, _, _| {}),
                             None => _ = refused.fetch_add(1, Ordering::Relaxed),
                         }
                     }

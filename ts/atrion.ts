@@ -7,12 +7,19 @@ import { modeAt, type RouteDecision, type RouteSnapshot, readEvent, readRefusal 
 import { engineWanted, loadEngine } from './engine/load.js'
 import { type Engine, type EngineKind, FRAME, ORDER, STATUS } from './engine/port.js'
 import { ConfigError } from './errors.js'
-import { type AtrionEvents, Events } from './events.js'
+import { type AtrionEvents, EVENT_NAMES, Events } from './events.js'
 import { HostClock } from './host-clock.js'
 import { requireRouteId, wrongType } from './input.js'
 import type { LawSource } from './law.js'
 import { getLogger, type Logger } from './loggers.js'
-import { type AcquireOptions, ClosedLoop, type Permit, type RouteStats, type RunOptions } from './loop.js'
+import {
+  type AcquireOptions,
+  ClosedLoop,
+  type EnterOptions,
+  type Permit,
+  type RouteStats,
+  type RunOptions,
+} from './loop.js'
 import {
   type AtrionOptions,
   type RouteProfileOptions,
@@ -28,6 +35,7 @@ import { InMemoryProvider } from './state/memory.js'
 import type { StateProvider } from './state/provider.js'
 import { createPulse, type Pulse } from './state/pulse.js'
 import { RouteStates } from './states.js'
+import { nearestName, unknownName } from './suggest.js'
 import { LeaseBook, type LeaseOptions, type TaskLease } from './tasks.js'
 
 /** One reading of a route. */
@@ -49,6 +57,12 @@ export interface RouteOptions {
 
 /** Tries to find a route's slot while other threads evict; beyond them the route is not the problem. */
 const MAX_TRIES = 8
+
+/** The global `Date`, read anew each time, so that a faked one counts. */
+const GLOBAL_CLOCK = { now: (): number => Date.now() }
+
+/** The clock that timers of this process and no fake follow, ms. */
+const monotonic = performance.now.bind(performance)
 
 /** Status of a request that flows on a route that is, and was, OPERATIONAL. */
 const FLOWS = STATUS.ALLOW | STATUS.TICKED | STATUS.STEADY
@@ -86,7 +100,8 @@ export class Atrion implements AsyncDisposable {
     this.#defaultVoltage = resolveVoltage(options.defaultVoltage)
     this.#maxRoutes = resolveMaxRoutes(options.maxRoutes)
     this.#logger = options.logger
-    this.#clock = options.clock && new HostClock(options.clock, (message, context) => this.#warn(message, context))
+    const clock = options.clock === 'global' ? GLOBAL_CLOCK : options.clock
+    this.#clock = clock && new HostClock(clock, (message, context) => this.#warn(message, context))
     this.#engine = loadEngine(
       engineWanted(options.engine, options.useWasm),
       this.#maxRoutes,
@@ -140,9 +155,13 @@ export class Atrion implements AsyncDisposable {
     })
   }
 
-  /** Sends what the provider has not been told and disconnects it. `route()` goes on working. */
+  /**
+   * Sends what the provider has not been told and disconnects it. Requests that wait for a place are refused; `route()`,
+   * `acquire()` and the rest go on working.
+   */
   disconnect(): Promise<void> {
     this.#events?.flush()
+    this.#loop.refuseWaiting()
     return this.#inTurn(async () => {
       if (!this.#connected) return
       this.#connected = false
@@ -204,14 +223,18 @@ export class Atrion implements AsyncDisposable {
 
   /** The rest of `route()`, where there is more to it than a request that flows. */
   #settle(routeId: string, frame: Float64Array, voltage: number): RouteDecision {
+    if ((frame[FRAME.STATUS]! & STATUS.STALE) !== 0) this.#retry(routeId, frame)
     const status = frame[FRAME.STATUS]!
-    if ((status & STATUS.STALE) !== 0) this.#retry(routeId, frame)
-    if ((status & STATUS.FIRST_REJECTED) !== 0) this.#warnOfNoise(routeId)
     if (this.#events !== undefined || frame[FRAME.MODE] !== frame[FRAME.MODE_BEFORE]) {
       this.#ticked(frame, routeId)
     }
-    if ((frame[FRAME.STATUS]! & STATUS.ALLOW) === 0) return this.#refuse(routeId, readRefusal(frame, voltage), voltage)
-    return { allow: true, resistance: frame[FRAME.RESISTANCE] as Ohms, mode: modeAt(frame, FRAME.MODE), reason: 'OK' }
+    const decision: RouteDecision =
+      (status & STATUS.ALLOW) === 0
+        ? readRefusal(frame, voltage, this.#isOrderedOpen(routeId))
+        : { allow: true, resistance: frame[FRAME.RESISTANCE] as Ohms, mode: modeAt(frame, FRAME.MODE), reason: 'OK' }
+    // The logger is the caller's, and may ask this instance: the frame has been read by now.
+    if ((status & STATUS.FIRST_REJECTED) !== 0) this.#warnOfNoise(routeId)
+    return decision.allow ? decision : this.#refuse(routeId, decision, voltage)
   }
 
   /**
@@ -249,6 +272,7 @@ export class Atrion implements AsyncDisposable {
     const law = this.#profiles.set(routeId, profile)
     const slot = this.#routes.find(routeId)
     if (slot !== undefined) this.#engine.setLaw(slot, law)
+    this.#loop.freed(routeId)
   }
 
   /** What was set for a route; 'STANDARD' when nothing was. */
@@ -270,6 +294,7 @@ export class Atrion implements AsyncDisposable {
     requireRouteId(routeId)
     const slot = this.#routes.find(routeId)
     if (slot !== undefined) this.#routes.remove(slot)
+    this.#loop.freed(routeId)
     await this.#pulse?.forget(routeId)
   }
 
@@ -293,17 +318,30 @@ export class Atrion implements AsyncDisposable {
    * Asks for a permit: Atrion measures the request from now until the permit is released, and admits what the route can
    * carry within its deadline, the most important first.
    *
-   * @throws TypeError for a wrong type, ConfigError for an unknown tier or on engine 'ts'
+   * @throws TypeError for a wrong type, ConfigError for an unknown option or tier or on engine 'ts'
    */
   acquire(routeId: string, options?: AcquireOptions): Permit {
     return this.#loop.acquire(routeId, options)
   }
 
   /**
-   * Runs `fn` under a permit and gives it back when it settles.
+   * Asks for a permit like {@link acquire}, and waits for it where nothing but a place is missing: the highest tier first, then
+   * the keys that hold fewest, then the oldest. A request that can no longer make its deadline is refused at once. At most
+   * 4,096 wait on a route and 65,536 in all; beyond that the least important is refused. Waiting keeps the process alive.
+   *
+   * @returns a permit; a refusal is one with `allow: false`, `limitedBy` 'wait_timeout' or 'wait_full' after a wait
+   * @throws (rejects) the signal's reason when it is aborted meanwhile; TypeError and ConfigError as `acquire`
+   */
+  enter(routeId: string, options?: EnterOptions): Promise<Permit> {
+    return this.#loop.enter(routeId, options)
+  }
+
+  /**
+   * Runs `fn` under a permit and gives it back when it settles. With `maxWaitMs` it waits for the permit as {@link enter} does.
    *
    * @returns what `fn` resolves to, or the fallback's value when the request was refused
-   * @throws (rejects) ShedError when it was refused and there is no fallback; whatever `fn` rejects with
+   * @throws (rejects) ShedError when it was refused and there is no fallback; whatever `fn` rejects with; TypeError and
+   *   ConfigError, before the work begins, for an option that cannot be honoured
    */
   run<T>(routeId: string, fn: (signal: AbortSignal) => T | PromiseLike<T>, options?: RunOptions<T>): Promise<T> {
     return this.#loop.run(routeId, fn, options)
@@ -312,7 +350,7 @@ export class Atrion implements AsyncDisposable {
   /** What the closed loop knows of a route; zeros for one that nobody has asked about. */
   stats(routeId: string): RouteStats {
     const slot = typeof routeId === 'string' ? this.#routes.find(routeId) : undefined
-    const stats = this.#loop.stats(slot)
+    const stats = this.#loop.stats(routeId, slot)
     const state = this.#states.snapshot(routeId)
     return { ...stats, mode: state?.mode ?? 'BOOTSTRAP', rejectedSamples: state?.rejectedSamples ?? 0 }
   }
@@ -321,13 +359,15 @@ export class Atrion implements AsyncDisposable {
   override(routeId: string, order: 'open' | 'closed' | null): void {
     requireRouteId(routeId)
     if (order !== 'open' && order !== 'closed' && order !== null) {
-      throw new ConfigError('order', "'open', 'closed' or null", order)
+      const nearest = nearestName(order, ['open', 'closed'])
+      throw new ConfigError('order', "'open', 'closed' or null", order, { nearest })
     }
     const code = order === null ? ORDER.NONE : order === 'open' ? ORDER.OPEN : ORDER.CLOSED
     if (order === null) this.#orders.delete(routeId)
     else this.#orders.set(routeId, code)
     const slot = this.#routes.find(routeId)
     if (slot !== undefined) this.#engine.order(slot, code)
+    this.#loop.freed(routeId)
   }
 
   /**
@@ -353,10 +393,16 @@ export class Atrion implements AsyncDisposable {
     this.#law = law
     for (const routeId of this.#profiles.governed()) this.#govern(routeId)
     if (dryRun !== undefined) this.#setDryRun(dryRun)
+    this.#loop.freed('')
   }
 
-  /** Listens to an event, off the decision path. @returns a function that stops that */
+  /**
+   * Listens to an event, off the decision path. @returns a function that stops that
+   *
+   * @throws ConfigError for an event that there is not, TypeError for a listener that is no function
+   */
   on<K extends keyof AtrionEvents>(name: K, listener: (event: AtrionEvents[K]) => void): () => void {
+    if (!EVENT_NAMES.includes(name)) throw unknownName('event', name, EVENT_NAMES)
     if (typeof listener !== 'function') throw wrongType('listener', 'a function', listener)
     return this.#notices.on(name, listener)
   }
@@ -370,6 +416,10 @@ export class Atrion implements AsyncDisposable {
 
   getActiveTaskCount(routeId: string): number {
     return this.#leases.activeCount(routeId)
+  }
+
+  #isOrderedOpen(routeId: string): boolean {
+    return this.#orders.size > 0 && this.#orders.get(routeId) === ORDER.OPEN
   }
 
   #setDryRun(dryRun: boolean): void {
@@ -401,8 +451,15 @@ export class Atrion implements AsyncDisposable {
   }
 
   #createLoop(): ClosedLoop {
+    const hasOwnClock = this.#clock !== undefined
     return new ClosedLoop(this.#engine, {
       wrongType,
+      hasOwnClock,
+      findSlot: (routeId) => this.#routes.find(routeId),
+      tenancyOf: (slot) => this.#routes.tenancyOf(slot),
+      isOrderedOpen: (routeId) => this.#isOrderedOpen(routeId),
+      baseResistanceOf: (routeId) => this.#profiles.sourceOf(routeId).config.baseResistance,
+      nowMs: hasOwnClock ? () => this.#nowMs() : monotonic,
       slotOf: (routeId) => {
         if (this.#clock !== undefined) this.#settleLeases()
         return this.#routes.get(routeId) ?? this.#intern(routeId)
@@ -415,7 +472,7 @@ export class Atrion implements AsyncDisposable {
         if (this.#clock !== undefined) this.#readClock(frame)
       },
       ticked: (frame, routeId) => this.#ticked(frame, routeId),
-      refused: (routeId, { resistance, mode, retryAfterMs }, voltage) => {
+      refused: (routeId, { resistance, voltage, mode, retryAfterMs }) => {
         if (this.#notices.has('shed')) this.#notices.emit('shed', { routeId, voltage, resistance, mode, retryAfterMs })
       },
     })
@@ -515,7 +572,7 @@ export class Atrion implements AsyncDisposable {
 
   #createLeases(): LeaseBook {
     return new LeaseBook({
-      isVirtualTime: this.#clock !== undefined,
+      isVirtualTime: this.#clock !== undefined && this.#clock !== GLOBAL_CLOCK,
       now: () => this.#nowMs(),
       scarFactorOf: (routeId) => this.#profiles.sourceOf(routeId).config.scarFactor,
       scar: (routeId, ohms) => {
@@ -528,7 +585,9 @@ export class Atrion implements AsyncDisposable {
         this.#engine.lease(slot, true)
         // A route that was reset meanwhile owes nothing to the leases of the one before it.
         return () => {
-          if (this.#routes.tenancyOf(slot) === tenancy) this.#engine.lease(slot, false)
+          if (this.#routes.tenancyOf(slot) !== tenancy) return
+          this.#engine.lease(slot, false)
+          this.#loop.freed(routeId)
         }
       },
     })

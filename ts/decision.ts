@@ -10,7 +10,8 @@ import {
   type TunerMoments,
 } from './core/index.js'
 import { FRAME, MODES, STATE } from './engine/port.js'
-import { ConfigError } from './errors.js'
+import { ConfigError, obstacleText } from './errors.js'
+import type { LimitedBy } from './limiter/types.js'
 
 /** Answer of `route()`. */
 export interface RouteDecision {
@@ -43,18 +44,29 @@ export interface RouteSnapshot {
 
 export const modeAt = (frame: Float64Array, cell: number): OperationalMode => MODES[frame[cell]!]!
 
-/** Why a request does not flow. One that would by voltage was stopped by an operator, who ordered the breaker open. */
-export const reasonOf = (mode: OperationalMode, voltage: number, resistance: number): string =>
-  mode === 'CIRCUIT_BREAKER' || voltage > resistance
-    ? 'Circuit breaker open'
-    : `Insufficient voltage: V=${voltage} ≤ R=${resistance.toFixed(1)}Ω`
+/** Why a request does not flow. */
+export function reasonOf(
+  mode: OperationalMode,
+  voltage: number,
+  resistance: number,
+  limitedBy: LimitedBy | undefined,
+): string {
+  // Most refusals end here, and other modules cost a look-up each.
+  const isOrdinary = limitedBy === undefined || limitedBy === 'occupancy' || limitedBy === 'queue_age'
+  const obstacle = isOrdinary && mode !== 'CIRCUIT_BREAKER' ? undefined : obstacleText(mode, limitedBy)
+  if (obstacle === undefined) return `Insufficient voltage: V=${voltage} ≤ R=${resistance.toFixed(1)}Ω`
+  return limitedBy === 'override' ? obstacle : obstacle[0]!.toUpperCase() + obstacle.slice(1)
+}
 
-/** The refusal that the out cells describe. */
-export function readRefusal(frame: Float64Array, voltage: number): RouteDecision {
+/** The refusal that the out cells describe. @param isOrdered an operator has ordered the route open */
+export function readRefusal(frame: Float64Array, voltage: number, isOrdered: boolean): RouteDecision {
   const resistance = frame[FRAME.RESISTANCE] as Ohms
   const mode = modeAt(frame, FRAME.MODE)
   const retryAfterMs = frame[FRAME.RETRY_AFTER_MS]!
-  const refusal = { allow: false, resistance, mode, reason: reasonOf(mode, voltage, resistance) }
+  // One that flows by voltage was ordered to be refused, if not by this instance then by another of the process.
+  const stopped = isOrdered || (mode !== 'CIRCUIT_BREAKER' && voltage > resistance)
+  const reason = reasonOf(mode, voltage, resistance, stopped ? 'override' : undefined)
+  const refusal = { allow: false, resistance, mode, reason }
   return Number.isNaN(retryAfterMs) ? refusal : { ...refusal, retryAfterMs }
 }
 

@@ -4,6 +4,7 @@
  */
 
 import type { OperationalMode } from './core/types.js'
+import type { LimitedBy, Tier } from './limiter/types.js'
 import { kindOf, printable, Withheld, withoutSecrets } from './text.js'
 
 export type AtrionErrorCode =
@@ -109,9 +110,33 @@ export interface Refusal {
   readonly mode: OperationalMode
   /** ms until this voltage would flow; absent when waiting alone will not do */
   readonly retryAfterMs?: number | undefined
+  /** What stood in its way. */
+  readonly limitedBy?: LimitedBy | undefined
+  /** undefined: a voltage was given instead. */
+  readonly tier?: Tier | undefined
 }
 
-/** The request was shed. Not a fault: the route is protecting itself. */
+/** In words what stood in a request's way, where that is more than a voltage below R. */
+export function obstacleText(mode: OperationalMode, limitedBy: LimitedBy | undefined): string | undefined {
+  if (limitedBy === 'override') return 'override'
+  if (limitedBy === 'wait_timeout') return 'no place within the time it may wait'
+  if (limitedBy === 'wait_full') return 'waiting room full'
+  return mode === 'CIRCUIT_BREAKER' || limitedBy === 'breaker' ? 'circuit breaker open' : undefined
+}
+
+/** Clients are not sent away for longer than a day, s. */
+const MAX_RETRY_AFTER_S = 86_400
+
+const headersOf = (retryAfterMs: number | undefined): Record<string, string> => {
+  if (retryAfterMs === undefined || Number.isNaN(retryAfterMs)) return {}
+  const seconds = Math.min(Math.max(Math.ceil(retryAfterMs / 1000), 1), MAX_RETRY_AFTER_S)
+  return { 'retry-after': String(seconds) }
+}
+
+/**
+ * The request was shed. Not a fault: the route is protecting itself. Frameworks that know `http-errors` answer it with 503 and
+ * its headers.
+ */
 export class ShedError extends AtrionError implements Refusal {
   static {
     ShedError.prototype.name = 'ShedError'
@@ -122,10 +147,16 @@ export class ShedError extends AtrionError implements Refusal {
   readonly voltage: number
   readonly mode: OperationalMode
   readonly retryAfterMs: number | undefined
+  readonly limitedBy: LimitedBy | undefined
+  readonly tier: Tier | undefined
+  readonly status = 503
+  readonly statusCode = 503
+  /** `retry-after` in whole seconds, 1 to 86,400, where it is known when to come back. */
+  readonly headers: Readonly<Record<string, string>>
 
   constructor(refusal: Refusal, options: AtrionErrorOptions = {}) {
-    const { routeId, resistance, voltage, mode, retryAfterMs } = refusal
-    const reason = mode === 'CIRCUIT_BREAKER' ? 'circuit breaker open' : `V=${voltage} ≤ R=${resistance.toFixed(1)}Ω`
+    const { routeId, resistance, voltage, mode, retryAfterMs, limitedBy, tier } = refusal
+    const reason = obstacleText(mode, limitedBy) ?? `V=${voltage} ≤ R=${resistance.toFixed(1)}Ω`
     const remedy = retryAfterMs === undefined ? '' : `, retry in ${retryAfterMs} ms`
     super(`route ${show(routeId)} shed the request: ${reason}${remedy}`, { ...options, code: 'ATRION_SHED' })
     this.routeId = routeId
@@ -133,6 +164,9 @@ export class ShedError extends AtrionError implements Refusal {
     this.voltage = voltage
     this.mode = mode
     this.retryAfterMs = retryAfterMs
+    this.limitedBy = limitedBy
+    this.tier = tier
+    this.headers = headersOf(retryAfterMs)
   }
 }
 
@@ -149,12 +183,22 @@ export class ConfigError extends AtrionError {
   /** What it was; where it may hold a secret, what kind of value. */
   readonly got: unknown
 
-  constructor(field: string, range: string, got: unknown, options: AtrionErrorOptions = {}) {
+  /** The right name that is nearest to the one given, where one is near. */
+  readonly nearest: string | undefined
+
+  constructor(
+    field: string,
+    range: string,
+    got: unknown,
+    options: AtrionErrorOptions & { readonly nearest?: string | undefined } = {},
+  ) {
     const shown = typeof got === 'string' ? withoutSecrets(got) : got
-    super(`${field} must be ${range}, got ${show(shown)}`, { ...options, code: 'ATRION_CONFIG' })
+    const hint = options.nearest === undefined ? '' : `; did you mean ${options.nearest}?`
+    super(`${field} must be ${range}, got ${show(shown)}${hint}`, { ...options, code: 'ATRION_CONFIG' })
     this.field = field
     this.range = range
     this.got = shown instanceof Withheld ? shown.kind : shown
+    this.nearest = options.nearest
   }
 }
 

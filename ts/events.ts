@@ -25,6 +25,8 @@ export interface AtrionEvents {
   restored: { readonly provider: string }
 }
 
+export const EVENT_NAMES: readonly (keyof AtrionEvents)[] = ['transition', 'shed', 'degraded', 'restored']
+
 type Listener<K extends keyof AtrionEvents> = (event: AtrionEvents[K]) => void
 
 /** Events that may wait for their listeners. */

@@ -5,7 +5,7 @@
  * |---|---|
  * | `atrion` | the class a service holds |
  * | `options`, `law` | what may be said, and the numbers that follow |
- * | `decision`, `tasks` | answers, leases |
+ * | `decision`, `loop`, `tasks` | answers, permits, leases |
  * | `state/` | providers of shared state |
  * | `errors`, `loggers`, `observers` | what they say |
  * | `core/` | the functional model |
@@ -19,7 +19,16 @@ export * from './errors.js'
 export type { AtrionEvents } from './events.js'
 export { DEFAULT_LIMITS, type LimitConfig } from './law.js'
 export * from './loggers.js'
-export type { AcquireOptions, Outcome, Permit, RouteStats, RunOptions, Tier } from './loop.js'
+export type {
+  AcquireOptions,
+  EnterOptions,
+  LimitedBy,
+  Outcome,
+  Permit,
+  RouteStats,
+  RunOptions,
+  Tier,
+} from './loop.js'
 export * from './observers.js'
 export type { AtrionOptions, RouteProfileOptions, SLOOptions } from './options.js'
 export { type ConflictStrategy, StateManager } from './state/manager.js'

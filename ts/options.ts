@@ -18,6 +18,7 @@ import { ConfigError } from './errors.js'
 import { DEFAULT_LIMITS, type LawSource, type LimitConfig } from './law.js'
 import type { Logger } from './loggers.js'
 import type { StateProvider } from './state/provider.js'
+import { unknownName } from './suggest.js'
 import { Withheld } from './text.js'
 
 /** An SLO of which only some is said; what is left out keeps its default. */
@@ -47,8 +48,11 @@ export interface AtrionOptions {
   readonly defaultVoltage?: number
   /** Most routes kept, 1 to 16,777,216; the least recently used goes first. Default 65,536. */
   readonly maxRoutes?: number
-  /** Monotonic time in ms, for simulation and tests. Default: the engine's own. */
-  readonly clock?: Pick<Clock, 'now'> | { now(): number }
+  /**
+   * Time in ms, for simulation and tests. 'global': the global `Date`, read anew each time, for tests that fake it together with
+   * the timers. Default: the engine's own, which is monotonic and no fake reaches.
+   */
+  readonly clock?: Pick<Clock, 'now'> | { now(): number } | 'global'
   /** Default: the process-wide one, which is silent. */
   readonly logger?: Logger
   /** Decide, count and say so ('shed' events, `reason`), but admit everybody. Default false. */
@@ -147,7 +151,7 @@ function override<T extends object>(
     if (value === undefined || alsoKnown.includes(name)) continue
     const field = path ? `${path}.${name}` : name
     const range = Object.hasOwn(ranges, name) ? ranges[name] : undefined
-    if (!range) throw new ConfigError(field, `one of ${Object.keys(ranges).concat(alsoKnown).join(', ')}`, name)
+    if (!range) throw unknownName(field, name, Object.keys(ranges).concat(alsoKnown))
     result[name] = requireNumber(field, value, range)
   }
   return result as T
@@ -252,11 +256,11 @@ const METHODS = {
 export function validateOptions(options: AtrionOptions): void {
   requireObject('options', options)
   for (const name of Object.keys(options)) {
-    if (!KNOWN_OPTIONS.has(name)) throw new ConfigError(name, `one of ${[...KNOWN_OPTIONS].join(', ')}`, name)
+    if (!KNOWN_OPTIONS.has(name)) throw unknownName(name, name, [...KNOWN_OPTIONS])
   }
   for (const [name, methods] of Object.entries(METHODS)) {
     const value = options[name as keyof typeof METHODS] as Record<string, unknown> | undefined
-    if (value === undefined) continue
+    if (value === undefined || (name === 'clock' && (value as unknown) === 'global')) continue
     const missing = methods.find((method) => typeof value?.[method] !== 'function')
     // A provider's options or its URL in its place may hold a password.
     const shown = name === 'provider' && value !== null ? new Withheld(value) : value

@@ -15,6 +15,7 @@ import {
 } from './core/index.js'
 import { type Deadline, Deadlines } from './deadlines.js'
 import { AtrionError, ConfigError } from './errors.js'
+import { onAbort } from './limiter/signals.js'
 import { getLogger } from './loggers.js'
 import { DURATION_RANGE, requireNumber, requireProfile } from './options.js'
 
@@ -212,6 +213,8 @@ class Lease implements TaskLease {
   readonly #abortController: AbortController | undefined
   readonly #vacate: () => void
   readonly #onAbort = (): void => this.#end('aborted', 0)
+  /** Stops listening to the controller's signal. */
+  #forget: (() => void) | undefined
   /** Its place among the others, while it is open. */
   deadline: Deadline<Lease> | undefined
   #lastSignAt: number
@@ -233,7 +236,7 @@ class Lease implements TaskLease {
     this.#lastSignAt = now
     this.#vacate = host.occupy(terms.routeId, terms.durationMs)
     if (this.#abortController?.signal.aborted) this.#end('aborted', 0)
-    else this.#abortController?.signal.addEventListener('abort', this.#onAbort, { once: true })
+    else if (this.#abortController) this.#forget = onAbort(this.#abortController.signal, this.#onAbort)
   }
 
   /** Whether it has not ended, as far as anybody has looked. */
@@ -287,7 +290,7 @@ class Lease implements TaskLease {
   #end(outcome: LeaseOutcome, trauma: number): void {
     if (!this.#active) return
     this.#active = false
-    this.#abortController?.signal.removeEventListener('abort', this.#onAbort)
+    this.#forget?.()
     this.#book.drop(this)
     this.#vacate()
     const ohms = trauma * this.#host.scarFactorOf(this.routeId) * this.#config.scarMultiplier

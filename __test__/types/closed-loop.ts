@@ -3,6 +3,8 @@ import assert from 'node:assert/strict'
 import {
   Atrion,
   ConfigError,
+  type EnterOptions,
+  type LimitedBy,
   type OperationalMode,
   type Outcome,
   type Permit,
@@ -27,10 +29,25 @@ async function work(atrion: Atrion): Promise<void> {
     permit.release()
   }
   atrion.acquire('a', { voltage: 80 }).release('ignored')
+  atrion.acquire('a', { key: 42, tier: null }).release('failed')
+
+  const options: EnterOptions = { tier: 'high', key: 'user 7', maxWaitMs: 100, signal: new AbortController().signal }
+  const entered: Permit = await atrion.enter('a', options)
+  const limitedBy: LimitedBy | undefined = entered.limitedBy
+  const tier: Tier | undefined = entered.tier
+  const volts: number = entered.voltage
+  assert.deepEqual([limitedBy, tier], [undefined, 'high'])
+  assert.ok(volts > entered.resistance)
+  entered[Symbol.dispose]()
+  // @ts-expect-error no outcome
+  assert.throws(() => atrion.acquire('a').release('done'), ConfigError)
+  // @ts-expect-error acquire() does not wait
+  assert.throws(() => atrion.acquire('a', { maxWaitMs: 5 }), ConfigError)
 
   const answer: number = await atrion.run('a', async (signal: AbortSignal) => (signal.aborted ? 0 : 42), {
     tier: 'high',
     key: 'tenant 1',
+    maxWaitMs: 100,
     timeoutMs: 1000,
     isFailure: (error: unknown) => !(error instanceof RangeError),
   })
@@ -49,11 +66,23 @@ async function work(atrion: Atrion): Promise<void> {
     retryAfterMs,
   ]
   assert.equal(kept[0], 'a')
+  const answer503: [503, 503, string | undefined] = [refusal.status, refusal.statusCode, refusal.headers['retry-after']]
+  assert.equal(answer503[0], answer503[1])
+  const cause: LimitedBy | undefined = refusal.limitedBy
+  assert.equal(cause, 'override')
   assert.equal(code, 'ATRION_SHED')
   atrion.override('a', null)
 
   const stats: RouteStats = atrion.stats('a')
-  const counts: number[] = [stats.inFlight, stats.limit, stats.resistance, stats.scar, stats.admitted, stats.shed]
+  const counts: number[] = [
+    stats.inFlight,
+    stats.limit,
+    stats.resistance,
+    stats.scar,
+    stats.admitted,
+    stats.shed,
+    stats.waiting,
+  ]
   counts.push(stats.failures, stats.rejectedSamples)
   const quantiles: (number | undefined)[] = [stats.p50Ms, stats.p99Ms]
   const shed: Record<Tier, number> = { ...stats.shedByTier }

@@ -34,6 +34,9 @@ pub mod cell {
     pub const OUTCOME: usize = 10;
     pub const QUEUE_AGE_MS: usize = 11;
     pub const PROCESS_SATURATION: usize = 12;
+    pub const WAITED_MS: usize = 13;
+    pub const MAY_WAIT_MS: usize = 14;
+    pub const RATE_PER_MS: usize = 15;
 
     pub const STATUS: usize = 16;
     pub const RESISTANCE: usize = 17;
@@ -46,6 +49,9 @@ pub mod cell {
     pub const TICKS: usize = 24;
     pub const TIMESTAMP: usize = 25;
     pub const PRESSURE: usize = 26;
+    pub const OWN_RESISTANCE: usize = 29;
+    pub const QUEUE_RESISTANCE: usize = 30;
+    pub const OCCUPANCY: usize = 31;
 
     pub const STATE: usize = 32;
     pub const STATS: usize = 64;
@@ -59,6 +65,8 @@ pub mod status {
     pub const FIRST_REJECTED: u32 = 8;
     pub const STALE: u32 = 16;
     pub const STEADY: u32 = 32;
+    pub const WAIT: u32 = 64;
+    pub const VOID: u32 = 128;
 }
 
 /// The frame's cells.
@@ -132,8 +140,11 @@ pub fn acquire(handle: &mut Handle, frame: &mut Cells, now: &Now) {
         Some(tier) => Push::Tier(tier, (0.0..1.0).contains(&frame[cell::KEY]).then_some(frame[cell::KEY])),
         None => Push::Voltage(frame[cell::VOLTAGE]),
     };
-    let ask = Ask { push, process_occupancy: finite(frame[cell::PROCESS_SATURATION]), queue_place: 0.0 };
-    let age_ms = finite(frame[cell::QUEUE_AGE_MS]);
+    let process_occupancy = finite(frame[cell::PROCESS_SATURATION]);
+    let ask = Ask { push, process_occupancy, queue_place: 0.0, waited_ms: frame[cell::WAITED_MS] };
+    // Negative of a request that asks again: the queue in front of the process has counted it.
+    let age_ms = frame[cell::QUEUE_AGE_MS];
+    let age_ms = if age_ms < f64::INFINITY { age_ms } else { 0.0 };
     let slot = frame[cell::SLOT] as Slot;
     let report = |answer: &Answer, state: &RouteState, others: Option<&Share>| {
         let mut bits = 0;
@@ -144,6 +155,17 @@ pub fn acquire(handle: &mut Handle, frame: &mut Cells, now: &Now) {
         if let Some(permit) = answer.permit {
             bits |= status::ALLOW;
             frame[cell::PERMIT] = permit as f64;
+        }
+        if answer.retry_after_ms > 0.0 {
+            frame[cell::OWN_RESISTANCE] = answer.terms.own;
+            frame[cell::QUEUE_RESISTANCE] = answer.terms.queue;
+            frame[cell::OCCUPANCY] = answer.terms.occupancy;
+        }
+        if let Some(wait) = &answer.wait {
+            bits |= status::WAIT;
+            frame[cell::MAY_WAIT_MS] = wait.may_wait_ms;
+            frame[cell::RATE_PER_MS] = wait.rate_per_ms;
+            frame[cell::TIER] = f64::from(answer.tier as u8);
         }
         frame[cell::STATUS] = f64::from(bits);
         frame[cell::RESISTANCE] = answer.resistance;
@@ -161,7 +183,8 @@ fn finite(x: f64) -> f64 {
     if x > 0.0 && x < f64::INFINITY { x } else { 0.0 }
 }
 
-/// `release`: the permit in the frame comes back. The status says whether a tick was due, and the frame for which slot.
+/// `release`: the permit in the frame comes back. The status says whether a tick was due, and the frame for which slot; or
+/// that the permit is no longer out.
 #[inline]
 pub fn release(handle: &mut Handle, frame: &mut Cells, now: &Now) {
     let outcome = match frame[cell::OUTCOME] as u8 {
@@ -172,11 +195,14 @@ pub fn release(handle: &mut Handle, frame: &mut Cells, now: &Now) {
     };
     let permit = frame[cell::PERMIT] as PermitId;
     frame[cell::STATUS] = 0.0;
-    handle.release(permit, outcome, now.precise_ms(), |slot, tick, state, others| {
+    let was_out = handle.release(permit, outcome, now.precise_ms(), |slot, tick, state, others| {
         frame[cell::STATUS] = f64::from(status::TICKED);
         frame[cell::SLOT] = f64::from(slot);
         write_tick(frame, tick, state, others);
     });
+    if !was_out {
+        frame[cell::STATUS] = f64::from(status::VOID);
+    }
 }
 
 /// Fills the stats block.

@@ -54,11 +54,24 @@ pub struct Ask {
     pub process_occupancy: f64,
     /// Where the queue in front of the process puts it on the bands of the tiers; 0: nowhere.
     pub queue_place: f64,
+    /// How long it has waited for a place already, ms; negative: it cannot wait; infinite: it no longer does.
+    pub waited_ms: Millis,
+}
+
+/// What R is made of: what remains of it without `own` is the larger of what the queue and what the occupancies add.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// Of the route alone, its faults included, were it and the process empty, Ω.
+    pub own: Ohms,
+    /// What the queue in front of the process adds, Ω.
+    pub queue: Ohms,
+    /// Occupancy of the route, 1 is a full house; 0 where it is no resistance, but a reason to wait.
+    pub occupancy: f64,
 }
 
 impl Default for Ask {
     fn default() -> Self {
-        Self { push: Push::Tier(Tier::Normal, None), process_occupancy: 0.0, queue_place: 0.0 }
+        Self { push: Push::Tier(Tier::Normal, None), process_occupancy: 0.0, queue_place: 0.0, waited_ms: -1.0 }
     }
 }
 
@@ -75,6 +88,15 @@ pub enum Outcome {
     Reclaimed,
 }
 
+/// What a request needs to know that lacks nothing but a place.
+#[derive(Debug, Clone, Copy)]
+pub struct Wait {
+    /// How long from now it may wait and make its deadline, ms; 0 or less: no longer.
+    pub may_wait_ms: Millis,
+    /// μ, completions a ms; 0 when it is not known.
+    pub rate_per_ms: f64,
+}
+
 /// The answer to an ask.
 #[derive(Debug, Clone, Copy)]
 pub struct Answer {
@@ -86,6 +108,12 @@ pub struct Answer {
     pub voltage: Volts,
     /// When a refused request should come back, ms.
     pub retry_after_ms: Millis,
+    /// The tier, or that of the voltage.
+    pub tier: Tier,
+    /// What R is made of.
+    pub terms: Terms,
+    /// Neither admitted nor refused: it may wait for a place.
+    pub wait: Option<Wait>,
     /// The tick that was due, if one was.
     pub tick: Option<Tick>,
 }
@@ -269,34 +297,61 @@ impl Guard {
         let (tier, level, voltage) = match ask.push {
             Push::Tier(tier, level) => {
                 let level = level.unwrap_or_else(|| self.draw());
-                (Some(tier), level, tier.voltage(level, base))
+                (tier, level, tier.voltage(level, base))
             }
-            Push::Voltage(voltage) => (None, self.draw(), voltage),
+            Push::Voltage(voltage) => (Tier::of_voltage(voltage, base), self.draw(), voltage),
         };
         let n = self.under_way();
         self.limit.pass(n, now_ms);
-        self.limit.offer(tier == Some(Tier::Critical), &law.limit);
+        if ask.waited_ms <= 0.0 {
+            self.limit.offer(tier == Tier::Critical, &law.limit);
+            self.offered += 1.0;
+        }
         let load = self.load(now_ms);
         let thresholds = self.limit.thresholds(n, &law.limit);
-        let resistance = self.resistance(state, &thresholds, load, ask);
-        self.offered += 1.0;
+        // Its own route's occupancy is no resistance to a request that can wait: what it may lack is a place.
+        let can_wait = ask.waited_ms >= 0.0 && ask.waited_ms < f64::INFINITY;
+        let house = if can_wait { 0.0 } else { thresholds.resistance(load) };
+        let queue = place_resistance(ask.queue_place);
+        let own = state.resistance + self.fault.resistance();
+        let crowd = house.max(process_resistance(ask.process_occupancy)).max(queue);
+        let terms = Terms { own, queue, occupancy: if can_wait { 0.0 } else { load / thresholds.full } };
+        let resistance = (own + crowd).min(MAX_RESISTANCE);
 
         let flows = !self.fault.is_open() && voltage > resistance;
         let throttled = voltage > resistance - self.fault.resistance();
+        let mut wait = None;
         let admitted = match state.order {
+            Order::None if flows && can_wait && !admit_all => {
+                wait = self.wait_for_place(ask.waited_ms, law);
+                wait.is_none()
+            }
+            Order::None if ask.waited_ms == f64::INFINITY => false,
             Order::None => flows || self.probes(state, others, law, throttled, now_ms),
             Order::Open => false,
             Order::Closed => true,
         };
-        if !admitted {
-            let tier = tier.unwrap_or_else(|| Tier::of_voltage(voltage, base));
+        let is_refused = !admitted && wait.is_none();
+        if is_refused {
             self.counts.shed_by_tier[tier as usize] += 1;
             self.refused += 1.0;
         }
         let permit = if admitted || admit_all { self.admit(slot, permits, now_ms) } else { None };
-        let retry_after_ms =
-            if admitted { 0.0 } else { self.retry_after_ms(state, others, law, voltage, load, now_ms) * (1.0 + level) };
-        Answer { permit, resistance, voltage, retry_after_ms, tick }
+        let retry_after_ms = if is_refused {
+            self.retry_after_ms(state, others, law, voltage, load, now_ms) * (1.0 + level)
+        } else {
+            0.0
+        };
+        Answer { permit, resistance, voltage, retry_after_ms, tier, terms, wait, tick }
+    }
+
+    /// How long a request that has waited for `waited_ms` may still wait; None when there is a place for it now.
+    fn wait_for_place(&self, waited_ms: Millis, law: &Law) -> Option<Wait> {
+        if self.under_way() < self.limit.places(self.under_way(), &law.limit) {
+            return None;
+        }
+        let may_wait_ms = self.limit.may_wait_ms(&law.limit) - waited_ms;
+        Some(Wait { may_wait_ms, rate_per_ms: self.limit.rate() })
     }
 
     #[inline]

@@ -221,7 +221,7 @@ impl Handle {
     }
 
     /// A request asks for a permit; `report` hears the answer and the state it was given on. `queue_age_ms` is how long it
-    /// waited in front of the process. None when the slot can't be trusted: the route was evicted, intern it again.
+    /// waited in front of the process; negative when it asks again. None when the slot can't be trusted: the route was evicted, intern it again.
     pub fn acquire(
         &mut self,
         slot: Slot,
@@ -240,34 +240,40 @@ impl Handle {
         if table.guarded(slot).is_none() {
             table.guard(slot, law, now_ms);
         }
-        ask.queue_place = table.queue.place(queue_age_ms, law.limit.deadline_ms, now_ms);
+        if queue_age_ms >= 0.0 {
+            ask.queue_place = table.queue.place(queue_age_ms, law.limit.deadline_ms, now_ms);
+        }
         let admit_all = table.dry_run;
         let Guarded { state, others, guard, permits } = table.guarded(slot)?;
         let answer = guard.acquire(slot, state, others, permits, law, &ask, admit_all, now_ms);
         report(&answer, state, others);
+        if queue_age_ms > 0.0 {
+            table.queue.answered(answer.permit.is_some());
+        }
         Some(())
     }
 
-    /// A permit comes back; `report` hears of the tick that was due. A permit that is no longer out is ignored.
+    /// A permit comes back; `report` hears of the tick that was due. A permit that is no longer out changes nothing: then false.
     pub fn release(
         &mut self,
         id: PermitId,
         outcome: Outcome,
         now_ms: Millis,
         report: impl FnOnce(Slot, &Tick, &RouteState, Option<&Share>),
-    ) {
+    ) -> bool {
         let (mut table, laws) = self.seat.table();
         self.laws.refresh(laws);
         let table = &mut *table;
-        let Some(&Permit { slot, birth, .. }) = table.permit(id) else { return };
-        let Some(Guarded { state, others, guard, permits }) = table.guarded(slot) else { return };
+        let Some(&Permit { slot, birth, .. }) = table.permit(id) else { return false };
+        let Some(Guarded { state, others, guard, permits }) = table.guarded(slot) else { return false };
         if guard.birth() != birth {
-            return;
+            return false;
         }
         let law = self.laws.get(state.law);
         if let Some(tick) = guard.release(id, outcome, state, others, permits, law, now_ms) {
             report(slot, &tick, state, others);
         }
+        true
     }
 
     /// A lease takes its place among a route's work in flight, or gives it back.

@@ -28,7 +28,7 @@ mod table;
 #[cfg(not(target_family = "wasm"))]
 use std::sync::Arc;
 
-pub use guard::{Answer, Ask, Counts, Outcome, Push, Stats};
+pub use guard::{Answer, Ask, Counts, Outcome, Push, Stats, Terms, Wait};
 pub use handle::{Decision, Evicted, Handle, Row};
 pub use names::Name;
 #[cfg(not(target_family = "wasm"))]

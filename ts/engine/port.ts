@@ -27,7 +27,7 @@ export enum FRAME {
   VOLTAGE = 5,
   /** in: law for this call only; −1 takes the route's own */
   LAW = 6,
-  /** in, closed loop: tier 0 (bulk) … 4 (critical); −1 when VOLTAGE decides */
+  /** in, closed loop: tier 0 (bulk) … 4 (critical), −1 when VOLTAGE decides; out, where STATUS says WAIT: the tier, or the voltage's */
   TIER = 7,
   /** in, closed loop: the key's place inside its tier, [0, 1); NaN draws one */
   KEY = 8,
@@ -35,10 +35,16 @@ export enum FRAME {
   PERMIT = 9,
   /** in, closed loop: outcome of the released permit, an {@link OUTCOME} */
   OUTCOME = 10,
-  /** in, closed loop: age of the event-loop queue this request waited in, ms */
+  /** in, closed loop: age of the event-loop queue this request waited in, ms; negative when it asks again */
   QUEUE_AGE_MS = 11,
   /** in, closed loop: saturation of the process, [0, 1] */
   PROCESS_SATURATION = 12,
+  /** in, closed loop: how long the request has waited for a place, ms; negative: it cannot wait; Infinity: it no longer does */
+  WAITED_MS = 13,
+  /** out, where STATUS says WAIT: how long from now it may still wait and make its deadline, ms; ≤ 0: no longer */
+  MAY_WAIT_MS = 14,
+  /** out, where STATUS says WAIT: completions per ms at capacity; 0 when not known */
+  RATE_PER_MS = 15,
 
   /** out: bit set of {@link STATUS} */
   STATUS = 16,
@@ -55,6 +61,12 @@ export enum FRAME {
   TIMESTAMP = 25,
   /** out: three cells, the pressure's latency, error and saturation */
   PRESSURE = 26,
+  /** out, where `acquire` refuses: R of the route alone, its faults included, were it and the process empty, Ω */
+  OWN_RESISTANCE = 29,
+  /** out, where it refuses: what the queue in front of the process adds, Ω; R is OWN + max(this, what the occupancies add) */
+  QUEUE_RESISTANCE = 30,
+  /** out, where it refuses: occupancy of the route, 1 is a full house; 0 where WAITED_MS makes it no resistance */
+  OCCUPANCY = 31,
 
   /** state block, in and out of readState / writeState: see {@link STATE} */
   STATE = 32,
@@ -102,11 +114,15 @@ export enum STATUS {
   STALE = 16,
   /** of `route`, an engine may leave it out: OPERATIONAL before and after, so that the mode cells need not be read */
   STEADY = 32,
+  /** of `acquire`: refused now, for want of a place only; it may wait for one */
+  WAIT = 64,
+  /** of `release`: the permit was no longer out */
+  VOID = 128,
 }
 
 export const MODES = ['BOOTSTRAP', 'OPERATIONAL', 'CIRCUIT_BREAKER'] as const
 
-/** RECLAIMED: nobody ever released the permit. */
+/** RECLAIMED: the permit was never released. */
 export const OUTCOME = { SUCCESS: 0, FAILURE: 1, IGNORED: 2, RECLAIMED: 3 } as const
 
 /** Cells of the state block, relative to FRAME.STATE. */

@@ -80,6 +80,10 @@ const TOP_REACH: (f64, f64) = (0.6, 0.9);
 const TOP_DEMAND: f64 = 0.5;
 /// What the top tier may add to the cap of an experiment.
 const TOP_CAPS: f64 = 2.0;
+/// What is admitted of requests that can wait, over what keeps every server busy; and the share of a service that must still
+/// fit into the deadline.
+const PLACES_MARGIN: f64 = 1.1;
+const SERVICE_LEFT: f64 = 0.6;
 /// The quantile q, and the part of the deadline by which it moves.
 const EXCESS_QUANTILE: f64 = 0.8;
 const EXCESS_STEPS: f64 = 60.0;
@@ -286,6 +290,24 @@ impl Limit {
             ),
             None => (start, full, top),
         }
+    }
+
+    /// How many keep every server just busy: requests that can wait are admitted up to there, with `n` in flight.
+    #[must_use]
+    pub fn places(&self, n: f64, law: &LimitLaw) -> f64 {
+        let places = if self.queueing {
+            let busy = PLACES_MARGIN * self.throughput.rate_at_most * self.baseline_ms + 1.0;
+            self.contention.cap().map_or(busy, |cap| busy.min(cap))
+        } else {
+            self.unproven(n, law).1
+        };
+        places.clamp(law.min, law.max)
+    }
+
+    /// How long a request may wait for a place and still be answered in time, ms.
+    #[must_use]
+    pub fn may_wait_ms(&self, law: &LimitLaw) -> Millis {
+        (self.patience_ms.min(law.deadline_ms) - SERVICE_LEFT * self.baseline_ms).max(0.0)
     }
 
     /// A request was admitted; `n` are in flight with it.

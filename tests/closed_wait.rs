@@ -1,0 +1,115 @@
+//! Requests that can wait for a place: when they have to, for how long, and how they are counted.
+
+mod common;
+
+use atrion::{
+    engine::{Answer, Handle, Limits, Name, Outcome, Slot, Stats},
+    physics::{law::Law, limit::Regime, tick::Order, voltage::Tier},
+};
+use common::ask;
+
+const TIERS: [Tier; 5] = [Tier::Bulk, Tier::Low, Tier::Normal, Tier::High, Tier::Critical];
+
+/// A route whose house has `max` places.
+fn route(max: f64) -> (Handle, Slot) {
+    let mut law = Law::default();
+    law.limit.min = 1.0;
+    law.limit.max = max;
+    law.limit.initial = max;
+    let mut handle = Handle::alone(Limits::of_routes(4));
+    let id = handle.define_law(law, None).expect("room for a law");
+    let slot = handle.intern(Name::from("route"), 0.0);
+    assert!(handle.set_law(slot, id));
+    (handle, slot)
+}
+
+fn enter(handle: &mut Handle, slot: Slot, tier: Tier, waited_ms: f64, now_ms: f64) -> Answer {
+    let mut answer = None;
+    let request = atrion::engine::Ask { waited_ms, ..ask(tier, Some(0.5)) };
+    handle.acquire(slot, request, 0.0, now_ms, |given, _, _| answer = Some(*given)).expect("a route");
+    answer.expect("an answer")
+}
+
+fn stats(handle: &Handle, slot: Slot) -> Stats {
+    handle.stats(slot).expect("a closed loop")
+}
+
+#[test]
+fn who_lacks_a_place_waits_and_is_not_counted_as_shed_before_it_gives_up() {
+    let (mut handle, slot) = route(2.0);
+    let deadline_ms = Law::default().limit.deadline_ms;
+    let first = enter(&mut handle, slot, Tier::Bulk, 0.0, 0.0).permit.expect("a place");
+    assert!(enter(&mut handle, slot, Tier::Bulk, 0.0, 0.0).permit.is_some());
+    for tier in TIERS {
+        let answer = enter(&mut handle, slot, tier, 0.0, 0.0);
+        let wait = answer.wait.expect("no place");
+        assert!(answer.permit.is_none() && answer.retry_after_ms == 0.0);
+        assert!(wait.may_wait_ms > 0.0 && wait.may_wait_ms < deadline_ms);
+        let later = enter(&mut handle, slot, tier, 100.0, 0.0).wait.expect("no place");
+        assert!((wait.may_wait_ms - later.may_wait_ms - 100.0).abs() < 1e-9, "the wait counts against the deadline");
+        assert!(enter(&mut handle, slot, tier, deadline_ms, 0.0).wait.expect("no place").may_wait_ms <= 0.0);
+    }
+    assert_eq!(stats(&handle, slot).counts.shed_by_tier, [0; 5]);
+    let gives_up = enter(&mut handle, slot, Tier::High, f64::INFINITY, 0.0);
+    assert!(gives_up.permit.is_none() && gives_up.wait.is_none() && gives_up.retry_after_ms > 0.0);
+    assert_eq!(stats(&handle, slot).counts.shed_by_tier, [0, 0, 0, 1, 0]);
+    handle.release(first, Outcome::Success, 1.0, |_, _, _, _| {});
+    assert!(enter(&mut handle, slot, Tier::Bulk, 1.0, 1.0).permit.is_some());
+    assert_eq!(stats(&handle, slot).counts.admitted, 3);
+}
+
+#[test]
+fn without_evidence_of_a_queue_there_is_a_place_for_everybody() {
+    let (mut handle, slot) = route(100_000.0);
+    for _ in 0..10_000 {
+        assert!(enter(&mut handle, slot, Tier::Bulk, 0.0, 0.0).permit.is_some());
+    }
+}
+
+#[test]
+fn behind_a_queue_there_are_as_many_places_as_keep_the_servers_busy() {
+    let (mut handle, slot) = route(100_000.0);
+    // One server of 10 ms, in a loop: the first of those under way is done every 10 ms.
+    let mut under_way = std::collections::VecDeque::new();
+    let mut now_ms = 0.0;
+    for round in 0..3000 {
+        // As many as change with time are kept under way, so that latency shows to depend on them.
+        while under_way.len() < 1 + round / 50 % 12 {
+            let mut permit = None;
+            let push = ask(Tier::Critical, Some(0.5));
+            handle.acquire(slot, push, 0.0, now_ms, |answer, _, _| permit = answer.permit).expect("a route");
+            under_way.push_back(permit.expect("the most important is admitted"));
+        }
+        now_ms += 10.0;
+        if let Some(done) = under_way.pop_front() {
+            assert!(handle.release(done, Outcome::Success, now_ms, |_, _, _, _| {}));
+        }
+    }
+    assert_eq!(stats(&handle, slot).regime, Regime::Queueing);
+    let mut admitted = under_way.len();
+    while enter(&mut handle, slot, Tier::Bulk, 0.0, now_ms).permit.is_some() {
+        admitted += 1;
+        assert!(admitted < 100, "it is never full");
+    }
+    assert!((4..=12).contains(&admitted), "{admitted} places for one server");
+    let wait = enter(&mut handle, slot, Tier::Critical, 0.0, now_ms).wait.expect("no place, not even for it");
+    assert!((wait.rate_per_ms - 0.1).abs() < 0.03, "{} a ms", wait.rate_per_ms);
+}
+
+#[test]
+fn waiting_helps_against_a_place_alone() {
+    let (mut handle, slot) = route(1.0);
+    assert!(enter(&mut handle, slot, Tier::Normal, 0.0, 0.0).permit.is_some());
+    handle.order(slot, Order::Open);
+    assert!(enter(&mut handle, slot, Tier::Critical, 0.0, 0.0).wait.is_none());
+    handle.order(slot, Order::Closed);
+    assert!(enter(&mut handle, slot, Tier::Bulk, 0.0, 0.0).permit.is_some());
+    handle.order(slot, Order::None);
+    let mut short = None;
+    let request = atrion::engine::Ask { waited_ms: 0.0, process_occupancy: 5.0, ..ask(Tier::Bulk, Some(0.5)) };
+    handle.acquire(slot, request, 0.0, 0.0, |answer, _, _| short = Some(*answer)).expect("a route");
+    let short = short.expect("an answer");
+    assert!(short.permit.is_none() && short.wait.is_none() && short.retry_after_ms > 0.0);
+    handle.set_dry_run(true);
+    assert!(enter(&mut handle, slot, Tier::Bulk, 0.0, 0.0).permit.is_some(), "a dry run lets nobody wait");
+}

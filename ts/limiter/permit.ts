@@ -1,0 +1,119 @@
+/** Permits as callers hold them. */
+
+import type { OperationalMode } from '../core/index.js'
+import { OUTCOME } from '../engine/port.js'
+import { ConfigError } from '../errors.js'
+import { wrongType } from '../input.js'
+import { nearestName } from '../suggest.js'
+import type { Hold } from './holdings.js'
+import type { LimitedBy, Outcome, Permit, Tier } from './types.js'
+import type { PermitGroup } from './watch.js'
+
+/** Once read: a look-up in another module at each release would cost more. */
+const { SUCCESS, FAILURE, IGNORED } = OUTCOME
+const NO_OUTCOME = -1
+
+/** The engine's number of an outcome; {@link NO_OUTCOME} of what is none. */
+function codeOf(outcome: unknown): number {
+  switch (outcome) {
+    case 'success':
+      return SUCCESS
+    case 'failure':
+    case 'failed': // what leases and others call it
+    case 'error':
+      return FAILURE
+    case 'ignored':
+      return IGNORED
+    default:
+      return NO_OUTCOME
+  }
+}
+
+/** Where a permit goes back to. */
+export interface PermitSource {
+  giveBack(routeId: string, id: number, outcome: number): void
+}
+
+/** Node 20 has it since 20.0; elsewhere it may be missing, and then it is nobody's key. */
+const DISPOSE: typeof Symbol.dispose = Symbol.dispose ?? (Symbol('Symbol.dispose') as typeof Symbol.dispose)
+
+export class EnginePermit implements Permit {
+  readonly allow: boolean
+  readonly resistance: number
+  readonly mode: OperationalMode
+  readonly reason: string
+  readonly retryAfterMs: number | undefined
+  readonly limitedBy: LimitedBy | undefined
+  readonly tier: Tier | undefined
+  readonly voltage: number
+  readonly #source: PermitSource
+  readonly #routeId: string
+  /** Keeps the group alive for as long as the permit is. */
+  readonly group: PermitGroup | undefined
+  #id: number
+
+  constructor(
+    source: PermitSource,
+    routeId: string,
+    id: number,
+    group: PermitGroup | undefined,
+    resistance: number,
+    voltage: number,
+    tier: Tier | undefined,
+    mode: OperationalMode,
+    reason: string,
+    retryAfterMs: number | undefined,
+    limitedBy: LimitedBy | undefined,
+  ) {
+    this.#source = source
+    this.#routeId = routeId
+    this.#id = id
+    this.group = group
+    this.allow = id >= 0
+    this.resistance = resistance
+    this.mode = mode
+    this.reason = reason
+    this.retryAfterMs = retryAfterMs
+    this.limitedBy = limitedBy
+    this.tier = tier
+    this.voltage = voltage
+  }
+
+  release(outcome: Outcome | 'failed' | 'error' = 'success'): void {
+    const id = this.#id
+    if (id < 0) return
+    this.#id = -1
+    const code = codeOf(outcome)
+    this.#source.giveBack(this.#routeId, id, code === NO_OUTCOME ? IGNORED : code)
+    if (code === NO_OUTCOME) refuseOutcome(outcome)
+  }
+
+  [DISPOSE](): void {
+    this.release()
+  }
+
+  /** The part that is data. */
+  toJSON(): Omit<Permit, 'release' | typeof Symbol.dispose> {
+    const { allow, resistance, voltage, tier, mode, reason, retryAfterMs, limitedBy } = this
+    return { allow, resistance, voltage, tier, mode, reason, retryAfterMs, limitedBy }
+  }
+}
+
+/** A permit that counts as its key's while it is out. */
+export class KeyedPermit extends EnginePermit {
+  /** Set once, before a caller sees the permit. */
+  hold: Hold | undefined
+
+  override release(outcome?: Outcome | 'failed' | 'error'): void {
+    this.hold?.end()
+    super.release(outcome)
+  }
+}
+
+/** Null counts as not given; the rest is a mistake. */
+function refuseOutcome(outcome: unknown): void {
+  if (outcome === null) return
+  if (typeof outcome !== 'string') throw wrongType('outcome', "'success', 'failure' or 'ignored'", outcome)
+  const nearest = nearestName(outcome, ['success', 'failure', 'ignored'])
+  throw new ConfigError('outcome', "'success', 'failure' or 'ignored'", outcome, { nearest })
+}

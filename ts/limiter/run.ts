@@ -1,0 +1,110 @@
+/** Work that runs under a permit: how each way of ending counts, and what cuts it off. */
+
+import { ConfigError, isShedError, ShedError } from '../errors.js'
+import { requireMaxWait, requireTimeout } from './request.js'
+import { onAbort, requireSignal } from './signals.js'
+import { after } from './timer.js'
+import type { Outcome, Permit, RunOptions } from './types.js'
+
+export type Work<T> = (signal: AbortSignal) => T | PromiseLike<T>
+
+/** What bounds a run: its options, found right. */
+export interface Bounds {
+  /** ms; undefined: it does not wait */
+  readonly maxWaitMs: number | undefined
+  /** ms; undefined: never */
+  readonly timeoutMs: number | undefined
+  readonly signal: AbortSignal | undefined
+}
+
+/** Is there an option that {@link readBounds} has to look at? */
+export const isBounded = <T>(options: RunOptions<T> | null): boolean =>
+  options !== null &&
+  (options.timeoutMs !== undefined ||
+    options.signal !== undefined ||
+    options.maxWaitMs !== undefined ||
+    (typeof options.isFailure !== 'function' && options.isFailure !== undefined))
+
+/** @throws ConfigError */
+export function readBounds<T>({ maxWaitMs, timeoutMs, signal, isFailure }: RunOptions<T>): Bounds {
+  if (isFailure !== undefined && isFailure !== null && typeof isFailure !== 'function') {
+    throw new ConfigError('isFailure', 'a function', isFailure)
+  }
+  return {
+    maxWaitMs: maxWaitMs === undefined ? undefined : requireMaxWait(maxWaitMs),
+    timeoutMs: requireTimeout(timeoutMs),
+    signal: requireSignal('signal', signal),
+  }
+}
+
+/** What a refused call resolves to. @throws ShedError where there is no fallback */
+export function fallBack<T>(
+  routeId: string,
+  { resistance, voltage, mode, retryAfterMs, limitedBy, tier }: Permit,
+  options: RunOptions<T> | undefined,
+): T | PromiseLike<T> {
+  const refusal = new ShedError({ routeId, resistance, voltage, mode, retryAfterMs, limitedBy, tier })
+  const fallback = options?.fallback
+  if (fallback === undefined) throw refusal
+  return typeof fallback === 'function' ? (fallback as (refusal: ShedError) => T)(refusal) : fallback
+}
+
+/** Runs work that its time or a signal may cut off. */
+export async function runBounded<T>(
+  permit: Permit,
+  work: Work<T>,
+  options: RunOptions<T>,
+  { timeoutMs, signal }: Bounds,
+): Promise<T> {
+  const controller = new AbortController()
+  let stopTimer: (() => void) | undefined
+  let stopListening: (() => void) | undefined
+  const cut = new Promise<never>((_, reject) => {
+    const stop = (reason: unknown, outcome: Outcome): void => {
+      permit.release(outcome)
+      controller.abort(reason)
+      reject(reason)
+    }
+    if (timeoutMs !== undefined) {
+      const timedOut = (): void => stop(new DOMException(`no answer within ${timeoutMs} ms`, 'TimeoutError'), 'failure')
+      stopTimer = after(timeoutMs, timedOut)
+    }
+    if (signal?.aborted) stop(signal.reason, 'ignored')
+    else if (signal) stopListening = onAbort(signal, () => stop(signal.reason, 'ignored'))
+  })
+  cut.catch(() => {}) // work that throws before the race has a rejection of its own
+  try {
+    const result = await Promise.race([controller.signal.aborted ? cut : work(controller.signal), cut])
+    permit.release('success')
+    return result
+  } catch (error) {
+    releaseFailed(permit, error, options)
+    throw error
+  } finally {
+    stopTimer?.()
+    stopListening?.()
+  }
+}
+
+/** Gives back the permit of work that threw, even when the caller's own judgement of the error throws as well. */
+export function releaseFailed<T>(permit: Permit, error: unknown, options: RunOptions<T> | undefined): void {
+  const isFailure = options?.isFailure
+  if (isFailure === undefined || isFailure === null) {
+    // Another route's refusal says nothing of this one.
+    permit.release(isShedError(error) ? 'ignored' : 'failure')
+    return
+  }
+  let failed = true
+  try {
+    failed = isFailure(error)
+  } finally {
+    permit.release(failed ? 'failure' : 'success')
+  }
+}
+
+/** For work that does not look at its signal. Made when first needed: workerd makes none before there is a request. */
+let never: AbortSignal | undefined
+export const neverAborted = (): AbortSignal => {
+  never ??= new AbortController().signal
+  return never
+}

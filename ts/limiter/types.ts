@@ -1,0 +1,136 @@
+/** What a request says of itself, and what it is answered. */
+
+import type { OperationalMode } from '../core/index.js'
+import type { TIERS } from '../engine/port.js'
+import type { ShedError } from '../errors.js'
+
+/** How important a request is. */
+export type Tier = (typeof TIERS)[number]
+
+/**
+ * What stood in a refused request's way.
+ *
+ * | | |
+ * |---|---|
+ * | `breaker` | the route's breaker is open |
+ * | `occupancy` | what is in flight on the route |
+ * | `queue_age` | the queue in front of the process |
+ * | `process` | what the process is short of: its loop, its memory |
+ * | `scar` | past trauma, or too many failures |
+ * | `wait_timeout` | it waited, and can no longer make it |
+ * | `wait_full` | the waiting room is full |
+ * | `budget` | a budget is spent |
+ * | `override` | an operator's order |
+ * | `ban` | an operator's ban |
+ */
+export type LimitedBy =
+  | 'breaker'
+  | 'occupancy'
+  | 'queue_age'
+  | 'process'
+  | 'scar'
+  | 'wait_timeout'
+  | 'wait_full'
+  | 'budget'
+  | 'override'
+  | 'ban'
+
+/** What a request says of itself. null counts as not given. */
+export interface AcquireOptions {
+  /** Default 'normal'. */
+  readonly tier?: Tier | null | undefined
+  /** A priority of one's own, V, ≥ 0, instead of a tier. */
+  readonly voltage?: number | null | undefined
+  /** Who asks (user, tenant, session): the same key is treated alike within an hour, and shedding is smooth in load. */
+  readonly key?: string | number | bigint | null | undefined
+  /** How long the request waited in front of the process, ms. Adapters measure it. Default 0. */
+  readonly queueAgeMs?: number | null | undefined
+  /** How full the process is, 1 is a full house. Adapters measure it. Default 0. */
+  readonly saturation?: number | null | undefined
+}
+
+/** Options of `enter()`. */
+export interface EnterOptions extends AcquireOptions {
+  /**
+   * How long it may wait for a place, ms, 0 to 2,147,483,647; Infinity: as long as the deadline allows, which is the default.
+   * 0: not at all. It never waits for longer than its deadline allows.
+   */
+  readonly maxWaitMs?: number | undefined
+  /** Aborted while it waits, it waits no longer: `enter()` rejects with the signal's reason. */
+  readonly signal?: AbortSignal | null | undefined
+}
+
+/** How a request ended: as it should, failed by the route, or in a way that says nothing of the route. */
+export type Outcome = 'success' | 'failure' | 'ignored'
+
+/** An answer to `acquire()` or `enter()`. */
+export interface Permit {
+  readonly allow: boolean
+  /** R at that moment, Ω */
+  readonly resistance: number
+  readonly mode: OperationalMode
+  /** 'OK', or what stopped it, for people. */
+  readonly reason: string
+  /** When a refused request should come back, ms, jittered per key. */
+  readonly retryAfterMs?: number | undefined
+  /** What stood in a refused request's way; undefined when it was admitted. */
+  readonly limitedBy?: LimitedBy | undefined
+  /** undefined: a voltage was given instead. */
+  readonly tier?: Tier | undefined
+  /** V that it was decided with. */
+  readonly voltage: number
+  /**
+   * Gives the permit back; 'success' by default, and 'failed' and 'error' are other words for 'failure'. Once is enough, and a
+   * refused permit's does nothing.
+   *
+   * @throws ConfigError for what is no outcome, TypeError for what is no string; the permit has been given back by then
+   */
+  release(outcome?: Outcome | 'failed' | 'error'): void
+  /** `using permit = atrion.acquire(…)` gives it back at the end of the block, as a success unless it was given back before. */
+  [Symbol.dispose](): void
+}
+
+/** Options of `run()`. */
+export interface RunOptions<T> extends AcquireOptions {
+  /** Wait for a place, at most this long, ms: see {@link EnterOptions.maxWaitMs}. Default: it does not wait. */
+  readonly maxWaitMs?: number | undefined
+  /** Abort the work after this long, ms, > 0; the wait for a place does not count. Infinity, null or undefined: never. */
+  readonly timeoutMs?: number | null | undefined
+  /** Abort when this is. What it aborts says nothing of the route. */
+  readonly signal?: AbortSignal | null | undefined
+  /** What a refused call resolves to: a value, or a function that makes one. */
+  readonly fallback?: T | ((refusal: ShedError) => T | PromiseLike<T>)
+  /** Whether an error speaks against the route. Default: every error does but a {@link ShedError}. */
+  readonly isFailure?: ((error: unknown) => boolean) | null | undefined
+}
+
+/** What `stats()` tells of a route. */
+export interface RouteStats {
+  /** Requests and leases under way. */
+  readonly inFlight: number
+  /** Requests that wait for a place, of this instance. */
+  readonly waiting: number
+  /** Requests it carries at once without missing its deadline. */
+  readonly limit: number
+  /** R for a request that came now, Ω */
+  readonly resistance: number
+  /** What faults and traumas add to it, Ω */
+  readonly scar: number
+  readonly mode: OperationalMode
+  readonly admitted: number
+  readonly shed: number
+  readonly shedByTier: Readonly<Record<Tier, number>>
+  readonly failures: number
+  /** Permits that were never released. One that is released late, after it was taken back, is not counted. */
+  readonly reclaimed: number
+  readonly rejectedSamples: number
+  /** Median latency, ms, within 25 %; undefined before the first answer. */
+  readonly p50Ms: number | undefined
+  readonly p99Ms: number | undefined
+  /** The route's own service time as far as it is known, ms. */
+  readonly baselineMs: number
+  /** Completions a second at capacity, as far as it is known. */
+  readonly ratePerS: number
+  /** Share of requests that succeed, [0, 1]. */
+  readonly successRatio: number
+}

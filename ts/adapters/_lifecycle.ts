@@ -214,6 +214,8 @@ export class Passage {
   /** The answer was handed over; how long its client takes to read it is not the route's time. */
   #end(): void {
     if (this.#ended !== undefined) return
+    // An end that is tried on a response that has broken off ends nothing.
+    if (this.#response.destroyed && !this.#isClosed) this.#close()
     this.#closeStream?.()
     this.#ended = this.#verdict()
     this.#isSending = false

@@ -56,11 +56,12 @@ export const isUpgrade = (request: IncomingMessage & { readonly upgrade?: boolea
 const tables = new WeakMap<Atrion, Map<string, number>>()
 
 /** Whether one more stream fits into the route's budget. */
-export const hasRoom = (atrion: Atrion, routeId: string, max: number): boolean =>
-  (tables.get(atrion)?.get(routeId) ?? 0) < max
+export const hasRoom = (atrion: Atrion, routeId: string, max: number): boolean => openStreams(atrion, routeId) < max
 
-/** How many long-lived answers are open on a route. */
-export const openStreams = (atrion: Atrion, routeId: string): number => tables.get(atrion)?.get(routeId) ?? 0
+/** How many long-lived answers are open on a route of this instance: what its adapters count apart from `stats().inFlight`. */
+export function openStreams(atrion: Atrion, routeId: string): number {
+  return tables.get(atrion)?.get(routeId) ?? 0
+}
 
 /** Opens a stream; returns what closes it, which counts once, or undefined where the budget is spent. */
 export function openStream(atrion: Atrion, routeId: string, max: number): (() => void) | undefined {

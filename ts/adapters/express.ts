@@ -12,6 +12,7 @@ import { refuseOnNode } from './_refusal.js'
 
 export { currentTier, withTier } from './_context.js'
 export type { AdapterOptions, PressureOptions, Signal } from './_options.js'
+export { openStreams } from './_stream.js'
 
 /** The options' callbacks get Express's own request and response. */
 export type ExpressOptions<

@@ -14,6 +14,7 @@ import { leaveBody } from './_request-body.js'
 
 export { currentTier, withTier } from './_context.js'
 export type { AdapterOptions, PressureOptions, Signal } from './_options.js'
+export { openStreams } from './_stream.js'
 
 export type FastifyOptions = AdapterOptions<FastifyRequest, FastifyReply>
 

@@ -27,6 +27,7 @@ import { PROBLEM_TYPE, refusalHeaders, refusalOf, type Shed } from './_problem.j
 import { hasRoom } from './_stream.js'
 import { WebPassage, webPassageOf } from './_web-passage.js'
 
+export { openStreams } from './_stream.js'
 export { KVStateProvider, type KVStateProviderOptions, type KVStore }
 
 /** What is read of a request. */

@@ -20,6 +20,7 @@ import { WebPassage, webPassageOf } from './_web-passage.js'
 
 export { currentTier, withTier } from './_context.js'
 export type { AdapterOptions, PressureOptions, Signal } from './_options.js'
+export { openStreams } from './_stream.js'
 
 /** `onShed` returns the response. The callbacks get Hono's context of the application's own environment. */
 export type HonoOptions<E extends Env = Env> = AdapterOptions<Context<E>, Context<E>>

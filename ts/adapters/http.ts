@@ -12,6 +12,7 @@ import { refuse, refuseOnNode } from './_refusal.js'
 
 export { currentTier, withTier } from './_context.js'
 export type { AdapterOptions, PressureOptions, Signal } from './_options.js'
+export { openStreams } from './_stream.js'
 
 /** A listener as `http.createServer` takes it. It may be asynchronous. */
 export type Listener<

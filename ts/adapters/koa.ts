@@ -16,6 +16,7 @@ import { leaveBody } from './_request-body.js'
 
 export { currentTier, withTier } from './_context.js'
 export type { AdapterOptions, PressureOptions, Signal } from './_options.js'
+export { openStreams } from './_stream.js'
 
 /** What is used of Koa's context; Koa's own is one. */
 export interface KoaContext {

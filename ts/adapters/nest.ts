@@ -21,6 +21,7 @@ import { leaveBody } from './_request-body.js'
 
 export { currentTier, withTier } from './_context.js'
 export type { AdapterOptions, PressureOptions, Signal } from './_options.js'
+export { openStreams } from './_stream.js'
 
 /** The platform's request: Express's, or Fastify's around Node's. */
 export type NestRequest = IncomingMessage & {

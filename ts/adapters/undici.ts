@@ -80,7 +80,8 @@ export function atrionUndici(atrion: Atrion, options: UndiciOptions = {}): Dispa
       if (skips === true) return dispatch(request, handler)
       const routeId = typeof named === 'string' && named !== '' ? named : originOf(request)
       const own = tierOf(wanted) ?? inherited
-      const asking: AcquireOptions = { tier: own, key: keyOf(whose) } as AcquireOptions
+      const name = keyOf(whose)
+      const asking: AcquireOptions = { ...(own && { tier: own }), ...(name !== undefined && { key: name }) }
       const permit = acquire(atrion, routeId, asking)
       if (!permit.allow) {
         refuseHandler(handler as Handler, errorOf(routeId, permit))

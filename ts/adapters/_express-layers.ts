@@ -10,6 +10,7 @@ import type { ExpressRoute, Handle, Layer } from './_express-mount.js'
 import type { Routing } from './_express-pattern.js'
 import { lastPassage, type Passage } from './_lifecycle.js'
 import { patternRoute } from './_method.js'
+import { describeShed } from './_problem.js'
 import { refuse } from './_refusal.js'
 
 const ROUTING = Symbol('atrion.routing')
@@ -19,17 +20,6 @@ type Routed = IncomingMessage & { [ROUTING]?: Routing; route?: ExpressRoute }
 const wrapped = new WeakSet<object>()
 
 type Handler = (this: unknown, request: Routed, response: ServerResponse, next: (error?: unknown) => void) => unknown
-
-/** Gives an error that a guard further in made what error handlers look for. */
-function describe(error: object): void {
-  const { retryAfterMs = 1_000 } = error as { retryAfterMs?: number }
-  const fields = { status: 503, statusCode: 503, headers: { 'retry-after': String(Math.ceil(retryAfterMs / 1_000)) } }
-  for (const [name, value] of Object.entries(fields)) {
-    if ((error as Record<string, unknown>)[name] === undefined) {
-      Object.defineProperty(error, name, { value, configurable: true, writable: true })
-    }
-  }
-}
 
 /** The request has come to this route: the refusal of it, where it was admitted as another one. */
 function arrive(request: Routed, response: ServerResponse, passage: Passage, route: ExpressRoute): boolean {
@@ -58,7 +48,7 @@ function wrap(layer: Layer, route: ExpressRoute, isFirst: boolean): void {
     if (isFirst && !arrive(request, response, passage, route)) return undefined
     const onward = (error?: unknown): void => {
       if (isShedError(error)) {
-        describe(error)
+        describeShed(error)
         passage.noteShed()
       }
       next(error)
@@ -73,7 +63,7 @@ function wrap(layer: Layer, route: ExpressRoute, isFirst: boolean): void {
       return result
     } catch (error) {
       if (isShedError(error)) {
-        describe(error)
+        describeShed(error)
         passage.noteShed()
       }
       throw error
@@ -88,7 +78,7 @@ function wrap(layer: Layer, route: ExpressRoute, isFirst: boolean): void {
 
 const watchShed = (work: PromiseLike<unknown>): void => {
   work.then(undefined, (error: unknown) => {
-    if (isShedError(error)) describe(error)
+    if (isShedError(error)) describeShed(error)
   })
 }
 

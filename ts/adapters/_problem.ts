@@ -41,3 +41,14 @@ export const refusalHeaders = ({ retryAfterS }: Refusal): Record<'retry-after' |
   'retry-after': retryAfterS,
   'cache-control': 'no-store',
 })
+
+/** Gives an error of a guard further in what error handlers look for, where it does not have it. */
+export function describeShed(error: Shed & object): void {
+  const { retryAfterS } = refusalOf(error)
+  const fields = { status: 503, statusCode: 503, headers: { 'retry-after': retryAfterS } }
+  for (const [name, value] of Object.entries(fields)) {
+    if ((error as Record<string, unknown>)[name] === undefined) {
+      Object.defineProperty(error, name, { value, configurable: true, writable: true })
+    }
+  }
+}

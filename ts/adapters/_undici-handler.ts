@@ -12,8 +12,7 @@ type Method = (...args: never[]) => unknown
 /** A handler of either interface, by its methods. */
 export interface Handler {
   [name: string]: Method | undefined
-  onRequestStart?: Method
-  onResponseStart?: Method
+  onHeaders?: Method
   onResponseError?: Method
   onError?: Method
 }
@@ -122,8 +121,9 @@ class BridgedController implements Controller {
   }
 }
 
+/** Whether a handler speaks the new interface only. One with both hands on what comes raw without loss in the old one. */
 const isNew = (handler: Handler): boolean =>
-  typeof handler.onRequestStart === 'function' || typeof handler.onResponseStart === 'function'
+  typeof handler.onHeaders !== 'function' && typeof handler.onError !== 'function'
 
 function call(handler: Handler, name: string, ...args: unknown[]): unknown {
   return handler[name]?.(...(args as never[]))

@@ -8,7 +8,7 @@ import { Gate } from './_gate.js'
 import { passageOf } from './_lifecycle.js'
 import { patternRoute } from './_method.js'
 import type { AdapterOptions } from './_options.js'
-import { PROBLEM_TYPE, refusalHeaders, refusalOf } from './_problem.js'
+import { describeShed, PROBLEM_TYPE, refusalHeaders, refusalOf } from './_problem.js'
 import { refuseOwn } from './_refusal.js'
 import { leaveBody } from './_request-body.js'
 
@@ -70,10 +70,10 @@ function install(app: FastifyInstance, atrion: Atrion, options: FastifyOptions):
       },
     )
   })
-  app.addHook('onError', (request, reply, error, done) => {
+  app.addHook('onError', (request, _reply, error, done) => {
     if (isShedError(error)) {
       passageOf(request.raw, gate)?.noteShed()
-      if (!reply.hasHeader('retry-after')) reply.headers(refusalHeaders(refusalOf(error)))
+      describeShed(error)
     }
     done()
   })

@@ -54,8 +54,10 @@ export function leaveBody(request: IncomingMessage, response: ServerResponse): v
   response.setHeader('Connection', 'close')
   const socket = request.socket as (Socket & { destroySoon?: () => void }) | null | undefined
   if (typeof socket?.destroySoon !== 'function') return
-  // Node reads the rest of a body that was not asked for as soon as the response is over.
+  // Node reads the rest of a body that was not asked for as soon as the response is over, and drops what it reads.
   request._read = () => {}
+  const { _handle: handle } = socket as { _handle?: { readStop?: () => void } | null }
+  handle?.readStop?.()
   socket.destroySoon = () => {
     if (socket.writable) socket.end()
     const timer = after(LINGER_MS, () => socket.destroy())

@@ -214,8 +214,6 @@ export class Passage {
   /** The answer was handed over; how long its client takes to read it is not the route's time. */
   #end(): void {
     if (this.#ended !== undefined) return
-    // An end that is tried on a response that has broken off ends nothing.
-    if (this.#response.destroyed && !this.#isClosed) this.#close()
     this.#closeStream?.()
     this.#ended = this.#verdict()
     this.#isSending = false
@@ -269,6 +267,8 @@ export class Passage {
       return flows
     }) as typeof write
     response.end = ((...args: Parameters<typeof end>) => {
+      // An end that is tried on a response that has broken off ends nothing.
+      if (response.destroyed) this.#close()
       const result = end.apply(response, args)
       this.#end()
       return result

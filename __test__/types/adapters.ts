@@ -1,7 +1,7 @@
 /** Adapters: the callbacks get the framework's own request, response and context. */
 import { createServer } from 'node:http'
 import type { ExecutionContext } from '@nestjs/common'
-import { Atrion } from 'atrion'
+import type { Atrion } from 'atrion'
 import { atrionExpress, openStreams } from 'atrion/express'
 import { atrionFastify } from 'atrion/fastify'
 import { withAtrion } from 'atrion/fetch'
@@ -40,7 +40,9 @@ export function adapters(atrion: Atrion): number {
   app.use(atrionExpress<Request<{ id: string }>, Response<string>>(atrion, { key: (req) => req.params.id }))
 
   const fastify = Fastify()
-  fastify.register(atrionFastify(atrion, { key: (request) => request.ip, onShed: (_request, reply) => reply.code(429).send() }))
+  fastify.register(
+    atrionFastify(atrion, { key: (request) => request.ip, onShed: (_request, reply) => reply.code(429).send() }),
+  )
   fastify.register(atrionFastify, { atrion, tier: (request) => (request.routeOptions.url === '/pay' ? 'high' : 'low') })
 
   const koa = new Koa()

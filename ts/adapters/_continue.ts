@@ -17,11 +17,19 @@ function defer(message: unknown): void {
   if (request.headers.expect === undefined || server.listenerCount('checkContinue') > 0) return
   const { writeContinue } = response
   const { _read: read } = request
-  response.writeContinue = () => {
+  let isSent = false
+  const send = (): void => {
+    if (isSent || response.headersSent || response.socket?.writable !== true) return
+    isSent = true
     response.writeContinue = writeContinue
+    response.writeContinue()
+  }
+  response.writeContinue = () => {
+    // Node's own call comes first; one that a handler makes is meant.
+    response.writeContinue = send
     request._read = function reading(size) {
       request._read = read
-      if (!response.headersSent && response.socket?.writable === true) response.writeContinue()
+      send()
       read.call(this, size)
     }
   }

@@ -6,6 +6,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isShedError } from '../errors.js'
+import { isThenable } from './_ask.js'
 import type { ExpressRoute, Handle, Layer } from './_express-mount.js'
 import type { Routing } from './_express-pattern.js'
 import { lastPassage, type Passage } from './_lifecycle.js'
@@ -35,13 +36,15 @@ function arrive(request: Routed, response: ServerResponse, passage: Passage, rou
   routing.chosen = candidate
   const refusal = passage.rename(patternRoute(request.method, candidate.pattern ?? '*'))
   if (refusal === undefined) return true
-  refuse(request, response, refusal)
+  if (passage.refuse !== undefined) passage.refuse(refusal)
+  else refuse(request, response, refusal)
   return false
 }
 
 function wrap(layer: Layer, route: ExpressRoute, isFirst: boolean): void {
   const handle = layer.handle as Handler | undefined
   if (handle === undefined || handle.length > 3 || wrapped.has(handle)) return
+  const isExpress4 = 'handle_request' in layer
   const handler: Handler = function guarded(request, response, next) {
     const passage = lastPassage(request)
     if (passage === undefined) return handle.call(this, request, response, next)
@@ -55,10 +58,9 @@ function wrap(layer: Layer, route: ExpressRoute, isFirst: boolean): void {
     }
     try {
       const result = handle.call(this, request, response, onward)
-      if (typeof result === 'object' && result !== null) {
+      if (isThenable(result)) {
         passage.follow(result)
-        // Express 5 hands the error on, Express 4 does not look.
-        if (typeof (result as PromiseLike<unknown>).then === 'function') watchShed(result as PromiseLike<unknown>)
+        passRejection(result, isExpress4 ? onward : undefined)
       }
       return result
     } catch (error) {
@@ -76,9 +78,17 @@ function wrap(layer: Layer, route: ExpressRoute, isFirst: boolean): void {
   layer.handle = Object.assign(handler, handle) as unknown as Handle
 }
 
-const watchShed = (work: PromiseLike<unknown>): void => {
+/**
+ * Express 5 hands what a promise rejects with on to the error handlers. Express 4 does not look: a shed is handed on for it, and
+ * any other error stays unhandled, as it would be without a guard.
+ */
+function passRejection(work: PromiseLike<unknown>, next: ((error: unknown) => void) | undefined): void {
   work.then(undefined, (error: unknown) => {
-    if (isShedError(error)) describeShed(error)
+    const isShed = isShedError(error)
+    if (isShed) describeShed(error)
+    if (next === undefined) return
+    if (!isShed) throw error
+    next(error)
   })
 }
 

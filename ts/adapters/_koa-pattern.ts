@@ -84,6 +84,7 @@ function arrive(context: Context, passage: Passage, path: unknown): void {
   const routeId = nameOf(layer)
   const refusal = passage.rename(routeId)
   if (refusal === undefined) return
+  passage.refuse?.(refusal)
   const { resistance, mode, retryAfterMs } = refusal
   throw new ShedError({ routeId, resistance, voltage: Number.NaN, mode, retryAfterMs })
 }

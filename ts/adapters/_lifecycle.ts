@@ -27,8 +27,10 @@ import { watchLong } from './_watch.js'
 
 /** A client's sending holds a slot for this long, ms. */
 const SENDING_MS = 100
-/** A client that does not read holds a slot for this long, ms. */
+/** A client that does not read holds a slot for this long at a time, ms. */
 const STALLED_MS = 25
+/** A client that reads slowly is waited for this long in all, ms. */
+const WAITED_MS = 100
 /** A handler whose client is gone is counted for this long, ms, where its end will be known. */
 const HANDLER_HOLD_MS = 5_000
 /** The same, where only a response that it still writes would tell. */
@@ -70,6 +72,9 @@ export class Passage {
   #timer: Timer | undefined
   #stallTimer: Timer | undefined
   #writtenMs = 0
+  #waitedMs = 0
+  /** Set by an adapter: answers a refusal of the route that a router has named, as the application wants it. */
+  refuse: ((permit: Permit) => void) | undefined
   /** Set by an adapter whose framework ends every response when its handler is over, of a client that is gone, too. */
   isAlwaysEnded = false
   /** Set by an adapter whose router knows only afterwards which handler answered: whether it was the one of this route. */
@@ -201,6 +206,7 @@ export class Passage {
   #unwatch(): void {
     callOff(this.#timer)
     callOff(this.#stallTimer)
+    this.#response.removeListener('drain', this.#drained)
     watchLong(this, false)
   }
 
@@ -294,20 +300,36 @@ export class Passage {
     return response
   }
 
-  /** The client does not take what was written; if that lasts, the work is not what holds the response. */
+  /** The client does not take what was written; if that lasts, or comes often, it is not the work that holds the response. */
   #stall(): void {
+    if (this.#permit === undefined) return
     this.#writtenMs = nowMs()
-    if (this.#stallTimer === undefined && this.#permit !== undefined) {
-      this.#stallTimer = after(STALLED_MS, this.#checkStall)
-    }
+    if (this.#stallTimer !== undefined) return
+    this.#stallTimer = after(STALLED_MS, this.#checkStall)
+    this.#response.on('drain', this.#drained)
+  }
+
+  readonly #drained = (): void => {
+    this.#waitedMs += nowMs() - this.#writtenMs
+    if (this.#waitedMs >= WAITED_MS) this.#leaveToClient()
   }
 
   readonly #checkStall = (): void => {
+    const response = this.#response
+    response.removeListener('drain', this.#drained)
     this.#stallTimer = undefined
-    if (this.#permit === undefined || !this.#response.writableNeedDrain) return
+    if (this.#permit === undefined || !response.writableNeedDrain) return
     const leftMs = STALLED_MS - (nowMs() - this.#writtenMs)
-    if (leftMs > 0) this.#stallTimer = after(leftMs, this.#checkStall)
-    else this.#release(this.#response.statusCode < 500 ? 'ignored' : this.#verdict())
+    if (leftMs <= 0) this.#leaveToClient()
+    else {
+      this.#stallTimer = after(leftMs, this.#checkStall)
+      response.on('drain', this.#drained)
+    }
+  }
+
+  /** What is left of the answer is the client's to read. */
+  #leaveToClient(): void {
+    this.#release(this.#response.statusCode < 500 ? 'ignored' : this.#verdict())
   }
 
   /** Most bodies come with their heads; the slot of one that does not is lent to others until it is in. */

@@ -3,6 +3,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Request as ExpressRequest, Response as ExpressResponse } from 'express'
 import type { Atrion } from '../atrion.js'
+import type { Permit } from '../loop.js'
+import { isThenable } from './_ask.js'
 import { withTier } from './_context.js'
 import { tie } from './_express-layers.js'
 import { expressRoute, lookUp, type Routing } from './_express-pattern.js'
@@ -49,15 +51,19 @@ export function atrionExpress<
       routing = lookUp(request)
       return expressRoute(request, routing)
     }
-    gate.pass<void>(
+    const refuse = (permit: Permit): void =>
+      refuseOnNode(node, response, permit, onShed && (() => onShed(request, response, permit)), next)
+    const entered = gate.pass<void>(
       { request, node, response, pattern },
       (passage) => {
         if (passage === undefined) return next()
+        passage.refuse ??= refuse
         tie(passage, node, routing ?? lookUp(request))
         if (propagate === true) withTier(passage.tier, next)
         else next()
       },
-      (permit) => refuseOnNode(node, response, permit, onShed && (() => onShed(request, response, permit)), next),
+      refuse,
     )
+    if (isThenable(entered)) entered.then(undefined, next)
   }
 }

@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ParameterizedContext } from 'koa'
 import type { Atrion } from '../atrion.js'
 import { isShedError } from '../errors.js'
+import type { Permit } from '../loop.js'
 import { isThenable, warnOnce } from './_ask.js'
 import { withTier } from './_context.js'
 import { Gate } from './_gate.js'
@@ -74,7 +75,17 @@ export function atrionKoa<Context extends KoaContext = ParameterizedContext>(
   const gate = new Gate<Context, Context>(atrion, options)
   const { onShed, propagate } = options
 
+  const shed = (context: Context, refusal: Shed, permit: Permit | undefined): void | Promise<void> => {
+    leaveBody(context.req, context.res)
+    if (onShed === undefined || permit === undefined) refuse(context, refusal)
+    else return refuseOwn(context, permit, () => onShed(context, context, permit))
+  }
+
   const handle = async (passage: Passage, context: Context, next: () => Promise<unknown>): Promise<unknown> => {
+    let refusal: Permit | undefined
+    passage.refuse = (permit) => {
+      refusal = permit
+    }
     if (!passage.isNamed) whenRouted(context, passage)
     const work = propagate === true ? withTier(passage.tier, next) : next()
     passage.follow(work)
@@ -83,8 +94,7 @@ export function atrionKoa<Context extends KoaContext = ParameterizedContext>(
     } catch (error) {
       if (!isShedError(error) || context.res.headersSent) throw error
       passage.noteShed()
-      refuse(context, error)
-      return undefined
+      return shed(context, refusal ?? error, refusal)
     }
   }
 
@@ -92,10 +102,6 @@ export function atrionKoa<Context extends KoaContext = ParameterizedContext>(
     gate.pass<unknown>(
       { request: context, node: context.req, response: context.res, pattern: () => koaRoute(context) },
       (passage) => (passage === undefined ? next() : handle(passage, context, next)),
-      (permit) => {
-        leaveBody(context.req, context.res)
-        if (onShed === undefined) return refuse(context, permit)
-        return refuseOwn(context, permit, () => onShed(context, context, permit))
-      },
+      (permit) => shed(context, permit, permit),
     )
 }

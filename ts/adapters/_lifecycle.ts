@@ -10,7 +10,7 @@
  * | the client goes away first: held until the handler is over, within a bound | ignored |
  * | cut off by us: an error after the headers, a timeout | failure |
  * | long-lived: a feed, an upgrade, ten seconds | ignored, at once; from then on it is one of the route's streams |
- * | the client does not take what is written, or does not send its body | ignored, at once; a body that is in counts anew |
+ * | the client does not take what is written, a mebibyte is, or its body does not come | ignored, at once; a body that is in counts anew |
  */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -26,11 +26,13 @@ import { after, callOff, nowMs, type Timer } from './_timers.js'
 import { watchLong } from './_watch.js'
 
 /** A client's sending holds a slot for this long, ms. */
-const SENDING_MS = 100
+const SENDING_MS = 20
 /** A client that does not read holds a slot for this long at a time, ms. */
 const STALLED_MS = 25
 /** A client that reads slowly is waited for this long in all, ms. */
 const WAITED_MS = 100
+/** An answer in pieces of which this much has been written is a transfer: how long it takes is for its client to say, bytes. */
+const TRANSFER_BYTES = 1 << 20
 /** A handler whose client is gone is counted for this long, ms, where its end will be known. */
 const HANDLER_HOLD_MS = 5_000
 /** The same, where only a response that it still writes would tell. */
@@ -73,6 +75,7 @@ export class Passage {
   #stallTimer: Timer | undefined
   #writtenMs = 0
   #waitedMs = 0
+  #writtenBytes = 0
   /** Set by an adapter: answers a refusal of the route that a router has named, as the application wants it. */
   refuse: ((permit: Permit) => void) | undefined
   /** Set by an adapter whose framework ends every response when its handler is over, of a client that is gone, too. */
@@ -269,7 +272,7 @@ export class Passage {
         return true
       }
       const flows = write.apply(response, args)
-      if (!flows) this.#stall()
+      if (!flows) this.#stall(args[0])
       return flows
     }) as typeof write
     response.end = ((...args: Parameters<typeof end>) => {
@@ -301,8 +304,13 @@ export class Passage {
   }
 
   /** The client does not take what was written; if that lasts, or comes often, it is not the work that holds the response. */
-  #stall(): void {
+  #stall(chunk: unknown): void {
     if (this.#permit === undefined) return
+    this.#writtenBytes += (chunk as { length?: number } | null | undefined)?.length ?? 0
+    if (this.#writtenBytes >= TRANSFER_BYTES) {
+      this.#leaveToClient()
+      return
+    }
     this.#writtenMs = nowMs()
     if (this.#stallTimer !== undefined) return
     this.#stallTimer = after(STALLED_MS, this.#checkStall)

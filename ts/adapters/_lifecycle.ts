@@ -19,6 +19,7 @@ import type { Outcome, Permit, Tier } from '../loop.js'
 import { isThenable } from './_ask.js'
 import type { Asking, Turnstile } from './_asking.js'
 import { isClientsFault } from './_client.js'
+import { ReaderWatch } from './_reader.js'
 import { refuse } from './_refusal.js'
 import { isBodyPending, waitsForClient, whenBodyEnds } from './_request-body.js'
 import { contentTypeIn, isFeed, isUpgrade, openStream } from './_stream.js'
@@ -27,12 +28,6 @@ import { watchLong } from './_watch.js'
 
 /** A client's sending holds a slot for this long, ms. */
 const SENDING_MS = 20
-/** A client that does not read holds a slot for this long at a time, ms. */
-const STALLED_MS = 25
-/** A client that reads slowly is waited for this long in all, ms. */
-const WAITED_MS = 100
-/** An answer in pieces of which this much has been written is a transfer: how long it takes is for its client to say, bytes. */
-const TRANSFER_BYTES = 1 << 20
 /** A handler whose client is gone is counted for this long, ms, where its end will be known. */
 const HANDLER_HOLD_MS = 5_000
 /** The same, where only a response that it still writes would tell. */
@@ -72,10 +67,7 @@ export class Passage {
   #isSending = false
   #isShed = false
   #timer: Timer | undefined
-  #stallTimer: Timer | undefined
-  #writtenMs = 0
-  #waitedMs = 0
-  #writtenBytes = 0
+  #readerWatch: ReaderWatch | undefined
   /** Set by an adapter: answers a refusal of the route that a router has named, as the application wants it. */
   refuse: ((permit: Permit) => void) | undefined
   /** Set by an adapter whose framework ends every response when its handler is over, of a client that is gone, too. */
@@ -208,8 +200,7 @@ export class Passage {
 
   #unwatch(): void {
     callOff(this.#timer)
-    callOff(this.#stallTimer)
-    this.#response.removeListener('drain', this.#drained)
+    this.#readerWatch?.stop()
     watchLong(this, false)
   }
 
@@ -272,7 +263,7 @@ export class Passage {
         return true
       }
       const flows = write.apply(response, args)
-      if (!flows) this.#stall(args[0])
+      if (!flows && this.#permit !== undefined) this.#reader().wrote(args[0])
       return flows
     }) as typeof write
     response.end = ((...args: Parameters<typeof end>) => {
@@ -282,6 +273,13 @@ export class Passage {
       this.#end()
       return result
     }) as typeof end
+  }
+
+  /** What is left of an answer that waits for its client is the client's to read. */
+  #reader(): ReaderWatch {
+    const leave = (): void => this.#release(this.#response.statusCode < 500 ? 'ignored' : this.#verdict())
+    this.#readerWatch ??= new ReaderWatch(this.#response, leave)
+    return this.#readerWatch
   }
 
   #isFeed(given: unknown): boolean {
@@ -301,43 +299,6 @@ export class Passage {
     response.writeHead = () => response
     response.setHeader = () => response
     return response
-  }
-
-  /** The client does not take what was written; if that lasts, or comes often, it is not the work that holds the response. */
-  #stall(chunk: unknown): void {
-    if (this.#permit === undefined) return
-    this.#writtenBytes += (chunk as { length?: number } | null | undefined)?.length ?? 0
-    if (this.#writtenBytes >= TRANSFER_BYTES) {
-      this.#leaveToClient()
-      return
-    }
-    this.#writtenMs = nowMs()
-    if (this.#stallTimer !== undefined) return
-    this.#stallTimer = after(STALLED_MS, this.#checkStall)
-    this.#response.on('drain', this.#drained)
-  }
-
-  readonly #drained = (): void => {
-    this.#waitedMs += nowMs() - this.#writtenMs
-    if (this.#waitedMs >= WAITED_MS) this.#leaveToClient()
-  }
-
-  readonly #checkStall = (): void => {
-    const response = this.#response
-    response.removeListener('drain', this.#drained)
-    this.#stallTimer = undefined
-    if (this.#permit === undefined || !response.writableNeedDrain) return
-    const leftMs = STALLED_MS - (nowMs() - this.#writtenMs)
-    if (leftMs <= 0) this.#leaveToClient()
-    else {
-      this.#stallTimer = after(leftMs, this.#checkStall)
-      response.on('drain', this.#drained)
-    }
-  }
-
-  /** What is left of the answer is the client's to read. */
-  #leaveToClient(): void {
-    this.#release(this.#response.statusCode < 500 ? 'ignored' : this.#verdict())
   }
 
   /** Most bodies come with their heads; the slot of one that does not is lent to others until it is in. */

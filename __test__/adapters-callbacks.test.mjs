@@ -13,6 +13,7 @@ import { atrionNest } from 'atrion/nest'
 import { atrionUndici } from 'atrion/undici'
 import ava from 'ava'
 import { Hono } from 'hono'
+import { Agent, fetch } from 'undici'
 import { ask, CALM, close, create, dial, drained, requestText, until, watched } from './_adapters.mjs'
 import { engine } from './_engine.mjs'
 import { FRAMEWORKS } from './_frameworks.mjs'
@@ -34,6 +35,17 @@ const rejects = async () => {
 }
 const throws = () => {
   throw new Error('a callback of the test')
+}
+
+const shedWithin = async (t, { atrion, outcomes, server }) => {
+  for (let i = 0; i < 3; i++) {
+    const { status, headers } = await ask(server, '/a')
+    t.is(status, 503)
+    t.regex(headers['retry-after'], /^[1-9]\d*$/)
+  }
+  await drained(atrion, 'GET /a')
+  t.deepEqual(outcomes, Array(3).fill('GET /a ignored'))
+  t.is(atrion.stats('GET /a').failures, 0)
 }
 
 for (const [name, start] of Object.entries(FRAMEWORKS)) {
@@ -87,27 +99,16 @@ for (const [name, start] of Object.entries(FRAMEWORKS)) {
     t.is((await ask(server, '/a')).status, 503)
   })
 
-  const shedding = (inner) => async (path) => {
-    if (path === '/b') return path
-    return inner.run('inner', async () => path)
+  const closed = engine === 'ts' ? undefined : create()
+  const dispatcher = closed && new Agent().compose(atrionUndici(closed, { route: () => 'inner' }))
+  closed?.override('inner', 'open')
+  const sheds = {
+    run: () => closed.run('inner', async () => 'never'),
+    'a fetch by atrion/undici': () => fetch('http://127.0.0.1:8081/', { dispatcher }),
   }
-  const inner = engine === 'ts' ? undefined : create()
-  inner?.override('inner', 'open')
-  run(
-    'a shed of a guard further in is answered as one, and says nothing of the outer route',
-    {},
-    async (t, { atrion, outcomes, server }) => {
-      for (let i = 0; i < 3; i++) {
-        const { status, headers } = await ask(server, '/a')
-        t.is(status, 503)
-        t.regex(headers['retry-after'], /^[1-9]\d*$/)
-      }
-      await drained(atrion, 'GET /a')
-      t.deepEqual(outcomes, Array(3).fill('GET /a ignored'))
-      t.is(atrion.stats('GET /a').failures, 0)
-    },
-    shedding(inner),
-  )
+  for (const [guard, work] of Object.entries(sheds)) {
+    run(`a shed of ${guard} further in is answered as one, and ignored`, {}, shedWithin, work)
+  }
 
   run('a request under faked timers holds nobody up afterwards', {}, async (t, { server, atrion }) => {
     t.is((await ask(server, '/a')).status, 200)

@@ -5,7 +5,6 @@
  */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { isShedError } from '../errors.js'
 import { isThenable } from './_ask.js'
 import type { ExpressRoute, Handle, Layer } from './_express-mount.js'
 import type { Routing } from './_express-pattern.js'
@@ -50,10 +49,7 @@ function wrap(layer: Layer, route: ExpressRoute, isFirst: boolean): void {
     if (passage === undefined) return handle.call(this, request, response, next)
     if (isFirst && !arrive(request, response, passage, route)) return undefined
     const onward = (error?: unknown): void => {
-      if (isShedError(error)) {
-        describeShed(error)
-        passage.noteShed()
-      }
+      if (describeShed(error)) passage.noteShed()
       next(error)
     }
     try {
@@ -64,10 +60,7 @@ function wrap(layer: Layer, route: ExpressRoute, isFirst: boolean): void {
       }
       return result
     } catch (error) {
-      if (isShedError(error)) {
-        describeShed(error)
-        passage.noteShed()
-      }
+      if (describeShed(error)) passage.noteShed()
       throw error
     }
   }
@@ -84,8 +77,7 @@ function wrap(layer: Layer, route: ExpressRoute, isFirst: boolean): void {
  */
 function passRejection(work: PromiseLike<unknown>, next: ((error: unknown) => void) | undefined): void {
   work.then(undefined, (error: unknown) => {
-    const isShed = isShedError(error)
-    if (isShed) describeShed(error)
+    const isShed = describeShed(error)
     if (next === undefined) return
     if (!isShed) throw error
     next(error)

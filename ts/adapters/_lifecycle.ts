@@ -14,11 +14,11 @@
  */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { isShedError } from '../errors.js'
 import type { Outcome, Permit, Tier } from '../loop.js'
 import { isThenable } from './_ask.js'
 import type { Asking, Turnstile } from './_asking.js'
 import { isClientsFault } from './_client.js'
+import { shedIn } from './_problem.js'
 import { ReaderWatch } from './_reader.js'
 import { refuse } from './_refusal.js'
 import { isBodyPending, waitsForClient, whenBodyEnds } from './_request-body.js'
@@ -143,14 +143,14 @@ export class Passage {
       else if (this.#isClosed) this.#release('ignored')
     }
     work.then(done, (error: unknown) => {
-      if (isShedError(error)) this.#isShed = true
+      if (shedIn(error) !== undefined) this.#isShed = true
       done()
     })
   }
 
   /** The handler failed, or met a guard that shed it; what becomes of the response is the framework's business. */
   fail(error: unknown): void {
-    if (isShedError(error)) this.noteShed()
+    if (shedIn(error) !== undefined) this.noteShed()
     else this.#release(this.#isClosed ? 'ignored' : 'failure')
   }
 

@@ -1,5 +1,6 @@
 /** What a shed client gets: RFC 9457's problem document, and when to come back. */
 
+import { isShedError } from '../errors.js'
 import type { Permit } from '../loop.js'
 
 export const PROBLEM_TYPE = 'application/problem+json'
@@ -42,13 +43,29 @@ export const refusalHeaders = ({ retryAfterS }: Refusal): Record<'retry-after' |
   'cache-control': 'no-store',
 })
 
-/** Gives an error of a guard further in what error handlers look for, where it does not have it. */
-export function describeShed(error: Shed & object): void {
-  const { retryAfterS } = refusalOf(error)
+/** Causes that are looked through for a shed. */
+const MAX_CAUSES = 5
+
+/** The shed of a guard further in that an error is, or comes of: clients of HTTP wrap the errors of their dispatchers. */
+export function shedIn(error: unknown): (Shed & object) | undefined {
+  let cause = error
+  for (let i = 0; i < MAX_CAUSES && typeof cause === 'object' && cause !== null; i++) {
+    if (isShedError(cause)) return cause
+    cause = (cause as { cause?: unknown }).cause
+  }
+  return undefined
+}
+
+/** Gives an error that comes of a shed what error handlers look for, where it does not have it; true for one. */
+export function describeShed(error: unknown): boolean {
+  const shed = shedIn(error)
+  if (shed === undefined) return false
+  const { retryAfterS } = refusalOf(shed)
   const fields = { status: 503, statusCode: 503, headers: { 'retry-after': retryAfterS } }
   for (const [name, value] of Object.entries(fields)) {
     if ((error as Record<string, unknown>)[name] === undefined) {
-      Object.defineProperty(error, name, { value, configurable: true, writable: true })
+      Reflect.defineProperty(error as object, name, { value, configurable: true, writable: true })
     }
   }
+  return true
 }

@@ -4,10 +4,10 @@
  */
 
 import type { Atrion } from '../atrion.js'
-import { isShedError } from '../errors.js'
 import type { Outcome, Permit } from '../loop.js'
 import type { Asking, Turnstile } from './_asking.js'
 import { type BodyEnd, watchBody } from './_body.js'
+import { shedIn } from './_problem.js'
 import { isFeed, openStream } from './_stream.js'
 import { after, callOff, LONG_MS, type Timer } from './_timers.js'
 
@@ -81,7 +81,7 @@ export class WebPassage {
 
   /** There will be no answer of the handler's. */
   fail(error: unknown, isGone: boolean): void {
-    if (isShedError(error)) this.#isShed = true
+    if (shedIn(error) !== undefined) this.#isShed = true
     this.end(isGone ? 'ignored' : 'failure')
   }
 

@@ -2,7 +2,6 @@
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Atrion } from '../atrion.js'
-import { isShedError } from '../errors.js'
 import { withTier } from './_context.js'
 import { Gate } from './_gate.js'
 import { passageOf } from './_lifecycle.js'
@@ -71,10 +70,7 @@ function install(app: FastifyInstance, atrion: Atrion, options: FastifyOptions):
     )
   })
   app.addHook('onError', (request, _reply, error, done) => {
-    if (isShedError(error)) {
-      passageOf(request.raw, gate)?.noteShed()
-      describeShed(error)
-    }
+    if (describeShed(error)) passageOf(request.raw, gate)?.noteShed()
     done()
   })
 }

@@ -9,7 +9,7 @@
 
 import { Atrion } from '../atrion.js'
 import { TIERS } from '../engine/port.js'
-import { ConfigError, isShedError } from '../errors.js'
+import { ConfigError } from '../errors.js'
 import type { AcquireOptions, Permit, Tier } from '../loop.js'
 import { KVStateProvider, type KVStateProviderOptions, type KVStore } from '../state/kv.js'
 import type { StateProvider } from '../state/provider.js'
@@ -23,7 +23,7 @@ import {
   validateBounds,
   validateTypes,
 } from './_options.js'
-import { PROBLEM_TYPE, refusalHeaders, refusalOf, type Shed } from './_problem.js'
+import { PROBLEM_TYPE, refusalHeaders, refusalOf, type Shed, shedIn } from './_problem.js'
 import { hasRoom } from './_stream.js'
 import { WebPassage, webPassageOf } from './_web-passage.js'
 
@@ -223,8 +223,9 @@ export function withAtrion<Request extends FetchRequest, Args extends readonly u
       return passage.give(response, request.method !== 'HEAD', isGone, () => shedResponse({ retryAfterMs: undefined }))
     } catch (error) {
       passage.fail(error, isGone())
-      if (!isShedError(error)) throw error
-      return shedResponse(error)
+      const shed = shedIn(error)
+      if (shed === undefined) throw error
+      return shedResponse(shed)
     }
   }
 

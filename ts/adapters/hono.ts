@@ -3,7 +3,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Context, Env, MiddlewareHandler } from 'hono'
 import type { Atrion } from '../atrion.js'
-import { isShedError } from '../errors.js'
 import { bounded, isThenable, warnOnce } from './_ask.js'
 import { type Asking, streamsSpent } from './_asking.js'
 import { withTier } from './_context.js'
@@ -12,7 +11,7 @@ import { honoRoute, honoRouteRun } from './_hono-pattern.js'
 import type { Passage } from './_lifecycle.js'
 import { sharedRoute } from './_method.js'
 import type { AdapterOptions } from './_options.js'
-import { PROBLEM_TYPE, refusalHeaders, refusalOf, type Shed } from './_problem.js'
+import { PROBLEM_TYPE, refusalHeaders, refusalOf, type Shed, shedIn } from './_problem.js'
 import { isHttpError } from './_refusal.js'
 import { leaveBody } from './_request-body.js'
 import { hasRoom } from './_stream.js'
@@ -93,12 +92,12 @@ export function atrionHono<E extends Env = Env>(atrion: Atrion, options: HonoOpt
 
   /** A shed of a guard further in, where it was made an error of: Hono has caught it by now. */
   const answerShed = (context: Context, passage: Passage | WebPassage): void => {
-    const { error } = context
-    if (!isShedError(error)) return
+    const shed = shedIn(context.error)
+    if (shed === undefined) return
     passage.noteShed()
     if (context.res.status !== 500) return
     context.res = undefined
-    context.res = shedResponse(error)
+    context.res = shedResponse(shed)
   }
 
   const onNode = async (context: Context<E>, next: Next, passage: Passage): Promise<undefined> => {

@@ -2,12 +2,12 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Atrion } from '../atrion.js'
-import { isShedError } from '../errors.js'
 import { isThenable } from './_ask.js'
 import { withTier } from './_context.js'
 import { Gate } from './_gate.js'
 import type { Passage } from './_lifecycle.js'
 import type { AdapterOptions } from './_options.js'
+import { shedIn } from './_problem.js'
 import { refuse, refuseOnNode } from './_refusal.js'
 
 export { currentTier, withTier } from './_context.js'
@@ -49,8 +49,9 @@ export function atrionHttp<Request extends IncomingMessage, Response extends Ser
 
   const failed = (error: unknown, passage: Passage, request: Request, response: Response): void => {
     passage.fail(error)
-    if (!isShedError(error) || response.headersSent) throw error
-    refuse(request, response, error)
+    const shed = shedIn(error)
+    if (shed === undefined || response.headersSent) throw error
+    refuse(request, response, shed)
   }
 
   const handle = (passage: Passage, request: Request, response: Response): unknown => {

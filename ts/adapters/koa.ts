@@ -3,7 +3,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ParameterizedContext } from 'koa'
 import type { Atrion } from '../atrion.js'
-import { isShedError } from '../errors.js'
 import type { Permit } from '../loop.js'
 import { isThenable, warnOnce } from './_ask.js'
 import { withTier } from './_context.js'
@@ -11,7 +10,7 @@ import { Gate } from './_gate.js'
 import { koaRoute, whenRouted } from './_koa-pattern.js'
 import type { Passage } from './_lifecycle.js'
 import type { AdapterOptions } from './_options.js'
-import { PROBLEM_TYPE, refusalHeaders, refusalOf, type Shed } from './_problem.js'
+import { PROBLEM_TYPE, refusalHeaders, refusalOf, type Shed, shedIn } from './_problem.js'
 import { isHttpError } from './_refusal.js'
 import { leaveBody } from './_request-body.js'
 
@@ -92,9 +91,10 @@ export function atrionKoa<Context extends KoaContext = ParameterizedContext>(
     try {
       return await work
     } catch (error) {
-      if (!isShedError(error) || context.res.headersSent) throw error
+      const inner = shedIn(error)
+      if (inner === undefined || context.res.headersSent) throw error
       passage.noteShed()
-      return shed(context, refusal ?? error, refusal)
+      return shed(context, refusal ?? inner, refusal)
     }
   }
 

@@ -5,7 +5,6 @@ import type { NestInterceptor } from '@nestjs/common'
 import { type CallHandler, type CanActivate, type ExecutionContext, HttpException } from '@nestjs/common'
 import { catchError, finalize, from, mergeMap } from 'rxjs'
 import type { Atrion } from '../atrion.js'
-import { isShedError } from '../errors.js'
 import type { Permit } from '../loop.js'
 import { bounded, isThenable, warnOnce } from './_ask.js'
 import { enterTier } from './_context.js'
@@ -15,7 +14,7 @@ import { Gate } from './_gate.js'
 import { passageOf } from './_lifecycle.js'
 import { patternRoute } from './_method.js'
 import type { AdapterOptions } from './_options.js'
-import { PROBLEM_TYPE, refusalHeaders, refusalOf, type Shed } from './_problem.js'
+import { PROBLEM_TYPE, refusalHeaders, refusalOf, type Shed, shedIn } from './_problem.js'
 import { isHttpError } from './_refusal.js'
 import { leaveBody } from './_request-body.js'
 
@@ -84,9 +83,10 @@ class AtrionGuard<Request extends NestRequest, Response extends NestResponse> im
     passage.follow(promise)
     return next.handle().pipe(
       catchError((error: unknown) => {
-        if (!isShedError(error)) throw error
+        const shed = shedIn(error)
+        if (shed === undefined) throw error
         passage.noteShed()
-        throw refusalException(response, error)
+        throw refusalException(response, shed)
       }),
       finalize(settle),
     )

@@ -1,18 +1,22 @@
 // Long-lived answers: known by upgrade, content type and option, budgeted apart, always given back.
 import { once } from 'node:events'
 import { createServer } from 'node:http'
+import { Readable } from 'node:stream'
 import fastifyWebsocket from '@fastify/websocket'
+import { serve } from '@hono/node-server'
 import { atrionExpress, openStreams } from 'atrion/express'
 import { atrionFastify } from 'atrion/fastify'
 import { withAtrion } from 'atrion/fetch'
 import { atrionHono } from 'atrion/hono'
 import { atrionHttp } from 'atrion/http'
+import { atrionKoa } from 'atrion/koa'
 import ava from 'ava'
 import expressWs from 'express-ws'
 import express4 from 'express4'
 import express5 from 'express5'
 import Fastify from 'fastify'
 import { Hono } from 'hono'
+import Koa from 'koa'
 import { WebSocket } from 'ws'
 import { ask, CALM, close, dial, drained, listen, requestText, until, watched } from './_adapters.mjs'
 import { engine } from './_engine.mjs'
@@ -164,6 +168,49 @@ for (const [name, start] of Object.entries(upgrades)) {
     await until(() => openStreams(atrion, route) === 0)
     t.is(atrion.stats(route).shed, 0)
     t.deepEqual([...new Set(outcomes)], [`${route} ignored`])
+    await close(server)
+  })
+}
+
+const silent = {
+  fastify: async (atrion) => {
+    const app = Fastify()
+    await app.register(atrionFastify, { atrion, ...CALM })
+    app.get('/feed', (_request, reply) => reply.type('text/event-stream').send(new Readable({ read() {} })))
+    await app.listen({ host: '127.0.0.1', port: 0 })
+    return app.server
+  },
+  koa: (atrion) => {
+    const app = new Koa()
+    app.silent = true
+    app.use(atrionKoa(atrion, { ...CALM, route: () => 'GET /feed' }))
+    app.use((ctx) => {
+      ctx.type = 'text/event-stream'
+      ctx.body = new Readable({ read() {} })
+    })
+    return listen(createServer(app.callback()))
+  },
+  hono: async (atrion) => {
+    const app = new Hono()
+    app.use(atrionHono(atrion, CALM))
+    app.get('/feed', () => new Response(new ReadableStream(), { headers: { 'content-type': 'text/event-stream' } }))
+    const server = serve({ fetch: app.fetch, hostname: '127.0.0.1', port: 0 })
+    if (!server.listening) await once(server, 'listening')
+    return server
+  },
+}
+
+for (const [name, start] of Object.entries(silent)) {
+  test(`${name}: a feed that has nothing to say yet is one already`, async (t) => {
+    const { atrion, outcomes } = watched()
+    const server = await start(atrion)
+    const sockets = await Promise.all(Array.from({ length: MANY }, () => dial(server, requestText('/feed'))))
+    await until(() => openStreams(atrion, 'GET /feed') === MANY)
+    t.is(atrion.stats('GET /feed').inFlight, 0)
+    t.is(atrion.stats('GET /feed').shed, 0)
+    for (const socket of sockets) socket.destroy()
+    await until(() => openStreams(atrion, 'GET /feed') === 0)
+    t.deepEqual([...new Set(outcomes)], ['GET /feed ignored'])
     await close(server)
   })
 }

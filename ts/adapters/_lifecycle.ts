@@ -181,6 +181,11 @@ export class Passage {
     return next
   }
 
+  /** The framework has an answer of this type, of which nothing may be sent for a while. */
+  noteType(contentType: unknown): void {
+    if (isFeed(contentType)) this.toStream()
+  }
+
   /** The answer is long-lived: it leaves the budget of requests. false where that of streams is spent. */
   toStream(): boolean {
     if (this.#closeStream !== undefined || this.#isClosed) return true

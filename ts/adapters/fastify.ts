@@ -69,6 +69,10 @@ function install(app: FastifyInstance, atrion: Atrion, options: FastifyOptions):
       },
     )
   })
+  app.addHook('onSend', (request, reply, _payload, done) => {
+    passageOf(request.raw, gate)?.noteType(reply.getHeader('content-type'))
+    done()
+  })
   app.addHook('onError', (request, _reply, error, done) => {
     if (describeShed(error)) passageOf(request.raw, gate)?.noteShed()
     done()

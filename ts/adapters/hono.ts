@@ -106,6 +106,7 @@ export function atrionHono<E extends Env = Env>(atrion: Atrion, options: HonoOpt
     if (!passage.isNamed) passage.answersFor ??= () => (honoRouteRun(context) ?? passage.routeId) === passage.routeId
     await work
     answerShed(context, passage)
+    passage.noteType(context.res.headers.get('content-type'))
     return undefined
   }
 

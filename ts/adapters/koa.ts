@@ -89,7 +89,9 @@ export function atrionKoa<Context extends KoaContext = ParameterizedContext>(
     const work = propagate === true ? withTier(passage.tier, next) : next()
     passage.follow(work)
     try {
-      return await work
+      const result = await work
+      passage.noteType(context.res.getHeader('content-type'))
+      return result
     } catch (error) {
       const inner = shedIn(error)
       if (inner === undefined || context.res.headersSent) throw error

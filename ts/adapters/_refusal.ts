@@ -7,6 +7,7 @@ import { PROBLEM_TYPE, refusalOf, type Shed } from './_problem.js'
 import { leaveBody } from './_request-body.js'
 import { after, callOff } from './_timers.js'
 
+const OF_ANOTHER_BODY: ReadonlySet<string> = new Set(['content-encoding', 'etag', 'last-modified'])
 /** An application's own refusal must have begun to answer by then, ms. */
 const ANSWERED_WITHIN_MS = 5_000
 
@@ -20,7 +21,9 @@ export function refuse(request: IncomingMessage, response: ServerResponse, shed:
   const { retryAfterS, body } = refusalOf(shed)
   leaveBody(request, response)
   // What a handler further in had prepared describes another body.
-  for (const name of ['content-encoding', 'transfer-encoding', 'etag', 'last-modified']) response.removeHeader(name)
+  for (const name of response.getHeaderNames()) {
+    if (OF_ANOTHER_BODY.has(name)) response.removeHeader(name)
+  }
   response.writeHead(503, {
     'Content-Type': PROBLEM_TYPE,
     'Content-Length': body.length,

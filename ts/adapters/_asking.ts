@@ -11,6 +11,8 @@ export interface Asking {
   readonly tier: Tier | undefined
   readonly voltage: number | undefined
   readonly key: string | undefined
+  /** Whether the application calls the answer long-lived. */
+  readonly isStream: boolean
 }
 
 /** What a passage needs of the gate it came through. */

@@ -31,17 +31,22 @@ export function watchBody(response: Response, onEnd: (end: BodyEnd) => void, onS
     return response
   }
   let source: TransformStreamDefaultController<Uint8Array> | undefined
-  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>({
-    start(controller) {
-      source = controller
+  // Room for one chunk: where there is none, the reader has not taken it.
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>(
+    {
+      start(controller) {
+        source = controller
+      },
     },
-  })
+    undefined,
+    { highWaterMark: 1 },
+  )
   const watched = new Response(readable, response)
   let timer: Timer | undefined
-  // −1: a chunk waits to be read, and has waited since the last look.
+  /** Looks in a row at which a chunk waited to be read. */
   let waited = 0
   const look = (): void => {
-    waited = (source?.desiredSize ?? 0) < 0 ? waited + 1 : 0
+    waited = (source?.desiredSize ?? 1) <= 0 ? waited + 1 : 0
     if (waited < 2) timer = after(STALLED_MS, look)
     else onStall?.()
   }

@@ -97,15 +97,16 @@ export class Gate<Request, Response> implements Turnstile {
     refuse: (permit: Permit) => T,
   ): T | Promise<T> {
     if (asking === undefined) return go(undefined)
-    const { request, node, response, pattern } = crossing
+    const { node, response, pattern } = crossing
     const known = asking.route ?? pattern()
     const outer = passageOf(node, this)
     if (outer !== undefined) {
       const refusal = known === undefined ? undefined : outer.rename(known, asking)
-      return refusal === undefined ? go(outer) : refuse(refusal)
+      if (refusal !== undefined) return refuse(refusal)
+      return asking.isStream && !outer.toStream() ? refuse(streamsSpent(this.maxStreams)) : go(outer)
     }
     const routeId = known ?? sharedRoute(node.method)
-    const isStream = isUpgrade(node) || this.isStream(request)
+    const isStream = isUpgrade(node) || asking.isStream
     if (isStream && !hasRoom(this.atrion, routeId, this.maxStreams)) return refuse(streamsSpent(this.maxStreams))
     const goIn = (permit: Permit): T =>
       permit.allow ? go(new Passage(this, routeId, permit, asking, node, response, isStream)) : refuse(permit)
@@ -119,25 +120,19 @@ export class Gate<Request, Response> implements Turnstile {
     })
   }
 
-  /** Whether the application calls the answer long-lived. */
-  isStream(request: Request): boolean {
-    const { stream } = this.options
-    if (typeof stream !== 'function') return stream === true
-    return called<boolean>('stream', () => stream(request), false) === true
-  }
-
   #describe(request: Request, node: NodeRequest): Asking | Promise<Asking> {
-    const { route, tier, key } = this.options
+    const { route, tier, key, stream } = this.options
     const named = route && called<string | undefined>('route', () => route(request), undefined)
     const wanted = tier && called<string | undefined>('tier', () => tier(request), undefined)
     const whose = key && called<string | number | bigint | undefined>('key', () => key(request), undefined)
-    if (isThenable(named) || isThenable(wanted) || isThenable(whose)) {
-      return Promise.all([named, wanted, whose]).then((answers) => this.#asking(node, ...answers))
+    const long = typeof stream === 'function' ? called<boolean>('stream', () => stream(request), false) : stream
+    if (isThenable(named) || isThenable(wanted) || isThenable(whose) || isThenable(long)) {
+      return Promise.all([named, wanted, whose, long]).then((answers) => this.#asking(node, ...answers))
     }
-    return this.#asking(node, named as string | undefined, wanted as string | undefined, whose)
+    return this.#asking(node, named, wanted, whose, long)
   }
 
-  #asking(node: NodeRequest, named: unknown, wanted: unknown, whose: unknown): Asking {
+  #asking(node: NodeRequest, named: unknown, wanted: unknown, whose: unknown, long: unknown): Asking {
     const route = typeof named === 'string' && named !== '' ? named : undefined
     let tier = wanted === undefined ? undefined : tierOf(wanted)
     let voltage: number | undefined
@@ -151,7 +146,7 @@ export class Gate<Request, Response> implements Turnstile {
       const isUnnamed = tier === undefined && voltage === undefined
       if (isUnnamed && method === 'OPTIONS' && headers['access-control-request-method'] !== undefined) tier = 'critical'
     }
-    return { route, tier, voltage, key }
+    return { route, tier, voltage, key, isStream: long === true }
   }
 
   #optionsOf({ tier, voltage, key }: Asking, node: NodeRequest): AcquireOptions {

@@ -28,7 +28,7 @@ export interface AdapterOptions<Request, Response> {
   /** true: the request is not guarded at all (health checks, metrics). */
   readonly skip?: (request: Request) => MaybePromise<boolean>
   /** Whether the answer is long-lived (long poll, a feed): budgeted by `maxStreams` alone. Default: see `maxStreams`. */
-  readonly stream?: boolean | ((request: Request) => boolean)
+  readonly stream?: boolean | ((request: Request) => MaybePromise<boolean>)
   /**
    * Long-lived answers open at once on a route, a whole number ≥ 1; one more is refused. Default 10,000. WebSocket upgrades,
    * event streams, NDJSON and what takes longer than 10 s are long-lived without being named.

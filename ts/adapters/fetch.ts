@@ -56,7 +56,7 @@ export interface FetchOptions<Request extends FetchRequest, Args extends readonl
   /** true: the request is not guarded at all. */
   readonly skip?: (request: Request, ...args: Args) => MaybePromise<boolean>
   /** Whether the answer is long-lived (long poll, a feed): budgeted by `maxStreams` alone. */
-  readonly stream?: boolean | ((request: Request, ...args: Args) => boolean)
+  readonly stream?: boolean | ((request: Request, ...args: Args) => MaybePromise<boolean>)
   /** Long-lived answers open at once on a route, a whole number ≥ 1; one more is refused. Default 10,000. */
   readonly maxStreams?: number
   /** How long a request may wait for its turn before it is refused, ms, ≥ 0. 0: it does not wait. */
@@ -129,7 +129,7 @@ function shedResponse(shed: Shed): Response {
 }
 
 /** What the handler's arguments answer to the options. */
-type Answers = readonly [route: unknown, tier: unknown, key: unknown]
+type Answers = readonly [route: unknown, tier: unknown, key: unknown, stream: unknown]
 
 /** Guards requests for one handler. */
 class FetchGate<Request extends FetchRequest, Args extends readonly unknown[]> implements Turnstile {
@@ -150,21 +150,14 @@ class FetchGate<Request extends FetchRequest, Args extends readonly unknown[]> i
   }
 
   ask(request: Request, args: Args): Asking | Promise<Asking> {
-    const { route, tier, key } = this.#options
+    const { route, tier, key, stream } = this.#options
     const named = typeof route === 'function' ? called('route', () => route(request, ...args), undefined) : route
     const wanted = typeof tier === 'function' ? called('tier', () => tier(request, ...args), undefined) : tier
     const whose = key && called('key', () => key(request, ...args), undefined)
-    if (isThenable(named) || isThenable(wanted) || isThenable(whose)) {
-      return Promise.all([named, wanted, whose]).then((answers) => this.#asking(request, answers))
-    }
-    return this.#asking(request, [named, wanted, whose])
-  }
-
-  isStream(request: Request, args: Args): boolean {
-    const { stream } = this.#options
-    return typeof stream === 'function'
-      ? called<boolean>('stream', () => stream(request, ...args), false) === true
-      : stream === true
+    const long = typeof stream === 'function' ? called('stream', () => stream(request, ...args), false) : stream
+    const answers: Answers = [named, wanted, whose, long]
+    if (!answers.some(isThenable)) return this.#asking(request, answers)
+    return Promise.all(answers).then((given) => this.#asking(request, given))
   }
 
   /** Asks for a permit. Never rejects. */
@@ -182,14 +175,16 @@ class FetchGate<Request extends FetchRequest, Args extends readonly unknown[]> i
     return own instanceof Response ? own : shedResponse(permit)
   }
 
-  #asking(request: Request, [named, wanted, whose]: Answers): Asking {
+  #asking(request: Request, [named, wanted, whose, long]: Answers): Asking {
+    const isStream = long === true
     const route = typeof named === 'string' && named !== '' ? named : undefined
     const tier = wanted === undefined ? undefined : tierOf(wanted)
     const key = whose === undefined ? undefined : keyOf(whose)
-    if (tier !== undefined || this.#options.trustHeaders !== true) return { route, tier, voltage: undefined, key }
+    if (tier !== undefined || this.#options.trustHeaders !== true)
+      return { route, tier, voltage: undefined, key, isStream }
     const { headers } = request
     const told = trusted(headers.get('x-atrion-voltage'), headers.get('x-atrion-tier'))
-    return { route, tier: told.tier, voltage: told.voltage, key }
+    return { route, tier: told.tier, voltage: told.voltage, key, isStream }
   }
 }
 
@@ -242,7 +237,7 @@ export function withAtrion<Request extends FetchRequest, Args extends readonly u
       return refusal === undefined ? handler(request, ...args) : gate.refuse(request, refusal)
     }
     const routeId = asking.route ?? sharedRoute(request)
-    const isStream = gate.isStream(request, args)
+    const { isStream } = asking
     if (isStream && !hasRoom(gate.atrion, routeId, gate.maxStreams)) {
       return gate.refuse(request, streamsSpent(gate.maxStreams))
     }

@@ -143,7 +143,7 @@ export function atrionHono<E extends Env = Env>(atrion: Atrion, options: HonoOpt
       return undefined
     }
     const routeId = known ?? sharedRoute(node.method)
-    const isStream = gate.isStream(context)
+    const { isStream } = asking
     if (isStream && !hasRoom(atrion, routeId, gate.maxStreams)) return refuse(context, streamsSpent(gate.maxStreams))
     const permit = await gate.enter(routeId, asking, node)
     if (!permit.allow) return refuse(context, permit)

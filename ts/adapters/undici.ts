@@ -36,8 +36,11 @@ const TYPES: OptionTypes = {
   propagate: ['boolean'],
 }
 
-/** A permit tells its voltage in words only; a breaker that is open does not ask for it. */
-const voltageOf = ({ reason }: Permit): number => Number(/V=([\d.]+)/.exec(reason)?.[1] ?? Number.NaN)
+/** A permit of this version tells its voltage in words only, and not at all where a breaker is open. */
+function voltageOf(permit: Permit): number {
+  const { voltage } = permit as { voltage?: unknown }
+  return typeof voltage === 'number' ? voltage : Number(/V=([\d.]+)/.exec(permit.reason)?.[1] ?? Number.NaN)
+}
 
 function errorOf(routeId: string, permit: Permit): ShedError {
   const { resistance, mode, retryAfterMs } = permit

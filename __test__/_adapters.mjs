@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import http from 'node:http'
 import net from 'node:net'
+import { openStreams } from 'atrion/http'
 import { create, turn } from './_engine.mjs'
 
 export { create, turn }
@@ -186,18 +187,23 @@ export const contract = (test, name, start, { unmatched = 'GET *', late = true }
     t.deepEqual(outcomes, Array(5).fill('GET /users/:id success'))
   })
 
-  run('a stream of events holds its slot, and its length says nothing', async (t, { atrion, held, outcomes, open }) => {
-    const server = await open()
-    const socket = await dial(server, requestText('/events'))
-    const [head] = await once(socket, 'data')
-    t.regex(head, /^HTTP\/1\.1 200/)
-    await until(() => held.length === 1)
-    t.is(atrion.stats('GET /events').inFlight, 1)
-    socket.destroy()
-    await drained(atrion, 'GET /events')
-    t.is(outcomes.at(-1), 'GET /events ignored')
-    t.is(atrion.stats('GET /events').failures, 0)
-  })
+  run(
+    'a stream of events leaves the budget of requests, and its length says nothing',
+    async (t, { atrion, held, outcomes, open }) => {
+      const server = await open()
+      const socket = await dial(server, requestText('/events'))
+      const [head] = await once(socket, 'data')
+      t.regex(head, /^HTTP\/1\.1 200/)
+      await until(() => held.length === 1)
+      await drained(atrion, 'GET /events')
+      t.deepEqual(outcomes, ['GET /events ignored'])
+      t.is(openStreams(atrion, 'GET /events'), 1)
+      socket.destroy()
+      await until(() => openStreams(atrion, 'GET /events') === 0)
+      t.deepEqual(outcomes, ['GET /events ignored'])
+      t.is(atrion.stats('GET /events').failures, 0)
+    },
+  )
 
   run('HEAD and OPTIONS free their slots', async (t, { atrion, open }) => {
     const server = await open()
@@ -276,7 +282,7 @@ export const contract = (test, name, start, { unmatched = 'GET *', late = true }
     t.deepEqual(
       asked.map(({ tier, key }) => [tier, key]),
       [
-        [undefined, undefined],
+        [undefined, '17'],
         [undefined, undefined],
       ],
     )

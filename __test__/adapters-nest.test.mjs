@@ -3,9 +3,11 @@ import 'reflect-metadata'
 import { setTimeout as sleep } from 'node:timers/promises'
 import nest from '@nestjs/common'
 import { NestFactory } from '@nestjs/core'
-import { atrionNest, currentTier } from 'atrion/nest'
+import { atrionExpress } from 'atrion/express'
+import { atrionNest, currentTier, openStreams } from 'atrion/nest'
 import ava from 'ava'
-import { ask, close, contract, drained, watched } from './_adapters.mjs'
+import { interval, map } from 'rxjs'
+import { ask, close, contract, dial, drained, requestText, until, watched } from './_adapters.mjs'
 import { engine } from './_engine.mjs'
 
 const test = engine === 'ts' ? ava.skip : ava
@@ -104,5 +106,47 @@ test('nest: onShed may throw an exception of its own', async (t) => {
   await ask(server, '/health')
   atrion.override('GET /health', 'open')
   t.is((await ask(server, '/health')).status, 429)
+  await close(server)
+})
+
+test('nest: Express’s middleware before the guard and the interceptor take one permit', async (t) => {
+  const { atrion, outcomes, asked } = watched()
+  const both = start(
+    (app, guard) => app.useGlobalGuards(guard).useGlobalInterceptors(guard),
+    (app) => app.use(atrionExpress(atrion, { pressure: false })),
+  )
+  const server = await both(atrion, { pressure: false }, [])
+  for (const id of [1, 2, 3]) t.is((await ask(server, `/users/${id}`)).body, String(id))
+  await drained(atrion, 'GET /users/:id')
+  t.deepEqual(outcomes, Array(3).fill('GET /users/:id success'))
+  t.is(asked.length, 3)
+  atrion.override('GET /users/:id', 'open')
+  t.is((await ask(server, '/users/4')).status, 503)
+  t.is((await ask(server, '/nowhere')).status, 404)
+  await close(server)
+})
+
+test('nest: @Sse() is a stream from its head on', async (t) => {
+  const { atrion } = watched()
+  class Feed {
+    feed() {
+      return interval(5).pipe(map((data) => ({ data })))
+    }
+  }
+  nest.Controller()(Feed)
+  decorate(Feed.prototype, 'feed', nest.Sse('feed'))
+  class Root {}
+  nest.Module({ controllers: [Feed] })(Root)
+  const app = await NestFactory.create(Root, { logger: false })
+  const guard = atrionNest(atrion, { pressure: false })
+  app.useGlobalGuards(guard).useGlobalInterceptors(guard)
+  await app.listen(0, '127.0.0.1')
+  const server = app.getHttpServer()
+  const sockets = await Promise.all(Array.from({ length: 40 }, () => dial(server, requestText('/feed'))))
+  await until(() => openStreams(atrion, 'GET /feed') === 40)
+  t.is(atrion.stats('GET /feed').inFlight, 0)
+  t.is(atrion.stats('GET /feed').shed, 0)
+  for (const socket of sockets) socket.destroy()
+  await until(() => openStreams(atrion, 'GET /feed') === 0)
   await close(server)
 })

@@ -1,44 +1,20 @@
 /**
  * Which pattern Express is going to route a request to. Express knows it only when the handler is reached, too late to refuse
  * cheaply, so the application's own stack of layers is asked beforehand, in its order and with its own matchers; Express
- * matches again itself, so that nothing is left behind. A middleware that rewrites the URL later is not foreseen: the request
- * then counts for the pattern it came for.
+ * matches again itself, so that nothing is left behind.
+ *
+ * A route whose handlers all take `next` may pass the request on, as `app.all('*', requireAuth)` does, so that several may
+ * match: the likeliest is chosen, and where another one is reached after all, the request counts for that.
  */
 
-import { patternRoute } from './_options.js'
-
-/** What is read of a layer of Express 4 and 5. */
-interface Layer {
-  readonly route?: ExpressRoute | undefined
-  readonly handle?: { readonly stack?: readonly Layer[]; readonly name?: string }
-  /** Express 5.3: the path as it was written. */
-  readonly rawPath?: unknown
-  /** Sets `path` and `params`, or, from Express 5.3 on, returns them; may throw for what does not decode. */
-  match(path: string): boolean | Match | undefined
-  readonly path?: string | undefined
-  readonly params?: Params | undefined
-}
-
-type Params = Readonly<Record<string, unknown>>
-
-interface Match {
-  readonly path?: string | undefined
-  readonly params?: Params | undefined
-}
-
-interface ExpressRoute {
-  readonly path: unknown
-  _handles_method?(method: string): boolean
-  _handlesMethod?(method: string): boolean
-}
+import { type ExpressRoute, type Layer, type Match, mountOf, written } from './_express-mount.js'
+import { patternRoute } from './_method.js'
 
 export interface ExpressRequest {
   readonly method?: string | undefined
   readonly url?: string | undefined
   readonly originalUrl?: string
-  readonly baseUrl?: string
   readonly route?: ExpressRoute
-  readonly params?: Params
   readonly app?: ExpressApp
 }
 
@@ -51,6 +27,15 @@ interface ExpressApp {
   path?(): string
 }
 
+/** A route that matches a request; none for a middleware that answers itself. */
+export interface Candidate {
+  readonly route: ExpressRoute | undefined
+  /** undefined: a middleware for all paths, whose requests share a route. */
+  readonly pattern: string | undefined
+  /** Its last handler takes no `next`: nothing comes after it. */
+  readonly isLast: boolean
+}
+
 /** How an application is called where it is mounted in another. */
 const MOUNTED_APP = 'mounted_app'
 
@@ -61,70 +46,103 @@ function pathOf(url: string): string {
   return url.slice(start, end < 0 ? undefined : end) || '/'
 }
 
-const written = (path: unknown): string => (Array.isArray(path) ? path.map(String).join('|') : String(path))
-
-function decoded(segment: string): string {
-  try {
-    return decodeURIComponent(segment)
-  } catch {
-    return segment
-  }
-}
-
-/** The pattern of a mount of which only the matched text is known: the values of its parameters become their names. */
-function named(text: string, params: Params | undefined): string {
-  const names = new Map(Object.entries(params ?? {}).map(([name, value]) => [String(value), name]))
-  if (names.size === 0) return text
-  const nameOf = (segment: string): string => {
-    const name = segment === '' ? undefined : names.get(decoded(segment))
-    return name === undefined ? segment : `:${name}`
-  }
-  return text.split('/').map(nameOf).join('/')
-}
-
-function mountOf({ rawPath }: Layer, { path = '', params }: Match): string {
-  if (typeof rawPath === 'string') return rawPath.replace(/\/+$/, '')
-  return named(path, params).replace(/\/+$/, '')
-}
-
 const handles = (route: ExpressRoute, method: string): boolean =>
   (route._handles_method ?? route._handlesMethod)?.call(route, method) === true
 
-function find(stack: readonly Layer[], path: string, method: string): string | undefined {
-  for (const layer of stack) {
-    const { route, handle } = layer
-    const nested = handle?.stack
-    const isApp = handle?.name === MOUNTED_APP
-    if (route === undefined && nested === undefined && !isApp) continue
-    const found = layer.match(path)
-    if (!found) continue
-    if (route !== undefined) {
-      if (handles(route, method)) return written(route.path)
-      continue
-    }
-    const match = found === true ? layer : found
-    const mount = mountOf(layer, match)
-    if (nested === undefined) return `${mount}/*`
-    const rest = path.slice(match.path?.length ?? 0)
-    const inner = find(nested, rest.startsWith('/') ? rest : `/${rest}`, method)
-    if (inner !== undefined) return mount === '' ? inner : inner === '/' ? mount : mount + inner
-  }
-  return undefined
+/** Whether a handler names its request and no `next`. One that names nothing (`...args`) may still pass on. */
+const answers = ({ handle }: Layer): boolean => handle?.length === 1 || handle?.length === 2
+
+/** Whether one of the route's handlers for this method answers whatever comes. */
+function isLastFor({ stack = [] }: ExpressRoute, method: string): boolean {
+  const name = method.toLowerCase()
+  return stack.some(
+    (layer) =>
+      (layer.method === undefined || layer.method === name || (name === 'head' && layer.method === 'get')) &&
+      answers(layer),
+  )
 }
 
-/** `GET /users/:id`, or undefined for a URL that nothing is registered for. */
-export function expressRoute(request: ExpressRequest): string | undefined {
-  const { method = 'GET', route, app, baseUrl = '', params } = request
-  if (route !== undefined) return patternRoute(method, named(baseUrl, params) + written(route.path))
-  const stack = (app?._router ?? app?.router)?.stack
-  if (stack === undefined) return undefined
+const join = (mount: string, inner: string): string => (mount === '' ? inner : inner === '/' ? mount : mount + inner)
+
+/** Matches a layer; one that cannot tell does not match. */
+function matchOf(layer: Layer, path: string): Match | undefined {
   try {
-    // A mounted application's stack begins where it is mounted.
-    const mount = app?.parent === undefined ? '' : (app.path?.() ?? '')
-    const path = pathOf(mount === '' ? (request.originalUrl ?? request.url ?? '/') : (request.url ?? '/'))
-    const pattern = find(stack, path, method)
-    return pattern === undefined ? undefined : patternRoute(method, mount + pattern)
+    const found = layer.match(path)
+    return found === true ? layer : found || undefined
   } catch {
     return undefined
   }
+}
+
+/** Puts the routes that match into `found`, in order, up to the first that answers; true once there is one. */
+function collect(stack: readonly Layer[], path: string, method: string, mount: string, found: Candidate[]): boolean {
+  for (const layer of stack) {
+    const { route, handle } = layer
+    if (route === undefined && handle?.stack === undefined && handle?.name !== MOUNTED_APP && !answers(layer)) continue
+    const match = matchOf(layer, path)
+    if (match === undefined) continue
+    if (route !== undefined) {
+      if (!handles(route, method)) continue
+      const isLast = isLastFor(route, method)
+      found.push({ route, pattern: join(mount, written(route.path)), isLast })
+      if (isLast) return true
+      continue
+    }
+    const here = mount + mountOf(layer, match)
+    if (handle?.stack !== undefined) {
+      const rest = path.slice(match.path?.length ?? 0)
+      if (collect(handle.stack, rest.startsWith('/') ? rest : `/${rest}`, method, here, found)) return true
+      continue
+    }
+    found.push({ route: undefined, pattern: here === '' ? undefined : `${here}/*`, isLast: true })
+    return true
+  }
+  return false
+}
+
+const isWide = ({ pattern = '*' }: Candidate): boolean => /[*(]|^\/\^/.test(pattern)
+
+/**
+ * The likeliest of the routes that match: the first that was written for few URLs, unless it is for all methods and may pass
+ * the request on, as checks of all kinds do.
+ */
+function likeliest(found: readonly Candidate[], method: string): Candidate | undefined {
+  const name = method.toLowerCase()
+  const isHandler = ({ isLast, route }: Candidate): boolean =>
+    isLast || route?.stack?.some((layer) => layer.method === name) === true
+  const narrow = found.filter((candidate) => !isWide(candidate))
+  return narrow.find(isHandler) ?? narrow[0] ?? found.find(isHandler) ?? found[0]
+}
+
+/** What Express is going to do with a request. */
+export interface Routing {
+  readonly candidates: readonly Candidate[]
+  /** The one that the request counts for. */
+  chosen: Candidate | undefined
+}
+
+/** Looks a request up in its application's stack. Never throws. */
+export function lookUp(request: ExpressRequest): Routing {
+  try {
+    const { method = 'GET', app } = request
+    const stack = (app?._router ?? app?.router)?.stack
+    if (stack === undefined) return { candidates: [], chosen: undefined }
+    // A mounted application's stack begins where it is mounted.
+    const mount = app?.parent === undefined ? '' : written((app.path?.() ?? '').split(','))
+    const path = pathOf(mount === '' ? (request.originalUrl ?? request.url ?? '/') : (request.url ?? '/'))
+    const candidates: Candidate[] = []
+    collect(stack, path, method, mount, candidates)
+    return { candidates, chosen: likeliest(candidates, method) }
+  } catch {
+    return { candidates: [], chosen: undefined }
+  }
+}
+
+/** `GET /users/:id`, or undefined for a URL that nothing is registered for. */
+export function expressRoute(request: ExpressRequest, routing: Routing = lookUp(request)): string | undefined {
+  const { route, method } = request
+  const here = route === undefined ? undefined : routing.candidates.find((candidate) => candidate.route === route)
+  // A guard that is among a route's own handlers: its way there may not be seen, its path is.
+  const pattern = here?.pattern ?? (route === undefined ? routing.chosen?.pattern : written(route.path))
+  return pattern === undefined ? undefined : patternRoute(method, pattern)
 }

@@ -1,14 +1,20 @@
 /** The way in: what a request says of itself, what the process is short of, and the question. */
 
-import type { IncomingHttpHeaders } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { performance } from 'node:perf_hooks'
 import type { Atrion } from '../atrion.js'
 import { ConfigError } from '../errors.js'
-import type { AcquireOptions, Permit, Tier } from '../loop.js'
+import type { AcquireOptions, Permit } from '../loop.js'
 import type { Arrival } from '../pressure/arrival.js'
 import { Pressure } from '../pressure/pressure.js'
-import { type AdapterOptions, asked, isTier, sharedRoute, validateAdapterOptions } from './_options.js'
+import { called, isThenable, keyOf, tierOf, trusted } from './_ask.js'
+import { type Asking, acquire, acquireAgain, enter, streamsSpent, type Turnstile } from './_asking.js'
+import { deferContinue } from './_continue.js'
+import { Passage, passageOf } from './_lifecycle.js'
+import { sharedRoute } from './_method.js'
+import { type AdapterOptions, DEFAULT_MAX_STREAMS, DEFAULT_MAX_WAIT_MS, validateAdapterOptions } from './_options.js'
+import { hasRoom, isUpgrade } from './_stream.js'
+import { hasFakedTimers, nowMs } from './_timers.js'
 
 /** What of Node's request is read. */
 export interface NodeRequest {
@@ -17,77 +23,149 @@ export interface NodeRequest {
   readonly socket?: Socket | null | undefined
 }
 
-/** `acquire` reads its options at once, so that one object serves all requests. */
-type Asking = { -readonly [K in keyof AcquireOptions]: AcquireOptions[K] | undefined }
+/** Both sides of a request, as its framework and as Node have them. */
+export interface Crossing<Request> {
+  readonly request: Request
+  readonly node: IncomingMessage
+  readonly response: ServerResponse
+  /** The framework's own pattern, where it has one. */
+  readonly pattern: () => string | undefined
+}
 
-export class Gate<Request, Response> {
+export class Gate<Request, Response> implements Turnstile {
   readonly atrion: Atrion
   readonly options: AdapterOptions<Request, Response>
+  readonly maxStreams: number
+  readonly #maxWaitMs: number
   readonly #pressure: Pressure
-  readonly #asking: Asking = {
-    tier: undefined,
-    voltage: undefined,
-    key: undefined,
-    queueAgeMs: 0,
-    saturation: 0,
-  }
 
-  /** @throws ConfigError for an option of the wrong type */
+  /** @throws ConfigError for an option that is unknown, of the wrong type or out of its range */
   constructor(atrion: Atrion, options: AdapterOptions<Request, Response> = {}) {
     if (typeof atrion?.acquire !== 'function') throw new ConfigError('atrion', 'an Atrion', atrion)
     if (atrion.engine === 'ts') throw new ConfigError('engine', "'native' or 'wasm', which have the closed loop", 'ts')
     validateAdapterOptions(options)
     this.atrion = atrion
     this.options = options
+    this.maxStreams = options.maxStreams ?? DEFAULT_MAX_STREAMS
+    const maxWaitMs = options.maxWaitMs ?? DEFAULT_MAX_WAIT_MS ?? 0
+    this.#maxWaitMs = maxWaitMs
     this.#pressure = new Pressure(options.pressure, options.signals)
+    deferContinue()
   }
 
-  /** Is this request none of ours? */
-  skips(request: Request): boolean {
+  /** What a request says of itself; undefined where it is not guarded. Never rejects, and never throws. */
+  ask(request: Request, node: NodeRequest): Asking | undefined | Promise<Asking | undefined> {
     const { skip } = this.options
-    return skip !== undefined && asked('skip', skip, request, false) === true
-  }
-
-  /** The route of a request that `route` was asked for; `pattern` where it was not, or had no answer. */
-  routeOf(request: Request, node: NodeRequest, pattern: string | undefined): string {
-    const { route } = this.options
-    const named = route && asked<Request, string>('route', route, request, '')
-    if (typeof named === 'string' && named !== '') return named
-    return pattern ?? sharedRoute(node.method)
-  }
-
-  /** Asks for a permit. `tierOf` tells afterwards with which tier. */
-  enter(routeId: string, request: Request, node: NodeRequest): Permit {
-    const asking = this.#asking
-    this.#describe(asking, request, node)
-    const nowMs = performance.now()
-    asking.queueAgeMs = this.#pressure.queueAgeMs(nowMs, node.socket as Arrival | null | undefined)
-    asking.saturation = this.#pressure.saturation(nowMs)
-    return this.atrion.acquire(routeId, asking as AcquireOptions)
-  }
-
-  /** The tier of the request that entered last; undefined when it came with a voltage. */
-  get lastTier(): Tier | undefined {
-    return this.#asking.voltage === undefined ? (this.#asking.tier ?? 'normal') : undefined
-  }
-
-  #describe(asking: Asking, request: Request, node: NodeRequest): void {
-    const { tier, key, trustHeaders } = this.options
-    asking.voltage = undefined
-    const wanted = tier && asked<Request, string | undefined>('tier', tier, request, undefined)
-    asking.tier = isTier(wanted) ? wanted : undefined
-    const who = key && asked<Request, string | undefined>('key', key, request, undefined)
-    asking.key = typeof who === 'string' ? who : undefined
-    if (asking.tier !== undefined) return
-    const { headers, method } = node
-    if (trustHeaders === true) {
-      const voltage = headers['x-atrion-voltage']
-      if (typeof voltage === 'string' && /^\d{1,9}(\.\d{1,9})?$/.test(voltage)) asking.voltage = Number(voltage)
-      const header = headers['x-atrion-tier']
-      if (asking.voltage === undefined && isTier(header)) asking.tier = header
-      if (asking.voltage !== undefined || asking.tier !== undefined) return
+    const skips = skip === undefined ? false : called<boolean>('skip', () => skip(request), false)
+    if (isThenable(skips)) {
+      return (skips as Promise<boolean>).then((is) => (is === true ? undefined : this.#describe(request, node)))
     }
-    // A preflight costs next to nothing, and without it the real request would not come at all.
-    if (method === 'OPTIONS' && headers['access-control-request-method'] !== undefined) asking.tier = 'critical'
+    return skips === true ? undefined : this.#describe(request, node)
+  }
+
+  /** Asks for a permit. Never rejects, and never throws. */
+  enter(routeId: string, asking: Asking, node: NodeRequest, response?: ServerResponse): Permit | Promise<Permit> {
+    const options = this.#optionsOf(asking, node)
+    return this.#maxWaitMs > 0 ? this.#wait(routeId, options, response) : acquire(this.atrion, routeId, options)
+  }
+
+  again(routeId: string, asking: Asking): Permit {
+    return acquireAgain(this.atrion, routeId, asking)
+  }
+
+  /**
+   * Takes a request in: one permit, whatever guards of this instance it passes.
+   *
+   * @param go what comes next; without a passage where the request is not guarded
+   * @param refuse what answers a request that is shed
+   */
+  pass<T>(
+    crossing: Crossing<Request>,
+    go: (passage: Passage | undefined) => T,
+    refuse: (permit: Permit) => T,
+  ): T | Promise<T> {
+    const asking = this.ask(crossing.request, crossing.node)
+    if (isThenable(asking)) {
+      return (asking as Promise<Asking | undefined>).then((answer) => this.#arrive(crossing, answer, go, refuse))
+    }
+    return this.#arrive(crossing, asking as Asking | undefined, go, refuse)
+  }
+
+  #arrive<T>(
+    crossing: Crossing<Request>,
+    asking: Asking | undefined,
+    go: (passage: Passage | undefined) => T,
+    refuse: (permit: Permit) => T,
+  ): T | Promise<T> {
+    if (asking === undefined) return go(undefined)
+    const { node, response, pattern } = crossing
+    const known = asking.route ?? pattern()
+    const outer = passageOf(node, this)
+    if (outer !== undefined) {
+      const refusal = known === undefined ? undefined : outer.rename(known, asking)
+      if (refusal !== undefined) return refuse(refusal)
+      return asking.isStream && !outer.toStream() ? refuse(streamsSpent(this.maxStreams)) : go(outer)
+    }
+    const routeId = known ?? sharedRoute(node.method)
+    const isStream = isUpgrade(node) || asking.isStream
+    if (isStream && !hasRoom(this.atrion, routeId, this.maxStreams)) return refuse(streamsSpent(this.maxStreams))
+    const goIn = (permit: Permit): T =>
+      permit.allow ? go(new Passage(this, routeId, permit, asking, node, response, isStream)) : refuse(permit)
+    const permit = this.enter(routeId, asking, node, response)
+    if (!isThenable(permit)) return goIn(permit as Permit)
+    return (permit as Promise<Permit>).then((given) => {
+      if (!given.allow || !response.destroyed) return goIn(given)
+      // The client did not wait: nothing is done for it.
+      given.release('ignored')
+      return refuse(given)
+    })
+  }
+
+  #describe(request: Request, node: NodeRequest): Asking | Promise<Asking> {
+    const { route, tier, key, stream } = this.options
+    const named = route && called<string | undefined>('route', () => route(request), undefined)
+    const wanted = tier && called<string | undefined>('tier', () => tier(request), undefined)
+    const whose = key && called<string | number | bigint | undefined>('key', () => key(request), undefined)
+    const long = typeof stream === 'function' ? called<boolean>('stream', () => stream(request), false) : stream
+    if (isThenable(named) || isThenable(wanted) || isThenable(whose) || isThenable(long)) {
+      return Promise.all([named, wanted, whose, long]).then((answers) => this.#asking(node, ...answers))
+    }
+    return this.#asking(node, named, wanted, whose, long)
+  }
+
+  #asking(node: NodeRequest, named: unknown, wanted: unknown, whose: unknown, long: unknown): Asking {
+    const route = typeof named === 'string' && named !== '' ? named : undefined
+    let tier = wanted === undefined ? undefined : tierOf(wanted)
+    let voltage: number | undefined
+    const key = whose === undefined ? undefined : keyOf(whose)
+    if (tier === undefined) {
+      const { headers, method } = node
+      if (this.options.trustHeaders === true) {
+        ;({ tier, voltage } = trusted(headers['x-atrion-voltage'], headers['x-atrion-tier']))
+      }
+      // A preflight costs next to nothing, and without it the real request would not come at all.
+      const isUnnamed = tier === undefined && voltage === undefined
+      if (isUnnamed && method === 'OPTIONS' && headers['access-control-request-method'] !== undefined) tier = 'critical'
+    }
+    return { route, tier, voltage, key, isStream: long === true }
+  }
+
+  #optionsOf({ tier, voltage, key }: Asking, node: NodeRequest): AcquireOptions {
+    const now = nowMs()
+    const socket = node.socket as Arrival | null | undefined
+    // Where `setImmediate` is faked, the clock of the event loop stands still.
+    const queueAgeMs = hasFakedTimers() ? 0 : this.#pressure.queueAgeMs(now, socket)
+    return { tier, voltage, key, queueAgeMs, saturation: this.#pressure.saturation(now) } as AcquireOptions
+  }
+
+  /** A client that goes away gives up its turn. */
+  async #wait(routeId: string, options: AcquireOptions, response: ServerResponse | undefined): Promise<Permit> {
+    const controller = new AbortController()
+    const abort = (): void => controller.abort()
+    response?.once('close', abort)
+    const { signal } = controller
+    const permit = await enter(this.atrion, routeId, { ...options, maxWaitMs: this.#maxWaitMs, signal })
+    response?.removeListener('close', abort)
+    return permit
   }
 }

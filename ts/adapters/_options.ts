@@ -1,26 +1,44 @@
-/** What all adapters can be told, and how it is asked of a request. */
+/** What all adapters of servers can be told. */
 
-import { METHODS } from 'node:http'
-import { TIERS } from '../engine/port.js'
 import { ConfigError } from '../errors.js'
 import type { Permit, Tier } from '../loop.js'
 import type { PressureOptions, Signal } from '../pressure/pressure.js'
+import type { MaybePromise } from './_ask.js'
+import { didYouMean } from './_nearest.js'
 
 export type { PressureOptions, Signal }
 
-/** Options of the adapters of servers. `Request` and `Response` are the framework's own. */
+/** How long a request may wait for its turn where no option says it, ms; undefined: not at all. */
+export const DEFAULT_MAX_WAIT_MS: number | undefined = undefined
+
+/** Long-lived answers that may be open at once on one route. */
+export const DEFAULT_MAX_STREAMS = 10_000
+
+/**
+ * Options of the adapters of servers. `Request` and `Response` are the framework's own. Every callback may answer by a promise,
+ * which is awaited for a second; what throws, rejects or comes later counts as not given, and is warned of once.
+ */
 export interface AdapterOptions<Request, Response> {
   /** Name of the route a request belongs to. There should be few: never the raw URL. Default: the framework's own pattern. */
-  readonly route?: (request: Request) => string
+  readonly route?: (request: Request) => MaybePromise<string | undefined>
   /** How important a request is. What is no tier counts as 'normal', the default; a CORS preflight is 'critical'. */
-  readonly tier?: (request: Request) => Tier | string | undefined
-  /** Who asks (user, tenant, session): the same key is treated alike within an hour. Default: nobody in particular. */
-  readonly key?: (request: Request) => string | undefined
+  readonly tier?: (request: Request) => MaybePromise<Tier | string | undefined>
+  /** Whose request it is (user, tenant, session): the same key is treated alike within an hour. Default: none. */
+  readonly key?: (request: Request) => MaybePromise<string | number | bigint | undefined>
   /** true: the request is not guarded at all (health checks, metrics). */
-  readonly skip?: (request: Request) => boolean
+  readonly skip?: (request: Request) => MaybePromise<boolean>
+  /** Whether the answer is long-lived (long poll, a feed): budgeted by `maxStreams` alone. Default: see `maxStreams`. */
+  readonly stream?: boolean | ((request: Request) => MaybePromise<boolean>)
+  /**
+   * Long-lived answers open at once on a route, a whole number ≥ 1; one more is refused. Default 10,000. WebSocket upgrades,
+   * event streams, NDJSON and what takes longer than 10 s are long-lived without being named.
+   */
+  readonly maxStreams?: number
+  /** How long a request may wait for its turn before it is refused, ms, ≥ 0. 0: it does not wait. */
+  readonly maxWaitMs?: number
   /** Believe `X-Atrion-Voltage` and `X-Atrion-Tier`: only behind a gateway that sets or removes them. Default false. */
   readonly trustHeaders?: boolean
-  /** Answers a shed request instead of the adapter's 503. */
+  /** Answers a shed request instead of the adapter's 503, which is sent where this throws, rejects or does not answer. */
   readonly onShed?: (request: Request, response: Response, decision: Permit) => unknown
   /** Signals of the process that count; false: none. Default: all. */
   readonly pressure?: PressureOptions | false
@@ -30,67 +48,55 @@ export interface AdapterOptions<Request, Response> {
   readonly propagate?: boolean
 }
 
-/** Option names by the type they must have. */
-const TYPES = {
-  function: ['route', 'tier', 'key', 'skip', 'onShed'],
-  boolean: ['trustHeaders', 'propagate'],
-} as const
+/** Types that the options may have. */
+export type OptionTypes = Readonly<Record<string, readonly string[]>>
 
-/** @throws ConfigError for an option of the wrong type */
-export function validateAdapterOptions(options: unknown): void {
+const TYPES: OptionTypes = {
+  route: ['function'],
+  tier: ['function'],
+  key: ['function'],
+  skip: ['function'],
+  stream: ['boolean', 'function'],
+  maxStreams: ['number'],
+  maxWaitMs: ['number'],
+  trustHeaders: ['boolean'],
+  onShed: ['function'],
+  pressure: ['object', 'boolean'],
+  signals: ['object'],
+  propagate: ['boolean'],
+}
+
+/** @throws ConfigError for an unknown option and for one of the wrong type */
+export function validateTypes(options: unknown, types: OptionTypes): void {
   if (typeof options !== 'object' || options === null) throw new ConfigError('options', 'an object', options)
-  const given = options as Record<string, unknown>
-  for (const [type, names] of Object.entries(TYPES)) {
-    for (const name of names) {
-      const kind: string = typeof given[name]
-      if (kind !== 'undefined' && kind !== type) throw new ConfigError(name, `a ${type}`, given[name])
+  for (const [name, value] of Object.entries(options)) {
+    if (!Object.hasOwn(types, name)) {
+      const names = Object.keys(types)
+      throw new ConfigError(name, `one of ${names.join(', ')}${didYouMean(name, names)}`, name)
     }
+    const wanted = types[name]!
+    if (value !== undefined && !wanted.includes(typeof value))
+      throw new ConfigError(name, `a ${wanted.join(' or ')}`, value)
   }
-  const { pressure, signals } = given
-  if (pressure !== undefined && pressure !== false && (typeof pressure !== 'object' || pressure === null)) {
-    throw new ConfigError('pressure', 'an object or false', pressure)
-  }
+}
+
+/** @throws ConfigError for an option that is unknown, of the wrong type or out of its range */
+export function validateAdapterOptions(options: unknown): void {
+  validateTypes(options, TYPES)
+  validateBounds(options as Record<string, unknown>)
+  const { pressure, signals } = options as Record<string, unknown>
+  if (pressure === null || pressure === true) throw new ConfigError('pressure', 'an object or false', pressure)
   if (signals !== undefined && !(Array.isArray(signals) && signals.every((signal) => typeof signal === 'function'))) {
     throw new ConfigError('signals', 'an array of functions', signals)
   }
 }
 
-const KNOWN_TIERS: ReadonlySet<unknown> = new Set(TIERS)
-
-export const isTier = (value: unknown): value is Tier => KNOWN_TIERS.has(value)
-
-const warned = new Set<string>()
-
-/** A callback that throws must not take the service down with it: its answer is `fallback`, and the first time is told. */
-export function asked<Request, Answer>(
-  name: string,
-  ask: (request: Request) => Answer,
-  request: Request,
-  fallback: Answer,
-): Answer {
-  try {
-    return ask(request)
-  } catch (error) {
-    if (!warned.has(name)) {
-      warned.add(name)
-      process.emitWarning(`the adapter's option '${name}' threw: ${String(error)}`, { type: 'AtrionWarning' })
-    }
-    return fallback
+/** @throws ConfigError for a number out of its range */
+export function validateBounds({ maxStreams, maxWaitMs }: Record<string, unknown>): void {
+  if (maxStreams !== undefined && !(Number.isInteger(maxStreams) && (maxStreams as number) >= 1)) {
+    throw new ConfigError('maxStreams', 'a whole number ≥ 1', maxStreams)
   }
-}
-
-const KNOWN_METHODS: ReadonlySet<string> = new Set(METHODS)
-
-/** Shared routes of requests without a pattern, one a method: strings made once. */
-const SHARED = new Map(METHODS.map((method) => [method, `${method} *`]))
-
-/** `GET *`: the route of everything that has no pattern of its own. Names of methods are bounded, too. */
-export function sharedRoute(method: string | undefined): string {
-  return SHARED.get(method ?? 'GET') ?? 'OTHER *'
-}
-
-/** `GET /users/:id` */
-export function patternRoute(method: string | undefined, pattern: string): string {
-  const known = method !== undefined && KNOWN_METHODS.has(method) ? method : 'OTHER'
-  return `${known} ${pattern}`
+  if (maxWaitMs !== undefined && !((maxWaitMs as number) >= 0 && (maxWaitMs as number) < Number.POSITIVE_INFINITY)) {
+    throw new ConfigError('maxWaitMs', 'a finite number of ms ≥ 0', maxWaitMs)
+  }
 }

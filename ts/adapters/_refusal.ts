@@ -1,46 +1,109 @@
-/** What a shed client is told: RFC 9457's problem document, and when to come back. */
+/** How a shed request is answered on Node: by the application where it does, else with a problem document. */
 
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Permit } from '../loop.js'
+import { isThenable, warnOnce } from './_ask.js'
+import { PROBLEM_TYPE, refusalOf, type Shed } from './_problem.js'
+import { leaveBody } from './_request-body.js'
+import { after, callOff } from './_timers.js'
 
-export const PROBLEM_TYPE = 'application/problem+json'
+const OF_ANOTHER_BODY: ReadonlySet<string> = new Set(['content-encoding', 'etag', 'last-modified'])
+/** An application's own refusal must have begun to answer by then, ms. */
+const ANSWERED_WITHIN_MS = 5_000
 
-const BODY =
-  '{"type":"about:blank","title":"Service Unavailable","status":503,' +
-  '"detail":"The service is at its capacity. Please try again later.","retryAfterMs":'
-
-/** When nothing better is known, ms. */
-const DEFAULT_RETRY_MS = 1_000
-/** Nobody is sent away for longer than a day, ms. */
-const MAX_RETRY_MS = 86_400_000
-
-export interface Refusal {
-  /** For `Retry-After`, whole seconds, ≥ 1 */
-  readonly retryAfterS: string
-  readonly body: string
-}
-
-/** The last one is kept: under overload, waits repeat. */
-let lastMs = -1
-let last: Refusal = { retryAfterS: '1', body: '' }
-
-export function refusalOf(permit: Permit): Refusal {
-  const ms = Math.min(Math.max(permit.retryAfterMs ?? DEFAULT_RETRY_MS, 1), MAX_RETRY_MS)
-  if (ms !== lastMs) {
-    lastMs = ms
-    last = { retryAfterS: String(Math.ceil(ms / 1_000)), body: `${BODY}${ms}}` }
+/** Answers on Node's own response. One that has its head already is cut off. */
+export function refuse(request: IncomingMessage, response: ServerResponse, shed: Shed): void {
+  if (response.writableEnded || response.destroyed) return
+  if (response.headersSent) {
+    response.destroy()
+    return
   }
-  return last
-}
-
-/** Answers on Node's own response. */
-export function refuse(response: ServerResponse, permit: Permit): void {
-  const { retryAfterS, body } = refusalOf(permit)
+  const { retryAfterS, body } = refusalOf(shed)
+  leaveBody(request, response)
+  // What a handler further in had prepared describes another body.
+  for (const name of response.getHeaderNames()) {
+    if (OF_ANOTHER_BODY.has(name)) response.removeHeader(name)
+  }
   response.writeHead(503, {
     'Content-Type': PROBLEM_TYPE,
     'Content-Length': body.length,
     'Cache-Control': 'no-store',
     'Retry-After': retryAfterS,
   })
-  response.end(body)
+  response.end(request.method === 'HEAD' ? undefined : body)
+}
+
+/** Whether an error is a framework's own way to answer: http-errors, an HTTPException. */
+export function isHttpError(error: unknown): boolean {
+  const { status, statusCode, getStatus, getResponse, code } = (error ?? {}) as Record<string, unknown>
+  if (code === 'ATRION_SHED') return false
+  if (typeof getStatus === 'function' || typeof getResponse === 'function') return true
+  const answer = status ?? statusCode
+  return typeof answer === 'number' && answer >= 400 && answer <= 599
+}
+
+const warnOf = (what: string): void => warnOnce('callback onShed', `the adapter's option 'onShed' ${what}`)
+
+/** An application's own answer to a shed request, and what answers where it does not. */
+export interface OwnRefusal {
+  /** The call of `onShed`. */
+  readonly answer: () => unknown
+  /** Answers with the adapter's 503. */
+  readonly refuse: () => void
+  /** Hands an error of the framework's own to it; absent where there is no way to. */
+  readonly raise?: ((error: unknown) => void) | undefined
+  /** Whether an answer has begun. */
+  readonly isAnswered: () => boolean
+}
+
+/** Lets the application answer. Never throws, and the request is answered within a bound. */
+export function refuseOwn({ answer, refuse: fallBack, raise, isAnswered }: OwnRefusal): void {
+  let timer: ReturnType<typeof after> | undefined
+  const failed = (how: string, error: unknown): void => {
+    callOff(timer)
+    if (raise !== undefined && isHttpError(error)) {
+      raise(error)
+      return
+    }
+    warnOf(`${how}: ${String(error)}`)
+    fallBack()
+  }
+  try {
+    const result = answer()
+    if (isThenable(result))
+      result.then(
+        () => {},
+        (error: unknown) => failed('rejected', error),
+      )
+  } catch (error) {
+    failed('threw', error)
+    return
+  }
+  if (isAnswered()) return
+  timer = after(ANSWERED_WITHIN_MS, () => {
+    if (isAnswered()) return
+    warnOf(`did not answer within ${ANSWERED_WITHIN_MS} ms`)
+    fallBack()
+  })
+}
+
+/** Refuses on Node's own response: as the application answers, where it does. */
+export function refuseOnNode(
+  request: IncomingMessage,
+  response: ServerResponse,
+  permit: Permit,
+  onShed?: () => unknown,
+  raise?: (error: unknown) => void,
+): void {
+  if (onShed === undefined) {
+    refuse(request, response, permit)
+    return
+  }
+  leaveBody(request, response)
+  refuseOwn({
+    answer: onShed,
+    refuse: () => refuse(request, response, permit),
+    raise,
+    isAnswered: () => response.headersSent || response.writableEnded || response.destroyed,
+  })
 }

@@ -1,21 +1,25 @@
 /** `atrion/express`: middleware for Express 4 and 5. */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Request as ExpressRequest, Response as ExpressResponse } from 'express'
 import type { Atrion } from '../atrion.js'
+import type { Permit } from '../loop.js'
+import { isThenable } from './_ask.js'
 import { withTier } from './_context.js'
-import { type ExpressRequest, expressRoute } from './_express-pattern.js'
+import { tie } from './_express-layers.js'
+import { expressRoute, lookUp, type Routing } from './_express-pattern.js'
 import { Gate } from './_gate.js'
-import { Passage } from './_lifecycle.js'
 import type { AdapterOptions } from './_options.js'
-import { refuse } from './_refusal.js'
+import { refuseOnNode } from './_refusal.js'
 
 export { currentTier, withTier } from './_context.js'
 export type { AdapterOptions, PressureOptions, Signal } from './_options.js'
+export { openStreams } from './_stream.js'
 
-/** Express's request and response as far as they are Node's. Name Express's own types to have them in the options. */
+/** The options' callbacks get Express's own request and response. */
 export type ExpressOptions<
-  Request extends IncomingMessage = IncomingMessage,
-  Response extends ServerResponse = ServerResponse,
+  Request extends IncomingMessage = ExpressRequest,
+  Response extends ServerResponse = ExpressResponse,
 > = AdapterOptions<Request, Response>
 
 export type ExpressMiddleware = (
@@ -28,31 +32,38 @@ export type ExpressMiddleware = (
  * Guards everything registered after it: `app.use(atrionExpress(atrion, options))`, once, before what costs.
  *
  * Routes are Express's own patterns, nested routers included: `GET /users/:id`. The pattern is looked up in the application's
- * stack before Express routes. URLs without a pattern share `GET *`, one a method; so do all requests where there is no Express
- * application around the middleware (Connect).
+ * stack before Express routes; a request that another route answers after all counts for that one. URLs without a pattern share
+ * `GET *`, one a method; so do all requests where there is no Express application around the middleware (Connect).
  *
- * @throws ConfigError for an option of the wrong type
+ * @throws ConfigError for an option that is unknown, of the wrong type or out of its range
  */
 export function atrionExpress<
-  Request extends IncomingMessage = IncomingMessage,
-  Response extends ServerResponse = ServerResponse,
+  Request extends IncomingMessage = ExpressRequest,
+  Response extends ServerResponse = ExpressResponse,
 >(atrion: Atrion, options: ExpressOptions<Request, Response> = {}): ExpressMiddleware {
   const gate = new Gate<Request, Response>(atrion, options)
-  const { onShed, propagate, route } = options
-  return (req, res, next) => {
-    const request = req as Request
-    const response = res as Response
-    if (gate.skips(request)) return next()
-    const pattern = route === undefined ? expressRoute(request as ExpressRequest) : undefined
-    const routeId = gate.routeOf(request, request, pattern ?? undefined)
-    const permit = gate.enter(routeId, request, request)
-    if (!permit.allow) {
-      if (onShed === undefined) refuse(response, permit)
-      else onShed(request, response, permit)
-      return
+  const { onShed, propagate } = options
+  return (node, serverResponse, next) => {
+    const request = node as Request
+    const response = serverResponse as Response
+    let routing: Routing | undefined
+    const pattern = (): string | undefined => {
+      routing = lookUp(request)
+      return expressRoute(request, routing)
     }
-    new Passage(atrion, routeId, permit, request, response)
-    if (propagate === true) withTier(gate.lastTier, next)
-    else next()
+    const refuse = (permit: Permit): void =>
+      refuseOnNode(node, response, permit, onShed && (() => onShed(request, response, permit)), next)
+    const entered = gate.pass<void>(
+      { request, node, response, pattern },
+      (passage) => {
+        if (passage === undefined) return next()
+        passage.refuse ??= refuse
+        tie(passage, node, routing ?? lookUp(request))
+        if (propagate === true) withTier(passage.tier, next)
+        else next()
+      },
+      refuse,
+    )
+    if (isThenable(entered)) entered.then(undefined, next)
   }
 }

@@ -4,12 +4,16 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Atrion } from '../atrion.js'
 import { withTier } from './_context.js'
 import { Gate } from './_gate.js'
-import { Passage } from './_lifecycle.js'
-import { type AdapterOptions, patternRoute } from './_options.js'
-import { PROBLEM_TYPE, refusalOf } from './_refusal.js'
+import { passageOf } from './_lifecycle.js'
+import { patternRoute } from './_method.js'
+import type { AdapterOptions } from './_options.js'
+import { describeShed, PROBLEM_TYPE, refusalHeaders, refusalOf } from './_problem.js'
+import { refuseOwn } from './_refusal.js'
+import { leaveBody } from './_request-body.js'
 
 export { currentTier, withTier } from './_context.js'
 export type { AdapterOptions, PressureOptions, Signal } from './_options.js'
+export { openStreams } from './_stream.js'
 
 export type FastifyOptions = AdapterOptions<FastifyRequest, FastifyReply>
 
@@ -31,27 +35,47 @@ function asPlugin<T extends FastifyAtrionPlugin>(plugin: T): T {
   })
 }
 
+function patternOf(request: FastifyRequest): string | undefined {
+  const { url } = request.routeOptions
+  return request.is404 || url === undefined ? undefined : patternRoute(request.method, url)
+}
+
 function install(app: FastifyInstance, atrion: Atrion, options: FastifyOptions): void {
   const gate = new Gate<FastifyRequest, FastifyReply>(atrion, options)
   const { onShed, propagate } = options
   app.addHook('onRequest', (request, reply, done) => {
-    if (gate.skips(request)) return done()
-    const { url } = request.routeOptions
-    const pattern = request.is404 || url === undefined ? undefined : patternRoute(request.method, url)
-    const routeId = gate.routeOf(request, request.raw, pattern)
-    const permit = gate.enter(routeId, request, request.raw)
-    if (permit.allow) {
-      new Passage(atrion, routeId, permit, request.raw, reply.raw)
-      if (propagate === true) withTier(gate.lastTier, done)
-      else done()
-      return
+    const { raw: node } = request
+    const refuse = (refusal: { readonly retryAfterMs?: number | undefined }): void => {
+      if (reply.sent || reply.raw.headersSent) return
+      const { retryAfterS, body } = refusalOf(refusal)
+      reply.code(503).headers(refusalHeaders({ retryAfterS, body })).type(PROBLEM_TYPE).send(body)
     }
-    if (onShed !== undefined) {
-      onShed(request, reply, permit)
-      return
-    }
-    const { retryAfterS, body } = refusalOf(permit)
-    reply.code(503).header('retry-after', retryAfterS).header('cache-control', 'no-store').type(PROBLEM_TYPE).send(body)
+    gate.pass<void>(
+      { request, node, response: reply.raw, pattern: () => patternOf(request) },
+      (passage) => {
+        if (passage !== undefined) passage.isAlwaysEnded = true
+        if (passage !== undefined && propagate === true) withTier(passage.tier, done)
+        else done()
+      },
+      (permit) => {
+        leaveBody(node, reply.raw)
+        if (onShed === undefined) return refuse(permit)
+        refuseOwn({
+          answer: () => onShed(request, reply, permit),
+          refuse: () => refuse(permit),
+          raise: (error) => reply.send(error),
+          isAnswered: () => reply.sent || reply.raw.headersSent || reply.raw.destroyed,
+        })
+      },
+    )
+  })
+  app.addHook('onSend', (request, reply, _payload, done) => {
+    passageOf(request.raw, gate)?.noteType(reply.getHeader('content-type'))
+    done()
+  })
+  app.addHook('onError', (request, _reply, error, done) => {
+    if (describeShed(error)) passageOf(request.raw, gate)?.noteShed()
+    done()
   })
 }
 
@@ -70,7 +94,7 @@ function settle(work: () => void, done: (error?: Error) => void): void {
  * `app.register(atrionFastify(atrion, options))`. Routes are Fastify's own (`GET /users/:id`); what it has no route for shares
  * `GET *`, one a method. A request that is shed gets no further than the `onRequest` hook: its body is not read.
  *
- * @throws ConfigError for an option of the wrong type; `app.register` rejects with it
+ * @throws ConfigError for an option that is unknown, of the wrong type or out of its range; `app.register` rejects with it
  */
 export function atrionFastify(atrion: Atrion, options?: FastifyOptions): FastifyAtrionPlugin
 export function atrionFastify(app: FastifyInstance, options: FastifyPluginOptions, done: (error?: Error) => void): void
@@ -80,7 +104,9 @@ export function atrionFastify(
   done?: (error?: Error) => void,
 ): FastifyAtrionPlugin | undefined {
   if (done !== undefined) {
-    const { atrion, ...rest } = options as FastifyPluginOptions
+    // Fastify's own options of `register` come along with the plugin's.
+    const { atrion, prefix, logLevel, logSerializers, ...rest } = options as FastifyPluginOptions &
+      Record<string, unknown>
     settle(() => install(first as FastifyInstance, atrion, rest), done)
     return undefined
   }

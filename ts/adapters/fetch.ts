@@ -2,18 +2,32 @@
  * Handlers in the style of fetch, a Request in and a Response out: Workers, Vercel Edge, Deno, Bun, Hono, middleware of
  * Next. Nothing here is Node's.
  *
- * A permit is given back when the response's body has been read: below 500 is success; 500 and above, a handler that throws
- * and a body that breaks off are failures; a request that its client gave up, or whose body nobody wanted, is ignored.
+ * A permit is given back when the response's body has been read, or its reader keeps it waiting: below 500 is success; 500 and
+ * above, a handler that throws and a body that breaks off are failures; a request that its client gave up, a body that was not
+ * read on, a long-lived answer and a shed of a guard further in are ignored.
  */
 
 import { Atrion } from '../atrion.js'
+import { TIERS } from '../engine/port.js'
 import { ConfigError } from '../errors.js'
 import type { AcquireOptions, Permit, Tier } from '../loop.js'
 import { KVStateProvider, type KVStateProviderOptions, type KVStore } from '../state/kv.js'
 import type { StateProvider } from '../state/provider.js'
-import { type BodyEnd, watchBody } from './_body.js'
-import { PROBLEM_TYPE, refusalOf } from './_refusal.js'
+import { called, isThenable, isTier, keyOf, type MaybePromise, tierOf, trusted } from './_ask.js'
+import { type Asking, acquire, acquireAgain, canWait, enter, streamsSpent, type Turnstile } from './_asking.js'
+import { didYouMean } from './_nearest.js'
+import {
+  DEFAULT_MAX_STREAMS,
+  DEFAULT_MAX_WAIT_MS,
+  type OptionTypes,
+  validateBounds,
+  validateTypes,
+} from './_options.js'
+import { PROBLEM_TYPE, refusalHeaders, refusalOf, type Shed, shedIn } from './_problem.js'
+import { hasRoom } from './_stream.js'
+import { WebPassage, webPassageOf } from './_web-passage.js'
 
+export { openStreams } from './_stream.js'
 export { KVStateProvider, type KVStateProviderOptions, type KVStore }
 
 /** What is read of a request. */
@@ -34,17 +48,23 @@ export interface FetchOptions<Request extends FetchRequest, Args extends readonl
    */
   readonly state?: StateProvider | KVStore | ((...args: Args) => StateProvider | KVStore)
   /** Name of the route, or how a request tells it. There should be few: never the raw URL. Default: the method and `*`. */
-  readonly route?: string | ((request: Request, ...args: Args) => string)
+  readonly route?: string | ((request: Request, ...args: Args) => MaybePromise<string | undefined>)
   /** How important a request is. Default 'normal'. */
-  readonly tier?: Tier | ((request: Request, ...args: Args) => Tier | undefined)
-  /** Who asks (user, tenant, session): the same key is treated alike within an hour. */
-  readonly key?: (request: Request, ...args: Args) => string | undefined
+  readonly tier?: Tier | ((request: Request, ...args: Args) => MaybePromise<Tier | string | undefined>)
+  /** Whose request it is (user, tenant, session): the same key is treated alike within an hour. */
+  readonly key?: (request: Request, ...args: Args) => MaybePromise<string | number | bigint | undefined>
   /** true: the request is not guarded at all. */
-  readonly skip?: (request: Request, ...args: Args) => boolean
+  readonly skip?: (request: Request, ...args: Args) => MaybePromise<boolean>
+  /** Whether the answer is long-lived (long poll, a feed): budgeted by `maxStreams` alone. */
+  readonly stream?: boolean | ((request: Request, ...args: Args) => MaybePromise<boolean>)
+  /** Long-lived answers open at once on a route, a whole number ≥ 1; one more is refused. Default 10,000. */
+  readonly maxStreams?: number
+  /** How long a request may wait for its turn before it is refused, ms, ≥ 0. 0: it does not wait. */
+  readonly maxWaitMs?: number
   /** Believe `X-Atrion-Voltage` and `X-Atrion-Tier`: only behind a gateway that sets or removes them. Default false. */
   readonly trustHeaders?: boolean
   /** Answers a shed request instead of the 503. */
-  readonly onShed?: (request: Request, decision: Permit) => Response | Promise<Response>
+  readonly onShed?: (request: Request, decision: Permit) => MaybePromise<Response>
 }
 
 type Handler<Request, Args extends readonly unknown[]> = (
@@ -53,29 +73,27 @@ type Handler<Request, Args extends readonly unknown[]> = (
 ) => Response | Promise<Response>
 
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
-const TIERS: ReadonlySet<unknown> = new Set<Tier>(['bulk', 'low', 'normal', 'high', 'critical'])
-const TYPES = {
+const TYPES: OptionTypes = {
   atrion: ['object', 'function'],
   state: ['object', 'function'],
   route: ['string', 'function'],
   tier: ['string', 'function'],
   key: ['function'],
   skip: ['function'],
+  stream: ['boolean', 'function'],
+  maxStreams: ['number'],
+  maxWaitMs: ['number'],
   trustHeaders: ['boolean'],
   onShed: ['function'],
-} as const
+}
 
 function validate(options: unknown): void {
-  if (typeof options !== 'object' || options === null) throw new ConfigError('options', 'an object', options)
-  for (const [name, value] of Object.entries(options)) {
-    const types: readonly string[] | undefined = Object.hasOwn(TYPES, name)
-      ? TYPES[name as keyof typeof TYPES]
-      : undefined
-    if (!types) throw new ConfigError(name, `one of ${Object.keys(TYPES).join(', ')}`, name)
-    if (value !== undefined && !types.includes(typeof value)) throw new ConfigError(name, types.join(' or '), value)
-  }
+  validateTypes(options, TYPES)
+  validateBounds(options as Record<string, unknown>)
   const { tier, atrion, state } = options as Record<string, unknown>
-  if (typeof tier === 'string' && !TIERS.has(tier)) throw new ConfigError('tier', [...TIERS].join(', '), tier)
+  if (typeof tier === 'string' && !isTier(tier)) {
+    throw new ConfigError('tier', `${[...TIERS].reverse().join(', ')}${didYouMean(tier, TIERS)}`, tier)
+  }
   if (atrion && state) throw new ConfigError('state', 'absent beside atrion, whose provider it would be', state)
 }
 
@@ -104,16 +122,78 @@ function awaitPulse(args: readonly unknown[], atrion: Atrion): void {
 }
 
 /** The 503 of a shed request: RFC 9457's problem document, and when to come back. */
-function shedResponse(permit: Permit): Response {
-  const { retryAfterS, body } = refusalOf(permit)
-  const headers = { 'Content-Type': PROBLEM_TYPE, 'Cache-Control': 'no-store', 'Retry-After': retryAfterS }
-  return new Response(body, { status: 503, headers })
+function shedResponse(shed: Shed): Response {
+  const refusal = refusalOf(shed)
+  const headers = { ...refusalHeaders(refusal), 'content-type': PROBLEM_TYPE }
+  return new Response(refusal.body, { status: 503, headers })
 }
+
+/** What the handler's arguments answer to the options. */
+type Answers = readonly [route: unknown, tier: unknown, key: unknown, stream: unknown]
+
+/** Guards requests for one handler. */
+class FetchGate<Request extends FetchRequest, Args extends readonly unknown[]> implements Turnstile {
+  readonly atrion: Atrion
+  readonly maxStreams: number
+  readonly #options: FetchOptions<Request, Args>
+  readonly #maxWaitMs: number
+
+  constructor(atrion: Atrion, options: FetchOptions<Request, Args>) {
+    this.atrion = atrion
+    this.#options = options
+    this.maxStreams = options.maxStreams ?? DEFAULT_MAX_STREAMS
+    this.#maxWaitMs = canWait(atrion) ? (options.maxWaitMs ?? DEFAULT_MAX_WAIT_MS ?? 0) : 0
+  }
+
+  again(routeId: string, asking: Asking): Permit {
+    return acquireAgain(this.atrion, routeId, asking)
+  }
+
+  ask(request: Request, args: Args): Asking | Promise<Asking> {
+    const { route, tier, key, stream } = this.#options
+    const named = typeof route === 'function' ? called('route', () => route(request, ...args), undefined) : route
+    const wanted = typeof tier === 'function' ? called('tier', () => tier(request, ...args), undefined) : tier
+    const whose = key && called('key', () => key(request, ...args), undefined)
+    const long = typeof stream === 'function' ? called('stream', () => stream(request, ...args), false) : stream
+    const answers: Answers = [named, wanted, whose, long]
+    if (!answers.some(isThenable)) return this.#asking(request, answers)
+    return Promise.all(answers).then((given) => this.#asking(request, given))
+  }
+
+  /** Asks for a permit. Never rejects. */
+  enter(routeId: string, { tier, voltage, key }: Asking, request: Request): Permit | Promise<Permit> {
+    const options = { tier, voltage, key } as AcquireOptions
+    if (this.#maxWaitMs <= 0) return acquire(this.atrion, routeId, options)
+    const signal = request.signal instanceof AbortSignal ? { signal: request.signal } : {}
+    return enter(this.atrion, routeId, { ...options, ...signal, maxWaitMs: this.#maxWaitMs })
+  }
+
+  /** The answer to a request that is shed. Never rejects. */
+  async refuse(request: Request, permit: Permit): Promise<Response> {
+    const { onShed } = this.#options
+    const own = onShed && (await called<Response | undefined>('onShed', () => onShed(request, permit), undefined))
+    return own instanceof Response ? own : shedResponse(permit)
+  }
+
+  #asking(request: Request, [named, wanted, whose, long]: Answers): Asking {
+    const isStream = long === true
+    const route = typeof named === 'string' && named !== '' ? named : undefined
+    const tier = wanted === undefined ? undefined : tierOf(wanted)
+    const key = whose === undefined ? undefined : keyOf(whose)
+    if (tier !== undefined || this.#options.trustHeaders !== true)
+      return { route, tier, voltage: undefined, key, isStream }
+    const { headers } = request
+    const told = trusted(headers.get('x-atrion-voltage'), headers.get('x-atrion-tier'))
+    return { route, tier: told.tier, voltage: told.voltage, key, isStream }
+  }
+}
+
+const sharedRoute = ({ method }: FetchRequest): string => `${METHODS.has(method) ? method : 'OTHER'} *`
 
 /**
  * Guards a handler: a request that the route cannot carry is answered with 503 and `Retry-After` before the handler runs.
  *
- * @throws ConfigError for an option of the wrong type
+ * @throws ConfigError for an option that is unknown, of the wrong type or out of its range
  */
 export function withAtrion<Request extends FetchRequest, Args extends readonly unknown[]>(
   handler: Handler<Request, Args>,
@@ -121,54 +201,50 @@ export function withAtrion<Request extends FetchRequest, Args extends readonly u
 ): (request: Request, ...args: Args) => Promise<Response> {
   if (typeof handler !== 'function') throw new ConfigError('handler', 'a function', handler)
   validate(options)
-  const { route, tier, key, skip, trustHeaders, onShed, state } = options
-  let atrion = typeof options.atrion === 'function' ? undefined : options.atrion
+  const { skip, state } = options
+  let made: FetchGate<Request, Args> | undefined
+  if (options.atrion !== undefined && typeof options.atrion !== 'function')
+    made = new FetchGate(options.atrion, options)
 
   const create = (args: Args): Atrion => {
     if (typeof options.atrion === 'function') return options.atrion(...args)
     return state ? withState(typeof state === 'function' ? state(...args) : state) : new Atrion()
   }
 
-  const describe = (request: Request, args: Args): AcquireOptions => {
-    const asking: { tier?: Tier; voltage?: number; key?: string } = {}
-    const who = key?.(request, ...args)
-    if (typeof who === 'string') asking.key = who
-    const wanted: unknown = typeof tier === 'function' ? tier(request, ...args) : tier
-    if (TIERS.has(wanted)) asking.tier = wanted as Tier
-    else if (trustHeaders) {
-      const voltage = request.headers.get('x-atrion-voltage')
-      const named = request.headers.get('x-atrion-tier')
-      if (voltage !== null && /^\d{1,9}(\.\d{1,9})?$/.test(voltage)) asking.voltage = Number(voltage)
-      else if (TIERS.has(named)) asking.tier = named as Tier
-    }
-    return asking
-  }
-
-  const routeOf = (request: Request, args: Args): string => {
-    const named = typeof route === 'function' ? route(request, ...args) : route
-    return named || `${METHODS.has(request.method) ? request.method : 'OTHER'} *`
-  }
-
-  return async (request, ...args) => {
-    if (skip?.(request, ...args) === true) return handler(request, ...args)
-    atrion ??= create(args)
-    const permit = atrion.acquire(routeOf(request, args), describe(request, args))
-    if (!permit.allow) return onShed ? onShed(request, permit) : shedResponse(permit)
-    if (state) awaitPulse(args, atrion)
+  const handle = async (passage: WebPassage, request: Request, args: Args): Promise<Response> => {
     const isGone = (): boolean => request.signal?.aborted === true
     try {
       const response = await handler(request, ...args)
-      const release = (end: BodyEnd): void => {
-        const failed = end === 'failed' || response.status >= 500
-        permit.release(isGone() || end === 'cancelled' ? 'ignored' : failed ? 'failure' : 'success')
-      }
-      // To a HEAD no server sends a body, and not every one cancels it.
-      if (request.method !== 'HEAD') return watchBody(response, release)
-      release('read')
-      return response
+      return passage.give(response, request.method !== 'HEAD', isGone, () => shedResponse({ retryAfterMs: undefined }))
     } catch (error) {
-      permit.release(isGone() ? 'ignored' : 'failure')
-      throw error
+      passage.fail(error, isGone())
+      const shed = shedIn(error)
+      if (shed === undefined) throw error
+      return shedResponse(shed)
     }
+  }
+
+  return async (request, ...args) => {
+    const skips = skip !== undefined && (await called<boolean>('skip', () => skip(request, ...args), false)) === true
+    if (skips) return handler(request, ...args)
+    made ??= new FetchGate(create(args), options)
+    const gate = made
+    const asked = gate.ask(request, args)
+    const asking = isThenable(asked) ? await asked : asked
+    const outer = webPassageOf(request, gate.atrion)
+    if (outer !== undefined) {
+      const refusal = asking.route === undefined ? undefined : outer.rename(asking.route, asking)
+      return refusal === undefined ? handler(request, ...args) : gate.refuse(request, refusal)
+    }
+    const routeId = asking.route ?? sharedRoute(request)
+    const { isStream } = asking
+    if (isStream && !hasRoom(gate.atrion, routeId, gate.maxStreams)) {
+      return gate.refuse(request, streamsSpent(gate.maxStreams))
+    }
+    const entered = gate.enter(routeId, asking, request)
+    const permit = isThenable(entered) ? await entered : entered
+    if (!permit.allow) return gate.refuse(request, permit)
+    if (state) awaitPulse(args, gate.atrion)
+    return handle(new WebPassage(gate, routeId, permit, asking, request, isStream), request, args)
   }
 }

@@ -1,38 +1,35 @@
 /** `atrion/hono`: middleware for Hono, on Node by @hono/node-server, and elsewhere as far as Hono tells. */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Context, MiddlewareHandler } from 'hono'
+import type { Context, Env, MiddlewareHandler } from 'hono'
 import type { Atrion } from '../atrion.js'
-import { type BodyEnd, watchBody } from './_body.js'
+import { bounded, isThenable, warnOnce } from './_ask.js'
+import { type Asking, streamsSpent } from './_asking.js'
 import { withTier } from './_context.js'
 import { Gate, type NodeRequest } from './_gate.js'
-import { Passage } from './_lifecycle.js'
-import { type AdapterOptions, patternRoute } from './_options.js'
-import { PROBLEM_TYPE, refusalOf } from './_refusal.js'
+import { honoRoute, honoRouteRun } from './_hono-pattern.js'
+import type { Passage } from './_lifecycle.js'
+import { sharedRoute } from './_method.js'
+import type { AdapterOptions } from './_options.js'
+import { PROBLEM_TYPE, refusalHeaders, refusalOf, type Shed, shedIn } from './_problem.js'
+import { isHttpError } from './_refusal.js'
+import { leaveBody } from './_request-body.js'
+import { hasRoom } from './_stream.js'
+import { WebPassage, webPassageOf } from './_web-passage.js'
 
 export { currentTier, withTier } from './_context.js'
 export type { AdapterOptions, PressureOptions, Signal } from './_options.js'
+export { openStreams } from './_stream.js'
 
-/** `onShed` returns the response. */
-export type HonoOptions = AdapterOptions<Context, Context>
+/** `onShed` returns the response. The callbacks get Hono's context of the application's own environment. */
+export type HonoOptions<E extends Env = Env> = AdapterOptions<Context<E>, Context<E>>
 
 interface NodeBindings {
   readonly incoming?: IncomingMessage
   readonly outgoing?: ServerResponse
 }
 
-/**
- * Middleware takes a `next`, handlers do not. The last handler that matched is the route. (`hono/route` would answer only where
- * it is the same copy of Hono, which it is not for an application of ES modules.)
- */
-function honoRoute(context: Context): string | undefined {
-  const routes = context.req.matchedRoutes ?? []
-  for (let i = routes.length - 1; i >= 0; i--) {
-    const { handler, method, path } = routes[i]!
-    if (method !== 'ALL' || handler.length < 2) return patternRoute(context.req.method, path)
-  }
-  return undefined
-}
+type Next = () => Promise<void>
 
 /** Where there is no Node beneath. */
 const nodeRequestOf = (context: Context): NodeRequest => ({
@@ -40,45 +37,131 @@ const nodeRequestOf = (context: Context): NodeRequest => ({
   headers: Object.fromEntries(context.req.raw.headers),
 })
 
+function shedResponse(shed: Shed): Response {
+  const refusal = refusalOf(shed)
+  const headers = { ...refusalHeaders(refusal), 'content-type': PROBLEM_TYPE }
+  return new Response(refusal.body, { status: 503, headers })
+}
+
+/** An application's own answer; the adapter's where it throws, rejects, or returns none. */
+async function ownResponse(shed: Shed, answer: () => unknown): Promise<Response> {
+  try {
+    const result = answer()
+    const response = isThenable(result) ? await bounded('onShed', guarded(result), undefined) : result
+    if (response instanceof RaisedError) throw response.error
+    if (typeof (response as Response | undefined)?.status === 'number') return response as Response
+    warnOnce('callback onShed', "the adapter's option 'onShed' returned no response")
+  } catch (error) {
+    if (isHttpError(error)) throw error
+    warnOnce('callback onShed', `the adapter's option 'onShed' threw: ${String(error)}`)
+  }
+  return shedResponse(shed)
+}
+
+/** An error of Hono's own, which is an answer. */
+class RaisedError {
+  readonly error: unknown
+  constructor(error: unknown) {
+    this.error = error
+  }
+}
+
+const guarded = (work: PromiseLike<unknown>): PromiseLike<unknown> =>
+  work.then(undefined, (error: unknown) => {
+    if (isHttpError(error)) return new RaisedError(error)
+    throw error
+  })
+
 /**
  * Guards everything registered after it: `app.use(atrionHono(atrion, options))`.
  *
  * Routes are Hono's own patterns (`GET /users/:id`); URLs that nothing is registered for share `GET *`, one a method. On Node
- * a permit is held until the response is out; elsewhere until its body has been read.
+ * a permit is held until the handler is over and the response handed over; elsewhere until its body has been read.
  *
- * @throws ConfigError for an option of the wrong type
+ * @throws ConfigError for an option that is unknown, of the wrong type or out of its range
  */
-export function atrionHono(atrion: Atrion, options: HonoOptions = {}): MiddlewareHandler {
-  const gate = new Gate<Context, Context>(atrion, options)
-  const { onShed, propagate, route } = options
-  return async (context, next) => {
-    if (gate.skips(context)) return next()
-    const { incoming, outgoing } = (context.env ?? {}) as NodeBindings
-    const node = incoming ?? nodeRequestOf(context)
-    const routeId = gate.routeOf(context, node, route === undefined ? honoRoute(context) : undefined)
-    const permit = gate.enter(routeId, context, node)
-    if (!permit.allow) {
-      if (onShed !== undefined) return (await onShed(context, context, permit)) as Response
-      const { retryAfterS, body } = refusalOf(permit)
-      const headers = { 'content-type': PROBLEM_TYPE, 'retry-after': retryAfterS, 'cache-control': 'no-store' }
-      return context.body(body, 503, headers)
-    }
-    const tier = gate.lastTier
-    const passage = incoming && outgoing && new Passage(atrion, routeId, permit, incoming, outgoing)
+export function atrionHono<E extends Env = Env>(atrion: Atrion, options: HonoOptions<E> = {}): MiddlewareHandler<E> {
+  const gate = new Gate<Context<E>, Context<E>>(atrion, options)
+  const { onShed, propagate } = options
+
+  const refuse = (
+    context: Context<E>,
+    permit: Parameters<NonNullable<typeof onShed>>[2],
+  ): Response | Promise<Response> =>
+    onShed === undefined ? shedResponse(permit) : ownResponse(permit, () => onShed(context, context, permit))
+
+  /** A shed of a guard further in, where it was made an error of: Hono has caught it by now. */
+  const answerShed = (context: Context, passage: Passage | WebPassage): void => {
+    const shed = shedIn(context.error)
+    if (shed === undefined) return
+    passage.noteShed()
+    if (context.res.status !== 500) return
+    context.res = undefined
+    context.res = shedResponse(shed)
+  }
+
+  const onNode = async (context: Context<E>, next: Next, passage: Passage): Promise<undefined> => {
+    const work = propagate === true ? withTier(passage.tier, next) : next()
+    passage.follow(work)
+    if (!passage.isNamed) passage.answersFor ??= () => (honoRouteRun(context) ?? passage.routeId) === passage.routeId
+    await work
+    answerShed(context, passage)
+    passage.noteType(context.res.headers.get('content-type'))
+    return undefined
+  }
+
+  const onWeb = async (context: Context<E>, next: Next, passage: WebPassage, tier: Asking['tier']): Promise<void> => {
     try {
-      await (propagate === true ? withTier(tier, next) : next())
+      await (propagate === true ? withTier(tier ?? 'normal', next) : next())
     } catch (error) {
-      permit.release('failure')
+      passage.fail(error, context.req.raw.signal?.aborted === true)
       throw error
     }
-    if (passage !== undefined) return undefined
-    const failed = context.res.status >= 500
-    const release = (end: BodyEnd): void => {
-      permit.release(end === 'cancelled' ? 'ignored' : failed || end === 'failed' ? 'failure' : 'success')
-    }
+    answerShed(context, passage)
+    const isGone = (): boolean => context.req.raw.signal?.aborted === true
     // Of an answer to a HEAD Hono drops the body, unread.
-    if (context.req.method === 'HEAD') release('read')
-    else context.res = watchBody(context.res, release)
+    const hasBody = context.req.method !== 'HEAD'
+    const given = passage.give(context.res, hasBody, isGone, () => shedResponse({ retryAfterMs: undefined }))
+    if (given !== context.res) context.res = given
+  }
+
+  /** Without Node beneath there is a request and a response, and no connection. */
+  const enterWeb = async (context: Context<E>, next: Next): Promise<Response | undefined> => {
+    const node = nodeRequestOf(context)
+    const asking = await gate.ask(context, node)
+    if (asking === undefined) {
+      await next()
+      return undefined
+    }
+    const known = asking.route ?? honoRoute(context)
+    const outer = webPassageOf(context.req.raw, atrion)
+    if (outer !== undefined) {
+      const refusal = known === undefined ? undefined : outer.rename(known, asking)
+      if (refusal !== undefined) return refuse(context, refusal)
+      await next()
+      answerShed(context, outer)
+      return undefined
+    }
+    const routeId = known ?? sharedRoute(node.method)
+    const { isStream } = asking
+    if (isStream && !hasRoom(atrion, routeId, gate.maxStreams)) return refuse(context, streamsSpent(gate.maxStreams))
+    const permit = await gate.enter(routeId, asking, node)
+    if (!permit.allow) return refuse(context, permit)
+    const passage = new WebPassage(gate, routeId, permit, asking, context.req.raw, isStream)
+    await onWeb(context, next, passage, asking.tier)
     return undefined
+  }
+
+  return async (context, next) => {
+    const { incoming, outgoing } = (context.env ?? {}) as NodeBindings
+    if (incoming === undefined || outgoing === undefined) return enterWeb(context, next)
+    return gate.pass<Promise<Response | undefined> | Response>(
+      { request: context, node: incoming, response: outgoing, pattern: () => honoRoute(context) },
+      (passage) => (passage === undefined ? next().then(() => undefined) : onNode(context, next, passage)),
+      (permit) => {
+        leaveBody(incoming, outgoing)
+        return refuse(context, permit)
+      },
+    )
   }
 }

@@ -2,14 +2,17 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Atrion } from '../atrion.js'
+import { isThenable } from './_ask.js'
 import { withTier } from './_context.js'
 import { Gate } from './_gate.js'
-import { Passage } from './_lifecycle.js'
+import type { Passage } from './_lifecycle.js'
 import type { AdapterOptions } from './_options.js'
-import { refuse } from './_refusal.js'
+import { shedIn } from './_problem.js'
+import { refuse, refuseOnNode } from './_refusal.js'
 
 export { currentTier, withTier } from './_context.js'
 export type { AdapterOptions, PressureOptions, Signal } from './_options.js'
+export { openStreams } from './_stream.js'
 
 /** A listener as `http.createServer` takes it. It may be asynchronous. */
 export type Listener<
@@ -22,13 +25,18 @@ export type HttpOptions<
   Response extends ServerResponse = ServerResponse,
 > = AdapterOptions<Request, Response>
 
+const none = (): undefined => undefined
+
 /**
- * Guards a listener: `http.createServer(atrionHttp(atrion, handler, options))`, and likewise for `https`.
+ * Guards a listener: `http.createServer(atrionHttp(atrion, handler, options))`, and likewise for `https` and HTTP/2's
+ * compatibility API.
  *
  * node:http has no patterns, so all requests of a method share a route (`GET *`) unless `options.route` names others. What
- * the handler throws, or rejects with, counts as a failure and is passed on.
+ * the handler throws, or rejects with, counts as a failure and is passed on, except a ShedError of a guard further in: that is
+ * answered as a shed.
  *
- * @throws ConfigError for an option of the wrong type; TypeError when `handler` is no function
+ * @throws ConfigError for an option that is unknown, of the wrong type or out of its range; TypeError when `handler` is no
+ *   function
  */
 export function atrionHttp<Request extends IncomingMessage, Response extends ServerResponse>(
   atrion: Atrion,
@@ -38,27 +46,32 @@ export function atrionHttp<Request extends IncomingMessage, Response extends Ser
   if (typeof handler !== 'function') throw new TypeError('handler must be a function')
   const gate = new Gate<Request, Response>(atrion, options)
   const { onShed, propagate } = options
-  return (request, response) => {
-    if (gate.skips(request)) return handler(request, response)
-    const routeId = gate.routeOf(request, request, undefined)
-    const permit = gate.enter(routeId, request, request)
-    if (!permit.allow) {
-      if (onShed === undefined) return refuse(response, permit)
-      return onShed(request, response, permit)
-    }
-    const passage = new Passage(atrion, routeId, permit, request, response)
+
+  const failed = (error: unknown, passage: Passage, request: Request, response: Response): void => {
+    passage.fail(error)
+    const shed = shedIn(error)
+    if (shed === undefined || response.headersSent) throw error
+    refuse(request, response, shed)
+  }
+
+  const handle = (passage: Passage, request: Request, response: Response): unknown => {
     let result: unknown
     try {
       result =
-        propagate === true ? withTier(gate.lastTier, () => handler(request, response)) : handler(request, response)
+        propagate === true ? withTier(passage.tier, () => handler(request, response)) : handler(request, response)
     } catch (error) {
-      passage.fail()
-      throw error
+      return failed(error, passage, request, response)
     }
-    if (!(result instanceof Promise)) return result
-    return result.catch((error: unknown) => {
-      passage.fail()
-      throw error
-    })
+    if (!isThenable(result)) return result
+    const settled = result.then(undefined, (error: unknown) => failed(error, passage, request, response))
+    passage.follow(result)
+    return settled
   }
+
+  return (request, response) =>
+    gate.pass<unknown>(
+      { request, node: request, response, pattern: none },
+      (passage) => (passage === undefined ? handler(request, response) : handle(passage, request, response)),
+      (permit) => refuseOnNode(request, response, permit, onShed && (() => onShed(request, response, permit))),
+    )
 }

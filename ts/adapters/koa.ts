@@ -1,15 +1,22 @@
 /** `atrion/koa`: middleware for Koa. */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ParameterizedContext } from 'koa'
 import type { Atrion } from '../atrion.js'
+import type { Permit } from '../loop.js'
+import { isThenable, warnOnce } from './_ask.js'
 import { withTier } from './_context.js'
 import { Gate } from './_gate.js'
-import { Passage } from './_lifecycle.js'
-import { type AdapterOptions, patternRoute } from './_options.js'
-import { PROBLEM_TYPE, refusalOf } from './_refusal.js'
+import { koaRoute, whenRouted } from './_koa-pattern.js'
+import type { Passage } from './_lifecycle.js'
+import type { AdapterOptions } from './_options.js'
+import { PROBLEM_TYPE, refusalHeaders, refusalOf, type Shed, shedIn } from './_problem.js'
+import { isHttpError } from './_refusal.js'
+import { leaveBody } from './_request-body.js'
 
 export { currentTier, withTier } from './_context.js'
 export type { AdapterOptions, PressureOptions, Signal } from './_options.js'
+export { openStreams } from './_stream.js'
 
 /** What is used of Koa's context; Koa's own is one. */
 export interface KoaContext {
@@ -22,85 +29,81 @@ export interface KoaContext {
   set(field: string, value: string): void
 }
 
-export type KoaOptions<Context extends KoaContext = KoaContext> = AdapterOptions<Context, Context>
+/** The options' callbacks get Koa's own context. */
+export type KoaOptions<Context extends KoaContext = ParameterizedContext> = AdapterOptions<Context, Context>
 
-export type KoaMiddleware<Context extends KoaContext = KoaContext> = (
+export type KoaMiddleware<Context extends KoaContext = ParameterizedContext> = (
   context: Context,
   next: () => Promise<unknown>,
 ) => Promise<unknown>
 
-/** @koa/router and koa-router, as far as they tell of themselves. */
-interface Router {
-  match(path: string, method: string): { readonly pathAndMethod: readonly RouterLayer[] }
+function refuse(context: KoaContext, shed: Shed): void {
+  if (context.res.headersSent) return
+  const refusal = refusalOf(shed)
+  context.status = 503
+  for (const [name, value] of Object.entries(refusalHeaders(refusal))) context.set(name, value)
+  context.set('Content-Type', PROBLEM_TYPE)
+  context.body = refusal.body
 }
 
-interface RouterLayer {
-  readonly path: unknown
-  /** None for the router's own middleware. */
-  readonly methods: readonly string[]
-}
-
-interface Routed {
-  readonly app?: { readonly middleware?: readonly { readonly router?: Router }[] }
-  /** Set by the router while it runs. */
-  readonly _matchedRoute?: unknown
-}
-
-const written = (path: unknown): string => (Array.isArray(path) ? path.map(String).join('|') : String(path))
-
-/** Koa has no patterns; the routers in the application's stack have. */
-function koaRoute(context: KoaContext): string | undefined {
-  const { app, _matchedRoute: matched } = context as KoaContext & Routed
-  for (const { router } of app?.middleware ?? []) {
-    if (typeof router?.match !== 'function') continue
-    const layers = router.match(context.path, context.method).pathAndMethod
-    for (let i = layers.length - 1; i >= 0; i--) {
-      const { methods, path } = layers[i]!
-      if (methods.length > 0) return patternRoute(context.method, written(path))
-    }
+/** An application's own answer; ours where it throws or rejects with what is no answer of Koa's. */
+async function refuseOwn(context: KoaContext, shed: Shed, answer: () => unknown): Promise<void> {
+  try {
+    const result = answer()
+    if (isThenable(result)) await result
+  } catch (error) {
+    if (isHttpError(error)) throw error
+    warnOnce('callback onShed', `the adapter's option 'onShed' threw: ${String(error)}`)
+    refuse(context, shed)
   }
-  return matched === undefined ? undefined : patternRoute(context.method, written(matched))
 }
 
 /**
  * Guards everything after it: `app.use(atrionKoa(atrion, options))`, or `router.use(…)`.
  *
- * Routes are the patterns of @koa/router (`GET /users/:id`), looked up in the routers that the application uses. Where there is
- * none, and for URLs that no router knows, requests share `GET *`, one a method.
+ * Routes are the patterns of @koa/router (`GET /users/:id`), looked up in the routers that the application uses; a request that
+ * a router further in routes counts for its pattern from then on. Where there is none, and for URLs that no router knows,
+ * requests share `GET *`, one a method. The handler is over when its promise is settled.
  *
- * @throws ConfigError for an option of the wrong type
+ * @throws ConfigError for an option that is unknown, of the wrong type or out of its range
  */
-export function atrionKoa<Context extends KoaContext = KoaContext>(
+export function atrionKoa<Context extends KoaContext = ParameterizedContext>(
   atrion: Atrion,
   options: KoaOptions<Context> = {},
 ): KoaMiddleware<Context> {
   const gate = new Gate<Context, Context>(atrion, options)
-  const { onShed, propagate, route } = options
-  return async (context, next) => {
-    if (gate.skips(context)) return next()
-    const { req, res } = context
-    const routeId = gate.routeOf(context, req, route === undefined ? patternOf(context) : undefined)
-    const permit = gate.enter(routeId, context, req)
-    if (permit.allow) {
-      new Passage(atrion, routeId, permit, req, res)
-      return propagate === true ? withTier(gate.lastTier, next) : next()
-    }
-    if (onShed !== undefined) return onShed(context, context, permit)
-    const { retryAfterS, body } = refusalOf(permit)
-    context.status = 503
-    context.set('Retry-After', retryAfterS)
-    context.set('Cache-Control', 'no-store')
-    context.set('Content-Type', PROBLEM_TYPE)
-    context.body = body
-    return undefined
-  }
-}
+  const { onShed, propagate } = options
 
-/** A router of another make must not take the service down. */
-function patternOf(context: KoaContext): string | undefined {
-  try {
-    return koaRoute(context)
-  } catch {
-    return undefined
+  const shed = (context: Context, refusal: Shed, permit: Permit | undefined): void | Promise<void> => {
+    leaveBody(context.req, context.res)
+    if (onShed === undefined || permit === undefined) refuse(context, refusal)
+    else return refuseOwn(context, permit, () => onShed(context, context, permit))
   }
+
+  const handle = async (passage: Passage, context: Context, next: () => Promise<unknown>): Promise<unknown> => {
+    let refusal: Permit | undefined
+    passage.refuse = (permit) => {
+      refusal = permit
+    }
+    if (!passage.isNamed) whenRouted(context, passage)
+    const work = propagate === true ? withTier(passage.tier, next) : next()
+    passage.follow(work)
+    try {
+      const result = await work
+      passage.noteType(context.res.getHeader('content-type'))
+      return result
+    } catch (error) {
+      const inner = shedIn(error)
+      if (inner === undefined || context.res.headersSent) throw error
+      passage.noteShed()
+      return shed(context, refusal ?? inner, refusal)
+    }
+  }
+
+  return async (context, next) =>
+    gate.pass<unknown>(
+      { request: context, node: context.req, response: context.res, pattern: () => koaRoute(context) },
+      (passage) => (passage === undefined ? next() : handle(passage, context, next)),
+      (permit) => shed(context, permit, permit),
+    )
 }

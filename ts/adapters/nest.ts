@@ -3,17 +3,24 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { NestInterceptor } from '@nestjs/common'
 import { type CallHandler, type CanActivate, type ExecutionContext, HttpException } from '@nestjs/common'
+import { catchError, finalize, from, mergeMap } from 'rxjs'
 import type { Atrion } from '../atrion.js'
 import type { Permit } from '../loop.js'
+import { bounded, isThenable, warnOnce } from './_ask.js'
 import { enterTier } from './_context.js'
-import { type ExpressRequest, expressRoute } from './_express-pattern.js'
+import { tie } from './_express-layers.js'
+import { type ExpressRequest, expressRoute, lookUp } from './_express-pattern.js'
 import { Gate } from './_gate.js'
-import { Passage } from './_lifecycle.js'
-import { type AdapterOptions, patternRoute } from './_options.js'
-import { PROBLEM_TYPE, refusalOf } from './_refusal.js'
+import { passageOf } from './_lifecycle.js'
+import { patternRoute } from './_method.js'
+import type { AdapterOptions } from './_options.js'
+import { PROBLEM_TYPE, refusalHeaders, refusalOf, type Shed, shedIn } from './_problem.js'
+import { isHttpError } from './_refusal.js'
+import { leaveBody } from './_request-body.js'
 
 export { currentTier, withTier } from './_context.js'
 export type { AdapterOptions, PressureOptions, Signal } from './_options.js'
+export { openStreams } from './_stream.js'
 
 /** The platform's request: Express's, or Fastify's around Node's. */
 export type NestRequest = IncomingMessage & {
@@ -27,58 +34,131 @@ export type NestResponse = ServerResponse & {
   header?(name: string, value: string): unknown
 }
 
-/** `onShed` may throw an exception of one's own instead of the 503. */
-export type NestOptions = AdapterOptions<NestRequest, NestResponse>
+/** The callbacks get the platform's request and response. `onShed` may throw an exception of one's own instead of the 503. */
+export type NestOptions<
+  Request extends NestRequest = NestRequest,
+  Response extends NestResponse = NestResponse,
+> = AdapterOptions<Request, Response>
 
-class AtrionGuard implements CanActivate, NestInterceptor {
-  readonly #gate: Gate<NestRequest, NestResponse>
-  /** A guard and an interceptor at once: whoever registers it as both is asked once. */
+type HttpArguments = readonly [request: NestRequest, response: NestResponse]
+
+/** A promise and what settles it. */
+function deferred(): { readonly promise: Promise<void>; readonly settle: () => void } {
+  let settle = (): void => {}
+  const promise = new Promise<void>((resolve) => {
+    settle = resolve
+  })
+  return { promise, settle }
+}
+
+class AtrionGuard<Request extends NestRequest, Response extends NestResponse> implements CanActivate, NestInterceptor {
+  readonly #gate: Gate<Request, Response>
+  /** A guard and an interceptor at once: registered as both, it asks once. */
   readonly #seen = new WeakSet<IncomingMessage>()
 
-  constructor(atrion: Atrion, options: NestOptions) {
+  constructor(atrion: Atrion, options: NestOptions<Request, Response>) {
     this.#gate = new Gate(atrion, options)
   }
 
-  canActivate(context: ExecutionContext): boolean {
-    if (context.getType() === 'http') {
-      const http = context.switchToHttp()
-      this.#guard(http.getRequest<NestRequest>(), http.getResponse<NestResponse>())
-    }
-    return true
+  canActivate(context: ExecutionContext): boolean | Promise<boolean> {
+    if (context.getType() !== 'http') return true
+    const http = context.switchToHttp()
+    return this.#guard(http.getRequest<Request>(), http.getResponse<Response>())
   }
 
   intercept(context: ExecutionContext, next: CallHandler): ReturnType<CallHandler['handle']> {
-    this.canActivate(context)
-    return next.handle()
+    const entered = this.canActivate(context)
+    const handle = (): ReturnType<CallHandler['handle']> => this.#handle(context, next)
+    return isThenable(entered) ? from(entered).pipe(mergeMap(handle)) : handle()
   }
 
-  #guard(request: NestRequest, response: NestResponse): void {
+  /** The handler is over when what it returns is; a shed of a guard further in is answered as one. */
+  #handle(context: ExecutionContext, next: CallHandler): ReturnType<CallHandler['handle']> {
+    if (context.getType() !== 'http') return next.handle()
+    const http = context.switchToHttp()
+    const [request, response]: HttpArguments = [http.getRequest<NestRequest>(), http.getResponse<NestResponse>()]
+    const passage = passageOf(request.raw ?? request, this.#gate)
+    if (passage === undefined) return next.handle()
+    const { promise, settle } = deferred()
+    passage.follow(promise)
+    return next.handle().pipe(
+      catchError((error: unknown) => {
+        const shed = shedIn(error)
+        if (shed === undefined) throw error
+        passage.noteShed()
+        throw refusalException(response, shed)
+      }),
+      finalize(settle),
+    )
+  }
+
+  #guard(request: Request, response: Response): boolean | Promise<boolean> {
     const gate = this.#gate
     const node = request.raw ?? request
-    if (this.#seen.has(node) || gate.skips(request)) return
+    if (this.#seen.has(node)) return true
     this.#seen.add(node)
     const url = request.routeOptions?.url
-    const pattern = url === undefined ? expressRoute(request as ExpressRequest) : patternRoute(request.method, url)
-    const routeId = gate.routeOf(request, node, pattern)
-    const permit = gate.enter(routeId, request, node)
-    if (!permit.allow) this.#refuse(request, response, permit)
-    new Passage(gate.atrion, routeId, permit, node, response.raw ?? response)
-    if (gate.options.propagate === true) enterTier(gate.lastTier)
+    const routing = url === undefined ? lookUp(request as unknown as ExpressRequest) : undefined
+    const pattern = (): string | undefined =>
+      routing === undefined
+        ? patternRoute(request.method, url ?? '*')
+        : expressRoute(request as unknown as ExpressRequest, routing)
+    return gate.pass<boolean | Promise<boolean>>(
+      { request, node, response: response.raw ?? response, pattern },
+      (passage) => {
+        if (passage === undefined) return true
+        passage.isAlwaysEnded = true
+        if (routing !== undefined) tie(passage, node, routing)
+        if (gate.options.propagate === true) enterTier(passage.tier)
+        return true
+      },
+      (permit) => this.#refuse(request, response, permit),
+    ) as boolean | Promise<boolean>
   }
 
-  #refuse(request: NestRequest, response: NestResponse, permit: Permit): never {
-    this.#gate.options.onShed?.(request, response, permit)
-    const { retryAfterS, body } = refusalOf(permit)
-    const raw = response.raw ?? response
-    if (!raw.headersSent) {
-      for (const [name, value] of Object.entries({ 'retry-after': retryAfterS, 'cache-control': 'no-store' })) {
-        if (response.raw === undefined) response.setHeader(name, value)
-        else response.header?.(name, value)
-      }
-      nameProblem(raw)
+  #refuse(request: Request, response: Response, permit: Permit): Promise<never> {
+    const { onShed } = this.#gate.options
+    leaveBody(request.raw ?? request, response.raw ?? response)
+    if (onShed === undefined) throw refusalException(response, permit)
+    let answer: unknown
+    try {
+      answer = onShed(request, response, permit)
+    } catch (error) {
+      throw raised(response, permit, error)
     }
-    throw new HttpException(JSON.parse(body) as Record<string, unknown>, 503)
+    if (!isThenable(answer)) throw refusalException(response, permit)
+    return bounded('onShed', settled(answer), undefined).then((failure) => {
+      throw failure === undefined ? refusalException(response, permit) : raised(response, permit, failure.error)
+    })
   }
+}
+
+/** How an application's answer failed; undefined where it did not. */
+const settled = (answer: PromiseLike<unknown>): PromiseLike<{ readonly error: unknown } | undefined> =>
+  answer.then(
+    () => undefined,
+    (error: unknown) => ({ error }),
+  )
+
+/** An exception of Nest's is an answer; any other error is not. */
+function raised(response: NestResponse, permit: Shed, error: unknown): unknown {
+  if (isHttpError(error)) return error
+  warnOnce('callback onShed', `the adapter's option 'onShed' threw: ${String(error)}`)
+  return refusalException(response, permit)
+}
+
+/** The exception of a shed request; its headers are on the response already. */
+function refusalException(response: NestResponse, shed: Shed): HttpException {
+  const refusal = refusalOf(shed)
+  const raw = response.raw ?? response
+  if (!raw.headersSent) {
+    for (const [name, value] of Object.entries(refusalHeaders(refusal))) {
+      if (response.raw === undefined) response.setHeader(name, value)
+      else response.header?.(name, value)
+    }
+    nameProblem(raw)
+  }
+  return new HttpException(JSON.parse(refusal.body) as Record<string, unknown>, 503)
 }
 
 /** Nest calls every error `application/json`; where that is what an exception filter left it at, this one says what it is. */
@@ -99,15 +179,20 @@ function nameProblem(response: ServerResponse): void {
 
 /**
  * Guards every handler of the application: `app.useGlobalGuards(atrionNest(atrion, options))`. It is an interceptor as well,
- * for `app.useGlobalInterceptors`; as a guard it is asked first. Requests of other kinds than HTTP pass.
+ * for `app.useGlobalInterceptors`; as a guard it is asked first, as an interceptor it sees what the handler does: when it is over
+ * though its client has gone, and a ShedError of a guard further in, which is answered as a shed. Register it as both. Requests
+ * of other kinds than HTTP pass.
  *
  * Routes are Nest's own patterns, with the global prefix: `GET /users/:id`. A URL without a handler never comes to a guard; on
  * the Express platform, `app.use(atrionExpress(atrion, options))` of `atrion/express` guards those, too.
  *
  * A refusal is an `HttpException` with status 503, so that exception filters see it.
  *
- * @throws ConfigError for an option of the wrong type
+ * @throws ConfigError for an option that is unknown, of the wrong type or out of its range
  */
-export function atrionNest(atrion: Atrion, options: NestOptions = {}): CanActivate & NestInterceptor {
+export function atrionNest<Request extends NestRequest = NestRequest, Response extends NestResponse = NestResponse>(
+  atrion: Atrion,
+  options: NestOptions<Request, Response> = {},
+): CanActivate & NestInterceptor {
   return new AtrionGuard(atrion, options)
 }

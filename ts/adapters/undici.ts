@@ -1,125 +1,110 @@
-/** `atrion/undici`: an interceptor for outgoing requests of undici 6.20 and later, one route an origin. */
+/** `atrion/undici`: an interceptor for outgoing requests of undici 6.20 and later, and of Node's own fetch; one route an origin. */
 
 import type { Dispatcher } from 'undici'
 import type { Atrion } from '../atrion.js'
 import { ConfigError, ShedError } from '../errors.js'
 import type { AcquireOptions, Permit, Tier } from '../loop.js'
+import { called, isThenable, keyOf, type MaybePromise, tierOf } from './_ask.js'
+import { acquire } from './_asking.js'
 import { currentTier } from './_context.js'
-import { asked, isTier, validateAdapterOptions } from './_options.js'
+import { type OptionTypes, validateTypes } from './_options.js'
+import { type Handler, refuseHandler, watchHandler, withHeader } from './_undici-handler.js'
 
 export { currentTier, withTier } from './_context.js'
 
 type Request = Dispatcher.DispatchOptions
-type Handler = Dispatcher.DispatchHandler
 
+/** Every callback may answer by a promise, which is awaited for a second; the request is sent when it is there. */
 export interface UndiciOptions {
   /** Name of the route. Default: `https://host`, the origin. */
-  readonly route?: (request: Request) => string
+  readonly route?: (request: Request) => MaybePromise<string | undefined>
   /** How important a request is. Default: the tier of the request being handled, where its adapter propagates it; else 'normal'. */
-  readonly tier?: (request: Request) => Tier | string | undefined
+  readonly tier?: (request: Request) => MaybePromise<Tier | string | undefined>
   /** On whose behalf: the same key is treated alike within an hour. */
-  readonly key?: (request: Request) => string | undefined
+  readonly key?: (request: Request) => MaybePromise<string | number | bigint | undefined>
   /** true: the request is not guarded. */
-  readonly skip?: (request: Request) => boolean
+  readonly skip?: (request: Request) => MaybePromise<boolean>
   /** Tell the other side the tier, as `X-Atrion-Tier`. Default false. */
   readonly propagate?: boolean
 }
 
-const HEADER = 'x-atrion-tier'
-
-/** The request's headers, in whatever form they are, and the tier. What the caller set himself stays. */
-function withHeader(headers: Request['headers'], tier: Tier): Request['headers'] {
-  if (headers === undefined || headers === null) return { [HEADER]: tier }
-  const isList = Array.isArray(headers)
-  const names = isList ? headers.filter((_, i) => i % 2 === 0 || Array.isArray(headers[i])) : undefined
-  if (isList && names !== undefined && typeof headers[0] === 'string') {
-    return names.some((name) => String(name).toLowerCase() === HEADER) ? headers : [...headers, HEADER, tier]
-  }
-  const pairs = Symbol.iterator in headers ? Object.fromEntries(headers as Iterable<[string, string]>) : headers
-  return Object.keys(pairs).some((name) => name.toLowerCase() === HEADER) ? headers : { ...pairs, [HEADER]: tier }
+const TYPES: OptionTypes = {
+  route: ['function'],
+  tier: ['function'],
+  key: ['function'],
+  skip: ['function'],
+  propagate: ['boolean'],
 }
 
-/** The caller's own change of mind says nothing of the other side. */
-function wasAborted(error: unknown): boolean {
-  const { name, code } = (error ?? {}) as { name?: unknown; code?: unknown }
-  return name === 'AbortError' || code === 'UND_ERR_ABORTED' || code === 'ABORT_ERR'
+/** A permit of this version tells its voltage in words only, and not at all where a breaker is open. */
+function voltageOf(permit: Permit): number {
+  const { voltage } = permit as { voltage?: unknown }
+  return typeof voltage === 'number' ? voltage : Number(/V=([\d.]+)/.exec(permit.reason)?.[1] ?? Number.NaN)
 }
 
-type Method = (...args: never[]) => unknown
-type Methods = Record<string, Method | undefined>
-
-/** Passes everything on, and gives the permit back when the answer is complete, or will not be. */
-function watched(handler: Handler, permit: Permit): Handler {
-  let failed = false
-  let streams = false
-  const end = (): void => permit.release(failed ? 'failure' : streams ? 'ignored' : 'success')
-  const before: Record<string, (...args: never[]) => void> = {
-    onResponseStart: (_controller: never, status: number, headers: Record<string, unknown>) => {
-      failed = status >= 500
-      streams = String(headers?.['content-type'] ?? '').startsWith('text/event-stream')
-    },
-    onResponseEnd: end,
-    onRequestUpgrade: () => permit.release('ignored'),
-    onResponseError: (_controller: never, error: unknown) => permit.release(wasAborted(error) ? 'ignored' : 'failure'),
-  }
-  const target = handler as unknown as Methods
-  const watching: Methods = {}
-  for (const name of ['onRequestStart', 'onResponseData', 'onBodySent', 'onResponseStarted']) {
-    if (typeof target[name] === 'function') watching[name] = (...args: never[]) => target[name]?.(...args)
-  }
-  for (const [name, look] of Object.entries(before)) {
-    watching[name] = (...args: never[]) => {
-      look(...args)
-      return target[name]?.(...args)
-    }
-  }
-  return watching as unknown as Handler
+function errorOf(routeId: string, permit: Permit): ShedError {
+  const { resistance, mode, retryAfterMs } = permit
+  return new ShedError({ routeId, resistance, voltage: voltageOf(permit), mode, retryAfterMs })
 }
 
-/** A permit tells its voltage in words only; a breaker that is open does not ask for it. */
-const voltageOf = ({ reason }: Permit): number => Number(/V=([\d.]+)/.exec(reason)?.[1] ?? Number.NaN)
-
-/** Tells the handler, in its words. */
-function reject(handler: Handler, error: ShedError): void {
-  const { onResponseError, onError } = handler as unknown as Methods
-  if (typeof onResponseError === 'function') onResponseError.call(handler, null as never, error as never)
-  else if (typeof onError === 'function') onError.call(handler, error as never)
-  else throw error
+const originOf = ({ origin }: Request): string => {
+  const name = String(origin ?? 'unknown')
+  return name === '' ? 'unknown' : name
 }
+
+/** What the callbacks answered. */
+type Answers = readonly [skips: unknown, route: unknown, tier: unknown, key: unknown]
 
 /**
- * Guards what is asked of others: `new Agent().compose(atrionUndici(atrion, options))`, also as the `dispatcher` of `fetch`.
- * Every origin is a route of its own (`https://api.example.com`). A request that is shed rejects with a ShedError; nothing is
- * sent. Answers of 500 and above, and errors of the connection, count as failures; the caller's abort does not.
+ * Guards what is asked of others: `new Agent().compose(atrionUndici(atrion, options))`, also as the `dispatcher` of `fetch`, of
+ * undici's and of Node's own. Every origin is a route of its own (`https://api.example.com`). A request that is shed rejects with
+ * a ShedError; nothing is sent. Answers of 500 and above, and errors of the connection, count as failures; the caller's abort
+ * does not.
  *
- * @throws ConfigError for an option of the wrong type
+ * @throws ConfigError for an option that is unknown or of the wrong type
  */
 export function atrionUndici(atrion: Atrion, options: UndiciOptions = {}): Dispatcher.DispatcherComposeInterceptor {
   if (typeof atrion?.acquire !== 'function') throw new ConfigError('atrion', 'an Atrion', atrion)
-  validateAdapterOptions(options)
+  if (atrion.engine === 'ts') throw new ConfigError('engine', "'native' or 'wasm', which have the closed loop", 'ts')
+  validateTypes(options, TYPES)
   const { route, tier, key, skip, propagate } = options
+
+  const answersOf = (request: Request): Answers | Promise<Answers> => {
+    const skips = skip && called<boolean>('skip', () => skip(request), false)
+    const named = route && called<string | undefined>('route', () => route(request), undefined)
+    const wanted = tier && called<string | undefined>('tier', () => tier(request), undefined)
+    const whose = key && called<string | number | bigint | undefined>('key', () => key(request), undefined)
+    const answers = [skips, named, wanted, whose] as const
+    return answers.some(isThenable) ? Promise.all(answers) : answers
+  }
+
   return (dispatch) => (request, handler) => {
-    if (skip !== undefined && asked('skip', skip, request, false) === true) return dispatch(request, handler)
-    const named = route && asked<Request, string>('route', route, request, '')
-    const routeId = typeof named === 'string' && named !== '' ? named : String(request.origin ?? 'unknown')
-    const wanted = (tier && asked<Request, string | undefined>('tier', tier, request, undefined)) ?? currentTier()
-    const asking: { -readonly [K in keyof AcquireOptions]: AcquireOptions[K] } = {}
-    if (isTier(wanted)) asking.tier = wanted
-    const who = key && asked<Request, string | undefined>('key', key, request, undefined)
-    if (typeof who === 'string') asking.key = who
-    const permit = atrion.acquire(routeId, asking)
-    if (!permit.allow) {
-      const { resistance, mode, retryAfterMs } = permit
-      reject(handler, new ShedError({ routeId, resistance, voltage: voltageOf(permit), mode, retryAfterMs }))
-      return true
+    const send = ([skips, named, wanted, whose]: Answers, inherited: Tier | undefined): boolean => {
+      if (skips === true) return dispatch(request, handler)
+      const routeId = typeof named === 'string' && named !== '' ? named : originOf(request)
+      const own = tierOf(wanted) ?? inherited
+      const name = keyOf(whose)
+      const asking: AcquireOptions = { ...(own && { tier: own }), ...(name !== undefined && { key: name }) }
+      const permit = acquire(atrion, routeId, asking)
+      if (!permit.allow) {
+        refuseHandler(handler as Handler, errorOf(routeId, permit))
+        return true
+      }
+      const headers = propagate === true ? withHeader(request.headers, own ?? 'normal') : request.headers
+      const sent = propagate === true ? { ...request, headers } : request
+      try {
+        return dispatch(sent as Request, watchHandler(handler as Handler, permit) as Dispatcher.DispatchHandler)
+      } catch (error) {
+        permit.release('failure')
+        throw error
+      }
     }
-    const sent =
-      propagate === true ? { ...request, headers: withHeader(request.headers, asking.tier ?? 'normal') } : request
-    try {
-      return dispatch(sent as Request, watched(handler, permit))
-    } catch (error) {
-      permit.release('failure')
-      throw error
-    }
+    const inherited = currentTier()
+    const answers = answersOf(request)
+    if (!isThenable(answers)) return send(answers as Answers, inherited)
+    ;(answers as Promise<Answers>)
+      .then((given) => send(given, inherited))
+      .catch((error: unknown) => refuseHandler(handler as Handler, error as Error))
+    return true
   }
 }

@@ -1,0 +1,38 @@
+/** Whose doing it is that a response was not given whole. */
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+
+/** What a socket's error says when the other side went away, or did not send its request in time. */
+const CLIENTS: ReadonlySet<unknown> = new Set([
+  'ECONNRESET',
+  'EPIPE',
+  'ECONNABORTED',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ERR_HTTP_REQUEST_TIMEOUT',
+  'ERR_HTTP2_STREAM_CANCEL',
+])
+
+/** HTTP/2's NO_ERROR, INTERNAL_ERROR: how a stream ends that this side destroys. */
+const OURS_ON_HTTP2: ReadonlySet<number> = new Set([0, 2])
+
+interface Http2Stream {
+  readonly rstCode?: number
+  readonly session?: { readonly socket?: Socket } | undefined
+}
+
+/** Node's errors of malformed requests all begin like this. */
+const isParseError = (code: unknown): boolean => typeof code === 'string' && code.startsWith('HPE_')
+
+/** Whether the client is the reason that the response broke off, rather than this side. */
+export function isClientsFault(request: IncomingMessage, response: ServerResponse): boolean {
+  // An error given to `response.destroy()` is ours, whatever its code.
+  if ((response as ServerResponse & { errored?: unknown }).errored) return false
+  const { stream } = response as ServerResponse & { stream?: Http2Stream }
+  if (stream?.rstCode !== undefined) return !OURS_ON_HTTP2.has(stream.rstCode)
+  const socket = request.socket as (Socket & { errored?: unknown }) | null | undefined
+  if (!socket) return true
+  const code = (socket.errored as { code?: unknown } | null | undefined)?.code
+  return socket.readableEnded || CLIENTS.has(code) || isParseError(code)
+}

@@ -1,0 +1,109 @@
+/**
+ * Handlers of Express routes, wrapped once where a guarded request is going to reach them: what they return is when their work
+ * is over, and which of them is reached names the route. A wrapped handler has the name, the parameters and the answer of
+ * the one within.
+ */
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { isThenable } from './_ask.js'
+import type { ExpressRoute, Handle, Layer } from './_express-mount.js'
+import type { Routing } from './_express-pattern.js'
+import { lastPassage, type Passage } from './_lifecycle.js'
+import { patternRoute } from './_method.js'
+import { describeShed } from './_problem.js'
+import { refuse } from './_refusal.js'
+
+const ROUTING = Symbol('atrion.routing')
+
+type Routed = IncomingMessage & { [ROUTING]?: Routing; route?: ExpressRoute }
+
+const wrapped = new WeakSet<object>()
+
+type Handler = (this: unknown, request: Routed, response: ServerResponse, next: (error?: unknown) => void) => unknown
+
+/** The request has come to this route: the refusal of it, where it was admitted as another one. */
+function arrive(request: Routed, response: ServerResponse, passage: Passage, route: ExpressRoute): boolean {
+  const routing = request[ROUTING]
+  if (routing === undefined || passage.isNamed) return true
+  const { candidates, chosen } = routing
+  const at = candidates.findIndex((candidate) => candidate.route === route)
+  const candidate = candidates[at]
+  if (candidate === undefined || candidate === chosen) return true
+  // One before the chosen that may pass the request on is no reason to count it for that.
+  const isPassed = chosen === undefined || at > candidates.indexOf(chosen)
+  if (!isPassed && !candidate.isLast) return true
+  routing.chosen = candidate
+  const refusal = passage.rename(patternRoute(request.method, candidate.pattern ?? '*'))
+  if (refusal === undefined) return true
+  if (passage.refuse !== undefined) passage.refuse(refusal)
+  else refuse(request, response, refusal)
+  return false
+}
+
+function wrap(layer: Layer, route: ExpressRoute, isFirst: boolean): void {
+  const handle = layer.handle as Handler | undefined
+  if (handle === undefined || handle.length > 3 || wrapped.has(handle)) return
+  const isExpress4 = 'handle_request' in layer
+  const handler: Handler = function guarded(request, response, next) {
+    const passage = lastPassage(request)
+    if (passage === undefined) return handle.call(this, request, response, next)
+    if (isFirst && !arrive(request, response, passage, route)) return undefined
+    const onward = (error?: unknown): void => {
+      if (describeShed(error)) passage.noteShed()
+      next(error)
+    }
+    try {
+      const result = handle.call(this, request, response, onward)
+      if (isThenable(result)) {
+        passage.follow(result)
+        passRejection(result, isExpress4 ? onward : undefined)
+      }
+      return result
+    } catch (error) {
+      if (describeShed(error)) passage.noteShed()
+      throw error
+    }
+  }
+  for (const name of ['name', 'length'] as const) {
+    Object.defineProperty(handler, name, { value: handle[name], configurable: true })
+  }
+  wrapped.add(handler)
+  layer.handle = Object.assign(handler, handle) as unknown as Handle
+}
+
+/**
+ * Express 5 hands what a promise rejects with on to the error handlers. Express 4 does not look: a shed is handed on for it, and
+ * any other error stays unhandled, as it would be without a guard.
+ */
+function passRejection(work: PromiseLike<unknown>, next: ((error: unknown) => void) | undefined): void {
+  work.then(undefined, (error: unknown) => {
+    const isShed = describeShed(error)
+    if (next === undefined) return
+    if (!isShed) throw error
+    next(error)
+  })
+}
+
+/** Routes that have been seen, and how many handlers they had. */
+const seen = new WeakMap<ExpressRoute, number>()
+
+/** Ties a passage to the routes that its request may come to. Never throws. */
+export function tie(passage: Passage, request: IncomingMessage, routing: Routing): void {
+  const routed = request as Routed
+  routed[ROUTING] = routing
+  const { candidates, chosen } = routing
+  for (const { route } of candidates) {
+    const stack = route?.stack
+    if (route === undefined || stack === undefined || seen.get(route) === stack.length) continue
+    seen.set(route, stack.length)
+    stack.forEach((layer, i) => {
+      wrap(layer, route, i === 0 || stack[i - 1]?.method !== layer.method)
+    })
+  }
+  if (chosen === undefined || passage.isNamed) return
+  passage.answersFor ??= () => {
+    const { route } = routed
+    // One before the chosen route answered: nothing was learnt of that.
+    return route === undefined || route === routing.chosen?.route || !candidates.some((one) => one.route === route)
+  }
+}

@@ -1,0 +1,125 @@
+/** The one name of an Express mount, whatever text of a URL it matches. */
+
+/** What is read of a layer of Express 4 and 5. */
+export interface Layer {
+  readonly route?: ExpressRoute | undefined
+  handle?: Handle
+  /** Of a route's layers: the method it is for, in lower case; undefined for all. */
+  readonly method?: string | undefined
+  /** Express 5.3: the path as it was written. */
+  readonly rawPath?: unknown
+  /** Express 4: what the path was compiled to, and its parameters. */
+  readonly regexp?: RegExp & { readonly fast_slash?: boolean; readonly fast_star?: boolean }
+  readonly keys?: readonly { readonly name: string | number; readonly optional?: boolean }[]
+  /** Sets `path` and `params`, or, from Express 5.3 on, returns them; may throw for what does not decode. */
+  match(path: string): boolean | Match | undefined
+  readonly path?: string | undefined
+  readonly params?: Params | undefined
+}
+
+/** A handler, a router or a mounted application. */
+export interface Handle {
+  (...args: never[]): unknown
+  readonly stack?: readonly Layer[]
+}
+
+export type Params = Readonly<Record<string, unknown>>
+
+export interface Match {
+  readonly path?: string | undefined
+  readonly params?: Params | undefined
+}
+
+export interface ExpressRoute {
+  readonly path: unknown
+  readonly stack?: readonly Layer[]
+  _handles_method?(method: string): boolean
+  _handlesMethod?(method: string): boolean
+}
+
+/** A path, a list of them or a regular expression, as it was written. */
+export function written(path: unknown): string {
+  return Array.isArray(path) ? path.flat(Number.POSITIVE_INFINITY).map(String).join('|') : String(path)
+}
+
+/** How Express 4 ends what it compiles from a string; a regular expression of the application's own ends as it likes. */
+const COMPILED_END = /\\\/\?(?:\(\?=\\\/\|\$\)|\$)$/
+
+/** Where the group that opens at `start` ends: just after its bracket. */
+function groupEnd(source: string, start: number): number {
+  let depth = 0
+  let isClass = false
+  for (let i = start; i < source.length; i++) {
+    const char = source[i]
+    if (char === '\\') i++
+    else if (isClass) isClass = char !== ']'
+    else if (char === '[') isClass = true
+    else if (char === '(') depth++
+    else if (char === ')' && --depth === 0) return i + 1
+  }
+  return source.length
+}
+
+/** A compiled path as it was written: what captures is a parameter, what only groups is optional or nothing. */
+function rewritten(source: string, nextName: () => string): string {
+  let path = ''
+  for (let i = 0; i < source.length; i++) {
+    const char = source[i]!
+    if (char === '\\') path += source[++i] ?? ''
+    else if (char !== '(') path += char
+    else {
+      const end = groupEnd(source, i)
+      if (source.startsWith('(?:', i)) path += rewritten(source.slice(i + 3, end - 1), nextName)
+      else if (!source.startsWith('(?', i)) path += nextName()
+      i = end - 1
+    }
+  }
+  return path
+}
+
+/** What the compiled path of Express 4 was written as; the expression itself where it was one. */
+function decompiled({ regexp, keys = [] }: Layer): string {
+  if (regexp === undefined || regexp.fast_slash === true) return ''
+  if (regexp.fast_star === true) return '*'
+  const { source } = regexp
+  if (!source.startsWith('^') || !COMPILED_END.test(source)) return String(regexp)
+  let next = 0
+  return rewritten(source.slice(1).replace(COMPILED_END, ''), () => {
+    const name = keys[next++]?.name
+    return typeof name === 'string' ? `:${name}` : '*'
+  })
+}
+
+/** The pattern of a mount of which only the matched text is known: the values of its parameters become their names. */
+function named(text: string, params: Params | undefined): string {
+  const names = new Map(Object.entries(params ?? {}).map(([name, value]) => [String(value), name]))
+  const nameOf = (segment: string): string => {
+    const name = segment === '' ? undefined : names.get(decoded(segment))
+    return name === undefined ? segment : `:${name}`
+  }
+  return text.toLowerCase() === text && names.size === 0 ? text : text.split('/').map(nameOf).join('/')
+}
+
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    return segment
+  }
+}
+
+/** Names that layers have been given, once. */
+const mounts = new WeakMap<object, string>()
+
+/** The name of a mount: as it was written, else as the first URL to match shows it, for all that come after. */
+export function mountOf(layer: Layer, { path = '', params }: Match): string {
+  let mount = mounts.get(layer)
+  if (mount === undefined) {
+    const { rawPath, regexp } = layer
+    const text =
+      rawPath !== undefined ? written(rawPath) : regexp !== undefined ? decompiled(layer) : named(path, params)
+    mount = text.replace(/\/+$/, '')
+    mounts.set(layer, mount)
+  }
+  return mount
+}

@@ -84,7 +84,8 @@ const TOP_BEGINS: f64 = 0.85;
 
 impl Thresholds {
     /// What `load` in flight adds to R, Ω.
-    #[inline]
+    #[cfg_attr(not(target_family = "wasm"), inline)]
+    #[cfg_attr(target_family = "wasm", inline(never))]
     #[must_use]
     pub fn resistance(&self, load: f64) -> Ohms {
         if load < self.start {

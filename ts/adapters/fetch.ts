@@ -14,7 +14,7 @@ import type { AcquireOptions, Permit, Tier } from '../loop.js'
 import { KVStateProvider, type KVStateProviderOptions, type KVStore } from '../state/kv.js'
 import type { StateProvider } from '../state/provider.js'
 import { called, isThenable, isTier, keyOf, type MaybePromise, tierOf, trusted } from './_ask.js'
-import { type Asking, acquire, acquireAgain, canWait, enter, streamsSpent, type Turnstile } from './_asking.js'
+import { type Asking, acquire, acquireAgain, enter, streamsSpent, type Turnstile } from './_asking.js'
 import { didYouMean } from './_nearest.js'
 import {
   DEFAULT_MAX_STREAMS,
@@ -142,7 +142,7 @@ class FetchGate<Request extends FetchRequest, Args extends readonly unknown[]> i
     this.atrion = atrion
     this.#options = options
     this.maxStreams = options.maxStreams ?? DEFAULT_MAX_STREAMS
-    this.#maxWaitMs = canWait(atrion) ? (options.maxWaitMs ?? DEFAULT_MAX_WAIT_MS ?? 0) : 0
+    this.#maxWaitMs = options.maxWaitMs ?? DEFAULT_MAX_WAIT_MS ?? 0
   }
 
   again(routeId: string, asking: Asking): Permit {

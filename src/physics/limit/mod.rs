@@ -252,7 +252,8 @@ impl Limit {
     }
 
     /// Where shedding starts, where the house is full, and how far the top tier reaches, with `n` in flight.
-    #[inline]
+    #[cfg_attr(not(target_family = "wasm"), inline)]
+    #[cfg_attr(target_family = "wasm", inline(never))]
     #[must_use]
     pub fn thresholds(&self, n: f64, law: &LimitLaw) -> Thresholds {
         let (start, full, top) = if self.queueing { self.proven(law) } else { self.unproven(n, law) };

@@ -6,6 +6,7 @@
 //! cap         1.35·M·b + 1 in flight: enough to keep every server busy, so that the experiment costs no goodput
 //! verdict     the rate is back  → contention: the cap climbs for as long as the rate stays up
 //!             it is not         → the route has slowed: M is forgotten, the cap lifted
+//! end         when the demand is drained, V = 0
 //! ```
 
 use super::throughput::{Pace, Throughput};
@@ -14,8 +15,7 @@ use super::throughput::{Pace, Throughput};
 const SUSPECT_RATE: f64 = 0.8;
 const SUSPECT_SAMPLES: f64 = 40.0;
 const SUSPECT_DEVIATIONS: f64 = 3.0;
-/// Nothing is suspected before this many times the knee is in flight, nor before n/μ is this share of the deadline.
-const SUSPECT_KNEES: f64 = 1.5;
+/// Nothing is suspected before n/μ is this share of the deadline.
 const SUSPECT_WAIT: f64 = 0.5;
 /// The cap, over the knee.
 const CAP_KNEES: f64 = 1.35;
@@ -65,6 +65,11 @@ impl Contention {
         }
     }
 
+    /// The overload is over: whatever comes next may be a burst that the deadline can drain.
+    pub fn end(&mut self) {
+        self.experiment = None;
+    }
+
     /// One of `n` in flight was completed. `knee`: M·b; `deadline_ms`: what is waited for at most.
     pub fn complete(&mut self, n: f64, knee: f64, deadline_ms: f64, throughput: &mut Throughput) {
         let Some(experiment) = &mut self.experiment else {
@@ -108,8 +113,8 @@ impl Contention {
     }
 
     fn suspect(&mut self, n: f64, knee: f64, deadline_ms: f64, throughput: &Throughput) {
-        let Pace { completions, time_ms } = throughput.latest;
-        if completions < SUSPECT_SAMPLES || n <= SUSPECT_KNEES * knee {
+        let Pace { completions, time_ms } = throughput.crowded;
+        if completions < SUSPECT_SAMPLES {
             return;
         }
         let deviation = (completions * throughput.dispersion.max(1.0)).sqrt();
@@ -120,7 +125,7 @@ impl Contention {
                 cap: CAP_KNEES * knee + 1.0,
                 suspected_at: n,
                 most,
-                middle: 0.5 * (most + throughput.latest.rate()),
+                middle: 0.5 * (most + throughput.crowded.rate()),
                 pace: Pace::default(),
                 confirmed: false,
             });

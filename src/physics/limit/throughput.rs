@@ -22,6 +22,8 @@ const BUSY_MEMORY: f64 = 256.0;
 const BUSY_SAMPLES: f64 = 16.0;
 /// Completions that the latest pace remembers.
 const PACE_MEMORY: f64 = 64.0;
+/// More than this many knees in flight is a crowd.
+const CROWDED_KNEES: f64 = 1.5;
 /// Completions over which a change is looked for, and how many standard deviations make one.
 const CHANGE_MEMORY: f64 = 24.0;
 const CHANGE_DEVIATIONS: f64 = 3.0;
@@ -66,8 +68,8 @@ impl Pace {
 pub(super) struct Throughput {
     levels: [Level; OCTAVES],
     busy: Pace,
-    /// What was completed lately with every server at work.
-    pub latest: Pace,
+    /// What was completed lately with more in flight than every server needs, since there was less.
+    pub crowded: Pace,
     observed: f64,
     expected: f64,
     /// Index of dispersion of completions: variance ÷ mean of their number.
@@ -87,7 +89,7 @@ impl Throughput {
         Self {
             levels: [Level::default(); OCTAVES],
             busy: Pace::default(),
-            latest: Pace::default(),
+            crowded: Pace::default(),
             observed: 0.0,
             expected: 0.0,
             dispersion: 1.0,
@@ -125,7 +127,11 @@ impl Throughput {
         self.levels[octave(n)].time_ms += counted_ms as f32;
         if n >= knee {
             self.busy.time_ms += counted_ms;
-            self.latest.time_ms += counted_ms;
+            if n > CROWDED_KNEES * knee {
+                self.crowded.time_ms += counted_ms;
+            }
+        } else {
+            self.crowded = Pace::default();
         }
         counted_ms
     }
@@ -138,7 +144,9 @@ impl Throughput {
         self.levels[octave(n)].completions += 1.0;
         if n >= knee {
             self.busy.complete(BUSY_MEMORY.max(3.0 * knee));
-            self.latest.complete(PACE_MEMORY);
+            if n > CROWDED_KNEES * knee {
+                self.crowded.complete(PACE_MEMORY);
+            }
         }
     }
 
@@ -206,7 +214,7 @@ impl Throughput {
             }
         }
         self.busy = Pace { completions: BUSY_SAMPLES, time_ms: BUSY_SAMPLES / rate };
-        self.latest = Pace::default();
+        self.crowded = Pace::default();
         self.read();
     }
 

@@ -43,7 +43,7 @@ mod lateness;
 mod throughput;
 
 use backlog::Backlog;
-use contention::Contention;
+use contention::{At, Contention};
 use latency::Latencies;
 use lateness::Lateness;
 use throughput::Throughput;
@@ -74,6 +74,8 @@ const DEMAND_REACH: f64 = 0.3;
 /// Share of the deadline that a predicted latency may take while no queue is proven, and the certainty of its backlog.
 const UNPROVEN_SHARE: f64 = 0.7;
 const BACKLOG_DEVIATIONS: f64 = 2.0;
+/// V from which contention may be suspected, as a share of μ·D.
+const OVERLOADED: f64 = 0.5;
 /// Completions after which a route is known.
 const KNOWN_AFTER: f64 = 256.0;
 /// How far the top tier reaches, as a share of what is on time: where it overloads the route by itself, and where it does
@@ -337,15 +339,23 @@ impl Limit {
         }
         let known = self.throughput.most > 0.0 && self.queueing;
         if known {
-            let patience_ms = self.patience_ms.min(law.deadline_ms);
-            self.contention.complete(n + 1.0, self.knee, patience_ms, &mut self.throughput);
+            let at = At {
+                n: n + 1.0,
+                knee: self.knee,
+                baseline_ms: self.baseline_ms,
+                deadline_ms: self.patience_ms.min(law.deadline_ms),
+                admitted_ms: now_ms - latency_ms,
+                latency_ms,
+                overloaded: self.demand > OVERLOADED * self.drained(law),
+            };
+            self.contention.complete(&at, &mut self.throughput, &mut self.latencies);
         }
         self.throughput.complete(n + 1.0, self.knee, now_ms);
         self.backlog.complete();
         self.optimism = (self.optimism - 1.0 / KNOWN_AFTER).max(0.0);
         self.busy &= n >= self.knee;
         if self.throughput.is_telling(self.shortest_ms, law.deadline_ms) || self.baseline_ms == 0.0 {
-            self.throughput.close(self.busy);
+            self.throughput.close(self.busy, self.baseline_ms);
             self.busy = n >= self.knee;
             self.derive(law);
         }

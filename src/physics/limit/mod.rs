@@ -76,6 +76,8 @@ const UNPROVEN_SHARE: f64 = 0.7;
 const BACKLOG_DEVIATIONS: f64 = 2.0;
 /// V from which contention may be suspected, as a share of μ·D.
 const OVERLOADED: f64 = 0.5;
+/// ... and the rate of admissions, as a multiple of M, from which it may at once.
+const OVERLOADING: f64 = 1.3;
 /// Completions after which a route is known.
 const KNOWN_AFTER: f64 = 256.0;
 /// How far the top tier reaches, as a share of what is on time: where it overloads the route by itself, and where it does
@@ -266,7 +268,12 @@ impl Limit {
     #[cfg_attr(target_family = "wasm", inline(never))]
     #[must_use]
     pub fn thresholds(&self, n: f64, law: &LimitLaw) -> Thresholds {
-        let (start, full, top) = if self.queueing { self.proven(law) } else { self.unproven(n, law) };
+        let (mut start, mut full, mut top) = if self.queueing { self.proven(law) } else { self.unproven(n, law) };
+        if let Some(cap) = self.contention.cap() {
+            start = start.min(cap.min(KNEE_MARGIN * self.knee + 1.0).min(STANDING_START.1 * cap));
+            full = full.min(cap);
+            top = top.min(TOP_CAPS * cap);
+        }
         let full = full.clamp(law.min, law.max);
         Thresholds { start: start.min(full), full, top: top.clamp(full, law.max.max(full)) }
     }
@@ -293,14 +300,7 @@ impl Limit {
         let full = burst * (self.burst - BURST_FULL * queue) + (1.0 - burst) * self.standing;
         let alone = (self.top_demand / (TOP_DEMAND * drained)).min(1.0);
         let top = self.top * (TOP_REACH.1 - (TOP_REACH.1 - TOP_REACH.0) * alone);
-        match self.contention.cap() {
-            Some(cap) => (
-                start.min(cap * ((KNEE_MARGIN * self.knee + 1.0) / cap).min(high)),
-                full.min(cap),
-                top.min(TOP_CAPS * cap),
-            ),
-            None => (start, full, top),
-        }
+        (start, full, top)
     }
 
     /// How many keep every server just busy: requests that can wait are admitted up to there, with `n` in flight.
@@ -337,8 +337,7 @@ impl Limit {
         if succeeded {
             self.observe(met, latency_ms, law);
         }
-        let known = self.throughput.most > 0.0 && self.queueing;
-        if known {
+        if self.throughput.most > 0.0 {
             let at = At {
                 n: n + 1.0,
                 knee: self.knee,
@@ -346,7 +345,8 @@ impl Limit {
                 deadline_ms: self.patience_ms.min(law.deadline_ms),
                 admitted_ms: now_ms - latency_ms,
                 latency_ms,
-                overloaded: self.demand > OVERLOADED * self.drained(law),
+                overloaded: self.demand > OVERLOADED * self.drained(law)
+                    || self.backlog.admission_rate() > OVERLOADING * self.throughput.most,
             };
             self.contention.complete(&at, &mut self.throughput, &mut self.latencies);
         }

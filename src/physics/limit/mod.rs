@@ -86,10 +86,10 @@ const TOP_REACH: (f64, f64) = (0.6, 0.9);
 const TOP_DEMAND: f64 = 0.5;
 /// What the top tier may add to the cap of an experiment.
 const TOP_CAPS: f64 = 2.0;
-/// What is admitted of requests that can wait, over what keeps every server busy; and the share of a service that must still
-/// fit into the deadline.
+/// What is admitted of requests that can wait, over what keeps every server busy; and the service times that must still fit
+/// into the deadline.
 const PLACES_MARGIN: f64 = 1.1;
-const SERVICE_LEFT: f64 = 0.6;
+const SERVICE_LEFT: f64 = 1.25;
 /// The quantile q, and the part of the deadline by which it moves.
 const EXCESS_QUANTILE: f64 = 0.8;
 const EXCESS_STEPS: f64 = 60.0;
@@ -278,6 +278,11 @@ impl Limit {
         Thresholds { start: start.min(full), full, top: top.clamp(full, law.max.max(full)) }
     }
 
+    /// 1 while what was offered may be a burst that the deadline drains, 0 under standing overload.
+    fn burstiness(&self, law: &LimitLaw) -> f64 {
+        (1.0 - (self.demand / self.drained(law) - DEMAND_BURST) / DEMAND_REACH).clamp(0.0, 1.0)
+    }
+
     fn unproven(&self, n: f64, law: &LimitLaw) -> (f64, f64, f64) {
         let admitted = self.backlog.admitted();
         let backlog = n - admitted;
@@ -292,7 +297,7 @@ impl Limit {
 
     fn proven(&self, law: &LimitLaw) -> (f64, f64, f64) {
         let drained = self.drained(law);
-        let burst = (1.0 - (self.demand / drained - DEMAND_BURST) / DEMAND_REACH).clamp(0.0, 1.0);
+        let burst = self.burstiness(law);
         let (low, high) = STANDING_START;
         let standing_start = self.standing * ((KNEE_MARGIN * self.knee + 1.0) / self.standing).clamp(low, high);
         let queue = (self.burst - 2.0 * self.knee).max(0.0);
@@ -306,13 +311,14 @@ impl Limit {
     /// How many keep every server just busy: requests that can wait are admitted up to there, with `n` in flight.
     #[must_use]
     pub fn places(&self, n: f64, law: &LimitLaw) -> f64 {
-        let places = if self.queueing {
+        let full = if self.queueing {
             let busy = PLACES_MARGIN * self.throughput.rate_at_most * self.baseline_ms + 1.0;
-            self.contention.cap().map_or(busy, |cap| busy.min(cap))
+            let burst = self.burstiness(law);
+            burst * self.proven(law).1 + (1.0 - burst) * busy
         } else {
             self.unproven(n, law).1
         };
-        places.clamp(law.min, law.max)
+        self.contention.cap().map_or(full, |cap| full.min(cap)).clamp(law.min, law.max)
     }
 
     /// How long a request may wait for a place and still be answered in time, ms.
@@ -413,7 +419,8 @@ impl Limit {
         let deadline_ms = self.patience_ms.min(law.deadline_ms);
         let rate = self.throughput.rate_at_most;
         let on_time = rate * (deadline_ms - self.excess_ms).max(0.0);
-        self.burst = (rate * deadline_ms).max(knee + 1.0).max(1.1 * self.edge);
+        // What it once did it may do again: V tells a burst from an overload by what it does now.
+        self.burst = (rate.max(self.throughput.most) * deadline_ms).max(knee + 1.0).max(1.1 * self.edge);
         let wait = (STANDING_WAIT * rate * deadline_ms).min(LONGEST_QUEUE * knee);
         let standing = wait.max((STANDING_KNEES * knee + 1.0).min(STANDING_ON_TIME * on_time)).min(self.burst);
         self.standing = (standing * self.lateness.factor).max(1.0);

@@ -304,7 +304,7 @@ impl Guard {
         let n = self.under_way();
         self.limit.pass(n, now_ms);
         if ask.waited_ms <= 0.0 {
-            self.limit.offer(tier == Tier::Critical, &law.limit);
+            self.limit.offer(n, tier == Tier::Critical, &law.limit);
             self.offered += 1.0;
         }
         let load = self.load(now_ms);

@@ -83,6 +83,8 @@ pub(super) struct Throughput {
     pub rate_at_most: f64,
     completed_ms: Millis,
     window: Pace,
+    /// The window's time at its last completion, ms.
+    window_ms: Millis,
 }
 
 impl Throughput {
@@ -99,6 +101,7 @@ impl Throughput {
             rate_at_most: 0.0,
             completed_ms: now_ms,
             window: Pace::default(),
+            window_ms: 0.0,
         }
     }
 
@@ -142,6 +145,7 @@ impl Throughput {
     pub fn complete(&mut self, n: f64, knee: f64, now_ms: Millis) {
         self.completed_ms = now_ms;
         self.window.completions += 1.0;
+        self.window_ms = self.window.time_ms;
         self.levels[octave(n)].completions += 1.0;
         if n >= knee {
             self.busy.complete(BUSY_MEMORY.max(3.0 * knee));
@@ -151,17 +155,19 @@ impl Throughput {
         }
     }
 
-    /// Has the window seen enough to be judged? `shortest_ms`: of the latencies of late.
+    /// Has the window seen enough to be judged?
     #[inline]
-    pub fn is_telling(&self, shortest_ms: Millis, deadline_ms: Millis) -> bool {
+    pub fn is_telling(&self, baseline_ms: Millis, deadline_ms: Millis) -> bool {
         let Pace { completions, time_ms } = self.window;
-        (completions >= 16.0 && time_ms >= shortest_ms)
-            || (completions >= 4.0 && time_ms >= shortest_ms.max(deadline_ms / 4.0))
+        (completions >= 16.0 && time_ms >= baseline_ms)
+            || (completions >= 4.0 && time_ms >= baseline_ms.max(deadline_ms / 4.0))
     }
 
-    /// A window is over; `busy`: every server had work throughout.
+    /// A window is over, at its last completion; `busy`: every server had work throughout.
     pub fn close(&mut self, busy: bool, baseline_ms: Millis) {
-        let window = std::mem::take(&mut self.window);
+        let window = Pace { completions: self.window.completions, time_ms: self.window_ms };
+        self.window = Pace { completions: 0.0, time_ms: self.window.time_ms - self.window_ms };
+        self.window_ms = 0.0;
         let total: f32 = self.levels.iter().map(|level| level.completions).sum();
         if total > LEVEL_MEMORY {
             let keep = LEVEL_MEMORY / total;

@@ -79,6 +79,7 @@ impl Latencies {
     /// Reads the bins.
     pub fn read(&self) -> Reading {
         let (mut count, mut mean, mut squares, mut baseline) = (0.0, 0.0, 0.0, f64::INFINITY);
+        let mut few = 0.0;
         for bin in self.bins.iter().filter(|bin| bin.count > 0.0) {
             let (k, m) = (f64::from(bin.count), f64::from(bin.mean));
             let off = m - mean;
@@ -87,10 +88,16 @@ impl Latencies {
             count += k;
             let spread = (squares / count).sqrt();
             let deviation = if count < FEW_SAMPLES { spread.max(PRIOR_VARIATION * mean) } else { spread };
-            baseline = baseline.min(mean + BASELINE_ERRORS * deviation * (1.0 + 1.0 / count) / count.sqrt());
+            let bound = mean + BASELINE_ERRORS * deviation * (1.0 + 1.0 / count) / count.sqrt();
+            // A few answers may all be short: they say nothing of b as soon as there are more.
+            if count >= 8.0 {
+                baseline = baseline.min(bound);
+            } else {
+                few = bound;
+            }
         }
         let mut reading =
-            Reading { baseline_ms: if count > 0.0 { baseline } else { 0.0 }, queueing: false, free_up_to: 0.0 };
+            Reading { baseline_ms: if baseline.is_finite() { baseline } else { few }, queueing: false, free_up_to: 0.0 };
         let mut top = 2.0;
         for bin in &self.bins {
             let mean = f64::from(bin.mean);

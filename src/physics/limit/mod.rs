@@ -362,7 +362,7 @@ impl Limit {
         self.busy &= n >= self.knee;
         if self.baseline_ms == 0.0 {
             self.close(n, law);
-        } else if self.throughput.is_telling(self.baseline_ms, law.deadline_ms) {
+        } else if self.throughput.is_telling(self.baseline_ms.min(law.deadline_ms), law.deadline_ms) {
             self.telling_ms = now_ms;
         }
     }
@@ -377,6 +377,9 @@ impl Limit {
 
     fn close(&mut self, n: f64, law: &LimitLaw) {
         self.telling_ms = f64::INFINITY;
+        if self.demand < self.knee {
+            self.latencies.age(self.throughput.counted());
+        }
         self.throughput.close(self.busy, self.baseline_ms);
         self.busy = n >= self.knee;
         self.derive(law);

@@ -69,6 +69,8 @@ impl Pace {
 pub(super) struct Throughput {
     levels: [Level; OCTAVES],
     busy: Pace,
+    /// What was completed lately while servers idled.
+    spared: Pace,
     /// What was completed lately with more in flight than every server needs, since there was less.
     pub crowded: Pace,
     observed: f64,
@@ -92,6 +94,7 @@ impl Throughput {
         Self {
             levels: [Level::default(); OCTAVES],
             busy: Pace::default(),
+            spared: Pace::default(),
             crowded: Pace::default(),
             observed: 0.0,
             expected: 0.0,
@@ -150,9 +153,14 @@ impl Throughput {
         if n >= knee {
             self.busy.complete(BUSY_MEMORY.max(3.0 * knee));
             if n > CROWDED_KNEES * knee {
-                self.crowded.complete(PACE_MEMORY);
+                self.crowded.complete(PACE_MEMORY.max(3.0 * knee));
             }
         }
+    }
+
+    /// Completions in the present window.
+    pub fn counted(&self) -> f64 {
+        self.window.completions
     }
 
     /// Has the window seen enough to be judged?
@@ -188,9 +196,16 @@ impl Throughput {
 
     /// What was completed while servers idled is the least that they can do.
     fn look_for_more(&mut self, window: Pace) {
-        let deviation = (window.completions * self.dispersion.max(1.0)).sqrt();
-        if window.completions - CHANGE_DEVIATIONS * deviation > self.busy.rate() * window.time_ms {
-            self.busy = window;
+        self.spared.completions += window.completions;
+        self.spared.time_ms += window.time_ms;
+        let Pace { completions, time_ms } = self.spared;
+        let deviation = (completions * self.dispersion.max(1.0)).sqrt();
+        let is_more = completions - CHANGE_DEVIATIONS * deviation > self.busy.rate() * time_ms;
+        if is_more {
+            self.busy = self.spared;
+        }
+        if is_more || completions > BUSY_MEMORY {
+            self.spared = Pace::default();
         }
     }
 

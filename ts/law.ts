@@ -22,6 +22,9 @@ export interface LimitConfig {
   readonly initial: number
 }
 
+/** A permit is never taken for lost before so many deadlines. */
+const LOST_AFTER_DEADLINES = 4
+
 export const DEFAULT_LIMITS: LimitConfig = Object.freeze({ min: 1, max: 100_000, initial: 512 })
 
 /** Everything a law is made of. `tuner` undefined: the break point is static. */
@@ -67,7 +70,8 @@ export function deriveLaw({ config, slo, tuner, limits, profile }: LawSource): F
     cells[LAW.TUNER_WARMUP_TICKS] = tuner.warmupTicks
     cells[LAW.TUNER_RECOVERY_MULTIPLIER] = tuner.recoveryMultiplier
   }
-  cells[LAW.MAX_DURATION_MS] = maxDurationMs
+  // Work that may take long is not given up before its own deadline.
+  cells[LAW.MAX_DURATION_MS] = Math.max(maxDurationMs, LOST_AFTER_DEADLINES * slo.maxAcceptableLatencyMs)
   cells[LAW.MIN_LIMIT] = limits.min
   cells[LAW.MAX_LIMIT] = limits.max
   cells[LAW.INITIAL_LIMIT] = limits.initial

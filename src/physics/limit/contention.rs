@@ -2,21 +2,27 @@
 //! mends when there is less work in flight.
 //!
 //! ```text
-//! suspected   with every server at work, completions fall short of 0.8·M by three standard deviations, and n/μ nears the deadline
+//! suspected   under overload, with a crowd in flight, completions fall short of 0.8·M by three standard deviations, and
+//!             n/μ exceeds a quarter of the deadline
 //! cap         1.35·M·b + 1 in flight: enough to keep every server busy, so that the experiment costs no goodput
 //! verdict     the rate is back  → contention: the cap climbs for as long as the rate stays up
 //!             it is not         → the route has slowed: M is forgotten, the cap lifted
+//!             nor the latency   → there is no queue: that latency is b, the cap lifted
+//! end         when the demand is drained, V = 0
 //! ```
 
-use super::throughput::{Pace, Throughput};
+use super::{
+    latency::Latencies,
+    throughput::{Pace, Throughput},
+};
+use crate::units::Millis;
 
 /// Share of M below which contention is suspected, with the completions that are needed.
 const SUSPECT_RATE: f64 = 0.8;
 const SUSPECT_SAMPLES: f64 = 40.0;
 const SUSPECT_DEVIATIONS: f64 = 3.0;
-/// Nothing is suspected before this many times the knee is in flight, nor before n/μ is this share of the deadline.
-const SUSPECT_KNEES: f64 = 1.5;
-const SUSPECT_WAIT: f64 = 0.5;
+/// Nothing is suspected before n/μ is this share of the deadline.
+const SUSPECT_WAIT: f64 = 0.25;
 /// The cap, over the knee.
 const CAP_KNEES: f64 = 1.35;
 /// Up to so many times the cap, the rate is that of the experiment.
@@ -27,6 +33,10 @@ const CLIMB: f64 = 0.97;
 const FALL: f64 = 0.9;
 const RESTART: f64 = 0.75;
 const STEP: f64 = 1.2;
+/// Answers to what was admitted under the cap before the route is held to have slowed. Where they take no less than this
+/// share of what was waited before, the work in flight is not what they wait for.
+const ANSWERS: f64 = 8.0;
+const UNMENDED: f64 = 0.8;
 /// The cap is lifted at so many times what was in flight when it was set.
 const LIFTED: f64 = 4.0;
 
@@ -40,6 +50,31 @@ struct Experiment {
     middle: f64,
     pace: Pace,
     confirmed: bool,
+    /// When it began, and n/μ then, ms.
+    since_ms: Millis,
+    wait_ms: Millis,
+    /// Answers to what was admitted since, and the sum of their latencies, ms.
+    answers: f64,
+    latency_ms: Millis,
+}
+
+/// A completion, and what was known at it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct At {
+    /// In flight with it.
+    pub n: f64,
+    /// M·b.
+    pub knee: f64,
+    /// b, ms.
+    pub baseline_ms: Millis,
+    /// What is waited for at most, ms.
+    pub deadline_ms: Millis,
+    /// When it was admitted, and how long it took, ms.
+    pub admitted_ms: Millis,
+    /// Its latency, ms.
+    pub latency_ms: Millis,
+    /// More is offered than can be done.
+    pub overloaded: bool,
 }
 
 /// See the module.
@@ -65,12 +100,22 @@ impl Contention {
         }
     }
 
+    /// The overload is over: whatever comes next may be a burst that the deadline can drain.
+    pub fn end(&mut self) {
+        self.experiment = None;
+    }
+
     /// One of `n` in flight was completed. `knee`: M·b; `deadline_ms`: what is waited for at most.
-    pub fn complete(&mut self, n: f64, knee: f64, deadline_ms: f64, throughput: &mut Throughput) {
+    pub fn complete(&mut self, at: &At, throughput: &mut Throughput, latencies: &mut Latencies) {
+        let &At { n, knee, baseline_ms, .. } = at;
         let Some(experiment) = &mut self.experiment else {
-            self.suspect(n, knee, deadline_ms, throughput);
+            self.suspect(at, throughput);
             return;
         };
+        if at.admitted_ms >= experiment.since_ms {
+            experiment.answers += 1.0;
+            experiment.latency_ms += at.latency_ms;
+        }
         let base = CAP_KNEES * knee + 1.0;
         if n <= NEAR_CAP * experiment.cap {
             experiment.pace.completions += 1.0;
@@ -78,8 +123,14 @@ impl Contention {
         let Pace { completions, time_ms } = experiment.pace;
         let deviation = (completions * throughput.dispersion.max(1.0)).sqrt();
         if !experiment.confirmed {
-            if completions + 2.0 * deviation + 1.0 < experiment.middle * time_ms {
-                throughput.forget_above(1.1 * completions.max(1.0) / time_ms);
+            let slow = completions + 2.0 * deviation + 1.0 < experiment.middle * time_ms;
+            if slow && experiment.answers >= ANSWERS {
+                let latency_ms = experiment.latency_ms / experiment.answers;
+                if latency_ms > UNMENDED * experiment.wait_ms {
+                    latencies.raise(experiment.cap, latency_ms);
+                } else {
+                    throughput.forget_above(1.1 * completions.max(1.0) / time_ms, baseline_ms);
+                }
                 self.experiment = None;
                 return;
             }
@@ -91,7 +142,7 @@ impl Contention {
         let share = experiment.pace.rate() / experiment.most;
         experiment.pace = Pace::default();
         if share < RESTART && experiment.cap <= 1.01 * base {
-            throughput.forget_above(1.1 * share * experiment.most);
+            throughput.forget_above(1.1 * share * experiment.most, baseline_ms);
             self.experiment = None;
             return;
         }
@@ -107,22 +158,27 @@ impl Contention {
         }
     }
 
-    fn suspect(&mut self, n: f64, knee: f64, deadline_ms: f64, throughput: &Throughput) {
-        let Pace { completions, time_ms } = throughput.latest;
-        if completions < SUSPECT_SAMPLES || n <= SUSPECT_KNEES * knee {
+    fn suspect(&mut self, at: &At, throughput: &Throughput) {
+        let Pace { completions, time_ms } = throughput.crowded;
+        if completions < SUSPECT_SAMPLES || !at.overloaded {
             return;
         }
         let deviation = (completions * throughput.dispersion.max(1.0)).sqrt();
         let fallen = completions + SUSPECT_DEVIATIONS * deviation < SUSPECT_RATE * throughput.most * time_ms;
-        if fallen && n * time_ms > SUSPECT_WAIT * deadline_ms * completions {
+        let wait_ms = at.n * time_ms / completions;
+        if fallen && wait_ms > SUSPECT_WAIT * at.deadline_ms {
             let most = throughput.most;
             self.experiment = Some(Experiment {
-                cap: CAP_KNEES * knee + 1.0,
-                suspected_at: n,
+                cap: CAP_KNEES * at.knee + 1.0,
+                suspected_at: at.n,
                 most,
-                middle: 0.5 * (most + throughput.latest.rate()),
+                middle: 0.5 * (most + throughput.crowded.rate()),
                 pace: Pace::default(),
                 confirmed: false,
+                since_ms: at.admitted_ms + at.latency_ms,
+                wait_ms,
+                answers: 0.0,
+                latency_ms: 0.0,
             });
         }
     }

@@ -12,7 +12,7 @@
 //! V̇ = λ − μ    the backlog that would stand if nothing had ever been refused, bounded by 1.3·μ·D
 //! k = M·b      the knee: that many keep every server busy
 //!
-//! no queue proven     refuse while b + Q/μ nears D, beyond what was explored and `initial`
+//! no queue proven     refuse while b + Q/μ nears D, beyond twice what was explored and, at first, `initial`
 //! V ≤ 0.85·μ·D        burst: H = μ·D, what the deadline can still drain
 //! V ≥ 1.15·μ·D        standing: S = max(τ·μ·D, 1.5·k + 1), at most 0.75 of what is on time
 //! between             from H to S linearly
@@ -43,7 +43,7 @@ mod lateness;
 mod throughput;
 
 use backlog::Backlog;
-use contention::Contention;
+use contention::{At, Contention};
 use latency::Latencies;
 use lateness::Lateness;
 use throughput::Throughput;
@@ -73,7 +73,11 @@ const DEMAND_BURST: f64 = 0.85;
 const DEMAND_REACH: f64 = 0.3;
 /// Share of the deadline that a predicted latency may take while no queue is proven, and the certainty of its backlog.
 const UNPROVEN_SHARE: f64 = 0.7;
-const BACKLOG_DEVIATIONS: f64 = 1.5;
+const BACKLOG_DEVIATIONS: f64 = 2.0;
+/// V from which contention may be suspected, as a share of μ·D.
+const OVERLOADED: f64 = 0.5;
+/// Completions after which a route is known.
+const KNOWN_AFTER: f64 = 256.0;
 /// How far the top tier reaches, as a share of what is on time: where it overloads the route by itself, and where it does
 /// not; and the share of μ·D that its own V must reach for that.
 const TOP_REACH: (f64, f64) = (0.6, 0.9);
@@ -114,7 +118,7 @@ pub struct LimitLaw {
     pub min: f64,
     /// The limit is never above this.
     pub max: f64,
-    /// How many may be in flight beyond what was explored, while no queue is proven.
+    /// How many may be in flight beyond what was explored, while the route is hardly known and no queue is proven.
     pub initial: f64,
 }
 
@@ -145,6 +149,8 @@ pub struct Limit {
     baseline_ms: Millis,
     queueing: bool,
     free_up_to: f64,
+    /// What is left of the allowance for a route that is hardly known, 1 to 0.
+    optimism: f64,
     knee: f64,
     /// V, and V of the top tier alone.
     demand: f64,
@@ -177,6 +183,7 @@ impl Limit {
             baseline_ms: 0.0,
             queueing: false,
             free_up_to: 0.0,
+            optimism: 1.0,
             knee: 1.0,
             demand: 0.0,
             top_demand: 0.0,
@@ -224,6 +231,9 @@ impl Limit {
         }
         let served = self.throughput.rate * elapsed_ms;
         self.demand = (self.demand - served).max(0.0);
+        if self.demand == 0.0 && n < self.knee {
+            self.contention.end();
+        }
         self.top_demand = (self.top_demand - served).max(0.0);
         self.backlog.pass(now_ms);
         self.now_ms = now_ms;
@@ -269,7 +279,7 @@ impl Limit {
         }
         let rate = self.backlog.rate().max(self.throughput.most);
         let wait_ms = (UNPROVEN_SHARE * law.deadline_ms - self.baseline_ms).max(0.5 * self.baseline_ms);
-        let full = (rate * wait_ms + admitted).max(self.free_up_to + law.initial).max(self.burst);
+        let full = (rate * wait_ms + admitted).max(2.0 * self.free_up_to + self.optimism * law.initial).max(self.burst);
         ((1.0 - BURST_START) * full, full, full)
     }
 
@@ -329,14 +339,23 @@ impl Limit {
         }
         let known = self.throughput.most > 0.0 && self.queueing;
         if known {
-            let patience_ms = self.patience_ms.min(law.deadline_ms);
-            self.contention.complete(n + 1.0, self.knee, patience_ms, &mut self.throughput);
+            let at = At {
+                n: n + 1.0,
+                knee: self.knee,
+                baseline_ms: self.baseline_ms,
+                deadline_ms: self.patience_ms.min(law.deadline_ms),
+                admitted_ms: now_ms - latency_ms,
+                latency_ms,
+                overloaded: self.demand > OVERLOADED * self.drained(law),
+            };
+            self.contention.complete(&at, &mut self.throughput, &mut self.latencies);
         }
         self.throughput.complete(n + 1.0, self.knee, now_ms);
         self.backlog.complete();
+        self.optimism = (self.optimism - 1.0 / KNOWN_AFTER).max(0.0);
         self.busy &= n >= self.knee;
         if self.throughput.is_telling(self.shortest_ms, law.deadline_ms) || self.baseline_ms == 0.0 {
-            self.throughput.close(self.busy);
+            self.throughput.close(self.busy, self.baseline_ms);
             self.busy = n >= self.knee;
             self.derive(law);
         }

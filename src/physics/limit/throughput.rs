@@ -2,8 +2,9 @@
 //! nowhere, and neither does a silence that is longer than the pace of completions explains.
 //!
 //! ```text
-//! M = max over levels 2^j of  (k − σ√k)/t     k, t: completions and time with at least 2^j in flight: the most that the
-//!                                             route has shown it can do, as a lower confidence bound
+//! M = max over levels 2^j of  (k − σ√k)/t     k, t: completions and time with at least 2^j in flight, and with less than
+//!                                             2^(j+1) as well: the most that the route has shown it can do, as a lower
+//!                                             confidence bound
 //! μ = k/t with at least M·b in flight         what it does now, when every server has work
 //! ```
 //!
@@ -22,6 +23,8 @@ const BUSY_MEMORY: f64 = 256.0;
 const BUSY_SAMPLES: f64 = 16.0;
 /// Completions that the latest pace remembers.
 const PACE_MEMORY: f64 = 64.0;
+/// More than this many knees in flight is a crowd.
+const CROWDED_KNEES: f64 = 1.5;
 /// Completions over which a change is looked for, and how many standard deviations make one.
 const CHANGE_MEMORY: f64 = 24.0;
 const CHANGE_DEVIATIONS: f64 = 3.0;
@@ -66,8 +69,8 @@ impl Pace {
 pub(super) struct Throughput {
     levels: [Level; OCTAVES],
     busy: Pace,
-    /// What was completed lately with every server at work.
-    pub latest: Pace,
+    /// What was completed lately with more in flight than every server needs, since there was less.
+    pub crowded: Pace,
     observed: f64,
     expected: f64,
     /// Index of dispersion of completions: variance ÷ mean of their number.
@@ -87,7 +90,7 @@ impl Throughput {
         Self {
             levels: [Level::default(); OCTAVES],
             busy: Pace::default(),
-            latest: Pace::default(),
+            crowded: Pace::default(),
             observed: 0.0,
             expected: 0.0,
             dispersion: 1.0,
@@ -125,7 +128,11 @@ impl Throughput {
         self.levels[octave(n)].time_ms += counted_ms as f32;
         if n >= knee {
             self.busy.time_ms += counted_ms;
-            self.latest.time_ms += counted_ms;
+            if n > CROWDED_KNEES * knee {
+                self.crowded.time_ms += counted_ms;
+            }
+        } else {
+            self.crowded = Pace::default();
         }
         counted_ms
     }
@@ -138,7 +145,9 @@ impl Throughput {
         self.levels[octave(n)].completions += 1.0;
         if n >= knee {
             self.busy.complete(BUSY_MEMORY.max(3.0 * knee));
-            self.latest.complete(PACE_MEMORY);
+            if n > CROWDED_KNEES * knee {
+                self.crowded.complete(PACE_MEMORY);
+            }
         }
     }
 
@@ -151,7 +160,7 @@ impl Throughput {
     }
 
     /// A window is over; `busy`: every server had work throughout.
-    pub fn close(&mut self, busy: bool) {
+    pub fn close(&mut self, busy: bool, baseline_ms: Millis) {
         let window = std::mem::take(&mut self.window);
         let total: f32 = self.levels.iter().map(|level| level.completions).sum();
         if total > LEVEL_MEMORY {
@@ -168,7 +177,7 @@ impl Throughput {
                 self.look_for_more(window);
             }
         }
-        self.read();
+        self.read(baseline_ms);
     }
 
     /// What was completed while servers idled is the least that they can do.
@@ -199,26 +208,35 @@ impl Throughput {
     }
 
     /// What has shown more than `rate` completions a ms is forgotten: the route can't do that any more.
-    pub fn forget_above(&mut self, rate: f64) {
+    pub fn forget_above(&mut self, rate: f64, baseline_ms: Millis) {
         for level in &mut self.levels {
             if f64::from(level.completions) > rate * f64::from(level.time_ms) {
                 *level = Level::default();
             }
         }
         self.busy = Pace { completions: BUSY_SAMPLES, time_ms: BUSY_SAMPLES / rate };
-        self.latest = Pace::default();
-        self.read();
+        self.crowded = Pace::default();
+        self.read(baseline_ms);
     }
 
-    fn read(&mut self) {
+    /// A rate as a lower confidence bound, completions a ms.
+    fn at_least(&self, completions: f64, time_ms: Millis) -> f64 {
+        (completions - (completions * self.dispersion.max(0.5)).sqrt()) / time_ms
+    }
+
+    fn read(&mut self, baseline_ms: Millis) {
         let (mut completions, mut time_ms) = (0.0, 0.0);
         self.most = 0.0;
         for level in self.levels.iter().rev() {
             completions += f64::from(level.completions);
             time_ms += f64::from(level.time_ms);
             if completions >= LEVEL_SAMPLES && time_ms > 0.0 {
-                let error = (completions * self.dispersion.max(0.5)).sqrt();
-                self.most = self.most.max((completions - error) / time_ms);
+                self.most = self.most.max(self.at_least(completions, time_ms));
+            }
+            // More in flight may slow the route down: the level by itself, where enough was seen of it.
+            let (completions, time_ms) = (f64::from(level.completions), f64::from(level.time_ms));
+            if completions >= 2.0 * LEVEL_SAMPLES && time_ms > baseline_ms {
+                self.most = self.most.max(self.at_least(completions, time_ms));
             }
         }
         (self.rate, self.rate_at_most) = if self.busy.completions >= BUSY_SAMPLES && self.busy.time_ms > 0.0 {

@@ -67,10 +67,19 @@ impl Backlog {
         f64::from(self.admitted.iter().sum::<f32>())
     }
 
+    fn per_ms(&self, parts: &[f32; PARTS]) -> f64 {
+        let span_ms = self.part_ms * PARTS as f64;
+        if span_ms > 0.0 { f64::from(parts.iter().sum::<f32>()) / span_ms } else { 0.0 }
+    }
+
     /// Completions a ms in the last b; 0 before b is known.
     pub fn rate(&self) -> f64 {
-        let span_ms = self.part_ms * PARTS as f64;
-        if span_ms > 0.0 { f64::from(self.completed.iter().sum::<f32>()) / span_ms } else { 0.0 }
+        self.per_ms(&self.completed)
+    }
+
+    /// Admissions a ms in the last b; 0 before b is known.
+    pub fn admission_rate(&self) -> f64 {
+        self.per_ms(&self.admitted)
     }
 
     /// Is b known, so that the backlog is?

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! suspected   under overload, with a crowd in flight, completions fall short of 0.8·M by three standard deviations, and
-//!             n/μ exceeds a quarter of the deadline
+//!             n/μ exceeds a tenth of the deadline
 //! cap         1.35·M·b + 1 in flight: enough to keep every server busy, so that the experiment costs no goodput
 //! verdict     the rate is back  → contention: the cap climbs for as long as the rate stays up
 //!             it is not         → the route has slowed: M is forgotten, the cap lifted
@@ -22,7 +22,7 @@ const SUSPECT_RATE: f64 = 0.8;
 const SUSPECT_SAMPLES: f64 = 40.0;
 const SUSPECT_DEVIATIONS: f64 = 3.0;
 /// Nothing is suspected before n/μ is this share of the deadline.
-const SUSPECT_WAIT: f64 = 0.25;
+const SUSPECT_WAIT: f64 = 0.1;
 /// The cap, over the knee.
 const CAP_KNEES: f64 = 1.35;
 /// Up to so many times the cap, the rate is that of the experiment.

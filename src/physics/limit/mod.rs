@@ -76,6 +76,8 @@ const UNPROVEN_SHARE: f64 = 0.7;
 const BACKLOG_DEVIATIONS: f64 = 2.0;
 /// V from which contention may be suspected, as a share of μ·D.
 const OVERLOADED: f64 = 0.5;
+/// ... and the rate of admissions, as a multiple of M, from which it may at once.
+const OVERLOADING: f64 = 1.3;
 /// Completions after which a route is known.
 const KNOWN_AFTER: f64 = 256.0;
 /// How far the top tier reaches, as a share of what is on time: where it overloads the route by itself, and where it does
@@ -84,10 +86,10 @@ const TOP_REACH: (f64, f64) = (0.6, 0.9);
 const TOP_DEMAND: f64 = 0.5;
 /// What the top tier may add to the cap of an experiment.
 const TOP_CAPS: f64 = 2.0;
-/// What is admitted of requests that can wait, over what keeps every server busy; and the share of a service that must still
-/// fit into the deadline.
+/// What is admitted of requests that can wait, over what keeps every server busy; and the service times that must still fit
+/// into the deadline.
 const PLACES_MARGIN: f64 = 1.1;
-const SERVICE_LEFT: f64 = 0.6;
+const SERVICE_LEFT: f64 = 1.25;
 /// The quantile q, and the part of the deadline by which it moves.
 const EXCESS_QUANTILE: f64 = 0.8;
 const EXCESS_STEPS: f64 = 60.0;
@@ -266,9 +268,19 @@ impl Limit {
     #[cfg_attr(target_family = "wasm", inline(never))]
     #[must_use]
     pub fn thresholds(&self, n: f64, law: &LimitLaw) -> Thresholds {
-        let (start, full, top) = if self.queueing { self.proven(law) } else { self.unproven(n, law) };
+        let (mut start, mut full, mut top) = if self.queueing { self.proven(law) } else { self.unproven(n, law) };
+        if let Some(cap) = self.contention.cap() {
+            start = start.min(cap.min(KNEE_MARGIN * self.knee + 1.0).min(STANDING_START.1 * cap));
+            full = full.min(cap);
+            top = top.min(TOP_CAPS * cap);
+        }
         let full = full.clamp(law.min, law.max);
         Thresholds { start: start.min(full), full, top: top.clamp(full, law.max.max(full)) }
+    }
+
+    /// 1 while what was offered may be a burst that the deadline drains, 0 under standing overload.
+    fn burstiness(&self, law: &LimitLaw) -> f64 {
+        (1.0 - (self.demand / self.drained(law) - DEMAND_BURST) / DEMAND_REACH).clamp(0.0, 1.0)
     }
 
     fn unproven(&self, n: f64, law: &LimitLaw) -> (f64, f64, f64) {
@@ -285,7 +297,7 @@ impl Limit {
 
     fn proven(&self, law: &LimitLaw) -> (f64, f64, f64) {
         let drained = self.drained(law);
-        let burst = (1.0 - (self.demand / drained - DEMAND_BURST) / DEMAND_REACH).clamp(0.0, 1.0);
+        let burst = self.burstiness(law);
         let (low, high) = STANDING_START;
         let standing_start = self.standing * ((KNEE_MARGIN * self.knee + 1.0) / self.standing).clamp(low, high);
         let queue = (self.burst - 2.0 * self.knee).max(0.0);
@@ -293,26 +305,20 @@ impl Limit {
         let full = burst * (self.burst - BURST_FULL * queue) + (1.0 - burst) * self.standing;
         let alone = (self.top_demand / (TOP_DEMAND * drained)).min(1.0);
         let top = self.top * (TOP_REACH.1 - (TOP_REACH.1 - TOP_REACH.0) * alone);
-        match self.contention.cap() {
-            Some(cap) => (
-                start.min(cap * ((KNEE_MARGIN * self.knee + 1.0) / cap).min(high)),
-                full.min(cap),
-                top.min(TOP_CAPS * cap),
-            ),
-            None => (start, full, top),
-        }
+        (start, full, top)
     }
 
     /// How many keep every server just busy: requests that can wait are admitted up to there, with `n` in flight.
     #[must_use]
     pub fn places(&self, n: f64, law: &LimitLaw) -> f64 {
-        let places = if self.queueing {
+        let full = if self.queueing {
             let busy = PLACES_MARGIN * self.throughput.rate_at_most * self.baseline_ms + 1.0;
-            self.contention.cap().map_or(busy, |cap| busy.min(cap))
+            let burst = self.burstiness(law);
+            burst * self.proven(law).1 + (1.0 - burst) * busy
         } else {
             self.unproven(n, law).1
         };
-        places.clamp(law.min, law.max)
+        self.contention.cap().map_or(full, |cap| full.min(cap)).clamp(law.min, law.max)
     }
 
     /// How long a request may wait for a place and still be answered in time, ms.
@@ -337,8 +343,7 @@ impl Limit {
         if succeeded {
             self.observe(met, latency_ms, law);
         }
-        let known = self.throughput.most > 0.0 && self.queueing;
-        if known {
+        if self.throughput.most > 0.0 {
             let at = At {
                 n: n + 1.0,
                 knee: self.knee,
@@ -346,7 +351,8 @@ impl Limit {
                 deadline_ms: self.patience_ms.min(law.deadline_ms),
                 admitted_ms: now_ms - latency_ms,
                 latency_ms,
-                overloaded: self.demand > OVERLOADED * self.drained(law),
+                overloaded: self.demand > OVERLOADED * self.drained(law)
+                    || self.backlog.admission_rate() > OVERLOADING * self.throughput.most,
             };
             self.contention.complete(&at, &mut self.throughput, &mut self.latencies);
         }
@@ -413,7 +419,8 @@ impl Limit {
         let deadline_ms = self.patience_ms.min(law.deadline_ms);
         let rate = self.throughput.rate_at_most;
         let on_time = rate * (deadline_ms - self.excess_ms).max(0.0);
-        self.burst = (rate * deadline_ms).max(knee + 1.0).max(1.1 * self.edge);
+        // What it once did it may do again: V tells a burst from an overload by what it does now.
+        self.burst = (rate.max(self.throughput.most) * deadline_ms).max(knee + 1.0).max(1.1 * self.edge);
         let wait = (STANDING_WAIT * rate * deadline_ms).min(LONGEST_QUEUE * knee);
         let standing = wait.max((STANDING_KNEES * knee + 1.0).min(STANDING_ON_TIME * on_time)).min(self.burst);
         self.standing = (standing * self.lateness.factor).max(1.0);

@@ -26,7 +26,7 @@ const PACE_MEMORY: f64 = 64.0;
 /// More than this many knees in flight is a crowd.
 const CROWDED_KNEES: f64 = 1.5;
 /// Completions over which a change is looked for, and how many standard deviations make one.
-const CHANGE_MEMORY: f64 = 24.0;
+const CHANGE_MEMORY: f64 = 32.0;
 const CHANGE_DEVIATIONS: f64 = 3.0;
 const DISPERSION_GAIN: f64 = 0.1;
 const DISPERSION: (f64, f64) = (0.1, 16.0);
@@ -199,7 +199,8 @@ impl Throughput {
         let off = self.observed - self.expected;
         let variance = self.observed.max(self.expected) * self.dispersion;
         if off * off > CHANGE_DEVIATIONS * CHANGE_DEVIATIONS * variance {
-            self.busy = window;
+            let time_ms = self.expected / self.busy.rate();
+            self.busy = Pace { completions: self.observed.max(BUSY_SAMPLES), time_ms };
             (self.observed, self.expected) = (0.0, 0.0);
         }
         let off = window.completions - expected;

@@ -14,6 +14,7 @@ const EXPONENTIAL = (random, meanMs) => -Math.log(1 - random()) * meanMs
  * @param optionsOf what request i asks with
  * @param fails whether an answer given at that time, ms, is a failure
  * @param stalls whether nothing is answered at that time, ms; what is under way then fails after 1 s
+ * @param routeId the route, default 'route'
  * @returns for each request { atMs, tier, allow, resistance, retryAfterMs, latencyMs, outcome }, and the world it ran in
  */
 export const offer = ({
@@ -26,6 +27,7 @@ export const offer = ({
   optionsOf = () => undefined,
   fails = () => false,
   stalls = () => false,
+  routeId = 'route',
 }) => {
   const { atrion, clock } = world
   const random = randomOf(seed)
@@ -51,7 +53,7 @@ export const offer = ({
     endsBefore(nowMs)
     clock.set(nowMs)
     const options = optionsOf(i, random)
-    const permit = atrion.acquire('route', options)
+    const permit = atrion.acquire(routeId, options)
     const { allow, resistance, retryAfterMs } = permit
     const request = { atMs: nowMs - startMs, tier: options?.tier ?? 'normal', allow, resistance, retryAfterMs }
     requests.push(request)
@@ -67,6 +69,20 @@ export const offer = ({
   }
   endsBefore(Number.POSITIVE_INFINITY)
   return { ...world, requests }
+}
+
+/**
+ * A route that is known to queue and is offered more than it can do, with nothing in flight. Its limit stands still for as
+ * long as the clock does and nothing comes back but as `ignored`.
+ */
+export const overloaded = ({ world = virtual(), routeId = 'route' } = {}) => {
+  offer({ world, routeId, ratePerS: 3000, durationMs: 5000 })
+  // Demand, of all and of the top tier, is at its bound.
+  for (let i = 0; i < 10_000; i++) {
+    world.atrion.acquire(routeId, { voltage: 0 })
+    world.atrion.acquire(routeId, { tier: 'critical' }).release('ignored')
+  }
+  return world
 }
 
 export const shareShed = (requests) => requests.filter(({ allow }) => !allow).length / Math.max(1, requests.length)

@@ -2,6 +2,7 @@
 import { ConfigError } from 'atrion'
 import ava from 'ava'
 import { create, engine, virtual } from './_engine.mjs'
+import { overloaded } from './_plant.mjs'
 
 const test = engine === 'ts' ? ava.skip : ava
 const onTs = engine === 'ts' ? ava : ava.skip
@@ -39,17 +40,26 @@ test('an empty route admits, and says nothing of coming back', (t) => {
   }
 })
 
-test('who says nothing is normal', (t) => {
-  const key = 'the same place on the band'
-  const [silent, normal] = [{ key }, { key, tier: 'normal' }].map((options) => fill(virtual().atrion, options).length)
-  t.is(silent, normal)
+test('without evidence of a queue every request is admitted, and the limit is its upper bound', (t) => {
   const { atrion } = virtual()
+  for (let i = 0; i < 10_000; i++) t.true(atrion.acquire('route', { tier: TIERS[i % 5], key: `user ${i}` }).allow)
+  t.like(atrion.stats('route'), { inFlight: 10_000, shed: 0, limit: 100_000 })
+})
+
+test('a request without a tier is normal', (t) => {
+  const key = 'the same place on the band'
+  const [silent, normal] = [{ key }, { key, tier: 'normal' }].map(
+    (options) => fill(overloaded().atrion, options).length,
+  )
+  t.is(silent, normal)
+  const { atrion } = overloaded()
+  const before = atrion.stats('route').shedByTier
   fill(atrion)
-  t.deepEqual(atrion.stats('route').shedByTier, { bulk: 0, low: 0, normal: 1, high: 0, critical: 0 })
+  t.deepEqual(atrion.stats('route').shedByTier, { ...before, normal: before.normal + 1 })
 })
 
 test('the higher the tier, the fuller the house it still enters; the top one passes a full house', (t) => {
-  const { atrion } = virtual()
+  const { atrion } = overloaded()
   const held = []
   let before = 0
   for (const tier of TIERS) {
@@ -65,7 +75,7 @@ test('the higher the tier, the fuller the house it still enters; the top one pas
 })
 
 test('no lower tier is admitted where a higher one is refused, whatever their keys', (t) => {
-  const { atrion } = virtual()
+  const { atrion } = overloaded()
   for (let i = 0; ; i++) {
     const decided = TIERS.map((tier) => {
       const permit = atrion.acquire('route', { tier, key: `user ${i}` })
@@ -75,12 +85,12 @@ test('no lower tier is admitted where a higher one is refused, whatever their ke
     t.deepEqual(decided, [...decided].sort(), 'refused first, admitted after')
     if (!decided[4]) break
     atrion.acquire('route', { tier: 'critical', key: 'filler' })
-    if (i > 1000) return t.fail('the house was never full')
+    if (i > 2000) return t.fail('the house was never full')
   }
 })
 
 test('a voltage flows if and only if it exceeds the resistance', (t) => {
-  const { atrion } = virtual()
+  const { atrion } = overloaded()
   fill(atrion, { tier: 'low' })
   const { resistance } = atrion.stats('route')
   const allows = (voltage) => {
@@ -96,7 +106,7 @@ test('a voltage flows if and only if it exceeds the resistance', (t) => {
 })
 
 test('noise in a voltage neither refuses a request nor lets it pass all others', (t) => {
-  const { atrion } = virtual()
+  const { atrion } = overloaded()
   for (const voltage of [Number.NaN, -1, Number.POSITIVE_INFINITY]) {
     const permit = atrion.acquire('empty', { voltage })
     t.true(permit.allow, `${voltage}`)
@@ -109,7 +119,7 @@ test('noise in a voltage neither refuses a request nor lets it pass all others',
 })
 
 test('the same key is treated alike; keys are spread over the band, and shed one after the other', (t) => {
-  const { atrion } = virtual()
+  const { atrion } = overloaded()
   const keys = Array.from({ length: 500 }, (_, i) => `user-${i}`)
   const decide = () =>
     keys.map((key) => {
@@ -119,7 +129,7 @@ test('the same key is treated alike; keys are spread over the band, and shed one
     })
   const shares = []
   let before = keys.map(() => true)
-  for (let i = 0; i < 200; i++) {
+  for (let i = 0; i < 1000; i++) {
     const decided = decide()
     t.deepEqual(decide(), decided, 'asked again, nobody is answered otherwise')
     t.true(
@@ -135,13 +145,12 @@ test('the same key is treated alike; keys are spread over the band, and shed one
   t.is(shares.at(-1), 0)
   const between = shares.filter((share) => share > 0 && share < 1)
   t.true(between.length >= 3, `in steps: ${shares}`)
-  // A normal band is as wide as four places of the first 32.
   const steps = shares.slice(1).map((share, i) => shares[i] - share)
   t.true(Math.max(...steps) < 0.35, `smoothly: ${shares}`)
 })
 
 test('clients that are refused are not all told to come back at once', (t) => {
-  const { atrion } = virtual()
+  const { atrion } = overloaded()
   fill(atrion, { tier: 'critical', key: 'filler' })
   const waits = Array.from({ length: 200 }, (_, i) => atrion.acquire('route', { key: `user-${i}` }).retryAfterMs)
   t.true(waits.every((ms) => Number.isInteger(ms) && ms > 0))
@@ -166,7 +175,7 @@ test('release gives the place back once, however often it is called', (t) => {
 })
 
 test("a refused permit's release does nothing", (t) => {
-  const { atrion } = virtual()
+  const { atrion } = overloaded()
   const held = fill(atrion)
   const refused = atrion.acquire('route', { tier: 'bulk' })
   t.false(refused.allow)
@@ -197,7 +206,7 @@ test('stats: zeros for a route nobody asked about, and everything that happened 
     [10, 'success'],
     [10, 'success'],
     [10, 'failure'],
-    [500, 'ignored'],
+    [450, 'ignored'],
     [200, 'success'],
   ]) {
     const permit = atrion.acquire('route')
@@ -207,9 +216,19 @@ test('stats: zeros for a route nobody asked about, and everything that happened 
   const stats = atrion.stats('route')
   t.like(stats, { inFlight: 0, admitted: 5, shed: 0, failures: 1, reclaimed: 0, rejectedSamples: 0 })
   t.true(Math.abs(stats.p50Ms / 10 - 1) < 0.26, `${stats.p50Ms}`)
-  t.true(Math.abs(stats.p99Ms / 200 - 1) < 0.26, `${stats.p99Ms}: what was ignored says nothing of latency`)
+  t.true(Math.abs(stats.p99Ms / 200 - 1) < 0.26, `${stats.p99Ms}: what was ignored within the deadline says nothing of latency`)
   t.true(stats.successRatio > 0.5 && stats.successRatio < 1)
-  t.true(stats.limit > 0)
+  t.is(stats.limit, 100_000, 'nothing shows a queue')
+})
+
+test('an answer that was ignored after the deadline was at least so slow', (t) => {
+  const { atrion, clock } = virtual()
+  const permit = atrion.acquire('route')
+  clock.advance(1000)
+  permit.release('ignored')
+  const { p50Ms, failures, successRatio } = atrion.stats('route')
+  t.true(Math.abs(p50Ms / 1000 - 1) < 0.26, `${p50Ms}`)
+  t.deepEqual({ failures, successRatio }, { failures: 0, successRatio: 1 })
 })
 
 test('bad input is named', (t) => {

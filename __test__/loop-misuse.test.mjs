@@ -4,6 +4,7 @@ import { Atrion, ConfigError, ShedError } from 'atrion'
 import ava from 'ava'
 import { endedWell, runCode } from './_child.mjs'
 import { engine, turn, virtual } from './_engine.mjs'
+import { overloaded } from './_plant.mjs'
 
 const test = engine === 'ts' ? ava.skip : ava
 const everywhere = ava
@@ -218,8 +219,8 @@ everywhere("an operator's order is the reason that is given", (t) => {
 })
 
 test('a refusal says what limited it', async (t) => {
-  const { atrion, clock } = virtual()
-  const held = Array.from({ length: 60 }, () => atrion.acquire('full', { tier: 'critical' }))
+  const { atrion, clock } = overloaded({ routeId: 'full' })
+  const held = Array.from({ length: 100 }, () => atrion.acquire('full', { tier: 'critical' }))
   t.like(atrion.acquire('full', { tier: 'bulk' }), { limitedBy: 'occupancy', tier: 'bulk' })
   t.like(atrion.acquire('full', { tier: 'bulk', saturation: 0.5 }), { limitedBy: 'occupancy' })
   t.like(atrion.acquire('full', { tier: 'bulk', saturation: 9 }), { limitedBy: 'process' })
@@ -341,7 +342,7 @@ test("another route's refusal says nothing of the route that asked it", async (t
 })
 
 test('a permit that comes after it was taken back does no harm, and is late instead of lost', async (t) => {
-  const { atrion, clock } = virtual()
+  const { atrion, clock } = virtual({ slo: { maxAcceptableLatencyMs: 250 } })
   atrion.setRouteProfile('route', 'LIGHT')
   const late = [atrion.acquire('route'), await atrion.enter('route', { key: 'a' })]
   atrion.acquire('route') // lost for good

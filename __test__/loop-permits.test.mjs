@@ -21,8 +21,24 @@ test('a permit that was collected is reclaimed, and memory is flat over a millio
   t.true(grownMiB < 4, `the heap grew by ${grownMiB.toFixed(1)} MiB`)
 })
 
+test('a permit is not reclaimed before four deadlines, however short its profile', (t) => {
+  const { atrion, clock } = virtual({ slo: { maxAcceptableLatencyMs: 2000 } })
+  atrion.setRouteProfile('route', 'LIGHT')
+  atrion.acquire('route')
+  const reclaimedAfterMs = () => {
+    for (let ms = 0; ms < 20_000; ms += 500) {
+      if (atrion.stats('route').reclaimed === 1) return ms
+      clock.advance(500)
+      atrion.acquire('route').release('ignored')
+    }
+    return undefined
+  }
+  const ms = reclaimedAfterMs()
+  t.true(ms > 8000 && ms <= 9500, `${ms}: in the window after that`)
+})
+
 test('a permit is reclaimed after the longest that its profile allows, and its release does nothing then', (t) => {
-  const { atrion, clock } = virtual()
+  const { atrion, clock } = virtual({ slo: { maxAcceptableLatencyMs: 250 } })
   atrion.setRouteProfile('route', 'LIGHT')
   const lost = atrion.acquire('route')
   clock.advance(900)
@@ -43,6 +59,7 @@ test('a permit is reclaimed after the longest that its profile allows, and its r
 
 test('leases count as work in flight, and leave no room for others', async (t) => {
   const { atrion } = virtual()
+  atrion.configure('route', { limits: { min: 1, max: 60, initial: 60 } })
   const leases = []
   for (let i = 0; i < 60; i++) leases.push(await atrion.startTask('route'))
   t.is(atrion.stats('route').inFlight, 60)

@@ -11,9 +11,8 @@ const test = engine === 'ts' ? ava.skip : ava
 const serial = engine === 'ts' ? ava.skip : ava.serial
 const onTs = engine === 'ts' ? ava : ava.skip
 
-/** The deadline, ms, and the share of it that may be spent waiting. */
+/** The deadline, ms: while nothing is known of the service, all of it may be spent waiting. */
 const DEADLINE_MS = 500
-const MAY_WAIT_MS = 0.8 * DEADLINE_MS
 
 /** Gives a route a house of `max` places. */
 const furnish = (atrion, max = 1, routeId = 'route') => {
@@ -127,13 +126,39 @@ test('a request waits no longer than it said, nor than its deadline allows, and 
   t.regex(short.value.reason, /^No place within/)
   t.true(short.value.retryAfterMs > 0)
   t.is(atrion.stats('route').shedByTier.high, 1)
-  await event(MAY_WAIT_MS - 51)
+  await event(DEADLINE_MS - 51)
   t.false(long.settled)
   await event(1)
   t.like(long.value, { allow: false, limitedBy: 'wait_timeout' })
   short.value.release()
   t.like(atrion.stats('route'), { waiting: 0, inFlight: 1 })
   t.is(atrion.stats('route').shedByTier.low, 1)
+})
+
+test('the time that a service takes is no longer there to wait', async (t) => {
+  const { atrion, clock, held } = await crowded()
+  const waits = []
+  for (const serviceMs of [10, 60]) {
+    atrion.configure('route', { limits: { min: 1, max: 1000, initial: 1000 } })
+    for (let i = 0; i < 200; i++) {
+      const permit = atrion.acquire('route')
+      clock.advance(serviceMs)
+      permit.release()
+    }
+    furnish(atrion)
+    const waiting = outcomeOf(atrion.enter('route', { maxWaitMs: Infinity }))
+    const startMs = clock.now()
+    while (!waiting.settled) {
+      clock.advance(1)
+      atrion.acquire('route').release()
+      await turn()
+    }
+    t.like(waiting.value, { allow: false, limitedBy: 'wait_timeout' })
+    waits.push(clock.now() - startMs)
+  }
+  const [short, long] = waits
+  t.true(long < short && short < DEADLINE_MS && long > 0.8 * DEADLINE_MS, `${waits}`)
+  held.release()
 })
 
 test('maxWaitMs 0 does not wait: the answer is that of acquire()', async (t) => {

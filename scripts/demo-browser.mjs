@@ -1,8 +1,8 @@
 /**
  * The demo in a browser.
  *
- *   npm run demo:browser              builds it into docs/ and serves it
- *   npm run demo:browser -- --build   only builds it: docs/ then works on any static host
+ *   npm run demo:browser              builds it into docs/demo/ and serves it
+ *   npm run demo:browser -- --build   only builds it: docs/demo/ then works on any static host
  */
 import { cpSync, createReadStream, existsSync, mkdirSync, rmSync, statSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -10,7 +10,7 @@ import { extname, join, normalize } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { node, ROOT } from './lib/process.mjs'
 
-const OUT = join(ROOT, 'docs')
+const OUT = join(ROOT, 'docs', 'demo')
 const TYPES = {
   '.html': 'text/html; charset=utf-8',
   '.css': 'text/css; charset=utf-8',
@@ -18,7 +18,7 @@ const TYPES = {
   '.wasm': 'application/wasm',
 }
 
-/** Puts the page and the shipped module into docs/. */
+/** Puts the page and the shipped module into docs/demo/. */
 export const buildDemo = async () => {
   if (!existsSync(join(ROOT, 'dist', 'web', 'stream.mjs'))) {
     for (const part of ['wasm', 'ts']) await node(join(ROOT, 'scripts', 'build.mjs'), [part])
@@ -30,7 +30,7 @@ export const buildDemo = async () => {
   cpSync(join(ROOT, 'dist', 'web', 'stream.mjs'), join(OUT, 'atrion', 'web', 'stream.mjs'))
 }
 
-/** Serves docs/ on this machine only; resolves to the server once it listens. */
+/** Serves docs/demo/ on this machine only; resolves to the server once it listens. */
 export const serveDemo = (port = 0) => {
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url, 'http://localhost')
@@ -51,7 +51,7 @@ export const serveDemo = (port = 0) => {
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   await buildDemo()
   if (process.argv.includes('--build')) {
-    console.log('The demo is in docs/.')
+    console.log('The demo is in docs/demo/.')
   } else {
     const server = await serveDemo(Number(process.env.PORT ?? 8080))
     console.log(`The demo is at http://127.0.0.1:${server.address().port}/ until you press Ctrl+C.`)

@@ -10,7 +10,7 @@ use std::{
 
 use atrion::{
     engine::{Engine, Handle, Limits, Name, Outcome, Slot},
-    physics::{law::Law, mode::Mode, pressure::Sample, voltage::Tier},
+    physics::{law::Law, limit::Regime, mode::Mode, pressure::Sample, voltage::Tier},
 };
 
 thread_local! {
@@ -110,33 +110,43 @@ fn a_batch_ticks_without_allocating() {
     assert_eq!(counted, 0);
 }
 
-/// Permits of a closed loop: as many in flight as there ever were, refusals and failures among them.
+/// A closed loop at twice what its routes complete: the limit is found, requests are refused and fail.
 #[test]
 fn the_closed_loop_decides_without_allocating_once_it_has_seen_its_peak() {
-    const IN_FLIGHT: usize = 500;
+    const MOST_IN_FLIGHT: usize = 4096;
     const TIERS: [Tier; 5] = [Tier::Bulk, Tier::Low, Tier::Normal, Tier::High, Tier::Critical];
     let (mut handle, slots) = handle_with_routes();
-    let mut out = [None; IN_FLIGHT];
+    let mut under_way = [(); 2].map(|()| std::collections::VecDeque::with_capacity(MOST_IN_FLIGHT));
     let (mut admitted, mut refused, mut failed) = (0_u32, 0_u32, 0_u32);
     let mut play = |handle: &mut Handle, from: usize, count: usize| {
         for i in from..from + count {
             let now_ms = i as f64 * 0.5;
-            let outcome = if i % 7 == 0 { Outcome::Failure } else { Outcome::Success };
-            if let Some(permit) = out[i % IN_FLIGHT].take() {
+            let route = i % 2;
+            // Each route is asked once a ms, and serves one request after the other in 2 ms.
+            if i % 4 == route
+                && let Some(permit) = under_way[route].pop_front()
+            {
+                let outcome = if i % 28 == route { Outcome::Failure } else { Outcome::Success };
                 failed += u32::from(outcome == Outcome::Failure);
                 handle.release(permit, outcome, now_ms, |_, _, _, _| {});
             }
             let ask = common::ask(TIERS[i % 5], None);
-            handle
-                .acquire(slots[i % 2], ask, 0.0, now_ms, |answer, _, _| {
-                    *(if answer.permit.is_some() { &mut admitted } else { &mut refused }) += 1;
-                    out[i % IN_FLIGHT] = answer.permit;
-                })
-                .expect("the slot holds a route");
+            let mut permit = None;
+            handle.acquire(slots[route], ask, 0.0, now_ms, |answer, _, _| permit = answer.permit).expect("a route");
+            match permit {
+                Some(permit) => {
+                    admitted += 1;
+                    under_way[route].push_back(permit);
+                }
+                None => refused += 1,
+            }
         }
     };
     play(&mut handle, 0, DECISIONS);
     let counted = allocations(|| play(&mut handle, DECISIONS, DECISIONS));
     assert_eq!(counted, 0);
     assert!(admitted > 0 && refused > 0 && failed > 0, "{admitted} admitted, {refused} refused, {failed} failed");
+    for slot in &slots[..2] {
+        assert_eq!(handle.stats(*slot).expect("a closed loop").regime, Regime::Queueing);
+    }
 }

@@ -10,7 +10,8 @@ import {
   type TunerMoments,
 } from './core/index.js'
 import { FRAME, MODES, STATE } from './engine/port.js'
-import { ConfigError, obstacleText } from './errors.js'
+import { ConfigError } from './errors.js'
+import { obstacleText } from './limiter/obstacle-text.js'
 import type { LimitedBy } from './limiter/types.js'
 
 /** Answer of `route()`. */

@@ -4,6 +4,7 @@
  */
 
 import type { OperationalMode } from './core/types.js'
+import { obstacleText } from './limiter/obstacle-text.js'
 import type { LimitedBy, Tier } from './limiter/types.js'
 import { kindOf, printable, Withheld, withoutSecrets } from './text.js'
 
@@ -114,14 +115,6 @@ export interface Refusal {
   readonly limitedBy?: LimitedBy | undefined
   /** undefined: a voltage was given instead. */
   readonly tier?: Tier | undefined
-}
-
-/** In words what stood in a request's way, where that is more than a voltage below R. */
-export function obstacleText(mode: OperationalMode, limitedBy: LimitedBy | undefined): string | undefined {
-  if (limitedBy === 'override') return 'override'
-  if (limitedBy === 'wait_timeout') return 'no place within the time it may wait'
-  if (limitedBy === 'wait_full') return 'waiting room full'
-  return mode === 'CIRCUIT_BREAKER' || limitedBy === 'breaker' ? 'circuit breaker open' : undefined
 }
 
 /** Clients are not sent away for longer than a day, s. */

@@ -559,7 +559,8 @@ impl Guard {
             resistance: self.resistance(
                 state,
                 &self.limit.thresholds(self.under_way(), &law.limit),
-                self.under_way(),
+                // What the next request meets, unless completions have fallen silent since.
+                self.load(self.completed_ms),
                 &Ask::default(),
             ),
             scar: state.blended_scar(others) + self.fault.resistance(),

@@ -141,7 +141,7 @@ fn permit(c: &mut Criterion) {
         b.iter(|| {
             now_ms += 0.01;
             let push = Push::Tier(Tier::Normal, Some(0.5));
-            let ask = Ask { push, process_occupancy: 0.0, queue_place: 0.0, waited_ms: -1.0 };
+            let ask = Ask { push, key: None, process_occupancy: 0.0, queue_place: 0.0, waited_ms: -1.0 };
             let mut permit = None;
             handle.acquire(slots[0], ask, 0.0, now_ms, |answer, _, _| permit = answer.permit);
             handle.release(permit.expect("an idle route admits"), Outcome::Success, now_ms, |_, tick, _, _| {

@@ -175,7 +175,7 @@ fn an_open_breaker_is_probed_and_heals() {
 fn the_oldest_are_reclaimed_once_they_are_too_old_and_leases_share_the_house() {
     let (mut handle, slot) = route();
     let longest_ms = Law::default().max_duration_ms;
-    let push = Ask { push: Push::Voltage(1e5), process_occupancy: 0.0, queue_place: 0.0, waited_ms: -1.0 };
+    let push = Ask { push: Push::Voltage(1e5), key: None, process_occupancy: 0.0, queue_place: 0.0, waited_ms: -1.0 };
     let (old, _) = acquire(&mut handle, slot, push, 0.0);
     let (young, _) = acquire(&mut handle, slot, push, longest_ms / 2.0);
     handle.lease(slot, true, 0.0);

@@ -155,6 +155,7 @@ fn open_breakers_of_the_closed_loop_are_said_as_scars_and_lighten_the_others_pro
             let now_ms = from_ms + f64::from(failures);
             let ask = Ask {
                 push: Push::Tier(Tier::Critical, Some(0.5)),
+                key: None,
                 process_occupancy: 0.0,
                 queue_place: 0.0,
                 waited_ms: -1.0,
@@ -240,7 +241,7 @@ fn a_breaker_that_several_nodes_opened_is_inherited_open_and_heals_by_probes() {
     assert!(a.handle.inherit_words(&a.exchange, &name, &[(word, 0.0), (word, 0.0)], GAMMA, 0.0));
     let slot = a.slot(ROUTE, 0.0);
     let ask =
-        Ask { push: Push::Tier(Tier::Normal, Some(0.5)), process_occupancy: 0.0, queue_place: 0.0, waited_ms: -1.0 };
+        Ask { push: Push::Tier(Tier::Normal, Some(0.5)), key: None, process_occupancy: 0.0, queue_place: 0.0, waited_ms: -1.0 };
     let mut modes = Vec::new();
     for i in 0..10 {
         let now_ms = f64::from(i) * 50.0;
@@ -267,7 +268,7 @@ fn what_one_node_alone_closed_is_inherited_as_a_scar_that_fades() {
     a.handle.inherit_words(&a.exchange, &name, &[(word, 0.0)], GAMMA, 0.0);
     let slot = a.slot(ROUTE, 0.0);
     let ask =
-        Ask { push: Push::Tier(Tier::Critical, Some(0.5)), process_occupancy: 0.0, queue_place: 0.0, waited_ms: -1.0 };
+        Ask { push: Push::Tier(Tier::Critical, Some(0.5)), key: None, process_occupancy: 0.0, queue_place: 0.0, waited_ms: -1.0 };
     a.handle.acquire(slot, ask, 0.0, 0.0, |answer, _, _| assert!(answer.permit.is_some())).expect("a route");
     assert_ne!(a.handle.state(slot).unwrap().mode, Mode::CircuitBreaker);
     assert_eq!(a.handle.state(slot).unwrap().scar, 30.0);
@@ -294,7 +295,7 @@ fn fresh(words: &[Word], said: &[(u64, Word)], gamma: f64) -> (Node, Slot) {
 
 /// Asks and fails; after how many failures the breaker opens.
 fn failures_until_open(node: &mut Node, slot: Slot, most: u32) -> Option<u32> {
-    let ask = Ask { push: Push::Tier(Tier::Critical, Some(0.5)), process_occupancy: 0.0, queue_place: 0.0 };
+    let ask = Ask { push: Push::Tier(Tier::Critical, Some(0.5)), key: None, process_occupancy: 0.0, queue_place: 0.0, waited_ms: -1.0 };
     (1..=most).find(|&n| {
         let now_ms = f64::from(n);
         let mut permit = None;

@@ -87,5 +87,5 @@ pub fn is_noise(x: f64) -> bool {
 
 /// A request for a permit in a process that is short of nothing.
 pub fn ask(tier: Tier, level: Option<f64>) -> Ask {
-    Ask { push: Push::Tier(tier, level), process_occupancy: 0.0, queue_place: 0.0, waited_ms: -1.0 }
+    Ask { push: Push::Tier(tier, level), key: None, process_occupancy: 0.0, queue_place: 0.0, waited_ms: -1.0 }
 }

@@ -313,6 +313,7 @@ impl Guard {
     ) -> Answer {
         let tick = self.tick_if_due(state, others, house, permits, law, now_ms);
         let base = law.base_resistance;
+        let mut is_over = false;
         let (tier, voltage, level) = match (ask.push, ask.key) {
             (Push::Tier(tier, Some(level)), _) => (tier, tier.voltage(level, base), level),
             (Push::Tier(tier, None), None) => {
@@ -320,7 +321,10 @@ impl Guard {
                 (tier, tier.voltage(level, base), level)
             }
             (Push::Voltage(voltage), None) => (Tier::of_voltage(voltage, base), voltage, self.draw()),
-            (push, Some(key)) => self.rank(push, &key, base, now_ms),
+            (push, Some(key)) => {
+                is_over = self.tally.as_ref().is_some_and(|tally| tally.is_over(key.hash, key.weight));
+                rank(push, &key, is_over, base, now_ms)
+            }
         };
         let n = house.load.under_way();
         house.limit.pass(n, now_ms);
@@ -338,8 +342,9 @@ impl Guard {
         // Its own route's occupancy is no resistance to a request that can wait: what it may lack is a place. Nor is it to a
         // tier that holds less than what is reserved for it.
         let can_wait = ask.waited_ms >= 0.0 && ask.waited_ms < f64::INFINITY;
-        let has_place = house.has_reserve(tier, law, thresholds.full);
-        let crowd = if can_wait || has_place { 0.0 } else { thresholds.resistance(load) };
+        let has_place = law.reserves && house.has_reserve(tier, law, thresholds.full);
+        let met = if is_over { load + fairness::room_for_others(n) } else { load };
+        let crowd = if can_wait || has_place { 0.0 } else { thresholds.resistance(met) };
         let queue = place_resistance(ask.queue_place);
         let class = ask.key.and_then(|key| key.class).map(|class| self.class(class, now_ms));
         let (mut blamed, mut by_class) = (0.0, false);
@@ -349,7 +354,7 @@ impl Guard {
         let faults = self.fault.resistance() + blamed;
         let own = state.resistance + faults;
         let crowd = crowd.max(process_resistance(ask.process_occupancy)).max(queue);
-        let terms = Terms { own, queue, occupancy: if can_wait { 0.0 } else { load / thresholds.full } };
+        let terms = Terms { own, queue, occupancy: if can_wait { 0.0 } else { met / thresholds.full } };
         let resistance = (own + crowd).min(MAX_RESISTANCE);
 
         let flows = !self.fault.is_open() && !by_class && voltage > resistance;
@@ -400,21 +405,6 @@ impl Guard {
         Answer { permit, resistance, voltage, retry_after_ms, tier, terms, wait, by_class, tick }
     }
 
-    /// Tier, voltage and level of a request with a key: one that holds more than its share ranks last in its tier.
-    #[inline(never)]
-    fn rank(&self, push: Push, key: &Key, base: Ohms, now_ms: Millis) -> (Tier, Volts, f64) {
-        let is_over = self.tally.as_ref().is_some_and(|tally| tally.is_over(key.hash, key.weight));
-        let level = if is_over { 0.0 } else { fairness::level(key.hash, now_ms) };
-        match push {
-            Push::Tier(tier, _) => (tier, tier.voltage(level, base), level),
-            Push::Voltage(voltage) => {
-                let tier = Tier::of_voltage(voltage, base);
-                let last = if is_over { tier.voltage(0.0, base) } else { voltage };
-                (tier, voltage.min(last), level)
-            }
-        }
-    }
-
     /// The number of a class.
     #[inline(never)]
     fn class(&mut self, hash: u64, now_ms: Millis) -> u8 {
@@ -454,7 +444,7 @@ impl Guard {
             return None;
         }
         self.load.enter(mark);
-        house.load.enter(mark);
+        house.admit(mark, law);
         self.counts.admitted += 1;
         house.limit.admit(house.load.under_way(), now_ms);
         permit
@@ -718,6 +708,20 @@ impl Guard {
             rate_per_s: house.limit.rate() * 1e3,
             success: self.fault.success(),
             regime: house.limit.regime(),
+        }
+    }
+}
+
+/// Tier, voltage and level of a request with a key: one that holds more than its share ranks last in its tier.
+#[inline(never)]
+fn rank(push: Push, key: &Key, is_over: bool, base: Ohms, now_ms: Millis) -> (Tier, Volts, f64) {
+    let level = if is_over { 0.0 } else { fairness::level(key.hash, now_ms) };
+    match push {
+        Push::Tier(tier, _) => (tier, tier.voltage(level, base), level),
+        Push::Voltage(voltage) => {
+            let tier = Tier::of_voltage(voltage, base);
+            let last = if is_over { tier.voltage(0.0, base) } else { voltage };
+            (tier, voltage.min(last), level)
         }
     }
 }

@@ -55,12 +55,14 @@ pub struct House {
     pub limit: Limit,
     /// What counts against it.
     pub load: Load,
+    /// Admissions that the tiers were owed and did not take.
+    owed: [f64; TIERS],
 }
 
 impl House {
     /// A house where nothing was measured yet.
     pub fn new(law: &Law, now_ms: Millis) -> Self {
-        Self { limit: Limit::new(&law.limit, now_ms), load: Load::default() }
+        Self { limit: Limit::new(&law.limit, now_ms), load: Load::default(), owed: [0.0; TIERS] }
     }
 
     /// A route comes with what it has under way.
@@ -86,10 +88,29 @@ impl House {
         }
     }
 
-    /// Does the tier hold less than what is reserved for it of a limit of `full`?
+    /// A request comes.
     #[inline]
+    pub fn admit(&mut self, mark: Mark, law: &Law) {
+        self.load.enter(mark);
+        if law.reserves {
+            self.owe(mark, law);
+        }
+    }
+
+    /// Of every admission each tier is owed its share; at most as much as its share of what is in flight.
+    #[inline(never)]
+    fn owe(&mut self, mark: Mark, law: &Law) {
+        for (tier, owed) in self.owed.iter_mut().enumerate() {
+            let taken = if tier == usize::from(mark.tier) { 1.0 } else { 0.0 };
+            let most = (law.reserve[tier] * self.load.under_way()).max(1.0);
+            *owed = (*owed + law.reserve[tier] - taken).clamp(0.0, most);
+        }
+    }
+
+    /// Does the tier hold less than is reserved for it of what is in flight, or of a limit of `full`, or is it owed an admission?
     pub fn has_reserve(&self, tier: Tier, law: &Law, full: f64) -> bool {
         let share = law.reserve[tier as usize];
-        share > 0.0 && f64::from(self.load.by_tier[tier as usize]) < share * full
+        let reserved = share * full.max(self.load.under_way());
+        share > 0.0 && (f64::from(self.load.by_tier[tier as usize]) < reserved || self.owed[tier as usize] >= 1.0)
     }
 }

@@ -4,6 +4,7 @@
 //! place   = frac(h/2⁵³ + t/T)                    h: the key's secret hash; T: `ROTATION_MS`
 //! over    = held > max(1, n·w/W)                 n: permits that keys hold; W: the weights of the keys that hold any
 //! level   = 0 when over, else FLOOR + (1 − FLOOR)·place
+//! room    = √N − 1                               N in flight: what one that is over leaves free for the others
 //! ```
 //!
 //! *No key is dark for long.* A place sweeps once through the band in T, each key from a start of its own. Where the share x of a
@@ -11,7 +12,8 @@
 //! drawn anew every T would leave x^k of the keys dark for k·T.
 //!
 //! *No key decides the fate of another.* What a key holds beyond an equal share of what is in flight ranks behind all others of
-//! its tier, so it is shed before any of them; a key within its share never meets more of it than what is left over.
+//! its tier, so it is shed before any of them; a key within its share never meets more of it than what is left over. The
+//! others arrive by chance: without the room they would find the house filled to where they are shed themselves.
 //! A single key, or keys that hold equally much, are never over. Memory: the keys that hold something, at most `MOST_KEYS`;
 //! a key beyond that is not counted, and so never over.
 
@@ -35,6 +37,12 @@ pub fn level(hash: u64, now_ms: Millis) -> f64 {
     let turns = hash as f64 * HASH_UNIT + now_ms / ROTATION_MS;
     let place = turns - (turns as i64) as f64;
     FLOOR + (1.0 - FLOOR) * place.abs()
+}
+
+/// What a key that holds more than its share leaves free for others, with `n` in flight.
+#[must_use]
+pub fn room_for_others(n: f64) -> f64 {
+    (n.sqrt() - 1.0).max(0.0)
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -53,6 +53,8 @@ pub struct Law {
     pub pool: u64,
     /// Shares of the limit that are reserved for the tiers, bulk to critical.
     pub reserve: [f64; TIERS],
+    /// Is anything reserved?
+    pub reserves: bool,
     /// None: the break point is static.
     pub tuner: Option<TunerLaw>,
 }
@@ -81,6 +83,7 @@ impl Law {
             max_duration_ms: c(23),
             pool: c(27) as u64,
             reserve: [c(28), c(29), c(30), c(31), c(32)],
+            reserves: (28..33).any(|i| c(i) > 0.0),
             tuner: (c(16) != 0.0).then(|| TunerLaw {
                 alpha: 2.0 / (c(17) + 1.0),
                 sensitivity: c(18),

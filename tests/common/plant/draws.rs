@@ -140,9 +140,8 @@ impl Case {
     pub fn new(plant: Plant, load: f64, pattern: Pattern, requests: f64, seed: u32) -> Self {
         let Plant { servers, shape, service_ms, deadline_ms, .. } = plant;
         let ratio = deadline_ms / service_ms;
-        let name = format!(
-            "{servers:?} {shape:?} s {service_ms:.4} ms D/s {ratio:.2} load {load:.3} {pattern:?} seed {seed}"
-        );
+        let name =
+            format!("{servers:?} {shape:?} s {service_ms:.4} ms D/s {ratio:.2} load {load:.3} {pattern:?} seed {seed}");
         Self { name, scenario: pattern.scenario(plant, load, requests, u64::from(seed)) }
     }
 }
@@ -176,7 +175,8 @@ impl Findings {
         let count = self.0.len();
         let average = self.0.iter().map(|case| case.0).sum::<f64>() / count.max(1) as f64;
         let failing = self.0.iter().filter(|case| case.0 > worst).count();
-        let mut summary = format!("{what}: {failing} of {count} cases above {worst}; mean {average:.5}, at most {mean}\n");
+        let mut summary =
+            format!("{what}: {failing} of {count} cases above {worst}; mean {average:.5}, at most {mean}\n");
         for (figure, name) in self.0.iter().take(failing.clamp(3, 20)) {
             summary += &format!("    {figure:.5} {name}\n");
         }

@@ -46,7 +46,7 @@ proptest! {
             now_ms += after_ms;
             limit.pass(n, now_ms);
             if admits || n == 0.0 {
-                limit.offer(succeeded, &law);
+                limit.offer(n, succeeded, &law);
                 n += 1.0;
                 limit.admit(n, now_ms);
             } else {

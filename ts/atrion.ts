@@ -11,6 +11,7 @@ import { type AtrionEvents, EVENT_NAMES, Events } from './events.js'
 import { HostClock } from './host-clock.js'
 import { requireRouteId, wrongType } from './input.js'
 import type { LawSource } from './law.js'
+import { KeyHasher } from './limiter/keys.js'
 import { getLogger, type Logger } from './loggers.js'
 import {
   type AcquireOptions,
@@ -125,7 +126,7 @@ export class Atrion implements AsyncDisposable {
     this.#pulse = options.provider && this.#createPulse(options.provider)
     this.#isWatched = this.#events !== undefined
     this.#leases = this.#createLeases()
-    this.#loop = this.#createLoop()
+    this.#loop = this.#createLoop(new KeyHasher(options.keySecret))
     this.#clock?.restart()
   }
 
@@ -388,6 +389,7 @@ export class Atrion implements AsyncDisposable {
     if (typeof first !== 'object' || first === null) throw wrongType('changes', 'an object', first)
     const { dryRun, ...changes } = first
     if (dryRun !== undefined && typeof dryRun !== 'boolean') throw new ConfigError('dryRun', 'true or false', dryRun)
+    if (changes.breakBy !== undefined) throw new ConfigError('breakBy', 'an option of one route', changes.breakBy)
     const law = resolveRouteProfile(changes, this.#law)
     this.#profiles.rebase(law)
     this.#law = law
@@ -450,11 +452,15 @@ export class Atrion implements AsyncDisposable {
     if (slot !== undefined) this.#engine.setLaw(slot, this.#profiles.lawOf(routeId))
   }
 
-  #createLoop(): ClosedLoop {
+  #createLoop(keys: KeyHasher): ClosedLoop {
     const hasOwnClock = this.#clock !== undefined
+    const profiles = this.#profiles
     return new ClosedLoop(this.#engine, {
       wrongType,
       hasOwnClock,
+      keys,
+      breakBy: profiles.breakBy,
+      poolOf: (routeId) => profiles.poolOf(routeId),
       findSlot: (routeId) => this.#routes.find(routeId),
       tenancyOf: (slot) => this.#routes.tenancyOf(slot),
       isOrderedOpen: (routeId) => this.#isOrderedOpen(routeId),

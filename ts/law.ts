@@ -11,6 +11,7 @@ import {
   type WorkloadProfile,
 } from './core/index.js'
 import { LAW } from './engine/port.js'
+import { nameNumber } from './limiter/keys.js'
 
 /** Bounds of the closed loop's adaptive limit, requests in flight. */
 export interface LimitConfig {
@@ -34,13 +35,17 @@ export interface LawSource {
   readonly tuner: AutoTunerConfig | undefined
   readonly limits: LimitConfig
   readonly profile: WorkloadProfile | ProfileConfig
+  /** The pool whose limit the route shares; undefined: it has its own. */
+  readonly pool: string | undefined
+  /** Shares of the limit that are reserved, bulk to critical. */
+  readonly reserve: readonly number[]
 }
 
 /**
  * Cells of a law, in the order of {@link LAW}. A profile's baseline replaces the objective's, and its multiplier scales
  * scarFactor; STANDARD, the default, changes neither, so that an objective of one's own holds.
  */
-export function deriveLaw({ config, slo, tuner, limits, profile }: LawSource): Float64Array {
+export function deriveLaw({ config, slo, tuner, limits, profile, pool, reserve }: LawSource): Float64Array {
   const { baselineLatencyMs, maxDurationMs, scarMultiplier } = getProfileConfig(profile)
   const weights = deriveWeights(slo)
   const baselines = deriveBaselines(slo)
@@ -75,5 +80,7 @@ export function deriveLaw({ config, slo, tuner, limits, profile }: LawSource): F
   cells[LAW.MIN_LIMIT] = limits.min
   cells[LAW.MAX_LIMIT] = limits.max
   cells[LAW.INITIAL_LIMIT] = limits.initial
+  cells[LAW.POOL] = pool === undefined ? 0 : nameNumber(pool)
+  cells.set(reserve, LAW.RESERVE)
   return cells
 }

@@ -9,12 +9,11 @@ import { obstacleIn } from './limiter/obstacle.js'
 import { EnginePermit, KeyedPermit } from './limiter/permit.js'
 import {
   BY_VOLTAGE,
+  cellOf,
   ENTER_NAMES,
-  EPOCH_MS,
   keyIdOf,
   NO_KEY,
   NORMAL,
-  placeOf,
   RUN_NAMES,
   readRequest,
   requireMaxWait,
@@ -58,7 +57,6 @@ export class ClosedLoop {
   readonly #rooms: WaitingRooms
   /** What the engine said to the request that was told last to wait. */
   readonly #wait: { -readonly [K in keyof Wait]: Wait[K] } & { tier: number } = { mayWaitMs: 0, ratePerMs: 0, tier: 0 }
-  #epoch = 0
   #lastWork: Work<unknown> | undefined
   #lastTakesSignal = false
 
@@ -67,8 +65,6 @@ export class ClosedLoop {
     this.#host = host
     engine.frame[FRAME.WAITED_MS] = CANNOT_WAIT
     host.readClock(engine.frame)
-    const now = engine.frame[FRAME.NOW]!
-    this.#epoch = Math.floor((Number.isNaN(now) ? Date.now() : now) / EPOCH_MS)
     this.#watch = new PermitWatch((id) => this.giveBack('', id, OUTCOME.RECLAIMED))
     this.#rooms = new WaitingRooms({
       hasOwnClock: host.hasOwnClock,
@@ -77,6 +73,7 @@ export class ClosedLoop {
       askAgain: (waiter, waitedMs) => this.#askAgain(waiter, waitedMs),
       giveUp: (waiter, limitedBy) => this.#askAgain(waiter, WAITS_NO_LONGER, limitedBy)!,
       held: (routeId, keyId) => this.#holdings.held(routeId, keyId),
+      poolOf: (routeId) => host.poolOf(routeId),
     })
   }
 
@@ -89,7 +86,7 @@ export class ClosedLoop {
     const slot = this.#host.slotOf(routeId)
     let { frame } = this.#engine
     this.#host.readClock(frame)
-    const tier = this.#describe(frame, options, also)
+    const tier = this.#describe(routeId, frame, options, also)
     frame[FRAME.SLOT] = slot
     this.#engine.acquire()
     frame = this.#engine.frame // a permit more may have made the engine's memory grow
@@ -136,8 +133,10 @@ export class ClosedLoop {
     const slot = this.#host.slotOf(routeId)
     const { frame } = this.#engine
     this.#host.readClock(frame)
-    const tier = this.#describe(frame, options, also)
+    const tier = this.#describe(routeId, frame, options, also)
     const keyId = keyIdOf(frame[FRAME.KEY]!)
+    const weight = frame[FRAME.KEY_WEIGHT]!
+    const keyClass = frame[FRAME.KEY_CLASS]!
     const voltage = frame[FRAME.VOLTAGE]!
     frame[FRAME.SLOT] = slot
     const permit = this.#ask(routeId, tier, keyId, maxWaitMs > 0 ? 0 : CANNOT_WAIT, undefined)
@@ -148,6 +147,8 @@ export class ClosedLoop {
       askedTier: tier,
       voltage,
       keyId,
+      weight,
+      keyClass,
       tier: this.#wait.tier,
       arrivedMs,
       latestMs: arrivedMs + maxWaitMs,
@@ -199,7 +200,12 @@ export class ClosedLoop {
   stats(routeId: string, slot: number | undefined): Omit<RouteStats, 'mode' | 'rejectedSamples'> {
     const stats = readStats(this.#engine, slot)
     const late = slot === undefined ? 0 : this.#late.of(routeId, this.#lifeOf(slot))
-    return { ...stats, reclaimed: Math.max(0, stats.reclaimed - late), waiting: this.#rooms.sizeOf(routeId) }
+    return {
+      ...stats,
+      reclaimed: Math.max(0, stats.reclaimed - late),
+      waiting: this.#rooms.sizeOf(routeId),
+      pool: slot === undefined ? undefined : this.#host.poolOf(routeId),
+    }
   }
 
   /** A permit comes back. Its number is void afterwards; one that is void already changes nothing. */
@@ -240,9 +246,15 @@ export class ClosedLoop {
   }
 
   /** Writes what a request says of itself. @returns its tier's number, or {@link BY_VOLTAGE} */
-  #describe(frame: Float64Array, options: AcquireOptions | undefined, also: readonly string[]): number {
+  #describe(
+    routeId: string,
+    frame: Float64Array,
+    options: AcquireOptions | undefined,
+    also: readonly string[],
+  ): number {
     if (options !== undefined) {
-      return readRequest(frame, options, this.#epoch, also)
+      const { keys, breakBy } = this.#host
+      return readRequest(frame, options, keys, breakBy.size === 0 ? undefined : breakBy.get(routeId), also)
     }
     frame[FRAME.TIER] = NORMAL
     frame[FRAME.KEY] = Number.NaN
@@ -302,13 +314,15 @@ export class ClosedLoop {
 
   /** A request that waits asks again, or, where `limitedBy` says why, gives up. */
   #askAgain(waiter: Waiter, waitedMs: number, limitedBy?: LimitedBy): Permit | undefined {
-    const { routeId, askedTier, voltage, keyId } = waiter
+    const { routeId, askedTier, voltage, keyId, weight, keyClass } = waiter
     const slot = this.#host.slotOf(routeId)
     const { frame } = this.#engine
     this.#host.readClock(frame)
     frame[FRAME.TIER] = askedTier
     if (askedTier === BY_VOLTAGE) frame[FRAME.VOLTAGE] = voltage
-    frame[FRAME.KEY] = placeOf(keyId)
+    frame[FRAME.KEY] = cellOf(keyId)
+    frame[FRAME.KEY_WEIGHT] = weight
+    frame[FRAME.KEY_CLASS] = keyClass
     frame[FRAME.QUEUE_AGE_MS] = ASKED_BEFORE
     frame[FRAME.PROCESS_SATURATION] = 0
     frame[FRAME.SLOT] = slot
@@ -333,7 +347,7 @@ export class ClosedLoop {
     const id = (status & STATUS.ALLOW) === 0 ? -1 : frame[FRAME.PERMIT]!
     const resistance = frame[FRAME.RESISTANCE]!
     const voltage = frame[FRAME.VOLTAGE]!
-    const mode = modeAt(frame, FRAME.MODE)
+    const mode = (status & STATUS.BY_CLASS) === 0 ? modeAt(frame, FRAME.MODE) : 'CIRCUIT_BREAKER'
     const obstacle = limitedBy ?? obstacleIn(frame, routeId, mode, this.#host)
     const refusal = new EnginePermit(
       this,
@@ -353,7 +367,6 @@ export class ClosedLoop {
   }
 
   #ticked(frame: Float64Array, routeId: string): void {
-    this.#epoch = Math.floor(frame[FRAME.TIMESTAMP]! / EPOCH_MS)
     this.#host.ticked(frame, routeId)
   }
 }

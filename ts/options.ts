@@ -13,9 +13,11 @@ import {
   type SLOConfig,
   type WorkloadProfile,
 } from './core/index.js'
-import type { EngineKind } from './engine/port.js'
+import { type EngineKind, TIERS } from './engine/port.js'
 import { ConfigError } from './errors.js'
 import { DEFAULT_LIMITS, type LawSource, type LimitConfig } from './law.js'
+import { requireKeySecret } from './limiter/keys.js'
+import type { Tier } from './limiter/types.js'
 import type { Logger } from './loggers.js'
 import type { StateProvider } from './state/provider.js'
 import { unknownName } from './suggest.js'
@@ -55,6 +57,11 @@ export interface AtrionOptions {
   readonly clock?: Pick<Clock, 'now'> | { now(): number } | 'global'
   /** Default: the process-wide one, which is silent. */
   readonly logger?: Logger
+  /**
+   * What makes the places of keys unpredictable: at least 16 characters or bytes. Give all nodes of a service the same, so that a
+   * user is treated alike by all of them. Default: drawn for each process.
+   */
+  readonly keySecret?: string | Uint8Array
   /** Decide, count and say so ('shed' events, `reason`), but admit everybody. Default false. */
   readonly dryRun?: boolean
   /** @deprecated `engine: 'wasm'` */
@@ -69,7 +76,27 @@ export interface RouteProfileOptions extends Partial<PhysicsConfig> {
   readonly slo?: SLOOptions
   /** Bounds of the adaptive limit. */
   readonly limits?: Partial<LimitConfig>
+  /**
+   * Routes of the same pool share one limit, because they share what is short: a database, an upstream. The more important
+   * request goes first, whatever its route. 1 to 256 characters. null: a limit of its own, which is the default. Give the routes of
+   * a pool the same deadline.
+   */
+  readonly pool?: string | null
+  /**
+   * Shares of the limit that are reserved for tiers, each in (0, 1), at most 1 in all: a tier that holds less than its share is
+   * admitted whatever the others hold. What it does not use is lent to them. Default: none.
+   */
+  readonly reserve?: Readonly<Partial<Record<Tier, number>>>
+  /**
+   * Breakers by class of keys besides the route's own: 'key', or a function from a key to the name of its class. Where one class
+   * fails, it alone is refused, and probed until it is well. Up to 64 classes of a route are told apart at once. A function that
+   * throws, or returns no string, puts the request in no class. null: none, which is the default.
+   */
+  readonly breakBy?: BreakBy | null
 }
+
+/** From a key to the class that its failures are blamed on. */
+export type BreakBy = 'key' | ((key: string) => string | undefined)
 
 interface Range {
   readonly says: string
@@ -169,7 +196,13 @@ export function resolveConfig(
   given: object | undefined,
   defaults: PhysicsConfig = DEFAULT_CONFIG,
 ): PhysicsConfig {
-  return override(path, defaults, given, PHYSICS, path ? [] : ['profile', 'slo', 'limits'])
+  return override(
+    path,
+    defaults,
+    given,
+    PHYSICS,
+    path ? [] : ['profile', 'slo', 'limits', 'pool', 'reserve', 'breakBy'],
+  )
 }
 
 export function resolveTuner(given: AtrionOptions['autoTuner']): AutoTunerConfig | undefined {
@@ -186,6 +219,38 @@ export function resolveLimits(given: Partial<LimitConfig> | undefined, defaults 
   const limits = override('limits', defaults, given, LIMITS)
   if (limits.max < limits.min) throw new ConfigError('limits.max', `at least limits.min (${limits.min})`, limits.max)
   return { ...limits, initial: Math.min(Math.max(limits.initial, limits.min), limits.max) }
+}
+
+/** Longest name of a pool, characters. */
+const LONGEST_POOL = 256
+const SHARE: Range = { says: 'a number in (0, 1)', holds: (x) => x > 0 && x < 1 }
+/** What sums of shares may be off by: 0.1 + 0.2 + 0.7 is more than 1. */
+const ROUNDING = 1e-9
+const NO_RESERVE: readonly number[] = Object.freeze(TIERS.map(() => 0))
+
+function resolvePool(value: unknown, inherited: string | undefined): string | undefined {
+  if (value === undefined) return inherited
+  if (value === null) return undefined
+  if (typeof value === 'string' && value !== '' && value.length <= LONGEST_POOL) return value
+  throw new ConfigError('pool', `a string of 1 to ${LONGEST_POOL} characters, or null`, value)
+}
+
+function resolveReserve(given: unknown, inherited: readonly number[]): readonly number[] {
+  if (given === undefined) return inherited
+  if (given === null) return NO_RESERVE
+  const none = Object.fromEntries(TIERS.map((tier) => [tier, 0]))
+  const ranges = Object.fromEntries(TIERS.map((tier) => [tier, SHARE]))
+  const shares = Object.values(override('reserve', none, requireObject('reserve', given), ranges))
+  const sum = shares.reduce((total, share) => total + share, 0)
+  if (sum > 1 + ROUNDING) throw new ConfigError('reserve', 'shares of at most 1 in all', sum)
+  return shares
+}
+
+/** @throws ConfigError */
+export function resolveBreakBy(value: unknown): BreakBy | undefined {
+  if (value === undefined || value === null) return undefined
+  if (value === 'key' || typeof value === 'function') return value as BreakBy
+  throw new ConfigError('breakBy', "'key', a function from a key to its class, or null", value)
 }
 
 /** A profile's name, or one of one's own. */
@@ -225,6 +290,8 @@ export function resolveRouteProfile(
     tuner: base.tuner,
     limits: resolveLimits(options.limits, base.limits),
     profile: options.profile === undefined ? base.profile : requireProfile('profile', options.profile),
+    pool: resolvePool(options.pool, base.pool),
+    reserve: resolveReserve(options.reserve, base.reserve),
   }
 }
 
@@ -241,6 +308,7 @@ const KNOWN_OPTIONS: ReadonlySet<string> = new Set<keyof AtrionOptions>([
   'clock',
   'logger',
   'dryRun',
+  'keySecret',
   'useWasm',
   'license',
 ])
@@ -266,6 +334,7 @@ export function validateOptions(options: AtrionOptions): void {
     const shown = name === 'provider' && value !== null ? new Withheld(value) : value
     if (missing) throw new ConfigError(name, `an object with a method ${missing}()`, shown)
   }
+  requireKeySecret(options.keySecret)
   const { scope } = options as { scope: unknown }
   if (scope !== undefined && scope !== 'instance' && scope !== 'process') {
     throw new ConfigError('scope', "'instance' or 'process'", scope)
@@ -286,6 +355,8 @@ export function resolveLaw(options: AtrionOptions): LawSource {
     tuner: resolveTuner(options.autoTuner),
     limits: DEFAULT_LIMITS,
     profile: 'STANDARD',
+    pool: undefined,
+    reserve: NO_RESERVE,
   }
 }
 

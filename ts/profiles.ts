@@ -4,7 +4,13 @@ import type { ProfileConfig, WorkloadProfile } from './core/index.js'
 import type { Engine } from './engine/port.js'
 import { ConfigError } from './errors.js'
 import { deriveLaw, type LawSource } from './law.js'
-import { type RouteProfileOptions, requireProfile, resolveRouteProfile } from './options.js'
+import {
+  type BreakBy,
+  type RouteProfileOptions,
+  requireProfile,
+  resolveBreakBy,
+  resolveRouteProfile,
+} from './options.js'
 
 type GivenProfile = WorkloadProfile | RouteProfileOptions
 
@@ -22,10 +28,24 @@ interface Entry {
 /** Laws kept for calls that name a profile; whoever names a new one with every call must not use up all numbers. */
 const MAX_CALL_LAWS = 256
 
+/** Most pools of an instance. */
+const MAX_POOLS = 1_024
+
+/** A copy that later changes of the caller's do not reach. */
+function copyOf(given: GivenProfile): GivenProfile {
+  if (typeof given === 'string') return given
+  const { breakBy, ...data } = given
+  const copy = structuredClone(data)
+  return breakBy === undefined ? copy : { ...copy, breakBy }
+}
+
 export class RouteProfiles {
   readonly #engine: Engine
   #base: LawSource
   readonly #routes = new Map<string, Governed>()
+  readonly #breakBy = new Map<string, BreakBy>()
+  /** Routes of each pool. */
+  readonly #pools = new Map<string, number>()
   readonly #ids = new Map<string, number>()
   readonly #entries: (Entry | undefined)[] = []
   readonly #free: number[] = []
@@ -45,6 +65,16 @@ export class RouteProfiles {
     return this.#routes.get(routeId)?.given ?? 'STANDARD'
   }
 
+  /** By which classes of keys routes break; most do not. */
+  get breakBy(): ReadonlyMap<string, BreakBy> {
+    return this.#breakBy
+  }
+
+  /** The pool that a route is in. */
+  poolOf(routeId: string): string | undefined {
+    return this.#pools.size === 0 && this.#base.pool === undefined ? undefined : this.sourceOf(routeId).pool
+  }
+
   /** The numbers that govern a route. */
   sourceOf(routeId: string): LawSource {
     return this.#routes.get(routeId)?.source ?? this.#base
@@ -58,11 +88,30 @@ export class RouteProfiles {
   /** @throws ConfigError when a value is out of its range, or no further law fits */
   set(routeId: string, given: GivenProfile): number {
     const source = resolveRouteProfile(given, this.#base)
+    const breakBy = typeof given === 'string' ? undefined : resolveBreakBy(given.breakBy)
+    const { pool } = source
+    if (pool !== undefined && !this.#pools.has(pool) && this.#pools.size >= MAX_POOLS) {
+      throw new ConfigError('pool', `one of at most ${MAX_POOLS} different pools`, pool)
+    }
+    const copy = copyOf(given)
     const law = this.#claim(source)
     const before = this.#routes.get(routeId)
-    this.#routes.set(routeId, { given: typeof given === 'string' ? given : structuredClone(given), source, law })
-    if (before) this.#release(before.law)
+    this.#routes.set(routeId, { given: copy, source, law })
+    if (breakBy === undefined) this.#breakBy.delete(routeId)
+    else this.#breakBy.set(routeId, breakBy)
+    if (pool !== undefined) this.#pools.set(pool, (this.#pools.get(pool) ?? 0) + 1)
+    if (before) {
+      this.#release(before.law)
+      this.#leavePool(before.source.pool)
+    }
     return law
+  }
+
+  #leavePool(pool: string | undefined): void {
+    if (pool === undefined) return
+    const left = this.#pools.get(pool)! - 1
+    if (left > 0) this.#pools.set(pool, left)
+    else this.#pools.delete(pool)
   }
 
   /** Changes the law of every route that was not given one, and what the others build upon. @throws ConfigError */

@@ -2,6 +2,9 @@ import { createRequire } from 'node:module'
 
 const load = () => createRequire(import.meta.url)('atrion').Atrion
 
+/** Places of keys are the same in every run. */
+const KEY_SECRET = 'the same in every run'
+
 /** What a scenario may need of a build, and how to tell whether it is there. */
 const FEATURES = {
   pool: (Atrion) => takes(Atrion, { pool: 'p' }),
@@ -33,7 +36,7 @@ function unavailable(method, needs) {
 
 function guardOf({ clock, deadlineMs, profiles }) {
   const slo = { maxAcceptableLatencyMs: deadlineMs }
-  const guard = new (load())({ clock, slo })
+  const guard = new (load())({ clock, slo, keySecret: KEY_SECRET })
   for (const [route, profile] of Object.entries(profiles)) guard.setRouteProfile(route, profile)
   return { guard, slo }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     clock::Now,
-    engine::{Answer, Ask, Decision, Handle, Outcome, PermitId, Push, Slot, Stats},
+    engine::{Answer, Ask, Decision, Handle, Key, Outcome, PermitId, Push, Slot, Stats},
     physics::{
         cluster::Share,
         mode::Mode,
@@ -54,6 +54,8 @@ pub mod cell {
     pub const OCCUPANCY: usize = 31;
 
     pub const STATE: usize = 32;
+    pub const KEY_WEIGHT: usize = 60;
+    pub const KEY_CLASS: usize = 61;
     pub const STATS: usize = 64;
 }
 
@@ -67,6 +69,7 @@ pub mod status {
     pub const STEADY: u32 = 32;
     pub const WAIT: u32 = 64;
     pub const VOID: u32 = 128;
+    pub const BY_CLASS: u32 = 256;
 }
 
 /// The frame's cells.
@@ -137,11 +140,12 @@ fn write_tick(frame: &mut Cells, tick: &Tick, state: &RouteState, others: Option
 #[inline]
 pub fn acquire(handle: &mut Handle, frame: &mut Cells, now: &Now) {
     let push = match Tier::from_index(frame[cell::TIER] as u8).filter(|_| frame[cell::TIER] >= 0.0) {
-        Some(tier) => Push::Tier(tier, (0.0..1.0).contains(&frame[cell::KEY]).then_some(frame[cell::KEY])),
+        Some(tier) => Push::Tier(tier, None),
         None => Push::Voltage(frame[cell::VOLTAGE]),
     };
     let process_occupancy = finite(frame[cell::PROCESS_SATURATION]);
-    let ask = Ask { push, process_occupancy, queue_place: 0.0, waited_ms: frame[cell::WAITED_MS] };
+    let key = hash(frame[cell::KEY]).map(|hash| key_of(hash, frame));
+    let ask = Ask { push, key, process_occupancy, queue_place: 0.0, waited_ms: frame[cell::WAITED_MS] };
     // Negative of a request that asks again: the queue in front of the process has counted it.
     let age_ms = frame[cell::QUEUE_AGE_MS];
     let age_ms = if age_ms < f64::INFINITY { age_ms } else { 0.0 };
@@ -167,6 +171,9 @@ pub fn acquire(handle: &mut Handle, frame: &mut Cells, now: &Now) {
             frame[cell::RATE_PER_MS] = wait.rate_per_ms;
             frame[cell::TIER] = f64::from(answer.tier as u8);
         }
+        if answer.by_class {
+            bits |= status::BY_CLASS;
+        }
         frame[cell::STATUS] = f64::from(bits);
         frame[cell::RESISTANCE] = answer.resistance;
         frame[cell::MODE] = f64::from(state.mode as u8);
@@ -176,6 +183,19 @@ pub fn acquire(handle: &mut Handle, frame: &mut Cells, now: &Now) {
     if handle.acquire(slot, ask, age_ms, now.precise_ms(), report).is_none() {
         frame[cell::STATUS] = f64::from(status::STALE);
     }
+}
+
+/// A hash from a cell; NaN: there is none.
+#[inline]
+fn hash(cell: f64) -> Option<u64> {
+    (cell >= 0.0).then_some(cell as u64)
+}
+
+/// The key in the frame.
+fn key_of(hash_of_key: u64, frame: &Cells) -> Key {
+    let weight = frame[cell::KEY_WEIGHT];
+    let weight = if weight > 0.0 && weight < f64::INFINITY { weight } else { 1.0 };
+    Key { hash: hash_of_key, weight, class: hash(frame[cell::KEY_CLASS]) }
 }
 
 /// What is not a finite positive number is nothing.
@@ -228,6 +248,7 @@ pub fn write_stats(frame: &mut Cells, stats: &Stats) {
         stats.rate_per_s,
         stats.success,
         f64::from(stats.regime as u8),
+        f64::from(stats.open_classes),
     ];
     frame[cell::STATS..cell::STATS + block.len()].copy_from_slice(&block);
 }

@@ -19,8 +19,6 @@ use crate::{
 
 /// Rows of a batch; the same number is in `ts/engine/port.ts`.
 const BATCH_ROWS: usize = 4096;
-/// Cells of a law, handed over in the first cells of the batch.
-const LAW_CELLS: usize = 32;
 
 #[global_allocator]
 static HEAP: Heap = Heap::new();
@@ -140,7 +138,7 @@ extern "C" fn remove(slot: Slot) {
 extern "C" fn define_law(id: i32) -> i32 {
     with(|handle, _, rows, _| {
         let id = (id >= 0).then(|| u16::try_from(id).unwrap_or(u16::MAX));
-        handle.define_law(Law::from_cells(&rows[..LAW_CELLS]), id).map_or(-1, i32::from)
+        handle.define_law(Law::from_cells(&rows[..Law::CELLS]), id).map_or(-1, i32::from)
     })
 }
 

@@ -1,16 +1,19 @@
 //! A route's closed loop: it counts, measures, and brings the laws together. Made when a route is first asked for a permit.
 
 use super::{
-    permits::{PermitId, Permits, Thread},
+    house::{House, Load},
+    permits::{Mark, Permit, PermitId, Permits, Thread},
     table::Slot,
 };
 use crate::{
     physics::{
+        blame::Classes,
         cluster::Share,
+        fairness::{self, Tally},
         fault::{Change, Fault},
         histogram::Histogram,
         law::Law,
-        limit::{Limit, Regime},
+        limit::Regime,
         mode::Mode,
         pressure::Sample,
         resistance::bootstrap_resistance,
@@ -27,8 +30,9 @@ const LONGEST_WINDOW: f64 = 10.0;
 const TELLING_SUCCESS: f64 = 0.3;
 /// Completions from which a window tells something.
 const WINDOW_SAMPLES: f64 = 10.0;
-/// A request that is given up after this share of the deadline had been waited for.
+/// A request that is given up after this share of the deadline, or so many service times, had been waited for.
 const CUT_OFF_SHARE: f64 = 0.25;
+const CUT_OFF_SERVICES: f64 = 4.0;
 /// A route that was asked so often without an answer, for so many deadlines or service times, has fallen silent.
 const SILENT_REQUESTS: u32 = 8;
 const SILENT_DEADLINES: f64 = 2.0;
@@ -39,10 +43,21 @@ const CROWD_PATIENCE: f64 = 9.0;
 /// How hard a request pushes.
 #[derive(Debug, Clone, Copy)]
 pub enum Push {
-    /// A tier, and the key's place in it, [0, 1); None draws one.
+    /// A tier, and the level in its band, [0, 1); None: the key's, or a drawn one.
     Tier(Tier, Option<f64>),
     /// A voltage of the caller's.
     Voltage(Volts),
+}
+
+/// A request's key, by a secret hash of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// The hash, below 2⁵³.
+    pub hash: u64,
+    /// What its equal share counts, > 0.
+    pub weight: f64,
+    /// The hash of the class that its failures are blamed on.
+    pub class: Option<u64>,
 }
 
 /// A request for a permit.
@@ -50,6 +65,8 @@ pub enum Push {
 pub struct Ask {
     /// How hard it pushes.
     pub push: Push,
+    /// Whose it is.
+    pub key: Option<Key>,
     /// Occupancy of the process: its queue, its memory, whatever else it is short of; 1 is a full house.
     pub process_occupancy: f64,
     /// Where the queue in front of the process puts it on the bands of the tiers; 0: nowhere.
@@ -71,7 +88,13 @@ pub struct Terms {
 
 impl Default for Ask {
     fn default() -> Self {
-        Self { push: Push::Tier(Tier::Normal, None), process_occupancy: 0.0, queue_place: 0.0, waited_ms: -1.0 }
+        Self {
+            push: Push::Tier(Tier::Normal, None),
+            key: None,
+            process_occupancy: 0.0,
+            queue_place: 0.0,
+            waited_ms: -1.0,
+        }
     }
 }
 
@@ -114,6 +137,8 @@ pub struct Answer {
     pub terms: Terms,
     /// Neither admitted nor refused: it may wait for a place.
     pub wait: Option<Wait>,
+    /// The breaker of its class is open.
+    pub by_class: bool,
     /// The tick that was due, if one was.
     pub tick: Option<Tick>,
 }
@@ -136,10 +161,12 @@ pub struct Counts {
 pub struct Guard {
     /// Tells this tenant of the slot from the one before.
     birth: u32,
-    in_flight: u32,
-    leases: u32,
-    limit: Limit,
+    /// What is under way on the route.
+    load: Load,
     fault: Fault,
+    /// What the keys hold, and what is blamed on their classes; made when they are first needed.
+    tally: Option<Box<Tally>>,
+    classes: Option<Box<Classes>>,
     /// Of the present window: completions, their latencies, those that failed, and requests refused.
     count: f64,
     latency_sum_ms: Millis,
@@ -148,7 +175,12 @@ pub struct Guard {
     /// Requests given up unanswered since the last answer.
     cut_off: u32,
     window_started_ms: Millis,
+    /// Since when nothing was answered though something was asked.
     completed_ms: Millis,
+    /// When the last permit came back.
+    ended_ms: Millis,
+    /// Was anything ever answered?
+    answered: bool,
     shed_share: f64,
     offered: f64,
     telling: bool,
@@ -165,6 +197,8 @@ pub struct Guard {
 pub struct Stats {
     /// Requests admitted and not yet released, leases included.
     pub in_flight: u32,
+    /// Classes of keys whose breaker is open.
+    pub open_classes: u32,
     /// L.
     pub limit: f64,
     /// R for a request that came now, Ω.
@@ -201,10 +235,10 @@ impl Guard {
         }
         Self {
             birth,
-            in_flight: 0,
-            leases: 0,
-            limit: Limit::new(&law.limit, now_ms),
+            load: Load::default(),
             fault,
+            tally: None,
+            classes: None,
             count: 0.0,
             latency_sum_ms: 0.0,
             window_failures: 0.0,
@@ -212,6 +246,8 @@ impl Guard {
             cut_off: 0,
             window_started_ms: now_ms,
             completed_ms: now_ms,
+            ended_ms: now_ms,
+            answered: false,
             shed_share: 0.0,
             offered: 0.0,
             telling: false,
@@ -230,7 +266,12 @@ impl Guard {
 
     /// Is anything in flight?
     pub fn is_busy(&self) -> bool {
-        self.in_flight + self.leases > 0
+        self.load.under_way() > 0.0
+    }
+
+    /// What is under way on the route.
+    pub fn load(&self) -> &Load {
+        &self.load
     }
 
     /// Voids what is out: the route is gone.
@@ -239,34 +280,17 @@ impl Guard {
     }
 
     /// A lease takes its place among the work in flight, or gives it back.
-    pub fn lease(&mut self, taken: bool) {
-        self.leases = if taken { self.leases + 1 } else { self.leases.saturating_sub(1) };
-    }
-
-    /// Requests and leases under way.
-    fn under_way(&self) -> f64 {
-        f64::from(self.in_flight + self.leases)
-    }
-
-    /// The load that a newcomer meets: itself counts half, since a service under way is on average half done.
-    fn load(&self, now_ms: Millis) -> f64 {
-        let n = self.under_way();
-        if n > 0.0 { self.limit.load(n, now_ms) + 0.5 } else { 0.0 }
+    pub fn lease(&mut self, house: &mut House, taken: bool) {
+        if taken || self.load.leases > 0 {
+            self.load.lease(taken);
+            house.load.lease(taken);
+        }
     }
 
     /// R for a request that meets `load`, Ω.
-    fn resistance(&self, state: &RouteState, thresholds: &Thresholds, load: f64, ask: &Ask) -> Ohms {
-        let crowd = thresholds
-            .resistance(load)
-            .max(process_resistance(ask.process_occupancy))
-            .max(place_resistance(ask.queue_place));
-        let total = state.resistance + self.fault.resistance() + crowd;
+    fn resistance(&self, state: &RouteState, thresholds: &Thresholds, load: f64) -> Ohms {
+        let total = state.resistance + self.fault.resistance() + thresholds.resistance(load);
         total.min(MAX_RESISTANCE)
-    }
-
-    /// The full house, as it is now.
-    fn full(&self, law: &Law) -> f64 {
-        self.limit.thresholds(self.under_way(), &law.limit).full
     }
 
     /// The next of a fixed sequence of numbers in [0, 1) (Steele, Lea and Flood, "SplitMix", 2014).
@@ -286,48 +310,73 @@ impl Guard {
         slot: Slot,
         state: &mut RouteState,
         others: Option<&Share>,
+        house: &mut House,
         permits: &mut Permits,
         law: &Law,
         ask: &Ask,
         admit_all: bool,
         now_ms: Millis,
     ) -> Answer {
-        let tick = self.tick_if_due(state, others, permits, law, now_ms);
+        let tick = self.tick_if_due(state, others, house, permits, law, now_ms);
         let base = law.base_resistance;
-        let (tier, level, voltage) = match ask.push {
-            Push::Tier(tier, level) => {
-                let level = level.unwrap_or_else(|| self.draw());
-                (tier, level, tier.voltage(level, base))
+        let mut is_over = false;
+        let (tier, voltage, level) = match (ask.push, ask.key) {
+            (Push::Tier(tier, Some(level)), _) => (tier, tier.voltage(level, base), level),
+            (Push::Tier(tier, None), None) => {
+                let level = self.draw();
+                (tier, tier.voltage(level, base), level)
             }
-            Push::Voltage(voltage) => (Tier::of_voltage(voltage, base), self.draw(), voltage),
+            (Push::Voltage(voltage), None) => (Tier::of_voltage(voltage, base), voltage, self.draw()),
+            (push, Some(key)) => {
+                is_over = self.tally.as_ref().is_some_and(|tally| tally.is_over(key.hash, key.weight));
+                rank(push, &key, is_over, base, now_ms)
+            }
         };
-        let n = self.under_way();
-        self.limit.pass(n, now_ms);
+        let n = house.load.under_way();
+        house.limit.pass(n, now_ms);
         if ask.waited_ms <= 0.0 {
-            self.limit.offer(tier == Tier::Critical, &law.limit);
+            house.limit.offer(n, tier == Tier::Critical, &law.limit);
             self.offered += 1.0;
         }
-        let load = self.load(now_ms);
-        let thresholds = self.limit.thresholds(n, &law.limit);
-        // Its own route's occupancy is no resistance to a request that can wait: what it may lack is a place.
+        if now_ms - self.completed_ms > SILENT_DEADLINES * law.limit.deadline_ms && self.is_silent(house, law, now_ms) {
+            let change = self.fault.open();
+            Self::apply(change, state, now_ms);
+        }
+        // A newcomer itself counts half, since a service under way is on average half done.
+        let load = if n > 0.0 { house.limit.load(n, now_ms) + 0.5 } else { 0.0 };
+        let thresholds = house.limit.thresholds(n, &law.limit);
+        // Its own route's occupancy is no resistance to a request that can wait: what it may lack is a place. Nor is it to a
+        // tier that holds less than what is reserved for it.
         let can_wait = ask.waited_ms >= 0.0 && ask.waited_ms < f64::INFINITY;
-        let house = if can_wait { 0.0 } else { thresholds.resistance(load) };
+        let has_place = law.reserves && house.has_reserve(tier, law, thresholds.full);
+        let met = if is_over { load + fairness::room_for_others(n) } else { load };
+        let crowd = if can_wait || has_place { 0.0 } else { thresholds.resistance(met) };
         let queue = place_resistance(ask.queue_place);
-        let own = state.resistance + self.fault.resistance();
-        let crowd = house.max(process_resistance(ask.process_occupancy)).max(queue);
-        let terms = Terms { own, queue, occupancy: if can_wait { 0.0 } else { load / thresholds.full } };
+        let class = ask.key.and_then(|key| key.class).map(|class| self.class(class, now_ms));
+        let (mut blamed, mut by_class) = (0.0, false);
+        if let Some(fault) = class.and_then(|class| self.classes.as_mut()?.fault(class)) {
+            (blamed, by_class) = (fault.resistance(), fault.is_open());
+        }
+        let faults = self.fault.resistance() + blamed;
+        let own = state.resistance + faults;
+        let crowd = crowd.max(process_resistance(ask.process_occupancy)).max(queue);
+        let terms = Terms { own, queue, occupancy: if can_wait { 0.0 } else { met / thresholds.full } };
         let resistance = (own + crowd).min(MAX_RESISTANCE);
 
-        let flows = !self.fault.is_open() && voltage > resistance;
-        let throttled = voltage > resistance - self.fault.resistance();
+        let flows = !self.fault.is_open() && !by_class && voltage > resistance;
+        let throttled = voltage > resistance - faults;
         let mut wait = None;
         let admitted = match state.order {
             Order::None if flows && can_wait && !admit_all => {
-                wait = self.wait_for_place(ask.waited_ms, law);
+                wait = if has_place { None } else { Self::wait_for_place(house, ask.waited_ms, law) };
                 wait.is_none()
             }
             Order::None if ask.waited_ms == f64::INFINITY => false,
-            Order::None => flows || self.probes(state, others, law, throttled, now_ms),
+            Order::None if flows => true,
+            Order::None if !self.fault.is_open() && throttled && (by_class || blamed > 0.0) => class
+                .and_then(|class| self.classes.as_mut()?.fault(class))
+                .is_some_and(|fault| fault.probe(now_ms, law.min_delta_t_ms, 0)),
+            Order::None => self.probes(others, law, throttled, now_ms),
             Order::Open => false,
             Order::Closed => true,
         };
@@ -336,62 +385,112 @@ impl Guard {
             self.counts.shed_by_tier[tier as usize] += 1;
             self.refused += 1.0;
         }
-        let permit = if admitted || admit_all { self.admit(slot, permits, now_ms) } else { None };
+        let permit = if admitted || admit_all {
+            let mut mark = Mark::of_tier(tier as u8);
+            if let Some(key) = &ask.key {
+                mark.key = self.tally.get_or_insert_default().take(key.hash, key.weight);
+                if let (Some(class), Some(classes)) = (class, &mut self.classes) {
+                    mark.class = class;
+                    classes.hold(class, 1);
+                }
+            }
+            self.admit(slot, house, permits, mark, law, now_ms)
+        } else {
+            None
+        };
         let retry_after_ms = if is_refused {
-            self.retry_after_ms(state, others, law, voltage, load, now_ms) * (1.0 + level)
+            let probe_ms = class
+                .filter(|_| by_class)
+                .and_then(|class| self.classes.as_mut()?.fault(class))
+                .map(|fault| fault.next_probe_ms(now_ms, law.min_delta_t_ms, 0));
+            self.retry_after_ms(state, others, house, law, voltage, load, probe_ms, now_ms) * (1.0 + level)
         } else {
             0.0
         };
-        Answer { permit, resistance, voltage, retry_after_ms, tier, terms, wait, tick }
+        by_class &= is_refused && !self.fault.is_open();
+        Answer { permit, resistance, voltage, retry_after_ms, tier, terms, wait, by_class, tick }
+    }
+
+    /// The number of a class.
+    #[inline(never)]
+    fn class(&mut self, hash: u64, now_ms: Millis) -> u8 {
+        self.classes.get_or_insert_default().find(hash, now_ms)
     }
 
     /// How long a request that has waited for `waited_ms` may still wait; None when there is a place for it now.
-    fn wait_for_place(&self, waited_ms: Millis, law: &Law) -> Option<Wait> {
-        if self.under_way() < self.limit.places(self.under_way(), &law.limit) {
+    fn wait_for_place(house: &House, waited_ms: Millis, law: &Law) -> Option<Wait> {
+        let n = house.load.under_way();
+        if n < house.limit.places(n, &law.limit) {
             return None;
         }
-        let may_wait_ms = self.limit.may_wait_ms(&law.limit) - waited_ms;
-        Some(Wait { may_wait_ms, rate_per_ms: self.limit.rate() })
+        let may_wait_ms = house.limit.may_wait_ms(&law.limit) - waited_ms;
+        Some(Wait { may_wait_ms, rate_per_ms: house.limit.rate() })
     }
 
     #[inline]
-    fn admit(&mut self, slot: Slot, permits: &mut Permits, now_ms: Millis) -> Option<PermitId> {
-        if self.in_flight == 0 {
-            self.completed_ms = now_ms;
+    fn admit(
+        &mut self,
+        slot: Slot,
+        house: &mut House,
+        permits: &mut Permits,
+        mark: Mark,
+        law: &Law,
+        now_ms: Millis,
+    ) -> Option<PermitId> {
+        if self.load.in_flight == 0 {
+            let is_idle = now_ms - self.ended_ms > SILENT_DEADLINES * law.limit.deadline_ms;
+            if is_idle || self.cut_off == 0 {
+                self.cut_off = 0;
+                self.completed_ms = now_ms;
+            }
         }
-        let permit = permits.grant(&mut self.thread, slot, self.birth, now_ms, self.in_flight + 1)?;
-        self.in_flight += 1;
+        let permit = permits.grant(&mut self.thread, slot, self.birth, now_ms, house.load.in_flight + 1, mark);
+        if permit.is_none() {
+            self.unmark(mark);
+            return None;
+        }
+        self.load.enter(mark);
+        house.admit(mark, law);
         self.counts.admitted += 1;
-        self.limit.admit(self.under_way(), now_ms);
-        Some(permit)
+        house.limit.admit(house.load.under_way(), now_ms);
+        permit
+    }
+
+    /// A permit no longer counts as its key's.
+    #[inline]
+    fn unmark(&mut self, mark: Mark) {
+        if let Some(tally) = &mut self.tally {
+            tally.give(mark.key);
+            if let Some(classes) = &mut self.classes {
+                classes.hold(mark.class, -1);
+            }
+        }
+    }
+
+    /// A permit is out no longer.
+    #[inline]
+    fn leave(&mut self, house: &mut House, mark: Mark) {
+        self.load.leave(mark);
+        house.load.leave(mark);
+        self.unmark(mark);
     }
 
     /// May a request that does not flow be admitted as a probe? `throttled`: nothing but faults stands in its way. Such a
     /// route is probed even before its breaker opens: a success ratio changes by outcomes alone, and where everybody is
     /// refused there would never be another.
-    fn probes(
-        &mut self,
-        state: &mut RouteState,
-        others: Option<&Share>,
-        law: &Law,
-        throttled: bool,
-        now_ms: Millis,
-    ) -> bool {
-        if !self.fault.is_open() {
-            if self.is_silent(law, now_ms) {
-                let change = self.fault.open();
-                Self::apply(change, state, now_ms);
-            } else if !throttled {
-                return false;
-            }
+    fn probes(&mut self, others: Option<&Share>, law: &Law, throttled: bool, now_ms: Millis) -> bool {
+        if !self.fault.is_open() && !throttled {
+            return false;
         }
         self.fault.probe(now_ms, law.min_delta_t_ms, witnesses(others))
     }
 
-    /// Has the route answered nothing for so long, while it was asked, that it can't be waited for?
-    fn is_silent(&self, law: &Law, now_ms: Millis) -> bool {
-        let patience_ms = (SILENT_DEADLINES * law.limit.deadline_ms).max(SILENT_SERVICES * self.limit.baseline_ms());
-        let asked = self.in_flight + self.cut_off;
+    /// Has the route answered nothing for so long, while it was asked, that it can't be waited for? Before its first answer,
+    /// those who gave up are the evidence: how long it takes is not known.
+    #[cold]
+    fn is_silent(&self, house: &House, law: &Law, now_ms: Millis) -> bool {
+        let patience_ms = (SILENT_DEADLINES * law.limit.deadline_ms).max(SILENT_SERVICES * house.limit.baseline_ms());
+        let asked = self.cut_off + if self.answered { self.load.in_flight } else { 0 };
         asked >= SILENT_REQUESTS && now_ms - self.completed_ms > patience_ms
     }
 
@@ -404,47 +503,75 @@ impl Guard {
         outcome: Outcome,
         state: &mut RouteState,
         others: Option<&Share>,
+        house: &mut House,
         permits: &mut Permits,
         law: &Law,
         now_ms: Millis,
     ) -> Option<Tick> {
         let permit = permits.take(id, &mut self.thread)?;
-        self.limit.pass(self.under_way(), now_ms);
-        self.in_flight -= 1;
+        house.limit.pass(house.load.under_way(), now_ms);
+        self.leave(house, permit.mark);
+        self.ended_ms = now_ms;
         self.counts.reclaimed += u64::from(outcome == Outcome::Reclaimed);
         let latency_ms = (now_ms - permit.admitted_ms).max(0.0);
         if matches!(outcome, Outcome::Success | Outcome::Failure) {
             let succeeded = outcome == Outcome::Success;
             self.completed_ms = now_ms;
             self.cut_off = 0;
+            self.answered = true;
             self.count += 1.0;
             self.latency_sum_ms += latency_ms;
             self.latency.record(latency_ms);
-            if !succeeded {
-                self.counts.failures += 1;
-                self.window_failures += 1.0;
+            self.counts.failures += u64::from(!succeeded);
+            // Answers of a route, or a class, that mostly fails tell nothing of its capacity.
+            let tells = |fault: &Fault| fault.success() > TELLING_SUCCESS && !fault.is_open();
+            let class = self.classes.as_mut().and_then(|classes| classes.fault(permit.mark.class));
+            if tells(&self.fault) && class.is_none_or(|fault| tells(fault)) {
+                let n = house.load.under_way();
+                house.limit.complete(n, f64::from(permit.in_flight), latency_ms, succeeded, &law.limit);
             }
-            // Answers of a route that mostly fails tell nothing of its capacity.
-            if self.fault.success() > TELLING_SUCCESS && !self.fault.is_open() {
-                self.limit.complete(self.under_way(), f64::from(permit.in_flight), latency_ms, succeeded, &law.limit);
-            }
-            let change = self.fault.observe(succeeded, others.map_or(0.0, |share| share.belief.into()));
-            Self::apply(change, state, now_ms);
+            self.judge(succeeded, permit.mark, state, others, now_ms);
         } else {
-            self.cut_off(latency_ms, f64::from(permit.in_flight), law);
+            self.cut_off(&permit, state, others, house, law, now_ms);
         }
-        self.tick_if_due(state, others, permits, law, now_ms)
+        self.tick_if_due(state, others, house, permits, law, now_ms)
     }
 
-    /// A request was given up unanswered at the age of `age_ms`: the route took at least so long.
-    fn cut_off(&mut self, age_ms: Millis, met: f64, law: &Law) {
-        if age_ms >= law.limit.deadline_ms {
-            self.latency.record(age_ms);
-            self.limit.complete(self.under_way(), met, age_ms, true, &law.limit);
-        } else {
-            self.limit.abandon(age_ms);
+    /// An outcome counts for the breaker of its class, and for the route's unless the class explains it.
+    #[inline]
+    fn judge(&mut self, succeeded: bool, mark: Mark, state: &mut RouteState, others: Option<&Share>, now_ms: Millis) {
+        let is_explained = self.classes.as_mut().is_some_and(|classes| classes.observe(mark.class, succeeded));
+        if !is_explained {
+            self.window_failures += f64::from(u8::from(!succeeded));
+            let change = self.fault.observe(succeeded, others.map_or(0.0, |share| share.belief.into()));
+            Self::apply(change, state, now_ms);
         }
-        if age_ms >= CUT_OFF_SHARE * law.limit.deadline_ms {
+    }
+
+    /// A request was given up unanswered: the route took at least so long. One that was given up after its deadline, while
+    /// nothing was answered, was failed by the route.
+    fn cut_off(
+        &mut self,
+        permit: &Permit,
+        state: &mut RouteState,
+        others: Option<&Share>,
+        house: &mut House,
+        law: &Law,
+        now_ms: Millis,
+    ) {
+        let age_ms = (now_ms - permit.admitted_ms).max(0.0);
+        let deadline_ms = law.limit.deadline_ms;
+        if age_ms >= deadline_ms {
+            self.latency.record(age_ms);
+            house.limit.complete(house.load.under_way(), f64::from(permit.in_flight), age_ms, true, &law.limit);
+            if self.completed_ms <= permit.admitted_ms {
+                self.judge(false, permit.mark, state, others, now_ms);
+            }
+        } else {
+            house.limit.abandon(age_ms);
+        }
+        let services_ms = CUT_OFF_SERVICES * house.limit.baseline_ms();
+        if age_ms >= CUT_OFF_SHARE * deadline_ms || services_ms > 0.0 && age_ms >= services_ms {
             self.cut_off += 1;
         }
     }
@@ -465,6 +592,7 @@ impl Guard {
         &mut self,
         state: &mut RouteState,
         others: Option<&Share>,
+        house: &mut House,
         permits: &mut Permits,
         law: &Law,
         now_ms: Millis,
@@ -472,7 +600,7 @@ impl Guard {
         let elapsed_ms = now_ms - self.window_started_ms;
         let due = elapsed_ms >= law.min_delta_t_ms
             && (self.count >= WINDOW_SAMPLES || elapsed_ms >= law.min_delta_t_ms * LONGEST_WINDOW);
-        due.then(|| self.tick(state, others, permits, law, now_ms))
+        due.then(|| self.tick(state, others, house, permits, law, now_ms))
     }
 
     /// A window has passed.
@@ -480,13 +608,18 @@ impl Guard {
         &mut self,
         state: &mut RouteState,
         others: Option<&Share>,
+        house: &mut House,
         permits: &mut Permits,
         law: &Law,
         now_ms: Millis,
     ) -> Tick {
-        while permits.take_older(&mut self.thread, now_ms - law.max_duration_ms).is_some() {
-            self.in_flight -= 1;
+        while let Some(permit) = permits.take_older(&mut self.thread, now_ms - law.max_duration_ms) {
+            house.limit.pass(house.load.under_way(), now_ms);
+            self.leave(house, permit.mark);
             self.counts.reclaimed += 1;
+            if self.completed_ms <= permit.admitted_ms {
+                self.judge(false, permit.mark, state, others, now_ms);
+            }
         }
         let count = self.count;
         if self.offered > 0.0 {
@@ -498,10 +631,11 @@ impl Guard {
             false if self.telling => Mode::Operational,
             false => Mode::Bootstrap,
         };
+        let n = house.load.under_way();
         let sample = Sample {
             latency_ms: if count > 0.0 { self.latency_sum_ms / count } else { f64::NAN },
             error_rate: if count > 0.0 { self.window_failures / count } else { f64::NAN },
-            saturation: self.under_way() / self.full(law),
+            saturation: n / house.limit.thresholds(n, &law.limit).full,
         };
         let mut tick = state.drift(others, law, &sample, mode, now_ms);
         tick.mode_before = std::mem::replace(&mut self.told, mode);
@@ -514,21 +648,27 @@ impl Guard {
 
     /// When a refused request should come back: when the house has emptied far enough for its voltage, or the scar has
     /// healed, or the breaker may be probed; later, the larger the share that is refused.
+    #[allow(clippy::too_many_arguments, reason = "as for `acquire`")]
     fn retry_after_ms(
         &self,
         state: &RouteState,
         others: Option<&Share>,
+        house: &House,
         law: &Law,
         voltage: Volts,
         load: f64,
+        probe_ms: Option<Millis>,
         now_ms: Millis,
     ) -> Millis {
         let window_ms = law.min_delta_t_ms;
         let wait_ms = if self.fault.is_open() {
             self.fault.next_probe_ms(now_ms, window_ms, witnesses(others))
+        } else if let Some(probe_ms) = probe_ms {
+            probe_ms
         } else {
-            let bearable = self.limit.thresholds(self.under_way(), &law.limit).bearable(voltage, state.resistance);
-            let rate = self.limit.rate();
+            let bearable =
+                house.limit.thresholds(house.load.under_way(), &law.limit).bearable(voltage, state.resistance);
+            let rate = house.limit.rate();
             let drain_ms = if rate > 0.0 { (load - bearable).max(0.0) / rate } else { 0.0 };
             let heal_ms = if voltage > state.resistance {
                 0.0
@@ -552,25 +692,38 @@ impl Guard {
     }
 
     /// What there is to tell.
-    pub fn stats(&self, state: &RouteState, others: Option<&Share>, law: &Law) -> Stats {
+    pub fn stats(&self, state: &RouteState, others: Option<&Share>, house: &House, law: &Law) -> Stats {
+        let n = house.load.under_way();
+        let thresholds = house.limit.thresholds(n, &law.limit);
+        // What the next request meets, unless completions have fallen silent since.
+        let next = if n > 0.0 { house.limit.load(n, self.completed_ms) + 0.5 } else { 0.0 };
         Stats {
-            in_flight: self.in_flight + self.leases,
-            limit: self.full(law),
-            resistance: self.resistance(
-                state,
-                &self.limit.thresholds(self.under_way(), &law.limit),
-                // What the next request meets, unless completions have fallen silent since.
-                self.load(self.completed_ms),
-                &Ask::default(),
-            ),
+            in_flight: self.load.in_flight + self.load.leases,
+            open_classes: self.classes.as_ref().map_or(0, |classes| classes.open() as u32),
+            limit: thresholds.full,
+            resistance: self.resistance(state, &thresholds, next),
             scar: state.blended_scar(others) + self.fault.resistance(),
             counts: self.counts,
             p50_ms: self.latency.quantile(0.5),
             p99_ms: self.latency.quantile(0.99),
-            baseline_ms: self.limit.baseline_ms(),
-            rate_per_s: self.limit.rate() * 1e3,
+            baseline_ms: house.limit.baseline_ms(),
+            rate_per_s: house.limit.rate() * 1e3,
             success: self.fault.success(),
-            regime: self.limit.regime(),
+            regime: house.limit.regime(),
+        }
+    }
+}
+
+/// Tier, voltage and level of a request with a key: one that holds more than its share ranks last in its tier.
+#[inline(never)]
+fn rank(push: Push, key: &Key, is_over: bool, base: Ohms, now_ms: Millis) -> (Tier, Volts, f64) {
+    let level = if is_over { 0.0 } else { fairness::level(key.hash, now_ms) };
+    match push {
+        Push::Tier(tier, _) => (tier, tier.voltage(level, base), level),
+        Push::Voltage(voltage) => {
+            let tier = Tier::of_voltage(voltage, base);
+            let last = if is_over { tier.voltage(0.0, base) } else { voltage };
+            (tier, voltage.min(last), level)
         }
     }
 }

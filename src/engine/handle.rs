@@ -237,15 +237,13 @@ impl Handle {
             return None;
         }
         let law = self.laws.get(table.touch(slot)?.0.law);
-        if table.guarded(slot).is_none() {
-            table.guard(slot, law, now_ms);
-        }
+        table.guard(slot, law, now_ms);
         if queue_age_ms >= 0.0 {
             ask.queue_place = table.queue.place(queue_age_ms, law.limit.deadline_ms, now_ms);
         }
         let admit_all = table.dry_run;
-        let Guarded { state, others, guard, permits } = table.guarded(slot)?;
-        let answer = guard.acquire(slot, state, others, permits, law, &ask, admit_all, now_ms);
+        let Guarded { state, others, guard, house, permits } = table.guarded(slot)?;
+        let answer = guard.acquire(slot, state, others, house, permits, law, &ask, admit_all, now_ms);
         report(&answer, state, others);
         if queue_age_ms > 0.0 {
             table.queue.answered(answer.permit.is_some());
@@ -265,12 +263,12 @@ impl Handle {
         self.laws.refresh(laws);
         let table = &mut *table;
         let Some(&Permit { slot, birth, .. }) = table.permit(id) else { return false };
-        let Some(Guarded { state, others, guard, permits }) = table.guarded(slot) else { return false };
+        let Some(Guarded { state, others, guard, house, permits }) = table.guarded(slot) else { return false };
         if guard.birth() != birth {
             return false;
         }
         let law = self.laws.get(state.law);
-        if let Some(tick) = guard.release(id, outcome, state, others, permits, law, now_ms) {
+        if let Some(tick) = guard.release(id, outcome, state, others, house, permits, law, now_ms) {
             report(slot, &tick, state, others);
         }
         true
@@ -283,12 +281,12 @@ impl Handle {
         if !table.holds(slot) {
             return;
         }
-        if taken && table.guarded(slot).is_none() {
+        if taken || table.guarded(slot).is_some() {
             let law = self.laws.get(table.state(slot).law);
             table.guard(slot, law, now_ms);
         }
-        if let Some(Guarded { guard, .. }) = table.guarded(slot) {
-            guard.lease(taken);
+        if let Some(Guarded { guard, house, .. }) = table.guarded(slot) {
+            guard.lease(house, taken);
         }
     }
 
@@ -296,8 +294,8 @@ impl Handle {
     #[must_use]
     pub fn stats(&self, slot: Slot) -> Option<Stats> {
         let mut table = self.engine().table.lock();
-        let Guarded { state, others, guard, .. } = table.guarded(slot)?;
-        Some(guard.stats(state, others, self.laws.get(state.law)))
+        let Guarded { state, others, guard, house, .. } = table.guarded(slot)?;
+        Some(guard.stats(state, others, house, self.laws.get(state.law)))
     }
 
     /// An operator orders a route open or closed, or leaves it to the physics.

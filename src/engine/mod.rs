@@ -6,6 +6,7 @@
 //! | `table` | the routes' states, bounded, least recently used first out |
 //! | `laws` | the laws by number |
 //! | `guard` | a route's closed loop: measures, permits, and where the laws meet |
+//! | `house` | a limit and what counts against it, of a route or of a pool |
 //! | `permits` | what is out |
 //! | `handle` | a thread's view: decisions, evictions it has not heard of |
 //! | `cluster` | what other nodes say of the routes |
@@ -15,6 +16,7 @@
 mod cluster;
 mod guard;
 mod handle;
+mod house;
 mod laws;
 #[cfg_attr(target_family = "wasm", path = "names_outside.rs")]
 mod names;
@@ -28,7 +30,7 @@ mod table;
 #[cfg(not(target_family = "wasm"))]
 use std::sync::Arc;
 
-pub use guard::{Answer, Ask, Counts, Outcome, Push, Stats, Terms, Wait};
+pub use guard::{Answer, Ask, Counts, Key, Outcome, Push, Stats, Terms, Wait};
 pub use handle::{Decision, Evicted, Handle, Row};
 pub use names::Name;
 #[cfg(not(target_family = "wasm"))]

@@ -2,7 +2,10 @@
 //! are threaded oldest first, so that one that was never released is found without a search.
 
 use super::table::Slot;
-use crate::units::Millis;
+use crate::{
+    physics::{blame::NO_CLASS, fairness::NO_KEY},
+    units::Millis,
+};
 
 /// A permit's number as callers know it: place and generation, exact in an f64.
 pub type PermitId = u64;
@@ -10,6 +13,24 @@ pub type PermitId = u64;
 const NONE: u32 = u32::MAX;
 const PLACE_BITS: u32 = 26;
 const GENERATIONS: u32 = 1 << (52 - PLACE_BITS);
+
+/// Where an admitted request is counted besides its route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// The tally's number of its key.
+    pub key: u16,
+    /// The number of its class.
+    pub class: u8,
+    /// Its tier.
+    pub tier: u8,
+}
+
+impl Mark {
+    /// Of a request without a key.
+    pub fn of_tier(tier: u8) -> Self {
+        Self { key: NO_KEY, class: NO_CLASS, tier }
+    }
+}
 
 /// What is known of an admitted request.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +43,8 @@ pub struct Permit {
     pub admitted_ms: Millis,
     /// Requests in flight then, itself included.
     pub in_flight: u32,
+    /// Where it is counted.
+    pub mark: Mark,
     generation: u32,
     older: u32,
     newer: u32,
@@ -49,6 +72,7 @@ pub struct Permits {
 
 impl Permits {
     /// A permit for a route; None when no further number fits.
+    #[inline]
     pub fn grant(
         &mut self,
         thread: &mut Thread,
@@ -56,11 +80,13 @@ impl Permits {
         birth: u32,
         admitted_ms: Millis,
         in_flight: u32,
+        mark: Mark,
     ) -> Option<PermitId> {
         let place = match self.free.pop() {
             Some(place) => place,
             None if self.all.len() < 1 << PLACE_BITS => {
-                let vacant = Permit { slot, birth, admitted_ms, in_flight, generation: 0, older: NONE, newer: NONE };
+                let vacant =
+                    Permit { slot, birth, admitted_ms, in_flight, mark, generation: 0, older: NONE, newer: NONE };
                 self.all.push(vacant);
                 self.free.reserve(self.all.len()); // giving back must not allocate
                 (self.all.len() - 1) as u32
@@ -69,7 +95,7 @@ impl Permits {
         };
         let generation = self.all[place as usize].generation;
         let older = thread.newest;
-        self.all[place as usize] = Permit { slot, birth, admitted_ms, in_flight, generation, older, newer: NONE };
+        self.all[place as usize] = Permit { slot, birth, admitted_ms, in_flight, mark, generation, older, newer: NONE };
         match older {
             NONE => thread.oldest = place,
             _ => self.all[older as usize].newer = place,

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use super::{
     Limits,
     guard::Guard,
+    house::House,
     names::Name,
     permits::{Permit, PermitId, Permits},
 };
@@ -16,6 +17,11 @@ use crate::{
     physics::{cluster::Share, law::Law, queue::Queue, tick::RouteState},
     units::Millis,
 };
+
+/// Pools of routes that share a limit.
+const MOST_POOLS: usize = 1024;
+/// Stands for the pool of a route that has a limit of its own.
+const ALONE: usize = usize::MAX;
 
 /// Where a route lives.
 pub type Slot = u32;
@@ -37,6 +43,26 @@ struct Entry {
     older: Slot,
 }
 
+/// A route's closed loop, and where its work counts.
+#[derive(Debug)]
+struct Closed {
+    guard: Guard,
+    /// Its house while it is in no pool.
+    own: House,
+    /// What its law said of a pool when that was last looked at.
+    asked_pool: u64,
+    /// The index of its pool; `ALONE`: none.
+    pool: usize,
+}
+
+/// Routes that share a house.
+#[derive(Debug)]
+struct Pool {
+    id: u64,
+    house: House,
+    routes: u32,
+}
+
 /// What a route costs besides its name and the map from name to slot, bytes.
 pub const ENTRY_BYTES: usize = size_of::<Entry>();
 
@@ -55,7 +81,8 @@ pub struct Table {
     evicted: VecDeque<Slot>,
     evictions: u64,
     /// Closed loops, of the routes that have one: shorter than the table while nobody asks for permits.
-    guards: Vec<Option<Box<Guard>>>,
+    guards: Vec<Option<Box<Closed>>>,
+    pools: Vec<Pool>,
     permits: Permits,
     births: u32,
     /// What other nodes say of the routes; as long as the table once somebody listens.
@@ -76,6 +103,8 @@ pub struct Guarded<'a> {
     pub others: Option<&'a Share>,
     /// Its closed loop.
     pub guard: &'a mut Guard,
+    /// The limit, its own or its pool's.
+    pub house: &'a mut House,
     /// The permits of all routes.
     pub permits: &'a mut Permits,
 }
@@ -94,6 +123,7 @@ impl Table {
             evicted: VecDeque::new(),
             evictions: 0,
             guards: Vec::new(),
+            pools: Vec::new(),
             permits: Permits::default(),
             births: 0,
             shares: Vec::new(),
@@ -182,7 +212,7 @@ impl Table {
     fn victim(&mut self) -> Slot {
         let mut slot = self.oldest;
         for _ in 0..IDLE_SOUGHT {
-            let busy = self.guards.get(slot as usize).and_then(Option::as_deref).is_some_and(Guard::is_busy);
+            let busy = self.guards.get(slot as usize).and_then(Option::as_deref).is_some_and(|it| it.guard.is_busy());
             if !busy && slot != self.marker {
                 return slot;
             }
@@ -242,24 +272,75 @@ impl Table {
 
     /// The closed loop of the route in that slot.
     pub fn guard_of(&self, slot: Slot) -> Option<&Guard> {
-        self.guards.get(slot as usize)?.as_deref()
+        Some(&self.guards.get(slot as usize)?.as_deref()?.guard)
     }
 
     /// The route in that slot with its closed loop, if it has one.
+    #[inline]
     pub fn guarded(&mut self, slot: Slot) -> Option<Guarded<'_>> {
-        let guard = self.guards.get_mut(slot as usize)?.as_deref_mut()?;
+        let Closed { guard, own, pool, .. } = self.guards.get_mut(slot as usize)?.as_deref_mut()?;
+        let house = match self.pools.get_mut(*pool) {
+            None => own,
+            Some(pool) => &mut pool.house,
+        };
         let state = &mut self.blocks[slot as usize / BLOCK][slot as usize % BLOCK].state;
-        Some(Guarded { state, others: self.shares.get(slot as usize), guard, permits: &mut self.permits })
+        Some(Guarded { state, others: self.shares.get(slot as usize), guard, house, permits: &mut self.permits })
     }
 
-    /// Gives the route in that slot a closed loop.
+    /// Gives the route in that slot a closed loop if it has none, and the pool that its law names.
+    #[inline]
     pub fn guard(&mut self, slot: Slot, law: &Law, now_ms: Millis) {
+        match self.guards.get(slot as usize) {
+            Some(Some(closed)) if closed.asked_pool == law.pool => {}
+            _ => self.guard_anew(slot, law, now_ms),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn guard_anew(&mut self, slot: Slot, law: &Law, now_ms: Millis) {
         if self.guards.len() <= slot as usize {
             self.guards.resize_with(self.names.len(), || None);
         }
-        self.births = self.births.wrapping_add(1);
-        let state = &mut self.blocks[slot as usize / BLOCK][slot as usize % BLOCK].state;
-        self.guards[slot as usize] = Some(Box::new(Guard::new(self.births, state, law, now_ms)));
+        if self.guards[slot as usize].is_none() {
+            self.births = self.births.wrapping_add(1);
+            let state = &mut self.blocks[slot as usize / BLOCK][slot as usize % BLOCK].state;
+            let guard = Guard::new(self.births, state, law, now_ms);
+            let own = House::new(law, now_ms);
+            self.guards[slot as usize] = Some(Box::new(Closed { guard, own, asked_pool: 0, pool: ALONE }));
+        }
+        let joins = if law.pool == 0 { ALONE } else { self.pool(law, now_ms) };
+        let Some(closed) = self.guards[slot as usize].as_deref_mut() else { return };
+        closed.asked_pool = law.pool;
+        let leaves = std::mem::replace(&mut closed.pool, joins);
+        let load = *closed.guard.load();
+        if let Some(pool) = self.pools.get_mut(leaves) {
+            pool.routes -= 1;
+            pool.house.part(&load, now_ms);
+        } else {
+            closed.own.part(&load, now_ms);
+        }
+        if let Some(pool) = self.pools.get_mut(joins) {
+            pool.routes += 1;
+            pool.house.join(&load, now_ms);
+        } else {
+            closed.own.join(&load, now_ms);
+        }
+    }
+
+    /// The index of the pool that a law names, made when it is new; `ALONE` when there are too many.
+    fn pool(&mut self, law: &Law, now_ms: Millis) -> usize {
+        let known = self.pools.iter().position(|pool| pool.id == law.pool);
+        known.unwrap_or_else(|| {
+            let fresh = Pool { id: law.pool, house: House::new(law, now_ms), routes: 0 };
+            let vacant = self.pools.iter().position(|pool| pool.routes == 0);
+            match vacant {
+                Some(at) => self.pools[at] = fresh,
+                None if self.pools.len() < MOST_POOLS => self.pools.push(fresh),
+                None => return ALONE,
+            }
+            vacant.unwrap_or(self.pools.len() - 1)
+        })
     }
 
     /// The permit of that number, if it is still out.
@@ -272,8 +353,12 @@ impl Table {
         let name = self.names.get_mut(slot as usize)?.take()?;
         self.unlink(slot);
         self.entry(slot).newer = slot; // newer than itself: vacant
-        if let Some(mut guard) = self.guards.get_mut(slot as usize).and_then(Option::take) {
-            guard.close(&mut self.permits);
+        if let Some(mut closed) = self.guards.get_mut(slot as usize).and_then(Option::take) {
+            closed.guard.close(&mut self.permits);
+            if let Some(pool) = self.pools.get_mut(closed.pool) {
+                pool.routes -= 1;
+                pool.house.part(closed.guard.load(), f64::NEG_INFINITY); // the time is not known, and does not matter
+            }
         }
         if let Some(share) = self.shares.get_mut(slot as usize) {
             *share = Share::NONE;

@@ -101,6 +101,12 @@ impl Fault {
         self.open
     }
 
+    /// Failures in a row, the last outcome included.
+    #[must_use]
+    pub fn failures_in_row(&self) -> u32 {
+        self.row
+    }
+
     /// R_fault, Ω.
     #[inline]
     #[must_use]

@@ -1,6 +1,6 @@
 //! A law: the numbers a route is governed by, ready for the hot path.
 
-use super::{Vector, limit::LimitLaw};
+use super::{Vector, limit::LimitLaw, voltage::TIERS};
 use crate::units::{Millis, Ohms};
 
 /// How the tuner learns and what it may conclude.
@@ -49,13 +49,19 @@ pub struct Law {
     pub limit: LimitLaw,
     /// A permit that is out longer was lost, ms.
     pub max_duration_ms: Millis,
+    /// The routes with the same number share one limit; 0: the route has its own.
+    pub pool: u64,
+    /// Shares of the limit that are reserved for the tiers, bulk to critical.
+    pub reserve: [f64; TIERS],
+    /// Is anything reserved?
+    pub reserves: bool,
     /// None: the break point is static.
     pub tuner: Option<TunerLaw>,
 }
 
 impl Law {
     /// How many numbers [`Law::from_cells`] takes.
-    pub const CELLS: usize = 32;
+    pub const CELLS: usize = 36;
 
     /// A law from the cells that the caller derived, in the order of `LAW` in `ts/engine/port.ts`; missing cells are 0.
     #[must_use]
@@ -75,6 +81,9 @@ impl Law {
             weights: [c(12), c(13), c(14)],
             limit: LimitLaw { deadline_ms: c(15), min: c(24), max: c(25), initial: c(26) },
             max_duration_ms: c(23),
+            pool: c(27) as u64,
+            reserve: [c(28), c(29), c(30), c(31), c(32)],
+            reserves: (28..33).any(|i| c(i) > 0.0),
             tuner: (c(16) != 0.0).then(|| TunerLaw {
                 alpha: 2.0 / (c(17) + 1.0),
                 sensitivity: c(18),

@@ -29,7 +29,7 @@ export enum FRAME {
   LAW = 6,
   /** in, closed loop: tier 0 (bulk) … 4 (critical), −1 when VOLTAGE decides; out, where STATUS says WAIT: the tier, or the voltage's */
   TIER = 7,
-  /** in, closed loop: the key's place inside its tier, [0, 1); NaN draws one */
+  /** in, closed loop: the key's secret hash, an integer in [0, 2⁵³); NaN: there is none */
   KEY = 8,
   /** in: permit to release; out: permit granted, −1 when refused */
   PERMIT = 9,
@@ -70,6 +70,10 @@ export enum FRAME {
 
   /** state block, in and out of readState / writeState: see {@link STATE} */
   STATE = 32,
+  /** in, closed loop, where there is a KEY: what its equal share counts, > 0 */
+  KEY_WEIGHT = 60,
+  /** in, closed loop, where there is a KEY: the hash of the class that its failures are blamed on; NaN: there is none */
+  KEY_CLASS = 61,
   /** stats block, out of readStats: see {@link STATS} */
   STATS = 64,
   LENGTH = 128,
@@ -92,7 +96,8 @@ export const STATS = {
   RATE_PER_S: 15,
   SUCCESS: 16,
   REGIME: 17,
-  LENGTH: 18,
+  OPEN_CLASSES: 18,
+  LENGTH: 19,
 } as const
 
 /** Lowest first; the index is what FRAME.TIER takes. */
@@ -118,6 +123,8 @@ export enum STATUS {
   WAIT = 64,
   /** of `release`: the permit was no longer out */
   VOID = 128,
+  /** of `acquire`: refused, because the breaker of its key's class is open */
+  BY_CLASS = 256,
 }
 
 export const MODES = ['BOOTSTRAP', 'OPERATIONAL', 'CIRCUIT_BREAKER'] as const
@@ -185,7 +192,11 @@ export const LAW = {
   MIN_LIMIT: 24,
   MAX_LIMIT: 25,
   INITIAL_LIMIT: 26,
-  LENGTH: 32,
+  /** a number that stands for the pool; 0: none */
+  POOL: 27,
+  /** five cells, bulk to critical: shares of the limit */
+  RESERVE: 28,
+  LENGTH: 36,
 } as const
 
 /** Cells at the head of the batch that `share` reads: see `ts/core/cluster.ts`. */

@@ -1,10 +1,17 @@
 /** What the closed loop needs of the instance it belongs to. */
 
+import type { BreakBy } from '../options.js'
+import type { KeyHasher } from './keys.js'
 import type { Permit } from './types.js'
 
 export interface LoopHost {
   /** Whether time is a clock of the caller's. */
   readonly hasOwnClock: boolean
+  readonly keys: KeyHasher
+  /** By which classes of keys routes break. */
+  readonly breakBy: ReadonlyMap<string, BreakBy>
+  /** The pool that a route is in. */
+  poolOf(routeId: string): string | undefined
   /** Slot of a route, made when new. Throws TypeError for what is no route id. */
   slotOf(routeId: string): number
   /** Another thread evicted the route: its new slot. */

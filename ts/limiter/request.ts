@@ -3,7 +3,9 @@
 import { FRAME, TIERS } from '../engine/port.js'
 import { ConfigError } from '../errors.js'
 import { wrongType } from '../input.js'
+import type { BreakBy } from '../options.js'
 import { nearestName, unknownName } from '../suggest.js'
+import type { KeyHasher } from './keys.js'
 import { MAX_TIMER_MS } from './timer.js'
 import type { AcquireOptions } from './types.js'
 
@@ -16,30 +18,14 @@ export const BY_VOLTAGE = -1
 /** Stands for a key where there is none. */
 export const NO_KEY = -1
 
-/** A key's place inside its tier is drawn anew this often, so that nobody is unlucky for long, ms. */
-export const EPOCH_MS = 3_600_000
-
-/** Characters of a key that count: a client must not be able to buy hashing time. */
-const KEY_LENGTH = 256
-const HASHES = 0x1_0000_0000
-
-/** A number that stands for a key, 32 bits: FNV-1a over its characters and the epoch, scattered by MurmurHash3's finaliser. */
-function hashOf(key: string, epoch: number): number {
-  let hash = 0x811c9dc5 ^ epoch
-  const length = Math.min(key.length, KEY_LENGTH)
-  for (let i = 0; i < length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193)
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
-  return (hash ^ (hash >>> 16)) >>> 0
-}
-
-const ACQUIRE_NAMES = ['tier', 'voltage', 'key', 'queueAgeMs', 'saturation'] as const
+const ACQUIRE_NAMES = ['tier', 'voltage', 'key', 'weight', 'queueAgeMs', 'saturation'] as const
 export const ENTER_NAMES = ['maxWaitMs', 'signal'] as const
 export const RUN_NAMES = [...ENTER_NAMES, 'timeoutMs', 'fallback', 'isFailure'] as const
 
 /**
  * Reads what a request says of itself into the frame's cells.
  *
+ * @param breakBy how the route tells classes of keys apart
  * @param also names of further options that the call takes
  * @returns the tier's number, 0 (bulk) to 4 (critical), or {@link BY_VOLTAGE}
  * @throws ConfigError for an unknown option or tier, TypeError for a wrong type
@@ -47,7 +33,8 @@ export const RUN_NAMES = [...ENTER_NAMES, 'timeoutMs', 'fallback', 'isFailure'] 
 export function readRequest(
   frame: Float64Array,
   options: AcquireOptions,
-  epoch: number,
+  keys: KeyHasher,
+  breakBy: BreakBy | undefined,
   also: readonly string[],
 ): number {
   if (typeof options !== 'object' || options === null) throw wrongType('options', 'an object', options)
@@ -56,6 +43,7 @@ export function readRequest(
     switch (name) {
       case 'tier':
       case 'key':
+      case 'weight':
       case 'voltage':
       case 'queueAgeMs':
       case 'saturation':
@@ -64,7 +52,16 @@ export function readRequest(
         if (!also.includes(name)) throw unknownName(name, name, [...ACQUIRE_NAMES, ...also])
     }
   }
-  const { tier, voltage, key, queueAgeMs, saturation } = options
+  const { tier, voltage, key, weight, queueAgeMs, saturation } = options
+  let hash = Number.NaN
+  if (key !== undefined && key !== null) {
+    const text = textOf(key)
+    hash = keys.hash(text)
+    // The caller's function may ask this instance: no cell is written yet.
+    const blamed = breakBy === undefined ? Number.NaN : breakBy === 'key' ? hash : classOf(text, keys, breakBy)
+    frame[FRAME.KEY_WEIGHT] = weight === undefined || weight === null ? 1 : requireWeight(weight)
+    frame[FRAME.KEY_CLASS] = blamed
+  }
   let index = NORMAL
   if (tier !== undefined && tier !== null) {
     index = TIER_INDEX.get(tier) ?? refuseTier(tier)
@@ -77,7 +74,7 @@ export function readRequest(
     }
   }
   frame[FRAME.TIER] = index
-  frame[FRAME.KEY] = key === undefined || key === null ? Number.NaN : hashOf(textOf(key), epoch) / HASHES
+  frame[FRAME.KEY] = hash
   frame[FRAME.QUEUE_AGE_MS] = queueAgeMs === undefined ? 0 : sizeOf('queueAgeMs', queueAgeMs)
   frame[FRAME.PROCESS_SATURATION] = saturation === undefined ? 0 : sizeOf('saturation', saturation)
   return index
@@ -101,11 +98,25 @@ function sizeOf(field: string, value: unknown): number {
   return value > 0 ? value : 0
 }
 
-/** A key's place inside its tier, [0, 1), from the number that stands for it; NaN draws one. */
-export const placeOf = (keyId: number): number => (keyId === NO_KEY ? Number.NaN : keyId / HASHES)
+/** The number of a key's class; NaN: it has none. */
+function classOf(key: string, keys: KeyHasher, breakBy: (key: string) => string | undefined): number {
+  try {
+    const name: unknown = breakBy(key)
+    return typeof name === 'string' ? keys.hash(name) : Number.NaN
+  } catch {
+    return Number.NaN
+  }
+}
 
-/** The number that stands for a key, from its place. */
-export const keyIdOf = (place: number): number => (Number.isNaN(place) ? NO_KEY : place * HASHES)
+function requireWeight(value: unknown): number {
+  if (typeof value !== 'number') throw wrongType('weight', 'a number', value)
+  if (value > 0 && value < Number.POSITIVE_INFINITY) return value
+  throw new ConfigError('weight', 'a finite number > 0', value)
+}
+
+/** The number that stands for a key, from its cell of the frame, and back. */
+export const keyIdOf = (cell: number): number => (Number.isNaN(cell) ? NO_KEY : cell)
+export const cellOf = (keyId: number): number => (keyId === NO_KEY ? Number.NaN : keyId)
 
 /** How long a request may wait, ms. @throws ConfigError */
 export function requireMaxWait(value: unknown): number {

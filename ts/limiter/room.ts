@@ -104,6 +104,11 @@ export class Room<T> {
     return this.size >= this.capacity
   }
 
+  /** The highest tier that waits, 0 (bulk) to 4 (critical); −1 when none does. */
+  get topTier(): number {
+    return this.#lanes.findLastIndex(({ count }) => count > 0)
+  }
+
   /** When the first of all entries can no longer make it, ms; Infinity when there is none. */
   get earliestMs(): number {
     return this.#deadlines.earliest?.at ?? Number.POSITIVE_INFINITY

@@ -7,7 +7,7 @@ import type { RouteStats, Tier } from './types.js'
 export function readStats(
   engine: Engine,
   slot: number | undefined,
-): Omit<RouteStats, 'mode' | 'rejectedSamples' | 'waiting'> {
+): Omit<RouteStats, 'mode' | 'rejectedSamples' | 'waiting' | 'pool'> {
   const known = slot !== undefined && engine.readStats(slot)
   const { frame } = engine
   const cell = (index: number): number => (known ? frame[FRAME.STATS + index]! : 0)
@@ -29,5 +29,6 @@ export function readStats(
     baselineMs: cell(STATS.BASELINE_MS),
     ratePerS: cell(STATS.RATE_PER_S),
     successRatio: known ? cell(STATS.SUCCESS) : 1,
+    openClasses: cell(STATS.OPEN_CLASSES),
   }
 }

@@ -12,7 +12,7 @@ export type Tier = (typeof TIERS)[number]
  *
  * | | |
  * |---|---|
- * | `breaker` | the route's breaker is open |
+ * | `breaker` | the route's breaker is open, or that of the key's class |
  * | `occupancy` | what is in flight on the route |
  * | `queue_age` | the queue in front of the process |
  * | `process` | what the process is short of: its loop, its memory |
@@ -41,8 +41,13 @@ export interface AcquireOptions {
   readonly tier?: Tier | null | undefined
   /** A priority of one's own, V, ≥ 0, instead of a tier. */
   readonly voltage?: number | null | undefined
-  /** Who asks (user, tenant, session): the same key is treated alike within an hour, and shedding is smooth in load. */
+  /**
+   * Who asks (user, tenant, session). The same key is treated alike for minutes; within five minutes every key has been served
+   * as large a share as any other. One that holds more than its equal share of what is in flight goes last in its tier.
+   */
   readonly key?: string | number | bigint | null | undefined
+  /** What the key's equal share counts, > 0: a key of weight 2 may hold twice as much. Default 1. */
+  readonly weight?: number | null | undefined
   /** How long the request waited in front of the process, ms. Adapters measure it. Default 0. */
   readonly queueAgeMs?: number | null | undefined
   /** How full the process is, 1 is a full house. Adapters measure it. Default 0. */
@@ -110,8 +115,10 @@ export interface RouteStats {
   readonly inFlight: number
   /** Requests that wait for a place, of this instance. */
   readonly waiting: number
-  /** Requests it carries at once without missing its deadline. */
+  /** Requests it carries at once without missing its deadline; of a pooled route, that all routes of the pool carry. */
   readonly limit: number
+  /** The pool whose limit it shares; undefined: the limit is its own. */
+  readonly pool: string | undefined
   /** R for a request that came now, Ω */
   readonly resistance: number
   /** What faults and traumas add to it, Ω */
@@ -131,6 +138,8 @@ export interface RouteStats {
   readonly baselineMs: number
   /** Completions a second at capacity, as far as it is known. */
   readonly ratePerS: number
-  /** Share of requests that succeed, [0, 1]. */
+  /** Share of requests that succeed, [0, 1]; failures that are blamed on a class of keys do not count. */
   readonly successRatio: number
+  /** Classes of keys whose breaker is open; see `breakBy`. */
+  readonly openClasses: number
 }

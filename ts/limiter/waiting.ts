@@ -28,6 +28,10 @@ export interface Waiter {
   readonly voltage: number
   /** A number that stands for its key; negative: it has none. */
   readonly keyId: number
+  /** What its equal share counts. */
+  readonly weight: number
+  /** The number of its class; NaN: it has none. */
+  readonly keyClass: number
   /** 0 (bulk) to 4 (critical): its place in the room */
   readonly tier: number
   readonly arrivedMs: number
@@ -57,6 +61,8 @@ export interface WaitingHost {
   giveUp(waiter: Waiter, limitedBy: LimitedBy): Permit
   /** Permits that a key holds on a route. */
   held(routeId: string, keyId: number): number
+  /** The pool that a route is in. */
+  poolOf(routeId: string): string | undefined
 }
 
 /** A waiting request and its promise. */
@@ -173,8 +179,35 @@ export class WaitingRooms {
 
   /** A place may have become free on a route: whoever's turn it is gets it. */
   pump(routeId: string): void {
+    const pool = this.#host.poolOf(routeId)
+    if (pool !== undefined) {
+      this.#pumpTogether([...this.#rooms.values()].filter((room) => this.#host.poolOf(room.routeId) === pool))
+      return
+    }
     const route = this.#rooms.get(routeId)
     if (route !== undefined) this.#pump(route, this.#host.nowMs())
+  }
+
+  /** A place may have become free for any of these routes: the highest tier of them all is next. */
+  #pumpTogether(routes: readonly RouteRoom[]): void {
+    const idle = routes.filter((route) => !route.isPumping)
+    const nowMs = this.#host.nowMs()
+    for (const route of idle) {
+      route.isPumping = true
+      this.#expire(route, nowMs)
+    }
+    try {
+      let asked = idle
+      while (asked.length > 0) {
+        const next = asked.reduce((best, route) => (route.room.topTier > best.room.topTier ? route : best))
+        if (!this.#admitNext(next, nowMs)) asked = asked.filter((route) => route !== next)
+      }
+    } finally {
+      for (const route of idle) {
+        route.isPumping = false
+        this.#rest(route)
+      }
+    }
   }
 
   /** The same on every route. */

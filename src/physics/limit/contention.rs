@@ -20,6 +20,8 @@ use crate::units::Millis;
 /// Share of M below which contention is suspected, with the completions that are needed.
 const SUSPECT_RATE: f64 = 0.8;
 const SUSPECT_SAMPLES: f64 = 40.0;
+/// ... or rounds of all servers, which may complete together.
+const SUSPECT_ROUNDS: f64 = 2.0;
 const SUSPECT_DEVIATIONS: f64 = 3.0;
 /// Nothing is suspected before n/μ is this share of the deadline.
 const SUSPECT_WAIT: f64 = 0.1;
@@ -160,7 +162,7 @@ impl Contention {
 
     fn suspect(&mut self, at: &At, throughput: &Throughput) {
         let Pace { completions, time_ms } = throughput.crowded;
-        if completions < SUSPECT_SAMPLES || !at.overloaded {
+        if completions < SUSPECT_SAMPLES.max(SUSPECT_ROUNDS * at.knee) || !at.overloaded {
             return;
         }
         let deviation = (completions * throughput.dispersion.max(1.0)).sqrt();

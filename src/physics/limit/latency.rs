@@ -17,11 +17,15 @@ use crate::units::Millis;
 
 /// Samples that an octave remembers.
 const MEMORY: f32 = 48.0;
+/// Answers after which a bin that was not met again counts by 1/e.
+const AGEING: f64 = 2048.0;
 /// z: standard errors added to a mean.
 const BASELINE_ERRORS: f64 = 1.5;
 /// A prefix of fewer samples is taken to vary at least so much: the first answers of a skewed service are short.
 const FEW_SAMPLES: f64 = 32.0;
 const PRIOR_VARIATION: f64 = 1.3;
+/// Samples from which a prefix speaks, while there is a longer one.
+const SPEAKING: f64 = 8.0;
 /// A queue is proven by a mean that exceeds b by this factor, with so many samples and standard errors.
 const QUEUE_RATIO: f64 = 1.5;
 const QUEUE_SAMPLES: f32 = 8.0;
@@ -76,9 +80,18 @@ impl Latencies {
         }
     }
 
+    /// Time goes on by so many answers: what has not been met again says less and less.
+    pub fn age(&mut self, answers: f64) {
+        let keep = (1.0 - answers / AGEING).max(0.0) as f32;
+        for bin in &mut self.bins {
+            bin.count *= keep;
+        }
+    }
+
     /// Reads the bins.
     pub fn read(&self) -> Reading {
         let (mut count, mut mean, mut squares, mut baseline) = (0.0, 0.0, 0.0, f64::INFINITY);
+        let mut few = 0.0;
         for bin in self.bins.iter().filter(|bin| bin.count > 0.0) {
             let (k, m) = (f64::from(bin.count), f64::from(bin.mean));
             let off = m - mean;
@@ -87,10 +100,19 @@ impl Latencies {
             count += k;
             let spread = (squares / count).sqrt();
             let deviation = if count < FEW_SAMPLES { spread.max(PRIOR_VARIATION * mean) } else { spread };
-            baseline = baseline.min(mean + BASELINE_ERRORS * deviation * (1.0 + 1.0 / count) / count.sqrt());
+            let bound = mean + BASELINE_ERRORS * deviation * (1.0 + 1.0 / count) / count.sqrt();
+            // A few answers may all be short: they say nothing of b as soon as there are more.
+            if count >= SPEAKING {
+                baseline = baseline.min(bound);
+            } else {
+                few = bound;
+            }
         }
-        let mut reading =
-            Reading { baseline_ms: if count > 0.0 { baseline } else { 0.0 }, queueing: false, free_up_to: 0.0 };
+        let mut reading = Reading {
+            baseline_ms: if baseline.is_finite() { baseline } else { few },
+            queueing: false,
+            free_up_to: 0.0,
+        };
         let mut top = 2.0;
         for bin in &self.bins {
             let mean = f64::from(bin.mean);

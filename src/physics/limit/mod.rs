@@ -102,9 +102,6 @@ const PATIENCE_SHOWN: f64 = 0.9;
 /// How the edge of what was on time moves with an answer beyond it, and with a late one.
 const EDGE_UP: f64 = 0.1;
 const EDGE_DOWN: f64 = 0.05;
-/// The shortest latency of late is forgotten by this factor a completion.
-const SHORTEST_FORGETTING: f64 = 1.01;
-
 /// The octave of a number in flight.
 #[inline]
 fn octave(n: f64) -> usize {
@@ -147,7 +144,8 @@ pub struct Limit {
     now_ms: Millis,
     /// Work in flight did not fall below the knee in this window.
     busy: bool,
-    shortest_ms: Millis,
+    /// When the window had seen enough, ms.
+    telling_ms: Millis,
     baseline_ms: Millis,
     queueing: bool,
     free_up_to: f64,
@@ -181,7 +179,7 @@ impl Limit {
             lateness: Lateness::default(),
             now_ms,
             busy: false,
-            shortest_ms: f64::INFINITY,
+            telling_ms: f64::INFINITY,
             baseline_ms: 0.0,
             queueing: false,
             free_up_to: 0.0,
@@ -246,9 +244,10 @@ impl Limit {
         (self.throughput.rate_at_most * self.patience_ms.min(law.deadline_ms)).max(self.knee)
     }
 
-    /// A request asks, whatever becomes of it; `top`: of the top tier.
+    /// A request asks where `n` are in flight, whatever becomes of it; `top`: of the top tier.
     #[inline]
-    pub fn offer(&mut self, top: bool, law: &LimitLaw) {
+    pub fn offer(&mut self, n: f64, top: bool, law: &LimitLaw) {
+        self.close_if_due(n, law);
         let most = self.drained(law) * (DEMAND_BURST + 1.5 * DEMAND_REACH) + 1.0;
         self.demand = (self.demand + 1.0).min(most);
         if top {
@@ -340,6 +339,7 @@ impl Limit {
     /// which says something of the route unless it failed.
     pub fn complete(&mut self, n: f64, met: f64, latency_ms: Millis, succeeded: bool, law: &LimitLaw) {
         let now_ms = self.now_ms;
+        self.close_if_due(n + 1.0, law);
         if succeeded {
             self.observe(met, latency_ms, law);
         }
@@ -360,18 +360,35 @@ impl Limit {
         self.backlog.complete();
         self.optimism = (self.optimism - 1.0 / KNOWN_AFTER).max(0.0);
         self.busy &= n >= self.knee;
-        if self.throughput.is_telling(self.shortest_ms, law.deadline_ms) || self.baseline_ms == 0.0 {
-            self.throughput.close(self.busy, self.baseline_ms);
-            self.busy = n >= self.knee;
-            self.derive(law);
+        if self.baseline_ms == 0.0 {
+            self.close(n, law);
+        } else if self.throughput.is_telling(self.baseline_ms.min(law.deadline_ms), law.deadline_ms) {
+            self.telling_ms = now_ms;
         }
+    }
+
+    /// Ends a window that has seen enough, once time has passed: what completes together is counted together.
+    #[inline]
+    fn close_if_due(&mut self, n: f64, law: &LimitLaw) {
+        if self.now_ms > self.telling_ms {
+            self.close(n, law);
+        }
+    }
+
+    fn close(&mut self, n: f64, law: &LimitLaw) {
+        self.telling_ms = f64::INFINITY;
+        if self.demand < self.knee {
+            self.latencies.age(self.throughput.counted());
+        }
+        self.throughput.close(self.busy, self.baseline_ms);
+        self.busy = n >= self.knee;
+        self.derive(law);
     }
 
     /// What an answer says of latency.
     fn observe(&mut self, met: f64, latency_ms: Millis, law: &LimitLaw) {
         let deadline_ms = law.deadline_ms;
         self.latencies.record(met, latency_ms);
-        self.shortest_ms = (self.shortest_ms * SHORTEST_FORGETTING).min(latency_ms.max(1e-6));
         if latency_ms > deadline_ms {
             if met <= 1.3 * self.edge {
                 self.edge = (self.edge * (1.0 - EDGE_DOWN)).max(1.0);

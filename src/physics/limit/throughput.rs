@@ -69,6 +69,8 @@ impl Pace {
 pub(super) struct Throughput {
     levels: [Level; OCTAVES],
     busy: Pace,
+    /// What was completed lately while servers idled.
+    spared: Pace,
     /// What was completed lately with more in flight than every server needs, since there was less.
     pub crowded: Pace,
     observed: f64,
@@ -83,6 +85,8 @@ pub(super) struct Throughput {
     pub rate_at_most: f64,
     completed_ms: Millis,
     window: Pace,
+    /// The window's time at its last completion, ms.
+    window_ms: Millis,
 }
 
 impl Throughput {
@@ -90,6 +94,7 @@ impl Throughput {
         Self {
             levels: [Level::default(); OCTAVES],
             busy: Pace::default(),
+            spared: Pace::default(),
             crowded: Pace::default(),
             observed: 0.0,
             expected: 0.0,
@@ -99,6 +104,7 @@ impl Throughput {
             rate_at_most: 0.0,
             completed_ms: now_ms,
             window: Pace::default(),
+            window_ms: 0.0,
         }
     }
 
@@ -142,26 +148,34 @@ impl Throughput {
     pub fn complete(&mut self, n: f64, knee: f64, now_ms: Millis) {
         self.completed_ms = now_ms;
         self.window.completions += 1.0;
+        self.window_ms = self.window.time_ms;
         self.levels[octave(n)].completions += 1.0;
         if n >= knee {
             self.busy.complete(BUSY_MEMORY.max(3.0 * knee));
             if n > CROWDED_KNEES * knee {
-                self.crowded.complete(PACE_MEMORY);
+                self.crowded.complete(PACE_MEMORY.max(3.0 * knee));
             }
         }
     }
 
-    /// Has the window seen enough to be judged? `shortest_ms`: of the latencies of late.
-    #[inline]
-    pub fn is_telling(&self, shortest_ms: Millis, deadline_ms: Millis) -> bool {
-        let Pace { completions, time_ms } = self.window;
-        (completions >= 16.0 && time_ms >= shortest_ms)
-            || (completions >= 4.0 && time_ms >= shortest_ms.max(deadline_ms / 4.0))
+    /// Completions in the present window.
+    pub fn counted(&self) -> f64 {
+        self.window.completions
     }
 
-    /// A window is over; `busy`: every server had work throughout.
+    /// Has the window seen enough to be judged?
+    #[inline]
+    pub fn is_telling(&self, baseline_ms: Millis, deadline_ms: Millis) -> bool {
+        let Pace { completions, time_ms } = self.window;
+        (completions >= 16.0 && time_ms >= baseline_ms)
+            || (completions >= 4.0 && time_ms >= baseline_ms.max(deadline_ms / 4.0))
+    }
+
+    /// A window is over, at its last completion; `busy`: every server had work throughout.
     pub fn close(&mut self, busy: bool, baseline_ms: Millis) {
-        let window = std::mem::take(&mut self.window);
+        let window = Pace { completions: self.window.completions, time_ms: self.window_ms };
+        self.window = Pace { completions: 0.0, time_ms: self.window.time_ms - self.window_ms };
+        self.window_ms = 0.0;
         let total: f32 = self.levels.iter().map(|level| level.completions).sum();
         if total > LEVEL_MEMORY {
             let keep = LEVEL_MEMORY / total;
@@ -182,9 +196,16 @@ impl Throughput {
 
     /// What was completed while servers idled is the least that they can do.
     fn look_for_more(&mut self, window: Pace) {
-        let deviation = (window.completions * self.dispersion.max(1.0)).sqrt();
-        if window.completions - CHANGE_DEVIATIONS * deviation > self.busy.rate() * window.time_ms {
-            self.busy = window;
+        self.spared.completions += window.completions;
+        self.spared.time_ms += window.time_ms;
+        let Pace { completions, time_ms } = self.spared;
+        let deviation = (completions * self.dispersion.max(1.0)).sqrt();
+        let is_more = completions - CHANGE_DEVIATIONS * deviation > self.busy.rate() * time_ms;
+        if is_more {
+            self.busy = self.spared;
+        }
+        if is_more || completions > BUSY_MEMORY {
+            self.spared = Pace::default();
         }
     }
 

@@ -216,7 +216,10 @@ test('stats: zeros for a route nobody asked about, and everything that happened 
   const stats = atrion.stats('route')
   t.like(stats, { inFlight: 0, admitted: 5, shed: 0, failures: 1, reclaimed: 0, rejectedSamples: 0 })
   t.true(Math.abs(stats.p50Ms / 10 - 1) < 0.26, `${stats.p50Ms}`)
-  t.true(Math.abs(stats.p99Ms / 200 - 1) < 0.26, `${stats.p99Ms}: what was ignored within the deadline says nothing of latency`)
+  t.true(
+    Math.abs(stats.p99Ms / 200 - 1) < 0.26,
+    `${stats.p99Ms}: what was ignored within the deadline says nothing of latency`,
+  )
   t.true(stats.successRatio > 0.5 && stats.successRatio < 1)
   t.is(stats.limit, 100_000, 'nothing shows a queue')
 })

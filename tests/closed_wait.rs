@@ -4,7 +4,7 @@
 mod common;
 
 use atrion::{
-    engine::{Answer, Handle, Limits, Name, Outcome, Slot, Stats},
+    engine::{Answer, Ask, Handle, Limits, Name, Outcome, Push, Slot, Stats},
     physics::{law::Law, limit::Regime, tick::Order, voltage::Tier},
 };
 use common::ask;
@@ -26,7 +26,7 @@ fn route(max: f64) -> (Handle, Slot) {
 
 fn enter(handle: &mut Handle, slot: Slot, tier: Tier, waited_ms: f64, now_ms: f64) -> Answer {
     let mut answer = None;
-    let request = atrion::engine::Ask { waited_ms, ..ask(tier, Some(0.5)) };
+    let request = Ask { waited_ms, ..ask(tier, Some(0.5)) };
     handle.acquire(slot, request, 0.0, now_ms, |given, _, _| answer = Some(*given)).expect("a route");
     answer.expect("an answer")
 }
@@ -74,7 +74,7 @@ fn without_evidence_of_a_queue_there_is_a_place_for_everybody() {
 }
 
 #[test]
-fn behind_a_queue_there_are_as_many_places_as_keep_the_servers_busy() {
+fn behind_a_queue_a_burst_finds_what_the_deadline_drains_and_an_overload_what_keeps_the_servers_busy() {
     let (mut handle, slot) = route(100_000.0);
     // One server of 10 ms, in a loop: the first of those under way is done every 10 ms.
     let mut under_way = std::collections::VecDeque::new();
@@ -93,12 +93,30 @@ fn behind_a_queue_there_are_as_many_places_as_keep_the_servers_busy() {
         }
     }
     assert_eq!(stats(&handle, slot).regime, Regime::Queueing);
-    let mut admitted = under_way.len();
-    while enter(&mut handle, slot, Tier::Bulk, 0.0, now_ms).permit.is_some() {
-        admitted += 1;
-        assert!(admitted < 100, "it is never full");
+    // In flight once the house is full; what came in is given back.
+    let places = |handle: &mut Handle| {
+        let mut admitted = Vec::new();
+        while let Some(permit) = enter(handle, slot, Tier::Bulk, 0.0, now_ms).permit {
+            admitted.push(permit);
+            assert!(admitted.len() < 100, "it is never full");
+        }
+        let full = stats(handle, slot).in_flight as usize;
+        for permit in admitted {
+            handle.release(permit, Outcome::Ignored, now_ms, |_, _, _, _| {});
+        }
+        full
+    };
+    let burst = places(&mut handle);
+    let drained = Law::default().limit.deadline_ms / 10.0;
+    assert!((0.5 * drained..=drained).contains(&(burst as f64)), "{burst} places of {drained} in a burst");
+    // Far more is asked for than can be done.
+    for _ in 0..1000 {
+        let request = Ask { push: Push::Voltage(0.0), ..ask(Tier::Bulk, None) };
+        handle.acquire(slot, request, 0.0, now_ms, |answer, _, _| assert!(answer.permit.is_none())).expect("a route");
     }
-    assert!((4..=12).contains(&admitted), "{admitted} places for one server");
+    let busy = places(&mut handle);
+    assert!((2..=12).contains(&busy), "{busy} places for one server");
+    while enter(&mut handle, slot, Tier::Bulk, 0.0, now_ms).permit.is_some() {}
     let wait = enter(&mut handle, slot, Tier::Critical, 0.0, now_ms).wait.expect("no place, not even for it");
     assert!((wait.rate_per_ms - 0.1).abs() < 0.03, "{} a ms", wait.rate_per_ms);
 }
@@ -113,7 +131,7 @@ fn waiting_helps_against_a_place_alone() {
     assert!(enter(&mut handle, slot, Tier::Bulk, 0.0, 0.0).permit.is_some());
     handle.order(slot, Order::None);
     let mut short = None;
-    let request = atrion::engine::Ask { waited_ms: 0.0, process_occupancy: 5.0, ..ask(Tier::Bulk, Some(0.5)) };
+    let request = Ask { waited_ms: 0.0, process_occupancy: 5.0, ..ask(Tier::Bulk, Some(0.5)) };
     handle.acquire(slot, request, 0.0, 0.0, |answer, _, _| short = Some(*answer)).expect("a route");
     let short = short.expect("an answer");
     assert!(short.permit.is_none() && short.wait.is_none() && short.retry_after_ms > 0.0);

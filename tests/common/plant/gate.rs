@@ -1,0 +1,70 @@
+//! Gates: what stands between the traffic and the plant.
+
+use atrion::{
+    engine::{Ask, Handle, Limits, Name, Outcome, PermitId, Push, Slot, Stats},
+    physics::{law::Law, voltage::Tier},
+};
+
+use super::traffic::Arrival;
+
+/// Decides which requests reach a plant.
+pub trait Gate {
+    /// The permit of an admitted request.
+    fn ask(&mut self, arrival: &Arrival, now_ms: f64) -> Option<PermitId>;
+    /// An admitted request is over.
+    fn done(&mut self, permit: PermitId, outcome: Outcome, now_ms: f64);
+}
+
+/// Admits everything.
+#[derive(Debug)]
+pub struct Unguarded;
+
+impl Gate for Unguarded {
+    fn ask(&mut self, _: &Arrival, _: f64) -> Option<PermitId> {
+        Some(0)
+    }
+
+    fn done(&mut self, _: PermitId, _: Outcome, _: f64) {}
+}
+
+/// A route of an engine, with the default law but for the deadline.
+#[derive(Debug)]
+pub struct Guarded {
+    handle: Handle,
+    slot: Slot,
+}
+
+impl Guarded {
+    /// A route that nothing has asked yet, whose answers are of use for `deadline_ms`.
+    pub fn new(deadline_ms: f64) -> Self {
+        let mut law = Law::default();
+        law.limit.deadline_ms = deadline_ms;
+        // Every permit is released here, however long it takes.
+        law.max_duration_ms = f64::MAX;
+        let mut handle = Handle::alone(Limits::of_routes(1));
+        let id = handle.define_law(law, None).expect("room for a law");
+        let slot = handle.intern(Name::from("route"), 0.0);
+        assert!(handle.set_law(slot, id));
+        Self { handle, slot }
+    }
+
+    /// What the route tells of itself.
+    pub fn stats(&self) -> Stats {
+        self.handle.stats(self.slot).expect("a closed loop")
+    }
+}
+
+impl Gate for Guarded {
+    fn ask(&mut self, arrival: &Arrival, now_ms: f64) -> Option<PermitId> {
+        let tier = Tier::from_index(arrival.tier).expect("a tier");
+        let push = Push::Tier(tier, Some(arrival.level));
+        let ask = Ask { push, ..Ask::default() };
+        let mut permit = None;
+        self.handle.acquire(self.slot, ask, 0.0, now_ms, |answer, _, _| permit = answer.permit).expect("a route");
+        permit
+    }
+
+    fn done(&mut self, permit: PermitId, outcome: Outcome, now_ms: f64) {
+        assert!(self.handle.release(permit, outcome, now_ms, |_, _, _, _| {}), "a permit that was out");
+    }
+}

@@ -1,0 +1,164 @@
+//! The limit recovers: from overload, from a loss of speed, from contention, from whatever it has been through.
+
+#[path = "common/plant/mod.rs"]
+mod plant;
+
+use plant::{
+    Guarded, Patience, Plant, Scenario, Servers, Source, Steps, Unguarded,
+    draws::{Findings, TIERS, assert_within, counts, drawn, magnitudes, patterns, services_ms, shapes},
+    play,
+};
+use proptest::prelude::*;
+
+/// Of routes with a history, ms.
+const DEADLINE_MS: f64 = 1000.0;
+
+/// A trial, and when the load has gone, ms.
+#[derive(Debug)]
+struct Recovery {
+    name: String,
+    scenario: Scenario,
+    calm_ms: f64,
+}
+
+/// Random traffic over `plant` by steps: (how many services of the plant long, load).
+fn traffic(plant: Plant, steps: &[(f64, f64)], seed: u32) -> Scenario {
+    let per_ms = plant.capacity_per_ms();
+    let mut at_ms = 0.0;
+    let mut rates = Vec::new();
+    for &(services, load) in steps {
+        rates.push((at_ms, load * per_ms));
+        at_ms += services / per_ms;
+    }
+    let sources = vec![Source::Poisson(Steps::new(rates))];
+    Scenario { plant, sources, tiers: TIERS, until_ms: at_ms, seed: u64::from(seed) }
+}
+
+/// Share of the requests that come later than `bound` deadlines and 100 services after the load has gone that are refused.
+fn refused_after(trials: &[Recovery], bound: f64) -> Findings {
+    let mut found = Findings::default();
+    for Recovery { name, scenario, calm_ms } in trials {
+        let plant = &scenario.plant;
+        let with = play(scenario, 0.0, &mut Guarded::new(plant.deadline_ms));
+        let from_ms = calm_ms + bound * plant.deadline_ms + 100.0 / plant.capacity_per_ms();
+        found.add(with.refused_share_from(from_ms), name.clone());
+    }
+    found
+}
+
+/// Overload, then calm.
+fn overloads() -> impl Strategy<Value = Recovery> {
+    let loads = (magnitudes(1.2, 10.0), 0.1..0.7);
+    (counts(2, 200), shapes(), services_ms(), magnitudes(5.0, 100.0), loads, any::<u32>()).prop_map(
+        |(servers, shape, service_ms, ratio, (load, after), seed)| {
+            let plant = Plant::new(Servers::Pool(servers), shape, service_ms, ratio * service_ms);
+            let drained = ratio * servers as f64;
+            let lasts = (4.0 * drained).clamp(2000.0, 20_000.0) / load.max(2.0);
+            let calm_ms = (1000.0 + lasts) / plant.capacity_per_ms();
+            let steps = [(1000.0, 0.5), (lasts, load), (6.0 * drained + 6000.0, after)];
+            let name = format!("Pool({servers}) {shape:?} s {service_ms:.4} ms D/s {ratio:.2} load {load:.2} then {after:.2} seed {seed}");
+            Recovery { name, scenario: traffic(plant, &steps, seed), calm_ms }
+        },
+    )
+}
+
+/// A loss of speed that makes an overload of the load, and its end.
+fn slowdowns() -> impl Strategy<Value = Recovery> {
+    (counts(2, 200), shapes(), services_ms(), magnitudes(10.0, 100.0), (0.3..0.7, 0.15..0.5), any::<u32>()).prop_map(
+        |(servers, shape, service_ms, ratio, (load, speed), seed)| {
+            let mut plant = Plant::new(Servers::Pool(servers), shape, service_ms, ratio * service_ms);
+            let drained = ratio * servers as f64;
+            let (slow, well) = (2000.0, 2000.0 + 3.0 * drained);
+            let per_ms = plant.capacity_per_ms();
+            plant.speed = Steps::new(vec![(0.0, 1.0), (slow / per_ms, speed), (well / per_ms, 1.0)]);
+            let name = format!("Pool({servers}) {shape:?} s {service_ms:.4} ms D/s {ratio:.2} load {load:.2} speed {speed:.2} seed {seed}");
+            let scenario = traffic(plant, &[(well + 6.0 * drained + 6000.0, load)], seed);
+            Recovery { name, scenario, calm_ms: well / per_ms }
+        },
+    )
+}
+
+/// Servers whose throughput falls with work in flight, driven beyond what they can do.
+fn contentions() -> impl Strategy<Value = Recovery> {
+    let loads = (magnitudes(1.3, 5.0), 0.2..0.6);
+    (magnitudes(20.0, 200.0), magnitudes(0.05, 0.5), shapes(), services_ms(), magnitudes(5.0, 50.0), loads, any::<u32>())
+        .prop_map(|(peak, slope, shape, service_ms, ratio, (load, after), seed)| {
+            let servers = Servers::Contended { peak: peak.round(), slope };
+            let plant = Plant::new(servers, shape, service_ms, ratio * service_ms);
+            let drained = ratio * peak;
+            let lasts = 4.0 * drained + 2000.0;
+            let calm_ms = (1000.0 + lasts) / plant.capacity_per_ms();
+            let steps = [(1000.0, 0.5), (lasts, load), (6.0 * drained + 6000.0, after)];
+            let name = format!("Contended({:.0}, {slope:.2}) {shape:?} s {service_ms:.4} ms D/s {ratio:.2} load {load:.2} then {after:.2} seed {seed}", peak);
+            Recovery { name, scenario: traffic(plant, &steps, seed), calm_ms }
+        })
+}
+
+/// What a route went through before: plants of another kind behind the same name.
+fn histories() -> impl Strategy<Value = Vec<(Servers, f64, Scenario)>> {
+    let servers = prop_oneof![
+        3 => counts(1, 300).prop_map(Servers::Pool),
+        1 => Just(Servers::Free),
+        1 => (magnitudes(2.0, 100.0), 0.0..1.0).prop_map(|(peak, slope)| Servers::Contended { peak, slope }),
+    ];
+    let kind = (servers, shapes(), magnitudes(0.002, 3.0), magnitudes(0.2, 8.0), patterns());
+    let faults = (prop_oneof![2 => Just(0.0), 1 => 0.0..0.3], prop::option::of((0.05..3.0, any::<bool>())));
+    let one = (kind, faults, any::<u32>()).prop_map(
+        |((servers, shape, share, load, pattern), (failing, patience), seed)| {
+            let mut plant = Plant::new(servers, shape, share * DEADLINE_MS, DEADLINE_MS);
+            plant.failing = failing;
+            plant.patience = patience.map(|(share, cancels)| Patience { after_ms: share * DEADLINE_MS, cancels });
+            let scenario = pattern.scenario(plant, load, 1500.0, u64::from(seed));
+            (servers, load, scenario)
+        },
+    );
+    prop::collection::vec(one, 1..5)
+}
+
+#[test]
+fn once_the_load_has_gone_nothing_is_refused() {
+    let found = refused_after(&drawn(&overloads(), 200, 6), 2.0);
+    assert_within([found.beyond("refused after overload", 200, 0.0, 0.0)]);
+}
+
+#[test]
+fn a_route_that_is_as_fast_as_before_refuses_nothing() {
+    let found = refused_after(&drawn(&slowdowns(), 200, 7), 2.0);
+    assert_within([found.beyond("refused after a loss of speed", 200, 0.0, 0.0)]);
+}
+
+#[test]
+fn contention_ends_with_its_load() {
+    let found = refused_after(&drawn(&contentions(), 150, 8), 2.0);
+    assert_within([found.beyond("refused after contention", 150, 0.0, 0.0)]);
+}
+
+#[test]
+fn whatever_it_went_through_a_calm_route_comes_to_refuse_nothing() {
+    let calm = (counts(2, 200), shapes(), magnitudes(5.0, 100.0), 0.1..0.7, any::<u32>());
+    let mut found = Findings::default();
+    for (history, (servers, shape, ratio, load, seed)) in drawn(&(histories(), calm), 200, 9) {
+        let mut gate = Guarded::new(DEADLINE_MS);
+        let mut now_ms = 0.0;
+        for (_, _, past) in &history {
+            now_ms += play(past, now_ms, &mut gate).ended_ms;
+        }
+        let plant = Plant::new(Servers::Pool(servers), shape, DEADLINE_MS / ratio, DEADLINE_MS);
+        let drained = ratio * servers as f64;
+        let calm = traffic(plant, &[(8.0 * drained + 8000.0, load)], seed);
+        if play(&calm, 0.0, &mut Unguarded).on_time() < 1.0 {
+            continue;
+        }
+        let from_ms = 3.0 * DEADLINE_MS + 1000.0 / calm.plant.capacity_per_ms();
+        let with = play(&calm, now_ms, &mut gate);
+        let before: Vec<_> = history.iter().map(|(servers, load, past)| {
+            let Plant { shape, service_ms, failing, patience, .. } = &past.plant;
+            format!("{servers:?} {shape:?} s {service_ms:.1} load {load:.2} failing {failing:.2} {patience:?}")
+        }).collect();
+        found.add(
+            with.refused_share_from(from_ms),
+            format!("Pool({servers}) {shape:?} D/s {ratio:.1} load {load:.2} seed {seed} after {}", before.join(", ")),
+        );
+    }
+    assert_within([found.beyond("refused after a random history", 100, 0.0, 0.0)]);
+}

@@ -20,10 +20,9 @@ pub mod random;
 pub mod run;
 pub mod traffic;
 
-pub use ceiling::{Ceiling, ceiling};
 pub use gate::{Gate, Guarded, Unguarded};
 pub use random::{Random, SHAPES, Shape};
-pub use run::{End, Request, Run, play};
+pub use run::play;
 pub use traffic::{Source, Steps};
 
 /// How work is served.

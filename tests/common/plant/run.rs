@@ -229,14 +229,13 @@ impl<G: Gate> Simulation<'_, G> {
                     }
                     self.plan_shared();
                 }
-                Kind::SharedServed { .. } => {}
                 Kind::Leaves(id) => self.leave(id),
                 Kind::Asks(user) if self.now_ms < self.scenario.until_ms => {
                     let random = &mut self.users[user].random;
                     let arrival = Arrival::draw(self.now_ms, &self.scenario.plant, &self.scenario.tiers, random);
                     self.arrive(arrival, Some(user));
                 }
-                Kind::Asks(_) => {}
+                Kind::SharedServed { .. } | Kind::Asks(_) => {}
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Random plants and traffic, and the judgement of many of them.
 
+use std::fmt::Write;
+
 use proptest::{
     prelude::*,
     strategy::ValueTree,
@@ -140,11 +142,7 @@ pub struct Case {
 impl Case {
     /// See [`Pattern::scenario`].
     pub fn new(plant: Plant, load: f64, pattern: Pattern, requests: f64, seed: u32) -> Self {
-        let Plant { servers, shape, service_ms, deadline_ms, .. } = plant;
-        let ratio = deadline_ms / service_ms;
-        let name = format!(
-            "{servers:?} {shape:?} s {service_ms:.4} ms D/s {ratio:.2} load {load:.3} {pattern:?} seed {seed}"
-        );
+        let name = format!("{} load {load:.3} {pattern:?} seed {seed}", plant.name());
         let is_steady = matches!(pattern, Pattern::Poisson | Pattern::Users(_));
         Self { name, scenario: pattern.scenario(plant, load, requests, u64::from(seed)), is_steady }
     }
@@ -185,7 +183,7 @@ impl Findings {
              mean {average:.5}, at most {mean}\n"
         );
         for (figure, name) in self.0.iter().take(above.clamp(3, 20)) {
-            summary += &format!("    {figure:.5} {name}\n");
+            writeln!(summary, "    {figure:.5} {name}").expect("a string takes it");
         }
         println!("{summary}");
         (count < least || above > exceptions || average > mean).then_some(summary)

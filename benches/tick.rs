@@ -17,7 +17,7 @@ use atrion::{
         scar,
         tick::RouteState,
         tuner::{self, Moments},
-        voltage::{Tier, occupancy_resistance},
+        voltage::{Thresholds, Tier},
     },
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -58,7 +58,8 @@ fn laws(c: &mut Criterion) {
         state.scar = 80.0;
         b.iter(|| retry_after_ms(black_box(&state), state.scar, black_box(100.0), &law));
     });
-    c.bench_function("law/occupancy", |b| b.iter(|| occupancy_resistance(black_box(0.8), black_box(0.5))));
+    let thresholds = Thresholds { start: 60.0, full: 100.0, top: 150.0 };
+    c.bench_function("law/occupancy", |b| b.iter(|| thresholds.resistance(black_box(80.0))));
     c.bench_function("law/fault", |b| {
         let mut fault = Fault::default();
         b.iter(|| fault.observe(black_box(true), 0.0));

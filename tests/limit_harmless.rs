@@ -4,8 +4,10 @@
 mod plant;
 
 use plant::{
-    Guarded, Plant, Servers, Unguarded,
-    draws::{Case, Findings, assert_within, counts, drawn, magnitudes, patterns, services_ms, shapes},
+    Plant, Scenario, Servers, Source, Steps,
+    draws::{Bounds, Case, Findings, TIERS, assert_within, counts, drawn, magnitudes, patterns, services_ms, shapes},
+    gate::{Guarded, Unguarded},
+    outcome::Run,
     play,
 };
 use proptest::prelude::*;
@@ -37,10 +39,10 @@ fn free() -> impl Strategy<Value = Case> {
     )
 }
 
-/// Shares refused in the cases that are calm: with time to spare, and the others.
-fn refused_when_calm(cases: &[Case]) -> (Findings, Findings) {
-    let (mut spare, mut tight) = (Findings::default(), Findings::default());
-    for Case { name, scenario } in cases {
+/// Shares refused in the cases that are calm: steady ones with time to spare and without, then bursts of both kinds.
+fn refused_when_calm(cases: &[Case]) -> [Findings; 4] {
+    let mut found: [Findings; 4] = Default::default();
+    for Case { name, scenario, is_steady } in cases {
         let deadline_ms = scenario.plant.deadline_ms;
         let without = play(scenario, 0.0, &mut Unguarded);
         if without.on_time() < CALM {
@@ -48,26 +50,94 @@ fn refused_when_calm(cases: &[Case]) -> (Findings, Findings) {
         }
         let with = play(scenario, 0.0, &mut Guarded::new(deadline_ms));
         let longest = without.longest_ms() / deadline_ms;
-        let found = if longest <= SPARE { &mut spare } else { &mut tight };
-        found.add(with.refused_share_from(0.0), format!("longest {longest:.2} D, {name}"));
+        let kind = 2 * usize::from(!is_steady) + usize::from(longest > SPARE);
+        found[kind].add(with.refused_share_from(0.0), format!("longest {longest:.2} D, {name}"));
     }
-    (spare, tight)
+    found
 }
 
 #[test]
 fn a_pool_that_is_calm_refuses_nothing() {
-    let (spare, tight) = refused_when_calm(&drawn(&pools(), 1500, 1));
+    let [spare, tight, burst_spare, burst_tight] = refused_when_calm(&drawn(&pools(), 1500, 1));
     assert_within([
-        spare.beyond("refused, time to spare", 100, 0.0, 0.0),
-        tight.beyond("refused, just on time", 100, 0.001, 0.001),
+        spare.beyond("steady, time to spare", Bounds { least: 300, figure: 0.0, exceptions: 2, mean: 0.0001 }),
+        tight.beyond("steady, just on time", Bounds { least: 40, figure: 0.001, exceptions: 3, mean: 0.0005 }),
+        burst_spare.beyond("bursts, time to spare", Bounds { least: 300, figure: 0.0, exceptions: 10, mean: 0.003 }),
+        burst_tight.beyond("bursts, just on time", Bounds { least: 80, figure: 0.001, exceptions: 55, mean: 0.03 }),
     ]);
 }
 
 #[test]
 fn a_free_dependency_that_is_calm_refuses_nothing() {
-    let (spare, tight) = refused_when_calm(&drawn(&free(), 1500, 2));
+    let [spare, tight, burst_spare, burst_tight] = refused_when_calm(&drawn(&free(), 1500, 2));
     assert_within([
-        spare.beyond("refused, time to spare", 100, 0.0, 0.0),
-        tight.beyond("refused, just on time", 100, 0.001, 0.001),
+        spare.beyond("steady, time to spare", Bounds::all(200, 0.0)),
+        tight.beyond("steady, just on time", Bounds::all(30, 0.001)),
+        burst_spare.beyond("bursts, time to spare", Bounds { least: 300, figure: 0.0, exceptions: 3, mean: 0.0002 }),
+        burst_tight.beyond("bursts, just on time", Bounds { least: 50, figure: 0.001, exceptions: 1, mean: 0.001 }),
     ]);
+}
+
+/// Random traffic to a free dependency: `load` in flight, and from half of the time on so many times as many requests,
+/// at `speed` times the speed.
+fn changing(mut plant: Plant, load: f64, arrivals: f64, speed: f64, seed: u32) -> Scenario {
+    let per_ms = load * plant.capacity_per_ms();
+    let change_ms = (REQUESTS / per_ms).max(20.0 * plant.service_ms);
+    let until_ms = change_ms + (REQUESTS / (arrivals * per_ms)).max(20.0 * plant.service_ms / speed);
+    plant.speed = Steps::new(vec![(0.0, 1.0), (change_ms, speed)]);
+    let rates = Steps::new(vec![(0.0, per_ms), (change_ms, arrivals * per_ms)]);
+    Scenario { plant, sources: vec![Source::Poisson(rates)], tiers: TIERS, until_ms, seed: u64::from(seed) }
+}
+
+fn guarded(scenario: &Scenario) -> Run {
+    play(scenario, 0.0, &mut Guarded::new(scenario.plant.deadline_ms))
+}
+
+#[test]
+fn what_is_slow_by_nature_is_not_refused_for_it() {
+    let slow = (shapes(), services_ms(), 0.1..0.9, magnitudes(0.5, 300.0), any::<u32>());
+    let mut found = Findings::default();
+    for (shape, service_ms, ratio, load, seed) in drawn(&slow, 200, 10) {
+        let scenario = changing(Plant::new(Servers::Free, shape, service_ms, ratio * service_ms), load, 1.0, 1.0, seed);
+        let name = format!("{shape:?} s {service_ms:.4} ms D/s {ratio:.2} load {load:.1} seed {seed}");
+        found.add(guarded(&scenario).refused_share_from(0.0), name);
+    }
+    assert_within([found.beyond("slow by nature", Bounds { least: 200, figure: 0.001, exceptions: 30, mean: 0.035 })]);
+}
+
+#[test]
+fn more_requests_to_a_free_dependency_are_not_refused() {
+    let grown = (shapes(), services_ms(), magnitudes(2.0, 100.0), magnitudes(0.2, 10.0), 2.0..50.0, any::<u32>());
+    let mut found = Findings::default();
+    for (shape, service_ms, ratio, load, times, seed) in drawn(&grown, 200, 11) {
+        let plant = Plant::new(Servers::Free, shape, service_ms, ratio * service_ms);
+        let name = format!("{shape:?} s {service_ms:.4} ms D/s {ratio:.2} load {load:.2} times {times:.1} seed {seed}");
+        found.add(guarded(&changing(plant, load, times, 1.0, seed)).refused_share_from(0.0), name);
+    }
+    assert_within([found.beyond("arrivals grow", Bounds { least: 200, figure: 0.001, exceptions: 2, mean: 0.0005 })]);
+}
+
+#[test]
+fn a_free_dependency_that_has_slowed_is_not_refused_for_long() {
+    let slowed = (shapes(), services_ms(), magnitudes(5.0, 100.0), magnitudes(0.5, 50.0), 0.1..0.7, any::<u32>());
+    let mut found = Findings::default();
+    for (shape, service_ms, ratio, load, speed, seed) in drawn(&slowed, 200, 12) {
+        let plant = Plant::new(Servers::Free, shape, service_ms, ratio * service_ms / speed);
+        let name = format!("{shape:?} s {service_ms:.4} ms D/s {ratio:.2} load {load:.2} speed {speed:.2} seed {seed}");
+        found.add(guarded(&changing(plant, load, 1.0, speed, seed)).refused_share_from(0.0), name);
+    }
+    assert_within([found.beyond("latency grows", Bounds { least: 200, figure: 0.02, exceptions: 2, mean: 0.001 })]);
+}
+
+#[test]
+fn the_same_scenario_is_decided_the_same_to_the_last_bit() {
+    for Case { scenario, .. } in drawn(&pools(), 30, 13).iter().chain(&drawn(&free(), 30, 13)) {
+        let (first, second) = (guarded(scenario), guarded(scenario));
+        assert!(first.requests.len() > 100);
+        for (a, b) in first.requests.iter().zip(&second.requests) {
+            assert_eq!((a.at_ms.to_bits(), a.tier, a.end), (b.at_ms.to_bits(), b.tier, b.end));
+            assert_eq!(a.took_ms.to_bits(), b.took_ms.to_bits());
+        }
+        assert_eq!(first.requests.len(), second.requests.len());
+    }
 }

@@ -368,7 +368,7 @@ impl Guard {
         let mut wait = None;
         let admitted = match state.order {
             Order::None if flows && can_wait && !admit_all => {
-                wait = if has_place { None } else { Self::wait_for_place(house, ask.waited_ms, law) };
+                wait = if has_place { None } else { house.wait(ask.waited_ms, &thresholds, law) };
                 wait.is_none()
             }
             Order::None if ask.waited_ms == f64::INFINITY => false,
@@ -415,16 +415,6 @@ impl Guard {
     #[inline(never)]
     fn class(&mut self, hash: u64, now_ms: Millis) -> u8 {
         self.classes.get_or_insert_default().find(hash, now_ms)
-    }
-
-    /// How long a request that has waited for `waited_ms` may still wait; None when there is a place for it now.
-    fn wait_for_place(house: &House, waited_ms: Millis, law: &Law) -> Option<Wait> {
-        let n = house.load.under_way();
-        if n < house.limit.places(n, &law.limit) {
-            return None;
-        }
-        let may_wait_ms = house.limit.may_wait_ms(&law.limit) - waited_ms;
-        Some(Wait { may_wait_ms, rate_per_ms: house.limit.rate() })
     }
 
     #[inline]

@@ -1,11 +1,11 @@
 //! A house: a limit and what counts against it, of one route or of all routes of a pool.
 
-use super::permits::Mark;
+use super::{guard::Wait, permits::Mark};
 use crate::{
     physics::{
         law::Law,
         limit::Limit,
-        voltage::{TIERS, Tier},
+        voltage::{TIERS, Thresholds, Tier},
     },
     units::Millis,
 };
@@ -55,14 +55,16 @@ pub struct House {
     pub limit: Limit,
     /// What counts against it.
     pub load: Load,
+    /// Several routes share it, whose services may differ by orders of magnitude.
+    is_shared: bool,
     /// Admissions that the tiers were owed and did not take.
     owed: [f64; TIERS],
 }
 
 impl House {
     /// A house where nothing was measured yet.
-    pub fn new(law: &Law, now_ms: Millis) -> Self {
-        Self { limit: Limit::new(&law.limit, now_ms), load: Load::default(), owed: [0.0; TIERS] }
+    pub fn new(law: &Law, is_shared: bool, now_ms: Millis) -> Self {
+        Self { limit: Limit::new(&law.limit, now_ms), load: Load::default(), is_shared, owed: [0.0; TIERS] }
     }
 
     /// A route comes with what it has under way.
@@ -86,6 +88,18 @@ impl House {
         for (sum, part) in self.load.by_tier.iter_mut().zip(load.by_tier) {
             *sum -= part;
         }
+    }
+
+    /// How long a request that has waited for `waited_ms` may still wait; None when there is a place for it now. What keeps
+    /// every server busy is known from the shortest services; where others share the house, there is a place until shedding starts.
+    pub fn wait(&self, waited_ms: Millis, thresholds: &Thresholds, law: &Law) -> Option<Wait> {
+        let n = self.load.under_way();
+        let places = self.limit.places(n, &law.limit);
+        if n < if self.is_shared { places.max(thresholds.start) } else { places } {
+            return None;
+        }
+        let may_wait_ms = self.limit.may_wait_ms(&law.limit) - waited_ms;
+        Some(Wait { may_wait_ms, rate_per_ms: self.limit.rate() })
     }
 
     /// A request comes.

@@ -306,7 +306,7 @@ impl Table {
             self.births = self.births.wrapping_add(1);
             let state = &mut self.blocks[slot as usize / BLOCK][slot as usize % BLOCK].state;
             let guard = Guard::new(self.births, state, law, now_ms);
-            let own = House::new(law, now_ms);
+            let own = House::new(law, false, now_ms);
             self.guards[slot as usize] = Some(Box::new(Closed { guard, own, asked_pool: 0, pool: ALONE }));
         }
         let joins = if law.pool == 0 { ALONE } else { self.pool(law, now_ms) };
@@ -332,7 +332,7 @@ impl Table {
     fn pool(&mut self, law: &Law, now_ms: Millis) -> usize {
         let known = self.pools.iter().position(|pool| pool.id == law.pool);
         known.unwrap_or_else(|| {
-            let fresh = Pool { id: law.pool, house: House::new(law, now_ms), routes: 0 };
+            let fresh = Pool { id: law.pool, house: House::new(law, true, now_ms), routes: 0 };
             let vacant = self.pools.iter().position(|pool| pool.routes == 0);
             match vacant {
                 Some(at) => self.pools[at] = fresh,

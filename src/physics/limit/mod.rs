@@ -86,10 +86,10 @@ const TOP_REACH: (f64, f64) = (0.6, 0.9);
 const TOP_DEMAND: f64 = 0.5;
 /// What the top tier may add to the cap of an experiment.
 const TOP_CAPS: f64 = 2.0;
-/// What is admitted of requests that can wait, over what keeps every server busy; and the service times that must still fit
-/// into the deadline.
+/// What is admitted of requests that can wait, over what keeps every server busy; and the multiples of q, beyond b, that must
+/// still fit into the deadline.
 const PLACES_MARGIN: f64 = 1.1;
-const SERVICE_LEFT: f64 = 1.25;
+const SERVICE_EXCESS: f64 = 1.5;
 /// The quantile q, and the part of the deadline by which it moves.
 const EXCESS_QUANTILE: f64 = 0.8;
 const EXCESS_STEPS: f64 = 60.0;
@@ -313,7 +313,7 @@ impl Limit {
         let full = if self.queueing {
             let busy = PLACES_MARGIN * self.throughput.rate_at_most * self.baseline_ms + 1.0;
             let burst = self.burstiness(law);
-            burst * self.proven(law).1 + (1.0 - burst) * busy
+            burst * self.proven(law).1 + (1.0 - burst) * busy.min(self.standing)
         } else {
             self.unproven(n, law).1
         };
@@ -323,7 +323,8 @@ impl Limit {
     /// How long a request may wait for a place and still be answered in time, ms.
     #[must_use]
     pub fn may_wait_ms(&self, law: &LimitLaw) -> Millis {
-        (self.patience_ms.min(law.deadline_ms) - SERVICE_LEFT * self.baseline_ms).max(0.0)
+        let service_ms = self.baseline_ms + SERVICE_EXCESS * self.excess_ms;
+        (self.patience_ms.min(law.deadline_ms) - service_ms).max(0.0)
     }
 
     /// A request was admitted; `n` are in flight with it.

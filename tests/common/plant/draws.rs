@@ -1,5 +1,7 @@
 //! Random plants and traffic, and the judgement of many of them.
 
+use std::fmt::Write;
+
 use proptest::{
     prelude::*,
     strategy::ValueTree,
@@ -133,16 +135,16 @@ pub struct Case {
     pub name: String,
     /// The scenario.
     pub scenario: Scenario,
+    /// Do its requests come one by one?
+    pub is_steady: bool,
 }
 
 impl Case {
     /// See [`Pattern::scenario`].
     pub fn new(plant: Plant, load: f64, pattern: Pattern, requests: f64, seed: u32) -> Self {
-        let Plant { servers, shape, service_ms, deadline_ms, .. } = plant;
-        let ratio = deadline_ms / service_ms;
-        let name =
-            format!("{servers:?} {shape:?} s {service_ms:.4} ms D/s {ratio:.2} load {load:.3} {pattern:?} seed {seed}");
-        Self { name, scenario: pattern.scenario(plant, load, requests, u64::from(seed)) }
+        let name = format!("{} load {load:.3} {pattern:?} seed {seed}", plant.name());
+        let is_steady = matches!(pattern, Pattern::Poisson | Pattern::Users(_));
+        Self { name, scenario: pattern.scenario(plant, load, requests, u64::from(seed)), is_steady }
     }
 }
 
@@ -167,21 +169,44 @@ impl Findings {
         self.0.push((figure, name));
     }
 
-    /// What is wrong, unless there are at least `least` cases, none worse than `worst`, and the mean no worse than
-    /// `mean`. Prints the worst cases either way.
+    /// What is wrong, unless there are at least `bounds.least` cases and they are within the others. Prints the worst
+    /// either way.
     #[must_use]
-    pub fn beyond(mut self, what: &str, least: usize, worst: f64, mean: f64) -> Option<String> {
+    pub fn beyond(mut self, what: &str, bounds: Bounds) -> Option<String> {
         self.0.sort_by(|a, b| b.0.total_cmp(&a.0));
         let count = self.0.len();
         let average = self.0.iter().map(|case| case.0).sum::<f64>() / count.max(1) as f64;
-        let failing = self.0.iter().filter(|case| case.0 > worst).count();
-        let mut summary =
-            format!("{what}: {failing} of {count} cases above {worst}; mean {average:.5}, at most {mean}\n");
-        for (figure, name) in self.0.iter().take(failing.clamp(3, 20)) {
-            summary += &format!("    {figure:.5} {name}\n");
+        let above = self.0.iter().filter(|case| case.0 > bounds.figure).count();
+        let Bounds { least, figure, exceptions, mean } = bounds;
+        let mut summary = format!(
+            "{what}: {above} of {count} cases (at least {least}) above {figure}, at most {exceptions}; \
+             mean {average:.5}, at most {mean}\n"
+        );
+        for (figure, name) in self.0.iter().take(above.clamp(3, 20)) {
+            writeln!(summary, "    {figure:.5} {name}").expect("a string takes it");
         }
         println!("{summary}");
-        (count < least || failing > 0 || average > mean).then_some(summary)
+        (count < least || above > exceptions || average > mean).then_some(summary)
+    }
+}
+
+/// What is demanded of many cases.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// So many there are at least.
+    pub least: usize,
+    /// The figure that a case should not exceed …
+    pub figure: f64,
+    /// … and how many do at most.
+    pub exceptions: usize,
+    /// The mean figure, at most.
+    pub mean: f64,
+}
+
+impl Bounds {
+    /// Of at least `least` cases none exceeds `figure`.
+    pub fn all(least: usize, figure: f64) -> Self {
+        Self { least, figure, exceptions: 0, mean: figure }
     }
 }
 

@@ -8,6 +8,7 @@
 //! | `random` | random numbers, shapes of services |
 //! | `traffic` | sources of requests |
 //! | `run` | the simulation |
+//! | `outcome` | what became of the requests |
 //! | `gate` | what admits: everything, or a route of the engine |
 //! | `ceiling` | the most that a scheduler that knows the servers could answer in time |
 //! | `draws` | random plants and traffic, and how the tests judge many of them |
@@ -16,14 +17,14 @@
 pub mod ceiling;
 pub mod draws;
 pub mod gate;
+pub mod outcome;
 pub mod random;
 pub mod run;
 pub mod traffic;
 
-pub use ceiling::{Ceiling, ceiling};
-pub use gate::{Gate, Guarded, Unguarded};
+pub use gate::Gate;
 pub use random::{Random, SHAPES, Shape};
-pub use run::{End, Request, Run, play};
+pub use run::play;
 pub use traffic::{Source, Steps};
 
 /// How work is served.
@@ -76,6 +77,16 @@ impl Plant {
     pub fn new(servers: Servers, shape: Shape, service_ms: f64, deadline_ms: f64) -> Self {
         let speed = Steps::constant(1.0);
         Self { servers, shape, service_ms, speed, failing: 0.0, deadline_ms, patience: None }
+    }
+
+    /// Its parameters, for messages.
+    pub fn name(&self) -> String {
+        let Self { servers, shape, service_ms, deadline_ms, .. } = self;
+        let servers = match servers {
+            Servers::Contended { peak, slope } => format!("Contended({peak:.0}, {slope:.2})"),
+            _ => format!("{servers:?}"),
+        };
+        format!("{servers} {shape:?} s {service_ms:.4} ms D/s {:.2}", deadline_ms / service_ms)
     }
 
     /// Services a ms with every server at work; of a free dependency, with one request in flight.

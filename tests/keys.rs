@@ -1,0 +1,350 @@
+//! Keys: places that turn, shares of what is in flight, breakers by class, pools and reserved shares.
+#![allow(clippy::float_cmp, reason = "where an answer is exact, that is what is asserted")]
+
+use std::collections::HashMap;
+
+use atrion::{
+    engine::{Answer, Ask, Handle, Key, Limits, Name, Outcome, Push, Slot},
+    physics::{
+        blame::Classes,
+        fairness::{NO_KEY, ROTATION_MS, Tally, level},
+        law::Law,
+        limit::LimitLaw,
+        mode::Mode,
+        voltage::Tier,
+    },
+};
+use proptest::prelude::*;
+
+fn engine(law: Law) -> (Handle, u16) {
+    let mut handle = Handle::alone(Limits::of_routes(100));
+    let id = handle.define_law(law, None).expect("room for a law");
+    (handle, id)
+}
+
+fn slot(handle: &mut Handle, name: &str, law: u16) -> Slot {
+    let slot = handle.intern(Name::from(name), 0.0);
+    assert!(handle.set_law(slot, law));
+    slot
+}
+
+fn key(hash: u64) -> Key {
+    Key { hash, weight: 1.0, class: None }
+}
+
+fn acquire(handle: &mut Handle, slot: Slot, tier: Tier, key: Option<Key>, now_ms: f64) -> Answer {
+    let mut answer = None;
+    let ask = Ask { push: Push::Tier(tier, None), key, ..Ask::default() };
+    handle.acquire(slot, ask, 0.0, now_ms, |given, _, _| answer = Some(*given)).expect("a route");
+    answer.expect("an answer")
+}
+
+fn release(handle: &mut Handle, id: u64, outcome: Outcome, now_ms: f64) -> bool {
+    handle.release(id, outcome, now_ms, |_, _, _, _| {})
+}
+
+fn capped(max: f64) -> Law {
+    Law { limit: LimitLaw { min: 1.0, max, initial: max, ..Law::default().limit }, ..Law::default() }
+}
+
+/// Fills a house of at most `max` until its limit holds: a queue is proven by answers that take ever longer.
+fn crowd(handle: &mut Handle, slot: Slot, until_ms: f64) -> f64 {
+    let (mut now_ms, mut out) = (0.0, std::collections::VecDeque::new());
+    while now_ms < until_ms {
+        now_ms += 1.0;
+        for _ in 0..2 {
+            out.extend(acquire(handle, slot, Tier::Critical, None, now_ms).permit);
+        }
+        out.pop_front().map(|id| release(handle, id, Outcome::Success, now_ms));
+    }
+    now_ms
+}
+
+proptest! {
+    #[test]
+    fn over_one_rotation_every_key_is_above_any_level_for_the_same_time(hash in 0..1_u64 << 53, from in 0.0..1e13, x in 0.15..1.0) {
+        let steps = 3000;
+        let above = (0..steps)
+            .filter(|&i| level(hash, from + ROTATION_MS * f64::from(i) / f64::from(steps)) >= x)
+            .count();
+        let share = (1.0 - x) / 0.9;
+        prop_assert!((above as f64 / f64::from(steps) - share).abs() < 0.002, "{above} of {steps}, {share}");
+    }
+
+    #[test]
+    fn a_place_lies_in_its_band_at_any_time(hash in 0..1_u64 << 53, now_ms in prop_oneof![-1e13..1e13, Just(0.0)]) {
+        prop_assert!((0.1..=1.0).contains(&level(hash, now_ms)));
+    }
+
+    #[test]
+    fn the_tally_agrees_with_a_plain_map(acts in prop::collection::vec((0_u64..40, 1_u8..4, any::<bool>()), 1..400)) {
+        let mut tally = Tally::default();
+        let mut model: HashMap<u64, (f64, Vec<u16>)> = HashMap::new();
+        for (hash, weight, takes) in acts {
+            // Hashes that meet in one bucket.
+            let (hash, weight) = (hash << 20, f64::from(weight));
+            let held = model.entry(hash).or_default();
+            if takes {
+                held.0 = weight;
+                held.1.push(tally.take(hash, weight));
+            } else if let Some(at) = held.1.pop() {
+                tally.give(at);
+            }
+            model.retain(|_, (_, held)| !held.is_empty());
+            prop_assert_eq!(tally.keys(), model.len());
+            let n = model.values().map(|(_, held)| held.len()).sum::<usize>() as f64;
+            let weights = model.values().map(|(weight, _)| weight).sum::<f64>();
+            for (&hash, (weight, held)) in &model {
+                let is_over = held.len() as f64 > (n * weight / weights).max(1.0);
+                prop_assert_eq!(tally.is_over(hash, *weight), is_over);
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_pool_holds_is_what_its_routes_hold(acts in prop::collection::vec((0_usize..4, 0_u8..5, any::<u16>()), 1..300)) {
+        let (mut handle, alone) = engine(Law::default());
+        let one = handle.define_law(Law { pool: 1, ..Law::default() }, None).expect("room");
+        let two = handle.define_law(Law { pool: 2, ..Law::default() }, None).expect("room");
+        let slots: Vec<Slot> = (0..4).map(|i| slot(&mut handle, &format!("r{i}"), one)).collect();
+        let mut out: Vec<(usize, u64)> = Vec::new();
+        for (at, act, pick) in acts {
+            match act {
+                0 | 1 => out.extend(acquire(&mut handle, slots[at], Tier::Normal, Some(key(u64::from(pick % 7))), 0.0).permit.map(|id| (at, id))),
+                2 if !out.is_empty() => {
+                    let (_, id) = out.swap_remove(usize::from(pick) % out.len());
+                    prop_assert!(release(&mut handle, id, Outcome::Success, 0.0));
+                }
+                3 => prop_assert!(handle.set_law(slots[at], [alone, one, two][usize::from(pick) % 3])),
+                4 if pick % 8 == 0 => {
+                    handle.remove(slots[at]);
+                    out.retain(|&(route, _)| route != at);
+                    prop_assert_eq!(slot(&mut handle, &format!("r{at}"), one), slots[at]);
+                }
+                _ => {}
+            }
+            for (route, &slot) in slots.iter().enumerate() {
+                let held = out.iter().filter(|&&(at, _)| at == route).count();
+                prop_assert_eq!(handle.stats(slot).map_or(0, |stats| stats.in_flight as usize), held);
+            }
+        }
+        while handle.evicted().is_some() {}
+        for (_, id) in out.drain(..) {
+            prop_assert!(release(&mut handle, id, Outcome::Success, 1.0));
+        }
+        for &slot in &slots {
+            prop_assert_eq!(handle.stats(slot).map_or(0, |stats| stats.in_flight), 0);
+        }
+    }
+
+    #[test]
+    fn classes_are_bounded_and_a_failing_one_keeps_its_place(hashes in prop::collection::vec(any::<u64>(), 1..400)) {
+        let mut classes = Classes::default();
+        let bad = classes.find(u64::MAX - 1, 0.0);
+        for _ in 0..200 {
+            classes.observe(bad, false);
+        }
+        for (i, hash) in hashes.into_iter().enumerate() {
+            let at = classes.find(hash, i as f64);
+            prop_assert!(at <= 64);
+            classes.observe(at, true);
+            prop_assert!(!classes.fault(at).expect("a class").is_open() || at == bad);
+        }
+        prop_assert_eq!(classes.find(u64::MAX - 1, 500.0), bad);
+        prop_assert!(classes.fault(bad).expect("a class").is_open());
+    }
+}
+
+#[test]
+fn more_keys_than_are_counted_do_no_harm() {
+    let mut tally = Tally::default();
+    let held: Vec<u16> = (0..5000).map(|hash| tally.take(hash, 1.0)).collect();
+    assert_eq!(tally.keys(), 4096);
+    assert_eq!(held.iter().filter(|&&at| at == NO_KEY).count(), 904);
+    assert!(!tally.is_over(4999, 1.0));
+    held.into_iter().for_each(|at| tally.give(at));
+    assert_eq!(tally.keys(), 0);
+    let at = tally.take(7, 1.0);
+    assert!(at != NO_KEY && !tally.is_over(7, 1.0));
+}
+
+#[test]
+fn a_key_that_holds_more_than_its_share_ranks_below_all_others_of_its_tier() {
+    let (mut handle, law) = engine(Law::default());
+    let slot = slot(&mut handle, "route", law);
+    for hash in [1, 1, 1, 1, 2] {
+        acquire(&mut handle, slot, Tier::Normal, Some(key(hash)), 0.0);
+    }
+    let voltage = |handle: &mut Handle, hash, weight| {
+        let key = Key { weight, ..key(hash) };
+        let answer = acquire(handle, slot, Tier::Normal, Some(key), 0.0);
+        release(handle, answer.permit.expect("room"), Outcome::Ignored, 0.0);
+        answer.voltage
+    };
+    let greedy = voltage(&mut handle, 1, 1.0);
+    assert_eq!(greedy, Tier::Normal.voltage(0.0, 10.0));
+    for hash in 2..50 {
+        assert!(voltage(&mut handle, hash << 40, 1.0) > greedy);
+    }
+    assert!(voltage(&mut handle, 1, 10.0) > greedy, "its weight entitles it");
+}
+
+#[test]
+fn where_one_class_fails_its_breaker_opens_and_heals_and_the_routes_does_not() {
+    let (mut handle, law) = engine(Law::default());
+    let slot = slot(&mut handle, "route", law);
+    let of = |hash| Some(Key { class: Some(hash), ..key(hash) });
+    let (mut refused, mut well_refused) = (0, 0);
+    for i in 0..4000_u32 {
+        let now_ms = f64::from(i) * 2.0;
+        let fails = (500..3000).contains(&i);
+        // 15 of 16 requests are of the class that fails.
+        let class = if i % 16 == 0 { u64::from(i / 16 % 5) + 10 } else { 1 };
+        let answer = acquire(&mut handle, slot, Tier::Normal, of(class), now_ms);
+        let outcome = if class == 1 && fails { Outcome::Failure } else { Outcome::Success };
+        match answer.permit {
+            Some(id) => assert!(release(&mut handle, id, outcome, now_ms + 1.0)),
+            None if class == 1 => {
+                refused += 1;
+                assert!(answer.retry_after_ms > 0.0);
+            }
+            None => well_refused += 1,
+        }
+        if i == 2900 {
+            assert_eq!(handle.stats(slot).expect("a loop").open_classes, 1);
+            assert_eq!(handle.state(slot).expect("a route").mode, Mode::Operational);
+        }
+    }
+    assert!(refused > 2000, "{refused}");
+    assert_eq!(well_refused, 0);
+    assert_eq!(handle.stats(slot).expect("a loop").open_classes, 0, "healed");
+    assert!(acquire(&mut handle, slot, Tier::Normal, of(1), 8001.0).permit.is_some());
+}
+
+#[test]
+fn where_everything_fails_everything_is_refused_however_many_classes_there_are() {
+    for classes in [1_u64, 2, 10, 64, 500] {
+        let (mut handle, law) = engine(Law::default());
+        let slot = slot(&mut handle, "route", law);
+        let mut admitted = 0;
+        for i in 0..6000_u32 {
+            let now_ms = f64::from(i);
+            let hash = u64::from(i) % classes;
+            let answer =
+                acquire(&mut handle, slot, Tier::Normal, Some(Key { class: Some(hash), ..key(hash) }), now_ms);
+            if let Some(id) = answer.permit {
+                admitted += u32::from(i >= 5000);
+                release(&mut handle, id, Outcome::Failure, now_ms + 0.5);
+            }
+        }
+        assert!(admitted <= 150, "{classes} classes: {admitted} of the last 1000 admitted");
+    }
+}
+
+/// Requests at a steady pace that all end `age_ms` later, as `outcome`, after a minute's worth of good answers if `warm`.
+fn opens_after_ms(age_ms: f64, outcome: Option<Outcome>, warm: bool) -> Option<f64> {
+    let (mut handle, law) = engine(Law::default());
+    let slot = slot(&mut handle, "route", law);
+    let mut start_ms = 0.0;
+    if warm {
+        for _ in 0..500 {
+            start_ms += 20.0;
+            let id = acquire(&mut handle, slot, Tier::Normal, None, start_ms).permit.expect("calm");
+            release(&mut handle, id, Outcome::Success, start_ms + 10.0);
+        }
+    }
+    let mut out = std::collections::VecDeque::new();
+    for i in 0..1000 {
+        let now_ms = start_ms + 20.0 * f64::from(i);
+        while let (Some(&(at, id)), Some(outcome)) = (out.front(), outcome) {
+            if at + age_ms > now_ms {
+                break;
+            }
+            out.pop_front();
+            release(&mut handle, id, outcome, at + age_ms);
+        }
+        out.extend(acquire(&mut handle, slot, Tier::Normal, None, now_ms).permit.map(|id| (now_ms, id)));
+        if handle.state(slot).expect("a route").mode == Mode::CircuitBreaker {
+            return Some(now_ms - start_ms);
+        }
+    }
+    None
+}
+
+#[test]
+fn a_hanging_route_is_closed_within_three_deadlines_though_every_client_gives_up_first() {
+    let deadline_ms = Law::default().limit.deadline_ms;
+    for share in [0.1, 0.26, 0.5, 0.9, 1.0, 1.5, 2.5] {
+        for outcome in [Outcome::Ignored, Outcome::Reclaimed] {
+            let after_ms = opens_after_ms(share * deadline_ms, Some(outcome), true);
+            assert!(after_ms.is_some_and(|ms| ms <= 3.0 * deadline_ms), "{share} {outcome:?}: {after_ms:?}");
+        }
+    }
+    let never_released = opens_after_ms(0.0, None, true);
+    assert!(never_released.is_some_and(|ms| ms <= 3.0 * deadline_ms), "{never_released:?}");
+    for share in [0.3, 0.9, 1.2] {
+        let cold = opens_after_ms(share * deadline_ms, Some(Outcome::Ignored), false);
+        assert!(cold.is_some_and(|ms| ms <= 3.0 * deadline_ms), "cold, {share}: {cold:?}");
+    }
+}
+
+#[test]
+fn a_route_that_was_never_seen_to_answer_is_waited_for() {
+    let deadline_ms = Law::default().limit.deadline_ms;
+    assert_eq!(opens_after_ms(3.0 * deadline_ms, Some(Outcome::Success), false), None);
+    assert_eq!(opens_after_ms(10.0 * deadline_ms, Some(Outcome::Success), false), None);
+}
+
+#[test]
+fn a_reclaimed_permit_that_comes_late_changes_nothing() {
+    let (mut handle, law) = engine(Law::default());
+    let slot = slot(&mut handle, "route", law);
+    let of = Some(Key { class: Some(3), ..key(3) });
+    let old = acquire(&mut handle, slot, Tier::Normal, of, 0.0).permit.expect("room");
+    for i in 0..50 {
+        let now_ms = 40_000.0 + f64::from(i) * 100.0;
+        let id = acquire(&mut handle, slot, Tier::Normal, of, now_ms).permit.expect("room");
+        release(&mut handle, id, Outcome::Success, now_ms + 10.0);
+    }
+    let before = handle.stats(slot).expect("a loop");
+    assert_eq!((before.in_flight, before.counts.reclaimed), (0, 1));
+    assert!(!release(&mut handle, old, Outcome::Failure, 50_000.0));
+    let after = handle.stats(slot).expect("a loop");
+    assert_eq!((after.in_flight, after.counts), (0, before.counts));
+    assert_eq!(after.success, before.success);
+}
+
+#[test]
+fn a_reserve_is_lent_and_there_at_once() {
+    let mut law = capped(40.0);
+    law.reserve[Tier::Bulk as usize] = 0.2;
+    law.reserves = true;
+    let (mut handle, id) = engine(law);
+    let slot = slot(&mut handle, "route", id);
+    let now_ms = crowd(&mut handle, slot, 5000.0);
+    let stats = handle.stats(slot).expect("a loop");
+    assert!(stats.limit.is_finite() && f64::from(stats.in_flight) > 0.9 * stats.limit, "lent: {stats:?}");
+    assert!(acquire(&mut handle, slot, Tier::Low, None, now_ms).permit.is_none());
+    let mut admitted = 0;
+    while acquire(&mut handle, slot, Tier::Bulk, None, now_ms).permit.is_some() {
+        admitted += 1;
+    }
+    let share = f64::from(admitted) / f64::from(handle.stats(slot).expect("a loop").in_flight);
+    assert!((0.2..0.45).contains(&share), "{admitted}: {share}");
+}
+
+#[test]
+fn in_a_pool_work_of_one_route_fills_the_house_of_another() {
+    let (mut handle, id) = engine(Law { pool: 9, ..capped(40.0) });
+    let (a, b) = (slot(&mut handle, "a", id), slot(&mut handle, "b", id));
+    let own = handle.define_law(capped(40.0), None).expect("room");
+    let c = slot(&mut handle, "c", own);
+    let now_ms = crowd(&mut handle, a, 5000.0);
+    assert!(acquire(&mut handle, b, Tier::Bulk, None, now_ms).permit.is_none());
+    assert!(acquire(&mut handle, c, Tier::Bulk, None, now_ms).permit.is_some());
+    let (of_a, of_b) = (handle.stats(a).expect("a loop"), handle.stats(b).expect("a loop"));
+    assert_eq!(of_a.limit, of_b.limit);
+    assert_eq!(of_b.in_flight, 0);
+    assert!(handle.set_law(b, own));
+    assert!(acquire(&mut handle, b, Tier::Bulk, None, now_ms).permit.is_some(), "out of the pool");
+}

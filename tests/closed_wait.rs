@@ -93,6 +93,12 @@ fn behind_a_queue_a_burst_finds_what_the_deadline_drains_and_an_overload_what_ke
         }
     }
     assert_eq!(stats(&handle, slot).regime, Regime::Queueing);
+    for done in under_way {
+        now_ms += 10.0;
+        handle.release(done, Outcome::Success, now_ms, |_, _, _, _| {});
+    }
+    // What was asked for is long done.
+    now_ms += 1000.0;
     // In flight once the house is full; what came in is given back.
     let places = |handle: &mut Handle| {
         let mut admitted = Vec::new();

@@ -12,7 +12,7 @@
 //! | `gate` | what admits: everything, or a route of the engine |
 //! | `ceiling` | the most that a scheduler that knows the servers could answer in time |
 //! | `draws` | random plants and traffic, and how the tests judge many of them |
-#![allow(dead_code, reason = "each test binary takes what it needs")]
+#![allow(dead_code, unused_imports, reason = "each test binary takes what it needs")]
 
 pub mod ceiling;
 pub mod draws;

@@ -52,6 +52,8 @@ pub(super) struct Latencies {
 pub(super) struct Reading {
     /// b, ms; 0 before the first answer.
     pub baseline_ms: Millis,
+    /// The least mean latency as it was measured, ms: what completes together does so within it.
+    pub span_ms: Millis,
     /// Is it proven that latency rises with work in flight?
     pub queueing: bool,
     /// Work in flight up to which answers met no queue.
@@ -91,7 +93,7 @@ impl Latencies {
     /// Reads the bins.
     pub fn read(&self) -> Reading {
         let (mut count, mut mean, mut squares, mut baseline) = (0.0, 0.0, 0.0, f64::INFINITY);
-        let mut few = 0.0;
+        let (mut few, mut span_ms) = (0.0, f64::INFINITY);
         for bin in self.bins.iter().filter(|bin| bin.count > 0.0) {
             let (k, m) = (f64::from(bin.count), f64::from(bin.mean));
             let off = m - mean;
@@ -100,6 +102,7 @@ impl Latencies {
             count += k;
             let spread = (squares / count).sqrt();
             let deviation = if count < FEW_SAMPLES { spread.max(PRIOR_VARIATION * mean) } else { spread };
+            span_ms = span_ms.min(mean);
             let bound = mean + BASELINE_ERRORS * deviation * (1.0 + 1.0 / count) / count.sqrt();
             // A few answers may all be short: they say nothing of b as soon as there are more.
             if count >= SPEAKING {
@@ -110,6 +113,7 @@ impl Latencies {
         }
         let mut reading = Reading {
             baseline_ms: if baseline.is_finite() { baseline } else { few },
+            span_ms,
             queueing: false,
             free_up_to: 0.0,
         };

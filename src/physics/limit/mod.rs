@@ -147,6 +147,7 @@ pub struct Limit {
     /// When the window had seen enough, ms.
     telling_ms: Millis,
     baseline_ms: Millis,
+    span_ms: Millis,
     queueing: bool,
     free_up_to: f64,
     /// What is left of the allowance for a route that is hardly known, 1 to 0.
@@ -181,6 +182,7 @@ impl Limit {
             busy: false,
             telling_ms: f64::INFINITY,
             baseline_ms: 0.0,
+            span_ms: 0.0,
             queueing: false,
             free_up_to: 0.0,
             optimism: 1.0,
@@ -363,7 +365,7 @@ impl Limit {
         self.busy &= n >= self.knee;
         if self.baseline_ms == 0.0 {
             self.close(n, law);
-        } else if self.throughput.is_telling(self.baseline_ms.min(law.deadline_ms), law.deadline_ms) {
+        } else if self.throughput.is_telling(self.span_ms, law.deadline_ms) {
             self.telling_ms = now_ms;
         }
     }
@@ -426,6 +428,7 @@ impl Limit {
     fn derive(&mut self, law: &LimitLaw) {
         let reading = self.latencies.read();
         self.baseline_ms = reading.baseline_ms;
+        self.span_ms = reading.span_ms;
         self.free_up_to = reading.free_up_to;
         self.backlog.set_span(self.baseline_ms, self.now_ms);
         self.queueing = reading.queueing && self.throughput.most > 0.0;

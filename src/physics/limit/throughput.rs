@@ -165,10 +165,9 @@ impl Throughput {
 
     /// Has the window seen enough to be judged?
     #[inline]
-    pub fn is_telling(&self, baseline_ms: Millis, deadline_ms: Millis) -> bool {
+    pub fn is_telling(&self, span_ms: Millis, deadline_ms: Millis) -> bool {
         let Pace { completions, time_ms } = self.window;
-        (completions >= 16.0 && time_ms >= baseline_ms)
-            || (completions >= 4.0 && time_ms >= baseline_ms.max(deadline_ms / 4.0))
+        (completions >= 16.0 && time_ms >= span_ms) || (completions >= 4.0 && time_ms >= span_ms.max(deadline_ms / 4.0))
     }
 
     /// A window is over, at its last completion; `busy`: every server had work throughout.

@@ -229,7 +229,10 @@ fn the_cells_of_a_law_arrive_in_their_fields() {
         assert!((value - cells[port[cell]]).abs() < 1e-9, "LAW.{cell} arrives as {value}");
     }
     for (tier, share) in law.reserve.iter().enumerate() {
-        assert!((f64::from(*share) - cells[port["RESERVE"] + tier]).abs() < 1e-9, "the reserve of tier {tier} is {share}");
+        assert!(
+            (f64::from(*share) - cells[port["RESERVE"] + tier]).abs() < 1e-9,
+            "the reserve of tier {tier} is {share}"
+        );
     }
     for i in 0..3 {
         assert!((law.gains[i] - k / law.baselines[i]).abs() < 1e-12);

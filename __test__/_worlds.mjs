@@ -201,6 +201,7 @@ export const closedLoop = (create, { seed, permits }) => {
   const { random, pick, between, chance } = dice
   let now = 1.7e12
   const atrion = create({
+    keySecret: 'places that repeat',
     clock: { now: () => now },
     slo: { maxAcceptableLatencyMs: pick([500, 200, between(20, 3000)]) },
     maxRoutes: pick([4, 100]),

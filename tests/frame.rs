@@ -222,14 +222,17 @@ fn the_cells_of_a_law_arrive_in_their_fields() {
         ("MAX_LIMIT", law.limit.max),
         ("INITIAL_LIMIT", law.limit.initial),
         ("POOL", law.pool as f64),
-        ("RESERVE", law.reserve[0]),
+        ("RESERVE", f64::from(law.reserve[0])),
     ]);
     assert_eq!(arrived.keys().collect::<Vec<_>>(), port.keys().collect::<Vec<_>>(), "every cell is looked at");
     for (cell, value) in arrived {
         assert!((value - cells[port[cell]]).abs() < 1e-9, "LAW.{cell} arrives as {value}");
     }
     for (tier, share) in law.reserve.iter().enumerate() {
-        assert!((share - cells[port["RESERVE"] + tier]).abs() < 1e-9, "the reserve of tier {tier} is {share}");
+        assert!(
+            (f64::from(*share) - cells[port["RESERVE"] + tier]).abs() < 1e-9,
+            "the reserve of tier {tier} is {share}"
+        );
     }
     for i in 0..3 {
         assert!((law.gains[i] - k / law.baselines[i]).abs() < 1e-12);

@@ -16,9 +16,9 @@ use atrion::{
 };
 use proptest::prelude::*;
 
-fn engine(law: Law) -> (Handle, u16) {
+fn engine(law: &Law) -> (Handle, u16) {
     let mut handle = Handle::alone(Limits::of_routes(100));
-    let id = handle.define_law(law, None).expect("room for a law");
+    let id = handle.define_law(*law, None).expect("room for a law");
     (handle, id)
 }
 
@@ -56,6 +56,10 @@ fn crowd(handle: &mut Handle, slot: Slot, until_ms: f64) -> f64 {
             out.extend(acquire(handle, slot, Tier::Critical, None, now_ms).permit);
         }
         out.pop_front().map(|id| release(handle, id, Outcome::Success, now_ms));
+    }
+    // What came back last left a place.
+    for _ in 0..100 {
+        acquire(handle, slot, Tier::Critical, None, now_ms);
     }
     now_ms
 }
@@ -103,7 +107,7 @@ proptest! {
 
     #[test]
     fn what_a_pool_holds_is_what_its_routes_hold(acts in prop::collection::vec((0_usize..4, 0_u8..5, any::<u16>()), 1..300)) {
-        let (mut handle, alone) = engine(Law::default());
+        let (mut handle, alone) = engine(&Law::default());
         let one = handle.define_law(Law { pool: 1, ..Law::default() }, None).expect("room");
         let two = handle.define_law(Law { pool: 2, ..Law::default() }, None).expect("room");
         let slots: Vec<Slot> = (0..4).map(|i| slot(&mut handle, &format!("r{i}"), one)).collect();
@@ -162,7 +166,9 @@ fn more_keys_than_are_counted_do_no_harm() {
     assert_eq!(tally.keys(), 4096);
     assert_eq!(held.iter().filter(|&&at| at == NO_KEY).count(), 904);
     assert!(!tally.is_over(tally.find(4999), 1.0));
-    held.into_iter().for_each(|at| tally.give(at));
+    for at in held {
+        tally.give(at);
+    }
     assert_eq!(tally.keys(), 0);
     let at = tally.take(NO_KEY, 7, 1.0);
     assert!(at != NO_KEY && !tally.is_over(at, 1.0));
@@ -170,7 +176,7 @@ fn more_keys_than_are_counted_do_no_harm() {
 
 #[test]
 fn a_key_that_holds_more_than_its_share_ranks_below_all_others_of_its_tier() {
-    let (mut handle, law) = engine(Law::default());
+    let (mut handle, law) = engine(&Law::default());
     let slot = slot(&mut handle, "route", law);
     for hash in [1, 1, 1, 1, 2] {
         acquire(&mut handle, slot, Tier::Normal, Some(key(hash)), 0.0);
@@ -191,7 +197,7 @@ fn a_key_that_holds_more_than_its_share_ranks_below_all_others_of_its_tier() {
 
 #[test]
 fn where_one_class_fails_its_breaker_opens_and_heals_and_the_routes_does_not() {
-    let (mut handle, law) = engine(Law::default());
+    let (mut handle, law) = engine(&Law::default());
     let slot = slot(&mut handle, "route", law);
     let of = |hash| Some(Key { class: Some(hash), ..key(hash) });
     let (mut refused, mut well_refused) = (0, 0);
@@ -224,7 +230,7 @@ fn where_one_class_fails_its_breaker_opens_and_heals_and_the_routes_does_not() {
 #[test]
 fn where_everything_fails_everything_is_refused_however_many_classes_there_are() {
     for classes in [1_u64, 2, 10, 64, 500] {
-        let (mut handle, law) = engine(Law::default());
+        let (mut handle, law) = engine(&Law::default());
         let slot = slot(&mut handle, "route", law);
         let mut admitted = 0;
         for i in 0..6000_u32 {
@@ -242,7 +248,7 @@ fn where_everything_fails_everything_is_refused_however_many_classes_there_are()
 
 /// Requests at a steady pace that all end `age_ms` later, as `outcome`, after a minute's worth of good answers if `warm`.
 fn opens_after_ms(age_ms: f64, outcome: Option<Outcome>, warm: bool) -> Option<f64> {
-    let (mut handle, law) = engine(Law::default());
+    let (mut handle, law) = engine(&Law::default());
     let slot = slot(&mut handle, "route", law);
     let mut start_ms = 0.0;
     if warm {
@@ -296,7 +302,7 @@ fn a_route_that_was_never_seen_to_answer_is_waited_for() {
 
 #[test]
 fn a_reclaimed_permit_that_comes_late_changes_nothing() {
-    let (mut handle, law) = engine(Law::default());
+    let (mut handle, law) = engine(&Law::default());
     let slot = slot(&mut handle, "route", law);
     let of = Some(Key { class: Some(3), ..key(3) });
     let old = acquire(&mut handle, slot, Tier::Normal, of, 0.0).permit.expect("room");
@@ -317,8 +323,7 @@ fn a_reclaimed_permit_that_comes_late_changes_nothing() {
 fn a_reserve_is_lent_and_there_at_once() {
     let mut law = capped(40.0);
     law.reserve[Tier::Bulk as usize] = 0.2;
-    law.reserves = true;
-    let (mut handle, id) = engine(law);
+    let (mut handle, id) = engine(&law);
     let slot = slot(&mut handle, "route", id);
     let now_ms = crowd(&mut handle, slot, 5000.0);
     let stats = handle.stats(slot).expect("a loop");
@@ -334,7 +339,7 @@ fn a_reserve_is_lent_and_there_at_once() {
 
 #[test]
 fn in_a_pool_work_of_one_route_fills_the_house_of_another() {
-    let (mut handle, id) = engine(Law { pool: 9, ..capped(40.0) });
+    let (mut handle, id) = engine(&Law { pool: 9, ..capped(40.0) });
     let (a, b) = (slot(&mut handle, "a", id), slot(&mut handle, "b", id));
     let own = handle.define_law(capped(40.0), None).expect("room");
     let c = slot(&mut handle, "c", own);

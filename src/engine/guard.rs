@@ -351,7 +351,7 @@ impl Guard {
         // Its own route's occupancy is no resistance to a request that can wait: what it may lack is a place. Nor is it to a
         // tier that holds less than what is reserved for it.
         let can_wait = ask.waited_ms >= 0.0 && ask.waited_ms < f64::INFINITY;
-        let has_place = law.reserves && house.has_reserve(tier, law, thresholds.full);
+        let has_place = law.reserves() && house.has_reserve(tier, law, thresholds.full);
         let met = if is_over { load + fairness::room_for_others(n) } else { load };
         let crowd = if can_wait || has_place { 0.0 } else { thresholds.resistance(met) };
         let queue = place_resistance(ask.queue_place);

@@ -106,7 +106,7 @@ impl House {
     #[inline]
     pub fn admit(&mut self, mark: Mark, law: &Law) {
         self.load.enter(mark);
-        if law.reserves {
+        if law.reserves() {
             self.owe(mark, law);
         }
     }
@@ -116,14 +116,15 @@ impl House {
     fn owe(&mut self, mark: Mark, law: &Law) {
         for (tier, owed) in self.owed.iter_mut().enumerate() {
             let taken = if tier == usize::from(mark.tier) { 1.0 } else { 0.0 };
-            let most = (law.reserve[tier] * self.load.under_way()).max(1.0);
-            *owed = (*owed + law.reserve[tier] - taken).clamp(0.0, most);
+            let share = f64::from(law.reserve[tier]);
+            let most = (share * self.load.under_way()).max(1.0);
+            *owed = (*owed + share - taken).clamp(0.0, most);
         }
     }
 
     /// Does the tier hold less than is reserved for it of what is in flight, or of a limit of `full`, or is it owed an admission?
     pub fn has_reserve(&self, tier: Tier, law: &Law, full: f64) -> bool {
-        let share = law.reserve[tier as usize];
+        let share = f64::from(law.reserve[tier as usize]);
         let reserved = share * full.max(self.load.under_way());
         share > 0.0 && (f64::from(self.load.by_tier[tier as usize]) < reserved || self.owed[tier as usize] >= 1.0)
     }

@@ -52,14 +52,19 @@ pub struct Law {
     /// The routes with the same number share one limit; 0: the route has its own.
     pub pool: u64,
     /// Shares of the limit that are reserved for the tiers, bulk to critical.
-    pub reserve: [f64; TIERS],
-    /// Is anything reserved?
-    pub reserves: bool,
+    pub reserve: [f32; TIERS],
     /// None: the break point is static.
     pub tuner: Option<TunerLaw>,
 }
 
 impl Law {
+    /// Is anything reserved?
+    #[inline]
+    #[must_use]
+    pub fn reserves(&self) -> bool {
+        self.reserve.iter().any(|&share| share > 0.0)
+    }
+
     /// How many numbers [`Law::from_cells`] takes.
     pub const CELLS: usize = 36;
 
@@ -100,8 +105,7 @@ impl Law {
         law.max_duration_ms = c(23);
         law.pool = c(27) as u64;
         for (i, reserve) in law.reserve.iter_mut().enumerate() {
-            *reserve = c(28 + i);
-            law.reserves |= *reserve > 0.0;
+            *reserve = c(28 + i) as f32;
         }
         law.tuner = (c(16) != 0.0).then(|| TunerLaw {
             alpha: 2.0 / (c(17) + 1.0),
@@ -131,7 +135,6 @@ impl Law {
         max_duration_ms: 0.0,
         pool: 0,
         reserve: [0.0; TIERS],
-        reserves: false,
         tuner: None,
     };
 }

@@ -4,7 +4,7 @@
 mod plant;
 
 use plant::{
-    Guarded, Patience, Plant, Scenario, Servers, Source, Steps,
+    Patience, Plant, Scenario, Servers, Source, Steps,
     draws::{Bounds, Findings, TIERS, assert_within, counts, drawn, magnitudes, patterns, services_ms, shapes},
     gate::{Guarded, Unguarded},
     play,
@@ -35,7 +35,7 @@ fn traffic(plant: Plant, steps: &[(f64, f64)], seed: u32) -> Scenario {
     Scenario { plant, sources, tiers: TIERS, until_ms: at_ms, seed: u64::from(seed) }
 }
 
-/// Share of the requests that come later than `bound` deadlines and 100 services after the load has gone that are refused.
+/// Of the requests that come later than `bound` deadlines and 100 services after the load has gone, the share refused.
 fn refused_after(trials: &[Recovery], bound: f64) -> Findings {
     let mut found = Findings::default();
     for Recovery { name, scenario, calm_ms } in trials {
@@ -112,15 +112,14 @@ fn histories() -> impl Strategy<Value = Vec<(Servers, f64, Scenario)>> {
     ];
     let kind = (servers, shapes(), magnitudes(0.002, 3.0), magnitudes(0.2, 8.0), patterns());
     let faults = (prop_oneof![2 => Just(0.0), 1 => 0.0..0.3], prop::option::of((0.05..3.0, any::<bool>())));
-    let one = (kind, faults, any::<u32>()).prop_map(
-        |((servers, shape, share, load, pattern), (failing, patience), seed)| {
+    let one =
+        (kind, faults, any::<u32>()).prop_map(|((servers, shape, share, load, pattern), (failing, patience), seed)| {
             let mut plant = Plant::new(servers, shape, share * DEADLINE_MS, DEADLINE_MS);
             plant.failing = failing;
             plant.patience = patience.map(|(share, cancels)| Patience { after_ms: share * DEADLINE_MS, cancels });
             let scenario = pattern.scenario(plant, load, 1500.0, u64::from(seed));
             (servers, load, scenario)
-        },
-    );
+        });
     prop::collection::vec(one, 1..5)
 }
 
@@ -166,10 +165,13 @@ fn whatever_it_went_through_a_calm_route_comes_to_refuse_nothing() {
         }
         let from_ms = 3.0 * DEADLINE_MS + 1000.0 / calm.plant.capacity_per_ms();
         let with = play(&calm, now_ms, &mut gate);
-        let before: Vec<_> = history.iter().map(|(servers, load, past)| {
-            let Plant { shape, service_ms, failing, patience, .. } = &past.plant;
-            format!("{servers:?} {shape:?} s {service_ms:.1} load {load:.2} failing {failing:.2} {patience:?}")
-        }).collect();
+        let before: Vec<_> = history
+            .iter()
+            .map(|(servers, load, past)| {
+                let Plant { shape, service_ms, failing, patience, .. } = &past.plant;
+                format!("{servers:?} {shape:?} s {service_ms:.1} load {load:.2} failing {failing:.2} {patience:?}")
+            })
+            .collect();
         found.add(
             with.refused_share_from(from_ms),
             format!("Pool({servers}) {shape:?} D/s {ratio:.1} load {load:.2} seed {seed} after {}", before.join(", ")),

@@ -1,4 +1,5 @@
-//! The limit suffices: under lasting overload nearly all that the servers can do is answered in time, and the top tier is.
+//! The limit suffices: under lasting overload nearly all that the servers can do is answered in time, and the top tier
+//! is.
 
 #[path = "common/plant/mod.rs"]
 mod plant;

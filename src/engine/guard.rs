@@ -319,7 +319,7 @@ impl Guard {
     ) -> Answer {
         let tick = self.tick_if_due(state, others, house, permits, law, now_ms);
         let base = law.base_resistance;
-        let mut is_over = false;
+        let (mut is_over, mut key_at) = (false, fairness::NO_KEY);
         let (tier, voltage, level) = match (ask.push, ask.key) {
             (Push::Tier(tier, Some(level)), _) => (tier, tier.voltage(level, base), level),
             (Push::Tier(tier, None), None) => {
@@ -328,7 +328,10 @@ impl Guard {
             }
             (Push::Voltage(voltage), None) => (Tier::of_voltage(voltage, base), voltage, self.draw()),
             (push, Some(key)) => {
-                is_over = self.tally.as_ref().is_some_and(|tally| tally.is_over(key.hash, key.weight));
+                if let Some(tally) = &self.tally {
+                    key_at = tally.find(key.hash);
+                    is_over = tally.is_over(key_at, key.weight);
+                }
                 rank(push, &key, is_over, base, now_ms)
             }
         };
@@ -388,7 +391,7 @@ impl Guard {
         let permit = if admitted || admit_all {
             let mut mark = Mark::of_tier(tier as u8);
             if let Some(key) = &ask.key {
-                mark.key = self.tally.get_or_insert_default().take(key.hash, key.weight);
+                mark.key = self.tally.get_or_insert_default().take(key_at, key.hash, key.weight);
                 if let (Some(class), Some(classes)) = (class, &mut self.classes) {
                     mark.class = class;
                     classes.hold(class, 1);

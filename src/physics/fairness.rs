@@ -67,19 +67,23 @@ pub struct Tally {
 }
 
 impl Tally {
+    #[inline]
     fn bucket(&self, hash: u64) -> usize {
         hash as usize & (self.buckets.len() - 1)
     }
 
-    fn find(&self, hash: u64) -> Option<u16> {
-        let mut at = if self.buckets.is_empty() { NO_KEY } else { self.buckets[self.bucket(hash)] };
+    /// The number of a key that holds something; `NO_KEY` of any other.
+    #[inline]
+    #[must_use]
+    pub fn find(&self, hash: u64) -> u16 {
+        let mut at = self.buckets.get(hash as usize & self.buckets.len().wrapping_sub(1)).copied().unwrap_or(NO_KEY);
         while let Some(entry) = self.entries.get(usize::from(at)) {
             if entry.hash == hash {
-                return Some(at);
+                break;
             }
             at = entry.next;
         }
-        None
+        at
     }
 
     /// Keys that hold something.
@@ -88,21 +92,20 @@ impl Tally {
         self.entries.len() - self.free.len()
     }
 
-    /// Does a key of that weight hold more than its share?
+    /// Does the key of that number hold more than its share, at that weight?
+    #[inline]
     #[must_use]
-    pub fn is_over(&self, hash: u64, weight: f64) -> bool {
-        self.find(hash).is_some_and(|at| {
-            let entry = &self.entries[usize::from(at)];
+    pub fn is_over(&self, at: u16, weight: f64) -> bool {
+        self.entries.get(usize::from(at)).is_some_and(|entry| {
             let weights = self.weights - entry.weight + weight;
-            f64::from(entry.held) > (self.held * weight / weights).max(1.0)
+            entry.held > 1 && f64::from(entry.held) * weights > self.held * weight
         })
     }
 
-    /// A key takes a permit; the number to give it back by.
-    pub fn take(&mut self, hash: u64, weight: f64) -> u16 {
+    /// A key takes a permit, found as `at`; the number to give it back by.
+    pub fn take(&mut self, at: u16, hash: u64, weight: f64) -> u16 {
         self.held += 1.0;
-        if let Some(at) = self.find(hash) {
-            let entry = &mut self.entries[usize::from(at)];
+        if let Some(entry) = self.entries.get_mut(usize::from(at)) {
             self.weights += weight - entry.weight;
             entry.weight = weight;
             entry.held += 1;

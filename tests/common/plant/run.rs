@@ -155,8 +155,7 @@ impl<G: Gate> Simulation<'_, G> {
                 Kind::Leaves(id) => self.leave(id),
                 Kind::Asks(user) if self.now_ms < self.scenario.until_ms => {
                     let random = &mut self.users[user].random;
-                    let arrival =
-                        Arrival::draw(self.now_ms, &self.scenario.plant, &self.scenario.tiers, random);
+                    let arrival = Arrival::draw(self.now_ms, &self.scenario.plant, &self.scenario.tiers, random);
                     self.arrive(arrival, Some(user));
                 }
                 Kind::SharedServed { .. } | Kind::Asks(_) => {}

@@ -230,8 +230,7 @@ fn where_everything_fails_everything_is_refused_however_many_classes_there_are()
         for i in 0..6000_u32 {
             let now_ms = f64::from(i);
             let hash = u64::from(i) % classes;
-            let answer =
-                acquire(&mut handle, slot, Tier::Normal, Some(Key { class: Some(hash), ..key(hash) }), now_ms);
+            let answer = acquire(&mut handle, slot, Tier::Normal, Some(Key { class: Some(hash), ..key(hash) }), now_ms);
             if let Some(id) = answer.permit {
                 admitted += u32::from(i >= 5000);
                 release(&mut handle, id, Outcome::Failure, now_ms + 0.5);

@@ -34,11 +34,14 @@ fn host_ms() -> f64 {
     unsafe { now() }
 }
 
+/// The rows of a batch; its first cells also hand over a law, and what others share.
+type Batch = [f64; BATCH_ROWS * ROW_CELLS];
+
 /// Everything of this instance.
 struct Instance {
     handle: UnsafeCell<Option<Handle>>,
     frame: UnsafeCell<Cells>,
-    batch: UnsafeCell<[f64; BATCH_ROWS * ROW_CELLS]>,
+    batch: UnsafeCell<Batch>,
 }
 
 // SAFETY: this target has no threads.
@@ -52,11 +55,12 @@ static INSTANCE: Instance = Instance {
 
 /// Runs `f` with the engine, the frame and the batch; `f` must not call JavaScript but for the clock.
 #[inline(always)]
-fn with<T>(f: impl FnOnce(&mut Handle, &mut Cells, &mut [f64], &Now) -> T) -> T {
+fn with<T>(f: impl FnOnce(&mut Handle, &mut Cells, &mut Batch, &Now) -> T) -> T {
     // SAFETY: one thread, and no export runs inside another (see the module): these are the only references.
     let (handle, cells, rows) =
         unsafe { (&mut *INSTANCE.handle.get(), &mut *INSTANCE.frame.get(), &mut *INSTANCE.batch.get()) };
-    let Some(handle) = handle else { std::arch::wasm32::unreachable() };
+    // SAFETY: `create` is called once, before anything else; whoever does otherwise harms this instance alone.
+    let handle = unsafe { handle.as_mut().unwrap_unchecked() };
     let now = Now::new(cells[cell::NOW], MonotonicClock::new(host_ms));
     f(handle, cells, rows, &now)
 }
@@ -138,7 +142,7 @@ extern "C" fn remove(slot: Slot) {
 extern "C" fn define_law(id: i32) -> i32 {
     with(|handle, _, rows, _| {
         let id = (id >= 0).then(|| u16::try_from(id).unwrap_or(u16::MAX));
-        handle.define_law(Law::from_cells(&rows[..Law::CELLS]), id).map_or(-1, i32::from)
+        rows.first_chunk().and_then(|cells| handle.define_law(Law::from_all_cells(cells), id)).map_or(-1, i32::from)
     })
 }
 

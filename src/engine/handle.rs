@@ -190,9 +190,7 @@ impl Handle {
 
     /// Adds a law, or replaces law `id`.
     pub fn define_law(&mut self, law: Law, id: Option<u16>) -> Option<u16> {
-        let id = self.engine().laws.define(law, id);
-        self.laws.refresh(&self.seat.engine().laws); // not on the hot path, which would have to allocate
-        id
+        self.laws.define(&self.seat.engine().laws, law, id)
     }
 
     /// Puts a route under a law that was defined.

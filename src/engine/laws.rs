@@ -7,7 +7,7 @@ use super::sync::Mutex;
 use crate::physics::law::Law;
 
 /// Most laws an engine takes: their number is 16 bits in a route's state.
-pub const MAX_LAWS: usize = 1 << 16;
+const MAX_LAWS: usize = 1 << 16;
 
 /// Every law that a route may be governed by; never empty.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ impl Default for Laws {
 
 impl Laws {
     /// Adds a law, or replaces law `id`. None when there is no such law, or no room for another.
-    pub fn define(&self, law: Law, id: Option<u16>) -> Option<u16> {
+    fn define(&self, law: Law, id: Option<u16>) -> Option<u16> {
         let mut all = self.all.lock();
         let id = match id {
             Some(id) => {
@@ -54,6 +54,13 @@ impl LawCache {
     pub fn new(laws: &Laws) -> Self {
         let version = laws.version.load(Ordering::Acquire);
         Self { laws: laws.all.lock().clone(), version }
+    }
+
+    /// Adds a law, or replaces law `id`, in `laws` and here: not on the hot path, which would have to allocate.
+    pub fn define(&mut self, laws: &Laws, law: Law, id: Option<u16>) -> Option<u16> {
+        let id = laws.define(law, id);
+        self.refresh(laws);
+        id
     }
 
     /// Brings the copy up to date, if it is not.

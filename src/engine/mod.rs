@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `names` | route names, whatever a caller may throw at them; in wasm, where names stay outside, `names_outside` |
 //! | `table` | the routes' states, bounded, least recently used first out |
-//! | `laws` | the laws by number |
+//! | `laws` | the laws by number; in wasm, where one handle is all there is, `laws_alone` |
 //! | `guard` | a route's closed loop: measures, permits, and where the laws meet |
 //! | `house` | a limit and what counts against it, of a route or of a pool |
 //! | `permits` | what is out |
@@ -17,6 +17,7 @@ mod cluster;
 mod guard;
 mod handle;
 mod house;
+#[cfg_attr(target_family = "wasm", path = "laws_alone.rs")]
 mod laws;
 #[cfg_attr(target_family = "wasm", path = "names_outside.rs")]
 mod names;

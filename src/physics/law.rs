@@ -66,7 +66,17 @@ impl Law {
     /// A law from the cells that the caller derived, in the order of `LAW` in `ts/engine/port.ts`; missing cells are 0.
     #[must_use]
     pub fn from_cells(cells: &[f64]) -> Self {
-        let c = |i: usize| cells.get(i).copied().unwrap_or(0.0);
+        let mut all = [0.0; Self::CELLS];
+        for (cell, &given) in all.iter_mut().zip(cells) {
+            *cell = given;
+        }
+        Self::from_all_cells(&all)
+    }
+
+    /// A law from all of its cells: of an array, so that no index into it needs a check.
+    #[must_use]
+    pub fn from_all_cells(cells: &[f64; Self::CELLS]) -> Self {
+        let c = |i: usize| cells[i];
         Self {
             base_resistance: c(0),
             decay_per_ms: c(1) / 1e3,
@@ -107,7 +117,8 @@ impl Default for Law {
             500.0, // deadline
             1.0, 100.0, 3.0, 30.0, 500.0, 50.0, 0.5, // tuner
             30_000.0, 1.0, 100_000.0, 512.0, // longest permit, limits
+            0.0, 0.0, 0.0, 0.0, 0.0,
         ];
-        Self::from_cells(&cells)
+        Self::from_all_cells(&cells)
     }
 }

@@ -184,8 +184,22 @@ impl Handle {
     }
 
     /// The next eviction this handle was not told of.
+    #[cfg(not(target_family = "wasm"))]
     pub fn evicted(&mut self) -> Option<Evicted> {
         self.news.pop_front()
+    }
+
+    /// The next eviction this handle was not told of: read where the table keeps it, since nothing decides in between.
+    #[cfg(target_family = "wasm")]
+    pub fn evicted(&mut self) -> Option<Evicted> {
+        let (table, _) = self.seat.table();
+        let next = table.evicted_since(self.seen_evictions).map(|mut slots| slots.next());
+        self.seen_evictions = match next {
+            Some(None) => return None,
+            Some(_) => self.seen_evictions + 1,
+            None => table.evictions(),
+        };
+        Some(next.flatten().map_or(Evicted::All, Evicted::Slot))
     }
 
     /// Adds a law, or replaces law `id`.
@@ -311,10 +325,11 @@ impl Handle {
         table.holds(slot).then(|| f(table.state(slot)))
     }
 
-    /// Takes note of what was evicted since the last time; true when anything was: then no slot is to be trusted.
+    /// Takes note of what was evicted since the last time; true when anything was: then no slot is to be trusted. In wasm no
+    /// other handle evicts, and the host asks after each call that may.
     #[inline]
     fn hear(table: &Table, seen: &mut u64, news: &mut VecDeque<Evicted>) -> bool {
-        if table.evictions() == *seen {
+        if cfg!(target_family = "wasm") || table.evictions() == *seen {
             return false;
         }
         match table.evicted_since(*seen) {

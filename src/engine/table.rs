@@ -4,8 +4,6 @@
 //! list threaded through the slots, so that finding the least recently used costs the same at a thousand routes and at
 //! a million. Evictions are numbered and the newest are kept, so that every handle can learn which of its slots are gone.
 
-use std::collections::VecDeque;
-
 use super::{
     Limits,
     guard::Guard,
@@ -78,7 +76,8 @@ pub struct Table {
     oldest: Slot,
     len: usize,
     name_bytes: usize,
-    evicted: VecDeque<Slot>,
+    /// The newest evictions, number n at n modulo `EVICTIONS_KEPT`.
+    evicted: Vec<Slot>,
     evictions: u64,
     /// Closed loops, of the routes that have one: shorter than the table while nobody asks for permits.
     guards: Vec<Option<Box<Closed>>>,
@@ -120,7 +119,7 @@ impl Table {
             oldest: NONE,
             len: 0,
             name_bytes: 0,
-            evicted: VecDeque::new(),
+            evicted: Vec::new(),
             evictions: 0,
             guards: Vec::new(),
             pools: Vec::new(),
@@ -149,8 +148,8 @@ impl Table {
 
     /// The slots evicted since there had been `seen` evictions; None when that is more than is kept.
     pub fn evicted_since(&self, seen: u64) -> Option<impl Iterator<Item = Slot> + '_> {
-        let missed = usize::try_from(self.evictions - seen).ok()?;
-        (missed <= self.evicted.len()).then(|| self.evicted.iter().skip(self.evicted.len() - missed).copied())
+        let kept = self.evictions - seen <= EVICTIONS_KEPT as u64;
+        kept.then(|| (seen..self.evictions).map(|number| self.evicted[number as usize % EVICTIONS_KEPT]))
     }
 
     pub fn names(&self) -> Vec<Name> {
@@ -366,10 +365,10 @@ impl Table {
         self.len -= 1;
         self.name_bytes -= name.len();
         self.free.push(slot);
-        if self.evicted.len() == EVICTIONS_KEPT {
-            self.evicted.pop_front();
+        match self.evicted.get_mut(self.evictions as usize % EVICTIONS_KEPT) {
+            Some(oldest) => *oldest = slot,
+            None => self.evicted.push(slot),
         }
-        self.evicted.push_back(slot);
         self.evictions += 1;
         Some(name)
     }

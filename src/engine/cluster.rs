@@ -9,13 +9,13 @@ use crate::{
 impl Handle {
     /// The next route that was used since this was last asked, the least recently used first; every route, the first time.
     pub fn next_used(&mut self) -> Option<Slot> {
-        self.engine().table.lock().next_used()
+        self.seat.table().0.next_used()
     }
 
     /// Others share this in a route's physics; R follows at once. Nothing happens when there is no route in the slot.
     pub fn share(&mut self, slot: Slot, share: Share) {
-        self.laws.refresh(&self.seat.engine().laws);
-        let mut table = self.seat.engine().table.lock();
+        let (mut table, laws) = self.seat.table();
+        self.laws.refresh(laws);
         if table.holds(slot) {
             table.set_share(slot, share);
             let state = table.state(slot);
@@ -25,7 +25,7 @@ impl Handle {
 
     /// A route goes before all that were used: it was only heard of.
     pub fn demote(&mut self, slot: Slot) {
-        let mut table = self.seat.engine().table.lock();
+        let (mut table, _) = self.seat.table();
         if table.holds(slot) {
             table.demote(slot);
         }

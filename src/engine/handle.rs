@@ -137,18 +137,17 @@ impl Handle {
 
     /// The slot of a route, made at `now_ms` if it is new.
     pub fn intern(&mut self, name: Name, now_ms: Millis) -> Slot {
-        let engine = self.seat.engine();
-        self.laws.refresh(&engine.laws);
-        let mut table = engine.table.lock();
-        let slot = match engine.names.get(&name) {
+        let (mut table, laws, names) = self.seat.parts();
+        self.laws.refresh(laws);
+        let slot = match names.get(&name) {
             Some(slot) => {
                 table.touch(slot);
                 slot
             }
             None => {
                 let state = RouteState::new(0, self.laws.get(0), now_ms);
-                let slot = table.insert(name.clone(), state, |gone| engine.names.remove(gone));
-                engine.names.insert(name, slot);
+                let slot = table.insert(name.clone(), state, |gone| names.remove(gone));
+                names.insert(name, slot);
                 slot
             }
         };
@@ -158,7 +157,7 @@ impl Handle {
 
     /// Makes a route the most recently used, where its name is not known; false when the slot is vacant.
     pub fn touch(&mut self, slot: Slot) -> bool {
-        self.engine().table.lock().touch(slot).is_some()
+        self.seat.table().0.touch(slot).is_some()
     }
 
     /// The slot of a route, if there is one.
@@ -175,10 +174,9 @@ impl Handle {
 
     /// Forgets a route.
     pub fn remove(&mut self, slot: Slot) {
-        let engine = self.seat.engine();
-        let mut table = engine.table.lock();
+        let (mut table, _, names) = self.seat.parts();
         if let Some(name) = table.remove(slot) {
-            engine.names.remove(&name);
+            names.remove(&name);
         }
         Self::hear(&table, &mut self.seen_evictions, &mut self.news);
     }
@@ -210,24 +208,26 @@ impl Handle {
     /// Puts a route under a law that was defined.
     pub fn set_law(&mut self, slot: Slot, law: u16) -> bool {
         self.laws.refresh(&self.seat.engine().laws);
-        self.laws.contains(law) && self.with_state(slot, |state| state.law = law).is_some()
+        self.laws.contains(law) && self.change(slot, |state| state.law = law).is_some()
     }
 
     /// The state of a route.
     #[must_use]
     pub fn state(&self, slot: Slot) -> Option<RouteState> {
-        self.with_state(slot, |state| *state)
+        let mut table = self.engine().table.lock();
+        table.holds(slot).then(|| *table.state(slot))
     }
 
     /// Overwrites the state of a route, but for its law.
     pub fn restore(&mut self, slot: Slot, state: RouteState) -> bool {
-        self.with_state(slot, |old| *old = RouteState { law: old.law, order: old.order, ..state }).is_some()
+        self.change(slot, |old| *old = RouteState { law: old.law, order: old.order, ..state }).is_some()
     }
 
     /// Trauma that no telemetry told of, Ω.
     pub fn traumatise(&mut self, slot: Slot, ohms: Ohms, now_ms: Millis) {
-        self.laws.refresh(&self.seat.engine().laws);
-        if let Some((state, others)) = self.seat.engine().table.lock().touch(slot) {
+        let (mut table, laws) = self.seat.table();
+        self.laws.refresh(laws);
+        if let Some((state, others)) = table.touch(slot) {
             state.traumatise(others, self.laws.get(state.law), ohms, now_ms);
         }
     }
@@ -288,8 +288,8 @@ impl Handle {
 
     /// A lease takes its place among a route's work in flight, or gives it back.
     pub fn lease(&mut self, slot: Slot, taken: bool, now_ms: Millis) {
-        self.laws.refresh(&self.seat.engine().laws);
-        let mut table = self.engine().table.lock();
+        let (mut table, laws) = self.seat.table();
+        self.laws.refresh(laws);
         if !table.holds(slot) {
             return;
         }
@@ -312,16 +312,16 @@ impl Handle {
 
     /// An operator orders a route open or closed, or leaves it to the physics.
     pub fn order(&mut self, slot: Slot, order: Order) {
-        self.with_state(slot, |state| state.order = order);
+        self.change(slot, |state| state.order = order);
     }
 
     /// Decide and count, but admit everybody.
     pub fn set_dry_run(&mut self, dry_run: bool) {
-        self.engine().table.lock().dry_run = dry_run;
+        self.seat.table().0.dry_run = dry_run;
     }
 
-    fn with_state<T>(&self, slot: Slot, f: impl FnOnce(&mut RouteState) -> T) -> Option<T> {
-        let mut table = self.engine().table.lock();
+    fn change(&mut self, slot: Slot, f: impl FnOnce(&mut RouteState)) -> Option<()> {
+        let (mut table, _) = self.seat.table();
         table.holds(slot).then(|| f(table.state(slot)))
     }
 

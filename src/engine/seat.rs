@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 #[cfg(not(target_family = "wasm"))]
 use super::sync::MutexGuard;
-use super::{Engine, laws::Laws, sync::Mutex, table::Table};
+use super::{Engine, laws::Laws, names::Names, sync::Mutex, table::Table};
 
 /// See the module.
 #[derive(Debug)]
@@ -40,13 +40,20 @@ impl Seat {
     /// The table, and the laws.
     #[inline]
     pub fn table(&mut self) -> (Held<'_>, &Laws) {
+        let (table, laws, _) = self.parts();
+        (table, laws)
+    }
+
+    /// The table, the laws, and the names.
+    #[inline]
+    pub fn parts(&mut self) -> (Held<'_>, &Laws, &Names) {
         match self {
             Self::Alone(engine) => {
-                let Engine { table, laws, .. } = &mut **engine;
-                (Held::Own(Mutex::get_mut(table)), laws)
+                let Engine { table, laws, names, .. } = &mut **engine;
+                (Held::Own(Mutex::get_mut(table)), laws, names)
             }
             #[cfg(not(target_family = "wasm"))]
-            Self::Shared(engine) => (Held::Locked(engine.table.lock()), &engine.laws),
+            Self::Shared(engine) => (Held::Locked(engine.table.lock()), &engine.laws, &engine.names),
         }
     }
 }

@@ -117,7 +117,7 @@ impl Default for Law {
             500.0, // deadline
             1.0, 100.0, 3.0, 30.0, 500.0, 50.0, 0.5, // tuner
             30_000.0, 1.0, 100_000.0, 512.0, // longest permit, limits
-            0.0, 0.0, 0.0, 0.0, 0.0,
+            0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, // no pool, nothing reserved
         ];
         Self::from_all_cells(&cells)
     }

@@ -147,7 +147,7 @@ const optimise = (bytes, { shrinkLevel, keepNames }) => {
   for (const name of LINKERS_EXPORTS) module.removeExport(name)
   // Each round inlines and folds what the one before has made small enough; a fourth finds nothing.
   for (let round = 0; round < 3; round++) module.optimize()
-  module.runPasses(['strip-producers', 'strip-target-features'])
+  module.runPasses(['reorder-functions', 'strip-producers', 'strip-target-features'])
   return module
 }
 

@@ -77,33 +77,63 @@ impl Law {
     #[must_use]
     pub fn from_all_cells(cells: &[f64; Self::CELLS]) -> Self {
         let c = |i: usize| cells[i];
-        Self {
-            base_resistance: c(0),
-            decay_per_ms: c(1) / 1e3,
-            scar_factor: c(2),
-            damping_factor: c(3),
-            critical_pressure: c(4),
-            break_multiplier: c(5),
-            bootstrap_ticks: c(6) as u32,
-            min_delta_t_ms: c(7),
-            baselines: [c(9), c(10), c(11)],
-            gains: [c(9), c(10), c(11)].map(|b| if b > 0.0 { c(8) / b } else { 0.0 }),
-            weights: [c(12), c(13), c(14)],
-            limit: LimitLaw { deadline_ms: c(15), min: c(24), max: c(25), initial: c(26) },
-            max_duration_ms: c(23),
-            pool: c(27) as u64,
-            reserve: [c(28), c(29), c(30), c(31), c(32)],
-            reserves: (28..33).any(|i| c(i) > 0.0),
-            tuner: (c(16) != 0.0).then(|| TunerLaw {
-                alpha: 2.0 / (c(17) + 1.0),
-                sensitivity: c(18),
-                min_floor: c(19),
-                hard_ceiling: c(20),
-                warmup_ticks: c(21) as u32,
-                recovery_multiplier: c(22),
-            }),
+        let gain = |i: usize| if c(i) > 0.0 { c(8) / c(i) } else { 0.0 };
+        let mut law = Self::NONE;
+        // One after the other: a literal would read all cells before it writes the first.
+        law.base_resistance = c(0);
+        law.decay_per_ms = c(1) / 1e3;
+        law.scar_factor = c(2);
+        law.damping_factor = c(3);
+        law.critical_pressure = c(4);
+        law.break_multiplier = c(5);
+        law.bootstrap_ticks = c(6) as u32;
+        law.min_delta_t_ms = c(7);
+        for i in 0..3 {
+            law.baselines[i] = c(9 + i);
+            law.gains[i] = gain(9 + i);
+            law.weights[i] = c(12 + i);
         }
+        law.limit.deadline_ms = c(15);
+        law.limit.min = c(24);
+        law.limit.max = c(25);
+        law.limit.initial = c(26);
+        law.max_duration_ms = c(23);
+        law.pool = c(27) as u64;
+        for (i, reserve) in law.reserve.iter_mut().enumerate() {
+            *reserve = c(28 + i);
+            law.reserves |= *reserve > 0.0;
+        }
+        law.tuner = (c(16) != 0.0).then(|| TunerLaw {
+            alpha: 2.0 / (c(17) + 1.0),
+            sensitivity: c(18),
+            min_floor: c(19),
+            hard_ceiling: c(20),
+            warmup_ticks: c(21) as u32,
+            recovery_multiplier: c(22),
+        });
+        law
     }
+
+    /// All of nothing.
+    const NONE: Self = Self {
+        base_resistance: 0.0,
+        decay_per_ms: 0.0,
+        scar_factor: 0.0,
+        damping_factor: 0.0,
+        critical_pressure: 0.0,
+        break_multiplier: 0.0,
+        bootstrap_ticks: 0,
+        min_delta_t_ms: 0.0,
+        baselines: [0.0; 3],
+        gains: [0.0; 3],
+        weights: [0.0; 3],
+        limit: LimitLaw { deadline_ms: 0.0, min: 0.0, max: 0.0, initial: 0.0 },
+        max_duration_ms: 0.0,
+        pool: 0,
+        reserve: [0.0; TIERS],
+        reserves: false,
+        tuner: None,
+    };
 }
 
 impl Default for Law {

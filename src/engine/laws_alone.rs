@@ -15,7 +15,7 @@ pub struct LawCache {
     laws: Vec<Law>,
 }
 
-#[allow(clippy::unused_self, reason = "the face of the copy that threads keep")]
+#[allow(clippy::unused_self, clippy::large_types_passed_by_value, reason = "the face of the copy that threads keep")]
 impl LawCache {
     /// The default law.
     pub fn new(_: &Laws) -> Self {

@@ -12,7 +12,13 @@ const FAST_MS = 50
 /** What A waits for B, and B for C, before it gives up on its own. */
 const PATIENCE_MS = 3000
 
-const TOLD = { B: { capacityPerS: 600, deadlineMs: DEADLINE_MS }, C: { capacityPerS: 600, deadlineMs: DEADLINE_MS } }
+/** A caller keeps some of its slots for its own work, as a bulkhead does. */
+const LIMITS = { max: 40 }
+
+const TOLD = {
+  B: { capacityPerS: 600, deadlineMs: DEADLINE_MS, limits: LIMITS },
+  C: { capacityPerS: 600, deadlineMs: DEADLINE_MS, limits: LIMITS },
+}
 
 /** A service that works on so many requests at once; the others wait. */
 class Service {

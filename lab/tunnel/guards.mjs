@@ -12,8 +12,8 @@ const { Atrion } = createRequire(import.meta.url)('atrion')
  */
 
 /**
- * @typedef {Record<string, { capacityPerS: number, deadlineMs: number }>} Routes what an operator knows of them; Atrion
- * is told the deadline alone
+ * @typedef {Record<string, { capacityPerS: number, deadlineMs: number, limits?: { max: number } }>} Routes what an operator
+ * knows of them; Atrion is given the deadline, and the bulkhead where there is one
  */
 
 const PERMIT = { end() {} }
@@ -38,8 +38,8 @@ function opossum(_stage, routes) {
 function atrion(stage, routes) {
   // Places of keys are the same in every run.
   const guard = new Atrion({ clock: stage, keySecret: 'the same in every run' })
-  for (const [route, { deadlineMs }] of Object.entries(routes)) {
-    guard.setRouteProfile(route, { slo: { maxAcceptableLatencyMs: deadlineMs } })
+  for (const [route, { deadlineMs, limits }] of Object.entries(routes)) {
+    guard.setRouteProfile(route, { slo: { maxAcceptableLatencyMs: deadlineMs }, ...(limits && { limits }) })
   }
   return {
     enter(route, who) {

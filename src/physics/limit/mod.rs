@@ -332,7 +332,7 @@ impl Limit {
     /// A request was admitted; `n` are in flight with it.
     #[inline]
     pub fn admit(&mut self, n: f64, now_ms: Millis) {
-        if n == 1.0 {
+        if n <= 1.0 {
             self.throughput.begin(now_ms);
         }
         self.backlog.admit();

@@ -23,7 +23,7 @@ const test = engine === 'ts' ? ava.skip : ava
 const unhandled = []
 process.on('unhandledRejection', (error) => unhandled.push(error))
 process.on('uncaughtException', (error) => unhandled.push(error))
-test.after.always((t) => t.deepEqual(unhandled, []))
+ava.after.always((t) => t.deepEqual(unhandled, []))
 
 const later = (value) => async () => {
   await sleep(1)

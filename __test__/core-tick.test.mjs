@@ -324,7 +324,7 @@ for (const tuned of [false, true]) {
     const sample = fc.tuple(between(0, 1500), between(0, 0.2), between(0, 1))
     const phase = fc.tuple(sample, fc.integer({ min: 1, max: 40 }), fc.integer({ min: 0, max: 3000 }))
     const laws = fc.record({ scarFactor: between(0, 20), decayRate: between(0.01, 1), dampingFactor: between(0, 100) })
-    holds(t, [fc.array(phase, { minLength: 1, maxLength: 8 }), laws], (phases, overrides) => {
+    const follows = (phases, overrides) => {
       const law = configOf(overrides)
       const tunerLaw = tuned ? { windowSize: 20, warmupTicks: 10 } : undefined
       const model = restated(law, tunerLaw)
@@ -345,7 +345,11 @@ for (const tuned of [false, true]) {
         }
       }
       return true
-    })
+    }
+    // A few draws may miss a mode by chance.
+    for (let round = 0; round < 20 && visited.size < 3; round += 1) {
+      holds(t, [fc.array(phase, { minLength: 1, maxLength: 8 }), laws], follows)
+    }
     t.is(visited.size, 3, 'every mode was reached')
   })
 }

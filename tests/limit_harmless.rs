@@ -74,7 +74,7 @@ fn a_free_dependency_that_is_calm_refuses_nothing() {
         spare.beyond("steady, time to spare", Bounds::all(200, 0.0)),
         tight.beyond("steady, just on time", Bounds::all(30, 0.001)),
         burst_spare.beyond("bursts, time to spare", Bounds { least: 300, figure: 0.0, exceptions: 3, mean: 0.0002 }),
-        burst_tight.beyond("bursts, just on time", Bounds { least: 50, figure: 0.001, exceptions: 1, mean: 0.0015 }),
+        burst_tight.beyond("bursts, just on time", Bounds { least: 50, figure: 0.001, exceptions: 1, mean: 0.0012 }),
     ]);
 }
 

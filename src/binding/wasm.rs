@@ -59,8 +59,7 @@ fn with<T>(f: impl FnOnce(&mut Handle, &mut Cells, &mut Batch, &Now) -> T) -> T 
     // SAFETY: one thread, and no export runs inside another (see the module): these are the only references.
     let (handle, cells, rows) =
         unsafe { (&mut *INSTANCE.handle.get(), &mut *INSTANCE.frame.get(), &mut *INSTANCE.batch.get()) };
-    // SAFETY: `create` is called once, before any other export (see there).
-    let handle = unsafe { handle.as_mut().unwrap_unchecked() };
+    let handle = handle.as_mut().expect("created before any other export is called");
     let now = Now::new(cells[cell::NOW], MonotonicClock::new(host_ms));
     f(handle, cells, rows, &now)
 }

@@ -23,7 +23,7 @@ export interface AdapterOptions<Request, Response> {
   readonly route?: (request: Request) => MaybePromise<string | undefined>
   /** How important a request is. What is no tier counts as 'normal', the default; a CORS preflight is 'critical'. */
   readonly tier?: (request: Request) => MaybePromise<Tier | string | undefined>
-  /** Whose request it is (user, tenant, session): the same key is treated alike within an hour. Default: none. */
+  /** Whose request it is (user, tenant, session): the place of a key inside its tier moves through the tier every five minutes. Default: none. */
   readonly key?: (request: Request) => MaybePromise<string | number | bigint | undefined>
   /** true: the request is not guarded at all (health checks, metrics). */
   readonly skip?: (request: Request) => MaybePromise<boolean>

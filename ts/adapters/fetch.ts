@@ -51,7 +51,7 @@ export interface FetchOptions<Request extends FetchRequest, Args extends readonl
   readonly route?: string | ((request: Request, ...args: Args) => MaybePromise<string | undefined>)
   /** How important a request is. Default 'normal'. */
   readonly tier?: Tier | ((request: Request, ...args: Args) => MaybePromise<Tier | string | undefined>)
-  /** Whose request it is (user, tenant, session): the same key is treated alike within an hour. */
+  /** Whose request it is (user, tenant, session): the place of a key inside its tier moves through the tier every five minutes. */
   readonly key?: (request: Request, ...args: Args) => MaybePromise<string | number | bigint | undefined>
   /** true: the request is not guarded at all. */
   readonly skip?: (request: Request, ...args: Args) => MaybePromise<boolean>

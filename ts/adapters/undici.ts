@@ -20,7 +20,7 @@ export interface UndiciOptions {
   readonly route?: (request: Request) => MaybePromise<string | undefined>
   /** How important a request is. Default: the tier of the request being handled, where its adapter propagates it; else 'normal'. */
   readonly tier?: (request: Request) => MaybePromise<Tier | string | undefined>
-  /** On whose behalf: the same key is treated alike within an hour. */
+  /** On whose behalf: the place of a key inside its tier moves through the tier every five minutes. */
   readonly key?: (request: Request) => MaybePromise<string | number | bigint | undefined>
   /** true: the request is not guarded. */
   readonly skip?: (request: Request) => MaybePromise<boolean>

@@ -13,8 +13,8 @@
 //! k = M·b      the knee: that many keep every server busy
 //!
 //! no queue proven     refuse while b + Q/μ nears D, beyond twice what was explored and, at first, `initial`
-//! V ≤ 0.85·μ·D        burst: H = μ·D, what the deadline can still drain
-//! V ≥ 1.15·μ·D        standing: S = max(τ·μ·D, 1.5·k + 1), at most 0.75 of what is on time
+//! V ≤ 0.85·μ·D        burst: H = max(μ, M)·D, what the deadline can still drain
+//! V ≥ 1.15·μ·D        standing: S = max(min(τ·μ·D, 20·k), min(1.5·k + 1, 0.75·μ·(D − q)))
 //! between             from H to S linearly
 //! critical            as far as 0.9·μ·(D − q), less where it overloads the route by itself: it is still on time there
 //! ```
@@ -26,7 +26,9 @@
 //! *Harmless.* Where there is no queue, Q is 0 on average for any arrival process (Little), so b + Q/μ stays b. Where
 //! there is one, a request that meets n ≤ μ·D in flight is served within D, and one that meets more is not; the margins
 //! below μ·D are what the spread of services makes late. V exceeds μ·D only after a request would have been late without
-//! a guard. So as long as every request would be on time, none of the conditions holds. Neither s nor D/s occurs in them.
+//! a guard. So as long as every request would be on time with that margin, and μ and b are known, none of the conditions
+//! holds, and neither s nor D/s occurs in those for a burst. A burst that uses the margin itself may be refused in part,
+//! and so may one that meets a μ which a former load left too low: `tests/limit_harmless.rs` states how much.
 //!
 //! *Sufficient.* Under lasting overload V rises to its bound and stays there, refusals being no excuse: V counts what is
 //! offered. Then S holds, which keeps every server at work (S > k) at a wait of about τ·D.

@@ -14,6 +14,7 @@ use crate::{
         histogram::Histogram,
         law::Law,
         limit::Regime,
+        math::{larger, smaller},
         mode::Mode,
         pressure::Sample,
         resistance::bootstrap_resistance,
@@ -82,7 +83,7 @@ pub struct Terms {
     pub own: Ohms,
     /// What the queue in front of the process adds, Ω.
     pub queue: Ohms,
-    /// Occupancy of the route, 1 is a full house; 0 where it is no resistance, but a reason to wait.
+    /// Of a refusal, the occupancy of the route, 1 is a full house; 0 where it is no resistance, but a reason to wait.
     pub occupancy: f64,
 }
 
@@ -362,9 +363,8 @@ impl Guard {
         }
         let faults = self.fault.resistance() + blamed;
         let own = state.resistance + faults;
-        let crowd = crowd.max(process_resistance(ask.process_occupancy)).max(queue);
-        let terms = Terms { own, queue, occupancy: if can_wait { 0.0 } else { met / thresholds.full } };
-        let resistance = (own + crowd).min(MAX_RESISTANCE);
+        let crowd = larger(larger(crowd, process_resistance(ask.process_occupancy)), queue);
+        let resistance = smaller(own + crowd, MAX_RESISTANCE);
 
         let flows = !self.fault.is_open() && !by_class && voltage > resistance;
         let throttled = voltage > resistance - faults;
@@ -384,6 +384,8 @@ impl Guard {
             Order::Closed => true,
         };
         let is_refused = !admitted && wait.is_none();
+        let occupancy = if is_refused && !can_wait { met / thresholds.full } else { 0.0 };
+        let terms = Terms { own, queue, occupancy };
         if is_refused {
             self.counts.shed_by_tier[tier as usize] += 1;
             self.refused += 1.0;
@@ -453,10 +455,15 @@ impl Guard {
     #[inline]
     fn unmark(&mut self, mark: Mark) {
         if let Some(tally) = &mut self.tally {
-            tally.give(mark.key);
-            if let Some(classes) = &mut self.classes {
-                classes.hold(mark.class, -1);
-            }
+            Self::unmark_key(tally, &mut self.classes, mark);
+        }
+    }
+
+    #[inline(never)]
+    fn unmark_key(tally: &mut Tally, classes: &mut Option<Box<Classes>>, mark: Mark) {
+        tally.give(mark.key);
+        if let Some(classes) = classes {
+            classes.hold(mark.class, -1);
         }
     }
 
@@ -506,7 +513,7 @@ impl Guard {
         self.leave(house, permit.mark);
         self.ended_ms = now_ms;
         self.counts.reclaimed += u64::from(outcome == Outcome::Reclaimed);
-        let latency_ms = (now_ms - permit.admitted_ms).max(0.0);
+        let latency_ms = larger(now_ms - permit.admitted_ms, 0.0);
         if matches!(outcome, Outcome::Success | Outcome::Failure) {
             let succeeded = outcome == Outcome::Success;
             self.completed_ms = now_ms;

@@ -332,6 +332,13 @@ impl Handle {
         if cfg!(target_family = "wasm") || table.evictions() == *seen {
             return false;
         }
+        Self::note(table, seen, news);
+        true
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn note(table: &Table, seen: &mut u64, news: &mut VecDeque<Evicted>) {
         match table.evicted_since(*seen) {
             Some(slots) => slots.for_each(|slot| news.push_back(Evicted::Slot(slot))),
             None => {
@@ -340,6 +347,5 @@ impl Handle {
             }
         }
         *seen = table.evictions();
-        true
     }
 }

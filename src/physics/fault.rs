@@ -19,7 +19,10 @@
 //! probes                    one in 1 + w windows, while w others probe too and none of ours has succeeded
 //! ```
 
-use super::voltage::{R_FREE, R_SPAN};
+use super::{
+    math::larger,
+    voltage::{R_FREE, R_SPAN},
+};
 use crate::units::{Millis, Ohms};
 
 /// K: a route that succeeds half the time is not throttled at all.
@@ -143,7 +146,7 @@ impl Fault {
         } else {
             (PRIOR, 1.0 / MEMORY, PROOF_OUTCOMES)
         };
-        self.success += (value - self.success) * (1.0 / (outcomes + credit)).max(least_gain);
+        self.success += (value - self.success) * larger(1.0 / (outcomes + credit), least_gain);
         self.proven = outcomes >= proof;
         if self.open && self.streak >= PROBES_TO_CLOSE {
             *self = Self { success: CREDIT, ..Self::default() };

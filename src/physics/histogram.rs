@@ -4,6 +4,7 @@
 //! The bucket is read off the number's own exponent and leading bits, as HdrHistogram does; no logarithm is taken. Counts
 //! are halved when there are many, so that quantiles follow the route.
 
+use super::math::larger;
 use crate::units::Millis;
 
 /// Buckets an octave, as bits of the mantissa.
@@ -36,7 +37,7 @@ impl Histogram {
             self.halve();
         }
         let lowest = (1023 + LOWEST_EXPONENT) << STEP_BITS;
-        let index = (latency_ms.max(0.0).to_bits() >> (52 - STEP_BITS)) as i64 - i64::from(lowest);
+        let index = (larger(latency_ms, 0.0).to_bits() >> (52 - STEP_BITS)) as i64 - i64::from(lowest);
         self.counts[index.clamp(0, BUCKETS as i64 - 1) as usize] += 1;
         self.total += 1;
     }

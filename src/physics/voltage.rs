@@ -131,7 +131,9 @@ const PROCESS_START: f64 = 0.62;
 #[inline]
 #[must_use]
 pub fn process_resistance(u: f64) -> Ohms {
-    if u < PROCESS_START {
+    if u <= 0.0 {
+        0.0
+    } else if u < PROCESS_START {
         Thresholds { start: PROCESS_START, full: 1.0, top: 1.0 }.resistance(u)
     } else {
         place_resistance((u - PROCESS_START) / (1.0 - PROCESS_START)).max(R_FREE)

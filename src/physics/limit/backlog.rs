@@ -11,65 +11,103 @@ use crate::units::Millis;
 const PARTS: usize = 8;
 /// The parts are measured anew when b is off by more than this share.
 const TOLERANCE: f64 = 0.3;
+/// A part surely lasts up to this share of the time at which the next begins: what rounding may shift is less.
+const SURE: f64 = 1.0 - 4.0 * f64::EPSILON;
 
-/// Admissions and completions in the last b, by parts of it.
+/// Admissions and completions in the last b, by parts of it, and their sums.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct Backlog {
     part_ms: Millis,
-    part: u64,
-    admitted: [f32; PARTS],
-    completed: [f32; PARTS],
+    part: i64,
+    /// Before this time, ms, it is the same part for sure.
+    same_until_ms: Millis,
+    admitted: Parts,
+    completed: Parts,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+struct Parts {
+    by_part: [u32; PARTS],
+    sum: u32,
+}
+
+impl Parts {
+    #[inline]
+    fn count(&mut self, part: i64) {
+        self.by_part[part as usize % PARTS] += 1;
+        self.sum += 1;
+    }
+
+    fn forget(&mut self, part: i64) {
+        self.sum -= std::mem::take(&mut self.by_part[part as usize % PARTS]);
+    }
 }
 
 impl Backlog {
+    /// No admissions and completions, at `now_ms`.
+    fn empty(part_ms: Millis, now_ms: Millis) -> Self {
+        let mut empty = Self { part_ms, ..Self::default() };
+        empty.enter((now_ms / part_ms) as i64);
+        empty
+    }
+
+    fn enter(&mut self, part: i64) {
+        self.part = part;
+        self.same_until_ms = (part as f64 + 1.0) * self.part_ms * SURE;
+    }
+
     /// Takes over a new b.
     pub fn set_span(&mut self, baseline_ms: Millis, now_ms: Millis) {
         let part_ms = baseline_ms / (PARTS as f64 - 1.0);
         if part_ms > 0.0 && (self.part_ms / part_ms - 1.0).abs() > TOLERANCE {
-            *self = Self { part_ms, part: (now_ms / part_ms) as u64, ..Self::default() };
+            *self = Self::empty(part_ms, now_ms);
         }
     }
 
-    /// Time has come to `now_ms`.
+    /// Time has come to `now_ms`, and goes on from there only.
     #[inline]
     pub fn pass(&mut self, now_ms: Millis) {
-        if self.part_ms <= 0.0 {
-            return;
+        if now_ms >= self.same_until_ms && self.part_ms > 0.0 {
+            self.pass_parts(now_ms);
         }
-        let part = (now_ms / self.part_ms) as u64;
-        if part > self.part {
-            for gone in 1..=(part - self.part).min(PARTS as u64) {
-                let index = (self.part + gone) as usize % PARTS;
-                self.admitted[index] = 0.0;
-                self.completed[index] = 0.0;
+    }
+
+    #[inline(never)]
+    fn pass_parts(&mut self, now_ms: Millis) {
+        let part = (now_ms / self.part_ms) as i64;
+        let gone = part - self.part;
+        if gone >= PARTS as i64 {
+            (self.admitted, self.completed) = Default::default();
+        } else {
+            for ahead in 1..=gone {
+                self.admitted.forget(self.part + ahead);
+                self.completed.forget(self.part + ahead);
             }
-            self.part = part;
-        } else if part + (PARTS as u64) < self.part {
-            // The clock was set back: what is filed under the future would never be forgotten.
-            *self = Self { part_ms: self.part_ms, part, ..Self::default() };
         }
+        self.enter(part.max(self.part));
     }
 
     /// A request was admitted.
     #[inline]
     pub fn admit(&mut self) {
-        self.admitted[self.part as usize % PARTS] += 1.0;
+        self.admitted.count(self.part);
     }
 
     /// A request was completed.
     #[inline]
     pub fn complete(&mut self) {
-        self.completed[self.part as usize % PARTS] += 1.0;
+        self.completed.count(self.part);
     }
 
     /// Admitted in the last b.
+    #[inline]
     pub fn admitted(&self) -> f64 {
-        f64::from(self.admitted.iter().sum::<f32>())
+        f64::from(self.admitted.sum)
     }
 
-    fn per_ms(&self, parts: &[f32; PARTS]) -> f64 {
+    fn per_ms(&self, parts: &Parts) -> f64 {
         let span_ms = self.part_ms * PARTS as f64;
-        if span_ms > 0.0 { f64::from(parts.iter().sum::<f32>()) / span_ms } else { 0.0 }
+        if span_ms > 0.0 { f64::from(parts.sum) / span_ms } else { 0.0 }
     }
 
     /// Completions a ms in the last b; 0 before b is known.
@@ -83,6 +121,7 @@ impl Backlog {
     }
 
     /// Is b known, so that the backlog is?
+    #[inline]
     pub fn is_known(&self) -> bool {
         self.part_ms > 0.0
     }

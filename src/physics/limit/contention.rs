@@ -15,7 +15,7 @@ use super::{
     latency::Latencies,
     throughput::{Pace, Throughput},
 };
-use crate::units::Millis;
+use crate::{physics::math::larger, units::Millis};
 
 /// Share of M below which contention is suspected, with the completions that are needed.
 const SUSPECT_RATE: f64 = 0.8;
@@ -107,6 +107,12 @@ impl Contention {
         self.experiment = None;
     }
 
+    /// Does a completion matter to it? Not while there is neither an experiment nor a crowd that has shown enough.
+    #[inline]
+    pub fn is_concerned(&self, throughput: &Throughput, knee: f64) -> bool {
+        self.experiment.is_some() || has_shown_enough(throughput, knee)
+    }
+
     /// One of `n` in flight was completed. `knee`: M·b; `deadline_ms`: what is waited for at most.
     pub fn complete(&mut self, at: &At, throughput: &mut Throughput, latencies: &mut Latencies) {
         let &At { n, knee, baseline_ms, .. } = at;
@@ -161,10 +167,10 @@ impl Contention {
     }
 
     fn suspect(&mut self, at: &At, throughput: &Throughput) {
-        let Pace { completions, time_ms } = throughput.crowded;
-        if completions < SUSPECT_SAMPLES.max(SUSPECT_ROUNDS * at.knee) || !at.overloaded {
+        if !has_shown_enough(throughput, at.knee) || !at.overloaded {
             return;
         }
+        let Pace { completions, time_ms } = throughput.crowded;
         let deviation = (completions * throughput.dispersion.max(1.0)).sqrt();
         let fallen = completions + SUSPECT_DEVIATIONS * deviation < SUSPECT_RATE * throughput.most * time_ms;
         let wait_ms = at.n * time_ms / completions;
@@ -184,4 +190,10 @@ impl Contention {
             });
         }
     }
+}
+
+/// Were there completions enough with a crowd in flight to tell its rate?
+#[inline]
+fn has_shown_enough(throughput: &Throughput, knee: f64) -> bool {
+    throughput.crowded.completions >= larger(SUSPECT_ROUNDS * knee, SUSPECT_SAMPLES)
 }

@@ -65,7 +65,7 @@ impl Latencies {
     #[inline]
     pub fn record(&mut self, met: f64, latency_ms: Millis) {
         let bin = &mut self.bins[octave(met)];
-        bin.count = (bin.count + 1.0).min(MEMORY);
+        bin.count = if bin.count < MEMORY - 1.0 { bin.count + 1.0 } else { MEMORY };
         let off = latency_ms as f32 - bin.mean;
         let gain = 1.0 / bin.count;
         bin.mean += off * gain;

@@ -50,7 +50,10 @@ use latency::Latencies;
 use lateness::Lateness;
 use throughput::Throughput;
 
-use super::voltage::Thresholds;
+use super::{
+    math::{larger, smaller},
+    voltage::Thresholds,
+};
 use crate::units::Millis;
 
 /// Octaves of work in flight that are told apart.
@@ -104,10 +107,12 @@ const PATIENCE_SHOWN: f64 = 0.9;
 /// How the edge of what was on time moves with an answer beyond it, and with a late one.
 const EDGE_UP: f64 = 0.1;
 const EDGE_DOWN: f64 = 0.05;
-/// The octave of a number in flight.
+
+/// The octave of a number in flight, 0 or more.
 #[inline]
 fn octave(n: f64) -> usize {
-    (31 - (n.max(1.0) as u32).leading_zeros() as usize).min(OCTAVES - 1)
+    // A number's exponent, which is 1023 from 1 on.
+    (n.to_bits() >> 52).clamp(1023, 1022 + OCTAVES as u64) as usize - 1023
 }
 
 /// Bounds of the limit and the deadline it serves.
@@ -234,18 +239,18 @@ impl Limit {
             self.contention.pass(n, counted_ms);
         }
         let served = self.throughput.rate * elapsed_ms;
-        self.demand = (self.demand - served).max(0.0);
+        self.demand = larger(self.demand - served, 0.0);
         if self.demand == 0.0 && n < self.knee {
             self.contention.end();
         }
-        self.top_demand = (self.top_demand - served).max(0.0);
+        self.top_demand = larger(self.top_demand - served, 0.0);
         self.backlog.pass(now_ms);
         self.now_ms = now_ms;
     }
 
     /// μ·D: what the deadline drains.
     fn drained(&self, law: &LimitLaw) -> f64 {
-        (self.throughput.rate_at_most * self.patience_ms.min(law.deadline_ms)).max(self.knee)
+        larger(self.throughput.rate_at_most * smaller(self.patience_ms, law.deadline_ms), self.knee)
     }
 
     /// A request asks where `n` are in flight, whatever becomes of it; `top`: of the top tier.
@@ -253,9 +258,9 @@ impl Limit {
     pub fn offer(&mut self, n: f64, top: bool, law: &LimitLaw) {
         self.close_if_due(n, law);
         let most = self.drained(law) * (DEMAND_BURST + 1.5 * DEMAND_REACH) + 1.0;
-        self.demand = (self.demand + 1.0).min(most);
+        self.demand = smaller(self.demand + 1.0, most);
         if top {
-            self.top_demand = (self.top_demand + 1.0).min(most);
+            self.top_demand = smaller(self.top_demand + 1.0, most);
         }
     }
 
@@ -273,23 +278,25 @@ impl Limit {
     pub fn thresholds(&self, n: f64, law: &LimitLaw) -> Thresholds {
         let (mut start, mut full, mut top) = if self.queueing { self.proven(law) } else { self.unproven(n, law) };
         if let Some(cap) = self.contention.cap() {
-            start = start.min(cap.min(KNEE_MARGIN * self.knee + 1.0).min(STANDING_START.1 * cap));
-            full = full.min(cap);
-            top = top.min(TOP_CAPS * cap);
+            start = smaller(start, smaller(smaller(cap, KNEE_MARGIN * self.knee + 1.0), STANDING_START.1 * cap));
+            full = smaller(full, cap);
+            top = smaller(top, TOP_CAPS * cap);
         }
-        let full = full.clamp(law.min, law.max);
-        Thresholds { start: start.min(full), full, top: top.clamp(full, law.max.max(full)) }
+        let full = smaller(larger(full, law.min), law.max);
+        Thresholds { start: smaller(start, full), full, top: smaller(larger(top, full), larger(law.max, full)) }
     }
 
     /// 1 while what was offered may be a burst that the deadline drains, 0 under standing overload.
     fn burstiness(&self, law: &LimitLaw) -> f64 {
-        (1.0 - (self.demand / self.drained(law) - DEMAND_BURST) / DEMAND_REACH).clamp(0.0, 1.0)
+        smaller(larger(1.0 - (self.demand / self.drained(law) - DEMAND_BURST) / DEMAND_REACH, 0.0), 1.0)
     }
 
     fn unproven(&self, n: f64, law: &LimitLaw) -> (f64, f64, f64) {
         let admitted = self.backlog.admitted();
         let backlog = n - admitted;
-        if !self.backlog.is_known() || backlog <= BACKLOG_DEVIATIONS * (n.sqrt() + 1.0) {
+        // The root is asked only where it may matter.
+        let is_short = backlog <= BACKLOG_DEVIATIONS || backlog <= BACKLOG_DEVIATIONS * (n.sqrt() + 1.0);
+        if !self.backlog.is_known() || is_short {
             return (f64::INFINITY, f64::INFINITY, f64::INFINITY);
         }
         let rate = self.backlog.rate().max(self.throughput.most);
@@ -302,11 +309,12 @@ impl Limit {
         let drained = self.drained(law);
         let burst = self.burstiness(law);
         let (low, high) = STANDING_START;
-        let standing_start = self.standing * ((KNEE_MARGIN * self.knee + 1.0) / self.standing).clamp(low, high);
-        let queue = (self.burst - 2.0 * self.knee).max(0.0);
+        let share = (KNEE_MARGIN * self.knee + 1.0) / self.standing;
+        let standing_start = self.standing * smaller(larger(share, low), high);
+        let queue = larger(self.burst - 2.0 * self.knee, 0.0);
         let start = burst * (self.burst - BURST_START * queue) + (1.0 - burst) * standing_start;
         let full = burst * (self.burst - BURST_FULL * queue) + (1.0 - burst) * self.standing;
-        let alone = (self.top_demand / (TOP_DEMAND * drained)).min(1.0);
+        let alone = smaller(self.top_demand / (TOP_DEMAND * drained), 1.0);
         let top = self.top * (TOP_REACH.1 - (TOP_REACH.1 - TOP_REACH.0) * alone);
         (start, full, top)
     }
@@ -348,7 +356,7 @@ impl Limit {
         if succeeded {
             self.observe(met, latency_ms, law);
         }
-        if self.throughput.most > 0.0 {
+        if self.throughput.most > 0.0 && self.contention.is_concerned(&self.throughput, self.knee) {
             let at = At {
                 n: n + 1.0,
                 knee: self.knee,
@@ -363,7 +371,7 @@ impl Limit {
         }
         self.throughput.complete(n + 1.0, self.knee, now_ms);
         self.backlog.complete();
-        self.optimism = (self.optimism - 1.0 / KNOWN_AFTER).max(0.0);
+        self.optimism = larger(self.optimism - 1.0 / KNOWN_AFTER, 0.0);
         self.busy &= n >= self.knee;
         if self.baseline_ms == 0.0 {
             self.close(n, law);
@@ -402,16 +410,16 @@ impl Limit {
             self.edge += EDGE_UP * (met - self.edge);
             self.burst = self.burst.max(1.1 * self.edge);
         }
-        self.patience_ms = (self.patience_ms + PATIENCE_RETURN * deadline_ms).min(deadline_ms);
+        self.patience_ms = smaller(self.patience_ms + PATIENCE_RETURN * deadline_ms, deadline_ms);
         if latency_ms > PATIENCE_SHOWN * self.patience_ms {
             let shown = (1.1 * latency_ms - self.patience_ms).max(0.0);
             self.patience_ms = (self.patience_ms + PATIENCE_GAIN * shown).min(deadline_ms);
         }
         if self.throughput.rate_at_most > 0.0 {
-            let excess_ms = latency_ms - met.max(self.knee) / self.throughput.rate_at_most;
-            let step_ms = deadline_ms.min(EXCESS_SERVICES * self.baseline_ms) / EXCESS_STEPS;
+            let excess_ms = latency_ms - larger(met, self.knee) / self.throughput.rate_at_most;
+            let step_ms = smaller(deadline_ms, EXCESS_SERVICES * self.baseline_ms) / EXCESS_STEPS;
             let moved = if excess_ms > self.excess_ms { EXCESS_QUANTILE } else { EXCESS_QUANTILE - 1.0 };
-            self.excess_ms = (self.excess_ms + moved * step_ms).clamp(0.0, deadline_ms);
+            self.excess_ms = smaller(larger(self.excess_ms + moved * step_ms, 0.0), deadline_ms);
         }
         if self.queueing && met <= 1.15 * self.standing.max(1.0) + 1.0 {
             let patience_ms = deadline_ms.min(self.patience_ms);

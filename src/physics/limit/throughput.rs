@@ -12,7 +12,10 @@
 //! nothing of a route that is not busy, so no idleness, whoever caused it, passes for a loss of capacity.
 
 use super::{OCTAVES, octave};
-use crate::units::Millis;
+use crate::{
+    physics::math::{larger, smaller},
+    units::Millis,
+};
 
 /// Completions that the levels remember in all.
 const LEVEL_MEMORY: f32 = 1024.0;
@@ -83,6 +86,8 @@ pub(super) struct Throughput {
     pub rate: f64,
     /// μ as an upper confidence bound.
     pub rate_at_most: f64,
+    /// The time that μ needs for `SILENCE_COMPLETIONS`, ms.
+    silence_pace_ms: Millis,
     completed_ms: Millis,
     window: Pace,
     /// The window's time at its last completion, ms.
@@ -102,6 +107,7 @@ impl Throughput {
             most: 0.0,
             rate: 0.0,
             rate_at_most: 0.0,
+            silence_pace_ms: 0.0,
             completed_ms: now_ms,
             window: Pace::default(),
             window_ms: 0.0,
@@ -109,13 +115,15 @@ impl Throughput {
     }
 
     /// When a silence began to be longer than the pace explains, ms.
+    #[inline]
     fn silent_from_ms(&self, baseline_ms: Millis) -> Millis {
-        self.completed_ms + SILENCE_SERVICES * baseline_ms + SILENCE_COMPLETIONS / self.rate
+        self.completed_ms + SILENCE_SERVICES * baseline_ms + self.silence_pace_ms
     }
 
     /// ms of silence that the pace of completions does not explain.
+    #[inline]
     pub fn silence_ms(&self, baseline_ms: Millis, now_ms: Millis) -> Millis {
-        if self.rate > 0.0 { (now_ms - self.silent_from_ms(baseline_ms)).max(0.0) } else { 0.0 }
+        if self.rate > 0.0 { larger(now_ms - self.silent_from_ms(baseline_ms), 0.0) } else { 0.0 }
     }
 
     /// The first request of a busy period was admitted: no silence began before it.
@@ -128,7 +136,8 @@ impl Throughput {
     pub fn pass(&mut self, n: f64, knee: f64, baseline_ms: Millis, last_ms: Millis, now_ms: Millis) -> Millis {
         let mut counted_ms = now_ms - last_ms;
         if self.rate > 0.0 {
-            counted_ms = (now_ms.min(self.silent_from_ms(baseline_ms)) - last_ms).clamp(0.0, counted_ms);
+            let explained_ms = self.silent_from_ms(baseline_ms) - last_ms;
+            counted_ms = smaller(larger(explained_ms, 0.0), counted_ms);
         }
         self.window.time_ms += counted_ms;
         self.levels[octave(n)].time_ms += counted_ms as f32;
@@ -151,9 +160,9 @@ impl Throughput {
         self.window_ms = self.window.time_ms;
         self.levels[octave(n)].completions += 1.0;
         if n >= knee {
-            self.busy.complete(BUSY_MEMORY.max(3.0 * knee));
+            self.busy.complete(larger(3.0 * knee, BUSY_MEMORY));
             if n > CROWDED_KNEES * knee {
-                self.crowded.complete(PACE_MEMORY.max(3.0 * knee));
+                self.crowded.complete(larger(3.0 * knee, PACE_MEMORY));
             }
         }
     }
@@ -167,7 +176,8 @@ impl Throughput {
     #[inline]
     pub fn is_telling(&self, span_ms: Millis, deadline_ms: Millis) -> bool {
         let Pace { completions, time_ms } = self.window;
-        (completions >= 16.0 && time_ms >= span_ms) || (completions >= 4.0 && time_ms >= span_ms.max(deadline_ms / 4.0))
+        (completions >= 16.0 && time_ms >= span_ms)
+            || (completions >= 4.0 && time_ms >= larger(span_ms, deadline_ms / 4.0))
     }
 
     /// A window is over, at its last completion; `busy`: every server had work throughout.
@@ -266,5 +276,6 @@ impl Throughput {
         } else {
             (self.most, self.most)
         };
+        self.silence_pace_ms = SILENCE_COMPLETIONS / self.rate;
     }
 }

@@ -76,6 +76,8 @@ const DEMAND_REACH: f64 = 0.3;
 /// Share of the deadline that a predicted latency may take while no queue is proven, and the certainty of its backlog.
 const UNPROVEN_SHARE: f64 = 0.7;
 const BACKLOG_DEVIATIONS: f64 = 2.0;
+/// A rate below this share of M is one that fell.
+const SLOWS: f64 = 0.5;
 /// V from which contention may be suspected, as a share of μ·D.
 const OVERLOADED: f64 = 0.5;
 /// ... and the rate of admissions, as a multiple of M, from which it may at once.
@@ -294,7 +296,10 @@ impl Limit {
         }
         let rate = self.backlog.rate().max(self.throughput.most);
         let wait_ms = (UNPROVEN_SHARE * law.deadline_ms - self.baseline_ms).max(0.5 * self.baseline_ms);
-        let full = (rate * wait_ms + admitted).max(2.0 * self.free_up_to + self.optimism * law.initial).max(self.burst);
+        // Work that slows the route down is not free, however little the first answers took.
+        let slows = self.backlog.rate() < SLOWS * self.throughput.most;
+        let free = if slows { self.free_up_to.min(2.0 * self.knee) } else { self.free_up_to };
+        let full = (rate * wait_ms + admitted).max(2.0 * free + self.optimism * law.initial).max(self.burst);
         ((1.0 - BURST_START) * full, full, full)
     }
 

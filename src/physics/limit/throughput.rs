@@ -266,5 +266,9 @@ impl Throughput {
         } else {
             (self.most, self.most)
         };
+        // What was forgotten leaves what is done now.
+        if self.most == 0.0 {
+            self.most = self.rate;
+        }
     }
 }

@@ -398,7 +398,10 @@ impl Limit {
     /// What an answer says of latency.
     fn observe(&mut self, met: f64, latency_ms: Millis, law: &LimitLaw) {
         let deadline_ms = law.deadline_ms;
-        self.latencies.record(met, latency_ms);
+        // What is served beside a crowd that slows it down says nothing of b.
+        if self.contention.cap().is_none() {
+            self.latencies.record(met, latency_ms);
+        }
         if latency_ms > deadline_ms {
             if met <= 1.3 * self.edge {
                 self.edge = (self.edge * (1.0 - EDGE_DOWN)).max(1.0);

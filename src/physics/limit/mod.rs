@@ -366,7 +366,7 @@ impl Limit {
             };
             self.contention.complete(&at, &mut self.throughput, &mut self.latencies);
         }
-        self.throughput.complete(n + 1.0, self.knee, now_ms);
+        self.throughput.complete(n + 1.0, met, latency_ms, self.knee, now_ms);
         self.backlog.complete();
         self.optimism = (self.optimism - 1.0 / KNOWN_AFTER).max(0.0);
         self.busy &= n >= self.knee;
@@ -390,7 +390,7 @@ impl Limit {
         if self.demand < self.knee {
             self.latencies.age(self.throughput.counted());
         }
-        self.throughput.close(self.busy, self.baseline_ms);
+        self.throughput.close(n, self.busy, self.baseline_ms);
         self.busy = n >= self.knee;
         self.derive(law);
     }

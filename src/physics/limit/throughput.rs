@@ -33,6 +33,10 @@ const DISPERSION: (f64, f64) = (0.1, 16.0);
 /// A silence counts as slowness for so many completions' time, and twice the service time.
 const SILENCE_COMPLETIONS: f64 = 8.0;
 const SILENCE_SERVICES: f64 = 2.0;
+/// Work that took longer than so many b, and is completed faster than so many times what Little's law makes of what it met
+/// and took, had been done before: it is released, and says nothing of what can be done.
+const RELEASED_BASELINES: f64 = 3.0;
+const RELEASED_RATE: f64 = 2.0;
 
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 struct Level {
@@ -87,6 +91,9 @@ pub(super) struct Throughput {
     window: Pace,
     /// The window's time at its last completion, ms.
     window_ms: Millis,
+    /// What the window's completions had met, and what they took, ms, in all.
+    window_met: f64,
+    window_latency_ms: Millis,
 }
 
 impl Throughput {
@@ -105,6 +112,8 @@ impl Throughput {
             completed_ms: now_ms,
             window: Pace::default(),
             window_ms: 0.0,
+            window_met: 0.0,
+            window_latency_ms: 0.0,
         }
     }
 
@@ -143,11 +152,13 @@ impl Throughput {
         counted_ms
     }
 
-    /// One of `n` in flight was completed.
+    /// One of `n` in flight was completed, `latency_ms` after it had met `met`.
     #[inline]
-    pub fn complete(&mut self, n: f64, knee: f64, now_ms: Millis) {
+    pub fn complete(&mut self, n: f64, met: f64, latency_ms: Millis, knee: f64, now_ms: Millis) {
         self.completed_ms = now_ms;
         self.window.completions += 1.0;
+        self.window_met += met;
+        self.window_latency_ms += latency_ms;
         self.window_ms = self.window.time_ms;
         self.levels[octave(n)].completions += 1.0;
         if n >= knee {
@@ -170,11 +181,39 @@ impl Throughput {
         (completions >= 16.0 && time_ms >= span_ms) || (completions >= 4.0 && time_ms >= span_ms.max(deadline_ms / 4.0))
     }
 
-    /// A window is over, at its last completion; `busy`: every server had work throughout.
-    pub fn close(&mut self, busy: bool, baseline_ms: Millis) {
+    /// Was what the window completed done before it?
+    fn is_release(&self, window: Pace, baseline_ms: Millis) -> bool {
+        let took_ms = self.window_latency_ms;
+        took_ms > RELEASED_BASELINES * baseline_ms * window.completions
+            && window.completions * took_ms > RELEASED_RATE * self.window_met * window.time_ms
+    }
+
+    /// Takes back what a window that ended with `n` in flight added.
+    fn ignore(&mut self, window: Pace, n: f64) {
+        let levels = &mut self.levels[octave(n)..=octave(n + window.completions)];
+        let completions: f32 = levels.iter().map(|level| level.completions).sum();
+        let time_ms: f32 = levels.iter().map(|level| level.time_ms).sum();
+        let rest = |of: f32, all: f64| (1.0 - all as f32 / of).max(0.0);
+        for level in levels {
+            level.completions *= rest(completions, window.completions);
+            level.time_ms *= rest(time_ms, window.time_ms);
+        }
+        self.busy.completions = (self.busy.completions - window.completions).max(0.0);
+        self.busy.time_ms = (self.busy.time_ms - window.time_ms).max(0.0);
+    }
+
+    /// A window is over, at its last completion, with `n` in flight; `busy`: every server had work throughout.
+    pub fn close(&mut self, n: f64, busy: bool, baseline_ms: Millis) {
         let window = Pace { completions: self.window.completions, time_ms: self.window_ms };
         self.window = Pace { completions: 0.0, time_ms: self.window.time_ms - self.window_ms };
         self.window_ms = 0.0;
+        let is_release = self.is_release(window, baseline_ms);
+        (self.window_met, self.window_latency_ms) = (0.0, 0.0);
+        if is_release {
+            self.ignore(window, n);
+            self.read(baseline_ms);
+            return;
+        }
         let total: f32 = self.levels.iter().map(|level| level.completions).sum();
         if total > LEVEL_MEMORY {
             let keep = LEVEL_MEMORY / total;

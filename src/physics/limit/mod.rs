@@ -283,6 +283,19 @@ impl Limit {
         Thresholds { start: start.min(full), full, top: top.clamp(full, law.max.max(full)) }
     }
 
+    /// V was bounded by what the deadline drained at another rate, `rate` a ms: where that bound held, it holds in proportion.
+    fn follow(&mut self, rate: f64, law: &LimitLaw) {
+        let grown = self.throughput.rate_at_most / rate;
+        if rate > 0.0 && grown > 1.0 {
+            let drained = self.drained(law) / grown;
+            for (demand, share) in [(&mut self.demand, DEMAND_BURST), (&mut self.top_demand, TOP_DEMAND)] {
+                if *demand > share * drained {
+                    *demand *= grown;
+                }
+            }
+        }
+    }
+
     /// 1 while what was offered may be a burst that the deadline drains, 0 under standing overload.
     fn burstiness(&self, law: &LimitLaw) -> f64 {
         (1.0 - (self.demand / self.drained(law) - DEMAND_BURST) / DEMAND_REACH).clamp(0.0, 1.0)
@@ -364,7 +377,9 @@ impl Limit {
                 overloaded: self.demand > OVERLOADED * self.drained(law)
                     || self.backlog.admission_rate() > OVERLOADING * self.throughput.most,
             };
+            let rate = self.throughput.rate_at_most;
             self.contention.complete(&at, &mut self.throughput, &mut self.latencies);
+            self.follow(rate, law);
         }
         self.throughput.complete(n + 1.0, met, latency_ms, self.knee, now_ms);
         self.backlog.complete();
@@ -390,7 +405,9 @@ impl Limit {
         if self.demand < self.knee {
             self.latencies.age(self.throughput.counted());
         }
+        let rate = self.throughput.rate_at_most;
         self.throughput.close(n, self.busy, self.baseline_ms);
+        self.follow(rate, law);
         self.busy = n >= self.knee;
         self.derive(law);
     }

@@ -30,6 +30,8 @@ const CHANGE_MEMORY: f64 = 32.0;
 const CHANGE_DEVIATIONS: f64 = 3.0;
 const DISPERSION_GAIN: f64 = 0.1;
 const DISPERSION: (f64, f64) = (0.1, 16.0);
+/// ... and at most, of completions while servers idle, which tell nothing of it.
+const SPARED_DISPERSION: f64 = 4.0;
 /// A silence counts as slowness for so many completions' time, and twice the service time.
 const SILENCE_COMPLETIONS: f64 = 8.0;
 const SILENCE_SERVICES: f64 = 2.0;
@@ -94,6 +96,8 @@ pub(super) struct Throughput {
     /// What the window's completions had met, and what they took, ms, in all.
     window_met: f64,
     window_latency_ms: Millis,
+    /// The last window in which every server had work.
+    last: Pace,
 }
 
 impl Throughput {
@@ -114,6 +118,7 @@ impl Throughput {
             window_ms: 0.0,
             window_met: 0.0,
             window_latency_ms: 0.0,
+            last: Pace::default(),
         }
     }
 
@@ -237,7 +242,7 @@ impl Throughput {
         self.spared.completions += window.completions;
         self.spared.time_ms += window.time_ms;
         let Pace { completions, time_ms } = self.spared;
-        let deviation = (completions * self.dispersion.max(1.0)).sqrt();
+        let deviation = (completions * self.dispersion.clamp(1.0, SPARED_DISPERSION)).sqrt();
         let is_more = completions - CHANGE_DEVIATIONS * deviation > self.busy.rate() * time_ms;
         if is_more {
             self.busy = self.spared;
@@ -262,9 +267,18 @@ impl Throughput {
             self.busy = Pace { completions: self.observed.max(BUSY_SAMPLES), time_ms };
             (self.observed, self.expected) = (0.0, 0.0);
         }
-        let off = window.completions - expected;
-        let seen = (off * off / expected).clamp(DISPERSION.0, DISPERSION.1);
-        self.dispersion += (seen - self.dispersion) * DISPERSION_GAIN;
+        self.look_for_spread(window);
+    }
+
+    /// How far one window is from the next is spread; how far both are from what was known is a change.
+    fn look_for_spread(&mut self, window: Pace) {
+        let last = std::mem::replace(&mut self.last, window);
+        let rate = (last.completions + window.completions) / (last.time_ms + window.time_ms);
+        let off = window.rate() - last.rate();
+        if last.time_ms > 0.0 && window.time_ms > 0.0 {
+            let seen = off * off / (rate * (1.0 / last.time_ms + 1.0 / window.time_ms));
+            self.dispersion += (seen.clamp(DISPERSION.0, DISPERSION.1) - self.dispersion) * DISPERSION_GAIN;
+        }
     }
 
     /// What has shown more than `rate` completions a ms is forgotten: the route can't do that any more.

@@ -235,7 +235,7 @@ impl Limit {
             let counted_ms = self.throughput.pass(n, self.knee, self.baseline_ms, self.now_ms, now_ms);
             self.contention.pass(n, counted_ms);
         }
-        let served = self.throughput.rate * elapsed_ms;
+        let served = self.throughput.rate_at_most * elapsed_ms;
         self.demand = (self.demand - served).max(0.0);
         if self.demand == 0.0 && n < self.knee {
             self.contention.end();

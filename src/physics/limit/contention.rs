@@ -34,7 +34,11 @@ const STEP_SAMPLES: f64 = 48.0;
 const CLIMB: f64 = 0.97;
 const FALL: f64 = 0.9;
 const RESTART: f64 = 0.75;
+/// ... and the one that shows, where it began, that the route has slowed: three standard deviations of a step below 0.7.
+const SLOWED: f64 = 0.5;
 const STEP: f64 = 1.2;
+/// How far M follows a step that did more.
+const MOST_GAIN: f64 = 0.5;
 /// Answers to what was admitted under the cap before the route is held to have slowed. Where they take no less than this
 /// share of what was waited before, the work in flight is not what they wait for.
 const ANSWERS: f64 = 8.0;
@@ -147,9 +151,11 @@ impl Contention {
         if completions < STEP_SAMPLES {
             return;
         }
-        let share = experiment.pace.rate() / experiment.most;
+        let rate = experiment.pace.rate();
+        let share = rate / experiment.most;
+        experiment.most += MOST_GAIN * (rate - experiment.most).max(0.0);
         experiment.pace = Pace::default();
-        if share < RESTART && experiment.cap <= 1.01 * base {
+        if share < SLOWED && experiment.cap <= 1.01 * base {
             throughput.forget_above(1.1 * share * experiment.most, baseline_ms);
             self.experiment = None;
             return;

@@ -79,6 +79,8 @@ const DEMAND_REACH: f64 = 0.3;
 /// Share of the deadline that a predicted latency may take while no queue is proven, and the certainty of its backlog.
 const UNPROVEN_SHARE: f64 = 0.7;
 const BACKLOG_DEVIATIONS: f64 = 2.0;
+/// A rate below this share of M is one that fell.
+const SLOWS: f64 = 0.5;
 /// V from which contention may be suspected, as a share of μ·D.
 const OVERLOADED: f64 = 0.5;
 /// ... and the rate of admissions, as a multiple of M, from which it may at once.
@@ -238,7 +240,7 @@ impl Limit {
             let counted_ms = self.throughput.pass(n, self.knee, self.baseline_ms, self.now_ms, now_ms);
             self.contention.pass(n, counted_ms);
         }
-        let served = self.throughput.rate * elapsed_ms;
+        let served = self.throughput.rate_at_most * elapsed_ms;
         self.demand = larger(self.demand - served, 0.0);
         if self.demand == 0.0 && n < self.knee {
             self.contention.end();
@@ -286,6 +288,19 @@ impl Limit {
         Thresholds { start: smaller(start, full), full, top: smaller(larger(top, full), larger(law.max, full)) }
     }
 
+    /// V was bounded by what the deadline drained at another rate, `rate` a ms: where that bound held, it holds in proportion.
+    fn follow(&mut self, rate: f64, law: &LimitLaw) {
+        let grown = self.throughput.rate_at_most / rate;
+        if rate > 0.0 && grown > 1.0 {
+            let drained = self.drained(law) / grown;
+            for (demand, share) in [(&mut self.demand, DEMAND_BURST), (&mut self.top_demand, TOP_DEMAND)] {
+                if *demand > share * drained {
+                    *demand *= grown;
+                }
+            }
+        }
+    }
+
     /// 1 while what was offered may be a burst that the deadline drains, 0 under standing overload.
     fn burstiness(&self, law: &LimitLaw) -> f64 {
         smaller(larger(1.0 - (self.demand / self.drained(law) - DEMAND_BURST) / DEMAND_REACH, 0.0), 1.0)
@@ -301,7 +316,10 @@ impl Limit {
         }
         let rate = self.backlog.rate().max(self.throughput.most);
         let wait_ms = (UNPROVEN_SHARE * law.deadline_ms - self.baseline_ms).max(0.5 * self.baseline_ms);
-        let full = (rate * wait_ms + admitted).max(2.0 * self.free_up_to + self.optimism * law.initial).max(self.burst);
+        // Work that slows the route down is not free, however little the first answers took.
+        let slows = self.backlog.rate() < SLOWS * self.throughput.most;
+        let free = if slows { self.free_up_to.min(2.0 * self.knee) } else { self.free_up_to };
+        let full = (rate * wait_ms + admitted).max(2.0 * free + self.optimism * law.initial).max(self.burst);
         ((1.0 - BURST_START) * full, full, full)
     }
 
@@ -367,9 +385,11 @@ impl Limit {
                 overloaded: self.demand > OVERLOADED * self.drained(law)
                     || self.backlog.admission_rate() > OVERLOADING * self.throughput.most,
             };
+            let rate = self.throughput.rate_at_most;
             self.contention.complete(&at, &mut self.throughput, &mut self.latencies);
+            self.follow(rate, law);
         }
-        self.throughput.complete(n + 1.0, self.knee, now_ms);
+        self.throughput.complete(n + 1.0, met, latency_ms, self.knee, now_ms);
         self.backlog.complete();
         self.optimism = larger(self.optimism - 1.0 / KNOWN_AFTER, 0.0);
         self.busy &= n >= self.knee;
@@ -393,7 +413,9 @@ impl Limit {
         if self.demand < self.knee {
             self.latencies.age(self.throughput.counted());
         }
-        self.throughput.close(self.busy, self.baseline_ms);
+        let rate = self.throughput.rate_at_most;
+        self.throughput.close(n, self.busy, self.baseline_ms);
+        self.follow(rate, law);
         self.busy = n >= self.knee;
         self.derive(law);
     }
@@ -401,7 +423,10 @@ impl Limit {
     /// What an answer says of latency.
     fn observe(&mut self, met: f64, latency_ms: Millis, law: &LimitLaw) {
         let deadline_ms = law.deadline_ms;
-        self.latencies.record(met, latency_ms);
+        // What is served beside a crowd that slows it down says nothing of b.
+        if self.contention.cap().is_none() {
+            self.latencies.record(met, latency_ms);
+        }
         if latency_ms > deadline_ms {
             if met <= 1.3 * self.edge {
                 self.edge = (self.edge * (1.0 - EDGE_DOWN)).max(1.0);

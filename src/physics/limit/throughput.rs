@@ -33,9 +33,15 @@ const CHANGE_MEMORY: f64 = 32.0;
 const CHANGE_DEVIATIONS: f64 = 3.0;
 const DISPERSION_GAIN: f64 = 0.1;
 const DISPERSION: (f64, f64) = (0.1, 16.0);
+/// ... and at most, of completions while servers idle, which tell nothing of it.
+const SPARED_DISPERSION: f64 = 4.0;
 /// A silence counts as slowness for so many completions' time, and twice the service time.
 const SILENCE_COMPLETIONS: f64 = 8.0;
 const SILENCE_SERVICES: f64 = 2.0;
+/// Work that took longer than so many b, and is completed faster than so many times what Little's law makes of what it met
+/// and took, had been done before: it is released, and says nothing of what can be done.
+const RELEASED_BASELINES: f64 = 3.0;
+const RELEASED_RATE: f64 = 2.0;
 
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 struct Level {
@@ -92,6 +98,11 @@ pub(super) struct Throughput {
     window: Pace,
     /// The window's time at its last completion, ms.
     window_ms: Millis,
+    /// What the window's completions had met, and what they took, ms, in all.
+    window_met: f64,
+    window_latency_ms: Millis,
+    /// The last window in which every server had work.
+    last: Pace,
 }
 
 impl Throughput {
@@ -111,6 +122,9 @@ impl Throughput {
             completed_ms: now_ms,
             window: Pace::default(),
             window_ms: 0.0,
+            window_met: 0.0,
+            window_latency_ms: 0.0,
+            last: Pace::default(),
         }
     }
 
@@ -152,11 +166,13 @@ impl Throughput {
         counted_ms
     }
 
-    /// One of `n` in flight was completed.
+    /// One of `n` in flight was completed, `latency_ms` after it had met `met`.
     #[inline]
-    pub fn complete(&mut self, n: f64, knee: f64, now_ms: Millis) {
+    pub fn complete(&mut self, n: f64, met: f64, latency_ms: Millis, knee: f64, now_ms: Millis) {
         self.completed_ms = now_ms;
         self.window.completions += 1.0;
+        self.window_met += met;
+        self.window_latency_ms += latency_ms;
         self.window_ms = self.window.time_ms;
         self.levels[octave(n)].completions += 1.0;
         if n >= knee {
@@ -180,11 +196,39 @@ impl Throughput {
             || (completions >= 4.0 && time_ms >= larger(span_ms, deadline_ms / 4.0))
     }
 
-    /// A window is over, at its last completion; `busy`: every server had work throughout.
-    pub fn close(&mut self, busy: bool, baseline_ms: Millis) {
+    /// Was what the window completed done before it?
+    fn is_release(&self, window: Pace, baseline_ms: Millis) -> bool {
+        let took_ms = self.window_latency_ms;
+        took_ms > RELEASED_BASELINES * baseline_ms * window.completions
+            && window.completions * took_ms > RELEASED_RATE * self.window_met * window.time_ms
+    }
+
+    /// Takes back what a window that ended with `n` in flight added.
+    fn ignore(&mut self, window: Pace, n: f64) {
+        let levels = &mut self.levels[octave(n)..=octave(n + window.completions)];
+        let completions: f32 = levels.iter().map(|level| level.completions).sum();
+        let time_ms: f32 = levels.iter().map(|level| level.time_ms).sum();
+        let rest = |of: f32, all: f64| (1.0 - all as f32 / of).max(0.0);
+        for level in levels {
+            level.completions *= rest(completions, window.completions);
+            level.time_ms *= rest(time_ms, window.time_ms);
+        }
+        self.busy.completions = (self.busy.completions - window.completions).max(0.0);
+        self.busy.time_ms = (self.busy.time_ms - window.time_ms).max(0.0);
+    }
+
+    /// A window is over, at its last completion, with `n` in flight; `busy`: every server had work throughout.
+    pub fn close(&mut self, n: f64, busy: bool, baseline_ms: Millis) {
         let window = Pace { completions: self.window.completions, time_ms: self.window_ms };
         self.window = Pace { completions: 0.0, time_ms: self.window.time_ms - self.window_ms };
         self.window_ms = 0.0;
+        let is_release = self.is_release(window, baseline_ms);
+        (self.window_met, self.window_latency_ms) = (0.0, 0.0);
+        if is_release {
+            self.ignore(window, n);
+            self.read(baseline_ms);
+            return;
+        }
         let total: f32 = self.levels.iter().map(|level| level.completions).sum();
         if total > LEVEL_MEMORY {
             let keep = LEVEL_MEMORY / total;
@@ -208,7 +252,7 @@ impl Throughput {
         self.spared.completions += window.completions;
         self.spared.time_ms += window.time_ms;
         let Pace { completions, time_ms } = self.spared;
-        let deviation = (completions * self.dispersion.max(1.0)).sqrt();
+        let deviation = (completions * self.dispersion.clamp(1.0, SPARED_DISPERSION)).sqrt();
         let is_more = completions - CHANGE_DEVIATIONS * deviation > self.busy.rate() * time_ms;
         if is_more {
             self.busy = self.spared;
@@ -233,9 +277,18 @@ impl Throughput {
             self.busy = Pace { completions: self.observed.max(BUSY_SAMPLES), time_ms };
             (self.observed, self.expected) = (0.0, 0.0);
         }
-        let off = window.completions - expected;
-        let seen = (off * off / expected).clamp(DISPERSION.0, DISPERSION.1);
-        self.dispersion += (seen - self.dispersion) * DISPERSION_GAIN;
+        self.look_for_spread(window);
+    }
+
+    /// How far one window is from the next is spread; how far both are from what was known is a change.
+    fn look_for_spread(&mut self, window: Pace) {
+        let last = std::mem::replace(&mut self.last, window);
+        let rate = (last.completions + window.completions) / (last.time_ms + window.time_ms);
+        let off = window.rate() - last.rate();
+        if last.time_ms > 0.0 && window.time_ms > 0.0 {
+            let seen = off * off / (rate * (1.0 / last.time_ms + 1.0 / window.time_ms));
+            self.dispersion += (seen.clamp(DISPERSION.0, DISPERSION.1) - self.dispersion) * DISPERSION_GAIN;
+        }
     }
 
     /// What has shown more than `rate` completions a ms is forgotten: the route can't do that any more.
@@ -277,5 +330,9 @@ impl Throughput {
             (self.most, self.most)
         };
         self.silence_pace_ms = SILENCE_COMPLETIONS / self.rate;
+        // What was forgotten leaves what is done now.
+        if self.most == 0.0 {
+            self.most = self.rate;
+        }
     }
 }

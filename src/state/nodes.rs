@@ -17,6 +17,8 @@ pub const MAX_NODES: usize = 1024;
 #[derive(Debug, Clone, Copy)]
 struct Node {
     id: NodeId,
+    /// When it was heard for the first time.
+    met_ms: Millis,
     heard_ms: Millis,
     /// Is this place taken?
     taken: bool,
@@ -38,7 +40,7 @@ impl Nodes {
     pub fn meet(&mut self, id: NodeId, now_ms: Millis) -> Option<u16> {
         let place = match self.places.get(&id) {
             Some(&place) => place,
-            None => self.welcome(id)?,
+            None => self.welcome(id, now_ms)?,
         };
         let node = &mut self.nodes[place as usize];
         node.heard_ms = now_ms;
@@ -48,9 +50,9 @@ impl Nodes {
         Some(place)
     }
 
-    fn welcome(&mut self, id: NodeId) -> Option<u16> {
+    fn welcome(&mut self, id: NodeId, now_ms: Millis) -> Option<u16> {
         // It speaks already: there are no words of its that could come back.
-        let node = Node { id, heard_ms: 0.0, taken: true, speaks: true, turned: false };
+        let node = Node { id, met_ms: now_ms, heard_ms: 0.0, taken: true, speaks: true, turned: false };
         let place = match self.vacant.pop() {
             Some(place) => {
                 self.nodes[place as usize] = node;
@@ -69,6 +71,11 @@ impl Nodes {
     /// Does the node of this place speak?
     pub fn speaks(&self, place: u16) -> bool {
         self.nodes[place as usize].speaks
+    }
+
+    /// Since when it has been known, ms.
+    pub fn met_ms(&self, place: u16) -> Millis {
+        self.nodes[place as usize].met_ms
     }
 
     /// Did it begin or cease to?

@@ -10,6 +10,9 @@
 //! | health | a word of 0 Ω still counts: a node that is well dilutes the scars of others. When all say 0 and nobody has said anything for [`SILENCE_MS`], the route is dropped |
 //! | bounds | `max_routes` routes, [`MAX_VOICES`] nodes a route, [`MAX_NODES`] nodes; see below who gives way |
 //!
+//! Where nothing proves who a node is, those that came later cannot outvote those that came before, nor take their places on a full
+//! route: see [`super::seniority`].
+//!
 //! Of a full table a route goes that was heard longest ago among a few; of a full route the node that was. Where there
 //! are too many nodes, silent ones go and a stranger is not heard before one has: else whoever can draw many node ids
 //! could drown those that measure something.
@@ -22,6 +25,7 @@ use std::collections::HashMap;
 
 use super::{
     nodes::Nodes,
+    seniority::{Later, Seniority},
     wire::Message,
     word::{NodeId, RouteKey, Word},
 };
@@ -96,6 +100,8 @@ struct Route {
 #[derive(Debug)]
 pub struct Words {
     limits: Limits,
+    /// Does it matter how long a node has been known?
+    ranked: bool,
     places: HashMap<RouteKey, u32>,
     routes: Vec<Route>,
     vacant: Vec<u32>,
@@ -122,6 +128,7 @@ impl Words {
                 decay_per_ms: limits.decay_per_ms.max(0.0),
                 ..limits
             },
+            ranked: false,
             places: HashMap::new(),
             routes: Vec::new(),
             vacant: Vec::new(),
@@ -134,6 +141,11 @@ impl Words {
             hand: 0,
             dropped: Dropped::default(),
         }
+    }
+
+    /// Whether nodes that came later count less, because nothing proves who they are: see [`super::seniority`]. Default: no.
+    pub fn set_ranked(&mut self, ranked: bool) {
+        self.ranked = ranked;
     }
 
     /// λ may change while routes are governed, 1/ms.
@@ -223,10 +235,17 @@ impl Words {
             if !route.taken {
                 continue;
             }
-            let mut chorus = Chorus::default();
+            let seniority = seniority(&route.voices, &self.nodes, self.ranked, self.now_ms);
+            let (mut chorus, mut later) = (Chorus::default(), Later::default());
             for voice in route.voices.iter().filter(|voice| self.nodes.speaks(voice.node)) {
-                chorus.add(scar_of(voice, self.now_ms, self.limits.decay_per_ms), f64::from(voice.requests));
+                let scar = scar_of(voice, self.now_ms, self.limits.decay_per_ms);
+                if seniority.counts(self.nodes.met_ms(voice.node)) {
+                    chorus.add(scar, f64::from(voice.requests));
+                } else {
+                    later.add(scar, f64::from(voice.requests));
+                }
             }
+            later.join(&mut chorus);
             let speaks = chorus.voices > 0;
             if speaks || route.told {
                 tell(route.key, chorus);
@@ -272,9 +291,21 @@ impl Words {
             *known = voice;
         } else if route.voices.len() < MAX_VOICES {
             route.voices.push(voice);
-        } else if let Some(eldest) = route.voices.iter_mut().min_by(|a, b| a.heard_ms.total_cmp(&b.heard_ms)) {
-            *eldest = voice;
+        } else {
             self.dropped.voices += 1;
+            let seniority = seniority(&route.voices, &self.nodes, self.ranked, now_ms);
+            let nodes = &self.nodes;
+            let stays = |node: u16| nodes.speaks(node) && seniority.counts(nodes.met_ms(node));
+            // Silent and later nodes give way first; to a later one none of the others does.
+            let order = |voice: &&mut Voice| (stays(voice.node), voice.heard_ms);
+            let first = route.voices.iter_mut().min_by(|a, b| {
+                let ((a_stays, a_ms), (b_stays, b_ms)) = (order(a), order(b));
+                a_stays.cmp(&b_stays).then(a_ms.total_cmp(&b_ms))
+            });
+            match first {
+                Some(first) if stays(node) || !stays(first.node) => *first = voice,
+                _ => return,
+            }
         }
         route.heard_ms = now_ms;
         self.mark(place);
@@ -392,6 +423,15 @@ impl Words {
             self.mark(place);
         }
     }
+}
+
+/// Which of a route's nodes came first.
+fn seniority(voices: &[Voice], nodes: &Nodes, ranked: bool, now_ms: Millis) -> Seniority {
+    if !ranked {
+        return Seniority::NONE;
+    }
+    let speaking = voices.iter().filter(|voice| nodes.speaks(voice.node));
+    Seniority::since(speaking.map(|voice| nodes.met_ms(voice.node)).fold(Millis::INFINITY, Millis::min), now_ms)
 }
 
 /// What a voice's scar has faded to, Ω.

@@ -51,6 +51,13 @@ export interface RedisStateProviderOptions {
   readonly keyPrefix?: string | undefined
   /** The pub/sub channel. Default 'atrion:sync'. */
   readonly channel?: string | undefined
+  /**
+   * What all nodes of the service share, and nobody else: messages and stored records carry a MAC by it, and what does not is
+   * counted in `stats()` and dropped. A string of 16 bytes or more in UTF-8, or a Uint8Array; `openssl rand -base64 32` makes one.
+   * Of a list of at most 8 the first signs and all verify: `[old, new]` on all nodes, then `[new, old]`, then `new` replaces a
+   * secret without a gap. Clocks have to agree within a minute. Default: none, see SECURITY.md.
+   */
+  readonly secret?: Secret | readonly Secret[] | undefined
   /** What changed goes out so often, ms, an integer in [1, 60000]. Default 100. */
   readonly intervalMs?: number | undefined
   /** γ: how much the others weigh against one's own measurements, [0, 1]. Default 0.3. */
@@ -66,6 +73,7 @@ export interface RedisStateProviderOptions {
 }
 
 type Pem = string | Uint8Array
+type Secret = string | Uint8Array
 
 /** What the native link takes. */
 export interface LinkSettings {
@@ -82,6 +90,7 @@ export interface LinkSettings {
   tls?: LinkTls | undefined
   keyPrefix: string
   channel: string
+  secrets: Uint8Array[]
   intervalMs: number
   connectTimeoutMs: number
   expireMs: number
@@ -119,7 +128,7 @@ const FIELDS: ReadonlySet<string> = new Set<keyof RedisStateProviderOptions>([
     'sentinel',
     'keyPrefix',
   ] as const),
-  ...(['channel', 'intervalMs', 'gamma', 'connectTimeoutMs', 'required', 'expireMs', 'maxRoutes'] as const),
+  ...(['channel', 'secret', 'intervalMs', 'gamma', 'connectTimeoutMs', 'required', 'expireMs', 'maxRoutes'] as const),
 ])
 const TLS_FIELDS: ReadonlySet<string> = new Set<keyof RedisTlsSettings>([
   ...(['ca', 'cert', 'key', 'servername', 'rejectUnauthorized'] as const),
@@ -169,6 +178,7 @@ export function settingsOf(raw: RedisStateProviderOptions): Settings {
       tls,
       keyPrefix: text('keyPrefix', options.keyPrefix ?? 'atrion:state:'),
       channel: text('channel', options.channel ?? 'atrion:sync'),
+      secrets: secretsOf(options.secret),
       intervalMs: integer('intervalMs', options.intervalMs ?? 100, 1, 60_000),
       connectTimeoutMs: integer('connectTimeoutMs', options.connectTimeoutMs ?? 5000, 1, 600_000),
       expireMs: integer('expireMs', options.expireMs ?? 300_000, 1000, 1e12),
@@ -263,6 +273,24 @@ function pem(field: string, value: unknown): Uint8Array | undefined {
   const whole = texts.join('\n')
   if (!whole.includes('-----BEGIN ')) throw refusal(field, 'PEM, as a string or a Buffer', value)
   return Buffer.from(whole, 'latin1')
+}
+
+const MIN_SECRET_BYTES = 16
+const MAX_SECRETS = 8
+const SECRET_RANGE = `a string or Uint8Array of ${MIN_SECRET_BYTES} bytes or more, or a list of 1 to ${MAX_SECRETS} of these`
+
+function secretsOf(value: unknown): Uint8Array[] {
+  if (value === undefined) return []
+  const list = Array.isArray(value) ? value : [value]
+  if (list.length === 0 || list.length > MAX_SECRETS) throw refusal('secret', SECRET_RANGE, value)
+  return list.map((one: unknown) => {
+    if (typeof one !== 'string' && !(one instanceof Uint8Array))
+      throw new ConfigError('secret', SECRET_RANGE, new Withheld(one))
+    // A copy: what the caller does with the bytes later changes nothing.
+    const bytes = typeof one === 'string' ? Buffer.from(one, 'utf8') : Buffer.from(one)
+    if (bytes.length < MIN_SECRET_BYTES) throw new ConfigError('secret', SECRET_RANGE, new Withheld(one))
+    return bytes
+  })
 }
 
 const optional = <T>(value: unknown, check: (value: unknown) => T): T | undefined =>

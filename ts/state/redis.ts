@@ -30,6 +30,13 @@ export interface RedisStats {
   readonly droppedFuture: number
   /** Stored values skipped because no node writes such. */
   readonly droppedRecords: number
+  /** With a secret: messages and stored values without a MAC, with a MAC by none of the secrets, and those that came before. */
+  readonly droppedUnsigned: number
+  readonly droppedForged: number
+  /** Repetitions, and what was sent more than a minute from now by this node's clock. */
+  readonly droppedReplayed: number
+  /** Without a secret: messages of unknown nodes dropped because too many came at once. */
+  readonly droppedStrangers: number
   /** Routes that gave way to others, because tables are bounded. */
   readonly droppedRoutes: number
   /** Routes loaded from the store, last time. */

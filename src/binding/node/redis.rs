@@ -66,6 +66,8 @@ pub struct RedisLinkOptions {
     pub key_prefix: String,
     /// The channel for pub/sub.
     pub channel: String,
+    /// What the nodes of the service share: the first signs, all verify. Empty for none.
+    pub secrets: Vec<Buffer>,
     /// ms
     pub interval_ms: u32,
     /// ms
@@ -103,6 +105,7 @@ impl RedisLinkOptions {
             }),
             key_prefix: self.key_prefix,
             channel: self.channel,
+            secrets: self.secrets.into_iter().map(Into::into).collect(),
             interval_ms: self.interval_ms.into(),
             connect_timeout_ms: self.connect_timeout_ms.into(),
             expire_ms: self.expire_ms as u64,
@@ -141,6 +144,14 @@ pub struct RedisLinkStats {
     pub dropped_future: f64,
     /// Stored values skipped because no node writes such.
     pub dropped_records: f64,
+    /// Messages and stored values without a MAC, where there is a secret.
+    pub dropped_unsigned: f64,
+    /// Those whose MAC is by none of the secrets.
+    pub dropped_forged: f64,
+    /// Those that came before, or whose time is too far from now.
+    pub dropped_replayed: f64,
+    /// Messages of unknown nodes dropped because too many came at once, where there is no secret.
+    pub dropped_strangers: f64,
     /// Routes that gave way to others, because tables are bounded.
     pub dropped_routes: f64,
     /// Routes loaded from the store, last time.
@@ -341,6 +352,10 @@ impl RedisLink {
             dropped_oversized: stats.dropped_oversized as f64,
             dropped_future: stats.dropped_future as f64,
             dropped_records: stats.dropped_records as f64,
+            dropped_unsigned: stats.dropped_unsigned as f64,
+            dropped_forged: stats.dropped_forged as f64,
+            dropped_replayed: stats.dropped_replayed as f64,
+            dropped_strangers: stats.dropped_strangers as f64,
             dropped_routes: stats.dropped_words as f64,
             loaded_routes: stats.loaded_routes as f64,
             reconnects: stats.reconnects as f64,

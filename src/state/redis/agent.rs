@@ -26,7 +26,7 @@ use super::{
     session::{self, Loading, Opened},
 };
 use crate::{
-    state::{Exchange, Limits, NodeId, RouteKey, Words},
+    state::{Exchange, Limits, NodeId, RouteKey, Words, newcomers::Newcomers, replay::MessageCounters},
     units::Millis,
 };
 
@@ -61,6 +61,12 @@ pub(super) struct Agent {
     pub book: Book,
     /// Other nodes that have been heard of, and when.
     pub nodes: HashMap<NodeId, Millis>,
+    /// Places for nodes that are not among them, where there is no secret.
+    pub newcomers: Newcomers,
+    /// Those for which there was none.
+    pub strangers: u64,
+    /// How new the messages are that were heard, where there is one.
+    pub messages: MessageCounters,
     pub watched: HashMap<RouteKey, RouteName>,
     /// Watched routes of which others said something, those that are to be looked up, and how many look-ups are under way.
     pub noticed: HashMap<RouteKey, Noticed>,
@@ -108,10 +114,15 @@ impl Agent {
     ) -> Self {
         let node = shared.node;
         let limits = Limits { max_routes: options.max_routes, decay_per_ms: exchange.decay_per_ms(), own: node };
+        let mut words = Words::new(limits);
+        words.set_ranked(shared.keyring.is_none());
         Self {
-            words: Words::new(limits),
+            words,
             book: Book::new(options.max_routes, options.expiry()),
             nodes: HashMap::new(),
+            newcomers: Newcomers::default(),
+            strangers: 0,
+            messages: MessageCounters::default(),
             watched: HashMap::new(),
             noticed: HashMap::new(),
             to_look_up: VecDeque::new(),
@@ -404,6 +415,7 @@ impl Agent {
         let counters = &self.shared.counters;
         let dropped = self.words.dropped();
         counters.dropped_words.store(self.crowded + dropped.routes + dropped.voices, Relaxed);
+        counters.dropped_strangers.store(self.strangers + dropped.strangers, Relaxed);
         counters.nodes.store(self.words.speaking() as u64, Relaxed);
         counters.pending_routes.store(self.book.unstored() as u64, Relaxed);
     }

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     state::{
-        Malformed, Message, NodeId, RouteKey, Word, decode, encode,
+        Message, NodeId, RouteKey, Word, encode,
         wire::{MAX_BYTES, MAX_RECORDS},
         words::{MAX_NODES, SILENCE_MS},
     },
@@ -138,7 +138,7 @@ impl Agent {
         if words.is_empty() && forgotten.is_empty() && silent_ms < HEARTBEAT_MS && self.announcing.is_empty() {
             return;
         }
-        let message = encode(self.node, words.iter().copied(), &forgotten);
+        let message = self.shared.seal(encode(self.node, words.iter().copied(), &forgotten));
         let letter = Letter { words, forgotten, bytes: message.len(), announcing: mem::take(&mut self.announcing) };
         let (mut session, options, generation) = (session.clone(), self.options.clone(), self.generation);
         self.publishing = true;
@@ -181,20 +181,13 @@ impl Agent {
             }
         };
         self.ears.heard(bytes.len());
-        let counters = &self.shared.counters;
-        match decode(&bytes) {
-            Ok(message) => {
-                count(&counters.received_words, message.words.len());
-                let now_ms = self.now_ms();
-                self.meet(message.node, now_ms);
-                self.words.hear(&message, now_ms);
-                self.notice(&message);
-                self.greeted |= message.greets && message.node != self.node;
-            }
-            Err(Malformed::Future(_)) => count(&counters.dropped_future, 1),
-            Err(Malformed::TooLong(_)) => count(&counters.dropped_oversized, 1),
-            Err(_) => count(&counters.dropped_malformed, 1),
-        }
+        let Some(message) = self.admit(&bytes) else { return };
+        count(&self.shared.counters.received_words, message.words.len());
+        let now_ms = self.now_ms();
+        self.meet(message.node, now_ms);
+        self.words.hear(&message, now_ms);
+        self.notice(&message);
+        self.greeted |= message.greets && message.node != self.node;
     }
 
     /// Tells the deciding thread what has changed by what was heard.
@@ -212,6 +205,9 @@ impl Agent {
         for (node, record) in records.values().flatten().filter(|(node, _)| *node != LEGACY) {
             let age_ms = age_ms(record, unix_ms, expire_ms);
             newest.entry(*node).and_modify(|known| *known = known.min(age_ms)).or_insert(age_ms);
+        }
+        if self.shared.keyring.is_none() {
+            self.bound_strangers(&mut newest);
         }
         let mut messages: HashMap<NodeId, Message> = HashMap::new();
         for (name, said) in records {
@@ -236,6 +232,21 @@ impl Agent {
             self.meet(node, now_ms);
         }
         self.tell();
+    }
+
+    /// Whoever can write to the store can invent nodes in it: they take half of the places at the most, those that wrote last.
+    fn bound_strangers(&mut self, newest: &mut HashMap<NodeId, Millis>) {
+        let room = (MAX_NODES / 2).saturating_sub(self.nodes.len());
+        let mut strangers: Vec<_> = newest.iter().filter(|(node, _)| !self.nodes.contains_key(*node)).collect();
+        if strangers.len() <= room {
+            return;
+        }
+        strangers.sort_unstable_by(|a, b| a.1.total_cmp(b.1).then(a.0.cmp(b.0)));
+        let turned_away: Vec<NodeId> = strangers.into_iter().skip(room).map(|(node, _)| *node).collect();
+        self.strangers += turned_away.len() as u64;
+        for node in turned_away {
+            newest.remove(&node);
+        }
     }
 
     fn meet(&mut self, node: NodeId, now_ms: Millis) {

@@ -4,7 +4,7 @@ use std::{
     collections::hash_map::Entry,
     sync::{
         Arc,
-        atomic::{AtomicU8, Ordering::Relaxed},
+        atomic::{AtomicU8, AtomicU64, Ordering::Relaxed},
     },
     thread,
 };
@@ -24,7 +24,7 @@ use super::{
     store::{Records, age_ms},
 };
 use crate::{
-    state::{Exchange, NodeId, RouteKey, Word},
+    state::{Exchange, Keyring, NodeId, RouteKey, Word, replay::RecordCounters},
     units::Millis,
 };
 
@@ -52,12 +52,24 @@ pub enum State {
 pub(super) struct Shared {
     pub node: NodeId,
     pub counters: Counters,
+    /// Where there is a secret.
+    pub keyring: Option<Keyring>,
+    /// How new the records are that were read.
+    pub records: Mutex<RecordCounters>,
+    pub expire_ms: Millis,
+    /// What this node signed last.
+    counter: AtomicU64,
     state: AtomicU8,
     loaded: Mutex<Option<Loaded>>,
     listener: Mutex<Option<Arc<Listener>>>,
 }
 
 impl Shared {
+    /// A number above all that this node signed before.
+    pub fn next_counter(&self) -> u64 {
+        self.counter.fetch_add(1, Relaxed) + 1
+    }
+
     pub fn set_state(&self, state: State) {
         self.state.store(state as u8, Relaxed);
     }
@@ -91,12 +103,18 @@ pub struct RedisLink {
 impl RedisLink {
     /// A link that is not connected yet.
     #[must_use]
-    pub fn new(options: LinkOptions) -> Self {
+    pub fn new(mut options: LinkOptions) -> Self {
+        // The keys are kept, the secrets are not.
+        let secrets = std::mem::take(&mut options.secrets);
         Self {
             exchange: Arc::new(Exchange::new(options.max_routes)),
             shared: Arc::new(Shared {
                 node: NodeId(random()),
                 counters: Counters::default(),
+                keyring: Keyring::new(&secrets, &options.channel, &options.key_prefix),
+                records: Mutex::new(RecordCounters::new(options.max_routes)),
+                expire_ms: options.expiry(),
+                counter: AtomicU64::new(0),
                 state: AtomicU8::new(State::Closed as u8),
                 loaded: Mutex::default(),
                 listener: Mutex::default(),

@@ -8,6 +8,7 @@
 //! | `session` | how a session begins |
 //! | `connect` | servers, sentinels, clusters, TLS |
 //! | `bus` | speaking and hearing |
+//! | `proof` | what is believed |
 //! | `serve` | storing, and answering what is asked |
 //! | `store`, `record` | what is stored, and how |
 //! | `book` | what this node said, and what of it is still to go out |
@@ -25,6 +26,7 @@ mod error;
 mod health;
 mod link;
 mod options;
+mod proof;
 mod record;
 mod request;
 mod serve;

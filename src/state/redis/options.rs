@@ -77,6 +77,8 @@ pub struct LinkOptions {
     pub key_prefix: String,
     /// The channel for pub/sub.
     pub channel: String,
+    /// What the nodes of the service share: the first signs messages and records, all verify them. Empty for none.
+    pub secrets: Vec<Vec<u8>>,
     /// What was said goes out this often, ms, ≥ 1.
     pub interval_ms: u64,
     /// A connection has to stand within this time, ms, ≥ 1.
@@ -100,6 +102,7 @@ impl Default for LinkOptions {
             tls: None,
             key_prefix: "atrion:state:".into(),
             channel: "atrion:sync".into(),
+            secrets: Vec::new(),
             interval_ms: 100,
             connect_timeout_ms: 5000,
             expire_ms: 300_000,

@@ -39,10 +39,10 @@ impl Agent {
         }
         let urgent = std::mem::take(&mut self.urgent);
         let mut to = session.store.clone();
-        let (options, node, generation) = (self.options.clone(), self.node, self.generation);
+        let (options, shared, generation) = (self.options.clone(), self.shared.clone(), self.generation);
         self.storing = true;
         self.tasks.spawn(async move {
-            let place = Place { prefix: &options.key_prefix, node, expire_ms: options.expire_ms };
+            let place = Place { prefix: &options.key_prefix, shared: &shared, expire_ms: options.expire_ms };
             // A refusal is asked about once more: it may have been a moment's.
             let stored = match store::write(&mut to, &place, &batch).await {
                 Err(error) if error.kind != Kind::Lost => store::write(&mut to, &place, &batch).await,
@@ -150,7 +150,7 @@ impl Agent {
                             records.len()
                         };
                         let limit = options.max_routes;
-                        store::read(&mut from, &options.key_prefix, &hashes, limit, &shared.counters, take).await
+                        store::read(&mut from, &options.key_prefix, &hashes, limit, &shared, take).await
                     };
                     let listed = listing.await;
                     let names = records.into_inner().into_keys().collect();
@@ -181,7 +181,7 @@ impl Agent {
         let (mut from, nodes) = (session.store.clone(), self.everybody());
         let (options, shared) = (self.options.clone(), self.shared.clone());
         self.tasks.spawn(async move {
-            let got = store::get(&mut from, &options.key_prefix, &nodes, &name, &shared.counters).await;
+            let got = store::get(&mut from, &options.key_prefix, &nodes, &name, &shared).await;
             let newest = got.clone().map(|said| {
                 let said = said.into_iter().map(|(_, record)| record).chain(own);
                 said.max_by(|a, b| a.at_unix_ms.total_cmp(&b.at_unix_ms))
@@ -224,7 +224,7 @@ impl Agent {
             self.tasks.spawn(async move {
                 // The wire rounds; the store does not, if it has the same word already.
                 let nodes: Vec<NodeId> = heard.iter().map(|(node, _)| *node).collect();
-                let stored = store::get(&mut from, &options.key_prefix, &nodes, &name, &shared.counters).await;
+                let stored = store::get(&mut from, &options.key_prefix, &nodes, &name, &shared).await;
                 let exact = stored.map(|stored| {
                     let exact_of = |(node, heard): (NodeId, Record)| {
                         let exact = stored.iter().find(|(other, _)| *other == node).map(|(_, record)| *record);

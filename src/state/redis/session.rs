@@ -15,7 +15,7 @@ use super::{
     record::Record,
     store::{self, Records},
 };
-use crate::state::{NodeId, greeting};
+use crate::state::{NodeId, greeting, seal::Unproven};
 
 /// A session that works.
 pub(super) struct Opened {
@@ -67,7 +67,7 @@ pub(super) async fn open(
     let opening = async {
         let mut session = connect::open(options, known, &probe_key, ear).await?;
         // Who is there is to be known before anybody asks what they wrote.
-        send(&mut session, &options.channel, greeting(shared.node)).await?;
+        send(&mut session, &options.channel, shared.seal(greeting(shared.node))).await?;
         Ok::<_, LinkError>(session)
     };
     let session = timeout_at(deadline, opening).await.map_err(|_| late())??;
@@ -85,7 +85,12 @@ pub(super) async fn load(options: &LinkOptions, shared: &Shared, session: &Sessi
         let others: Vec<_> = keys.hashes.into_iter().filter(|(node, _)| *node != shared.node).collect();
         let take = |node, name: &[u8], record| loading.lock().take(options.max_routes, node, name, record);
         let prefix = &options.key_prefix;
-        store::read(&mut store, prefix, &others, options.max_routes, &shared.counters, take).await?;
+        store::read(&mut store, prefix, &others, options.max_routes, shared, take).await?;
+        if shared.keyring.is_some() {
+            // What atrion 2.0 stored proves nothing.
+            shared.count_unproven(Unproven::Unsigned, keys.legacy.len());
+            return Ok(());
+        }
         store::read_legacy(&mut store, prefix, &keys.legacy, &shared.counters, take).await
     };
     let complete = matches!(timeout_at(deadline, reading).await, Ok(Ok(())));

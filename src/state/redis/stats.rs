@@ -47,6 +47,14 @@ counters! {
     dropped_future,
     /// Stored values skipped because no node writes such.
     dropped_records,
+    /// Messages and stored values without a MAC, where there is a secret.
+    dropped_unsigned,
+    /// Those whose MAC is by none of the secrets.
+    dropped_forged,
+    /// Those that came before, or whose time is too far from now.
+    dropped_replayed,
+    /// Messages of unknown nodes dropped because too many came at once, where there is no secret.
+    dropped_strangers,
     /// Words and routes that gave way to others, because tables are bounded.
     dropped_words,
     /// Routes loaded from the store, last time.

@@ -19,11 +19,15 @@ use super::{
     book::Batch,
     connect::Store,
     error::{Kind, LinkError},
+    link::Shared,
     record::{LEGACY, Record, hash_key, parse_hash_key, shard_of},
     stats::{Counters, count},
 };
 use crate::{
-    state::word::{NodeId, RouteKey},
+    state::{
+        seal::Field,
+        word::{NodeId, RouteKey},
+    },
     units::Millis,
 };
 
@@ -54,28 +58,30 @@ pub type Records = HashMap<Arc<[u8]>, Vec<(NodeId, Record)>>;
 pub struct Place<'a> {
     /// What every key starts with.
     pub prefix: &'a str,
-    /// Whose.
-    pub node: NodeId,
+    /// Whose, and how it proves that.
+    pub shared: &'a Shared,
     /// For how long, ms.
     pub expire_ms: u64,
 }
 
 /// Writes what a node says; each hash in one step with its expiry. Returns the bytes of names and values.
 pub async fn write(store: &mut Store, place: &Place<'_>, batch: &Batch) -> Result<usize, LinkError> {
+    let node = place.shared.node;
     let mut shards: BTreeMap<u8, (Cmd, Cmd)> = BTreeMap::new();
     let mut bytes = 0;
     for (shard, name, record) in &batch.writes {
         let (set, _) = shards.entry(*shard).or_default();
         if set.args_iter().len() == 0 {
-            set.arg("HSET").arg(hash_key(place.prefix, place.node, *shard));
+            set.arg("HSET").arg(hash_key(place.prefix, node, *shard));
         }
-        set.arg(&name[..]).arg(&record.encode()[..]);
-        bytes += name.len() + super::record::RECORD_BYTES;
+        let value = place.shared.encode_record(&Field { node, shard: *shard, name }, record);
+        bytes += name.len() + value.len();
+        set.arg(&name[..]).arg(value);
     }
     for (shard, name) in &batch.removals {
         let (_, remove) = shards.entry(*shard).or_default();
         if remove.args_iter().len() == 0 {
-            remove.arg("HDEL").arg(hash_key(place.prefix, place.node, *shard));
+            remove.arg("HDEL").arg(hash_key(place.prefix, node, *shard));
         }
         remove.arg(&name[..]);
         bytes += name.len();
@@ -88,7 +94,7 @@ pub async fn write(store: &mut Store, place: &Place<'_>, batch: &Batch) -> Resul
         }
         if set.args_iter().len() > 0 {
             commands.add_command(set).ignore();
-            let key = hash_key(place.prefix, place.node, shard);
+            let key = hash_key(place.prefix, node, shard);
             commands.cmd("PEXPIRE").arg(key).arg(place.expire_ms).ignore();
         }
         if !store.is_one() {
@@ -244,9 +250,10 @@ pub async fn read(
     prefix: &str,
     hashes: &[(NodeId, u8)],
     max_routes: usize,
-    counters: &Counters,
+    shared: &Shared,
     mut take: impl FnMut(NodeId, &[u8], Record) -> usize,
 ) -> Result<(), LinkError> {
+    let counters = &shared.counters;
     for hashes in hashes.chunks(WIDTH) {
         let sized = size(store, prefix, hashes, max_routes, counters).await?;
         let mut open: Vec<(Sized, u64)> = sized.into_iter().map(|hash| (hash, 0)).collect();
@@ -268,9 +275,13 @@ pub async fn read(
                 };
                 *cursor = next;
                 for pair in fields.chunks_exact(2) {
-                    match Record::decode(&pair[1]) {
-                        Some(record) if pair[0].len() <= MAX_NAME_BYTES => known = take(hash.node, &pair[0], record),
-                        _ => count(&counters.dropped_records, 1),
+                    let [name, value] = pair else { continue };
+                    if name.len() > MAX_NAME_BYTES {
+                        count(&counters.dropped_records, 1);
+                    } else if let Some(record) =
+                        shared.decode_record(&Field { node: hash.node, shard: hash.shard, name }, value)
+                    {
+                        known = take(hash.node, name, record);
                     }
                 }
             }
@@ -306,17 +317,14 @@ pub async fn get(
     prefix: &str,
     nodes: &[NodeId],
     name: &[u8],
-    counters: &Counters,
+    shared: &Shared,
 ) -> Result<Vec<(NodeId, Record)>, LinkError> {
     let shard = shard_of(RouteKey::of(name));
     let gets = nodes.iter().map(|node| cmd("HGET").arg(hash_key(prefix, *node, shard)).arg(name).take()).collect();
     let values: Vec<Option<Option<Vec<u8>>>> = run_each(store, gets).await?;
     let decode = |(node, value): (&NodeId, Option<Option<Vec<u8>>>)| {
-        let record = Record::decode(&value??);
-        if record.is_none() {
-            count(&counters.dropped_records, 1);
-        }
-        Some((*node, record?))
+        let record = shared.decode_record(&Field { node: *node, shard, name }, &value??)?;
+        Some((*node, record))
     };
     Ok(nodes.iter().zip(values).filter_map(decode).collect())
 }

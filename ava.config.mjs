@@ -5,7 +5,7 @@ const files = ['__test__/**/*.test.mjs']
 if (process.env.ATRION_ENGINE === 'ts') files.push('!__test__/lab-*.test.mjs', '!__test__/readme.test.mjs')
 
 // Shared state is the addon's whichever engine decides: of its tests, only those of both together are worth repeating, and not its demo.
-const NETWORK = ['servers', 'provider', 'faults', 'kinds', 'hostile', 'clients', 'store'].map(
+const NETWORK = ['servers', 'provider', 'faults', 'kinds', 'hostile', 'clients', 'store', 'workers'].map(
   (part) => `!__test__/redis-${part}.test.mjs`,
 )
 if ((process.env.ATRION_ENGINE ?? 'native') !== 'native') files.push(...NETWORK, '!__test__/demo-cluster.test.mjs')

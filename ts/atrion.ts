@@ -4,15 +4,16 @@ import { Batch } from './batch.js'
 import { ObserverQueue } from './core/delivery.js'
 import type { Ohms, PhysicsObserver, ProfileConfig, RouteState, TunerStats, WorkloadProfile } from './core/index.js'
 import { modeAt, type RouteDecision, type RouteSnapshot, readEvent, readRefusal } from './decision.js'
-import { engineWanted, loadEngine } from './engine/load.js'
+import { admit } from './engine/fault.js'
+import { engineWanted, loadEngine, warnOfFault } from './engine/load.js'
 import { type Engine, type EngineKind, FRAME, ORDER, STATUS } from './engine/port.js'
-import { ConfigError } from './errors.js'
+import { AtrionError, ConfigError } from './errors.js'
 import { type AtrionEvents, EVENT_NAMES, Events } from './events.js'
 import { HostClock } from './host-clock.js'
 import { requireRouteId, wrongType } from './input.js'
 import type { LawSource } from './law.js'
 import { KeyHasher } from './limiter/keys.js'
-import { getLogger, type Logger } from './loggers.js'
+import { getLogger, type Logger, silentLogger } from './loggers.js'
 import {
   type AcquireOptions,
   ClosedLoop,
@@ -95,8 +96,8 @@ export class Atrion implements AsyncDisposable {
   #turn: Promise<void> = Promise.resolve()
 
   /** @throws ConfigError for an option out of its range, DependencyError for a named engine that does not load */
-  constructor(options: AtrionOptions = {}) {
-    validateOptions(options)
+  constructor(given: AtrionOptions = {}) {
+    const options = validateOptions(given)
     this.#law = resolveLaw(options)
     this.#defaultVoltage = resolveVoltage(options.defaultVoltage)
     this.#maxRoutes = resolveMaxRoutes(options.maxRoutes)
@@ -109,6 +110,7 @@ export class Atrion implements AsyncDisposable {
       options.scope === 'process',
     )
     this.#engine.frame[FRAME.NOW] = Number.NaN
+    this.#engine.onFault = (report) => this.#faulted(report)
     this.#profiles = new RouteProfiles(this.#engine, this.#law)
     if (options.dryRun === true) this.#setDryRun(true)
     this.#notices = new Events(() => this.#logger ?? getLogger())
@@ -202,11 +204,14 @@ export class Atrion implements AsyncDisposable {
     let law = -1
     if (options !== undefined && options !== null) {
       voltage = this.#voltageOf(options)
-      if (typeof options === 'object' && options.profile !== undefined && options.profile !== null)
-        law = this.#profiles.forCall(routeId, options.profile)
+      const profile = typeof options === 'object' ? options.profile : undefined
+      if (this.#clock !== undefined) this.#settleLeases()
+      if (profile !== undefined && profile !== null) law = this.#profiles.forCall(routeId, profile)
+    } else if (this.#clock !== undefined) {
+      this.#settleLeases()
     }
-    if (this.#clock !== undefined) this.#settleLeases()
-    const slot = this.#routes.get(routeId) ?? this.#intern(routeId)
+    // From here to the decision nothing of the caller's runs: no getter, no clock, no logger.
+    const slot = this.#routes.get(routeId) ?? this.#internNow(routeId)
     const { frame } = this.#engine
     frame[FRAME.SLOT] = slot
     frame[FRAME.LATENCY_MS] = latencyMs
@@ -226,9 +231,8 @@ export class Atrion implements AsyncDisposable {
   #settle(routeId: string, frame: Float64Array, voltage: number): RouteDecision {
     if ((frame[FRAME.STATUS]! & STATUS.STALE) !== 0) this.#retry(routeId, frame)
     const status = frame[FRAME.STATUS]!
-    if (this.#events !== undefined || frame[FRAME.MODE] !== frame[FRAME.MODE_BEFORE]) {
-      this.#ticked(frame, routeId)
-    }
+    const isTold = this.#events !== undefined || frame[FRAME.MODE] !== frame[FRAME.MODE_BEFORE]
+    if (isTold && (status & STATUS.TICKED) !== 0) this.#ticked(frame, routeId)
     const decision: RouteDecision =
       (status & STATUS.ALLOW) === 0
         ? readRefusal(frame, voltage, this.#isOrderedOpen(routeId))
@@ -251,18 +255,20 @@ export class Atrion implements AsyncDisposable {
     if (!Array.isArray(routeIds)) throw wrongType('routeIds', 'an array of strings', routeIds)
     if (!(samples instanceof Float64Array)) throw wrongType('samples', 'a Float64Array', samples)
     if (out !== undefined && !(out instanceof Float64Array)) throw wrongType('out', 'a Float64Array', out)
-    const count = routeIds.length
+    // Read once: what is asked for an element may answer differently the next time.
+    const ids = [...routeIds]
+    const count = ids.length
     const results = out ?? new Float64Array(count)
     if (samples.length < count * 3) throw new RangeError(`samples must hold ${count * 3} cells, got ${samples.length}`)
     if (results.length < count) throw new RangeError(`out must hold ${count} cells, got ${results.length}`)
-    for (let i = 0; i < count; i++) requireRouteId(routeIds[i], `routeIds[${i}]`)
+    for (let i = 0; i < count; i++) requireRouteId(ids[i], `routeIds[${i}]`)
     if (count === 0) return results
     const stride = results.length >= count * 2 ? 2 : 1
     if (this.#clock !== undefined) this.#settleLeases()
     if (this.#events === undefined && !this.#notices.has('transition')) {
-      this.#batch.run(routeIds, samples, results, stride)
+      this.#batch.run(ids, samples, results, stride)
     } else {
-      this.#batch.runOneByOne(routeIds, samples, results, stride)
+      this.#batch.runOneByOne(ids, samples, results, stride)
     }
     return results
   }
@@ -466,16 +472,16 @@ export class Atrion implements AsyncDisposable {
       isOrderedOpen: (routeId) => this.#isOrderedOpen(routeId),
       baseResistanceOf: (routeId) => this.#profiles.sourceOf(routeId).config.baseResistance,
       nowMs: hasOwnClock ? () => this.#nowMs() : monotonic,
-      slotOf: (routeId) => {
-        if (this.#clock !== undefined) this.#settleLeases()
-        return this.#routes.get(routeId) ?? this.#intern(routeId)
-      },
+      slotOf: (routeId) => this.#routes.get(routeId) ?? this.#internNow(routeId),
       slotAgain: (routeId) => {
         this.#routes.forgetEvicted()
-        return this.#intern(routeId)
+        return this.#internNow(routeId)
       },
-      readClock: (frame) => {
-        if (this.#clock !== undefined) this.#readClock(frame)
+      readClock: () => {
+        if (this.#clock !== undefined) this.#readClock()
+      },
+      settle: () => {
+        if (this.#clock !== undefined) this.#settleLeases()
       },
       ticked: (frame, routeId) => this.#ticked(frame, routeId),
       refused: (routeId, { resistance, voltage, mode, retryAfterMs }) => {
@@ -492,7 +498,13 @@ export class Atrion implements AsyncDisposable {
 
   #intern(routeId: string): number {
     requireRouteId(routeId)
-    if (this.#clock !== undefined) this.#readClock(this.#engine.frame)
+    if (this.#clock !== undefined) this.#readClock()
+    return this.#routes.intern(routeId)
+  }
+
+  /** The same, at the time in the frame, without asking the clock. */
+  #internNow(routeId: string): number {
+    requireRouteId(routeId)
     return this.#routes.intern(routeId)
   }
 
@@ -500,9 +512,11 @@ export class Atrion implements AsyncDisposable {
   #retry(routeId: string, frame: Float64Array): void {
     for (let tries = 0; (frame[FRAME.STATUS]! & STATUS.STALE) !== 0 && tries < MAX_TRIES; tries++) {
       this.#routes.forgetEvicted()
-      frame[FRAME.SLOT] = this.#intern(routeId)
+      frame[FRAME.SLOT] = this.#internNow(routeId)
       this.#engine.route()
     }
+    // A route that finds no place proves nothing against its requests.
+    if ((frame[FRAME.STATUS]! & STATUS.STALE) !== 0) admit(frame)
   }
 
   #voltageOf(options: RouteOptions | number): number {
@@ -515,7 +529,7 @@ export class Atrion implements AsyncDisposable {
 
   /** Reads the clock and, where it is not the machine's and wakes nobody, ends the leases whose time has come. */
   #settleLeases(): void {
-    this.#readClock(this.#engine.frame)
+    this.#readClock()
     this.#leases.sweepAt(this.#lastNow)
   }
 
@@ -525,20 +539,37 @@ export class Atrion implements AsyncDisposable {
     return turn
   }
 
-  #readClock(frame: Float64Array): void {
+  #readClock(): void {
     this.#lastNow = this.#clock!.now()
-    frame[FRAME.NOW] = this.#lastNow
+    this.#engine.frame[FRAME.NOW] = this.#lastNow
   }
 
   /** Whole ms since the Unix epoch, or what the instance's own clock says. */
   #nowMs(): number {
     if (this.#clock === undefined) return Math.floor(performance.timeOrigin + performance.now())
-    this.#readClock(this.#engine.frame)
+    this.#readClock()
     return this.#lastNow
   }
 
   #warnOfNoise(routeId: string): void {
     this.#warn('telemetry out of range was ignored; further samples of this route are only counted', { routeId })
+  }
+
+  /** The engine failed in a call; what it was asked is admitted. Told off the decision path: the logger may ask this instance. */
+  #faulted(report: string): void {
+    const message = 'the engine failed in a call, which was admitted; further failures are admitted without a word'
+    queueMicrotask(() => {
+      const logger = this.#logger ?? getLogger()
+      const error = new AtrionError(message)
+      this.#notices.emit('degraded', { provider: `engine '${this.#engine.kind}'`, error })
+      if (logger === silentLogger) {
+        warnOfFault(message)
+        return
+      }
+      try {
+        logger.error(message, { engine: this.#engine.kind, backtrace: report })
+      } catch {}
+    })
   }
 
   /** A logger that throws has nobody left to be reported to. */
@@ -551,12 +582,12 @@ export class Atrion implements AsyncDisposable {
   #createBatch(): Batch {
     return new Batch(this.#engine, this.#routes, {
       maxRoutes: this.#maxRoutes,
-      intern: (routeId) => this.#intern(routeId),
+      intern: (routeId) => this.#internNow(routeId),
       tickAlone: (routeId, latencyMs, errorRate, saturation) => {
         this.route(routeId, { latencyMs, errorRate, saturation })
       },
-      ticked: (routeId, status) => {
-        if ((status & STATUS.FIRST_REJECTED) !== 0) this.#warnOfNoise(routeId)
+      warnOfNoise: (routeIds) => {
+        for (const routeId of routeIds) this.#warnOfNoise(routeId)
       },
     })
   }

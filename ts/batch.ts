@@ -6,12 +6,12 @@ import type { RouteIndex } from './routes.js'
 /** What a batch needs of the rest. */
 export interface BatchHost {
   readonly maxRoutes: number
-  /** Slot of a route, made when new. */
+  /** Slot of a route, made when new, at the time in the frame: nothing of the caller's runs in it. */
   intern(routeId: string): number
   /** One tick by itself; R and the mode are then in the frame. */
   tickAlone(routeId: string, latencyMs: number, errorRate: number, saturation: number): void
-  /** A row was ticked. */
-  ticked(routeId: string, status: number): void
+  /** The first noise of these routes came in. */
+  warnOfNoise(routeIds: readonly string[]): void
 }
 
 export class Batch {
@@ -32,13 +32,17 @@ export class Batch {
    */
   run(routeIds: readonly string[], samples: Float64Array, out: Float64Array, stride: number): void {
     let { batch } = this.#engine
+    // What the caller's clock and logger have a part in comes last: they may ask this instance for a batch of their own.
+    const stale: number[] = []
+    const noisy: string[] = []
+    const cross = (from: number, to: number): void => this.#cross(routeIds, out, stride, from, to, stale, noisy)
     let from = 0
     for (let i = 0; i < routeIds.length; i++) {
       let slot = this.#routes.get(routeIds[i]!)
       const mayEvict = slot === undefined && this.#routes.size >= this.#host.maxRoutes
       // What makes room for a new route may be a route whose row still waits: those rows go first.
       if (i - from === BATCH_ROWS || (mayEvict && i > from)) {
-        this.#cross(routeIds, samples, out, stride, from, i)
+        cross(from, i)
         from = i
       }
       if (slot === undefined) {
@@ -51,7 +55,9 @@ export class Batch {
       batch[at + 2] = samples[i * 3 + 1]!
       batch[at + 3] = samples[i * 3 + 2]!
     }
-    this.#cross(routeIds, samples, out, stride, from, routeIds.length)
+    cross(from, routeIds.length)
+    for (const i of stale) this.#tickAlone(routeIds, samples, out, stride, i)
+    if (noisy.length > 0) this.#host.warnOfNoise(noisy)
   }
 
   /** The same, a crossing each, where every tick must be seen by itself. */
@@ -61,26 +67,26 @@ export class Batch {
 
   #cross(
     routeIds: readonly string[],
-    samples: Float64Array,
     out: Float64Array,
     stride: number,
     from: number,
     to: number,
+    stale: number[],
+    noisy: string[],
   ): void {
     if (to === from) return
     this.#engine.frame[FRAME.SLOT] = to - from
     this.#engine.routeBatch()
+    const { batch } = this.#engine
     for (let i = from, at = 0; i < to; i++, at += ROW_CELLS) {
-      // Read anew: a row that is ticked alone is interned again, which may move the engine's memory.
-      const { batch } = this.#engine
       const status = batch[at + 3]!
       if ((status & STATUS.STALE) !== 0) {
-        this.#tickAlone(routeIds, samples, out, stride, i)
+        stale.push(i)
         continue
       }
       out[i * stride] = batch[at + 1]!
       if (stride === 2) out[i * stride + 1] = batch[at + 2]!
-      this.#host.ticked(routeIds[i]!, status)
+      if ((status & STATUS.FIRST_REJECTED) !== 0) noisy.push(routeIds[i]!)
     }
   }
 

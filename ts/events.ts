@@ -19,7 +19,7 @@ export interface AtrionEvents {
     readonly mode: OperationalMode
     readonly retryAfterMs: number | undefined
   }
-  /** The provider of shared state is in trouble; decisions go on. */
+  /** The provider of shared state is in trouble, or, as `engine 'native'`, the engine failed in a call; decisions go on. */
   degraded: { readonly provider: string; readonly error: Error }
   /** … and well again. */
   restored: { readonly provider: string }

@@ -1,6 +1,7 @@
 /** The closed loop's face: permits asked for and given back, work run under them. The engine decides; this only translates. */
 
 import { modeAt, reasonOf } from './decision.js'
+import { admit } from './engine/fault.js'
 import { type Engine, FRAME, OUTCOME, STATUS, TIERS } from './engine/port.js'
 import { Holdings } from './limiter/holdings.js'
 import type { LoopHost } from './limiter/host.js'
@@ -46,6 +47,9 @@ const WAITS_NO_LONGER = Number.POSITIVE_INFINITY
 /** FRAME.QUEUE_AGE_MS of a request that asks again. */
 const ASKED_BEFORE = -1
 
+/** Tries to find a route's slot while other threads evict. */
+const MAX_TRIES = 8
+
 const NO_NAMES: readonly string[] = []
 
 export class ClosedLoop {
@@ -64,7 +68,7 @@ export class ClosedLoop {
     this.#engine = engine
     this.#host = host
     engine.frame[FRAME.WAITED_MS] = CANNOT_WAIT
-    host.readClock(engine.frame)
+    host.readClock()
     this.#watch = new PermitWatch((id) => this.giveBack('', id, OUTCOME.RECLAIMED))
     this.#rooms = new WaitingRooms({
       hasOwnClock: host.hasOwnClock,
@@ -83,15 +87,15 @@ export class ClosedLoop {
 
   #acquire(routeId: string, options: AcquireOptions | undefined, also: readonly string[]): Permit {
     if (this.#rooms.size > 0) this.#rooms.expire(routeId)
+    this.#host.settle()
+    const tier = this.#describe(routeId, options, also)
+    // From here to the answer nothing of the caller's runs.
     const slot = this.#host.slotOf(routeId)
-    let { frame } = this.#engine
-    this.#host.readClock(frame)
-    const tier = this.#describe(routeId, frame, options, also)
-    frame[FRAME.SLOT] = slot
+    this.#engine.frame[FRAME.SLOT] = slot
     this.#engine.acquire()
-    frame = this.#engine.frame // a permit more may have made the engine's memory grow
-    let status = frame[FRAME.STATUS]!
-    if ((status & STATUS.STALE) !== 0) status = this.#acquireAnew(frame, routeId)
+    let { frame } = this.#engine // a permit more may have made the engine's memory grow
+    if ((frame[FRAME.STATUS]! & STATUS.STALE) !== 0) frame = this.#acquireAnew(routeId)
+    const status = frame[FRAME.STATUS]!
     if ((status & STATUS.TICKED) !== 0) this.#ticked(frame, routeId)
     // An admitted request that is to come back later was refused, in a dry run.
     if ((status & STATUS.ALLOW) === 0 || frame[FRAME.RETRY_AFTER_MS] !== 0) {
@@ -130,10 +134,10 @@ export class ClosedLoop {
     if (signal?.aborted) throw signal.reason
     // Places that are free belong to those who wait already.
     if (this.#rooms.size > 0) this.#rooms.pump(routeId)
+    this.#host.settle()
+    const tier = this.#describe(routeId, options, also)
     const slot = this.#host.slotOf(routeId)
     const { frame } = this.#engine
-    this.#host.readClock(frame)
-    const tier = this.#describe(routeId, frame, options, also)
     const keyId = keyIdOf(frame[FRAME.KEY]!)
     const weight = frame[FRAME.KEY_WEIGHT]!
     const keyClass = frame[FRAME.KEY_CLASS]!
@@ -141,6 +145,8 @@ export class ClosedLoop {
     frame[FRAME.SLOT] = slot
     const permit = this.#ask(routeId, tier, keyId, maxWaitMs > 0 ? 0 : CANNOT_WAIT, undefined)
     if (permit !== undefined) return permit
+    // The clock is the caller's, and may ask this instance.
+    const wait = { ...this.#wait }
     const arrivedMs = this.#host.nowMs()
     const waiter: Waiter = {
       routeId,
@@ -149,15 +155,11 @@ export class ClosedLoop {
       keyId,
       weight,
       keyClass,
-      tier: this.#wait.tier,
+      tier: wait.tier,
       arrivedMs,
       latestMs: arrivedMs + maxWaitMs,
     }
-    return this.#rooms.enter(
-      waiter,
-      { ...this.#wait },
-      signal && ((abort) => onAbort(signal, () => abort(signal.reason))),
-    )
+    return this.#rooms.enter(waiter, wait, signal && ((abort) => onAbort(signal, () => abort(signal.reason))))
   }
 
   /** Runs `work` under a permit. */
@@ -210,8 +212,8 @@ export class ClosedLoop {
 
   /** A permit comes back. Its number is void afterwards; one that is void already changes nothing. */
   giveBack(routeId: string, id: number, outcome: number): void {
+    this.#host.readClock()
     const { frame } = this.#engine
-    this.#host.readClock(frame)
     frame[FRAME.PERMIT] = id
     frame[FRAME.OUTCOME] = outcome
     this.#engine.release()
@@ -246,16 +248,12 @@ export class ClosedLoop {
   }
 
   /** Writes what a request says of itself. @returns its tier's number, or {@link BY_VOLTAGE} */
-  #describe(
-    routeId: string,
-    frame: Float64Array,
-    options: AcquireOptions | undefined,
-    also: readonly string[],
-  ): number {
+  #describe(routeId: string, options: AcquireOptions | undefined, also: readonly string[]): number {
     if (options !== undefined) {
       const { keys, breakBy } = this.#host
-      return readRequest(frame, options, keys, breakBy.size === 0 ? undefined : breakBy.get(routeId), also)
+      return readRequest(this.#engine, options, keys, breakBy.size === 0 ? undefined : breakBy.get(routeId), also)
     }
+    const { frame } = this.#engine
     frame[FRAME.TIER] = NORMAL
     frame[FRAME.KEY] = Number.NaN
     frame[FRAME.QUEUE_AGE_MS] = 0
@@ -271,12 +269,11 @@ export class ClosedLoop {
     waitedMs: number,
     limitedBy: LimitedBy | undefined,
   ): Permit | undefined {
-    let { frame } = this.#engine
-    frame[FRAME.WAITED_MS] = waitedMs
+    this.#engine.frame[FRAME.WAITED_MS] = waitedMs
     this.#engine.acquire()
-    frame = this.#engine.frame
-    let status = frame[FRAME.STATUS]!
-    if ((status & STATUS.STALE) !== 0) status = this.#acquireAnew(frame, routeId)
+    let { frame } = this.#engine
+    if ((frame[FRAME.STATUS]! & STATUS.STALE) !== 0) frame = this.#acquireAnew(routeId)
+    const status = frame[FRAME.STATUS]!
     frame[FRAME.WAITED_MS] = CANNOT_WAIT
     if ((status & STATUS.TICKED) !== 0) this.#ticked(frame, routeId)
     if ((status & STATUS.WAIT) !== 0) {
@@ -315,9 +312,9 @@ export class ClosedLoop {
   /** A request that waits asks again, or, where `limitedBy` says why, gives up. */
   #askAgain(waiter: Waiter, waitedMs: number, limitedBy?: LimitedBy): Permit | undefined {
     const { routeId, askedTier, voltage, keyId, weight, keyClass } = waiter
+    this.#host.settle()
     const slot = this.#host.slotOf(routeId)
     const { frame } = this.#engine
-    this.#host.readClock(frame)
     frame[FRAME.TIER] = askedTier
     if (askedTier === BY_VOLTAGE) frame[FRAME.VOLTAGE] = voltage
     frame[FRAME.KEY] = cellOf(keyId)
@@ -329,11 +326,18 @@ export class ClosedLoop {
     return this.#ask(routeId, askedTier, keyId, waitedMs, limitedBy)
   }
 
-  /** Another thread evicted the route: asks for it in its new slot. @returns the status */
-  #acquireAnew(frame: Float64Array, routeId: string): number {
-    frame[FRAME.SLOT] = this.#host.slotAgain(routeId)
-    this.#engine.acquire()
-    return frame[FRAME.STATUS]!
+  /** Another thread evicted the route: asks for it in its new slot. A route that finds no place admits. @returns the frame */
+  #acquireAnew(routeId: string): Float64Array {
+    let { frame } = this.#engine
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      const slot = this.#host.slotAgain(routeId)
+      this.#engine.frame[FRAME.SLOT] = slot
+      this.#engine.acquire()
+      frame = this.#engine.frame
+      if ((frame[FRAME.STATUS]! & STATUS.STALE) === 0) return frame
+    }
+    admit(frame)
+    return frame
   }
 
   /** The refusal in the frame; in a dry run it is admitted all the same. */

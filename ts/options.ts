@@ -320,12 +320,14 @@ const METHODS = {
   logger: ['debug', 'info', 'warn', 'error'],
 } as const
 
-/** Throws ConfigError for the first option that cannot be honoured. */
-export function validateOptions(options: AtrionOptions): void {
-  requireObject('options', options)
-  for (const name of Object.keys(options)) {
+/** The options, each read once. Throws ConfigError for the first that cannot be honoured. */
+export function validateOptions(given: AtrionOptions): AtrionOptions {
+  requireObject('options', given)
+  for (const name of Object.keys(given)) {
     if (!KNOWN_OPTIONS.has(name)) throw unknownName(name, name, [...KNOWN_OPTIONS])
   }
+  const names = [...KNOWN_OPTIONS] as (keyof AtrionOptions)[]
+  const options = Object.fromEntries(names.map((name) => [name, given[name]])) as AtrionOptions
   for (const [name, methods] of Object.entries(METHODS)) {
     const value = options[name as keyof typeof METHODS] as Record<string, unknown> | undefined
     if (value === undefined || (name === 'clock' && (value as unknown) === 'global')) continue
@@ -345,6 +347,7 @@ export function validateOptions(options: AtrionOptions): void {
   }
   if (options.autoTuner !== undefined && typeof options.autoTuner !== 'boolean')
     requireObject('autoTuner', options.autoTuner)
+  return options
 }
 
 /** The law of every route that was not given one of its own. */

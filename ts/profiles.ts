@@ -87,13 +87,16 @@ export class RouteProfiles {
 
   /** @throws ConfigError when a value is out of its range, or no further law fits */
   set(routeId: string, given: GivenProfile): number {
-    const source = resolveRouteProfile(given, this.#base)
+    const base = this.#base
+    let source = resolveRouteProfile(given, base)
     const breakBy = typeof given === 'string' ? undefined : resolveBreakBy(given.breakBy)
     const { pool } = source
     if (pool !== undefined && !this.#pools.has(pool) && this.#pools.size >= MAX_POOLS) {
       throw new ConfigError('pool', `one of at most ${MAX_POOLS} different pools`, pool)
     }
     const copy = copyOf(given)
+    // A getter of the caller's may have changed what all routes build upon.
+    if (base !== this.#base) source = resolveRouteProfile(copy, this.#base)
     const law = this.#claim(source)
     const before = this.#routes.get(routeId)
     this.#routes.set(routeId, { given: copy, source, law })

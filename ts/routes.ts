@@ -1,5 +1,6 @@
 /** Routes by name on this side of the crossing: a name is sent over once, and a slot is used from then on. */
 
+import { NO_SLOT } from './engine/fault.js'
 import type { Engine } from './engine/port.js'
 
 export class RouteIndex {
@@ -37,10 +38,11 @@ export class RouteIndex {
     return this.#losses[slot] ?? 0
   }
 
-  /** Slot of a route, made when new. */
+  /** Slot of a route, made when new; {@link NO_SLOT} where the engine failed. */
   intern(routeId: string): number {
     const slot = this.#engine.intern(routeId)
     this.forgetEvicted()
+    if (slot === NO_SLOT) return slot
     this.#slots.set(routeId, slot)
     this.#names[slot] = routeId
     this.#onIntern(routeId, slot)

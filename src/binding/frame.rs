@@ -2,7 +2,7 @@
 
 use crate::{
     clock::Now,
-    engine::{Answer, Ask, Decision, Handle, Key, Outcome, PermitId, Push, Slot, Stats},
+    engine::{Answer, Ask, Decision, Handle, Key, NO_PERMIT, Outcome, PermitId, Push, Slot, Stats},
     physics::{
         cluster::Share,
         mode::Mode,
@@ -220,7 +220,7 @@ pub fn release(handle: &mut Handle, frame: &mut Cells, now: &Now) {
         frame[cell::SLOT] = f64::from(slot);
         write_tick(frame, tick, state, others);
     });
-    if !was_out {
+    if !was_out && permit != NO_PERMIT {
         frame[cell::STATUS] = f64::from(status::VOID);
     }
 }
@@ -314,7 +314,8 @@ const AHEAD_MS: Millis = 60_000.0;
 
 /// The state that the state block spells. Times from a clock further ahead become `now_ms`: they would stand still until then.
 pub fn read_state(frame: &Cells, now_ms: Millis) -> RouteState {
-    let c = |i: usize| frame[cell::STATE + i];
+    // What is no number would be one for ever: every law that meets it gives another.
+    let c = |i: usize| if frame[cell::STATE + i].is_finite() { frame[cell::STATE + i] } else { 0.0 };
     let mut state = RouteState {
         mode: Mode::from_index(c(0) as u8).unwrap_or(Mode::Bootstrap),
         pressure: [c(1), c(2), c(3)],

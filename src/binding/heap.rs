@@ -55,9 +55,10 @@ fn carve(unused: &mut usize, size: usize) -> *mut u8 {
     }
     // Blocks up to a page are aligned to their size; nothing asks for more.
     let align = size.min(PAGE);
-    let start = (*unused + align - 1) & !(align - 1);
+    let Some(start) = unused.checked_add(align - 1).map(|past| past & !(align - 1)) else { return ptr::null_mut() };
     let Some(end) = start.checked_add(size) else { return ptr::null_mut() };
-    let missing = end.saturating_sub(memory_size(0) * PAGE).div_ceil(PAGE);
+    // In pages: in bytes, a memory of 4 GiB would count as none.
+    let missing = end.div_ceil(PAGE).saturating_sub(memory_size(0));
     if missing > 0 && memory_grow(0, missing.max(GROWTH_PAGES)) == usize::MAX && memory_grow(0, missing) == usize::MAX {
         return ptr::null_mut();
     }

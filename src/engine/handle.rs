@@ -286,6 +286,12 @@ impl Handle {
         true
     }
 
+    /// The slot of the route that a permit was granted on, while it is out.
+    #[must_use]
+    pub fn slot_of(&self, id: PermitId) -> Option<Slot> {
+        self.engine().table.lock().permit(id).map(|permit| permit.slot)
+    }
+
     /// A lease takes its place among a route's work in flight, or gives it back.
     pub fn lease(&mut self, slot: Slot, taken: bool, now_ms: Millis) {
         let (mut table, laws) = self.seat.table();

@@ -36,7 +36,7 @@ pub use handle::{Decision, Evicted, Handle, Row};
 pub use names::Name;
 #[cfg(not(target_family = "wasm"))]
 pub use party::Pulsed;
-pub use permits::PermitId;
+pub use permits::{NO_PERMIT, PermitId};
 pub use table::{ENTRY_BYTES, Slot};
 
 use laws::Laws;

@@ -49,11 +49,14 @@ export class ObserverQueue {
     return this.#failures
   }
 
-  /** Queues one event. Never throws, never calls the observer. */
+  /** Queues one event. Never throws, never calls the observer, nor the logger. */
   push(event: PhysicsEvent): void {
     if (this.#waiting.length >= this.#capacity) {
       this.#dropped += 1
-      if (this.#dropped === 1) this.#warn('an observer is slower than the ticks: events are being dropped')
+      // Not in this call: the logger is the caller's, and may ask the instance whose tick this is.
+      if (this.#dropped === 1) {
+        queueMicrotask(() => this.#warn('an observer is slower than the ticks: events are being dropped'))
+      }
       return
     }
     this.#waiting.push(event)

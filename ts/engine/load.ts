@@ -9,15 +9,18 @@ type Create = (maxRoutes: number, isShared?: boolean) => Engine
 /** Absent in browsers and in some isolates. */
 const host = (globalThis as { readonly process?: Partial<NodeJS.Process> }).process
 
-let warned = false
+/** Warnings that the process was given: each kind once. */
+const warned = new Set<string>()
 
-function warnOnce(failures: readonly string[], chosen: EngineKind): void {
-  if (warned) return
-  warned = true
-  const warning = `running on engine '${chosen}': ${failures.join('; ')}`
+function warnOnce(kind: string, warning: string): void {
+  if (warned.has(kind)) return
+  warned.add(kind)
   if (host?.emitWarning) host.emitWarning(warning, { type: 'AtrionWarning' })
   else console.warn(warning)
 }
+
+/** Warns the process, once, that an engine failed of which no logger may be told. */
+export const warnOfFault = (message: string): void => warnOnce('fault', `${message}. A logger gets the backtrace`)
 
 const reasonOf = (error: unknown): string => (error instanceof Error ? error.message.split('\n', 1)[0]! : String(error))
 
@@ -50,7 +53,7 @@ export function loadEngine(wanted: string, maxRoutes: number, isShared = false):
   for (const [kind, create] of Object.entries(ENGINES)) {
     try {
       const engine = create(maxRoutes)
-      if (failures.length > 0) warnOnce(failures, engine.kind)
+      if (failures.length > 0) warnOnce('load', `running on engine '${engine.kind}': ${failures.join('; ')}`)
       return engine
     } catch (error) {
       failures.push(`'${kind}' did not load: ${reasonOf(error)}`)

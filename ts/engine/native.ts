@@ -2,6 +2,7 @@
 
 import { ConfigError } from '../errors.js'
 import { loadBinding } from './addon.js'
+import { admit, admitRows, type FaultListener, NO_SLOT } from './fault.js'
 import { BATCH_ROWS, type Engine, FRAME, type NativeCluster, ROW_CELLS } from './port.js'
 
 /** What the addon exports; written out here, because the addon's own types exist only after it was built. */
@@ -12,7 +13,12 @@ interface NativeBinding {
     batch: Float64Array,
     isShared: boolean,
   ) => NativeClass
+  /** The report of the first panic since it was last asked. */
+  takePanic(): string | undefined | null
 }
+
+/** How the addon's errors are called that are panics. */
+const PANICS: readonly unknown[] = ['ATRION_PANIC', 'GenericFailure']
 
 /** The port but for the hot path, which it hands out as bare functions. */
 type NativeClass = Pick<
@@ -48,88 +54,139 @@ class NativeEngine implements Engine {
   readonly acquire: () => void
   readonly release: () => void
   readonly cluster: NativeCluster
+  onFault: FaultListener | undefined
   readonly #native: NativeClass
+  readonly #binding: NativeBinding
 
   constructor(binding: NativeBinding, maxRoutes: number, isShared: boolean) {
-    this.#native = new binding.NativeEngine(maxRoutes, this.frame, this.batch, isShared)
-    this.cluster = this.#native
-    const { route, routeBatch, acquire, release } = this.#native.hot()
-    this.route = route
-    this.routeBatch = routeBatch
-    this.acquire = acquire
-    this.release = release
+    const native = new binding.NativeEngine(maxRoutes, this.frame, this.batch, isShared)
+    this.#binding = binding
+    this.#native = native
+    this.cluster = {
+      pulse: (link, gamma) => this.#try(() => native.pulse(link, gamma), undefined),
+      adopt: (link, most, gamma) => this.#try(() => native.adopt(link, most, gamma), 0),
+      leave: (link) => this.#try(() => native.leave(link), undefined),
+    }
+    const { route, routeBatch, acquire, release } = native.hot()
+    const { frame, batch } = this
+    this.route = () => {
+      try {
+        route()
+      } catch (error) {
+        this.#failed(error, admit(frame))
+      }
+    }
+    this.routeBatch = () => {
+      try {
+        routeBatch()
+      } catch (error) {
+        this.#failed(error, admitRows(batch, frame[FRAME.SLOT]!))
+      }
+    }
+    this.acquire = () => {
+      try {
+        acquire()
+      } catch (error) {
+        this.#failed(error, admit(frame))
+      }
+    }
+    this.release = () => {
+      try {
+        release()
+      } catch (error) {
+        this.#failed(error, undefined)
+        frame[FRAME.STATUS] = 0
+      }
+    }
+  }
+
+  #try<T>(call: () => T, otherwise: T): T {
+    try {
+      return call()
+    } catch (error) {
+      return this.#failed(error, otherwise)
+    }
+  }
+
+  /** The answer of a call that panicked. @throws the error, when it is another */
+  #failed<T>(error: unknown, answer: T): T {
+    if (!PANICS.includes((error as { code?: unknown } | null)?.code)) throw error
+    const tell = this.onFault
+    this.onFault = undefined
+    tell?.(this.#binding.takePanic() ?? String((error as Error).stack))
+    return answer
   }
 
   readStats(slot: number): boolean {
-    return this.#native.readStats(slot)
+    return this.#try(() => this.#native.readStats(slot), false)
   }
 
   lease(slot: number, taken: boolean): void {
-    this.#native.lease(slot, taken)
+    this.#try(() => this.#native.lease(slot, taken), undefined)
   }
 
   order(slot: number, order: number): void {
-    this.#native.order(slot, order)
+    this.#try(() => this.#native.order(slot, order), undefined)
   }
 
   setDryRun(dryRun: boolean): void {
-    this.#native.setDryRun(dryRun)
+    this.#try(() => this.#native.setDryRun(dryRun), undefined)
   }
 
   intern(routeId: string): number {
-    return this.#native.intern(routeId)
+    return this.#try(() => this.#native.intern(routeId), NO_SLOT)
   }
 
   find(routeId: string): number {
-    return this.#native.find(routeId)
+    return this.#try(() => this.#native.find(routeId), -1)
   }
 
   evicted(): number {
-    return this.#native.evicted()
+    return this.#try(() => this.#native.evicted(), -1)
   }
 
   remove(slot: number): void {
-    this.#native.remove(slot)
+    this.#try(() => this.#native.remove(slot), undefined)
   }
 
   routeIds(): string[] {
-    return this.#native.routeIds()
+    return this.#try(() => this.#native.routeIds(), [])
   }
 
   nameOf(slot: number): string | undefined {
-    return this.#native.nameOf(slot) ?? undefined
+    return this.#try(() => this.#native.nameOf(slot), undefined) ?? undefined
   }
 
   defineLaw(cells: Float64Array, id?: number): number {
-    return this.#native.defineLaw(cells, id)
+    return this.#try(() => this.#native.defineLaw(cells, id), 0)
   }
 
   setLaw(slot: number, law: number): void {
-    this.#native.setLaw(slot, law)
+    this.#try(() => this.#native.setLaw(slot, law), undefined)
   }
 
   readState(slot: number): boolean {
-    return this.#native.readState(slot)
+    return this.#try(() => this.#native.readState(slot), false)
   }
 
   writeState(slot: number): boolean {
-    return this.#native.writeState(slot)
+    return this.#try(() => this.#native.writeState(slot), false)
   }
 
   nextUsed(): number {
-    return this.#native.nextUsed()
+    return this.#try(() => this.#native.nextUsed(), -1)
   }
 
   share(slot: number): void {
-    this.#native.share(slot)
+    this.#try(() => this.#native.share(slot), undefined)
   }
 
   demote(slot: number): void {
-    this.#native.demote(slot)
+    this.#try(() => this.#native.demote(slot), undefined)
   }
 
   scar(slot: number, ohms: number): void {
-    this.#native.scar(slot, ohms)
+    this.#try(() => this.#native.scar(slot, ohms), undefined)
   }
 }
 

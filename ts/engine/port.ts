@@ -212,8 +212,13 @@ export interface NativeCluster {
   leave(link: object): void
 }
 
-/** What the face asks of an engine. None of these throws for bad telemetry; none waits; none reads the network. */
+/**
+ * What the face asks of an engine. None of these throws for bad telemetry or for a failure of the engine's own (see
+ * `fault.ts`); none waits; none reads the network.
+ */
 export interface Engine {
+  /** Called with the first failure of the engine's own, and a backtrace, in the call that it happened in. */
+  onFault?: ((report: string) => void) | undefined
   readonly kind: EngineKind
   /** Whether it has the closed loop: acquire, release, readStats, lease. The functional model has not. */
   readonly hasClosedLoop: boolean

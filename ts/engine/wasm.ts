@@ -1,5 +1,6 @@
 /** The same crate in WebAssembly: its hot path is bare exports over a frame in the module's own memory. */
 
+import { admit, admitRows, type FaultListener, NO_SLOT } from './fault.js'
 import { BATCH_ROWS, type Engine, FRAME, LAW, ROW_CELLS } from './port.js'
 
 /** What `src/binding/wasm.rs` exports. Booleans come as 0 and 1. */
@@ -55,7 +56,10 @@ function bytesOf(routeId: string): number {
   return bytes
 }
 
-/** One instance of the module is one engine; what it took is given back with it. Names stay on this side. */
+/**
+ * One instance of the module is one engine; what it took is given back with it. Names stay on this side. A module that trapped
+ * was left halfway and is never entered again: from then on everything is admitted.
+ */
 export class WasmEngine implements Engine {
   readonly kind = 'wasm'
   readonly hasClosedLoop = true
@@ -70,16 +74,75 @@ export class WasmEngine implements Engine {
   readonly #news: number[] = []
   #frame: Float64Array = new Float64Array()
   #batch: Float64Array = new Float64Array()
+  #hasTrapped = false
+  onFault: FaultListener | undefined
 
   constructor(module: WebAssembly.Module, maxRoutes: number) {
     const instance = new WebAssembly.Instance(module, { host: { now: hostClock() } })
     const wasm = instance.exports as unknown as Exports
     wasm.create(maxRoutes)
     this.#wasm = wasm
-    this.route = wasm.route
-    this.routeBatch = wasm.route_batch
-    this.acquire = wasm.acquire
-    this.release = wasm.release
+    this.route = () => {
+      if (!this.#hasTrapped) {
+        try {
+          wasm.route()
+          return
+        } catch (error) {
+          this.#trapped(error)
+        }
+      }
+      admit(this.frame)
+    }
+    this.routeBatch = () => {
+      if (!this.#hasTrapped) {
+        try {
+          wasm.route_batch()
+          return
+        } catch (error) {
+          this.#trapped(error)
+        }
+      }
+      admitRows(this.batch, this.frame[FRAME.SLOT]!)
+    }
+    this.acquire = () => {
+      if (!this.#hasTrapped) {
+        try {
+          wasm.acquire()
+          return
+        } catch (error) {
+          this.#trapped(error)
+        }
+      }
+      admit(this.frame)
+    }
+    this.release = () => {
+      if (!this.#hasTrapped) {
+        try {
+          wasm.release()
+          return
+        } catch (error) {
+          this.#trapped(error)
+        }
+      }
+      this.frame[FRAME.STATUS] = 0
+    }
+  }
+
+  /** The answer of an export, or of a module that has trapped. @throws any other error */
+  #ask<T>(call: () => T, otherwise: T): T {
+    if (this.#hasTrapped) return otherwise
+    try {
+      return call()
+    } catch (error) {
+      this.#trapped(error)
+      return otherwise
+    }
+  }
+
+  #trapped(error: unknown): void {
+    if (!(error instanceof WebAssembly.RuntimeError)) throw error
+    this.#hasTrapped = true
+    this.onFault?.(String(error.stack))
   }
 
   /** A memory that grew leaves its old views empty. */
@@ -100,10 +163,11 @@ export class WasmEngine implements Engine {
   intern(routeId: string): number {
     const known = this.#slots.get(routeId)
     if (known !== undefined) {
-      this.#wasm.touch(known)
+      this.#ask(() => this.#wasm.touch(known), 0)
       return known
     }
-    const slot = this.#wasm.intern(bytesOf(routeId))
+    const slot = this.#ask(() => this.#wasm.intern(bytesOf(routeId)), NO_SLOT)
+    if (slot === NO_SLOT) return slot
     this.#hear(slot)
     this.#slots.set(routeId, slot)
     this.#names[slot] = routeId
@@ -119,13 +183,14 @@ export class WasmEngine implements Engine {
   }
 
   remove(slot: number): void {
-    this.#wasm.remove(slot)
+    this.#ask(() => this.#wasm.remove(slot), undefined)
     this.#hear(-1)
   }
 
   /** Forgets the names of evicted routes; `taken` is a slot that has a new tenant. */
   #hear(taken: number): void {
-    for (let slot = this.#wasm.evicted(); slot !== -1; slot = this.#wasm.evicted()) {
+    const next = (): number => this.#ask(() => this.#wasm.evicted(), -1)
+    for (let slot = next(); slot !== -1; slot = next()) {
       this.#news.push(slot)
       if (slot >= 0) this.#forget(slot)
       else for (const any of this.#names.keys()) if (any === taken || !this.readState(any)) this.#forget(any)
@@ -148,50 +213,50 @@ export class WasmEngine implements Engine {
 
   defineLaw(cells: Float64Array, id = -1): number {
     this.batch.set(cells.subarray(0, LAW.LENGTH))
-    return this.#wasm.define_law(id)
+    return this.#ask(() => this.#wasm.define_law(id), 0)
   }
 
   setLaw(slot: number, law: number): void {
-    this.#wasm.set_law(slot, law)
+    this.#ask<unknown>(() => this.#wasm.set_law(slot, law), 0)
   }
 
   readState(slot: number): boolean {
-    return this.#wasm.read_state(slot) !== 0
+    return this.#ask(() => this.#wasm.read_state(slot), 0) !== 0
   }
 
   writeState(slot: number): boolean {
-    return this.#wasm.write_state(slot) !== 0
+    return this.#ask(() => this.#wasm.write_state(slot), 0) !== 0
   }
 
   readStats(slot: number): boolean {
-    return this.#wasm.read_stats(slot) !== 0
+    return this.#ask(() => this.#wasm.read_stats(slot), 0) !== 0
   }
 
   lease(slot: number, taken: boolean): void {
-    this.#wasm.lease(slot, Number(taken))
+    this.#ask<unknown>(() => this.#wasm.lease(slot, Number(taken)), 0)
   }
 
   order(slot: number, order: number): void {
-    this.#wasm.order(slot, order)
+    this.#ask<unknown>(() => this.#wasm.order(slot, order), 0)
   }
 
   setDryRun(dryRun: boolean): void {
-    this.#wasm.dry_run(Number(dryRun))
+    this.#ask<unknown>(() => this.#wasm.dry_run(Number(dryRun)), 0)
   }
 
   nextUsed(): number {
-    return this.#wasm.next_used()
+    return this.#ask(() => this.#wasm.next_used(), -1)
   }
 
   share(slot: number): void {
-    this.#wasm.share(slot)
+    this.#ask<unknown>(() => this.#wasm.share(slot), 0)
   }
 
   demote(slot: number): void {
-    this.#wasm.demote(slot)
+    this.#ask<unknown>(() => this.#wasm.demote(slot), 0)
   }
 
   scar(slot: number, ohms: number): void {
-    this.#wasm.scar(slot, ohms)
+    this.#ask<unknown>(() => this.#wasm.scar(slot, ohms), 0)
   }
 }

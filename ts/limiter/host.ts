@@ -12,7 +12,7 @@ export interface LoopHost {
   readonly breakBy: ReadonlyMap<string, BreakBy>
   /** The pool that a route is in. */
   poolOf(routeId: string): string | undefined
-  /** Slot of a route, made when new. Throws TypeError for what is no route id. */
+  /** Slot of a route, made when new, at the time in the frame: nothing of the caller's runs in it. Throws TypeError for what is no route id. */
   slotOf(routeId: string): number
   /** Another thread evicted the route: its new slot. */
   slotAgain(routeId: string): number
@@ -24,8 +24,10 @@ export interface LoopHost {
   isOrderedOpen(routeId: string): boolean
   /** R_base of a route, Ω. */
   baseResistanceOf(routeId: string): number
-  /** Puts the present into the frame, where it is not the engine's own. */
-  readClock(frame: Float64Array): void
+  /** Puts the present into the frame, where it is not the engine's own. The clock is the caller's and may ask this instance. */
+  readClock(): void
+  /** The same, and ends the leases whose time has come. */
+  settle(): void
   /** The instance's time, ms. */
   nowMs(): number
   /** The frame's out cells describe a tick. */

@@ -1,6 +1,6 @@
 /** Reading what a request says of itself. Options are read before a cell of the frame is written: getters may do anything. */
 
-import { FRAME, TIERS } from '../engine/port.js'
+import { type Engine, FRAME, TIERS } from '../engine/port.js'
 import { ConfigError } from '../errors.js'
 import { wrongType } from '../input.js'
 import type { BreakBy } from '../options.js'
@@ -31,7 +31,7 @@ export const RUN_NAMES = [...ENTER_NAMES, 'timeoutMs', 'fallback', 'isFailure'] 
  * @throws ConfigError for an unknown option or tier, TypeError for a wrong type
  */
 export function readRequest(
-  frame: Float64Array,
+  engine: Engine,
   options: AcquireOptions,
   keys: KeyHasher,
   breakBy: BreakBy | undefined,
@@ -54,15 +54,16 @@ export function readRequest(
   }
   const { tier, voltage, key, weight, queueAgeMs, saturation } = options
   let hash = Number.NaN
+  let share = 1
+  let blamed = Number.NaN
   if (key !== undefined && key !== null) {
     const text = textOf(key)
     hash = keys.hash(text)
-    // The caller's function may ask this instance: no cell is written yet.
-    const blamed = breakBy === undefined ? Number.NaN : breakBy === 'key' ? hash : classOf(text, keys, breakBy)
-    frame[FRAME.KEY_WEIGHT] = weight === undefined || weight === null ? 1 : requireWeight(weight)
-    frame[FRAME.KEY_CLASS] = blamed
+    if (breakBy !== undefined) blamed = breakBy === 'key' ? hash : classOf(text, keys, breakBy)
+    if (weight !== undefined && weight !== null) share = requireWeight(weight)
   }
   let index = NORMAL
+  let push = 0
   if (tier !== undefined && tier !== null) {
     index = TIER_INDEX.get(tier) ?? refuseTier(tier)
   } else if (voltage !== undefined && voltage !== null) {
@@ -70,13 +71,20 @@ export function readRequest(
     // Noise in a voltage is no reason to let it pass all others: the request goes as 'normal'.
     if (voltage >= 0 && voltage < Number.POSITIVE_INFINITY) {
       index = BY_VOLTAGE
-      frame[FRAME.VOLTAGE] = voltage
+      push = voltage
     }
   }
+  const ageMs = queueAgeMs === undefined ? 0 : sizeOf('queueAgeMs', queueAgeMs)
+  const full = saturation === undefined ? 0 : sizeOf('saturation', saturation)
+  // Read only now: what was called above may have asked this instance, and made the engine's memory grow.
+  const { frame } = engine
+  frame[FRAME.KEY_WEIGHT] = share
+  frame[FRAME.KEY_CLASS] = blamed
+  if (index === BY_VOLTAGE) frame[FRAME.VOLTAGE] = push
   frame[FRAME.TIER] = index
   frame[FRAME.KEY] = hash
-  frame[FRAME.QUEUE_AGE_MS] = queueAgeMs === undefined ? 0 : sizeOf('queueAgeMs', queueAgeMs)
-  frame[FRAME.PROCESS_SATURATION] = saturation === undefined ? 0 : sizeOf('saturation', saturation)
+  frame[FRAME.QUEUE_AGE_MS] = ageMs
+  frame[FRAME.PROCESS_SATURATION] = full
   return index
 }
 

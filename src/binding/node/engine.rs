@@ -8,11 +8,11 @@ use napi::{
 };
 use napi_derive::napi;
 
-use super::{hot::Hot, process, redis::RedisLink};
+use super::{checks, hot::Hot, panics, process, redis::RedisLink};
 use crate::{
     binding::frame,
     engine::{Evicted, Handle, Limits, Name, Slot},
-    physics::{law::Law, tick::Order},
+    physics::tick::Order,
     state::{Word, redis::RouteName},
     units::Millis,
 };
@@ -40,8 +40,10 @@ fn name_of(route_id: JsString) -> Result<Name> {
 #[napi]
 impl NativeEngine {
     /// An engine of at most `maxRoutes` routes over `frame` and `batch`: one of its own, or the process's.
-    #[napi(constructor)]
+    #[napi(constructor, catch_unwind)]
     pub fn new(max_routes: u32, frame: Float64Array, batch: Float64Array, is_shared: Option<bool>) -> Result<Self> {
+        panics::keep();
+        let max_routes = checks::max_routes(max_routes)?;
         let handle = match is_shared {
             Some(true) => {
                 process::handle(max_routes).map_err(|room| napi::Error::from_reason(format!("{OTHER_ROOM}{room}")))?
@@ -52,27 +54,27 @@ impl NativeEngine {
     }
 
     /// The functions of the hot path: `route`, `routeBatch`, `nothing`.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn hot<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         self.hot.functions(env)
     }
 
     /// Slot of a route, made when new.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn intern(&self, route_id: JsString) -> Result<Slot> {
         let name = name_of(route_id)?;
         Ok(self.hot.with(|handle, _, now| handle.intern(name, now.coarse_ms())))
     }
 
     /// Slot of a route that exists, or −1.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn find(&self, route_id: JsString) -> Result<i64> {
         let name = name_of(route_id)?;
         Ok(self.hot.with(|handle, _, _| handle.find(&name)).map_or(-1, i64::from))
     }
 
     /// Next evicted slot, −1: no more, −2: all.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn evicted(&self) -> i64 {
         match self.hot.with(|handle, _, _| handle.evicted()) {
             Some(Evicted::Slot(slot)) => slot.into(),
@@ -82,47 +84,47 @@ impl NativeEngine {
     }
 
     /// Forgets a route.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn remove(&self, slot: Slot) {
         self.hot.with(|handle, _, _| handle.remove(slot));
     }
 
     /// All route names.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn route_ids(&self) -> Vec<Utf16String> {
         let names = self.hot.with(|handle, _, _| handle.engine().names());
         names.iter().map(|name| Utf16String::from(name.to_utf16())).collect()
     }
 
     /// Name of the route in a slot.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn name_of(&self, slot: Slot) -> Option<Utf16String> {
         self.hot.with(|handle, _, _| handle.name(slot)).map(|name| Utf16String::from(name.to_utf16()))
     }
 
-    /// Adds a law, or replaces law `id`; −1 when there is no room or no such law.
-    #[napi]
+    /// Adds a law, or replaces law `id`; −1 when there is no room or no such law. Throws for a cell out of its range.
+    #[napi(catch_unwind)]
     #[allow(clippy::needless_pass_by_value, reason = "the macro hands over what it made from the argument")]
-    pub fn define_law(&self, cells: Float64Array, id: Option<u32>) -> i64 {
-        let law = Law::from_cells(&cells);
-        let id = id.map(|id| u16::try_from(id).unwrap_or(u16::MAX));
-        self.hot.with(|handle, _, _| handle.define_law(law, id)).map_or(-1, i64::from)
+    pub fn define_law(&self, cells: Float64Array, id: Option<u32>) -> Result<i64> {
+        let law = checks::law(&cells)?;
+        let Ok(id) = id.map(u16::try_from).transpose() else { return Ok(-1) };
+        Ok(self.hot.with(|handle, _, _| handle.define_law(law, id)).map_or(-1, i64::from))
     }
 
     /// Puts a route under a law.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn set_law(&self, slot: Slot, law: u32) -> bool {
         u16::try_from(law).is_ok_and(|law| self.hot.with(|handle, _, _| handle.set_law(slot, law)))
     }
 
     /// Fills the state block; false when the slot is vacant.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn read_state(&self, slot: Slot) -> bool {
         self.hot.with(|handle, cells, _| frame::read_route(handle, cells, slot))
     }
 
     /// Overwrites the route with the state block; false when the slot is vacant.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn write_state(&self, slot: Slot) -> bool {
         self.hot.with(|handle, cells, now| {
             handle.restore(slot, frame::read_state(cells, now.precise_ms().max(now.coarse_ms())))
@@ -130,57 +132,60 @@ impl NativeEngine {
     }
 
     /// Fills the stats block; false when nobody has asked for permits on the route.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn read_stats(&self, slot: Slot) -> bool {
         self.hot.with(|handle, cells, _| handle.stats(slot).map(|stats| frame::write_stats(cells, &stats))).is_some()
     }
 
     /// A lease takes its place among the route's work in flight, or gives it back.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn lease(&self, slot: Slot, taken: bool) {
         self.hot.with(|handle, _, now| handle.lease(slot, taken, now.precise_ms()));
     }
 
     /// 0: the physics decide, 1: refuse everything, 2: admit everything.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn order(&self, slot: Slot, order: u32) {
         let order = [Order::Open, Order::Closed].get((order as usize).wrapping_sub(1)).copied().unwrap_or_default();
         self.hot.with(|handle, _, _| handle.order(slot, order));
     }
 
     /// Decide and count, but admit everybody.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn set_dry_run(&self, dry_run: bool) {
         self.hot.with(|handle, _, _| handle.set_dry_run(dry_run));
     }
 
     /// Next route that was used since this was last asked, or −1.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn next_used(&self) -> i64 {
         self.hot.with(|handle, _, _| handle.next_used()).map_or(-1, i64::from)
     }
 
     /// Others share this in the route's physics: the head of the batch.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn share(&self, slot: Slot) {
         self.hot.with_batch(|handle, batch| frame::share(handle, batch, slot));
     }
 
     /// The route goes before all that were used.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn demote(&self, slot: Slot) {
         self.hot.with(|handle, _, _| handle.demote(slot));
     }
 
     /// Says to the others what changed, and blends in what they said, with the weight `gamma`.
-    #[napi]
-    pub fn pulse(&self, link: &RedisLink, gamma: f64) {
+    #[napi(catch_unwind)]
+    pub fn pulse(&self, link: &RedisLink, gamma: f64) -> Result<()> {
+        let gamma = checks::number("gamma", gamma, 0.0, 1.0)?;
         self.hot.with(|handle, _, now| handle.pulse(link.link().exchange(), gamma, now.coarse_ms()));
+        Ok(())
     }
 
     /// Takes over at most `most` of the routes that were loaded from the store, with the weight `gamma`; how many it took.
-    #[napi]
-    pub fn adopt(&self, link: &RedisLink, most: u32, gamma: f64) -> u32 {
+    #[napi(catch_unwind)]
+    pub fn adopt(&self, link: &RedisLink, most: u32, gamma: f64) -> Result<u32> {
+        let gamma = checks::number("gamma", gamma, 0.0, 1.0)?;
         let mut waiting = self.waiting.borrow_mut();
         if let Some(loaded) = link.link().take_loaded() {
             *waiting = loaded.into_iter();
@@ -192,18 +197,18 @@ impl NativeEngine {
                 handle.inherit_words(link.link().exchange(), &name, &words, gamma, now.coarse_ms());
             });
         }
-        taken
+        Ok(taken)
     }
 
     /// Nobody else speaks any more.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn leave(&self, link: &RedisLink) {
         *self.waiting.borrow_mut() = Vec::new().into_iter();
         self.hot.with(|handle, _, _| handle.leave(link.link().exchange()));
     }
 
     /// Adds trauma.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn scar(&self, slot: Slot, ohms: f64) {
         self.hot.with(|handle, _, now| handle.traumatise(slot, ohms, now.coarse_ms()));
     }

@@ -11,11 +11,11 @@ use napi::{
     check_status, sys,
 };
 
-use super::process;
+use super::{panics, process};
 use crate::{
     binding::frame::{self, Cells, FRAME_CELLS, cell},
     clock::{MonotonicClock, Now},
-    engine::Handle,
+    engine::{Handle, PermitId, Slot},
 };
 
 /// What the hot functions of one engine share.
@@ -147,7 +147,40 @@ type RawCallback = unsafe extern "C" fn(sys::napi_env, sys::napi_callback_info) 
 /// The finalizer of a hot function: gives back its reference.
 unsafe extern "C" fn release(_env: sys::napi_env, data: *mut c_void, _hint: *mut c_void) {
     // SAFETY: `data` came from `Rc::into_raw` in `register`, and this is its only finalizer.
-    drop(unsafe { Rc::from_raw(data.cast::<Hot>()) });
+    let hot = unsafe { Rc::from_raw(data.cast::<Hot>()) };
+    panics::caught(move || drop(hot));
+}
+
+/// Runs a hot function. One that panics throws into JavaScript, which admits; the route that it was about, whose state may
+/// have been left halfway, is forgotten.
+#[inline(always)]
+fn guarded(env: sys::napi_env, hot: &Hot, f: impl FnOnce(&Hot), route_of: fn(&Handle, &Cells) -> Option<Slot>) {
+    if panics::caught(|| f(hot)).is_none() {
+        failed(env, hot, route_of);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn failed(env: sys::napi_env, hot: &Hot, route_of: fn(&Handle, &Cells) -> Option<Slot>) {
+    panics::caught(|| {
+        hot.with(|handle, cells, _| {
+            if let Some(slot) = route_of(handle, cells) {
+                handle.remove(slot);
+            }
+        });
+    });
+    // SAFETY: both are C strings that outlive the call; what it returns says only whether an error was pending already.
+    unsafe { sys::napi_throw_error(env, c"ATRION_PANIC".as_ptr(), c"the engine panicked".as_ptr()) };
+}
+
+fn slot_in_frame(handle: &Handle, cells: &Cells) -> Option<Slot> {
+    let slot = cells[cell::SLOT] as Slot;
+    handle.name(slot).map(|_| slot)
+}
+
+fn slot_of_permit(handle: &Handle, cells: &Cells) -> Option<Slot> {
+    handle.slot_of(cells[cell::PERMIT] as PermitId)
 }
 
 /// What a hot function was registered with.
@@ -166,25 +199,29 @@ unsafe fn hot<'a>(env: sys::napi_env, info: sys::napi_callback_info) -> &'a Hot 
 
 unsafe extern "C" fn route(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: registered by `Hot::register`.
-    unsafe { hot(env, info) }.with(frame::route);
+    let hot = unsafe { hot(env, info) };
+    guarded(env, hot, |hot| hot.with(frame::route), slot_in_frame);
     ptr::null_mut()
 }
 
 unsafe extern "C" fn acquire(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: registered by `Hot::register`.
-    unsafe { hot(env, info) }.with(frame::acquire);
+    let hot = unsafe { hot(env, info) };
+    guarded(env, hot, |hot| hot.with(frame::acquire), slot_in_frame);
     ptr::null_mut()
 }
 
 unsafe extern "C" fn release_permit(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: registered by `Hot::register`.
-    unsafe { hot(env, info) }.with(frame::release);
+    let hot = unsafe { hot(env, info) };
+    guarded(env, hot, |hot| hot.with(frame::release), slot_of_permit);
     ptr::null_mut()
 }
 
 unsafe extern "C" fn route_batch(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: registered by `Hot::register`.
-    unsafe { hot(env, info) }.route_batch();
+    let hot = unsafe { hot(env, info) };
+    guarded(env, hot, Hot::route_batch, |_, _| None);
     ptr::null_mut()
 }
 

@@ -16,6 +16,7 @@ use napi::{
 use napi_derive::napi;
 use parking_lot::Mutex;
 
+use super::{checks, panics};
 use crate::{
     engine::Name,
     state::redis::{Endpoint, Event, LinkError, LinkOptions, Record, Reply, RouteName, State, Tls, Topology},
@@ -81,8 +82,17 @@ pub struct RedisLinkOptions {
 }
 
 impl RedisLinkOptions {
-    fn into_options(self) -> LinkOptions {
-        let tcp = self.hosts.into_iter().zip(self.ports).map(|(host, port)| Endpoint::Tcp(host, port as u16));
+    /// Checks every number; the rest is text, and its validity is the server's to judge.
+    fn into_options(self) -> Result<LinkOptions> {
+        let mut tcp = Vec::new();
+        for (host, &port) in self.hosts.into_iter().zip(&self.ports) {
+            checks::number("port", port.into(), 1.0, u16::MAX.into())?;
+            tcp.push(Endpoint::Tcp(host, port as u16));
+        }
+        checks::number("intervalMs", self.interval_ms.into(), 1.0, 60_000.0)?;
+        checks::number("connectTimeoutMs", self.connect_timeout_ms.into(), 1.0, 600_000.0)?;
+        checks::number("expireMs", self.expire_ms, 1_000.0, 1e12)?;
+        checks::max_routes(self.max_routes)?;
         let topology = match self.sentinel_master {
             Some(master) => {
                 Topology::Sentinel { master, username: self.sentinel_username, password: self.sentinel_password }
@@ -90,8 +100,12 @@ impl RedisLinkOptions {
             None if self.is_cluster => Topology::Cluster,
             None => Topology::Single,
         };
-        LinkOptions {
-            endpoints: self.path.map_or_else(|| tcp.collect(), |path| vec![Endpoint::Unix(path)]),
+        let endpoints = self.path.map_or(tcp, |path| vec![Endpoint::Unix(path)]);
+        if endpoints.is_empty() {
+            return Err(napi::Error::new(Status::InvalidArg, "hosts must not be empty where there is no path"));
+        }
+        Ok(LinkOptions {
+            endpoints,
             topology,
             username: self.username,
             password: self.password,
@@ -111,7 +125,7 @@ impl RedisLinkOptions {
             expire_ms: self.expire_ms as u64,
             max_routes: self.max_routes as usize,
             required: self.required,
-        }
+        })
     }
 }
 
@@ -232,33 +246,33 @@ impl RedisLink {
 #[napi]
 impl RedisLink {
     /// A link that is not connected yet.
-    #[napi(constructor)]
-    #[must_use]
-    pub fn new(options: RedisLinkOptions) -> Self {
-        Self { link: link::RedisLink::new(options.into_options()) }
+    #[napi(catch_unwind, constructor)]
+    pub fn new(options: RedisLinkOptions) -> Result<Self> {
+        panics::keep();
+        Ok(Self { link: link::RedisLink::new(options.into_options()?) })
     }
 
     /// Connects, subscribes and loads.
-    #[napi(ts_return_type = "Promise<void>")]
+    #[napi(catch_unwind, ts_return_type = "Promise<void>")]
     pub fn connect<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         promise(env, |()| (), |reply| self.link.connect(reply))
     }
 
     /// Sends and stores what has not been, and ends the link's thread.
-    #[napi(ts_return_type = "Promise<void>")]
+    #[napi(catch_unwind, ts_return_type = "Promise<void>")]
     pub fn disconnect<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         promise(env, |()| (), |reply| self.link.disconnect(reply))
     }
 
     /// Scar, momentum, ticks and resistance of a route, or null.
-    #[napi(ts_return_type = "Promise<number[] | null>")]
+    #[napi(catch_unwind, ts_return_type = "Promise<number[] | null>")]
     pub fn get_vector<'env>(&self, env: &'env Env, route_id: JsString) -> Result<Object<'env>> {
         let name = name_of(route_id)?;
         promise(env, |record: Option<Record>| record.map(|record| cells(&record)), |reply| self.link.get(name, reply))
     }
 
     /// Writes a route and tells the others.
-    #[napi(ts_return_type = "Promise<void>")]
+    #[napi(catch_unwind, ts_return_type = "Promise<void>")]
     pub fn update_vector<'env>(
         &self,
         env: &'env Env,
@@ -274,14 +288,14 @@ impl RedisLink {
     }
 
     /// Removes a route, whoever wrote it.
-    #[napi(ts_return_type = "Promise<void>")]
+    #[napi(catch_unwind, ts_return_type = "Promise<void>")]
     pub fn delete_vector<'env>(&self, env: &'env Env, route_id: JsString) -> Result<Object<'env>> {
         let name = name_of(route_id)?;
         promise(env, |()| (), |reply| self.link.delete(name, reply))
     }
 
     /// The names of all routes.
-    #[napi(ts_return_type = "Promise<string[]>")]
+    #[napi(catch_unwind, ts_return_type = "Promise<string[]>")]
     pub fn list_routes<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let names = |names: Vec<RouteName>| -> Vec<Utf16String> {
             // Whoever wrote them may not have been Atrion.
@@ -292,7 +306,7 @@ impl RedisLink {
     }
 
     /// Events 'changed' of this route when another node says something of it, or no longer.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn watch(&self, route_id: JsString, on: bool) -> Result<()> {
         self.link.watch(name_of(route_id)?, on);
         Ok(())
@@ -300,7 +314,7 @@ impl RedisLink {
 
     /// Calls back with what happens: 'degraded' and why, 'restored', 'changed', the route and its cells as those of
     /// `getVector`. It replaces the callback before.
-    #[napi(ts_args_type = "callback: (kind: string, detail: string, cells: number[]) => void")]
+    #[napi(catch_unwind, ts_args_type = "callback: (kind: string, detail: string, cells: number[]) => void")]
     #[allow(clippy::needless_pass_by_value, reason = "the macro hands over what it made from the argument")]
     pub fn on_event(&self, callback: Function<'_, FnArgs<(String, Utf16String, Vec<f64>)>, ()>) -> Result<()> {
         let changes = Arc::new(Changes::default());
@@ -309,7 +323,11 @@ impl RedisLink {
             .build_threadsafe_function::<Told>()
             .callee_handled::<false>()
             .weak::<true>()
-            .build_callback(move |context| Ok(arguments(context.value, &newest)))?;
+            .build_callback(move |context| {
+                let told = panics::caught(|| arguments(context.value, &newest));
+                // No route is called so: nothing is told.
+                Ok(told.unwrap_or_else(|| ("changed".into(), Utf16String::from(String::new()), vec![0.0; 7]).into()))
+            })?;
         self.link.listen(Box::new(move |event| {
             let told = match event {
                 Event::Degraded(reason) => Told::Health("degraded", reason),
@@ -328,7 +346,7 @@ impl RedisLink {
     }
 
     /// What went over it.
-    #[napi]
+    #[napi(catch_unwind)]
     #[must_use]
     pub fn stats(&self) -> RedisLinkStats {
         let stats = self.link.stats();
@@ -389,7 +407,9 @@ where
 {
     let (deferred, promise) = env.create_deferred::<D, Box<dyn FnOnce(Env) -> Result<D>>>()?;
     call(Reply::new(move |answer: std::result::Result<T, LinkError>| match answer {
-        Ok(value) => deferred.resolve(Box::new(move |_| Ok(translate(value)))),
+        Ok(value) => deferred.resolve(Box::new(move |_| {
+            panics::caught(|| translate(value)).ok_or_else(|| napi::Error::from_reason("the answer could not be read"))
+        })),
         Err(error) => deferred.reject(napi::Error::from_reason(error.message)),
     }));
     Ok(promise)

@@ -2,6 +2,7 @@
 
 use std::{
     collections::hash_map::Entry,
+    panic::{self, AssertUnwindSafe},
     sync::{
         Arc,
         atomic::{AtomicU8, AtomicU64, Ordering::Relaxed},
@@ -181,6 +182,7 @@ impl RedisLink {
         }
         let (options, exchange, shared) = (self.options.clone(), self.exchange.clone(), self.shared.clone());
         shared.set_state(State::Connecting);
+        let told = shared.clone();
         let body = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             match runtime {
@@ -196,6 +198,13 @@ impl RedisLink {
                     shared.set_state(State::Closed);
                     reply.send(Err(LinkError::new(Kind::Closed, error.to_string())));
                 }
+            }
+        };
+        // A thread that panics has dropped every reply that was due, and `connect` starts another.
+        let body = move || {
+            if panic::catch_unwind(AssertUnwindSafe(body)).is_err() {
+                told.set_state(State::Degraded);
+                told.emit(Event::Degraded("the link's thread panicked".into()));
             }
         };
         // On failure `body` is dropped, and with it the reply.

@@ -1,0 +1,103 @@
+//! What JavaScript hands over, checked where it enters: the face validates too, but whoever loads the addon reaches past it.
+
+use napi::{Error, Result, Status};
+
+use crate::physics::law::Law;
+
+/// Most requests in flight that a limit may be set to.
+const MOST_IN_FLIGHT: f64 = 1e6;
+const MOST_R_BASE_OHMS: f64 = 1e6;
+const MOST_ROUTES: u32 = 1 << 24;
+const LARGEST_INTEGER: f64 = 9_007_199_254_740_991.0;
+
+/// The error for a value out of its range.
+fn out_of_range(field: &str, range: &str, got: impl std::fmt::Display) -> Error {
+    Error::new(Status::InvalidArg, format!("{field} must be {range}, got {got}"))
+}
+
+/// Checks that `value` lies in [`low`, `high`].
+pub fn number(field: &str, value: f64, low: f64, high: f64) -> Result<f64> {
+    if value >= low && value <= high {
+        return Ok(value);
+    }
+    Err(out_of_range(field, &format!("a number in [{low:e}, {high:e}]"), format!("{value:e}")))
+}
+
+/// Checks how many routes an engine or a link may have.
+pub fn max_routes(value: u32) -> Result<u32> {
+    if (1..=MOST_ROUTES).contains(&value) {
+        return Ok(value);
+    }
+    Err(out_of_range("maxRoutes", &format!("an integer in [1, {MOST_ROUTES}]"), value))
+}
+
+/// A law from its cells.
+pub fn law(cells: &[f64]) -> Result<Law> {
+    let got = cells.len();
+    let cells: &[f64; Law::CELLS] =
+        cells.try_into().map_err(|_| out_of_range("law", &format!("{} cells", Law::CELLS), format!("{got} cells")))?;
+    let field = |cell: usize| format!("law[{cell}]");
+    for (cell, &value) in cells.iter().enumerate() {
+        let (low, high) = match cell {
+            0 => (f64::from_bits(1), MOST_R_BASE_OHMS),
+            6 | 21 => (0.0, f64::from(u32::MAX)),
+            24..=26 => (1.0, MOST_IN_FLIGHT),
+            27 => (0.0, LARGEST_INTEGER),
+            28..=32 => (0.0, 1.0),
+            // What is a product of two options may be infinite.
+            _ => (0.0, f64::INFINITY),
+        };
+        number(&field(cell), value, low, high)?;
+    }
+    number(&field(25), cells[25], cells[24], MOST_IN_FLIGHT)?;
+    if cells[16] != 0.0 {
+        number(&field(17), cells[17], 1.0, f64::INFINITY)?;
+        number(&field(20), cells[20], cells[19], f64::INFINITY)?;
+    }
+    Ok(Law::from_all_cells(cells))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{law, max_routes};
+    use crate::physics::law::Law;
+
+    const CELLS: [f64; Law::CELLS] = {
+        let mut cells = [0.0; Law::CELLS];
+        cells[0] = 10.0;
+        cells[15] = 500.0;
+        cells[24] = 1.0;
+        cells[25] = 100.0;
+        cells[26] = 10.0;
+        cells
+    };
+
+    fn refusal(changes: &[(usize, f64)]) -> String {
+        let mut cells = CELLS;
+        for &(cell, value) in changes {
+            cells[cell] = value;
+        }
+        law(&cells).map_or_else(|error| error.reason.clone(), |law| panic!("{law:?}"))
+    }
+
+    #[test]
+    fn a_law_within_its_ranges_is_taken_and_no_other() {
+        assert_eq!(law(&CELLS).unwrap(), Law::from_cells(&CELLS));
+        assert_eq!(refusal(&[(25, 0.0)]), "law[25] must be a number in [1e0, 1e6], got 0e0");
+        assert_eq!(refusal(&[(24, 200.0)]), "law[25] must be a number in [2e2, 1e6], got 1e2");
+        let inverted = [(16, 1.0), (17, 30.0), (19, 9.0), (20, 3.0)];
+        assert_eq!(refusal(&inverted), "law[20] must be a number in [9e0, inf], got 3e0");
+        for cell in 0..Law::CELLS {
+            assert!(refusal(&[(cell, f64::NAN)]).starts_with(&format!("law[{cell}] must be")));
+            assert!(refusal(&[(cell, -1.0)]).starts_with(&format!("law[{cell}] must be")));
+        }
+        assert!(law(&CELLS[1..]).is_err());
+    }
+
+    #[test]
+    fn an_engine_has_room_for_at_least_one_route() {
+        assert_eq!(max_routes(1 << 24).unwrap(), 1 << 24);
+        assert!(max_routes(0).is_err());
+        assert!(max_routes(u32::MAX).is_err());
+    }
+}

@@ -1,7 +1,7 @@
 // What an operator can do to a running instance: orders, dry runs, other numbers, and listening.
 import { ConfigError } from 'atrion'
 import ava from 'ava'
-import { BAD, broken, CALM, engine, memoryLogger, turn, virtual, warm } from './_engine.mjs'
+import { BAD, broken, CALM, engine, MILD, memoryLogger, turn, virtual, warm } from './_engine.mjs'
 
 const test = ava
 const loop = engine === 'ts' ? ava.skip : ava
@@ -176,7 +176,48 @@ loop('sheds are told with what was refused and why', async (t) => {
   t.deepEqual(seen, [])
   await turn()
   const { resistance, mode, retryAfterMs } = permit
-  t.deepEqual(seen, [{ routeId: 'route', voltage: 42, resistance, mode, retryAfterMs }])
+  const rest = { limitedBy: 'override', tier: undefined }
+  t.deepEqual(seen, [{ routeId: 'route', voltage: 42, resistance, mode, retryAfterMs, ...rest }])
+})
+
+loop('an event, a permit and an error name the same obstacle', async (t) => {
+  const { atrion } = virtual()
+  const seen = []
+  atrion.on('shed', ({ routeId, limitedBy, tier }) => seen.push({ routeId, limitedBy, tier }))
+  for (let i = 0; i < 40; i++) atrion.acquire('failing').release('failure')
+  atrion.override('stopped', 'open')
+  for (const routeId of ['failing', 'stopped']) {
+    let permit = atrion.acquire(routeId, { tier: 'low' })
+    while (permit.allow) permit = atrion.acquire(routeId, { tier: 'low' }) // a probe
+    const error = await t.throwsAsync(
+      atrion.run(routeId, () => {}, { tier: 'low' }),
+      { code: 'ATRION_SHED' },
+    )
+    await turn()
+    const { limitedBy } = permit
+    t.is(error.limitedBy, limitedBy)
+    t.deepEqual(seen.splice(0), Array(2).fill({ routeId, limitedBy, tier: 'low' }))
+    t.is(limitedBy, routeId === 'failing' ? 'scar' : 'override')
+  }
+})
+
+test('an event names the obstacle of the open loop', async (t) => {
+  const world = virtual()
+  const seen = []
+  world.atrion.on('shed', ({ limitedBy, tier }) => seen.push([limitedBy, tier]))
+  warm(world)
+  world.atrion.route('route', MILD, 5)
+  world.atrion.override('route', 'open')
+  world.atrion.route('route', MILD)
+  world.atrion.override('route', null)
+  broken(world)
+  world.atrion.route('route', BAD, 5)
+  await turn()
+  t.deepEqual(seen.slice(0, 2), [
+    ['scar', undefined],
+    ['override', undefined],
+  ])
+  t.deepEqual(seen.at(-1), ['breaker', undefined])
 })
 
 test('a listener that throws, now or later, harms nobody, nor does a logger that throws', async (t) => {

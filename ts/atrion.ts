@@ -3,7 +3,7 @@
 import { Batch } from './batch.js'
 import { ObserverQueue } from './core/delivery.js'
 import type { Ohms, PhysicsObserver, ProfileConfig, RouteState, TunerStats, WorkloadProfile } from './core/index.js'
-import { modeAt, type RouteDecision, type RouteSnapshot, readEvent, readRefusal } from './decision.js'
+import { modeAt, openLoopObstacle, type RouteDecision, type RouteSnapshot, readEvent, readRefusal } from './decision.js'
 import { admit } from './engine/fault.js'
 import { engineWanted, loadEngine, warnOfFault } from './engine/load.js'
 import { type Engine, type EngineKind, FRAME, ORDER, STATUS } from './engine/port.js'
@@ -12,6 +12,7 @@ import { type AtrionEvents, EVENT_NAMES, Events } from './events.js'
 import { HostClock } from './host-clock.js'
 import { requireRouteId, wrongType } from './input.js'
 import type { LawSource } from './law.js'
+import { ADAPTER_PORT, type AdapterPort } from './limiter/adapter-port.js'
 import { KeyHasher } from './limiter/keys.js'
 import { getLogger, type Logger, silentLogger } from './loggers.js'
 import {
@@ -354,6 +355,14 @@ export class Atrion implements AsyncDisposable {
     return this.#loop.run(routeId, fn, options)
   }
 
+  /** For the adapters of this package. */
+  get [ADAPTER_PORT](): AdapterPort {
+    return {
+      abandoned: (routeId) => this.#loop.abandoned(routeId),
+      deadlineMs: (routeId) => this.#profiles.sourceOf(routeId).slo.maxAcceptableLatencyMs,
+    }
+  }
+
   /** What the closed loop knows of a route; zeros for one that nobody has asked about. */
   stats(routeId: string): RouteStats {
     const slot = typeof routeId === 'string' ? this.#routes.find(routeId) : undefined
@@ -439,7 +448,8 @@ export class Atrion implements AsyncDisposable {
   #refuse(routeId: string, refusal: RouteDecision, voltage: number): RouteDecision {
     if (this.#notices.has('shed')) {
       const { resistance, mode, retryAfterMs } = refusal
-      this.#notices.emit('shed', { routeId, voltage, resistance, mode, retryAfterMs })
+      const limitedBy = openLoopObstacle(refusal, voltage, this.#isOrderedOpen(routeId))
+      this.#notices.emit('shed', { routeId, voltage, resistance, mode, retryAfterMs, limitedBy, tier: undefined })
     }
     return this.#dryRun ? { ...refusal, allow: true } : refusal
   }
@@ -484,8 +494,9 @@ export class Atrion implements AsyncDisposable {
         if (this.#clock !== undefined) this.#settleLeases()
       },
       ticked: (frame, routeId) => this.#ticked(frame, routeId),
-      refused: (routeId, { resistance, voltage, mode, retryAfterMs }) => {
-        if (this.#notices.has('shed')) this.#notices.emit('shed', { routeId, voltage, resistance, mode, retryAfterMs })
+      refused: (routeId, { resistance, voltage, mode, retryAfterMs, tier }, limitedBy) => {
+        if (!this.#notices.has('shed')) return
+        this.#notices.emit('shed', { routeId, voltage, resistance, mode, retryAfterMs, limitedBy, tier })
       },
     })
   }

@@ -59,14 +59,28 @@ export function reasonOf(
   return limitedBy === 'override' ? obstacle : obstacle[0]!.toUpperCase() + obstacle.slice(1)
 }
 
+/** One that flows by voltage was ordered to be refused, if not by this instance then by another of the process. */
+const isStopped = (mode: OperationalMode, resistance: number, voltage: number, isOrdered: boolean): boolean =>
+  isOrdered || (mode !== 'CIRCUIT_BREAKER' && voltage > resistance)
+
+/** What stood in the way of a request of the open loop, whose R is the route's health alone. */
+export function openLoopObstacle(refusal: RouteDecision, voltage: number, isOrdered: boolean): LimitedBy {
+  const { mode, resistance } = refusal
+  if (isStopped(mode, resistance, voltage, isOrdered)) return 'override'
+  return mode === 'CIRCUIT_BREAKER' ? 'breaker' : 'scar'
+}
+
 /** The refusal that the out cells describe. @param isOrdered an operator has ordered the route open */
 export function readRefusal(frame: Float64Array, voltage: number, isOrdered: boolean): RouteDecision {
   const resistance = frame[FRAME.RESISTANCE] as Ohms
   const mode = modeAt(frame, FRAME.MODE)
   const retryAfterMs = frame[FRAME.RETRY_AFTER_MS]!
-  // One that flows by voltage was ordered to be refused, if not by this instance then by another of the process.
-  const stopped = isOrdered || (mode !== 'CIRCUIT_BREAKER' && voltage > resistance)
-  const reason = reasonOf(mode, voltage, resistance, stopped ? 'override' : undefined)
+  const reason = reasonOf(
+    mode,
+    voltage,
+    resistance,
+    isStopped(mode, resistance, voltage, isOrdered) ? 'override' : undefined,
+  )
   const refusal = { allow: false, resistance, mode, reason }
   return Number.isNaN(retryAfterMs) ? refusal : { ...refusal, retryAfterMs }
 }

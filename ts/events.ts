@@ -1,6 +1,7 @@
 /** What operators may listen to. Listeners run off the decision path; one that throws, or is slow, harms nobody. */
 
 import type { OperationalMode } from './core/index.js'
+import type { LimitedBy, Tier } from './limiter/types.js'
 import type { Logger } from './loggers.js'
 
 export interface AtrionEvents {
@@ -18,6 +19,10 @@ export interface AtrionEvents {
     readonly resistance: number
     readonly mode: OperationalMode
     readonly retryAfterMs: number | undefined
+    /** What stood in its way. */
+    readonly limitedBy: LimitedBy
+    /** undefined: a voltage was given instead, or the request came to `route()`. */
+    readonly tier: Tier | undefined
   }
   /** The provider of shared state is in trouble, or, as `engine 'native'`, the engine failed in a call; decisions go on. */
   degraded: { readonly provider: string; readonly error: Error }

@@ -3,11 +3,12 @@
 import { modeAt, reasonOf } from './decision.js'
 import { admit } from './engine/fault.js'
 import { type Engine, FRAME, OUTCOME, STATUS, TIERS } from './engine/port.js'
+import type { Conclude } from './limiter/adapter-port.js'
+import { RouteCounts } from './limiter/counts.js'
 import { Holdings } from './limiter/holdings.js'
 import type { LoopHost } from './limiter/host.js'
-import { LateReleases } from './limiter/late.js'
 import { obstacleIn } from './limiter/obstacle.js'
-import { EnginePermit, KeyedPermit } from './limiter/permit.js'
+import { EnginePermit, KeyedPermit, outcomeCode } from './limiter/permit.js'
 import {
   BY_VOLTAGE,
   cellOf,
@@ -57,7 +58,9 @@ export class ClosedLoop {
   readonly #host: LoopHost
   readonly #watch: PermitWatch
   readonly #holdings = new Holdings()
-  readonly #late = new LateReleases()
+  /** Permits that were taken back as lost and came after all: late, then, and not reclaimed. */
+  readonly #late = new RouteCounts()
+  readonly #abandoned = new RouteCounts()
   readonly #rooms: WaitingRooms
   /** What the engine said to the request that was told last to wait. */
   readonly #wait: { -readonly [K in keyof Wait]: Wait[K] } & { tier: number } = { mayWaitMs: 0, ratePerMs: 0, tier: 0 }
@@ -201,10 +204,11 @@ export class ClosedLoop {
 
   stats(routeId: string, slot: number | undefined): Omit<RouteStats, 'mode' | 'rejectedSamples'> {
     const stats = readStats(this.#engine, slot)
-    const late = slot === undefined ? 0 : this.#late.of(routeId, this.#lifeOf(slot))
+    const life = slot === undefined ? '' : this.#lifeOf(slot)
     return {
       ...stats,
-      reclaimed: Math.max(0, stats.reclaimed - late),
+      reclaimed: Math.max(0, stats.reclaimed - this.#late.of(routeId, life)),
+      abandoned: this.#abandoned.of(routeId, life),
       waiting: this.#rooms.sizeOf(routeId),
       pool: slot === undefined ? undefined : this.#host.poolOf(routeId),
     }
@@ -219,6 +223,33 @@ export class ClosedLoop {
     this.#engine.release()
     if (frame[FRAME.STATUS] !== 0 && routeId !== '') this.#settle(frame, routeId)
     if (this.#rooms.size > 0) this.freed(routeId)
+  }
+
+  /** A permit's request goes on outside the work in flight. */
+  detach(routeId: string, id: number): Conclude {
+    const life = this.#lifeNow(routeId)
+    this.giveBack(routeId, id, OUTCOME.DETACHED)
+    let isOver = life === undefined
+    return (outcome, ageMs) => {
+      if (isOver) return
+      isOver = true
+      // One that was admitted before the route was reset says nothing of it.
+      if (this.#lifeNow(routeId) !== life) return
+      const { frame } = this.#engine
+      this.#host.readClock(frame)
+      frame[FRAME.SLOT] = this.#host.findSlot(routeId)!
+      frame[FRAME.PERMIT] = -1
+      frame[FRAME.OUTCOME] = outcomeCode(outcome)
+      frame[FRAME.AGE_MS] = ageMs
+      this.#engine.release()
+      if (this.#rooms.size > 0) this.freed(routeId)
+    }
+  }
+
+  /** A client went away before its answer was there. */
+  abandoned(routeId: string): void {
+    const life = this.#lifeNow(routeId)
+    if (life !== undefined) this.#abandoned.add(routeId, life)
   }
 
   /** A place may have become free on a route; '': on any of them. */
@@ -241,6 +272,11 @@ export class ClosedLoop {
     // It was taken back before: late, then, and not lost.
     const slot = this.#host.findSlot(routeId)
     if (slot !== undefined) this.#late.add(routeId, this.#lifeOf(slot), readStats(this.#engine, slot).reclaimed)
+  }
+
+  #lifeNow(routeId: string): string | undefined {
+    const slot = this.#host.findSlot(routeId)
+    return slot === undefined ? undefined : this.#lifeOf(slot)
   }
 
   #lifeOf(slot: number): string {
@@ -366,7 +402,7 @@ export class ClosedLoop {
       Math.ceil(frame[FRAME.RETRY_AFTER_MS]!),
       obstacle,
     )
-    this.#host.refused(routeId, refusal)
+    this.#host.refused(routeId, refusal, obstacle)
     return refusal
   }
 

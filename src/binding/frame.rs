@@ -56,6 +56,7 @@ pub mod cell {
     pub const STATE: usize = 32;
     pub const KEY_WEIGHT: usize = 60;
     pub const KEY_CLASS: usize = 61;
+    pub const AGE_MS: usize = 62;
     pub const STATS: usize = 64;
 }
 
@@ -204,15 +205,20 @@ fn finite(x: f64) -> f64 {
 }
 
 /// `release`: the permit in the frame comes back. The status says whether a tick was due, and the frame for which slot; or
-/// that the permit is no longer out.
+/// that the permit is no longer out. A negative one stands for a detached request, which is concluded.
 #[inline]
 pub fn release(handle: &mut Handle, frame: &mut Cells, now: &Now) {
     let outcome = match frame[cell::OUTCOME] as u8 {
         0 => Outcome::Success,
         1 => Outcome::Failure,
         2 => Outcome::Ignored,
+        4 => Outcome::Detached,
         _ => Outcome::Reclaimed,
     };
+    if frame[cell::PERMIT] < 0.0 {
+        handle.conclude(frame[cell::SLOT] as Slot, outcome, frame[cell::AGE_MS], now.precise_ms());
+        return;
+    }
     let permit = frame[cell::PERMIT] as PermitId;
     frame[cell::STATUS] = 0.0;
     let was_out = handle.release(permit, outcome, now.precise_ms(), |slot, tick, state, others| {

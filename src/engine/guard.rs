@@ -110,6 +110,8 @@ pub enum Outcome {
     Ignored,
     /// Nobody ever said: the permit was lost.
     Reclaimed,
+    /// It goes on outside the budget of requests, and is concluded later.
+    Detached,
 }
 
 /// What a request needs to know that lacks nothing but a place.
@@ -531,10 +533,32 @@ impl Guard {
                 house.limit.complete(n, f64::from(permit.in_flight), latency_ms, succeeded, &law.limit);
             }
             self.judge(succeeded, permit.mark, state, others, now_ms);
-        } else {
+        } else if outcome != Outcome::Detached {
             self.cut_off(&permit, state, others, house, law, now_ms);
         }
         self.tick_if_due(state, others, house, permits, law, now_ms)
+    }
+
+    /// What became of a detached request that was admitted `age_ms` ago. Its length is no sample of the route's latency; that it
+    /// was answered, or failed, or given up while nothing was answered, is one of its health.
+    pub fn conclude(
+        &mut self,
+        outcome: Outcome,
+        age_ms: Millis,
+        state: &mut RouteState,
+        others: Option<&Share>,
+        now_ms: Millis,
+    ) {
+        let is_answered = matches!(outcome, Outcome::Success | Outcome::Failure);
+        let is_quiet = self.completed_ms <= now_ms - age_ms;
+        if is_answered {
+            self.completed_ms = now_ms;
+            self.cut_off = 0;
+            self.counts.failures += u64::from(outcome == Outcome::Failure);
+        }
+        if is_answered || is_quiet {
+            self.judge(outcome == Outcome::Success, Mark::of_tier(0), state, others, now_ms);
+        }
     }
 
     /// An outcome counts for the breaker of its class, and for the route's unless the class explains it.

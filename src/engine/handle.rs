@@ -292,6 +292,14 @@ impl Handle {
         self.engine().table.lock().permit(id).map(|permit| permit.slot)
     }
 
+    /// What became of a request that left its route's work in flight as detached; `age_ms` ago it was admitted.
+    pub fn conclude(&self, slot: Slot, outcome: Outcome, age_ms: Millis, now_ms: Millis) {
+        let mut table = self.engine().table.lock();
+        if let Some(Guarded { state, others, guard, .. }) = table.guarded(slot) {
+            guard.conclude(outcome, age_ms, state, others, now_ms);
+        }
+    }
+
     /// A lease takes its place among a route's work in flight, or gives it back.
     pub fn lease(&mut self, slot: Slot, taken: bool, now_ms: Millis) {
         let (mut table, laws) = self.seat.table();

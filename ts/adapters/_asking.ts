@@ -67,7 +67,7 @@ export async function enter(
 }
 
 /** The refusal of one more stream than a route may have open. */
-export const streamsSpent = (max: number): Permit & { readonly limitedBy: string } => ({
+export const streamsSpent = (max: number): Permit => ({
   allow: false,
   resistance: Number.POSITIVE_INFINITY,
   voltage: 0,

@@ -3,7 +3,8 @@
  * is out of sight (in an application that is mounted, in a middleware of another's) says on the context which layer runs.
  */
 
-import { isShedError, ShedError } from '../errors.js'
+import { isShedError } from '../errors.js'
+import { shedErrorOf } from '../limiter/run.js'
 import type { Passage } from './_lifecycle.js'
 import { patternRoute } from './_method.js'
 
@@ -85,8 +86,7 @@ function arrive(context: Context, passage: Passage, path: unknown): void {
   const refusal = passage.rename(routeId)
   if (refusal === undefined) return
   passage.refuse?.(refusal)
-  const { resistance, mode, retryAfterMs } = refusal
-  throw new ShedError({ routeId, resistance, voltage: Number.NaN, mode, retryAfterMs })
+  throw shedErrorOf(routeId, refusal)
 }
 
 /** Watches which layers the routers further in come to. A route that refuses throws a ShedError at its router. */

@@ -9,8 +9,10 @@
  * | a shed of a guard further in | ignored |
  * | the client goes away first: held until the handler is over, within a bound | ignored |
  * | cut off by us: an error after the headers, a timeout | failure |
- * | long-lived: a feed, an upgrade, ten seconds | ignored, at once; from then on it is one of the route's streams |
- * | the client does not take what is written, a mebibyte is, or its body does not come | ignored, at once; a body that is in counts anew |
+ * | long-lived: a feed, an upgrade, ten seconds | it leaves the work in flight at once, and is one of the route's streams |
+ * | the client does not take what is written, a mebibyte is, or its body does not come | it leaves at once; a body that is in counts anew |
+ *
+ * What has left is no sample of its route's latency; that it was answered, or cut off by us, still counts for its breaker.
  */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -18,6 +20,8 @@ import type { Outcome, Permit, Tier } from '../loop.js'
 import { isThenable } from './_ask.js'
 import type { Asking, Turnstile } from './_asking.js'
 import { isClientsFault } from './_client.js'
+import { Departure, depart } from './_departure.js'
+import { holdMs, isLateAsARule, longMs, noteAbandoned, noteSoon } from './_long.js'
 import { shedIn } from './_problem.js'
 import { ReaderWatch } from './_reader.js'
 import { refuse } from './_refusal.js'
@@ -28,9 +32,7 @@ import { watchLong } from './_watch.js'
 
 /** A client's sending holds a slot for this long, ms. */
 const SENDING_MS = 20
-/** A handler whose client is gone is counted for this long, ms, where its end will be known. */
-const HANDLER_HOLD_MS = 5_000
-/** The same, where only a response that it still writes would tell. */
+/** A handler whose client is gone, and of whose end only a response would tell that it still writes, is counted for this long, ms. */
 const UNKNOWN_HOLD_MS = 1_000
 
 const PASSAGE = Symbol('atrion.passage')
@@ -54,10 +56,10 @@ export class Passage {
   readonly #response: ServerResponse
   /** Of another instance, passed before. */
   readonly outer: Passage | undefined
-  readonly startedMs = nowMs()
   #routeId: string
   #permit: Permit | undefined
   #closeStream: (() => void) | undefined
+  readonly #departure: Departure
   /** What the answer came to, once it was handed over. */
   #ended: Outcome | undefined
   /** Promises of the handler under way. */
@@ -67,6 +69,7 @@ export class Passage {
   #isSending = false
   #isShed = false
   #timer: Timer | undefined
+  #longTimer: Timer | undefined
   #readerWatch: ReaderWatch | undefined
   /** Set by an adapter: answers a refusal of the route that a router has named, as the application wants it. */
   refuse: ((permit: Permit) => void) | undefined
@@ -90,6 +93,7 @@ export class Passage {
     this.#asking = asking
     this.#request = request
     this.#response = response
+    this.#departure = new Departure(turnstile.atrion)
     this.outer = (request as Marked)[PASSAGE]
     ;(request as Marked)[PASSAGE] = this
     if (response.destroyed || response.writableEnded) {
@@ -99,6 +103,7 @@ export class Passage {
     }
     if (isStream) this.toStream()
     if (isUpgrade(request)) {
+      this.#departure.drop()
       request.socket.once('close', () => this.#close())
       return
     }
@@ -107,13 +112,17 @@ export class Passage {
     response.once('close', () => this.#close())
     if (response.socket === null) request.once('close', () => this.#hear())
     if (!isStream) {
-      watchLong(this)
+      this.#watch()
       if (isBodyPending(request)) queueMicrotask(this.#awaitBody)
     }
   }
 
   get atrion(): Turnstile['atrion'] {
     return this.#turnstile.atrion
+  }
+
+  get ageMs(): number {
+    return this.#departure.ageMs
   }
 
   get routeId(): string {
@@ -167,18 +176,37 @@ export class Passage {
    */
   rename(routeId: string, asking: Asking = this.#asking): Permit | undefined {
     const permit = this.#permit
-    if (routeId === this.#routeId || permit === undefined || this.#ended !== undefined) return undefined
+    if (routeId === this.#routeId || this.#ended !== undefined) return undefined
+    if (permit === undefined) {
+      this.#renameAside(routeId, asking)
+      return undefined
+    }
     const next = this.#turnstile.again(routeId, asking)
-    permit.release('ignored')
+    depart(permit)
     this.#routeId = routeId
     this.#asking = asking
     if (next.allow) {
       this.#permit = next
+      this.#watch()
       return undefined
     }
     this.#permit = undefined
     this.#unwatch()
     return next
+  }
+
+  /** The same for a request that holds no permit: a stream, or one whose body is still to come. */
+  #renameAside(routeId: string, asking: Asking): void {
+    if (this.#isSending) {
+      this.#routeId = routeId
+      this.#asking = asking
+    } else if (this.#closeStream !== undefined && !this.#isClosed) {
+      const close = openStream(this.atrion, routeId, this.#turnstile.maxStreams)
+      if (close === undefined) return
+      this.#closeStream()
+      this.#closeStream = close
+      this.#routeId = routeId
+    }
   }
 
   /** The framework has an answer of this type, of which nothing may be sent for a while. */
@@ -191,8 +219,26 @@ export class Passage {
     if (this.#closeStream !== undefined || this.#isClosed) return true
     this.#closeStream = openStream(this.atrion, this.#routeId, this.#turnstile.maxStreams)
     if (this.#closeStream === undefined) return false
-    this.#release('ignored')
+    this.#leave()
     return true
+  }
+
+  /** Called while it is watched: whether it has taken so long that it is long-lived. */
+  outlasts(ageMs: number): boolean {
+    if (ageMs < longMs(this.atrion, this.#routeId)) return false
+    this.#departure.isOutlasting = !this.#isClosed
+    this.toStream()
+    return true
+  }
+
+  /** Leaves the work in flight, for good. */
+  #leave(): void {
+    const permit = this.#permit
+    if (permit === undefined) return
+    this.#permit = undefined
+    this.#unwatch()
+    this.#departure.leave(permit)
+    if (this.#response.headersSent) this.#departure.answered(this.#routeId, this.#verdict(), false)
   }
 
   #release(outcome: Outcome): void {
@@ -200,20 +246,29 @@ export class Passage {
     if (permit === undefined) return
     this.#permit = undefined
     this.#unwatch()
-    permit.release(outcome === 'success' && this.answersFor?.() === false ? 'ignored' : outcome)
+    if (outcome === 'success') noteSoon(this.atrion, this.#routeId, this.#departure.ageMs)
+    permit.release(outcome)
+  }
+
+  #watch(): void {
+    watchLong(this)
+    callOff(this.#longTimer)
+    if (!isLateAsARule(this.atrion, this.#routeId)) return
+    const ms = longMs(this.atrion, this.#routeId)
+    this.#longTimer = after(ms, () => this.outlasts(Number.POSITIVE_INFINITY))
   }
 
   #unwatch(): void {
     callOff(this.#timer)
+    callOff(this.#longTimer)
     this.#readerWatch?.stop()
     watchLong(this, false)
   }
 
   /** What the answer says of the route. */
   #verdict(): Outcome {
-    if (this.#isClosed || this.#isShed) return 'ignored'
-    if (this.#response.statusCode < 500) return 'success'
-    return this.answersFor?.() === false ? 'ignored' : 'failure'
+    if (this.#isClosed || this.#isShed || this.answersFor?.() === false) return 'ignored'
+    return this.#response.statusCode < 500 ? 'success' : 'failure'
   }
 
   /** The answer was handed over; how long its client takes to read it is not the route's time. */
@@ -222,6 +277,7 @@ export class Passage {
     this.#closeStream?.()
     this.#ended = this.#verdict()
     this.#isSending = false
+    this.#departure.answered(this.#routeId, this.#ended)
     if (this.#pending === 0) this.#release(this.#ended)
   }
 
@@ -230,20 +286,25 @@ export class Passage {
     const response = this.#response
     this.#closeStream?.()
     this.#isSending = false
-    if (this.#ended !== undefined || this.#permit === undefined) {
-      this.#isClosed = true
-      return
-    }
-    const isClients = isClientsFault(this.#request, response)
+    const departure = this.#departure
+    const isHeld = this.#permit !== undefined
+    const isClients =
+      this.#ended === undefined && (isHeld || departure.isOpen) && isClientsFault(this.#request, response)
     this.#isClosed = true
+    if (this.#ended !== undefined) return
+    if (isClients && (isHeld || departure.isOutlasting)) noteAbandoned(this.atrion, this.#routeId)
+    if (isClients) departure.abandoned(this.#routeId)
+    else departure.answered(this.#routeId, this.#isShed ? 'ignored' : 'failure')
+    if (!isHeld) return
     const isOver = this.#wasFollowed && this.#pending === 0
     if (!isClients) this.#release(this.#isShed ? 'ignored' : 'failure')
     else if (isOver) this.#release('ignored')
     else {
       // The handler may work on for a client that is gone, and end a response that is closed.
       callOff(this.#timer)
-      const holdMs = this.#pending > 0 || this.isAlwaysEnded ? HANDLER_HOLD_MS : UNKNOWN_HOLD_MS
-      this.#timer = after(holdMs, () => this.#release('ignored'))
+      const isEndKnown = this.#pending > 0 || this.isAlwaysEnded
+      const ms = isEndKnown ? holdMs(this.atrion, this.#routeId) : UNKNOWN_HOLD_MS
+      this.#timer = after(ms, () => this.#release('ignored'))
     }
   }
 
@@ -260,7 +321,9 @@ export class Passage {
       if (!response.headersSent && this.#isFeed(args[args.length - 1]) && !this.toStream()) {
         return this.#refuseLate(writeHead, end)
       }
-      return writeHead.apply(response, args)
+      const result = writeHead.apply(response, args)
+      if (this.#departure.isOpen) this.#departure.answered(this.#routeId, this.#verdict())
+      return result
     }) as typeof writeHead
     response.write = ((...args: Parameters<typeof write>) => {
       if (!response.headersSent && this.#isFeed(undefined) && !this.toStream()) {
@@ -282,8 +345,7 @@ export class Passage {
 
   /** What is left of an answer that waits for its client is the client's to read. */
   #reader(): ReaderWatch {
-    const leave = (): void => this.#release(this.#response.statusCode < 500 ? 'ignored' : this.#verdict())
-    this.#readerWatch ??= new ReaderWatch(this.#response, leave)
+    this.#readerWatch ??= new ReaderWatch(this.#response, () => this.#leave())
     return this.#readerWatch
   }
 
@@ -314,7 +376,10 @@ export class Passage {
       if (this.#permit === undefined || this.#isClosed) return
       if (!waitsForClient(this.#request)) return this.#awaitBody()
       this.#isSending = true
-      this.#release('ignored')
+      const permit = this.#permit
+      this.#permit = undefined
+      this.#unwatch()
+      depart(permit)
       whenBodyEnds(this.#request, () => this.#bodyIsIn())
     })
   }
@@ -325,6 +390,7 @@ export class Passage {
     const permit = this.#turnstile.again(this.#routeId, { ...this.#asking, tier: 'critical', voltage: undefined })
     if (!permit.allow) return
     this.#permit = permit
-    watchLong(this)
+    this.#departure.startedMs = nowMs()
+    this.#watch()
   }
 }

@@ -5,9 +5,6 @@
 
 const { setTimeout: start, clearTimeout: stop, setImmediate: immediate, performance } = globalThis
 
-/** A request that takes longer than this is long-lived, ms. */
-export const LONG_MS = 10_000
-
 /** A time that is running, and how it is called off. */
 export type Timer = ReturnType<typeof setTimeout>
 

@@ -5,7 +5,9 @@
  */
 
 import type { Permit, Tier } from '../loop.js'
+import { depart } from './_departure.js'
 import { isFeed } from './_stream.js'
+import { nowMs } from './_timers.js'
 
 type Method = (...args: never[]) => unknown
 
@@ -132,6 +134,7 @@ function call(handler: Handler, name: string, ...args: unknown[]): unknown {
 /** What a permit learns of a request. */
 class Watch {
   readonly #permit: Permit
+  readonly #startedMs = nowMs()
   #failed = false
 
   constructor(permit: Permit) {
@@ -143,7 +146,9 @@ class Watch {
     if (status < 200) return
     this.#failed = status >= 500
     // A feed lasts for as long as the caller listens: it holds no slot.
-    if (isFeed(contentType)) this.#permit.release(this.#failed ? 'failure' : 'ignored')
+    if (!isFeed(contentType)) return
+    if (this.#failed) this.#permit.release('failure')
+    else this.#depart()
   }
 
   end(): void {
@@ -151,7 +156,12 @@ class Watch {
   }
 
   upgrade(): void {
-    this.#permit.release('ignored')
+    this.#depart()
+  }
+
+  /** The other side has answered, and what comes of it lasts. */
+  #depart(): void {
+    depart(this.#permit)('success', nowMs() - this.#startedMs)
   }
 
   error(error: unknown): void {

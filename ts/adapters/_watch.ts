@@ -1,6 +1,6 @@
 /** Requests under way, by age: what takes very long is long-lived rather than slow. */
 
-import { LONG_MS, nowMs } from './_timers.js'
+import { LEAST_LONG_MS } from './_long.js'
 
 /** How often requests under way are looked through, ms. */
 const SWEEP_MS = 1_000
@@ -8,8 +8,9 @@ const SWEEP_MS = 1_000
 const { setInterval: repeat, clearInterval: stop } = globalThis
 
 interface Watched {
-  readonly startedMs: number
-  toStream(): boolean
+  readonly ageMs: number
+  /** Looks whether it has taken very long by now; true: it need not be watched any more. */
+  outlasts(ageMs: number): boolean
 }
 
 /** In the order they came in. */
@@ -28,11 +29,10 @@ function sweep(): void {
     return
   }
   isIdle = false
-  const untilMs = nowMs() - LONG_MS
   for (const watched of underWay) {
-    if (watched.startedMs > untilMs) break
-    underWay.delete(watched)
-    watched.toStream()
+    const { ageMs } = watched
+    if (ageMs < LEAST_LONG_MS) break
+    if (watched.outlasts(ageMs)) underWay.delete(watched)
   }
 }
 

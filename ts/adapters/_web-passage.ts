@@ -7,9 +7,11 @@ import type { Atrion } from '../atrion.js'
 import type { Outcome, Permit } from '../loop.js'
 import type { Asking, Turnstile } from './_asking.js'
 import { type BodyEnd, watchBody } from './_body.js'
+import { Departure, depart } from './_departure.js'
+import { longMs, noteAbandoned, noteSoon } from './_long.js'
 import { shedIn } from './_problem.js'
 import { isFeed, openStream } from './_stream.js'
-import { after, callOff, LONG_MS, type Timer } from './_timers.js'
+import { after, callOff, type Timer } from './_timers.js'
 
 /** Passages under way, by the request that they are for. */
 const passages = new WeakMap<object, WebPassage>()
@@ -28,6 +30,7 @@ export class WebPassage {
   #permit: Permit | undefined
   #asking: Asking
   #closeStream: (() => void) | undefined
+  readonly #departure: Departure
   #isShed = false
   #timer: Timer | undefined
 
@@ -43,10 +46,11 @@ export class WebPassage {
     this.#routeId = routeId
     this.#permit = permit
     this.#asking = asking
+    this.#departure = new Departure(turnstile.atrion)
     this.outer = passages.get(request)
     passages.set(request, this)
     if (isStream) this.toStream()
-    else this.#timer = after(LONG_MS, () => this.toStream())
+    else this.#watch()
   }
 
   get routeId(): string {
@@ -58,11 +62,20 @@ export class WebPassage {
     const permit = this.#permit
     if (permit === undefined || routeId === this.#routeId) return undefined
     const next = this.turnstile.again(routeId, asking)
-    permit.release('ignored')
+    depart(permit)
     this.#routeId = routeId
     this.#asking = asking
     this.#permit = next.allow ? next : undefined
+    if (next.allow) this.#watch()
     return next.allow ? undefined : next
+  }
+
+  #watch(): void {
+    callOff(this.#timer)
+    this.#timer = after(longMs(this.turnstile.atrion, this.#routeId), () => {
+      this.#departure.isOutlasting = true
+      this.toStream()
+    })
   }
 
   /** The answer is long-lived: it leaves the budget of requests. false where that of streams is spent. */
@@ -70,8 +83,15 @@ export class WebPassage {
     if (this.#closeStream !== undefined) return true
     this.#closeStream = openStream(this.turnstile.atrion, this.#routeId, this.turnstile.maxStreams)
     if (this.#closeStream === undefined) return false
-    this.#release('ignored')
+    this.#leave()
     return true
+  }
+
+  /** Leaves the work in flight, for good. */
+  #leave(): void {
+    const permit = this.#permit
+    this.#permit = undefined
+    if (permit !== undefined) this.#departure.leave(permit)
   }
 
   /** A guard further in shed the request: what is answered says nothing of this route. */
@@ -82,13 +102,24 @@ export class WebPassage {
   /** There will be no answer of the handler's. */
   fail(error: unknown, isGone: boolean): void {
     if (shedIn(error) !== undefined) this.#isShed = true
-    this.end(isGone ? 'ignored' : 'failure')
+    this.end(isGone ? 'ignored' : 'failure', isGone)
   }
 
-  end(outcome: Outcome): void {
+  /** The request is over; `isGone`: its client did not wait. */
+  end(outcome: Outcome, isGone = false): void {
     callOff(this.#timer)
     this.#closeStream?.()
+    const departure = this.#departure
+    const isWaitedFor = this.#permit !== undefined || (departure.isOpen && departure.isOutlasting)
+    if (isGone && isWaitedFor) noteAbandoned(this.turnstile.atrion, this.#routeId)
+    if (isGone) departure.abandoned(this.#routeId)
+    else this.#answered(outcome)
     this.#release(outcome)
+  }
+
+  /** There is an answer, or will be none, to a request that may have left. */
+  #answered(outcome: Outcome): void {
+    this.#departure.answered(this.#routeId, this.#isShed ? 'ignored' : outcome)
   }
 
   /** Hands an answer over; `refused` is what is answered where it is a feed and the budget of streams is spent. */
@@ -98,25 +129,35 @@ export class WebPassage {
       this.end('ignored')
       return refused()
     }
+    const verdict = response.status < 500 ? 'success' : 'failure'
+    if (response.status === 101) this.#departure.drop()
+    else if (!isGone()) this.#answered(verdict)
     const outcomeOf = (end: BodyEnd): Outcome => {
       if (isGone() || end === 'cancelled' || response.status === 101) return 'ignored'
-      return end === 'failed' || response.status >= 500 ? 'failure' : 'success'
+      return end === 'failed' ? 'failure' : verdict
     }
     // To a HEAD no server sends a body, and not every one cancels it.
     if (!hasBody) {
-      this.end(outcomeOf('read'))
+      this.end(outcomeOf('read'), isGone())
       return response
+    }
+    const stalls = (): void => {
+      this.#leave()
+      this.#answered(verdict)
     }
     return watchBody(
       response,
-      (end) => this.end(outcomeOf(end)),
-      this.#closeStream === undefined ? () => this.#release(response.status >= 500 ? 'failure' : 'ignored') : undefined,
+      (end) => this.end(outcomeOf(end), isGone() || end === 'cancelled'),
+      this.#closeStream === undefined ? stalls : undefined,
     )
   }
 
-  #release(outcome: Outcome): void {
+  #release(given: Outcome): void {
     const permit = this.#permit
+    if (permit === undefined) return
     this.#permit = undefined
-    permit?.release(this.#isShed ? 'ignored' : outcome)
+    const outcome = this.#isShed ? 'ignored' : given
+    if (outcome === 'success') noteSoon(this.turnstile.atrion, this.#routeId, this.#departure.ageMs)
+    permit.release(outcome)
   }
 }

@@ -2,8 +2,9 @@
 
 import type { Dispatcher } from 'undici'
 import type { Atrion } from '../atrion.js'
-import { ConfigError, ShedError } from '../errors.js'
-import type { AcquireOptions, Permit, Tier } from '../loop.js'
+import { ConfigError } from '../errors.js'
+import { shedErrorOf } from '../limiter/run.js'
+import type { AcquireOptions, Tier } from '../loop.js'
 import { called, isThenable, keyOf, type MaybePromise, tierOf } from './_ask.js'
 import { acquire } from './_asking.js'
 import { currentTier } from './_context.js'
@@ -34,17 +35,6 @@ const TYPES: OptionTypes = {
   key: ['function'],
   skip: ['function'],
   propagate: ['boolean'],
-}
-
-/** A permit of this version tells its voltage in words only, and not at all where a breaker is open. */
-function voltageOf(permit: Permit): number {
-  const { voltage } = permit as { voltage?: unknown }
-  return typeof voltage === 'number' ? voltage : Number(/V=([\d.]+)/.exec(permit.reason)?.[1] ?? Number.NaN)
-}
-
-function errorOf(routeId: string, permit: Permit): ShedError {
-  const { resistance, mode, retryAfterMs } = permit
-  return new ShedError({ routeId, resistance, voltage: voltageOf(permit), mode, retryAfterMs })
 }
 
 const originOf = ({ origin }: Request): string => {
@@ -87,7 +77,7 @@ export function atrionUndici(atrion: Atrion, options: UndiciOptions = {}): Dispa
       const asking: AcquireOptions = { ...(own && { tier: own }), ...(name !== undefined && { key: name }) }
       const permit = acquire(atrion, routeId, asking)
       if (!permit.allow) {
-        refuseHandler(handler as Handler, errorOf(routeId, permit))
+        refuseHandler(handler as Handler, shedErrorOf(routeId, permit))
         return true
       }
       const headers = propagate === true ? withHeader(request.headers, own ?? 'normal') : request.headers

@@ -74,6 +74,8 @@ export enum FRAME {
   KEY_WEIGHT = 60,
   /** in, closed loop, where there is a KEY: the hash of the class that its failures are blamed on; NaN: there is none */
   KEY_CLASS = 61,
+  /** in, closed loop, of `release` where PERMIT is −1: how long ago the request in SLOT was admitted that is concluded, ms */
+  AGE_MS = 62,
   /** stats block, out of readStats: see {@link STATS} */
   STATS = 64,
   LENGTH = 128,
@@ -129,8 +131,8 @@ export enum STATUS {
 
 export const MODES = ['BOOTSTRAP', 'OPERATIONAL', 'CIRCUIT_BREAKER'] as const
 
-/** RECLAIMED: the permit was never released. */
-export const OUTCOME = { SUCCESS: 0, FAILURE: 1, IGNORED: 2, RECLAIMED: 3 } as const
+/** RECLAIMED: the permit was never released. DETACHED: the request goes on outside the budget, and is concluded later. */
+export const OUTCOME = { SUCCESS: 0, FAILURE: 1, IGNORED: 2, RECLAIMED: 3, DETACHED: 4 } as const
 
 /** Cells of the state block, relative to FRAME.STATE. */
 export const STATE = {
@@ -232,7 +234,10 @@ export interface Engine {
   routeBatch(): void
   /** Closed loop: asks for a permit on FRAME.SLOT. FRAME.PERMIT is the permit, if STATUS allows. */
   acquire(): void
-  /** Closed loop: FRAME.PERMIT comes back with FRAME.OUTCOME. When that was a tick, FRAME.SLOT says of which route. */
+  /**
+   * Closed loop: FRAME.PERMIT comes back with FRAME.OUTCOME. When that was a tick, FRAME.SLOT says of which route. Where
+   * FRAME.PERMIT is −1, a detached request of FRAME.SLOT has come to FRAME.OUTCOME.
+   */
   release(): void
   /** Fills the stats block; false when nobody has asked for permits in the slot. */
   readStats(slot: number): boolean

@@ -2,7 +2,7 @@
 
 import type { BreakBy } from '../options.js'
 import type { KeyHasher } from './keys.js'
-import type { Permit } from './types.js'
+import type { LimitedBy, Permit } from './types.js'
 
 export interface LoopHost {
   /** Whether time is a clock of the caller's. */
@@ -33,6 +33,6 @@ export interface LoopHost {
   /** The frame's out cells describe a tick. */
   ticked(frame: Float64Array, routeId: string): void
   /** A request was refused. */
-  refused(routeId: string, permit: Permit): void
+  refused(routeId: string, permit: Permit, limitedBy: LimitedBy): void
   wrongType(field: string, wanted: string, got: unknown): TypeError
 }

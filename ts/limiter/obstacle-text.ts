@@ -8,5 +8,7 @@ export function obstacleText(mode: OperationalMode, limitedBy: LimitedBy | undef
   if (limitedBy === 'override') return 'override'
   if (limitedBy === 'wait_timeout') return 'no place within the time it may wait'
   if (limitedBy === 'wait_full') return 'waiting room full'
+  if (limitedBy === 'budget') return 'budget spent'
+  if (limitedBy === 'ban') return 'banned'
   return mode === 'CIRCUIT_BREAKER' || limitedBy === 'breaker' ? 'circuit breaker open' : undefined
 }

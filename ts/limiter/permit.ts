@@ -5,6 +5,7 @@ import { OUTCOME } from '../engine/port.js'
 import { ConfigError } from '../errors.js'
 import { wrongType } from '../input.js'
 import { nearestName } from '../suggest.js'
+import { type Conclude, DETACH, type Detachable } from './adapter-port.js'
 import type { Hold } from './holdings.js'
 import type { LimitedBy, Outcome, Permit, Tier } from './types.js'
 import type { PermitGroup } from './watch.js'
@@ -14,7 +15,7 @@ const { SUCCESS, FAILURE, IGNORED } = OUTCOME
 const NO_OUTCOME = -1
 
 /** The engine's number of an outcome; {@link NO_OUTCOME} of what is none. */
-function codeOf(outcome: unknown): number {
+export function outcomeCode(outcome: unknown): number {
   switch (outcome) {
     case 'success':
       return SUCCESS
@@ -29,15 +30,18 @@ function codeOf(outcome: unknown): number {
   }
 }
 
+const concludeNothing: Conclude = () => {}
+
 /** Where a permit goes back to. */
 export interface PermitSource {
   giveBack(routeId: string, id: number, outcome: number): void
+  detach(routeId: string, id: number): Conclude
 }
 
 /** Node 20 has it since 20.0; elsewhere it may be missing, and then it is nobody's key. */
 const DISPOSE: typeof Symbol.dispose = Symbol.dispose ?? (Symbol('Symbol.dispose') as typeof Symbol.dispose)
 
-export class EnginePermit implements Permit {
+export class EnginePermit implements Permit, Detachable {
   readonly allow: boolean
   readonly resistance: number
   readonly mode: OperationalMode
@@ -83,13 +87,20 @@ export class EnginePermit implements Permit {
     const id = this.#id
     if (id < 0) return
     this.#id = -1
-    const code = codeOf(outcome)
+    const code = outcomeCode(outcome)
     this.#source.giveBack(this.#routeId, id, code === NO_OUTCOME ? IGNORED : code)
     if (code === NO_OUTCOME) refuseOutcome(outcome)
   }
 
   [DISPOSE](): void {
     this.release()
+  }
+
+  [DETACH](): Conclude {
+    const id = this.#id
+    if (id < 0) return concludeNothing
+    this.#id = -1
+    return this.#source.detach(this.#routeId, id)
   }
 
   /** The part that is data. */
@@ -107,6 +118,11 @@ export class KeyedPermit extends EnginePermit {
   override release(outcome?: Outcome | 'failed' | 'error'): void {
     this.hold?.end()
     super.release(outcome)
+  }
+
+  override [DETACH](): Conclude {
+    this.hold?.end()
+    return super[DETACH]()
   }
 }
 

@@ -37,13 +37,17 @@ export function readBounds<T>({ maxWaitMs, timeoutMs, signal, isFailure }: RunOp
   }
 }
 
-/** What a refused call resolves to. @throws ShedError where there is no fallback */
-export function fallBack<T>(
+/** The error that a refused permit becomes. */
+export function shedErrorOf(
   routeId: string,
   { resistance, voltage, mode, retryAfterMs, limitedBy, tier }: Permit,
-  options: RunOptions<T> | undefined,
-): T | PromiseLike<T> {
-  const refusal = new ShedError({ routeId, resistance, voltage, mode, retryAfterMs, limitedBy, tier })
+): ShedError {
+  return new ShedError({ routeId, resistance, voltage, mode, retryAfterMs, limitedBy, tier })
+}
+
+/** What a refused call resolves to. @throws ShedError where there is no fallback */
+export function fallBack<T>(routeId: string, permit: Permit, options: RunOptions<T> | undefined): T | PromiseLike<T> {
+  const refusal = shedErrorOf(routeId, permit)
   const fallback = options?.fallback
   if (fallback === undefined) throw refusal
   return typeof fallback === 'function' ? (fallback as (refusal: ShedError) => T)(refusal) : fallback

@@ -130,6 +130,8 @@ export interface RouteStats {
   readonly failures: number
   /** Permits that were never released. One that is released late, after it was taken back, is not counted. */
   readonly reclaimed: number
+  /** Requests whose client went away before its answer was there, as the adapters of servers see them. */
+  readonly abandoned: number
   readonly rejectedSamples: number
   /** Median latency, ms, within 25 %; undefined before the first answer. */
   readonly p50Ms: number | undefined

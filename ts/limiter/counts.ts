@@ -1,10 +1,7 @@
-/**
- * Permits that were taken back as lost and came after all. They were late, and not lost, so they are no longer counted as
- * reclaimed.
- */
+/** Counts by route that the engine does not keep: permits that came after they were taken back, requests that were abandoned. */
 
-/** Routes that are kept count of; the one that was late first goes first. */
-const ROUTES = 1_024
+/** Routes that are kept count of; the one that was counted first goes first. */
+const ROUTES = 8_192
 
 interface Count {
   /** Which of the route's lives it is of: one that was reset or evicted starts anew. */
@@ -12,14 +9,13 @@ interface Count {
   count: number
 }
 
-export class LateReleases {
+export class RouteCounts {
   readonly #routes = new Map<string, Count>()
 
-  /** One more, on a route that counts `reclaimed` permits in all. */
-  add(routeId: string, life: string, reclaimed: number): void {
+  /** One more, on a route of which there can be no more than `most`: what is left over is of the route before it was reset. */
+  add(routeId: string, life: string, most = Number.POSITIVE_INFINITY): void {
     const count = this.of(routeId, life)
-    // A permit from before the route was reset is nobody's loss now.
-    if (count >= reclaimed) return
+    if (count >= most) return
     if (count === 0 && this.#routes.size >= ROUTES) this.#routes.delete(this.#routes.keys().next().value!)
     this.#routes.set(routeId, { life, count: count + 1 })
   }

@@ -1,0 +1,65 @@
+/** A request that has left its route's work in flight, and what of it is still to be told. */
+
+import type { Atrion } from '../atrion.js'
+import { type Conclude, DETACH, type Detachable } from '../limiter/adapter-port.js'
+import type { Outcome, Permit } from '../loop.js'
+import { isLateAsARule, noteLate } from './_long.js'
+import { nowMs } from './_timers.js'
+
+/** Takes a request out of the work in flight. @returns what tells how it ended, where that is to be told */
+export function depart(permit: Permit): Conclude {
+  const conclude = (permit as Permit & Partial<Detachable>)[DETACH]?.()
+  permit.release('ignored')
+  return conclude ?? (() => {})
+}
+
+export class Departure {
+  readonly #atrion: Atrion
+  /** Since when the route has been at work on it. */
+  startedMs = nowMs()
+  #conclude: Conclude | undefined
+  /** It has left because of its time alone. */
+  isOutlasting = false
+
+  constructor(atrion: Atrion) {
+    this.#atrion = atrion
+  }
+
+  /** Whether something is still to be told. */
+  get isOpen(): boolean {
+    return this.#conclude !== undefined
+  }
+
+  get ageMs(): number {
+    return nowMs() - this.startedMs
+  }
+
+  leave(permit: Permit): void {
+    this.#conclude = depart(permit)
+  }
+
+  /** What becomes of it is nobody's business: the connection has left HTTP. */
+  drop(): void {
+    this.#conclude = undefined
+  }
+
+  /** Its answer has begun; `isLate`: not before it had left. What is 'ignored' is not told. */
+  answered(routeId: string, outcome: Outcome, isLate = this.isOutlasting): void {
+    if (!this.isOpen) return
+    if (isLate && outcome === 'success') noteLate(this.#atrion, routeId)
+    if (outcome === 'ignored') this.drop()
+    else this.#tell(outcome)
+  }
+
+  /** Its client went away before there was an answer. Where answers come late as a rule, that says nothing of the route. */
+  abandoned(routeId: string): void {
+    if (this.isOutlasting && !isLateAsARule(this.#atrion, routeId)) this.#tell('ignored')
+    else this.drop()
+  }
+
+  #tell(outcome: Outcome): void {
+    const conclude = this.#conclude
+    this.#conclude = undefined
+    conclude?.(outcome, this.ageMs)
+  }
+}

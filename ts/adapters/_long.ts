@@ -1,0 +1,91 @@
+/**
+ * Requests that take very long. They are long-lived rather than slow, so they leave the work in flight and become one of their
+ * route's streams; whether they were answered in the end is what they still tell.
+ *
+ * A long poll says nothing of itself before it is answered, so the first ones of a route are known by their time alone. Where
+ * most answers of a route came that late, the next ones leave at the route's deadline.
+ */
+
+import type { Atrion } from '../atrion.js'
+import { ADAPTER_PORT, type AdapterPort } from '../limiter/adapter-port.js'
+
+/** What takes longer than this, and than so many deadlines, is long-lived, ms. */
+const LONG_MS = 10_000
+const LONG_DEADLINES = 2
+/** A handler that works on for a client that is gone is counted for so long, ms, or for so many deadlines. */
+const HOLD_MS = 5_000
+const HOLD_DEADLINES = 10
+/** Of an instance that does not tell, ms. */
+const DEADLINE_MS = 500
+
+/** Weight of one answer in the share of a route's answers that were late. */
+const WEIGHT = 0.125
+/** Above this share the next are expected to be late, until it has fallen below the other. */
+const EXPECTED_ABOVE = 0.5
+const EXPECTED_BELOW = 0.25
+/** A share this small is forgotten. */
+const FORGOTTEN_BELOW = 0.05
+/** Routes whose habit is known; the one that was seen first goes first. */
+const ROUTES = 1_024
+
+interface Habit {
+  share: number
+  isExpected: boolean
+}
+
+const tables = new WeakMap<Atrion, Map<string, Habit>>()
+/** Nothing is looked up where no answer was ever late. */
+let isAnyLate = false
+
+const portOf = (atrion: Atrion): AdapterPort | undefined => (atrion as { [ADAPTER_PORT]?: AdapterPort })[ADAPTER_PORT]
+
+const deadlineMs = (atrion: Atrion, routeId: string): number => portOf(atrion)?.deadlineMs(routeId) ?? DEADLINE_MS
+
+/** A client went away before its answer was there. */
+export const noteAbandoned = (atrion: Atrion, routeId: string): void => portOf(atrion)?.abandoned(routeId)
+
+const habitOf = (atrion: Atrion, routeId: string): Habit | undefined =>
+  isAnyLate ? tables.get(atrion)?.get(routeId) : undefined
+
+/** Whether most answers of a route come very late. */
+export const isLateAsARule = (atrion: Atrion, routeId: string): boolean => habitOf(atrion, routeId)?.isExpected === true
+
+/** How old a request of this route becomes before it is long-lived, ms. */
+export function longMs(atrion: Atrion, routeId: string): number {
+  const deadline = deadlineMs(atrion, routeId)
+  return isLateAsARule(atrion, routeId) ? Math.min(deadline, LONG_MS) : Math.max(LONG_MS, LONG_DEADLINES * deadline)
+}
+
+/** How long a handler whose client is gone is counted, where its end will be known, ms. */
+export const holdMs = (atrion: Atrion, routeId: string): number =>
+  Math.max(HOLD_MS, HOLD_DEADLINES * deadlineMs(atrion, routeId))
+
+/** The least that {@link longMs} is where nothing is expected, ms. */
+export const LEAST_LONG_MS = LONG_MS
+
+/** A request was answered well, after it had taken very long. */
+export function noteLate(atrion: Atrion, routeId: string): void {
+  isAnyLate = true
+  let table = tables.get(atrion)
+  if (table === undefined) {
+    table = new Map()
+    tables.set(atrion, table)
+  }
+  let habit = table.get(routeId)
+  if (habit === undefined) {
+    if (table.size >= ROUTES) table.delete(table.keys().next().value!)
+    habit = { share: 0, isExpected: false }
+    table.set(routeId, habit)
+  }
+  habit.share += (1 - habit.share) * WEIGHT
+  if (habit.share > EXPECTED_ABOVE) habit.isExpected = true
+}
+
+/** A request was answered well within its deadline. */
+export function noteSoon(atrion: Atrion, routeId: string, ageMs: number): void {
+  const habit = habitOf(atrion, routeId)
+  if (habit === undefined || ageMs > deadlineMs(atrion, routeId)) return
+  habit.share -= habit.share * WEIGHT
+  if (habit.share < EXPECTED_BELOW) habit.isExpected = false
+  if (habit.share < FORGOTTEN_BELOW) tables.get(atrion)?.delete(routeId)
+}

@@ -1,0 +1,27 @@
+/** What the adapters of this package ask of an instance and its permits besides what is public. */
+
+import type { Outcome } from './types.js'
+
+/** Key of an instance's {@link AdapterPort}: the same in every copy of the package. */
+export const ADAPTER_PORT: unique symbol = Symbol.for('atrion.adapter') as never
+
+/** Key of a permit's {@link Detachable.[DETACH]}. */
+export const DETACH: unique symbol = Symbol.for('atrion.detach') as never
+
+export interface AdapterPort {
+  /** A client went away before its answer was there. */
+  abandoned(routeId: string): void
+  /** The route's deadline, ms. */
+  deadlineMs(routeId: string): number
+}
+
+/** Tells what a detached request that was admitted `ageMs` ago came to. Counts once. */
+export type Conclude = (outcome: Outcome, ageMs: number) => void
+
+export interface Detachable {
+  /**
+   * The request leaves the work in flight and goes on: its length is no sample of its route. What becomes of it may be told, or
+   * not.
+   */
+  [DETACH](): Conclude
+}

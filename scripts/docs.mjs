@@ -60,7 +60,14 @@ const writeApi = async () => {
     ...['--plugin', 'typedoc-plugin-markdown', '--plugin', 'typedoc-vitepress-theme', '--docsRoot', 'docs'],
     ...['--excludeInternal', '--excludePrivate', '--excludeExternals', '--disableSources', '--hideBreadcrumbs'],
     // `npm run lint` checks the types, with a newer compiler than TypeDoc can use.
-    ...['--skipErrorChecking', '--treatValidationWarningsAsErrors', '--validation.notExported', 'false', '--logLevel', 'Warn'],
+    ...[
+      '--skipErrorChecking',
+      '--treatValidationWarningsAsErrors',
+      '--validation.notExported',
+      'false',
+      '--logLevel',
+      'Warn',
+    ],
   ]
   return (await node(entryOf('typedoc'), args)).code === 0
 }

@@ -41,7 +41,7 @@ const anchorsOf = (path) => {
 /** Relative links and pictures of a page. */
 const linksOf = (path) => {
   const prose = proseOf(read(path))
-  const links = [...prose.matchAll(/\]\(([^)\s]+)\)/g), ...prose.matchAll(/(?:src|srcset|href)="([^"]+)"/g)]
+  const links = [...prose.matchAll(/\]\(([^)\s]+)\)/g), ...prose.matchAll(/\s(?:src|srcset|href)="([^"]+)"/g)]
   return links.map(([, target]) => target).filter((target) => !/^[a-z]+:/.test(target))
 }
 

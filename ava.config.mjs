@@ -1,8 +1,9 @@
 // Only these: ava's own patterns would also take the scripts and the Rust tests' folder for tests.
 const files = ['__test__/**/*.test.mjs']
 
-// The lab, its peers and the README's snippets use the closed loop, which the functional model does not have.
-if (process.env.ATRION_ENGINE === 'ts') files.push('!__test__/lab-*.test.mjs', '!__test__/readme.test.mjs')
+// The lab, its peers and the documentation's snippets use the closed loop, which the functional model does not have.
+if (process.env.ATRION_ENGINE === 'ts')
+  files.push('!__test__/lab-*.test.mjs', '!__test__/readme.test.mjs', '!__test__/docs.test.mjs')
 
 // Shared state is the addon's whichever engine decides: of its tests, only those of both together are worth repeating, and not its demo.
 const NETWORK = ['servers', 'provider', 'faults', 'kinds', 'hostile', 'clients', 'store', 'workers'].map(

@@ -1,24 +1,30 @@
-// What the README shows works: its JavaScript is run, its TypeScript compiled, against the package as it is built.
+// What the README and the pages of docs/ show works: their JavaScript is run, their TypeScript compiled, against the package as it
+// is built.
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import anyTest from 'ava'
+import { PAGES } from './_pages.mjs'
 import { snippetsOf } from './_snippets.mjs'
 
 const test = anyTest.serial
 const require = createRequire(import.meta.url)
 const HERE = dirname(fileURLToPath(import.meta.url))
 const ROOT = dirname(HERE)
-const README = join(ROOT, 'README.md')
 const LIMIT_MS = 60_000
 
-const text = existsSync(README) ? readFileSync(README, 'utf8') : ''
-const snippets = snippetsOf(text)
+/** Every block of code that is not marked no-run, with its page. */
+const snippets = PAGES.flatMap((page) =>
+  snippetsOf(readFileSync(join(ROOT, page), 'utf8')).map((snippet) => ({ page, ...snippet })),
+)
 
 // Inside the repository, so that the package's own name resolves as it does in a project that has installed it.
 const folder = mkdtempSync(join(HERE, '.snippets-'))
+// The tests have two versions of Express, under names of their own; a reader has one, under its own.
+mkdirSync(join(folder, 'node_modules'))
+symlinkSync(join(ROOT, 'node_modules', 'express5'), join(folder, 'node_modules', 'express'), 'junction')
 
 test.after.always(() => rmSync(folder, { recursive: true, force: true }))
 
@@ -31,18 +37,17 @@ const ranWell = (t, { status, signal, stdout, stderr }, code) => {
   t.is(status, 0, `${stdout}${stderr}\n${code}`)
 }
 
-test('the README exists and shows JavaScript that can be run', (t) => {
-  t.true(existsSync(README), 'there is no README.md')
-  t.true(
-    snippets.some(({ language }) => language !== 'ts'),
-    'README.md has no block of JavaScript that is not marked no-run',
-  )
+test('the README and every guide show code that is run', (t) => {
+  const shown = new Set(snippets.map(({ page }) => page))
+  for (const page of PAGES.filter((page) => page === 'README.md' || page.startsWith('docs/guide/'))) {
+    t.true(shown.has(page), `${page} has no block of code that is run`)
+  }
 })
 
-for (const { line, language, code } of snippets.filter((snippet) => snippet.language !== 'ts')) {
-  test(`README.md:${line} runs`, (t) => {
+for (const { page, line, language, code } of snippets.filter((snippet) => snippet.language !== 'ts')) {
+  test(`${page}:${line} runs`, (t) => {
     t.timeout(LIMIT_MS + 10_000)
-    const file = join(folder, `line-${line}.${language}`)
+    const file = join(folder, `${page.replaceAll(/\W/g, '-')}-${line}.${language}`)
     writeFileSync(file, code)
     ranWell(t, run(['--require', join(HERE, '_snippet-hooks.cjs'), file]), code)
   })
@@ -75,7 +80,7 @@ const compile = (name, pieces) => {
 const typed = snippets.filter(({ language }) => language === 'ts')
 
 if (typed.length > 0) {
-  test(`README.md, lines ${typed.map(({ line }) => line).join(', ')}: the TypeScript compiles`, (t) => {
+  test(`${typed.map(({ page, line }) => `${page}:${line}`).join(', ')}: the TypeScript compiles`, (t) => {
     t.timeout(LIMIT_MS + 10_000)
     ranWell(t, compile('readme', typed), typed.map(({ code }) => code).join('\n'))
   })

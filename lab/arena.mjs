@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 // The arena: every scenario, every contestant, one scoreboard. `--help` says how.
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { arch, availableParallelism, cpus, platform } from 'node:os'
 import { resolve } from 'node:path'
@@ -166,6 +167,15 @@ async function inGrid(seed) {
   })
 }
 
+/** The commit that is played, short; undefined outside of a repository. */
+function commitOf() {
+  const { status, stdout } = spawnSync('git', ['rev-parse', '--short', 'HEAD'], {
+    cwd: new URL('.', import.meta.url),
+    encoding: 'utf8',
+  })
+  return status === 0 ? stdout.trim() : undefined
+}
+
 async function main() {
   if (flags.help) return console.log(HELP)
   if (flags.list) return console.log(scenariosInPlay.map((s) => `${s.name.padEnd(22)} ${s.shows}`).join('\n'))
@@ -191,6 +201,8 @@ async function main() {
   const passed = controlsThatPassed(rows)
   const record = {
     plant: flags.real ? 'real' : 'virtual',
+    at: new Date().toISOString(),
+    commit: commitOf(),
     seed,
     machine: {
       cpu: cpus()[0]?.model ?? 'unknown',

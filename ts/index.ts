@@ -9,6 +9,8 @@
  * | `state/` | providers of shared state |
  * | `errors`, `loggers`, `observers` | what they say |
  * | `core/` | the functional model |
+ *
+ * @packageDocumentation
  */
 
 export { Atrion, type RouteOptions, type Telemetry } from './atrion.js'

@@ -236,7 +236,7 @@ export class ClosedLoop {
       // One that was admitted before the route was reset says nothing of it.
       if (this.#lifeNow(routeId) !== life) return
       const { frame } = this.#engine
-      this.#host.readClock(frame)
+      this.#host.readClock()
       frame[FRAME.SLOT] = this.#host.findSlot(routeId)!
       frame[FRAME.PERMIT] = -1
       frame[FRAME.OUTCOME] = outcomeCode(outcome)

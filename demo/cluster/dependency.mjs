@@ -1,7 +1,7 @@
 // The dependency, a process of its own: tells prices until it is killed. Argument: the port to listen on, 0 for any.
 import { createServer } from 'node:http'
 import { KEEP_ALIVE_MS, leaveWithParent } from '../http.mjs'
-import { createRandom } from '../plan.mjs'
+import { createRandom } from '../random.mjs'
 import { SERVICE_MS } from './plan.mjs'
 
 const [, , wantedPort] = process.argv

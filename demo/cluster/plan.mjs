@@ -1,5 +1,5 @@
 // What is the same for both runs: traffic, the dependency's death, the deploy, and how the servers are set up.
-import { createRandom } from '../plan.mjs'
+import { createRandom } from '../random.mjs'
 
 export const SERVERS = ['A', 'B', 'C']
 

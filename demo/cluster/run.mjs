@@ -1,7 +1,6 @@
 // `npm run demo:cluster`: three servers, one dependency that dies, a deploy in the middle of it; without sharing, then with.
 import { parseArgs } from 'node:util'
 import { numberOf } from '../options.mjs'
-import { prepare } from '../prepare.mjs'
 import {
   ARRIVALS_PER_SECOND,
   CALL_TIMEOUT_MS,
@@ -71,7 +70,6 @@ async function main() {
     console.log(HELP)
     return
   }
-  prepare()
   const [
     { runTrial },
     { endAll },

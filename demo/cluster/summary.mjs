@@ -1,5 +1,5 @@
 // From what was noted to the numbers that are printed. Pure; what was not seen is undefined, never 0.
-import { recoveryOf } from '../summary.mjs'
+import { recoveryOf } from '../figures.mjs'
 import { OUTCOMES } from './plan.mjs'
 
 const shareOf = (part, whole) => (whole === 0 ? undefined : part / whole)

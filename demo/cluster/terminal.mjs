@@ -1,10 +1,7 @@
 // What the cluster demo prints: a line a second, and the tables.
-import { formatMs, formatShare } from '../terminal.mjs'
+import { dim, formatMs, formatShare, paint } from '../terminal.mjs'
 import { phaseAt, SERVERS } from './plan.mjs'
 
-const isColoured = Boolean(process.stdout.isTTY) && !process.env.NO_COLOR
-const paint = (code) => (text) => (isColoured ? `\u001b[${code}m${text}\u001b[0m` : text)
-const dim = paint(2)
 const PHASE_PAINT = { healthy: paint(32), dead: paint(31), healed: paint(36) }
 
 export const RUNS = { alone: 'without sharing', shared: 'with sharing' }

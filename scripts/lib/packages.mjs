@@ -1,6 +1,6 @@
 /**
- * Programs that the tests and the lab run and npm does not bring: Redis, Valkey, OpenSSL, PostgreSQL, Chromium. They are installed where apt or
- * brew can do it; where not, a sentence says what to install. Nothing is left out in silence.
+ * Programs that the tests, the lab and the demos run and npm does not bring: a C compiler, Redis, Valkey, OpenSSL, PostgreSQL, Chromium. They
+ * are installed where the machine's package manager can do it and `--no-install` was not given; where not, a sentence says what to install.
  */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -18,27 +18,90 @@ export const which = (command) =>
     .map((folder) => join(folder, command))
     .find(existsSync)
 
-/** Runs apt-get as root, without questions; with code 127 where there is no apt or no way to become root. */
-const aptGet = (args) => {
+/** Whether missing programs may be installed: `--no-install` forbids it, for scripts that this one starts as well. */
+export const mayInstall = () => process.env.ATRION_NO_INSTALL !== '1'
+
+/** Package managers in the order in which they are looked for. */
+const MANAGERS = {
+  brew: { isRoot: false, refresh: undefined, install: ['install'] },
+  'apt-get': { isRoot: true, refresh: ['update'], install: ['install', '-y', '--no-install-recommends'] },
+  dnf: { isRoot: true, refresh: undefined, install: ['install', '-y'] },
+  apk: { isRoot: true, refresh: undefined, install: ['add', '--no-cache'] },
+}
+
+const managerOf = () => Object.keys(MANAGERS).find((name) => which(name) !== undefined)
+
+/** Runs a command as root, without questions; with code 127 where there is no way to become root. */
+const asRoot = (command, args) => {
   const env = { DEBIAN_FRONTEND: 'noninteractive' }
-  if (which('apt-get') === undefined) return { code: 127 }
-  if (process.getuid() === 0) return run('apt-get', args, { env, quiet: true })
+  if (process.getuid?.() === 0) return run(command, args, { env, quiet: true })
   if (which('sudo') === undefined) return { code: 127 }
-  return run('sudo', ['-n', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', ...args], { quiet: true })
+  return run('sudo', ['-n', 'DEBIAN_FRONTEND=noninteractive', command, ...args], { quiet: true })
 }
 
+/** Installs packages with the machine's package manager. Resolves to whether it could. */
 const install = async (names, options = []) => {
-  if ((await aptGet([...options, 'update'])).code !== 0) return false
-  return (await aptGet([...options, 'install', '-y', '--no-install-recommends', ...names])).code === 0
+  const manager = managerOf()
+  if (manager === undefined || !mayInstall()) return false
+  const { isRoot, refresh, install: args } = MANAGERS[manager]
+  const call = isRoot ? asRoot : (command, rest) => run(command, rest, { quiet: true })
+  if (refresh !== undefined && (await call(manager, [...options, ...refresh])).code !== 0) return false
+  return (await call(manager, [...options, ...args, ...names])).code === 0
 }
 
-/** Installs the package with a command that is missing; resolves to whether the command is there then. */
-const provide = async (command, { apt, brew }) => {
-  if (which(command) !== undefined) return true
-  say(`Installing what has ${command}.`)
-  if (which('brew') === undefined) await install([apt])
-  else await run('brew', ['install', brew], { quiet: true })
-  return which(command) !== undefined
+/**
+ * Programs that npm does not bring, and the packages that have them.
+ *
+ * @type {Record<string, { command: string, why: string, packages: Record<string, string> }>}
+ */
+const PROGRAMS = {
+  compiler: {
+    command: 'cc',
+    why: 'a C compiler, which links the native engine',
+    packages: { 'apt-get': 'build-essential', dnf: 'gcc', apk: 'build-base' },
+  },
+  redis: {
+    command: 'redis-server',
+    why: 'a Redis server, which shared state is shown and tested with',
+    packages: { brew: 'redis', 'apt-get': 'redis-server', dnf: 'redis', apk: 'redis' },
+  },
+  openssl: {
+    command: 'openssl',
+    why: 'OpenSSL, which makes the certificates that TLS is tested with',
+    packages: { brew: 'openssl', 'apt-get': 'openssl', dnf: 'openssl', apk: 'openssl' },
+  },
+}
+
+/** How to install a program by hand: one line for each package manager, that of this machine alone where there is one. */
+export const howToInstall = (packages) => {
+  const own = managerOf()
+  return Object.entries(packages)
+    .filter(([manager]) => own === undefined || packages[own] === undefined || manager === own)
+    .map(
+      ([manager, name]) =>
+        `${manager} ${MANAGERS[manager].install.filter((arg) => !arg.startsWith('-')).join(' ')} ${name}`,
+    )
+    .join(', or ')
+}
+
+/** The sentence that says what is missing and how to install it; undefined when it is there. */
+export const programProblem = (id) => {
+  const { command, why, packages } = PROGRAMS[id]
+  // On Windows, rustup asks for the compiler that it needs.
+  if (which(command) !== undefined || (process.platform === 'win32' && id === 'compiler')) return undefined
+  const hint = process.platform === 'darwin' && id === 'compiler' ? 'xcode-select --install' : howToInstall(packages)
+  return `There is no ${command} here: ${why}. Install it:\n    ${hint}`
+}
+
+/** Installs a program where it is missing and may be. Resolves to the problem that is left. */
+export const provideProgram = async (id) => {
+  const { command, packages } = PROGRAMS[id]
+  const name = packages[managerOf()]
+  if (programProblem(id) !== undefined && name !== undefined && mayInstall()) {
+    say(`Installing ${name}, for ${command}, with ${managerOf()}: for the whole machine.`)
+    await install([name])
+  }
+  return programProblem(id)
 }
 
 /**
@@ -46,17 +109,11 @@ const provide = async (command, { apt, brew }) => {
  * are not and what would change that.
  */
 export const provideRedis = async () => {
-  if (!(await provide('redis-server', { apt: 'redis-server', brew: 'redis' })) || which('redis-cli') === undefined) {
-    return 'There is no redis-server here, and shared state is tested against a real one. Install it:\n    apt-get install redis-server (Debian, Ubuntu), brew install redis (macOS)'
-  }
+  const missing = (await provideProgram('redis')) ?? (await provideProgram('openssl'))
+  if (missing !== undefined) return missing
   const version = /v=(\d+)/.exec((await firstLine('redis-server', ['--version'])) ?? '')?.[1]
-  if (!(Number(version) >= OLDEST_REDIS)) {
-    return `The tests need Redis ${OLDEST_REDIS} or newer, and redis-server is ${version ?? 'of no known version'}. See https://redis.io/docs/latest/operate/oss_and_stack/install/`
-  }
-  if (!(await provide('openssl', { apt: 'openssl', brew: 'openssl' }))) {
-    return 'There is no openssl command here, which makes the certificates that TLS is tested with. Install it:\n    apt-get install openssl (Debian, Ubuntu), brew install openssl (macOS)'
-  }
-  return undefined
+  if (Number(version) >= OLDEST_REDIS) return undefined
+  return `The tests need Redis ${OLDEST_REDIS} or newer, and redis-server is ${version ?? 'of no known version'}. See https://redis.io/docs/latest/operate/oss_and_stack/install/`
 }
 
 /** Debian 12 has Valkey among its backports only; they are asked for this one package and not added to the machine's sources. */
@@ -81,7 +138,8 @@ const installFromBackports = async () => {
 /** Valkey, which is tested besides Redis where it can be had. Resolves to whether it is there. */
 export const provideValkey = async () => {
   if (which('valkey-server') !== undefined) return true
-  say('Installing valkey-server (apt-get).')
+  if (which('apt-get') === undefined || !mayInstall()) return false
+  say('Installing valkey-server with apt-get: for the whole machine.')
   if (!(await install(['valkey-server']))) await installFromBackports()
   return which('valkey-server') !== undefined
 }
@@ -99,9 +157,8 @@ const postgresFolder = () => {
 /** The folder of PostgreSQL's programs, installed where they are missing. Throws, saying how to get them, where that fails. */
 export const providePostgres = async () => {
   if (postgresFolder() === undefined) {
-    say('Installing PostgreSQL.')
-    if (which('brew') === undefined) await install(['postgresql'])
-    else await run('brew', ['install', 'postgresql'], { quiet: true })
+    say(`Installing PostgreSQL with ${managerOf() ?? 'no package manager'}: for the whole machine.`)
+    await install([{ dnf: 'postgresql-server' }[managerOf()] ?? 'postgresql'])
   }
   const folder = postgresFolder()
   if (folder !== undefined) return folder
@@ -110,7 +167,13 @@ export const providePostgres = async () => {
   )
 }
 
-const CHROMIUM_PATHS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
+const CHROMIUM_PATHS = [
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+  '/Applications/Chromium.app/Contents/MacOS/Chromium',
+  '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
+]
 
 /** Where Chromium is. Throws, saying how to get it, where it is not. */
 export const chromiumPath = () => {
@@ -119,12 +182,21 @@ export const chromiumPath = () => {
   throw new Error('There is no Chromium: apt-get install chromium, or name one in the variable CHROMIUM.')
 }
 
-/** Debian's Chromium, where nothing else has been found. Where that fails too, `chromiumPath` says so. */
-export const provideChromium = async () => {
+/** Why there is no Chromium and how to install it; undefined when there is one. */
+export const chromiumProblem = () => {
   try {
     chromiumPath()
-  } catch {
-    say('Installing Chromium (apt-get).')
+    return undefined
+  } catch (error) {
+    return error.message
+  }
+}
+
+/** Installs Chromium where none has been found and it may be. Resolves to the problem that is left. */
+export const provideChromium = async () => {
+  if (chromiumProblem() !== undefined && managerOf() !== undefined && mayInstall()) {
+    say(`Installing Chromium with ${managerOf()}: for the whole machine.`)
     await install(['chromium'])
   }
+  return chromiumProblem()
 }

@@ -10,6 +10,16 @@ export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 const WINDOWS = process.platform === 'win32'
 
+/** Process groups of commands that run: each ends with this process, and all that it has started with it. */
+const groups = new Set()
+process.once('exit', () => {
+  for (const pid of groups) {
+    try {
+      process.kill(-pid, 'SIGTERM')
+    } catch {} // it has ended
+  }
+})
+
 /** The entry point, in JavaScript, of a command that an installed package brings. Throws when it is not installed. */
 export const entryOf = (pkg, command) => {
   const manifest = join(ROOT, 'node_modules', pkg, 'package.json')
@@ -29,8 +39,11 @@ export const run = (command, args, { env = {}, onLine, quiet = false, shell = fa
       cwd: ROOT,
       env: { ...process.env, ...env },
       shell,
+      // A group of its own, so that what a command has started can be ended too. Windows has no such groups.
+      detached: !WINDOWS,
       stdio: ['ignore', piped ? 'pipe' : 'inherit', piped ? 'pipe' : 'inherit'],
     })
+    if (child.pid !== undefined && !WINDOWS) groups.add(child.pid)
     const lines = []
     const readers = (piped ? [child.stdout, child.stderr] : []).map((input) => {
       const reader = createInterface({ input })
@@ -46,6 +59,7 @@ export const run = (command, args, { env = {}, onLine, quiet = false, shell = fa
       resolve({ code: 127, output: lines.join('\n') })
     })
     child.once('exit', (code) => {
+      groups.delete(child.pid)
       ending = code ?? 1
     })
     child.once('close', () => {

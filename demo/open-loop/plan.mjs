@@ -1,4 +1,5 @@
 // What is the same for both runs: traffic, timeline, the dependency's illness, and how each guard is set up.
+import { createRandom } from '../random.mjs'
 
 /** Classes of requests, most important first. `share` of arrivals, `voltage` in V (Atrion alone knows of it). */
 export const CLASSES = [
@@ -72,17 +73,6 @@ export function createPlan({ seconds = DEFAULT_SECONDS, seed = 1, breaker = {} }
 /** What the dependency is at a time of the run. */
 export const phaseAt = ({ illAtMs, healedAtMs }, atMs) =>
   atMs < illAtMs ? 'healthy' : atMs < healedAtMs ? 'zombie' : 'healed'
-
-/** mulberry32: a seeded sequence of numbers in [0, 1), the same on every machine. */
-export function createRandom(seed) {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let bits = Math.imul(state ^ (state >>> 15), state | 1)
-    bits = (bits + Math.imul(bits ^ (bits >>> 7), bits | 61)) ^ bits
-    return ((bits ^ (bits >>> 14)) >>> 0) / 2 ** 32
-  }
-}
 
 /** Poisson arrivals: the same seed gives the same requests at the same moments. */
 export function createArrivals({ seed, runMs }) {

@@ -2,8 +2,8 @@
 // for a price, checks the seal of what it answered, and replies. Arguments: the guard's name, the dependency's port,
 // the plan.
 import { createServer } from 'node:http'
+import { createClient, KEEP_ALIVE_MS, leaveWithParent, nowMs, readJson, sealOf } from '../http.mjs'
 import { AtrionGuard, ClassicGuard, Refusal } from './guards.mjs'
-import { createClient, KEEP_ALIVE_MS, leaveWithParent, nowMs, readJson, sealOf } from './http.mjs'
 import { CALL_TIMEOUT_MS, POOL_SIZE } from './plan.mjs'
 
 const SAMPLE_EVERY_MS = 100

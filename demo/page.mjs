@@ -1,18 +1,19 @@
-// The HTML report: one file, inline SVG, no script, light and dark.
-
-import { CLASSES } from './plan.mjs'
-import { bySecond } from './summary.mjs'
+// HTML reports: one file, inline SVG, no script, light and dark.
 
 const WIDTH = 760
 const HEIGHT = 240
 const MARGIN = { top: 16, right: 104, bottom: 32, left: 48 }
 const INNER = { width: WIDTH - MARGIN.left - MARGIN.right, height: HEIGHT - MARGIN.top - MARGIN.bottom }
 
+/** Settings as a list of terms. */
+export const settingsList = (settings) =>
+  `<dl>${settings.map(([what, text]) => `<dt>${escapeHtml(what)}</dt><dd>${escapeHtml(text)}</dd>`).join('\n')}</dl>`
+
 const STYLE = `
-:root { color-scheme: light dark; --page: #fcfcfb; --ink: #1a1a19; --soft: #5c5b57; --line: #deddd8; --ill: #f3e9e4;
-  --atrion: #2a78d6; --classic: #c05a1c; }
+:root { color-scheme: light dark; --page: #fcfcfb; --ink: #1a1a19; --soft: #5c5b57; --line: #deddd8; --span: #f3e9e4;
+  --atrion: #2a78d6; --classic: #c05a1c; --opossum: #c05a1c; --cockatiel: #7a5bb8; --none: #8a8983; }
 @media (prefers-color-scheme: dark) { :root { --page: #1a1a19; --ink: #f0efeb; --soft: #a9a79f; --line: #3a3936;
-  --ill: #33251f; --atrion: #5ba0f0; --classic: #e58a4d; } }
+  --span: #33251f; --atrion: #5ba0f0; --classic: #e58a4d; --opossum: #e58a4d; --cockatiel: #ab8fe6; --none: #8a8983; } }
 body { margin: 0 auto; max-width: 800px; padding: 32px 20px; background: var(--page); color: var(--ink);
   font: 15px/1.5 system-ui, sans-serif; }
 h1 { font-size: 24px; margin: 0 0 8px } h2 { font-size: 17px; margin: 36px 0 4px }
@@ -21,14 +22,15 @@ p { margin: 4px 0 12px; color: var(--soft) }
 th, td { text-align: right; padding: 6px 10px; border-bottom: 1px solid var(--line); font-variant-numeric: tabular-nums }
 th:first-child, td:first-child { text-align: left; padding-left: 0 } dt { font-weight: 600 } dd { margin: 0 0 8px; color: var(--soft) }
 svg { width: 100%; min-width: 560px; height: auto; display: block } svg text { fill: var(--soft); font-size: 12px }
-.grid { stroke: var(--line) } .ill { fill: var(--ill) } .volts { stroke: var(--soft); stroke-dasharray: 3 4 }
+.grid { stroke: var(--line) } .span { fill: var(--span) } .volts { stroke: var(--soft); stroke-dasharray: 3 4 }
 .atrion { stroke: var(--atrion) } .classic { stroke: var(--classic) }
+.opossum { stroke: var(--opossum) } .cockatiel { stroke: var(--cockatiel) } .none { stroke: var(--none) }
 polyline { fill: none; stroke-width: 2; stroke-linejoin: round } .dot { fill: transparent; stroke: none }
 .dot:hover { fill: var(--ink) } .key { stroke-width: 3 }
 `
 
 const ENTITIES = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }
-const escapeHtml = (text) => String(text).replace(/[&<>"]/g, (sign) => ENTITIES[sign])
+export const escapeHtml = (text) => String(text).replace(/[&<>"]/g, (sign) => ENTITIES[sign])
 
 /** A round number of at most `most`, and at least a quarter of it. */
 function stepOf(range, most = 5) {
@@ -37,25 +39,33 @@ function stepOf(range, most = 5) {
   return power * ([1, 2, 5, 10].find((factor) => factor * power >= rough) ?? 10)
 }
 
-/** A chart of lines over the time of a run; `marks` are horizontal lines with a name. */
-function chart({ plan, title, series, unit, marks = [] }) {
+/**
+ * A chart of lines over the time of a run.
+ *
+ * @param {object} options
+ * @param {number} options.runMs length of the run
+ * @param {{ fromMs: number, toMs: number, name: string }[]} options.spans times that are shaded
+ * @param {{ id: string, name: string, points: [number, number][] }[]} options.series
+ * @param {{ y: number, name: string }[]} [options.marks] horizontal lines
+ */
+export function chart({ runMs, spans, title, series, unit, marks = [] }) {
   const highest = Math.max(1, ...series.flatMap(({ points }) => points.map(([, y]) => y)), ...marks.map(({ y }) => y))
   const step = stepOf(highest)
   const top = Math.ceil(highest / step) * step
-  const x = (atMs) => (MARGIN.left + (atMs / plan.runMs) * INNER.width).toFixed(1)
+  const x = (atMs) => (MARGIN.left + (atMs / runMs) * INNER.width).toFixed(1)
   const y = (value) => (MARGIN.top + (1 - value / top) * INNER.height).toFixed(1)
   const right = MARGIN.left + INNER.width
   const bottom = MARGIN.top + INNER.height
-  const parts = [
-    `<rect class="ill" x="${x(plan.illAtMs)}" y="${MARGIN.top}" width="${x(plan.healedAtMs) - x(plan.illAtMs)}" height="${INNER.height}"/>`,
-    `<text x="${Number(x(plan.illAtMs)) + 6}" y="${MARGIN.top + 14}">zombie</text>`,
-  ]
+  const parts = spans.flatMap(({ fromMs, toMs, name }) => [
+    `<rect class="span" x="${x(fromMs)}" y="${MARGIN.top}" width="${x(toMs) - x(fromMs)}" height="${INNER.height}"/>`,
+    `<text x="${Number(x(fromMs)) + 6}" y="${MARGIN.top + 14}">${escapeHtml(name)}</text>`,
+  ])
   for (let value = 0; value <= top; value += step) {
     parts.push(`<line class="grid" x1="${MARGIN.left}" x2="${right}" y1="${y(value)}" y2="${y(value)}"/>`)
     parts.push(`<text x="${MARGIN.left - 8}" y="${Number(y(value)) + 4}" text-anchor="end">${value}</text>`)
   }
-  const secondStep = Math.max(1, stepOf(plan.runMs / 1000))
-  for (let second = 0; second * 1000 <= plan.runMs; second += secondStep) {
+  const secondStep = Math.max(1, stepOf(runMs / 1000))
+  for (let second = 0; second * 1000 <= runMs; second += secondStep) {
     parts.push(`<text x="${x(second * 1000)}" y="${bottom + 20}" text-anchor="middle">${second} s</text>`)
   }
   for (const { y: value, name } of marks) {
@@ -79,48 +89,16 @@ function chart({ plan, title, series, unit, marks = [] }) {
   return `<div class="scroll"><svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escapeHtml(title)}">${parts.join('\n')}</svg></div>`
 }
 
-function table([head, ...rows]) {
+/** Rows of cells, the head first. */
+export function table([head, ...rows]) {
   const line = (cells, tag) => `<tr>${cells.map((cell) => `<${tag}>${escapeHtml(cell)}</${tag}>`).join('')}</tr>`
   return `<div class="scroll"><table>${line(head, 'th')}${rows.map((row) => line(row, 'td')).join('\n')}</table></div>`
 }
 
-/** One series a guard: how many records of each second `matches`. */
-const perSecond = (runs, plan, matches) =>
-  runs.map(({ guard, records }) => ({
-    id: guard,
-    name: guard === 'atrion' ? 'Atrion' : 'classic',
-    points: bySecond(records, plan.runMs).map((second, i) => [i * 1000 + 500, second.filter(matches).length]),
-  }))
-
-/** @returns the page */
-export function writeReport({ plan, settings, classic, atrion, comparison, order }) {
-  const runs = [classic, atrion]
-  const isWasted = ({ outcome }) => outcome !== 'good' && outcome !== 'refused'
-  const resistance = {
-    id: 'atrion',
-    name: 'R',
-    points: atrion.samples.filter(({ atMs }) => atMs <= plan.runMs).map(({ atMs, resistance: ohms }) => [atMs, ohms]),
-  }
-  const marks = CLASSES.map(({ name, voltage }) => ({ y: voltage, name: `${name} ${voltage} V` }))
-  return `<!doctype html>
+/** A page in one file: no script, nothing from elsewhere. */
+export const page = (title, body) => `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Atrion and a zombie dependency</title><style>${STYLE}</style></head><body>
-<h1>A dependency turns zombie, and heals</h1>
-<p>The same requests twice against the same dependency: behind a static health check with a classic breaker (opossum), and
-behind Atrion. Everything here was measured in one run of the demo, Node ${escapeHtml(process.version)}, engine ${escapeHtml(atrion.engine)}.</p>
-${table(comparison)}
-<h2>Resistance of the route, Ω</h2>
-<p>A request flows when its voltage is above R. A line that R has risen above is a class that is being refused.</p>
-${chart({ plan, title: 'Resistance over time', series: [resistance], unit: 'Ω', marks })}
-${table(order)}
-<h2>Good answers, by the second in which the request arrived</h2>
-<p>Right, and within the deadline.</p>
-${chart({ plan, title: 'Good answers a second', series: perSecond(runs, plan, ({ outcome }) => outcome === 'good'), unit: 'requests' })}
-<h2>Requests wasted, by the second in which they arrived</h2>
-<p>Sent to the dependency, and answered wrong, late or never.</p>
-${chart({ plan, title: 'Requests wasted a second', series: perSecond(runs, plan, isWasted), unit: 'requests' })}
-<h2>Settings</h2>
-<dl>${settings.map(([what, text]) => `<dt>${escapeHtml(what)}</dt><dd>${escapeHtml(text)}</dd>`).join('\n')}</dl>
+<title>${escapeHtml(title)}</title><style>${STYLE}</style></head><body>
+${body}
 </body></html>
 `
-}

@@ -1,7 +1,7 @@
 // One run: a dependency, a service behind one of the guards, and the planned traffic. Everything noted, nothing judged.
 import { setTimeout as sleep } from 'node:timers/promises'
-import { nowMs } from './http.mjs'
-import { Part } from './processes.mjs'
+import { nowMs } from '../http.mjs'
+import { Part } from '../processes.mjs'
 
 /** Time for the processes to get to their first timer, ms. */
 const LEAD_MS = 300
@@ -16,15 +16,15 @@ export async function runTrial(guard, plan, onSecond) {
   let startedAt = Number.POSITIVE_INFINITY
   const timed = ({ type: _, at, ...rest }) => ({ atMs: at - startedAt, ...rest })
 
-  const dependency = new Part('./dependency.mjs', [])
+  const dependency = new Part('./open-loop/dependency.mjs', [])
   const { port: dependencyPort } = await dependency.when('ready')
-  const service = new Part('./service.mjs', [guard, String(dependencyPort), JSON.stringify(plan)], {
+  const service = new Part('./open-loop/service.mjs', [guard, String(dependencyPort), JSON.stringify(plan)], {
     sample: (message) => message.at >= startedAt && notes.samples.push(timed(message)),
     transition: (message) => notes.transitions.push(timed(message)),
   })
   const { port, engine } = await service.when('ready')
   notes.engine = engine
-  const load = new Part('./load.mjs', [String(port), JSON.stringify(plan)], {
+  const load = new Part('./open-loop/load.mjs', [String(port), JSON.stringify(plan)], {
     records: ({ records }) => notes.records.push(...records),
   })
   await load.when('ready')

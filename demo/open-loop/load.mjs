@@ -1,7 +1,8 @@
 // The load generator, a process of its own: sends the planned requests at the planned moments, whatever comes back
 // (open loop), and tells what became of each. It ends with the plan. Arguments: the service's port, the plan.
-import { createClient, leaveWithParent, nowMs } from './http.mjs'
-import { CALL_TIMEOUT_MS, createArrivals, createRandom, DEADLINE_MS } from './plan.mjs'
+import { createClient, leaveWithParent, nowMs } from '../http.mjs'
+import { createRandom } from '../random.mjs'
+import { CALL_TIMEOUT_MS, createArrivals, DEADLINE_MS } from './plan.mjs'
 
 /** Longer than the service may take, so that its own verdict is seen. */
 const CLIENT_TIMEOUT_MS = CALL_TIMEOUT_MS + 1000

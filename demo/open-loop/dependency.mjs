@@ -1,7 +1,8 @@
 // The dependency, a process of its own: prices orders and seals the answer. Told to, it turns zombie, and heals.
 import { createServer } from 'node:http'
-import { KEEP_ALIVE_MS, leaveWithParent, readJson, sealOf } from './http.mjs'
-import { createRandom, DEPENDENCY } from './plan.mjs'
+import { KEEP_ALIVE_MS, leaveWithParent, readJson, sealOf } from '../http.mjs'
+import { createRandom } from '../random.mjs'
+import { DEPENDENCY } from './plan.mjs'
 
 let state = DEPENDENCY.healthy
 let busy = 0

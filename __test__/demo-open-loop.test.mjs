@@ -1,14 +1,16 @@
-// The demo: what it measures with, how it counts, and a short run of all of it. How fast anything was is not asserted.
+// The open loop's demo: what it measures with, how it counts, and a short run of all of it. How fast anything was is not asserted.
 import { spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
-import { CLASSES, createArrivals, createPlan, phaseAt } from '../demo/plan.mjs'
-import { countOutcomes, recoveryOf, summarise } from '../demo/summary.mjs'
-import { CallTelemetry } from '../demo/telemetry.mjs'
-import { formatTable, plotResistance } from '../demo/terminal.mjs'
+import { recoveryOf } from '../demo/figures.mjs'
+import { CLASSES, createArrivals, createPlan, phaseAt } from '../demo/open-loop/plan.mjs'
+import { countOutcomes, summarise } from '../demo/open-loop/summary.mjs'
+import { CallTelemetry } from '../demo/open-loop/telemetry.mjs'
+import { plotResistance } from '../demo/open-loop/terminal.mjs'
+import { formatTable } from '../demo/terminal.mjs'
 
 const plan = createPlan({ seconds: 40 }) // each run 20 s, ill from 4 s to 12 s
 const record = (atMs, outcome, name = 'browse', latencyMs = 10) => ({ atMs, outcome, class: name, latencyMs })
@@ -170,7 +172,10 @@ test('outcomes are counted by name', (t) => {
 function run(args) {
   const file = fileURLToPath(new URL('../demo/run.mjs', import.meta.url))
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [file, ...args], { timeout: 60_000, env: { ...process.env, NO_COLOR: '1' } })
+    const child = spawn(process.execPath, [file, '--open-loop', ...args], {
+      timeout: 60_000,
+      env: { ...process.env, NO_COLOR: '1' },
+    })
     let output = ''
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (chunk) => {

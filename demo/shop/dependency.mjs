@@ -1,0 +1,50 @@
+// The stock service, a process of its own: so many workers, a queue before them that nothing bounds, and a seal on every answer. It turns
+// zombie and heals when it is told to.
+import { createServer } from 'node:http'
+import { KEEP_ALIVE_MS, leaveWithParent, sealOf } from '../http.mjs'
+import { createRandom } from '../random.mjs'
+import { DEPENDENCY } from './plan.mjs'
+
+let state = DEPENDENCY.healthy
+let busy = 0
+const counts = { calls: 0, callsAsZombie: 0 }
+const waiting = []
+
+/** Works off the queue as far as there are workers, also for callers that have left. */
+function serve() {
+  while (busy < state.workers && waiting.length > 0) {
+    busy += 1
+    const { id, response } = waiting.shift()
+    // Drawn by the request, so that the same request meets the same fate behind every guard.
+    const random = createRandom(id + 1)
+    const isWrong = random() < state.wrongShare
+    setTimeout(
+      () => {
+        busy -= 1
+        const left = id % 100
+        response.setHeader('content-type', 'application/json')
+        response.end(JSON.stringify({ left, seal: sealOf(isWrong ? { left: -1 } : { left }) }))
+        serve()
+      },
+      state.fastestMs + random() * (state.slowestMs - state.fastestMs),
+    )
+  }
+}
+
+const server = createServer((request, response) => {
+  counts.calls += 1
+  if (state === DEPENDENCY.zombie) counts.callsAsZombie += 1
+  waiting.push({ id: Number(request.url.slice('/stock/'.length)), response })
+  serve()
+})
+
+process.on('message', ({ type, state: name }) => {
+  if (type === 'state') {
+    state = DEPENDENCY[name]
+    serve()
+  }
+  if (type === 'stop') process.send({ type: 'counts', ...counts }, () => process.exit(0))
+})
+leaveWithParent()
+server.keepAliveTimeout = KEEP_ALIVE_MS
+server.listen(0, '127.0.0.1', () => process.send({ type: 'ready', port: server.address().port }))

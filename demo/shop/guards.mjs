@@ -1,0 +1,91 @@
+// The four ways to guard the shop: what stands before its handlers, and what stands before its dependency.
+import { createServer } from 'node:http'
+import { Atrion } from 'atrion'
+import { atrionHttp } from 'atrion/http'
+import {
+  ConsecutiveBreaker,
+  circuitBreaker,
+  handleAll,
+  isBrokenCircuitError,
+  isTaskCancelledError,
+  TimeoutStrategy,
+  timeout,
+  wrap,
+} from 'cockatiel'
+import CircuitBreaker from 'opossum'
+import { ATRION, COCKATIEL, ENDPOINTS, OPOSSUM } from './plan.mjs'
+
+/**
+ * @typedef {object} Guard
+ * @property {(handler: Function) => import('node:http').Server} before puts the guard before the shop's handler
+ * @property {(call: () => Promise<unknown>) => Promise<unknown>} around runs a call to the dependency, or refuses it
+ * @property {(error: Error) => number | undefined} statusOf the status of an error that the guard raised
+ * @property {() => object} sample what a monitoring page would show
+ * @property {() => void} close
+ */
+
+const tiers = new Map(ENDPOINTS.map(({ route, tier }) => [route, tier]))
+export const routeOf = (request) => `${request.method} ${request.url.split('?')[0]}`
+
+/** @returns {Guard} */
+const none = () => ({
+  before: (handler) => createServer(handler),
+  around: (call) => call(),
+  statusOf: () => undefined,
+  sample: () => ({}),
+  close: () => {},
+})
+
+/** @returns {Guard} */
+const opossum = () => {
+  const breaker = new CircuitBreaker((call) => call(), OPOSSUM)
+  return {
+    ...none(),
+    around: (call) => breaker.fire(call),
+    statusOf: ({ code }) => ({ EOPENBREAKER: 503, ETIMEDOUT: 504 })[code],
+    sample: () => ({ breaker: breaker.opened ? 'open' : breaker.halfOpen ? 'half-open' : 'closed' }),
+    close: () => breaker.shutdown(),
+  }
+}
+
+/** @returns {Guard} */
+const cockatiel = () => {
+  const breaker = circuitBreaker(handleAll, {
+    halfOpenAfter: COCKATIEL.halfOpenAfter,
+    breaker: new ConsecutiveBreaker(COCKATIEL.consecutiveFailures),
+  })
+  const policy = wrap(breaker, timeout(COCKATIEL.timeoutMs, TimeoutStrategy.Aggressive))
+  return {
+    ...none(),
+    // A signal for each call: cockatiel would have all of them listen to one.
+    around: (call) => policy.execute(call, new AbortController().signal),
+    statusOf: (error) => (isBrokenCircuitError(error) ? 503 : isTaskCancelledError(error) ? 504 : undefined),
+    sample: () => ({ breaker: ['closed', 'open', 'half-open', 'isolated'][breaker.state] }),
+  }
+}
+
+/**
+ * The adapter before the handlers. The deadline is the only number that it is given; the rest are facts of the shop: which endpoints
+ * share the dependency, and how important each is.
+ *
+ * @returns {Guard}
+ */
+const atrion = () => {
+  const guard = new Atrion(ATRION)
+  for (const { route, needsStock } of ENDPOINTS) if (needsStock) guard.setRouteProfile(route, { pool: 'stock' })
+  const shown = ENDPOINTS[0].route
+  return {
+    ...none(),
+    engine: guard.engine,
+    before: (handler) =>
+      createServer(atrionHttp(guard, handler, { route: routeOf, tier: (request) => tiers.get(routeOf(request)) })),
+    sample: () => {
+      const inFlight = ENDPOINTS.reduce((sum, { route }) => sum + (guard.stats(route)?.inFlight ?? 0), 0)
+      const { mode, limit } = guard.stats(shown) ?? {}
+      return { breaker: mode === 'CIRCUIT_BREAKER' ? 'open' : 'closed', inFlight, limit }
+    },
+    close: () => guard.disconnect(),
+  }
+}
+
+export const createGuard = (id) => ({ none, opossum, cockatiel, atrion })[id]()

@@ -288,16 +288,12 @@ impl Limit {
         Thresholds { start: smaller(start, full), full, top: smaller(larger(top, full), larger(law.max, full)) }
     }
 
-    /// V was bounded by what the deadline drained at another rate, `rate` a ms: where that bound held, it holds in proportion.
+    /// V was bounded by what the deadline drained at `rate` a ms. Under contention, where that rate says nothing of what the
+    /// route can do, the bound holds in proportion.
     fn follow(&mut self, rate: f64, law: &LimitLaw) {
         let grown = self.throughput.rate_at_most / rate;
-        if rate > 0.0 && grown > 1.0 {
-            let drained = self.drained(law) / grown;
-            for (demand, share) in [(&mut self.demand, DEMAND_BURST), (&mut self.top_demand, TOP_DEMAND)] {
-                if *demand > share * drained {
-                    *demand *= grown;
-                }
-            }
+        if rate > 0.0 && grown > 1.0 && self.demand > DEMAND_BURST * self.drained(law) / grown {
+            self.demand *= grown;
         }
     }
 
@@ -385,9 +381,11 @@ impl Limit {
                 overloaded: self.demand > OVERLOADED * self.drained(law)
                     || self.backlog.admission_rate() > OVERLOADING * self.throughput.most,
             };
-            let rate = self.throughput.rate_at_most;
+            let (rate, contended) = (self.throughput.rate_at_most, self.contention.cap().is_some());
             self.contention.complete(&at, &mut self.throughput, &mut self.latencies);
-            self.follow(rate, law);
+            if contended {
+                self.follow(rate, law);
+            }
         }
         self.throughput.complete(n + 1.0, met, latency_ms, self.knee, now_ms);
         self.backlog.complete();
@@ -415,7 +413,9 @@ impl Limit {
         }
         let rate = self.throughput.rate_at_most;
         self.throughput.close(n, self.busy, self.baseline_ms);
-        self.follow(rate, law);
+        if self.contention.cap().is_some() {
+            self.follow(rate, law);
+        }
         self.busy = n >= self.knee;
         self.derive(law);
     }

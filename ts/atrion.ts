@@ -112,7 +112,13 @@ export class Atrion implements AsyncDisposable {
     )
     this.#engine.frame[FRAME.NOW] = Number.NaN
     this.#engine.onFault = (report) => this.#faulted(report)
-    this.#profiles = new RouteProfiles(this.#engine, this.#law)
+    this.#profiles = new RouteProfiles(
+      this.#engine,
+      this.#law,
+      this.#maxRoutes,
+      (routeId) => this.#routes.find(routeId) !== undefined,
+      (routeId) => this.#govern(routeId),
+    )
     if (options.dryRun === true) this.#setDryRun(true)
     this.#notices = new Events(() => this.#logger ?? getLogger())
     const isShared = options.scope === 'process'
@@ -274,7 +280,10 @@ export class Atrion implements AsyncDisposable {
     return results
   }
 
-  /** Governs a route by a profile, or by numbers of its own. Outlives the route's state. @throws ConfigError */
+  /**
+   * Governs a route by a profile, or by numbers of its own. Outlives the route's state; profiles are kept of at most `maxRoutes` routes,
+   * and of those that have no state the one that was set longest ago goes first. @throws ConfigError
+   */
   setRouteProfile(routeId: string, profile: WorkloadProfile | RouteProfileOptions): void {
     requireRouteId(routeId)
     const law = this.#profiles.set(routeId, profile)
@@ -406,9 +415,9 @@ export class Atrion implements AsyncDisposable {
     if (dryRun !== undefined && typeof dryRun !== 'boolean') throw new ConfigError('dryRun', 'true or false', dryRun)
     if (changes.breakBy !== undefined) throw new ConfigError('breakBy', 'an option of one route', changes.breakBy)
     const law = resolveRouteProfile(changes, this.#law)
-    this.#profiles.rebase(law)
+    const moved = this.#profiles.rebase(law)
     this.#law = law
-    for (const routeId of this.#profiles.governed()) this.#govern(routeId)
+    for (const routeId of moved) this.#govern(routeId)
     if (dryRun !== undefined) this.#setDryRun(dryRun)
     this.#loop.freed('')
   }

@@ -1,5 +1,6 @@
 /** Which law governs which route: laws shared by all routes that say the same, counted, their numbers reused. */
 
+import { BoundedRoutes } from './bounded.js'
 import type { ProfileConfig, WorkloadProfile } from './core/index.js'
 import type { Engine } from './engine/port.js'
 import { ConfigError } from './errors.js'
@@ -14,10 +15,14 @@ import {
 
 type GivenProfile = WorkloadProfile | RouteProfileOptions
 
+/** What routes were given; routes that were given the same share one. */
 interface Governed {
   readonly given: GivenProfile
-  readonly source: LawSource
-  readonly law: number
+  /** Tells what was given from all else; undefined where it holds a function. */
+  readonly key: string | undefined
+  source: LawSource
+  law: number
+  users: number
 }
 
 interface Entry {
@@ -39,10 +44,23 @@ function copyOf(given: GivenProfile): GivenProfile {
   return breakBy === undefined ? copy : { ...copy, breakBy }
 }
 
+/** Tells what is given from all else; undefined where it holds a function. */
+function keyOf(given: GivenProfile): string | undefined {
+  if (typeof given !== 'string' && typeof given.breakBy === 'function') return undefined
+  return JSON.stringify(given, (_, value: unknown) =>
+    typeof value === 'number' && !Number.isFinite(value) ? { number: String(value) } : value,
+  )
+}
+
 export class RouteProfiles {
   readonly #engine: Engine
   #base: LawSource
-  readonly #routes = new Map<string, Governed>()
+  readonly #isInUse: (routeId: string) => boolean
+  readonly #dropped: (routeId: string) => void
+  readonly #routes: BoundedRoutes<Governed>
+  readonly #shared = new Map<string, Governed>()
+  /** All that routes were given, shared or not. */
+  readonly #all = new Set<Governed>()
   readonly #breakBy = new Map<string, BreakBy>()
   /** Routes of each pool. */
   readonly #pools = new Map<string, number>()
@@ -54,15 +72,30 @@ export class RouteProfiles {
   /** All laws that calls asked for, oldest first: kept for the next call, but not for ever. */
   readonly #ofCalls = new Set<number>()
 
-  constructor(engine: Engine, base: LawSource) {
+  /**
+   * @param maxRoutes profiles are kept of so many routes; of those that are not in use the one that was set longest ago goes first
+   * @param isInUse whether there is such a route now
+   * @param dropped a route has lost its profile, because there were too many
+   */
+  constructor(
+    engine: Engine,
+    base: LawSource,
+    maxRoutes: number,
+    isInUse: (routeId: string) => boolean,
+    dropped: (routeId: string) => void,
+  ) {
     this.#engine = engine
     this.#base = base
+    this.#isInUse = isInUse
+    this.#dropped = dropped
+    this.#routes = new BoundedRoutes(maxRoutes)
     this.#claim(base, 0)
   }
 
-  /** What was set for a route; 'STANDARD' when nothing was. */
+  /** A copy of what was set for a route; 'STANDARD' when nothing was. */
   get(routeId: string): GivenProfile {
-    return this.#routes.get(routeId)?.given ?? 'STANDARD'
+    const governed = this.#routes.get(routeId)
+    return governed === undefined ? 'STANDARD' : copyOf(governed.given)
   }
 
   /** By which classes of keys routes break; most do not. */
@@ -97,30 +130,58 @@ export class RouteProfiles {
     const copy = copyOf(given)
     // A getter of the caller's may have changed what all routes build upon.
     if (base !== this.#base) source = resolveRouteProfile(copy, this.#base)
-    const law = this.#claim(source)
+    const governed = this.#share(copy, source)
     const before = this.#routes.get(routeId)
-    this.#routes.set(routeId, { given: copy, source, law })
+    this.#routes.set(routeId, governed, (gone, lost) => this.#drop(gone, lost), this.#isInUse)
     if (breakBy === undefined) this.#breakBy.delete(routeId)
     else this.#breakBy.set(routeId, breakBy)
-    if (pool !== undefined) this.#pools.set(pool, (this.#pools.get(pool) ?? 0) + 1)
-    if (before) {
-      this.#release(before.law)
-      this.#leavePool(before.source.pool)
-    }
-    return law
+    this.#countInPool(governed.source.pool, 1)
+    if (before) this.#leave(before)
+    return governed.law
   }
 
-  #leavePool(pool: string | undefined): void {
+  /** One more route was given this. */
+  #share(given: GivenProfile, source: LawSource): Governed {
+    const key = keyOf(given)
+    let governed = key === undefined ? undefined : this.#shared.get(key)
+    if (governed === undefined) {
+      governed = { given, key, source, law: this.#claim(source), users: 0 }
+      if (key !== undefined) this.#shared.set(key, governed)
+      this.#all.add(governed)
+    }
+    governed.users += 1
+    return governed
+  }
+
+  /** A route was given something else, or is governed no longer. */
+  #leave(governed: Governed): void {
+    this.#countInPool(governed.source.pool, -1)
+    governed.users -= 1
+    if (governed.users > 0) return
+    this.#all.delete(governed)
+    if (governed.key !== undefined) this.#shared.delete(governed.key)
+    this.#release(governed.law)
+  }
+
+  #drop(routeId: string, governed: Governed): void {
+    this.#breakBy.delete(routeId)
+    this.#leave(governed)
+    this.#dropped(routeId)
+  }
+
+  #countInPool(pool: string | undefined, routes: number): void {
     if (pool === undefined) return
-    const left = this.#pools.get(pool)! - 1
-    if (left > 0) this.#pools.set(pool, left)
+    const count = (this.#pools.get(pool) ?? 0) + routes
+    if (count > 0) this.#pools.set(pool, count)
     else this.#pools.delete(pool)
   }
 
-  /** Changes the law of every route that was not given one, and what the others build upon. @throws ConfigError */
-  rebase(base: LawSource): void {
-    const governed = [...this.#routes].map(([routeId, { given }]) => [routeId, given] as const)
-    for (const [, given] of governed) resolveRouteProfile(given, base)
+  /**
+   * Changes the law of every route that was not given one, and what the others build upon. @returns the routes whose law has another
+   * number now @throws ConfigError
+   */
+  rebase(base: LawSource): string[] {
+    const sources = new Map([...this.#all].map((governed) => [governed, resolveRouteProfile(governed.given, base)]))
     this.#base = base
     const key = deriveLaw(base).join()
     const entry = this.#entries[0]!
@@ -129,21 +190,32 @@ export class RouteProfiles {
     this.#ids.set(key, 0)
     this.#engine.defineLaw(deriveLaw(base), 0)
     for (const law of this.#ofCalls) this.#dropCallLaw(law)
-    for (const [routeId, given] of governed) this.set(routeId, given)
+    const moved = new Set<Governed>()
+    for (const [governed, source] of sources) {
+      const before = governed.law
+      // Its number is free first, so that it is the one that is taken again.
+      this.#release(before)
+      this.#countInPool(governed.source.pool, -governed.users)
+      this.#countInPool(source.pool, governed.users)
+      governed.source = source
+      governed.law = this.#claim(source)
+      if (governed.law !== before) moved.add(governed)
+    }
+    if (moved.size === 0) return []
+    return [...this.#routes].filter(([, governed]) => moved.has(governed)).map(([routeId]) => routeId)
   }
 
-  /** The routes that were given a law. */
-  governed(): string[] {
-    return [...this.#routes.keys()]
-  }
-
-  /** The law of one call that names a profile: the route's own law with that profile instead. */
+  /**
+   * The law of one call that names a profile: the route's own law with that profile instead. Where no further law fits, −1: the call
+   * goes by the route's own.
+   */
   forCall(routeId: string, profile: WorkloadProfile | ProfileConfig): number {
     const source = this.sourceOf(routeId)
     const known = typeof profile === 'string' && source === this.#base
     const cached = known ? this.#byCall.get(profile) : undefined
     if (cached !== undefined) return cached
-    const law = this.#claim({ ...source, profile: requireProfile('options.profile', profile) })
+    const law = this.#tryClaim({ ...source, profile: requireProfile('options.profile', profile) })
+    if (law < 0) return law
     if (known) this.#byCall.set(profile, law)
     if (this.#ofCalls.has(law)) this.#release(law)
     else this.#ofCalls.add(law)
@@ -158,6 +230,13 @@ export class RouteProfiles {
   }
 
   #claim(source: LawSource, id?: number): number {
+    const law = this.#tryClaim(source, id)
+    if (law < 0) throw new ConfigError('profile', 'one of at most 65,536 different laws', 'another')
+    return law
+  }
+
+  /** −1 where no further law fits. */
+  #tryClaim(source: LawSource, id?: number): number {
     const cells = deriveLaw(source)
     const key = cells.join()
     const known = this.#ids.get(key)
@@ -166,7 +245,7 @@ export class RouteProfiles {
       return known
     }
     const law = this.#engine.defineLaw(cells, id ?? this.#free.pop())
-    if (law < 0) throw new ConfigError('profile', 'one of at most 65,536 different laws', 'another')
+    if (law < 0) return law
     this.#ids.set(key, law)
     this.#entries[law] = { key, users: 1 }
     return law

@@ -1,5 +1,6 @@
 /** What the engine remembers of routes, read and written off the decision path: states, snapshots, what tuners have learnt. */
 
+import { BoundedRoutes } from './bounded.js'
 import { calculateInheritance, calculateShare, type Voice } from './core/cluster.js'
 import {
   type AutoTunerConfig,
@@ -24,7 +25,7 @@ export class RouteStates {
   readonly #intern: (routeId: string) => number
   readonly #configOf: (routeId: string) => PhysicsConfig
   /** Scars taken over from a store of others' words, Ω, and when, ms: until those others speak for themselves. */
-  readonly #inherited = new Map<string, { readonly scar: number; readonly atMs: number }>()
+  readonly #inherited = new BoundedRoutes<{ readonly scar: number; readonly atMs: number }>(MAX_INHERITED)
 
   constructor(
     engine: Engine,
@@ -132,8 +133,6 @@ export class RouteStates {
   }
 
   #noteInherited(routeId: string, scar: number): void {
-    this.#inherited.delete(routeId)
-    if (this.#inherited.size >= MAX_INHERITED) this.#inherited.delete(this.#inherited.keys().next().value as string)
     this.#inherited.set(routeId, { scar, atMs: this.#engine.frame[FRAME.STATE + STATE.LAST_UPDATED_AT]! })
   }
 

@@ -67,6 +67,14 @@ pub struct Handle {
     news: VecDeque<Evicted>,
 }
 
+#[cfg(not(target_family = "wasm"))]
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let added = self.laws.take_added();
+        self.seat.engine().laws.abandon(added);
+    }
+}
+
 impl Handle {
     /// A view of `engine`, one of several.
     #[cfg(not(target_family = "wasm"))]
@@ -202,6 +210,11 @@ impl Handle {
 
     /// Adds a law, or replaces law `id`.
     pub fn define_law(&mut self, law: Law, id: Option<u16>) -> Option<u16> {
+        #[cfg(not(target_family = "wasm"))]
+        if id.is_none() && self.seat.engine().laws.is_worth_sweeping() {
+            let (mut table, laws) = self.seat.table();
+            laws.sweep(&table.laws_in_use());
+        }
         self.laws.define(&self.seat.engine().laws, law, id)
     }
 

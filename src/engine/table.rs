@@ -156,6 +156,19 @@ impl Table {
         self.names.iter().flatten().cloned().collect()
     }
 
+    /// Of each law whether it governs a route.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn laws_in_use(&mut self) -> Vec<bool> {
+        let mut used = vec![false; 1 << 16];
+        for slot in 0..self.names.len() as Slot {
+            if self.holds(slot) {
+                let law = self.state(slot).law;
+                used[usize::from(law)] = true;
+            }
+        }
+        used
+    }
+
     /// Is there a route in that slot?
     pub fn holds(&self, slot: Slot) -> bool {
         self.names.get(slot as usize).is_some_and(Option::is_some)

@@ -1,5 +1,6 @@
 /** Carries state to and from any provider, written by anyone: a call a route, a bounded number at a time. */
 
+import { BoundedRoutes } from '../bounded.js'
 import type { Health } from './health.js'
 import { isPhysicsVector, type PhysicsVector, type StateProvider, type VectorOrigin } from './provider.js'
 import type { Courier } from './pulse.js'
@@ -39,9 +40,9 @@ export class ProviderCourier implements Courier {
   readonly #gamma: number
   readonly #voices: Voices
   /** Routes to send, and those whose last call has not settled yet. */
-  readonly #changed = new Set<string>()
+  readonly #changed: BoundedRoutes<true>
   readonly #underWay = new Map<string, Promise<void>>()
-  readonly #subscriptions = new Map<string, () => void>()
+  readonly #subscriptions: BoundedRoutes<() => void>
   #worked = 0
   #failed: { routeId: string; cause: unknown } | undefined
 
@@ -51,6 +52,8 @@ export class ProviderCourier implements Courier {
     this.#health = health
     this.#gamma = gamma
     this.#voices = new Voices(source.maxRoutes)
+    this.#changed = new BoundedRoutes(source.maxRoutes)
+    this.#subscriptions = new BoundedRoutes(source.maxRoutes)
   }
 
   async start(): Promise<void> {
@@ -94,14 +97,14 @@ export class ProviderCourier implements Courier {
 
   #collect(): void {
     for (let routeId = this.#source.nextUsed(); routeId !== undefined; routeId = this.#source.nextUsed()) {
-      this.#changed.add(routeId)
+      if (!this.#changed.has(routeId)) this.#changed.set(routeId, true)
       this.#subscribe(routeId)
     }
   }
 
   /** Starts as many calls as may be under way; a route whose last call has not settled waits for the next pulse. */
   #send(): void {
-    for (const routeId of this.#changed) {
+    for (const routeId of this.#changed.keys()) {
       if (this.#underWay.size >= CONCURRENCY) return
       if (this.#underWay.has(routeId)) continue
       this.#changed.delete(routeId)
@@ -163,14 +166,10 @@ export class ProviderCourier implements Courier {
 
   #subscribe(routeId: string): void {
     if (this.#provider.subscribe === undefined || this.#subscriptions.has(routeId)) return
-    if (this.#subscriptions.size >= this.#source.maxRoutes) {
-      const [oldest, unsubscribe] = this.#subscriptions.entries().next().value as [string, () => void]
-      this.#subscriptions.delete(oldest)
-      quietly(unsubscribe)
-    }
     try {
       const unsubscribe = this.#provider.subscribe(routeId, (vector, origin) => this.#hear(routeId, vector, origin))
-      if (typeof unsubscribe === 'function') this.#subscriptions.set(routeId, unsubscribe)
+      if (typeof unsubscribe !== 'function') return
+      this.#subscriptions.set(routeId, unsubscribe, (_, oldest) => quietly(oldest))
     } catch (cause) {
       this.#failed ??= { routeId, cause }
     }

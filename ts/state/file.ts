@@ -4,6 +4,7 @@ import { constants } from 'node:fs'
 import { access, readFile, realpath } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { BoundedRoutes } from '../bounded.js'
 import { ConfigError, ConnectionError, ParseError, SyncError } from '../errors.js'
 import { removeLeftovers, replaceFile } from './disk.js'
 import { isPhysicsVector, type PhysicsVector, type StateProvider } from './provider.js'
@@ -12,7 +13,10 @@ import { type Entry, entriesOf, textOf } from './snapshot.js'
 export interface FileStateProviderOptions {
   /** The file is written at most so often, ms, [1, 2³¹ − 1]: what may be lost when the process is killed. Default 1000. */
   readonly intervalMs?: number
-  /** Most routes kept, ≥ 1; the least recently written goes first. Default 65,536. */
+  /**
+   * Most routes kept, ≥ 1; the least recently written goes first. Their names are at most 256 characters each on average, or 16 Mi
+   * in all. Default 65,536.
+   */
   readonly maxRoutes?: number
 }
 
@@ -35,7 +39,7 @@ export class FileStateProvider implements StateProvider {
   readonly ownsRecords = true
   readonly #intervalMs: number
   readonly #maxRoutes: number
-  readonly #vectors = new Map<string, Entry>()
+  readonly #vectors: BoundedRoutes<Entry>
   #path: string
   #isConnected = false
   /** Connecting and disconnecting, one after the other. */
@@ -60,6 +64,7 @@ export class FileStateProvider implements StateProvider {
     if (!Number.isInteger(maxRoutes) || maxRoutes < 1) throw new ConfigError('maxRoutes', 'an integer ≥ 1', maxRoutes)
     this.#intervalMs = intervalMs
     this.#maxRoutes = maxRoutes
+    this.#vectors = new BoundedRoutes(maxRoutes)
   }
 
   /**
@@ -123,8 +128,6 @@ export class FileStateProvider implements StateProvider {
     if (typeof routeId !== 'string') throw new TypeError('routeId must be a string')
     if (!isPhysicsVector(vector)) throw new TypeError('vector must have finite, non-negative numbers')
     const { scar, momentumScalar, lastTick, resistance } = vector
-    this.#vectors.delete(routeId)
-    if (this.#vectors.size >= this.#maxRoutes) this.#vectors.delete(this.#vectors.keys().next().value as string)
     this.#vectors.set(routeId, { at: Date.now(), vector: { scar, momentumScalar, lastTick, resistance } })
     this.#mark()
     if (this.#failure !== undefined) throw new SyncError(routeId, this.#failure)

@@ -1,5 +1,6 @@
 /** State in any store that gets and puts strings by key: Workers KV, a Durable Object's storage, Deno KV behind two lines. */
 
+import { BoundedRoutes } from '../bounded.js'
 import { isPhysicsVector, type PhysicsVector, type StateProvider } from './provider.js'
 
 /** What is asked of a store. */
@@ -16,7 +17,10 @@ export interface KVStateProviderOptions {
   readonly prefix?: string
   /** A key is written at most so often, ms, ≥ 0. Workers KV takes one write a second and key. Default 1000. */
   readonly writeEveryMs?: number
-  /** Most routes whose state is kept, ≥ 1; the least recently written goes first. Default 1000. */
+  /**
+   * Most routes whose state is kept, ≥ 1; the least recently written goes first. Their names are at most 16 Mi characters in all.
+   * Default 1000.
+   */
   readonly maxRoutes?: number
 }
 
@@ -31,10 +35,10 @@ export class KVStateProvider implements StateProvider {
   readonly #store: KVStore
   readonly #prefix: string
   readonly #writeEveryMs: number
-  readonly #maxRoutes: number
-  /** When each route was written, ms; the order is that of the writes. */
-  readonly #written = new Map<string, number>()
-  readonly #known = new Set<string>()
+  /** When each route was written, ms. */
+  readonly #written: BoundedRoutes<number>
+  /** The routes in the store, the one that was written longest ago first. */
+  readonly #known: BoundedRoutes<true>
   /** The newest of routes that were written too lately to be written again; each goes with a later call. */
   readonly #pending = new Map<string, PhysicsVector>()
 
@@ -49,12 +53,13 @@ export class KVStateProvider implements StateProvider {
     this.#store = store
     this.#prefix = prefix
     this.#writeEveryMs = writeEveryMs
-    this.#maxRoutes = maxRoutes
+    this.#written = new BoundedRoutes(maxRoutes)
+    this.#known = new BoundedRoutes(maxRoutes)
   }
 
   /** Learns which routes the store knows. */
   async connect(): Promise<void> {
-    for (const routeId of await this.#readIndex()) this.#known.add(routeId)
+    this.#learn(await this.#readIndex())
   }
 
   /** Writes what was held back. */
@@ -84,30 +89,30 @@ export class KVStateProvider implements StateProvider {
 
   async #write(routeId: string, vector: PhysicsVector, nowMs: number): Promise<void> {
     this.#pending.delete(routeId)
-    this.#written.delete(routeId)
     this.#written.set(routeId, nowMs)
     await this.#store.put(this.#keyOf(routeId), JSON.stringify(vector))
-    if (this.#known.has(routeId)) return
-    this.#known.add(routeId)
-    const gone = this.#known.size > this.#maxRoutes ? this.#oldest(routeId) : undefined
-    if (gone !== undefined) await this.#forget(gone)
+    const isNew = !this.#known.has(routeId)
+    const gone = new Set<string>()
+    this.#known.set(routeId, true, (oldest) => gone.add(oldest))
+    if (!isNew) return
+    for (const oldest of gone) await this.#forget(oldest)
     await this.#writeIndex(gone)
   }
 
   async deleteVector(routeId: string): Promise<void> {
     await this.#forget(routeId)
-    await this.#writeIndex(routeId)
+    await this.#writeIndex(new Set([routeId]))
   }
 
   async listRoutes(): Promise<string[]> {
-    return [...this.#known]
+    return [...this.#known.keys()]
   }
 
-  /** The route that was not written for longest, other than `but`. */
-  #oldest(but: string): string {
-    for (const routeId of this.#known) if (!this.#written.has(routeId)) return routeId
-    for (const routeId of this.#written.keys()) if (routeId !== but && this.#known.has(routeId)) return routeId
-    return but
+  /** Routes that another isolate wrote, as many as there is room for. */
+  #learn(routeIds: readonly string[]): void {
+    for (const routeId of routeIds) {
+      if (!this.#known.has(routeId) && this.#known.hasRoom(routeId)) this.#known.set(routeId, true)
+    }
   }
 
   async #forget(routeId: string): Promise<void> {
@@ -132,12 +137,10 @@ export class KVStateProvider implements StateProvider {
     return Array.isArray(names) ? names.filter((name) => typeof name === 'string' && name !== '') : []
   }
 
-  async #writeIndex(gone: string | undefined): Promise<void> {
+  async #writeIndex(gone: ReadonlySet<string>): Promise<void> {
     // Another isolate may have added names since.
-    for (const routeId of await this.#readIndex()) {
-      if (this.#known.size < this.#maxRoutes && routeId !== gone) this.#known.add(routeId)
-    }
-    await this.#store.put(`${this.#prefix}${INDEX}`, JSON.stringify([...this.#known]))
+    this.#learn((await this.#readIndex()).filter((routeId) => !gone.has(routeId)))
+    await this.#store.put(`${this.#prefix}${INDEX}`, JSON.stringify([...this.#known.keys()]))
   }
 }
 

@@ -1,5 +1,6 @@
 /** A cache of vectors before a provider, by itself: for code that kept its own states with atrion 2.0. */
 
+import { BoundedRoutes } from '../bounded.js'
 import { getLogger } from '../loggers.js'
 import type { PhysicsVector, StateProvider } from './provider.js'
 
@@ -18,7 +19,7 @@ const MAX_ROUTES = 65_536
  */
 export class StateManager {
   readonly #provider: StateProvider
-  readonly #cache = new Map<string, PhysicsVector>()
+  readonly #cache = new BoundedRoutes<PhysicsVector>(MAX_ROUTES)
   #isConnected = false
 
   constructor(provider: StateProvider) {
@@ -93,8 +94,6 @@ export class StateManager {
   }
 
   #remember(routeId: string, vector: PhysicsVector): void {
-    this.#cache.delete(routeId)
-    if (this.#cache.size >= MAX_ROUTES) this.#cache.delete(this.#cache.keys().next().value as string)
     this.#cache.set(routeId, vector)
   }
 

@@ -1,10 +1,14 @@
 /** State kept in this process only. */
 
+import { BoundedRoutes } from '../bounded.js'
 import { ConfigError } from '../errors.js'
 import type { PhysicsVector, StateProvider } from './provider.js'
 
 export interface InMemoryProviderOptions {
-  /** Most routes kept, ≥ 1; the least recently read or written goes first. Default 65,536. */
+  /**
+   * Most routes kept, ≥ 1; the least recently read or written goes first. Their names are at most 256 characters each on average, or
+   * 16 Mi in all. Default 65,536.
+   */
   readonly maxRoutes?: number | null | undefined
 }
 
@@ -14,8 +18,7 @@ export interface InMemoryProviderOptions {
  */
 export class InMemoryProvider implements StateProvider {
   readonly name = 'InMemoryProvider'
-  readonly #maxRoutes: number
-  readonly #vectors = new Map<string, PhysicsVector>()
+  readonly #vectors: BoundedRoutes<PhysicsVector>
   /** Calls of connect() that no disconnect() has answered. */
   #holders = 0
 
@@ -23,7 +26,7 @@ export class InMemoryProvider implements StateProvider {
   constructor(options: InMemoryProviderOptions = {}) {
     const maxRoutes = options.maxRoutes ?? 65_536
     if (!Number.isInteger(maxRoutes) || maxRoutes < 1) throw new ConfigError('maxRoutes', 'an integer ≥ 1', maxRoutes)
-    this.#maxRoutes = maxRoutes
+    this.#vectors = new BoundedRoutes(maxRoutes)
   }
 
   /** Routes kept now. */
@@ -43,14 +46,11 @@ export class InMemoryProvider implements StateProvider {
   async getVector(routeId: string): Promise<PhysicsVector | null> {
     const vector = this.#vectors.get(routeId)
     if (vector === undefined) return null
-    this.#vectors.delete(routeId)
     this.#vectors.set(routeId, vector)
     return { ...vector }
   }
 
   async updateVector(routeId: string, vector: PhysicsVector): Promise<void> {
-    this.#vectors.delete(routeId)
-    if (this.#vectors.size >= this.#maxRoutes) this.#vectors.delete(this.#vectors.keys().next().value as string)
     this.#vectors.set(routeId, { ...vector })
   }
 

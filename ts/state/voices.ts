@@ -1,5 +1,6 @@
 /** What other nodes said of the routes, through a provider that tells of changes: the newest word of each, for 3 s. */
 
+import { BoundedRoutes } from '../bounded.js'
 import type { VectorOrigin } from './provider.js'
 
 /** A node that was not heard from for so long says nothing any more, ms. */
@@ -18,11 +19,10 @@ interface Word {
 }
 
 export class Voices {
-  readonly #maxRoutes: number
-  readonly #words = new Map<string, Map<string, Word>>()
+  readonly #words: BoundedRoutes<Map<string, Word>>
 
   constructor(maxRoutes: number) {
-    this.#maxRoutes = maxRoutes
+    this.#words = new BoundedRoutes(maxRoutes)
   }
 
   hear(routeId: string, scar: number, origin: VectorOrigin | undefined, nowMs: number): void {
@@ -30,7 +30,7 @@ export class Voices {
     const age = Number.isFinite(ageMs) ? Math.max(0, ageMs) : 0
     let words = this.#words.get(routeId)
     if (words === undefined) {
-      if (this.#words.size >= this.#maxRoutes) return
+      if (!this.#words.hasRoom(routeId)) return
       words = new Map()
       this.#words.set(routeId, words)
     }

@@ -27,6 +27,9 @@ const BATCH: usize = 5000;
 const REMOVALS: usize = 1000;
 /// Looked through for what has expired, of so many routes a beat.
 const SWEEP: usize = 512;
+/// Names have so many bytes each on average, and never fewer in all than the second, before routes give way for them.
+const NAME_BYTES: usize = 256;
+const LEAST_NAME_BYTES: usize = 16 << 20;
 
 struct Page {
     name: Arc<[u8]>,
@@ -58,6 +61,11 @@ impl Batch {
 /// The newest word of this node on every route.
 pub struct Book {
     max_routes: usize,
+    /// Most bytes of names, of the routes here and of those to remove from the store each: as many as an engine keeps.
+    max_name_bytes: usize,
+    /// Bytes of the names of the routes here, and of those to remove.
+    name_bytes: usize,
+    removal_bytes: usize,
     expire_ms: Millis,
     pages: HashMap<RouteKey, Page>,
     unsent: Vec<RouteKey>,
@@ -73,6 +81,9 @@ impl Book {
     pub fn new(max_routes: usize, expire_ms: Millis) -> Self {
         Self {
             max_routes: max_routes.max(1),
+            max_name_bytes: max_routes.saturating_mul(NAME_BYTES).max(LEAST_NAME_BYTES),
+            name_bytes: 0,
+            removal_bytes: 0,
             expire_ms,
             pages: HashMap::new(),
             unsent: Vec::new(),
@@ -100,11 +111,18 @@ impl Book {
 
     /// Something was said; true if a route had to give way.
     pub fn note(&mut self, key: RouteKey, name: &Arc<[u8]>, record: Record, now_ms: Millis) -> bool {
-        let gives_way = self.pages.len() >= self.max_routes && !self.pages.contains_key(&key) && self.make_room();
+        let mut gives_way = false;
+        while !self.pages.contains_key(&key)
+            && (self.pages.len() >= self.max_routes || self.name_bytes + name.len() > self.max_name_bytes)
+            && self.make_room()
+        {
+            gives_way = true;
+        }
         let page = match self.pages.entry(key) {
             Entry::Occupied(page) => page.into_mut(),
             Entry::Vacant(place) => {
                 self.round.push_back(key);
+                self.name_bytes += name.len();
                 place.insert(Page {
                     name: name.clone(),
                     record,
@@ -138,7 +156,7 @@ impl Book {
 
     /// A route was reset: the others forget what was said of it, and so does the store.
     pub fn forget(&mut self, key: RouteKey, name: Arc<[u8]>) {
-        self.pages.remove(&key);
+        self.take_page(key);
         if self.forgotten.len() < self.max_routes {
             self.forgotten.push(key);
         }
@@ -225,7 +243,8 @@ impl Book {
         let pages = &self.pages;
         // A route that is back was or will be written over what was there.
         let gone = |(_, name): &(u8, Arc<[u8]>)| !pages.contains_key(&RouteKey::of(name));
-        batch.removals = self.removals.drain(..removals).filter(gone).collect();
+        let taken = self.removals.drain(..removals).inspect(|(_, name)| self.removal_bytes -= name.len());
+        batch.removals = taken.filter(gone).collect();
         batch
     }
 
@@ -289,8 +308,14 @@ impl Book {
         eldest.is_some_and(|(key, _)| self.drop_page(key))
     }
 
+    fn take_page(&mut self, key: RouteKey) -> Option<Page> {
+        let page = self.pages.remove(&key)?;
+        self.name_bytes -= page.name.len();
+        Some(page)
+    }
+
     fn drop_page(&mut self, key: RouteKey) -> bool {
-        let Some(page) = self.pages.remove(&key) else { return false };
+        let Some(page) = self.take_page(key) else { return false };
         if page.stored_ms > f64::NEG_INFINITY {
             self.remove_stored(key, page.name);
         }
@@ -303,7 +328,8 @@ impl Book {
 
     fn queue_removal(&mut self, shard: u8, name: Arc<[u8]>) {
         // Beyond that the expiry of the hash has to do.
-        if self.removals.len() < self.max_routes {
+        if self.removals.len() < self.max_routes && self.removal_bytes + name.len() <= self.max_name_bytes {
+            self.removal_bytes += name.len();
             self.removals.push_back((shard, name));
         }
     }

@@ -1,0 +1,98 @@
+//! One voice, whatever it says or has stored: it opens nothing, delays no probe, and raises R by at most γ·R_base·breakMultiplier.
+
+use atrion::{
+    physics::{
+        cluster::{CLOSED, Chorus, Share, lone_limit},
+        law::Law,
+        tick::RouteState,
+    },
+    state::{Limits, Message, NodeId, RouteKey, Word, Words},
+};
+use proptest::prelude::*;
+
+const ROUTE: RouteKey = RouteKey(42);
+
+fn any_scar() -> impl Strategy<Value = f64> {
+    let odd = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0, CLOSED / 2.0, CLOSED, 1e6, f64::MAX];
+    prop_oneof![0.0..2e6, 0.0..300.0, prop::sample::select(odd.to_vec())]
+}
+
+fn any_requests() -> impl Strategy<Value = f64> {
+    prop_oneof![0.0..1e12, Just(0.0), Just(f64::INFINITY), Just(f64::NAN), Just(-1.0)]
+}
+
+/// What `honest` nodes that all suffer the same come to, with or without one that says something else.
+fn chorus(honest: usize, scar: f64, requests: f64, lie: Option<(f64, f64)>) -> Chorus {
+    let mut chorus = Chorus::default();
+    for _ in 0..honest {
+        chorus.add(scar, requests);
+    }
+    if let Some((scar, requests)) = lie {
+        chorus.add(scar, requests);
+    }
+    chorus
+}
+
+/// R of a route whose own scar is `local`, with this share of others.
+fn resistance(local: f64, share: &Share, law: &Law) -> f64 {
+    let mut state = RouteState::new(0, law, 0.0);
+    (state.scar, state.ticks) = (local, 1000);
+    state.listen(Some(share), law);
+    state.blended_scar(Some(share))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// Belief and witnesses, and what is blended into R.
+    #[test]
+    fn said_it_opens_nothing_and_adds_a_bounded_resistance(
+        honest in 0..8_usize, suffers in 0.0..CLOSED / 4.0, sees in 0.0..1e6, local in 0.0..1e3,
+        scar in any_scar(), requests in any_requests(), gamma in 0.0..=1.0,
+    ) {
+        let law = Law::default();
+        let without = chorus(honest, suffers, sees, None).share(local, gamma, &law);
+        let with = chorus(honest, suffers, sees, Some((scar, requests))).share(local, gamma, &law);
+        prop_assert_eq!((with.belief, with.witnesses), (0.0, 0));
+        let bound = gamma * lone_limit(&law);
+        prop_assert!(with.lone <= bound + 1e-6, "{} alone", with.lone);
+        let (before, after) = (resistance(local, &without, &law), resistance(local, &with, &law));
+        // The blend itself calms a node that suffers more than the others do; that is not the liar's doing.
+        prop_assert!(after <= before.max(local) + bound + 1e-6, "{before} → {after}");
+    }
+
+    /// Inheritance.
+    #[test]
+    fn stored_it_gives_a_node_that_starts_a_bounded_scar(
+        honest in 0..8_usize, suffers in 0.0..CLOSED / 4.0, sees in 0.0..1e6, scar in any_scar(), requests in any_requests(), gamma in 0.0..=1.0,
+    ) {
+        let law = Law::default();
+        let chorus = chorus(honest, suffers, sees, Some((scar, requests)));
+        prop_assert!(!chorus.agrees_closed());
+        let inherited = chorus.inheritance(gamma, &law);
+        prop_assert!((0.0..=gamma * (suffers + lone_limit(&law)) + 1e-6).contains(&inherited), "{inherited}");
+    }
+
+    /// Through the table of reports, in any order, as often as it likes, resets between.
+    #[test]
+    fn one_node_stays_one_voice_however_often_it_speaks(
+        says in prop::collection::vec((any_scar(), any_requests(), any::<u32>(), any::<bool>(), 0.0..500.0), 1..60), ranked in any::<bool>(), gamma in 0.0..=1.0,
+    ) {
+        let law = Law::default();
+        let mut words = Words::new(Limits { max_routes: 10, decay_per_ms: 1e-4, own: NodeId(0) });
+        words.set_ranked(ranked);
+        let mut now_ms = 0.0;
+        for (scar, requests, ticks, resets, later_ms) in says {
+            now_ms += later_ms;
+            let word = Word { scar, resistance: scar, momentum: 0.0, ticks, requests };
+            let forgotten = if resets { vec![ROUTE] } else { vec![] };
+            words.hear(&Message { node: NodeId(7), words: vec![(ROUTE, word); 3], forgotten, greets: resets }, now_ms);
+            words.sweep(now_ms);
+            words.drain(now_ms, |_, chorus| {
+                assert!(chorus.voices <= 1);
+                let share = chorus.share(0.0, gamma, &law);
+                assert!(share.belief == 0.0 && share.witnesses == 0 && share.add <= gamma * lone_limit(&law) + 1e-6);
+            });
+        }
+    }
+}

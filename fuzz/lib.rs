@@ -29,6 +29,8 @@ pub mod state {
     mod nodes;
     #[path = "redis/record.rs"]
     pub mod record;
+    #[path = "seniority.rs"]
+    mod seniority;
     #[path = "wire.rs"]
     pub mod wire;
     #[path = "word.rs"]

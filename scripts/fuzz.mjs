@@ -93,7 +93,7 @@ export const fuzzSuite = async (seconds, targets = TARGETS) => {
   }
   const folder = await build()
   if (folder === undefined) return [verdictOfCheck('fuzz targets', 1, 'could not be compiled')]
-  const each = Math.max(1, Math.round((seconds * Math.min(AT_ONCE, targets.length)) / targets.length))
+  const each = Math.max(1, Math.round(seconds / Math.ceil(targets.length / AT_ONCE)))
   const waiting = [...targets]
   const verdicts = []
   const lane = async () => {

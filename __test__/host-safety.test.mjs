@@ -71,6 +71,7 @@ native('an engine or a link of no use is not made', (t) => {
     expireMs: 1000,
     maxRoutes: 1,
     required: true,
+    secrets: [],
   }
   t.is(new binding.RedisLink(link).stats().state, 'closed')
   for (const [wrong, message] of [

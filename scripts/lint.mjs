@@ -1,10 +1,11 @@
 /**
- * Formatting and lints: rustfmt, clippy, biome, the TypeScript compiler. All of them run, whatever the others say.
+ * Formatting and lints: rustfmt, clippy, the crates' licences and sources, biome, the TypeScript compiler. All of them run, whatever the others say.
  *
  *   node scripts/lint.mjs          report
  *   node scripts/lint.mjs --fix    format first, and apply biome's safe fixes
  */
 import { pathToFileURL } from 'node:url'
+import { crateProblems } from './lib/crates.mjs'
 import { entryOf, node, run } from './lib/process.mjs'
 import { say } from './lib/progress.mjs'
 import { tableOf, verdictOfCheck } from './lib/tally.mjs'
@@ -17,6 +18,14 @@ const cargo = async (args) => {
   return { code: 127 }
 }
 
+/** `deny.toml` as far as it can be held without cargo-deny; advisories need their database. */
+const crates = async () => {
+  const problem = await rustProblem()
+  const problems = problem === undefined ? await crateProblems().catch(({ message }) => [message]) : [problem]
+  for (const line of problems) console.error(line)
+  return { code: problems.length === 0 ? 0 : 1 }
+}
+
 const WASM_TARGET = 'wasm32-unknown-unknown'
 
 const LINTS = {
@@ -26,6 +35,7 @@ const LINTS = {
   'clippy, wasm': {
     check: () => cargo(['clippy', '--quiet', '--lib', '--target', WASM_TARGET, '--', '-D', 'warnings']),
   },
+  'licences and sources of crates': { check: crates },
   biome: {
     check: () => node(entryOf('@biomejs/biome', 'biome'), ['ci', '--error-on-warnings', '.']),
     fix: () => node(entryOf('@biomejs/biome', 'biome'), ['check', '--write', '.']),

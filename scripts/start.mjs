@@ -59,7 +59,9 @@ const COMMANDS = {
   'scripts/build.mjs': ['packages', 'toolchain'],
   'scripts/demo-browser.mjs': BUILT,
   'scripts/docs.mjs': BUILT,
+  'scripts/fuzz.mjs': ['toolchain'],
   'scripts/lint.mjs': ['packages', 'toolchain', 'lints'],
+  'scripts/sbom.mjs': ['packages', 'toolchain'],
   'scripts/size.mjs': BUILT,
   'scripts/test-edge.mjs': [...BUILT, 'chromium'],
   'scripts/test-nodes.mjs': BUILT,
@@ -68,7 +70,7 @@ const COMMANDS = {
   'scripts/types.mjs': BUILT,
 }
 /** Commands whose help needs nothing. */
-const HELPS_ALONE = new Set(['demo/run.mjs', 'demo/cluster/run.mjs', 'scripts/test.mjs'])
+const HELPS_ALONE = new Set(['demo/run.mjs', 'demo/cluster/run.mjs', 'scripts/fuzz.mjs', 'scripts/test.mjs'])
 /** Commands that go on with what there is, and count what is missing. */
 const GOES_ON = new Set(['scripts/build.mjs', 'scripts/lint.mjs', 'scripts/test.mjs', 'scripts/test-edge.mjs'])
 

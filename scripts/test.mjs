@@ -1,9 +1,10 @@
 /**
- * Everything that has to hold, in one command: build, lints, cargo's tests, the ava suite on each engine, the type
- * tests, the packed package in the runtimes that are not Node. A failure does not stop what comes after it. The last line is `N passed, N failed`, summed over what the runners
+ * Everything that has to hold, in one command: build, lints, cargo's tests, a minute of fuzzing, the ava suite on each engine, the
+ * type tests, the packed package in the runtimes that are not Node. A failure does not stop what comes after it. The last line is `N passed, N failed`, summed over what the runners
  * reported, with each lint and each type test as one; the exit code is 0 only when nothing failed.
  */
 import { parseArgs } from 'node:util'
+import { fuzzSuite } from './fuzz.mjs'
 import { provideRedis, provideValkey } from './lib/packages.mjs'
 import { node, ROOT } from './lib/process.mjs'
 import { say } from './lib/progress.mjs'
@@ -15,8 +16,12 @@ const USAGE = `Usage: npm test -- [options]
 
   --engine <name>   run the ava suite on this engine only: ${ENGINES.join(', ')} (default: all)
   --skip-edge       leave out workerd, edge-runtime, Deno, Bun and Chromium
+  --skip-fuzz       leave out a minute of coverage-guided fuzzing
   --skip-lint       leave out rustfmt, clippy, biome and tsc
   --help            this text`
+
+/** How long the fuzz targets run, s. */
+const FUZZ_S = 60
 
 const options = () => {
   try {
@@ -24,6 +29,7 @@ const options = () => {
       options: {
         engine: { type: 'string' },
         'skip-edge': { type: 'boolean' },
+        'skip-fuzz': { type: 'boolean' },
         'skip-lint': { type: 'boolean' },
         help: { type: 'boolean' },
       },
@@ -51,7 +57,7 @@ const servers = async () => {
   return [verdictOfCheck('redis-server', 1, 'see above')]
 }
 
-const { engine, help, 'skip-edge': skipEdge, 'skip-lint': skipLint } = options()
+const { engine, help, 'skip-edge': skipEdge, 'skip-fuzz': skipFuzz, 'skip-lint': skipLint } = options()
 if (help) {
   console.log(USAGE)
   process.exit(0)
@@ -73,6 +79,7 @@ if (installed) {
   }
   verdicts.push(...(await servers()))
   verdicts.push(await cargoSuite())
+  if (!skipFuzz) verdicts.push(...(await fuzzSuite(FUZZ_S)))
   for (const name of engine ? [engine] : ENGINES) verdicts.push(await avaSuite(name))
   verdicts.push(...(await typeSuite()))
   if (!skipEdge) verdicts.push(await edgeSuite())

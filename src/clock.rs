@@ -118,6 +118,9 @@ impl MonotonicClock {
     }
 }
 
+/// Times further from the Unix epoch than this are none, ms: sums and differences of two must stay exact.
+const MOST_MS: crate::units::Millis = 9_007_199_254_740_992.0;
+
 /// The present, as a caller gave it or as the clock has it: read only when asked for, and only as precisely.
 #[derive(Debug, Clone, Copy)]
 pub struct Now {
@@ -126,9 +129,10 @@ pub struct Now {
 }
 
 impl Now {
-    /// NaN: whatever `clock` says.
+    /// NaN, and what is no time: whatever `clock` says.
     #[must_use]
     pub fn new(given_ms: crate::units::Millis, clock: MonotonicClock) -> Self {
+        let given_ms = if given_ms.abs() <= MOST_MS { given_ms } else { f64::NAN };
         Self { given_ms, clock }
     }
 

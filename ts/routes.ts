@@ -49,8 +49,9 @@ export class RouteIndex {
     return slot
   }
 
-  /** Slot of a route that exists, or undefined; nothing is made. */
+  /** Slot of a route that exists, or undefined, also for what is no name; nothing is made. */
   find(routeId: string): number | undefined {
+    if (typeof routeId !== 'string') return undefined
     const slot = (this.#isShared ? undefined : this.#slots.get(routeId)) ?? this.#engine.find(routeId)
     return slot < 0 ? undefined : slot
   }

@@ -17,10 +17,48 @@ export interface Layer {
   readonly params?: Params | undefined
 }
 
-/** A handler, a router or a mounted application. */
-export interface Handle {
+/** A handler, a router or an application. */
+export interface Handle extends Partial<ExpressApp> {
   (...args: never[]): unknown
   readonly stack?: readonly Layer[]
+}
+
+export interface ExpressApp {
+  /** Express 4 */
+  readonly _router?: { readonly stack?: readonly Layer[] }
+  /** Express 5; Express 4 throws when it is read */
+  readonly router?: { readonly stack?: readonly Layer[] }
+  readonly parent?: unknown
+  path?(): string
+}
+
+/** The layers of an application; undefined where it has none, or does not tell. */
+export function stackOf(app: ExpressApp | undefined): readonly Layer[] | undefined {
+  try {
+    return (app?._router ?? app?.router)?.stack
+  } catch {
+    return undefined
+  }
+}
+
+/** How an application is called where it is mounted in another: by a function that does not tell which one it is. */
+const MOUNTED_APP = 'mounted_app'
+
+export const isMountedApp = ({ handle }: Layer): boolean => handle?.name === MOUNTED_APP
+
+/** Applications behind such layers, seen when a request came to them. */
+const apps = new WeakMap<Layer, ExpressApp>()
+
+export const appOf = (layer: Layer): ExpressApp | undefined => apps.get(layer)
+
+export const foundApp = (layer: Layer, app: ExpressApp): void => {
+  apps.set(layer, app)
+}
+
+/** The layers within a layer: of a router, or of an application as far as it is known. */
+export function layersIn(layer: Layer): readonly Layer[] | undefined {
+  const { handle } = layer
+  return handle?.stack ?? stackOf(apps.get(layer)) ?? (typeof handle?.path === 'function' ? stackOf(handle) : undefined)
 }
 
 export type Params = Readonly<Record<string, unknown>>

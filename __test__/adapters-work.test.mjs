@@ -252,6 +252,35 @@ onHttp2('an answer is a success', async (t, { atrion, outcomes, request }) => {
   t.deepEqual(outcomes, ['GET * success'])
 })
 
+onHttp2('a refused upload is not asked for', async (t, { atrion, held, client }) => {
+  const upload = () => {
+    const heard = []
+    const stream = client.request({ ':method': 'POST', ':path': '/in', expect: '100-continue' })
+    for (const name of ['continue', 'response']) stream.on(name, () => heard.push(name))
+    return { heard, stream: stream.on('error', () => {}) }
+  }
+  const first = upload()
+  await until(() => held.length === 1)
+  held[0].end()
+  await once(first.stream.resume().end(), 'close')
+  // Nobody reads this body yet.
+  const second = upload()
+  await until(() => held.length === 2)
+  t.deepEqual(second.heard, [])
+  held[1].req.resume()
+  await once(second.stream, 'continue')
+  second.stream.end('body')
+  await once(held[1].req, 'end')
+  held[1].end('got it')
+  await once(second.stream.resume(), 'close')
+  t.deepEqual(second.heard, ['continue', 'response'])
+  atrion.override('POST *', 'open')
+  const third = upload()
+  const [headers] = await once(third.stream, 'response')
+  t.is(headers[':status'], 503)
+  t.deepEqual(third.heard, ['response'])
+})
+
 onHttp2('a cancelled stream is ignored', async (t, { atrion, outcomes, held, request }) => {
   const stream = request('/hang')
   await until(() => held.length === 1)

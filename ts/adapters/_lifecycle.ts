@@ -16,13 +16,14 @@
  */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { shedBeingAnswered } from '../limiter/shed-answered.js'
 import type { Outcome, Permit, Tier } from '../loop.js'
 import { isThenable } from './_ask.js'
 import type { Asking, Turnstile } from './_asking.js'
 import { isClientsFault } from './_client.js'
 import { Departure, depart } from './_departure.js'
 import { holdMs, isLateAsARule, longMs, noteAbandoned, noteSoon } from './_long.js'
-import { shedIn } from './_problem.js'
+import { refusalOf, shedIn } from './_problem.js'
 import { ReaderWatch } from './_reader.js'
 import { refuse } from './_refusal.js'
 import { isBodyPending, waitsForClient, whenBodyEnds } from './_request-body.js'
@@ -321,6 +322,7 @@ export class Passage {
       if (!response.headersSent && this.#isFeed(args[args.length - 1]) && !this.toStream()) {
         return this.#refuseLate(writeHead, end)
       }
+      if (args[0] === 503) this.#noteShedAnswered()
       const result = writeHead.apply(response, args)
       if (this.#departure.isOpen) this.#departure.answered(this.#routeId, this.#verdict())
       return result
@@ -341,6 +343,17 @@ export class Passage {
       this.#end()
       return result
     }) as typeof end
+  }
+
+  /** An error handler answers the shed of a guard further in. */
+  #noteShedAnswered(): void {
+    const shed = shedBeingAnswered()
+    if (shed === undefined) return
+    this.noteShed()
+    const response = this.#response
+    if (!response.headersSent && !response.hasHeader('retry-after')) {
+      response.setHeader('retry-after', refusalOf(shed).retryAfterS)
+    }
   }
 
   /** What is left of an answer that waits for its client is the client's to read. */

@@ -119,13 +119,15 @@ function rewritten(source: string, nextName: () => string): string {
 function decompiled({ regexp, keys = [] }: Layer): string {
   if (regexp === undefined || regexp.fast_slash === true) return ''
   if (regexp.fast_star === true) return '*'
-  const { source } = regexp
-  if (!source.startsWith('^') || !COMPILED_END.test(source)) return String(regexp)
+  // A list of paths is compiled to one expression of several.
+  const parts = regexp.source.split(/(?<=\(\?=\\\/\|\$\))\|(?=\^)/)
+  if (!parts.every((part) => part.startsWith('^') && COMPILED_END.test(part))) return String(regexp)
   let next = 0
-  return rewritten(source.slice(1).replace(COMPILED_END, ''), () => {
+  const nextName = (): string => {
     const name = keys[next++]?.name
     return typeof name === 'string' ? `:${name}` : '*'
-  })
+  }
+  return parts.map((part) => rewritten(part.slice(1).replace(COMPILED_END, ''), nextName)).join('|')
 }
 
 /** The pattern of a mount of which only the matched text is known: the values of its parameters become their names. */

@@ -281,6 +281,37 @@ onHttp2('a refused upload is not asked for', async (t, { atrion, held, client })
   t.deepEqual(third.heard, ['response'])
 })
 
+for (const [status, outcome] of [
+  [200, 'success'],
+  [500, 'failure'],
+]) {
+  onHttp2(
+    `an answer of ${status} on the stream itself is a ${outcome}`,
+    async (t, { atrion, outcomes, held, request }) => {
+      const stream = request('/hang').resume()
+      await until(() => held.length === 1)
+      held[0].stream.respond({ ':status': status })
+      held[0].stream.end('raw')
+      await once(stream, 'close')
+      await drained(atrion, 'GET *')
+      t.deepEqual(outcomes, [`GET * ${outcome}`])
+    },
+  )
+}
+
+onHttp2(
+  'an answer on the stream itself that we break off is a failure',
+  async (t, { atrion, outcomes, held, request }) => {
+    request('/hang').resume()
+    await until(() => held.length === 1)
+    held[0].stream.respond({ ':status': 200 })
+    held[0].stream.write('half')
+    held[0].stream.destroy()
+    await drained(atrion, 'GET *')
+    t.deepEqual(outcomes, ['GET * failure'])
+  },
+)
+
 onHttp2('a cancelled stream is ignored', async (t, { atrion, outcomes, held, request }) => {
   const stream = request('/hang')
   await until(() => held.length === 1)

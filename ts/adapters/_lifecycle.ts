@@ -20,7 +20,7 @@ import { shedBeingAnswered } from '../limiter/shed-answered.js'
 import type { Outcome, Permit, Tier } from '../loop.js'
 import { isThenable } from './_ask.js'
 import type { Asking, Turnstile } from './_asking.js'
-import { isClientsFault } from './_client.js'
+import { isClientsFault, statusOnStream } from './_client.js'
 import { Departure, depart } from './_departure.js'
 import { holdMs, isLateAsARule, longMs, noteAbandoned, noteSoon } from './_long.js'
 import { refusalOf, shedIn } from './_problem.js'
@@ -267,16 +267,16 @@ export class Passage {
   }
 
   /** What the answer says of the route. */
-  #verdict(): Outcome {
+  #verdict(status = this.#response.statusCode): Outcome {
     if (this.#isClosed || this.#isShed || this.answersFor?.() === false) return 'ignored'
-    return this.#response.statusCode < 500 ? 'success' : 'failure'
+    return status < 500 ? 'success' : 'failure'
   }
 
   /** The answer was handed over; how long its client takes to read it is not the route's time. */
-  #end(): void {
+  #end(status?: number): void {
     if (this.#ended !== undefined) return
     this.#closeStream?.()
-    this.#ended = this.#verdict()
+    this.#ended = this.#verdict(status)
     this.#isSending = false
     this.#departure.answered(this.#routeId, this.#ended)
     if (this.#pending === 0) this.#release(this.#ended)
@@ -285,6 +285,8 @@ export class Passage {
   #close(): void {
     if (this.#isClosed) return
     const response = this.#response
+    const status = this.#ended === undefined ? statusOnStream(response) : undefined
+    if (status !== undefined) this.#end(status)
     this.#closeStream?.()
     this.#isSending = false
     const departure = this.#departure

@@ -5,7 +5,7 @@ import { atrionExpress } from 'atrion/express'
 import ava from 'ava'
 import express4 from 'express4'
 import express5 from 'express5'
-import { ask, CALM, close, contract, drained, listen, watched } from './_adapters.mjs'
+import { ask, CALM, close, contract, drained, listen, until, watched } from './_adapters.mjs'
 import { engine } from './_engine.mjs'
 
 const test = engine === 'ts' ? ava.skip : ava
@@ -102,7 +102,41 @@ for (const [name, express] of [
     const server = await served(app)
     t.is((await ask(server, '/admin/stats/monday')).body, 'monday')
     t.is((await ask(server, '/admin/stats/tuesday')).body, 'tuesday')
-    t.deepEqual(atrion.getRoutes(), ['GET /admin/*'])
+    await until(() => atrion.stats('GET /admin/stats/:day').inFlight === 0)
+    t.is(atrion.stats('GET /admin/stats/:day').admitted, 2)
+    // The first request was admitted before it was known what the application has.
+    t.like(atrion.stats('GET /admin/*'), { admitted: 1, inFlight: 0, failures: 0, p50Ms: undefined })
+    await close(server)
+  })
+
+  test(`${name}: applications in applications, in routers, and one that passes on`, async (t) => {
+    const { atrion, outcomes } = watched()
+    const [app, outer, inner, other] = [quiet(), quiet(), quiet(), quiet()]
+    inner.get('/x/:id', (req, res) => res.send(req.params.id))
+    other.get('/y', (_req, res) => res.send('y'))
+    outer.use('/inner', inner)
+    const router = express.Router()
+    router.use('/other', other)
+    app.use(atrionExpress(atrion, CALM))
+    app.use('/outer', outer)
+    app.use('/router', router)
+    app.get('/outer/late', (_req, res) => res.send('late'))
+    const server = await served(app)
+    // The first requests show which applications there are.
+    for (const path of ['/outer/inner/x/1', '/router/other/y']) t.is((await ask(server, path)).status, 200)
+    outcomes.length = 0
+    const paths = ['/outer/inner/x/2', '/outer/inner/x/3', '/router/other/y', '/outer/late', '/outer/nothing']
+    const bodies = []
+    for (const path of paths) bodies.push((await ask(server, path)).body)
+    t.deepEqual(bodies.slice(0, 4), ['2', '3', 'y', 'late'])
+    await until(() => outcomes.length === paths.length)
+    t.deepEqual(outcomes, [
+      'GET /outer/inner/x/:id success',
+      'GET /outer/inner/x/:id success',
+      'GET /router/other/y success',
+      'GET /outer/late success',
+      'GET * success',
+    ])
     await close(server)
   })
 

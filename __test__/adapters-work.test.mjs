@@ -67,7 +67,7 @@ for (const [name, start] of Object.entries(FRAMEWORKS)) {
       room[how]()
       await drained(atrion, 'GET /a')
       t.deepEqual(outcomes, Array(3).fill('GET /a ignored'))
-      t.is(atrion.stats('GET /a').failures, 0)
+      t.like(atrion.stats('GET /a'), { failures: 0, abandoned: 3 })
     })
   }
 
@@ -251,6 +251,66 @@ onHttp2('an answer is a success', async (t, { atrion, outcomes, request }) => {
   await drained(atrion, 'GET *')
   t.deepEqual(outcomes, ['GET * success'])
 })
+
+onHttp2('a refused upload is not asked for', async (t, { atrion, held, client }) => {
+  const upload = () => {
+    const heard = []
+    const stream = client.request({ ':method': 'POST', ':path': '/in', expect: '100-continue' })
+    for (const name of ['continue', 'response']) stream.on(name, () => heard.push(name))
+    return { heard, stream: stream.on('error', () => {}) }
+  }
+  const first = upload()
+  await until(() => held.length === 1)
+  held[0].end()
+  await once(first.stream.resume().end(), 'close')
+  // Nobody reads this body yet.
+  const second = upload()
+  await until(() => held.length === 2)
+  t.deepEqual(second.heard, [])
+  held[1].req.resume()
+  await once(second.stream, 'continue')
+  second.stream.end('body')
+  await once(held[1].req, 'end')
+  held[1].end('got it')
+  await once(second.stream.resume(), 'close')
+  t.deepEqual(second.heard, ['continue', 'response'])
+  atrion.override('POST *', 'open')
+  const third = upload()
+  const [headers] = await once(third.stream, 'response')
+  t.is(headers[':status'], 503)
+  t.deepEqual(third.heard, ['response'])
+})
+
+for (const [status, outcome] of [
+  [200, 'success'],
+  [500, 'failure'],
+]) {
+  onHttp2(
+    `an answer of ${status} on the stream itself is a ${outcome}`,
+    async (t, { atrion, outcomes, held, request }) => {
+      const stream = request('/hang').resume()
+      await until(() => held.length === 1)
+      held[0].stream.respond({ ':status': status })
+      held[0].stream.end('raw')
+      await once(stream, 'close')
+      await drained(atrion, 'GET *')
+      t.deepEqual(outcomes, [`GET * ${outcome}`])
+    },
+  )
+}
+
+onHttp2(
+  'an answer on the stream itself that we break off is a failure',
+  async (t, { atrion, outcomes, held, request }) => {
+    request('/hang').resume()
+    await until(() => held.length === 1)
+    held[0].stream.respond({ ':status': 200 })
+    held[0].stream.write('half')
+    held[0].stream.destroy()
+    await drained(atrion, 'GET *')
+    t.deepEqual(outcomes, ['GET * failure'])
+  },
+)
 
 onHttp2('a cancelled stream is ignored', async (t, { atrion, outcomes, held, request }) => {
   const stream = request('/hang')

@@ -320,3 +320,10 @@ test('a heartbeat that is none throws, and is no sign of life', async (t) => {
   world.clock.advance(5000)
   t.false(lease.isActive)
 })
+
+test('an unknown option of a task is an error that names the right one', async (t) => {
+  const { atrion } = virtual()
+  const error = await t.throwsAsync(atrion.startTask('route', { timeOut: 5 }), { instanceOf: ConfigError })
+  t.like(error, { field: 'options.timeOut', nearest: 'timeout' })
+  t.is(atrion.getActiveTaskCount('route'), 0)
+})

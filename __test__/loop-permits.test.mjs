@@ -57,6 +57,49 @@ test('a permit is reclaimed after the longest that its profile allows, and its r
   t.is(atrion.stats('route').inFlight, 0)
 })
 
+const DETACH = Symbol.for('atrion.detach')
+
+test('a detached request leaves the work in flight, and its length is no sample', (t) => {
+  const { atrion, clock } = virtual()
+  for (const outcome of ['success', 'failure', 'ignored']) {
+    const permit = atrion.acquire(outcome)
+    const conclude = permit[DETACH]()
+    t.is(atrion.stats(outcome).inFlight, 0)
+    permit.release('failure')
+    clock.advance(60_000)
+    conclude(outcome, 60_000)
+    conclude('failure', 60_000)
+    const failures = outcome === 'failure' ? 1 : 0
+    t.like(atrion.stats(outcome), { inFlight: 0, failures, reclaimed: 0, p50Ms: undefined })
+  }
+})
+
+test('long-lived requests that are answered keep a route well, and those that are not count as failed', (t) => {
+  const { atrion, clock } = virtual()
+  const play = (routeId, outcome) => {
+    for (let i = 0; i < 60; i++) {
+      const permit = atrion.acquire(routeId)
+      clock.advance(10_000)
+      const conclude = permit.allow ? permit[DETACH]() : () => {}
+      clock.advance(15_000)
+      conclude(outcome, 25_000)
+    }
+    return atrion.stats(routeId)
+  }
+  t.like(play('answered', 'success'), { mode: 'BOOTSTRAP', shed: 0, successRatio: 1 })
+  t.true(play('given up', 'ignored').successRatio < 0.3)
+  t.true(play('failed', 'failure').successRatio < 0.3)
+})
+
+test('a detached request says nothing of the route that was reset meanwhile', async (t) => {
+  const { atrion } = virtual()
+  const conclude = atrion.acquire('route')[DETACH]()
+  await atrion.resetRoute('route')
+  atrion.acquire('route').release()
+  conclude('failure', 10_000)
+  t.is(atrion.stats('route').failures, 0)
+})
+
 test('leases count as work in flight, and leave no room for others', async (t) => {
   const { atrion } = virtual()
   atrion.configure('route', { limits: { min: 1, max: 60, initial: 60 } })

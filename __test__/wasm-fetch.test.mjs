@@ -89,6 +89,17 @@ closed('5xx and what is thrown are failures, 4xx is not, and who gave up is not 
   t.deepEqual({ failures, inFlight }, { failures: 2, inFlight: 0 })
 })
 
+closed('an answer for a client that is gone holds nothing, though nobody reads it', async (t) => {
+  const { atrion } = world()
+  const controller = new AbortController()
+  const late = async () => {
+    controller.abort()
+    return new Response('late')
+  }
+  await withAtrion(late, { atrion, route: 'r' })(request({ signal: controller.signal }))
+  t.like(atrion.stats('r'), { inFlight: 0, failures: 0, abandoned: 1 })
+})
+
 /** A handler whose body is this source, and what its route's closed loop says. */
 const streaming = (source, init) => {
   const { atrion } = world()

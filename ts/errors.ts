@@ -5,6 +5,7 @@
 
 import type { OperationalMode } from './core/types.js'
 import { obstacleText } from './limiter/obstacle-text.js'
+import { noteStatusRead } from './limiter/shed-answered.js'
 import type { LimitedBy, Tier } from './limiter/types.js'
 import { kindOf, printable, Withheld, withoutSecrets } from './text.js'
 
@@ -142,8 +143,6 @@ export class ShedError extends AtrionError implements Refusal {
   readonly retryAfterMs: number | undefined
   readonly limitedBy: LimitedBy | undefined
   readonly tier: Tier | undefined
-  readonly status = 503
-  readonly statusCode = 503
   /** `retry-after` in whole seconds, 1 to 86,400, where it is known when to come back. */
   readonly headers: Readonly<Record<string, string>>
 
@@ -160,6 +159,16 @@ export class ShedError extends AtrionError implements Refusal {
     this.limitedBy = limitedBy
     this.tier = tier
     this.headers = headersOf(retryAfterMs)
+  }
+
+  /** For error handlers, as `http-errors` has it. */
+  get status(): 503 {
+    noteStatusRead(this)
+    return 503
+  }
+
+  get statusCode(): 503 {
+    return this.status
   }
 }
 

@@ -20,7 +20,7 @@ import { requireKeySecret } from './limiter/keys.js'
 import type { Tier } from './limiter/types.js'
 import type { Logger } from './loggers.js'
 import type { StateProvider } from './state/provider.js'
-import { unknownName } from './suggest.js'
+import { nearestName, unknownName } from './suggest.js'
 import { Withheld } from './text.js'
 
 /** An SLO of which only some is said; what is left out keeps its default. */
@@ -259,7 +259,9 @@ export function requireProfile(field: string, value: unknown): WorkloadProfile |
     return value as WorkloadProfile
   }
   if (typeof value !== 'object' || value === null) {
-    throw new ConfigError(field, `${Object.keys(PROFILE_CONFIGS).join(', ')}, CUSTOM or a profile of your own`, value)
+    const names = [...Object.keys(PROFILE_CONFIGS), 'CUSTOM']
+    const nearest = nearestName(value, names)
+    throw new ConfigError(field, `${names.join(', ')} or a profile of your own`, value, { nearest })
   }
   const profile = override(field, PROFILE_CONFIGS.STANDARD, value, PROFILE, ['heartbeatRequired'])
   return { ...profile, heartbeatRequired: requireHeartbeat(field, (value as ProfileConfig).heartbeatRequired, profile) }

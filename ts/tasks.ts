@@ -18,6 +18,7 @@ import { AtrionError, ConfigError } from './errors.js'
 import { onAbort } from './limiter/signals.js'
 import { getLogger } from './loggers.js'
 import { DURATION_RANGE, requireNumber, requireProfile } from './options.js'
+import { unknownName } from './suggest.js'
 
 export interface LeaseOptions {
   /** Default: the route's own profile. */
@@ -29,6 +30,13 @@ export interface LeaseOptions {
   /** Yours; kept on the lease. */
   readonly metadata?: Readonly<Record<string, unknown>> | null | undefined
 }
+
+const LEASE_NAMES: readonly string[] = [
+  'profile',
+  'timeout',
+  'abortController',
+  'metadata',
+] satisfies (keyof LeaseOptions)[]
 
 export interface HeartbeatPayload {
   /** [0, 1] */
@@ -100,6 +108,9 @@ export class LeaseBook {
 
   /** @throws ConfigError when an option can't be honoured */
   start(routeId: string, options: LeaseOptions, ownProfile: WorkloadProfile | ProfileConfig): TaskLease {
+    for (const name of Object.keys(options)) {
+      if (!LEASE_NAMES.includes(name)) throw unknownName(`options.${name}`, name, LEASE_NAMES)
+    }
     const given = requireProfile('options.profile', options.profile ?? ownProfile)
     const profile = getProfileConfig(given)
     const { abortController } = options

@@ -5,7 +5,7 @@
 
 import { TIERS } from '../engine/port.js'
 import type { Tier } from '../loop.js'
-import { didYouMean } from './_nearest.js'
+import { nearestName } from '../suggest.js'
 import { after, callOff } from './_timers.js'
 
 /** What a callback may return. */
@@ -70,9 +70,11 @@ export function tierOf(value: unknown): Tier | undefined {
   if (value !== undefined && value !== null) {
     const text = String(value).slice(0, 40)
     const known = [...TIERS].reverse().join(', ')
+    const nearest = nearestName(text, TIERS)
+    const hint = nearest === undefined ? '' : `; did you mean '${nearest}'?`
     warnOnce(
       'tier',
-      `the adapter's option 'tier' answered '${text}', which counts as 'normal': tiers are ${known}${didYouMean(text, TIERS)}`,
+      `the adapter's option 'tier' answered '${text}', which counts as 'normal': tiers are ${known}${hint}`,
     )
   }
   return undefined

@@ -19,11 +19,20 @@ const OURS_ON_HTTP2: ReadonlySet<number> = new Set([0, 2])
 
 interface Http2Stream {
   readonly rstCode?: number
+  readonly writableFinished?: boolean
+  readonly sentHeaders?: Readonly<Record<string, unknown>>
   readonly session?: { readonly socket?: Socket } | undefined
 }
 
 /** Node's errors of malformed requests all begin like this. */
 const isParseError = (code: unknown): boolean => typeof code === 'string' && code.startsWith('HPE_')
+
+/** The status of an answer that was written whole on HTTP/2's stream itself, past its response; undefined where none was. */
+export function statusOnStream(response: ServerResponse): number | undefined {
+  const { stream } = response as ServerResponse & { stream?: Http2Stream }
+  const status = stream?.writableFinished === true ? stream.sentHeaders?.[':status'] : undefined
+  return typeof status === 'number' ? status : undefined
+}
 
 /** Whether the client is the reason that the response broke off, rather than this side. */
 export function isClientsFault(request: IncomingMessage, response: ServerResponse): boolean {

@@ -12,26 +12,33 @@ interface Started {
   readonly server: Server
 }
 
+type WriteContinue = ServerResponse['writeContinue']
+
+/** Puts what `writeContinue` sends off until the body is read, or until it is called once more. */
+function putOff(request: IncomingMessage, response: ServerResponse, writeContinue: WriteContinue): void {
+  const { _read: read } = request
+  let isSent = false
+  const send = (): void => {
+    if (isSent || response.headersSent || response.destroyed || response.socket?.writable !== true) return
+    isSent = true
+    writeContinue.call(response)
+  }
+  response.writeContinue = send
+  request._read = function reading(size) {
+    request._read = read
+    send()
+    read.call(this, size)
+  }
+}
+
 function defer(message: unknown): void {
   const { request, response, server } = message as Started
   if (request.headers.expect === undefined || server.listenerCount('checkContinue') > 0) return
   const { writeContinue } = response
-  const { _read: read } = request
-  let isSent = false
-  const send = (): void => {
-    if (isSent || response.headersSent || response.socket?.writable !== true) return
-    isSent = true
-    response.writeContinue = writeContinue
-    response.writeContinue()
-  }
+  // Node's own call comes first; one that a handler makes is meant.
   response.writeContinue = () => {
-    // Node's own call comes first; one that a handler makes is meant.
-    response.writeContinue = send
-    request._read = function reading(size) {
-      request._read = read
-      send()
-      read.call(this, size)
-    }
+    response.writeContinue = writeContinue
+    putOff(request, response, writeContinue)
   }
 }
 
@@ -42,4 +49,22 @@ export function deferContinue(): void {
   if (isDeferred) return
   isDeferred = true
   subscribe('http.server.request.start', defer)
+}
+
+let isDeferredOnHttp2 = false
+
+/**
+ * The same for HTTP/2, which announces no request before it answers: from the first response of its compatibility API on, by
+ * that API's own prototype.
+ */
+export function deferContinueOnHttp2(seen: ServerResponse): void {
+  if (isDeferredOnHttp2) return
+  isDeferredOnHttp2 = true
+  let prototype = Object.getPrototypeOf(seen) as ServerResponse | null
+  while (prototype !== null && !Object.hasOwn(prototype, 'writeContinue')) prototype = Object.getPrototypeOf(prototype)
+  if (prototype === null) return
+  const { writeContinue } = prototype
+  prototype.writeContinue = function written(this: ServerResponse): void {
+    putOff(this.req, this, writeContinue)
+  }
 }

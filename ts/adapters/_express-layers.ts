@@ -6,8 +6,16 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isThenable } from './_ask.js'
-import type { ExpressRoute, Handle, Layer } from './_express-mount.js'
-import type { Routing } from './_express-pattern.js'
+import {
+  appOf,
+  type ExpressApp,
+  type ExpressRoute,
+  foundApp,
+  type Handle,
+  type Layer,
+  stackOf,
+} from './_express-mount.js'
+import { type Candidate, candidatesIn, type Routing } from './_express-pattern.js'
 import { lastPassage, type Passage } from './_lifecycle.js'
 import { patternRoute } from './_method.js'
 import { describeShed } from './_problem.js'
@@ -15,7 +23,7 @@ import { refuse } from './_refusal.js'
 
 const ROUTING = Symbol('atrion.routing')
 
-type Routed = IncomingMessage & { [ROUTING]?: Routing; route?: ExpressRoute }
+type Routed = IncomingMessage & { [ROUTING]?: Routing; route?: ExpressRoute; readonly app?: ExpressApp }
 
 const wrapped = new WeakSet<object>()
 
@@ -84,22 +92,84 @@ function passRejection(work: PromiseLike<unknown>, next: ((error: unknown) => vo
   })
 }
 
+/**
+ * Calls `arrived` with the application that a request has come to, once it is another one. A router reads the request's URL
+ * before it looks for a layer, and by the time that a mounted one does, the request is one of its application's.
+ */
+function whenInnerApp(request: Routed, arrived: (app: ExpressApp) => void): () => void {
+  const { app: outer } = request
+  let { url } = request
+  const stop = (): void => {
+    Object.defineProperty(request, 'url', { value: url, configurable: true, enumerable: true, writable: true })
+  }
+  Object.defineProperty(request, 'url', {
+    configurable: true,
+    enumerable: true,
+    get() {
+      const { app } = request
+      if (app !== undefined && app !== outer) {
+        stop()
+        try {
+          arrived(app)
+        } catch {} // a layer of another make harms no request
+      }
+      return url
+    },
+    set(value: string) {
+      url = value
+    },
+  })
+  return stop
+}
+
+/** Wraps a mounted application until the first request has shown which one it is. */
+function wrapMount(layer: Layer, mount: string): void {
+  const handle = layer.handle as Handler | undefined
+  if (handle === undefined || wrapped.has(handle)) return
+  const handler: Handler = function mountedApp(request, response, next) {
+    if (appOf(layer) !== undefined || lastPassage(request) === undefined) {
+      return handle.call(this, request, response, next)
+    }
+    const stop = whenInnerApp(request, (app) => {
+      foundApp(layer, app)
+      layer.handle = handle as unknown as Handle
+      const candidates = candidatesIn(stackOf(app) ?? [], request.url ?? '/', request.method ?? 'GET', mount)
+      tieTo(request, { candidates, chosen: undefined })
+    })
+    return handle.call(this, request, response, (error?: unknown) => {
+      stop()
+      next(error)
+    })
+  }
+  Object.defineProperty(handler, 'name', { value: handle.name, configurable: true })
+  wrapped.add(handler)
+  layer.handle = handler as unknown as Handle
+}
+
 /** Routes that have been seen, and how many handlers they had. */
 const seen = new WeakMap<ExpressRoute, number>()
+
+/** Ties a request to the routes that it may come to. */
+function tieTo(request: Routed, routing: Routing): void {
+  request[ROUTING] = routing
+  for (const candidate of routing.candidates) wrapHandlers(candidate)
+}
+
+function wrapHandlers({ route, unknown }: Candidate): void {
+  if (unknown !== undefined) wrapMount(unknown.layer, unknown.mount)
+  const stack = route?.stack
+  if (route === undefined || stack === undefined || seen.get(route) === stack.length) return
+  seen.set(route, stack.length)
+  stack.forEach((layer, i) => {
+    wrap(layer, route, i === 0 || stack[i - 1]?.method !== layer.method)
+  })
+}
 
 /** Ties a passage to the routes that its request may come to. Never throws. */
 export function tie(passage: Passage, request: IncomingMessage, routing: Routing): void {
   const routed = request as Routed
-  routed[ROUTING] = routing
+  tieTo(routed, routing)
   const { candidates, chosen } = routing
-  for (const { route } of candidates) {
-    const stack = route?.stack
-    if (route === undefined || stack === undefined || seen.get(route) === stack.length) continue
-    seen.set(route, stack.length)
-    stack.forEach((layer, i) => {
-      wrap(layer, route, i === 0 || stack[i - 1]?.method !== layer.method)
-    })
-  }
   if (chosen === undefined || passage.isNamed) return
   passage.answersFor ??= () => {
     const { route } = routed

@@ -17,10 +17,48 @@ export interface Layer {
   readonly params?: Params | undefined
 }
 
-/** A handler, a router or a mounted application. */
-export interface Handle {
+/** A handler, a router or an application. */
+export interface Handle extends Partial<ExpressApp> {
   (...args: never[]): unknown
   readonly stack?: readonly Layer[]
+}
+
+export interface ExpressApp {
+  /** Express 4 */
+  readonly _router?: { readonly stack?: readonly Layer[] }
+  /** Express 5; Express 4 throws when it is read */
+  readonly router?: { readonly stack?: readonly Layer[] }
+  readonly parent?: unknown
+  path?(): string
+}
+
+/** The layers of an application; undefined where it has none, or does not tell. */
+export function stackOf(app: ExpressApp | undefined): readonly Layer[] | undefined {
+  try {
+    return (app?._router ?? app?.router)?.stack
+  } catch {
+    return undefined
+  }
+}
+
+/** How an application is called where it is mounted in another: by a function that does not tell which one it is. */
+const MOUNTED_APP = 'mounted_app'
+
+export const isMountedApp = ({ handle }: Layer): boolean => handle?.name === MOUNTED_APP
+
+/** Applications behind such layers, seen when a request came to them. */
+const apps = new WeakMap<Layer, ExpressApp>()
+
+export const appOf = (layer: Layer): ExpressApp | undefined => apps.get(layer)
+
+export const foundApp = (layer: Layer, app: ExpressApp): void => {
+  apps.set(layer, app)
+}
+
+/** The layers within a layer: of a router, or of an application as far as it is known. */
+export function layersIn(layer: Layer): readonly Layer[] | undefined {
+  const { handle } = layer
+  return handle?.stack ?? stackOf(apps.get(layer)) ?? (typeof handle?.path === 'function' ? stackOf(handle) : undefined)
 }
 
 export type Params = Readonly<Record<string, unknown>>
@@ -81,13 +119,15 @@ function rewritten(source: string, nextName: () => string): string {
 function decompiled({ regexp, keys = [] }: Layer): string {
   if (regexp === undefined || regexp.fast_slash === true) return ''
   if (regexp.fast_star === true) return '*'
-  const { source } = regexp
-  if (!source.startsWith('^') || !COMPILED_END.test(source)) return String(regexp)
+  // A list of paths is compiled to one expression of several.
+  const parts = regexp.source.split(/(?<=\(\?=\\\/\|\$\))\|(?=\^)/)
+  if (!parts.every((part) => part.startsWith('^') && COMPILED_END.test(part))) return String(regexp)
   let next = 0
-  return rewritten(source.slice(1).replace(COMPILED_END, ''), () => {
+  const nextName = (): string => {
     const name = keys[next++]?.name
     return typeof name === 'string' ? `:${name}` : '*'
-  })
+  }
+  return parts.map((part) => rewritten(part.slice(1).replace(COMPILED_END, ''), nextName)).join('|')
 }
 
 /** The pattern of a mount of which only the matched text is known: the values of its parameters become their names. */

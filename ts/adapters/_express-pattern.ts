@@ -7,7 +7,17 @@
  * match: the likeliest is chosen, and where another one is reached after all, the request counts for that.
  */
 
-import { type ExpressRoute, type Layer, type Match, mountOf, written } from './_express-mount.js'
+import {
+  type ExpressApp,
+  type ExpressRoute,
+  isMountedApp,
+  type Layer,
+  layersIn,
+  type Match,
+  mountOf,
+  stackOf,
+  written,
+} from './_express-mount.js'
 import { patternRoute } from './_method.js'
 
 export interface ExpressRequest {
@@ -18,15 +28,6 @@ export interface ExpressRequest {
   readonly app?: ExpressApp
 }
 
-interface ExpressApp {
-  /** Express 4 */
-  readonly _router?: { readonly stack?: readonly Layer[] }
-  /** Express 5; Express 4 throws when it is read */
-  readonly router?: { readonly stack?: readonly Layer[] }
-  readonly parent?: unknown
-  path?(): string
-}
-
 /** A route that matches a request; none for a middleware that answers itself. */
 export interface Candidate {
   readonly route: ExpressRoute | undefined
@@ -34,10 +35,9 @@ export interface Candidate {
   readonly pattern: string | undefined
   /** Its last handler takes no `next`: nothing comes after it. */
   readonly isLast: boolean
+  /** Where an application is mounted of which nothing is known yet: its layer, and its mount. */
+  readonly unknown?: { readonly layer: Layer; readonly mount: string }
 }
-
-/** How an application is called where it is mounted in another. */
-const MOUNTED_APP = 'mounted_app'
 
 /** A path without its query; also of `http://host/path`, as proxies send it. */
 function pathOf(url: string): string {
@@ -74,11 +74,20 @@ function matchOf(layer: Layer, path: string): Match | undefined {
   }
 }
 
+/** The routes of a stack that match a request within a mount. */
+export function candidatesIn(stack: readonly Layer[], url: string, method: string, mount: string): Candidate[] {
+  const found: Candidate[] = []
+  collect(stack, pathOf(url), method, mount, found)
+  return found
+}
+
 /** Puts the routes that match into `found`, in order, up to the first that answers; true once there is one. */
 function collect(stack: readonly Layer[], path: string, method: string, mount: string, found: Candidate[]): boolean {
   for (const layer of stack) {
-    const { route, handle } = layer
-    if (route === undefined && handle?.stack === undefined && handle?.name !== MOUNTED_APP && !answers(layer)) continue
+    const { route } = layer
+    const inner = route === undefined ? layersIn(layer) : undefined
+    const isApp = inner === undefined && isMountedApp(layer)
+    if (route === undefined && inner === undefined && !isApp && !answers(layer)) continue
     const match = matchOf(layer, path)
     if (match === undefined) continue
     if (route !== undefined) {
@@ -89,12 +98,13 @@ function collect(stack: readonly Layer[], path: string, method: string, mount: s
       continue
     }
     const here = mount + mountOf(layer, match)
-    if (handle?.stack !== undefined) {
+    if (inner !== undefined) {
       const rest = path.slice(match.path?.length ?? 0)
-      if (collect(handle.stack, rest.startsWith('/') ? rest : `/${rest}`, method, here, found)) return true
+      if (collect(inner, rest.startsWith('/') ? rest : `/${rest}`, method, here, found)) return true
       continue
     }
-    found.push({ route: undefined, pattern: here === '' ? undefined : `${here}/*`, isLast: true })
+    const pattern = here === '' ? undefined : `${here}/*`
+    found.push({ route: undefined, pattern, isLast: true, ...(isApp && { unknown: { layer, mount: here } }) })
     return true
   }
   return false
@@ -125,13 +135,12 @@ export interface Routing {
 export function lookUp(request: ExpressRequest): Routing {
   try {
     const { method = 'GET', app } = request
-    const stack = (app?._router ?? app?.router)?.stack
+    const stack = stackOf(app)
     if (stack === undefined) return { candidates: [], chosen: undefined }
     // A mounted application's stack begins where it is mounted.
     const mount = app?.parent === undefined ? '' : written((app.path?.() ?? '').split(','))
-    const path = pathOf(mount === '' ? (request.originalUrl ?? request.url ?? '/') : (request.url ?? '/'))
-    const candidates: Candidate[] = []
-    collect(stack, path, method, mount, candidates)
+    const url = mount === '' ? (request.originalUrl ?? request.url ?? '/') : (request.url ?? '/')
+    const candidates = candidatesIn(stack, url, method, mount)
     return { candidates, chosen: likeliest(candidates, method) }
   } catch {
     return { candidates: [], chosen: undefined }

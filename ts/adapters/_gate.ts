@@ -9,7 +9,7 @@ import type { Arrival } from '../pressure/arrival.js'
 import { Pressure } from '../pressure/pressure.js'
 import { called, isThenable, keyOf, tierOf, trusted } from './_ask.js'
 import { type Asking, acquire, acquireAgain, enter, streamsSpent, type Turnstile } from './_asking.js'
-import { deferContinue } from './_continue.js'
+import { deferContinue, deferContinueOnHttp2 } from './_continue.js'
 import { Passage, passageOf } from './_lifecycle.js'
 import { sharedRoute } from './_method.js'
 import { type AdapterOptions, DEFAULT_MAX_STREAMS, DEFAULT_MAX_WAIT_MS, validateAdapterOptions } from './_options.js'
@@ -99,6 +99,7 @@ export class Gate<Request, Response> implements Turnstile {
   ): T | Promise<T> {
     if (asking === undefined) return go(undefined)
     const { node, response, pattern } = crossing
+    if (node.httpVersionMajor === 2) deferContinueOnHttp2(response)
     const known = asking.route ?? pattern()
     const outer = passageOf(node, this)
     if (outer !== undefined) {

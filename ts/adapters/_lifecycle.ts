@@ -16,13 +16,14 @@
  */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { shedBeingAnswered } from '../limiter/shed-answered.js'
 import type { Outcome, Permit, Tier } from '../loop.js'
 import { isThenable } from './_ask.js'
 import type { Asking, Turnstile } from './_asking.js'
-import { isClientsFault } from './_client.js'
+import { isClientsFault, statusOnStream } from './_client.js'
 import { Departure, depart } from './_departure.js'
 import { holdMs, isLateAsARule, longMs, noteAbandoned, noteSoon } from './_long.js'
-import { shedIn } from './_problem.js'
+import { refusalOf, shedIn } from './_problem.js'
 import { ReaderWatch } from './_reader.js'
 import { refuse } from './_refusal.js'
 import { isBodyPending, waitsForClient, whenBodyEnds } from './_request-body.js'
@@ -266,16 +267,16 @@ export class Passage {
   }
 
   /** What the answer says of the route. */
-  #verdict(): Outcome {
+  #verdict(status = this.#response.statusCode): Outcome {
     if (this.#isClosed || this.#isShed || this.answersFor?.() === false) return 'ignored'
-    return this.#response.statusCode < 500 ? 'success' : 'failure'
+    return status < 500 ? 'success' : 'failure'
   }
 
   /** The answer was handed over; how long its client takes to read it is not the route's time. */
-  #end(): void {
+  #end(status?: number): void {
     if (this.#ended !== undefined) return
     this.#closeStream?.()
-    this.#ended = this.#verdict()
+    this.#ended = this.#verdict(status)
     this.#isSending = false
     this.#departure.answered(this.#routeId, this.#ended)
     if (this.#pending === 0) this.#release(this.#ended)
@@ -284,6 +285,8 @@ export class Passage {
   #close(): void {
     if (this.#isClosed) return
     const response = this.#response
+    const status = this.#ended === undefined ? statusOnStream(response) : undefined
+    if (status !== undefined) this.#end(status)
     this.#closeStream?.()
     this.#isSending = false
     const departure = this.#departure
@@ -321,6 +324,7 @@ export class Passage {
       if (!response.headersSent && this.#isFeed(args[args.length - 1]) && !this.toStream()) {
         return this.#refuseLate(writeHead, end)
       }
+      if (args[0] === 503) this.#noteShedAnswered()
       const result = writeHead.apply(response, args)
       if (this.#departure.isOpen) this.#departure.answered(this.#routeId, this.#verdict())
       return result
@@ -341,6 +345,17 @@ export class Passage {
       this.#end()
       return result
     }) as typeof end
+  }
+
+  /** An error handler answers the shed of a guard further in. */
+  #noteShedAnswered(): void {
+    const shed = shedBeingAnswered()
+    if (shed === undefined) return
+    this.noteShed()
+    const response = this.#response
+    if (!response.headersSent && !response.hasHeader('retry-after')) {
+      response.setHeader('retry-after', refusalOf(shed).retryAfterS)
+    }
   }
 
   /** What is left of an answer that waits for its client is the client's to read. */

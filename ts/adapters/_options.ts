@@ -3,8 +3,8 @@
 import { ConfigError } from '../errors.js'
 import type { Permit, Tier } from '../loop.js'
 import type { PressureOptions, Signal } from '../pressure/pressure.js'
+import { unknownName } from '../suggest.js'
 import type { MaybePromise } from './_ask.js'
-import { didYouMean } from './_nearest.js'
 
 export type { PressureOptions, Signal }
 
@@ -66,17 +66,23 @@ const TYPES: OptionTypes = {
   propagate: ['boolean'],
 }
 
+const PRESSURE_TYPES: OptionTypes = {
+  queueAge: ['boolean'],
+  acceptQueue: ['boolean'],
+  eventLoop: ['boolean'],
+  heap: ['boolean'],
+  cgroup: ['boolean'],
+}
+
 /** @throws ConfigError for an unknown option and for one of the wrong type */
-export function validateTypes(options: unknown, types: OptionTypes): void {
+export function validateTypes(options: unknown, types: OptionTypes, parent = ''): void {
   if (typeof options !== 'object' || options === null) throw new ConfigError('options', 'an object', options)
   for (const [name, value] of Object.entries(options)) {
-    if (!Object.hasOwn(types, name)) {
-      const names = Object.keys(types)
-      throw new ConfigError(name, `one of ${names.join(', ')}${didYouMean(name, names)}`, name)
-    }
+    const field = parent + name
+    if (!Object.hasOwn(types, name)) throw unknownName(field, name, Object.keys(types))
     const wanted = types[name]!
     if (value !== undefined && !wanted.includes(typeof value))
-      throw new ConfigError(name, `a ${wanted.join(' or ')}`, value)
+      throw new ConfigError(field, `a ${wanted.join(' or ')}`, value)
   }
 }
 
@@ -86,6 +92,7 @@ export function validateAdapterOptions(options: unknown): void {
   validateBounds(options as Record<string, unknown>)
   const { pressure, signals } = options as Record<string, unknown>
   if (pressure === null || pressure === true) throw new ConfigError('pressure', 'an object or false', pressure)
+  if (typeof pressure === 'object') validateTypes(pressure, PRESSURE_TYPES, 'pressure.')
   if (signals !== undefined && !(Array.isArray(signals) && signals.every((signal) => typeof signal === 'function'))) {
     throw new ConfigError('signals', 'an array of functions', signals)
   }

@@ -129,9 +129,14 @@ export class WebPassage {
       this.end('ignored')
       return refused()
     }
+    if (isGone()) {
+      // Nobody is going to read it.
+      this.end('ignored', true)
+      return response
+    }
     const verdict = response.status < 500 ? 'success' : 'failure'
     if (response.status === 101) this.#departure.drop()
-    else if (!isGone()) this.#answered(verdict)
+    else this.#answered(verdict)
     const outcomeOf = (end: BodyEnd): Outcome => {
       if (isGone() || end === 'cancelled' || response.status === 101) return 'ignored'
       return end === 'failed' ? 'failure' : verdict

@@ -13,9 +13,9 @@ import { ConfigError } from '../errors.js'
 import type { AcquireOptions, Permit, Tier } from '../loop.js'
 import { KVStateProvider, type KVStateProviderOptions, type KVStore } from '../state/kv.js'
 import type { StateProvider } from '../state/provider.js'
+import { nearestName } from '../suggest.js'
 import { called, isThenable, isTier, keyOf, type MaybePromise, tierOf, trusted } from './_ask.js'
 import { type Asking, acquire, acquireAgain, enter, streamsSpent, type Turnstile } from './_asking.js'
-import { didYouMean } from './_nearest.js'
 import {
   DEFAULT_MAX_STREAMS,
   DEFAULT_MAX_WAIT_MS,
@@ -92,7 +92,7 @@ function validate(options: unknown): void {
   validateBounds(options as Record<string, unknown>)
   const { tier, atrion, state } = options as Record<string, unknown>
   if (typeof tier === 'string' && !isTier(tier)) {
-    throw new ConfigError('tier', `${[...TIERS].reverse().join(', ')}${didYouMean(tier, TIERS)}`, tier)
+    throw new ConfigError('tier', [...TIERS].reverse().join(', '), tier, { nearest: nearestName(tier, TIERS) })
   }
   if (atrion && state) throw new ConfigError('state', 'absent beside atrion, whose provider it would be', state)
 }

@@ -4,6 +4,7 @@ import { modeAt, reasonOf } from './decision.js'
 import { admit } from './engine/fault.js'
 import { type Engine, FRAME, OUTCOME, STATUS, TIERS } from './engine/port.js'
 import type { Conclude } from './limiter/adapter-port.js'
+import { takeWish } from './limiter/asks.js'
 import { RouteCounts } from './limiter/counts.js'
 import { Holdings } from './limiter/holdings.js'
 import type { LoopHost } from './limiter/host.js'
@@ -24,7 +25,7 @@ import { fallBack, isBounded, neverAborted, readBounds, releaseFailed, runBounde
 import { onAbort, requireSignal } from './limiter/signals.js'
 import { readStats } from './limiter/stats.js'
 import type { AcquireOptions, EnterOptions, LimitedBy, Permit, RouteStats, RunOptions, Tier } from './limiter/types.js'
-import { type Wait, type Waiter, WaitingRooms } from './limiter/waiting.js'
+import { type Listen, type Wait, type Waiter, WaitingRooms } from './limiter/waiting.js'
 import { PermitWatch } from './limiter/watch.js'
 
 export type { LoopHost } from './limiter/host.js'
@@ -52,6 +53,24 @@ const ASKED_BEFORE = -1
 const MAX_TRIES = 8
 
 const NO_NAMES: readonly string[] = []
+
+/** Stands for the permit of a request that waits. */
+const waits = (): Permit => ({
+  allow: false,
+  resistance: 0,
+  voltage: 0,
+  mode: 'OPERATIONAL',
+  reason: 'waiting',
+  release() {},
+  [Symbol.dispose]() {},
+})
+
+/** Listens to a signal while a request waits. @throws its reason when it is aborted already */
+function listenTo(signal: AbortSignal | undefined): Listen | undefined {
+  if (signal === undefined) return undefined
+  if (signal.aborted) throw signal.reason
+  return (abort) => onAbort(signal, () => abort(signal.reason))
+}
 
 export class ClosedLoop {
   readonly #engine: Engine
@@ -85,7 +104,12 @@ export class ClosedLoop {
   }
 
   acquire(routeId: string, options?: AcquireOptions): Permit {
-    return this.#acquire(routeId, options, NO_NAMES)
+    const wish = takeWish()
+    if (wish === undefined) return this.#acquire(routeId, options, NO_NAMES)
+    const permit = this.#enter(routeId, options, NO_NAMES, wish.maxWaitMs, wish.listen)
+    if (!('then' in permit)) return permit
+    wish.waiting = permit
+    return waits()
   }
 
   #acquire(routeId: string, options: AcquireOptions | undefined, also: readonly string[]): Permit {
@@ -124,7 +148,7 @@ export class ClosedLoop {
   async enter(routeId: string, options?: EnterOptions): Promise<Permit> {
     const maxWaitMs = requireMaxWait(typeof options === 'object' ? options?.maxWaitMs : undefined)
     const signal = requireSignal('signal', typeof options === 'object' ? options?.signal : undefined)
-    return this.#enter(routeId, options, ENTER_NAMES, maxWaitMs, signal)
+    return this.#enter(routeId, options, ENTER_NAMES, maxWaitMs, listenTo(signal))
   }
 
   #enter(
@@ -132,9 +156,8 @@ export class ClosedLoop {
     options: AcquireOptions | undefined,
     also: readonly string[],
     maxWaitMs: number,
-    signal: AbortSignal | undefined,
+    listen: Listen | undefined,
   ): Permit | Promise<Permit> {
-    if (signal?.aborted) throw signal.reason
     // Places that are free belong to those who wait already.
     if (this.#rooms.size > 0) this.#rooms.pump(routeId)
     this.#host.settle()
@@ -162,7 +185,7 @@ export class ClosedLoop {
       arrivedMs,
       latestMs: arrivedMs + maxWaitMs,
     }
-    return this.#rooms.enter(waiter, wait, signal && ((abort) => onAbort(signal, () => abort(signal.reason))))
+    return this.#rooms.enter(waiter, wait, listen)
   }
 
   /** Runs `work` under a permit. */
@@ -188,7 +211,7 @@ export class ClosedLoop {
     const permit =
       maxWaitMs === undefined
         ? this.#acquire(routeId, options, RUN_NAMES)
-        : await this.#enter(routeId, options, RUN_NAMES, maxWaitMs, signal)
+        : await this.#enter(routeId, options, RUN_NAMES, maxWaitMs, listenTo(signal))
     if (!permit.allow) return fallBack(routeId, permit, options)
     return runBounded(permit, work, options, bounds)
   }

@@ -1,6 +1,8 @@
 /** What a request is asked for with, and at what; for adapters of every runtime. */
 
 import type { Atrion } from '../atrion.js'
+import { acquireOrWait } from '../limiter/asks.js'
+import type { Listen } from '../limiter/waiting.js'
 import type { AcquireOptions, Permit, Tier } from '../loop.js'
 import { warnOnce } from './_ask.js'
 
@@ -39,6 +41,9 @@ function admitted(error: unknown): Permit {
   return OPEN
 }
 
+/** Why a request that waits is given up. */
+export const GONE: unique symbol = Symbol('the client has gone')
+
 /** Asks for a permit. Never throws. */
 export function acquire(atrion: Atrion, routeId: string, options: AcquireOptions): Permit {
   try {
@@ -52,16 +57,24 @@ export function acquire(atrion: Atrion, routeId: string, options: AcquireOptions
 export const acquireAgain = (atrion: Atrion, routeId: string, { tier, voltage, key }: Asking): Permit =>
   acquire(atrion, routeId, { tier, voltage, key } as AcquireOptions)
 
-/** Asks for a permit, and waits for it. Never rejects: a request whose client gave up is refused. */
-export async function enter(
+/**
+ * Asks for a permit, and waits for it where nothing but a place is missing. Never rejects: a request whose client gave up is
+ * refused.
+ *
+ * @param listen called when the request waits
+ */
+export function enter(
   atrion: Atrion,
   routeId: string,
-  options: AcquireOptions & { maxWaitMs: number; signal?: AbortSignal },
-): Promise<Permit> {
+  options: AcquireOptions,
+  maxWaitMs: number,
+  listen: Listen | undefined,
+): Permit | Promise<Permit> {
   try {
-    return await atrion.enter(routeId, options)
+    const permit = acquireOrWait(atrion, routeId, options, maxWaitMs, listen)
+    if (!('then' in permit)) return permit
+    return permit.catch((error: unknown) => (error === GONE ? { ...OPEN, allow: false } : admitted(error)))
   } catch (error) {
-    if (options.signal?.aborted === true) return { ...OPEN, allow: false }
     return admitted(error)
   }
 }

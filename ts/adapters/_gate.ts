@@ -8,7 +8,7 @@ import type { AcquireOptions, Permit } from '../loop.js'
 import type { Arrival } from '../pressure/arrival.js'
 import { Pressure } from '../pressure/pressure.js'
 import { called, isThenable, keyOf, tierOf, trusted } from './_ask.js'
-import { type Asking, acquire, acquireAgain, enter, streamsSpent, type Turnstile } from './_asking.js'
+import { type Asking, acquire, acquireAgain, enter, GONE, streamsSpent, type Turnstile } from './_asking.js'
 import { deferContinue, deferContinueOnHttp2 } from './_continue.js'
 import { Passage, passageOf } from './_lifecycle.js'
 import { sharedRoute } from './_method.js'
@@ -47,8 +47,7 @@ export class Gate<Request, Response> implements Turnstile {
     this.atrion = atrion
     this.options = options
     this.maxStreams = options.maxStreams ?? DEFAULT_MAX_STREAMS
-    const maxWaitMs = options.maxWaitMs ?? DEFAULT_MAX_WAIT_MS ?? 0
-    this.#maxWaitMs = maxWaitMs
+    this.#maxWaitMs = options.maxWaitMs ?? DEFAULT_MAX_WAIT_MS
     this.#pressure = new Pressure(options.pressure, options.signals)
     deferContinue()
   }
@@ -66,7 +65,10 @@ export class Gate<Request, Response> implements Turnstile {
   /** Asks for a permit. Never rejects, and never throws. */
   enter(routeId: string, asking: Asking, node: NodeRequest, response?: ServerResponse): Permit | Promise<Permit> {
     const options = this.#optionsOf(asking, node)
-    return this.#maxWaitMs > 0 ? this.#wait(routeId, options, response) : acquire(this.atrion, routeId, options)
+    if (this.#maxWaitMs <= 0) return acquire(this.atrion, routeId, options)
+    // A client that goes away gives up its turn.
+    const listen = response && ((abort: (reason: unknown) => void) => onClose(response, () => abort(GONE)))
+    return enter(this.atrion, routeId, options, this.#maxWaitMs, listen)
   }
 
   again(routeId: string, asking: Asking): Permit {
@@ -158,15 +160,10 @@ export class Gate<Request, Response> implements Turnstile {
     const queueAgeMs = hasFakedTimers() ? 0 : this.#pressure.queueAgeMs(now, socket)
     return { tier, voltage, key, queueAgeMs, saturation: this.#pressure.saturation(now) } as AcquireOptions
   }
+}
 
-  /** A client that goes away gives up its turn. */
-  async #wait(routeId: string, options: AcquireOptions, response: ServerResponse | undefined): Promise<Permit> {
-    const controller = new AbortController()
-    const abort = (): void => controller.abort()
-    response?.once('close', abort)
-    const { signal } = controller
-    const permit = await enter(this.atrion, routeId, { ...options, maxWaitMs: this.#maxWaitMs, signal })
-    response?.removeListener('close', abort)
-    return permit
-  }
+/** Calls back when a response is closed. @returns what stops that */
+function onClose(response: ServerResponse, callback: () => void): () => void {
+  response.once('close', callback)
+  return () => response.removeListener('close', callback)
 }

@@ -8,8 +8,8 @@ import type { MaybePromise } from './_ask.js'
 
 export type { PressureOptions, Signal }
 
-/** How long a request may wait for its turn where no option says it, ms; undefined: not at all. */
-export const DEFAULT_MAX_WAIT_MS: number | undefined = undefined
+/** How long a request may wait for its turn where no option says it, ms: not at all. */
+export const DEFAULT_MAX_WAIT_MS = 0
 
 /** Long-lived answers that may be open at once on one route. */
 export const DEFAULT_MAX_STREAMS = 10_000
@@ -34,7 +34,7 @@ export interface AdapterOptions<Request, Response> {
    * event streams, NDJSON and what takes longer than 10 s are long-lived without being named.
    */
   readonly maxStreams?: number
-  /** How long a request may wait for its turn before it is refused, ms, ≥ 0. 0: it does not wait. */
+  /** How long a request may wait for its turn before it is refused, ms, ≥ 0. 0, the default: it does not wait. */
   readonly maxWaitMs?: number
   /** Believe `X-Atrion-Voltage` and `X-Atrion-Tier`: only behind a gateway that sets or removes them. Default false. */
   readonly trustHeaders?: boolean

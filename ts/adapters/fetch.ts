@@ -10,12 +10,13 @@
 import { Atrion } from '../atrion.js'
 import { TIERS } from '../engine/port.js'
 import { ConfigError } from '../errors.js'
+import { onAbort } from '../limiter/signals.js'
 import type { AcquireOptions, Permit, Tier } from '../loop.js'
 import { KVStateProvider, type KVStateProviderOptions, type KVStore } from '../state/kv.js'
 import type { StateProvider } from '../state/provider.js'
 import { nearestName } from '../suggest.js'
 import { called, isThenable, isTier, keyOf, type MaybePromise, tierOf, trusted } from './_ask.js'
-import { type Asking, acquire, acquireAgain, enter, streamsSpent, type Turnstile } from './_asking.js'
+import { type Asking, acquire, acquireAgain, enter, GONE, streamsSpent, type Turnstile } from './_asking.js'
 import {
   DEFAULT_MAX_STREAMS,
   DEFAULT_MAX_WAIT_MS,
@@ -59,7 +60,7 @@ export interface FetchOptions<Request extends FetchRequest, Args extends readonl
   readonly stream?: boolean | ((request: Request, ...args: Args) => MaybePromise<boolean>)
   /** Long-lived answers open at once on a route, a whole number ≥ 1; one more is refused. Default 10,000. */
   readonly maxStreams?: number
-  /** How long a request may wait for its turn before it is refused, ms, ≥ 0. 0: it does not wait. */
+  /** How long a request may wait for its turn before it is refused, ms, ≥ 0. 0, the default: it does not wait. */
   readonly maxWaitMs?: number
   /** Believe `X-Atrion-Voltage` and `X-Atrion-Tier`: only behind a gateway that sets or removes them. Default false. */
   readonly trustHeaders?: boolean
@@ -142,7 +143,7 @@ class FetchGate<Request extends FetchRequest, Args extends readonly unknown[]> i
     this.atrion = atrion
     this.#options = options
     this.maxStreams = options.maxStreams ?? DEFAULT_MAX_STREAMS
-    this.#maxWaitMs = options.maxWaitMs ?? DEFAULT_MAX_WAIT_MS ?? 0
+    this.#maxWaitMs = options.maxWaitMs ?? DEFAULT_MAX_WAIT_MS
   }
 
   again(routeId: string, asking: Asking): Permit {
@@ -163,9 +164,14 @@ class FetchGate<Request extends FetchRequest, Args extends readonly unknown[]> i
   /** Asks for a permit. Never rejects. */
   enter(routeId: string, { tier, voltage, key }: Asking, request: Request): Permit | Promise<Permit> {
     const options = { tier, voltage, key } as AcquireOptions
-    if (this.#maxWaitMs <= 0) return acquire(this.atrion, routeId, options)
-    const signal = request.signal instanceof AbortSignal ? { signal: request.signal } : {}
-    return enter(this.atrion, routeId, { ...options, ...signal, maxWaitMs: this.#maxWaitMs })
+    const { signal } = request
+    // A client that goes away gives up its turn; one that has gone waits for none.
+    if (this.#maxWaitMs <= 0 || signal?.aborted) return acquire(this.atrion, routeId, options)
+    const listen =
+      signal instanceof AbortSignal
+        ? (abort: (reason: unknown) => void) => onAbort(signal, () => abort(GONE))
+        : undefined
+    return enter(this.atrion, routeId, options, this.#maxWaitMs, listen)
   }
 
   /** The answer to a request that is shed. Never rejects. */

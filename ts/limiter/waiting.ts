@@ -47,6 +47,9 @@ export interface Wait {
   readonly ratePerMs: number
 }
 
+/** Is given what ends a wait with an error, and returns what stops that. */
+export type Listen = (abort: (reason: unknown) => void) => () => void
+
 /** What rooms need of the loop. */
 export interface WaitingHost {
   /** The instance's time, ms. */
@@ -112,15 +115,8 @@ export class WaitingRooms {
     return this.#rooms.get(routeId)?.room.size ?? 0
   }
 
-  /**
-   * Lets a request wait that the engine has just told to; `listen` is given what ends its wait with an error, and returns what
-   * stops that.
-   */
-  enter(
-    waiter: Waiter,
-    wait: Wait,
-    listen: ((abort: (reason: unknown) => void) => () => void) | undefined,
-  ): Promise<Permit> {
+  /** Lets a request wait that the engine has just told to. */
+  enter(waiter: Waiter, wait: Wait, listen: Listen | undefined): Promise<Permit> {
     const { routeId, arrivedMs, latestMs } = waiter
     if (!this.#makeRoom(waiter)) return Promise.resolve(this.#host.giveUp(waiter, 'wait_full'))
     let route = this.#rooms.get(routeId)

@@ -33,7 +33,7 @@ const WASM_FLAGS = [
   '-C target-feature=+simd128',
   '-C link-arg=-zstack-size=65536', // deep enough by far: nothing in there recurses
   '-C link-arg=--emit-relocs',
-  '-C llvm-args=-inline-threshold=25', // half of the profile's own: what is inlined is what is small, or called once
+  '-C llvm-args=-inline-threshold=0', // inlined is what then takes no more room, and what is called once
 ]
 
 /** Installs the standard library of the wasm target where rustup can. */

@@ -145,8 +145,14 @@ const optimise = (bytes, { shrinkLevel, keepNames }) => {
   binaryen.setLowMemoryUnused(true)
   if (!keepNames) module.runPasses(['strip-debug'])
   for (const name of LINKERS_EXPORTS) module.removeExport(name)
+  // What a stack machine needs no local for stays on the stack.
+  binaryen.setGenerateStackIR(true)
+  binaryen.setOptimizeStackIR(true)
   // Each round inlines and folds what the one before has made small enough; a fourth finds nothing.
   for (let round = 0; round < 3; round++) module.optimize()
+  // Blocks and branches are found anew: the compiler's own nest deeper than they must.
+  module.runPasses(['flatten', 'rereloop'])
+  for (let round = 0; round < 2; round++) module.optimize()
   module.runPasses(['reorder-functions', 'strip-producers', 'strip-target-features'])
   return module
 }

@@ -159,8 +159,9 @@ pub struct Counts {
     pub reclaimed: u64,
 }
 
-/// See the module.
+/// See the module. Laid out as written: what every request reads comes first.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Guard {
     /// Tells this tenant of the slot from the one before.
     birth: u32,
@@ -189,10 +190,10 @@ pub struct Guard {
     telling: bool,
     /// The mode as the last tick told it: a breaker opens and closes between ticks.
     told: Mode,
-    latency: Histogram,
     thread: Thread,
     random: u64,
     counts: Counts,
+    latency: Histogram,
 }
 
 /// What a guard tells of itself.

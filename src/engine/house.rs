@@ -48,17 +48,18 @@ impl Load {
     }
 }
 
-/// See the module.
+/// See the module. Laid out as written: what every request reads comes first.
 #[derive(Debug)]
+#[repr(C)]
 pub struct House {
-    /// The limit.
-    pub limit: Limit,
     /// What counts against it.
     pub load: Load,
     /// Several routes share it, whose services may differ by orders of magnitude.
     is_shared: bool,
     /// Admissions that the tiers were owed and did not take.
     owed: [f64; TIERS],
+    /// The limit.
+    pub limit: Limit,
 }
 
 impl House {

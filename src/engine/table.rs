@@ -311,8 +311,8 @@ impl Table {
     #[cold]
     #[inline(never)]
     fn guard_anew(&mut self, slot: Slot, law: &Law, now_ms: Millis) {
-        if self.guards.len() <= slot as usize {
-            self.guards.resize_with(self.names.len(), || None);
+        while self.guards.len() <= slot as usize {
+            self.guards.push(None);
         }
         if self.guards[slot as usize].is_none() {
             self.births = self.births.wrapping_add(1);

@@ -160,7 +160,10 @@ impl Tally {
     /// Twice as many buckets; every entry that holds something is linked anew.
     fn rehash(&mut self) {
         let count = (2 * self.buckets.len()).max(8);
-        self.buckets = vec![NO_KEY; count];
+        self.buckets.fill(NO_KEY);
+        while self.buckets.len() < count {
+            self.buckets.push(NO_KEY);
+        }
         self.free.reserve(count); // giving back must not allocate
         for at in 0..self.entries.len() {
             let Entry { hash, held, .. } = self.entries[at];

@@ -142,14 +142,10 @@ pub enum Regime {
     Free = 2,
 }
 
-/// The limit's state.
+/// The limit's state. Laid out as written: what every request reads comes first, where an offset takes one byte of code in wasm.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[repr(C)]
 pub struct Limit {
-    latencies: Latencies,
-    throughput: Throughput,
-    backlog: Backlog,
-    contention: Contention,
-    lateness: Lateness,
     now_ms: Millis,
     /// Work in flight did not fall below the knee in this window.
     busy: bool,
@@ -175,6 +171,11 @@ pub struct Limit {
     burst: f64,
     standing: f64,
     top: f64,
+    throughput: Throughput,
+    backlog: Backlog,
+    contention: Contention,
+    lateness: Lateness,
+    latencies: Latencies,
 }
 
 impl Limit {

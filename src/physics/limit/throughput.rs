@@ -73,10 +73,10 @@ impl Pace {
     }
 }
 
-/// See the module.
+/// See the module. Laid out as written: what every request reads comes first.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[repr(C)]
 pub(super) struct Throughput {
-    levels: [Level; OCTAVES],
     busy: Pace,
     /// What was completed lately while servers idled.
     spared: Pace,
@@ -103,6 +103,7 @@ pub(super) struct Throughput {
     window_latency_ms: Millis,
     /// The last window in which every server had work.
     last: Pace,
+    levels: [Level; OCTAVES],
 }
 
 impl Throughput {

@@ -1,13 +1,14 @@
 // The cluster demo: how it counts, and a short run of all of it with a real redis-server. How much sharing saved is not asserted.
-import { spawn } from 'node:child_process'
 import { mkdtemp, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import { createArrivals, createPlan, OUTCOMES, phaseAt, SERVERS } from '../demo/cluster/plan.mjs'
 import { countOutcomes, savedShare, summarise } from '../demo/cluster/summary.mjs'
 import { comparison, processTable, secondLine } from '../demo/cluster/terminal.mjs'
+import { runDemo } from './_demo.mjs'
+
+const run = (args, env) => runDemo('cluster/run.mjs', args, env)
 
 const plan = createPlan({ seconds: 48 }) // each run 24 s, dead from 4 s to 16 s
 const record = (atMs, outcome, { server = 'A', generation = 1, isProbe = false } = {}) => ({
@@ -114,21 +115,3 @@ test('without a redis-server it says what to install', async (t) => {
     await rm(folder, { recursive: true })
   }
 })
-
-function run(args, env = {}) {
-  const file = fileURLToPath(new URL('../demo/cluster/run.mjs', import.meta.url))
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [file, ...args], {
-      timeout: 80_000,
-      env: { ...process.env, NO_COLOR: '1', ...env },
-    })
-    let output = ''
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.on('data', (chunk) => {
-        output += chunk
-      })
-    }
-    child.on('error', reject)
-    child.on('close', (code) => resolve({ code, output }))
-  })
-}

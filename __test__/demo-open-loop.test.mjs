@@ -1,9 +1,7 @@
 // The open loop's demo: what it measures with, how it counts, and a short run of all of it. How fast anything was is not asserted.
-import { spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import { recoveryOf } from '../demo/figures.mjs'
 import { CLASSES, createArrivals, createPlan, phaseAt } from '../demo/open-loop/plan.mjs'
@@ -11,6 +9,9 @@ import { countOutcomes, summarise } from '../demo/open-loop/summary.mjs'
 import { CallTelemetry } from '../demo/open-loop/telemetry.mjs'
 import { plotResistance } from '../demo/open-loop/terminal.mjs'
 import { formatTable } from '../demo/terminal.mjs'
+import { runDemo } from './_demo.mjs'
+
+const run = (args) => runDemo('run.mjs', ['--open-loop', ...args])
 
 const plan = createPlan({ seconds: 40 }) // each run 20 s, ill from 4 s to 12 s
 const record = (atMs, outcome, name = 'browse', latencyMs = 10) => ({ atMs, outcome, class: name, latencyMs })
@@ -168,21 +169,3 @@ test('options out of range are refused by name, and --help helps', async (t) => 
 test('outcomes are counted by name', (t) => {
   t.deepEqual(countOutcomes([]), { good: 0, late: 0, wrong: 0, timeout: 0, refused: 0 })
 })
-
-function run(args) {
-  const file = fileURLToPath(new URL('../demo/run.mjs', import.meta.url))
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [file, '--open-loop', ...args], {
-      timeout: 60_000,
-      env: { ...process.env, NO_COLOR: '1' },
-    })
-    let output = ''
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.on('data', (chunk) => {
-        output += chunk
-      })
-    }
-    child.on('error', reject)
-    child.on('close', (code) => resolve({ code, output }))
-  })
-}

@@ -1,9 +1,7 @@
 // The shop's demo: its traffic, how it counts, and a short run of all of it. How fast anything was is not asserted.
-import { spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import {
   CALM,
@@ -20,6 +18,9 @@ import {
 import { writeReport } from '../demo/shop/report.mjs'
 import { countOutcomes, lossesOf, ROWS, summarise } from '../demo/shop/summary.mjs'
 import { comparison, losses, secondLine } from '../demo/shop/terminal.mjs'
+import { runDemo } from './_demo.mjs'
+
+const run = (args) => runDemo('run.mjs', args)
 
 const plan = createPlan({ seconds: 48 })
 const record = (atMs, outcome, endpoint = 0, latencyMs = 10) => ({ atMs, outcome, endpoint, latencyMs })
@@ -127,18 +128,3 @@ test('options out of range are refused by name, and --help helps', async (t) => 
   t.is(help.code, 0)
   t.regex(help.output, /--open-loop/)
 })
-
-function run(args) {
-  const file = fileURLToPath(new URL('../demo/run.mjs', import.meta.url))
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [file, ...args], { timeout: 120_000, env: { ...process.env, NO_COLOR: '1' } })
-    let output = ''
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.on('data', (chunk) => {
-        output += chunk
-      })
-    }
-    child.on('error', reject)
-    child.on('close', (code) => resolve({ code, output }))
-  })
-}

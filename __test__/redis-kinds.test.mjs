@@ -38,7 +38,7 @@ test('TLS with a private authority, as a user who may do little', async (t) => {
   await share(t, { url: secureUrl, tls: { ca }, channel: 'atrion:url', keyPrefix: 'atrion:url:' })
 })
 
-/** The commands that a node sends, and no others: what README recommends for an ACL. */
+/** The commands that a node sends, and no others: what docs/reference/wire-format.md recommends for an ACL. */
 const LEAST =
   '-@all ~atrion:* &atrion:* +hello +ping +select +subscribe +publish +scan +hscan +hset +hget +hdel +pexpire'
 

@@ -42,7 +42,7 @@ if (process.platform !== 'win32') {
       env: { PATH: bin, HOME: bin, CARGO_HOME: bin, CHROMIUM: '' },
     })
     t.is(status, 1, stderr)
-    t.regex(stderr, /no cc here: a C compiler.*\n {4}apt-get install build-essential/)
+    t.regex(stderr, /no cc here: a C compiler.*\n {4}(apt-get install build-essential|xcode-select --install)/)
     t.regex(stderr, /no cargo on the PATH.*\n {4}curl/)
     t.regex(stderr, /no redis-server here.*\n {4}brew install redis, or apt-get install redis-server/)
     t.notRegex(stdout + stderr, /Installing|npm ERR/)

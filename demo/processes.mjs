@@ -1,6 +1,8 @@
 // Child processes that speak over IPC: started, asked, and ended one by one.
 import { fork } from 'node:child_process'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { nowMs } from './http.mjs'
 
 const running = new Set()
 
@@ -56,6 +58,40 @@ export class Part {
     for (const { reject } of this.#waiting.values()) reject(error)
     this.#waiting.clear()
   }
+}
+
+/** Time for the processes to get to their first timer, ms. */
+const LEAD_MS = 300
+
+/**
+ * Starts a load generator's run, and does the planned things meanwhile. Resolves to the generator's last message.
+ *
+ * @param {Part} load
+ * @param {number} runMs
+ * @param {{ atMs: number, do: () => unknown }[]} script what happens when
+ * @param {(second: number) => void} onSecond called once a second
+ * @param {(startedAt: number) => void} onStart called with the start of the run, ms since the epoch
+ */
+export async function play({ load, runMs, script, onSecond, onStart }) {
+  const startedAt = nowMs() + LEAD_MS
+  onStart(startedAt)
+  const done = load.last('done')
+  load.send({ type: 'start', startedAt })
+  const until = (atMs) => sleep(Math.max(0, startedAt + atMs - nowMs()))
+  const act = async () => {
+    for (const { atMs, do: perform } of script) {
+      await until(atMs)
+      await perform()
+    }
+  }
+  const watch = async () => {
+    for (let second = 1; second * 1000 <= runMs; second += 1) {
+      await until(second * 1000)
+      onSecond(second)
+    }
+  }
+  const [last] = await Promise.all([done, act(), watch()])
+  return last
 }
 
 /** Ends whatever of the demo still runs. */

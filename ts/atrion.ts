@@ -364,7 +364,7 @@ export class Atrion implements AsyncDisposable {
     return this.#loop.run(routeId, fn, options)
   }
 
-  /** For the adapters of this package. */
+  /** For the adapters of this package. @internal */
   get [ADAPTER_PORT](): AdapterPort {
     return {
       abandoned: (routeId) => this.#loop.abandoned(routeId),

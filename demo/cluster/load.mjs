@@ -1,11 +1,11 @@
 // The client, a process of its own: sends the planned requests at the planned moments, to one server after the other, whatever
-// comes back (open loop), and tells what became of each. Argument: the plan. Told of new `backends`, it leaves the old ones.
-import { createClient, leaveWithParent, nowMs } from '../http.mjs'
+// comes back (open loop), and reports what became of each. Argument: the plan. A message with new `backends` makes it leave the old ones.
+import { generate } from '../generator.mjs'
+import { createClient } from '../http.mjs'
 import { CALL_TIMEOUT_MS, createArrivals } from './plan.mjs'
 
 /** Longer than a server may take, so that its own verdict is seen. */
 const CLIENT_TIMEOUT_MS = CALL_TIMEOUT_MS + 1000
-const REPORT_EVERY_MS = 200
 
 const [, , planText] = process.argv
 const plan = JSON.parse(planText)
@@ -27,7 +27,7 @@ function retire(backend) {
   process.send({ type: 'left', port: backend.port })
 }
 
-async function send(id, atMs) {
+async function send({ id, atMs }) {
   const backend = backends[turn++ % backends.length]
   backend.underWay += 1
   const { status, json } = await backend.client.call(`/${id}`, undefined, CLIENT_TIMEOUT_MS)
@@ -38,28 +38,8 @@ async function send(id, atMs) {
   return { atMs, server, generation, outcome, isProbe: json.isProbe === true }
 }
 
-async function run(startedAt) {
-  let fresh = []
-  const report = () => {
-    if (fresh.length > 0) process.send({ type: 'records', records: fresh })
-    fresh = []
-  }
-  const reporter = setInterval(report, REPORT_EVERY_MS)
-  const pending = []
-  for (const [id, atMs] of createArrivals(plan).entries()) {
-    const waitMs = startedAt + atMs - nowMs()
-    if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs))
-    pending.push(send(id, atMs).then((record) => fresh.push(record)))
-  }
-  await Promise.all(pending)
-  clearInterval(reporter)
-  report()
-  process.send({ type: 'done' }, () => process.exit(0))
-}
-
-process.on('message', (message) => {
-  if (message.type === 'backends') replace(message.backends)
-  if (message.type === 'start') run(message.startedAt)
-})
-leaveWithParent()
-process.send({ type: 'ready' })
+process.on('message', (message) => message.type === 'backends' && replace(message.backends))
+generate(
+  createArrivals(plan).map((atMs, id) => ({ id, atMs })),
+  send,
+)

@@ -1,12 +1,12 @@
 // The load generator, a process of its own: sends the planned requests at the planned moments, whatever comes back
 // (open loop), and tells what became of each. It ends with the plan. Arguments: the service's port, the plan.
-import { createClient, leaveWithParent, nowMs } from '../http.mjs'
+import { generate } from '../generator.mjs'
+import { createClient, nowMs } from '../http.mjs'
 import { createRandom } from '../random.mjs'
 import { CALL_TIMEOUT_MS, createArrivals, DEADLINE_MS } from './plan.mjs'
 
 /** Longer than the service may take, so that its own verdict is seen. */
 const CLIENT_TIMEOUT_MS = CALL_TIMEOUT_MS + 1000
-const REPORT_EVERY_MS = 200
 const OUTCOME_OF_STATUS = { 502: 'wrong', 503: 'refused', 504: 'timeout' }
 
 const [, , port, planText] = process.argv
@@ -41,27 +41,4 @@ async function send(arrival, startedAt) {
   return { class: arrival.class, atMs: arrival.atMs, latencyMs, outcome }
 }
 
-async function run(startedAt) {
-  let fresh = []
-  const report = () => {
-    if (fresh.length > 0) process.send({ type: 'records', records: fresh })
-    fresh = []
-  }
-  const reporter = setInterval(report, REPORT_EVERY_MS)
-  const pending = []
-  for (const arrival of createArrivals(plan)) {
-    const waitMs = startedAt + arrival.atMs - nowMs()
-    if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs))
-    pending.push(send(arrival, startedAt).then((record) => fresh.push(record)))
-  }
-  await Promise.all(pending)
-  clearInterval(reporter)
-  report()
-  process.send({ type: 'done' }, () => process.exit(0))
-}
-
-process.on('message', ({ type, startedAt }) => {
-  if (type === 'start') run(startedAt)
-})
-leaveWithParent()
-process.send({ type: 'ready' })
+generate(createArrivals(plan), send)

@@ -1,10 +1,5 @@
 // One run: a dependency, a service behind one of the guards, and the planned traffic. Everything noted, nothing judged.
-import { setTimeout as sleep } from 'node:timers/promises'
-import { nowMs } from '../http.mjs'
-import { Part } from '../processes.mjs'
-
-/** Time for the processes to get to their first timer, ms. */
-const LEAD_MS = 300
+import { Part, play } from '../processes.mjs'
 
 /**
  * @param onSecond called once a second with the second and everything noted so far
@@ -29,23 +24,18 @@ export async function runTrial(guard, plan, onSecond) {
   })
   await load.when('ready')
 
-  startedAt = nowMs() + LEAD_MS
-  const done = load.last('done')
-  load.send({ type: 'start', startedAt })
-  const until = (atMs) => sleep(Math.max(0, startedAt + atMs - nowMs()))
-  const script = async () => {
-    await until(plan.illAtMs)
-    dependency.send({ type: 'state', state: 'zombie' })
-    await until(plan.healedAtMs)
-    dependency.send({ type: 'state', state: 'healthy' })
-  }
-  const watch = async () => {
-    for (let second = 1; second * 1000 <= plan.runMs; second += 1) {
-      await until(second * 1000)
-      onSecond(second, notes)
-    }
-  }
-  await Promise.all([done, script(), watch()])
+  await play({
+    load,
+    runMs: plan.runMs,
+    script: [
+      { atMs: plan.illAtMs, do: () => dependency.send({ type: 'state', state: 'zombie' }) },
+      { atMs: plan.healedAtMs, do: () => dependency.send({ type: 'state', state: 'healthy' }) },
+    ],
+    onSecond: (second) => onSecond(second, notes),
+    onStart: (at) => {
+      startedAt = at
+    },
+  })
 
   const stopped = service.last('stopped')
   service.send({ type: 'stop' })

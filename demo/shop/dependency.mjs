@@ -1,5 +1,5 @@
-// The stock service, a process of its own: so many workers, a queue before them that nothing bounds, and a seal on every answer. It turns
-// zombie and heals when it is told to.
+// The stock service, a process of its own: so many workers, a queue before them that nothing bounds, and a seal on every answer. A message turns
+// it into a zombie, and heals it.
 import { createServer } from 'node:http'
 import { KEEP_ALIVE_MS, leaveWithParent, sealOf } from '../http.mjs'
 import { createRandom } from '../random.mjs'

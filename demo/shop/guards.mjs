@@ -1,17 +1,8 @@
 // The four ways to guard the shop: what stands before its handlers, and what stands before its dependency.
+import { setMaxListeners } from 'node:events'
 import { createServer } from 'node:http'
 import { Atrion } from 'atrion'
 import { atrionHttp } from 'atrion/http'
-import {
-  ConsecutiveBreaker,
-  circuitBreaker,
-  handleAll,
-  isBrokenCircuitError,
-  isTaskCancelledError,
-  TimeoutStrategy,
-  timeout,
-  wrap,
-} from 'cockatiel'
 import CircuitBreaker from 'opossum'
 import { ATRION, COCKATIEL, ENDPOINTS, OPOSSUM } from './plan.mjs'
 
@@ -48,18 +39,20 @@ const opossum = () => {
   }
 }
 
-/** @returns {Guard} */
-const cockatiel = () => {
-  const breaker = circuitBreaker(handleAll, {
+/** @returns {Promise<Guard>} */
+const cockatiel = async () => {
+  // All its calls listen to one signal of its own, of which Node would warn.
+  setMaxListeners(0)
+  const lib = await import('cockatiel')
+  const breaker = lib.circuitBreaker(lib.handleAll, {
     halfOpenAfter: COCKATIEL.halfOpenAfter,
-    breaker: new ConsecutiveBreaker(COCKATIEL.consecutiveFailures),
+    breaker: new lib.ConsecutiveBreaker(COCKATIEL.consecutiveFailures),
   })
-  const policy = wrap(breaker, timeout(COCKATIEL.timeoutMs, TimeoutStrategy.Aggressive))
+  const policy = lib.wrap(breaker, lib.timeout(COCKATIEL.timeoutMs, lib.TimeoutStrategy.Aggressive))
   return {
     ...none(),
-    // A signal for each call: cockatiel would have all of them listen to one.
-    around: (call) => policy.execute(call, new AbortController().signal),
-    statusOf: (error) => (isBrokenCircuitError(error) ? 503 : isTaskCancelledError(error) ? 504 : undefined),
+    around: (call) => policy.execute(call),
+    statusOf: (error) => (lib.isBrokenCircuitError(error) ? 503 : lib.isTaskCancelledError(error) ? 504 : undefined),
     sample: () => ({ breaker: ['closed', 'open', 'half-open', 'isolated'][breaker.state] }),
   }
 }
@@ -88,4 +81,5 @@ const atrion = () => {
   }
 }
 
-export const createGuard = (id) => ({ none, opossum, cockatiel, atrion })[id]()
+/** @returns {Promise<Guard>} */
+export const createGuard = async (id) => ({ none, opossum, cockatiel, atrion })[id]()

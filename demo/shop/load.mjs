@@ -1,9 +1,8 @@
 // The clients, a process of their own: each planned request is sent when it is due, whatever the others met. Arguments: the shop's
 // port, the plan.
-import { createClient, leaveWithParent, nowMs } from '../http.mjs'
+import { generate } from '../generator.mjs'
+import { createClient, nowMs } from '../http.mjs'
 import { createArrivals, DEADLINE_MS, ENDPOINTS, PATIENCE_MS } from './plan.mjs'
-
-const REPORT_EVERY_MS = 200
 
 const [, , port, planText] = process.argv
 const plan = JSON.parse(planText)
@@ -27,29 +26,4 @@ async function send({ id, atMs, endpoint }, startedAt) {
   return { endpoint, atMs, latencyMs, outcome: outcomeOf(status, latencyMs) }
 }
 
-async function run(startedAt) {
-  let fresh = []
-  let latestMs = 0
-  const report = () => {
-    if (fresh.length > 0) process.send({ type: 'records', records: fresh })
-    fresh = []
-  }
-  const reporter = setInterval(report, REPORT_EVERY_MS)
-  const pending = []
-  for (const arrival of createArrivals(plan)) {
-    const waitMs = startedAt + arrival.atMs - nowMs()
-    if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs))
-    latestMs = Math.max(latestMs, nowMs() - startedAt - arrival.atMs)
-    pending.push(send(arrival, startedAt).then((record) => fresh.push(record)))
-  }
-  await Promise.all(pending)
-  clearInterval(reporter)
-  report()
-  process.send({ type: 'done', latestMs }, () => process.exit(0))
-}
-
-process.on('message', ({ type, startedAt }) => {
-  if (type === 'start') run(startedAt)
-})
-leaveWithParent()
-process.send({ type: 'ready' })
+generate(createArrivals(plan), send)

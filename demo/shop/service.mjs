@@ -12,7 +12,7 @@ const CALL_TIMEOUT_MS = 10_000
 const [, , id, dependencyPort, roundsPerMs] = process.argv
 const dependency = createClient(Number(dependencyPort), Number.POSITIVE_INFINITY)
 const endpoints = new Map(ENDPOINTS.map((endpoint) => [endpoint.route, endpoint]))
-const guard = createGuard(id)
+const guard = await createGuard(id)
 
 class WrongAnswer extends Error {}
 

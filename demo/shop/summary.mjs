@@ -51,9 +51,10 @@ function perSecond(records, plan, names) {
 }
 
 /**
- * Rows of the table: what they say, how one number is read from a summary, and which way is better. `better` undefined: it is neither.
+ * Rows of the table: what they say, how one number is read from a summary, and which way is better. `better` undefined: it is neither. A row
+ * with `when` stands below the one that names it, and is indented by two characters.
  *
- * @type {{ label: string, kind: 'count' | 'share' | 'ms' | 'rate', better?: 'more' | 'less', of(summary: object): number | undefined }[]}
+ * @type {{ label: string, when?: string, kind: 'count' | 'share' | 'ms' | 'rate', better?: 'more' | 'less', of(summary: object): number | undefined }[]}
  */
 export const ROWS = [
   { label: 'requests sent by the clients', kind: 'count', of: ({ requests }) => requests },
@@ -66,6 +67,7 @@ export const ROWS = [
   },
   ...ENDPOINTS.map(({ route, tier }, i) => ({
     label: `… ${route} (${tier}), good`,
+    when: 'load rising to 4 ×',
     kind: 'share',
     better: 'more',
     of: ({ overload }) => overload[i],
@@ -78,6 +80,7 @@ export const ROWS = [
   },
   ...ENDPOINTS.map(({ route, tier }, i) => ({
     label: `… ${route} (${tier}), good`,
+    when: 'dependency a zombie',
     kind: 'share',
     better: 'more',
     of: ({ zombie }) => zombie[i],
@@ -94,13 +97,20 @@ export const ROWS = [
 /** Rows in which a guard does better than the last one, and by whom. What was not seen loses against what was. */
 export function lossesOf(summaries, names) {
   const losses = []
-  for (const { label, kind, better, of } of ROWS) {
+  for (const { label, when, kind, better, of } of ROWS) {
     if (better === undefined) continue
     const worst = better === 'more' ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY
     const values = summaries.map((summary) => of(summary) ?? worst)
     const ours = values.at(-1)
     const best = better === 'more' ? Math.max(...values) : Math.min(...values)
-    if (ours !== best) losses.push({ label, kind, ours, theirs: best, by: names[values.indexOf(best)] })
+    if (ours !== best)
+      losses.push({
+        label: when === undefined ? label : `${label.slice(2)}, ${when}`,
+        kind,
+        ours,
+        theirs: best,
+        by: names[values.indexOf(best)],
+      })
   }
   return losses
 }

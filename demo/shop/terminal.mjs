@@ -52,7 +52,4 @@ export const losses = (summaries) =>
   lossesOf(
     summaries,
     GUARDS.map(({ name }) => name),
-  ).map(
-    ({ label, kind, ours, theirs, by }) =>
-      `${label.replace(/^… /, '')}: ${format(kind, ours)}, ${by} ${format(kind, theirs)}`,
-  )
+  ).map(({ label, kind, ours, theirs, by }) => `${label}: ${format(kind, ours)}, ${by} ${format(kind, theirs)}`)

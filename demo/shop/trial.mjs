@@ -1,11 +1,6 @@
 // One run: the dependency, the shop behind one guard, and the planned traffic. Everything is noted, nothing judged.
-import { setTimeout as sleep } from 'node:timers/promises'
-import { nowMs } from '../http.mjs'
-import { Part } from '../processes.mjs'
+import { Part, play } from '../processes.mjs'
 import { phaseOf } from './plan.mjs'
-
-/** Time for the processes to get to their first timer, ms. */
-const LEAD_MS = 300
 
 /**
  * @param {string} guard id of the guard
@@ -29,24 +24,19 @@ export async function runTrial(guard, plan, roundsPerMs, onSecond) {
   })
   await load.when('ready')
 
-  startedAt = nowMs() + LEAD_MS
-  const done = load.last('done')
-  load.send({ type: 'start', startedAt })
-  const until = (atMs) => sleep(Math.max(0, startedAt + atMs - nowMs()))
-  const script = async () => {
-    const { fromMs, toMs } = phaseOf(plan, 'zombie')
-    await until(fromMs)
-    dependency.send({ type: 'state', state: 'zombie' })
-    await until(toMs)
-    dependency.send({ type: 'state', state: 'healthy' })
-  }
-  const watch = async () => {
-    for (let second = 1; second * 1000 <= plan.runMs; second += 1) {
-      await until(second * 1000)
-      onSecond(second, notes)
-    }
-  }
-  const [{ latestMs }] = await Promise.all([done, script(), watch()])
+  const { fromMs, toMs } = phaseOf(plan, 'zombie')
+  const { latestMs } = await play({
+    load,
+    runMs: plan.runMs,
+    script: [
+      { atMs: fromMs, do: () => dependency.send({ type: 'state', state: 'zombie' }) },
+      { atMs: toMs, do: () => dependency.send({ type: 'state', state: 'healthy' }) },
+    ],
+    onSecond: (second) => onSecond(second, notes),
+    onStart: (at) => {
+      startedAt = at
+    },
+  })
   notes.latestMs = latestMs
 
   const stopped = shop.last('stopped')

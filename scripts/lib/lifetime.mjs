@@ -1,20 +1,9 @@
 /** How long a script lives: no longer than the npm that runs it, and no child longer than the script. */
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { Worker } from 'node:worker_threads'
 
-const WATCH_EVERY_MS = 500
-/** For a command that ends its children by itself. */
-const GRACE_MS = 3000
 const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 }
-
-const isAlive = (pid) => {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return error.code === 'EPERM'
-  }
-}
 
 /** The command and the parent of a process, as Linux keeps them or `ps` prints them; undefined where neither is to be had. */
 const describe = (pid) => {
@@ -44,12 +33,5 @@ export const endWithParent = () => {
     process.once(signal, () => process.listenerCount(signal) === 0 && process.exit(128 + number))
   }
   if (process.env.npm_lifecycle_event === undefined) return
-  const watched = parents()
-  const watch = setInterval(() => {
-    if (watched.every(isAlive)) return
-    clearInterval(watch)
-    setTimeout(() => process.exit(128 + SIGNALS.SIGHUP), GRACE_MS)
-    process.kill(process.pid, 'SIGTERM')
-  }, WATCH_EVERY_MS)
-  watch.unref()
+  new Worker(new URL('./watch-parent.mjs', import.meta.url), { workerData: parents() }).unref()
 }

@@ -23,10 +23,10 @@ export const mayInstall = () => process.env.ATRION_NO_INSTALL !== '1'
 
 /** Package managers in the order in which they are looked for. */
 const MANAGERS = {
-  brew: { isRoot: false, refresh: undefined, install: ['install'] },
   'apt-get': { isRoot: true, refresh: ['update'], install: ['install', '-y', '--no-install-recommends'] },
   dnf: { isRoot: true, refresh: undefined, install: ['install', '-y'] },
   apk: { isRoot: true, refresh: undefined, install: ['add', '--no-cache'] },
+  brew: { isRoot: false, refresh: undefined, install: ['install'] },
 }
 
 const managerOf = () => Object.keys(MANAGERS).find((name) => which(name) !== undefined)

@@ -55,7 +55,7 @@ export interface RedisStateProviderOptions {
    * What all nodes of the service share, and nobody else: messages and stored records carry a MAC by it, and what does not is
    * counted in `stats()` and dropped. A string of 16 bytes or more in UTF-8, or a Uint8Array; `openssl rand -base64 32` makes one.
    * Of a list of at most 8 the first signs and all verify: `[old, new]` on all nodes, then `[new, old]`, then `new` replaces a
-   * secret without a gap. Clocks have to agree within a minute. Default: none, see SECURITY.md.
+   * secret without a gap. Clocks have to agree within a minute. Default: none, see docs/operations/security.md.
    */
   readonly secret?: Secret | readonly Secret[] | undefined
   /** What changed goes out so often, ms, an integer in [1, 60000]. Default 100. */

@@ -23,7 +23,7 @@ Plays overload scenarios in virtual time, each against every contestant, and pri
   --contestant <name>   this contestant alone; may be repeated
                         (${[...CONTESTANTS, ...REFERENCES, ...CONTROLS].map((entrant) => entrant.id).join(', ')})
   --real                the real plant instead: a node:http server and its clients in processes of their own,
-                        over loopback; under 8 minutes, best with nothing else running
+                        over loopback; about 10 minutes, best with nothing else running
                         (${REAL_CONTESTANTS.map((entrant) => entrant.id).join(', ')})
   --grid                one plant in every proportion of servers, deadline, load and service law instead, for one
                         contestant (atrion): what falls short in words, and as heat maps beside the former law

@@ -57,6 +57,7 @@ const impatient = (connections) =>
 
 export const EVERYDAY_SCENARIOS = [
   impatient(150),
+  impatient(300),
   impatient(600),
   everyday('cluster-connect', 'a worker of node:cluster at 1.3 times its capacity, a connection a request', SYNC, {
     ...times(1.3),

@@ -1,6 +1,7 @@
 // The arena on a real plant: a node:http server in its own process, its clients in another, over loopback.
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
+import { OUTCOME } from '../driver/log.mjs'
 import { judge, summarize } from '../metrics/metrics.mjs'
 import { seriesOf } from '../metrics/series.mjs'
 import { RunView } from '../metrics/window.mjs'
@@ -182,13 +183,18 @@ export async function playReal({ scenarios, ids, seed, onProgress }) {
 
 /** One scenario, against some contestants; what came of it is added to the answer. */
 async function play(played, ids, seed, { rows, broken, disturbed }, progress) {
-  const { plant, name, shows, overload, durationS, windows } = played
-  const measured = await measure(played, 2)
-  const { capacityPerS } = measured
+  const { plant, name, shows, overload, durationS, windows, connections } = played
+  const before = await measure(played, 2)
+  const { capacityPerS } = before
   const results = {}
-  for (const id of ids) {
+  let measured = before
+  // What clients that do not back off are answered is a matter of the same minute: no guard goes first.
+  const inOrder = connections === undefined ? ids : ids.toSorted((a, b) => (b === 'none') - (a === 'none'))
+  for (const id of inOrder) {
     try {
       const answer = await meet(id, played, capacityPerS, taskOf(played, played.perS ?? capacityPerS, seed))
+      if (connections !== undefined && id === 'none')
+        measured = { capacityPerS: answeredPerS(played, answer), rejectCost: 0 }
       const view = viewOf(played, answer, capacityThen(plant, measured, answer.drawn))
       const figures = { ...summarize(view), generatorLagMs: answer.latestMs }
       const { settings } = answer
@@ -200,9 +206,25 @@ async function play(played, ids, seed, { rows, broken, disturbed }, progress) {
   }
   const after = await measure(played, 1)
   const drift = after.capacityPerS / capacityPerS - 1
-  if (Math.abs(drift) > DISTURBED) disturbed.push(`${name}: ${describe(measured)} before, ${describe(after)} after`)
+  if (Math.abs(drift) > DISTURBED) disturbed.push(`${name}: ${describe(before)} before, ${describe(after)} after`)
   const measuredText = `${shows}; measured: ${describe(measured)}`
   rows.push({ scenario: name, shows: measuredText, overload, durationS, windows, measured, results })
+}
+
+/** Good answers a second in the scored window, however late. */
+function answeredPerS(
+  {
+    windows: {
+      scored: [fromS, toS],
+    },
+  },
+  { length, columns: { endedMs, outcome } },
+) {
+  let count = 0
+  for (let i = 0; i < length; i += 1) {
+    if (outcome[i] === OUTCOME.success && endedMs[i] >= fromS * 1000 && endedMs[i] < toS * 1000) count += 1
+  }
+  return count / (toS - fromS)
 }
 
 /** What the clients are asked to do. */

@@ -30,9 +30,9 @@ export const claim = ({ metric, tier, flow, flows, window, is, value }) =>
  * @returns {string}
  */
 export function scoreboard(rows, { ids, controls }) {
-  const all = [...ids, ...controls]
+  const all = [...ids, ...controls].filter((id) => rows.some((row) => row.results[id] !== undefined))
   const wide = Math.max(...rows.map((row) => row.scenario.length), 8) + 1
-  const cell = 13
+  const cell = Math.max(13, ...all.map((id) => shortName(id).length + 2))
   const wins = Object.fromEntries(all.map((id) => [id, { goodput: 0, critical: 0, met: 0, wanted: 0 }]))
   const lines = [
     'Goodput ÷ ceiling / success of the critical tier, %. * nobody does better (draws: 1 and 0.5 points).',

@@ -112,6 +112,9 @@ async function meet(contestant, { plant, cluster, servers = 1 }, capacityPerS, t
 /** More than this between the capacity before a scenario and after it, and something else was at work on the machine. */
 const DISTURBED = 0.15
 
+/** Clients that were later than this share of the deadline with a request did not play what was asked of them. */
+const BELATED = 0.5
+
 /** What the plant does alone, and what a refusal costs as a share of a service; the best of some tries each. */
 async function measure(played, tries) {
   const { plant, pooled } = played
@@ -197,6 +200,9 @@ async function play(played, ids, seed, { rows, broken, disturbed }, progress) {
         measured = { capacityPerS: answeredPerS(played, answer), rejectCost: 0 }
       const view = viewOf(played, answer, capacityThen(plant, measured, answer.drawn))
       const figures = { ...summarize(view), generatorLagMs: answer.latestMs }
+      if (answer.latestMs > BELATED * plant.deadlineMs) {
+        disturbed.push(`${name} × ${id}: clients were up to ${answer.latestMs.toFixed(0)} ms late with a request`)
+      }
       const { settings } = answer
       results[id] = { name: answer.name, settings, figures, wanted: judge(view), series: seriesOf(view) }
     } catch (error) {

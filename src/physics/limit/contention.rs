@@ -43,6 +43,8 @@ const MOST_GAIN: f64 = 0.5;
 /// share of what was waited before, the work in flight is not what they wait for.
 const ANSWERS: f64 = 8.0;
 const UNMENDED: f64 = 0.8;
+/// ... which only a cap shows that is a good deal less than what was in flight.
+const TELLING_CUT: f64 = 2.0;
 /// The cap is lifted at so many times what was in flight when it was set.
 const LIFTED: f64 = 4.0;
 
@@ -138,7 +140,8 @@ impl Contention {
             let slow = completions + 2.0 * deviation + 1.0 < experiment.middle * time_ms;
             if slow && experiment.answers >= ANSWERS {
                 let latency_ms = experiment.latency_ms / experiment.answers;
-                if latency_ms > UNMENDED * experiment.wait_ms {
+                let is_less = experiment.suspected_at > TELLING_CUT * experiment.cap;
+                if is_less && latency_ms > UNMENDED * experiment.wait_ms {
                     latencies.raise(experiment.cap, latency_ms);
                 } else {
                     throughput.forget_above(1.1 * completions.max(1.0) / time_ms, baseline_ms);

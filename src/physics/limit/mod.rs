@@ -17,6 +17,7 @@
 //! V ≥ 1.15·μ·D        standing: S = max(min(τ·μ·D, 20·k), min(1.5·k + 1, 0.75·μ·(D − q)))
 //! between             from H to S linearly
 //! critical            as far as 0.9·μ·(D − q), less where it overloads the route by itself: it is still on time there
+//!                     or just beyond the most in flight whose answers were on time, if that is more
 //! ```
 //!
 //! q is the 0.8 quantile of what a service takes beyond b + wait.
@@ -91,6 +92,8 @@ const KNOWN_AFTER: f64 = 256.0;
 /// not; and the share of μ·D that its own V must reach for that.
 const TOP_REACH: (f64, f64) = (0.6, 0.9);
 const TOP_DEMAND: f64 = 0.5;
+/// ... beyond the requests that chance alone piles up.
+const TOP_CHANCE: f64 = 4.0;
 /// What the top tier may add to the cap of an experiment.
 const TOP_CAPS: f64 = 2.0;
 /// What is admitted of requests that can wait, over what keeps every server busy; and the multiples of q, beyond b, that must
@@ -329,8 +332,10 @@ impl Limit {
         let queue = larger(self.burst - 2.0 * self.knee, 0.0);
         let start = burst * (self.burst - BURST_START * queue) + (1.0 - burst) * standing_start;
         let full = burst * (self.burst - BURST_FULL * queue) + (1.0 - burst) * self.standing;
-        let alone = smaller(self.top_demand / (TOP_DEMAND * drained), 1.0);
-        let top = self.top * (TOP_REACH.1 - (TOP_REACH.1 - TOP_REACH.0) * alone);
+        let alone = smaller(larger(self.top_demand - TOP_CHANCE, 0.0) / (TOP_DEMAND * drained), 1.0);
+        let reach = TOP_REACH.1 - (TOP_REACH.1 - TOP_REACH.0) * alone;
+        // Where others ask the same of it, n says little of what is on time, and what was on time says more.
+        let top = larger(self.top * reach, (self.edge + 1.0) * (1.0 - alone));
         (start, full, top)
     }
 

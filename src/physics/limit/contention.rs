@@ -34,11 +34,12 @@ const STEP_SAMPLES: f64 = 48.0;
 const CLIMB: f64 = 0.97;
 const FALL: f64 = 0.9;
 const RESTART: f64 = 0.75;
-/// ... and the one that shows, where it began, that the route has slowed: three standard deviations of a step below 0.7.
-const SLOWED: f64 = 0.5;
+/// ... and the one below which so many steps in a row show, where it began, that the route has slowed.
+const SLOWED: f64 = 0.6;
+const SLOW_STEPS: u32 = 2;
 const STEP: f64 = 1.2;
-/// How far M follows a step that did more.
-const MOST_GAIN: f64 = 0.5;
+/// How far M follows a step that did more, and one that did less.
+const MOST_GAINS: (f64, f64) = (0.5, 0.1);
 /// Answers to what was admitted under the cap before the route is held to have slowed. Where they take no less than this
 /// share of what was waited before, the work in flight is not what they wait for.
 const ANSWERS: f64 = 8.0;
@@ -58,6 +59,8 @@ struct Experiment {
     middle: f64,
     pace: Pace,
     confirmed: bool,
+    /// Steps in a row that show that the route has slowed.
+    slow_steps: u32,
     /// When it began, and n/μ then, ms.
     since_ms: Millis,
     wait_ms: Millis,
@@ -156,9 +159,11 @@ impl Contention {
         }
         let rate = experiment.pace.rate();
         let share = rate / experiment.most;
-        experiment.most += MOST_GAIN * (rate - experiment.most).max(0.0);
+        let gain = if share > 1.0 { MOST_GAINS.0 } else { MOST_GAINS.1 };
+        experiment.most += gain * (rate - experiment.most);
         experiment.pace = Pace::default();
-        if share < SLOWED && experiment.cap <= 1.01 * base {
+        experiment.slow_steps = if share < SLOWED && experiment.cap <= 1.01 * base { experiment.slow_steps + 1 } else { 0 };
+        if experiment.slow_steps >= SLOW_STEPS {
             throughput.forget_above(1.1 * share * experiment.most, baseline_ms);
             self.experiment = None;
             return;
@@ -192,6 +197,7 @@ impl Contention {
                 middle: 0.5 * (most + throughput.crowded.rate()),
                 pace: Pace::default(),
                 confirmed: false,
+                slow_steps: 0,
                 since_ms: at.admitted_ms + at.latency_ms,
                 wait_ms,
                 answers: 0.0,

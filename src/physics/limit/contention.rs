@@ -186,7 +186,9 @@ impl Contention {
         }
         let Pace { completions, time_ms } = throughput.crowded;
         let deviation = (completions * throughput.dispersion.max(1.0)).sqrt();
-        let fallen = completions + SUSPECT_DEVIATIONS * deviation < SUSPECT_RATE * throughput.most * time_ms;
+        let least = SUSPECT_RATE * throughput.most;
+        // A pace that rises is behind M as well: what is done at last has fallen, too.
+        let fallen = completions + SUSPECT_DEVIATIONS * deviation < least * time_ms && throughput.last.rate() < least;
         let wait_ms = at.n * time_ms / completions;
         if fallen && wait_ms > SUSPECT_WAIT * at.deadline_ms {
             let most = throughput.most;

@@ -5,7 +5,7 @@
 //! suspected   under overload, with a crowd in flight, completions fall short of 0.8·M by three standard deviations, and
 //!             n/μ exceeds a tenth of the deadline
 //! cap         1.35·M·b + 1 in flight: enough to keep every server busy, so that the experiment costs no goodput
-//! verdict     the rate is back  → contention: the cap climbs for as long as the rate stays up
+//! verdict     the rate is back  → contention: the cap climbs for as long as the rate is that of the best step; b rests
 //!             it is not         → the route has slowed: M is forgotten, the cap lifted
 //!             nor the latency   → there is no queue: that latency is b, the cap lifted
 //! end         when the demand is drained, V = 0
@@ -162,7 +162,8 @@ impl Contention {
         let gain = if share > 1.0 { MOST_GAINS.0 } else { MOST_GAINS.1 };
         experiment.most += gain * (rate - experiment.most);
         experiment.pace = Pace::default();
-        experiment.slow_steps = if share < SLOWED && experiment.cap <= 1.01 * base { experiment.slow_steps + 1 } else { 0 };
+        experiment.slow_steps =
+            if share < SLOWED && experiment.cap <= 1.01 * base { experiment.slow_steps + 1 } else { 0 };
         if experiment.slow_steps >= SLOW_STEPS {
             throughput.forget_above(1.1 * share * experiment.most, baseline_ms);
             self.experiment = None;

@@ -9,7 +9,7 @@
 //! b, queue     latency without a queue, and the proof of one: `latency`
 //! M, μ         most and present completions a ms with every server at work: `throughput`
 //! Q            work in flight beyond what was admitted within b: `backlog`
-//! V̇ = λ − μ    the backlog that would stand if nothing had ever been refused, bounded by 1.3·μ·D
+//! V̇ = λ − μ    the backlog that would stand if nothing had ever been refused, with μ at the most that it may be; at most 1.3·μ·D
 //! k = M·b      the knee: that many keep every server busy
 //!
 //! no queue proven     refuse while b + Q/μ nears D, beyond twice what was explored and, at first, `initial`

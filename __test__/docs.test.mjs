@@ -107,8 +107,8 @@ const mustExist = (at, what) => {
 
 const OPTIONS = 'docs/reference/options.md'
 for (const [page, file, name] of [
-  [OPTIONS, 'ts/options.ts', 'AtrionOptions'],
-  [OPTIONS, 'ts/options.ts', 'RouteProfileOptions'],
+  [OPTIONS, 'ts/options/options.ts', 'AtrionOptions'],
+  [OPTIONS, 'ts/options/options.ts', 'RouteProfileOptions'],
   [OPTIONS, 'ts/core/types.ts', 'PhysicsConfig'],
   [OPTIONS, 'ts/core/types.ts', 'SLOConfig'],
   [OPTIONS, 'ts/limiter/types.ts', 'AcquireOptions'],
@@ -116,12 +116,12 @@ for (const [page, file, name] of [
   [OPTIONS, 'ts/limiter/types.ts', 'RunOptions'],
   [OPTIONS, 'ts/limiter/types.ts', 'RouteStats'],
   ['docs/guide/adapters.md', 'ts/adapters/_options.ts', 'AdapterOptions'],
-  ['docs/guide/profiles-and-leases.md', 'ts/tasks.ts', 'LeaseOptions'],
+  ['docs/guide/profiles-and-leases.md', 'ts/leases/types.ts', 'LeaseOptions'],
   ['docs/reference/errors.md', 'ts/limiter/types.ts', 'LimitedBy'],
-  ['docs/reference/errors.md', 'ts/errors.ts', 'AtrionErrorCode'],
-  ['docs/reference/events.md', 'ts/events.ts', 'AtrionEvents'],
+  ['docs/reference/errors.md', 'ts/base/errors.ts', 'AtrionErrorCode'],
+  ['docs/reference/events.md', 'ts/events/events.ts', 'AtrionEvents'],
   ['docs/reference/events.md', 'ts/core/types.ts', 'PhysicsEvent'],
-  [OPTIONS, 'ts/state/redis-settings.ts', 'RedisStateProviderOptions'],
+  [OPTIONS, 'ts/providers/redis/settings.ts', 'RedisStateProviderOptions'],
 ]) {
   test(`${page} names every member of ${name}`, (t) => {
     const names = namesOf(file, name)

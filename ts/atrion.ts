@@ -1,20 +1,19 @@
 /** The class a service holds: it validates, crosses to the engine, and reads the answer. Nothing is decided here. */
 
-import { Batch } from './batch.js'
-import { ObserverQueue } from './core/delivery.js'
+import { AtrionError, ConfigError } from './base/errors.js'
+import { HostClock } from './base/host-clock.js'
+import { requireRouteId, wrongType } from './base/input.js'
+import { KeyHasher } from './base/keys.js'
+import { nearestName, unknownName } from './base/suggest.js'
 import type { Ohms, PhysicsObserver, ProfileConfig, RouteState, TunerStats, WorkloadProfile } from './core/index.js'
-import { modeAt, openLoopObstacle, type RouteDecision, type RouteSnapshot, readEvent, readRefusal } from './decision.js'
 import { admit } from './engine/fault.js'
 import { engineWanted, loadEngine, warnOfFault } from './engine/load.js'
 import { type Engine, type EngineKind, FRAME, ORDER, STATUS } from './engine/port.js'
-import { AtrionError, ConfigError } from './errors.js'
-import { type AtrionEvents, EVENT_NAMES, Events } from './events.js'
-import { HostClock } from './host-clock.js'
-import { requireRouteId, wrongType } from './input.js'
-import type { LawSource } from './law.js'
+import { type AtrionEvents, EVENT_NAMES, Events } from './events/events.js'
+import { getLogger, type Logger, silentLogger } from './events/loggers.js'
+import { ObserverQueue } from './events/observer-queue.js'
+import { LeaseBook, type LeaseOptions, type TaskLease } from './leases/manager.js'
 import { ADAPTER_PORT, type AdapterPort } from './limiter/adapter-port.js'
-import { KeyHasher } from './limiter/keys.js'
-import { getLogger, type Logger, silentLogger } from './loggers.js'
 import {
   type AcquireOptions,
   ClosedLoop,
@@ -22,7 +21,7 @@ import {
   type Permit,
   type RouteStats,
   type RunOptions,
-} from './loop.js'
+} from './limiter/limiter.js'
 import {
   type AtrionOptions,
   type RouteProfileOptions,
@@ -31,15 +30,23 @@ import {
   resolveRouteProfile,
   resolveVoltage,
   validateOptions,
-} from './options.js'
-import { RouteProfiles } from './profiles.js'
-import { RouteIndex } from './routes.js'
-import { InMemoryProvider } from './state/memory.js'
-import type { StateProvider } from './state/provider.js'
-import { createPulse, type Pulse } from './state/pulse.js'
-import { RouteStates } from './states.js'
-import { nearestName, unknownName } from './suggest.js'
-import { LeaseBook, type LeaseOptions, type TaskLease } from './tasks.js'
+} from './options/options.js'
+import { InMemoryProvider } from './providers/memory.js'
+import type { StateProvider } from './providers/provider.js'
+import { createPulse, type Pulse } from './replication/sync-loop.js'
+import { Batch } from './routes/batch.js'
+import {
+  modeAt,
+  openLoopObstacle,
+  type RouteDecision,
+  type RouteSnapshot,
+  readEvent,
+  readRefusal,
+} from './routes/decision.js'
+import { RouteIndex } from './routes/index.js'
+import type { LawSource } from './routes/params.js'
+import { RouteProfiles } from './routes/profiles.js'
+import { RouteStates } from './routes/states.js'
 
 /** One reading of a route. */
 export interface Telemetry {

@@ -14,13 +14,13 @@
  */
 
 export { Atrion, type RouteOptions, type Telemetry } from './atrion.js'
+export * from './base/errors.js'
 export * from './core/index.js'
-export type { RouteDecision, RouteSnapshot } from './decision.js'
 export type { EngineKind } from './engine/port.js'
-export * from './errors.js'
-export type { AtrionEvents } from './events.js'
-export { DEFAULT_LIMITS, type LimitConfig } from './law.js'
-export * from './loggers.js'
+export type { AtrionEvents } from './events/events.js'
+export * from './events/loggers.js'
+export * from './events/observers.js'
+export type { HeartbeatPayload, LeaseOptions, LeaseOutcome, TaskLease } from './leases/manager.js'
 export type {
   AcquireOptions,
   EnterOptions,
@@ -30,11 +30,11 @@ export type {
   RouteStats,
   RunOptions,
   Tier,
-} from './loop.js'
-export * from './observers.js'
-export type { AtrionOptions, RouteProfileOptions, SLOOptions } from './options.js'
-export { type ConflictStrategy, StateManager } from './state/manager.js'
-export { InMemoryProvider, type InMemoryProviderOptions } from './state/memory.js'
-export * from './state/node.js'
-export type { PhysicsVector, StateProvider, VectorOrigin } from './state/provider.js'
-export type { HeartbeatPayload, LeaseOptions, LeaseOutcome, TaskLease } from './tasks.js'
+} from './limiter/limiter.js'
+export type { AtrionOptions, RouteProfileOptions, SLOOptions } from './options/options.js'
+export { type ConflictStrategy, StateManager } from './providers/manager.js'
+export { InMemoryProvider, type InMemoryProviderOptions } from './providers/memory.js'
+export * from './providers/node.js'
+export type { PhysicsVector, StateProvider, VectorOrigin } from './providers/provider.js'
+export type { RouteDecision, RouteSnapshot } from './routes/decision.js'
+export { DEFAULT_LIMITS, type LimitConfig } from './routes/params.js'

@@ -5,7 +5,6 @@
  */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { isThenable } from './_ask.js'
 import {
   appOf,
   type ExpressApp,
@@ -16,10 +15,11 @@ import {
   stackOf,
 } from './_express-mount.js'
 import { type Candidate, candidatesIn, type Routing } from './_express-pattern.js'
-import { lastPassage, type Passage } from './_lifecycle.js'
 import { patternRoute } from './_method.js'
 import { describeShed } from './_problem.js'
 import { refuse } from './_refusal.js'
+import { isThenable } from './_resolve.js'
+import { lastPassage, type Passage } from './_response-tracker.js'
 
 const ROUTING = Symbol('atrion.routing')
 

@@ -3,10 +3,10 @@
  * is out of sight (in an application that is mounted, in a middleware of another's) says on the context which layer runs.
  */
 
-import { isShedError } from '../errors.js'
+import { isShedError } from '../base/errors.js'
 import { shedErrorOf } from '../limiter/run.js'
-import type { Passage } from './_lifecycle.js'
 import { patternRoute } from './_method.js'
+import type { Passage } from './_response-tracker.js'
 
 interface Context {
   readonly method: string

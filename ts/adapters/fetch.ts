@@ -8,15 +8,14 @@
  */
 
 import { Atrion } from '../atrion.js'
+import { ConfigError } from '../base/errors.js'
+import { onAbort } from '../base/signals.js'
+import { nearestName } from '../base/suggest.js'
 import { TIERS } from '../engine/port.js'
-import { ConfigError } from '../errors.js'
-import { onAbort } from '../limiter/signals.js'
-import type { AcquireOptions, Permit, Tier } from '../loop.js'
-import { KVStateProvider, type KVStateProviderOptions, type KVStore } from '../state/kv.js'
-import type { StateProvider } from '../state/provider.js'
-import { nearestName } from '../suggest.js'
-import { called, isThenable, isTier, keyOf, type MaybePromise, tierOf, trusted } from './_ask.js'
-import { type Asking, acquire, acquireAgain, enter, GONE, streamsSpent, type Turnstile } from './_asking.js'
+import type { AcquireOptions, Permit, Tier } from '../limiter/limiter.js'
+import { KVStateProvider, type KVStateProviderOptions, type KVStore } from '../providers/kv.js'
+import type { StateProvider } from '../providers/provider.js'
+import { type Asking, acquire, acquireAgain, enter, GONE, streamsSpent, type Turnstile } from './_acquire-params.js'
 import {
   DEFAULT_MAX_STREAMS,
   DEFAULT_MAX_WAIT_MS,
@@ -25,8 +24,9 @@ import {
   validateTypes,
 } from './_options.js'
 import { PROBLEM_TYPE, refusalHeaders, refusalOf, type Shed, shedIn } from './_problem.js'
+import { called, isThenable, isTier, keyOf, type MaybePromise, tierOf, trusted } from './_resolve.js'
 import { hasRoom } from './_stream.js'
-import { WebPassage, webPassageOf } from './_web-passage.js'
+import { WebPassage, webPassageOf } from './_web-response-tracker.js'
 
 export { openStreams } from './_stream.js'
 export { KVStateProvider, type KVStateProviderOptions, type KVStore }

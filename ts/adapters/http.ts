@@ -2,13 +2,13 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Atrion } from '../atrion.js'
-import { isThenable } from './_ask.js'
 import { withTier } from './_context.js'
 import { Gate } from './_gate.js'
-import type { Passage } from './_lifecycle.js'
 import type { AdapterOptions } from './_options.js'
 import { shedIn } from './_problem.js'
 import { refuse, refuseOnNode } from './_refusal.js'
+import { isThenable } from './_resolve.js'
+import type { Passage } from './_response-tracker.js'
 
 export { currentTier, withTier } from './_context.js'
 export type { AdapterOptions, PressureOptions, Signal } from './_options.js'

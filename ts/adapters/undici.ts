@@ -2,13 +2,13 @@
 
 import type { Dispatcher } from 'undici'
 import type { Atrion } from '../atrion.js'
-import { ConfigError } from '../errors.js'
+import { ConfigError } from '../base/errors.js'
+import type { AcquireOptions, Tier } from '../limiter/limiter.js'
 import { shedErrorOf } from '../limiter/run.js'
-import type { AcquireOptions, Tier } from '../loop.js'
-import { called, isThenable, keyOf, type MaybePromise, tierOf } from './_ask.js'
-import { acquire } from './_asking.js'
+import { acquire } from './_acquire-params.js'
 import { currentTier } from './_context.js'
 import { type OptionTypes, validateTypes } from './_options.js'
+import { called, isThenable, keyOf, type MaybePromise, tierOf } from './_resolve.js'
 import { type Handler, refuseHandler, watchHandler, withHeader } from './_undici-handler.js'
 
 export { currentTier, withTier } from './_context.js'

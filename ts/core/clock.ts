@@ -1,6 +1,6 @@
 /** Time as a value that is passed in. The laws never ask for it; only whoever drives them holds a clock. */
 
-import { ConfigError } from '../errors.js'
+import { ConfigError } from '../base/errors.js'
 import { isSafeNumber } from './guards.js'
 import type { DeltaTime, Timestamp } from './types.js'
 

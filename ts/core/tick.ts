@@ -8,9 +8,9 @@
  * mode a tick.
  */
 
+import { deliver } from '../events/observer-queue.js'
 import { breakPointOf, hasRecovered } from './breaker.js'
 import { type Blend, blendScar } from './cluster.js'
-import { deliver } from './delivery.js'
 import { isSafeNumber, PhysicsGuard } from './guards.js'
 import { calculateMomentum } from './momentum.js'
 import { calculateResistance } from './resistance.js'

@@ -6,7 +6,7 @@
  * slow enough is learnt as normal, and `hardCeiling` is what stops that.
  */
 
-import { ConfigError } from '../errors.js'
+import { ConfigError } from '../base/errors.js'
 import { isSafeNumber } from './guards.js'
 import type { Ohms } from './types.js'
 

@@ -1,6 +1,6 @@
 /** Which engine: the one named, or the best that loads. */
 
-import { ConfigError, DependencyError } from '../errors.js'
+import { ConfigError, DependencyError } from '../base/errors.js'
 import { ENGINES } from './engines.js'
 import type { Engine, EngineKind } from './port.js'
 

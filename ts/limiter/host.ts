@@ -1,7 +1,7 @@
 /** What the closed loop needs of the instance it belongs to. */
 
-import type { BreakBy } from '../options.js'
-import type { KeyHasher } from './keys.js'
+import type { KeyHasher } from '../base/keys.js'
+import type { BreakBy } from '../options/options.js'
 import type { LimitedBy, Permit } from './types.js'
 
 export interface LoopHost {

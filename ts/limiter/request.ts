@@ -1,12 +1,12 @@
 /** Reading what a request says of itself. Options are read before a cell of the frame is written: getters may do anything. */
 
+import { ConfigError } from '../base/errors.js'
+import { wrongType } from '../base/input.js'
+import type { KeyHasher } from '../base/keys.js'
+import { nearestName, unknownName } from '../base/suggest.js'
+import { MAX_TIMER_MS } from '../base/timer.js'
 import { type Engine, FRAME, TIERS } from '../engine/port.js'
-import { ConfigError } from '../errors.js'
-import { wrongType } from '../input.js'
-import type { BreakBy } from '../options.js'
-import { nearestName, unknownName } from '../suggest.js'
-import type { KeyHasher } from './keys.js'
-import { MAX_TIMER_MS } from './timer.js'
+import type { BreakBy } from '../options/options.js'
 import type { AcquireOptions } from './types.js'
 
 const TIER_INDEX: ReadonlyMap<unknown, number> = new Map(TIERS.map((tier, index) => [tier, index]))

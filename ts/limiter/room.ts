@@ -11,7 +11,7 @@
  * Every operation takes O(log n) or a bounded scan.
  */
 
-import { type Deadline, Deadlines } from '../deadlines.js'
+import { type Deadline, Deadlines } from '../base/timer-heap.js'
 
 /** Tiers of a room, lowest first. */
 const LANES = 5

@@ -1,8 +1,8 @@
 /** What a request says of itself, and what it is answered. */
 
+import type { ShedError } from '../base/errors.js'
 import type { OperationalMode } from '../core/index.js'
 import type { TIERS } from '../engine/port.js'
-import type { ShedError } from '../errors.js'
 
 /** How important a request is. */
 export type Tier = (typeof TIERS)[number]

@@ -7,9 +7,9 @@
  * that faked timers work, and nothing but punctuality depends on it. On a clock of the caller's it only looks at that clock.
  */
 
+import { MAX_TIMER_MS } from '../base/timer.js'
 import { NO_KEY } from './request.js'
 import { type Held, Room, type RoomEntry } from './room.js'
-import { MAX_TIMER_MS } from './timer.js'
 import type { LimitedBy, Permit } from './types.js'
 
 /** Most requests that wait on one route, and on all of them. */

@@ -1,6 +1,6 @@
 /** The conformance suite: every promise of the port to a state provider is one test. */
 
-import type { StateProvider } from '../state/provider.js'
+import type { StateProvider } from '../providers/provider.js'
 import { KEEPING } from './keeping.js'
 import { SHARING } from './sharing.js'
 import { Stage } from './stage.js'

@@ -1,6 +1,6 @@
 /** What one provider promises by itself: it keeps what it is given. */
 
-import type { PhysicsVector } from '../state/provider.js'
+import type { PhysicsVector } from '../providers/provider.js'
 import { check, checkVector, show, vectorOf } from './checks.js'
 import { hostileNames } from './names.js'
 import type { Clause } from './stage.js'

@@ -1,6 +1,6 @@
 /** What providers over one store promise to each other. */
 
-import type { PhysicsVector, StateProvider } from '../state/provider.js'
+import type { PhysicsVector, StateProvider } from '../providers/provider.js'
 import { check, checkVector, show, soon, turn, vectorOf } from './checks.js'
 import type { Clause, Stage } from './stage.js'
 

@@ -1,6 +1,6 @@
 /** What a test of the suite works with: its providers, its route names, and how both are cleared away. */
 
-import type { StateProvider } from '../state/provider.js'
+import type { StateProvider } from '../providers/provider.js'
 import type { ProviderUnderTest } from './conformance.js'
 
 /** One promise, and what it needs beyond a provider. */

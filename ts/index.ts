@@ -20,7 +20,7 @@ export type { EngineKind } from './engine/port.js'
 export type { AtrionEvents } from './events/events.js'
 export * from './events/loggers.js'
 export * from './events/observers.js'
-export type { HeartbeatPayload, LeaseOptions, LeaseOutcome, TaskLease } from './leases/manager.js'
+export type { HeartbeatPayload, LeaseOptions, LeaseOutcome, TaskLease } from './leases/types.js'
 export type {
   AcquireOptions,
   EnterOptions,
@@ -30,11 +30,11 @@ export type {
   RouteStats,
   RunOptions,
   Tier,
-} from './limiter/limiter.js'
+} from './limiter/types.js'
 export type { AtrionOptions, RouteProfileOptions, SLOOptions } from './options/options.js'
+export { DEFAULT_LIMITS, type LimitConfig } from './options/route-params.js'
 export { type ConflictStrategy, StateManager } from './providers/manager.js'
 export { InMemoryProvider, type InMemoryProviderOptions } from './providers/memory.js'
 export * from './providers/node.js'
 export type { PhysicsVector, StateProvider, VectorOrigin } from './providers/provider.js'
 export type { RouteDecision, RouteSnapshot } from './routes/decision.js'
-export { DEFAULT_LIMITS, type LimitConfig } from './routes/params.js'

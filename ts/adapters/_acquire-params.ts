@@ -2,12 +2,12 @@
 
 import type { Atrion } from '../atrion.js'
 import { acquireOrWait } from '../limiter/acquire-or-wait.js'
-import type { AcquireOptions, Permit, Tier } from '../limiter/limiter.js'
+import type { AcquireOptions, Permit, Tier } from '../limiter/types.js'
 import type { Listen } from '../limiter/waiting.js'
 import { warnOnce } from './_resolve.js'
 
 /** What a request says of itself. */
-export interface Asking {
+export interface AcquireParams {
   /** As the application names it. */
   readonly route: string | undefined
   readonly tier: Tier | undefined
@@ -17,12 +17,12 @@ export interface Asking {
   readonly isStream: boolean
 }
 
-/** What a passage needs of the gate it came through. */
-export interface Turnstile {
+/** What a tracker needs of the gate it came through. */
+export interface TrackerHost {
   readonly atrion: Atrion
   readonly maxStreams: number
   /** Asks once more for a request that is in already. Never throws. */
-  again(routeId: string, asking: Asking): Permit
+  again(routeId: string, params: AcquireParams): Permit
 }
 
 /** A request that could not be asked for is admitted: without evidence nothing is refused. */
@@ -54,7 +54,7 @@ export function acquire(atrion: Atrion, routeId: string, options: AcquireOptions
 }
 
 /** Asks once more, for a request that is in already. */
-export const acquireAgain = (atrion: Atrion, routeId: string, { tier, voltage, key }: Asking): Permit =>
+export const acquireAgain = (atrion: Atrion, routeId: string, { tier, voltage, key }: AcquireParams): Permit =>
   acquire(atrion, routeId, { tier, voltage, key } as AcquireOptions)
 
 /**

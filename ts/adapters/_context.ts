@@ -1,7 +1,7 @@
 /** The tier of the request that is being handled, for what it asks of others. */
 
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { Tier } from '../limiter/limiter.js'
+import type { Tier } from '../limiter/types.js'
 
 const tiers = new AsyncLocalStorage<Tier | undefined>()
 

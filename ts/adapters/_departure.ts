@@ -2,7 +2,7 @@
 
 import type { Atrion } from '../atrion.js'
 import { type Conclude, DETACH, type Detachable } from '../limiter/adapter-port.js'
-import type { Outcome, Permit } from '../limiter/limiter.js'
+import type { Outcome, Permit } from '../limiter/types.js'
 import { isLateAsARule, noteLate } from './_long.js'
 import { nowMs } from './_timers.js'
 

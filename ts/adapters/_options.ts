@@ -2,7 +2,7 @@
 
 import { ConfigError } from '../base/errors.js'
 import { unknownName } from '../base/suggest.js'
-import type { Permit, Tier } from '../limiter/limiter.js'
+import type { Permit, Tier } from '../limiter/types.js'
 import type { PressureOptions, Signal } from '../pressure/pressure.js'
 import type { MaybePromise } from './_resolve.js'
 

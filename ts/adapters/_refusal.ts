@@ -1,7 +1,7 @@
 /** How a shed request is answered on Node: by the application where it does, else with a problem document. */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Permit } from '../limiter/limiter.js'
+import type { Permit } from '../limiter/types.js'
 import { PROBLEM_TYPE, refusalOf, type Shed } from './_problem.js'
 import { leaveBody } from './_request-body.js'
 import { isThenable, warnOnce } from './_resolve.js'

@@ -5,7 +5,7 @@
 
 import { nearestName } from '../base/suggest.js'
 import { TIERS } from '../engine/port.js'
-import type { Tier } from '../limiter/limiter.js'
+import type { Tier } from '../limiter/types.js'
 import { after, callOff } from './_timers.js'
 
 /** What a callback may return. */

@@ -17,8 +17,8 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { shedBeingAnswered } from '../base/shed-answered.js'
-import type { Outcome, Permit, Tier } from '../limiter/limiter.js'
-import type { Asking, Turnstile } from './_acquire-params.js'
+import type { Outcome, Permit, Tier } from '../limiter/types.js'
+import type { AcquireParams, TrackerHost } from './_acquire-params.js'
 import { isClientsFault, statusOnStream } from './_client.js'
 import { Departure, depart } from './_departure.js'
 import { holdMs, isLateAsARule, longMs, noteAbandoned, noteSoon } from './_long.js'
@@ -36,27 +36,27 @@ const SENDING_MS = 20
 /** A handler whose client is gone, and of whose end only a response would tell that it still writes, is counted for this long, ms. */
 const UNKNOWN_HOLD_MS = 1_000
 
-const PASSAGE = Symbol('atrion.passage')
+const TRACKER = Symbol('atrion.response-tracker')
 
-type Marked = IncomingMessage & { [PASSAGE]?: Passage | undefined }
+type Marked = IncomingMessage & { [TRACKER]?: ResponseTracker | undefined }
 
-/** The passage of a request through guards of this instance, where one has begun. */
-export function passageOf(request: IncomingMessage, turnstile: Turnstile): Passage | undefined {
-  let passage = (request as Marked)[PASSAGE]
-  while (passage !== undefined && passage.atrion !== turnstile.atrion) passage = passage.outer
-  return passage
+/** The tracker of a request through guards of this instance, where one has begun. */
+export function trackerOf(request: IncomingMessage, host: TrackerHost): ResponseTracker | undefined {
+  let tracker = (request as Marked)[TRACKER]
+  while (tracker !== undefined && tracker.atrion !== host.atrion) tracker = tracker.outer
+  return tracker
 }
 
-/** The passage that a request began last. */
-export const lastPassage = (request: IncomingMessage): Passage | undefined => (request as Marked)[PASSAGE]
+/** The tracker that a request began last. */
+export const lastTracker = (request: IncomingMessage): ResponseTracker | undefined => (request as Marked)[TRACKER]
 
-export class Passage {
-  readonly #turnstile: Turnstile
-  #asking: Asking
+export class ResponseTracker {
+  readonly #host: TrackerHost
+  #params: AcquireParams
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
   /** Of another instance, passed before. */
-  readonly outer: Passage | undefined
+  readonly outer: ResponseTracker | undefined
   #routeId: string
   #permit: Permit | undefined
   #closeStream: (() => void) | undefined
@@ -80,23 +80,23 @@ export class Passage {
   answersFor: (() => boolean) | undefined
 
   constructor(
-    turnstile: Turnstile,
+    host: TrackerHost,
     routeId: string,
     permit: Permit,
-    asking: Asking,
+    params: AcquireParams,
     request: IncomingMessage,
     response: ServerResponse,
     isStream: boolean,
   ) {
-    this.#turnstile = turnstile
+    this.#host = host
     this.#routeId = routeId
     this.#permit = permit
-    this.#asking = asking
+    this.#params = params
     this.#request = request
     this.#response = response
-    this.#departure = new Departure(turnstile.atrion)
-    this.outer = (request as Marked)[PASSAGE]
-    ;(request as Marked)[PASSAGE] = this
+    this.#departure = new Departure(host.atrion)
+    this.outer = (request as Marked)[TRACKER]
+    ;(request as Marked)[TRACKER] = this
     if (response.destroyed || response.writableEnded) {
       this.#isClosed = true
       this.#release(response.writableEnded ? this.#verdict() : 'ignored')
@@ -118,8 +118,8 @@ export class Passage {
     }
   }
 
-  get atrion(): Turnstile['atrion'] {
-    return this.#turnstile.atrion
+  get atrion(): TrackerHost['atrion'] {
+    return this.#host.atrion
   }
 
   get ageMs(): number {
@@ -132,12 +132,12 @@ export class Passage {
 
   /** Whether the application named the route itself. */
   get isNamed(): boolean {
-    return this.#asking.route !== undefined
+    return this.#params.route !== undefined
   }
 
   /** The tier of the request; undefined when it came with a voltage. */
   get tier(): Tier | undefined {
-    const { voltage, tier } = this.#asking
+    const { voltage, tier } = this.#params
     return voltage === undefined ? (tier ?? 'normal') : undefined
   }
 
@@ -175,17 +175,17 @@ export class Passage {
    *
    * @returns undefined, or the refusal of that route
    */
-  rename(routeId: string, asking: Asking = this.#asking): Permit | undefined {
+  rename(routeId: string, params: AcquireParams = this.#params): Permit | undefined {
     const permit = this.#permit
     if (routeId === this.#routeId || this.#ended !== undefined) return undefined
     if (permit === undefined) {
-      this.#renameAside(routeId, asking)
+      this.#renameAside(routeId, params)
       return undefined
     }
-    const next = this.#turnstile.again(routeId, asking)
+    const next = this.#host.again(routeId, params)
     depart(permit)
     this.#routeId = routeId
-    this.#asking = asking
+    this.#params = params
     if (next.allow) {
       this.#permit = next
       this.#watch()
@@ -197,12 +197,12 @@ export class Passage {
   }
 
   /** The same for a request that holds no permit: a stream, or one whose body is still to come. */
-  #renameAside(routeId: string, asking: Asking): void {
+  #renameAside(routeId: string, params: AcquireParams): void {
     if (this.#isSending) {
       this.#routeId = routeId
-      this.#asking = asking
+      this.#params = params
     } else if (this.#closeStream !== undefined && !this.#isClosed) {
-      const close = openStream(this.atrion, routeId, this.#turnstile.maxStreams)
+      const close = openStream(this.atrion, routeId, this.#host.maxStreams)
       if (close === undefined) return
       this.#closeStream()
       this.#closeStream = close
@@ -218,7 +218,7 @@ export class Passage {
   /** The answer is long-lived: it leaves the budget of requests. false where that of streams is spent. */
   toStream(): boolean {
     if (this.#closeStream !== undefined || this.#isClosed) return true
-    this.#closeStream = openStream(this.atrion, this.#routeId, this.#turnstile.maxStreams)
+    this.#closeStream = openStream(this.atrion, this.#routeId, this.#host.maxStreams)
     if (this.#closeStream === undefined) return false
     this.#leave()
     return true
@@ -402,7 +402,7 @@ export class Passage {
   #bodyIsIn(): void {
     if (!this.#isSending) return
     this.#isSending = false
-    const permit = this.#turnstile.again(this.#routeId, { ...this.#asking, tier: 'critical', voltage: undefined })
+    const permit = this.#host.again(this.#routeId, { ...this.#params, tier: 'critical', voltage: undefined })
     if (!permit.allow) return
     this.#permit = permit
     this.#departure.startedMs = nowMs()

@@ -4,7 +4,7 @@
  * undici within. A watched handler takes both, and passes on in the one that the caller's handler speaks.
  */
 
-import type { Permit, Tier } from '../limiter/limiter.js'
+import type { Permit, Tier } from '../limiter/types.js'
 import { depart } from './_departure.js'
 import { isFeed } from './_stream.js'
 import { nowMs } from './_timers.js'

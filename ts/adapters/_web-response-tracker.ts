@@ -4,8 +4,8 @@
  */
 
 import type { Atrion } from '../atrion.js'
-import type { Outcome, Permit } from '../limiter/limiter.js'
-import type { Asking, Turnstile } from './_acquire-params.js'
+import type { Outcome, Permit } from '../limiter/types.js'
+import type { AcquireParams, TrackerHost } from './_acquire-params.js'
 import { type BodyEnd, watchBody } from './_body.js'
 import { Departure, depart } from './_departure.js'
 import { longMs, noteAbandoned, noteSoon } from './_long.js'
@@ -14,41 +14,41 @@ import { isFeed, openStream } from './_stream.js'
 import { after, callOff, type Timer } from './_timers.js'
 
 /** Passages under way, by the request that they are for. */
-const passages = new WeakMap<object, WebPassage>()
+const trackers = new WeakMap<object, WebResponseTracker>()
 
-/** The passage of a request through guards of this instance, where one has begun. */
-export function webPassageOf(request: object, atrion: Atrion): WebPassage | undefined {
-  let passage = passages.get(request)
-  while (passage !== undefined && passage.turnstile.atrion !== atrion) passage = passage.outer
-  return passage
+/** The tracker of a request through guards of this instance, where one has begun. */
+export function webPassageOf(request: object, atrion: Atrion): WebResponseTracker | undefined {
+  let tracker = trackers.get(request)
+  while (tracker !== undefined && tracker.host.atrion !== atrion) tracker = tracker.outer
+  return tracker
 }
 
-export class WebPassage {
-  readonly turnstile: Turnstile
-  readonly outer: WebPassage | undefined
+export class WebResponseTracker {
+  readonly host: TrackerHost
+  readonly outer: WebResponseTracker | undefined
   #routeId: string
   #permit: Permit | undefined
-  #asking: Asking
+  #params: AcquireParams
   #closeStream: (() => void) | undefined
   readonly #departure: Departure
   #isShed = false
   #timer: Timer | undefined
 
   constructor(
-    turnstile: Turnstile,
+    host: TrackerHost,
     routeId: string,
     permit: Permit,
-    asking: Asking,
+    params: AcquireParams,
     request: object,
     isStream: boolean,
   ) {
-    this.turnstile = turnstile
+    this.host = host
     this.#routeId = routeId
     this.#permit = permit
-    this.#asking = asking
-    this.#departure = new Departure(turnstile.atrion)
-    this.outer = passages.get(request)
-    passages.set(request, this)
+    this.#params = params
+    this.#departure = new Departure(host.atrion)
+    this.outer = trackers.get(request)
+    trackers.set(request, this)
     if (isStream) this.toStream()
     else this.#watch()
   }
@@ -58,13 +58,13 @@ export class WebPassage {
   }
 
   /** Counts the request for another route from now on. Returns undefined, or the refusal of that route. */
-  rename(routeId: string, asking: Asking = this.#asking): Permit | undefined {
+  rename(routeId: string, params: AcquireParams = this.#params): Permit | undefined {
     const permit = this.#permit
     if (permit === undefined || routeId === this.#routeId) return undefined
-    const next = this.turnstile.again(routeId, asking)
+    const next = this.host.again(routeId, params)
     depart(permit)
     this.#routeId = routeId
-    this.#asking = asking
+    this.#params = params
     this.#permit = next.allow ? next : undefined
     if (next.allow) this.#watch()
     return next.allow ? undefined : next
@@ -72,7 +72,7 @@ export class WebPassage {
 
   #watch(): void {
     callOff(this.#timer)
-    this.#timer = after(longMs(this.turnstile.atrion, this.#routeId), () => {
+    this.#timer = after(longMs(this.host.atrion, this.#routeId), () => {
       this.#departure.isOutlasting = true
       this.toStream()
     })
@@ -81,7 +81,7 @@ export class WebPassage {
   /** The answer is long-lived: it leaves the budget of requests. false where that of streams is spent. */
   toStream(): boolean {
     if (this.#closeStream !== undefined) return true
-    this.#closeStream = openStream(this.turnstile.atrion, this.#routeId, this.turnstile.maxStreams)
+    this.#closeStream = openStream(this.host.atrion, this.#routeId, this.host.maxStreams)
     if (this.#closeStream === undefined) return false
     this.#leave()
     return true
@@ -111,7 +111,7 @@ export class WebPassage {
     this.#closeStream?.()
     const departure = this.#departure
     const isWaitedFor = this.#permit !== undefined || (departure.isOpen && departure.isOutlasting)
-    if (isGone && isWaitedFor) noteAbandoned(this.turnstile.atrion, this.#routeId)
+    if (isGone && isWaitedFor) noteAbandoned(this.host.atrion, this.#routeId)
     if (isGone) departure.abandoned(this.#routeId)
     else this.#answered(outcome)
     this.#release(outcome)
@@ -162,7 +162,7 @@ export class WebPassage {
     if (permit === undefined) return
     this.#permit = undefined
     const outcome = this.#isShed ? 'ignored' : given
-    if (outcome === 'success') noteSoon(this.turnstile.atrion, this.#routeId, this.#departure.ageMs)
+    if (outcome === 'success') noteSoon(this.host.atrion, this.#routeId, this.#departure.ageMs)
     permit.release(outcome)
   }
 }

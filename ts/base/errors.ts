@@ -4,8 +4,8 @@
  */
 
 import type { OperationalMode } from '../core/types.js'
-import type { LimitedBy, Tier } from '../limiter/types.js'
-import { obstacleText } from './reason.js'
+import type { Tier } from '../engine/port.js'
+import { type LimitedBy, obstacleText } from './limited-by.js'
 import { noteStatusRead } from './shed-answered.js'
 import { kindOf, printable, Withheld, withoutSecrets } from './text.js'
 

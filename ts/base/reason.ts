@@ -1,14 +1,18 @@
-/** What stood in a request's way, in words: for the reason of a refusal and for the message of its error. */
+/** The reason of a refusal, for people. */
 
 import type { OperationalMode } from '../core/types.js'
-import type { LimitedBy } from '../limiter/types.js'
+import { type LimitedBy, obstacleText } from './limited-by.js'
 
-/** The obstacle in words; undefined where it is no more than a voltage below R. */
-export function obstacleText(mode: OperationalMode, limitedBy: LimitedBy | undefined): string | undefined {
-  if (limitedBy === 'override') return 'override'
-  if (limitedBy === 'wait_timeout') return 'no place within the time it may wait'
-  if (limitedBy === 'wait_full') return 'waiting room full'
-  if (limitedBy === 'budget') return 'budget spent'
-  if (limitedBy === 'ban') return 'banned'
-  return mode === 'CIRCUIT_BREAKER' || limitedBy === 'breaker' ? 'circuit breaker open' : undefined
+/** Why a request does not flow. */
+export function reasonOf(
+  mode: OperationalMode,
+  voltage: number,
+  resistance: number,
+  limitedBy: LimitedBy | undefined,
+): string {
+  // Most refusals end here, and other modules cost a look-up each.
+  const isOrdinary = limitedBy === undefined || limitedBy === 'occupancy' || limitedBy === 'queue_age'
+  const obstacle = isOrdinary && mode !== 'CIRCUIT_BREAKER' ? undefined : obstacleText(mode, limitedBy)
+  if (obstacle === undefined) return `Insufficient voltage: V=${voltage} ≤ R=${resistance.toFixed(1)}Ω`
+  return limitedBy === 'override' ? obstacle : obstacle[0]!.toUpperCase() + obstacle.slice(1)
 }

@@ -3,7 +3,7 @@
  * needed leaves nothing behind; with a million leases of an hour, ended after a second, that is the whole difference.
  */
 
-export interface Deadline<T> {
+export interface HeapTimer<T> {
   readonly item: T
   /** ms */
   at: number
@@ -11,18 +11,18 @@ export interface Deadline<T> {
   place: number
 }
 
-export class Deadlines<T> {
-  readonly #heap: Deadline<T>[] = []
+export class TimerHeap<T> {
+  readonly #heap: HeapTimer<T>[] = []
 
   get size(): number {
     return this.#heap.length
   }
 
-  get earliest(): Deadline<T> | undefined {
+  get earliest(): HeapTimer<T> | undefined {
     return this.#heap[0]
   }
 
-  add(item: T, at: number): Deadline<T> {
+  add(item: T, at: number): HeapTimer<T> {
     const deadline = { item, at, place: this.#heap.length }
     this.#heap.push(deadline)
     this.#rise(deadline)
@@ -30,7 +30,7 @@ export class Deadlines<T> {
   }
 
   /** Takes a deadline out; one that is out already stays out. */
-  remove(deadline: Deadline<T>): void {
+  remove(deadline: HeapTimer<T>): void {
     const { place } = deadline
     if (place < 0) return
     deadline.place = -1
@@ -42,18 +42,18 @@ export class Deadlines<T> {
   }
 
   /** Puts a deadline off. */
-  postpone(deadline: Deadline<T>, at: number): void {
+  postpone(deadline: HeapTimer<T>, at: number): void {
     if (deadline.place < 0) return
     deadline.at = at
     this.#sink(deadline)
   }
 
-  #put(deadline: Deadline<T>, place: number): void {
+  #put(deadline: HeapTimer<T>, place: number): void {
     this.#heap[place] = deadline
     deadline.place = place
   }
 
-  #rise(deadline: Deadline<T>): void {
+  #rise(deadline: HeapTimer<T>): void {
     while (deadline.place > 0) {
       const { place } = deadline
       const parent = this.#heap[(place - 1) >> 1]!
@@ -63,7 +63,7 @@ export class Deadlines<T> {
     }
   }
 
-  #sink(deadline: Deadline<T>): void {
+  #sink(deadline: HeapTimer<T>): void {
     for (;;) {
       const { place } = deadline
       const left = this.#heap[2 * place + 1]

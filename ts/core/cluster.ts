@@ -20,7 +20,7 @@ import { MAX_RESISTANCE } from './constants.js'
 import type { PhysicsConfig } from './types.js'
 
 /** What one node says of a route. */
-export interface Voice {
+export interface PeerReport {
   /** S_n, Ω */
   readonly scar: number
   /** Requests it saw lately. */
@@ -59,15 +59,15 @@ const INHERITED_ALONE = 0.5
 type LoneLimit = Pick<PhysicsConfig, 'baseResistance' | 'breakMultiplier'>
 
 /** What is said, and what it comes to. */
-class Chorus {
+class PeerAggregate {
   readonly #words: readonly { readonly scar: number; readonly weight: number }[]
   readonly #weight: number
   /** The highest S and the second highest, Ω. */
   readonly top: number
   readonly second: number
 
-  constructor(voices: readonly Voice[]) {
-    this.#words = voices.map(({ scar, requests }) => ({
+  constructor(reports: readonly PeerReport[]) {
+    this.#words = reports.map(({ scar, requests }) => ({
       scar: scar > 0 ? Math.min(scar, MAX_RESISTANCE) : 0,
       weight: 1 + (requests > 0 ? Math.min(requests, 1e12) : 0),
     }))
@@ -94,36 +94,36 @@ class Chorus {
 
 /** S_inherit, Ω: what a node takes over of a route that it has not measured itself. One voice gives at most γ·S_lone. */
 export function calculateInheritance(
-  voices: readonly Voice[],
+  reports: readonly PeerReport[],
   gamma: number,
   { baseResistance, breakMultiplier }: LoneLimit,
 ): number {
-  if (voices.length === 0 || !(gamma > 0)) return 0
-  const chorus = new Chorus(voices)
+  if (reports.length === 0 || !(gamma > 0)) return 0
+  const aggregate = new PeerAggregate(reports)
   const weight = Math.min(gamma, 1)
   const alone = Math.min(weight, INHERITED_ALONE) * baseResistance * breakMultiplier
-  const bound = weight * chorus.mean(chorus.second) + alone
-  return Math.min(chorus.mean(MAX_RESISTANCE), bound)
+  const bound = weight * aggregate.mean(aggregate.second) + alone
+  return Math.min(aggregate.mean(MAX_RESISTANCE), bound)
 }
 
-/** What `voices` share with a node whose own scar is `local` Ω. */
+/** What `reports` share with a node whose own scar is `local` Ω. */
 export function calculateShare(
-  voices: readonly Voice[],
+  reports: readonly PeerReport[],
   local: number,
   gamma: number,
   { baseResistance, breakMultiplier }: LoneLimit,
 ): Share {
-  if (voices.length === 0 || !(gamma > 0)) return NO_SHARE
-  const chorus = new Chorus(voices)
-  const second = Math.max(chorus.second, Math.min(local, chorus.top))
-  const cluster = chorus.mean(second + baseResistance * breakMultiplier)
-  const agreed = chorus.mean(second)
+  if (reports.length === 0 || !(gamma > 0)) return NO_SHARE
+  const aggregate = new PeerAggregate(reports)
+  const second = Math.max(aggregate.second, Math.min(local, aggregate.top))
+  const cluster = aggregate.mean(second + baseResistance * breakMultiplier)
+  const agreed = aggregate.mean(second)
   return {
     keep: 1 - gamma,
     add: gamma * cluster,
     lone: gamma * Math.max(0, cluster - agreed),
-    belief: chorus.belief(gamma),
-    witnesses: chorus.witnesses(gamma),
+    belief: aggregate.belief(gamma),
+    witnesses: aggregate.witnesses(gamma),
   }
 }
 

@@ -72,7 +72,7 @@ export enum FRAME {
   STATE = 32,
   /** in, closed loop, where there is a KEY: what its equal share counts, > 0 */
   KEY_WEIGHT = 60,
-  /** in, closed loop, where there is a KEY: the hash of the class that its failures are blamed on; NaN: there is none */
+  /** in, closed loop, where there is a KEY: the hash of the class that its failures are keyClass on; NaN: there is none */
   KEY_CLASS = 61,
   /** in, closed loop, of `release` where PERMIT is −1: how long ago the request in SLOT was admitted that is concluded, ms */
   AGE_MS = 62,
@@ -105,6 +105,9 @@ export const STATS = {
 /** Lowest first; the index is what FRAME.TIER takes. */
 export const TIERS = ['bulk', 'low', 'normal', 'high', 'critical'] as const
 
+/** How important a request is. */
+export type Tier = (typeof TIERS)[number]
+
 /** What an operator may order. */
 export const ORDER = { NONE: 0, OPEN: 1, CLOSED: 2 } as const
 
@@ -130,6 +133,9 @@ export enum STATUS {
 }
 
 export const MODES = ['BOOTSTRAP', 'OPERATIONAL', 'CIRCUIT_BREAKER'] as const
+
+/** The mode in a cell. */
+export const modeAt = (frame: Float64Array, cell: number): (typeof MODES)[number] => MODES[frame[cell]!]!
 
 /** RECLAIMED: the permit was never released. DETACHED: the request goes on outside the budget, and is concluded later. */
 export const OUTCOME = { SUCCESS: 0, FAILURE: 1, IGNORED: 2, RECLAIMED: 3, DETACHED: 4 } as const

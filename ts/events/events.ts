@@ -1,8 +1,9 @@
-/** What operators may listen to. Listeners run off the decision path; one that throws, or is slow, harms nobody. */
+/** The events of an instance. Listeners run off the decision path; one that throws, or is slow, delays no decision. */
 
+import type { LimitedBy } from '../base/limited-by.js'
 import type { OperationalMode } from '../core/index.js'
-import type { LimitedBy, Tier } from '../limiter/types.js'
-import type { Logger } from './loggers.js'
+import type { Tier } from '../engine/port.js'
+import type { SafeLogger } from './safe-logger.js'
 
 export interface AtrionEvents {
   /** A route changed its mode. */
@@ -26,7 +27,7 @@ export interface AtrionEvents {
   }
   /** The provider of shared state is in trouble, or, as `engine 'native'`, the engine failed in a call; decisions go on. */
   degraded: { readonly provider: string; readonly error: Error }
-  /** … and well again. */
+  /** … and works again. */
   restored: { readonly provider: string }
 }
 
@@ -39,11 +40,11 @@ const CAPACITY = 8192
 
 export class Events {
   readonly #listeners = new Map<keyof AtrionEvents, Set<(event: never) => void>>()
-  readonly #logger: () => Logger
+  readonly #logger: SafeLogger
   #waiting: (() => void)[] = []
   #dropped = 0
 
-  constructor(logger: () => Logger) {
+  constructor(logger: SafeLogger) {
     this.#logger = logger
   }
 
@@ -61,7 +62,7 @@ export class Events {
     }
   }
 
-  /** Does anybody listen? What nobody hears need not be said. */
+  /** Whether an event has a listener; without one it need not be made. */
   has(name: keyof AtrionEvents): boolean {
     return this.#listeners.has(name)
   }
@@ -86,11 +87,8 @@ export class Events {
     })
   }
 
-  /** A logger that throws has nobody left to be reported to. */
   #complain(name: keyof AtrionEvents, error: unknown): void {
-    try {
-      this.#logger().error(`a listener of '${name}' threw`, { error })
-    } catch {}
+    this.#logger.error(`a listener of '${name}' threw`, { error })
   }
 
   #drain(): void {

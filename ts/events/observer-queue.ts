@@ -7,7 +7,8 @@
  */
 
 import type { PhysicsEvent, PhysicsObserver } from '../core/types.js'
-import { getLogger, type Logger } from './loggers.js'
+import type { Logger } from './loggers.js'
+import { SafeLogger } from './safe-logger.js'
 
 /** Events that may wait, about 3 MB of them. */
 const DEFAULT_CAPACITY = 16_384
@@ -23,7 +24,7 @@ const later: (run: () => void) => void =
 export class ObserverQueue {
   readonly #observer: PhysicsObserver
   readonly #capacity: number
-  readonly #logger: Logger | undefined
+  readonly #logger: SafeLogger
   #waiting: PhysicsEvent[] = []
   #scheduled = false
   #dropped = 0
@@ -31,12 +32,12 @@ export class ObserverQueue {
 
   /**
    * @param capacity events that may wait, default 16,384
-   * @param logger told once of the first drop and of the first throw; by default the process-wide one
+   * @param logger gets a warning of the first drop and of the first throw; default: the process-wide one
    */
   constructor(observer: PhysicsObserver, capacity: number = DEFAULT_CAPACITY, logger?: Logger) {
     this.#observer = observer
     this.#capacity = capacity
-    this.#logger = logger
+    this.#logger = new SafeLogger(logger)
   }
 
   /** Events that found the queue full. */
@@ -55,7 +56,7 @@ export class ObserverQueue {
       this.#dropped += 1
       // Not in this call: the logger is the caller's, and may ask the instance whose tick this is.
       if (this.#dropped === 1) {
-        queueMicrotask(() => this.#warn('an observer is slower than the ticks: events are being dropped'))
+        queueMicrotask(() => this.#logger.warn('an observer is slower than the ticks: events are being dropped'))
       }
       return
     }
@@ -97,15 +98,7 @@ export class ObserverQueue {
       this.#observer.onUpdate(event)
     } catch (error) {
       this.#failures += 1
-      if (this.#failures === 1) this.#warn('an observer threw', { error })
-    }
-  }
-
-  #warn(message: string, context?: Record<string, unknown>): void {
-    try {
-      ;(this.#logger ?? getLogger()).warn(message, context)
-    } catch {
-      // A logger that throws has nobody left to be reported to.
+      if (this.#failures === 1) this.#logger.warn('an observer threw', { error })
     }
   }
 }

@@ -6,30 +6,15 @@
  * a lease would cost a million timers for a million tasks, and a heartbeat would have to move one each time.
  */
 
-import { AtrionError, ConfigError } from '../base/errors.js'
-import { onAbort } from '../base/signals.js'
+import { ConfigError } from '../base/errors.js'
 import { unknownName } from '../base/suggest.js'
-import { type Deadline, Deadlines } from '../base/timer-heap.js'
-import {
-  getProfileConfig,
-  type ProfileConfig,
-  requiresAbortController,
-  type Timestamp,
-  type WorkloadProfile,
-} from '../core/index.js'
-import { getLogger } from '../events/loggers.js'
-import { DURATION_RANGE, requireNumber, requireProfile } from '../options/options.js'
-
-export interface LeaseOptions {
-  /** Default: the route's own profile. */
-  readonly profile?: WorkloadProfile | ProfileConfig | null | undefined
-  /** Longest the lease lasts, ms, > 0. Default: the profile's maxDurationMs. */
-  readonly timeout?: number | null | undefined
-  /** Aborted when the lease runs out. Required by profiles with heartbeats: what can't be stopped must not be leased. */
-  readonly abortController?: AbortController
-  /** Yours; kept on the lease. */
-  readonly metadata?: Readonly<Record<string, unknown>> | null | undefined
-}
+import { TimerHeap } from '../base/timer-heap.js'
+import type { Context } from '../context.js'
+import { getProfileConfig, requiresAbortController } from '../core/index.js'
+import { requireNumber } from '../options/ranges.js'
+import { DURATION_RANGE, requireProfile } from '../options/resolve.js'
+import { Lease, type LeaseHost } from './lease.js'
+import type { LeaseOptions, TaskLease } from './types.js'
 
 const LEASE_NAMES: readonly string[] = [
   'profile',
@@ -38,76 +23,54 @@ const LEASE_NAMES: readonly string[] = [
   'metadata',
 ] satisfies (keyof LeaseOptions)[]
 
-export interface HeartbeatPayload {
-  /** [0, 1] */
-  readonly progress?: number | null | undefined
-  /** ≥ 0 */
-  readonly memoryBytes?: number | null | undefined
-  readonly status?: string | null | undefined
-}
-
-export type LeaseOutcome = 'completed' | 'failed' | 'timeout' | 'aborted'
-
-const OUTCOMES: ReadonlySet<unknown> = new Set<LeaseOutcome>(['completed', 'failed', 'timeout', 'aborted'])
-
-/** A task that is under way. */
-export interface TaskLease {
-  readonly id: string
-  readonly routeId: string
-  readonly profile: WorkloadProfile
-  readonly startedAt: Timestamp
-  /** When it runs out, unless released before. */
-  readonly expiresAt: Timestamp
-  readonly isActive: boolean
-  readonly metadata: Readonly<Record<string, unknown>>
-  /** The newest of each thing a heartbeat said. */
-  readonly lastHeartbeat: HeartbeatPayload
-  /** Shows a sign of life. Throws after the end. */
-  heartbeat(payload?: HeartbeatPayload): void
-  /** Ends the lease; 'completed' by default. A second call does nothing. */
-  release(outcome?: LeaseOutcome): Promise<void>
-  /** ms until it runs out, ≥ 0 */
-  remainingMs(): number
-}
-
-/** Traumas that a lease's end leaves, in scarFactors of its route times the profile's multiplier. */
-const TRAUMA = { timeout: 1.5, silence: 1, failed: 1 } as const
-
-/** Missed heartbeats that end a lease. */
-const MISSED_HEARTBEATS = 3
-
-/** How often leases are looked at when time is not the machine's: a virtual clock can't wake anybody, ms. */
+/** How often leases are looked at when time is not the machine's: no timer follows a caller's clock, ms. */
 const VIRTUAL_POLL_MS = 10
-
-/** What leases need of the rest. */
-export interface LeaseHost {
-  now(): number
-  readonly isVirtualTime: boolean
-  /** scarFactor of a route without a profile's multiplier, Ω. */
-  scarFactorOf(routeId: string): number
-  scar(routeId: string, ohms: number): void
-  /** The lease takes its place among the route's work in flight; the returned function gives it back. */
-  occupy(routeId: string, maxDurationMs: number): () => void
-}
 
 const BASE36 = 36
 const ID_NOISE = 36 ** 6
 
-export class LeaseBook {
+export class LeaseManager {
+  readonly #context: Context
   readonly #host: LeaseHost
-  readonly #deadlines = new Deadlines<Lease>()
+  readonly #deadlines = new TimerHeap<Lease>()
   readonly #perRoute = new Map<string, number>()
   #timer: ReturnType<typeof setTimeout> | undefined
   #wakesAt = Number.POSITIVE_INFINITY
   #count = 0
   #sweeping = false
 
-  constructor(host: LeaseHost) {
-    this.#host = host
+  /** @param onFreed called when a lease has ended: a place may have become free on its route */
+  constructor(context: Context, onFreed: (routeId: string) => void) {
+    const { engine, routes, clock } = context
+    this.#context = context
+    const intern = (routeId: string): number => {
+      clock.read()
+      return routes.intern(routeId)
+    }
+    this.#host = {
+      nowMs: () => clock.nowMs(),
+      scarFactorOf: (routeId) => routes.paramsOf(routeId).config.scarFactor,
+      scar: (routeId, ohms) => engine.scar(intern(routeId), ohms),
+      occupy: (routeId) => {
+        if (!engine.hasClosedLoop) return () => {}
+        const slot = intern(routeId)
+        const generation = routes.index.generationOf(slot)
+        engine.lease(slot, true)
+        // A route that was reset meanwhile owes nothing to the leases of the one before it.
+        return () => {
+          if (routes.index.generationOf(slot) !== generation) return
+          engine.lease(slot, false)
+          onFreed(routeId)
+        }
+      },
+      drop: (lease) => this.#drop(lease),
+    }
+    clock.onAdvance = (nowMs) => this.sweepAt(nowMs)
   }
 
   /** @throws ConfigError when an option can't be honoured */
-  start(routeId: string, options: LeaseOptions, ownProfile: WorkloadProfile | ProfileConfig): TaskLease {
+  start(routeId: string, options: LeaseOptions): TaskLease {
+    const ownProfile = this.#context.routes.paramsOf(routeId).profile
     for (const name of Object.keys(options)) {
       if (!LEASE_NAMES.includes(name)) throw unknownName(`options.${name}`, name, LEASE_NAMES)
     }
@@ -131,7 +94,7 @@ export class LeaseBook {
         : requireNumber('options.timeout', options.timeout, DURATION_RANGE)
     this.#count += 1
     const noise = Math.floor(Math.random() * ID_NOISE).toString(BASE36)
-    const lease = new Lease(this, this.#host, {
+    const lease = new Lease(this.#host, {
       id: `lease-${this.#count.toString(BASE36)}-${noise}`,
       routeId,
       profile: typeof given === 'string' ? given : 'CUSTOM',
@@ -149,7 +112,7 @@ export class LeaseBook {
   }
 
   activeCount(routeId: string): number {
-    this.sweepAt(this.#host.now())
+    this.sweepAt(this.#context.clock.nowMs())
     return this.#perRoute.get(routeId) ?? 0
   }
 
@@ -168,8 +131,7 @@ export class LeaseBook {
     this.#wakeAt(this.#deadlines.earliest?.at ?? Number.POSITIVE_INFINITY, now)
   }
 
-  /** A lease has ended. */
-  drop(lease: Lease): void {
+  #drop(lease: Lease): void {
     if (!lease.deadline) return
     this.#deadlines.remove(lease.deadline)
     const left = (this.#perRoute.get(lease.routeId) ?? 1) - 1
@@ -183,14 +145,14 @@ export class LeaseBook {
     this.#timer = undefined
     this.#wakesAt = at
     if (at === Number.POSITIVE_INFINITY) return
-    const delayMs = this.#host.isVirtualTime ? VIRTUAL_POLL_MS : Math.max(1, Math.ceil(at - now))
+    const delayMs = this.#context.clock.isHost ? VIRTUAL_POLL_MS : Math.max(1, Math.ceil(at - now))
     // Timers carry 31 bits of ms; one that is further off looks again when it fires.
     this.#timer = setTimeout(() => this.#look(), Math.min(delayMs, 0x7fff_ffff))
     this.#timer.unref?.()
   }
 
   #look(): void {
-    const now = this.#host.now()
+    const now = this.#context.clock.nowMs()
     if (this.#wakesAt <= now) this.sweepAt(now)
     else this.#wakeAt(this.#wakesAt, now)
   }
@@ -199,134 +161,4 @@ export class LeaseBook {
 const isAbortController = (value: unknown): value is AbortController => {
   const given = value as Partial<AbortController> | null
   return typeof given?.abort === 'function' && typeof given.signal?.addEventListener === 'function'
-}
-
-interface LeaseTerms {
-  readonly id: string
-  readonly routeId: string
-  readonly profile: WorkloadProfile
-  readonly config: ProfileConfig
-  readonly durationMs: number
-  readonly abortController: AbortController | undefined
-  readonly metadata: Readonly<Record<string, unknown>>
-}
-
-class Lease implements TaskLease {
-  readonly id: string
-  readonly routeId: string
-  readonly profile: WorkloadProfile
-  readonly startedAt: Timestamp
-  readonly expiresAt: Timestamp
-  readonly metadata: Readonly<Record<string, unknown>>
-  readonly #book: LeaseBook
-  readonly #host: LeaseHost
-  readonly #config: ProfileConfig
-  readonly #abortController: AbortController | undefined
-  readonly #vacate: () => void
-  readonly #onAbort = (): void => this.#end('aborted', 0)
-  /** Stops listening to the controller's signal. */
-  #forget: (() => void) | undefined
-  /** Its place among the others, while it is open. */
-  deadline: Deadline<Lease> | undefined
-  #lastSignAt: number
-  #said: HeartbeatPayload = {}
-  #active = true
-
-  constructor(book: LeaseBook, host: LeaseHost, terms: LeaseTerms) {
-    const now = host.now()
-    this.id = terms.id
-    this.routeId = terms.routeId
-    this.profile = terms.profile
-    this.startedAt = now as Timestamp
-    this.expiresAt = (now + terms.durationMs) as Timestamp
-    this.metadata = terms.metadata
-    this.#book = book
-    this.#host = host
-    this.#config = terms.config
-    this.#abortController = terms.abortController
-    this.#lastSignAt = now
-    this.#vacate = host.occupy(terms.routeId, terms.durationMs)
-    if (this.#abortController?.signal.aborted) this.#end('aborted', 0)
-    else if (this.#abortController) this.#forget = onAbort(this.#abortController.signal, this.#onAbort)
-  }
-
-  /** Whether it has not ended, as far as anybody has looked. */
-  get isOpen(): boolean {
-    return this.#active
-  }
-
-  get isActive(): boolean {
-    if (this.#active) this.settle(this.#host.now())
-    return this.#active
-  }
-
-  get lastHeartbeat(): HeartbeatPayload {
-    return this.#said
-  }
-
-  /** When the lease ends by itself unless something happens: it runs out, or has been silent for too long. */
-  get dueAt(): number {
-    const { heartbeatRequired, heartbeatIntervalMs } = this.#config
-    if (!heartbeatRequired || !(heartbeatIntervalMs > 0)) return this.expiresAt
-    return Math.min(this.expiresAt, this.#lastSignAt + MISSED_HEARTBEATS * heartbeatIntervalMs)
-  }
-
-  heartbeat(payload: HeartbeatPayload = {}): void {
-    if (!this.isActive)
-      throw new AtrionError(`lease ${this.id} has ended and is no longer active: a heartbeat after the end is a bug`)
-    requireHeartbeat(payload)
-    this.#said = { ...this.#said, ...payload }
-    this.#lastSignAt = this.#host.now()
-  }
-
-  async release(outcome: LeaseOutcome = 'completed'): Promise<void> {
-    if (!OUTCOMES.has(outcome)) throw new ConfigError('outcome', [...OUTCOMES].join(', '), outcome)
-    if (!this.isActive) return
-    this.#end(outcome, outcome === 'timeout' || outcome === 'failed' ? TRAUMA[outcome] : 0)
-  }
-
-  remainingMs(): number {
-    return this.#active ? Math.max(0, this.expiresAt - this.#host.now()) : 0
-  }
-
-  /** Ends the lease if its time has come; otherwise when to look again. */
-  settle(now: number): number {
-    if (!this.#active) return Number.POSITIVE_INFINITY
-    const due = this.dueAt
-    if (now < due) return due
-    this.#end('timeout', due >= this.expiresAt ? TRAUMA.timeout : TRAUMA.silence)
-    return Number.POSITIVE_INFINITY
-  }
-
-  #end(outcome: LeaseOutcome, trauma: number): void {
-    if (!this.#active) return
-    this.#active = false
-    this.#forget?.()
-    this.#book.drop(this)
-    this.#vacate()
-    const ohms = trauma * this.#host.scarFactorOf(this.routeId) * this.#config.scarMultiplier
-    if (ohms > 0) this.#host.scar(this.routeId, ohms)
-    if (outcome === 'timeout') this.#abort()
-  }
-  /** The controller may be anyone's own class: what it throws must not keep the other leases from being looked at. */
-  #abort(): void {
-    try {
-      this.#abortController?.abort()
-    } catch (error) {
-      getLogger().warn('the abort controller of a lease threw', { routeId: this.routeId, leaseId: this.id, error })
-    }
-  }
-}
-
-function requireHeartbeat(payload: HeartbeatPayload): void {
-  if (typeof payload !== 'object' || payload === null) throw new ConfigError('heartbeat', 'an object', payload)
-  const { progress, memoryBytes, status } = payload
-  if (progress !== undefined && progress !== null) {
-    requireNumber('heartbeat.progress', progress, { says: 'a number in [0, 1]', holds: (x) => x >= 0 && x <= 1 })
-  }
-  if (memoryBytes !== undefined && memoryBytes !== null) {
-    requireNumber('heartbeat.memoryBytes', memoryBytes, { says: 'a finite number ≥ 0', holds: (x) => x >= 0 })
-  }
-  if (status !== undefined && status !== null && typeof status !== 'string')
-    throw new ConfigError('heartbeat.status', 'a string', status)
 }

@@ -55,11 +55,11 @@ export function readRequest(
   const { tier, voltage, key, weight, queueAgeMs, saturation } = options
   let hash = Number.NaN
   let share = 1
-  let blamed = Number.NaN
+  let keyClass = Number.NaN
   if (key !== undefined && key !== null) {
     const text = textOf(key)
     hash = keys.hash(text)
-    if (breakBy !== undefined) blamed = breakBy === 'key' ? hash : classOf(text, keys, breakBy)
+    if (breakBy !== undefined) keyClass = breakBy === 'key' ? hash : classOf(text, keys, breakBy)
     if (weight !== undefined && weight !== null) share = requireWeight(weight)
   }
   let index = NORMAL
@@ -79,7 +79,7 @@ export function readRequest(
   // Read only now: what was called above may have asked this instance, and made the engine's memory grow.
   const { frame } = engine
   frame[FRAME.KEY_WEIGHT] = share
-  frame[FRAME.KEY_CLASS] = blamed
+  frame[FRAME.KEY_CLASS] = keyClass
   if (index === BY_VOLTAGE) frame[FRAME.VOLTAGE] = push
   frame[FRAME.TIER] = index
   frame[FRAME.KEY] = hash

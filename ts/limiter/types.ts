@@ -1,39 +1,12 @@
 /** What a request says of itself, and what it is answered. */
 
 import type { ShedError } from '../base/errors.js'
-import type { OperationalMode } from '../core/index.js'
-import type { TIERS } from '../engine/port.js'
+import type { LimitedBy } from '../base/limited-by.js'
+import type { OperationalMode } from '../core/types.js'
+import type { Tier } from '../engine/port.js'
 
-/** How important a request is. */
-export type Tier = (typeof TIERS)[number]
-
-/**
- * What stood in a refused request's way.
- *
- * | | |
- * |---|---|
- * | `breaker` | the route's breaker is open, or that of the key's class |
- * | `occupancy` | what is in flight on the route |
- * | `queue_age` | the queue in front of the process |
- * | `process` | what the process is short of: its loop, its memory |
- * | `scar` | past trauma, or too many failures |
- * | `wait_timeout` | it waited, and can no longer make it |
- * | `wait_full` | the waiting room is full |
- * | `budget` | a budget is spent |
- * | `override` | an operator's order |
- * | `ban` | an operator's ban |
- */
-export type LimitedBy =
-  | 'breaker'
-  | 'occupancy'
-  | 'queue_age'
-  | 'process'
-  | 'scar'
-  | 'wait_timeout'
-  | 'wait_full'
-  | 'budget'
-  | 'override'
-  | 'ban'
+export type { LimitedBy } from '../base/limited-by.js'
+export type { Tier } from '../engine/port.js'
 
 /** What a request says of itself. null counts as not given. */
 export interface AcquireOptions {
@@ -140,7 +113,7 @@ export interface RouteStats {
   readonly baselineMs: number
   /** Completions a second at capacity, as far as it is known. */
   readonly ratePerS: number
-  /** Share of requests that succeed, [0, 1]; failures that are blamed on a class of keys do not count. */
+  /** Share of requests that succeed, [0, 1]; failures that are keyClass on a class of keys do not count. */
   readonly successRatio: number
   /** Classes of keys whose breaker is open; see `breakBy`. */
   readonly openClasses: number

@@ -4,18 +4,18 @@ import type { NativeCluster } from '../engine/port.js'
 import type { NativeLink } from '../providers/native-link.js'
 import type { StateProvider } from '../providers/provider.js'
 import type { Health } from './health.js'
-import type { Courier } from './sync-loop.js'
+import type { SyncTransport } from './transport.js'
 
 /** Routes taken over from the store at once, before others may run. */
 const ADOPT_CHUNK = 4096
 
-export class LinkCourier implements Courier {
+export class LinkTransport implements SyncTransport {
   readonly #provider: StateProvider
   readonly #native: NativeLink
   readonly #cluster: NativeCluster
   readonly #health: Health
   readonly #gamma: number
-  #hush: (() => void) | undefined
+  #stopListening: (() => void) | undefined
 
   constructor(provider: StateProvider, native: NativeLink, cluster: NativeCluster, health: Health, gamma: number) {
     this.#provider = provider
@@ -27,11 +27,11 @@ export class LinkCourier implements Courier {
 
   async start(): Promise<void> {
     const { link } = this.#native
-    this.#hush = this.#native.onState((state, error) => {
+    this.#stopListening = this.#native.onState((state, error) => {
       if (state === 'restored') this.#health.restored()
       else this.#health.degraded(error ?? new Error('the link was lost'))
     })
-    // What was used until now is said as soon as somebody listens, and told apart from what the store brings.
+    // What was used until now is sent with the first connection, and is not taken for what the store brings.
     this.#cluster.pulse(link, this.#gamma)
     try {
       await this.#provider.connect()
@@ -42,19 +42,19 @@ export class LinkCourier implements Courier {
     while (this.#adopt() > 0) await new Promise((resolve) => setTimeout(resolve))
   }
 
-  beat(): void {
+  sync(): void {
     // A store that was absent when we connected is loaded when it is there.
     this.#adopt()
     this.#cluster.pulse(this.#native.link, this.#gamma)
   }
 
-  /** Takes over some of what was loaded; who gives the others no weight takes nothing over. */
+  /** Takes over some of what was loaded; without weight for the others, nothing. */
   #adopt(): number {
     return this.#gamma > 0 ? this.#cluster.adopt(this.#native.link, ADOPT_CHUNK, this.#gamma) : 0
   }
 
   async flush(): Promise<void> {
-    this.beat()
+    this.sync()
   }
 
   async stop(): Promise<void> {
@@ -70,12 +70,12 @@ export class LinkCourier implements Courier {
     try {
       await this.#provider.deleteVector(routeId)
     } catch {
-      // The link tells of its own troubles.
+      // The link reports its own failures.
     }
   }
 
   #leave(): void {
-    this.#hush?.()
+    this.#stopListening?.()
     this.#cluster.leave(this.#native.link)
   }
 }

@@ -1,68 +1,70 @@
-/** What other nodes said of the routes, through a provider that tells of changes: the newest word of each, for 3 s. */
+/** What other nodes report of the routes, through a provider with `subscribe`: the newest report of each node, for 3 s. */
 
 import { BoundedRoutes } from '../base/bounded-routes.js'
 import type { VectorOrigin } from '../providers/provider.js'
 
-/** A node that was not heard from for so long says nothing any more, ms. */
-const SILENT_MS = 3000
-/** Nodes that may speak of one route. */
-const MOST_VOICES = 16
-/** Who speaks where the provider does not say. */
-const SOMEBODY = ''
+/** A node's report expires after so long, ms. */
+const EXPIRY_MS = 3000
+/** Nodes whose reports of one route are kept. */
+const MAX_NODES = 16
+/** Stands for the node where the provider names none. */
+const UNNAMED = ''
 
-interface Word {
+interface Report {
   readonly scar: number
   readonly requests: number
-  /** When it was so. */
-  readonly saidMs: number
-  readonly heardMs: number
+  /** When it was so, ms. */
+  readonly atMs: number
+  readonly receivedMs: number
 }
 
-export class Voices {
-  readonly #words: BoundedRoutes<Map<string, Word>>
+export class PeerReports {
+  readonly #routes: BoundedRoutes<Map<string, Report>>
 
   constructor(maxRoutes: number) {
-    this.#words = new BoundedRoutes(maxRoutes)
+    this.#routes = new BoundedRoutes(maxRoutes)
   }
 
-  hear(routeId: string, scar: number, origin: VectorOrigin | undefined, nowMs: number): void {
-    const { node = SOMEBODY, requests = 0, ageMs = 0 } = origin ?? {}
+  receive(routeId: string, scar: number, origin: VectorOrigin | undefined, nowMs: number): void {
+    const { node = UNNAMED, requests = 0, ageMs = 0 } = origin ?? {}
     const age = Number.isFinite(ageMs) ? Math.max(0, ageMs) : 0
-    let words = this.#words.get(routeId)
-    if (words === undefined) {
-      if (!this.#words.hasRoom(routeId)) return
-      words = new Map()
-      this.#words.set(routeId, words)
+    let reports = this.#routes.get(routeId)
+    if (reports === undefined) {
+      if (!this.#routes.hasRoom(routeId)) return
+      reports = new Map()
+      this.#routes.set(routeId, reports)
     }
-    words.delete(node)
-    if (words.size >= MOST_VOICES) words.delete(words.keys().next().value as string)
-    words.set(node, { scar, requests, saidMs: nowMs - age, heardMs: nowMs })
+    reports.delete(node)
+    if (reports.size >= MAX_NODES) reports.delete(reports.keys().next().value as string)
+    reports.set(node, { scar, requests, atMs: nowMs - age, receivedMs: nowMs })
   }
 
-  /** Tells what is said of every route now, scars decayed since; once more, with no voices, when the last has fallen silent. */
-  speak(
+  /** Passes on what is reported of every route now, scars decayed since; once more, with no reports, when the last has expired. */
+  current(
     nowMs: number,
     decayRate: number,
-    tell: (routeId: string, voices: readonly { scar: number; requests: number }[]) => void,
+    use: (routeId: string, reports: readonly { scar: number; requests: number }[]) => void,
   ): void {
-    for (const [routeId, words] of this.#words) {
-      for (const [node, { heardMs }] of words) if (Math.abs(nowMs - heardMs) > SILENT_MS) words.delete(node)
-      const voices = [...words.values()].map(({ scar, requests, saidMs }) => ({
-        scar: scar * Math.exp((-decayRate * Math.max(0, nowMs - saidMs)) / 1000),
+    for (const [routeId, reports] of this.#routes) {
+      for (const [node, { receivedMs }] of reports) {
+        if (Math.abs(nowMs - receivedMs) > EXPIRY_MS) reports.delete(node)
+      }
+      const decayed = [...reports.values()].map(({ scar, requests, atMs }) => ({
+        scar: scar * Math.exp((-decayRate * Math.max(0, nowMs - atMs)) / 1000),
         requests,
       }))
-      if (voices.length === 0) this.#words.delete(routeId)
-      tell(routeId, voices)
+      if (decayed.length === 0) this.#routes.delete(routeId)
+      use(routeId, decayed)
     }
   }
 
   forget(routeId: string): void {
-    this.#words.delete(routeId)
+    this.#routes.delete(routeId)
   }
 
-  /** Nobody speaks any more; tells of every route that somebody spoke of. */
-  silence(tell: (routeId: string) => void): void {
-    for (const routeId of this.#words.keys()) tell(routeId)
-    this.#words.clear()
+  /** Drops all reports, and passes on every route that had one. */
+  clear(use: (routeId: string) => void): void {
+    for (const routeId of this.#routes.keys()) use(routeId)
+    this.#routes.clear()
   }
 }

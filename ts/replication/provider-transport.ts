@@ -3,8 +3,8 @@
 import { BoundedRoutes } from '../base/bounded-routes.js'
 import { isPhysicsVector, type PhysicsVector, type StateProvider, type VectorOrigin } from '../providers/provider.js'
 import type { Health } from './health.js'
-import { Voices } from './peer-reports.js'
-import type { Courier } from './sync-loop.js'
+import { PeerReports } from './peer-reports.js'
+import type { RouteSource, SyncTransport } from './transport.js'
 
 /** Calls to the store that may be under way at once. A call that never settles holds one of them for ever, and nothing else. */
 const CONCURRENCY = 64
@@ -13,32 +13,12 @@ const PATIENCE_MS = 5000
 /** Routes taken over from the store at once, before others may run. */
 const LOAD_CHUNK = 4096
 
-/** The routes, as a courier needs them. None of these throws. */
-export interface RouteSource {
-  /** The next route that was used since this was last asked. */
-  nextUsed(): string | undefined
-  /** The route as it is now; undefined when it is gone. */
-  vectorOf(routeId: string): PhysicsVector | undefined
-  /**
-   * A route that was not measured here takes over a scar of `scar` Ω, known after `ticks` ticks, with the weight `gamma`, or in
-   * full where that is undefined; false when it was.
-   */
-  inherit(routeId: string, scar: number, ticks: number, gamma: number | undefined): boolean
-  /** Blends in what others say of a route; no voices: nobody speaks any more. */
-  listen(routeId: string, voices: readonly { scar: number; requests: number }[], gamma: number): void
-  readonly maxRoutes: number
-  /** Monotonic, as the instance has it. */
-  nowMs(): number
-  /** λ, 1/s */
-  decayRate(): number
-}
-
-export class ProviderCourier implements Courier {
+export class ProviderTransport implements SyncTransport {
   readonly #provider: StateProvider
   readonly #source: RouteSource
   readonly #health: Health
   readonly #gamma: number
-  readonly #voices: Voices
+  readonly #reports: PeerReports
   /** Routes to send, and those whose last call has not settled yet. */
   readonly #changed: BoundedRoutes<true>
   readonly #underWay = new Map<string, Promise<void>>()
@@ -51,7 +31,7 @@ export class ProviderCourier implements Courier {
     this.#source = source
     this.#health = health
     this.#gamma = gamma
-    this.#voices = new Voices(source.maxRoutes)
+    this.#reports = new PeerReports(source.maxRoutes)
     this.#changed = new BoundedRoutes(source.maxRoutes)
     this.#subscriptions = new BoundedRoutes(source.maxRoutes)
   }
@@ -59,21 +39,21 @@ export class ProviderCourier implements Courier {
   async start(): Promise<void> {
     await this.#provider.connect()
     this.#collect()
-    // Who gives the others no weight takes nothing over.
+    // Without weight for the others nothing is taken over.
     if (this.#gamma > 0) await this.#load()
     this.#judge()
   }
 
-  beat(): void {
+  sync(): void {
     this.#collect()
     this.#send()
-    this.#voices.speak(this.#source.nowMs(), this.#source.decayRate(), (routeId, voices) => {
-      this.#source.listen(routeId, voices, this.#gamma)
+    this.#reports.current(this.#source.nowMs(), this.#source.decayRate(), (routeId, reports) => {
+      this.#source.blend(routeId, reports, this.#gamma)
     })
   }
 
   async flush(): Promise<void> {
-    this.beat()
+    this.sync()
     await within(PATIENCE_MS, this.#sendAll())
     this.#judge()
   }
@@ -81,7 +61,7 @@ export class ProviderCourier implements Courier {
   async stop(): Promise<void> {
     for (const unsubscribe of this.#subscriptions.values()) quietly(unsubscribe)
     this.#subscriptions.clear()
-    this.#voices.silence((routeId) => this.#source.listen(routeId, [], this.#gamma))
+    this.#reports.clear((routeId) => this.#source.blend(routeId, [], this.#gamma))
     this.#collect()
     await within(PATIENCE_MS, this.#sendAll())
     this.#judge()
@@ -90,7 +70,7 @@ export class ProviderCourier implements Courier {
 
   async forget(routeId: string): Promise<void> {
     this.#changed.delete(routeId)
-    this.#voices.forget(routeId)
+    this.#reports.forget(routeId)
     await this.#call(routeId, () => this.#provider.deleteVector(routeId))
     this.#judge()
   }
@@ -102,7 +82,7 @@ export class ProviderCourier implements Courier {
     }
   }
 
-  /** Starts as many calls as may be under way; a route whose last call has not settled waits for the next pulse. */
+  /** Starts as many calls as may be under way; a route whose last call has not settled waits for the next round. */
   #send(): void {
     for (const routeId of this.#changed.keys()) {
       if (this.#underWay.size >= CONCURRENCY) return
@@ -112,7 +92,7 @@ export class ProviderCourier implements Courier {
       if (vector === undefined) continue
       const call = this.#call(routeId, () => this.#provider.updateVector(routeId, vector)).then(() => {
         this.#underWay.delete(routeId)
-        // The batch goes on where it stopped; what has changed meanwhile is a matter of the next pulse.
+        // The batch goes on where it stopped; what has changed meanwhile is a matter of the next round.
         if (this.#underWay.size === 0) this.#judge()
         else this.#send()
       })
@@ -133,7 +113,7 @@ export class ProviderCourier implements Courier {
       loaded += 1
       const scar = vector.scar * Math.exp((-this.#source.decayRate() * Math.max(0, ageMs)) / 1000)
       const gamma = this.#provider.ownsRecords === true ? undefined : this.#gamma
-      if (!this.#source.inherit(routeId, scar, vector.lastTick, gamma)) this.#hear(routeId, vector, { ageMs })
+      if (!this.#source.inherit(routeId, scar, vector.lastTick, gamma)) this.#receive(routeId, vector, { ageMs })
     }
     if (this.#provider.load !== undefined) {
       await this.#call('*', async () => {
@@ -158,16 +138,16 @@ export class ProviderCourier implements Courier {
       }
     }
     await Promise.all(Array.from({ length: CONCURRENCY }, lane))
-    // What was known before anybody spoke is blended in at once.
-    this.#voices.speak(this.#source.nowMs(), this.#source.decayRate(), (routeId, voices) => {
-      this.#source.listen(routeId, voices, this.#gamma)
+    // What the store held before the first report is blended in at once.
+    this.#reports.current(this.#source.nowMs(), this.#source.decayRate(), (routeId, reports) => {
+      this.#source.blend(routeId, reports, this.#gamma)
     })
   }
 
   #subscribe(routeId: string): void {
     if (this.#provider.subscribe === undefined || this.#subscriptions.has(routeId)) return
     try {
-      const unsubscribe = this.#provider.subscribe(routeId, (vector, origin) => this.#hear(routeId, vector, origin))
+      const unsubscribe = this.#provider.subscribe(routeId, (vector, origin) => this.#receive(routeId, vector, origin))
       if (typeof unsubscribe !== 'function') return
       this.#subscriptions.set(routeId, unsubscribe, (_, oldest) => quietly(oldest))
     } catch (cause) {
@@ -175,8 +155,8 @@ export class ProviderCourier implements Courier {
     }
   }
 
-  #hear(routeId: string, vector: unknown, origin?: VectorOrigin): void {
-    if (isVector(vector)) this.#voices.hear(routeId, vector.scar, origin, this.#source.nowMs())
+  #receive(routeId: string, vector: unknown, origin?: VectorOrigin): void {
+    if (isVector(vector)) this.#reports.receive(routeId, vector.scar, origin, this.#source.nowMs())
   }
 
   /** One call to the provider, whether it rejects or throws. */
@@ -196,7 +176,7 @@ export class ProviderCourier implements Courier {
   }
 }
 
-/** A stranger's object may have getters that throw. */
+/** An object of another's class may have getters that throw. */
 function isVector(value: unknown): value is PhysicsVector {
   try {
     return isPhysicsVector(value)

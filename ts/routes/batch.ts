@@ -1,13 +1,12 @@
 /** Many ticks in one crossing: rows of the engine's batch, in the order they were given. */
 
+import type { Context } from '../context.js'
 import { BATCH_ROWS, type Engine, FRAME, ROW_CELLS, STATUS } from '../engine/port.js'
-import type { RouteIndex } from './index.js'
+import type { RouteIndex } from './route-index.js'
+import type { Routes } from './routes.js'
 
 /** What a batch needs of the rest. */
 export interface BatchHost {
-  readonly maxRoutes: number
-  /** Slot of a route, made when new, at the time in the frame: nothing of the caller's runs in it. */
-  intern(routeId: string): number
   /** One tick by itself; R and the mode are then in the frame. */
   tickAlone(routeId: string, latencyMs: number, errorRate: number, saturation: number): void
   /** The first noise of these routes came in. */
@@ -16,12 +15,14 @@ export interface BatchHost {
 
 export class Batch {
   readonly #engine: Engine
-  readonly #routes: RouteIndex
+  readonly #routes: Routes
+  readonly #index: RouteIndex
   readonly #host: BatchHost
 
-  constructor(engine: Engine, routes: RouteIndex, host: BatchHost) {
+  constructor({ engine, routes }: Context, host: BatchHost) {
     this.#engine = engine
     this.#routes = routes
+    this.#index = routes.index
     this.#host = host
   }
 
@@ -38,15 +39,15 @@ export class Batch {
     const cross = (from: number, to: number): void => this.#cross(routeIds, out, stride, from, to, stale, noisy)
     let from = 0
     for (let i = 0; i < routeIds.length; i++) {
-      let slot = this.#routes.get(routeIds[i]!)
-      const mayEvict = slot === undefined && this.#routes.size >= this.#host.maxRoutes
+      let slot = this.#index.get(routeIds[i]!)
+      const mayEvict = slot === undefined && this.#index.size >= this.#routes.maxRoutes
       // What makes room for a new route may be a route whose row still waits: those rows go first.
       if (i - from === BATCH_ROWS || (mayEvict && i > from)) {
         cross(from, i)
         from = i
       }
       if (slot === undefined) {
-        slot = this.#host.intern(routeIds[i]!)
+        slot = this.#routes.intern(routeIds[i]!)
         batch = this.#engine.batch
       }
       const at = (i - from) * ROW_CELLS

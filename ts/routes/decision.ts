@@ -1,18 +1,17 @@
 /** From the cells of a frame to what a caller reads: decisions, events, states, snapshots. */
 
 import { ConfigError } from '../base/errors.js'
-import { obstacleText } from '../base/reason.js'
+import type { LimitedBy } from '../base/limited-by.js'
+import { reasonOf } from '../base/reason.js'
 import {
   MAX_RESISTANCE,
   type Ohms,
   type OperationalMode,
-  type PhysicsEvent,
   type PressureVector,
   type RouteState,
   type TunerMoments,
 } from '../core/index.js'
-import { FRAME, MODES, STATE } from '../engine/port.js'
-import type { LimitedBy } from '../limiter/types.js'
+import { FRAME, MODES, modeAt, STATE } from '../engine/port.js'
 
 /** Answer of `route()`. */
 export interface RouteDecision {
@@ -43,22 +42,6 @@ export interface RouteSnapshot {
   readonly rejectedSamples: number
 }
 
-export const modeAt = (frame: Float64Array, cell: number): OperationalMode => MODES[frame[cell]!]!
-
-/** Why a request does not flow. */
-export function reasonOf(
-  mode: OperationalMode,
-  voltage: number,
-  resistance: number,
-  limitedBy: LimitedBy | undefined,
-): string {
-  // Most refusals end here, and other modules cost a look-up each.
-  const isOrdinary = limitedBy === undefined || limitedBy === 'occupancy' || limitedBy === 'queue_age'
-  const obstacle = isOrdinary && mode !== 'CIRCUIT_BREAKER' ? undefined : obstacleText(mode, limitedBy)
-  if (obstacle === undefined) return `Insufficient voltage: V=${voltage} ≤ R=${resistance.toFixed(1)}Ω`
-  return limitedBy === 'override' ? obstacle : obstacle[0]!.toUpperCase() + obstacle.slice(1)
-}
-
 /** One that flows by voltage was ordered to be refused, if not by this instance then by another of the process. */
 const isStopped = (mode: OperationalMode, resistance: number, voltage: number, isOrdered: boolean): boolean =>
   isOrdered || (mode !== 'CIRCUIT_BREAKER' && voltage > resistance)
@@ -83,26 +66,6 @@ export function readRefusal(frame: Float64Array, voltage: number, isOrdered: boo
   )
   const refusal = { allow: false, resistance, mode, reason }
   return Number.isNaN(retryAfterMs) ? refusal : { ...refusal, retryAfterMs }
-}
-
-/** The tick that the out cells describe. */
-export function readEvent(frame: Float64Array, routeId: string): PhysicsEvent {
-  const mode = modeAt(frame, FRAME.MODE)
-  const from = modeAt(frame, FRAME.MODE_BEFORE)
-  const [latency, error, saturation] = frame.subarray(FRAME.PRESSURE, FRAME.PRESSURE + 3) as unknown as number[]
-  return {
-    routeId,
-    mode,
-    resistance: frame[FRAME.RESISTANCE]!,
-    momentum: mode === 'BOOTSTRAP' ? undefined : frame[FRAME.MOMENTUM]!,
-    scarTissue: frame[FRAME.SCAR]!,
-    decision: mode === 'BOOTSTRAP' ? 'BOOTSTRAP' : mode === 'CIRCUIT_BREAKER' ? 'SHED' : 'FLOW',
-    deltaT: frame[FRAME.DELTA_T_MS]!,
-    timestamp: frame[FRAME.TIMESTAMP]!,
-    pressureMagnitude: Math.sqrt(latency! * latency! + error! * error! + saturation! * saturation!),
-    modeTransition: from === mode ? undefined : { from, to: mode },
-    tickCount: frame[FRAME.TICKS]!,
-  } as PhysicsEvent
 }
 
 const pressureAt = (frame: Float64Array, cell: number): PressureVector =>

@@ -1,51 +1,18 @@
-/** From what an operator says (config, objective, tuner, profile) to the numbers a route is governed by. */
+/** The cells that a route's parameters come to. */
 
 import { nameNumber } from '../base/keys.js'
-import {
-  type AutoTunerConfig,
-  deriveBaselines,
-  deriveWeights,
-  getProfileConfig,
-  type PhysicsConfig,
-  type ProfileConfig,
-  type SLOConfig,
-  type WorkloadProfile,
-} from '../core/index.js'
+import { deriveBaselines, deriveWeights, getProfileConfig } from '../core/index.js'
 import { LAW } from '../engine/port.js'
-
-/** Bounds of the closed loop's adaptive limit, requests in flight. */
-export interface LimitConfig {
-  /** The limit is never below this; 1 to 1,000,000. Default 1. */
-  readonly min: number
-  /** The limit is never above this; min to 1,000,000. Default 100,000. */
-  readonly max: number
-  /** How many may be in flight beyond what was explored, while no queue is proven; min to max. Default 512. */
-  readonly initial: number
-}
+import type { RouteParams } from '../options/route-params.js'
 
 /** A permit is never taken for lost before so many deadlines. */
 const LOST_AFTER_DEADLINES = 4
-
-export const DEFAULT_LIMITS: LimitConfig = Object.freeze({ min: 1, max: 100_000, initial: 512 })
-
-/** Everything a law is made of. `tuner` undefined: the break point is static. */
-export interface LawSource {
-  readonly config: PhysicsConfig
-  readonly slo: SLOConfig
-  readonly tuner: AutoTunerConfig | undefined
-  readonly limits: LimitConfig
-  readonly profile: WorkloadProfile | ProfileConfig
-  /** The pool whose limit the route shares; undefined: it has its own. */
-  readonly pool: string | undefined
-  /** Shares of the limit that are reserved, bulk to critical. */
-  readonly reserve: readonly number[]
-}
 
 /**
  * Cells of a law, in the order of {@link LAW}. A profile's baseline replaces the objective's, and its multiplier scales
  * scarFactor; STANDARD, the default, changes neither, so that an objective of one's own holds.
  */
-export function deriveLaw({ config, slo, tuner, limits, profile, pool, reserve }: LawSource): Float64Array {
+export function deriveCells({ config, slo, tuner, limits, profile, pool, reserve }: RouteParams): Float64Array {
   const { baselineLatencyMs, maxDurationMs, scarMultiplier } = getProfileConfig(profile)
   const weights = deriveWeights(slo)
   const baselines = deriveBaselines(slo)

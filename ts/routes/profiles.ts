@@ -4,14 +4,10 @@ import { BoundedRoutes } from '../base/bounded-routes.js'
 import { ConfigError } from '../base/errors.js'
 import type { ProfileConfig, WorkloadProfile } from '../core/index.js'
 import type { Engine } from '../engine/port.js'
-import {
-  type BreakBy,
-  type RouteProfileOptions,
-  requireProfile,
-  resolveBreakBy,
-  resolveRouteProfile,
-} from '../options/options.js'
-import { deriveLaw, type LawSource } from './params.js'
+import type { BreakBy, RouteProfileOptions } from '../options/options.js'
+import { requireProfile, resolveBreakBy, resolveRouteProfile } from '../options/resolve.js'
+import type { RouteParams } from '../options/route-params.js'
+import { deriveCells } from './params.js'
 
 type GivenProfile = WorkloadProfile | RouteProfileOptions
 
@@ -20,7 +16,7 @@ interface Governed {
   readonly given: GivenProfile
   /** Tells what was given from all else; undefined where it holds a function. */
   readonly key: string | undefined
-  source: LawSource
+  source: RouteParams
   law: number
   users: number
 }
@@ -54,7 +50,7 @@ function keyOf(given: GivenProfile): string | undefined {
 
 export class RouteProfiles {
   readonly #engine: Engine
-  #base: LawSource
+  #base: RouteParams
   readonly #isInUse: (routeId: string) => boolean
   readonly #dropped: (routeId: string) => void
   readonly #routes: BoundedRoutes<Governed>
@@ -79,7 +75,7 @@ export class RouteProfiles {
    */
   constructor(
     engine: Engine,
-    base: LawSource,
+    base: RouteParams,
     maxRoutes: number,
     isInUse: (routeId: string) => boolean,
     dropped: (routeId: string) => void,
@@ -109,7 +105,7 @@ export class RouteProfiles {
   }
 
   /** The numbers that govern a route. */
-  sourceOf(routeId: string): LawSource {
+  sourceOf(routeId: string): RouteParams {
     return this.#routes.get(routeId)?.source ?? this.#base
   }
 
@@ -141,7 +137,7 @@ export class RouteProfiles {
   }
 
   /** One more route was given this. */
-  #share(given: GivenProfile, source: LawSource): Governed {
+  #share(given: GivenProfile, source: RouteParams): Governed {
     const key = keyOf(given)
     let governed = key === undefined ? undefined : this.#shared.get(key)
     if (governed === undefined) {
@@ -180,15 +176,15 @@ export class RouteProfiles {
    * Changes the law of every route that was not given one, and what the others build upon. @returns the routes whose law has another
    * number now @throws ConfigError
    */
-  rebase(base: LawSource): string[] {
+  rebase(base: RouteParams): string[] {
     const sources = new Map([...this.#all].map((governed) => [governed, resolveRouteProfile(governed.given, base)]))
     this.#base = base
-    const key = deriveLaw(base).join()
+    const key = deriveCells(base).join()
     const entry = this.#entries[0]!
     this.#ids.delete(entry.key)
     this.#entries[0] = { key, users: entry.users }
     this.#ids.set(key, 0)
-    this.#engine.defineLaw(deriveLaw(base), 0)
+    this.#engine.defineLaw(deriveCells(base), 0)
     for (const law of this.#ofCalls) this.#dropCallLaw(law)
     const moved = new Set<Governed>()
     for (const [governed, source] of sources) {
@@ -229,15 +225,15 @@ export class RouteProfiles {
     this.#release(law)
   }
 
-  #claim(source: LawSource, id?: number): number {
+  #claim(source: RouteParams, id?: number): number {
     const law = this.#tryClaim(source, id)
     if (law < 0) throw new ConfigError('profile', 'one of at most 65,536 different laws', 'another')
     return law
   }
 
   /** −1 where no further law fits. */
-  #tryClaim(source: LawSource, id?: number): number {
-    const cells = deriveLaw(source)
+  #tryClaim(source: RouteParams, id?: number): number {
+    const cells = deriveCells(source)
     const key = cells.join()
     const known = this.#ids.get(key)
     if (known !== undefined) {

@@ -2,7 +2,9 @@
 
 import { BoundedRoutes } from '../base/bounded-routes.js'
 import { ConfigError } from '../base/errors.js'
-import { calculateInheritance, calculateShare, type Voice } from '../core/cluster.js'
+import { requireRouteId } from '../base/input.js'
+import type { Context } from '../context.js'
+import { calculateInheritance, calculateShare, type PeerReport } from '../core/cluster.js'
 import {
   type AutoTunerConfig,
   EPSILON,
@@ -11,32 +13,26 @@ import {
   type RouteState,
   type TunerStats,
 } from '../core/index.js'
+import type { InstanceClock } from '../engine/clock.js'
 import { type Engine, FRAME, SHARE, STATE } from '../engine/port.js'
 import type { PhysicsVector } from '../providers/provider.js'
 import { type RouteSnapshot, readMoments, readSnapshot, readState, requireSnapshot, writeSnapshot } from './decision.js'
-import type { RouteIndex } from './index.js'
+import type { Routes } from './routes.js'
 
 /** Routes whose inherited scar is remembered as such. */
 const MAX_INHERITED = 65_536
 
 export class RouteStates {
   readonly #engine: Engine
-  readonly #routes: RouteIndex
-  readonly #intern: (routeId: string) => number
-  readonly #configOf: (routeId: string) => PhysicsConfig
+  readonly #routes: Routes
+  readonly #clock: InstanceClock
   /** Scars taken over from a store of others' words, Ω, and when, ms: until those others speak for themselves. */
   readonly #inherited = new BoundedRoutes<{ readonly scar: number; readonly atMs: number }>(MAX_INHERITED)
 
-  constructor(
-    engine: Engine,
-    routes: RouteIndex,
-    intern: (routeId: string) => number,
-    configOf: (routeId: string) => PhysicsConfig,
-  ) {
+  constructor({ engine, routes, clock }: Context) {
     this.#engine = engine
     this.#routes = routes
-    this.#intern = intern
-    this.#configOf = configOf
+    this.#clock = clock
   }
 
   state(routeId: string): RouteState | undefined {
@@ -116,13 +112,13 @@ export class RouteStates {
     return true
   }
 
-  /** Blends in what others say of a route, with the weight `gamma`; no voices: nobody speaks any more. */
-  listen(routeId: string, voices: readonly Voice[], gamma: number): void {
+  /** Blends in what others say of a route, with the weight `gamma`; no reports: nobody speaks any more. */
+  blend(routeId: string, reports: readonly PeerReport[], gamma: number): void {
     const slot = this.#routes.find(routeId)
     if (slot === undefined || !this.#engine.readState(slot)) return
-    if (voices.length > 0) this.#returnInherited(routeId, slot)
+    if (reports.length > 0) this.#returnInherited(routeId, slot)
     const suffered = this.#engine.frame[FRAME.STATE + STATE.SUFFERED]!
-    const share = calculateShare(voices, suffered, gamma, this.#configOf(routeId))
+    const share = calculateShare(reports, suffered, gamma, this.#configOf(routeId))
     const { batch } = this.#engine
     batch[SHARE.KEEP] = share.keep
     batch[SHARE.ADD] = share.add
@@ -157,6 +153,16 @@ export class RouteStates {
       if (routeId !== undefined) return routeId
     }
     return undefined
+  }
+
+  #configOf(routeId: string): PhysicsConfig {
+    return this.#routes.paramsOf(routeId).config
+  }
+
+  #intern(routeId: string): number {
+    requireRouteId(routeId)
+    this.#clock.read()
+    return this.#routes.intern(routeId)
   }
 
   /** Fills the state block with a route's state, if there is such a route. */

@@ -34,7 +34,7 @@ export class RouteIndex {
   }
 
   /** Tells a slot's tenant from those before it. */
-  tenancyOf(slot: number): number {
+  generationOf(slot: number): number {
     return this.#losses[slot] ?? 0
   }
 

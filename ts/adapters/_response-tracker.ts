@@ -13,6 +13,8 @@
  * | the client does not take what is written, a mebibyte is, or its body does not come | it leaves at once; a body that is in counts anew |
  *
  * What has left is no sample of its route's latency; that it was answered, or cut off by us, still counts for its breaker.
+ *
+ * Longer than other files, because a permit has one owner: every step of a response may move it or end it.
  */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -24,9 +26,9 @@ import { Departure, depart } from './_departure.js'
 import { holdMs, isLateAsARule, longMs, noteAbandoned, noteSoon } from './_long.js'
 import { refusalOf, shedIn } from './_problem.js'
 import { ReaderWatch } from './_reader.js'
-import { refuse } from './_refusal.js'
 import { isBodyPending, waitsForClient, whenBodyEnds } from './_request-body.js'
 import { isThenable } from './_resolve.js'
+import { hookResponse } from './_response-hooks.js'
 import { contentTypeIn, isFeed, isUpgrade, openStream } from './_stream.js'
 import { after, callOff, nowMs, type Timer } from './_timers.js'
 import { watchLong } from './_watch.js'
@@ -108,10 +110,10 @@ export class ResponseTracker {
       request.socket.once('close', () => this.#close())
       return
     }
-    this.#watchResponse()
+    this.#hookResponse()
     // The response of a broken connection closes; one that waits behind another on its connection does not.
     response.once('close', () => this.#close())
-    if (response.socket === null) request.once('close', () => this.#hear())
+    if (response.socket === null) request.once('close', () => this.#requestClosed())
     if (!isStream) {
       this.#watch()
       if (isBodyPending(request)) queueMicrotask(this.#awaitBody)
@@ -312,39 +314,32 @@ export class ResponseTracker {
   }
 
   /** The request of a response that waits for its turn is over: given up, or merely read to its end. */
-  #hear(): void {
+  #requestClosed(): void {
     if (this.#request.socket?.destroyed) this.#close()
   }
 
-  /** The handler's own ways to write: what they tell is when its work is done, and when it waits for the client. */
-  #watchResponse(): void {
+  #hookResponse(): void {
     const response = this.#response
-    const { writeHead, write, end } = response
-    response.writeHead = ((...args: Parameters<typeof writeHead>) => {
-      if (!response.headersSent && this.#isFeed(args[args.length - 1]) && !this.toStream()) {
-        return this.#refuseLate(writeHead, end)
-      }
-      if (args[0] === 503) this.#noteShedAnswered()
-      const result = writeHead.apply(response, args)
-      if (this.#departure.isOpen) this.#departure.answered(this.#routeId, this.#verdict())
-      return result
-    }) as typeof writeHead
-    response.write = ((...args: Parameters<typeof write>) => {
-      if (!response.headersSent && this.#isFeed(undefined) && !this.toStream()) {
-        this.#refuseLate(writeHead, end)
-        return true
-      }
-      const flows = write.apply(response, args)
-      if (!flows && this.#permit !== undefined) this.#reader().wrote(args[0])
-      return flows
-    }) as typeof write
-    response.end = ((...args: Parameters<typeof end>) => {
-      // An end that is tried on a response that has broken off ends nothing.
-      if (response.destroyed) this.#close()
-      const result = end.apply(response, args)
-      this.#end()
-      return result
-    }) as typeof end
+    hookResponse(this.#request, response, {
+      isStreamTooMany: (headers) => this.#isFeed(headers) && !this.toStream(),
+      beforeHead: (status) => {
+        if (status === 503) this.#noteShedAnswered()
+      },
+      answered: () => {
+        if (this.#departure.isOpen) this.#departure.answered(this.#routeId, this.#verdict())
+      },
+      blocked: (chunk) => {
+        if (this.#permit !== undefined) this.#reader().wrote(chunk)
+      },
+      beforeEnd: () => {
+        // An end that is tried on a response that has broken off ends nothing.
+        if (response.destroyed) this.#close()
+      },
+      ended: () => this.#end(),
+      refused: () => {
+        this.#isShed = true
+      },
+    })
   }
 
   /** An error handler answers the shed of a guard further in. */
@@ -366,21 +361,6 @@ export class ResponseTracker {
 
   #isFeed(given: unknown): boolean {
     return this.#closeStream === undefined && isFeed(contentTypeIn(given) ?? this.#response.getHeader('content-type'))
-  }
-
-  /** The budget of streams is spent: 503 in place of what the handler begins to write, and nothing after it. */
-  #refuseLate(writeHead: ServerResponse['writeHead'], end: ServerResponse['end']): ServerResponse {
-    const response = this.#response
-    response.writeHead = writeHead
-    response.end = end
-    this.#isShed = true
-    refuse(this.#request, response, { retryAfterMs: undefined })
-    this.#end()
-    response.write = () => true
-    response.end = () => response
-    response.writeHead = () => response
-    response.setHeader = () => response
-    return response
   }
 
   /** Most bodies come with their heads; the slot of one that does not is lent to others until it is in. */

@@ -1,7 +1,7 @@
 /** The engine that runs anywhere: the functional model of `ts/core`, driven through the port. Open loop only. */
 
 import { ConfigError } from '../../base/errors.js'
-import { type Blend, blendScar } from '../../core/cluster.js'
+import { blendScar } from '../../core/cluster.js'
 import {
   type AutoTuner,
   createBootstrapState,
@@ -16,59 +16,29 @@ import {
 } from '../../core/index.js'
 import { calculateResistance } from '../../core/resistance.js'
 import { calculateRetryAfterMs } from '../../core/retry.js'
-import { BATCH_ROWS, type Engine, FRAME, LAW, MODES, ORDER, ROW_CELLS, SHARE, STATE, STATUS } from '../port.js'
+import { BATCH_ROWS, type Engine, FRAME, LAW, MODES, ORDER, ROW_CELLS, SHARE, STATUS } from '../port.js'
 import { type Law, lawOf, tunerOf } from './params.js'
-
-interface Route {
-  readonly id: string
-  law: number
-  state: RouteState
-  tuner: AutoTuner
-  /** the tuner's law */
-  tunerLaw: number
-  rejectedSamples: number
-  /** what an operator has ordered */
-  order: number
-  /** what other nodes share */
-  others: Blend | undefined
-}
-
-const CALM = { latency: 0, error: 0, saturation: 0 } as PressureVector
-
-/** Bytes kept of route names: 256 a route on average, at least 16 MiB. */
-const nameBudget = (maxRoutes: number): number => Math.max(maxRoutes * 256, 16 << 20)
+import { type Route, RouteTable } from './route-table.js'
+import { CALM, readStateInto, writeStateFrom } from './state-block.js'
 
 const MAX_LAWS = 65_536
-
-/** How far ahead of now a restored time may be, ms: a clock that was set back a little gives such, and is waited for. */
-const AHEAD_MS = 60_000
 
 export class TsEngine implements Engine {
   readonly kind = 'ts'
   readonly hasClosedLoop = false
   readonly frame = new Float64Array(FRAME.LENGTH)
   readonly batch = new Float64Array(BATCH_ROWS * ROW_CELLS)
-  readonly #maxRoutes: number
-  readonly #maxNameBytes: number
   readonly #laws: Law[] = []
-  readonly #routes: (Route | undefined)[] = []
-  readonly #free: number[] = []
-  readonly #evicted: number[] = []
-  /** Slots that were used since `nextUsed` was last asked; none before it was. */
-  #fresh: Set<number> | undefined
-  /** Slots by name, least recently used first. */
-  readonly #slots = new Map<string, number>()
-  #nameBytes = 0
+  readonly #table: RouteTable
 
   constructor(maxRoutes: number) {
-    this.#maxRoutes = maxRoutes
-    this.#maxNameBytes = nameBudget(maxRoutes)
+    this.#table = new RouteTable(maxRoutes)
   }
 
   route(): void {
     const { frame } = this
     const slot = frame[FRAME.SLOT]!
-    const route = this.#routes[slot]
+    const route = this.#table.at(slot)
     if (!route) {
       frame[FRAME.STATUS] = STATUS.STALE
       return
@@ -104,7 +74,7 @@ export class TsEngine implements Engine {
     const rows = this.frame[FRAME.SLOT]!
     for (let row = 0; row < rows; row++) {
       const at = row * ROW_CELLS
-      const route = this.#routes[batch[at]!]
+      const route = this.#table.at(batch[at]!)
       if (!route) {
         batch[at + 3] = STATUS.STALE
         continue
@@ -129,67 +99,49 @@ export class TsEngine implements Engine {
   lease(): void {}
 
   order(slot: number, order: number): void {
-    const route = this.#routes[slot]
+    const route = this.#table.at(slot)
     if (route) route.order = order
   }
 
   setDryRun(): void {}
 
   intern(routeId: string): number {
-    const known = this.#slots.get(routeId)
+    const known = this.#table.find(routeId)
     if (known !== undefined) {
-      this.#touch(known, routeId)
+      this.#table.touch(known, routeId)
       return known
     }
-    while (
-      this.#slots.size > 0 &&
-      (this.#slots.size >= this.#maxRoutes || this.#nameBytes + routeId.length * 2 > this.#maxNameBytes)
-    ) {
-      this.remove(this.#slots.values().next().value!)
-    }
-    const slot = this.#free.pop() ?? this.#routes.length
-    const state = createBootstrapState(routeId, CALM, this.#laws[0]!.config, this.#now())
-    this.#routes[slot] = {
+    const law = this.#laws[0]!
+    return this.#table.add({
       id: routeId,
       law: 0,
-      state,
-      tuner: tunerOf(this.#laws[0]!),
+      state: createBootstrapState(routeId, CALM, law.config, this.#now()),
+      tuner: tunerOf(law),
       tunerLaw: 0,
       rejectedSamples: 0,
       order: 0,
       others: undefined,
-    }
-    this.#slots.set(routeId, slot)
-    this.#use(slot)
-    this.#nameBytes += routeId.length * 2
-    return slot
+    })
   }
 
   find(routeId: string): number {
-    return this.#slots.get(routeId) ?? -1
+    return this.#table.find(routeId) ?? -1
   }
 
   evicted(): number {
-    return this.#evicted.pop() ?? -1
+    return this.#table.nextEvicted() ?? -1
   }
 
   remove(slot: number): void {
-    const route = this.#routes[slot]
-    if (!route) return
-    this.#slots.delete(route.id)
-    this.#fresh?.delete(slot)
-    this.#nameBytes -= route.id.length * 2
-    this.#routes[slot] = undefined
-    this.#free.push(slot)
-    this.#evicted.push(slot)
+    this.#table.remove(slot)
   }
 
   routeIds(): string[] {
-    return this.#routes.filter((route) => route !== undefined).map((route) => route.id)
+    return this.#table.routeIds()
   }
 
   nameOf(slot: number): string | undefined {
-    return this.#routes[slot]?.id
+    return this.#table.at(slot)?.id
   }
 
   defineLaw(cells: Float64Array, id: number = this.#laws.length): number {
@@ -199,79 +151,26 @@ export class TsEngine implements Engine {
   }
 
   setLaw(slot: number, law: number): void {
-    const route = this.#routes[slot]
+    const route = this.#table.at(slot)
     if (route && this.#laws[law]) route.law = law
   }
 
   readState(slot: number): boolean {
-    const route = this.#routes[slot]
+    const route = this.#table.at(slot)
     if (!route) return false
-    const { state, tuner } = route
-    const moments = tuner.snapshot()
-    const previous = state.previousPressure ?? CALM
-    this.frame.set(
-      [
-        MODES.indexOf(state.mode),
-        state.pressure.latency,
-        state.pressure.error,
-        state.pressure.saturation,
-        previous.latency,
-        previous.error,
-        previous.saturation,
-        state.momentum ?? 0,
-        state.scarTissue,
-        state.resistance,
-        state.tickCount,
-        state.lastUpdatedAt,
-        state.mode === 'CIRCUIT_BREAKER' ? state.recoveryStartedAt : 0,
-        moments.mean,
-        moments.variance,
-        moments.count,
-        route.rejectedSamples,
-        route.law,
-        blendScar(state.scarTissue, route.others) - state.scarTissue,
-        state.scarTissue,
-      ],
-      FRAME.STATE,
-    )
+    readStateInto(this.frame, route)
     return true
   }
 
   writeState(slot: number): boolean {
-    const route = this.#routes[slot]
+    const route = this.#table.at(slot)
     if (!route) return false
-    const cell = (index: number): number => this.frame[FRAME.STATE + index]!
-    const pressure = (at: number): PressureVector =>
-      ({ latency: cell(at), error: cell(at + 1), saturation: cell(at + 2) }) as PressureVector
-    const mode = MODES[cell(STATE.MODE)]!
-    const now = this.#now()
-    // A time from a clock further ahead would stand still until then.
-    const settle = (at: number): number => (at <= now + AHEAD_MS ? at : now)
-    route.state = {
-      routeId: route.id,
-      mode,
-      pressure: pressure(STATE.LATENCY),
-      previousPressure: mode === 'BOOTSTRAP' ? undefined : pressure(STATE.PREVIOUS_LATENCY),
-      momentum: mode === 'BOOTSTRAP' ? undefined : cell(STATE.MOMENTUM),
-      scarTissue: cell(STATE.SCAR),
-      resistance: cell(STATE.RESISTANCE),
-      tickCount: cell(STATE.TICKS),
-      lastUpdatedAt: settle(cell(STATE.LAST_UPDATED_AT)),
-      ...(mode === 'CIRCUIT_BREAKER' && { recoveryStartedAt: settle(cell(STATE.RECOVERY_STARTED_AT)) }),
-    } as RouteState
-    route.tuner = tunerOf(this.#laws[route.law]!)
-    route.tunerLaw = route.law
-    route.tuner.restore({
-      mean: cell(STATE.TUNER_MEAN),
-      variance: cell(STATE.TUNER_VARIANCE),
-      count: cell(STATE.TUNER_COUNT),
-    })
-    route.rejectedSamples = cell(STATE.REJECTED_SAMPLES)
+    writeStateFrom(this.frame, route, this.#laws[route.law]!, this.#now())
     return true
   }
 
   scar(slot: number, ohms: number): void {
-    const route = this.#routes[slot]
+    const route = this.#table.at(slot)
     if (!route) return
     const { config, weights } = this.#laws[route.law]!
     const { state } = route
@@ -289,20 +188,15 @@ export class TsEngine implements Engine {
             config,
           )
     route.state = { ...state, scarTissue, resistance, lastUpdatedAt: now } as RouteState
-    this.#touch(slot, route.id)
+    this.#table.touch(slot, route.id)
   }
 
   nextUsed(): number {
-    this.#fresh ??= new Set(this.#slots.values())
-    for (const slot of this.#fresh) {
-      this.#fresh.delete(slot)
-      return slot
-    }
-    return -1
+    return this.#table.nextUsed() ?? -1
   }
 
   share(slot: number): void {
-    const route = this.#routes[slot]
+    const route = this.#table.at(slot)
     if (!route) return
     const cell = (index: number): number => this.batch[index]!
     route.others = { keep: cell(SHARE.KEEP), add: cell(SHARE.ADD), lone: cell(SHARE.LONE) }
@@ -310,7 +204,7 @@ export class TsEngine implements Engine {
   }
 
   demote(slot: number): void {
-    this.#fresh?.delete(slot)
+    this.#table.demote(slot)
   }
 
   /** R follows what others say, without a tick. */
@@ -325,7 +219,7 @@ export class TsEngine implements Engine {
 
   /** One tick of a route whose telemetry lies in three cells at `at`; the status of the tick. */
   #tick(slot: number, route: Route, law: Law, lawId: number, at: number, source: Float64Array): number {
-    this.#touch(slot, route.id)
+    this.#table.touch(slot, route.id)
     const { cells } = law
     const scale = cells[LAW.TANH_SCALE]!
     const component = (offset: number, ceiling: number): number => {
@@ -366,17 +260,6 @@ export class TsEngine implements Engine {
       route.tunerLaw = id
     }
     return route.tuner
-  }
-
-  #touch(slot: number, routeId: string): void {
-    this.#slots.delete(routeId)
-    this.#slots.set(routeId, slot)
-    this.#use(slot)
-  }
-
-  #use(slot: number): void {
-    this.#fresh?.delete(slot)
-    this.#fresh?.add(slot)
   }
 
   #now(): Timestamp {

@@ -1,7 +1,7 @@
 /** The events of an instance. Listeners run off the decision path; one that throws, or is slow, delays no decision. */
 
 import type { LimitedBy } from '../base/limited-by.js'
-import type { OperationalMode } from '../core/index.js'
+import type { OperationalMode } from '../core/types.js'
 import type { Tier } from '../engine/port.js'
 import type { SafeLogger } from './safe-logger.js'
 

@@ -4,10 +4,10 @@
  * | from | what |
  * |---|---|
  * | `atrion` | the class a service holds |
- * | `options`, `law` | what may be said, and the numbers that follow |
- * | `decision`, `loop`, `tasks` | answers, permits, leases |
- * | `state/` | providers of shared state |
- * | `errors`, `loggers`, `observers` | what they say |
+ * | `options/` | the options, and their check |
+ * | `routes/`, `limiter/`, `leases/` | decisions, permits, leases |
+ * | `providers/`, `replication/` | stores of shared state, and what goes to and from them |
+ * | `base/errors`, `events/` | errors, events, loggers, observers |
  * | `core/` | the functional model |
  *
  * @packageDocumentation

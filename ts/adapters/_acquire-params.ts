@@ -6,7 +6,7 @@ import type { AcquireOptions, Permit, Tier } from '../limiter/types.js'
 import type { Listen } from '../limiter/waiting.js'
 import { warnOnce } from './_resolve.js'
 
-/** What a request says of itself. */
+/** What an adapter read of a request. */
 export interface AcquireParams {
   /** As the application names it. */
   readonly route: string | undefined

@@ -5,7 +5,7 @@ import type { Tier } from '../limiter/types.js'
 
 const tiers = new AsyncLocalStorage<Tier | undefined>()
 
-/** The tier of the request this code runs for, where its adapter was told to `propagate`. */
+/** The tier of the request this code runs for, where its adapter has the option `propagate`. */
 export function currentTier(): Tier | undefined {
   return tiers.getStore()
 }

@@ -1,4 +1,4 @@
-/** The way in: what a request says of itself, what the process is short of, and the question. */
+/** The way in: reads a request, measures what the process is short of, and asks for a permit. */
 
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
@@ -60,7 +60,7 @@ export class Gate<Request, Response> implements TrackerHost {
     deferContinue()
   }
 
-  /** What a request says of itself; undefined where it is not guarded. Never rejects, and never throws. */
+  /** Reads a request; undefined where it is not guarded. Never rejects, and never throws. */
   ask(request: Request, node: NodeRequest): AcquireParams | undefined | Promise<AcquireParams | undefined> {
     const { skip } = this.options
     const skips = skip === undefined ? false : called<boolean>('skip', () => skip(request), false)

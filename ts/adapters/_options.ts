@@ -1,4 +1,4 @@
-/** What all adapters of servers can be told. */
+/** Options of all adapters of servers. */
 
 import { ConfigError } from '../base/errors.js'
 import { unknownName } from '../base/suggest.js'

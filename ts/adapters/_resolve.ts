@@ -90,7 +90,7 @@ export function keyOf(value: unknown): string | undefined {
   return undefined
 }
 
-/** What a gateway's headers say: `X-Atrion-Voltage`, else `X-Atrion-Tier`. */
+/** What a gateway's headers give: `X-Atrion-Voltage`, else `X-Atrion-Tier`. */
 export function trusted(voltage: unknown, tier: unknown): { voltage?: number; tier?: Tier } {
   if (typeof voltage === 'string' && /^\d{1,9}(\.\d{1,9})?$/.test(voltage)) return { voltage: Number(voltage) }
   return isTier(tier) ? { tier } : {}

@@ -35,7 +35,7 @@ import { watchLong } from './_watch.js'
 
 /** A client's sending holds a slot for this long, ms. */
 const SENDING_MS = 20
-/** A handler whose client is gone, and of whose end only a response would tell that it still writes, is counted for this long, ms. */
+/** A handler whose client is gone, and whose end only its response would show, is counted for this long, ms. */
 const UNKNOWN_HOLD_MS = 1_000
 
 const TRACKER = Symbol('atrion.response-tracker')
@@ -143,7 +143,7 @@ export class ResponseTracker {
     return voltage === undefined ? (tier ?? 'normal') : undefined
   }
 
-  /** Holds the permit until the handler's promise is settled, too. What is no promise tells nothing. */
+  /** Holds the permit until the handler's promise is settled, too. What is no promise shows nothing. */
   follow(work: unknown): void {
     if (!isThenable(work)) return
     this.#wasFollowed = true

@@ -13,7 +13,7 @@ import { shedIn } from './_problem.js'
 import { isFeed, openStream } from './_stream.js'
 import { after, callOff, type Timer } from './_timers.js'
 
-/** Passages under way, by the request that they are for. */
+/** Trackers under way, by their requests. */
 const trackers = new WeakMap<object, WebResponseTracker>()
 
 /** The tracker of a request through guards of this instance, where one has begun. */
@@ -130,7 +130,7 @@ export class WebResponseTracker {
       return refused()
     }
     if (isGone()) {
-      // Nobody is going to read it.
+      // It will not be read.
       this.end('ignored', true)
       return response
     }

@@ -116,18 +116,18 @@ function withState(state: StateProvider | KVStore): Atrion {
 }
 
 /** What many requests changed is written at once, ms. */
-const PULSE_MS = 200
+const FLUSH_MS = 200
 
 /**
- * Where a request's end takes its timers with it, the instance's own pulse among them, its context can be asked to wait until
+ * Where a request's end takes its timers with it, the instance's sync loop among them, its context can be asked to wait until
  * what changed is written.
  */
 function awaitPulse(args: readonly unknown[], atrion: Atrion): void {
   const context = args.find((arg) => typeof (arg as { waitUntil?: unknown } | null)?.waitUntil === 'function')
   const { waitUntil } = (context ?? {}) as { waitUntil?: (work: Promise<void>) => void }
   if (waitUntil === undefined) return
-  const pulse = new Promise((resolve) => setTimeout(resolve, PULSE_MS)).then(() => atrion.flush())
-  waitUntil.call(context, pulse)
+  const flushed = new Promise((resolve) => setTimeout(resolve, FLUSH_MS)).then(() => atrion.flush())
+  waitUntil.call(context, flushed)
 }
 
 /** The 503 of a shed request: RFC 9457's problem document, and when to come back. */
@@ -197,8 +197,8 @@ class FetchGate<Request extends FetchRequest, Args extends readonly unknown[]> i
     if (tier !== undefined || this.#options.trustHeaders !== true)
       return { route, tier, voltage: undefined, key, isStream }
     const { headers } = request
-    const told = trusted(headers.get('x-atrion-voltage'), headers.get('x-atrion-tier'))
-    return { route, tier: told.tier, voltage: told.voltage, key, isStream }
+    const given = trusted(headers.get('x-atrion-voltage'), headers.get('x-atrion-tier'))
+    return { route, tier: given.tier, voltage: given.voltage, key, isStream }
   }
 }
 

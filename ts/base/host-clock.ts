@@ -58,14 +58,14 @@ export class HostClock {
     try {
       const ms = this.#clock.now()
       if (typeof ms === 'number' && Number.isFinite(ms)) return ms
-      this.#tell(new TypeError('it gave no finite number'))
+      this.#report(new TypeError('it gave no finite number'))
     } catch (error) {
-      this.#tell(error)
+      this.#report(error)
     }
     return Number.NaN
   }
 
-  #tell(error: unknown): void {
+  #report(error: unknown): void {
     if (this.#hasWarned) return
     this.#hasWarned = true
     this.#warn('the clock cannot be read: time stands still until it can', { error })

@@ -1,4 +1,4 @@
-/** Wrong types, told apart from noise: a bug in the caller is thrown, naming the field and the value. */
+/** Wrong types, as distinct from noise: a bug in the caller is thrown, naming the field and the value. */
 
 import { printable } from './text.js'
 

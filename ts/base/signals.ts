@@ -44,7 +44,7 @@ function listen(signal: AbortSignal): Set<Callback> {
       try {
         callback()
       } catch (error) {
-        errors.push(error) // the others hear of it all the same
+        errors.push(error) // the other listeners are called all the same
       }
     }
     if (errors.length > 0) throw errors[0]

@@ -2,7 +2,7 @@
 
 import { ConfigError } from './errors.js'
 
-/** Names longer than this are nobody's spelling mistake. */
+/** Names longer than this are not taken for misspelt. */
 const LONGEST_NAME = 40
 
 /** Edits from one to the other: inserted, deleted, replaced characters, and neighbours that changed places. */

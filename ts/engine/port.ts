@@ -169,7 +169,7 @@ export const STATE = {
 
 /**
  * Cells of a law, the numbers a route is governed by, in the order `defineLaw` takes them.
- * Derived in `ts/law.ts` from PhysicsConfig, SLOConfig, AutoTunerConfig and the profile.
+ * Derived in `ts/routes/params.ts` from PhysicsConfig, SLOConfig, AutoTunerConfig and the profile.
  */
 export const LAW = {
   BASE_RESISTANCE: 0,
@@ -212,11 +212,11 @@ export const SHARE = { KEEP: 0, ADD: 1, LONE: 2, BELIEF: 3, WITNESSES: 4 } as co
 
 /** What an engine of the addon does below JavaScript with a provider of the addon's. */
 export interface NativeCluster {
-  /** Says to the others what changed, and blends in what they said, with the weight γ. */
+  /** Sends what changed to the other nodes, and blends in their reports with the weight γ. */
   pulse(link: object, gamma: number): void
   /** Takes over at most so many of the routes that were loaded from the store, with the weight γ; how many it took. */
   adopt(link: object, most: number, gamma: number): number
-  /** Nobody else speaks any more. */
+  /** Drops the other nodes' reports. */
   leave(link: object): void
 }
 
@@ -245,7 +245,7 @@ export interface Engine {
    * FRAME.PERMIT is −1, a detached request of FRAME.SLOT has come to FRAME.OUTCOME.
    */
   release(): void
-  /** Fills the stats block; false when nobody has asked for permits in the slot. */
+  /** Fills the stats block; false when no permit was requested in the slot. */
   readStats(slot: number): boolean
   /** A lease takes its place among the work in flight (true), or gives it back. */
   lease(slot: number, taken: boolean): void
@@ -257,7 +257,7 @@ export interface Engine {
   intern(routeId: string): number
   /** Slot of a route that exists, or −1. Does not count as use. */
   find(routeId: string): number
-  /** Next slot whose route was evicted since this was last asked; −1: no more; −2: too many to tell, forget every slot. */
+  /** Next slot whose route was evicted since this was last asked; −1: no more; −2: too many to list, forget every slot. */
   evicted(): number
   remove(slot: number): void
   routeIds(): string[]
@@ -274,7 +274,7 @@ export interface Engine {
   nextUsed(): number
   /** Others share this in a route's physics, and R follows at once: the head of the batch, see {@link SHARE}. */
   share(slot: number): void
-  /** A route that was only heard of goes before all that were used. */
+  /** A route that only other nodes reported is evicted before all that were used here. */
   demote(slot: number): void
   /** Of the native engine only. */
   readonly cluster?: NativeCluster

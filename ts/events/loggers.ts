@@ -1,4 +1,4 @@
-/** Logging as a port. A library that was not asked to speak is silent. */
+/** Logging as a port. Silent by default. */
 
 import { printable } from '../base/text.js'
 

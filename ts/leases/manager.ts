@@ -1,5 +1,5 @@
 /**
- * Leases: work that takes so long that a request's latency says nothing of it. A lease has an end, and what happens at
+ * Leases: work that takes so long that a request's latency is no measure of it. A lease has an end, and what happens at
  * it is physics: overrun and silence scar the route, so that the next request meets the resistance it deserves.
  *
  * One unref'd timer serves all leases: it is set for the earliest moment at which one of them must be looked at. A timer

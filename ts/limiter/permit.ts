@@ -38,7 +38,7 @@ export interface PermitSource {
   detach(routeId: string, id: number): Conclude
 }
 
-/** Node 20 has it since 20.0; elsewhere it may be missing, and then it is nobody's key. */
+/** Node 20 has it since 20.0; elsewhere it may be missing, and then a private symbol stands for it. */
 const DISPOSE: typeof Symbol.dispose = Symbol.dispose ?? (Symbol('Symbol.dispose') as typeof Symbol.dispose)
 
 export class EnginePermit implements Permit, Detachable {

@@ -1,4 +1,4 @@
-/** Reading what a request says of itself. Options are read before a cell of the frame is written: getters may do anything. */
+/** Reading a request's options. Options are read before a cell of the frame is written: getters may do anything. */
 
 import { ConfigError } from '../base/errors.js'
 import { wrongType } from '../base/input.js'
@@ -11,7 +11,7 @@ import type { AcquireOptions } from './types.js'
 
 const TIER_INDEX: ReadonlyMap<unknown, number> = new Map(TIERS.map((tier, index) => [tier, index]))
 
-/** The tier of a request that says nothing of itself. */
+/** The tier of a request without options. */
 export const NORMAL = TIERS.indexOf('normal')
 /** Stands for a tier where a voltage decides. */
 export const BY_VOLTAGE = -1
@@ -23,7 +23,7 @@ export const ENTER_NAMES = ['maxWaitMs', 'signal'] as const
 export const RUN_NAMES = [...ENTER_NAMES, 'timeoutMs', 'fallback', 'isFailure'] as const
 
 /**
- * Reads what a request says of itself into the frame's cells.
+ * Reads a request's options into the frame's cells.
  *
  * @param breakBy how the route tells classes of keys apart
  * @param also names of further options that the call takes

@@ -1,4 +1,4 @@
-/** What a request says of itself, and what it is answered. */
+/** What a request is asked for with, and its answer. */
 
 import type { ShedError } from '../base/errors.js'
 import type { LimitedBy } from '../base/limited-by.js'
@@ -8,7 +8,7 @@ import type { Tier } from '../engine/port.js'
 export type { LimitedBy } from '../base/limited-by.js'
 export type { Tier } from '../engine/port.js'
 
-/** What a request says of itself. null counts as not given. */
+/** Options of `acquire()`. null counts as not given. */
 export interface AcquireOptions {
   /** Default 'normal'. */
   readonly tier?: Tier | null | undefined
@@ -23,7 +23,7 @@ export interface AcquireOptions {
   readonly weight?: number | null | undefined
   /** How long the request waited in front of the process, ms. Adapters measure it. Default 0. */
   readonly queueAgeMs?: number | null | undefined
-  /** How full the process is, 1 is a full house. Adapters measure it. Default 0. */
+  /** How full the process is, 1 is full. Adapters measure it. Default 0. */
   readonly saturation?: number | null | undefined
 }
 
@@ -58,7 +58,7 @@ export interface Permit {
   /** V that it was decided with. */
   readonly voltage: number
   /**
-   * Gives the permit back; 'success' by default, and 'failed' and 'error' are other words for 'failure'. Once is enough, and a
+   * Gives the permit back; 'success' by default, and 'failed' and 'error' are synonyms of 'failure'. Once is enough, and a
    * refused permit's does nothing.
    *
    * @throws ConfigError for what is no outcome, TypeError for what is no string; the permit has been given back by then
@@ -78,11 +78,11 @@ export interface RunOptions<T> extends AcquireOptions {
   readonly signal?: AbortSignal | null | undefined
   /** What a refused call resolves to: a value, or a function that makes one. */
   readonly fallback?: T | ((refusal: ShedError) => T | PromiseLike<T>)
-  /** Whether an error speaks against the route. Default: every error does but a {@link ShedError}. */
+  /** Whether an error counts as a failure of the route. Default: every error does but a {@link ShedError}. */
   readonly isFailure?: ((error: unknown) => boolean) | null | undefined
 }
 
-/** What `stats()` tells of a route. */
+/** What `stats()` returns of a route. */
 export interface RouteStats {
   /** Requests and leases under way. */
   readonly inFlight: number

@@ -14,7 +14,7 @@ import type { Logger } from '../events/loggers.js'
 import type { StateProvider } from '../providers/provider.js'
 import type { LimitConfig } from './route-params.js'
 
-/** An SLO of which only some is said; what is left out keeps its default. */
+/** An SLO with only some of its fields; one that is left out keeps its default. */
 export type SLOOptions = Partial<Omit<SLOConfig, 'criticality'>> & {
   readonly criticality?: Partial<SLOConfig['criticality']>
 }
@@ -80,7 +80,7 @@ export interface RouteProfileOptions extends Partial<PhysicsConfig> {
   readonly reserve?: Readonly<Partial<Record<Tier, number>>>
   /**
    * Breakers by class of keys besides the route's own: 'key', or a function from a key to the name of its class. Where one class
-   * fails, it alone is refused, and probed until it is well. Up to 64 classes of a route are told apart at once. A function that
+   * fails, it alone is refused, and probed until it is well. Up to 64 classes of a route are distinguished at once. A function that
    * throws, or returns no string, puts the request in no class. null: none, which is the default.
    */
   readonly breakBy?: BreakBy | null

@@ -9,7 +9,7 @@ import { randomUUID } from 'node:crypto'
 import { open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 
-/** A file beside it that is older is nobody's any more, ms. */
+/** A file beside it that is older was abandoned, ms. */
 const ABANDONED_MS = 60_000
 
 /** Replaces the content of a file. */

@@ -1,6 +1,6 @@
 /** The port to a store of route state. Anyone's own class works; nothing on the decision path ever waits for it. */
 
-/** What nodes tell each other of a route. */
+/** What nodes report to each other of a route. */
 export interface PhysicsVector {
   /** S, Ω, ≥ 0 */
   scar: number
@@ -16,7 +16,7 @@ export interface PhysicsVector {
 export interface VectorOrigin {
   /** Which node; changes that name none count as one node's. */
   readonly node?: string
-  /** Requests the route saw there lately: how much the word weighs. Default 0. */
+  /** Requests the route saw there lately: the weight of the report. Default 0. */
   readonly requests?: number
   /** How long ago it was so, ms. Default 0. */
   readonly ageMs?: number
@@ -29,8 +29,8 @@ export interface StateProvider {
   /** γ: how much the others weigh against one's own measurements, [0, 1]. Default 0.3. */
   readonly gamma?: number
   /**
-   * Whether nobody but this process, and those before it in its place, has stored anything: then it is taken over in full.
-   * Default false: what others may have stored counts as one node's word, at most γ·baseResistance·breakMultiplier Ω.
+   * Whether only this process, and those before it in its place, store anything: then it is taken over in full.
+   * Default false: what others may have stored counts as one node's report, at most γ·baseResistance·breakMultiplier Ω.
    */
   readonly ownsRecords?: boolean
   connect(): Promise<void>

@@ -2,7 +2,7 @@
  * The snapshot of all routes in a file: JSON, one route a line, the one written longest ago first.
  *
  * Routes are a list and not the keys of an object, so no name can mean anything else; `JSON.stringify` spells out lone
- * surrogates, so every name survives UTF-8. A file is taken whole or not at all: who edited it by hand wants to hear of it.
+ * surrogates, so every name survives UTF-8. A file is taken whole or not at all, so that a mistake in one that was edited by hand is reported.
  */
 
 import { isPhysicsVector, type PhysicsVector } from './provider.js'

@@ -2,14 +2,14 @@
 
 import { SyncError } from '../base/errors.js'
 
-/** Whoever hears of the store's health; none of these throws. */
+/** What a change of the store's health is reported to; none of these throws. */
 export interface HealthHost {
   warn(message: string, context: Record<string, unknown>): void
   degraded(error: Error): void
   restored(): void
 }
 
-/** A store is well or in trouble; every change is said once, however many calls fail. */
+/** A store is well or in trouble; every change is reported once, however many calls fail. */
 export class Health {
   readonly #host: HealthHost
   readonly #provider: string

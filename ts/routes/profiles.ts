@@ -1,4 +1,4 @@
-/** Which law governs which route: laws shared by all routes that say the same, counted, their numbers reused. */
+/** Which law governs which route: laws shared by all routes with the same parameters, counted, their numbers reused. */
 
 import { BoundedRoutes } from '../base/bounded-routes.js'
 import { ConfigError } from '../base/errors.js'
@@ -26,7 +26,7 @@ interface Entry {
   users: number
 }
 
-/** Laws kept for calls that name a profile; whoever names a new one with every call must not use up all numbers. */
+/** Laws kept for calls that name a profile; a new one with every call must not use up all numbers. */
 const MAX_CALL_LAWS = 256
 
 /** Most pools of an instance. */

@@ -1,4 +1,4 @@
-/** Routes by name on this side of the crossing: a name is sent over once, and a slot is used from then on. */
+/** Slots of routes by name: the engine is given a name once, and its slot from then on. */
 
 import { NO_SLOT } from '../engine/fault.js'
 import type { Engine } from '../engine/port.js'
@@ -8,14 +8,14 @@ export class RouteIndex {
   readonly #onIntern: (routeId: string, slot: number) => void
   readonly #isShared: boolean
   readonly #slots = new Map<string, number>()
-  /** The name in each slot, so that a slot's new tenant evicts the old one here too. */
+  /** The name in each slot, so that a slot's new route evicts the old one here too. */
   readonly #names: (string | undefined)[] = []
-  /** How many tenants each slot has lost. */
-  readonly #losses: number[] = []
+  /** How many routes each slot has lost. */
+  readonly #generations: number[] = []
 
   /**
-   * @param onIntern called with every route that this side had not heard of
-   * @param isShared other threads evict too, and only the hot path hears of it
+   * @param onIntern called with every route that is new here
+   * @param isShared other threads evict too, and only the hot path notices
    */
   constructor(engine: Engine, onIntern: (routeId: string, slot: number) => void, isShared = false) {
     this.#engine = engine
@@ -33,9 +33,9 @@ export class RouteIndex {
     return this.#slots.get(routeId)
   }
 
-  /** Tells a slot's tenant from those before it. */
+  /** Distinguishes a slot's route from those before it. */
   generationOf(slot: number): number {
-    return this.#losses[slot] ?? 0
+    return this.#generations[slot] ?? 0
   }
 
   /** Slot of a route, made when new; {@link NO_SLOT} where the engine failed. */
@@ -72,7 +72,7 @@ export class RouteIndex {
       const name = this.#names[slot]
       if (name !== undefined && this.#slots.get(name) === slot) this.#slots.delete(name)
       this.#names[slot] = undefined
-      this.#losses[slot] = (this.#losses[slot] ?? 0) + 1
+      this.#generations[slot] = (this.#generations[slot] ?? 0) + 1
     }
   }
 }

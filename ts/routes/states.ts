@@ -26,7 +26,7 @@ export class RouteStates {
   readonly #engine: Engine
   readonly #routes: Routes
   readonly #clock: InstanceClock
-  /** Scars taken over from a store of others' words, Ω, and when, ms: until those others speak for themselves. */
+  /** Scars taken over from a store of other nodes' reports, Ω, and when, ms: until those nodes report themselves. */
   readonly #inherited = new BoundedRoutes<{ readonly scar: number; readonly atMs: number }>(MAX_INHERITED)
 
   constructor({ engine, routes, clock }: Context) {
@@ -79,7 +79,7 @@ export class RouteStates {
     return { mean, stdDev: Math.sqrt(variance), sampleCount: count, isWarmedUp: count >= tuner.warmupTicks }
   }
 
-  /** A route as other nodes are told of it. */
+  /** A route as it is reported to other nodes. */
   vector(routeId: string): PhysicsVector | undefined {
     const snapshot = this.snapshot(routeId)
     if (snapshot === undefined) return undefined
@@ -112,7 +112,7 @@ export class RouteStates {
     return true
   }
 
-  /** Blends in what others say of a route, with the weight `gamma`; no reports: nobody speaks any more. */
+  /** Blends in what other nodes report of a route, with the weight `gamma`; no reports: they have expired. */
   blend(routeId: string, reports: readonly PeerReport[], gamma: number): void {
     const slot = this.#routes.find(routeId)
     if (slot === undefined || !this.#engine.readState(slot)) return
@@ -132,7 +132,7 @@ export class RouteStates {
     this.#inherited.set(routeId, { scar, atMs: this.#engine.frame[FRAME.STATE + STATE.LAST_UPDATED_AT]! })
   }
 
-  /** The others speak for themselves: what was taken over from the store of their words is theirs again. */
+  /** The other nodes report themselves: what was taken over from the store of their reports is removed. */
   #returnInherited(routeId: string, slot: number): void {
     const inherited = this.#inherited.get(routeId)
     if (inherited === undefined) return

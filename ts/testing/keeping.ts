@@ -65,7 +65,7 @@ export const KEEPING: Record<string, Clause> = {
     },
   },
 
-  'a route that nobody wrote is null, and is not listed': {
+  'a route that was never written is null, and is not listed': {
     async run(stage) {
       const provider = await stage.connected()
       for (const route of [stage.name('unknown'), '__proto__x', 'constructor x']) {

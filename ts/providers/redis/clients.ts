@@ -94,7 +94,7 @@ const identity = (username: unknown, password: unknown) => ({
 
 const database = (db: unknown) => (typeof db === 'number' ? { db } : {})
 
-/** Whoever prefixes all keys may have no right to others. */
+/** A client that prefixes all keys may have no right to others. */
 const prefix = (keyPrefix: unknown) => (isText(keyPrefix) ? { keyPrefix: `${keyPrefix}atrion:state:` } : {})
 
 const tls = (value: unknown) => (isBag(value) ? { tls: tlsFields(value) } : value === true ? { tls: true } : {})

@@ -24,7 +24,7 @@ export interface RedisStats {
   readonly receivedMessages: number
   readonly receivedBytes: number
   readonly receivedRoutes: number
-  /** Messages dropped: malformed, longer than 4 MiB or faster than they could be heard, of a later version. */
+  /** Messages dropped: malformed, longer than 4 MiB or faster than they could be read, of a later version. */
   readonly droppedMalformed: number
   readonly droppedOversized: number
   readonly droppedFuture: number
@@ -42,7 +42,7 @@ export interface RedisStats {
   /** Routes loaded from the store, last time. */
   readonly loadedRoutes: number
   readonly reconnects: number
-  /** Other nodes heard from within three seconds. */
+  /** Other nodes that reported within three seconds. */
   readonly nodes: number
   /** Routes of which something still has to be written. */
   readonly pendingRoutes: number
@@ -197,7 +197,7 @@ export class RedisStateProvider implements StateProvider {
   static #listener(self: WeakRef<RedisStateProvider>) {
     return (kind: string, detail: string, cells: number[]): void => {
       const provider = self.deref()
-      if (provider) provider.#hear(kind, detail, cells)
+      if (provider) provider.#receive(kind, detail, cells)
     }
   }
 
@@ -212,7 +212,7 @@ export class RedisStateProvider implements StateProvider {
     }
   }
 
-  #hear(kind: string, detail: string, cells: number[]): void {
+  #receive(kind: string, detail: string, cells: number[]): void {
     if (kind === 'changed') {
       for (const callback of [...(this.#watching.get(detail) ?? [])])
         harmless(() => callback(vectorOf(cells), originOf(cells)))
@@ -291,11 +291,11 @@ const originOf = ([, , , , requests = 0, high = 0, low = 0]: number[]): VectorOr
   requests,
 })
 
-/** Whoever listens cannot harm the link, nor the others who listen. */
+/** A listener that throws affects neither the link nor the other listeners. */
 function harmless(call: () => unknown): void {
   try {
     call()
   } catch {
-    // Theirs.
+    // The listener's own.
   }
 }

@@ -13,7 +13,7 @@ export interface RedisTlsSettings {
   readonly key?: Pem | undefined
   /** The name the server's certificate has to be for, if it is not the host. Not for clusters. */
   readonly servername?: string | undefined
-  /** Whether a certificate that nobody trusted has signed is refused. Default true. */
+  /** Whether a certificate without a trusted signature is refused. Default true. */
   readonly rejectUnauthorized?: boolean | undefined
 }
 
@@ -22,7 +22,7 @@ export interface RedisSentinelSettings {
   readonly name: string
   /** Where they are: 'host:port'; the default port is 26379. */
   readonly sentinels: readonly string[]
-  /** Who one is to the sentinels. Default: nobody. */
+  /** User name for the sentinels. Default: none. */
   readonly username?: string | undefined
   /** The password for the sentinels. */
   readonly password?: string | undefined
@@ -52,7 +52,7 @@ export interface RedisStateProviderOptions {
   /** The pub/sub channel. Default 'atrion:sync'. */
   readonly channel?: string | undefined
   /**
-   * What all nodes of the service share, and nobody else: messages and stored records carry a MAC by it, and what does not is
+   * What all nodes of the service share, and nothing else has: messages and stored records carry a MAC by it, and what does not is
    * counted in `stats()` and dropped. A string of 16 bytes or more in UTF-8, or a Uint8Array; `openssl rand -base64 32` makes one.
    * Of a list of at most 8 the first signs and all verify: `[old, new]` on all nodes, then `[new, old]`, then `new` replaces a
    * secret without a gap. Clocks have to agree within a minute. Default: none, see docs/operations/security.md.

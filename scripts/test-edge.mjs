@@ -115,12 +115,12 @@ const noteOf = ({ worlds, firstDecisionMs, coldStartMs, worstColdStartMs, pageFi
   return notes.join(', ')
 }
 
-const wanted = process.argv[2] ?? ''
+const requested = process.argv[2] ?? ''
 if (!existsSync(join(ROOT, 'dist', 'web', 'inline.mjs'))) {
   console.error('dist/web is missing: npm run build')
   process.exit(1)
 }
-if ('chromium'.startsWith(wanted) || wanted.startsWith('chromium')) await provideChromium()
+if ('chromium'.startsWith(requested) || requested.startsWith('chromium')) await provideChromium()
 try {
   await prepare()
 } catch (error) {
@@ -130,7 +130,7 @@ try {
 
 const verdicts = []
 for (const [name, runtime] of Object.entries(runtimesOf(FOLDER))) {
-  if (!name.startsWith(wanted)) continue
+  if (!name.startsWith(requested)) continue
   say(`${name}.`)
   try {
     const report = await runtime()

@@ -4,7 +4,6 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import test from 'ava'
 import { CONTESTANTS, CONTROLS, entrantById } from '../../lab/contestants/index.mjs'
-import { playAll } from '../../lab/crew.mjs'
 import { flat, ramp, steps } from '../../lab/driver/curve.mjs'
 import { EventHeap, Fifo } from '../../lab/driver/heap.mjs'
 import { SERVICE_LAWS, stream } from '../../lab/driver/random.mjs'
@@ -13,14 +12,15 @@ import { DEFAULT_MIX } from '../../lab/driver/tiers.mjs'
 import { METRICS, reversalsOf } from '../../lab/metrics/metrics.mjs'
 import { RunView } from '../../lab/metrics/window.mjs'
 import { SCENARIOS, scenarioByName } from '../../lab/scenarios/index.mjs'
-import { cpu, pool } from '../../lab/scenarios/wanted.mjs'
+import { cpu, pool } from '../../lab/scenarios/targets.mjs'
 import { controlsThatPassed, lossesOf } from '../../lab/verdict.mjs'
+import { playAll } from '../../lab/worker-pool.mjs'
 
 const none = entrantById('none')
 const scenarioOf = (over) => ({
   name: 'test',
   durationS: 60,
-  wanted: [],
+  targets: [],
   plant: pool(),
   traffic: [{ load: flat(0.7) }],
   ...over,
@@ -123,14 +123,14 @@ test('arrivals are Poisson at the rate of the curve, tiers and users as told', a
 
 test('the pool is the M/M/10 queue of the textbooks', async (t) => {
   const view = await viewOf(scenarioOf({ durationS: 400, traffic: [{ load: flat(0.85) }] }))
-  const wanted = erlangMs(10, 10, 0.85)
-  t.true(Math.abs(meanLatencyMs(view) / wanted - 1) < 0.04, `${meanLatencyMs(view)} ms for ${wanted} ms`)
+  const expected = erlangMs(10, 10, 0.85)
+  t.true(Math.abs(meanLatencyMs(view) / expected - 1) < 0.04, `${meanLatencyMs(view)} ms for ${expected} ms`)
 })
 
 test('the cpu plant is the M/M/1 queue of the textbooks', async (t) => {
   const view = await viewOf(scenarioOf({ durationS: 400, plant: cpu() }))
-  const wanted = 2 / (1 - 0.7)
-  t.true(Math.abs(meanLatencyMs(view) / wanted - 1) < 0.04, `${meanLatencyMs(view)} ms for ${wanted} ms`)
+  const expected = 2 / (1 - 0.7)
+  t.true(Math.abs(meanLatencyMs(view) / expected - 1) < 0.04, `${meanLatencyMs(view)} ms for ${expected} ms`)
 })
 
 test('on the cpu plant refusals take their share of the time, and the ceiling knows it', async (t) => {
@@ -197,8 +197,8 @@ test.serial('every contestant sees the same requests', async (t) => {
     const { log } = await run(scenario, entrantById(id), 1)
     return [log.sentMs, log.tier, log.user].map((column) => column.slice(0, log.length))
   }
-  const wanted = await requests('none')
-  for (const id of ['gradient2', 'opossum', 'always-refuses']) t.deepEqual(await requests(id), wanted, id)
+  const expected = await requests('none')
+  for (const id of ['gradient2', 'opossum', 'always-refuses']) t.deepEqual(await requests(id), expected, id)
 })
 
 test.serial("a peer's own timers follow virtual time, and the process gets its own back", async (t) => {
@@ -251,10 +251,10 @@ test('scenarios name only windows, marks and metrics that there are', (t) => {
   const MARKS = { firstSecond: 'step', timeTo88Ms: 'step', recoveryS: 'healed' }
   const ids = [...CONTESTANTS, ...CONTROLS].map(({ id }) => id)
   for (const scenario of SCENARIOS) {
-    const { name, windows = {}, marks = {}, wanted, score, durationS, shows, traffic, clients = [] } = scenario
-    t.true(shows.length > 10 && wanted.length > 0 && scenario.class !== undefined, name)
+    const { name, windows = {}, marks = {}, targets, score, durationS, shows, traffic, clients = [] } = scenario
+    t.true(shows.length > 10 && targets.length > 0 && scenario.class !== undefined, name)
     const flows = [...traffic, ...clients].map((flow) => flow.name)
-    for (const { flow, flows: several = [flow], of = [] } of wanted) {
+    for (const { flow, flows: several = [flow], of = [] } of targets) {
       for (const wantedFlow of several)
         t.true(wantedFlow === undefined || flows.includes(wantedFlow), `${name}: ${wantedFlow}`)
       for (const id of [...of, ...(scenario.among ?? [])]) t.true(ids.includes(id), `${name}: ${id}`)
@@ -262,7 +262,7 @@ test('scenarios name only windows, marks and metrics that there are', (t) => {
     // Where several references make the ceiling, nothing else does.
     t.false(scenario.byReference === true && scenario.ceilingPerS !== undefined, name)
     for (const [from, to] of Object.values(windows)) t.true(from < to && to <= durationS, `${name}: ${from}–${to}`)
-    for (const w of [...wanted, { metric: 'goodput', ...score }]) {
+    for (const w of [...targets, { metric: 'goodput', ...score }]) {
       t.truthy(METRICS[w.metric], `${name}: ${w.metric}`)
       t.true([undefined, 'all', ...Object.keys(windows)].includes(w.window), `${name}: window ${w.window}`)
       if (MARKS[w.metric] !== undefined) t.true(MARKS[w.metric] in marks, `${name}: mark ${MARKS[w.metric]}`)
@@ -281,10 +281,10 @@ test('the negative controls fail where they must', async (t) => {
       answers.filter((a) => a.task.scenario === scenario).map((a) => [a.task.contestant, a.result]),
     ),
   }))
-  t.true(rows.every((row) => CONTROLS.every(({ id }) => row.results[id].wanted.length > 0)))
+  t.true(rows.every((row) => CONTROLS.every(({ id }) => row.results[id].targets.length > 0)))
   t.deepEqual(controlsThatPassed(rows), [])
   // And the check can fail: a control that met everything is reported.
-  rows[0].results['always-admits'].wanted.forEach((w) => {
+  rows[0].results['always-admits'].targets.forEach((w) => {
     w.met = true
   })
   t.deepEqual(controlsThatPassed(rows), [{ scenario: 'pool-exp-2x', id: 'always-admits' }])

@@ -91,7 +91,7 @@ test('negative controls fall short: no guard in overload, one that refuses in ca
   t.is((await play(cell(1, 2, 0.6), none)).kind, 'tight')
 })
 
-test('the verdict: what is wanted of each kind of cell, and by how much it is missed', (t) => {
+test('the verdict: the targets of each kind of cell, and by how much they are missed', (t) => {
   t.deepEqual(playedOf(recordLike(GOOD)).flatMap(missesOf), [])
   const refusing = playedOf(recordLike({ ...GOOD, shed: 0.004 })).filter((played) => missesOf(played).length > 0)
   // Half a per cent is allowed where the deadline is short.
@@ -129,8 +129,8 @@ test('the heat maps are one picture that says every cell, with the former law be
   t.is(count(/<rect/g), count(/<rect[^>]*(\/>|>(<title>[^<]*<\/title>)?<\/rect>)/g))
   t.regex(svg, /prefers-color-scheme: dark/)
   t.false(/NaN|undefined|href="http|<script/.test(svg))
-  t.regex(svg, /0 of 27 short of what is wanted/)
-  t.regex(svg, /27 of 27 short of what is wanted/)
+  t.regex(svg, /0 of 27 short of the target/)
+  t.regex(svg, /27 of 27 short of the target/)
 })
 
 test('the record of the former law is whole', (t) => {

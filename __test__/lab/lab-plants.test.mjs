@@ -9,13 +9,13 @@ import { run } from '../../lab/driver/run.mjs'
 import { METRICS } from '../../lab/metrics/metrics.mjs'
 import { RunView } from '../../lab/metrics/window.mjs'
 import { SCENARIOS, scenarioByName } from '../../lab/scenarios/index.mjs'
-import { contended, free, pool } from '../../lab/scenarios/wanted.mjs'
+import { contended, free, pool } from '../../lab/scenarios/targets.mjs'
 
 const none = entrantById('none')
 const scenarioOf = (over) => ({
   name: 'test',
   durationS: 60,
-  wanted: [],
+  targets: [],
   plant: pool(),
   traffic: [{ load: flat(0.7) }],
   ...over,
@@ -35,8 +35,8 @@ function meanMs(log, fromMs = 0) {
   return sum / count
 }
 
-const near = (t, got, wanted, share, what) =>
-  t.true(Math.abs(got / wanted - 1) < share, `${what}: ${got} for ${wanted}`)
+const near = (t, got, expected, share, what) =>
+  t.true(Math.abs(got / expected - 1) < share, `${what}: ${got} for ${expected}`)
 
 const LAWS = { constant: 0, exponential: 1, uniform: 1 / 3, erlang: 1 / 4, hyperexponential: 4, bimodal: 2.25 }
 

@@ -52,11 +52,11 @@ for (const [kind, { plant, cluster, paths = {} }] of EVERYDAY_KINDS) {
 }
 
 test('everyday scenarios are data that a process can be sent', (t) => {
-  for (const { name, plant, flows, connections, wanted, windows, score } of EVERYDAY_SCENARIOS) {
+  for (const { name, plant, flows, connections, targets, windows, score } of EVERYDAY_SCENARIOS) {
     t.deepEqual(structuredClone({ plant, flows }), { plant, flows }, name)
     t.true(flows !== undefined || connections > 0, name)
-    t.true(wanted.length > 0 && windows[score.window] !== undefined, name)
-    for (const { window } of wanted) t.true(windows[window] !== undefined, name)
+    t.true(targets.length > 0 && windows[score.window] !== undefined, name)
+    for (const { window } of targets) t.true(windows[window] !== undefined, name)
   }
 })
 

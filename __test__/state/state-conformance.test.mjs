@@ -91,7 +91,7 @@ const BREACHES = {
   'a method returns no promise': [() => ({ listRoutes: () => [] }), 'every method but subscribe() returns a promise'],
   'an unknown route is undefined': [
     (provider) => ({ getVector: async (id) => (await own(provider, 'getVector')(id)) ?? undefined }),
-    'a route that nobody wrote is null',
+    'a route that was never written is null',
   ],
   'numbers are rounded': [
     (provider) => ({
@@ -244,7 +244,7 @@ const BREACHES = {
         return () => {}
       },
     }),
-    'who has unsubscribed is not told any more',
+    'after unsubscribing no change is reported',
   ],
   'a callback that throws ends the round': [
     () => {
@@ -261,7 +261,7 @@ const BREACHES = {
         },
       }
     },
-    'a callback that throws, or changes what it is told',
+    'a callback that throws, or changes what it is given',
   ],
 }
 

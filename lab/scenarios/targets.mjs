@@ -13,8 +13,8 @@ export const shareOf = (flow, value, window) => ({ metric: 'share', flow, is: '>
 export const evenly = (flows, value, window) => ({ metric: 'evenness', flows, is: '>=', value, window })
 /** Share of users of whose requests fewer than a tenth are served. */
 export const darkUsersAtMost = (value, window) => ({ metric: 'darkUsers', is: '<=', value, window })
-/** A figure that is wanted of these contestants only: of those that can. */
-export const only = (of, wanted) => ({ ...wanted, of })
+/** A target of these contestants only: of those that can. */
+export const only = (of, target) => ({ ...target, of })
 /** p99 of the admitted, as a share of the deadline. */
 export const p99Share = (value, window) => ({ metric: 'p99Share', is: '<=', value, window })
 export const shedAtMost = (value, window) => ({ metric: 'shed', is: '<=', value, window })

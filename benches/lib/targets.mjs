@@ -1,4 +1,4 @@
-/** What is wanted of a run. Each verdict names the row it belongs to; `value` is undefined where what it needs was not measured. */
+/** The targets of a run. Each verdict names the row it belongs to; `value` is undefined where what it needs was not measured. */
 
 /** A number for medians, which the verdict is of, and one for minima, which tells what a disturbed machine is capable of. */
 const of = (pick) => ({ measured: pick('median'), undisturbed: pick('min') })
@@ -15,7 +15,7 @@ const RSS_DRIFT_MIB = 16
 
 const drift = ({ requests }, key) => requests && { measured: requests.readings.at(-1)[key] - requests.readings[0][key] }
 
-const WANTED = [
+const TARGETS = [
   { row: 'route-native', says: '≤ 4.5 × unit', limit: 4.5, value: (t) => ratio(t, 'route-native', 'unit') },
   { row: 'route-native', says: '≤ 0.6 × cockatiel', limit: 0.6, value: (t) => ratio(t, 'route-native', 'cockatiel') },
   { row: 'route-p99', says: '< 2000 ns', limit: 2000, value: (t) => time(t, 'route-p99') },
@@ -35,9 +35,9 @@ const WANTED = [
   { row: 'rss', says: `≤ ${RSS_DRIFT_MIB} MiB`, limit: RSS_DRIFT_MIB, value: (_, m) => drift(m, 'rss') },
 ]
 
-/** A verdict for each wish: its row, what it says, what was measured, and whether it is met; met is undefined when unknown. */
+/** A verdict for each target: its row, its text, what was measured, and whether it is met; met is undefined when unknown. */
 export const judge = (times, memory) =>
-  WANTED.map(({ row, says, limit, value }) => {
+  TARGETS.map(({ row, says, limit, value }) => {
     const { measured, undisturbed } = value(times, memory) ?? {}
     return { row, says, measured, undisturbed, met: measured === undefined ? undefined : measured <= limit }
   })

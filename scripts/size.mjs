@@ -8,7 +8,7 @@ import { gzipSync } from 'node:zlib'
 import { rolldown } from 'rolldown'
 import { ROOT } from './lib/process.mjs'
 
-/** What the module weighs with the closed loop's law, keys, pools and breakers by class. 13,200 is wanted. */
+/** What the module weighs with the closed loop's law, keys, pools and breakers by class. The target is 13,200. */
 const WASM_BYTES = 19_600
 const GLUE_BYTES = 3_000
 

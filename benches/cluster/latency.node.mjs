@@ -62,7 +62,7 @@ export async function turn({ calls }) {
   return result
 }
 
-/** Scars so many routes of its own every pulse, and speaks of the routes that are timed, until the process ends. */
+/** Scars so many routes of its own every round, and reports the routes that are timed, until the process ends. */
 export async function chat({ url, routes }) {
   const chatty = new Atrion({ engine: 'native', provider: new RedisStateProvider(url) })
   await chatty.connect()

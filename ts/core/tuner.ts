@@ -6,7 +6,7 @@
  * slow enough is learnt as normal, and `hardCeiling` is what stops that.
  */
 
-import { ConfigError } from '../errors.js'
+import { ConfigError } from '../base/errors.js'
 import { isSafeNumber } from './guards.js'
 import type { Ohms } from './types.js'
 
@@ -57,7 +57,7 @@ export const DEFAULT_AUTOTUNER_CONFIG: Readonly<AutoTunerConfig> & {
   recoveryMultiplier: 0.5,
 })
 
-/** Break point before warm-up of a tuner that was told of no other, Ω: the defaults' baseResistance · breakMultiplier. */
+/** Break point before warm-up of a tuner that was given no other, Ω: the defaults' baseResistance · breakMultiplier. */
 const DEFAULT_STATIC_BREAK_POINT = 100
 
 /** What one route's resistance normally is, and where it breaks and recovers. */
@@ -106,7 +106,7 @@ export class AutoTuner {
   /**
    * Resistance at which the breaker opens, Ω.
    *
-   * @param staticBreakPoint what it is before warm-up, unless the constructor was told, Ω, default 100
+   * @param staticBreakPoint what it is before warm-up, unless the constructor was given one, Ω, default 100
    */
   computeBreakPoint(staticBreakPoint: number = DEFAULT_STATIC_BREAK_POINT): Ohms {
     const { sensitivity, minFloor, hardCeiling, warmupTicks } = this.#config

@@ -67,7 +67,7 @@ export interface PhysicsConfig {
   readonly breakMultiplier: number
   /** Ticks before the physics start, ≥ 0. Default 10. */
   readonly bootstrapTicks: number
-  /** Shortest sampling window, and the least a caller is told to wait, ms, > 0. Default 100. */
+  /** Shortest sampling window, and the least `retryAfterMs`, ms, > 0. Default 100. */
   readonly minDeltaT: number
   /** k: steepness of the normalisation, > 0. Default 1. */
   readonly tanhScale: number

@@ -3,14 +3,14 @@
 use std::hint::black_box;
 
 use atrion::{
-    engine::{Ask, Engine, Handle, Limits, Name, Outcome, Push, Slot},
+    engine::{AcquireRequest, Engine, Handle, Limits, Name, Outcome, Priority, Slot},
     physics::{
-        fault::Fault,
+        breaker::Breaker,
         histogram::Histogram,
-        law::Law,
         math,
         mode::{self, Mode},
         momentum::momentum,
+        params::RouteParams,
         pressure::{self, Sample},
         resistance::resistance,
         retry::retry_after_ms,
@@ -26,42 +26,42 @@ fn sample(i: usize) -> Sample {
     Sample { latency_ms: 50.0 + (i % 8) as f64, error_rate: 0.01, saturation: 0.3 }
 }
 
-fn laws(c: &mut Criterion) {
-    let law = Law::default();
+fn params(c: &mut Criterion) {
+    let params = RouteParams::default();
     let (calm, stressed) = ([-0.5, 0.0, -0.2], [0.8, 0.6, 0.3]);
     c.bench_function("law/tanh3_exp", |b| b.iter(|| math::tanh3_exp(black_box([0.3, -0.9, 1.7]), black_box(-0.02))));
     c.bench_function("law/ln", |b| b.iter(|| math::ln(black_box(3.7))));
     c.bench_function("law/pressure", |b| {
-        b.iter(|| pressure::read(black_box(&sample(3)), black_box(calm), &law, black_box(-0.001)));
+        b.iter(|| pressure::read(black_box(&sample(3)), black_box(calm), &params, black_box(-0.001)));
     });
     c.bench_function("law/momentum", |b| b.iter(|| momentum(black_box(stressed), black_box(calm), black_box(3.0))));
     c.bench_function("law/scar", |b| {
-        b.iter(|| scar::scar(black_box(7.0), black_box(0.99), black_box(stressed), &law));
+        b.iter(|| scar::scar(black_box(7.0), black_box(0.99), black_box(stressed), &params));
     });
     c.bench_function("law/resistance", |b| {
-        b.iter(|| resistance(black_box(stressed), black_box(0.01), black_box(7.0), &law));
+        b.iter(|| resistance(black_box(stressed), black_box(0.01), black_box(7.0), &params));
     });
     c.bench_function("law/tuner", |b| {
         let moments = Moments { mean: 12.0, variance: 4.0 };
-        let tuner = law.tuner.as_ref().expect("the default law has a tuner");
+        let tuner = params.tuner.as_ref().expect("the default law has a tuner");
         b.iter(|| {
             let seen = tuner::observe(black_box(moments), black_box(80), black_box(40.0), tuner);
-            tuner::breaks(&law, seen, 81, 40.0)
+            tuner::breaks(&params, seen, 81, 40.0)
         });
     });
     c.bench_function("law/recover", |b| {
-        b.iter(|| mode::recover(black_box(20.0), black_box(6.0), black_box(calm), black_box(100.0), &law));
+        b.iter(|| mode::recover(black_box(20.0), black_box(6.0), black_box(calm), black_box(100.0), &params));
     });
     c.bench_function("law/retry", |b| {
-        let mut state = RouteState::new(0, &law, 0.0);
+        let mut state = RouteState::new(0, &params, 0.0);
         state.mode = Mode::CircuitBreaker;
         state.scar = 80.0;
-        b.iter(|| retry_after_ms(black_box(&state), state.scar, black_box(100.0), &law));
+        b.iter(|| retry_after_ms(black_box(&state), state.scar, black_box(100.0), &params));
     });
     let thresholds = Thresholds { start: 60.0, full: 100.0, top: 150.0 };
     c.bench_function("law/occupancy", |b| b.iter(|| thresholds.resistance(black_box(80.0))));
     c.bench_function("law/fault", |b| {
-        let mut fault = Fault::default();
+        let mut fault = Breaker::default();
         b.iter(|| fault.observe(black_box(true), 0.0));
     });
     c.bench_function("law/histogram", |b| {
@@ -71,13 +71,13 @@ fn laws(c: &mut Criterion) {
 }
 
 fn tick(c: &mut Criterion) {
-    let law = Law::default();
-    let mut state = RouteState::new(0, &law, 0.0);
+    let params = RouteParams::default();
+    let mut state = RouteState::new(0, &params, 0.0);
     let mut now_ms = 0.0;
     c.bench_function("tick", |b| {
         b.iter(|| {
             now_ms += 1.0;
-            state.tick(&law, black_box(&sample(now_ms as usize)), now_ms)
+            state.tick(&params, black_box(&sample(now_ms as usize)), now_ms)
         });
     });
 }
@@ -100,11 +100,11 @@ fn shared() -> Handle {
 
 fn decision(c: &mut Criterion) {
     let seats = [("alone", alone as fn() -> Handle), ("shared", shared)];
-    for (seat, make) in seats {
+    for (engine_ref, make) in seats {
         for routes in [1_usize, 16, MOST_ROUTES as usize] {
             let (mut handle, slots) = handle_of(make(), routes);
             let mut i = 0;
-            c.bench_function(&format!("decision/{seat}, {routes} routes"), |b| {
+            c.bench_function(&format!("decision/{engine_ref}, {routes} routes"), |b| {
                 b.iter(|| {
                     i += 1;
                     let slot = slots[i * 7919 % routes];
@@ -141,8 +141,8 @@ fn permit(c: &mut Criterion) {
     c.bench_function("permit/acquire and release", |b| {
         b.iter(|| {
             now_ms += 0.01;
-            let push = Push::Tier(Tier::Normal, Some(0.5));
-            let ask = Ask { push, ..Ask::default() };
+            let push = Priority::Tier(Tier::Normal, Some(0.5));
+            let ask = AcquireRequest { priority: push, ..AcquireRequest::default() };
             let mut permit = None;
             handle.acquire(slots[0], ask, 0.0, now_ms, |answer, _, _| permit = answer.permit);
             handle.release(permit.expect("an idle route admits"), Outcome::Success, now_ms, |_, tick, _, _| {
@@ -152,5 +152,5 @@ fn permit(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, laws, tick, decision, batch, permit);
+criterion_group!(benches, params, tick, decision, batch, permit);
 criterion_main!(benches);

@@ -5,7 +5,8 @@
 #[cfg(not(target_family = "wasm"))]
 #[derive(Debug, Clone, Copy)]
 pub struct MonotonicClock {
-    origin: Precise,
+    read_ns: fn() -> u64,
+    origin_ns: u64,
     coarse_origin: coarsetime::Instant,
     epoch_ms: crate::units::Millis,
     coarse_epoch_ms: crate::units::Millis,
@@ -13,13 +14,21 @@ pub struct MonotonicClock {
 
 #[cfg(not(target_family = "wasm"))]
 impl MonotonicClock {
-    /// A clock anchored to the wall clock's present reading.
+    /// A clock over the standard library's [`std::time::Instant`], anchored to the wall clock's present reading.
     #[must_use]
     pub fn new() -> Self {
+        Self::over(instant_ns)
+    }
+
+    /// A clock over `read_ns`, a reading in ns that never goes back, anchored to the wall clock's present reading. A binding may
+    /// know a faster reading than the standard library's.
+    #[must_use]
+    pub fn over(read_ns: fn() -> u64) -> Self {
         let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let epoch_ms = since_epoch.map_or(0.0, |d| d.as_secs_f64() * 1e3);
         Self {
-            origin: Precise::now(),
+            read_ns,
+            origin_ns: read_ns(),
             coarse_origin: coarsetime::Instant::now(),
             epoch_ms,
             coarse_epoch_ms: epoch_ms.floor(),
@@ -30,7 +39,7 @@ impl MonotonicClock {
     #[inline]
     #[must_use]
     pub fn precise_ms(&self) -> crate::units::Millis {
-        self.epoch_ms + self.origin.elapsed_ns() as f64 * 1e-6
+        self.epoch_ms + (self.read_ns)().saturating_sub(self.origin_ns) as f64 * 1e-6
     }
 
     /// Whole ms since the epoch, behind the precise reading by the kernel's timer tick (1 to 4 ms on Linux) at most, for a
@@ -50,44 +59,11 @@ impl Default for MonotonicClock {
     }
 }
 
-/// A reading of the most precise clock that never goes back.
-#[cfg(not(any(target_family = "wasm", target_os = "linux")))]
-#[derive(Debug, Clone, Copy)]
-struct Precise(std::time::Instant);
-
-#[cfg(not(any(target_family = "wasm", target_os = "linux")))]
-impl Precise {
-    fn now() -> Self {
-        Self(std::time::Instant::now())
-    }
-
-    #[inline]
-    fn elapsed_ns(self) -> u64 {
-        self.0.elapsed().as_nanos() as u64
-    }
-}
-
-/// A reading of the most precise clock that never goes back, ns. The standard library's reads the same one, and takes a fifth
-/// longer over it: it splits the time into seconds and the rest, and checks both.
-#[cfg(target_os = "linux")]
-#[derive(Debug, Clone, Copy)]
-struct Precise(u64);
-
-#[cfg(target_os = "linux")]
-impl Precise {
-    #[inline]
-    #[allow(unsafe_code, reason = "a call of the system's library")]
-    fn now() -> Self {
-        let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-        // SAFETY: the call writes to `now` alone. Every Linux has this clock; where the call failed, `now` would stay 0.
-        unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
-        Self(now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64)
-    }
-
-    #[inline]
-    fn elapsed_ns(self) -> u64 {
-        Self::now().0.saturating_sub(self.0)
-    }
+/// ns since this was first read, of the standard library's most precise clock that never goes back.
+#[cfg(not(target_family = "wasm"))]
+fn instant_ns() -> u64 {
+    static ORIGIN: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);
+    ORIGIN.elapsed().as_nanos() as u64
 }
 
 /// The same where the platform has no clock of its own: the host's, as a function that gives ms since the Unix epoch.

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use atrion::{
     engine::{Engine, Handle, Limits, Name},
-    physics::law::Law,
+    physics::params::RouteParams,
 };
 
-fn law(base_resistance: f64) -> Law {
-    Law { base_resistance, ..Law::default() }
+fn params(base_resistance: f64) -> RouteParams {
+    RouteParams { base_resistance, ..RouteParams::default() }
 }
 
 #[test]
@@ -17,7 +17,7 @@ fn handles_come_and_go_and_there_is_always_room_for_another_law() {
     for generation in 0..2000_u32 {
         let mut handle = Handle::new(Arc::clone(&engine));
         for i in 0..100_u32 {
-            assert!(handle.define_law(law(f64::from(generation * 100 + i + 1)), None).is_some(), "{generation}");
+            assert!(handle.define_params(params(f64::from(generation * 100 + i + 1)), None).is_some(), "{generation}");
         }
     }
 }
@@ -30,24 +30,24 @@ fn a_law_that_governs_a_route_outlives_its_handle() {
     let kept = {
         let mut goes = Handle::new(Arc::clone(&engine));
         for i in 0..50 {
-            goes.define_law(law(f64::from(i) + 1.0), None).unwrap();
+            goes.define_params(params(f64::from(i) + 1.0), None).unwrap();
         }
-        let kept = goes.define_law(law(77.0), None).unwrap();
-        assert!(goes.set_law(slot, kept));
+        let kept = goes.define_params(params(77.0), None).unwrap();
+        assert!(goes.set_params(slot, kept));
         kept
     };
     for generation in 0..1000_u32 {
         let mut handle = Handle::new(Arc::clone(&engine));
         for _ in 0..100 {
-            assert_ne!(handle.define_law(law(f64::from(generation) + 1000.0), None), Some(kept));
+            assert_ne!(handle.define_params(params(f64::from(generation) + 1000.0), None), Some(kept));
         }
     }
     // Back to the default law, its number is free.
-    assert!(stays.set_law(slot, 0));
+    assert!(stays.set_params(slot, 0));
     let mut numbers = Vec::new();
     for _ in 0..10 {
         let mut handle = Handle::new(Arc::clone(&engine));
-        numbers.extend((0..1000).filter_map(|_| handle.define_law(law(5.0), None)));
+        numbers.extend((0..1000).filter_map(|_| handle.define_params(params(5.0), None)));
     }
     assert!(numbers.contains(&kept));
 }
@@ -60,13 +60,13 @@ fn every_handle_sees_what_others_define_however_far_behind_it_is() {
     for changes in [1, 10, 1023, 1024, 1025, 5000] {
         let mut last = 0;
         for i in 0..changes {
-            last = one.define_law(law(f64::from(i) + 2.0), None).unwrap();
+            last = one.define_params(params(f64::from(i) + 2.0), None).unwrap();
         }
-        one.define_law(law(500.0 + f64::from(changes)), Some(last)).unwrap();
-        assert!(other.set_law(slot, last));
-        other.share(slot, atrion::physics::cluster::Share::NONE);
+        one.define_params(params(500.0 + f64::from(changes)), Some(last)).unwrap();
+        assert!(other.set_params(slot, last));
+        other.set_blend(slot, atrion::physics::peers::Blend::NONE);
         let state = other.state(slot).unwrap();
-        assert_eq!(state.law, last);
+        assert_eq!(state.params_id, last);
     }
-    assert!(!other.set_law(slot, u16::MAX), "never defined");
+    assert!(!other.set_params(slot, u16::MAX), "never defined");
 }

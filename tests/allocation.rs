@@ -10,7 +10,7 @@ use std::{
 
 use atrion::{
     engine::{Engine, Handle, Limits, Name, Outcome, Slot},
-    physics::{law::Law, limit::Regime, mode::Mode, pressure::Sample, voltage::Tier},
+    physics::{limit::Regime, mode::Mode, params::RouteParams, pressure::Sample, voltage::Tier},
 };
 
 thread_local! {
@@ -68,8 +68,9 @@ fn the_count_counts() {
 #[test]
 fn the_open_loop_decides_without_allocating() {
     let (mut handle, slots) = handle_with_routes();
-    let lasting = handle.define_law(Law { bootstrap_ticks: u32::MAX, ..Law::default() }, None).unwrap();
-    handle.set_law(slots[0], lasting);
+    let lasting =
+        handle.define_params(RouteParams { bootstrap_ticks: u32::MAX, ..RouteParams::default() }, None).unwrap();
+    handle.set_params(slots[0], lasting);
     let mut seen = [[0_u32; 2]; 3];
     let counted = allocations(|| {
         for i in 0..DECISIONS {

@@ -6,8 +6,8 @@ mod common;
 use std::collections::HashSet;
 
 use atrion::{
-    engine::{Ask, Handle, Limits, Name, Outcome, PermitId, Push, Slot, Stats},
-    physics::{law::Law, mode::Mode, voltage::Tier},
+    engine::{AcquireRequest, Handle, Limits, Name, Outcome, PermitId, Priority, Slot, Stats},
+    physics::{mode::Mode, params::RouteParams, voltage::Tier},
 };
 use proptest::prelude::*;
 
@@ -20,7 +20,7 @@ fn route() -> (Handle, Slot) {
 }
 
 /// The permit, if one was given, and R.
-fn acquire(handle: &mut Handle, slot: Slot, ask: Ask, now_ms: f64) -> (Option<PermitId>, f64) {
+fn acquire(handle: &mut Handle, slot: Slot, ask: AcquireRequest, now_ms: f64) -> (Option<PermitId>, f64) {
     let mut answer = (None, 0.0);
     handle.acquire(slot, ask, 0.0, now_ms, |given, _, _| answer = (given.permit, given.resistance)).expect("a route");
     answer
@@ -37,8 +37,8 @@ fn stats(handle: &Handle, slot: Slot) -> Stats {
 /// What can happen on a route: a request of a tier at a level, an answer to the k-th permit, time passing (ms).
 #[derive(Debug, Clone)]
 enum Act {
-    Ask(usize, f64),
-    Answer(usize, Outcome),
+    AcquireRequest(usize, f64),
+    AcquireResult(usize, Outcome),
     Again(usize),
     Wait(f64),
 }
@@ -46,8 +46,8 @@ enum Act {
 fn acts() -> impl Strategy<Value = Vec<Act>> {
     let outcomes = vec![Outcome::Success, Outcome::Success, Outcome::Failure, Outcome::Ignored, Outcome::Reclaimed];
     let act = prop_oneof![
-        5 => (0_usize..5, 0.0..1.0).prop_map(|(tier, level)| Act::Ask(tier, level)),
-        4 => (any::<usize>(), prop::sample::select(outcomes)).prop_map(|(k, outcome)| Act::Answer(k, outcome)),
+        5 => (0_usize..5, 0.0..1.0).prop_map(|(tier, level)| Act::AcquireRequest(tier, level)),
+        4 => (any::<usize>(), prop::sample::select(outcomes)).prop_map(|(k, outcome)| Act::AcquireResult(k, outcome)),
         1 => any::<usize>().prop_map(Act::Again),
         2 => prop_oneof![0.0..50.0, 0.0..5000.0].prop_map(Act::Wait),
     ];
@@ -61,13 +61,13 @@ fn play(acts: &[Act]) -> Vec<u64> {
     let mut now_ms = 0.0;
     for act in acts {
         match *act {
-            Act::Ask(tier, level) => {
+            Act::AcquireRequest(tier, level) => {
                 let (permit, resistance) = acquire(&mut handle, slot, common::ask(TIERS[tier], Some(level)), now_ms);
                 assert!(resistance.is_finite() && resistance > 0.0);
                 bits.extend([resistance.to_bits(), permit.unwrap_or(u64::MAX)]);
                 out.extend(permit);
             }
-            Act::Answer(k, outcome) if !out.is_empty() => {
+            Act::AcquireResult(k, outcome) if !out.is_empty() => {
                 let id = out.swap_remove(k % out.len());
                 release(&mut handle, id, outcome, now_ms);
                 void.push(id);
@@ -82,7 +82,7 @@ fn play(acts: &[Act]) -> Vec<u64> {
         assert_eq!(live.len(), out.len() + void.len(), "a number was given twice");
         if let Some(told) = handle.stats(slot) {
             // Permits older than the longest are reclaimed at a tick; nothing else makes the two differ.
-            let lost = now_ms > Law::default().max_duration_ms;
+            let lost = now_ms > RouteParams::default().max_duration_ms;
             assert!(told.in_flight as usize == out.len() || (lost && (told.in_flight as usize) < out.len()));
             assert!(told.limit >= 1.0 && told.limit.is_finite());
         }
@@ -174,8 +174,8 @@ fn an_open_breaker_is_probed_and_heals() {
 #[test]
 fn the_oldest_are_reclaimed_once_they_are_too_old_and_leases_share_the_house() {
     let (mut handle, slot) = route();
-    let longest_ms = Law::default().max_duration_ms;
-    let push = Ask { push: Push::Voltage(1e5), ..Ask::default() };
+    let longest_ms = RouteParams::default().max_duration_ms;
+    let push = AcquireRequest { priority: Priority::Voltage(1e5), ..AcquireRequest::default() };
     let (old, _) = acquire(&mut handle, slot, push, 0.0);
     let (young, _) = acquire(&mut handle, slot, push, longest_ms / 2.0);
     handle.lease(slot, true, 0.0);

@@ -4,7 +4,7 @@
 mod common;
 
 use atrion::physics::{
-    fault::{Change, Fault},
+    breaker::{Breaker, Change},
     histogram::Histogram,
     limit::{Limit, LimitLaw},
     voltage::{R_FREE, R_SPAN, Thresholds, Tier},
@@ -40,21 +40,21 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
-    fn the_limit_stays_within_its_bounds_whatever_is_measured(law in limit_laws(), events in events()) {
-        let (mut limit, mut n, mut now_ms) = (Limit::new(&law, 0.0), 0.0, 0.0);
+    fn the_limit_stays_within_its_bounds_whatever_is_measured(params in limit_laws(), events in events()) {
+        let (mut limit, mut n, mut now_ms) = (Limit::new(&params, 0.0), 0.0, 0.0);
         for (after_ms, admits, latency_ms, succeeded) in events {
             now_ms += after_ms;
             limit.pass(n, now_ms);
             if admits || n == 0.0 {
-                limit.offer(n, succeeded, &law);
+                limit.offer(n, succeeded, &params);
                 n += 1.0;
                 limit.admit(n, now_ms);
             } else {
                 n -= 1.0;
-                limit.complete(n, n + 1.0, latency_ms, succeeded, &law);
+                limit.complete(n, n + 1.0, latency_ms, succeeded, &params);
             }
-            let Thresholds { start, full, top } = limit.thresholds(n, &law);
-            prop_assert!((law.min..=law.max).contains(&full), "{full}");
+            let Thresholds { start, full, top } = limit.thresholds(n, &params);
+            prop_assert!((params.min..=params.max).contains(&full), "{full}");
             prop_assert!(start > 0.0 && start <= full && full <= top, "{start} {full} {top}");
             prop_assert!(limit.rate() >= 0.0 && limit.rate().is_finite());
             prop_assert!(limit.baseline_ms() >= 0.0 && limit.baseline_ms().is_finite());
@@ -94,7 +94,7 @@ proptest! {
 
     #[test]
     fn success_is_a_ratio_and_a_route_that_mostly_succeeds_is_not_throttled(outcomes in prop::collection::vec(any::<bool>(), 1..300)) {
-        let mut fault = Fault::default();
+        let mut fault = Breaker::default();
         for succeeded in outcomes {
             let before = fault.is_open();
             let change = fault.observe(succeeded, 0.0);
@@ -113,7 +113,7 @@ proptest! {
 
     #[test]
     fn an_open_breaker_is_probed_once_a_window(window_ms in 10.0..1000.0, asks in prop::collection::vec(0.0..300.0, 1..200)) {
-        let mut fault = Fault::default();
+        let mut fault = Breaker::default();
         fault.open();
         let (mut now_ms, mut last_ms) = (1e6, f64::NEG_INFINITY);
         for step_ms in asks {
@@ -144,7 +144,7 @@ proptest! {
 
 #[test]
 fn a_collapsed_route_opens_and_a_few_successes_in_a_row_close_it() {
-    let mut fault = Fault::default();
+    let mut fault = Breaker::default();
     let opened = (0..200).position(|_| fault.observe(false, 0.0) == Change::Opened).expect("nothing but failures");
     assert!(opened >= 19, "a handful of failures proves nothing: {opened}");
     assert_eq!(fault.open(), Change::None, "it is open already");
@@ -160,7 +160,7 @@ fn a_collapsed_route_opens_and_a_few_successes_in_a_row_close_it() {
 
 #[test]
 fn a_route_that_fails_half_the_time_keeps_its_breaker_closed() {
-    let mut fault = Fault::default();
+    let mut fault = Breaker::default();
     for i in 0..10_000 {
         fault.observe(i % 2 == 0, 0.0);
         assert!(!fault.is_open());

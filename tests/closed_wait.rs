@@ -4,8 +4,8 @@
 mod common;
 
 use atrion::{
-    engine::{Answer, Ask, Handle, Limits, Name, Outcome, Push, Slot, Stats},
-    physics::{law::Law, limit::Regime, tick::Order, voltage::Tier},
+    engine::{AcquireRequest, AcquireResult, Handle, Limits, Name, Outcome, Priority, Slot, Stats},
+    physics::{limit::Regime, params::RouteParams, tick::Override, voltage::Tier},
 };
 use common::ask;
 
@@ -13,20 +13,20 @@ const TIERS: [Tier; 5] = [Tier::Bulk, Tier::Low, Tier::Normal, Tier::High, Tier:
 
 /// A route whose house has `max` places.
 fn route(max: f64) -> (Handle, Slot) {
-    let mut law = Law::default();
-    law.limit.min = 1.0;
-    law.limit.max = max;
-    law.limit.initial = max;
+    let mut params = RouteParams::default();
+    params.limit.min = 1.0;
+    params.limit.max = max;
+    params.limit.initial = max;
     let mut handle = Handle::alone(Limits::of_routes(4));
-    let id = handle.define_law(law, None).expect("room for a law");
+    let id = handle.define_params(params, None).expect("room for a law");
     let slot = handle.intern(Name::from("route"), 0.0);
-    assert!(handle.set_law(slot, id));
+    assert!(handle.set_params(slot, id));
     (handle, slot)
 }
 
-fn enter(handle: &mut Handle, slot: Slot, tier: Tier, waited_ms: f64, now_ms: f64) -> Answer {
+fn enter(handle: &mut Handle, slot: Slot, tier: Tier, waited_ms: f64, now_ms: f64) -> AcquireResult {
     let mut answer = None;
-    let request = Ask { waited_ms, ..ask(tier, Some(0.5)) };
+    let request = AcquireRequest { waited_ms, ..ask(tier, Some(0.5)) };
     handle.acquire(slot, request, 0.0, now_ms, |given, _, _| answer = Some(*given)).expect("a route");
     answer.expect("an answer")
 }
@@ -38,7 +38,7 @@ fn stats(handle: &Handle, slot: Slot) -> Stats {
 #[test]
 fn who_lacks_a_place_waits_and_is_not_counted_as_shed_before_it_gives_up() {
     let (mut handle, slot) = route(2.0);
-    let deadline_ms = Law::default().limit.deadline_ms;
+    let deadline_ms = RouteParams::default().limit.deadline_ms;
     let answered = enter(&mut handle, slot, Tier::Bulk, 0.0, 0.0).permit.expect("a place");
     let first = enter(&mut handle, slot, Tier::Bulk, 0.0, 0.0).permit.expect("a place");
     for tier in TIERS {
@@ -113,11 +113,11 @@ fn behind_a_queue_a_burst_finds_what_the_deadline_drains_and_an_overload_what_ke
         full
     };
     let burst = places(&mut handle);
-    let drained = Law::default().limit.deadline_ms / 10.0;
+    let drained = RouteParams::default().limit.deadline_ms / 10.0;
     assert!((0.5 * drained..=drained).contains(&(burst as f64)), "{burst} places of {drained} in a burst");
     // Far more is asked for than can be done.
     for _ in 0..1000 {
-        let request = Ask { push: Push::Voltage(0.0), ..ask(Tier::Bulk, None) };
+        let request = AcquireRequest { priority: Priority::Voltage(0.0), ..ask(Tier::Bulk, None) };
         handle.acquire(slot, request, 0.0, now_ms, |answer, _, _| assert!(answer.permit.is_none())).expect("a route");
     }
     let busy = places(&mut handle);
@@ -131,13 +131,13 @@ fn behind_a_queue_a_burst_finds_what_the_deadline_drains_and_an_overload_what_ke
 fn waiting_helps_against_a_place_alone() {
     let (mut handle, slot) = route(1.0);
     assert!(enter(&mut handle, slot, Tier::Normal, 0.0, 0.0).permit.is_some());
-    handle.order(slot, Order::Open);
+    handle.set_override(slot, Override::Open);
     assert!(enter(&mut handle, slot, Tier::Critical, 0.0, 0.0).wait.is_none());
-    handle.order(slot, Order::Closed);
+    handle.set_override(slot, Override::Closed);
     assert!(enter(&mut handle, slot, Tier::Bulk, 0.0, 0.0).permit.is_some());
-    handle.order(slot, Order::None);
+    handle.set_override(slot, Override::None);
     let mut short = None;
-    let request = Ask { waited_ms: 0.0, process_occupancy: 5.0, ..ask(Tier::Bulk, Some(0.5)) };
+    let request = AcquireRequest { waited_ms: 0.0, process_occupancy: 5.0, ..ask(Tier::Bulk, Some(0.5)) };
     handle.acquire(slot, request, 0.0, 0.0, |answer, _, _| short = Some(*answer)).expect("a route");
     let short = short.expect("an answer");
     assert!(short.permit.is_none() && short.wait.is_none() && short.retry_after_ms > 0.0);

@@ -6,10 +6,10 @@ mod reader;
 use std::collections::BTreeMap;
 
 use atrion::physics::{
-    law::Law,
     limit::Regime,
     mode::Mode,
-    tick::Order,
+    params::RouteParams,
+    tick::Override,
     voltage::{TIERS, Tier},
 };
 use reader::{code_of, read, words};
@@ -171,7 +171,7 @@ fn the_numbers_of_modes_tiers_orders_and_outcomes_agree() {
     assert_eq!(Tier::from_index(5), None);
 
     for (name, number) in object_of_port("ORDER") {
-        let order = [Order::None, Order::Open, Order::Closed][number];
+        let order = [Override::None, Override::Open, Override::Closed][number];
         assert_eq!((format!("{order:?}").to_uppercase(), order as usize), (name, number));
     }
     let frame = code_of(&read("src/binding/frame.rs"));
@@ -188,28 +188,28 @@ fn the_numbers_of_modes_tiers_orders_and_outcomes_agree() {
 #[test]
 fn the_cells_of_a_law_arrive_in_their_fields() {
     let mut port = object_of_port("LAW");
-    assert_eq!(port.remove("LENGTH"), Some(Law::CELLS));
-    let cells: Vec<f64> = (0..Law::CELLS).map(|i| i as f64 + 1.0).collect();
-    let law = Law::from_cells(&cells);
-    let tuner = law.tuner.expect("its cell is not 0");
+    assert_eq!(port.remove("LENGTH"), Some(RouteParams::CELLS));
+    let cells: Vec<f64> = (0..RouteParams::CELLS).map(|i| i as f64 + 1.0).collect();
+    let params = RouteParams::from_cells(&cells);
+    let tuner = params.tuner.expect("its cell is not 0");
     let k = cells[port["TANH_SCALE"]];
     let arrived = BTreeMap::from([
-        ("BASE_RESISTANCE", law.base_resistance),
-        ("DECAY_RATE", law.decay_per_ms * 1e3),
-        ("SCAR_FACTOR", law.scar_factor),
-        ("DAMPING_FACTOR", law.damping_factor),
-        ("CRITICAL_PRESSURE", law.critical_pressure),
-        ("BREAK_MULTIPLIER", law.break_multiplier),
-        ("BOOTSTRAP_TICKS", f64::from(law.bootstrap_ticks)),
-        ("MIN_DELTA_T", law.min_delta_t_ms),
-        ("TANH_SCALE", law.gains[0] * law.baselines[0]),
-        ("BASELINE_LATENCY_MS", law.baselines[0]),
-        ("BASELINE_ERROR_RATE", law.baselines[1]),
-        ("BASELINE_SATURATION", law.baselines[2]),
-        ("WEIGHT_LATENCY", law.weights[0]),
-        ("WEIGHT_ERROR", law.weights[1]),
-        ("WEIGHT_SATURATION", law.weights[2]),
-        ("DEADLINE_MS", law.limit.deadline_ms),
+        ("BASE_RESISTANCE", params.base_resistance),
+        ("DECAY_RATE", params.decay_per_ms * 1e3),
+        ("SCAR_FACTOR", params.scar_factor),
+        ("DAMPING_FACTOR", params.damping_factor),
+        ("CRITICAL_PRESSURE", params.critical_pressure),
+        ("BREAK_MULTIPLIER", params.break_multiplier),
+        ("BOOTSTRAP_TICKS", f64::from(params.bootstrap_ticks)),
+        ("MIN_DELTA_T", params.min_delta_t_ms),
+        ("TANH_SCALE", params.gains[0] * params.baselines[0]),
+        ("BASELINE_LATENCY_MS", params.baselines[0]),
+        ("BASELINE_ERROR_RATE", params.baselines[1]),
+        ("BASELINE_SATURATION", params.baselines[2]),
+        ("WEIGHT_LATENCY", params.weights[0]),
+        ("WEIGHT_ERROR", params.weights[1]),
+        ("WEIGHT_SATURATION", params.weights[2]),
+        ("DEADLINE_MS", params.limit.deadline_ms),
         ("TUNER", cells[port["TUNER"]]),
         ("TUNER_WINDOW", 2.0 / tuner.alpha - 1.0),
         ("TUNER_SENSITIVITY", tuner.sensitivity),
@@ -217,49 +217,49 @@ fn the_cells_of_a_law_arrive_in_their_fields() {
         ("TUNER_HARD_CEILING", tuner.hard_ceiling),
         ("TUNER_WARMUP_TICKS", f64::from(tuner.warmup_ticks)),
         ("TUNER_RECOVERY_MULTIPLIER", tuner.recovery_multiplier),
-        ("MAX_DURATION_MS", law.max_duration_ms),
-        ("MIN_LIMIT", law.limit.min),
-        ("MAX_LIMIT", law.limit.max),
-        ("INITIAL_LIMIT", law.limit.initial),
-        ("POOL", law.pool as f64),
-        ("RESERVE", f64::from(law.reserve[0])),
+        ("MAX_DURATION_MS", params.max_duration_ms),
+        ("MIN_LIMIT", params.limit.min),
+        ("MAX_LIMIT", params.limit.max),
+        ("INITIAL_LIMIT", params.limit.initial),
+        ("POOL", params.pool as f64),
+        ("RESERVE", f64::from(params.reserve[0])),
     ]);
     assert_eq!(arrived.keys().collect::<Vec<_>>(), port.keys().collect::<Vec<_>>(), "every cell is looked at");
     for (cell, value) in arrived {
         assert!((value - cells[port[cell]]).abs() < 1e-9, "LAW.{cell} arrives as {value}");
     }
-    for (tier, share) in law.reserve.iter().enumerate() {
+    for (tier, share) in params.reserve.iter().enumerate() {
         assert!(
             (f64::from(*share) - cells[port["RESERVE"] + tier]).abs() < 1e-9,
             "the reserve of tier {tier} is {share}"
         );
     }
     for i in 0..3 {
-        assert!((law.gains[i] - k / law.baselines[i]).abs() < 1e-12);
+        assert!((params.gains[i] - k / params.baselines[i]).abs() < 1e-12);
     }
     let mut without = cells.clone();
     without[port["TUNER"]] = 0.0;
-    assert_eq!(Law::from_cells(&without).tuner, None);
-    assert_eq!(Law::from_cells(&[]).base_resistance, 0.0, "missing cells are 0");
+    assert_eq!(RouteParams::from_cells(&without).tuner, None);
+    assert_eq!(RouteParams::from_cells(&[]).base_resistance, 0.0, "missing cells are 0");
 }
 
 /// The defaults of the crate are those of the package.
 #[test]
 fn the_default_law_is_the_documented_one() {
-    let law = Law::default();
+    let params = RouteParams::default();
     assert_eq!(
-        (law.base_resistance, law.decay_per_ms * 1e3, law.scar_factor, law.damping_factor),
+        (params.base_resistance, params.decay_per_ms * 1e3, params.scar_factor, params.damping_factor),
         (10.0, 0.1, 5.0, 20.0)
     );
     assert_eq!(
-        (law.critical_pressure, law.break_multiplier, law.bootstrap_ticks, law.min_delta_t_ms),
+        (params.critical_pressure, params.break_multiplier, params.bootstrap_ticks, params.min_delta_t_ms),
         (0.7, 10.0, 10, 100.0)
     );
-    assert_eq!((law.baselines, law.limit.deadline_ms), ([100.0, 0.01, 0.5], 500.0));
-    for (weight, criticality) in law.weights.into_iter().zip([5.0_f64, 8.0, 3.0]) {
+    assert_eq!((params.baselines, params.limit.deadline_ms), ([100.0, 0.01, 0.5], 500.0));
+    for (weight, criticality) in params.weights.into_iter().zip([5.0_f64, 8.0, 3.0]) {
         assert!((weight - criticality.ln_1p()).abs() < 1e-15);
     }
-    let tuner = law.tuner.expect("on by default");
+    let tuner = params.tuner.expect("on by default");
     assert_eq!((tuner.alpha, tuner.sensitivity, tuner.min_floor), (2.0 / 101.0, 3.0, 30.0));
     assert_eq!((tuner.hard_ceiling, tuner.warmup_ticks, tuner.recovery_multiplier), (500.0, 50, 0.5));
 }

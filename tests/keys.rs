@@ -4,27 +4,27 @@
 use std::collections::HashMap;
 
 use atrion::{
-    engine::{Answer, Ask, Handle, Key, Limits, Name, Outcome, Push, Slot},
+    engine::{AcquireRequest, AcquireResult, Handle, Key, Limits, Name, Outcome, Priority, Slot},
     physics::{
         blame::Classes,
         fairness::{NO_KEY, ROTATION_MS, Tally, level},
-        law::Law,
         limit::LimitLaw,
         mode::Mode,
+        params::RouteParams,
         voltage::Tier,
     },
 };
 use proptest::prelude::*;
 
-fn engine(law: &Law) -> (Handle, u16) {
+fn engine(params: &RouteParams) -> (Handle, u16) {
     let mut handle = Handle::alone(Limits::of_routes(100));
-    let id = handle.define_law(*law, None).expect("room for a law");
+    let id = handle.define_params(*params, None).expect("room for a law");
     (handle, id)
 }
 
-fn slot(handle: &mut Handle, name: &str, law: u16) -> Slot {
+fn slot(handle: &mut Handle, name: &str, params: u16) -> Slot {
     let slot = handle.intern(Name::from(name), 0.0);
-    assert!(handle.set_law(slot, law));
+    assert!(handle.set_params(slot, params));
     slot
 }
 
@@ -32,9 +32,9 @@ fn key(hash: u64) -> Key {
     Key { hash, weight: 1.0, class: None }
 }
 
-fn acquire(handle: &mut Handle, slot: Slot, tier: Tier, key: Option<Key>, now_ms: f64) -> Answer {
+fn acquire(handle: &mut Handle, slot: Slot, tier: Tier, key: Option<Key>, now_ms: f64) -> AcquireResult {
     let mut answer = None;
-    let ask = Ask { push: Push::Tier(tier, None), key, ..Ask::default() };
+    let ask = AcquireRequest { priority: Priority::Tier(tier, None), key, ..AcquireRequest::default() };
     handle.acquire(slot, ask, 0.0, now_ms, |given, _, _| answer = Some(*given)).expect("a route");
     answer.expect("an answer")
 }
@@ -43,8 +43,11 @@ fn release(handle: &mut Handle, id: u64, outcome: Outcome, now_ms: f64) -> bool 
     handle.release(id, outcome, now_ms, |_, _, _, _| {})
 }
 
-fn capped(max: f64) -> Law {
-    Law { limit: LimitLaw { min: 1.0, max, initial: max, ..Law::default().limit }, ..Law::default() }
+fn capped(max: f64) -> RouteParams {
+    RouteParams {
+        limit: LimitLaw { min: 1.0, max, initial: max, ..RouteParams::default().limit },
+        ..RouteParams::default()
+    }
 }
 
 /// Fills a house of at most `max` until its limit holds: a queue is proven by answers that take ever longer.
@@ -107,9 +110,9 @@ proptest! {
 
     #[test]
     fn what_a_pool_holds_is_what_its_routes_hold(acts in prop::collection::vec((0_usize..4, 0_u8..5, any::<u16>()), 1..300)) {
-        let (mut handle, alone) = engine(&Law::default());
-        let one = handle.define_law(Law { pool: 1, ..Law::default() }, None).expect("room");
-        let two = handle.define_law(Law { pool: 2, ..Law::default() }, None).expect("room");
+        let (mut handle, alone) = engine(&RouteParams::default());
+        let one = handle.define_params(RouteParams { pool: 1, ..RouteParams::default() }, None).expect("room");
+        let two = handle.define_params(RouteParams { pool: 2, ..RouteParams::default() }, None).expect("room");
         let slots: Vec<Slot> = (0..4).map(|i| slot(&mut handle, &format!("r{i}"), one)).collect();
         let mut out: Vec<(usize, u64)> = Vec::new();
         for (at, act, pick) in acts {
@@ -119,7 +122,7 @@ proptest! {
                     let (_, id) = out.swap_remove(usize::from(pick) % out.len());
                     prop_assert!(release(&mut handle, id, Outcome::Success, 0.0));
                 }
-                3 => prop_assert!(handle.set_law(slots[at], [alone, one, two][usize::from(pick) % 3])),
+                3 => prop_assert!(handle.set_params(slots[at], [alone, one, two][usize::from(pick) % 3])),
                 4 if pick % 8 == 0 => {
                     handle.remove(slots[at]);
                     out.retain(|&(route, _)| route != at);
@@ -152,10 +155,10 @@ proptest! {
             let at = classes.find(hash, i as f64);
             prop_assert!(at <= 64);
             classes.observe(at, true);
-            prop_assert!(!classes.fault(at).expect("a class").is_open() || at == bad);
+            prop_assert!(!classes.breaker(at).expect("a class").is_open() || at == bad);
         }
         prop_assert_eq!(classes.find(u64::MAX - 1, 500.0), bad);
-        prop_assert!(classes.fault(bad).expect("a class").is_open());
+        prop_assert!(classes.breaker(bad).expect("a class").is_open());
     }
 }
 
@@ -176,8 +179,8 @@ fn more_keys_than_are_counted_do_no_harm() {
 
 #[test]
 fn a_key_that_holds_more_than_its_share_ranks_below_all_others_of_its_tier() {
-    let (mut handle, law) = engine(&Law::default());
-    let slot = slot(&mut handle, "route", law);
+    let (mut handle, params) = engine(&RouteParams::default());
+    let slot = slot(&mut handle, "route", params);
     for hash in [1, 1, 1, 1, 2] {
         acquire(&mut handle, slot, Tier::Normal, Some(key(hash)), 0.0);
     }
@@ -197,8 +200,8 @@ fn a_key_that_holds_more_than_its_share_ranks_below_all_others_of_its_tier() {
 
 #[test]
 fn where_one_class_fails_its_breaker_opens_and_heals_and_the_routes_does_not() {
-    let (mut handle, law) = engine(&Law::default());
-    let slot = slot(&mut handle, "route", law);
+    let (mut handle, params) = engine(&RouteParams::default());
+    let slot = slot(&mut handle, "route", params);
     let of = |hash| Some(Key { class: Some(hash), ..key(hash) });
     let (mut refused, mut well_refused) = (0, 0);
     for i in 0..4000_u32 {
@@ -230,8 +233,8 @@ fn where_one_class_fails_its_breaker_opens_and_heals_and_the_routes_does_not() {
 #[test]
 fn where_everything_fails_everything_is_refused_however_many_classes_there_are() {
     for classes in [1_u64, 2, 10, 64, 500] {
-        let (mut handle, law) = engine(&Law::default());
-        let slot = slot(&mut handle, "route", law);
+        let (mut handle, params) = engine(&RouteParams::default());
+        let slot = slot(&mut handle, "route", params);
         let mut admitted = 0;
         for i in 0..6000_u32 {
             let now_ms = f64::from(i);
@@ -248,8 +251,8 @@ fn where_everything_fails_everything_is_refused_however_many_classes_there_are()
 
 /// Requests at a steady pace that all end `age_ms` later, as `outcome`, after a minute's worth of good answers if `warm`.
 fn opens_after_ms(age_ms: f64, outcome: Option<Outcome>, warm: bool) -> Option<f64> {
-    let (mut handle, law) = engine(&Law::default());
-    let slot = slot(&mut handle, "route", law);
+    let (mut handle, params) = engine(&RouteParams::default());
+    let slot = slot(&mut handle, "route", params);
     let mut start_ms = 0.0;
     if warm {
         for _ in 0..500 {
@@ -278,7 +281,7 @@ fn opens_after_ms(age_ms: f64, outcome: Option<Outcome>, warm: bool) -> Option<f
 
 #[test]
 fn a_hanging_route_is_closed_within_three_deadlines_though_every_client_gives_up_first() {
-    let deadline_ms = Law::default().limit.deadline_ms;
+    let deadline_ms = RouteParams::default().limit.deadline_ms;
     for share in [0.1, 0.26, 0.5, 0.9, 1.0, 1.5, 2.5] {
         for outcome in [Outcome::Ignored, Outcome::Reclaimed] {
             let after_ms = opens_after_ms(share * deadline_ms, Some(outcome), true);
@@ -295,15 +298,15 @@ fn a_hanging_route_is_closed_within_three_deadlines_though_every_client_gives_up
 
 #[test]
 fn a_route_that_was_never_seen_to_answer_is_waited_for() {
-    let deadline_ms = Law::default().limit.deadline_ms;
+    let deadline_ms = RouteParams::default().limit.deadline_ms;
     assert_eq!(opens_after_ms(3.0 * deadline_ms, Some(Outcome::Success), false), None);
     assert_eq!(opens_after_ms(10.0 * deadline_ms, Some(Outcome::Success), false), None);
 }
 
 #[test]
 fn a_reclaimed_permit_that_comes_late_changes_nothing() {
-    let (mut handle, law) = engine(&Law::default());
-    let slot = slot(&mut handle, "route", law);
+    let (mut handle, params) = engine(&RouteParams::default());
+    let slot = slot(&mut handle, "route", params);
     let of = Some(Key { class: Some(3), ..key(3) });
     let old = acquire(&mut handle, slot, Tier::Normal, of, 0.0).permit.expect("room");
     for i in 0..50 {
@@ -321,9 +324,9 @@ fn a_reclaimed_permit_that_comes_late_changes_nothing() {
 
 #[test]
 fn a_reserve_is_lent_and_there_at_once() {
-    let mut law = capped(40.0);
-    law.reserve[Tier::Bulk as usize] = 0.2;
-    let (mut handle, id) = engine(&law);
+    let mut params = capped(40.0);
+    params.reserve[Tier::Bulk as usize] = 0.2;
+    let (mut handle, id) = engine(&params);
     let slot = slot(&mut handle, "route", id);
     let now_ms = crowd(&mut handle, slot, 5000.0);
     let stats = handle.stats(slot).expect("a loop");
@@ -339,9 +342,9 @@ fn a_reserve_is_lent_and_there_at_once() {
 
 #[test]
 fn in_a_pool_work_of_one_route_fills_the_house_of_another() {
-    let (mut handle, id) = engine(&Law { pool: 9, ..capped(40.0) });
+    let (mut handle, id) = engine(&RouteParams { pool: 9, ..capped(40.0) });
     let (a, b) = (slot(&mut handle, "a", id), slot(&mut handle, "b", id));
-    let own = handle.define_law(capped(40.0), None).expect("room");
+    let own = handle.define_params(capped(40.0), None).expect("room");
     let c = slot(&mut handle, "c", own);
     let now_ms = crowd(&mut handle, a, 5000.0);
     assert!(acquire(&mut handle, b, Tier::Bulk, None, now_ms).permit.is_none());
@@ -349,6 +352,6 @@ fn in_a_pool_work_of_one_route_fills_the_house_of_another() {
     let (of_a, of_b) = (handle.stats(a).expect("a loop"), handle.stats(b).expect("a loop"));
     assert_eq!(of_a.limit, of_b.limit);
     assert_eq!(of_b.in_flight, 0);
-    assert!(handle.set_law(b, own));
+    assert!(handle.set_params(b, own));
     assert!(acquire(&mut handle, b, Tier::Bulk, None, now_ms).permit.is_some(), "out of the pool");
 }

@@ -6,7 +6,7 @@ mod plant;
 use plant::{
     Plant, Scenario, Servers, Source, Steps,
     draws::{Bounds, Case, Findings, TIERS, assert_within, counts, drawn, magnitudes, patterns, services_ms, shapes},
-    gate::{Guarded, Unguarded},
+    gate::{LimitedRoute, Unguarded},
     outcome::Run,
     play,
 };
@@ -48,7 +48,7 @@ fn refused_when_calm(cases: &[Case]) -> [Findings; 4] {
         if without.on_time() < CALM {
             continue;
         }
-        let with = play(scenario, 0.0, &mut Guarded::new(deadline_ms));
+        let with = play(scenario, 0.0, &mut LimitedRoute::new(deadline_ms));
         let longest = without.longest_ms() / deadline_ms;
         let kind = 2 * usize::from(!is_steady) + usize::from(longest > SPARE);
         found[kind].add(with.refused_share_from(0.0), format!("longest {longest:.2} D, {name}"));
@@ -90,7 +90,7 @@ fn changing(mut plant: Plant, load: f64, arrivals: f64, speed: f64, seed: u32) -
 }
 
 fn guarded(scenario: &Scenario) -> Run {
-    play(scenario, 0.0, &mut Guarded::new(scenario.plant.deadline_ms))
+    play(scenario, 0.0, &mut LimitedRoute::new(scenario.plant.deadline_ms))
 }
 
 #[test]

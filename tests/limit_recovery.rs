@@ -6,7 +6,7 @@ mod plant;
 use plant::{
     Patience, Plant, Scenario, Servers, Source, Steps,
     draws::{Bounds, Findings, TIERS, assert_within, counts, drawn, magnitudes, patterns, services_ms, shapes},
-    gate::{Guarded, Unguarded},
+    gate::{LimitedRoute, Unguarded},
     play,
 };
 use proptest::prelude::*;
@@ -40,7 +40,7 @@ fn refused_after(trials: &[Recovery], bound: f64) -> Findings {
     let mut found = Findings::default();
     for Recovery { name, scenario, calm_ms } in trials {
         let plant = &scenario.plant;
-        let with = play(scenario, 0.0, &mut Guarded::new(plant.deadline_ms));
+        let with = play(scenario, 0.0, &mut LimitedRoute::new(plant.deadline_ms));
         let from_ms = calm_ms + bound * plant.deadline_ms + 100.0 / plant.capacity_per_ms();
         found.add(with.refused_share_from(from_ms), name.clone());
     }
@@ -152,7 +152,7 @@ fn whatever_it_went_through_a_calm_route_comes_to_refuse_nothing() {
     let calm = (counts(2, 200), shapes(), magnitudes(5.0, 100.0), 0.1..0.7, any::<u32>());
     let mut found = Findings::default();
     for (history, (servers, shape, ratio, load, seed)) in drawn(&(histories(), calm), 200, 9) {
-        let mut gate = Guarded::new(DEADLINE_MS);
+        let mut gate = LimitedRoute::new(DEADLINE_MS);
         let mut now_ms = 0.0;
         for (_, _, past) in &history {
             now_ms += play(past, now_ms, &mut gate).ended_ms;

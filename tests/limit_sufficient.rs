@@ -8,7 +8,7 @@ use plant::{
     Plant, Scenario, Servers, Source, Steps,
     ceiling::ceiling,
     draws::{Bounds, Case, Findings, TIERS, assert_within, counts, drawn, magnitudes, services_ms, shapes},
-    gate::Guarded,
+    gate::LimitedRoute,
     play,
 };
 use proptest::prelude::*;
@@ -51,7 +51,7 @@ fn overloads(least_ratio: f64, most_ratio: f64, cold: bool) -> impl Strategy<Val
 fn shortfalls(overloads: &[Overload]) -> [Findings; 4] {
     let mut found: [Findings; 4] = Default::default();
     for Overload { case: Case { name, scenario, .. }, began_ms, settled_ms } in overloads {
-        let with = play(scenario, 0.0, &mut Guarded::new(scenario.plant.deadline_ms));
+        let with = play(scenario, 0.0, &mut LimitedRoute::new(scenario.plant.deadline_ms));
         for (at, &from_ms) in [began_ms, settled_ms].into_iter().enumerate() {
             let most = ceiling(scenario, from_ms);
             let (goodput, top) = (with.goodput(from_ms) / most.goodput, with.top(from_ms) / most.top);

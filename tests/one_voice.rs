@@ -2,8 +2,8 @@
 
 use atrion::{
     physics::{
-        cluster::{CLOSED, Chorus, Share, lone_limit},
-        law::Law,
+        params::RouteParams,
+        peers::{Blend, CLOSED, PeerAggregate, lone_limit},
         tick::RouteState,
     },
     state::{Limits, Message, NodeId, RouteKey, Word, Words},
@@ -22,22 +22,22 @@ fn any_requests() -> impl Strategy<Value = f64> {
 }
 
 /// What `honest` nodes that all suffer the same come to, with or without one that says something else.
-fn chorus(honest: usize, scar: f64, requests: f64, lie: Option<(f64, f64)>) -> Chorus {
-    let mut chorus = Chorus::default();
+fn aggregate(honest: usize, scar: f64, requests: f64, lie: Option<(f64, f64)>) -> PeerAggregate {
+    let mut aggregate = PeerAggregate::default();
     for _ in 0..honest {
-        chorus.add(scar, requests);
+        aggregate.add(scar, requests);
     }
     if let Some((scar, requests)) = lie {
-        chorus.add(scar, requests);
+        aggregate.add(scar, requests);
     }
-    chorus
+    aggregate
 }
 
 /// R of a route whose own scar is `local`, with this share of others.
-fn resistance(local: f64, share: &Share, law: &Law) -> f64 {
-    let mut state = RouteState::new(0, law, 0.0);
+fn resistance(local: f64, share: &Blend, params: &RouteParams) -> f64 {
+    let mut state = RouteState::new(0, params, 0.0);
     (state.scar, state.ticks) = (local, 1000);
-    state.listen(Some(share), law);
+    state.follow_peers(Some(share), params);
     state.blended_scar(Some(share))
 }
 
@@ -50,13 +50,13 @@ proptest! {
         honest in 0..8_usize, suffers in 0.0..CLOSED / 4.0, sees in 0.0..1e6, local in 0.0..1e3,
         scar in any_scar(), requests in any_requests(), gamma in 0.0..=1.0,
     ) {
-        let law = Law::default();
-        let without = chorus(honest, suffers, sees, None).share(local, gamma, &law);
-        let with = chorus(honest, suffers, sees, Some((scar, requests))).share(local, gamma, &law);
+        let params = RouteParams::default();
+        let without = aggregate(honest, suffers, sees, None).blend(local, gamma, &params);
+        let with = aggregate(honest, suffers, sees, Some((scar, requests))).blend(local, gamma, &params);
         prop_assert_eq!((with.belief, with.witnesses), (0.0, 0));
-        let bound = gamma * lone_limit(&law);
+        let bound = gamma * lone_limit(&params);
         prop_assert!(with.lone <= bound + 1e-6, "{} alone", with.lone);
-        let (before, after) = (resistance(local, &without, &law), resistance(local, &with, &law));
+        let (before, after) = (resistance(local, &without, &params), resistance(local, &with, &params));
         // The blend itself calms a node that suffers more than the others do; that is not the liar's doing.
         prop_assert!(after <= before.max(local) + bound + 1e-6, "{before} → {after}");
     }
@@ -66,11 +66,11 @@ proptest! {
     fn stored_it_gives_a_node_that_starts_a_bounded_scar(
         honest in 0..8_usize, suffers in 0.0..CLOSED / 4.0, sees in 0.0..1e6, scar in any_scar(), requests in any_requests(), gamma in 0.0..=1.0,
     ) {
-        let law = Law::default();
-        let chorus = chorus(honest, suffers, sees, Some((scar, requests)));
-        prop_assert!(!chorus.agrees_closed());
-        let inherited = chorus.inheritance(gamma, &law);
-        prop_assert!((0.0..=gamma * (suffers + lone_limit(&law)) + 1e-6).contains(&inherited), "{inherited}");
+        let params = RouteParams::default();
+        let aggregate = aggregate(honest, suffers, sees, Some((scar, requests)));
+        prop_assert!(!aggregate.agrees_closed());
+        let inherited = aggregate.inheritance(gamma, &params);
+        prop_assert!((0.0..=gamma * (suffers + lone_limit(&params)) + 1e-6).contains(&inherited), "{inherited}");
     }
 
     /// Through the table of reports, in any order, as often as it likes, resets between.
@@ -78,7 +78,7 @@ proptest! {
     fn one_node_stays_one_voice_however_often_it_speaks(
         says in prop::collection::vec((any_scar(), any_requests(), any::<u32>(), any::<bool>(), 0.0..500.0), 1..60), ranked in any::<bool>(), gamma in 0.0..=1.0,
     ) {
-        let law = Law::default();
+        let params = RouteParams::default();
         let mut words = Words::new(Limits { max_routes: 10, decay_per_ms: 1e-4, own: NodeId(0) });
         words.set_ranked(ranked);
         let mut now_ms = 0.0;
@@ -88,10 +88,10 @@ proptest! {
             let forgotten = if resets { vec![ROUTE] } else { vec![] };
             words.hear(&Message { node: NodeId(7), words: vec![(ROUTE, word); 3], forgotten, greets: resets }, now_ms);
             words.sweep(now_ms);
-            words.drain(now_ms, |_, chorus| {
-                assert!(chorus.voices <= 1);
-                let share = chorus.share(0.0, gamma, &law);
-                assert!(share.belief == 0.0 && share.witnesses == 0 && share.add <= gamma * lone_limit(&law) + 1e-6);
+            words.drain(now_ms, |_, aggregate| {
+                assert!(aggregate.peers <= 1);
+                let share = aggregate.blend(0.0, gamma, &params);
+                assert!(share.belief == 0.0 && share.witnesses == 0 && share.add <= gamma * lone_limit(&params) + 1e-6);
             });
         }
     }

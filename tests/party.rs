@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use atrion::{
-    engine::{Ask, Handle, Limits, Name, Outcome, Push, Slot},
-    physics::{cluster::CLOSED, law::Law, mode::Mode, pressure::Sample, voltage::Tier},
+    engine::{AcquireRequest, Handle, Limits, Name, Outcome, Priority, Slot},
+    physics::{mode::Mode, params::RouteParams, peers::CLOSED, pressure::Sample, voltage::Tier},
     state::{self, Exchange, Message, NodeId, RouteKey, Saying, Word, Words},
 };
 use proptest::prelude::*;
@@ -45,9 +45,9 @@ impl Node {
     }
 
     /// A pulse: what it said, as the others will get it.
-    fn pulse(&mut self, now_ms: f64) -> Vec<Saying> {
-        self.words.drain(now_ms, |key, chorus| self.exchange.tell(vec![(key, chorus)]));
-        self.handle.pulse(&self.exchange, GAMMA, now_ms);
+    fn sync(&mut self, now_ms: f64) -> Vec<Saying> {
+        self.words.drain(now_ms, |key, aggregate| self.exchange.tell(vec![(key, aggregate)]));
+        self.handle.sync(&self.exchange, GAMMA, now_ms);
         let outbox = self.exchange.take_sayings();
         for key in outbox.wanted {
             self.words.want(key);
@@ -78,19 +78,19 @@ fn what_one_node_suffers_the_other_knows_a_pulse_later_without_a_tick() {
     for i in 0..20 {
         b.tick(ROUTE, &CALM, f64::from(i) * 100.0);
     }
-    b.pulse(2000.0);
+    b.sync(2000.0);
     let now_ms = hurt(&mut a, 0.0);
     let slot = b.slot(ROUTE, now_ms);
     let before = b.handle.state(slot).unwrap().resistance;
-    let said = a.pulse(now_ms);
+    let said = a.sync(now_ms);
     assert_eq!(said.len(), 1);
     assert_eq!(said[0].key, RouteKey::of(ROUTE.as_bytes()));
     b.hear(&a, &said, now_ms);
-    b.pulse(now_ms);
+    b.sync(now_ms);
     let state = b.handle.state(slot).unwrap();
     assert!(state.resistance > before + 15.0, "{before} → {}", state.resistance);
     assert_eq!(state.scar, 0.0, "what others suffered is no scar of one's own");
-    assert!((b.handle.told(slot).unwrap().1 - GAMMA * said[0].word.scar).abs() < 1e-4);
+    assert!((b.handle.reported_state(slot).unwrap().1 - GAMMA * said[0].word.scar).abs() < 1e-4);
 }
 
 #[test]
@@ -98,12 +98,12 @@ fn hearsay_is_not_repeated() {
     let (mut a, mut b) = (Node::new(1), Node::new(2));
     let now_ms = hurt(&mut a, 0.0);
     b.tick(ROUTE, &CALM, now_ms);
-    b.pulse(now_ms);
-    let said = a.pulse(now_ms);
+    b.sync(now_ms);
+    let said = a.sync(now_ms);
     b.hear(&a, &said, now_ms);
-    b.pulse(now_ms);
+    b.sync(now_ms);
     b.tick(ROUTE, &CALM, now_ms + 1100.0);
-    let echo = b.pulse(now_ms + 1100.0);
+    let echo = b.sync(now_ms + 1100.0);
     assert_eq!(echo[0].word.scar, 0.0);
 }
 
@@ -112,13 +112,13 @@ fn a_route_nobody_touched_is_not_mentioned_and_a_calm_one_once_a_second() {
     let mut a = Node::new(1);
     a.tick(ROUTE, &CALM, 0.0);
     a.tick("idle", &CALM, 0.0);
-    assert_eq!(a.pulse(0.0).len(), 2);
-    assert_eq!(a.pulse(100.0).len(), 0);
+    assert_eq!(a.sync(0.0).len(), 2);
+    assert_eq!(a.sync(100.0).len(), 0);
     let mut mentioned = 0;
     for i in 1..=50 {
         let now_ms = f64::from(i) * 100.0;
         a.tick(ROUTE, &CALM, now_ms);
-        mentioned += a.pulse(now_ms).len();
+        mentioned += a.sync(now_ms).len();
     }
     assert_eq!(mentioned, 5);
 }
@@ -127,11 +127,11 @@ fn a_route_nobody_touched_is_not_mentioned_and_a_calm_one_once_a_second() {
 fn a_wound_is_said_in_the_next_pulse_and_a_healing_scar_only_when_it_is_off_what_others_take_it_for() {
     let mut a = Node::new(1);
     let now_ms = hurt(&mut a, 0.0);
-    a.pulse(now_ms);
+    a.sync(now_ms);
     a.tick(ROUTE, &CALM, now_ms + 100.0);
-    assert_eq!(a.pulse(now_ms + 100.0).len(), 0, "it heals as everybody assumes");
+    assert_eq!(a.sync(now_ms + 100.0).len(), 0, "it heals as everybody assumes");
     a.tick(ROUTE, &BAD, now_ms + 200.0);
-    assert_eq!(a.pulse(now_ms + 200.0).len(), 1);
+    assert_eq!(a.sync(now_ms + 200.0).len(), 1);
 }
 
 #[test]
@@ -140,9 +140,9 @@ fn words_weigh_by_the_requests_of_the_last_seconds() {
     for i in 0..500 {
         a.tick(ROUTE, &CALM, f64::from(i));
     }
-    assert_eq!(a.pulse(500.0)[0].word.requests, 500.0);
+    assert_eq!(a.sync(500.0)[0].word.requests, 500.0);
     a.tick(ROUTE, &CALM, 3500.0);
-    let requests = a.pulse(3500.0)[0].word.requests;
+    let requests = a.sync(3500.0)[0].word.requests;
     assert!((requests - (500.0 * (-1.0_f64).exp() + 1.0)).abs() < 1e-6, "{requests}");
 }
 
@@ -153,7 +153,8 @@ fn open_breakers_of_the_closed_loop_are_said_as_scars_and_lighten_the_others_pro
         let slot = node.slot(ROUTE, from_ms);
         for failures in 0..200 {
             let now_ms = from_ms + f64::from(failures);
-            let ask = Ask { push: Push::Tier(Tier::Critical, Some(0.5)), ..Ask::default() };
+            let ask =
+                AcquireRequest { priority: Priority::Tier(Tier::Critical, Some(0.5)), ..AcquireRequest::default() };
             let mut permit = None;
             node.handle.acquire(slot, ask, 0.0, now_ms, |answer, _, _| permit = answer.permit).expect("a route");
             let Some(permit) = permit else { panic!("refused before the breaker opened") };
@@ -165,18 +166,18 @@ fn open_breakers_of_the_closed_loop_are_said_as_scars_and_lighten_the_others_pro
         panic!("never opened")
     };
     let alone = failures_to_open(&mut a, 0.0);
-    let said = a.pulse(1000.0);
+    let said = a.sync(1000.0);
     assert_eq!(said[0].word.scar, CLOSED);
     failures_to_open(&mut c, 0.0);
-    let seconded = c.pulse(1000.0);
+    let seconded = c.sync(1000.0);
     for node in [&mut b, &mut d] {
         node.slot(ROUTE, 1000.0);
-        node.pulse(1000.0);
+        node.sync(1000.0);
         node.hear(&a, &said, 1000.0);
     }
     b.hear(&c, &seconded, 1000.0);
-    b.pulse(1000.0);
-    d.pulse(1000.0);
+    b.sync(1000.0);
+    d.sync(1000.0);
     let (warned, by_one) = (failures_to_open(&mut b, 1000.0), failures_to_open(&mut d, 1000.0));
     assert_eq!(by_one, alone, "one node proves nothing");
     assert!(alone >= 40 && warned <= 17, "{alone} failures alone, {warned} when two agree");
@@ -187,17 +188,17 @@ fn what_was_inherited_is_nobodys_second_voice() {
     let mut a = Node::new(1);
     let word = Word { scar: 80.0, resistance: 90.0, momentum: 0.0, ticks: 50, requests: 10.0 };
     let name: Arc<[u8]> = ROUTE.as_bytes().into();
-    a.handle.pulse(&a.exchange, GAMMA, 0.0);
-    assert!(a.handle.inherit_words(&a.exchange, &name, &[(word, 0.0)], GAMMA, 0.0));
+    a.handle.sync(&a.exchange, GAMMA, 0.0);
+    assert!(a.handle.inherit_reports(&a.exchange, &name, &[(word, 0.0)], GAMMA, 0.0));
     let slot = a.slot(ROUTE, 0.0);
-    let law = Law::default();
-    assert_eq!(a.handle.state(slot).unwrap().scar, GAMMA * law.base_resistance * law.break_multiplier);
+    let params = RouteParams::default();
+    assert_eq!(a.handle.state(slot).unwrap().scar, GAMMA * params.base_resistance * params.break_multiplier);
     assert_eq!(a.exchange.take_sayings().wanted, [RouteKey::of(ROUTE.as_bytes())]);
     a.tick(ROUTE, &CALM, 50.0);
-    let said = a.pulse(50.0);
+    let said = a.sync(50.0);
     assert!(said[0].word.scar < 1e-6, "{}", said[0].word.scar);
     a.tick(ROUTE, &BAD, 150.0);
-    assert!((a.pulse(150.0)[0].word.scar - law.scar_factor).abs() < 1e-6);
+    assert!((a.sync(150.0)[0].word.scar - params.scar_factor).abs() < 1e-6);
 }
 
 #[test]
@@ -205,9 +206,9 @@ fn names_that_are_none_are_not_inherited() {
     let mut a = Node::new(1);
     let word = Word { scar: 80.0, ..Word::default() };
     for bytes in [&b""[..], &[0xff], &[0xed, 0xa0], &[0xed, 0xa0, 0x80, 0xed, 0xb0, 0x80], &[0xc0, 0x80]] {
-        assert!(!a.handle.inherit_words(&a.exchange, &bytes.into(), &[(word, 0.0)], GAMMA, 0.0), "{bytes:?}");
+        assert!(!a.handle.inherit_reports(&a.exchange, &bytes.into(), &[(word, 0.0)], GAMMA, 0.0), "{bytes:?}");
     }
-    assert!(a.handle.inherit_words(&a.exchange, &(&[0xed, 0xa0, 0x80][..]).into(), &[(word, 0.0)], GAMMA, 0.0));
+    assert!(a.handle.inherit_reports(&a.exchange, &(&[0xed, 0xa0, 0x80][..]).into(), &[(word, 0.0)], GAMMA, 0.0));
     assert_eq!(a.handle.engine().len(), 1);
     assert_eq!(a.handle.engine().names()[0].to_utf16(), [0xd800]);
 }
@@ -217,13 +218,13 @@ fn of_several_providers_on_one_engine_one_speaks() {
     let mut a = Node::new(1);
     let second = Arc::new(Exchange::new(100));
     a.tick(ROUTE, &CALM, 0.0);
-    assert_eq!(a.pulse(0.0).len(), 1);
+    assert_eq!(a.sync(0.0).len(), 1);
     a.tick("other", &CALM, 0.0);
-    assert_eq!(a.handle.pulse(&second, GAMMA, 0.0).used, 0);
-    assert_eq!(a.pulse(0.0).len(), 1);
+    assert_eq!(a.handle.sync(&second, GAMMA, 0.0).used, 0);
+    assert_eq!(a.sync(0.0).len(), 1);
     a.handle.leave(&a.exchange);
     a.tick(ROUTE, &CALM, 0.0);
-    assert_eq!(a.handle.pulse(&second, GAMMA, 0.0).said, 1);
+    assert_eq!(a.handle.sync(&second, GAMMA, 0.0).sent, 1);
 }
 
 #[test]
@@ -231,10 +232,10 @@ fn a_breaker_that_several_nodes_opened_is_inherited_open_and_heals_by_probes() {
     let mut a = Node::new(1);
     let name: Arc<[u8]> = ROUTE.as_bytes().into();
     let word = Word { scar: CLOSED, resistance: 200.0, momentum: 0.0, ticks: 50, requests: 10.0 };
-    a.handle.pulse(&a.exchange, GAMMA, 0.0);
-    assert!(a.handle.inherit_words(&a.exchange, &name, &[(word, 0.0), (word, 0.0)], GAMMA, 0.0));
+    a.handle.sync(&a.exchange, GAMMA, 0.0);
+    assert!(a.handle.inherit_reports(&a.exchange, &name, &[(word, 0.0), (word, 0.0)], GAMMA, 0.0));
     let slot = a.slot(ROUTE, 0.0);
-    let ask = Ask { push: Push::Tier(Tier::Normal, Some(0.5)), ..Ask::default() };
+    let ask = AcquireRequest { priority: Priority::Tier(Tier::Normal, Some(0.5)), ..AcquireRequest::default() };
     let mut modes = Vec::new();
     for i in 0..10 {
         let now_ms = f64::from(i) * 50.0;
@@ -257,10 +258,10 @@ fn what_one_node_alone_closed_is_inherited_as_a_scar_that_fades() {
     let mut a = Node::new(1);
     let name: Arc<[u8]> = ROUTE.as_bytes().into();
     let word = Word { scar: 1e6, resistance: 1e6, momentum: 0.0, ticks: 50, requests: 10.0 };
-    a.handle.pulse(&a.exchange, GAMMA, 0.0);
-    a.handle.inherit_words(&a.exchange, &name, &[(word, 0.0)], GAMMA, 0.0);
+    a.handle.sync(&a.exchange, GAMMA, 0.0);
+    a.handle.inherit_reports(&a.exchange, &name, &[(word, 0.0)], GAMMA, 0.0);
     let slot = a.slot(ROUTE, 0.0);
-    let ask = Ask { push: Push::Tier(Tier::Critical, Some(0.5)), ..Ask::default() };
+    let ask = AcquireRequest { priority: Priority::Tier(Tier::Critical, Some(0.5)), ..AcquireRequest::default() };
     a.handle.acquire(slot, ask, 0.0, 0.0, |answer, _, _| assert!(answer.permit.is_some())).expect("a route");
     assert_ne!(a.handle.state(slot).unwrap().mode, Mode::CircuitBreaker);
     assert_eq!(a.handle.state(slot).unwrap().scar, 30.0);
@@ -271,23 +272,23 @@ fn fresh(words: &[Word], said: &[(u64, Word)], gamma: f64) -> (Node, Slot) {
     let mut node = Node::new(1);
     let name: Arc<[u8]> = ROUTE.as_bytes().into();
     let aged: Vec<(Word, f64)> = words.iter().map(|word| (*word, 0.0)).collect();
-    node.handle.pulse(&node.exchange, gamma, 0.0);
+    node.handle.sync(&node.exchange, gamma, 0.0);
     if !aged.is_empty() {
-        node.handle.inherit_words(&node.exchange, &name, &aged, gamma, 0.0);
+        node.handle.inherit_reports(&node.exchange, &name, &aged, gamma, 0.0);
     }
     let slot = node.slot(ROUTE, 0.0);
     for &(id, word) in said {
         let words = vec![(RouteKey::of(ROUTE.as_bytes()), word)];
         node.words.hear(&Message { node: NodeId(id), words, forgotten: Vec::new(), greets: false }, 0.0);
     }
-    node.words.drain(0.0, |key, chorus| node.exchange.tell(vec![(key, chorus)]));
-    node.handle.pulse(&node.exchange, gamma, 0.0);
+    node.words.drain(0.0, |key, aggregate| node.exchange.tell(vec![(key, aggregate)]));
+    node.handle.sync(&node.exchange, gamma, 0.0);
     (node, slot)
 }
 
 /// Asks and fails; after how many failures the breaker opens.
 fn failures_until_open(node: &mut Node, slot: Slot, most: u32) -> Option<u32> {
-    let ask = Ask { push: Push::Tier(Tier::Critical, Some(0.5)), ..Ask::default() };
+    let ask = AcquireRequest { priority: Priority::Tier(Tier::Critical, Some(0.5)), ..AcquireRequest::default() };
     (1..=most).find(|&n| {
         let now_ms = f64::from(n);
         let mut permit = None;
@@ -309,8 +310,8 @@ proptest! {
         stores in any::<bool>(),
         speaks in any::<bool>(),
     ) {
-        let law = Law::default();
-        let bound = gamma * law.base_resistance * law.break_multiplier;
+        let params = RouteParams::default();
+        let bound = gamma * params.base_resistance * params.break_multiplier;
         let lie = Word { scar, resistance: scar, momentum: 0.0, ticks: 99, requests };
         let calm = Word { scar: 0.0, resistance: 10.0, momentum: 0.0, ticks: 99, requests: 100.0 };
         let others: Vec<(u64, Word)> = (0..healthy).map(|id| (10 + id, calm)).collect();

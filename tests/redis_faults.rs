@@ -13,7 +13,7 @@ fn a_killed_server_comes_back_and_what_was_said_is_heard_and_stored() {
     let mut server = Server::start();
     let (a, b) = (Node::to(&server), Node::to(&server));
     a.say("before", 25.0, 1);
-    b.hears("before", |chorus| chorus.voices == 1);
+    b.hears("before", |aggregate| aggregate.peers == 1);
     server.kill();
     a.degraded();
     b.degraded();
@@ -24,7 +24,7 @@ fn a_killed_server_comes_back_and_what_was_said_is_heard_and_stored() {
     server.restart();
     a.restored();
     b.restored();
-    b.hears("meanwhile", |chorus| chorus.top > 900.0);
+    b.hears("meanwhile", |aggregate| aggregate.top > 900.0);
     until("the new server has all of it", || a.list() == ["before", "meanwhile"]);
     // Had the thousand been queued, there would be more.
     assert!(b.link.stats().received_words < 20, "{:?}", b.link.stats());
@@ -47,7 +47,7 @@ fn a_paused_server_is_noticed_and_hangs_nothing() {
     server.signal("-CONT");
     a.restored();
     b.restored();
-    b.hears("meanwhile", |chorus| chorus.voices == 1);
+    b.hears("meanwhile", |aggregate| aggregate.peers == 1);
     a.calm();
     b.calm();
 }
@@ -62,7 +62,7 @@ fn cut_connections_are_made_again() {
         node.restored();
     }
     a.say("pay", 25.0, 1);
-    b.hears("pay", |chorus| chorus.voices == 1);
+    b.hears("pay", |aggregate| aggregate.peers == 1);
     a.calm();
     b.calm();
 }
@@ -75,7 +75,7 @@ fn a_full_server_still_passes_words_on_and_stores_them_when_there_is_room() {
     a.say("pay", 25.0, 1);
     let reason = a.degraded();
     assert!(reason.contains("OOM"), "{reason}");
-    b.hears("pay", |chorus| chorus.voices == 1);
+    b.hears("pay", |aggregate| aggregate.peers == 1);
     assert!(a.update("other", Record::default()).unwrap_err().message.contains("OOM"));
     server.cli(&["config", "set", "maxmemory", "0"]);
     a.restored();

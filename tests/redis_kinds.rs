@@ -52,7 +52,7 @@ fn tls_with_a_private_authority_and_a_user_of_few_rights() {
     let with = |tls: Tls| LinkOptions { tls: Some(tls), ..secure.clone() };
     let (a, b) = (Node::connected(secure.clone()), Node::connected(secure.clone()));
     a.say("pay", 25.0, 1);
-    b.hears("pay", |chorus| chorus.voices == 1);
+    b.hears("pay", |aggregate| aggregate.peers == 1);
     until("it is stored", || b.list() == ["pay"]);
     Node::connected(with(Tls { server_name: Some("redis.test".into()), ..trusting.clone() }));
     Node::connected(with(Tls { accept_any: true, ..Tls::default() }));
@@ -113,7 +113,7 @@ fn a_cluster_whose_slots_move() {
     let cluster = Cluster::start();
     let (a, b) = (Node::connected(cluster.options(0)), Node::connected(cluster.options(2)));
     a.link.exchange().say((0..500).map(|i| redis_common::saying(&format!("r{i}"), 1.0, 1)).collect());
-    b.hears("r499", |chorus| chorus.voices == 1);
+    b.hears("r499", |aggregate| aggregate.peers == 1);
     until("all is stored, on all masters", || a.link.stats().stored_routes == 500);
     assert!(cluster.0.iter().all(|server| server.cli(&["dbsize"]).parse::<u32>().unwrap() > 5));
     let c = Node::connected(cluster.options(1));
@@ -139,7 +139,7 @@ fn a_cluster_whose_slots_move() {
     }
     until("the channel is elsewhere", || other.cli(&["pubsub", "shardchannels"]) == "atrion:sync");
     a.say("moved", 25.0, 1);
-    b.hears("moved", |chorus| chorus.voices == 1);
+    b.hears("moved", |aggregate| aggregate.peers == 1);
     // Nobody was in trouble: the servers said where to go.
     a.calm();
     b.calm();
@@ -159,7 +159,7 @@ fn a_part_of_a_cluster_that_dies_and_comes_back() {
     owner.restart();
     a.restored();
     b.restored();
-    b.hears("meanwhile", |chorus| chorus.voices == 1);
+    b.hears("meanwhile", |aggregate| aggregate.peers == 1);
 }
 
 #[test]
@@ -180,14 +180,14 @@ fn sentinels_know_the_new_master() {
     };
     let (a, b) = (Node::connected(options.clone()), Node::connected(options.clone()));
     a.say("pay", 25.0, 1);
-    b.hears("pay", |chorus| chorus.voices == 1);
+    b.hears("pay", |aggregate| aggregate.peers == 1);
     master.kill();
     a.degraded();
     b.degraded();
     a.say("meanwhile", 25.0, 1);
     a.restored();
     b.restored();
-    b.hears("meanwhile", |chorus| chorus.voices == 1);
+    b.hears("meanwhile", |aggregate| aggregate.peers == 1);
     until("the new master has all of it", || replica.cli(&["keys", "*"]).lines().count() == 2 && a.list().len() == 2);
     let unknown = Topology::Sentinel { master: "nobody".into(), username: None, password: None };
     let error = Node::new(LinkOptions { topology: unknown, ..options }).connect().unwrap_err();

@@ -15,9 +15,9 @@ fn two_nodes_hear_each_other_and_not_themselves() {
     let server = Server::start();
     let (a, b) = (Node::to(&server), Node::to(&server));
     a.say("pay", 25.0, 1);
-    b.hears("pay", |chorus| chorus.voices == 1 && (chorus.top - 25.0).abs() < 1.0);
+    b.hears("pay", |aggregate| aggregate.peers == 1 && (aggregate.top - 25.0).abs() < 1.0);
     b.say("pay", 5.0, 1);
-    a.hears("pay", |chorus| chorus.voices == 1 && chorus.top < 6.0);
+    a.hears("pay", |aggregate| aggregate.peers == 1 && aggregate.top < 6.0);
     // Had a heard itself, there would be two voices by now: b's came after its own.
     assert_eq!(a.link.stats().received_words, 1);
     assert_eq!(a.link.state(), State::Healthy);
@@ -76,10 +76,10 @@ fn a_reset_is_heard_and_stored() {
     let server = Server::start();
     let (a, b) = (Node::to(&server), Node::to(&server));
     a.say("pay", 25.0, 1);
-    b.hears("pay", |chorus| chorus.voices == 1);
+    b.hears("pay", |aggregate| aggregate.peers == 1);
     until("it is stored", || a.link.stats().stored_routes == 1);
     ask(|reply| a.link.delete(route("pay"), reply)).unwrap();
-    b.hears("pay", |chorus| chorus.voices == 0);
+    b.hears("pay", |aggregate| aggregate.peers == 0);
     until("it is gone", || b.list().is_empty());
 }
 
@@ -137,7 +137,7 @@ fn hostile_messages_are_counted_and_dropped() {
     assert!(std::process::Command::new("sh").args(["-c", &oversized]).status().unwrap().success());
     until("it is dropped", || a.link.stats().dropped_malformed == 3);
     a.say("pay", 25.0, 1);
-    b.hears("pay", |chorus| chorus.voices == 1 && chorus.top.is_finite());
+    b.hears("pay", |aggregate| aggregate.peers == 1 && aggregate.top.is_finite());
     a.calm();
     b.calm();
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use atrion::{
-    physics::cluster::Chorus,
+    physics::peers::PeerAggregate,
     state::{Exchange, Outbox, RouteKey, Saying, Word},
 };
 use proptest::prelude::*;
@@ -20,8 +20,8 @@ fn saying(name: &str, ticks: u32) -> Saying {
     Saying { key: RouteKey::of(name.as_bytes()), name: name.as_bytes().into(), word }
 }
 
-fn chorus(voices: u32) -> Chorus {
-    Chorus { voices, ..Chorus::default() }
+fn aggregate(voices: u32) -> PeerAggregate {
+    PeerAggregate { peers: voices, ..PeerAggregate::default() }
 }
 
 fn names(outbox: &Outbox) -> Vec<(&str, u32)> {
@@ -45,12 +45,12 @@ fn what_the_others_say_is_heard_in_its_order() {
     let exchange = Exchange::new(10);
     assert_eq!(exchange.heard(), []);
     let (a, b) = (RouteKey(1), RouteKey(2));
-    exchange.tell(vec![(a, chorus(1)), (b, chorus(1))]);
-    assert_eq!(exchange.heard(), [(a, chorus(1)), (b, chorus(1))]);
-    exchange.tell(vec![(a, chorus(2))]);
+    exchange.tell(vec![(a, aggregate(1)), (b, aggregate(1))]);
+    assert_eq!(exchange.heard(), [(a, aggregate(1)), (b, aggregate(1))]);
+    exchange.tell(vec![(a, aggregate(2))]);
     exchange.tell(vec![]);
-    exchange.tell(vec![(b, chorus(2)), (a, chorus(0))]);
-    assert_eq!(exchange.heard(), [(a, chorus(2)), (b, chorus(2)), (a, chorus(0))]);
+    exchange.tell(vec![(b, aggregate(2)), (a, aggregate(0))]);
+    assert_eq!(exchange.heard(), [(a, aggregate(2)), (b, aggregate(2)), (a, aggregate(0))]);
     assert_eq!(exchange.heard(), []);
 }
 
@@ -78,20 +78,20 @@ fn if_the_network_sleeps_the_newest_of_each_route_is_kept_and_no_more() {
 fn if_the_deciding_thread_sleeps_the_newest_of_each_route_is_kept_and_little_more() {
     let exchange = Exchange::new(100);
     for round in 0..1000 {
-        exchange.tell((0..50).map(|k| (RouteKey(k), chorus(round))).collect());
+        exchange.tell((0..50).map(|k| (RouteKey(k), aggregate(round))).collect());
     }
     let heard = exchange.heard();
     assert!(heard.len() <= 400, "{} at once", heard.len());
     let last: HashMap<_, _> = heard.into_iter().collect();
     assert_eq!(last.len(), 50);
-    assert!(last.values().all(|chorus| chorus.voices == 999));
+    assert!(last.values().all(|aggregate| aggregate.peers == 999));
     assert_eq!(exchange.dropped(), 0);
     for k in 0..10_000 {
-        exchange.tell(vec![(RouteKey(k), chorus(1))]);
+        exchange.tell(vec![(RouteKey(k), aggregate(1))]);
     }
     let heard = exchange.heard();
     assert!(heard.len() <= 400, "{} at once", heard.len());
-    assert_eq!(heard.last(), Some(&(RouteKey(9999), chorus(1))));
+    assert_eq!(heard.last(), Some(&(RouteKey(9999), aggregate(1))));
 }
 
 #[test]
@@ -106,9 +106,9 @@ fn two_threads_lose_nothing_between_them() {
             while met.load(Ordering::Relaxed) < 2000 {
                 round += 1;
                 exchange.say((0..4).map(|k| saying(&format!("{k}"), round)).collect());
-                for (key, chorus) in exchange.heard() {
-                    let before = heard.insert(key, chorus.voices).unwrap_or(0);
-                    assert!(before <= chorus.voices, "{before} before {}", chorus.voices);
+                for (key, aggregate) in exchange.heard() {
+                    let before = heard.insert(key, aggregate.peers).unwrap_or(0);
+                    assert!(before <= aggregate.peers, "{before} before {}", aggregate.peers);
                 }
             }
             (heard, round)
@@ -123,7 +123,7 @@ fn two_threads_lose_nothing_between_them() {
     };
     while !decides.is_finished() {
         told += 1;
-        exchange.tell((0..4).map(|k| (RouteKey(k), chorus(told))).collect());
+        exchange.tell((0..4).map(|k| (RouteKey(k), aggregate(told))).collect());
         let outbox = exchange.take_sayings();
         if !outbox.sayings.is_empty() {
             met.fetch_add(1, Ordering::Relaxed);
@@ -131,7 +131,7 @@ fn two_threads_lose_nothing_between_them() {
         send(outbox);
     }
     let (mut heard, said) = decides.join().unwrap();
-    heard.extend(exchange.heard().into_iter().map(|(key, chorus)| (key, chorus.voices)));
+    heard.extend(exchange.heard().into_iter().map(|(key, aggregate)| (key, aggregate.peers)));
     send(exchange.take_sayings());
     assert!(heard.len() == 4 && heard.values().all(|&voices| voices == told), "{heard:?}, {told} told");
     assert!(sent.len() == 4 && sent.values().all(|&ticks| ticks == said), "{sent:?}, {said} said");

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use atrion::{
-    physics::cluster::Chorus,
+    physics::peers::PeerAggregate,
     state::{Limits, Message, NodeId, RouteKey, Word, Words, words::MAX_VOICES},
 };
 use proptest::prelude::*;
@@ -24,9 +24,9 @@ fn message(node: u64, words: &[(RouteKey, Word)]) -> Message {
     Message { node: NodeId(node), words: words.to_vec(), forgotten: vec![], greets: false }
 }
 
-fn drained(words: &mut Words, now_ms: f64) -> Vec<(RouteKey, Chorus)> {
+fn drained(words: &mut Words, now_ms: f64) -> Vec<(RouteKey, PeerAggregate)> {
     let mut told = Vec::new();
-    words.drain(now_ms, |key, chorus| told.push((key, chorus)));
+    words.drain(now_ms, |key, aggregate| told.push((key, aggregate)));
     told
 }
 
@@ -98,7 +98,7 @@ proptest! {
     #[test]
     fn what_is_told_is_what_the_rules_say(steps in prop::collection::vec(step(), 1..120)) {
         let (mut words, mut oracle, mut now_ms) = (table(100), Oracle::default(), 0.0);
-        let mut known: HashMap<RouteKey, (f64, Chorus)> = HashMap::new();
+        let mut known: HashMap<RouteKey, (f64, PeerAggregate)> = HashMap::new();
         for step in steps {
             match step {
                 // At most as many nodes as a route has room for: who gives way has a test of its own.
@@ -126,19 +126,19 @@ proptest! {
                 }
                 Step::Wants(key) => words.want(RouteKey(key)),
                 Step::Drains => {
-                    for (key, chorus) in drained(&mut words, now_ms) {
-                        known.insert(key, (now_ms, chorus));
+                    for (key, aggregate) in drained(&mut words, now_ms) {
+                        known.insert(key, (now_ms, aggregate));
                     }
                     for key in 0..12 {
                         let is = oracle.voices(key, now_ms);
                         let (told_ms, told) = known.get(&RouteKey(key)).copied().unwrap_or_default();
                         let top = is.iter().fold(0.0_f64, |top, &(scar, ..)| top.max(scar));
-                        if told.voices == 0 {
+                        if told.peers == 0 {
                             prop_assert!(is.iter().all(|&(scar, _, age_ms)| scar < 1e-8 && age_ms > 3000.0), "{is:?}");
                             continue;
                         }
                         let certain = is.iter().filter(|&&(scar, _, age_ms)| scar > 0.0 || age_ms <= 3000.0).count();
-                        prop_assert!((certain..=is.len()).contains(&(told.voices as usize)), "{told:?} for {is:?}");
+                        prop_assert!((certain..=is.len()).contains(&(told.peers as usize)), "{told:?} for {is:?}");
                         let weight: f64 = is.iter().map(|&(_, weight, _)| weight).sum();
                         if certain == is.len() {
                             prop_assert!((told.weight - weight).abs() <= 1e-9 * weight, "{told:?} for {is:?}");
@@ -172,12 +172,12 @@ proptest! {
                 Step::Drains => {
                     let told = drained(&mut words, now_ms);
                     prop_assert!(told.len() <= 2 * max);
-                    for (_, chorus) in told {
-                        prop_assert!(chorus.voices as usize <= MAX_VOICES && chorus.witnesses <= chorus.voices);
-                        for sum in [chorus.weight, chorus.weighted_scar, chorus.top, chorus.top_weight, chorus.second] {
-                            prop_assert!(sum.is_finite() && sum >= 0.0, "{chorus:?}");
+                    for (_, aggregate) in told {
+                        prop_assert!(aggregate.peers as usize <= MAX_VOICES && aggregate.witnesses <= aggregate.peers);
+                        for sum in [aggregate.weight, aggregate.weighted_scar, aggregate.top, aggregate.top_weight, aggregate.second] {
+                            prop_assert!(sum.is_finite() && sum >= 0.0, "{aggregate:?}");
                         }
-                        prop_assert!(chorus.second <= chorus.top && chorus.top <= 1e6);
+                        prop_assert!(aggregate.second <= aggregate.top && aggregate.top <= 1e6);
                     }
                 }
             }

@@ -1,7 +1,7 @@
 //! What carries a proof and what does not: messages and records under a secret, repetitions, and how much unproved nodes count.
 
 use atrion::{
-    physics::{cluster::Chorus, law::Law},
+    physics::{params::RouteParams, peers::PeerAggregate},
     state::{
         Keyring, Limits, Message, NodeId, RouteKey, Word, Words, decode, encode,
         newcomers::{self, Newcomers},
@@ -184,10 +184,10 @@ fn table() -> Words {
     words
 }
 
-fn said(words: &mut Words, now_ms: f64) -> Chorus {
-    let mut last = Chorus::default();
+fn said(words: &mut Words, now_ms: f64) -> PeerAggregate {
+    let mut last = PeerAggregate::default();
     words.want(ROUTE);
-    words.drain(now_ms, |_, chorus| last = chorus);
+    words.drain(now_ms, |_, aggregate| last = aggregate);
     last
 }
 
@@ -197,7 +197,7 @@ proptest! {
         honest in prop::collection::vec((0.0..300.0, 0.0..1e3), 1..8), lies in prop::collection::vec((0.0..2e6, 0.0..1e12), 1..200),
         before_ms in 0.001..YOUNG_MS, gamma in 0.0..=1.0,
     ) {
-        let law = Law::default();
+        let law = RouteParams::default();
         let mut words = table();
         for (id, (scar, requests)) in honest.iter().enumerate() {
             words.hear(&message(id as u64 + 1, *scar, *requests), 0.0);
@@ -210,13 +210,13 @@ proptest! {
             words.hear(&message(id as u64 + 1000, *scar, *requests), before_ms);
         }
         let with = said(&mut words, before_ms);
-        prop_assert_eq!(with.voices as usize, honest.len() + usize::from(honest.len() < 16));
+        prop_assert_eq!(with.peers as usize, honest.len() + usize::from(honest.len() < 16));
         prop_assert!(with.weight <= 2.0 * alone.weight * (1.0 + 1e-9), "no majority");
         prop_assert!(with.second <= alone.top.max(alone.second), "no agreement among themselves");
         prop_assert!(with.witnesses <= alone.witnesses + 1);
         // What nobody honest says is worth no more than one node's word.
         let bound = gamma * (alone.top + law.base_resistance * law.break_multiplier);
-        prop_assert!(with.share(0.0, gamma, &law).add <= bound + 1e-6);
+        prop_assert!(with.blend(0.0, gamma, &law).add <= bound + 1e-6);
     }
 }
 
@@ -229,16 +229,19 @@ fn invented_nodes_take_no_place_of_those_that_were_there_before() {
     for id in 100..200 {
         words.hear(&message(id, 1e6, 1e12), 1000.0);
     }
-    let chorus = said(&mut words, 1000.0);
-    assert!((chorus.top - 7.0).abs() < 1e-6 && chorus.voices == 16 && words.dropped().voices == 100, "{chorus:?}");
+    let aggregate = said(&mut words, 1000.0);
+    assert!(
+        (aggregate.top - 7.0).abs() < 1e-6 && aggregate.peers == 16 && words.dropped().voices == 100,
+        "{aggregate:?}"
+    );
     // One of the first falls silent, so there is a place.
     for id in 2..=16 {
         words.hear(&message(id, 7.0, 10.0), 3500.0);
     }
     words.sweep(3500.0);
     words.hear(&message(300, 9.0, 0.0), 3500.0);
-    let chorus = said(&mut words, 3500.0);
-    assert!(chorus.voices == 16 && (chorus.top - 9.0).abs() < 1e-6, "{chorus:?}");
+    let aggregate = said(&mut words, 3500.0);
+    assert!(aggregate.peers == 16 && (aggregate.top - 9.0).abs() < 1e-6, "{aggregate:?}");
 }
 
 /// Two nodes that joined after a healthy one say that a route fails: with how much weight, after how long?
@@ -276,6 +279,6 @@ fn proved_nodes_are_equal_at_once() {
         words.hear(&message(id, 190.0, 1.0), 50_000.0);
     }
     words.hear(&message(1, 0.0, 1.0), 50_000.0);
-    let chorus = said(&mut words, 50_000.0);
-    assert!(chorus.voices == 3 && chorus.agrees_closed());
+    let aggregate = said(&mut words, 50_000.0);
+    assert!(aggregate.peers == 3 && aggregate.agrees_closed());
 }

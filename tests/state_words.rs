@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use atrion::{
-    physics::cluster::{CLOSED, Chorus},
+    physics::peers::{CLOSED, PeerAggregate},
     state::{
         Limits, Message, NodeId, RouteKey, Word, Words,
         words::{MAX_NODES, MAX_VOICES},
@@ -41,25 +41,25 @@ fn beats(words: &mut Words, node: u64, now_ms: f64) {
     words.hear(&message(node, &[]), now_ms);
 }
 
-fn drained(words: &mut Words, now_ms: f64) -> Vec<(RouteKey, Chorus)> {
+fn drained(words: &mut Words, now_ms: f64) -> Vec<(RouteKey, PeerAggregate)> {
     let mut told = Vec::new();
-    words.drain(now_ms, |key, chorus| told.push((key, chorus)));
+    words.drain(now_ms, |key, aggregate| told.push((key, aggregate)));
     told
 }
 
 /// What the table tells of the one route, which has to be one thing.
-fn told(words: &mut Words, now_ms: f64) -> Chorus {
+fn told(words: &mut Words, now_ms: f64) -> PeerAggregate {
     let told = drained(words, now_ms);
-    let [(ROUTE, chorus)] = told[..] else { panic!("{told:?}") };
-    chorus
+    let [(ROUTE, aggregate)] = told[..] else { panic!("{told:?}") };
+    aggregate
 }
 
-fn chorus(voices: &[(f64, f64)]) -> Chorus {
-    let mut chorus = Chorus::default();
+fn aggregate(voices: &[(f64, f64)]) -> PeerAggregate {
+    let mut aggregate = PeerAggregate::default();
     for &(scar, requests) in voices {
-        chorus.add(scar, requests);
+        aggregate.add(scar, requests);
     }
-    chorus
+    aggregate
 }
 
 // whose word counts
@@ -68,11 +68,11 @@ fn chorus(voices: &[(f64, f64)]) -> Chorus {
 fn what_is_heard_is_told_once() {
     let mut words = table(10);
     says(&mut words, 1, 20.0, 5, 3.0, 1000.0);
-    assert_eq!(told(&mut words, 1000.0), chorus(&[(20.0, 3.0)]));
+    assert_eq!(told(&mut words, 1000.0), aggregate(&[(20.0, 3.0)]));
     assert_eq!(drained(&mut words, 1000.0), []);
     says(&mut words, 1, 20.0, 5, 3.0, 1100.0);
     says(&mut words, 1, 25.0, 6, 4.0, 1100.0);
-    assert_eq!(told(&mut words, 1100.0), chorus(&[(25.0, 4.0)]));
+    assert_eq!(told(&mut words, 1100.0), aggregate(&[(25.0, 4.0)]));
 }
 
 #[test]
@@ -82,8 +82,8 @@ fn nodes_count_by_what_they_saw_and_a_healthy_one_dilutes() {
     says(&mut words, 2, 0.0, 5, 9.0, 0.0);
     says(&mut words, 3, CLOSED, 5, 1.0, 0.0);
     let all = told(&mut words, 0.0);
-    assert_eq!(all, chorus(&[(30.0, 0.0), (0.0, 9.0), (f64::from(CLOSED as f32), 1.0)]));
-    assert_eq!((all.voices, all.witnesses, all.weight), (3, 1, 13.0));
+    assert_eq!(all, aggregate(&[(30.0, 0.0), (0.0, 9.0), (f64::from(CLOSED as f32), 1.0)]));
+    assert_eq!((all.peers, all.witnesses, all.weight), (3, 1, 13.0));
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn an_older_word_of_the_same_node_is_not_heard_and_one_of_another_node_is() {
     says(&mut words, 1, 20.0, 500, 0.0, 0.0);
     says(&mut words, 1, 99.0, 499, 0.0, 100.0);
     says(&mut words, 2, 10.0, 1, 0.0, 100.0);
-    assert_eq!(told(&mut words, 100.0), chorus(&[(20.0 * (-0.01_f64).exp(), 0.0), (10.0, 0.0)]));
+    assert_eq!(told(&mut words, 100.0), aggregate(&[(20.0 * (-0.01_f64).exp(), 0.0), (10.0, 0.0)]));
     assert_eq!(words.dropped().stale, 1);
     // A scar without a tick, as a lease's failure leaves it, is news.
     says(&mut words, 1, 30.0, 500, 0.0, 100.0);
@@ -127,15 +127,15 @@ fn a_route_that_was_reset_over_there_is_forgotten_at_once_and_heard_at_once() {
     says(&mut words, 2, 5.0, 500, 0.0, 0.0);
     told(&mut words, 0.0);
     forgets(&mut words, 1, 10.0);
-    assert_eq!(told(&mut words, 0.0).voices, 1);
+    assert_eq!(told(&mut words, 0.0).peers, 1);
     // In one message the reset comes first.
     words.hear(
         &Message { node: NodeId(2), words: vec![(ROUTE, word(3.0, 1, 0.0))], forgotten: vec![ROUTE], greets: false },
         20.0,
     );
-    assert_eq!(drained(&mut words, 20.0), [(ROUTE, Chorus::default()), (ROUTE, chorus(&[(3.0, 0.0)]))]);
+    assert_eq!(drained(&mut words, 20.0), [(ROUTE, PeerAggregate::default()), (ROUTE, aggregate(&[(3.0, 0.0)]))]);
     forgets(&mut words, 2, 30.0);
-    assert_eq!(told(&mut words, 30.0), Chorus::default());
+    assert_eq!(told(&mut words, 30.0), PeerAggregate::default());
     assert!(words.is_empty());
     forgets(&mut words, 2, 40.0);
     assert_eq!(drained(&mut words, 40.0), []);
@@ -146,11 +146,11 @@ fn a_restarted_node_is_another_node_and_the_one_it_was_falls_silent() {
     let mut words = table(10);
     says(&mut words, 1, 20.0, 500, 0.0, 0.0);
     says(&mut words, 2, 1.0, 1, 0.0, 1000.0);
-    assert_eq!(told(&mut words, 1000.0).voices, 2);
+    assert_eq!(told(&mut words, 1000.0).peers, 2);
     beats(&mut words, 2, 3001.0);
     words.sweep(3001.0);
     let left = told(&mut words, 3001.0);
-    assert_eq!((left.voices, left.weight), (1, 1.0));
+    assert_eq!((left.peers, left.weight), (1, 1.0));
 }
 
 // for how long
@@ -165,7 +165,7 @@ fn who_was_not_heard_for_three_seconds_does_not_speak() {
     assert_eq!(words.speaking(), 1, "a heartbeat is enough");
     drained(&mut words, 4000.0);
     words.sweep(4000.1);
-    assert_eq!((told(&mut words, 4000.1), words.speaking()), (Chorus::default(), 0));
+    assert_eq!((told(&mut words, 4000.1), words.speaking()), (PeerAggregate::default(), 0));
     for step in 0..100 {
         words.sweep(4100.0 + 100.0 * f64::from(step));
         assert_eq!(drained(&mut words, 4100.0), [], "nobody is told once");
@@ -178,10 +178,10 @@ fn who_was_only_cut_off_comes_back_with_all_it_said_faded() {
     says(&mut words, 1, 20.0, 5, 3.0, 0.0);
     told(&mut words, 0.0);
     words.sweep(20_000.0);
-    assert_eq!(told(&mut words, 20_000.0), Chorus::default());
+    assert_eq!(told(&mut words, 20_000.0), PeerAggregate::default());
     beats(&mut words, 1, 20_001.0);
     let back = told(&mut words, 20_001.0);
-    assert_eq!(back, chorus(&[(20.0 * (-2.0001_f64).exp(), 3.0)]));
+    assert_eq!(back, aggregate(&[(20.0 * (-2.0001_f64).exp(), 3.0)]));
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn who_was_silent_for_half_a_minute_is_forgotten() {
     says(&mut words, 1, 1e6, 5, 3.0, 0.0);
     told(&mut words, 0.0);
     words.sweep(30_000.1);
-    assert_eq!((told(&mut words, 30_000.1), words.len()), (Chorus::default(), 0));
+    assert_eq!((told(&mut words, 30_000.1), words.len()), (PeerAggregate::default(), 0));
     beats(&mut words, 1, 30_001.0);
     words.sweep(30_001.0);
     assert_eq!((drained(&mut words, 30_001.0), words.speaking()), (vec![], 1));
@@ -207,15 +207,15 @@ fn scars_fade_and_are_told_once_a_second_and_once_more_when_they_are_gone() {
         let now_ms = 100.0 * f64::from(step);
         beats(&mut words, 1, now_ms);
         words.sweep(now_ms);
-        for (key, chorus) in drained(&mut words, now_ms) {
+        for (key, aggregate) in drained(&mut words, now_ms) {
             assert_eq!((key, emptied_ms), (ROUTE, None), "after the end nothing is told");
-            if chorus.voices == 0 {
+            if aggregate.peers == 0 {
                 emptied_ms = Some(now_ms);
             } else {
                 let expected = 20.0 * (-DECAY_PER_MS * now_ms).exp();
                 let expected = if expected < 1e-9 { 0.0 } else { expected };
-                assert_eq!((chorus.top, chorus.voices, chorus.weight), (expected, 1, 4.0));
-                heard.push((now_ms, chorus.top));
+                assert_eq!((aggregate.top, aggregate.peers, aggregate.weight), (expected, 1, 4.0));
+                heard.push((now_ms, aggregate.top));
             }
         }
     }
@@ -232,7 +232,7 @@ fn a_route_on_which_all_are_well_is_told_once_and_dropped_when_nobody_says_more(
     let mut words = table(10);
     says(&mut words, 1, 0.0, 5, 3.0, 0.0);
     says(&mut words, 2, 0.0, 5, 3.0, 0.0);
-    assert_eq!(told(&mut words, 0.0), chorus(&[(0.0, 3.0), (0.0, 3.0)]));
+    assert_eq!(told(&mut words, 0.0), aggregate(&[(0.0, 3.0), (0.0, 3.0)]));
     for now_ms in [1000.0, 2000.0, 3000.0] {
         beats(&mut words, 1, now_ms);
         beats(&mut words, 2, now_ms);
@@ -240,7 +240,7 @@ fn a_route_on_which_all_are_well_is_told_once_and_dropped_when_nobody_says_more(
         assert_eq!(drained(&mut words, now_ms), []);
     }
     words.sweep(3001.0);
-    assert_eq!((told(&mut words, 3001.0), words.len()), (Chorus::default(), 0));
+    assert_eq!((told(&mut words, 3001.0), words.len()), (PeerAggregate::default(), 0));
 }
 
 #[test]
@@ -270,7 +270,7 @@ fn time_that_runs_backwards_or_is_no_time_stands_still() {
     for now_ms in [0.0, -1e9, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         words.want(ROUTE);
         words.sweep(now_ms);
-        assert_eq!(told(&mut words, now_ms), chorus(&[(20.0, 3.0)]), "{now_ms}");
+        assert_eq!(told(&mut words, now_ms), aggregate(&[(20.0, 3.0)]), "{now_ms}");
     }
 }
 
@@ -283,7 +283,7 @@ fn who_wants_to_hear_hears_what_is_known() {
     assert_eq!(drained(&mut words, 0.0), []);
     words.want(ROUTE);
     words.want(ROUTE);
-    assert_eq!(told(&mut words, 0.0), chorus(&[(20.0, 3.0)]));
+    assert_eq!(told(&mut words, 0.0), aggregate(&[(20.0, 3.0)]));
     assert_eq!(words.len(), 1);
 }
 
@@ -300,13 +300,13 @@ fn a_full_table_makes_room_among_what_was_heard_longest_ago_and_says_so() {
     assert_eq!((words.len(), words.dropped().routes), (100, 1));
     let told = drained(&mut words, 100.0);
     let [(gone, nobody), (RouteKey(1000), _)] = told[..] else { panic!("{told:?}") };
-    assert!(gone.0 < 100 && nobody == Chorus::default());
+    assert!(gone.0 < 100 && nobody == PeerAggregate::default());
     // Whatever comes in between two drains, no more is told than there are places and were told before.
     for key in 2000..20_000 {
         words.hear(&message(1, &[(RouteKey(key), word(1.0, 1, 0.0))]), 200.0);
     }
     let told = drained(&mut words, 200.0);
-    let (nobody, somebody): (Vec<_>, Vec<_>) = told.into_iter().partition(|(_, chorus)| chorus.voices == 0);
+    let (nobody, somebody): (Vec<_>, Vec<_>) = told.into_iter().partition(|(_, aggregate)| aggregate.peers == 0);
     assert_eq!((nobody.len(), somebody.len(), words.len()), (100, 100, 100));
 }
 
@@ -318,10 +318,10 @@ fn on_one_route_so_many_nodes_are_heard_and_the_one_heard_longest_ago_goes() {
     }
     says(&mut words, 100, 30.0, 1, 0.0, 100.0);
     let all = told(&mut words, 100.0);
-    assert_eq!((all.voices as usize, words.dropped().voices), (MAX_VOICES, 1));
+    assert_eq!((all.peers as usize, words.dropped().voices), (MAX_VOICES, 1));
     says(&mut words, 2, 40.0, 2, 0.0, 101.0);
     says(&mut words, 1, 50.0, 1, 0.0, 102.0);
-    assert_eq!(told(&mut words, 102.0).voices as usize, MAX_VOICES);
+    assert_eq!(told(&mut words, 102.0).peers as usize, MAX_VOICES);
     assert_eq!(words.dropped().voices, 2, "the second was still there, the first was not");
 }
 
@@ -341,7 +341,10 @@ fn strangers_do_not_drown_those_who_are_heard_and_silent_ones_make_room() {
     }
     words.sweep(3001.0);
     assert_eq!((words.speaking(), words.len()), (1000, 1000), "full, so the silent ones go at once");
-    assert_eq!(drained(&mut words, 3001.0).iter().filter(|(_, chorus)| chorus.voices == 0).count(), MAX_NODES - 1000);
+    assert_eq!(
+        drained(&mut words, 3001.0).iter().filter(|(_, aggregate)| aggregate.peers == 0).count(),
+        MAX_NODES - 1000
+    );
     says(&mut words, 5000, 7.0, 1, 0.0, 3002.0);
     assert_eq!(told(&mut words, 3002.0).top, 7.0);
 }

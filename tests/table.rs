@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use atrion::{
     engine::{ENTRY_BYTES, Engine, Evicted, Handle, Limits, Name, Outcome, Slot},
-    physics::{law::Law, mode::Mode, pressure::Sample, voltage::Tier},
+    physics::{mode::Mode, params::RouteParams, pressure::Sample, voltage::Tier},
 };
 use proptest::prelude::*;
 
@@ -206,7 +206,7 @@ fn slots_that_never_were_are_refused() {
     for slot in [0, 1, 511, 512, 1 << 20, Slot::MAX - 1, Slot::MAX] {
         assert!(!ticks(&mut handle, slot));
         assert!(handle.state(slot).is_none());
-        assert!(!handle.set_law(slot, 0));
+        assert!(!handle.set_params(slot, 0));
         handle.remove(slot);
         handle.traumatise(slot, 1.0, 0.0);
     }
@@ -245,13 +245,13 @@ fn a_law_replaced_by_one_handle_governs_the_others() {
     let resistance = |b: &mut Handle| b.tick(slot, &SAMPLE, 0.0).unwrap().resistance;
     assert_eq!(resistance(&mut b), 12.0);
 
-    let heavier = Law { base_resistance: 50.0, ..Law::default() };
-    assert_eq!(a.define_law(heavier, Some(0)), Some(0));
+    let heavier = RouteParams { base_resistance: 50.0, ..RouteParams::default() };
+    assert_eq!(a.define_params(heavier, Some(0)), Some(0));
     assert_eq!(resistance(&mut b), 60.0, "law 0 is every route's");
 
-    let other = a.define_law(Law { base_resistance: 100.0, ..Law::default() }, None).unwrap();
-    assert!(b.set_law(slot, other));
+    let other = a.define_params(RouteParams { base_resistance: 100.0, ..RouteParams::default() }, None).unwrap();
+    assert!(b.set_params(slot, other));
     assert_eq!(resistance(&mut a_view(&engine, slot)), 120.0, "and a third sees both");
-    assert!(!b.set_law(slot, other + 1), "a law that nobody defined");
-    assert_eq!(a.define_law(heavier, Some(other + 1)), None);
+    assert!(!b.set_params(slot, other + 1), "a law that nobody defined");
+    assert_eq!(a.define_params(heavier, Some(other + 1)), None);
 }

@@ -13,7 +13,7 @@ use std::{
 
 use atrion::{
     engine::{Engine, Evicted, Handle, Limits, Name, Outcome, Slot},
-    physics::{law::Law, pressure::Sample, voltage::Tier},
+    physics::{params::RouteParams, pressure::Sample, voltage::Tier},
 };
 
 /// A thread's routes fit, both threads' do not: each finds slots gone that it had held.
@@ -102,7 +102,8 @@ fn work(thread: usize, mut handle: Handle, meeting: &Barrier) -> Seen {
 fn two_threads_that_evict_each_other_never_decide_on_a_stale_slot() {
     let engine = Engine::new(Limits { max_routes: PLACES, max_name_bytes: 1 << 20 });
     // From the first tick on, a state remembers the pressure before.
-    Handle::new(Arc::clone(&engine)).define_law(Law { bootstrap_ticks: 1, ..Law::default() }, Some(0));
+    Handle::new(Arc::clone(&engine))
+        .define_params(RouteParams { bootstrap_ticks: 1, ..RouteParams::default() }, Some(0));
     let meeting = Barrier::new(2);
     let both: Vec<Seen> = thread::scope(|scope| {
         let run = |thread| {

@@ -2,12 +2,14 @@
 
 use crate::{
     clock::Now,
-    engine::{Answer, Ask, Decision, Handle, Key, NO_PERMIT, Outcome, PermitId, Push, Slot, Stats},
+    engine::{
+        AcquireRequest, AcquireResult, Decision, Handle, Key, NO_PERMIT, Outcome, PermitId, Priority, Slot, Stats,
+    },
     physics::{
-        cluster::Share,
         mode::Mode,
+        peers::Blend,
         pressure::Sample,
-        tick::{Order, RouteState, Tick},
+        tick::{Override, RouteState, Tick},
         tuner::Moments,
         voltage::Tier,
     },
@@ -83,7 +85,7 @@ fn tick_status(tick: &Tick, first_rejected: bool) -> u32 {
 }
 
 /// A law's number from a cell: negative means the route's own.
-fn law_id(cell: f64) -> Option<u16> {
+fn params_id(cell: f64) -> Option<u16> {
     (cell >= 0.0).then_some(cell as u16)
 }
 
@@ -96,12 +98,12 @@ pub fn route(handle: &mut Handle, frame: &mut Cells, now: &Now) {
         saturation: frame[cell::SATURATION],
     };
     let voltage = frame[cell::VOLTAGE];
-    let law = law_id(frame[cell::LAW]);
+    let params = params_id(frame[cell::LAW]);
     let slot = frame[cell::SLOT] as Slot;
-    let report = |decision: &Decision, state: &RouteState, others: Option<&Share>| {
-        write_decision(frame, decision, state, others);
+    let report = |decision: &Decision, state: &RouteState, peers: Option<&Blend>| {
+        write_decision(frame, decision, state, peers);
     };
-    if handle.route(slot, &sample, voltage, law, now.coarse_ms(), report).is_none() {
+    if handle.route(slot, &sample, voltage, params, now.coarse_ms(), report).is_none() {
         frame[cell::STATUS] = f64::from(status::STALE);
     }
 }
@@ -111,7 +113,7 @@ fn write_decision(
     frame: &mut Cells,
     Decision { allow, retry_after_ms, tick }: &Decision,
     state: &RouteState,
-    others: Option<&Share>,
+    peers: Option<&Blend>,
 ) {
     let first_rejected = tick.rejected && state.rejected_samples == 1;
     let steady = tick.mode_before == Mode::Operational && state.mode == Mode::Operational;
@@ -120,17 +122,17 @@ fn write_decision(
         | if steady { status::STEADY } else { 0 };
     frame[cell::STATUS] = f64::from(bits);
     frame[cell::RETRY_AFTER_MS] = retry_after_ms.unwrap_or(f64::NAN);
-    write_tick(frame, tick, state, others);
+    write_tick(frame, tick, state, peers);
 }
 
 /// What a tick left.
 #[inline]
-fn write_tick(frame: &mut Cells, tick: &Tick, state: &RouteState, others: Option<&Share>) {
+fn write_tick(frame: &mut Cells, tick: &Tick, state: &RouteState, peers: Option<&Blend>) {
     frame[cell::RESISTANCE] = state.resistance;
     frame[cell::MODE] = f64::from(state.mode as u8);
     frame[cell::MODE_BEFORE] = f64::from(tick.mode_before as u8);
     frame[cell::MOMENTUM] = state.momentum;
-    frame[cell::SCAR] = state.blended_scar(others);
+    frame[cell::SCAR] = state.blended_scar(peers);
     frame[cell::DELTA_T_MS] = tick.delta_t_ms;
     frame[cell::PRESSURE..cell::PRESSURE + 3].copy_from_slice(&state.pressure);
     frame[cell::TICKS] = f64::from(state.ticks);
@@ -140,48 +142,49 @@ fn write_tick(frame: &mut Cells, tick: &Tick, state: &RouteState, others: Option
 /// `acquire`: a permit for the slot in the frame, or a refusal, into the frame.
 #[inline]
 pub fn acquire(handle: &mut Handle, frame: &mut Cells, now: &Now) {
-    let push = match Tier::from_index(frame[cell::TIER] as u8).filter(|_| frame[cell::TIER] >= 0.0) {
-        Some(tier) => Push::Tier(tier, None),
-        None => Push::Voltage(frame[cell::VOLTAGE]),
+    let priority = match Tier::from_index(frame[cell::TIER] as u8).filter(|_| frame[cell::TIER] >= 0.0) {
+        Some(tier) => Priority::Tier(tier, None),
+        None => Priority::Voltage(frame[cell::VOLTAGE]),
     };
     let process_occupancy = finite(frame[cell::PROCESS_SATURATION]);
     let key = hash(frame[cell::KEY]).map(|hash| key_of(hash, frame));
-    let ask = Ask { push, key, process_occupancy, queue_place: 0.0, waited_ms: frame[cell::WAITED_MS] };
+    let request =
+        AcquireRequest { priority, key, process_occupancy, queue_place: 0.0, waited_ms: frame[cell::WAITED_MS] };
     // Negative of a request that asks again: the queue in front of the process has counted it.
     let age_ms = frame[cell::QUEUE_AGE_MS];
     let age_ms = if age_ms < f64::INFINITY { age_ms } else { 0.0 };
     let slot = frame[cell::SLOT] as Slot;
-    let report = |answer: &Answer, state: &RouteState, others: Option<&Share>| {
+    let report = |result: &AcquireResult, state: &RouteState, peers: Option<&Blend>| {
         let mut bits = 0;
-        if let Some(tick) = &answer.tick {
+        if let Some(tick) = &result.tick {
             bits |= status::TICKED;
-            write_tick(frame, tick, state, others);
+            write_tick(frame, tick, state, peers);
         }
-        if let Some(permit) = answer.permit {
+        if let Some(permit) = result.permit {
             bits |= status::ALLOW;
             frame[cell::PERMIT] = permit as f64;
         }
-        if answer.retry_after_ms > 0.0 {
-            frame[cell::OWN_RESISTANCE] = answer.terms.own;
-            frame[cell::QUEUE_RESISTANCE] = answer.terms.queue;
-            frame[cell::OCCUPANCY] = answer.terms.occupancy;
+        if result.retry_after_ms > 0.0 {
+            frame[cell::OWN_RESISTANCE] = result.terms.own;
+            frame[cell::QUEUE_RESISTANCE] = result.terms.queue;
+            frame[cell::OCCUPANCY] = result.terms.occupancy;
         }
-        if let Some(wait) = &answer.wait {
+        if let Some(wait) = &result.wait {
             bits |= status::WAIT;
             frame[cell::MAY_WAIT_MS] = wait.may_wait_ms;
             frame[cell::RATE_PER_MS] = wait.rate_per_ms;
-            frame[cell::TIER] = f64::from(answer.tier as u8);
+            frame[cell::TIER] = f64::from(result.tier as u8);
         }
-        if answer.by_class {
+        if result.by_class {
             bits |= status::BY_CLASS;
         }
         frame[cell::STATUS] = f64::from(bits);
-        frame[cell::RESISTANCE] = answer.resistance;
+        frame[cell::RESISTANCE] = result.resistance;
         frame[cell::MODE] = f64::from(state.mode as u8);
-        frame[cell::VOLTAGE] = answer.voltage;
-        frame[cell::RETRY_AFTER_MS] = answer.retry_after_ms;
+        frame[cell::VOLTAGE] = result.voltage;
+        frame[cell::RETRY_AFTER_MS] = result.retry_after_ms;
     };
-    if handle.acquire(slot, ask, age_ms, now.precise_ms(), report).is_none() {
+    if handle.acquire(slot, request, age_ms, now.precise_ms(), report).is_none() {
         frame[cell::STATUS] = f64::from(status::STALE);
     }
 }
@@ -221,10 +224,10 @@ pub fn release(handle: &mut Handle, frame: &mut Cells, now: &Now) {
     }
     let permit = frame[cell::PERMIT] as PermitId;
     frame[cell::STATUS] = 0.0;
-    let was_out = handle.release(permit, outcome, now.precise_ms(), |slot, tick, state, others| {
+    let was_out = handle.release(permit, outcome, now.precise_ms(), |slot, tick, state, peers| {
         frame[cell::STATUS] = f64::from(status::TICKED);
         frame[cell::SLOT] = f64::from(slot);
-        write_tick(frame, tick, state, others);
+        write_tick(frame, tick, state, peers);
     });
     if !was_out && permit != NO_PERMIT {
         frame[cell::STATUS] = f64::from(status::VOID);
@@ -277,19 +280,19 @@ pub fn route_batch(handle: &mut Handle, rows: &mut [f64], now: &Now) {
 
 /// Fills the state block with what is known of a route; false when there is none.
 pub fn read_route(handle: &Handle, frame: &mut Cells, slot: Slot) -> bool {
-    let Some((state, others, suffered)) = handle.told(slot) else { return false };
-    write_state(frame, &state, others, suffered);
+    let Some((state, peers, suffered)) = handle.reported_state(slot) else { return false };
+    write_state(frame, &state, peers, suffered);
     true
 }
 
 /// `share`: the head of the batch is what others share in a route's physics: keep, add, lone, belief, witnesses.
-pub fn share(handle: &mut Handle, batch: &[f64], slot: Slot) {
+pub fn set_blend(handle: &mut Handle, batch: &[f64], slot: Slot) {
     let &[keep, add, lone, belief, witnesses, ..] = batch else { return };
-    handle.share(slot, Share { keep, add, lone, belief: belief as f32, witnesses: witnesses as u32 });
+    handle.set_blend(slot, Blend { keep, add, lone, belief: belief as f32, witnesses: witnesses as u32 });
 }
 
 /// Fills the state block.
-pub fn write_state(frame: &mut Cells, state: &RouteState, others: Ohms, suffered: Ohms) {
+pub fn write_state(frame: &mut Cells, state: &RouteState, peers: Ohms, suffered: Ohms) {
     let block = [
         f64::from(state.mode as u8),
         state.pressure[0],
@@ -308,8 +311,8 @@ pub fn write_state(frame: &mut Cells, state: &RouteState, others: Ohms, suffered
         state.moments.variance,
         f64::from(state.moments_count),
         f64::from(state.rejected_samples),
-        f64::from(state.law),
-        others,
+        f64::from(state.params_id),
+        peers,
         suffered,
     ];
     frame[cell::STATE..cell::STATE + block.len()].copy_from_slice(&block);
@@ -335,8 +338,8 @@ pub fn read_state(frame: &Cells, now_ms: Millis) -> RouteState {
         moments: Moments { mean: c(13), variance: c(14) },
         moments_count: c(15) as u32,
         rejected_samples: c(16) as u32,
-        law: c(17) as u16,
-        order: Order::None,
+        params_id: c(17) as u16,
+        manual: Override::None,
     };
     let is_open = state.mode == Mode::CircuitBreaker;
     let settle = |at_ms: Millis| if at_ms <= now_ms + AHEAD_MS { at_ms } else { now_ms };

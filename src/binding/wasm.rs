@@ -14,7 +14,7 @@ use crate::{
     },
     clock::{MonotonicClock, Now},
     engine::{Evicted, Handle, Limits, Name, Slot},
-    physics::{law::Law, tick::Order},
+    physics::{params::RouteParams, tick::Override},
 };
 
 /// Rows of a batch; the same number is in `ts/engine/port.ts`.
@@ -34,10 +34,10 @@ fn host_ms() -> f64 {
     unsafe { now() }
 }
 
-/// The rows of a batch; its first cells also hand over a law, and what others share.
+/// The rows of a batch; its first cells also carry parameters, and what peers report.
 type Batch = [f64; BATCH_ROWS * ROW_CELLS];
 
-/// Everything of this instance.
+/// The state of this instance.
 struct Instance {
     handle: UnsafeCell<Option<Handle>>,
     frame: UnsafeCell<Cells>,
@@ -135,20 +135,22 @@ extern "C" fn remove(slot: Slot) {
     with(|handle, _, _, _| handle.remove(slot));
 }
 
-/// Adds the law in the first cells of the batch, or replaces law `id` by it; −1 when there is no room or no such law. A
-/// negative `id` adds.
-#[unsafe(no_mangle)]
-extern "C" fn define_law(id: i32) -> i32 {
+/// Adds the parameters in the first cells of the batch, or replaces those of number `id`; −1 when there is no room or none of
+/// that number. A negative `id` adds.
+#[unsafe(export_name = "define_law")]
+extern "C" fn define_params(id: i32) -> i32 {
     with(|handle, _, rows, _| {
         let id = (id >= 0).then(|| u16::try_from(id).unwrap_or(u16::MAX));
-        rows.first_chunk().and_then(|cells| handle.define_law(Law::from_all_cells(cells), id)).map_or(-1, i32::from)
+        rows.first_chunk()
+            .and_then(|cells| handle.define_params(RouteParams::from_all_cells(cells), id))
+            .map_or(-1, i32::from)
     })
 }
 
-/// Puts a route under a law.
-#[unsafe(no_mangle)]
-extern "C" fn set_law(slot: Slot, law: u32) -> bool {
-    u16::try_from(law).is_ok_and(|law| with(|handle, _, _, _| handle.set_law(slot, law)))
+/// Gives a route the parameters of that number; false when there are none.
+#[unsafe(export_name = "set_law")]
+extern "C" fn set_params(slot: Slot, params_id: u32) -> bool {
+    u16::try_from(params_id).is_ok_and(|id| with(|handle, _, _, _| handle.set_params(slot, id)))
 }
 
 /// Fills the state block; false when the slot is vacant.
@@ -163,48 +165,48 @@ extern "C" fn write_state(slot: Slot) -> bool {
     with(|handle, cells, _, now| handle.restore(slot, frame::read_state(cells, now.precise_ms().max(now.coarse_ms()))))
 }
 
-/// Fills the stats block; false when nobody has asked for permits on the route.
+/// Fills the stats block; false when no permit was ever requested on the route.
 #[unsafe(no_mangle)]
 extern "C" fn read_stats(slot: Slot) -> bool {
     with(|handle, cells, _, _| handle.stats(slot).map(|stats| frame::write_stats(cells, &stats))).is_some()
 }
 
-/// A lease takes its place among the route's work in flight, or gives it back.
+/// Counts a lease as work in flight of the route, or no longer.
 #[unsafe(no_mangle)]
 extern "C" fn lease(slot: Slot, taken: bool) {
     with(|handle, _, _, now| handle.lease(slot, taken, now.precise_ms()));
 }
 
-/// 0: the physics decide, 1: refuse everything, 2: admit everything.
-#[unsafe(no_mangle)]
-extern "C" fn order(slot: Slot, order: u32) {
-    let order = match order {
-        1 => Order::Open,
-        2 => Order::Closed,
-        _ => Order::None,
+/// Overrides a route's decisions: 0 the physics decide, 1 refuse everything, 2 admit everything.
+#[unsafe(export_name = "order")]
+extern "C" fn set_override(slot: Slot, manual: u32) {
+    let manual = match manual {
+        1 => Override::Open,
+        2 => Override::Closed,
+        _ => Override::None,
     };
-    with(|handle, _, _, _| handle.order(slot, order));
+    with(|handle, _, _, _| handle.set_override(slot, manual));
 }
 
-/// Decide and count, but admit everybody.
+/// Sets whether requests are decided and counted, but all admitted.
 #[unsafe(no_mangle)]
 extern "C" fn dry_run(on: bool) {
     with(|handle, _, _, _| handle.set_dry_run(on));
 }
 
-/// Next route that was used since this was last asked, or −1.
-#[unsafe(no_mangle)]
-extern "C" fn next_used() -> i32 {
-    with(|handle, _, _, _| handle.next_used()).map_or(-1, |slot| slot as i32)
+/// Next route that was used since the last call, or −1.
+#[unsafe(export_name = "next_used")]
+extern "C" fn next_dirty() -> i32 {
+    with(|handle, _, _, _| handle.next_dirty()).map_or(-1, |slot| slot as i32)
 }
 
-/// Others share this in the route's physics: the head of the batch.
-#[unsafe(no_mangle)]
-extern "C" fn share(slot: Slot) {
-    with(|handle, _, batch, _| frame::share(handle, batch, slot));
+/// Sets what peers report of a route: the head of the batch.
+#[unsafe(export_name = "share")]
+extern "C" fn set_blend(slot: Slot) {
+    with(|handle, _, batch, _| frame::set_blend(handle, batch, slot));
 }
 
-/// The route goes before all that were used.
+/// Makes a route the least recently used.
 #[unsafe(no_mangle)]
 extern "C" fn demote(slot: Slot) {
     with(|handle, _, _, _| handle.demote(slot));

@@ -1,42 +1,34 @@
-//! A thread's view of an engine: it decides, and knows which evictions it has not heard of.
+//! A thread's view of an engine: it decides, and tracks which evictions it has not yet seen.
 
 use std::collections::VecDeque;
 #[cfg(not(target_family = "wasm"))]
 use std::sync::Arc;
 
-use super::{
-    Engine, Limits,
-    guard::{Answer, Ask, Outcome, Stats},
-    laws::LawCache,
-    names::Name,
-    permits::{Permit, PermitId},
-    seat::Seat,
-    table::{Guarded, Slot, Table},
-};
+use super::{Engine, Limits, engine_ref::EngineRef, ids::Slot, names::Name, params::ParamsCache, routes::Table};
 use crate::{
     physics::{
-        cluster::Share,
-        law::Law,
         mode::Mode,
+        params::RouteParams,
+        peers::Blend,
         pressure::Sample,
         retry::retry_after_ms,
-        tick::{Order, RouteState, Tick},
+        tick::{Override, RouteState, Tick},
     },
     units::{Millis, Ohms, Volts},
 };
 
-/// What was decided, and the tick it was decided on.
+/// A decision of the open loop, and the tick it was made on.
 #[derive(Debug, Clone, Copy)]
 pub struct Decision {
-    /// Does the request flow?
+    /// Whether the request flows.
     pub allow: bool,
-    /// ms until it would, when it does not and decay alone will do.
+    /// The delay until it would, ms, when it does not and decay alone suffices.
     pub retry_after_ms: Option<Millis>,
-    /// What happened in the tick.
+    /// The tick.
     pub tick: Tick,
 }
 
-/// One row of a batch: a route and its reading in, what became of it out.
+/// The result of one row of a batch.
 #[derive(Debug, Clone, Copy)]
 pub struct Row {
     /// R after the tick, Ω.
@@ -45,33 +37,44 @@ pub struct Row {
     pub mode: Mode,
     /// The tick.
     pub tick: Tick,
-    /// The sample was the route's first with a component that was noise.
+    /// Whether the sample was the route's first with a component that was noise.
     pub first_rejected: bool,
 }
 
-/// What a handle has to tell of evictions.
+/// An eviction that a handle reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Evicted {
-    /// This slot is somebody else's now, or nobody's.
+    /// The route of this slot was evicted.
     Slot(Slot),
-    /// More than could be remembered: no slot is to be trusted.
+    /// More were evicted than are remembered: no slot is to be trusted.
     All,
 }
 
-/// One per thread; cheap to make, not to be shared.
+/// A view of an engine: one per thread, cheap to make, not to be shared.
+///
+/// ```
+/// use atrion::engine::{AcquireRequest, Handle, Limits, Name, Outcome};
+///
+/// let mut handle = Handle::alone(Limits::of_routes(1000));
+/// let slot = handle.intern(Name::from("GET /orders"), 0.0);
+/// let mut permit = None;
+/// handle.acquire(slot, AcquireRequest::default(), 0.0, 1.0, |result, _, _| permit = result.permit);
+/// let permit = permit.expect("without evidence of overload a request is admitted");
+/// assert!(handle.release(permit, Outcome::Success, 6.0, |_, _, _, _| {}));
+/// ```
 #[derive(Debug)]
 pub struct Handle {
-    pub(super) seat: Seat,
-    pub(super) laws: LawCache,
-    seen_evictions: u64,
-    news: VecDeque<Evicted>,
+    pub(super) engine_ref: EngineRef,
+    pub(super) params: ParamsCache,
+    pub(super) seen_evictions: u64,
+    pub(super) unreported: VecDeque<Evicted>,
 }
 
 #[cfg(not(target_family = "wasm"))]
 impl Drop for Handle {
     fn drop(&mut self) {
-        let added = self.laws.take_added();
-        self.seat.engine().laws.abandon(added);
+        let added = self.params.take_added();
+        self.engine_ref.engine().params.abandon(added);
     }
 }
 
@@ -80,28 +83,28 @@ impl Handle {
     #[cfg(not(target_family = "wasm"))]
     #[must_use]
     pub fn new(engine: Arc<Engine>) -> Self {
-        Self::seated(Seat::Shared(engine))
+        Self::over(EngineRef::Shared(engine))
     }
 
     /// The only view of an engine of its own: it never has to lock.
     #[must_use]
     pub fn alone(limits: Limits) -> Self {
-        Self::seated(Seat::Alone(Box::new(Engine::bare(limits))))
+        Self::over(EngineRef::Owned(Box::new(Engine::bare(limits))))
     }
 
-    fn seated(seat: Seat) -> Self {
-        let laws = LawCache::new(&seat.engine().laws);
-        let seen_evictions = seat.engine().table.lock().evictions();
-        Self { seat, laws, seen_evictions, news: VecDeque::new() }
+    fn over(engine_ref: EngineRef) -> Self {
+        let params = ParamsCache::new(&engine_ref.engine().params);
+        let seen_evictions = engine_ref.engine().table.lock().evictions();
+        Self { engine_ref, params, seen_evictions, unreported: VecDeque::new() }
     }
 
     /// The engine this is a view of.
     #[must_use]
     pub fn engine(&self) -> &Engine {
-        self.seat.engine()
+        self.engine_ref.engine()
     }
 
-    /// One tick of the open loop, decided for `voltage`; `report` hears of it, of the state it left, and of what others share in that. `law` governs this
+    /// One tick of the open loop, decided for `voltage`; `report` hears of it, of the state it left, and of what others share in that. `params` governs this
     /// call instead of the route's own. None when the slot can't be trusted: the route was evicted, intern it again.
     #[inline]
     pub fn route(
@@ -109,63 +112,64 @@ impl Handle {
         slot: Slot,
         sample: &Sample,
         voltage: Volts,
-        law: Option<u16>,
+        params_id: Option<u16>,
         now_ms: Millis,
-        report: impl FnOnce(&Decision, &RouteState, Option<&Share>),
+        report: impl FnOnce(&Decision, &RouteState, Option<&Blend>),
     ) -> Option<()> {
-        let (mut table, laws) = self.seat.table();
-        self.laws.refresh(laws);
+        let (mut table, params) = self.engine_ref.table();
+        self.params.refresh(params);
         let table = &mut *table;
-        if Self::hear(table, &mut self.seen_evictions, &mut self.news) {
+        if Self::see_evictions(table, &mut self.seen_evictions, &mut self.unreported) {
             return None;
         }
-        let (state, others) = table.touch(slot)?;
-        let law = self.laws.get(law.unwrap_or(state.law));
-        let tick = state.tick_among(others, law, sample, now_ms);
+        let (state, peers) = table.touch(slot)?;
+        let params = self.params.get(params_id.unwrap_or(state.params_id));
+        let tick = state.tick_with_peers(peers, params, sample, now_ms);
         let allow = state.allows(voltage);
-        let retry_after_ms = if allow { None } else { retry_after_ms(state, state.blended_scar(others), voltage, law) };
-        report(&Decision { allow, retry_after_ms, tick }, state, others);
+        let retry_after_ms =
+            if allow { None } else { retry_after_ms(state, state.blended_scar(peers), voltage, params) };
+        report(&Decision { allow, retry_after_ms, tick }, state, peers);
         Some(())
     }
 
-    /// A tick of one route of a batch; the lock is taken for each, so that a batch never holds up another thread.
+    /// Ticks one route of a batch; the lock is taken for each, so that a batch never holds up another thread.
     #[inline]
     pub fn tick(&mut self, slot: Slot, sample: &Sample, now_ms: Millis) -> Option<Row> {
-        let (mut table, laws) = self.seat.table();
-        self.laws.refresh(laws);
+        let (mut table, params) = self.engine_ref.table();
+        self.params.refresh(params);
         let table = &mut *table;
-        if Self::hear(table, &mut self.seen_evictions, &mut self.news) {
+        if Self::see_evictions(table, &mut self.seen_evictions, &mut self.unreported) {
             return None;
         }
-        let (state, others) = table.touch(slot)?;
-        let tick = state.tick_among(others, self.laws.get(state.law), sample, now_ms);
+        let (state, peers) = table.touch(slot)?;
+        let tick = state.tick_with_peers(peers, self.params.get(state.params_id), sample, now_ms);
         let first_rejected = tick.rejected && state.rejected_samples == 1;
         Some(Row { resistance: state.resistance, mode: state.mode, tick, first_rejected })
     }
 
     /// The slot of a route, made at `now_ms` if it is new.
     pub fn intern(&mut self, name: Name, now_ms: Millis) -> Slot {
-        let (mut table, laws, names) = self.seat.parts();
-        self.laws.refresh(laws);
+        let (mut table, params, names) = self.engine_ref.parts();
+        self.params.refresh(params);
         let slot = match names.get(&name) {
             Some(slot) => {
                 table.touch(slot);
                 slot
             }
             None => {
-                let state = RouteState::new(0, self.laws.get(0), now_ms);
+                let state = RouteState::new(0, self.params.get(0), now_ms);
                 let slot = table.insert(name.clone(), state, |gone| names.remove(gone));
                 names.insert(name, slot);
                 slot
             }
         };
-        Self::hear(&table, &mut self.seen_evictions, &mut self.news);
+        Self::see_evictions(&table, &mut self.seen_evictions, &mut self.unreported);
         slot
     }
 
-    /// Makes a route the most recently used, where its name is not known; false when the slot is vacant.
+    /// Makes a route the most recently used; false when the slot is vacant.
     pub fn touch(&mut self, slot: Slot) -> bool {
-        self.seat.table().0.touch(slot).is_some()
+        self.engine_ref.table().0.touch(slot).is_some()
     }
 
     /// The slot of a route, if there is one.
@@ -182,23 +186,23 @@ impl Handle {
 
     /// Forgets a route.
     pub fn remove(&mut self, slot: Slot) {
-        let (mut table, _, names) = self.seat.parts();
+        let (mut table, _, names) = self.engine_ref.parts();
         if let Some(name) = table.remove(slot) {
             names.remove(&name);
         }
-        Self::hear(&table, &mut self.seen_evictions, &mut self.news);
+        Self::see_evictions(&table, &mut self.seen_evictions, &mut self.unreported);
     }
 
-    /// The next eviction this handle was not told of.
+    /// The next eviction that this handle has not reported yet.
     #[cfg(not(target_family = "wasm"))]
     pub fn evicted(&mut self) -> Option<Evicted> {
-        self.news.pop_front()
+        self.unreported.pop_front()
     }
 
-    /// The next eviction this handle was not told of: read where the table keeps it, since nothing decides in between.
+    /// The next eviction that this handle has not reported yet: read where the table keeps it, since nothing decides in between.
     #[cfg(target_family = "wasm")]
     pub fn evicted(&mut self) -> Option<Evicted> {
-        let (table, _) = self.seat.table();
+        let (table, _) = self.engine_ref.table();
         let next = table.evicted_since(self.seen_evictions).map(|mut slots| slots.next());
         self.seen_evictions = match next {
             Some(None) => return None,
@@ -208,20 +212,20 @@ impl Handle {
         Some(next.flatten().map_or(Evicted::All, Evicted::Slot))
     }
 
-    /// Adds a law, or replaces law `id`.
-    pub fn define_law(&mut self, law: Law, id: Option<u16>) -> Option<u16> {
+    /// Adds parameters, or replaces those of number `id`; their number. None when there are none of that number, or no room.
+    pub fn define_params(&mut self, params: RouteParams, id: Option<u16>) -> Option<u16> {
         #[cfg(not(target_family = "wasm"))]
-        if id.is_none() && self.seat.engine().laws.is_worth_sweeping() {
-            let (mut table, laws) = self.seat.table();
-            laws.sweep(&table.laws_in_use());
+        if id.is_none() && self.engine_ref.engine().params.is_worth_sweeping() {
+            let (mut table, params) = self.engine_ref.table();
+            params.sweep(&table.params_in_use());
         }
-        self.laws.define(&self.seat.engine().laws, law, id)
+        self.params.define(&self.engine_ref.engine().params, params, id)
     }
 
-    /// Puts a route under a law that was defined.
-    pub fn set_law(&mut self, slot: Slot, law: u16) -> bool {
-        self.laws.refresh(&self.seat.engine().laws);
-        self.laws.contains(law) && self.change(slot, |state| state.law = law).is_some()
+    /// Gives a route the parameters of a number that was defined; false when it was not, or the slot is vacant.
+    pub fn set_params(&mut self, slot: Slot, params_id: u16) -> bool {
+        self.params.refresh(&self.engine_ref.engine().params);
+        self.params.contains(params_id) && self.change(slot, |state| state.params_id = params_id).is_some()
     }
 
     /// The state of a route.
@@ -231,146 +235,54 @@ impl Handle {
         table.holds(slot).then(|| *table.state(slot))
     }
 
-    /// Overwrites the state of a route, but for its law.
+    /// Overwrites the state of a route, but for its parameters and its override.
     pub fn restore(&mut self, slot: Slot, state: RouteState) -> bool {
-        self.change(slot, |old| *old = RouteState { law: old.law, order: old.order, ..state }).is_some()
+        self.change(slot, |old| *old = RouteState { params_id: old.params_id, manual: old.manual, ..state }).is_some()
     }
 
-    /// Trauma that no telemetry told of, Ω.
+    /// Adds trauma from outside the telemetry, Ω.
     pub fn traumatise(&mut self, slot: Slot, ohms: Ohms, now_ms: Millis) {
-        let (mut table, laws) = self.seat.table();
-        self.laws.refresh(laws);
-        if let Some((state, others)) = table.touch(slot) {
-            state.traumatise(others, self.laws.get(state.law), ohms, now_ms);
+        let (mut table, params) = self.engine_ref.table();
+        self.params.refresh(params);
+        if let Some((state, peers)) = table.touch(slot) {
+            state.traumatise(peers, self.params.get(state.params_id), ohms, now_ms);
         }
     }
 
-    /// A request asks for a permit; `report` hears the answer and the state it was given on. `queue_age_ms` is how long it
-    /// waited in front of the process; negative when it asks again. None when the slot can't be trusted: the route was evicted, intern it again.
-    pub fn acquire(
-        &mut self,
-        slot: Slot,
-        mut ask: Ask,
-        queue_age_ms: Millis,
-        now_ms: Millis,
-        report: impl FnOnce(&Answer, &RouteState, Option<&Share>),
-    ) -> Option<()> {
-        let (mut table, laws) = self.seat.table();
-        self.laws.refresh(laws);
-        let table = &mut *table;
-        if Self::hear(table, &mut self.seen_evictions, &mut self.news) {
-            return None;
-        }
-        let law = self.laws.get(table.touch(slot)?.0.law);
-        table.guard(slot, law, now_ms);
-        if queue_age_ms >= 0.0 {
-            ask.queue_place = table.queue.place(queue_age_ms, law.limit.deadline_ms, now_ms);
-        }
-        let admit_all = table.dry_run;
-        let Guarded { state, others, guard, house, permits } = table.guarded(slot)?;
-        let answer = guard.acquire(slot, state, others, house, permits, law, &ask, admit_all, now_ms);
-        report(&answer, state, others);
-        if queue_age_ms > 0.0 {
-            table.queue.answered(answer.permit.is_some());
-        }
-        Some(())
+    /// Overrides a route's decisions, or leaves them to the physics.
+    pub fn set_override(&mut self, slot: Slot, manual: Override) {
+        self.change(slot, |state| state.manual = manual);
     }
 
-    /// A permit comes back; `report` hears of the tick that was due. A permit that is no longer out changes nothing: then false.
-    pub fn release(
-        &mut self,
-        id: PermitId,
-        outcome: Outcome,
-        now_ms: Millis,
-        report: impl FnOnce(Slot, &Tick, &RouteState, Option<&Share>),
-    ) -> bool {
-        let (mut table, laws) = self.seat.table();
-        self.laws.refresh(laws);
-        let table = &mut *table;
-        let Some(&Permit { slot, birth, .. }) = table.permit(id) else { return false };
-        let Some(Guarded { state, others, guard, house, permits }) = table.guarded(slot) else { return false };
-        if guard.birth() != birth {
-            return false;
-        }
-        let law = self.laws.get(state.law);
-        if let Some(tick) = guard.release(id, outcome, state, others, house, permits, law, now_ms) {
-            report(slot, &tick, state, others);
-        }
-        true
-    }
-
-    /// The slot of the route that a permit was granted on, while it is out.
-    #[must_use]
-    pub fn slot_of(&self, id: PermitId) -> Option<Slot> {
-        self.engine().table.lock().permit(id).map(|permit| permit.slot)
-    }
-
-    /// What became of a request that left its route's work in flight as detached; `age_ms` ago it was admitted.
-    pub fn conclude(&self, slot: Slot, outcome: Outcome, age_ms: Millis, now_ms: Millis) {
-        let mut table = self.engine().table.lock();
-        if let Some(Guarded { state, others, guard, .. }) = table.guarded(slot) {
-            guard.conclude(outcome, age_ms, state, others, now_ms);
-        }
-    }
-
-    /// A lease takes its place among a route's work in flight, or gives it back.
-    pub fn lease(&mut self, slot: Slot, taken: bool, now_ms: Millis) {
-        let (mut table, laws) = self.seat.table();
-        self.laws.refresh(laws);
-        if !table.holds(slot) {
-            return;
-        }
-        if taken || table.guarded(slot).is_some() {
-            let law = self.laws.get(table.state(slot).law);
-            table.guard(slot, law, now_ms);
-        }
-        if let Some(Guarded { guard, house, .. }) = table.guarded(slot) {
-            guard.lease(house, taken);
-        }
-    }
-
-    /// What a route's closed loop has to tell, if it has one.
-    #[must_use]
-    pub fn stats(&self, slot: Slot) -> Option<Stats> {
-        let mut table = self.engine().table.lock();
-        let Guarded { state, others, guard, house, .. } = table.guarded(slot)?;
-        Some(guard.stats(state, others, house, self.laws.get(state.law)))
-    }
-
-    /// An operator orders a route open or closed, or leaves it to the physics.
-    pub fn order(&mut self, slot: Slot, order: Order) {
-        self.change(slot, |state| state.order = order);
-    }
-
-    /// Decide and count, but admit everybody.
+    /// Sets whether requests are decided and counted, but all admitted.
     pub fn set_dry_run(&mut self, dry_run: bool) {
-        self.seat.table().0.dry_run = dry_run;
+        self.engine_ref.table().0.dry_run = dry_run;
     }
 
     fn change(&mut self, slot: Slot, f: impl FnOnce(&mut RouteState)) -> Option<()> {
-        let (mut table, _) = self.seat.table();
+        let (mut table, _) = self.engine_ref.table();
         table.holds(slot).then(|| f(table.state(slot)))
     }
 
-    /// Takes note of what was evicted since the last time; true when anything was: then no slot is to be trusted. In wasm no
-    /// other handle evicts, and the host asks after each call that may.
+    /// Records what was evicted since the last call; true when anything was: then no slot is to be trusted. In wasm no other
+    /// handle evicts, and the host reads evictions after each call that may evict.
     #[inline]
-    fn hear(table: &Table, seen: &mut u64, news: &mut VecDeque<Evicted>) -> bool {
+    pub(super) fn see_evictions(table: &Table, seen: &mut u64, unreported: &mut VecDeque<Evicted>) -> bool {
         if cfg!(target_family = "wasm") || table.evictions() == *seen {
             return false;
         }
-        Self::note(table, seen, news);
+        Self::record_evictions(table, seen, unreported);
         true
     }
 
     #[cold]
     #[inline(never)]
-    fn note(table: &Table, seen: &mut u64, news: &mut VecDeque<Evicted>) {
+    fn record_evictions(table: &Table, seen: &mut u64, unreported: &mut VecDeque<Evicted>) {
         match table.evicted_since(*seen) {
-            Some(slots) => slots.for_each(|slot| news.push_back(Evicted::Slot(slot))),
+            Some(slots) => slots.for_each(|slot| unreported.push_back(Evicted::Slot(slot))),
             None => {
-                news.clear();
-                news.push_back(Evicted::All);
+                unreported.clear();
+                unreported.push_back(Evicted::All);
             }
         }
         *seen = table.evictions();

@@ -1,54 +1,56 @@
-//! What a caller holds: an [`Engine`] with the routes, and one [`Handle`] per thread that decides with it.
+//! The engine: routes, their parameters, and one [`Handle`] per thread that decides with them.
 //!
-//! | file | what is in it |
+//! | file | content |
 //! |---|---|
-//! | `names` | route names, whatever a caller may throw at them; in wasm, where names stay outside, `names_outside` |
-//! | `table` | the routes' states, bounded, least recently used first out |
-//! | `laws` | the laws by number; in wasm, where one handle is all there is, `laws_alone` |
-//! | `guard` | a route's closed loop: measures, permits, and where the laws meet |
-//! | `house` | a limit and what counts against it, of a route or of a pool |
-//! | `permits` | what is out |
-//! | `handle` | a thread's view: decisions, evictions it has not heard of |
-//! | `cluster` | what other nodes say of the routes |
-//! | `party` | what was said to them; not in wasm, where there is nobody |
-//! | `seat` | an engine of one's own, or one that is shared |
+//! | `ids` | the numbers of routes and permits |
+//! | `names` | route names; `names_external` where the host keeps them (wasm) |
+//! | `routes`, `lru` | the routes' states, bounded, the least recently used evicted first |
+//! | `params` | the parameters of routes by number; `params_single` in a build with a single handle (wasm) |
+//! | `limiter` | the closed loop of a route |
+//! | `permits` | the granted permits |
+//! | `handle`, `handle_loop` | a thread's view: decisions, evictions it has not yet seen |
+//! | `peers` | what other nodes report of the routes |
+//! | `replication` | what is reported to them; not in wasm |
+//! | `engine_ref` | a handle's reference to its engine, owned or shared |
 
-mod cluster;
-mod guard;
+mod engine_ref;
 mod handle;
-mod house;
-#[cfg_attr(target_family = "wasm", path = "laws_alone.rs")]
-mod laws;
-#[cfg_attr(target_family = "wasm", path = "names_outside.rs")]
+mod handle_loop;
+mod ids;
+mod limiter;
+mod lru;
+#[cfg_attr(target_family = "wasm", path = "names_external.rs")]
 mod names;
-#[cfg(not(target_family = "wasm"))]
-mod party;
+#[cfg_attr(target_family = "wasm", path = "params_single.rs")]
+mod params;
+mod peers;
 mod permits;
-mod seat;
+#[cfg(not(target_family = "wasm"))]
+mod replication;
+mod routes;
 mod sync;
-mod table;
 
 #[cfg(not(target_family = "wasm"))]
 use std::sync::Arc;
 
-pub use guard::{Answer, Ask, Counts, Key, Outcome, Push, Stats, Terms, Wait};
 pub use handle::{Decision, Evicted, Handle, Row};
+pub use ids::{NO_PERMIT, PermitId, Slot};
+pub use limiter::{AcquireRequest, AcquireResult, Counts, Key, Outcome, Priority, Stats, Terms, Wait};
+pub use lru::ENTRY_BYTES;
 pub use names::Name;
 #[cfg(not(target_family = "wasm"))]
-pub use party::Pulsed;
-pub use permits::{NO_PERMIT, PermitId};
-pub use table::{ENTRY_BYTES, Slot};
+pub use replication::Synced;
 
-use laws::Laws;
+use params::ParamsTable;
+use routes::Table;
 use sync::Mutex;
-use table::Table;
 
-/// Bounds of an engine's memory.
+/// The bounds of an engine's memory.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Most routes kept, 1 to 2^24.
     pub max_routes: u32,
-    /// Most bytes kept of their names: a flood of giant names evicts like a flood of routes.
+    /// Most bytes kept of their names: long names evict as many routes do.
     pub max_name_bytes: usize,
 }
 
@@ -61,7 +63,7 @@ impl Limits {
     }
 }
 
-/// The routes and their laws, shared by every thread that decides with them.
+/// The routes and their parameters, shared by every thread that decides with them.
 ///
 /// One lock guards the states: a decision holds it for tens of nanoseconds, less than the bookkeeping of finer locks
 /// would take. Names resolve without it.
@@ -69,13 +71,13 @@ impl Limits {
 pub struct Engine {
     names: names::Names,
     table: Mutex<Table>,
-    laws: Laws,
+    params: ParamsTable,
     #[cfg(not(target_family = "wasm"))]
-    party: Mutex<party::Party>,
+    replication: Mutex<replication::ReplicationState>,
 }
 
 impl Engine {
-    /// An engine without routes, to be shared by threads; law 0 is the default law.
+    /// An engine without routes, to be shared by threads; parameters 0 are the default ones.
     #[cfg(not(target_family = "wasm"))]
     #[must_use]
     pub fn new(limits: Limits) -> Arc<Self> {
@@ -86,25 +88,25 @@ impl Engine {
         Self {
             names: names::Names::default(),
             table: Mutex::new(Table::new(limits)),
-            laws: Laws::default(),
+            params: ParamsTable::default(),
             #[cfg(not(target_family = "wasm"))]
-            party: Mutex::default(),
+            replication: Mutex::default(),
         }
     }
 
-    /// How many routes there may be.
+    /// The most routes that are kept.
     #[must_use]
     pub fn max_routes(&self) -> u32 {
         self.table.lock().max_routes()
     }
 
-    /// How many routes there are.
+    /// The number of routes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.table.lock().len()
     }
 
-    /// Are there none?
+    /// Whether there are no routes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

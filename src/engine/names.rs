@@ -1,4 +1,4 @@
-//! Route names, whatever a caller may throw at them.
+//! Route names: any JavaScript string.
 //!
 //! A JavaScript string is a sequence of 16-bit units, not always valid Unicode: two names that differ only in a lone
 //! surrogate must stay two routes. So a name is kept in generalised UTF-8, in which a lone surrogate is three bytes of
@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::table::Slot;
+use super::ids::Slot;
 
 /// A name in generalised UTF-8 (WTF-8).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -101,7 +101,7 @@ impl From<&str> for Name {
     }
 }
 
-/// From a name to the slot of its route. Randomly keyed hashing: names may come from strangers.
+/// From a name to the slot of its route. Randomly keyed hashing: names may be chosen by an attacker.
 #[derive(Debug, Default)]
 pub struct Names {
     slots: dashmap::DashMap<Name, Slot>,

@@ -1,4 +1,4 @@
-//! The lock, where there are threads; a cell, where there are none. The one place that knows which.
+//! The lock: a mutex where the target has threads, a cell where it has none.
 
 #[cfg(not(target_family = "wasm"))]
 pub use parking_lot::{Mutex, MutexGuard};
@@ -19,11 +19,11 @@ mod single {
         pub fn new(value: T) -> Self {
             Self(RefCell::new(value))
         }
-        /// The value; there is nobody to wait for.
+        /// The value, without waiting.
         pub fn lock(&self) -> RefMut<'_, T> {
             self.0.borrow_mut()
         }
-        /// The value, of a lock that is one's own.
+        /// The value of an exclusively held lock.
         pub fn get_mut(&mut self) -> &mut T {
             self.0.get_mut()
         }

@@ -1,8 +1,8 @@
-//! Blame: which class of keys explains a route's failures.
+//! Blame: the class of keys that explains a route's failures.
 //!
 //! ```text
-//! every class has a success ratio and a breaker of its own (`fault`), opened, probed and healed like a route's
-//! an outcome speaks of the route, too, unless its class has failed `EXPLAINED` times in a row or its breaker is open
+//! every class has a success ratio and a breaker of its own (`breaker`), opened, probed and healed like a route's
+//! an outcome counts for the route, too, unless its class has failed `EXPLAINED` times in a row or its breaker is open
 //! ```
 //!
 //! So where one class fails and the rest succeed, the route has seen `EXPLAINED` failures of it and then only the others'
@@ -13,14 +13,14 @@
 //! the least recently used of those gives way to a newcomer. Those that fail stay while they are used. Without a place for
 //! it, a class is lumped together with all others that have none.
 
-use super::fault::Fault;
+use super::breaker::Breaker;
 use crate::units::Millis;
 
-/// Classes that are told apart.
+/// The most classes that are distinguished.
 const MOST_CLASSES: usize = 64;
 /// Stands for a request without a class.
 pub const NO_CLASS: u8 = u8::MAX;
-/// Failures in a row of one class that say nothing more of the route.
+/// The consecutive failures of one class after which further ones do not count for the route.
 const EXPLAINED: u32 = 3;
 /// A class that fails gives way to another when it was not used for so long, ms.
 const FORGOTTEN_MS: Millis = 60_000.0;
@@ -29,7 +29,7 @@ const HEALTHY: f64 = 0.75;
 
 #[derive(Debug, Clone, Copy)]
 struct Class {
-    fault: Fault,
+    breaker: Breaker,
     /// Permits that it holds.
     out: u32,
     used_ms: Millis,
@@ -44,9 +44,9 @@ pub struct Classes {
 }
 
 impl Classes {
-    /// The number of a class that asks at `now_ms`.
+    /// The index of a class that is used at `now_ms`, registered if it is new.
     pub fn find(&mut self, hash: u64, now_ms: Millis) -> u8 {
-        let fresh = Class { fault: Fault::default(), out: 0, used_ms: now_ms };
+        let fresh = Class { breaker: Breaker::default(), out: 0, used_ms: now_ms };
         let known = self.hashes.iter().position(|&known| known == hash);
         let at = known.unwrap_or_else(|| {
             if self.hashes.len() < MOST_CLASSES {
@@ -75,8 +75,9 @@ impl Classes {
     /// The least recently used class that gives way to another.
     fn dispensable(&self, now_ms: Millis) -> Option<usize> {
         let gives_way = |class: &Class| {
-            let is_healthy =
-                !class.fault.is_open() && class.fault.failures_in_row() == 0 && class.fault.success() > HEALTHY;
+            let is_healthy = !class.breaker.is_open()
+                && class.breaker.consecutive_failures() == 0
+                && class.breaker.success() > HEALTHY;
             class.out == 0 && (is_healthy || now_ms - class.used_ms > FORGOTTEN_MS)
         };
         let mut found: Option<usize> = None;
@@ -89,8 +90,8 @@ impl Classes {
     }
 
     /// The breaker of a class.
-    pub fn fault(&mut self, at: u8) -> Option<&mut Fault> {
-        self.all.get_mut(usize::from(at)).map(|class| &mut class.fault)
+    pub fn breaker(&mut self, at: u8) -> Option<&mut Breaker> {
+        self.all.get_mut(usize::from(at)).map(|class| &mut class.breaker)
     }
 
     /// A class takes a permit (1), or gives it back (−1).
@@ -100,18 +101,18 @@ impl Classes {
         }
     }
 
-    /// An answer to a class; does the class explain it?
+    /// Counts an outcome of a class; whether the class explains it.
     pub fn observe(&mut self, at: u8, succeeded: bool) -> bool {
-        self.fault(at).is_some_and(|fault| {
-            let was_open = fault.is_open();
-            fault.observe(succeeded, 0.0);
-            was_open || fault.is_open() || fault.failures_in_row() > EXPLAINED
+        self.breaker(at).is_some_and(|breaker| {
+            let was_open = breaker.is_open();
+            breaker.observe(succeeded, 0.0);
+            was_open || breaker.is_open() || breaker.consecutive_failures() > EXPLAINED
         })
     }
 
     /// Classes whose breaker is open.
     #[must_use]
     pub fn open(&self) -> usize {
-        self.all.iter().filter(|class| class.fault.is_open()).count()
+        self.all.iter().filter(|class| class.breaker.is_open()).count()
     }
 }

@@ -1,21 +1,22 @@
 //! The laws, pure: no clock, no I/O. One per file, its formula above its code. Only what is kept by key allocates.
 
 pub mod blame;
-pub mod cluster;
+pub mod breaker;
 pub mod fairness;
-pub mod fault;
 pub mod histogram;
-pub mod law;
 pub mod limit;
 pub mod math;
 pub mod mode;
 pub mod momentum;
+pub mod params;
+pub mod peers;
 pub mod pressure;
 pub mod queue;
 pub mod resistance;
 pub mod retry;
 pub mod scar;
 pub mod tick;
+mod tick_closed;
 pub mod tuner;
 pub mod voltage;
 

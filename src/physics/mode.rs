@@ -8,7 +8,7 @@
 //!
 //! One change a tick.
 
-use super::{Vector, law::Law, magnitude, tuner};
+use super::{Vector, magnitude, params::RouteParams, tuner};
 use crate::units::Ohms;
 
 /// A route's mode.
@@ -33,7 +33,11 @@ impl Mode {
 
 /// The mode after a tick that found the breaker open and gave `resistance`, `scar` and `pressure`.
 #[must_use]
-pub fn recover(resistance: Ohms, scar: Ohms, pressure: Vector, break_point: Ohms, law: &Law) -> Mode {
-    let calm = scar < law.scar_factor && magnitude(pressure) < law.critical_pressure;
-    if calm || resistance < tuner::recovery_point(law, break_point) { Mode::Operational } else { Mode::CircuitBreaker }
+pub fn recover(resistance: Ohms, scar: Ohms, pressure: Vector, break_point: Ohms, params: &RouteParams) -> Mode {
+    let calm = scar < params.scar_factor && magnitude(pressure) < params.critical_pressure;
+    if calm || resistance < tuner::recovery_point(params, break_point) {
+        Mode::Operational
+    } else {
+        Mode::CircuitBreaker
+    }
 }

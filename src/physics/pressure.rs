@@ -6,7 +6,7 @@
 //!
 //! A negative or non-finite reading is noise: its component keeps the pressure it had.
 
-use super::{Vector, law::Law, math};
+use super::{Vector, math, params::RouteParams};
 
 /// One reading of a route: latency in ms, error rate and saturation in [0, 1] (larger is clamped).
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,12 +34,12 @@ pub struct Reading {
 #[cfg_attr(target_family = "wasm", inline(never))] // 5 ns of a tick: it is a kilobyte of instructions, and both loops use it
 #[cfg_attr(not(target_family = "wasm"), inline)]
 #[must_use]
-pub fn read(sample: &Sample, last: Vector, law: &Law, exponent: f64) -> Reading {
+pub fn read(sample: &Sample, last: Vector, params: &RouteParams, exponent: f64) -> Reading {
     let raw = [sample.latency_ms, sample.error_rate, sample.saturation];
     let x = [raw[0], math::smaller(raw[1], 1.0), math::smaller(raw[2], 1.0)];
     // A range to MAX is two comparisons; one to INFINITY becomes a test of the number's class, twenty instructions a component.
     let noise = raw.map(|x| !(0.0..=f64::MAX).contains(&x));
-    let strain = |i: usize| (x[i] - law.baselines[i]) * law.gains[i];
+    let strain = |i: usize| (x[i] - params.baselines[i]) * params.gains[i];
     let (tanh, exp) = math::tanh3_exp([strain(0), strain(1), strain(2)], exponent);
     let keep = |i: usize| if noise[i] { last[i] } else { tanh[i] };
     Reading { pressure: [keep(0), keep(1), keep(2)], exp, rejected: noise.contains(&true) }

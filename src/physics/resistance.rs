@@ -8,30 +8,30 @@
 
 use super::{
     Vector,
-    law::Law,
     math::{larger, smaller},
+    params::RouteParams,
 };
 use crate::units::{MAX_RESISTANCE, Ohms, PerMillis};
 
 /// P·W, Ω: may be negative, a route that does better than expected.
 #[inline]
 #[must_use]
-pub fn strain(pressure: Vector, law: &Law) -> Ohms {
-    let w = law.weights;
+pub fn strain(pressure: Vector, params: &RouteParams) -> Ohms {
+    let w = params.weights;
     pressure[0] * w[0] + pressure[1] * w[1] + pressure[2] * w[2]
 }
 
 /// R, in [R_base, 1e6] Ω.
 #[inline]
 #[must_use]
-pub fn resistance(pressure: Vector, momentum: PerMillis, scar: Ohms, law: &Law) -> Ohms {
-    let total = law.base_resistance + strain(pressure, law) + law.damping_factor * momentum + scar;
-    smaller(larger(total, law.base_resistance), MAX_RESISTANCE)
+pub fn resistance(pressure: Vector, momentum: PerMillis, scar: Ohms, params: &RouteParams) -> Ohms {
+    let total = params.base_resistance + strain(pressure, params) + params.damping_factor * momentum + scar;
+    smaller(larger(total, params.base_resistance), MAX_RESISTANCE)
 }
 
 /// R before a route has shown what it is like: 1.2·R_base.
 #[inline]
 #[must_use]
-pub fn bootstrap_resistance(law: &Law) -> Ohms {
-    (law.base_resistance * 1.2).min(MAX_RESISTANCE)
+pub fn bootstrap_resistance(params: &RouteParams) -> Ohms {
+    (params.base_resistance * 1.2).min(MAX_RESISTANCE)
 }

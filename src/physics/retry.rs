@@ -8,23 +8,23 @@
 //!
 //! There is none when decay alone will not do: V ≤ R_base, λ = 0, or a breaker that pressure holds open.
 
-use super::{law::Law, magnitude, math, mode::Mode, resistance::strain, tick::RouteState, tuner};
+use super::{magnitude, math, mode::Mode, params::RouteParams, resistance::strain, tick::RouteState, tuner};
 use crate::units::{Millis, Ohms, Volts};
 
 /// ms until a request of `voltage` would flow past a scar of `scar` Ω, the others' part included, if decay alone can do it.
 #[must_use]
-pub fn retry_after_ms(state: &RouteState, scar: Ohms, voltage: Volts, law: &Law) -> Option<Millis> {
-    let strained = law.base_resistance + strain(state.pressure, law).max(0.0);
-    let x = if voltage > strained { strained } else { law.base_resistance };
+pub fn retry_after_ms(state: &RouteState, scar: Ohms, voltage: Volts, params: &RouteParams) -> Option<Millis> {
+    let strained = params.base_resistance + strain(state.pressure, params).max(0.0);
+    let x = if voltage > strained { strained } else { params.base_resistance };
     let mut bearable = voltage - x;
     if state.mode == Mode::CircuitBreaker {
-        let calm = magnitude(state.pressure) < law.critical_pressure;
-        let closing = tuner::recovery_point(law, state.break_point(law)) - x;
-        bearable = bearable.min(closing.max(if calm { law.scar_factor } else { 0.0 }));
+        let calm = magnitude(state.pressure) < params.critical_pressure;
+        let closing = tuner::recovery_point(params, state.break_point(params)) - x;
+        bearable = bearable.min(closing.max(if calm { params.scar_factor } else { 0.0 }));
     }
-    if bearable.is_nan() || bearable <= 0.0 || law.decay_per_ms <= 0.0 {
+    if bearable.is_nan() || bearable <= 0.0 || params.decay_per_ms <= 0.0 {
         return None;
     }
-    let decay_ms = if scar > bearable { math::ln(scar / bearable) / law.decay_per_ms } else { 0.0 };
-    Some(decay_ms.max(law.min_delta_t_ms).ceil())
+    let decay_ms = if scar > bearable { math::ln(scar / bearable) / params.decay_per_ms } else { 0.0 };
+    Some(decay_ms.max(params.min_delta_t_ms).ceil())
 }

@@ -8,18 +8,18 @@
 
 use super::{
     Vector,
-    law::Law,
     math::{larger, smaller},
+    params::RouteParams,
 };
 use crate::units::{EPSILON, MAX_RESISTANCE, Ohms};
 
 /// S after decaying by `decay` (that is, e^(−λΔt)) under `pressure`, Ω.
 #[inline]
 #[must_use]
-pub fn scar(scar: Ohms, decay: f64, pressure: Vector, law: &Law) -> Ohms {
+pub fn scar(scar: Ohms, decay: f64, pressure: Vector, params: &RouteParams) -> Ohms {
     let stress = pressure.map(|p| larger(p, 0.0));
     let squared = stress[0] * stress[0] + stress[1] * stress[1] + stress[2] * stress[2];
-    let trauma = if squared > law.critical_pressure * law.critical_pressure { law.scar_factor } else { 0.0 };
+    let trauma = if squared > params.critical_pressure * params.critical_pressure { params.scar_factor } else { 0.0 };
     settle(scar * decay + trauma)
 }
 

@@ -1,4 +1,4 @@
-//! The tick: one reading moves a route's state. A pure function of (state, sample, now, law).
+//! The tick: one reading moves a route's state. A pure function of (state, sample, now, parameters).
 //!
 //! ```text
 //! BOOTSTRAP    keeps pressure and time, R = 1.2·R_base
@@ -9,11 +9,11 @@
 
 use super::{
     Vector,
-    cluster::Share,
-    law::Law,
     math::larger,
     mode::{self, Mode},
     momentum::momentum,
+    params::RouteParams,
+    peers::Blend,
     pressure::{self, Sample},
     resistance::{bootstrap_resistance, resistance},
     scar,
@@ -21,11 +21,11 @@ use super::{
 };
 use crate::units::{Millis, Ohms, PerMillis, Volts};
 
-/// What an operator has ordered for a route.
+/// An operator's override of a route's decisions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[repr(u8)]
-pub enum Order {
-    /// Nothing: the physics decide.
+pub enum Override {
+    /// None: the physics decide.
     #[default]
     None = 0,
     /// Breaker open: refuse everything.
@@ -34,7 +34,7 @@ pub enum Order {
     Closed = 2,
 }
 
-/// All that is known of a route: 120 bytes, so that with its place in the table it fills two cache lines.
+/// The state of a route: 120 bytes, so that with its place in the table it fills two cache lines.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RouteState {
     /// P.
@@ -49,115 +49,121 @@ pub struct RouteState {
     pub scar: Ohms,
     /// When the state was last brought up to date, ms.
     pub last_updated_ms: Millis,
-    /// When the breaker opened, ms; in BOOTSTRAP, when it was inherited that several other nodes had opened theirs, or 0.
+    /// When the breaker opened, ms; in BOOTSTRAP, when it was inherited that several peers had opened theirs, or 0.
     pub recovery_started_ms: Millis,
-    /// What R normally is.
+    /// Mean and variance of R.
     pub moments: Moments,
-    /// R's that the moments are of.
+    /// The number of R's in the moments.
     pub moments_count: u32,
     /// Ticks so far.
     pub ticks: u32,
     /// Samples with a component that was noise.
     pub rejected_samples: u32,
-    /// Which law governs the route.
-    pub law: u16,
+    /// The number of its parameters.
+    pub params_id: u16,
     /// Its mode.
     pub mode: Mode,
-    /// What an operator has ordered; ticks go on regardless.
-    pub order: Order,
+    /// An operator's override; ticks go on regardless.
+    pub manual: Override,
 }
 
-/// What happened in a tick, besides the state it left.
+/// The result of a tick, besides the state after it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tick {
     /// The mode before.
     pub mode_before: Mode,
     /// Δt, ms, ≥ 0.
     pub delta_t_ms: Millis,
-    /// A component of the sample was noise.
+    /// Whether a component of the sample was noise.
     pub rejected: bool,
 }
 
 impl RouteState {
-    /// A route nobody has measured yet.
+    /// A route without measurements.
     #[must_use]
-    pub fn new(law_id: u16, law: &Law, now_ms: Millis) -> Self {
+    pub fn new(params_id: u16, params: &RouteParams, now_ms: Millis) -> Self {
         Self {
             pressure: [0.0; 3],
             previous_pressure: [0.0; 3],
             momentum: 0.0,
             scar: 0.0,
-            resistance: bootstrap_resistance(law),
+            resistance: bootstrap_resistance(params),
             last_updated_ms: now_ms,
             recovery_started_ms: 0.0,
             moments: Moments::default(),
             moments_count: 0,
             ticks: 0,
             rejected_samples: 0,
-            law: law_id,
+            params_id,
             mode: Mode::Bootstrap,
-            order: Order::None,
+            manual: Override::None,
         }
     }
 
-    /// Does a request of this voltage flow?
+    /// Whether a request of this voltage flows.
     #[inline]
     #[must_use]
     pub fn allows(&self, voltage: Volts) -> bool {
-        match self.order {
-            Order::None => self.mode != Mode::CircuitBreaker && voltage > self.resistance,
-            Order::Open => false,
-            Order::Closed => true,
+        match self.manual {
+            Override::None => self.mode != Mode::CircuitBreaker && voltage > self.resistance,
+            Override::Open => false,
+            Override::Closed => true,
         }
     }
 
-    /// R at which the breaker opens, as things stand.
+    /// R at which the breaker opens at present.
     #[must_use]
-    pub fn break_point(&self, law: &Law) -> Ohms {
-        tuner::break_point(law, self.moments, self.moments_count)
+    pub fn break_point(&self, params: &RouteParams) -> Ohms {
+        tuner::break_point(params, self.moments, self.moments_count)
     }
 
-    /// S with the others' part, Ω.
+    /// S blended with the peers' reports, Ω.
     #[must_use]
-    pub fn blended_scar(&self, others: Option<&Share>) -> Ohms {
-        others.map_or(self.scar, |share| share.blend(self.scar))
+    pub fn blended_scar(&self, peers: Option<&Blend>) -> Ohms {
+        peers.map_or(self.scar, |blend| blend.blend(self.scar))
     }
 
     /// One tick: `sample` was read at `now_ms`.
     #[inline]
-    pub fn tick(&mut self, law: &Law, sample: &Sample, now_ms: Millis) -> Tick {
-        self.tick_among(None, law, sample, now_ms)
+    pub fn tick(&mut self, params: &RouteParams, sample: &Sample, now_ms: Millis) -> Tick {
+        self.tick_with_peers(None, params, sample, now_ms)
     }
 
-    /// One tick of a route that other nodes speak of too.
+    /// One tick of a route that peers report of.
     #[inline]
-    pub fn tick_among(&mut self, others: Option<&Share>, law: &Law, sample: &Sample, now_ms: Millis) -> Tick {
-        match others {
+    pub fn tick_with_peers(
+        &mut self,
+        peers: Option<&Blend>,
+        params: &RouteParams,
+        sample: &Sample,
+        now_ms: Millis,
+    ) -> Tick {
+        match peers {
             // In wasm a copy of the tick costs more than a blend with nothing does.
             None if !cfg!(target_family = "wasm") => self.tick_on::<false>(
-                &Share::NONE,
-                law,
+                &Blend::NONE,
+                params,
                 sample.latency_ms,
                 sample.error_rate,
                 sample.saturation,
                 now_ms,
             ),
-            _ => self.tick_blended(others.unwrap_or(&Share::NONE), law, sample, now_ms),
+            _ => self.tick_blended(peers.unwrap_or(&Blend::NONE), params, sample, now_ms),
         }
     }
 
     #[cfg_attr(not(target_family = "wasm"), cold)]
     #[cfg_attr(not(target_family = "wasm"), inline(never))]
-    fn tick_blended(&mut self, share: &Share, law: &Law, sample: &Sample, now_ms: Millis) -> Tick {
-        self.tick_on::<true>(share, law, sample.latency_ms, sample.error_rate, sample.saturation, now_ms)
+    fn tick_blended(&mut self, blend: &Blend, params: &RouteParams, sample: &Sample, now_ms: Millis) -> Tick {
+        self.tick_on::<true>(blend, params, sample.latency_ms, sample.error_rate, sample.saturation, now_ms)
     }
 
     /// [`RouteState::tick`] with the sample in registers. Behind a pointer it is read as a pair from where its components were
     /// just written one by one, which has to wait until those writes have left the store buffer: 2 ns of 47, crossing included.
-    fn tick_on<const AMONG: bool>(
+    fn tick_on<const WITH_PEERS: bool>(
         &mut self,
-        share: &Share,
-        law: &Law,
+        blend: &Blend,
+        params: &RouteParams,
         latency_ms: f64,
         error_rate: f64,
         saturation: f64,
@@ -165,50 +171,50 @@ impl RouteState {
     ) -> Tick {
         let sample = &Sample { latency_ms, error_rate, saturation };
         let delta_t_ms = larger(now_ms - self.last_updated_ms, 0.0);
-        let reading = pressure::read(sample, self.pressure, law, -law.decay_per_ms * delta_t_ms);
+        let reading = pressure::read(sample, self.pressure, params, -params.decay_per_ms * delta_t_ms);
         let mode_before = self.mode;
         self.ticks = self.ticks.saturating_add(1);
         self.rejected_samples = self.rejected_samples.saturating_add(u32::from(reading.rejected));
 
-        if mode_before == Mode::Bootstrap && self.ticks < law.bootstrap_ticks {
-            self.resistance = bootstrap_resistance(law);
+        if mode_before == Mode::Bootstrap && self.ticks < params.bootstrap_ticks {
+            self.resistance = bootstrap_resistance(params);
         } else {
             self.momentum = if mode_before == Mode::Bootstrap {
                 0.0
             } else {
                 momentum(reading.pressure, self.pressure, delta_t_ms)
             };
-            self.scar = scar::scar(self.scar, reading.exp, reading.pressure, law);
-            let scar = if AMONG { share.blend(self.scar) } else { self.scar };
-            self.resistance = resistance(reading.pressure, self.momentum, scar, law);
+            self.scar = scar::scar(self.scar, reading.exp, reading.pressure, params);
+            let scar = if WITH_PEERS { blend.blend(self.scar) } else { self.scar };
+            self.resistance = resistance(reading.pressure, self.momentum, scar, params);
             self.previous_pressure = self.pressure;
-            // What one other node alone says moves no breaker.
-            let (judged, judged_scar) = if AMONG {
-                (larger(self.resistance - share.lone, law.base_resistance), scar - share.lone)
+            // What one other node alone reports moves no breaker.
+            let (judged, judged_scar) = if WITH_PEERS {
+                (larger(self.resistance - blend.lone, params.base_resistance), scar - blend.lone)
             } else {
                 (self.resistance, scar)
             };
-            self.judge(judged, judged_scar, reading.pressure, law, larger(now_ms, self.last_updated_ms));
+            self.judge(judged, judged_scar, reading.pressure, params, larger(now_ms, self.last_updated_ms));
         }
         self.pressure = reading.pressure;
         self.last_updated_ms = larger(now_ms, self.last_updated_ms);
         Tick { mode_before, delta_t_ms, rejected: reading.rejected }
     }
 
-    /// The tuner sees R, then the mode follows.
+    /// The tuner observes R, then the mode follows.
     #[inline]
-    fn judge(&mut self, resistance: Ohms, scar: Ohms, pressure: Vector, law: &Law, now_ms: Millis) {
+    fn judge(&mut self, resistance: Ohms, scar: Ohms, pressure: Vector, params: &RouteParams, now_ms: Millis) {
         if self.mode == Mode::Bootstrap {
             self.mode = Mode::Operational;
             return;
         }
-        if let Some(tuner) = &law.tuner {
+        if let Some(tuner) = &params.tuner {
             self.moments = tuner::observe(self.moments, self.moments_count, resistance, tuner);
             self.moments_count = self.moments_count.saturating_add(1);
         }
         let next = match self.mode {
-            Mode::CircuitBreaker => mode::recover(resistance, scar, pressure, self.break_point(law), law),
-            _ if tuner::breaks(law, self.moments, self.moments_count, resistance) => Mode::CircuitBreaker,
+            Mode::CircuitBreaker => mode::recover(resistance, scar, pressure, self.break_point(params), params),
+            _ if tuner::breaks(params, self.moments, self.moments_count, resistance) => Mode::CircuitBreaker,
             _ => Mode::Operational,
         };
         if next == Mode::CircuitBreaker && self.mode != next {
@@ -217,62 +223,40 @@ impl RouteState {
         self.mode = next;
     }
 
-    /// One tick of the closed loop, whose own laws (limit, fault) judge overload and failure: pressure, momentum and R move as
-    /// in [`RouteState::tick`], but stress is no trauma and `mode` is given. A NaN in the sample means that there was nothing
-    /// to measure.
-    pub fn drift(&mut self, others: Option<&Share>, law: &Law, sample: &Sample, mode: Mode, now_ms: Millis) -> Tick {
-        let delta_t_ms = larger(now_ms - self.last_updated_ms, 0.0);
-        let reading = pressure::read(sample, self.pressure, law, -law.decay_per_ms * delta_t_ms);
-        let mode_before = std::mem::replace(&mut self.mode, mode);
-        self.ticks = self.ticks.saturating_add(1);
-        self.momentum = momentum(reading.pressure, self.pressure, delta_t_ms);
-        self.scar = scar::settle(self.scar * reading.exp);
-        let scar = self.blended_scar(others);
-        self.resistance = match mode {
-            Mode::Bootstrap => bootstrap_resistance(law),
-            _ => resistance(reading.pressure, self.momentum, scar, law),
-        };
-        self.previous_pressure = self.pressure;
-        self.pressure = reading.pressure;
-        self.last_updated_ms = larger(now_ms, self.last_updated_ms);
-        Tick { mode_before, delta_t_ms, rejected: false }
-    }
-
-    /// Trauma from outside the telemetry (a lease that failed): S decays to `now_ms`, grows by `ohms`, and R follows.
-    pub fn traumatise(&mut self, others: Option<&Share>, law: &Law, ohms: Ohms, now_ms: Millis) {
+    /// Adds trauma from outside the telemetry, as of a failed lease: S decays to `now_ms`, grows by `ohms`, and R follows.
+    pub fn traumatise(&mut self, peers: Option<&Blend>, params: &RouteParams, ohms: Ohms, now_ms: Millis) {
         let delta_t_ms = (now_ms - self.last_updated_ms).max(0.0);
-        let decay = super::math::exp(-law.decay_per_ms * delta_t_ms);
+        let decay = super::math::exp(-params.decay_per_ms * delta_t_ms);
         self.scar = scar::settle(self.scar * decay + ohms.max(0.0));
         self.last_updated_ms = self.last_updated_ms.max(now_ms);
-        self.listen(others, law);
+        self.follow_peers(peers, params);
     }
 
-    /// R follows what others say, without a tick.
-    pub fn listen(&mut self, others: Option<&Share>, law: &Law) {
+    /// Recomputes R from what peers report, without a tick.
+    pub fn follow_peers(&mut self, peers: Option<&Blend>, params: &RouteParams) {
         if self.mode != Mode::Bootstrap {
-            self.resist(self.blended_scar(others), law);
+            self.resist(self.blended_scar(peers), params);
         }
     }
 
-    /// R without a tick: once, since in wasm every copy of a law counts.
+    /// Recomputes R without a tick: one copy of the formula, since in wasm each one counts.
     #[inline(never)]
-    fn resist(&mut self, scar: Ohms, law: &Law) {
-        self.resistance = resistance(self.pressure, self.momentum, scar, law);
+    fn resist(&mut self, scar: Ohms, params: &RouteParams) {
+        self.resistance = resistance(self.pressure, self.momentum, scar, params);
     }
 
-    /// Takes over what was known of a route that nobody has measured here: its scar and its youth, so that it leaves BOOTSTRAP
-    /// as soon as it is measured if it had left it before; and whether several nodes had opened its breaker. Says whether it
-    /// did.
-    pub fn inherit(&mut self, law: &Law, scar: Ohms, closed: bool, ticks: u32, now_ms: Millis) -> bool {
+    /// Inherits what was stored of a route without measurements here: its scar, its ticks, so that it leaves BOOTSTRAP as soon as it
+    /// is measured if it had left it before, and whether several nodes had opened its breaker. False when it was measured here.
+    pub fn inherit(&mut self, params: &RouteParams, scar: Ohms, closed: bool, ticks: u32, now_ms: Millis) -> bool {
         if self.ticks > 0 {
             return false;
         }
         self.scar = scar::settle(scar.max(0.0));
-        self.ticks = ticks.min(law.bootstrap_ticks.saturating_sub(1));
+        self.ticks = ticks.min(params.bootstrap_ticks.saturating_sub(1));
         self.recovery_started_ms = if closed { now_ms.max(f64::MIN_POSITIVE) } else { 0.0 };
         self.last_updated_ms = self.last_updated_ms.max(now_ms);
         if self.scar > 0.0 {
-            self.resist(self.scar, law);
+            self.resist(self.scar, params);
         }
         true
     }

@@ -9,7 +9,7 @@
 //! The ceiling is what stops a slow ramp from being learnt as normal. Exponential moments: Finch, "Incremental
 //! calculation of weighted mean and variance", 2009.
 
-use super::law::{Law, TunerLaw};
+use super::params::{RouteParams, TunerParams};
 use crate::units::Ohms;
 
 /// μ and σ² of R; how many R they are of is kept beside them.
@@ -24,7 +24,7 @@ pub struct Moments {
 /// The moments after seeing one more R; `count` is how many were seen before.
 #[inline]
 #[must_use]
-pub fn observe(moments: Moments, count: u32, resistance: Ohms, tuner: &TunerLaw) -> Moments {
+pub fn observe(moments: Moments, count: u32, resistance: Ohms, tuner: &TunerParams) -> Moments {
     if count == 0 {
         return Moments { mean: resistance, variance: 0.0 };
     }
@@ -38,31 +38,31 @@ pub fn observe(moments: Moments, count: u32, resistance: Ohms, tuner: &TunerLaw)
 /// R at which the breaker opens, Ω.
 #[inline]
 #[must_use]
-pub fn break_point(law: &Law, moments: Moments, count: u32) -> Ohms {
-    match &law.tuner {
+pub fn break_point(params: &RouteParams, moments: Moments, count: u32) -> Ohms {
+    match &params.tuner {
         Some(tuner) if count >= tuner.warmup_ticks => {
             let normal = moments.mean + tuner.sensitivity * moments.variance.max(0.0).sqrt();
             normal.min(tuner.hard_ceiling).max(tuner.min_floor)
         }
-        _ => law.base_resistance * law.break_multiplier,
+        _ => params.base_resistance * params.break_multiplier,
     }
 }
 
 /// Is R at or above the break point? The square root is taken only where its answer could matter.
 #[inline]
 #[must_use]
-pub fn breaks(law: &Law, moments: Moments, count: u32, resistance: Ohms) -> bool {
-    match &law.tuner {
+pub fn breaks(params: &RouteParams, moments: Moments, count: u32, resistance: Ohms) -> bool {
+    match &params.tuner {
         Some(tuner) if count >= tuner.warmup_ticks && resistance < tuner.min_floor => false,
-        _ => resistance >= break_point(law, moments, count),
+        _ => resistance >= break_point(params, moments, count),
     }
 }
 
 /// R below which the breaker closes, Ω.
 #[inline]
 #[must_use]
-pub fn recovery_point(law: &Law, break_point: Ohms) -> Ohms {
-    match &law.tuner {
+pub fn recovery_point(params: &RouteParams, break_point: Ohms) -> Ohms {
+    match &params.tuner {
         Some(tuner) => (break_point * tuner.recovery_multiplier).max(tuner.min_floor * 0.5),
         None => break_point * 0.5,
     }

@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::word::{RouteKey, Saying};
-use crate::physics::{cluster::Chorus, law::Law};
+use crate::physics::{params::RouteParams, peers::PeerAggregate};
 
 /// Merging costs as much as what is kept, so it waits until there is this many times as much.
 const SLACK: usize = 4;
@@ -71,7 +71,7 @@ pub struct Exchange {
     max_routes: usize,
     out: Mutex<Post<Saying>>,
     wanted: Mutex<Vec<RouteKey>>,
-    heard: Mutex<Post<(RouteKey, Chorus)>>,
+    heard: Mutex<Post<(RouteKey, PeerAggregate)>>,
     dropped: AtomicU64,
     /// Something was said.
     said: Notify,
@@ -90,7 +90,7 @@ impl Exchange {
             heard: Mutex::default(),
             dropped: AtomicU64::new(0),
             said: Notify::new(),
-            decay_per_ms: AtomicU64::new(Law::default().decay_per_ms.to_bits()),
+            decay_per_ms: AtomicU64::new(RouteParams::default().decay_per_ms.to_bits()),
         }
     }
 
@@ -141,7 +141,7 @@ impl Exchange {
 
     /// What the others say, in the order in which it changed. A route may come twice: the later counts.
     #[must_use]
-    pub fn heard(&self) -> Vec<(RouteKey, Chorus)> {
+    pub fn heard(&self) -> Vec<(RouteKey, PeerAggregate)> {
         let mut batches = mem::take(&mut *self.heard.lock()).batches;
         if batches.len() == 1 { batches.swap_remove(0) } else { batches.concat() }
     }
@@ -157,7 +157,7 @@ impl Exchange {
     }
 
     /// The network has heard something.
-    pub fn tell(&self, heard: Vec<(RouteKey, Chorus)>) {
+    pub fn tell(&self, heard: Vec<(RouteKey, PeerAggregate)>) {
         if !heard.is_empty() {
             // Twice as many: routes that left the table of words make room for others, and both are told.
             self.put(&self.heard, heard, 2 * self.max_routes, |(key, _)| *key);

@@ -13,7 +13,7 @@
 //! then it is heard, and confirms or is confirmed by the earlier ones. With a secret ids are proved, and all nodes are equal at once.
 
 use crate::{
-    physics::cluster::Chorus,
+    physics::peers::PeerAggregate,
     units::{Millis, Ohms},
 };
 
@@ -67,13 +67,13 @@ impl Later {
     }
 
     /// They join those that came before.
-    pub fn join(&self, chorus: &mut Chorus) {
+    pub fn join(&self, aggregate: &mut PeerAggregate) {
         if self.voices == 0 {
             return;
         }
         // One of them says what it says, to the bit.
         let scar = if self.voices == 1 { self.scar } else { self.weighted_scar / self.weight };
-        let weight = if chorus.voices == 0 { self.weight } else { self.weight.min(chorus.weight) };
-        chorus.add(scar, weight - 1.0);
+        let weight = if aggregate.peers == 0 { self.weight } else { self.weight.min(aggregate.weight) };
+        aggregate.add(scar, weight - 1.0);
     }
 }

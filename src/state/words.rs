@@ -30,7 +30,7 @@ use super::{
     word::{NodeId, RouteKey, Word},
 };
 use crate::{
-    physics::cluster::Chorus,
+    physics::peers::PeerAggregate,
     units::{EPSILON, MAX_RESISTANCE, Millis, Ohms},
 };
 
@@ -221,13 +221,13 @@ impl Words {
 
     /// Gives every route whose words changed since the last drain with what is said now; an empty chorus is nobody.
     /// A route may come twice: the later counts.
-    pub fn drain(&mut self, now_ms: Millis, mut tell: impl FnMut(RouteKey, Chorus)) {
+    pub fn drain(&mut self, now_ms: Millis, mut tell: impl FnMut(RouteKey, PeerAggregate)) {
         self.advance(now_ms);
         if self.nodes.any_turned() {
             self.turn();
         }
         for key in self.gone.drain(..) {
-            tell(key, Chorus::default());
+            tell(key, PeerAggregate::default());
         }
         for place in std::mem::take(&mut self.changed) {
             let route = &mut self.routes[place as usize];
@@ -236,19 +236,19 @@ impl Words {
                 continue;
             }
             let seniority = seniority(&route.voices, &self.nodes, self.ranked, self.now_ms);
-            let (mut chorus, mut later) = (Chorus::default(), Later::default());
+            let (mut aggregate, mut later) = (PeerAggregate::default(), Later::default());
             for voice in route.voices.iter().filter(|voice| self.nodes.speaks(voice.node)) {
                 let scar = scar_of(voice, self.now_ms, self.limits.decay_per_ms);
                 if seniority.counts(self.nodes.met_ms(voice.node)) {
-                    chorus.add(scar, f64::from(voice.requests));
+                    aggregate.add(scar, f64::from(voice.requests));
                 } else {
                     later.add(scar, f64::from(voice.requests));
                 }
             }
-            later.join(&mut chorus);
-            let speaks = chorus.voices > 0;
+            later.join(&mut aggregate);
+            let speaks = aggregate.peers > 0;
             if speaks || route.told {
-                tell(route.key, chorus);
+                tell(route.key, aggregate);
             }
             route.told = speaks;
         }

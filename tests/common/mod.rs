@@ -2,9 +2,9 @@
 #![allow(dead_code, reason = "each test binary takes what it needs")]
 
 use atrion::{
-    engine::{Ask, Push},
+    engine::{AcquireRequest, Priority},
     physics::{
-        law::{Law, TunerLaw},
+        params::{RouteParams, TunerParams},
         pressure::Sample,
         voltage::Tier,
     },
@@ -12,7 +12,7 @@ use atrion::{
 use proptest::prelude::*;
 
 /// Any law that the package's own validation lets through.
-pub fn laws() -> impl Strategy<Value = Law> {
+pub fn params() -> impl Strategy<Value = RouteParams> {
     let physics = (0.1..1e4, 0.0..5.0, 0.0..500.0, 0.0..200.0, 0.05..1.7, 1.5..50.0, 1_u32..20);
     let baselines = (prop_oneof![Just(0.0), 0.1..1e4], prop_oneof![Just(0.0), 0.001..1.0], 0.01..1.0);
     let tanh_scale = 0.1..5.0;
@@ -20,7 +20,7 @@ pub fn laws() -> impl Strategy<Value = Law> {
     (physics, baselines, tanh_scale, weights, prop::option::of(tuners())).prop_map(
         |((base, decay_per_s, scar, damping, critical, multiplier, bootstrap), (b0, b1, b2), k, weights, tuner)| {
             let baselines: [f64; 3] = [b0, b1, b2];
-            Law {
+            RouteParams {
                 base_resistance: base,
                 decay_per_ms: decay_per_s / 1e3,
                 scar_factor: scar,
@@ -32,16 +32,16 @@ pub fn laws() -> impl Strategy<Value = Law> {
                 gains: baselines.map(|b| if b > 0.0 { k / b } else { 0.0 }),
                 weights,
                 tuner,
-                ..Law::default()
+                ..RouteParams::default()
             }
         },
     )
 }
 
 /// Any tuner whose floor is not above its ceiling.
-pub fn tuners() -> impl Strategy<Value = TunerLaw> {
+pub fn tuners() -> impl Strategy<Value = TunerParams> {
     (1.0..500.0, 0.1..10.0, 0.0..200.0, 0.0..1000.0, 0_u32..80, 0.1..0.99).prop_map(
-        |(window, sensitivity, min_floor, above, warmup_ticks, recovery_multiplier)| TunerLaw {
+        |(window, sensitivity, min_floor, above, warmup_ticks, recovery_multiplier)| TunerParams {
             alpha: 2.0 / (window + 1.0),
             sensitivity,
             min_floor,
@@ -86,6 +86,6 @@ pub fn is_noise(x: f64) -> bool {
 }
 
 /// A request for a permit in a process that is short of nothing.
-pub fn ask(tier: Tier, level: Option<f64>) -> Ask {
-    Ask { push: Push::Tier(tier, level), ..Ask::default() }
+pub fn ask(tier: Tier, level: Option<f64>) -> AcquireRequest {
+    AcquireRequest { priority: Priority::Tier(tier, level), ..AcquireRequest::default() }
 }

@@ -16,7 +16,7 @@ use std::{
 };
 
 use atrion::{
-    physics::cluster::Chorus,
+    physics::peers::PeerAggregate,
     state::{
         RouteKey, Saying, Word,
         redis::{Endpoint, Event, LinkError, LinkOptions, Record, RedisLink, Reply, RouteName, State},
@@ -199,10 +199,10 @@ impl Node {
     }
 
     /// Waits until the others say so of a route.
-    pub fn hears(&self, name: &str, what: impl Fn(&Chorus) -> bool) {
+    pub fn hears(&self, name: &str, what: impl Fn(&PeerAggregate) -> bool) {
         let key = RouteKey::of(name.as_bytes());
         until(&format!("{name} is heard of"), || {
-            self.link.exchange().heard().iter().any(|(heard, chorus)| *heard == key && what(chorus))
+            self.link.exchange().heard().iter().any(|(heard, aggregate)| *heard == key && what(aggregate))
         });
     }
 

@@ -2,7 +2,7 @@
 
 use napi::{Error, Result, Status};
 
-use crate::physics::law::Law;
+use crate::physics::params::RouteParams;
 
 /// Most requests in flight that a limit may be set to.
 const MOST_IN_FLIGHT: f64 = 1e6;
@@ -31,11 +31,12 @@ pub fn max_routes(value: u32) -> Result<u32> {
     Err(out_of_range("maxRoutes", &format!("an integer in [1, {MOST_ROUTES}]"), value))
 }
 
-/// A law from its cells.
-pub fn law(cells: &[f64]) -> Result<Law> {
+/// Parameters from their cells.
+pub fn params(cells: &[f64]) -> Result<RouteParams> {
     let got = cells.len();
-    let cells: &[f64; Law::CELLS] =
-        cells.try_into().map_err(|_| out_of_range("law", &format!("{} cells", Law::CELLS), format!("{got} cells")))?;
+    let cells: &[f64; RouteParams::CELLS] = cells
+        .try_into()
+        .map_err(|_| out_of_range("law", &format!("{} cells", RouteParams::CELLS), format!("{got} cells")))?;
     let field = |cell: usize| format!("law[{cell}]");
     for (cell, &value) in cells.iter().enumerate() {
         let (low, high) = match cell {
@@ -54,16 +55,16 @@ pub fn law(cells: &[f64]) -> Result<Law> {
         number(&field(17), cells[17], 1.0, f64::INFINITY)?;
         number(&field(20), cells[20], cells[19], f64::INFINITY)?;
     }
-    Ok(Law::from_all_cells(cells))
+    Ok(RouteParams::from_all_cells(cells))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{law, max_routes};
-    use crate::physics::law::Law;
+    use super::{max_routes, params};
+    use crate::physics::params::RouteParams;
 
-    const CELLS: [f64; Law::CELLS] = {
-        let mut cells = [0.0; Law::CELLS];
+    const CELLS: [f64; RouteParams::CELLS] = {
+        let mut cells = [0.0; RouteParams::CELLS];
         cells[0] = 10.0;
         cells[15] = 500.0;
         cells[24] = 1.0;
@@ -77,21 +78,21 @@ mod tests {
         for &(cell, value) in changes {
             cells[cell] = value;
         }
-        law(&cells).map_or_else(|error| error.reason.clone(), |law| panic!("{law:?}"))
+        params(&cells).map_or_else(|error| error.reason.clone(), |params| panic!("{params:?}"))
     }
 
     #[test]
     fn a_law_within_its_ranges_is_taken_and_no_other() {
-        assert_eq!(law(&CELLS).unwrap(), Law::from_cells(&CELLS));
+        assert_eq!(params(&CELLS).unwrap(), RouteParams::from_cells(&CELLS));
         assert_eq!(refusal(&[(25, 0.0)]), "law[25] must be a number in [1e0, 1e6], got 0e0");
         assert_eq!(refusal(&[(24, 200.0)]), "law[25] must be a number in [2e2, 1e6], got 1e2");
         let inverted = [(16, 1.0), (17, 30.0), (19, 9.0), (20, 3.0)];
         assert_eq!(refusal(&inverted), "law[20] must be a number in [9e0, inf], got 3e0");
-        for cell in 0..Law::CELLS {
+        for cell in 0..RouteParams::CELLS {
             assert!(refusal(&[(cell, f64::NAN)]).starts_with(&format!("law[{cell}] must be")));
             assert!(refusal(&[(cell, -1.0)]).starts_with(&format!("law[{cell}] must be")));
         }
-        assert!(law(&CELLS[1..]).is_err());
+        assert!(params(&CELLS[1..]).is_err());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What is rare: routes by name, laws, states. A class, made by `#[napi]`.
+//! The rare calls: routes by name, parameters, states. A class, made by `#[napi]`.
 
 use std::{cell::RefCell, rc::Rc};
 
@@ -12,23 +12,23 @@ use super::{checks, hot::Hot, panics, process, redis::RedisLink};
 use crate::{
     binding::frame,
     engine::{Evicted, Handle, Limits, Name, Slot},
-    physics::tick::Order,
+    physics::tick::Override,
     state::{Word, redis::RouteName},
     units::Millis,
 };
 
-/// Routes, each with what was said of it and how long ago.
+/// Routes, each with the stored reports of it and their ages.
 type Waiting = std::vec::IntoIter<(RouteName, Vec<(Word, Millis)>)>;
 
 /// The native engine behind the port in `ts/engine/port.ts`.
 #[napi]
 pub struct NativeEngine {
     hot: Rc<Hot>,
-    /// Routes that were loaded and not taken over yet.
+    /// Routes that were loaded and not inherited yet.
     waiting: RefCell<Waiting>,
 }
 
-/// How the error begins that says for how many routes the process's engine has room.
+/// The beginning of the error that names the number of routes of the process's engine.
 const OTHER_ROOM: &str = "maxRoutes of the process: ";
 
 fn name_of(route_id: JsString) -> Result<Name> {
@@ -39,7 +39,7 @@ fn name_of(route_id: JsString) -> Result<Name> {
 
 #[napi]
 impl NativeEngine {
-    /// An engine of at most `maxRoutes` routes over `frame` and `batch`: one of its own, or the process's.
+    /// An engine of at most `maxRoutes` routes over `frame` and `batch`: a new one, or the process's.
     #[napi(constructor, catch_unwind)]
     pub fn new(max_routes: u32, frame: Float64Array, batch: Float64Array, is_shared: Option<bool>) -> Result<Self> {
         panics::keep();
@@ -102,19 +102,20 @@ impl NativeEngine {
         self.hot.with(|handle, _, _| handle.name(slot)).map(|name| Utf16String::from(name.to_utf16()))
     }
 
-    /// Adds a law, or replaces law `id`; −1 when there is no room or no such law. Throws for a cell out of its range.
-    #[napi(catch_unwind)]
+    /// Adds parameters, or replaces those of number `id`; −1 when there is no room or none of that number. Throws for a cell out
+    /// of its range.
+    #[napi(catch_unwind, js_name = "defineLaw")]
     #[allow(clippy::needless_pass_by_value, reason = "the macro hands over what it made from the argument")]
-    pub fn define_law(&self, cells: Float64Array, id: Option<u32>) -> Result<i64> {
-        let law = checks::law(&cells)?;
+    pub fn define_params(&self, cells: Float64Array, id: Option<u32>) -> Result<i64> {
+        let params = checks::params(&cells)?;
         let Ok(id) = id.map(u16::try_from).transpose() else { return Ok(-1) };
-        Ok(self.hot.with(|handle, _, _| handle.define_law(law, id)).map_or(-1, i64::from))
+        Ok(self.hot.with(|handle, _, _| handle.define_params(params, id)).map_or(-1, i64::from))
     }
 
-    /// Puts a route under a law.
-    #[napi(catch_unwind)]
-    pub fn set_law(&self, slot: Slot, law: u32) -> bool {
-        u16::try_from(law).is_ok_and(|law| self.hot.with(|handle, _, _| handle.set_law(slot, law)))
+    /// Gives a route the parameters of that number; false when there are none.
+    #[napi(catch_unwind, js_name = "setLaw")]
+    pub fn set_params(&self, slot: Slot, params_id: u32) -> bool {
+        u16::try_from(params_id).is_ok_and(|id| self.hot.with(|handle, _, _| handle.set_params(slot, id)))
     }
 
     /// Fills the state block; false when the slot is vacant.
@@ -131,58 +132,59 @@ impl NativeEngine {
         })
     }
 
-    /// Fills the stats block; false when nobody has asked for permits on the route.
+    /// Fills the stats block; false when no permit was ever requested on the route.
     #[napi(catch_unwind)]
     pub fn read_stats(&self, slot: Slot) -> bool {
         self.hot.with(|handle, cells, _| handle.stats(slot).map(|stats| frame::write_stats(cells, &stats))).is_some()
     }
 
-    /// A lease takes its place among the route's work in flight, or gives it back.
+    /// Counts a lease as work in flight of the route, or no longer.
     #[napi(catch_unwind)]
     pub fn lease(&self, slot: Slot, taken: bool) {
         self.hot.with(|handle, _, now| handle.lease(slot, taken, now.precise_ms()));
     }
 
-    /// 0: the physics decide, 1: refuse everything, 2: admit everything.
-    #[napi(catch_unwind)]
-    pub fn order(&self, slot: Slot, order: u32) {
-        let order = [Order::Open, Order::Closed].get((order as usize).wrapping_sub(1)).copied().unwrap_or_default();
-        self.hot.with(|handle, _, _| handle.order(slot, order));
+    /// Overrides a route's decisions: 0 the physics decide, 1 refuse everything, 2 admit everything.
+    #[napi(catch_unwind, js_name = "order")]
+    pub fn set_override(&self, slot: Slot, manual: u32) {
+        let manual =
+            [Override::Open, Override::Closed].get((manual as usize).wrapping_sub(1)).copied().unwrap_or_default();
+        self.hot.with(|handle, _, _| handle.set_override(slot, manual));
     }
 
-    /// Decide and count, but admit everybody.
+    /// Sets whether requests are decided and counted, but all admitted.
     #[napi(catch_unwind)]
     pub fn set_dry_run(&self, dry_run: bool) {
         self.hot.with(|handle, _, _| handle.set_dry_run(dry_run));
     }
 
-    /// Next route that was used since this was last asked, or −1.
-    #[napi(catch_unwind)]
-    pub fn next_used(&self) -> i64 {
-        self.hot.with(|handle, _, _| handle.next_used()).map_or(-1, i64::from)
+    /// Next route that was used since the last call, or −1.
+    #[napi(catch_unwind, js_name = "nextUsed")]
+    pub fn next_dirty(&self) -> i64 {
+        self.hot.with(|handle, _, _| handle.next_dirty()).map_or(-1, i64::from)
     }
 
-    /// Others share this in the route's physics: the head of the batch.
-    #[napi(catch_unwind)]
-    pub fn share(&self, slot: Slot) {
-        self.hot.with_batch(|handle, batch| frame::share(handle, batch, slot));
+    /// Sets what peers report of a route: the head of the batch.
+    #[napi(catch_unwind, js_name = "share")]
+    pub fn set_blend(&self, slot: Slot) {
+        self.hot.with_batch(|handle, batch| frame::set_blend(handle, batch, slot));
     }
 
-    /// The route goes before all that were used.
+    /// Makes a route the least recently used.
     #[napi(catch_unwind)]
     pub fn demote(&self, slot: Slot) {
         self.hot.with(|handle, _, _| handle.demote(slot));
     }
 
-    /// Says to the others what changed, and blends in what they said, with the weight `gamma`.
-    #[napi(catch_unwind)]
-    pub fn pulse(&self, link: &RedisLink, gamma: f64) -> Result<()> {
+    /// Reports to peers what changed and blends in what they report, with weight `gamma`, [0, 1].
+    #[napi(catch_unwind, js_name = "pulse")]
+    pub fn sync(&self, link: &RedisLink, gamma: f64) -> Result<()> {
         let gamma = checks::number("gamma", gamma, 0.0, 1.0)?;
-        self.hot.with(|handle, _, now| handle.pulse(link.link().exchange(), gamma, now.coarse_ms()));
+        self.hot.with(|handle, _, now| handle.sync(link.link().exchange(), gamma, now.coarse_ms()));
         Ok(())
     }
 
-    /// Takes over at most `most` of the routes that were loaded from the store, with the weight `gamma`; how many it took.
+    /// Inherits at most `most` of the routes that were loaded from the store, with weight `gamma`, [0, 1]; how many it took.
     #[napi(catch_unwind)]
     pub fn adopt(&self, link: &RedisLink, most: u32, gamma: f64) -> Result<u32> {
         let gamma = checks::number("gamma", gamma, 0.0, 1.0)?;
@@ -194,13 +196,13 @@ impl NativeEngine {
         for (name, words) in waiting.by_ref().take(most as usize) {
             taken += 1;
             self.hot.with(|handle, _, now| {
-                handle.inherit_words(link.link().exchange(), &name, &words, gamma, now.coarse_ms());
+                handle.inherit_reports(link.link().exchange(), &name, &words, gamma, now.coarse_ms());
             });
         }
         Ok(taken)
     }
 
-    /// Nobody else speaks any more.
+    /// Leaves the cluster: clears what peers report.
     #[napi(catch_unwind)]
     pub fn leave(&self, link: &RedisLink) {
         *self.waiting.borrow_mut() = Vec::new().into_iter();

@@ -194,7 +194,7 @@ impl Agent {
     pub fn tell(&mut self) {
         let mut heard = Vec::new();
         let now_ms = self.now_ms();
-        self.words.drain(now_ms, |key, chorus| heard.push((key, chorus)));
+        self.words.drain(now_ms, |key, aggregate| heard.push((key, aggregate)));
         self.exchange.tell(heard);
     }
 

@@ -1,8 +1,8 @@
 //! Gates: what stands between the traffic and the plant.
 
 use atrion::{
-    engine::{Ask, Handle, Limits, Name, Outcome, PermitId, Push, Slot, Stats},
-    physics::{law::Law, voltage::Tier},
+    engine::{AcquireRequest, Handle, Limits, Name, Outcome, PermitId, Priority, Slot, Stats},
+    physics::{params::RouteParams, voltage::Tier},
 };
 
 use super::traffic::Arrival;
@@ -29,22 +29,22 @@ impl Gate for Unguarded {
 
 /// A route of an engine, with the default law but for the deadline.
 #[derive(Debug)]
-pub struct Guarded {
+pub struct LimitedRoute {
     handle: Handle,
     slot: Slot,
 }
 
-impl Guarded {
+impl LimitedRoute {
     /// A route that nothing has asked yet, whose answers are of use for `deadline_ms`.
     pub fn new(deadline_ms: f64) -> Self {
-        let mut law = Law::default();
-        law.limit.deadline_ms = deadline_ms;
+        let mut params = RouteParams::default();
+        params.limit.deadline_ms = deadline_ms;
         // Every permit is released here, however long it takes.
-        law.max_duration_ms = f64::MAX;
+        params.max_duration_ms = f64::MAX;
         let mut handle = Handle::alone(Limits::of_routes(1));
-        let id = handle.define_law(law, None).expect("room for a law");
+        let id = handle.define_params(params, None).expect("room for a law");
         let slot = handle.intern(Name::from("route"), 0.0);
-        assert!(handle.set_law(slot, id));
+        assert!(handle.set_params(slot, id));
         Self { handle, slot }
     }
 
@@ -54,11 +54,11 @@ impl Guarded {
     }
 }
 
-impl Gate for Guarded {
+impl Gate for LimitedRoute {
     fn ask(&mut self, arrival: &Arrival, now_ms: f64) -> Option<PermitId> {
         let tier = Tier::from_index(arrival.tier).expect("a tier");
-        let push = Push::Tier(tier, Some(arrival.level));
-        let ask = Ask { push, ..Ask::default() };
+        let push = Priority::Tier(tier, Some(arrival.level));
+        let ask = AcquireRequest { priority: push, ..AcquireRequest::default() };
         let mut permit = None;
         self.handle.acquire(self.slot, ask, 0.0, now_ms, |answer, _, _| permit = answer.permit).expect("a route");
         permit

@@ -1,11 +1,11 @@
-//! Route names where they live outside: JavaScript keeps them in a Map of its own, beside the module, and asks for a slot
-//! only when a name is new to it. What is left here is how much memory they take, so that the same names go first.
+//! Route names kept outside the engine: JavaScript keeps them in a Map of its own, beside the module, and interns only names
+//! that are new to it. Kept here is how much memory they take, so that evictions are those of the other build.
 //!
 //! Hashing and spelling names in here would take more room than the physics does.
 
-use super::table::Slot;
+use super::ids::Slot;
 
-/// As many bytes of a name as the real one has in generalised UTF-8.
+/// The size of a name in generalised UTF-8.
 #[derive(Debug, Clone)]
 pub struct Name(usize);
 
@@ -29,7 +29,7 @@ impl Name {
     }
 }
 
-/// Knows no name.
+/// The empty map: names are kept outside.
 #[derive(Debug, Default)]
 pub struct Names {}
 

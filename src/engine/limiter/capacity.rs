@@ -1,16 +1,17 @@
-//! A house: a limit and what counts against it, of one route or of all routes of a pool.
+//! The capacity: a limit and the work in flight that counts against it, of one route or of all routes of a pool.
 
-use super::{guard::Wait, permits::Mark};
+use super::request::Wait;
 use crate::{
+    engine::permits::Mark,
     physics::{
-        law::Law,
         limit::Limit,
+        params::RouteParams,
         voltage::{TIERS, Thresholds, Tier},
     },
     units::Millis,
 };
 
-/// Work that counts against a limit.
+/// The work in flight that counts against a limit.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Load {
     /// Requests, by tier.
@@ -28,33 +29,33 @@ impl Load {
         f64::from(self.in_flight + self.leases)
     }
 
-    /// A request comes.
+    /// Counts a request in.
     #[inline]
     pub fn enter(&mut self, mark: Mark) {
         self.in_flight += 1;
         self.by_tier[usize::from(mark.tier)] += 1;
     }
 
-    /// A request goes.
+    /// Counts a request out.
     #[inline]
     pub fn leave(&mut self, mark: Mark) {
         self.in_flight -= 1;
         self.by_tier[usize::from(mark.tier)] -= 1;
     }
 
-    /// A lease takes its place, or gives it back.
+    /// Counts a lease in, or out.
     pub fn lease(&mut self, taken: bool) {
         self.leases = if taken { self.leases + 1 } else { self.leases.saturating_sub(1) };
     }
 }
 
-/// See the module. Laid out as written: what every request reads comes first.
+/// A limit and the work that counts against it. Laid out as written: what every request reads comes first.
 #[derive(Debug)]
 #[repr(C)]
-pub struct House {
-    /// What counts against it.
+pub struct Capacity {
+    /// The work that counts against it.
     pub load: Load,
-    /// Several routes share it, whose services may differ by orders of magnitude.
+    /// Whether several routes share it, whose services may differ by orders of magnitude.
     is_shared: bool,
     /// Admissions that the tiers were owed and did not take.
     owed: [f64; TIERS],
@@ -62,13 +63,13 @@ pub struct House {
     pub limit: Limit,
 }
 
-impl House {
-    /// A house where nothing was measured yet.
-    pub fn new(law: &Law, is_shared: bool, now_ms: Millis) -> Self {
-        Self { limit: Limit::new(&law.limit, now_ms), load: Load::default(), is_shared, owed: [0.0; TIERS] }
+impl Capacity {
+    /// A capacity without measurements.
+    pub fn new(params: &RouteParams, is_shared: bool, now_ms: Millis) -> Self {
+        Self { limit: Limit::new(&params.limit, now_ms), load: Load::default(), is_shared, owed: [0.0; TIERS] }
     }
 
-    /// A route comes with what it has under way.
+    /// Adds the work in flight of a route that joins.
     pub fn join(&mut self, load: &Load, now_ms: Millis) {
         self.limit.pass(self.load.under_way(), now_ms);
         if self.load.under_way() == 0.0 && load.under_way() > 0.0 {
@@ -81,7 +82,7 @@ impl House {
         }
     }
 
-    /// A route goes with what it has under way.
+    /// Removes the work in flight of a route that leaves.
     pub fn part(&mut self, load: &Load, now_ms: Millis) {
         self.limit.pass(self.load.under_way(), now_ms);
         self.load.in_flight -= load.in_flight;
@@ -91,41 +92,41 @@ impl House {
         }
     }
 
-    /// How long a request that has waited for `waited_ms` may still wait; None when there is a place for it now. What keeps
-    /// every server busy is known from the shortest services; where others share the house, there is a place until shedding starts.
-    pub fn wait(&self, waited_ms: Millis, thresholds: &Thresholds, law: &Law) -> Option<Wait> {
+    /// The terms for a request that has waited for `waited_ms`; None when there is a place for it now. What keeps every server
+    /// busy is known from the shortest services; where several routes share the limit, there is a place until shedding starts.
+    pub fn wait(&self, waited_ms: Millis, thresholds: &Thresholds, params: &RouteParams) -> Option<Wait> {
         let n = self.load.under_way();
-        let places = self.limit.places(n, &law.limit);
+        let places = self.limit.places(n, &params.limit);
         if n < if self.is_shared { places.max(thresholds.start) } else { places } {
             return None;
         }
-        let may_wait_ms = self.limit.may_wait_ms(&law.limit) - waited_ms;
+        let may_wait_ms = self.limit.may_wait_ms(&params.limit) - waited_ms;
         Some(Wait { may_wait_ms, rate_per_ms: self.limit.rate() })
     }
 
-    /// A request comes.
+    /// Counts an admitted request, and what its admission owes the tiers.
     #[inline]
-    pub fn admit(&mut self, mark: Mark, law: &Law) {
+    pub fn admit(&mut self, mark: Mark, params: &RouteParams) {
         self.load.enter(mark);
-        if law.reserves() {
-            self.owe(mark, law);
+        if params.reserves() {
+            self.owe(mark, params);
         }
     }
 
-    /// Of every admission each tier is owed its share; at most as much as its share of what is in flight.
+    /// Credits each tier its share of an admission, at most its share of what is in flight.
     #[inline(never)]
-    fn owe(&mut self, mark: Mark, law: &Law) {
+    fn owe(&mut self, mark: Mark, params: &RouteParams) {
         for (tier, owed) in self.owed.iter_mut().enumerate() {
             let taken = if tier == usize::from(mark.tier) { 1.0 } else { 0.0 };
-            let share = f64::from(law.reserve[tier]);
+            let share = f64::from(params.reserve[tier]);
             let most = (share * self.load.under_way()).max(1.0);
             *owed = (*owed + share - taken).clamp(0.0, most);
         }
     }
 
-    /// Does the tier hold less than is reserved for it of what is in flight, or of a limit of `full`, or is it owed an admission?
-    pub fn has_reserve(&self, tier: Tier, law: &Law, full: f64) -> bool {
-        let share = f64::from(law.reserve[tier as usize]);
+    /// Whether the tier holds less than its reserve of what is in flight, or of a limit of `full`, or is owed an admission.
+    pub fn has_reserve(&self, tier: Tier, params: &RouteParams, full: f64) -> bool {
+        let share = f64::from(params.reserve[tier as usize]);
         let reserved = share * full.max(self.load.under_way());
         share > 0.0 && (f64::from(self.load.by_tier[tier as usize]) < reserved || self.owed[tier as usize] >= 1.0)
     }

@@ -1,11 +1,11 @@
-//! A law: the numbers a route is governed by, ready for the hot path.
+//! The parameters of a route, precomputed for the hot path.
 
 use super::{Vector, limit::LimitLaw, voltage::TIERS};
 use crate::units::{Millis, Ohms};
 
-/// How the tuner learns and what it may conclude.
+/// The parameters of the tuner.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct TunerLaw {
+pub struct TunerParams {
     /// α = 2/(N + 1) of the window N, (0, 1].
     pub alpha: f64,
     /// k: σs above μ at which the breaker opens.
@@ -20,16 +20,23 @@ pub struct TunerLaw {
     pub recovery_multiplier: f64,
 }
 
-/// Everything a tick needs to know besides the route's state.
+/// The parameters of a route: what a decision depends on besides its state.
+///
+/// ```
+/// use atrion::physics::params::RouteParams;
+///
+/// let params = RouteParams { base_resistance: 20.0, ..RouteParams::default() };
+/// assert!(!params.reserves());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Law {
+pub struct RouteParams {
     /// R_base, Ω.
     pub base_resistance: Ohms,
     /// λ, 1/ms.
     pub decay_per_ms: f64,
     /// σ, Ω a trauma, the profile's multiplier included.
     pub scar_factor: Ohms,
-    /// What momentum costs, Ω·ms.
+    /// Ω per unit of momentum, Ω·ms.
     pub damping_factor: f64,
     /// P_crit: stress above it is trauma.
     pub critical_pressure: f64,
@@ -39,36 +46,36 @@ pub struct Law {
     pub bootstrap_ticks: u32,
     /// Shortest time between closed-loop ticks, ms.
     pub min_delta_t_ms: Millis,
-    /// b: what latency (ms), error rate and saturation are expected to be.
+    /// b: the expected latency (ms), error rate and saturation.
     pub baselines: Vector,
     /// k/b of the pressure's tanh; 0 where b ≤ 0.
     pub gains: Vector,
     /// W: Ω per unit of pressure.
     pub weights: Vector,
-    /// The deadline, and the bounds of the limit that defends it.
+    /// The deadline, and the bounds of the limit.
     pub limit: LimitLaw,
-    /// A permit that is out longer was lost, ms.
+    /// The time after which a permit that was not released is reclaimed, ms.
     pub max_duration_ms: Millis,
     /// The routes with the same number share one limit; 0: the route has its own.
     pub pool: u64,
     /// Shares of the limit that are reserved for the tiers, bulk to critical.
     pub reserve: [f32; TIERS],
     /// None: the break point is static.
-    pub tuner: Option<TunerLaw>,
+    pub tuner: Option<TunerParams>,
 }
 
-impl Law {
-    /// Is anything reserved?
+impl RouteParams {
+    /// Whether any tier has a reserve.
     #[inline]
     #[must_use]
     pub fn reserves(&self) -> bool {
         self.reserve.iter().any(|&share| share > 0.0)
     }
 
-    /// How many numbers [`Law::from_cells`] takes.
+    /// The number of cells that [`RouteParams::from_cells`] takes.
     pub const CELLS: usize = 36;
 
-    /// A law from the cells that the caller derived, in the order of `LAW` in `ts/engine/port.ts`; missing cells are 0.
+    /// Parameters from cells, in the order of `LAW` in `ts/engine/port.ts`; missing cells are 0.
     #[must_use]
     pub fn from_cells(cells: &[f64]) -> Self {
         let mut all = [0.0; Self::CELLS];
@@ -78,36 +85,36 @@ impl Law {
         Self::from_all_cells(&all)
     }
 
-    /// A law from all of its cells: of an array, so that no index into it needs a check.
+    /// Parameters from all cells: of an array, so that no index into it needs a check.
     #[must_use]
     pub fn from_all_cells(cells: &[f64; Self::CELLS]) -> Self {
         let c = |i: usize| cells[i];
         let gain = |i: usize| if c(i) > 0.0 { c(8) / c(i) } else { 0.0 };
-        let mut law = Self::NONE;
+        let mut params = Self::NONE;
         // One after the other: a literal would read all cells before it writes the first.
-        law.base_resistance = c(0);
-        law.decay_per_ms = c(1) / 1e3;
-        law.scar_factor = c(2);
-        law.damping_factor = c(3);
-        law.critical_pressure = c(4);
-        law.break_multiplier = c(5);
-        law.bootstrap_ticks = c(6) as u32;
-        law.min_delta_t_ms = c(7);
+        params.base_resistance = c(0);
+        params.decay_per_ms = c(1) / 1e3;
+        params.scar_factor = c(2);
+        params.damping_factor = c(3);
+        params.critical_pressure = c(4);
+        params.break_multiplier = c(5);
+        params.bootstrap_ticks = c(6) as u32;
+        params.min_delta_t_ms = c(7);
         for i in 0..3 {
-            law.baselines[i] = c(9 + i);
-            law.gains[i] = gain(9 + i);
-            law.weights[i] = c(12 + i);
+            params.baselines[i] = c(9 + i);
+            params.gains[i] = gain(9 + i);
+            params.weights[i] = c(12 + i);
         }
-        law.limit.deadline_ms = c(15);
-        law.limit.min = c(24);
-        law.limit.max = c(25);
-        law.limit.initial = c(26);
-        law.max_duration_ms = c(23);
-        law.pool = c(27) as u64;
-        for (i, reserve) in law.reserve.iter_mut().enumerate() {
+        params.limit.deadline_ms = c(15);
+        params.limit.min = c(24);
+        params.limit.max = c(25);
+        params.limit.initial = c(26);
+        params.max_duration_ms = c(23);
+        params.pool = c(27) as u64;
+        for (i, reserve) in params.reserve.iter_mut().enumerate() {
             *reserve = c(28 + i) as f32;
         }
-        law.tuner = (c(16) != 0.0).then(|| TunerLaw {
+        params.tuner = (c(16) != 0.0).then(|| TunerParams {
             alpha: 2.0 / (c(17) + 1.0),
             sensitivity: c(18),
             min_floor: c(19),
@@ -115,10 +122,10 @@ impl Law {
             warmup_ticks: c(21) as u32,
             recovery_multiplier: c(22),
         });
-        law
+        params
     }
 
-    /// All of nothing.
+    /// All zero.
     const NONE: Self = Self {
         base_resistance: 0.0,
         decay_per_ms: 0.0,
@@ -139,7 +146,7 @@ impl Law {
     };
 }
 
-impl Default for Law {
+impl Default for RouteParams {
     /// The defaults of the package: profile STANDARD, default SLO, tuner on.
     fn default() -> Self {
         #[rustfmt::skip]

@@ -1,0 +1,111 @@
+//! A handle's closed loop: permits, leases, statistics.
+
+use super::{
+    Handle,
+    ids::{PermitId, Slot},
+    limiter::{AcquireRequest, AcquireResult, Outcome, Stats},
+    permits::Permit,
+    routes::LimitedRoute,
+};
+use crate::{
+    physics::{
+        peers::Blend,
+        tick::{RouteState, Tick},
+    },
+    units::Millis,
+};
+
+impl Handle {
+    /// Decides a request for a permit; `report` receives the result, the state it was decided on, and what peers report.
+    /// `queue_age_ms` is how long it waited in front of the process; negative when it asks again. None: the route was evicted;
+    /// intern it again.
+    pub fn acquire(
+        &mut self,
+        slot: Slot,
+        mut request: AcquireRequest,
+        queue_age_ms: Millis,
+        now_ms: Millis,
+        report: impl FnOnce(&AcquireResult, &RouteState, Option<&Blend>),
+    ) -> Option<()> {
+        let (mut table, params) = self.engine_ref.table();
+        self.params.refresh(params);
+        let table = &mut *table;
+        if Self::see_evictions(table, &mut self.seen_evictions, &mut self.unreported) {
+            return None;
+        }
+        let params = self.params.get(table.touch(slot)?.0.params_id);
+        table.ensure_limiter(slot, params, now_ms);
+        if queue_age_ms >= 0.0 {
+            request.queue_place = table.queue.place(queue_age_ms, params.limit.deadline_ms, now_ms);
+        }
+        let admit_all = table.dry_run;
+        let LimitedRoute { state, peers, limiter, capacity, permits } = table.limited(slot)?;
+        let result = limiter.acquire(slot, state, peers, capacity, permits, params, &request, admit_all, now_ms);
+        report(&result, state, peers);
+        if queue_age_ms > 0.0 {
+            table.queue.answered(result.permit.is_some());
+        }
+        Some(())
+    }
+
+    /// Releases a permit; `report` receives the tick that was due. False, and nothing changes, when the permit is void.
+    pub fn release(
+        &mut self,
+        id: PermitId,
+        outcome: Outcome,
+        now_ms: Millis,
+        report: impl FnOnce(Slot, &Tick, &RouteState, Option<&Blend>),
+    ) -> bool {
+        let (mut table, params) = self.engine_ref.table();
+        self.params.refresh(params);
+        let table = &mut *table;
+        let Some(&Permit { slot, route_generation, .. }) = table.permit(id) else { return false };
+        let Some(LimitedRoute { state, peers, limiter, capacity, permits }) = table.limited(slot) else { return false };
+        if limiter.generation() != route_generation {
+            return false;
+        }
+        let params = self.params.get(state.params_id);
+        if let Some(tick) = limiter.release(id, outcome, state, peers, capacity, permits, params, now_ms) {
+            report(slot, &tick, state, peers);
+        }
+        true
+    }
+
+    /// The slot of the route that a permit was granted on; None when the permit is void.
+    #[must_use]
+    pub fn slot_of(&self, id: PermitId) -> Option<Slot> {
+        self.engine().table.lock().permit(id).map(|permit| permit.slot)
+    }
+
+    /// Records the outcome of a detached request that was admitted `age_ms` ago.
+    pub fn conclude(&self, slot: Slot, outcome: Outcome, age_ms: Millis, now_ms: Millis) {
+        let mut table = self.engine().table.lock();
+        if let Some(LimitedRoute { state, peers, limiter, .. }) = table.limited(slot) {
+            limiter.conclude(outcome, age_ms, state, peers, now_ms);
+        }
+    }
+
+    /// Counts a lease as work in flight of a route, or no longer.
+    pub fn lease(&mut self, slot: Slot, taken: bool, now_ms: Millis) {
+        let (mut table, params) = self.engine_ref.table();
+        self.params.refresh(params);
+        if !table.holds(slot) {
+            return;
+        }
+        if taken || table.limited(slot).is_some() {
+            let params = self.params.get(table.state(slot).params_id);
+            table.ensure_limiter(slot, params, now_ms);
+        }
+        if let Some(LimitedRoute { limiter, capacity, .. }) = table.limited(slot) {
+            limiter.lease(capacity, taken);
+        }
+    }
+
+    /// The statistics of a route's closed loop; None while it has none.
+    #[must_use]
+    pub fn stats(&self, slot: Slot) -> Option<Stats> {
+        let mut table = self.engine().table.lock();
+        let LimitedRoute { state, peers, limiter, capacity, .. } = table.limited(slot)?;
+        Some(limiter.stats(state, peers, capacity, self.params.get(state.params_id)))
+    }
+}

@@ -1,0 +1,142 @@
+//! The end of a request: what its outcome and its latency are evidence of.
+
+use super::{Limiter, capacity::Capacity, request::Outcome};
+use crate::{
+    engine::{
+        ids::PermitId,
+        permits::{Mark, Permit, Permits},
+    },
+    physics::{
+        breaker::Breaker,
+        math::larger,
+        params::RouteParams,
+        peers::Blend,
+        tick::{RouteState, Tick},
+    },
+    units::Millis,
+};
+
+/// The success ratio below which a route's outcomes are no evidence of its capacity.
+const EVIDENT_SUCCESS: f64 = 0.3;
+/// The age, as a share of the deadline or in service times, from which a request that is given up counts as unanswered.
+const CUT_OFF_SHARE: f64 = 0.25;
+const CUT_OFF_SERVICES: f64 = 4.0;
+
+impl Limiter {
+    /// Releases a permit with its outcome; the tick that was due, if one was.
+    #[inline]
+    #[allow(clippy::too_many_arguments, reason = "as for `acquire`")]
+    pub fn release(
+        &mut self,
+        id: PermitId,
+        outcome: Outcome,
+        state: &mut RouteState,
+        peers: Option<&Blend>,
+        capacity: &mut Capacity,
+        permits: &mut Permits,
+        params: &RouteParams,
+        now_ms: Millis,
+    ) -> Option<Tick> {
+        let permit = permits.take(id, &mut self.list)?;
+        capacity.limit.pass(capacity.load.under_way(), now_ms);
+        self.leave(capacity, permit.mark);
+        self.ended_ms = now_ms;
+        self.counts.reclaimed += u64::from(outcome == Outcome::Reclaimed);
+        let latency_ms = larger(now_ms - permit.admitted_ms, 0.0);
+        if matches!(outcome, Outcome::Success | Outcome::Failure) {
+            let succeeded = outcome == Outcome::Success;
+            self.completed_ms = now_ms;
+            self.cut_off = 0;
+            self.answered = true;
+            self.count += 1.0;
+            self.latency_sum_ms += latency_ms;
+            self.latency.record(latency_ms);
+            self.counts.failures += u64::from(!succeeded);
+            // Outcomes of a route, or a class, that mostly fails are no evidence of its capacity.
+            let is_evident = |breaker: &Breaker| breaker.success() > EVIDENT_SUCCESS && !breaker.is_open();
+            let class = self.classes.as_mut().and_then(|classes| classes.breaker(permit.mark.class));
+            if is_evident(&self.breaker) && class.is_none_or(|breaker| is_evident(breaker)) {
+                let n = capacity.load.under_way();
+                capacity.limit.complete(n, f64::from(permit.in_flight), latency_ms, succeeded, &params.limit);
+            }
+            self.judge(succeeded, permit.mark, state, peers, now_ms);
+        } else if outcome != Outcome::Detached {
+            self.cut_off(&permit, state, peers, capacity, params, now_ms);
+        }
+        self.tick_if_due(state, peers, capacity, permits, params, now_ms)
+    }
+
+    /// Records the outcome of a detached request that was admitted `age_ms` ago. Its duration is no sample of the route's latency;
+    /// its completion, its failure, or its end while nothing completed, is one of the route's health.
+    pub fn conclude(
+        &mut self,
+        outcome: Outcome,
+        age_ms: Millis,
+        state: &mut RouteState,
+        peers: Option<&Blend>,
+        now_ms: Millis,
+    ) {
+        let is_answered = matches!(outcome, Outcome::Success | Outcome::Failure);
+        let is_quiet = self.completed_ms <= now_ms - age_ms;
+        if is_answered {
+            self.completed_ms = now_ms;
+            self.cut_off = 0;
+            self.counts.failures += u64::from(outcome == Outcome::Failure);
+        }
+        if is_answered || is_quiet {
+            self.judge(outcome == Outcome::Success, Mark::of_tier(0), state, peers, now_ms);
+        }
+    }
+
+    /// Counts an outcome for the breaker of its class, and for the route's unless the class explains it.
+    #[inline]
+    pub(super) fn judge(
+        &mut self,
+        succeeded: bool,
+        mark: Mark,
+        state: &mut RouteState,
+        peers: Option<&Blend>,
+        now_ms: Millis,
+    ) {
+        let is_explained = self.classes.as_mut().is_some_and(|classes| classes.observe(mark.class, succeeded));
+        if !is_explained {
+            self.window_failures += f64::from(u8::from(!succeeded));
+            let change = self.breaker.observe(succeeded, peers.map_or(0.0, |blend| blend.belief.into()));
+            Self::apply(change, state, now_ms);
+        }
+    }
+
+    /// Records a request that was given up unanswered: its service takes at least its age. One that is given up after its
+    /// deadline, while nothing completed, counts as a failure of the route.
+    fn cut_off(
+        &mut self,
+        permit: &Permit,
+        state: &mut RouteState,
+        peers: Option<&Blend>,
+        capacity: &mut Capacity,
+        params: &RouteParams,
+        now_ms: Millis,
+    ) {
+        let age_ms = (now_ms - permit.admitted_ms).max(0.0);
+        let deadline_ms = params.limit.deadline_ms;
+        if age_ms >= deadline_ms {
+            self.latency.record(age_ms);
+            capacity.limit.complete(
+                capacity.load.under_way(),
+                f64::from(permit.in_flight),
+                age_ms,
+                true,
+                &params.limit,
+            );
+            if self.completed_ms <= permit.admitted_ms {
+                self.judge(false, permit.mark, state, peers, now_ms);
+            }
+        } else {
+            capacity.limit.abandon(age_ms);
+        }
+        let services_ms = CUT_OFF_SERVICES * capacity.limit.baseline_ms();
+        if age_ms >= CUT_OFF_SHARE * deadline_ms || services_ms > 0.0 && age_ms >= services_ms {
+            self.cut_off += 1;
+        }
+    }
+}

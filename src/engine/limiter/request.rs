@@ -1,0 +1,126 @@
+//! A request for a permit, its result, and its outcome.
+
+use crate::{
+    engine::ids::PermitId,
+    physics::{fairness, tick::Tick, voltage::Tier},
+    units::{Millis, Ohms, Volts},
+};
+
+/// The priority of a request: a tier or a voltage.
+#[derive(Debug, Clone, Copy)]
+pub enum Priority {
+    /// A tier, and the level in its band, [0, 1). None: the key's level, or a random one.
+    Tier(Tier, Option<f64>),
+    /// A voltage, V.
+    Voltage(Volts),
+}
+
+/// The key of a request, as a keyed hash.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// The hash, below 2⁵³.
+    pub hash: u64,
+    /// The weight of its fair share, > 0.
+    pub weight: f64,
+    /// The hash of the class that its failures are attributed to.
+    pub class: Option<u64>,
+}
+
+/// A request for a permit.
+#[derive(Debug, Clone, Copy)]
+pub struct AcquireRequest {
+    /// Its priority.
+    pub priority: Priority,
+    /// Its key.
+    pub key: Option<Key>,
+    /// Occupancy of the process, [0, ∞): the largest of its queue, memory and other shortages; 1 is full.
+    pub process_occupancy: f64,
+    /// Its place on the bands of the tiers by its age in the queue in front of the process; 0: none.
+    pub queue_place: f64,
+    /// The time it has waited for a place, ms. Negative: it cannot wait. Infinite: it no longer waits.
+    pub waited_ms: Millis,
+}
+
+impl Default for AcquireRequest {
+    fn default() -> Self {
+        Self {
+            priority: Priority::Tier(Tier::Normal, None),
+            key: None,
+            process_occupancy: 0.0,
+            queue_place: 0.0,
+            waited_ms: -1.0,
+        }
+    }
+}
+
+/// The terms of R: R − `own` is the larger of what the queue and what the occupancies add.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// R of the route with no work in flight, its breaker included, Ω.
+    pub own: Ohms,
+    /// The part of the queue in front of the process, Ω.
+    pub queue: Ohms,
+    /// The occupancy of the route at a refusal; 1 is full, 0 where the request could have waited.
+    pub occupancy: f64,
+}
+
+/// The outcome of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It succeeded.
+    Success,
+    /// It failed, and the route is the cause.
+    Failure,
+    /// It is no evidence of the route: the client disconnected.
+    Ignored,
+    /// The permit was never released and was reclaimed.
+    Reclaimed,
+    /// It continues outside the budget of requests and is concluded later.
+    Detached,
+}
+
+/// The terms of waiting, for a request that would be admitted if there were a place.
+#[derive(Debug, Clone, Copy)]
+pub struct Wait {
+    /// The time from now that it may wait and still make its deadline, ms; 0 or less: none.
+    pub may_wait_ms: Millis,
+    /// μ, completions a ms; 0 while unknown.
+    pub rate_per_ms: f64,
+}
+
+/// The result of a request for a permit.
+#[derive(Debug, Clone, Copy)]
+pub struct AcquireResult {
+    /// The permit; None: refused, or to wait.
+    pub permit: Option<PermitId>,
+    /// R at the time of the decision, Ω.
+    pub resistance: Ohms,
+    /// V used for the decision.
+    pub voltage: Volts,
+    /// The delay after which a refused request should be retried, ms; 0 when it was not refused.
+    pub retry_after_ms: Millis,
+    /// The tier given, or the tier of the voltage.
+    pub tier: Tier,
+    /// The terms of R.
+    pub terms: Terms,
+    /// Set when it was neither admitted nor refused and may wait for a place.
+    pub wait: Option<Wait>,
+    /// Whether it was refused because the breaker of its class is open.
+    pub by_class: bool,
+    /// The tick that was due, if one was.
+    pub tick: Option<Tick>,
+}
+
+/// Tier, voltage and level of a request with a key: one whose key holds more than its share ranks last in its tier.
+#[inline(never)]
+pub(super) fn rank(priority: Priority, key: &Key, is_over: bool, base: Ohms, now_ms: Millis) -> (Tier, Volts, f64) {
+    let level = if is_over { 0.0 } else { fairness::level(key.hash, now_ms) };
+    match priority {
+        Priority::Tier(tier, _) => (tier, tier.voltage(level, base), level),
+        Priority::Voltage(voltage) => {
+            let tier = Tier::of_voltage(voltage, base);
+            let last = if is_over { tier.voltage(0.0, base) } else { voltage };
+            (tier, voltage.min(last), level)
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The statistics of a route's closed loop, and the scar that it reports to peers.
+
+use super::{Limiter, capacity::Capacity};
+use crate::{
+    physics::{
+        limit::Regime,
+        params::RouteParams,
+        peers::Blend,
+        tick::RouteState,
+        voltage::{TIERS, Thresholds},
+    },
+    units::{MAX_RESISTANCE, Millis, Ohms},
+};
+
+/// Totals since the route was first seen.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Counts {
+    /// Requests admitted.
+    pub admitted: u64,
+    /// Requests shed, by tier.
+    pub shed_by_tier: [u64; TIERS],
+    /// Requests that failed.
+    pub failures: u64,
+    /// Permits that were reclaimed because they were never released.
+    pub reclaimed: u64,
+}
+
+/// The statistics of a route's closed loop.
+#[derive(Debug, Clone, Copy)]
+pub struct Stats {
+    /// Requests admitted and not yet released, leases included.
+    pub in_flight: u32,
+    /// Classes of keys whose breaker is open.
+    pub open_classes: u32,
+    /// L, requests in flight.
+    pub limit: f64,
+    /// R for a request that arrived now, Ω.
+    pub resistance: Ohms,
+    /// The part of R that failures and traumas add, Ω.
+    pub scar: Ohms,
+    /// Totals.
+    pub counts: Counts,
+    /// Median latency, ms.
+    pub p50_ms: Option<Millis>,
+    /// 99th percentile, ms.
+    pub p99_ms: Option<Millis>,
+    /// b, ms.
+    pub baseline_ms: Millis,
+    /// μ, completions a second.
+    pub rate_per_s: f64,
+    /// a.
+    pub success: f64,
+    /// The regime of the limit.
+    pub regime: Regime,
+}
+
+impl Limiter {
+    /// R for a request that meets `load`, in requests, Ω.
+    fn resistance(&self, state: &RouteState, thresholds: &Thresholds, load: f64) -> Ohms {
+        let total = state.resistance + self.breaker.resistance() + thresholds.resistance(load);
+        total.min(MAX_RESISTANCE)
+    }
+
+    /// The scar that this node reports to its peers, Ω: what its own measurements say, its breaker included.
+    pub fn reported_scar(&self, state: &RouteState) -> Ohms {
+        state.scar + self.breaker.reported_scar()
+    }
+
+    /// Requests so far, admitted and refused.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn requests(&self) -> u64 {
+        self.counts.admitted + self.counts.shed_by_tier.iter().sum::<u64>()
+    }
+
+    /// The statistics of the route.
+    pub fn stats(&self, state: &RouteState, peers: Option<&Blend>, capacity: &Capacity, params: &RouteParams) -> Stats {
+        let n = capacity.load.under_way();
+        let thresholds = capacity.limit.thresholds(n, &params.limit);
+        // The load that the next request meets.
+        let next = if n > 0.0 { capacity.limit.load(n, self.completed_ms) + 0.5 } else { 0.0 };
+        Stats {
+            in_flight: self.load.in_flight + self.load.leases,
+            open_classes: self.classes.as_ref().map_or(0, |classes| classes.open() as u32),
+            limit: thresholds.full,
+            resistance: self.resistance(state, &thresholds, next),
+            scar: state.blended_scar(peers) + self.breaker.resistance(),
+            counts: self.counts,
+            p50_ms: self.latency.quantile(0.5),
+            p99_ms: self.latency.quantile(0.99),
+            baseline_ms: capacity.limit.baseline_ms(),
+            rate_per_s: capacity.limit.rate() * 1e3,
+            success: self.breaker.success(),
+            regime: capacity.limit.regime(),
+        }
+    }
+}

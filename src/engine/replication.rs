@@ -1,0 +1,274 @@
+//! The replication of a table: what this node last reported of each route, so that it reports only what changed.
+//!
+//! A sync costs what was used since the last one: the sync cursor finds those routes. A route without a scar is reported once a
+//! second, which is enough for its report to weigh.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+};
+
+use super::{Handle, ids::Slot, limiter::Limiter, names::Name, peers::reported_scar, routes::Table};
+use crate::{
+    physics::{math, params::RouteParams, peers::PeerAggregate, tick::RouteState},
+    state::{Exchange, RouteKey, Saying, Word},
+    units::{EPSILON, Millis, Ohms},
+};
+
+/// Routes handled under one lock of the table: decisions of other threads wait no longer than these take, a few µs.
+const CHUNK: usize = 64;
+/// The time after which an unchanged report is repeated, ms.
+const REPEAT_MS: Millis = 1000.0;
+/// The difference between a scar and what peers assume it to be from which it is reported, as a share of itself or of R_base.
+const CHANGE: f64 = 0.01;
+/// The time for which requests weigh in a report, ms.
+const RECENT_MS: Millis = 3000.0;
+
+/// What was last reported of a route.
+#[derive(Debug)]
+struct LastSent {
+    name: Name,
+    key: RouteKey,
+    /// S as reported, Ω.
+    scar: Ohms,
+    /// When it was reported, ms; −∞ before the first time.
+    at_ms: Millis,
+    /// Requests until then.
+    requests: u64,
+    /// Recent requests of those.
+    recent: f64,
+    /// The part of S that was inherited from the store, Ω, and when: peers know it from the nodes that measured it.
+    inherited: Ohms,
+    inherited_at_ms: Millis,
+}
+
+/// The result of a sync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Synced {
+    /// Routes that were used since the last sync.
+    pub used: u32,
+    /// Routes that were reported.
+    pub sent: u32,
+    /// Routes of which peers' reports changed.
+    pub received: u32,
+}
+
+/// The replication state of a table. Of several threads that share an engine, one reports for all.
+#[derive(Debug, Default)]
+pub struct ReplicationState {
+    reporter: Weak<Exchange>,
+    last_sent: Vec<Option<LastSent>>,
+    slots: HashMap<RouteKey, Slot>,
+}
+
+impl ReplicationState {
+    /// Whether this mailbox reports for the engine: the first that asks does, until it is dropped.
+    fn is_reporter(&mut self, exchange: &Arc<Exchange>) -> bool {
+        if self.reporter.strong_count() == 0 {
+            *self = Self { reporter: Arc::downgrade(exchange), ..Self::default() };
+        }
+        std::ptr::eq(self.reporter.as_ptr(), Arc::as_ptr(exchange))
+    }
+
+    /// The last report of the route in that slot, registered if it is new; whether it was new.
+    fn register(&mut self, slot: Slot, name: &Name) -> (&mut LastSent, bool) {
+        let index = slot as usize;
+        if self.last_sent.len() <= index {
+            self.last_sent.resize_with(index + 1, || None);
+        }
+        let is_new = self.last_sent[index].as_ref().is_none_or(|said| said.name != *name);
+        if is_new {
+            let key = RouteKey::of(name.bytes());
+            let gone = self.last_sent[index].replace(LastSent {
+                name: name.clone(),
+                key,
+                scar: 0.0,
+                at_ms: f64::NEG_INFINITY,
+                requests: 0,
+                recent: 0.0,
+                inherited: 0.0,
+                inherited_at_ms: 0.0,
+            });
+            if let Some(gone) = gone
+                && self.slots.get(&gone.key) == Some(&slot)
+            {
+                self.slots.remove(&gone.key);
+            }
+            self.slots.insert(key, slot);
+        }
+        match &mut self.last_sent[index] {
+            Some(said) => (said, is_new),
+            None => unreachable!("filled above"),
+        }
+    }
+
+    /// The slot of a route, unless another route took it.
+    fn find(&self, key: RouteKey, table: &Table) -> Option<Slot> {
+        let slot = *self.slots.get(&key)?;
+        let said = self.last_sent.get(slot as usize)?.as_ref()?;
+        (table.name(slot) == Some(&said.name)).then_some(slot)
+    }
+
+    /// Removes the inherited part of S once the peers report it themselves.
+    fn return_inherited(&mut self, slot: Slot, state: &mut RouteState, params: &RouteParams) {
+        let Some(Some(said)) = self.last_sent.get_mut(slot as usize) else { return };
+        if said.inherited > 0.0 {
+            let elapsed_ms = (state.last_updated_ms - said.inherited_at_ms).max(0.0);
+            let left = said.inherited * math::exp(-params.decay_per_ms * elapsed_ms);
+            state.scar = if state.scar - left > EPSILON { state.scar - left } else { 0.0 };
+            said.inherited = 0.0;
+        }
+    }
+
+    /// The report of the route in that slot, if it is due; its key, if it is new.
+    fn report(
+        &mut self,
+        table: &mut Table,
+        slot: Slot,
+        params: &RouteParams,
+        now_ms: Millis,
+    ) -> (Option<Saying>, Option<RouteKey>) {
+        let Some(name) = table.name(slot).cloned() else { return (None, None) };
+        let mut state = *table.state(slot);
+        // It was not ticked since, so its scar has not decayed yet.
+        state.scar *= math::exp(-params.decay_per_ms * (now_ms - state.last_updated_ms).max(0.0));
+        let limiter = table.limiter_of(slot);
+        let requests = limiter.map_or(0, Limiter::requests).max(u64::from(state.ticks));
+        let scar = reported_scar(limiter, &state);
+        let (last, is_new) = self.register(slot, &name);
+        let new_key = is_new.then_some(last.key);
+        let decay = |since_ms: Millis| math::exp(-params.decay_per_ms * (now_ms - since_ms).max(0.0));
+        let own = scar - last.inherited * decay(last.inherited_at_ms);
+        let own = if own > EPSILON { own } else { 0.0 };
+        let elapsed_ms = now_ms - last.at_ms;
+        let assumed = if last.scar > 0.0 { last.scar * decay(last.at_ms) } else { 0.0 };
+        let changed = (own - assumed).abs() > CHANGE * own.max(params.base_resistance);
+        if !changed && elapsed_ms < REPEAT_MS {
+            return (None, new_key);
+        }
+        let fresh = requests.saturating_sub(last.requests) as f64;
+        let kept = if elapsed_ms.is_finite() { last.recent * math::exp(-elapsed_ms.max(0.0) / RECENT_MS) } else { 0.0 };
+        (last.scar, last.at_ms) = (own, now_ms);
+        (last.requests, last.recent) = (requests, kept + fresh);
+        let word = Word {
+            scar: own,
+            resistance: state.resistance,
+            momentum: state.momentum,
+            ticks: state.ticks,
+            requests: last.recent,
+        };
+        (Some(Saying { key: last.key, name: name.shared(), word }), new_key)
+    }
+}
+
+impl Handle {
+    /// Reports to peers what changed and blends in what they report, with weight `gamma`, [0, 1].
+    pub fn sync(&mut self, exchange: &Arc<Exchange>, gamma: f64, now_ms: Millis) -> Synced {
+        self.params.refresh(&self.engine_ref.engine().params);
+        let engine = self.engine_ref.engine();
+        let mut replication = engine.replication.lock();
+        let mut synced = Synced::default();
+        if !replication.is_reporter(exchange) {
+            return synced;
+        }
+        exchange.set_decay_per_ms(self.params.get(0).decay_per_ms);
+        let mut sayings = Vec::new();
+        let mut wanted = Vec::new();
+        'all: loop {
+            let mut table = engine.table.lock();
+            for _ in 0..CHUNK {
+                let Some(slot) = table.next_dirty() else { break 'all };
+                synced.used += 1;
+                let params = self.params.get(table.state(slot).params_id);
+                let (saying, new_key) = replication.report(&mut table, slot, params, now_ms);
+                sayings.extend(saying);
+                wanted.extend(new_key);
+            }
+        }
+        synced.sent = sayings.len() as u32;
+        if !sayings.is_empty() {
+            exchange.say(sayings);
+        }
+        if !wanted.is_empty() {
+            exchange.want(wanted);
+        }
+        let heard = exchange.heard();
+        for chunk in heard.chunks(CHUNK) {
+            let mut table = engine.table.lock();
+            for (key, aggregate) in chunk {
+                let Some(slot) = replication.find(*key, &table) else { continue };
+                let params = self.params.get(table.state(slot).params_id);
+                if aggregate.peers > 0 {
+                    replication.return_inherited(slot, table.state(slot), params);
+                }
+                let state = *table.state(slot);
+                let local = reported_scar(table.limiter_of(slot), &state);
+                let blend = aggregate.blend(local, gamma, params);
+                table.set_blend(slot, blend);
+                table.state(slot).follow_peers(Some(&blend), params);
+                synced.received += 1;
+            }
+        }
+        synced
+    }
+
+    /// Inherits the stored reports of a route, of several nodes, each with its age in ms, with weight `gamma`, [0, 1]. False when the
+    /// route was measured here already, or the name is invalid.
+    pub fn inherit_reports(
+        &mut self,
+        exchange: &Arc<Exchange>,
+        name: &Arc<[u8]>,
+        words: &[(Word, Millis)],
+        gamma: f64,
+        now_ms: Millis,
+    ) -> bool {
+        let Some(name) = Name::from_shared(Arc::clone(name)) else { return false };
+        let slot = self.intern(name.clone(), now_ms);
+        let Some(state) = self.state(slot) else { return false };
+        let params = self.params.get(state.params_id);
+        let mut aggregate = PeerAggregate::default();
+        for (word, age_ms) in words {
+            aggregate.add(word.scar * math::exp(-params.decay_per_ms * age_ms.max(0.0)), word.requests);
+        }
+        let scar = aggregate.inheritance(gamma, params);
+        let closed = gamma > 0.0 && aggregate.agrees_closed();
+        let ticks = words.iter().map(|(word, _)| word.ticks).max().unwrap_or(0);
+        let inherited = self.inherit(slot, scar, closed, ticks, now_ms);
+        let mut replication = self.engine().replication.lock();
+        if replication.is_reporter(exchange) {
+            let (last, is_new) = replication.register(slot, &name);
+            if inherited {
+                (last.inherited, last.inherited_at_ms) = (scar, now_ms);
+            }
+            if is_new {
+                let key = last.key;
+                exchange.want(vec![key]);
+            }
+        }
+        inherited
+    }
+
+    /// Inherits a route's state. The route becomes the least recently used. False when there is no route in the slot, or it was
+    /// measured here already.
+    fn inherit(&mut self, slot: Slot, scar: Ohms, closed: bool, ticks: u32, now_ms: Millis) -> bool {
+        let mut table = self.engine_ref.engine().table.lock();
+        if !table.holds(slot) {
+            return false;
+        }
+        let params = self.params.get(table.state(slot).params_id);
+        let inherited = table.state(slot).inherit(params, scar, closed, ticks, now_ms);
+        if inherited {
+            table.demote(slot);
+        }
+        inherited
+    }
+
+    /// Leaves the cluster: clears what peers report.
+    pub fn leave(&mut self, exchange: &Arc<Exchange>) {
+        let mut replication = self.engine().replication.lock();
+        if replication.is_reporter(exchange) {
+            *replication = ReplicationState::default();
+            self.engine().table.lock().clear_blends();
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! The table of routes: states, closed loops, pools; bounded, the least recently used route evicted first.
+//!
+//! Evictions are numbered and the newest are kept, so that every handle can learn which of its slots were evicted.
+
+use super::{
+    Limits,
+    ids::{PermitId, Slot},
+    limiter::{Capacity, Limiter},
+    lru::{Lru, NONE},
+    names::Name,
+    permits::{Permit, Permits},
+};
+use crate::{
+    physics::{params::RouteParams, peers::Blend, queue::Queue, tick::RouteState},
+    units::Millis,
+};
+
+/// Most pools of routes that share a limit.
+const MAX_POOLS: usize = 1024;
+/// Stands for the pool of a route that has a limit of its own.
+const NO_POOL: usize = usize::MAX;
+/// Routes looked at for one without work in flight, before one with is evicted.
+const EVICTION_CANDIDATES: usize = 16;
+/// Evictions kept for handles that have not seen them yet.
+const EVICTIONS_KEPT: usize = 1024;
+
+/// The closed loop of a route, and the capacity that its work counts against.
+#[derive(Debug)]
+struct Closed {
+    limiter: Limiter,
+    /// Its capacity while it is in no pool.
+    own: Capacity,
+    /// The pool that its parameters named when it last joined one.
+    params_pool: u64,
+    /// The index of its pool; `NO_POOL`: none.
+    pool: usize,
+}
+
+/// Routes that share a limit.
+#[derive(Debug)]
+struct Pool {
+    id: u64,
+    capacity: Capacity,
+    routes: u32,
+}
+
+/// The table: see the module.
+#[derive(Debug)]
+pub struct Table {
+    limits: Limits,
+    lru: Lru,
+    names: Vec<Option<Name>>,
+    free: Vec<Slot>,
+    len: usize,
+    name_bytes: usize,
+    /// The newest evictions, number n at n modulo `EVICTIONS_KEPT`.
+    evicted: Vec<Slot>,
+    evictions: u64,
+    /// Closed loops, of the routes that have one: empty until a permit is requested.
+    limiters: Vec<Option<Box<Closed>>>,
+    pools: Vec<Pool>,
+    permits: Permits,
+    generations: u32,
+    /// What other nodes report of the routes; as long as the table once a report was blended.
+    blends: Vec<Blend>,
+    /// The queue in front of the process.
+    pub queue: Queue,
+    /// Whether requests are decided and counted, but all admitted.
+    pub dry_run: bool,
+}
+
+/// A route with its closed loop.
+pub struct LimitedRoute<'a> {
+    /// Its state.
+    pub state: &'a mut RouteState,
+    /// What other nodes report of it.
+    pub peers: Option<&'a Blend>,
+    /// Its closed loop.
+    pub limiter: &'a mut Limiter,
+    /// The capacity, its own or its pool's.
+    pub capacity: &'a mut Capacity,
+    /// The permits of all routes.
+    pub permits: &'a mut Permits,
+}
+
+impl Table {
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            lru: Lru::default(),
+            names: Vec::new(),
+            free: Vec::new(),
+            len: 0,
+            name_bytes: 0,
+            evicted: Vec::new(),
+            evictions: 0,
+            limiters: Vec::new(),
+            pools: Vec::new(),
+            permits: Permits::default(),
+            generations: 0,
+            blends: Vec::new(),
+            queue: Queue::default(),
+            dry_run: false,
+        }
+    }
+
+    pub fn max_routes(&self) -> u32 {
+        self.limits.max_routes
+    }
+
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The number of evictions so far: a handle that has seen them all may trust its slots.
+    #[inline]
+    pub fn evictions(&self) -> u64 {
+        self.evictions
+    }
+
+    /// The slots evicted since there had been `seen` evictions; None when that is more than is kept.
+    pub fn evicted_since(&self, seen: u64) -> Option<impl Iterator<Item = Slot> + '_> {
+        let kept = self.evictions - seen <= EVICTIONS_KEPT as u64;
+        kept.then(|| (seen..self.evictions).map(|number| self.evicted[number as usize % EVICTIONS_KEPT]))
+    }
+
+    pub fn names(&self) -> Vec<Name> {
+        self.names.iter().flatten().cloned().collect()
+    }
+
+    /// For each number of parameters whether a route uses them.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn params_in_use(&mut self) -> Vec<bool> {
+        let mut used = vec![false; 1 << 16];
+        for slot in 0..self.names.len() as Slot {
+            if self.holds(slot) {
+                let params = self.state(slot).params_id;
+                used[usize::from(params)] = true;
+            }
+        }
+        used
+    }
+
+    /// Whether there is a route in that slot.
+    pub fn holds(&self, slot: Slot) -> bool {
+        self.names.get(slot as usize).is_some_and(Option::is_some)
+    }
+
+    /// The state in that slot, which must hold a route.
+    #[inline]
+    pub fn state(&mut self, slot: Slot) -> &mut RouteState {
+        self.lru.state(slot)
+    }
+
+    /// Makes the route in that slot the most recently used; its state, and what other nodes report of it. None: no route.
+    #[inline]
+    pub fn touch(&mut self, slot: Slot) -> Option<(&mut RouteState, Option<&Blend>)> {
+        let state = self.lru.touch(slot)?;
+        Some((state, self.blends.get(slot as usize)))
+    }
+
+    /// Puts a route in a slot, evicting others if it must: `forget` is called with every evicted name.
+    pub fn insert(&mut self, name: Name, state: RouteState, mut forget: impl FnMut(&Name)) -> Slot {
+        while self.len > 0
+            && (self.len >= self.limits.max_routes as usize
+                || self.name_bytes + name.len() > self.limits.max_name_bytes)
+        {
+            let victim = self.victim();
+            if let Some(gone) = self.remove(victim) {
+                forget(&gone);
+            }
+        }
+        let slot = self.free.pop().unwrap_or_else(|| self.grow());
+        self.len += 1;
+        self.name_bytes += name.len();
+        self.names[slot as usize] = Some(name);
+        self.lru.insert(slot, state);
+        slot
+    }
+
+    /// The least recently used route without work in flight, of the first few; or else the least recently used.
+    fn victim(&mut self) -> Slot {
+        let mut slot = self.lru.oldest();
+        for _ in 0..EVICTION_CANDIDATES {
+            let busy =
+                self.limiters.get(slot as usize).and_then(Option::as_deref).is_some_and(|it| it.limiter.is_busy());
+            if !busy && !self.lru.is_cursor(slot) {
+                return slot;
+            }
+            slot = match self.lru.newer(slot) {
+                NONE => break,
+                newer => newer,
+            };
+        }
+        let oldest = self.lru.oldest();
+        if self.lru.is_cursor(oldest) { self.lru.newer(oldest) } else { oldest }
+    }
+
+    /// The next route that was used since the last call, the least recently used first; at first every route.
+    pub fn next_dirty(&mut self) -> Option<Slot> {
+        if !self.lru.has_cursor() {
+            let slot = self.free.pop().unwrap_or_else(|| self.grow());
+            self.lru.place_cursor(slot);
+        }
+        self.lru.advance_cursor()
+    }
+
+    /// What other nodes report of the route in that slot.
+    pub fn blend(&self, slot: Slot) -> Option<&Blend> {
+        self.blends.get(slot as usize)
+    }
+
+    /// Sets what other nodes report of the route in that slot, which must hold one.
+    pub fn set_blend(&mut self, slot: Slot, blend: Blend) {
+        while self.blends.len() < self.names.len() {
+            self.blends.push(Blend::NONE);
+        }
+        self.blends[slot as usize] = blend;
+    }
+
+    /// Clears what other nodes report of all routes.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn clear_blends(&mut self) {
+        self.blends = Vec::new();
+    }
+
+    /// Makes the route in that slot, which must hold one, the least recently used.
+    pub fn demote(&mut self, slot: Slot) {
+        self.lru.demote(slot);
+    }
+
+    /// The name of the route in that slot.
+    pub fn name(&self, slot: Slot) -> Option<&Name> {
+        self.names.get(slot as usize)?.as_ref()
+    }
+
+    /// The closed loop of the route in that slot.
+    pub fn limiter_of(&self, slot: Slot) -> Option<&Limiter> {
+        Some(&self.limiters.get(slot as usize)?.as_deref()?.limiter)
+    }
+
+    /// The route in that slot with its closed loop, if it has one.
+    #[inline]
+    pub fn limited(&mut self, slot: Slot) -> Option<LimitedRoute<'_>> {
+        let Closed { limiter, own, pool, .. } = self.limiters.get_mut(slot as usize)?.as_deref_mut()?;
+        let capacity = match self.pools.get_mut(*pool) {
+            None => own,
+            Some(pool) => &mut pool.capacity,
+        };
+        let state = self.lru.state(slot);
+        Some(LimitedRoute {
+            state,
+            peers: self.blends.get(slot as usize),
+            limiter,
+            capacity,
+            permits: &mut self.permits,
+        })
+    }
+
+    /// Gives the route in that slot a closed loop if it has none, and the pool that its parameters name.
+    #[inline]
+    pub fn ensure_limiter(&mut self, slot: Slot, params: &RouteParams, now_ms: Millis) {
+        match self.limiters.get(slot as usize) {
+            Some(Some(closed)) if closed.params_pool == params.pool => {}
+            _ => self.make_limiter(slot, params, now_ms),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn make_limiter(&mut self, slot: Slot, params: &RouteParams, now_ms: Millis) {
+        while self.limiters.len() <= slot as usize {
+            self.limiters.push(None);
+        }
+        if self.limiters[slot as usize].is_none() {
+            self.generations = self.generations.wrapping_add(1);
+            let state = self.lru.state(slot);
+            let limiter = Limiter::new(self.generations, state, params, now_ms);
+            let own = Capacity::new(params, false, now_ms);
+            self.limiters[slot as usize] = Some(Box::new(Closed { limiter, own, params_pool: 0, pool: NO_POOL }));
+        }
+        let joins = if params.pool == 0 { NO_POOL } else { self.pool(params, now_ms) };
+        let Some(closed) = self.limiters[slot as usize].as_deref_mut() else { return };
+        closed.params_pool = params.pool;
+        let leaves = std::mem::replace(&mut closed.pool, joins);
+        let load = *closed.limiter.load();
+        if let Some(pool) = self.pools.get_mut(leaves) {
+            pool.routes -= 1;
+            pool.capacity.part(&load, now_ms);
+        } else {
+            closed.own.part(&load, now_ms);
+        }
+        if let Some(pool) = self.pools.get_mut(joins) {
+            pool.routes += 1;
+            pool.capacity.join(&load, now_ms);
+        } else {
+            closed.own.join(&load, now_ms);
+        }
+    }
+
+    /// The index of the pool that the parameters name, made when it is new; `NO_POOL` when there are too many.
+    fn pool(&mut self, params: &RouteParams, now_ms: Millis) -> usize {
+        let known = self.pools.iter().position(|pool| pool.id == params.pool);
+        known.unwrap_or_else(|| {
+            let fresh = Pool { id: params.pool, capacity: Capacity::new(params, true, now_ms), routes: 0 };
+            let vacant = self.pools.iter().position(|pool| pool.routes == 0);
+            match vacant {
+                Some(at) => self.pools[at] = fresh,
+                None if self.pools.len() < MAX_POOLS => self.pools.push(fresh),
+                None => return NO_POOL,
+            }
+            vacant.unwrap_or(self.pools.len() - 1)
+        })
+    }
+
+    /// The permit of that number, unless it was released.
+    pub fn permit(&self, id: PermitId) -> Option<&Permit> {
+        self.permits.get(id)
+    }
+
+    /// Empties a slot and numbers the eviction; the name of the removed route.
+    pub fn remove(&mut self, slot: Slot) -> Option<Name> {
+        let name = self.names.get_mut(slot as usize)?.take()?;
+        self.lru.remove(slot);
+        if let Some(mut closed) = self.limiters.get_mut(slot as usize).and_then(Option::take) {
+            closed.limiter.close(&mut self.permits);
+            if let Some(pool) = self.pools.get_mut(closed.pool) {
+                pool.routes -= 1;
+                pool.capacity.part(closed.limiter.load(), f64::NEG_INFINITY); // the time is not known, and does not matter
+            }
+        }
+        if let Some(blend) = self.blends.get_mut(slot as usize) {
+            *blend = Blend::NONE;
+        }
+        self.len -= 1;
+        self.name_bytes -= name.len();
+        self.free.push(slot);
+        match self.evicted.get_mut(self.evictions as usize % EVICTIONS_KEPT) {
+            Some(oldest) => *oldest = slot,
+            None => self.evicted.push(slot),
+        }
+        self.evictions += 1;
+        Some(name)
+    }
+
+    /// A slot that was never used.
+    fn grow(&mut self) -> Slot {
+        let slot = self.names.len();
+        self.lru.grow(slot);
+        self.names.push(None);
+        slot as Slot
+    }
+}

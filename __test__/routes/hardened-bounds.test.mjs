@@ -2,13 +2,14 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { FileStateProvider, InMemoryProvider, StateManager } from 'atrion'
+import { Atrion, FileStateProvider, InMemoryProvider, PROFILE_CONFIGS, StateManager } from 'atrion'
 import { KVStateProvider } from 'atrion/fetch'
 import anyTest from 'ava'
-import { CALM, create } from '../_engine.mjs'
+import { CALM, create, engine } from '../_engine.mjs'
 
 // Each takes much memory.
 const test = anyTest.serial
+const native = engine === 'native' ? test : test.skip
 
 const VECTOR = { scar: 1, momentumScalar: 0, lastTick: 1, resistance: 11 }
 const LONG = 16_000
@@ -104,4 +105,21 @@ test('routes that were given the same share it, and what a caller does with a co
   for (const route of ['a', 'b']) atrion.route(route, CALM)
   t.is(atrion.getRouteProfile('b').baseResistance, 40)
   t.true(Math.abs(atrion.route('b', CALM).resistance - 40) < 5)
+})
+
+native('instances of the process come and go with laws of their own, and route() never throws for it', (t) => {
+  const shared = () => new Atrion({ scope: 'process', maxRoutes: 100 })
+  const profileOf = (n) => ({ ...PROFILE_CONFIGS.HEAVY, scarMultiplier: n / 1e6 })
+  // None is dropped: all numbers of laws are taken at last, and calls go by the law of their route.
+  const instances = []
+  for (let i = 0; i < 300; i++) {
+    const atrion = shared()
+    instances.push(atrion)
+    for (let j = 0; j < 256; j++) {
+      const decision = atrion.route('r', CALM, { profile: profileOf(1 + i * 256 + j) })
+      if (!decision.allow) t.fail(decision.reason)
+    }
+  }
+  t.throws(() => instances.at(-1).setRouteProfile('mine', { baseResistance: 3.25 }), { code: 'ATRION_CONFIG' })
+  t.true(instances.at(-1).route('r', CALM).allow)
 })

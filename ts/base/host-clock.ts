@@ -3,14 +3,17 @@
  *
  * | the clock | what happens |
  * |---|---|
- * | goes back by up to five minutes | time stands still until it has caught up, Δt = 0 |
+ * | goes back by up to a second | time stands still until it has caught up, Δt = 0 |
  * | goes back further | Δt = 0 once, then time goes on from where it was |
  * | jumps ahead, as after sleep | it is believed: scars fade, leases run out |
  * | gives no finite number, or throws | the last reading stands; a warning, once |
  */
 
-/** Steps back of so much are waited out, ms: counted each by each, those of a clock that jitters would make time run fast. */
-const STILL_MS = 300_000
+/**
+ * Steps back of so much are waited out, ms: counted each by each, those of a clock that jitters would make time run fast. Meanwhile no
+ * breaker is probed, so it is no longer than a route waits between two probes.
+ */
+const STILL_MS = 1000
 
 export class HostClock {
   readonly #clock: { now(): number }
@@ -28,7 +31,7 @@ export class HostClock {
     this.#warn = warn
   }
 
-  /** ms, at most five minutes less than before; 0 until the clock has been read. Never throws. */
+  /** ms, at most a second less than before; 0 until the clock has been read. Never throws. */
   now(): number {
     const readMs = this.#read() + this.#lostMs
     if (!Number.isFinite(readMs)) return this.#lastMs

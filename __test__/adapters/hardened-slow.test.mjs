@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import http2 from 'node:http2'
 import ava from 'ava'
-import { slowloris, slowReaders, slowStreams, slowUploads, upgrades } from '../lab/attacks/attackers.mjs'
+import { slowloris, slowReaders, slowStreams, slowUploads, upgrades } from '../../lab/attacks/attackers.mjs'
 import { ask, CALM, close, until, watched } from '../_adapters.mjs'
 import { engine } from '../_engine.mjs'
 import { FRAMEWORKS, readsFirst, SPEAK_HTTP2 } from '../_frameworks.mjs'

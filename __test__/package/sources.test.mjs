@@ -55,7 +55,7 @@ const layerOf = (file) => OWN_LAYER[file] ?? (file.includes('/') ? file.split('/
 /** What a layer may import besides itself. */
 const BOTTOM = ['port', 'model types', 'base']
 const MAY_IMPORT = {
-  port: [],
+  port: ['model types'],
   addon: [],
   'model types': [],
   'provider port': [],

@@ -8,22 +8,9 @@
 
 import { ConfigError } from '../base/errors.js'
 import { isSafeNumber } from './guards.js'
-import type { Ohms } from './types.js'
+import type { AutoTunerConfig, Ohms } from './types.js'
 
-export interface AutoTunerConfig {
-  /** N: ticks that the moments look back over, ≥ 1. Default 100. */
-  windowSize: number
-  /** k: standard deviations above the mean at which a route breaks, ≥ 0. Default 3. */
-  sensitivity: number
-  /** The break point is never below this, Ω, ≥ 0. Default 30. */
-  minFloor: number
-  /** The break point is never above this, Ω, ≥ minFloor. Default 500. */
-  hardCeiling: number
-  /** Ticks before the moments are trusted, ≥ 0. Default 50. */
-  warmupTicks: number
-  /** The recovery point as a share of the break point, (0, 1]. Default 0.5. */
-  recoveryMultiplier: number
-}
+export type { AutoTunerConfig } from './types.js'
 
 export interface TunerStats {
   /** μ, Ω */

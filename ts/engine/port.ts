@@ -2,9 +2,12 @@
  * The engine port: the one seam between the TypeScript face and whatever computes the physics.
  *
  * A call on the hot path costs more in crossing than in physics, so nothing is passed as an argument: caller and engine
- * share a *frame*, one Float64Array. The caller writes cells, makes a call without arguments, reads cells. The layout is
- * stated here and in `src/binding/frame.rs`; a test compares the two.
+ * share a *frame*, one Float64Array. The caller writes cells, makes a call without arguments, reads cells. The numbers of
+ * the cells and of the status bits are stated in `src/binding/frame.rs`, and copied here by `scripts/write-frame.mjs`; the
+ * layout of the blocks is stated here as well as there, and a test compares the two.
  */
+
+import type { AutoTunerConfig, PhysicsConfig } from '../core/types.js'
 
 export type EngineKind = 'native' | 'wasm' | 'ts'
 
@@ -206,6 +209,47 @@ export const LAW = {
   RESERVE: 28,
   LENGTH: 36,
 } as const
+
+/** Cells of a law by the names of what operators configure. */
+export const CONFIG_CELLS = {
+  baseResistance: LAW.BASE_RESISTANCE,
+  decayRate: LAW.DECAY_RATE,
+  scarFactor: LAW.SCAR_FACTOR,
+  dampingFactor: LAW.DAMPING_FACTOR,
+  criticalPressure: LAW.CRITICAL_PRESSURE,
+  breakMultiplier: LAW.BREAK_MULTIPLIER,
+  bootstrapTicks: LAW.BOOTSTRAP_TICKS,
+  minDeltaT: LAW.MIN_DELTA_T,
+  tanhScale: LAW.TANH_SCALE,
+} as const satisfies Record<keyof PhysicsConfig, number>
+
+/** The same, of the tuner. */
+export const TUNER_CELLS = {
+  windowSize: LAW.TUNER_WINDOW,
+  sensitivity: LAW.TUNER_SENSITIVITY,
+  minFloor: LAW.TUNER_MIN_FLOOR,
+  hardCeiling: LAW.TUNER_HARD_CEILING,
+  warmupTicks: LAW.TUNER_WARMUP_TICKS,
+  recoveryMultiplier: LAW.TUNER_RECOVERY_MULTIPLIER,
+} as const satisfies Record<keyof AutoTunerConfig, number>
+
+/** Writes named numbers into their cells. */
+export function writeCells<T extends string>(
+  cells: Float64Array,
+  places: Readonly<Record<T, number>>,
+  values: Readonly<Record<T, number>>,
+): void {
+  for (const name of Object.keys(places) as T[]) cells[places[name]] = values[name]
+}
+
+/** Reads named numbers from their cells. */
+export function readCells<T extends string>(
+  cells: Float64Array,
+  places: Readonly<Record<T, number>>,
+): Record<T, number> {
+  const values = Object.entries<number>(places).map(([name, place]) => [name, cells[place]!])
+  return Object.fromEntries(values) as Record<T, number>
+}
 
 /** Cells at the head of the batch that `share` reads: see `ts/core/cluster.ts`. */
 export const SHARE = { KEEP: 0, ADD: 1, LONE: 2, BELIEF: 3, WITNESSES: 4 } as const

@@ -2,7 +2,7 @@
 
 import { nameNumber } from '../base/keys.js'
 import { deriveBaselines, deriveWeights, getProfileConfig } from '../core/index.js'
-import { LAW } from '../engine/port.js'
+import { CONFIG_CELLS, LAW, TUNER_CELLS, writeCells } from '../engine/port.js'
 import type { RouteParams } from '../options/route-params.js'
 
 /** A permit is never taken for lost before so many deadlines. */
@@ -17,15 +17,8 @@ export function deriveCells({ config, slo, tuner, limits, profile, pool, reserve
   const weights = deriveWeights(slo)
   const baselines = deriveBaselines(slo)
   const cells = new Float64Array(LAW.LENGTH)
-  cells[LAW.BASE_RESISTANCE] = config.baseResistance
-  cells[LAW.DECAY_RATE] = config.decayRate
+  writeCells(cells, CONFIG_CELLS, config)
   cells[LAW.SCAR_FACTOR] = config.scarFactor * scarMultiplier
-  cells[LAW.DAMPING_FACTOR] = config.dampingFactor
-  cells[LAW.CRITICAL_PRESSURE] = config.criticalPressure
-  cells[LAW.BREAK_MULTIPLIER] = config.breakMultiplier
-  cells[LAW.BOOTSTRAP_TICKS] = config.bootstrapTicks
-  cells[LAW.MIN_DELTA_T] = config.minDeltaT
-  cells[LAW.TANH_SCALE] = config.tanhScale
   cells[LAW.BASELINE_LATENCY_MS] = profile === 'STANDARD' ? baselines.latencyMs : baselineLatencyMs
   cells[LAW.BASELINE_ERROR_RATE] = baselines.errorRate
   cells[LAW.BASELINE_SATURATION] = baselines.saturation
@@ -35,12 +28,7 @@ export function deriveCells({ config, slo, tuner, limits, profile, pool, reserve
   cells[LAW.DEADLINE_MS] = slo.maxAcceptableLatencyMs
   if (tuner) {
     cells[LAW.TUNER] = 1
-    cells[LAW.TUNER_WINDOW] = tuner.windowSize
-    cells[LAW.TUNER_SENSITIVITY] = tuner.sensitivity
-    cells[LAW.TUNER_MIN_FLOOR] = tuner.minFloor
-    cells[LAW.TUNER_HARD_CEILING] = tuner.hardCeiling
-    cells[LAW.TUNER_WARMUP_TICKS] = tuner.warmupTicks
-    cells[LAW.TUNER_RECOVERY_MULTIPLIER] = tuner.recoveryMultiplier
+    writeCells(cells, TUNER_CELLS, tuner)
   }
   // Work that may take long is not given up before its own deadline.
   cells[LAW.MAX_DURATION_MS] = Math.max(maxDurationMs, LOST_AFTER_DEADLINES * slo.maxAcceptableLatencyMs)

@@ -100,6 +100,15 @@ const TOP_CAPS: f64 = 2.0;
 /// still fit into the deadline.
 const PLACES_MARGIN: f64 = 1.1;
 const SERVICE_EXCESS: f64 = 1.5;
+/// Completions over which the largest knee is remembered: a route that has slowed has as many servers as before.
+const KNEE_MEMORY: f64 = 2048.0;
+/// Where answers that met an idle server take this many b, of so many of late, what is known of b and of the servers is void.
+const STALE_RATIO: f64 = 2.0;
+const PLACED_MEMORY: f64 = 32.0;
+/// Shares of the deadline after which one that waits in what may be a burst is admitted further, and until shedding would start.
+const DOUBT: (f64, f64) = (0.05, 0.25);
+/// How long is waited for a place under standing overload, at most, as a share of the deadline.
+const WAIT_SHARE: f64 = 0.4;
 /// The quantile q, and the part of the deadline by which it moves.
 const EXCESS_QUANTILE: f64 = 0.8;
 const EXCESS_STEPS: f64 = 60.0;
@@ -161,6 +170,11 @@ pub struct Limit {
     /// What is left of the allowance for a route that is hardly known, 1 to 0.
     optimism: f64,
     knee: f64,
+    /// The largest knee of late.
+    known_knee: f64,
+    /// What answers take lately that met a server which idled, as far as is known, ms, and how many there were of late.
+    placed_ms: Millis,
+    placed: f64,
     /// V, and V of the top tier alone.
     demand: f64,
     top_demand: f64,
@@ -200,6 +214,9 @@ impl Limit {
             free_up_to: 0.0,
             optimism: 1.0,
             knee: 1.0,
+            known_knee: 1.0,
+            placed_ms: 0.0,
+            placed: 0.0,
             demand: 0.0,
             top_demand: 0.0,
             excess_ms: 0.0,
@@ -284,7 +301,7 @@ impl Limit {
     pub fn thresholds(&self, n: f64, law: &LimitLaw) -> Thresholds {
         let (mut start, mut full, mut top) = if self.queueing { self.proven(law) } else { self.unproven(n, law) };
         if let Some(cap) = self.contention.cap() {
-            start = smaller(start, smaller(smaller(cap, KNEE_MARGIN * self.knee + 1.0), STANDING_START.1 * cap));
+            start = smaller(start, self.capped_start(cap));
             full = smaller(full, cap);
             top = smaller(top, TOP_CAPS * cap);
         }
@@ -339,24 +356,50 @@ impl Limit {
         (start, full, top)
     }
 
-    /// How many keep every server just busy: requests that can wait are admitted up to there, with `n` in flight.
+    /// Where shedding starts while an experiment caps what is in flight.
+    fn capped_start(&self, cap: f64) -> f64 {
+        smaller(KNEE_MARGIN * self.knee + 1.0, STANDING_START.1 * cap)
+    }
+
+    /// How many keep every server busy. A route that has slowed has as many servers as before.
+    fn busy_places(&self) -> f64 {
+        PLACES_MARGIN * (self.throughput.rate_at_most * self.baseline_ms).max(self.known_knee)
+    }
+
+    /// Up to how many in flight one is admitted that can wait and has waited for `waited_ms`, with `n` in flight: as many as keep
+    /// every server busy, so that the queue is where the most important goes first. As many as are admitted without waiting
+    /// where that is not known any more, and in what may be a burst for the top tier; until shedding would start, in what may be
+    /// a burst, for one that has waited long.
     #[must_use]
-    pub fn places(&self, n: f64, law: &LimitLaw) -> f64 {
-        let full = if self.queueing {
-            let busy = PLACES_MARGIN * self.throughput.rate_at_most * self.baseline_ms + 1.0;
-            let burst = self.burstiness(law);
-            burst * self.proven(law).1 + (1.0 - burst) * busy.min(self.standing)
+    pub fn places(&self, n: f64, waited_ms: Millis, top: bool, law: &LimitLaw) -> f64 {
+        let places = if self.queueing {
+            let (start, full, _) = self.proven(law);
+            let busy = self.busy_places().min(self.standing);
+            let doubt = ((waited_ms / law.deadline_ms - DOUBT.0) / (DOUBT.1 - DOUBT.0)).clamp(0.0, 1.0);
+            let (reach, share) = if self.placed_ms > STALE_RATIO * self.baseline_ms {
+                (full, 1.0)
+            } else if top {
+                (full, self.burstiness(law))
+            } else {
+                (start, doubt * self.burstiness(law))
+            };
+            busy + share * (reach - busy).max(0.0)
         } else {
             self.unproven(n, law).1
         };
-        self.contention.cap().map_or(full, |cap| full.min(cap)).clamp(law.min, law.max)
+        self.contention.cap().map_or(places, |cap| places.min(self.capped_start(cap))).clamp(law.min, law.max)
     }
 
-    /// How long a request may wait for a place and still be answered in time, ms.
+    /// How long a request may wait for a place and still be answered in time, ms: in a burst, as long as without the room.
     #[must_use]
-    pub fn may_wait_ms(&self, law: &LimitLaw) -> Millis {
-        let service_ms = self.baseline_ms + SERVICE_EXCESS * self.excess_ms;
-        (self.patience_ms.min(law.deadline_ms) - service_ms).max(0.0)
+    pub fn may_wait_ms(&self, top: bool, law: &LimitLaw) -> Millis {
+        let deadline_ms = self.patience_ms.min(law.deadline_ms);
+        let standing = if self.queueing { 1.0 - self.burstiness(law) } else { 1.0 };
+        let left_ms = (deadline_ms - self.baseline_ms - standing * SERVICE_EXCESS * self.excess_ms).max(0.0);
+        if top || !self.queueing {
+            return left_ms;
+        }
+        (1.0 - standing) * left_ms + standing * left_ms.min(WAIT_SHARE * deadline_ms)
     }
 
     /// A request was admitted; `n` are in flight with it.
@@ -418,6 +461,7 @@ impl Limit {
             self.latencies.age(self.throughput.counted());
         }
         let rate = self.throughput.rate_at_most;
+        self.known_knee *= (1.0 - self.throughput.counted() / KNEE_MEMORY).max(0.0);
         self.throughput.close(n, self.busy, self.baseline_ms);
         if self.contention.cap().is_some() {
             self.follow(rate, law);
@@ -452,6 +496,10 @@ impl Limit {
             let moved = if excess_ms > self.excess_ms { EXCESS_QUANTILE } else { EXCESS_QUANTILE - 1.0 };
             self.excess_ms = smaller(larger(self.excess_ms + moved * step_ms, 0.0), deadline_ms);
         }
+        if met <= self.busy_places() + 1.0 {
+            self.placed = (self.placed + 1.0).min(PLACED_MEMORY);
+            self.placed_ms += (latency_ms - self.placed_ms) / self.placed;
+        }
         if self.queueing && met <= 1.15 * self.standing.max(1.0) + 1.0 {
             let patience_ms = deadline_ms.min(self.patience_ms);
             self.lateness.complete(met, latency_ms, self.now_ms, patience_ms, &mut self.latencies);
@@ -478,6 +526,7 @@ impl Limit {
         }
         let knee = (self.throughput.most * self.baseline_ms).max(1.0);
         self.knee = knee;
+        self.known_knee = if self.optimism > 0.0 { knee } else { self.known_knee.max(knee) };
         let deadline_ms = self.patience_ms.min(law.deadline_ms);
         let rate = self.throughput.rate_at_most;
         let on_time = rate * (deadline_ms - self.excess_ms).max(0.0);

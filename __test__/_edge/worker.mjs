@@ -1,4 +1,4 @@
-// workerd: the report, and first decisions of new engines for whoever measures them from outside, since time stands still
+// workerd: the report, and first decisions of new engines, measured from outside, since time stands still
 // inside a request.
 import { Atrion } from 'atrion'
 import { withAtrion } from 'atrion/fetch'

@@ -110,7 +110,7 @@ for (const [name, start] of Object.entries(FRAMEWORKS)) {
     run(`a shed of ${guard} further in is answered as one, and ignored`, {}, shedWithin, work)
   }
 
-  run('a request under faked timers holds nobody up afterwards', {}, async (t, { server, atrion }) => {
+  run('a request under faked timers delays no later request', {}, async (t, { server, atrion }) => {
     t.is((await ask(server, '/a')).status, 200)
     const clock = FakeTimers.install({ toFake: ['setImmediate', 'setTimeout', 'setInterval'] })
     const socket = await dial(server, requestText('/a'))

@@ -81,16 +81,16 @@ const rejecting = (express) => `
   })`
 
 test('express: what a handler rejects with is the application’s business, as it is without a guard', async (t) => {
-  for (const [express, wanted] of [
+  for (const [express, expected] of [
     ['express4', 'unhandled: the application’s own'],
     ['express5', '500'],
   ]) {
     const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', rejecting(express)])
-    t.is(stdout.trim(), wanted, express)
+    t.is(stdout.trim(), expected, express)
   }
 })
 
-test('express 4: a shed of a guard within an asynchronous handler that nobody catches is answered', async (t) => {
+test('express 4: a shed of a guard within an asynchronous handler without a catch is answered', async (t) => {
   const { atrion, outcomes } = watched()
   const inner = create()
   inner.override('inner', 'open')

@@ -16,7 +16,7 @@ const appOf = (atrion, options, held) => {
   app.use(atrionHono(atrion, options))
   app.get('/users/:id', (context) => {
     const id = context.req.param('id')
-    return id === '404' ? context.text('nobody', 404) : context.text(id)
+    return id === '404' ? context.text('none', 404) : context.text(id)
   })
   app.get('/fail', () => {
     throw new Error('before the head')

@@ -27,7 +27,7 @@ const answer = (text) => (ctx) => {
   ctx.body = text
 }
 
-const koa = (title, build, wanted) => test(`koa: ${title}`, (t) => compare(t, koaOf(build), wanted))
+const koa = (title, build, expected) => test(`koa: ${title}`, (t) => compare(t, koaOf(build), expected))
 
 koa(
   'the first route that answers, with a catch-all at the end',
@@ -101,7 +101,7 @@ const honoOf = (build) => async (atrion) => {
 }
 
 const text = (body) => (context) => context.text(body)
-const hono = (title, build, wanted) => test(`hono: ${title}`, (t) => compare(t, honoOf(build), wanted))
+const hono = (title, build, expected) => test(`hono: ${title}`, (t) => compare(t, honoOf(build), expected))
 
 hono(
   'the first handler that answers, checks before it, a catch-all after it',

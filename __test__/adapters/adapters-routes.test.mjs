@@ -22,7 +22,7 @@ for (const [name, express, wild] of [
     build(app)
     return listen(createServer(app))
   }
-  const matrix = (title, build, wanted) => test(`${name}: ${title}`, (t) => compare(t, appOf(build), wanted))
+  const matrix = (title, build, expected) => test(`${name}: ${title}`, (t) => compare(t, appOf(build), expected))
 
   matrix(
     'checks for all paths before the routes, a catch-all after them',

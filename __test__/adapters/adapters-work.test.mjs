@@ -263,7 +263,7 @@ onHttp2('a refused upload is not asked for', async (t, { atrion, held, client })
   await until(() => held.length === 1)
   held[0].end()
   await once(first.stream.resume().end(), 'close')
-  // Nobody reads this body yet.
+  // This body is not read yet.
   const second = upload()
   await until(() => held.length === 2)
   t.deepEqual(second.heard, [])

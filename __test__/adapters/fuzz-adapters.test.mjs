@@ -1,4 +1,4 @@
-// Requests as nobody's client sends them, over raw sockets, against every framework: the server answers good requests afterwards,
+// Requests as no client sends them, over raw sockets, against every framework: the server answers good requests afterwards,
 // nothing stays in flight, and the names of routes stay few.
 import { once } from 'node:events'
 import net from 'node:net'

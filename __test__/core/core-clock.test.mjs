@@ -13,7 +13,7 @@ test('a virtual clock stands still until moved', (t) => {
   t.is(clock.now(), 40)
 })
 
-test('a virtual clock starts where it is told, and can go back', (t) => {
+test('a virtual clock starts where it is set, and can go back', (t) => {
   const clock = new VirtualClock(1000)
   const before = clock.now()
   clock.advance(-300)

@@ -31,7 +31,7 @@ for (const [Class, code, error] of all) {
     t.true(inspect(error).includes(code), 'the code shows when the error is logged')
   })
 
-  test(`${Class.name} is told apart by its guard`, (t) => {
+  test(`${Class.name} is recognised by its guard`, (t) => {
     t.true(isAtrionError(error))
     for (const [Other, , example] of all)
       t.is(atrion[`is${Class.name}`](example), Other === Class || Class === AtrionError)

@@ -71,7 +71,7 @@ test('β = 0 has no preference, β = ∞ only one, β < 0 prefers resistance', (
   t.deepEqual(Object.keys(sharesOf(routes.toReversed(), -1)), ['b'])
 })
 
-test('resistances whose exponentials underflow are still told apart', (t) => {
+test('resistances whose exponentials underflow still differ', (t) => {
   t.deepEqual(Object.keys(sharesOf([route('a', 5000), route('b', 4000)], 1)), ['b'])
 })
 

@@ -3,7 +3,7 @@ import test from 'ava'
 
 const LEVELS = ['debug', 'info', 'warn', 'error']
 
-/** A logger that keeps what it is told. */
+/** A logger that keeps its entries. */
 const keeper = () => {
   const entries = []
   const logger = {}
@@ -77,7 +77,7 @@ for (const [i, minLevel] of LEVELS.entries()) {
   })
 }
 
-test.serial('unless told otherwise, createLogger warns on the console', (t) => {
+test.serial('by default, createLogger warns on the console', (t) => {
   const written = consoleOf(() => speak(createLogger()))
   t.deepEqual(
     written.map(([level]) => level),

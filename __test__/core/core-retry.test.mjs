@@ -50,7 +50,7 @@ test('pressure that alone holds the voltage back is taken to relax meanwhile', (
   t.is(retryOf(stressed, 14), Math.ceil(1000 * (Math.LN2 / 0.1)))
 })
 
-test('nobody is told to come back sooner than minDeltaT', (t) => {
+test('retryAfterMs is never below minDeltaT', (t) => {
   t.is(retryOf(operational({ scarTissue: 30.001 }), 40), 100)
   t.is(retryOf(operational({ scarTissue: 0 }), 40), 100)
   t.is(retryOf(createBootstrapState('route', calm, config, 0), 11), 100)
@@ -69,7 +69,7 @@ test('undefined where waiting alone will not do', (t) => {
 // Below the critical pressure of 0.7, so that coming back does not wound the route again.
 const bearable = fc.record({ latency: between(-0.4, 0.4), error: between(-0.4, 0.4), saturation: between(-0.4, 0.4) })
 
-test('who comes back when told, flows; who comes sooner, does not', (t) => {
+test('a request after retryAfterMs flows; a sooner one does not', (t) => {
   const law = configOf({ breakMultiplier: 1e4 })
   holds(t, [bearable, between(1, 1e4), between(11, 1000), between(0.01, 5)], (pressure, scarTissue, voltage, rate) => {
     const paced = { ...law, decayRate: rate }
@@ -84,7 +84,7 @@ test('who comes back when told, flows; who comes sooner, does not', (t) => {
   })
 })
 
-test('who comes back to an open breaker when told, finds it closed and flows', (t) => {
+test('a request after the retryAfterMs of an open breaker finds it closed and flows', (t) => {
   holds(t, [bearable, between(41, 1e4), between(20, 1000), fc.boolean()], (pressure, scarTissue, voltage, tuned) => {
     const tuner = tuned ? new AutoTuner() : undefined
     const state = broken({ pressure, previousPressure: pressure, scarTissue })

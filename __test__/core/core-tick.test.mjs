@@ -44,7 +44,7 @@ const steady = (pressure, times) => Array.from({ length: times }, (_, i) => [pre
 
 // bootstrap
 
-test('a route nobody has called is at tick 0 with a fifth more than the base', (t) => {
+test('a route without calls is at tick 0 with a fifth more than the base', (t) => {
   t.deepEqual(createBootstrapState('route', calm, config, 7), {
     routeId: 'route',
     mode: 'BOOTSTRAP',

@@ -44,7 +44,7 @@ test('a steady route has no deviation', (t) => {
   t.is(stdDev, 0)
 })
 
-test('before warm-up the break point is static: what the constructor was told, what the caller says, or 100', (t) => {
+test('before warm-up the break point is static: what the constructor was given, what the caller gives, or 100', (t) => {
   const cold = (fallbackBreak) => feed(new AutoTuner({ warmupTicks: 50 }, fallbackBreak), ...repeat(49, 12))
   t.is(cold().computeBreakPoint(), 100)
   t.is(cold().computeBreakPoint(70), 70)

@@ -64,10 +64,10 @@ test('a collector keeps every event, in order', (t) => {
 })
 
 test('a composite tells everyone, in order', (t) => {
-  const told = []
-  const named = (name) => ({ onUpdate: (e) => told.push([name, e.routeId]) })
+  const seen = []
+  const named = (name) => ({ onUpdate: (e) => seen.push([name, e.routeId]) })
   createCompositeObserver(named('a'), named('b'), named('c')).onUpdate(event())
-  t.deepEqual(told, [
+  t.deepEqual(seen, [
     ['a', 'api'],
     ['b', 'api'],
     ['c', 'api'],
@@ -124,7 +124,7 @@ test.serial('the console observer prints a line with every term', (t) => {
 
 // delivery, through updatePhysics
 
-test('the tick is over before the observer hears of it', async (t) => {
+test('the tick is over before the observer sees it', async (t) => {
   const { events, observer } = collector()
   updatePhysics(operational(), pressureOf(0.6), weights, config, 100, observer)
   t.is(events.length, 0)
@@ -197,7 +197,7 @@ test('a turn that takes too long gives way, and the rest keeps its order', async
   )
 })
 
-test('an observer that ticks from within is told later, not deeper', async (t) => {
+test('an observer that ticks from within is seen later, not deeper', async (t) => {
   const seen = []
   const observer = {
     onUpdate({ timestamp }) {

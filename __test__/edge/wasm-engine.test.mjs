@@ -99,7 +99,7 @@ test('memory that grows under a call loses no answer', (t) => {
   t.is(atrion.getRoutes().length, 20_000)
 })
 
-test('engines that nobody holds any more give back what they took', (t) => {
+test('engines that are no longer referenced give back what they took', (t) => {
   for (let i = 0; i < 3000; i++) {
     const atrion = create()
     if (atrion.route('route', CALM).resistance !== 12) t.fail()

@@ -50,7 +50,7 @@ closed('without a route all requests of a method share one, whatever their URLs 
   t.deepEqual(atrion.getRoutes().sort(), ['GET *', 'OTHER *', 'POST *'])
 })
 
-closed('a refusal is a problem document with Retry-After, and the handler never hears of it', async (t) => {
+closed('a refusal is a problem document with Retry-After, and the handler is not called', async (t) => {
   const { atrion } = world()
   atrion.override('GET *', 'open')
   const handler = withAtrion(() => t.fail(), { atrion })
@@ -63,7 +63,7 @@ closed('a refusal is a problem document with Retry-After, and the handler never 
   t.true(problem.retryAfterMs > 0)
 })
 
-closed('onShed answers instead, and is told the decision', async (t) => {
+closed('onShed answers instead, and is given the decision', async (t) => {
   const { atrion } = world()
   atrion.override('GET *', 'open')
   const onShed = (_, { allow, reason }) => new Response(`${allow} ${reason}`, { status: 429 })
@@ -89,7 +89,7 @@ closed('5xx and what is thrown are failures, 4xx is not, and who gave up is not 
   t.deepEqual({ failures, inFlight }, { failures: 2, inFlight: 0 })
 })
 
-closed('an answer for a client that is gone holds nothing, though nobody reads it', async (t) => {
+closed('an answer for a client that is gone holds nothing, though it is not read', async (t) => {
   const { atrion } = world()
   const controller = new AbortController()
   const late = async () => {
@@ -110,12 +110,12 @@ const streaming = (source, init) => {
   }
   return { handler, tally }
 }
-/** Resolves once the tally is as wanted: how a body ended is told in a microtask of its own. */
-const settled = async (t, tally, wanted) => {
-  for (let turn = 0; turn < 100 && tally().inFlight !== wanted.inFlight; turn++) {
+/** Resolves once the tally is as expected: a body's end is reported in a microtask of its own. */
+const settled = async (t, tally, expected) => {
+  for (let turn = 0; turn < 100 && tally().inFlight !== expected.inFlight; turn++) {
     await new Promise((resolve) => setImmediate(resolve))
   }
-  t.deepEqual(tally(), wanted)
+  t.deepEqual(tally(), expected)
 }
 
 closed('a permit is held until the body has been read, and the response is what it was', async (t) => {
@@ -148,12 +148,12 @@ closed('a body is not read ahead of its reader', async (t) => {
   const { handler, tally } = streaming(source)
   const reader = (await handler(request())).body.getReader()
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
-  t.true(pulls <= 3, `${pulls} chunks were fetched for nobody`)
+  t.true(pulls <= 3, `${pulls} chunks were fetched in vain`)
   await reader.cancel()
   await settled(t, tally, { admitted: 1, failures: 0, inFlight: 0 })
 })
 
-closed('a body that nobody wants is cancelled at its source, and says nothing of the route', async (t) => {
+closed('an unwanted body is cancelled at its source, and is no sample of the route', async (t) => {
   const reasons = []
   const source = {
     pull: (controller) => controller.enqueue(new Uint8Array(1)),
@@ -167,7 +167,7 @@ closed('a body that nobody wants is cancelled at its source, and says nothing of
   t.is(reasons.length, 1)
 })
 
-closed('a body that breaks off is a failure, and its reader hears why', async (t) => {
+closed('a body that breaks off is a failure, and its reader gets the reason', async (t) => {
   let pulls = 0
   const source = {
     pull(controller) {

@@ -30,9 +30,9 @@ test('every golden sample of the open loop is met within 1e-9', (t) => {
     t.is(samples.length, world.samples.length)
     for (const [i, sample] of samples.entries()) {
       const [mode, resistance] = sample.split(':')
-      const [wantedMode, wanted] = world.samples[i].split(':')
-      const [r, golden] = [numberOf(resistance), numberOf(wanted)]
-      if (mode !== wantedMode || Math.abs(r - golden) > 1e-9 * golden)
+      const [expectedMode, expected] = world.samples[i].split(':')
+      const [r, golden] = [numberOf(resistance), numberOf(expected)]
+      if (mode !== expectedMode || Math.abs(r - golden) > 1e-9 * golden)
         t.fail(`${world.seed}, ${i}: ${r} is not ${golden}`)
     }
   }

@@ -91,7 +91,7 @@ test('every service-time law has mean 1 and the variance that its name promises'
   }
 })
 
-test('curves step and bend where they are told to', (t) => {
+test('curves step and bend where they are set to', (t) => {
   const stepped = steps([0, 0.5], [2, 3], [5, 1])
   t.deepEqual([0, 1999, 2000, 4999, 5000, 9e9].map(stepped), [0.5, 0.5, 3, 3, 1, 1])
   t.is(stepped.max, 3)
@@ -99,7 +99,7 @@ test('curves step and bend where they are told to', (t) => {
   t.deepEqual([0, 1000, 1500, 2000, 3000, 4000].map(ramped), [0, 0, 1, 2, 4, 4])
 })
 
-test('arrivals are Poisson at the rate of the curve, tiers and users as told', async (t) => {
+test('arrivals are Poisson at the rate of the curve, tiers and users as given', async (t) => {
   const scenario = scenarioOf({ users: 50, traffic: [{ load: steps([0, 0.2], [30, 0.8]) }] })
   const { log } = await run(scenario, none, 7)
   const perSecond = Array.from({ length: 60 }, () => 0)
@@ -155,8 +155,8 @@ test('on the cpu plant refusals take their share of the time, and the ceiling kn
   t.true(Math.abs(answered / served - 1) < 0.01, `${answered} served for ${served}`)
 })
 
-test('the queue age that a handler is told is unbiased', async (t) => {
-  let told = 0
+test('the queue age that a handler is given is unbiased', async (t) => {
+  let given = 0
   let real = 0
   let count = 0
   let sentMs = []
@@ -165,7 +165,7 @@ test('the queue age that a handler is told is unbiased', async (t) => {
       name: 'listener',
       settings: {},
       admit({ queueAgeMs }) {
-        told += queueAgeMs
+        given += queueAgeMs
         real += clock.now() - sentMs[count]
         count += 1
         return { end() {} }
@@ -177,7 +177,7 @@ test('the queue age that a handler is told is unbiased', async (t) => {
   sentMs = Array.from(log.sentMs.subarray(0, log.length))
   await run(scenario, listener, 3)
   t.is(count, log.length)
-  t.true(Math.abs(told / real - 1) < 0.1, `told ${told / count} ms, real ${real / count} ms`)
+  t.true(Math.abs(given / real - 1) < 0.1, `given ${given / count} ms, real ${real / count} ms`)
 })
 
 test.serial('a run repeats to the bit, with peers that use timers and promises too', async (t) => {
@@ -308,7 +308,7 @@ const arena = (...args) =>
     ({ code, stdout, stderr }) => ({ code, stdout, stderr }),
   )
 
-test('the command line plays what it is told to', async (t) => {
+test('the command line plays what its options name', async (t) => {
   const { code, stdout } = await arena(
     '--only',
     'pool-exp-2x',
@@ -328,9 +328,9 @@ test('the command line plays what it is told to', async (t) => {
 })
 
 test('the command line says what it does not know', async (t) => {
-  const contestant = await arena('--contestant', 'nobody')
+  const contestant = await arena('--contestant', 'unknown')
   t.is(contestant.code, 2)
-  t.regex(contestant.stderr, /No contestant 'nobody'.*gradient2/)
+  t.regex(contestant.stderr, /No contestant 'unknown'.*gradient2/)
   const scenario = await arena('--only', 'no-such')
   t.is(scenario.code, 2)
   t.regex(scenario.stderr, /No scenario matches 'no-such'/)

@@ -1,4 +1,4 @@
-// The wind tunnel: what it claims is held by whoever runs it; here, that it measures and judges as it says.
+// The wind tunnel: what it claims is checked by a run of it; here, that it measures and judges as documented.
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -59,7 +59,7 @@ test('a stage plays events in order of time, whatever the order they were planne
   t.is(stage.now(), 40)
 })
 
-// Fake timers are the whole process's: whoever installs them runs alone.
+// Fake timers are the whole process's: a test that installs them runs alone.
 test.serial("with timers, a peer's own timeouts and promises follow the stage", async (t) => {
   const stage = new Stage('timers')
   const seen = []
@@ -108,7 +108,7 @@ test('quantiles of a list are values of it', (t) => {
   t.true(Number.isNaN(quantile([], 0.5)))
 })
 
-test('a game that nobody controls misses every frame of a crowd, and none of three players', async (t) => {
+test('a game without a controller misses every frame of a crowd, and none of three players', async (t) => {
   const play = (players) => playGame({ phases: [phase(players, 40)], controller: fixed, seed: 1 })
   t.is((await play(60)).missedShare, 1)
   t.is((await play(3)).missedShare, 0)

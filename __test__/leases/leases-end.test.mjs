@@ -60,7 +60,7 @@ test('a lease on what was aborted before has ended', async (t) => {
   t.is(R(world), 10)
 })
 
-test('a released lease aborts nobody, and holds on to no signal', async (t) => {
+test('a released lease aborts nothing, and holds on to no signal', async (t) => {
   const { atrion, clock } = virtual()
   const abortController = new AbortController()
   const { signal } = abortController

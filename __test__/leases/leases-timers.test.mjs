@@ -1,4 +1,4 @@
-// Leases in the machine's own time: one timer for all, set for the earliest moment at which somebody must look.
+// Leases in the machine's own time: one timer for all, set for the earliest moment at which one is due.
 import FakeTimers from '@sinonjs/fake-timers'
 import { VirtualClock } from 'atrion'
 import anyTest from 'ava'

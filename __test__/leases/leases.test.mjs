@@ -167,7 +167,7 @@ test('running out scars 1.5 times, and aborts', async (t) => {
   near(t, R(world), 10 + 1.5 * 5)
 })
 
-test('in virtual time the next call of a route meets what ran out, whoever looks', async (t) => {
+test('in virtual time the next call of a route meets what ran out, whichever call looks', async (t) => {
   const world = warm(virtual())
   await world.atrion.startTask('route', { timeout: 1000 })
   world.clock.advance(1000)
@@ -205,7 +205,7 @@ test('during the bootstrap a scar waits for the physics to begin', async (t) => 
   t.is(drive(world, 'route', CALM, 5, 0).at(-1).resistance, 15)
 })
 
-test('a lease of a route that nobody has called, and of one that was evicted, makes the route', async (t) => {
+test('a lease of a route without calls, and of one that was evicted, makes the route', async (t) => {
   const { atrion } = virtual({ maxRoutes: 2 })
   const lease = await atrion.startTask('route')
   for (const routeId of ['a', 'b', 'c']) atrion.route(routeId, CALM)

@@ -17,14 +17,14 @@ const fill = (atrion, options, routeId = 'route') => {
     if (!permit.allow) return permits
     permits.push(permit)
   }
-  throw new Error('nobody was ever refused')
+  throw new Error('no request was refused')
 }
 
 onTs("engine 'ts' has no closed loop, and says so", async (t) => {
   const atrion = create()
-  const wanted = { instanceOf: ConfigError, message: /^engine must be/ }
-  t.is(t.throws(() => atrion.acquire('route'), wanted).field, 'engine')
-  await t.throwsAsync(() => atrion.run('route', () => 1), wanted)
+  const expected = { instanceOf: ConfigError, message: /^engine must be/ }
+  t.is(t.throws(() => atrion.acquire('route'), expected).field, 'engine')
+  await t.throwsAsync(() => atrion.run('route', () => 1), expected)
 })
 
 test('an empty route admits, and says nothing of coming back', (t) => {
@@ -131,10 +131,10 @@ test('the same key is treated alike; keys are spread over the band, and shed one
   let before = keys.map(() => true)
   for (let i = 0; i < 1000; i++) {
     const decided = decide()
-    t.deepEqual(decide(), decided, 'asked again, nobody is answered otherwise')
+    t.deepEqual(decide(), decided, 'asked again, every answer is the same')
     t.true(
       decided.every((allow, k) => !allow || before[k]),
-      'nobody returns while the house fills up',
+      'no refused key is admitted while the route fills up',
     )
     before = decided
     shares.push(decided.filter(Boolean).length / keys.length)
@@ -149,7 +149,7 @@ test('the same key is treated alike; keys are spread over the band, and shed one
   t.true(Math.max(...steps) < 0.35, `smoothly: ${shares}`)
 })
 
-test('clients that are refused are not all told to come back at once', (t) => {
+test('clients that are refused do not all get the same retryAfterMs', (t) => {
   const { atrion } = overloaded()
   fill(atrion, { tier: 'critical', key: 'filler' })
   const waits = Array.from({ length: 200 }, (_, i) => atrion.acquire('route', { key: `user-${i}` }).retryAfterMs)
@@ -169,7 +169,7 @@ test('release gives the place back once, however often it is called', (t) => {
   const third = atrion.acquire('route', { tier: 'critical' })
   t.true(third.allow)
   first.release('failure')
-  t.is(atrion.stats('route').inFlight, 2, 'the place belongs to somebody else now')
+  t.is(atrion.stats('route').inFlight, 2, 'the place belongs to another now')
   for (const permit of [second, third, first]) permit.release()
   t.is(atrion.stats('route').inFlight, 0)
 })
@@ -198,10 +198,10 @@ test('a permit of a route that was reset owes nothing to the one that came after
   t.is(atrion.stats('route').inFlight, 0)
 })
 
-test('stats: zeros for a route nobody asked about, and everything that happened for one', (t) => {
+test('stats: zeros for a route without requests, and everything that happened for one', (t) => {
   const { atrion, clock } = virtual()
-  t.like(atrion.stats('nobody'), { inFlight: 0, limit: 0, admitted: 0, shed: 0, failures: 0, mode: 'BOOTSTRAP' })
-  t.is(atrion.stats('nobody').p50Ms, undefined)
+  t.like(atrion.stats('unused'), { inFlight: 0, limit: 0, admitted: 0, shed: 0, failures: 0, mode: 'BOOTSTRAP' })
+  t.is(atrion.stats('unused').p50Ms, undefined)
   for (const [ms, outcome] of [
     [10, 'success'],
     [10, 'success'],

@@ -134,7 +134,7 @@ test('keys: a weight scales the equal share', (t) => {
   t.true(ratio > 2 && ratio < 4.5, JSON.stringify([heavy, light]))
 })
 
-test('keys: what is wrong with a weight or a secret is said, and a secret is not shown', (t) => {
+test('keys: what is wrong with a weight or a secret is reported, and a secret is not shown', (t) => {
   const { atrion } = world()
   for (const weight of [0, -1, Number.NaN, Number.POSITIVE_INFINITY]) {
     const error = t.throws(() => atrion.acquire('route', { key: 'a', weight }), { instanceOf: ConfigError })
@@ -298,7 +298,7 @@ test('reserve: a tier gets its share though all others send ten times the capaci
   t.true(share >= 0.19, `${share}`)
 })
 
-test('profiles: what is wrong with pool, reserve or breakBy is said, and changes nothing', (t) => {
+test('profiles: what is wrong with pool, reserve or breakBy is reported, and changes nothing', (t) => {
   const { atrion } = world()
   const bad = [
     ['pool', { pool: '' }],

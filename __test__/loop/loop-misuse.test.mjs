@@ -92,7 +92,7 @@ test('what is no signal is named before the work begins; null is none', async (t
   t.is(atrion.stats('route').inFlight, 0)
 })
 
-test('runs that share a signal share a listener, and each hears of the abort', async (t) => {
+test('runs that share a signal share a listener, and each is aborted', async (t) => {
   const { atrion } = virtual()
   const warnings = []
   const warn = (warning) => warnings.push(warning.name)

@@ -1,4 +1,4 @@
-// Permits that nobody releases come back; leases and permits share one house.
+// Permits that are never released come back; leases and permits share one limit.
 import ava from 'ava'
 import { endedWell, runScript } from '../_child.mjs'
 import { engine, virtual } from '../_engine.mjs'

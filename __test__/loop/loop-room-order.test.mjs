@@ -15,7 +15,7 @@ const itemsOf = (room, held = nobodyHolds, rate = 0, mayWaitMs = 100) => {
   return items
 }
 
-test('an empty room has nobody, expires nothing and yields nothing', (t) => {
+test('an empty room has no next entry, expires nothing and yields nothing', (t) => {
   const room = new Room(4)
   t.is(room.next(nobodyHolds, 1, 1), undefined)
   t.is(room.expire(Number.MAX_VALUE), undefined)
@@ -92,7 +92,7 @@ test('in a full room the lowest tier gives way, from the far end of its queue', 
   t.is(room.yielding(1, -1, nobodyHolds).item, 'b2', 'the youngest of the lowest tier')
   t.is(room.yielding(0, -1, nobodyHolds), undefined, 'a newcomer of that tier is younger still')
   for (const entry of [...room.entries()].filter(({ tier }) => tier === 0)) room.remove(entry)
-  t.is(room.yielding(1, -1, nobodyHolds), undefined, 'nobody is below it')
+  t.is(room.yielding(1, -1, nobodyHolds), undefined, 'none is below it')
 })
 
 test('where the youngest go first, the oldest gives way, also to a newcomer of its own tier', (t) => {
@@ -111,7 +111,7 @@ test('a key that fills the room gives way to one that does not', (t) => {
   t.is(room.yielding(4, 7, nobodyHolds).item, 'flood 98')
 })
 
-/** The rules, said with arrays. */
+/** The rules, stated with arrays. */
 class Model {
   entries = []
   young = [false, false, false, false, false]
@@ -169,7 +169,7 @@ test('random sequences: the order, the bounds and the times are those of the mod
         const room = new Room(12)
         const model = new Model()
         let now = 0
-        const drop = (wanted) => model.take(model.entries.find(({ item }) => item === wanted.item))
+        const drop = (expected) => model.take(model.entries.find(({ item }) => item === expected.item))
         for (const [i, each] of steps.entries()) {
           if (each.do === 'push') {
             if (room.isFull) {
@@ -187,8 +187,8 @@ test('random sequences: the order, the bounds and the times are those of the mod
             const entry = room.push(i, each.tier, each.keyId, now + each.waits)
             model.entries.push({ item: i, tier: each.tier, keyId: each.keyId, at: now + each.waits, entry })
           } else if (each.do === 'next') {
-            const [entry, wanted] = [room.next(held, each.rate, 100), model.next(held, each.rate, 100)]
-            if (entry?.item !== wanted?.item) throw new Error(`${entry?.item} is next, and not ${wanted?.item}`)
+            const [entry, expected] = [room.next(held, each.rate, 100), model.next(held, each.rate, 100)]
+            if (entry?.item !== expected?.item) throw new Error(`${entry?.item} is next, and not ${expected?.item}`)
             if (entry && model.young[entry.tier]) seen.youngFirst++
             if (entry && !each.keeps) {
               room.remove(entry)

@@ -55,7 +55,7 @@ serial('a request that has a place is admitted at once, and leaves nothing that 
   t.is(atrion.stats('route').inFlight, 0)
 })
 
-test('without evidence of a queue nobody waits, however many come', async (t) => {
+test('without evidence of a queue no request waits, however many come', async (t) => {
   const { atrion } = virtual()
   const permits = await Promise.all(Array.from({ length: 500 }, () => atrion.enter('route', { tier: 'bulk' })))
   t.true(permits.every(({ allow }) => allow))
@@ -110,7 +110,7 @@ test('within a tier, keys that hold fewer permits go before those that hold more
   t.false(other.settled)
 })
 
-test('a request waits no longer than it said, nor than its deadline allows, and is counted as shed then', async (t) => {
+test('a request waits no longer than its maxWaitMs, nor than its deadline allows, and is counted as shed then', async (t) => {
   const { atrion, clock } = await crowded()
   const short = outcomeOf(atrion.enter('route', { tier: 'high', maxWaitMs: 50 }))
   const long = outcomeOf(atrion.enter('route', { tier: 'low', maxWaitMs: Infinity }))
@@ -392,7 +392,7 @@ test('what maxWaitMs and signal may be', async (t) => {
   await t.throwsAsync(atrion.enter('route', 5), { instanceOf: TypeError, message: /^options must be an object/ })
 })
 
-serial('faked timers drive the wait, and what they never call hurts nobody for long', async (t) => {
+serial('faked timers drive the wait, and a timer that never fires blocks no request for long', async (t) => {
   const atrion = furnish(create())
   const held = await atrion.enter('route')
   const fake = install()

@@ -204,10 +204,10 @@ test('a dry run works where it would have refused', async (t) => {
   t.like(atrion.stats('route'), { admitted: 1, shed: 1, inFlight: 0 })
 })
 
-test('a breaker that opens and closes by outcomes is told as a transition', async (t) => {
+test('a breaker that opens and closes by outcomes is a transition event', async (t) => {
   const { atrion, clock } = virtual()
-  const told = []
-  atrion.on('transition', ({ from, to }) => told.push(`${from} → ${to}`))
+  const transitions = []
+  atrion.on('transition', ({ from, to }) => transitions.push(`${from} → ${to}`))
   const work = (fails) => async () => {
     if (fails) throw new Error('down')
   }
@@ -220,5 +220,9 @@ test('a breaker that opens and closes by outcomes is told as a transition', asyn
     clock.advance(10)
   }
   await turn()
-  t.deepEqual(told, ['BOOTSTRAP → OPERATIONAL', 'OPERATIONAL → CIRCUIT_BREAKER', 'CIRCUIT_BREAKER → OPERATIONAL'])
+  t.deepEqual(transitions, [
+    'BOOTSTRAP → OPERATIONAL',
+    'OPERATIONAL → CIRCUIT_BREAKER',
+    'CIRCUIT_BREAKER → OPERATIONAL',
+  ])
 })

@@ -25,7 +25,7 @@ test('nothing is shed at a cold start under a modest load, nor at low traffic', 
   }
 })
 
-test('half of all requests failing at random costs nobody a place', (t) => {
+test('half of all requests failing at random refuses no request', (t) => {
   const fails = (_ms, random) => random() < 0.5
   const { requests } = offer({ ratePerS: 0.5 * CAPACITY_PER_S, durationMs: 20_000, fails })
   const warmed = between(requests, 1000, 20_000)

@@ -66,7 +66,7 @@ test('who is handled later in an iteration has waited for those before', async (
   await close(server)
 })
 
-test('where the loop had slept, nobody has waited', async (t) => {
+test('where the loop had slept, no request has waited', async (t) => {
   const { asked, ages, server } = await busyServer({ pressure: { acceptQueue: false } }, 0)
   const [socket] = await openSockets(server, 1)
   for (let i = 1; i <= 10; i++) {

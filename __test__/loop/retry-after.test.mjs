@@ -1,8 +1,8 @@
-// retryAfterMs is physics: whoever waits that long, while the stress stays as it is, flows.
+// retryAfterMs is physics: a request that waits that long, while the stress stays as it is, flows.
 import test from 'ava'
 import { BAD, broken, CALM, create, drive, MILD, randomOf, virtual, warm } from '../_engine.mjs'
 
-/** The same world twice: what the one is told does not change the other. */
+/** The same world twice: what the one is given does not change the other. */
 const copyOf = ({ atrion, clock }, options) => {
   const copy = virtual(options)
   copy.clock.set(clock.now())
@@ -10,11 +10,11 @@ const copyOf = ({ atrion, clock }, options) => {
   return copy
 }
 
-test('a request that flows is not told to wait', (t) => {
+test('a request that flows has no retryAfterMs', (t) => {
   t.false('retryAfterMs' in warm(virtual()).atrion.route('route', CALM))
 })
 
-test('whoever waits as long as they were told flows, and a moment earlier would not have', (t) => {
+test('a request that waits for retryAfterMs flows, and a moment earlier would not have', (t) => {
   const random = randomOf(7)
   let refusals = 0
   let waited = 0
@@ -42,7 +42,7 @@ test('whoever waits as long as they were told flows, and a moment earlier would 
   t.true(refusals > 150 && waited > 100, `${refusals} refusals, ${waited} that had to wait`)
 })
 
-test('an open breaker closes when its refusal said it would', (t) => {
+test('an open breaker closes when its retryAfterMs is over', (t) => {
   const options = { autoTuner: false }
   const world = broken(warm(virtual(options)))
   world.clock.advance(100)

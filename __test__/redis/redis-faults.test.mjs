@@ -1,4 +1,4 @@
-// What goes wrong with a server or the way to it: decisions go on, trouble is said once, and once that it is over; what was
+// What goes wrong with a server or the way to it: decisions go on, a fault is reported once, and once that it is over; what was
 // suffered meanwhile is known to the others then.
 import test from 'ava'
 import { reserve } from '../_redis/guard.mjs'
@@ -44,7 +44,7 @@ const deciding = async (nodes, work) => {
 }
 
 /**
- * One fault: `start` brings it about, `end` ends it. `ill` are the nodes that notice. What is said meanwhile arrives
+ * One fault: `start` brings it about, `end` ends it. `ill` are the nodes that notice. What is reported meanwhile arrives
  * when it is over.
  */
 const suffer = async (t, { near, far }, { start, end, ill = [near, far] }) => {
@@ -55,9 +55,9 @@ const suffer = async (t, { near, far }, { start, end, ill = [near, far] }) => {
     // The store notices when something is written.
     await near.hurt('during')
     await far.hurt('other')
-    for (const node of ill) await node.told('degraded')
+    for (const node of ill) await node.reported('degraded')
     await end()
-    for (const node of ill) await node.told('restored')
+    for (const node of ill) await node.reported('restored')
     await Promise.all([far.feels('during'), near.feels('other')])
   })
   t.true(decisions > 10)
@@ -94,7 +94,7 @@ test('the network swallows everything and keeps connections open', async (t) => 
   await suffer(t, nodes, { start: () => nodes.proxy.halfOpen(), end: () => nodes.proxy.heal(), ill: [nodes.near] })
 })
 
-test('the network is slow: words take their time, and nobody is in trouble', async (t) => {
+test('the network is slow: reports arrive late, and no node is degraded', async (t) => {
   const { proxy, near, far } = await pair(t)
   await near.hurt('before')
   await far.feels('before')
@@ -116,7 +116,7 @@ test('the network is so slow that it is none', async (t) => {
   })
 })
 
-test('somebody else talks into the stream', async (t) => {
+test('another client writes into the stream', async (t) => {
   const nodes = await pair(t)
   const garbage = Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n\0\xff$99999999999\r\n*-7\r\n', 'latin1')
   await suffer(t, nodes, {
@@ -172,30 +172,30 @@ test('the user may not speak any more, and may again', async (t) => {
   })
 })
 
-test('one fault after another: each is said, in order', async (t) => {
+test('one fault after another: each is reported, in order', async (t) => {
   const { server, near } = await pair(t)
   for (let i = 1; i <= 3; i++) {
     await server.kill()
-    await near.told('degraded', i)
+    await near.reported('degraded', i)
     await server.restart()
-    await near.told('restored', i)
+    await near.reported('restored', i)
   }
   t.deepEqual(near.turns, Array(3).fill(['degraded', 'restored']).flat())
   t.is(near.warnings.length, 3)
 })
 
-test('what is reset while the server is away is not said again when it is back', async (t) => {
+test('what is reset while the server is away is not sent again when it is back', async (t) => {
   const { server, near, far } = await pair(t)
   await near.hurt('pay')
   await far.feels('pay')
   await server.kill()
-  await near.told('degraded')
+  await near.reported('degraded')
   await near.atrion.resetRoute('pay')
   await server.restart()
-  await Promise.all([near.told('restored'), far.told('restored')])
+  await Promise.all([near.reported('restored'), far.reported('restored')])
   await near.hurt('after')
   await far.feels('after')
-  // Once a newer word is stored, so is everything that was to be said again.
+  // Once a newer report is stored, so is everything that was to be sent again.
   const late = await until(async () => {
     const node = await Node.connected(t, { port: server.port })
     return node.scarOf('after') > 1 && node
@@ -233,20 +233,20 @@ test('required: false: an absent server is a trouble like any other, and what it
   t.teardown(() => server.stop())
   await server.kill()
   const node = await Node.connected(t, { port: server.port, required: false, connectTimeoutMs: 500 })
-  await node.told('degraded')
+  await node.reported('degraded')
   await node.hurt('pay')
   await server.restart()
-  await node.told('restored')
+  await node.reported('restored')
   const late = await Node.connected(t, { port: server.port })
   await late.feels('pay')
   t.deepEqual(node.turns, ['degraded', 'restored'])
 })
 
-test('disconnect() in the middle of trouble comes to an end, and nothing is told after it', async (t) => {
+test('disconnect() during a fault comes to an end, and nothing is reported after it', async (t) => {
   const { server, near } = await pair(t)
   server.pause()
   await near.hurt('pay')
-  await near.told('degraded')
+  await near.reported('degraded')
   await near.atrion.disconnect()
   const { length } = near.heard
   server.resume()

@@ -1,4 +1,4 @@
-// What comes over the channel and out of the store may be anything: it is counted and dropped, and harms nobody.
+// What comes over the channel and out of the store may be anything: it is counted and dropped, and affects no node.
 
 import test from 'ava'
 import { createClient } from 'redis'
@@ -18,7 +18,7 @@ const server = async (t, options) => {
   return started
 }
 
-/** A client of another make, which listens and speaks as anybody may. */
+/** A client of another make, which subscribes and publishes. */
 const stranger = async (t, { port }) => {
   const client = createClient({ socket: { host: '127.0.0.1', port } })
   await client.connect()
@@ -44,7 +44,7 @@ const changed = (message, change) => {
   return change(copy) ?? copy
 }
 
-/** As another node, which nobody has heard of. */
+/** As another node, which is unknown. */
 const byNobody = (message, id = 0x1234_5678n) =>
   changed(message, (copy) => {
     copy.writeBigUInt64LE(id, 4)
@@ -55,7 +55,7 @@ const dropped = ({ provider }) => {
   return { malformed: droppedMalformed, oversized: droppedOversized, future: droppedFuture }
 }
 
-test('messages that are none are counted, each under its name, and nobody is in trouble', async (t) => {
+test('messages that are none are counted, each under its name, and no node is degraded', async (t) => {
   const origin = await server(t)
   const [speaker, node] = [
     await Node.connected(t, { port: origin.port }),
@@ -95,7 +95,7 @@ test('messages that are none are counted, each under its name, and nobody is in 
   t.deepEqual([...node.turns, ...node.warnings], [])
 })
 
-test('any bit of a message may flip: R stays finite, and nobody falls over', async (t) => {
+test('any bit of a message may flip: R stays finite, and no node fails', async (t) => {
   const origin = await server(t)
   const [speaker, node] = [
     await Node.connected(t, { port: origin.port }),
@@ -140,7 +140,7 @@ test('one node that cries as loud as it can closes no route for the others', asy
   t.not(mode, 'CIRCUIT_BREAKER')
 })
 
-test('a flood of routes that nobody has makes no table grow', async (t) => {
+test('a flood of unknown routes makes no table grow', async (t) => {
   const origin = await server(t)
   const maxRoutes = 1000
   const node = await Node.connected(t, { port: origin.port }, { maxRoutes })
@@ -167,7 +167,7 @@ test('a flood of routes that nobody has makes no table grow', async (t) => {
   t.deepEqual(node.turns, [])
 })
 
-test('more nodes than there can be: a crowd of strangers silences nobody for long', async (t) => {
+test('more nodes than there can be: a crowd of strangers displaces no node for long', async (t) => {
   const origin = await server(t)
   const [speaker, node] = [
     await Node.connected(t, { port: origin.port }),

@@ -72,7 +72,7 @@ test('TLS on both sides: the server wants to know who we are', async (t) => {
 
 // a cluster
 
-test('a cluster: words reach the nodes on every server, whichever they were told to begin with', async (t) => {
+test('a cluster: reports reach the nodes on every server, whichever server they started with', async (t) => {
   const { addresses } = await stopped(t, cluster())
   const [one, other] = await Promise.all([
     Node.connected(t, { cluster: [addresses[0]] }),
@@ -97,7 +97,7 @@ const movingChannel = async ([server]) => {
   }
 }
 
-/** Slots move while two nodes talk, first the channel's own and then others; nobody is lost. */
+/** Slots move while two nodes report, first the channel's own and then others; none is lost. */
 const moving = async (t, { servers, addresses, reshard }) => {
   const redis = { cluster: addresses, channel: await movingChannel(servers) }
   const [one, other] = await share(t, redis)
@@ -141,11 +141,11 @@ test('a cluster: a server dies and comes back', async (t) => {
   ])
   await servers[1].kill()
   for (let i = 0; i < 64; i++) await one.hurt(`route ${i}`, 5)
-  await one.told('degraded')
+  await one.reported('degraded')
   t.true(one.decide('pay').allow)
   await servers[1].restart()
   await isWhole()
-  await one.told('restored')
+  await one.reported('restored')
   await one.hurt('after')
   await other.feels('after')
   await until(() => other.turns.length % 2 === 0, 'well again')
@@ -174,7 +174,7 @@ for (const password of [undefined, 'sesame']) {
     await failOver()
     await one.hurt('after')
     await other.feels('after')
-    // It is on the new master that all is well again: what was said before is there, too.
+    // On the new master all works again: what was reported before is there, too.
     await until(() => one.turns.at(-1) === 'restored' && other.turns.at(-1) === 'restored', 'well again')
     t.deepEqual(one.turns, ['degraded', 'restored'])
     t.deepEqual(other.turns, ['degraded', 'restored'])

@@ -1,5 +1,5 @@
 // A secret of the nodes: what does not carry its proof is counted and dropped, on the channel and in the store. Without one, nodes
-// that are invented are let in slowly and outvote nobody.
+// that are invented are let in slowly and outvote no real node.
 import { createHmac, randomBytes } from 'node:crypto'
 import { inspect } from 'node:util'
 import { RedisClusterProvider, RedisStateProvider } from 'atrion'
@@ -38,7 +38,7 @@ const recorded = async (t, origin) => {
 
 const hmac = (key, ...parts) => createHmac('sha256', key).update(Buffer.concat(parts)).digest()
 
-/** The format, stated a second time: whoever has the secret may speak. */
+/** The format, stated a second time: a client with the secret may publish. */
 const sealed = (secret, { node, counter, sentAtMs, inner, channel = CHANNEL }) => {
   const header = Buffer.alloc(SEALED_HEADER_BYTES)
   header.write('At')
@@ -163,14 +163,14 @@ test('forged ids, unsigned messages and repetitions are counted under their name
   for (const bytes of repeated) await speak.publish(CHANNEL, bytes)
   await until(() => node.provider.stats().droppedReplayed > replayedBefore, 'a repetition')
 
-  // Whoever has the secret is heard, but not with what was recorded more than a minute ago, and not twice.
-  const said = { node: 77n, counter: 1n, inner: plain({ node: 77n, key, scar: 20 }) }
+  // A client with the secret is believed, but not with what was recorded more than a minute ago, and not twice.
+  const report = { node: 77n, counter: 1n, inner: plain({ node: 77n, key, scar: 20 }) }
   const late = node.provider.stats().droppedReplayed
-  await speak.publish(CHANNEL, sealed(SECRET, { ...said, sentAtMs: Date.now() - 61_000 }))
-  await speak.publish(CHANNEL, sealed(SECRET, { ...said, sentAtMs: Date.now() + 120_000 }))
+  await speak.publish(CHANNEL, sealed(SECRET, { ...report, sentAtMs: Date.now() - 61_000 }))
+  await speak.publish(CHANNEL, sealed(SECRET, { ...report, sentAtMs: Date.now() + 120_000 }))
   await until(() => node.provider.stats().droppedReplayed === late + 2, 'two that are not of now')
   t.is(node.provider.stats().nodes, 1)
-  await speak.publish(CHANNEL, sealed(SECRET, { ...said, sentAtMs: Date.now() }))
+  await speak.publish(CHANNEL, sealed(SECRET, { ...report, sentAtMs: Date.now() }))
   await until(() => node.provider.stats().nodes === 2, 'another node')
   t.true(node.resistanceOf('pay') < before + 30 + 1e-6)
   t.deepEqual([...node.turns, ...node.warnings], [])
@@ -272,7 +272,7 @@ test('a secret is replaced without a gap', async (t) => {
   t.is(signing.provider.stats().droppedForged, 0)
 })
 
-test('without a secret thousands of invented nodes are let in slowly and outvote nobody', async (t) => {
+test('without a secret thousands of invented nodes are let in slowly and outvote no real node', async (t) => {
   const origin = await server(t)
   const [speaker, node] = [
     await Node.connected(t, { port: origin.port }),

@@ -13,7 +13,7 @@ const stopped = async (t, starting) => {
   return servers
 }
 
-/** A connection that collects what it is told. */
+/** A connection that collects its messages. */
 const talk = async (t, port) => {
   const socket = connect(port, '127.0.0.1').setEncoding('utf8').setNoDelay(true)
   t.teardown(() => socket.destroy())
@@ -65,7 +65,7 @@ test('what is published may be any bytes', async (t) => {
   const socket = await talk(t, server.port)
   await ask(socket, 'SUBSCRIBE c')
   t.is(await server.publish('c', Buffer.from([65, 0, 10, 13, 66])), 1)
-  t.is(await server.publish('nobody', Buffer.from([1])), 0)
+  t.is(await server.publish('unknown', Buffer.from([1])), 0)
 })
 
 test('servers and their folders go when the process that started them is killed', async (t) => {
@@ -86,7 +86,7 @@ test('servers and their folders go when the process that started them is killed'
   t.pass()
 })
 
-test('TLS: nobody without the authority, the password or the right gets anywhere', async (t) => {
+test('TLS: without the authority, the password or the right there is no access', async (t) => {
   const server = await stopped(t, withTls())
   const { connect: connectSecurely } = await import('node:tls')
   const secure = connectSecurely({ port: server.port, host: '127.0.0.1', ca: server.ca }).setEncoding('utf8')

@@ -12,14 +12,14 @@ test.before(async (t) => {
 test.after.always((t) => t.context.server.stop())
 
 let spaces = 0
-/** Settings for nodes that nobody else hears. */
+/** Settings for nodes on a channel of their own. */
 const space = ({ context: { server } }, options = {}) => {
   const name = `atrion:${spaces++}`
   return { host: server.host, port: server.port, keyPrefix: `${name}:`, channel: name, ...options }
 }
 
 /**
- * Hurts a route on one node until the other one feels it. Only the native engine asks for what was said before a route
+ * Hurts a route on one node until the other one feels it. Only the native engine asks for what was reported before a route
  * was first used; the others listen from then on.
  */
 const infect = (from, to, routeId) =>
@@ -61,11 +61,11 @@ test('a node that comes later starts scarred, whether the others are still there
 })
 
 if (engine === 'native') {
-  test('a route that is first used here resists by what was said of it before', async (t) => {
+  test('a route that is first used here resists by what was reported of it before', async (t) => {
     const redis = space(t)
     const [one, other] = await Promise.all([Node.connected(t, redis), Node.connected(t, redis)])
     await one.hurt('pay', 60)
-    // Another route's word comes after it: by then it has been said.
+    // Another route's report comes after it: by then it has arrived.
     other.decide('ship')
     await infect(one, other, 'ship')
     await other.feels('pay')

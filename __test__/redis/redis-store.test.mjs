@@ -1,4 +1,4 @@
-// What lies in the store may be anything, and as large as anybody likes: no start is refused, and no memory eaten by it.
+// What lies in the store may be anything, and of any size: no start is refused, and no memory eaten by it.
 import { RedisStateProvider } from 'atrion'
 import test from 'ava'
 import { createClient } from 'redis'
@@ -86,7 +86,7 @@ test('a load that fails is a late load: connect() resolves, and the scars come w
 })
 
 for (const scar of [135, 1000, 1e6]) {
-  test(`one node that stored ${scar} Ω does not make a fresh node refuse anybody`, async (t) => {
+  test(`one node that stored ${scar} Ω does not make a fresh node refuse a request`, async (t) => {
     const origin = await server(t)
     const client = await stranger(t, origin)
     await client.hSet(hashOf(3, 5), 'pay', recordOf({ scar, requests: 1e9 }))
@@ -138,12 +138,12 @@ test('a flood on a watched route: one look-up at a time, the newest arrives, mem
   const client = await stranger(t, origin)
   const listener = await stranger(t, origin)
   let stop
-  const said = new Promise((resolve) => {
+  const published = new Promise((resolve) => {
     stop = (bytes) => bytes.length > 20 && bytes.readUInt32LE(12) === 1 && resolve(Buffer.from(bytes))
   })
   await listener.subscribe('atrion:sync', (bytes) => stop(bytes), true)
   await speaker.updateVector('pay', { scar: 1, momentumScalar: 0, lastTick: 1, resistance: 11 })
-  const message = await said
+  const message = await published
   await until(() => last !== undefined, 'the first word')
   const lookUpsBefore = Number(/cmdstat_hget:calls=(\d+)/.exec(await origin.cli('info', 'commandstats'))[1])
   const before = rssMiB()

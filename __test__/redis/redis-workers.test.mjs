@@ -5,7 +5,7 @@ import { single } from '../_redis/servers.mjs'
 
 const THREADS = 48
 
-test('many workers terminated while their pulses run harm nobody', async (t) => {
+test('many workers terminated during a round of their sync loops affect no other', async (t) => {
   t.timeout(120_000)
   const server = await single()
   t.teardown(() => server.stop())

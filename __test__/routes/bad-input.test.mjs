@@ -1,4 +1,4 @@
-// What is wrong with a call is said; what is wrong with a measurement is survived.
+// What is wrong with a call is thrown; what is wrong with a measurement is survived.
 import { resetLogger, setLogger } from 'atrion'
 import anyTest from 'ava'
 import fc from 'fast-check'
@@ -117,7 +117,7 @@ test('what an error shows is short, whatever it was given', (t) => {
   t.true(message.length < 200)
   const long = throwsTypeError(t, () =>
     atrion.route('route', () => {
-      throw new Error('this text is nobody’s business')
+      throw new Error('this text must not be shown')
     }),
   )
   t.is(long.message, 'telemetry must be an object, got a function')

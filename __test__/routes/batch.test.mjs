@@ -177,7 +177,7 @@ test('noise in a batch is counted and warned of once a route', (t) => {
   )
 })
 
-// whoever listens
+// listeners
 
 test('observers see every tick of a batch, in order, and the answer is the same', async (t) => {
   const events = []
@@ -201,7 +201,7 @@ test('an observer sees of a batch what it sees of route()', async (t) => {
   t.deepEqual(ofBatch, ofRoute)
 })
 
-test('changes of mode in a batch are told to those who listen', async (t) => {
+test('changes of mode in a batch are reported to listeners', async (t) => {
   const { atrion } = virtual({ config: { bootstrapTicks: 2 } })
   const transitions = []
   atrion.on('transition', ({ routeId, from, to }) => transitions.push([routeId, from, to]))

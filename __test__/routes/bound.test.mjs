@@ -1,4 +1,4 @@
-// maxRoutes: the table is bounded, and whoever was used least recently goes first.
+// maxRoutes: the table is bounded, and the least recently used goes first.
 import test from 'ava'
 import fc from 'fast-check'
 import { BAD, CALM, drive, randomOf, virtual } from '../_engine.mjs'

@@ -76,7 +76,7 @@ const judged = (call) => {
   }
 }
 
-const works = (atrion, routeId = 'a route nobody has named') => {
+const works = (atrion, routeId = 'a route not named before') => {
   const { allow, resistance } = atrion.route(routeId, CALM)
   return allow && Number.isFinite(resistance) && resistance >= 0
 }
@@ -96,7 +96,7 @@ test('an instance is made of any options, or refused by a ConfigError', (t) => {
   t.true(made > RUNS / 20, `${made} were made`)
 })
 
-test('whatever a running instance is told, it goes on', (t) => {
+test('whatever a running instance is given, it goes on', (t) => {
   const steps = fc.array(
     fc.oneof(
       fc.tuple(fc.constant('setRouteProfile'), fc.oneof(fc.constant('a'), odd), ofRoute),

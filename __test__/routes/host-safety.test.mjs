@@ -199,8 +199,8 @@ test('an engine that fails in a call admits, says so once, with a backtrace, and
       } }
     }
     const { Atrion } = await import('atrion')
-    const said = []
-    const note = (level) => (message, context) => said.push({ level, message, context })
+    const entries = []
+    const note = (level) => (message, context) => entries.push({ level, message, context })
     const logger = { debug: note('debug'), info: note('info'), warn: note('warn'), error: note('error') }
     const events = []
     const run = async (options) => {
@@ -230,20 +230,20 @@ test('an engine that fails in a call admits, says so once, with a backtrace, and
     process.on('warning', (warning) => warnings.push(warning.name + ': ' + warning.message))
     const admitted = [await run({ logger }), await run({}), await run({})]
     await new Promise((resolve) => setImmediate(resolve))
-    console.log(JSON.stringify({ admitted, said, events, warnings, calls: failing.calls }))`
+    console.log(JSON.stringify({ admitted, entries, events, warnings, calls: failing.calls }))`
   const { stdout, stderr, status } = spawnSync(process.execPath, ['--no-warnings', '--input-type=module', '-e', code], {
     cwd: fileURLToPath(new URL('.', import.meta.url)),
     encoding: 'utf8',
   })
   t.is(status, 0, stderr)
   t.is(stderr, '')
-  const { admitted, said, events, warnings, calls } = JSON.parse(stdout)
+  const { admitted, entries, events, warnings, calls } = JSON.parse(stdout)
   t.deepEqual(admitted, [true, true, true])
   t.true(calls > 0)
-  t.is(said.length, 1)
-  t.is(said[0].level, 'error')
-  t.regex(said[0].message, /the engine failed in a call, which was admitted/)
-  t.true(said[0].context.backtrace.length > 0)
+  t.is(entries.length, 1)
+  t.is(entries[0].level, 'error')
+  t.regex(entries[0].message, /the engine failed in a call, which was admitted/)
+  t.true(entries[0].context.backtrace.length > 0)
   t.deepEqual(events, Array(3).fill(`engine '${engine}'`))
   t.is(warnings.length, 1)
   t.regex(warnings[0], /^AtrionWarning: the engine failed in a call/)

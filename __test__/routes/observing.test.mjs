@@ -98,7 +98,7 @@ test('one that throws harms neither the decision nor the events that follow, and
   t.is(logger.entries.filter(({ level }) => level === 'warn').length, 1)
 })
 
-test('an observer that throws and a logger that throws too harm nobody', async (t) => {
+test('an observer that throws and a logger that throws too affect no decision', async (t) => {
   const fails = () => {
     throw new Error('no')
   }
@@ -126,7 +126,7 @@ test('a flood of ticks is bounded: the newest events are dropped, with one warni
   t.is(events.at(-1).tickCount, flood + 1)
 })
 
-test('what an observer causes comes after what it is told', async (t) => {
+test('what an observer causes comes after what it is given', async (t) => {
   const seen = []
   const world = virtual({
     observer: {
@@ -165,7 +165,7 @@ test('observers combine', async (t) => {
   t.deepEqual(one, other)
 })
 
-test('an observer of one instance hears nothing of another', async (t) => {
+test('an observer of one instance sees nothing of another', async (t) => {
   const events = []
   const watched = virtual({ observer: createCollectorObserver(events) })
   const other = virtual()

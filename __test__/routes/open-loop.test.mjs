@@ -172,7 +172,7 @@ test('a voltage is a number, a field of the options, or the default of 100 V', (
   t.false(allows(0))
 })
 
-test('defaultVoltage is the voltage of whoever names none', (t) => {
+test('defaultVoltage is the voltage of a request that names none', (t) => {
   const world = warm(virtual({ defaultVoltage: 9 }))
   t.is(world.atrion.route('route', CALM).reason, 'Insufficient voltage: V=9 ≤ R=10.0Ω')
   t.true(world.atrion.route('route', CALM, 11).allow)

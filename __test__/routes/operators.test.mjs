@@ -112,7 +112,7 @@ loop('limits are changed live, of one route or of all', (t) => {
   t.is(capacity('one'), 4, 'its own numbers stay')
 })
 
-test('numbers take effect on the next tick, and what is not said stays', (t) => {
+test('numbers take effect on the next tick, and what is not given stays', (t) => {
   const world = virtual({ autoTuner: false })
   const { atrion, clock } = warm(world)
   atrion.configure('route', { baseResistance: 40 })
@@ -149,7 +149,7 @@ test('a change is made wholly or not at all', (t) => {
   t.false(atrion.route('route', CALM).allow, 'not in a dry run')
 })
 
-test('transitions are told off the decision path, once each', async (t) => {
+test('transitions are reported off the decision path, once each', async (t) => {
   const world = virtual()
   const { atrion } = world
   const seen = []
@@ -167,7 +167,7 @@ test('transitions are told off the decision path, once each', async (t) => {
   t.true(seen.every(({ resistance }) => resistance > 0))
 })
 
-loop('sheds are told with what was refused and why', async (t) => {
+loop('sheds are reported with what was refused and why', async (t) => {
   const { atrion } = virtual()
   const seen = []
   atrion.on('shed', (event) => seen.push(event))
@@ -220,7 +220,7 @@ test('an event names the obstacle of the open loop', async (t) => {
   t.deepEqual(seen.at(-1), ['breaker', undefined])
 })
 
-test('a listener that throws, now or later, harms nobody, nor does a logger that throws', async (t) => {
+test('a listener that throws, now or later, affects no other, nor does a logger that throws', async (t) => {
   const unheard = []
   const complaints = []
   const listen = (reason) => unheard.push(reason)
@@ -257,7 +257,7 @@ test('a listener that throws, now or later, harms nobody, nor does a logger that
   t.deepEqual(complaints, [4, 0])
 })
 
-test('who no longer listens hears nothing more; the others do', async (t) => {
+test('a removed listener is not called any more; the others are', async (t) => {
   const { atrion } = virtual()
   const [first, second] = [[], []]
   const stop = atrion.on('shed', (event) => first.push(event))

@@ -63,7 +63,7 @@ test('groups of options must be objects', (t) => {
   accepts(t, 'autoTuner', [true, false, undefined, {}])
 })
 
-test('an option nobody knows is refused: a typo must not be a silent default', (t) => {
+test('an unknown option is refused: a typo must not be a silent default', (t) => {
   for (const path of ['confg', 'config.scarFaktor', 'autoTuner.window', 'slo.deadline', 'slo.criticality.speed']) {
     const error = t.throws(() => create(nested(path, 1)), { instanceOf: ConfigError })
     t.is(error.field, path)
@@ -175,20 +175,20 @@ test.serial('the environment names an engine, the options overrule it', (t) => {
   })
 })
 
-test.serial('useWasm, and ATRION_USE_WASM, ask for the engine wasm: it runs, or its absence is said', (t) => {
+test.serial('useWasm, and ATRION_USE_WASM, ask for the engine wasm: it runs, or its absence is reported', (t) => {
   const wasm = () => {
     try {
       return new Atrion({ useWasm: true }).engine
     } catch (error) {
-      return error instanceof ConfigError || error instanceof DependencyError ? 'said' : error
+      return error instanceof ConfigError || error instanceof DependencyError ? 'reported' : error
     }
   }
-  t.true(['wasm', 'said'].includes(wasm()))
+  t.true(['wasm', 'reported'].includes(wasm()))
   const byEnvironment = inEnvironment({ ATRION_ENGINE: '', ATRION_USE_WASM: 'true' }, () => {
     try {
       return new Atrion().engine
     } catch (error) {
-      return error instanceof ConfigError || error instanceof DependencyError ? 'said' : error
+      return error instanceof ConfigError || error instanceof DependencyError ? 'reported' : error
     }
   })
   t.is(byEnvironment, wasm())

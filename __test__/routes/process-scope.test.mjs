@@ -53,8 +53,8 @@ native('instances of one thread share too, and other instances have engines of t
 
 native('threads that tick at the same time lose no tick', async (t) => {
   const atrion = shared()
-  const crew = await Promise.all(Array.from({ length: 4 }, start))
-  const running = crew.map(({ tell }) => tell('route', { routeId: 'c', telemetry: CALM, times: 50_000 }))
+  const threads = await Promise.all(Array.from({ length: 4 }, start))
+  const running = threads.map(({ tell }) => tell('route', { routeId: 'c', telemetry: CALM, times: 50_000 }))
   let collisions = 0
   let last = atrion.route('c', CALM) && atrion.getState('c').tickCount
   let own = 1

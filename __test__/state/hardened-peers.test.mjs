@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { CALM, engine, virtual } from '../_engine.mjs'
 import { RecordingProvider } from '../_provider.mjs'
 
-// The pulse is driven by timers of the process, which these tests take over: one after the other.
+// The sync loop is driven by timers of the process, which these tests take over: one after the other.
 const test = anyTest.serial
 const closedLoop = engine === 'ts' ? test.skip : test
 
@@ -36,7 +36,7 @@ const liesOf = fc.record({
   gamma: fc.double({ min: 0, max: 1, noNaN: true }),
 })
 
-test('one voice, stored or said, opens nothing and moves R by at most γ·R_base·breakMultiplier', async (t) => {
+test('one report, stored or sent, opens nothing and moves R by at most γ·R_base·breakMultiplier', async (t) => {
   const property = fc.asyncProperty(
     liesOf,
     fc.boolean(),

@@ -71,7 +71,7 @@ test('a vector beyond what a scar can be is bounded', async (t) => {
   t.true(drive(world, 'a', CALM, 20).every(({ resistance }) => resistance <= 1e6))
 })
 
-test('names from the store that are none, or are hostile, harm nobody', async (t) => {
+test('names from the store that are none, or are hostile, affect no route', async (t) => {
   const provider = new RecordingProvider()
   const vector = { scar: 3, momentumScalar: 0, lastTick: 1, resistance: 10 }
   for (const name of [...HOSTILE_NAMES, '', 5, null, undefined, {}, Symbol('x')]) provider.vectors.set(name, vector)

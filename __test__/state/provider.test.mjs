@@ -4,7 +4,7 @@ import anyTest from 'ava'
 import { BAD, CALM, drive, memoryLogger, virtual } from '../_engine.mjs'
 import { deferred, RecordingProvider } from '../_provider.mjs'
 
-// The pulse is driven by timers of the process, which these tests take over: one after the other.
+// The sync loop is driven by timers of the process, which these tests take over: one after the other.
 const test = anyTest.serial
 
 test.beforeEach((t) => {
@@ -15,7 +15,7 @@ test.afterEach.always((t) => {
   t.context.timers.uninstall()
 })
 
-const pulse = (t) => t.context.timers.tickAsync(100)
+const sync = (t) => t.context.timers.tickAsync(100)
 
 const connected = async (options = {}) => {
   const provider = options.provider ?? new RecordingProvider()
@@ -27,7 +27,7 @@ const connected = async (options = {}) => {
 
 // batches
 
-test('what changed goes to the store once a pulse, as it is then', async (t) => {
+test('what changed goes to the store once a round, as it is then', async (t) => {
   const world = await connected()
   drive(world, 'a', BAD, 50)
   drive(world, 'b', CALM, 20)
@@ -47,11 +47,11 @@ test('what changed goes to the store once a pulse, as it is then', async (t) => 
   t.is(world.provider.updated.length, 2)
 })
 
-test('a change after a pulse goes with the next', async (t) => {
+test('a change after a round goes with the next', async (t) => {
   const world = await connected()
   for (let i = 1; i <= 5; i++) {
     world.atrion.route('a', CALM)
-    await pulse(t)
+    await sync(t)
     t.is(world.provider.updated.length, i)
   }
 })
@@ -59,11 +59,11 @@ test('a change after a pulse goes with the next', async (t) => {
 test('ticks of a batch and scars of leases are changes too', async (t) => {
   const world = await connected()
   world.atrion.routeBatch(['a', 'b'], new Float64Array(6))
-  await pulse(t)
+  await sync(t)
   t.deepEqual(world.provider.updated, ['a', 'b'])
   const lease = await world.atrion.startTask('c')
   await lease.release('failed')
-  await pulse(t)
+  await sync(t)
   t.deepEqual(world.provider.updated, ['a', 'b', 'c'])
   t.is(world.provider.vectors.get('c').scar, 5)
 })
@@ -75,7 +75,7 @@ test('nothing is sent before connect and after disconnect', async (t) => {
   await t.context.timers.tickAsync(1000)
   t.deepEqual(provider.calls, [])
   await world.atrion.connect()
-  await pulse(t)
+  await sync(t)
   t.deepEqual(provider.updated, ['a'])
   await world.atrion.disconnect()
   world.atrion.route('a', CALM)
@@ -84,7 +84,7 @@ test('nothing is sent before connect and after disconnect', async (t) => {
   t.is(t.context.timers.countTimers(), 0)
 })
 
-test('flush sends what changed without waiting for the pulse, and never rejects', async (t) => {
+test('flush sends what changed without waiting for the round, and never rejects', async (t) => {
   const provider = new RecordingProvider()
   const world = virtual({ provider })
   await world.atrion.flush()
@@ -111,7 +111,7 @@ test('the set of changed routes is bounded by maxRoutes', async (t) => {
   const world = virtual({ provider, maxRoutes: 10 })
   for (let i = 0; i < 1000; i++) world.atrion.route(`${i}`, CALM)
   await world.atrion.connect()
-  await pulse(t)
+  await sync(t)
   t.deepEqual(
     provider.updated,
     Array.from({ length: 10 }, (_, i) => `${990 + i}`),
@@ -121,11 +121,11 @@ test('the set of changed routes is bounded by maxRoutes', async (t) => {
 test('a reset route is deleted from the store, and not written again', async (t) => {
   const world = await connected()
   drive(world, 'a', CALM, 2)
-  await pulse(t)
+  await sync(t)
   world.atrion.route('a', CALM)
   await world.atrion.resetRoute('a')
   t.false(world.provider.vectors.has('a'))
-  await pulse(t)
+  await sync(t)
   t.false(world.provider.vectors.has('a'))
 })
 
@@ -148,7 +148,7 @@ for (const [manner, fails] of [
     const world = await connected({ provider })
     t.true(world.atrion.isConnected)
     t.true(drive(world, 'a', CALM, 20).every(({ allow }) => allow))
-    await pulse(t)
+    await sync(t)
     await t.notThrowsAsync(world.atrion.resetRoute('a'))
     await t.notThrowsAsync(world.atrion.disconnect())
     const warnings = world.logger.entries.filter(({ level }) => level === 'warn')
@@ -177,7 +177,7 @@ test('a logger that throws does not turn a store in trouble into a crash', async
   provider.updateVector = REJECTS
   const world = await connected({ provider, logger })
   world.atrion.route('a', CALM)
-  await pulse(t)
+  await sync(t)
   t.true(world.atrion.route('a', CALM).allow)
   await t.notThrowsAsync(world.atrion.disconnect())
 })
@@ -188,7 +188,7 @@ test('one route that cannot be sent does not keep the others from it', async (t)
   provider.updateVector = (routeId, vector) => (routeId === 'b' ? REJECTS() : update(routeId, vector))
   const world = await connected({ provider })
   for (const routeId of ['a', 'b', 'c']) world.atrion.route(routeId, CALM)
-  await pulse(t)
+  await sync(t)
   t.deepEqual(provider.updated, ['a', 'c'])
 })
 
@@ -202,17 +202,17 @@ test('a slow store is never waited for: decisions go on, and changes pile up as 
   }
   const world = await connected({ provider })
   world.atrion.route('a', CALM)
-  await pulse(t)
+  await sync(t)
   t.is(calls, 1)
   for (let i = 0; i < 20; i++) {
     drive(world, 'a', CALM, 10)
     drive(world, 'b', CALM, 10)
-    await pulse(t)
+    await sync(t)
   }
   t.is(calls, 2, 'one a route, until it settles')
   t.is(world.atrion.getState('b').tickCount, 200)
   gate.resolve()
-  await pulse(t)
+  await sync(t)
   t.is(calls, 4)
 })
 
@@ -228,7 +228,7 @@ test('a store is not asked everything at once', async (t) => {
   }
   const world = await connected({ provider })
   for (let i = 0; i < 1000; i++) world.atrion.route(`${i}`, CALM)
-  await pulse(t)
+  await sync(t)
   t.true(most > 1 && most <= 64, `${most} at once`)
 })
 
@@ -248,7 +248,7 @@ test('connect and disconnect are idempotent, and happen in the order they were a
   )
   t.true(world.atrion.isConnected)
   world.atrion.route('a', CALM)
-  await pulse(t)
+  await sync(t)
   t.deepEqual(provider.updated, ['a'])
 })
 

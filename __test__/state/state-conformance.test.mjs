@@ -204,7 +204,7 @@ const BREACHES = {
     }),
     'load(), where there is one',
   ],
-  'nobody reads what another wrote': [
+  'no instance reads what another wrote': [
     () => {
       const alone = new ShelfProvider(`alone ${shelves++}`)
       return {
@@ -227,8 +227,8 @@ const BREACHES = {
     },
     'who connects later finds what is there',
   ],
-  'nobody is told': [() => ({ tell: () => {} }), 'subscribe(), where there is one, tells'],
-  'its own changes are told': [
+  'no subscriber is called': [() => ({ tell: () => {} }), 'subscribe(), where there is one, tells'],
+  'its own changes are reported': [
     (provider) => ({
       updateVector: async (id, vector) => {
         provider.tell(id, vector)
@@ -256,7 +256,7 @@ const BREACHES = {
         },
         tell: (id, vector) => {
           try {
-            for (const [wanted, onChange] of listeners) if (wanted === id) onChange({ ...vector })
+            for (const [route, onChange] of listeners) if (route === id) onChange({ ...vector })
           } catch {}
         },
       }

@@ -246,7 +246,7 @@ test.serial('it is written once an interval, as it is then, and not at all when 
   await provider.deleteVector('never there')
   t.is(clock.countTimers(), 0)
   await provider.deleteVector('a')
-  // The file is there before the provider hears of it.
+  // The file is there before the provider knows.
   await until(() => clock.countTimers() === 1)
   clock.tick(500)
   await until(() => read().routes.length === 0)

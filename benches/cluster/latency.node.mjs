@@ -5,7 +5,7 @@ import { BAD, CALM, sleep } from './telemetry.mjs'
 
 /** Few enough that what the first call of a burst finds cold is less than one in a hundred. */
 const ROUTES = 64
-/** A turn is so many bursts, with a pause after each in which pulses happen. */
+/** A turn is so many bursts, with a pause after each in which rounds happen. */
 const BURSTS = 4
 const BURST_CALLS = 10_000
 const PAUSE_MS = 15

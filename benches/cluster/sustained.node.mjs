@@ -52,19 +52,19 @@ export async function change({ routes, seconds }) {
   const before = provider?.stats()
   const startedAt = machineMs()
   return accounted(async () => {
-    let pulses = 0
+    let rounds = 0
     while (machineMs() - startedAt < seconds * 1000) {
       round()
-      pulses += 1
-      await sleep(Math.max(0, startedAt + pulses * PULSE_MS - machineMs()))
+      rounds += 1
+      await sleep(Math.max(0, startedAt + rounds * PULSE_MS - machineMs()))
     }
-    if (provider === undefined) return { pulses }
+    if (provider === undefined) return { rounds }
     const after = provider.stats()
     const bytes = after.sentBytes + after.storedBytes - before.sentBytes - before.storedBytes
     const elapsedS = (machineMs() - startedAt) / 1000
     const sentMessages = after.sentMessages - before.sentMessages
     const sentRoutes = after.sentRoutes - before.sentRoutes
-    return { pulses, sentMessages, sentRoutes, bytesPerS: bytes / elapsedS }
+    return { rounds, sentMessages, sentRoutes, bytesPerS: bytes / elapsedS }
   })
 }
 

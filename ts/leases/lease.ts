@@ -4,7 +4,7 @@ import { AtrionError, ConfigError } from '../base/errors.js'
 import { onAbort } from '../base/signals.js'
 import type { HeapTimer } from '../base/timer-heap.js'
 import type { ProfileConfig, Timestamp, WorkloadProfile } from '../core/index.js'
-import { getLogger } from '../events/loggers.js'
+import { SafeLogger } from '../events/safe-logger.js'
 import { requireNumber } from '../options/ranges.js'
 import type { HeartbeatPayload, LeaseOutcome, TaskLease } from './types.js'
 
@@ -140,7 +140,11 @@ export class Lease implements TaskLease {
     try {
       this.#abortController?.abort()
     } catch (error) {
-      getLogger().warn('the abort controller of a lease threw', { routeId: this.routeId, leaseId: this.id, error })
+      new SafeLogger(undefined).warn('the abort controller of a lease threw', {
+        routeId: this.routeId,
+        leaseId: this.id,
+        error,
+      })
     }
   }
 }

@@ -1,4 +1,4 @@
-/** Asking the engine for a permit: the request into the frame, the answer out of it. The engine decides; this only translates. */
+/** Asks the engine for a permit: the request into the frame, the answer out of it. The engine decides; this only translates. */
 
 import type { KeyHasher } from '../base/keys.js'
 import { reasonOf } from '../base/reason.js'

@@ -1,7 +1,7 @@
 /** A cache of vectors before a provider, by itself: for code that kept its own states with atrion 2.0. */
 
 import { BoundedRoutes } from '../base/bounded-routes.js'
-import { getLogger } from '../events/loggers.js'
+import { SafeLogger } from '../events/safe-logger.js'
 import type { PhysicsVector, StateProvider } from './provider.js'
 
 /**
@@ -101,14 +101,7 @@ export class StateManager {
     try {
       await this.#provider.updateVector(routeId, vector)
     } catch (error) {
-      warn(routeId, error)
+      new SafeLogger(undefined).warn('the state of a route was not sent to its provider', { routeId, error })
     }
   }
-}
-
-/** A logger that throws has nobody left to be reported to. */
-function warn(routeId: string, error: unknown): void {
-  try {
-    getLogger().warn('the state of a route was not sent to its provider', { routeId, error })
-  } catch {}
 }

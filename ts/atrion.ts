@@ -121,7 +121,7 @@ export class Atrion implements AsyncDisposable {
   }
 
   /**
-   * Governs a route by a profile, or by numbers of its own. Outlives the route's state; profiles are kept of at most `maxRoutes` routes,
+   * Governs a route by a profile, or by numbers of its own. Outlives the route's state; profiles are kept of at most `maxRoutes` routes, or 4096 where that is more,
    * and of those that have no state the one that was set longest ago goes first. @throws ConfigError
    */
   setRouteProfile(routeId: string, profile: WorkloadProfile | RouteProfileOptions): void {

@@ -13,7 +13,7 @@
  * Steps back of so much are waited out, ms: counted each by each, those of a clock that jitters would make time run fast. Meanwhile no
  * breaker is probed, so it is no longer than a route waits between two probes.
  */
-const STILL_MS = 1000
+const STILL_MS = 300_000
 
 export class HostClock {
   readonly #clock: { now(): number }

@@ -48,6 +48,9 @@ function keyOf(given: GivenProfile): string | undefined {
   )
 }
 
+/** Profiles of so many routes are kept whatever `maxRoutes` is: they are settings, and outlive the state of a route that was evicted. */
+const LEAST_BOUND = 4096
+
 export class RouteProfiles {
   readonly #engine: Engine
   #base: RouteParams
@@ -69,7 +72,8 @@ export class RouteProfiles {
   readonly #ofCalls = new Set<number>()
 
   /**
-   * @param maxRoutes profiles are kept of so many routes; of those that are not in use the one that was set longest ago goes first
+   * @param maxRoutes profiles are kept of so many routes, 4096 at least; of those that are not in use the one that was set longest ago
+   *   goes first
    * @param isInUse whether there is such a route now
    * @param dropped a route has lost its profile, because there were too many
    */
@@ -84,7 +88,7 @@ export class RouteProfiles {
     this.#base = base
     this.#isInUse = isInUse
     this.#dropped = dropped
-    this.#routes = new BoundedRoutes(maxRoutes)
+    this.#routes = new BoundedRoutes(Math.max(maxRoutes, LEAST_BOUND))
     this.#claim(base, 0)
   }
 

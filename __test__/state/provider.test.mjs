@@ -1,4 +1,4 @@
-// State shared through a store: off the decision path, in pulses, and whatever the store does, requests are decided.
+// State shared through a store: off the decision path, in rounds, and whatever the store does, requests are decided.
 import FakeTimers from '@sinonjs/fake-timers'
 import anyTest from 'ava'
 import { BAD, CALM, drive, memoryLogger, virtual } from '../_engine.mjs'

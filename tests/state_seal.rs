@@ -252,8 +252,8 @@ fn invented_nodes_agree_on_nothing_that_those_before_them_have_not_spoken_of() {
     for id in 100..164 {
         words.hear(&message(id, 1e6, 1e12), 1000.0);
     }
-    let chorus = said(&mut words, 1000.0);
-    assert!(chorus.voices == 1 && chorus.second <= 0.0 && !chorus.agrees_closed(), "{chorus:?}");
+    let aggregate = said(&mut words, 1000.0);
+    assert!(aggregate.peers == 1 && aggregate.second <= 0.0 && !aggregate.agrees_closed(), "{aggregate:?}");
 }
 
 /// Two nodes that joined after a healthy one say that a route fails: with how much weight, after how long?

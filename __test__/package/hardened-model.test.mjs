@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
 
-const FOLDER = fileURLToPath(new URL('../docs/operations', import.meta.url))
+const FOLDER = fileURLToPath(new URL('../../docs/operations', import.meta.url))
 const page = readFileSync(join(FOLDER, 'security.md'), 'utf8')
 /** [name, file] of every test that the page links to. */
 const named = [...page.matchAll(/\[([^\]]+)\]\(((?:\.\.\/)+(?:__test__|tests)\/[^)]+)\)/g)].map(([, ...link]) => link)

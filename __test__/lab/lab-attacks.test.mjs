@@ -5,12 +5,12 @@ import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import express4 from 'express4'
 import express5 from 'express5'
-import * as keys from '../lab/attacks/keys.mjs'
-import { appOf, SPELLINGS, spelt } from '../lab/attacks/names.mjs'
-import { ask, close, create } from './_adapters.mjs'
-import { idle } from './_routes.mjs'
+import * as keys from '../../lab/attacks/keys.mjs'
+import { appOf, SPELLINGS, spelt } from '../../lab/attacks/names.mjs'
+import { ask, close, create } from '../_adapters.mjs'
+import { idle } from '../_routes.mjs'
 
-const ROOT = dirname(dirname(fileURLToPath(import.meta.url)))
+const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 const run = (...args) => spawnSync(process.execPath, [join(ROOT, 'lab/attacks/run.mjs'), ...args], { encoding: 'utf8' })
 
 for (const { id, title, atLeast, run } of keys.attacks) {

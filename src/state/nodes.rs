@@ -28,11 +28,18 @@ struct Node {
 }
 
 /// The nodes, by place.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Nodes {
     nodes: Vec<Node>,
     places: HashMap<NodeId, u16>,
     vacant: Vec<u16>,
+    first_met_ms: Millis,
+}
+
+impl Default for Nodes {
+    fn default() -> Self {
+        Self { nodes: Vec::new(), places: HashMap::new(), vacant: Vec::new(), first_met_ms: Millis::INFINITY }
+    }
 }
 
 impl Nodes {
@@ -44,6 +51,7 @@ impl Nodes {
         };
         let node = &mut self.nodes[place as usize];
         node.heard_ms = now_ms;
+        self.first_met_ms = self.first_met_ms.min(node.met_ms);
         if !node.speaks {
             (node.speaks, node.turned) = (true, true);
         }
@@ -78,6 +86,16 @@ impl Nodes {
         self.nodes[place as usize].met_ms
     }
 
+    /// Since when the first of those that speak has been known, ms; infinite where none does.
+    pub fn first_met_ms(&self) -> Millis {
+        self.first_met_ms
+    }
+
+    fn look_for_first(&mut self) {
+        let speaking = self.nodes.iter().filter(|node| node.speaks);
+        self.first_met_ms = speaking.map(|node| node.met_ms).fold(Millis::INFINITY, Millis::min);
+    }
+
     /// Did it begin or cease to?
     pub fn turned(&self, place: u16) -> bool {
         self.nodes[place as usize].turned
@@ -106,6 +124,7 @@ impl Nodes {
         for node in self.nodes.iter_mut().filter(|node| node.speaks && now_ms - node.heard_ms > SILENCE_MS) {
             (node.speaks, node.turned) = (false, true);
         }
+        self.look_for_first();
         let leaves = |node: &Node| node.taken && now_ms - node.heard_ms > memory_ms;
         self.nodes.iter().any(leaves).then(|| self.nodes.iter().map(leaves).collect())
     }
@@ -118,5 +137,6 @@ impl Nodes {
             (node.taken, node.speaks, node.turned) = (false, false, false);
             self.vacant.push(place as u16);
         }
+        self.look_for_first();
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | it came with the first | it was met when the first that speaks on the route was, as those loaded from the store are |
+//! | it came with the first | it was met when the first of all that speak was, whether or not of this route, as those loaded from the store are |
 //! | it has been there long enough | half as long as that one, but at least [`YOUNG_MS`]; [`OLD_MS`] is always enough |
 //!
 //! So the nodes that a new one finds in the store are equal, and one that joins later counts in full after a minute to an hour. Until
@@ -33,7 +33,7 @@ impl Seniority {
     /// All do.
     pub const NONE: Self = Self { first_ms: Millis::INFINITY, mature_ms: Millis::INFINITY };
 
-    /// Of the nodes that speak on a route the first was met at `first_ms`.
+    /// Of the nodes that speak the first was met at `first_ms`.
     #[must_use]
     pub fn since(first_ms: Millis, now_ms: Millis) -> Self {
         let mature_after_ms = ((now_ms - first_ms) / 2.0).clamp(YOUNG_MS, OLD_MS);

@@ -229,13 +229,13 @@ impl Words {
         for key in self.gone.drain(..) {
             tell(key, PeerAggregate::default());
         }
+        let seniority = seniority(&self.nodes, self.ranked, self.now_ms);
         for place in std::mem::take(&mut self.changed) {
             let route = &mut self.routes[place as usize];
             route.changed = false;
             if !route.taken {
                 continue;
             }
-            let seniority = seniority(&route.voices, &self.nodes, self.ranked, self.now_ms);
             let (mut aggregate, mut later) = (PeerAggregate::default(), Later::default());
             for voice in route.voices.iter().filter(|voice| self.nodes.speaks(voice.node)) {
                 let scar = scar_of(voice, self.now_ms, self.limits.decay_per_ms);
@@ -293,7 +293,7 @@ impl Words {
             route.voices.push(voice);
         } else {
             self.dropped.voices += 1;
-            let seniority = seniority(&route.voices, &self.nodes, self.ranked, now_ms);
+            let seniority = seniority(&self.nodes, self.ranked, now_ms);
             let nodes = &self.nodes;
             let stays = |node: u16| nodes.speaks(node) && seniority.counts(nodes.met_ms(node));
             // Silent and later nodes give way first; to a later one none of the others does.
@@ -425,13 +425,9 @@ impl Words {
     }
 }
 
-/// Which of a route's nodes came first.
-fn seniority(voices: &[Voice], nodes: &Nodes, ranked: bool, now_ms: Millis) -> Seniority {
-    if !ranked {
-        return Seniority::NONE;
-    }
-    let speaking = voices.iter().filter(|voice| nodes.speaks(voice.node));
-    Seniority::since(speaking.map(|voice| nodes.met_ms(voice.node)).fold(Millis::INFINITY, Millis::min), now_ms)
+/// Which nodes came first, whether or not they have said anything of a route.
+fn seniority(nodes: &Nodes, ranked: bool, now_ms: Millis) -> Seniority {
+    if ranked { Seniority::since(nodes.first_met_ms(), now_ms) } else { Seniority::NONE }
 }
 
 /// What a voice's scar has faded to, Ω.

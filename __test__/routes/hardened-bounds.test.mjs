@@ -73,7 +73,7 @@ test('StateManager: long names are bounded', (t) => {
 })
 
 test('profiles are kept of as many routes as there may be, and those in use are spared', (t) => {
-  const maxRoutes = 100
+  const maxRoutes = 5000
   const atrion = create({ maxRoutes })
   atrion.setRouteProfile('pay', { baseResistance: 40 })
   for (let i = 0; i < 10_000; i++) {

@@ -3,17 +3,16 @@
  *
  * | the clock | what happens |
  * |---|---|
- * | goes back by up to a second | time stands still until it has caught up, Δt = 0 |
+ * | goes back by up to five minutes, or a second where the closed loop is in use | time stands still until it has caught up, Δt = 0 |
  * | goes back further | Δt = 0 once, then time goes on from where it was |
  * | jumps ahead, as after sleep | it is believed: scars fade, leases run out |
  * | gives no finite number, or throws | the last reading stands; a warning, once |
  */
 
-/**
- * Steps back of so much are waited out, ms: counted each by each, those of a clock that jitters would make time run fast. Meanwhile no
- * breaker is probed, so it is no longer than a route waits between two probes.
- */
+/** Steps back of so much are waited out, ms: counted each by each, those of a clock that jitters would make time run fast. */
 const STILL_MS = 300_000
+/** ... and under the closed loop, which probes no breaker meanwhile: no longer than a route waits between two probes. */
+const STILL_BETWEEN_PROBES_MS = 1000
 
 export class HostClock {
   readonly #clock: { now(): number }
@@ -23,6 +22,7 @@ export class HostClock {
   #maxMs = 0
   /** What the clock has lost by going back, ms. */
   #lostMs = 0
+  #stillMs = STILL_MS
   #hasRead = false
   #hasWarned = false
 
@@ -31,13 +31,18 @@ export class HostClock {
     this.#warn = warn
   }
 
-  /** ms, at most a second less than before; 0 until the clock has been read. Never throws. */
+  /** Breakers depend on this clock from now on. */
+  keepUp(): void {
+    this.#stillMs = STILL_BETWEEN_PROBES_MS
+  }
+
+  /** ms, at most so much less than before as is waited out; 0 until the clock has been read. Never throws. */
   now(): number {
     const readMs = this.#read() + this.#lostMs
     if (!Number.isFinite(readMs)) return this.#lastMs
     if (this.#hasRead && readMs < this.#maxMs) {
       // The laws make Δt = 0 of it, route by route.
-      if (this.#maxMs - readMs <= STILL_MS) {
+      if (this.#maxMs - readMs <= this.#stillMs) {
         this.#lastMs = readMs
         return readMs
       }

@@ -41,6 +41,11 @@ export class InstanceClock {
     this.#host?.restart()
   }
 
+  /** Breakers depend on this clock from now on: {@link HostClock.keepUp}. */
+  keepUp(): void {
+    this.#host?.keepUp()
+  }
+
   /** Puts the present into the frame where it is not the engine's own. The clock is the caller's and may ask this instance. */
   read(): void {
     if (this.#host === undefined) return

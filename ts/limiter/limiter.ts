@@ -73,6 +73,7 @@ export class Limiter {
 
   #acquire(routeId: string, options: AcquireOptions | undefined, also: readonly string[]): Permit {
     if (this.#rooms.size > 0) this.#rooms.expire(routeId)
+    this.#context.clock.keepUp()
     this.#context.clock.settle()
     return this.#admission.acquire(routeId, this.#admission.describe(routeId, options, also))
   }
@@ -94,6 +95,7 @@ export class Limiter {
     const { engine, routes, clock } = this.#context
     // Places that are free belong to those who wait already.
     if (this.#rooms.size > 0) this.#rooms.pump(routeId)
+    clock.keepUp()
     clock.settle()
     const tier = this.#admission.describe(routeId, options, also)
     const slot = routes.slotOf(routeId)

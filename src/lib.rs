@@ -18,9 +18,9 @@
 pub mod clock;
 pub mod engine;
 pub mod physics;
-pub mod simd;
 #[cfg(not(target_family = "wasm"))]
-pub mod state;
+pub mod replication;
+pub mod simd;
 pub mod units;
 
 mod binding;

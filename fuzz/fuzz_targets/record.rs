@@ -7,8 +7,8 @@ fn holds(record: &Record) {
     for number in [record.scar, record.resistance, record.momentum, record.ticks, f64::from(record.requests)] {
         assert!(number >= 0.0 && number.is_finite(), "{record:?}");
     }
-    let word = record.word();
-    assert!(word.scar >= 0.0 && word.requests >= 0.0, "{word:?}");
+    let report = record.report();
+    assert!(report.scar >= 0.0 && report.requests >= 0.0, "{word:?}");
 }
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

@@ -19,8 +19,8 @@ use parking_lot::Mutex;
 use super::{checks, panics};
 use crate::{
     engine::Name,
-    state::redis::{Endpoint, Event, LinkError, LinkOptions, Record, Reply, RouteName, State, Tls, Topology},
-    state::{NodeId, redis as link},
+    replication::redis::{ClientError, ClientOptions, Endpoint, Event, Record, Reply, RouteName, State, Tls, Topology},
+    replication::{NodeId, redis},
 };
 
 /// TLS of a link.
@@ -83,7 +83,7 @@ pub struct RedisLinkOptions {
 
 impl RedisLinkOptions {
     /// Checks every number; the rest is text, and its validity is the server's to judge.
-    fn into_options(self) -> Result<LinkOptions> {
+    fn into_options(self) -> Result<ClientOptions> {
         let mut tcp = Vec::new();
         for (host, &port) in self.hosts.into_iter().zip(&self.ports) {
             checks::number("port", port.into(), 1.0, u16::MAX.into())?;
@@ -104,7 +104,7 @@ impl RedisLinkOptions {
         if endpoints.is_empty() {
             return Err(napi::Error::new(Status::InvalidArg, "hosts must not be empty where there is no path"));
         }
-        Ok(LinkOptions {
+        Ok(ClientOptions {
             endpoints,
             topology,
             username: self.username,
@@ -178,10 +178,10 @@ pub struct RedisLinkStats {
     pub pending_routes: f64,
 }
 
-type Listener = ThreadsafeFunction<Told, (), FnArgs<(String, Utf16String, Vec<f64>)>, Status, false, true>;
+type Listener = ThreadsafeFunction<JsEvent, (), FnArgs<(String, Utf16String, Vec<f64>)>, Status, false, true>;
 
 /// What JavaScript is called with.
-enum Told {
+enum JsEvent {
     /// The kind of event, and why.
     Health(&'static str, String),
     /// What this node says of that route has changed: the newest word lies in [`Changes`].
@@ -213,14 +213,14 @@ fn note_change(changes: &Changes, name: &RouteName, node: NodeId, record: Record
 }
 
 /// The arguments of a call.
-fn arguments(told: Told, changes: &Changes) -> FnArgs<(String, Utf16String, Vec<f64>)> {
+fn arguments(told: JsEvent, changes: &Changes) -> FnArgs<(String, Utf16String, Vec<f64>)> {
     let (kind, detail, cells) = match told {
-        Told::Health(kind, reason) => (kind, Utf16String::from(reason), Vec::new()),
-        Told::Changed(name, node) => {
+        JsEvent::Health(kind, reason) => (kind, Utf16String::from(reason), Vec::new()),
+        JsEvent::Changed(name, node) => {
             let record = changes.lock().remove(&(name.clone(), node));
             let name = Name::from_shared(name).map(|name| Utf16String::from(name.to_utf16()));
             match (name, record) {
-                (Some(name), Some(record)) => ("changed", name, word_cells(node, &record)),
+                (Some(name), Some(record)) => ("changed", name, report_cells(node, &record)),
                 // No route is called so: nothing is told.
                 _ => ("changed", Utf16String::from(String::new()), vec![0.0; 7]),
             }
@@ -231,44 +231,44 @@ fn arguments(told: Told, changes: &Changes) -> FnArgs<(String, Utf16String, Vec<
 
 /// A link to other nodes over Redis.
 #[napi]
-pub struct RedisLink {
-    link: link::RedisLink,
+pub struct RedisClient {
+    client: redis::RedisClient,
 }
 
-impl RedisLink {
+impl RedisClient {
     /// The link itself, for whoever decides on this thread.
     #[must_use]
-    pub fn link(&self) -> &link::RedisLink {
-        &self.link
+    pub fn client(&self) -> &redis::RedisClient {
+        &self.client
     }
 }
 
 #[napi]
-impl RedisLink {
+impl RedisClient {
     /// A link that is not connected yet.
     #[napi(catch_unwind, constructor)]
     pub fn new(options: RedisLinkOptions) -> Result<Self> {
         panics::keep();
-        Ok(Self { link: link::RedisLink::new(options.into_options()?) })
+        Ok(Self { client: redis::RedisClient::new(options.into_options()?) })
     }
 
     /// Connects, subscribes and loads.
     #[napi(catch_unwind, ts_return_type = "Promise<void>")]
     pub fn connect<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        promise(env, |()| (), |reply| self.link.connect(reply))
+        promise(env, |()| (), |reply| self.client.connect(reply))
     }
 
     /// Sends and stores what has not been, and ends the link's thread.
     #[napi(catch_unwind, ts_return_type = "Promise<void>")]
     pub fn disconnect<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        promise(env, |()| (), |reply| self.link.disconnect(reply))
+        promise(env, |()| (), |reply| self.client.disconnect(reply))
     }
 
     /// Scar, momentum, ticks and resistance of a route, or null.
     #[napi(catch_unwind, ts_return_type = "Promise<number[] | null>")]
     pub fn get_vector<'env>(&self, env: &'env Env, route_id: JsString) -> Result<Object<'env>> {
         let name = name_of(route_id)?;
-        promise(env, |record: Option<Record>| record.map(|record| cells(&record)), |reply| self.link.get(name, reply))
+        promise(env, |record: Option<Record>| record.map(|record| cells(&record)), |reply| self.client.get(name, reply))
     }
 
     /// Writes a route and tells the others.
@@ -284,14 +284,14 @@ impl RedisLink {
     ) -> Result<Object<'env>> {
         let record = Record { scar, resistance, momentum, ticks, ..Record::default() };
         let name = name_of(route_id)?;
-        promise(env, |()| (), |reply| self.link.update(name, record, reply))
+        promise(env, |()| (), |reply| self.client.update(name, record, reply))
     }
 
     /// Removes a route, whoever wrote it.
     #[napi(catch_unwind, ts_return_type = "Promise<void>")]
     pub fn delete_vector<'env>(&self, env: &'env Env, route_id: JsString) -> Result<Object<'env>> {
         let name = name_of(route_id)?;
-        promise(env, |()| (), |reply| self.link.delete(name, reply))
+        promise(env, |()| (), |reply| self.client.delete(name, reply))
     }
 
     /// The names of all routes.
@@ -302,13 +302,13 @@ impl RedisLink {
             let names = names.into_iter().filter_map(Name::from_shared);
             names.map(|name| Utf16String::from(name.to_utf16())).collect()
         };
-        promise(env, names, |reply| self.link.list(reply))
+        promise(env, names, |reply| self.client.list(reply))
     }
 
     /// Events 'changed' of this route when another node says something of it, or no longer.
     #[napi(catch_unwind)]
     pub fn watch(&self, route_id: JsString, on: bool) -> Result<()> {
-        self.link.watch(name_of(route_id)?, on);
+        self.client.watch(name_of(route_id)?, on);
         Ok(())
     }
 
@@ -320,7 +320,7 @@ impl RedisLink {
         let changes = Arc::new(Changes::default());
         let newest = changes.clone();
         let callback: Listener = callback
-            .build_threadsafe_function::<Told>()
+            .build_threadsafe_function::<JsEvent>()
             .callee_handled::<false>()
             .weak::<true>()
             .build_callback(move |context| {
@@ -328,15 +328,15 @@ impl RedisLink {
                 // No route is called so: nothing is told.
                 Ok(told.unwrap_or_else(|| ("changed".into(), Utf16String::from(String::new()), vec![0.0; 7]).into()))
             })?;
-        self.link.listen(Box::new(move |event| {
+        self.client.listen(Box::new(move |event| {
             let told = match event {
-                Event::Degraded(reason) => Told::Health("degraded", reason),
-                Event::Restored => Told::Health("restored", String::new()),
+                Event::Degraded(reason) => JsEvent::Health("degraded", reason),
+                Event::Restored => JsEvent::Health("restored", String::new()),
                 Event::Changed(name, node, record) => {
                     if !note_change(&changes, &name, node, record) {
                         return;
                     }
-                    Told::Changed(name, node)
+                    JsEvent::Changed(name, node)
                 }
             };
             // No call arrives when the thread of JavaScript is ending.
@@ -349,8 +349,8 @@ impl RedisLink {
     #[napi(catch_unwind)]
     #[must_use]
     pub fn stats(&self) -> RedisLinkStats {
-        let stats = self.link.stats();
-        let state = match self.link.state() {
+        let stats = self.client.stats();
+        let state = match self.client.state() {
             State::Closed => "closed",
             State::Connecting => "connecting",
             State::Healthy => "healthy",
@@ -360,12 +360,12 @@ impl RedisLink {
             state: state.into(),
             sent_messages: stats.sent_messages as f64,
             sent_bytes: stats.sent_bytes as f64,
-            sent_routes: stats.sent_words as f64,
+            sent_routes: stats.sent_reports as f64,
             stored_routes: stats.stored_routes as f64,
             stored_bytes: stats.stored_bytes as f64,
             received_messages: stats.received_messages as f64,
             received_bytes: stats.received_bytes as f64,
-            received_routes: stats.received_words as f64,
+            received_routes: stats.received_reports as f64,
             dropped_malformed: stats.dropped_malformed as f64,
             dropped_oversized: stats.dropped_oversized as f64,
             dropped_future: stats.dropped_future as f64,
@@ -374,7 +374,7 @@ impl RedisLink {
             dropped_forged: stats.dropped_forged as f64,
             dropped_replayed: stats.dropped_replayed as f64,
             dropped_strangers: stats.dropped_strangers as f64,
-            dropped_routes: stats.dropped_words as f64,
+            dropped_routes: stats.dropped_reports as f64,
             loaded_routes: stats.loaded_routes as f64,
             reconnects: stats.reconnects as f64,
             nodes: stats.nodes as f64,
@@ -390,9 +390,9 @@ fn name_of(route_id: JsString) -> Result<RouteName> {
 }
 
 /// The vector, then how many requests the node saw lately, and which node it is, in two halves.
-fn word_cells(node: NodeId, record: &Record) -> Vec<f64> {
+fn report_cells(node: NodeId, record: &Record) -> Vec<f64> {
     let halves = [node.0 >> 32, node.0 & 0xffff_ffff].map(|half| half as f64);
-    [&cells(record)[..], &[record.word().requests], &halves].concat()
+    [&cells(record)[..], &[record.report().requests], &halves].concat()
 }
 
 fn cells(record: &Record) -> Vec<f64> {
@@ -406,7 +406,7 @@ where
     D: napi::bindgen_prelude::ToNapiValue + 'static,
 {
     let (deferred, promise) = env.create_deferred::<D, Box<dyn FnOnce(Env) -> Result<D>>>()?;
-    call(Reply::new(move |answer: std::result::Result<T, LinkError>| match answer {
+    call(Reply::new(move |answer: std::result::Result<T, ClientError>| match answer {
         Ok(value) => deferred.resolve(Box::new(move |_| {
             panics::caught(|| translate(value)).ok_or_else(|| napi::Error::from_reason("the answer could not be read"))
         })),

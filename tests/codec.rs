@@ -10,19 +10,19 @@ fn report(scar: f64, resistance: f64, ticks: u32, requests: f64) -> Report {
 }
 
 fn sent(reports: &[(RouteKey, Report)], forgotten: &[RouteKey]) -> Vec<u8> {
-    encode(NodeId(7), table.iter().copied(), forgotten)
+    encode(NodeId(7), reports.iter().copied(), forgotten)
 }
 
 fn heard(reports: &[(RouteKey, Report)]) -> Vec<Report> {
-    decode(&sent(table, &[])).unwrap().reports.into_iter().map(|(_, report)| report).collect()
+    decode(&sent(reports, &[])).unwrap().reports.into_iter().map(|(_, report)| report).collect()
 }
 
 /// Whatever a message says, it says in numbers that physics can take.
 fn assert_sane(message: &Message) {
     for (_, report) in &message.reports {
-        assert!((0.0..=1e6).contains(&report.scar) && (0.0..=1e6).contains(&report.resistance), "{word:?}");
-        assert!(report.scar.is_sign_positive() && report.resistance.is_sign_positive(), "{word:?}");
-        assert!((0.0..4.5e9).contains(&report.requests) && report.momentum == 0.0, "{word:?}");
+        assert!((0.0..=1e6).contains(&report.scar) && (0.0..=1e6).contains(&report.resistance), "{report:?}");
+        assert!(report.scar.is_sign_positive() && report.resistance.is_sign_positive(), "{report:?}");
+        assert!((0.0..4.5e9).contains(&report.requests) && report.momentum == 0.0, "{report:?}");
     }
 }
 
@@ -196,14 +196,14 @@ proptest! {
     #[test]
     fn a_message_arrives_as_it_was_sent(
         node in any::<u64>(),
-        table in prop::collection::vec(real_word(), 0..50),
+        reports in prop::collection::vec(real_word(), 0..50),
         forgotten in prop::collection::vec(any::<u64>().prop_map(RouteKey), 0..10),
     ) {
-        let message = decode(&encode(NodeId(node), table.iter().copied(), &forgotten)).unwrap();
+        let message = decode(&encode(NodeId(node), reports.iter().copied(), &forgotten)).unwrap();
         prop_assert_eq!(message.node, NodeId(node));
         prop_assert_eq!(&message.forgotten, &forgotten);
-        prop_assert_eq!(message.reports.len(), table.len());
-        for ((key, report), (sent_key, sent)) in message.reports.iter().zip(&table) {
+        prop_assert_eq!(message.reports.len(), reports.len());
+        for ((key, report), (sent_key, sent)) in message.reports.iter().zip(&reports) {
             prop_assert_eq!((key, report.ticks), (sent_key, sent.ticks));
             prop_assert_eq!((report.scar, report.resistance), (f64::from(sent.scar as f32), f64::from(sent.resistance as f32)));
             // Half a step of eight an octave; and what is seen at all is never taken for nothing.
@@ -214,8 +214,8 @@ proptest! {
     }
 
     #[test]
-    fn what_was_heard_is_said_again_in_the_same_bytes(table in prop::collection::vec(any_word(), 0..50)) {
-        let once = sent(&table, &[]);
+    fn what_was_heard_is_said_again_in_the_same_bytes(reports in prop::collection::vec(any_word(), 0..50)) {
+        let once = sent(&reports, &[]);
         let message = decode(&once).unwrap();
         assert_sane(&message);
         prop_assert_eq!(sent(&message.reports, &[]), once);
@@ -231,12 +231,12 @@ proptest! {
 
     #[test]
     fn arbitrary_bytes_behind_a_header_harm_nobody(
-        table in 0_u32..20,
+        reports in 0_u32..20,
         forgotten in 0_u32..5,
         body in prop::collection::vec(any::<u8>(), 0..400),
     ) {
         let mut bytes = sent(&[], &[]);
-        bytes[12..16].copy_from_slice(&table.to_le_bytes());
+        bytes[12..16].copy_from_slice(&reports.to_le_bytes());
         bytes[16..20].copy_from_slice(&forgotten.to_le_bytes());
         bytes.extend(body);
         if let Ok(message) = decode(&bytes) {
@@ -247,11 +247,11 @@ proptest! {
 
     #[test]
     fn flipped_bits_and_lost_ends_harm_nobody(
-        table in prop::collection::vec(real_word(), 0..20),
+        reports in prop::collection::vec(real_word(), 0..20),
         flips in prop::collection::vec(any::<prop::sample::Index>(), 1..4),
         end in any::<prop::sample::Index>(),
     ) {
-        let mut bytes = sent(&table, &[RouteKey(1), RouteKey(2)]);
+        let mut bytes = sent(&reports, &[RouteKey(1), RouteKey(2)]);
         let cut = &bytes[..end.index(bytes.len())];
         prop_assert_eq!(decode(cut), Err(if cut.len() < 2 { Malformed::Foreign } else { Malformed::Truncated }));
         for flip in flips {

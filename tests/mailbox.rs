@@ -25,7 +25,7 @@ fn aggregate(reports: u32) -> PeerAggregate {
 }
 
 fn names(outbox: &Outbox) -> Vec<(&str, u32)> {
-    outbox.outgoing.iter().map(|said| (std::str::from_utf8(&said.name).unwrap(), said.report.ticks)).collect()
+    outbox.reports.iter().map(|said| (std::str::from_utf8(&said.name).unwrap(), said.report.ticks)).collect()
 }
 
 #[test]
@@ -61,14 +61,14 @@ fn if_the_network_sleeps_the_newest_of_each_route_is_kept_and_no_more() {
         mailbox.send((0..50).map(|k| report(&format!("{k}"), round)).collect());
     }
     let outbox = mailbox.take_outgoing();
-    assert_eq!((outbox.outgoing.len(), mailbox.dropped()), (50, 0));
-    assert!(outbox.outgoing.iter().all(|said| said.report.ticks == 999));
+    assert_eq!((outbox.reports.len(), mailbox.dropped()), (50, 0));
+    assert!(outbox.reports.iter().all(|said| said.report.ticks == 999));
     for k in 0..10_000 {
         mailbox.send(vec![report(&format!("{k}"), k)]);
         mailbox.request(vec![RouteKey(u64::from(k))]);
     }
     let outbox = mailbox.take_outgoing();
-    let ticks: Vec<_> = outbox.outgoing.iter().map(|said| said.report.ticks).collect();
+    let ticks: Vec<_> = outbox.reports.iter().map(|said| said.report.ticks).collect();
     assert_eq!(ticks, (9900..10_000).collect::<Vec<_>>());
     assert_eq!(outbox.requested.len(), 100);
     assert_eq!(mailbox.dropped(), 9900 + 9900);
@@ -78,7 +78,7 @@ fn if_the_network_sleeps_the_newest_of_each_route_is_kept_and_no_more() {
 fn if_the_deciding_thread_sleeps_the_newest_of_each_route_is_kept_and_little_more() {
     let mailbox = Mailbox::new(100);
     for round in 0..1000 {
-        mailbox.tell((0..50).map(|k| (RouteKey(k), aggregate(round))).collect());
+        mailbox.deliver((0..50).map(|k| (RouteKey(k), aggregate(round))).collect());
     }
     let heard = mailbox.take_received();
     assert!(heard.len() <= 400, "{} at once", heard.len());
@@ -116,16 +116,16 @@ fn two_threads_lose_nothing_between_them() {
     };
     let (mut sent, mut told) = (HashMap::new(), 0);
     let mut send = |outbox: Outbox| {
-        for said in outbox.outgoing {
+        for said in outbox.reports {
             let before = sent.insert(said.key, said.report.ticks).unwrap_or(0);
             assert!(before <= said.report.ticks, "{before} before {}", said.report.ticks);
         }
     };
     while !decides.is_finished() {
         told += 1;
-        mailbox.tell((0..4).map(|k| (RouteKey(k), aggregate(told))).collect());
+        mailbox.deliver((0..4).map(|k| (RouteKey(k), aggregate(told))).collect());
         let outbox = mailbox.take_outgoing();
-        if !outbox.outgoing.is_empty() {
+        if !outbox.reports.is_empty() {
             met.fetch_add(1, Ordering::Relaxed);
         }
         send(outbox);
@@ -171,7 +171,7 @@ proptest! {
                 }
                 Step::Take => {
                     let outbox = mailbox.take_outgoing();
-                    prop_assert!(outbox.outgoing.len() <= max);
+                    prop_assert!(outbox.reports.len() <= max);
                     // Who says more than there is room for loses the oldest, and when depends on when room was made.
                     if mailbox.dropped() == dropped {
                         let expected: Vec<_> = said.iter().map(|(k, ticks)| (k.to_string(), *ticks)).collect();

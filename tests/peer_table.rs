@@ -26,29 +26,29 @@ fn report(scar: f64, ticks: u32, requests: f64) -> Report {
 }
 
 fn message(node: u64, reports: &[(RouteKey, Report)]) -> Message {
-    Message { node: NodeId(node), reports: table.to_vec(), forgotten: vec![], greets: false }
+    Message { node: NodeId(node), reports: reports.to_vec(), forgotten: vec![], greets: false }
 }
 
-fn says(reports: &mut PeerTable, node: u64, scar: f64, ticks: u32, requests: f64, now_ms: f64) {
+fn says(table: &mut PeerTable, node: u64, scar: f64, ticks: u32, requests: f64, now_ms: f64) {
     table.receive(&message(node, &[(ROUTE, report(scar, ticks, requests))]), now_ms);
 }
 
-fn forgets(reports: &mut PeerTable, node: u64, now_ms: f64) {
+fn forgets(table: &mut PeerTable, node: u64, now_ms: f64) {
     table.receive(&Message { node: NodeId(node), reports: vec![], forgotten: vec![ROUTE], greets: false }, now_ms);
 }
 
-fn beats(reports: &mut PeerTable, node: u64, now_ms: f64) {
+fn beats(table: &mut PeerTable, node: u64, now_ms: f64) {
     table.receive(&message(node, &[]), now_ms);
 }
 
-fn drained(reports: &mut PeerTable, now_ms: f64) -> Vec<(RouteKey, PeerAggregate)> {
+fn drained(table: &mut PeerTable, now_ms: f64) -> Vec<(RouteKey, PeerAggregate)> {
     let mut told = Vec::new();
     table.drain(now_ms, |key, aggregate| told.push((key, aggregate)));
     told
 }
 
 /// What the table tells of the one route, which has to be one thing.
-fn told(reports: &mut PeerTable, now_ms: f64) -> PeerAggregate {
+fn told(table: &mut PeerTable, now_ms: f64) -> PeerAggregate {
     let told = drained(table, now_ms);
     let [(ROUTE, aggregate)] = told[..] else { panic!("{told:?}") };
     aggregate

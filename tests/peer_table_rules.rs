@@ -21,10 +21,10 @@ fn report(scar: f64, ticks: u32, requests: f64) -> Report {
 }
 
 fn message(node: u64, reports: &[(RouteKey, Report)]) -> Message {
-    Message { node: NodeId(node), reports: table.to_vec(), forgotten: vec![], greets: false }
+    Message { node: NodeId(node), reports: reports.to_vec(), forgotten: vec![], greets: false }
 }
 
-fn drained(reports: &mut PeerTable, now_ms: f64) -> Vec<(RouteKey, PeerAggregate)> {
+fn drained(table: &mut PeerTable, now_ms: f64) -> Vec<(RouteKey, PeerAggregate)> {
     let mut told = Vec::new();
     table.drain(now_ms, |key, aggregate| told.push((key, aggregate)));
     told

@@ -34,9 +34,9 @@ fn a_restarted_node_loads_what_the_others_stored_and_how_old_it_is() {
     let second = Node::to(&server);
     let mut loaded = second.client.take_loaded().expect("something was loaded");
     loaded.sort_by(|a, b| a.0.cmp(&b.0));
-    let [(geh, _), (pay, table)] = &loaded[..] else { panic!("{loaded:?}") };
+    let [(geh, _), (pay, reports)] = &loaded[..] else { panic!("{loaded:?}") };
     assert_eq!((&geh[..], &pay[..]), ("geh\u{fffd}".as_bytes(), &b"pay"[..]));
-    let [(report, age_ms)] = table[..] else { panic!("{words:?}") };
+    let [(report, age_ms)] = reports[..] else { panic!("{reports:?}") };
     assert_eq!(report, Report { scar: 25.0, resistance: 125.0, momentum: 0.0, ticks: 7, requests: 10.0 });
     assert!((0.0..60_000.0).contains(&age_ms), "{age_ms}");
     assert_eq!(second.client.take_loaded(), None);
@@ -184,7 +184,7 @@ fn a_dropped_link_ends_its_thread_and_answers_everybody() {
     };
     let (hung_up, hangs_up) = mpsc::channel::<()>();
     let node = Node::to(&server);
-    node.client.listen(Box::new(move |_| {
+    node.client.on_event(Box::new(move |_| {
         let _ = hung_up.send(());
     }));
     assert!(threads() >= 1);

@@ -20,18 +20,18 @@ struct Node {
     id: NodeId,
     handle: Handle,
     mailbox: Arc<Mailbox>,
-    reports: PeerTable,
+    table: PeerTable,
 }
 
 impl Node {
     fn new(id: u64) -> Self {
         let id = NodeId(id);
-        let limits = state::Limits { max_routes: 100, decay_per_ms: 1e-4, own: id };
+        let limits = replication::Limits { max_routes: 100, decay_per_ms: 1e-4, own: id };
         Self {
             id,
             handle: Handle::alone(Limits::of_routes(100)),
             mailbox: Arc::new(Mailbox::new(100)),
-            reports: PeerTable::new(limits),
+            table: PeerTable::new(limits),
         }
     }
 
@@ -46,18 +46,18 @@ impl Node {
 
     /// A pulse: what it said, as the others will get it.
     fn sync(&mut self, now_ms: f64) -> Vec<OutboundReport> {
-        self.reports.drain(now_ms, |key, aggregate| self.mailbox.deliver(vec![(key, aggregate)]));
+        self.table.drain(now_ms, |key, aggregate| self.mailbox.deliver(vec![(key, aggregate)]));
         self.handle.sync(&self.mailbox, GAMMA, now_ms);
         let outbox = self.mailbox.take_outgoing();
         for key in outbox.requested {
-            self.reports.request(key);
+            self.table.request(key);
         }
-        outbox.outgoing
+        outbox.reports
     }
 
     fn receive(&mut self, from: &Self, said: &[OutboundReport], now_ms: f64) {
-        let table = said.iter().map(|report| (report.key, report.report)).collect();
-        self.reports.receive(&Message { node: from.id, table, forgotten: Vec::new(), greets: false }, now_ms);
+        let reports = said.iter().map(|report| (report.key, report.report)).collect();
+        self.table.receive(&Message { node: from.id, reports, forgotten: Vec::new(), greets: false }, now_ms);
     }
 }
 
@@ -267,21 +267,21 @@ fn what_one_node_alone_closed_is_inherited_as_a_scar_that_fades() {
     assert_eq!(a.handle.state(slot).unwrap().scar, 30.0);
 }
 
-/// A fresh node that takes over `table` from the store and hears `said` of others, and its route's slot.
+/// A fresh node that takes over `reports` from the store and hears `said` of others, and its route's slot.
 fn fresh(reports: &[Report], said: &[(u64, Report)], gamma: f64) -> (Node, Slot) {
     let mut node = Node::new(1);
     let name: Arc<[u8]> = ROUTE.as_bytes().into();
-    let aged: Vec<(Report, f64)> = table.iter().map(|report| (*report, 0.0)).collect();
+    let aged: Vec<(Report, f64)> = reports.iter().map(|report| (*report, 0.0)).collect();
     node.handle.sync(&node.mailbox, gamma, 0.0);
     if !aged.is_empty() {
         node.handle.inherit_reports(&node.mailbox, &name, &aged, gamma, 0.0);
     }
     let slot = node.slot(ROUTE, 0.0);
     for &(id, report) in said {
-        let table = vec![(RouteKey::of(ROUTE.as_bytes()), report)];
-        node.reports.receive(&Message { node: NodeId(id), table, forgotten: Vec::new(), greets: false }, 0.0);
+        let reports = vec![(RouteKey::of(ROUTE.as_bytes()), report)];
+        node.table.receive(&Message { node: NodeId(id), reports, forgotten: Vec::new(), greets: false }, 0.0);
     }
-    node.reports.drain(0.0, |key, aggregate| node.mailbox.deliver(vec![(key, aggregate)]));
+    node.table.drain(0.0, |key, aggregate| node.mailbox.deliver(vec![(key, aggregate)]));
     node.handle.sync(&node.mailbox, gamma, 0.0);
     (node, slot)
 }

@@ -184,7 +184,7 @@ fn table() -> PeerTable {
     table
 }
 
-fn said(reports: &mut PeerTable, now_ms: f64) -> PeerAggregate {
+fn said(table: &mut PeerTable, now_ms: f64) -> PeerAggregate {
     let mut last = PeerAggregate::default();
     table.request(ROUTE);
     table.drain(now_ms, |_, aggregate| last = aggregate);

@@ -157,7 +157,7 @@ impl Node {
         let client = RedisClient::new(options);
         let (tell, events) = mpsc::channel();
         let tell = std::sync::Mutex::new(tell);
-        client.listen(Box::new(move |event| drop(tell.lock().unwrap().send(event))));
+        client.on_event(Box::new(move |event| drop(tell.lock().unwrap().send(event))));
         Self { client, events }
     }
 

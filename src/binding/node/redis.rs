@@ -1,7 +1,7 @@
-//! The link to other nodes over Redis, as JavaScript holds it: options in, promises and events out.
+//! The Redis client for JavaScript: options in, promises and events out.
 //!
-//! Promises are settled from the link's thread. One that is pending keeps the process alive, as any work under way
-//! does; the link itself and its events never do.
+//! Promises are settled from the client's thread. A pending one keeps the process alive, as any work under way does; the client
+//! itself and its events never do.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -23,7 +23,7 @@ use crate::{
     replication::{NodeId, redis},
 };
 
-/// TLS of a link.
+/// TLS options of a client.
 #[napi(object)]
 pub struct RedisTlsOptions {
     /// Whom to trust instead of the system's roots, PEM.
@@ -38,7 +38,7 @@ pub struct RedisTlsOptions {
     pub accept_any: bool,
 }
 
-/// What a link has to know. All of it is validated in `ts/state/redis.ts`.
+/// The options of a client. All of them is validated in `ts/state/redis.ts`.
 #[napi(object)]
 pub struct RedisLinkOptions {
     /// Hosts, each with the port at the same place of `ports`.
@@ -51,23 +51,23 @@ pub struct RedisLinkOptions {
     pub is_cluster: bool,
     /// The group of the master that the hosts, then sentinels, know.
     pub sentinel_master: Option<String>,
-    /// Who one is to the sentinels.
+    /// The user name for the sentinels.
     pub sentinel_username: Option<String>,
     /// The password for the sentinels.
     pub sentinel_password: Option<String>,
-    /// Who one is.
+    /// The user name.
     pub username: Option<String>,
     /// The password.
     pub password: Option<String>,
     /// Number of the database.
     pub db: u32,
-    /// TLS, where it is wanted.
+    /// TLS, if any.
     pub tls: Option<RedisTlsOptions>,
-    /// What every key starts with.
+    /// The prefix of every key.
     pub key_prefix: String,
     /// The channel for pub/sub.
     pub channel: String,
-    /// What the nodes of the service share: the first signs, all verify. Empty for none.
+    /// The secrets of the service: the first signs, all verify. Empty for none.
     pub secrets: Vec<Buffer>,
     /// ms
     pub interval_ms: u32,
@@ -129,7 +129,7 @@ impl RedisLinkOptions {
     }
 }
 
-/// Counters since the link was made, but for those that say now or last.
+/// Counters since the client was made, but for those that say now or last.
 #[napi(object)]
 pub struct RedisLinkStats {
     /// 'closed', 'connecting', 'healthy' or 'degraded', now.
@@ -152,11 +152,11 @@ pub struct RedisLinkStats {
     pub received_routes: f64,
     /// Messages dropped because they were malformed.
     pub dropped_malformed: f64,
-    /// Messages dropped because they were longer than 4 MiB, or came faster than they could be heard.
+    /// Messages dropped because they were longer than 4 MiB, or came faster than they could be handled.
     pub dropped_oversized: f64,
     /// Messages dropped because a later version wrote them.
     pub dropped_future: f64,
-    /// Stored values skipped because no node writes such.
+    /// Stored values skipped because they are malformed.
     pub dropped_records: f64,
     /// Messages and stored values without a MAC, where there is a secret.
     pub dropped_unsigned: f64,
@@ -172,7 +172,7 @@ pub struct RedisLinkStats {
     pub loaded_routes: f64,
     /// Times that a connection was made again.
     pub reconnects: f64,
-    /// Other nodes heard from within three seconds, now.
+    /// Nodes with a message within three seconds, now.
     pub nodes: f64,
     /// Routes of which something still has to be written, now.
     pub pending_routes: f64,
@@ -180,22 +180,22 @@ pub struct RedisLinkStats {
 
 type Listener = ThreadsafeFunction<JsEvent, (), FnArgs<(String, Utf16String, Vec<f64>)>, Status, false, true>;
 
-/// What JavaScript is called with.
+/// An event for JavaScript.
 enum JsEvent {
     /// The kind of event, and why.
     Health(&'static str, String),
-    /// What this node says of that route has changed: the newest word lies in [`Changes`].
+    /// The route that this node reported; the newest record is in [`Changes`].
     Changed(RouteName, NodeId),
 }
 
-/// The newest word of every node on every watched route that JavaScript has not been called with yet. There is one call for
-/// each, so a thread of JavaScript that is busy finds as many calls as there are words here and no more.
+/// The newest record of every node on every watched route that JavaScript has not been called with yet. There is one call for
+/// each, so a busy JavaScript thread finds as many calls as there are records here and no more.
 type Changes = Mutex<HashMap<(RouteName, NodeId), Record>>;
 
-/// Most words that wait for JavaScript.
+/// The most records that wait for JavaScript.
 const MAX_CHANGES: usize = 65_536;
 
-/// Whether JavaScript is to be called: not where a call is on its way already, nor where too many are.
+/// Whether JavaScript is to be called: not where a call is under way already, nor where too many are.
 fn note_change(changes: &Changes, name: &RouteName, node: NodeId, record: Record) -> bool {
     let mut changes = changes.lock();
     let is_full = changes.len() >= MAX_CHANGES;
@@ -213,15 +213,15 @@ fn note_change(changes: &Changes, name: &RouteName, node: NodeId, record: Record
 }
 
 /// The arguments of a call.
-fn arguments(told: JsEvent, changes: &Changes) -> FnArgs<(String, Utf16String, Vec<f64>)> {
-    let (kind, detail, cells) = match told {
+fn arguments(event: JsEvent, changes: &Changes) -> FnArgs<(String, Utf16String, Vec<f64>)> {
+    let (kind, detail, cells) = match event {
         JsEvent::Health(kind, reason) => (kind, Utf16String::from(reason), Vec::new()),
         JsEvent::Changed(name, node) => {
             let record = changes.lock().remove(&(name.clone(), node));
             let name = Name::from_shared(name).map(|name| Utf16String::from(name.to_utf16()));
             match (name, record) {
                 (Some(name), Some(record)) => ("changed", name, report_cells(node, &record)),
-                // No route is called so: nothing is told.
+                // No route has an empty name: it is ignored.
                 _ => ("changed", Utf16String::from(String::new()), vec![0.0; 7]),
             }
         }
@@ -229,14 +229,14 @@ fn arguments(told: JsEvent, changes: &Changes) -> FnArgs<(String, Utf16String, V
     (kind.to_string(), detail, cells).into()
 }
 
-/// A link to other nodes over Redis.
-#[napi]
+/// A client that replicates over Redis.
+#[napi(js_name = "RedisLink")]
 pub struct RedisClient {
     client: redis::RedisClient,
 }
 
 impl RedisClient {
-    /// The link itself, for whoever decides on this thread.
+    /// The client itself, for the engine of this thread.
     #[must_use]
     pub fn client(&self) -> &redis::RedisClient {
         &self.client
@@ -245,7 +245,7 @@ impl RedisClient {
 
 #[napi]
 impl RedisClient {
-    /// A link that is not connected yet.
+    /// A client that is not connected yet.
     #[napi(catch_unwind, constructor)]
     pub fn new(options: RedisLinkOptions) -> Result<Self> {
         panics::keep();
@@ -258,7 +258,7 @@ impl RedisClient {
         promise(env, |()| (), |reply| self.client.connect(reply))
     }
 
-    /// Sends and stores what has not been, and ends the link's thread.
+    /// Publishes and stores what is not, and ends the client's thread.
     #[napi(catch_unwind, ts_return_type = "Promise<void>")]
     pub fn disconnect<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         promise(env, |()| (), |reply| self.client.disconnect(reply))
@@ -271,7 +271,7 @@ impl RedisClient {
         promise(env, |record: Option<Record>| record.map(|record| cells(&record)), |reply| self.client.get(name, reply))
     }
 
-    /// Writes a route and tells the others.
+    /// Writes a route and publishes it.
     #[napi(catch_unwind, ts_return_type = "Promise<void>")]
     pub fn update_vector<'env>(
         &self,
@@ -287,7 +287,7 @@ impl RedisClient {
         promise(env, |()| (), |reply| self.client.update(name, record, reply))
     }
 
-    /// Removes a route, whoever wrote it.
+    /// Removes a route, of all nodes.
     #[napi(catch_unwind, ts_return_type = "Promise<void>")]
     pub fn delete_vector<'env>(&self, env: &'env Env, route_id: JsString) -> Result<Object<'env>> {
         let name = name_of(route_id)?;
@@ -298,22 +298,22 @@ impl RedisClient {
     #[napi(catch_unwind, ts_return_type = "Promise<string[]>")]
     pub fn list_routes<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let names = |names: Vec<RouteName>| -> Vec<Utf16String> {
-            // Whoever wrote them may not have been Atrion.
+            // They may not have been written by Atrion.
             let names = names.into_iter().filter_map(Name::from_shared);
             names.map(|name| Utf16String::from(name.to_utf16())).collect()
         };
         promise(env, names, |reply| self.client.list(reply))
     }
 
-    /// Events 'changed' of this route when another node says something of it, or no longer.
+    /// Emits 'changed' when another node reports this route, or no longer.
     #[napi(catch_unwind)]
     pub fn watch(&self, route_id: JsString, on: bool) -> Result<()> {
         self.client.watch(name_of(route_id)?, on);
         Ok(())
     }
 
-    /// Calls back with what happens: 'degraded' and why, 'restored', 'changed', the route and its cells as those of
-    /// `getVector`. It replaces the callback before.
+    /// Sets the callback of events: 'degraded' and why, 'restored', 'changed', the route and its cells as those of
+    /// `getVector`. In place of the callback before.
     #[napi(catch_unwind, ts_args_type = "callback: (kind: string, detail: string, cells: number[]) => void")]
     #[allow(clippy::needless_pass_by_value, reason = "the macro hands over what it made from the argument")]
     pub fn on_event(&self, callback: Function<'_, FnArgs<(String, Utf16String, Vec<f64>)>, ()>) -> Result<()> {
@@ -324,12 +324,12 @@ impl RedisClient {
             .callee_handled::<false>()
             .weak::<true>()
             .build_callback(move |context| {
-                let told = panics::caught(|| arguments(context.value, &newest));
-                // No route is called so: nothing is told.
-                Ok(told.unwrap_or_else(|| ("changed".into(), Utf16String::from(String::new()), vec![0.0; 7]).into()))
+                let event = panics::caught(|| arguments(context.value, &newest));
+                // No route has an empty name: it is ignored.
+                Ok(event.unwrap_or_else(|| ("changed".into(), Utf16String::from(String::new()), vec![0.0; 7]).into()))
             })?;
-        self.client.listen(Box::new(move |event| {
-            let told = match event {
+        self.client.on_event(Box::new(move |event| {
+            let event = match event {
                 Event::Degraded(reason) => JsEvent::Health("degraded", reason),
                 Event::Restored => JsEvent::Health("restored", String::new()),
                 Event::Changed(name, node, record) => {
@@ -340,12 +340,12 @@ impl RedisClient {
                 }
             };
             // No call arrives when the thread of JavaScript is ending.
-            let _ = callback.call(told, ThreadsafeFunctionCallMode::NonBlocking);
+            let _ = callback.call(event, ThreadsafeFunctionCallMode::NonBlocking);
         }));
         Ok(())
     }
 
-    /// What went over it.
+    /// The counters.
     #[napi(catch_unwind)]
     #[must_use]
     pub fn stats(&self) -> RedisLinkStats {
@@ -389,7 +389,7 @@ fn name_of(route_id: JsString) -> Result<RouteName> {
     Ok(Name::from_utf16(units.split_last().map_or(&[], |(_, name)| name)).shared())
 }
 
-/// The vector, then how many requests the node saw lately, and which node it is, in two halves.
+/// The vector, then the recent requests of the node, and its id in two halves.
 fn report_cells(node: NodeId, record: &Record) -> Vec<f64> {
     let halves = [node.0 >> 32, node.0 & 0xffff_ffff].map(|half| half as f64);
     [&cells(record)[..], &[record.report().requests], &halves].concat()
@@ -399,7 +399,7 @@ fn cells(record: &Record) -> Vec<f64> {
     vec![record.scar, record.momentum, record.ticks, record.resistance]
 }
 
-/// A promise of what `call` is answered, as `translate` puts it for JavaScript.
+/// A promise of the answer to `call`, translated for JavaScript by `translate`.
 fn promise<T, D>(env: &Env, translate: fn(T) -> D, call: impl FnOnce(Reply<T>)) -> Result<Object<'_>>
 where
     T: Send + 'static,

@@ -7,10 +7,7 @@
 //! Beside the hashes there may be what atrion 2.0 wrote: a string of JSON for every route, `<prefix><route>`. It is read, and
 //! left as it is.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::collections::BTreeMap;
 
 use redis::{Cmd, Pipeline, RedisResult, Value, cmd, pipe};
 
@@ -22,10 +19,13 @@ use super::{
     stats::{Counters, count},
     write_buffer::Batch,
 };
-use crate::replication::{
-    NodeId, RouteKey,
-    peers::{MAX_NODES, MAX_REPORTS_PER_ROUTE},
-    seal::Field,
+use crate::{
+    replication::{
+        NodeId, RouteKey,
+        peers::{MAX_NODES, MAX_REPORTS_PER_ROUTE},
+        seal::Field,
+    },
+    units::Millis,
 };
 
 /// Keys or fields that a scan looks at in one step.

@@ -175,7 +175,6 @@ const OLD_WORDS: &[&str] = &[
     "Laws",
     "LeaseBook",
     "Letter",
-    "Nodes",
     "Passage",
     "Party",
     "Post",

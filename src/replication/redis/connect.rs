@@ -10,6 +10,8 @@
 //!
 //! A connection counts as made when it can do what it is for: it has subscribed, and a write was not refused. A replica
 //! that was a master a moment ago accepts connections as well.
+//!
+//! One file, because every way to connect ends in the same session.
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 

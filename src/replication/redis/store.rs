@@ -6,6 +6,8 @@
 //!
 //! Beside the hashes there may be what atrion 2.0 wrote: a string of JSON for every route, `<prefix><route>`. It is read, and
 //! left as it is.
+//!
+//! One file, because what is written and what is read are the same hashes.
 
 use std::collections::BTreeMap;
 

@@ -44,7 +44,7 @@ const runtime = (loader) => ({
   name: 'runtime',
   resolveId(id) {
     if (id.endsWith('/engines.js')) return pathOf('ts/engine/engines-web.ts')
-    if (id.endsWith('/state/node.js')) return pathOf('ts/state/node-web.ts')
+    if (id.endsWith('/providers/node.js')) return pathOf('ts/providers/node-web.ts')
     if (id.endsWith('/wasm-node.js')) return pathOf(`ts/engine/wasm-${loader}.ts`)
     if (id === 'atrion.wasm?base64') return `\0${id}`
     if (id.startsWith('atrion.wasm')) return { id: `../${id}`, external: 'relative' }
@@ -65,7 +65,7 @@ const web = (input, { loader = 'inline', format = 'esm' } = {}) => ({
 /** A part that needs the package's classes takes them from the package as that runtime loads it. */
 const face = {
   name: 'face',
-  resolveId: (id) => (/^\.\.\/(atrion|errors)\.js$/.test(id) ? { id: 'atrion', external: true } : null),
+  resolveId: (id) => (/^\.\.\/atrion\.js$|(?:^|\/)errors\.js$/.test(id) ? { id: 'atrion', external: true } : null),
 }
 
 const portable = (name) => {

@@ -1,4 +1,4 @@
-// What every adapter of a server must do, told once and run against each real framework on a loopback socket.
+// What every adapter of a server must do, stated once and run against each real framework on a loopback socket.
 import { once } from 'node:events'
 import http from 'node:http'
 import net from 'node:net'
@@ -131,7 +131,7 @@ export const contract = (test, name, start, { unmatched = 'GET *', late = true }
   if (unmatched !== null) {
     run('URLs that nothing is registered for share a route', async (t, { atrion, open }) => {
       const server = await open()
-      for (const path of ['/nobody', '/nobody/1', '/%zz', '/users/1/2/3'])
+      for (const path of ['/unknown', '/unknown/1', '/%zz', '/users/1/2/3'])
         t.true((await ask(server, path)).status >= 400)
       await drained(atrion, unmatched)
       t.deepEqual(atrion.getRoutes(), [unmatched])
@@ -217,7 +217,7 @@ export const contract = (test, name, start, { unmatched = 'GET *', late = true }
     t.true(atrion.getRoutes().every((routeId) => /^(HEAD|OPTIONS|GET) /.test(routeId)))
   })
 
-  run('a shed request is told so, and when to come back', async (t, { atrion, open }) => {
+  run('a shed request gets 503 and Retry-After', async (t, { atrion, open }) => {
     const server = await open()
     atrion.override('GET /users/:id', 'open')
     const { status, headers, body } = await ask(server, '/users/1')
@@ -292,6 +292,6 @@ export const contract = (test, name, start, { unmatched = 'GET *', late = true }
     const server = await open({ route: () => 'any' })
     await ask(server, '/users/1', { method: 'OPTIONS', headers: { 'access-control-request-method': 'PUT' } })
     if (asked.length > 0) t.is(asked[0].tier, 'critical')
-    else t.pass('the framework answers preflights to nobody')
+    else t.pass('the framework answers no preflights')
   })
 }

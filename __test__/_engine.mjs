@@ -62,7 +62,7 @@ export const memoryLogger = () => {
 /** One turn of the event loop: what was put off with setImmediate has happened after it. */
 export const turn = () => new Promise((resolve) => setImmediate(resolve))
 
-/** Names that have hurt somebody's map, log or string handling before. */
+/** Names that have broken maps, logs or string handling before. */
 export const HOSTILE_NAMES = [
   '__proto__',
   'constructor',

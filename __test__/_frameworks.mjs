@@ -2,6 +2,7 @@
 import 'reflect-metadata'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
+import http2 from 'node:http2'
 import { serve } from '@hono/node-server'
 import Router from '@koa/router'
 import nest from '@nestjs/common'
@@ -23,9 +24,14 @@ import { listen } from './_adapters.mjs'
 /** Nest has read a body before its guards are asked. */
 export const readsFirst = (name) => name.startsWith('nest')
 
-/** Each starts a server where `work(path)` answers GET and POST of /a and /b: it resolves to a text, or throws. */
+/** Frameworks that HTTP/2 can be asked of. */
+export const SPEAK_HTTP2 = ['http', 'fastify', 'koa', 'hono', 'nest on fastify']
+
+const serverOf = (isHttp2, handler) => listen(isHttp2 ? http2.createServer(handler) : createServer(handler))
+
+/** Each starts a server, of HTTP/2 without TLS where that is asked for, where `work(path)` answers GET and POST of /a and /b: it resolves to a text, or throws. */
 export const FRAMEWORKS = {
-  http: (atrion, options, work) => {
+  http: (atrion, options, work, isHttp2) => {
     const route = ({ method, url }) => `${method} ${url.split('?')[0]}`
     const handler = async (req, res) => {
       for await (const _ of req);
@@ -33,7 +39,7 @@ export const FRAMEWORKS = {
     }
     const guarded = atrionHttp(atrion, handler, { route, ...options })
     // What a handler does with its errors is its own business; this one answers 500.
-    return listen(createServer((req, res) => guarded(req, res)?.catch?.(() => res.writeHead(500).end())))
+    return serverOf(isHttp2, (req, res) => guarded(req, res)?.catch?.(() => res.writeHead(500).end()))
   },
   'express 4': (atrion, options, work) => {
     const app = express4().set('env', 'test')
@@ -51,14 +57,14 @@ export const FRAMEWORKS = {
     for (const path of ['/a', '/b']) app.all(path, async (req, res) => res.send(await work(req.path)))
     return listen(createServer(app))
   },
-  fastify: async (atrion, options, work) => {
-    const app = Fastify()
+  fastify: async (atrion, options, work, isHttp2) => {
+    const app = isHttp2 ? Fastify({ http2: true }) : Fastify()
     await app.register(atrionFastify, { atrion, ...options })
     for (const url of ['/a', '/b']) app.route({ method: ['GET', 'POST'], url, handler: async () => work(url) })
     await app.listen({ host: '127.0.0.1', port: 0 })
     return app.server
   },
-  koa: (atrion, options, work) => {
+  koa: (atrion, options, work, isHttp2) => {
     const app = new Koa()
     app.silent = true
     app.use(atrionKoa(atrion, options))
@@ -70,9 +76,9 @@ export const FRAMEWORKS = {
       })
     }
     app.use(router.routes())
-    return listen(createServer(app.callback()))
+    return serverOf(isHttp2, app.callback())
   },
-  hono: async (atrion, options, work) => {
+  hono: async (atrion, options, work, isHttp2) => {
     const app = new Hono()
     app.use(atrionHono(atrion, options))
     app.onError((_error, context) => context.text('failed', 500))
@@ -82,12 +88,14 @@ export const FRAMEWORKS = {
         return context.text(await work(path))
       })
     }
-    const server = serve({ fetch: app.fetch, hostname: '127.0.0.1', port: 0 })
+    const create = isHttp2 ? http2.createServer : createServer
+    const server = serve({ fetch: app.fetch, hostname: '127.0.0.1', port: 0, createServer: create })
     if (!server.listening) await once(server, 'listening')
     return server
   },
   'nest on express': (atrion, options, work) => startNest(atrion, options, work),
-  'nest on fastify': (atrion, options, work) => startNest(atrion, options, work, new FastifyAdapter()),
+  'nest on fastify': (atrion, options, work, isHttp2) =>
+    startNest(atrion, options, work, isHttp2 ? new FastifyAdapter({ http2: true }) : new FastifyAdapter()),
 }
 
 async function startNest(atrion, options, work, adapter) {

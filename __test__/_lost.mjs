@@ -1,4 +1,4 @@
-// Permits that nobody releases, and memory over many that somebody does.
+// Permits that are never released, and memory over many that are.
 import { Atrion } from 'atrion'
 
 const settle = async () => {

@@ -34,7 +34,7 @@ export const offer = ({
   const rateAt = typeof ratePerS === 'function' ? ratePerS : () => ratePerS
   const startMs = clock.now()
   const requests = []
-  /** Free-at times of the workers, ms: whoever is served next takes the earliest. */
+  /** Free-at times of the workers, ms: the next request takes the earliest. */
   const freeAt = new Array(workers).fill(startMs)
   const ends = []
   const endsBefore = (ms) => {

@@ -1,4 +1,4 @@
-// A thread that shares the process's engine: does what it is told, and says what it sees.
+// A thread that shares the process's engine: takes commands, and reports what it sees.
 import { parentPort } from 'node:worker_threads'
 import { Atrion } from 'atrion'
 

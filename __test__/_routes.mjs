@@ -3,9 +3,9 @@ import { ask, close, until, watched } from './_adapters.mjs'
 
 export const idle = (atrion) => until(() => atrion.getRoutes().every((id) => atrion.stats(id).inFlight === 0))
 
-/** Asks for each path of `wanted` and compares the route that it counts for alone: `{ [path]: route }`. */
-export const compare = async (t, start, wanted) => {
-  for (const [path, route] of Object.entries(wanted)) {
+/** Asks for each path of `expected` and compares the route that it counts for alone: `{ [path]: route }`. */
+export const compare = async (t, start, expected) => {
+  for (const [path, route] of Object.entries(expected)) {
     const { atrion, outcomes } = watched()
     const server = await start(atrion)
     const { status, body } = await ask(server, path)

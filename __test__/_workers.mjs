@@ -14,13 +14,13 @@ const runOne = (ending) =>
     const worker = new Worker(new URL('./_worker.mjs', import.meta.url), {
       workerData: { seed: 7, ticks: TICKS, ending },
     })
-    let said
+    let answer
     worker.on('error', reject)
     worker.on('message', ({ fingerprint }) => {
-      said = fingerprint
+      answer = fingerprint
       if (ending === 'terminate') worker.terminate()
     })
-    worker.on('exit', () => resolve(said))
+    worker.on('exit', () => resolve(answer))
     if (ending === 'at once') worker.on('online', () => worker.terminate())
   })
 
@@ -30,9 +30,9 @@ let differed = 0
 const lane = async () => {
   while (started < WORKERS) {
     const ending = ENDINGS[started++ % ENDINGS.length]
-    const said = await runOne(ending)
-    if (said === expected) agreed += 1
-    else if (said !== undefined || ending !== 'at once') differed += 1
+    const answer = await runOne(ending)
+    if (answer === expected) agreed += 1
+    else if (answer !== undefined || ending !== 'at once') differed += 1
   }
 }
 const lanes = Promise.all(Array.from({ length: AT_ONCE }, lane))

@@ -5,12 +5,12 @@
  * else the machine does hits all alike; medians, minima and spreads are over the rounds.
  */
 import { cliOf } from './lib/cli.mjs'
-import { startContestant } from './lib/crew.mjs'
 import { measureMemory } from './lib/memory.mjs'
 import { machineOf, save } from './lib/record.mjs'
 import { disturbance, memoryTable, timeTable, verdictLine } from './lib/report.mjs'
 import { summaryOf } from './lib/statistics.mjs'
-import { judge } from './lib/wanted.mjs'
+import { judge } from './lib/targets.mjs'
+import { startContestant } from './lib/worker-pool.mjs'
 
 const FILES = ['floor', 'peers', 'open-loop', 'closed-loop', 'wasm', 'http']
 const LEAST_REPEATS = 5
@@ -63,7 +63,7 @@ const isThere = (specifier) =>
     () => false,
   )
 
-const crew = []
+const running = []
 for (const contestant of chosen) {
   if (contestant.needs && !(await isThere(contestant.needs))) {
     console.log(`${contestant.id} is left out: ${contestant.needs} cannot be loaded`)
@@ -71,7 +71,7 @@ for (const contestant of chosen) {
   }
   console.log(`warming up ${contestant.id} …`)
   try {
-    crew.push({ ...contestant, ...(await startContestant(contestant)), results: [] })
+    running.push({ ...contestant, ...(await startContestant(contestant)), results: [] })
   } catch (error) {
     console.error(`${contestant.id} is left out: ${error.message}`)
     process.exitCode = 1
@@ -79,12 +79,12 @@ for (const contestant of chosen) {
 }
 for (let round = 1; round <= repeats; round++) {
   if (round % 10 === 1) console.log(`round ${round} of ${repeats} …`)
-  for (const one of crew) one.results.push(await one.turn(blockMs))
+  for (const one of running) one.results.push(await one.turn(blockMs))
 }
-for (const { stop } of crew) await stop()
+for (const { stop } of running) await stop()
 
 const times = Object.fromEntries(
-  crew.map(({ id, title, results }) => {
+  running.map(({ id, title, results }) => {
     const also = Object.fromEntries(
       ['p50', 'p999']
         .filter((key) => key in results[0])

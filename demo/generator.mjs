@@ -26,7 +26,7 @@ async function play(arrivals, send, startedAt) {
 }
 
 /**
- * Plays `arrivals` once the parent says when. Ends with the last answer, having said by how much the latest request was late, or with the
+ * Plays `arrivals` at the parent's signal. Ends with the last answer, having reported by how much the latest request was late, or with the
  * parent.
  *
  * @param {{ atMs: number }[]} arrivals rising

@@ -21,7 +21,7 @@ const server = createServer(async (request, response) => {
   const voltage = VOLTAGES[request.url.slice(1)] ?? 100
   const decision = atrion.route('the handler', measured, { voltage })
   if (!decision.allow) {
-    // A request that was not let through tells nothing new: let the reading relax, so that somebody is tried again.
+    // A request that was not let through measures nothing: let the reading relax, so that another is tried.
     note(20, false)
     response.writeHead(503, { 'retry-after': Math.ceil((decision.retryAfterMs ?? 1000) / 1000) })
     response.end(decision.reason)

@@ -1,5 +1,5 @@
 // Leases: work so long that the latency of a request says nothing about it. One that overruns is aborted, and scars the
-// route. Time is virtual here, so that nobody has to wait for it.
+// route. Time is virtual here, so that the example takes no time.
 import { Atrion, VirtualClock } from 'atrion'
 
 const clock = new VirtualClock()

@@ -7,13 +7,13 @@ import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { CONTESTANTS, CONTROLS, invite, REFERENCES } from './contestants/index.mjs'
-import { playAll } from './crew.mjs'
 import { playGrid } from './grid/grid.mjs'
 import { playReal, REAL_CONTESTANTS, REAL_SCENARIOS } from './real/real.mjs'
 import { page } from './report/page.mjs'
 import { details, scoreboard, shortfalls } from './report/scoreboard.mjs'
 import { SCENARIOS } from './scenarios/index.mjs'
 import { controlsThatPassed, lossesOf, missesOf, roomMissesOf } from './verdict.mjs'
+import { playAll } from './worker-pool.mjs'
 
 const HELP = `npm run arena -- [options]
 
@@ -37,7 +37,7 @@ Plays overload scenarios in virtual time, each against every contestant, and pri
   --help                this
 
 Writes lab/record/arena.json and arena.html (real.json and real.html), unless narrowed by --only or --contestant.
-Exits with 1 when Atrion misses a wanted figure, or a control that must fail does not.`
+Exits with 1 when Atrion misses a target, or a control that must fail does not.`
 
 const { values: flags } = parseArgs({
   options: {

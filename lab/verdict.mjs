@@ -12,7 +12,7 @@ const DRAW = { goodput: 0.01, critical: 0.005 }
  * @property {Record<string, object>} results by contestant id
  */
 
-/** Contestants (never controls) whose figure nobody beats by more than a draw. */
+/** Contestants (never controls) whose figure no other beats by more than a draw. */
 export function winnersOf(row, figure, ids) {
   const values = ids.map((id) => row.results[id]?.figures[figure]).filter((v) => Number.isFinite(v))
   const best = Math.max(...values)
@@ -44,7 +44,7 @@ export function lossesOf(rows, ids) {
 /** Wanted figures a contestant did not reach. */
 export const missesOf = (rows, id) =>
   rows.flatMap((row) =>
-    (row.results[id]?.wanted ?? []).filter((w) => !w.met).map((w) => ({ scenario: row.scenario, ...w })),
+    (row.results[id]?.targets ?? []).filter((w) => !w.met).map((w) => ({ scenario: row.scenario, ...w })),
   )
 
 /**
@@ -63,7 +63,8 @@ export function controlsThatPassed(rows) {
     for (const { id } of CONTROLS) {
       const result = row.results[id]
       const must = id === 'always-refuses' || row.overload
-      if (result !== undefined && must && result.wanted.every((w) => w.met)) passed.push({ scenario: row.scenario, id })
+      if (result !== undefined && must && result.targets.every((w) => w.met))
+        passed.push({ scenario: row.scenario, id })
     }
   }
   return passed

@@ -1,4 +1,4 @@
-// One thread of the crew: takes tasks, answers with figures. A thread plays one run at a time, since a run may
+// One thread of the pool: takes tasks, answers with figures. A thread plays one run at a time, since a run may
 // replace the thread's own timers.
 import { parentPort, workerData } from 'node:worker_threads'
 import { CEILINGS } from './contestants/ceiling.mjs'
@@ -39,7 +39,7 @@ async function perform({ scenario: name, cell, contestant: id, seed }) {
   const { view, settings, title, state } = best
   // Plots are of those that compete.
   const series = entrant.control === true || entrant.reference === true ? undefined : seriesOf(view)
-  return { name: title, settings, state, figures: summarize(view), wanted: judge(view, id), series }
+  return { name: title, settings, state, figures: summarize(view), targets: judge(view, id), series }
 }
 
 async function play(scenario, entrant, seed) {

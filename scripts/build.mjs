@@ -45,7 +45,7 @@ const addWasmTarget = async () => {
 
 const buildWasm = async () => {
   const problem = await rustProblem()
-  if (problem) return false // the native part has said why
+  if (problem) return false // the native part has reported why
   if (!(await addWasmTarget())) {
     console.error(`\nRust's standard library for wasm is missing. Install it:\n    rustup target add ${WASM_TARGET}\n`)
     return false
@@ -85,9 +85,9 @@ const buildTypeScript = async () => {
 // The face carries the wasm module: it comes last.
 const PARTS = { native: buildNative, wasm: buildWasm, ts: buildTypeScript }
 
-const wanted = process.argv[2]
-if (wanted !== undefined && !(wanted in PARTS)) {
-  console.error(`Unknown part '${wanted}'. Usage: node scripts/build.mjs [${Object.keys(PARTS).join('|')}]`)
+const requested = process.argv[2]
+if (requested !== undefined && !(requested in PARTS)) {
+  console.error(`Unknown part '${requested}'. Usage: node scripts/build.mjs [${Object.keys(PARTS).join('|')}]`)
   process.exit(2)
 }
 if (!(await installPackages())) {
@@ -96,7 +96,7 @@ if (!(await installPackages())) {
 }
 
 const failed = []
-for (const part of wanted ? [wanted] : Object.keys(PARTS)) {
+for (const part of requested ? [requested] : Object.keys(PARTS)) {
   if (!(await PARTS[part]())) failed.push(part)
 }
 say(failed.length === 0 ? 'Built.' : `Could not build: ${failed.join(', ')}.`)

@@ -8,8 +8,8 @@ import { gzipSync } from 'node:zlib'
 import { rolldown } from 'rolldown'
 import { ROOT } from './lib/process.mjs'
 
-/** What the module weighs with the closed loop's law, keys, pools and breakers by class. 13,200 is wanted. */
-const WASM_BYTES = 19_400
+/** What the module weighs with the closed loop's law, keys, pools and breakers by class. The target is 13,200. */
+const WASM_BYTES = 19_700
 const GLUE_BYTES = 3_000
 
 const MODULE = join(ROOT, 'dist', 'atrion.wasm')

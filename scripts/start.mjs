@@ -55,6 +55,7 @@ const COMMANDS = {
   'demo/cluster/run.mjs': [...BUILT, 'redis'],
   'demo/run.mjs': BUILT,
   'lab/arena.mjs': BUILT,
+  'lab/attacks/run.mjs': [...BUILT, 'redis'],
   'lab/lab.mjs': BUILT,
   'scripts/build.mjs': ['packages', 'toolchain'],
   'scripts/demo-browser.mjs': BUILT,
@@ -72,7 +73,13 @@ const COMMANDS = {
 /** Commands whose help needs nothing. */
 const HELPS_ALONE = new Set(['demo/run.mjs', 'demo/cluster/run.mjs', 'scripts/fuzz.mjs', 'scripts/test.mjs'])
 /** Commands that go on with what there is, and count what is missing. */
-const GOES_ON = new Set(['scripts/build.mjs', 'scripts/lint.mjs', 'scripts/test.mjs', 'scripts/test-edge.mjs'])
+const GOES_ON = new Set([
+  'lab/attacks/run.mjs',
+  'scripts/build.mjs',
+  'scripts/lint.mjs',
+  'scripts/test.mjs',
+  'scripts/test-edge.mjs',
+])
 
 const [script, ...given] = process.argv.slice(2)
 const needs = COMMANDS[script]

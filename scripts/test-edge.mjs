@@ -20,7 +20,7 @@ const COLD_START_MS = 5
 const PAGE_DECISION_MS = 200
 /** A frame's share of a second that has sixty. */
 const FRAME_MS = 16
-const SOURCE = join(ROOT, '__test__', 'edge')
+const SOURCE = join(ROOT, '__test__', '_edge')
 const FOLDER = join(ROOT, '.cache', 'edge')
 
 /** Puts the checks, the tools and the packed package into the folder. */
@@ -40,7 +40,7 @@ const prepare = async () => {
   if (!Object.entries(dependencies).every(isThere)) {
     say('Installing the runtimes and bundlers (a minute or two the first time).')
     const { code } = await npm(['install', '--prefix', FOLDER, ...quiet])
-    if (code !== 0) throw new Error('npm could not install its runtimes and bundlers (__test__/edge/package.json)')
+    if (code !== 0) throw new Error('npm could not install its runtimes and bundlers (__test__/_edge/package.json)')
   }
   const packed = await npm(['pack', '--ignore-scripts', '--pack-destination', FOLDER], { quiet: true })
   if (packed.code !== 0) throw new Error(`npm pack failed: ${packed.output}`)
@@ -115,12 +115,12 @@ const noteOf = ({ worlds, firstDecisionMs, coldStartMs, worstColdStartMs, pageFi
   return notes.join(', ')
 }
 
-const wanted = process.argv[2] ?? ''
+const requested = process.argv[2] ?? ''
 if (!existsSync(join(ROOT, 'dist', 'web', 'inline.mjs'))) {
   console.error('dist/web is missing: npm run build')
   process.exit(1)
 }
-if ('chromium'.startsWith(wanted) || wanted.startsWith('chromium')) await provideChromium()
+if ('chromium'.startsWith(requested) || requested.startsWith('chromium')) await provideChromium()
 try {
   await prepare()
 } catch (error) {
@@ -130,7 +130,7 @@ try {
 
 const verdicts = []
 for (const [name, runtime] of Object.entries(runtimesOf(FOLDER))) {
-  if (!name.startsWith(wanted)) continue
+  if (!name.startsWith(requested)) continue
   say(`${name}.`)
   try {
     const report = await runtime()

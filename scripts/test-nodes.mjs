@@ -75,7 +75,7 @@ if (!existsSync(join(ROOT, 'dist', 'index.cjs'))) {
   process.exit(1)
 }
 
-const patterns = files.map((file) => (file.includes('.') ? file : `__test__/${file}.test.mjs`))
+const patterns = files.map((file) => (file.includes('.') ? file : `__test__/**/${file}.test.mjs`))
 const verdicts = []
 for (const version of versions) {
   const nodePath = await binaryOf(version)

@@ -96,7 +96,7 @@ const arenaTables = (record) => {
         : []
     }),
   )
-  const wanted = rows.reduce((sum, row) => sum + (row.results.atrion?.wanted.length ?? 0), 0)
+  const targets = rows.reduce((sum, row) => sum + (row.results.atrion?.targets.length ?? 0), 0)
   const missed = new Set(misses.map(({ scenario }) => scenario)).size
   const day = at.slice(0, 10)
   return {
@@ -104,7 +104,7 @@ const arenaTables = (record) => {
       ['goodput ÷ ceiling / success of the critical tier, %', 'Atrion', ...Object.values(PEERS), 'the best other'],
       headline,
     ),
-    verdict: `Of ${rows.length} scenarios, Atrion is unbeaten in ${unbeaten.goodput} by goodput and in ${unbeaten.critical} by the success of the critical tier. It misses ${misses.length} of the ${wanted} figures that it set out to reach, in ${missed} scenarios.`,
+    verdict: `Of ${rows.length} scenarios, Atrion is unbeaten in ${unbeaten.goodput} by goodput and in ${unbeaten.critical} by the success of the critical tier. It misses ${misses.length} of the ${targets} figures that it set out to reach, in ${missed} scenarios.`,
     machine: `Measured on ${day}${commit ? ` at commit ${commit}` : ''}, Node ${node.slice(1)}, ${machine.cpu}, ${machine.threads} threads, ${machine.platform}. The arena plays in virtual time: its figures do not depend on the machine.`,
     classes: table(['class (scenarios)', ...COLUMNS.map(titleOf)], perClass),
     losses: table(['scenario', 'figure', 'Atrion', 'the best other'], losses),

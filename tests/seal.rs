@@ -244,6 +244,18 @@ fn invented_nodes_take_no_place_of_those_that_were_there_before() {
     assert!(aggregate.peers == 16 && (aggregate.top - 9.0).abs() < 1e-6, "{aggregate:?}");
 }
 
+#[test]
+fn invented_nodes_agree_on_nothing_that_those_before_them_have_not_spoken_of() {
+    let mut words = table();
+    // One that has said nothing of any route is there all the same.
+    words.receive(&Message { node: NodeId(1), reports: vec![], forgotten: vec![], greets: false }, 0.0);
+    for id in 100..164 {
+        words.receive(&message(id, 1e6, 1e12), 1000.0);
+    }
+    let aggregate = said(&mut words, 1000.0);
+    assert!(aggregate.peers == 1 && aggregate.second <= 0.0 && !aggregate.agrees_closed(), "{aggregate:?}");
+}
+
 /// Two nodes that joined after a healthy one say that a route fails: with how much weight, after how long?
 fn agreed_after(known_ms: f64, alone_ms: f64) -> bool {
     let mut table = table();

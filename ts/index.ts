@@ -4,23 +4,23 @@
  * | from | what |
  * |---|---|
  * | `atrion` | the class a service holds |
- * | `options`, `law` | what may be said, and the numbers that follow |
- * | `decision`, `loop`, `tasks` | answers, permits, leases |
- * | `state/` | providers of shared state |
- * | `errors`, `loggers`, `observers` | what they say |
+ * | `options/` | the options, and their check |
+ * | `routes/`, `limiter/`, `leases/` | decisions, permits, leases |
+ * | `providers/`, `replication/` | stores of shared state, and what goes to and from them |
+ * | `base/errors`, `events/` | errors, events, loggers, observers |
  * | `core/` | the functional model |
  *
  * @packageDocumentation
  */
 
 export { Atrion, type RouteOptions, type Telemetry } from './atrion.js'
+export * from './base/errors.js'
 export * from './core/index.js'
-export type { RouteDecision, RouteSnapshot } from './decision.js'
 export type { EngineKind } from './engine/port.js'
-export * from './errors.js'
-export type { AtrionEvents } from './events.js'
-export { DEFAULT_LIMITS, type LimitConfig } from './law.js'
-export * from './loggers.js'
+export type { AtrionEvents } from './events/events.js'
+export * from './events/loggers.js'
+export * from './events/observers.js'
+export type { HeartbeatPayload, LeaseOptions, LeaseOutcome, TaskLease } from './leases/types.js'
 export type {
   AcquireOptions,
   EnterOptions,
@@ -30,11 +30,11 @@ export type {
   RouteStats,
   RunOptions,
   Tier,
-} from './loop.js'
-export * from './observers.js'
-export type { AtrionOptions, RouteProfileOptions, SLOOptions } from './options.js'
-export { type ConflictStrategy, StateManager } from './state/manager.js'
-export { InMemoryProvider, type InMemoryProviderOptions } from './state/memory.js'
-export * from './state/node.js'
-export type { PhysicsVector, StateProvider, VectorOrigin } from './state/provider.js'
-export type { HeartbeatPayload, LeaseOptions, LeaseOutcome, TaskLease } from './tasks.js'
+} from './limiter/types.js'
+export type { AtrionOptions, RouteProfileOptions, SLOOptions } from './options/options.js'
+export { DEFAULT_LIMITS, type LimitConfig } from './options/route-params.js'
+export { type ConflictStrategy, StateManager } from './providers/manager.js'
+export { InMemoryProvider, type InMemoryProviderOptions } from './providers/memory.js'
+export * from './providers/node.js'
+export type { PhysicsVector, StateProvider, VectorOrigin } from './providers/provider.js'
+export type { RouteDecision, RouteSnapshot } from './routes/decision.js'

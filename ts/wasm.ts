@@ -1,7 +1,7 @@
 /** The package on the wasm engine, whatever else would load. */
 
 import { Atrion as AnyAtrion } from './atrion.js'
-import type { AtrionOptions } from './options.js'
+import type { AtrionOptions } from './options/options.js'
 
 export * from './index.js'
 export {

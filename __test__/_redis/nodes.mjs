@@ -7,7 +7,7 @@ const PATIENCE_MS = 30_000
 const LEASE_SCAR = 5
 const BOOTSTRAP_TICKS = 10
 
-/** Waits, looking again and again, for what nobody announces. */
+/** Polls for what is not announced. */
 export const until = async (holds, what) => {
   for (const startedAt = performance.now(); performance.now() - startedAt < PATIENCE_MS; ) {
     const result = await holds()
@@ -81,7 +81,7 @@ export class Node {
   }
 
   /** Waits for a number of events; 1 is the first. */
-  async told(kind, times = 1) {
+  async reported(kind, times = 1) {
     await until(() => this.heard.filter((heard) => heard.kind === kind).length >= times, `'${kind}', ${times}`)
     return this.heard.filter((heard) => heard.kind === kind)[times - 1]
   }

@@ -132,7 +132,7 @@ class Network extends EventEmitter {
     this.isMute = true
   }
 
-  /** Says something to every client that no server said. */
+  /** Sends every client something that no server sent. */
   garbage(bytes) {
     for (const { client } of this.#open) client.write(bytes)
   }

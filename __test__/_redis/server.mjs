@@ -82,7 +82,7 @@ export class Server extends EventEmitter {
     this.#child.kill('SIGCONT')
   }
 
-  /** Ends the process without a word to anybody. */
+  /** Ends the process without notice. */
   async kill() {
     const child = this.#child
     if (child === undefined) return
@@ -122,7 +122,7 @@ export class Server extends EventEmitter {
   }
 
   /** The next line of the server's log that matches. */
-  said(pattern) {
+  printed(pattern) {
     const output = this.#child?.stdout
     return new Promise((resolve) => {
       const listen = (line) => {
@@ -132,7 +132,7 @@ export class Server extends EventEmitter {
         resolve(line)
       }
       this.on('line', listen)
-      // Somebody waits: now it does keep the process from ending.
+      // A caller waits: now it does keep the process from ending.
       output?.ref()
     })
   }
@@ -158,7 +158,7 @@ export class Server extends EventEmitter {
     if (child.pid === undefined) await failed
     guard(this.#place, child.pid)
     this.#child = child
-    await Promise.race([this.said(READY), failed, ended])
+    await Promise.race([this.printed(READY), failed, ended])
     // A server that is forgotten must not keep a process from ending, which ends the server.
     for (const handle of [child, child.stdout, child.stderr]) handle.unref()
   }

@@ -119,7 +119,7 @@ export const sentinel = async ({ command, password } = {}) => {
     const knows = async () => (await watcher.cli('sentinel', 'replicas', MASTER)).includes(String(replica.port))
     await until(knows, 'a Sentinel that knows the replica')
     const failOver = async () => {
-      const switched = watcher.said(/\+switch-master/)
+      const switched = watcher.printed(/\+switch-master/)
       await master.kill()
       await switched
       await until(async () => /role:master/.test(await replica.cli('info', 'replication')), 'a promoted replica')

@@ -44,7 +44,9 @@ async function keep(provider: StateProvider): Promise<void> {
   assert.ok((await provider.listRoutes()).length <= 1)
   await provider.deleteVector('a')
   assert.equal(await provider.getVector('a'), null)
-  const stop: (() => void) | undefined = provider.subscribe?.('a', (told: PhysicsVector) => assert.ok(told.scar >= 0))
+  const stop: (() => void) | undefined = provider.subscribe?.('a', (vector: PhysicsVector) =>
+    assert.ok(vector.scar >= 0),
+  )
   stop?.()
   await provider.disconnect()
   assert.equal(new Atrion({ engine: 'ts', provider }).providerName, provider.name)

@@ -1,6 +1,6 @@
 /** A node that starts: how long it takes over what 100,000 routes suffered, and how long its event loop is held up by that. */
 import { summaryOf } from '../lib/statistics.mjs'
-import { Node } from './crew.mjs'
+import { Node } from './worker-pool.mjs'
 
 const ROUTES = 100_000
 const STARTS = 5
@@ -29,7 +29,7 @@ export async function measure({ redis }) {
   }
 }
 
-export const wanted = ({ medianMs, longestMs, stallMs }) => [
+export const targets = ({ medianMs, longestMs, stallMs }) => [
   { row: `connect(), median of ${STARTS}`, unit: 'ms', measured: medianMs, limit: 2000 },
   { row: `connect(), longest of ${STARTS}`, unit: 'ms', measured: longestMs, limit: 2000 },
   { row: 'longest stall of the event loop meanwhile', unit: 'ms', measured: stallMs },

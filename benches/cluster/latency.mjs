@@ -7,8 +7,8 @@
  * and a second process without a provider shows how far two that are alike lie apart.
  */
 import { summaryOf } from '../lib/statistics.mjs'
-import { Node } from './crew.mjs'
 import { sleep } from './telemetry.mjs'
+import { Node } from './worker-pool.mjs'
 
 const STATES = ['none', 'control', 'healthy', 'paused', 'dead']
 const CALLS = ['route', 'permit']
@@ -20,7 +20,7 @@ const TITLES = {
   dead: 'Redis dead',
 }
 const GENERATIONS = 5
-/** What the other node changes in a pulse. */
+/** What the other node changes in a round. */
 const CHATTER_ROUTES = 1000
 /** Until a node has noticed what became of its server. */
 const NOTICED_MS = 4000
@@ -55,7 +55,7 @@ async function measureGeneration(single, rounds) {
     const turns = []
     for (let round = 0; round < rounds; round++) {
       const turn = {}
-      // Not always in the same order: whoever comes first after a pause has cold caches.
+      // Not always in the same order: the one that comes first after a pause has cold caches.
       for (let i = 0; i < STATES.length; i++) {
         const state = STATES[(i + round) % STATES.length]
         turn[state] = await nodes[state].ask('turn', { calls: CALLS })
@@ -80,7 +80,7 @@ const resultOf = (call, turns) =>
     }),
   )
 
-export const wanted = ({ calls }) =>
+export const targets = ({ calls }) =>
   CALLS.flatMap((call) =>
     STATES.slice(1).flatMap((state) => {
       const { medianNs, p99Ns, medianRatio, p99Ratio } = calls[call][state]

@@ -5,7 +5,7 @@ import { BAD, CALM, sleep } from './telemetry.mjs'
 
 /** Few enough that what the first call of a burst finds cold is less than one in a hundred. */
 const ROUTES = 64
-/** A turn is so many bursts, with a pause after each in which pulses happen. */
+/** A turn is so many bursts, with a pause after each in which rounds happen. */
 const BURSTS = 4
 const BURST_CALLS = 10_000
 const PAUSE_MS = 15
@@ -62,7 +62,7 @@ export async function turn({ calls }) {
   return result
 }
 
-/** Scars so many routes of its own every pulse, and speaks of the routes that are timed, until the process ends. */
+/** Scars so many routes of its own every round, and reports the routes that are timed, until the process ends. */
 export async function chat({ url, routes }) {
   const chatty = new Atrion({ engine: 'native', provider: new RedisStateProvider(url) })
   await chatty.connect()

@@ -1,10 +1,10 @@
 /** How long until the others' resistance reflects a scar, from the tick that made it. */
 import { quantileOf } from '../lib/statistics.mjs'
-import { Node } from './crew.mjs'
 import { sleep } from './telemetry.mjs'
+import { Node } from './worker-pool.mjs'
 
 const INTERVAL_MS = 100
-/** From one trial to the next: any phase of anybody's pulse is as likely as another. */
+/** From one trial to the next: any phase of a node's sync loop is as likely as another. */
 const gapMs = () => 40 + 100 * Math.random()
 
 export const id = 'propagation'
@@ -16,7 +16,7 @@ export async function measure({ redis, trials }) {
   const nodes = ['A', 'B', 'C'].map(() => new Node('./propagation.node.mjs'))
   const [first, ...others] = nodes
   await Promise.all(nodes.map((node) => node.ask('join', { url: redis.url, trials })))
-  // Until everybody has said everything, and whoever has nothing new is silent.
+  // Until every node has sent everything, and nodes without news are silent.
   await Promise.all(nodes.map((node) => node.ask('settle', { others: others.length })))
   const pending = []
   for (let trial = 0; trial < trials; trial++) {
@@ -36,7 +36,7 @@ export async function measure({ redis, trials }) {
   }
 }
 
-export const wanted = ({ median, p99 }) => [
+export const targets = ({ median, p99 }) => [
   { row: 'propagation, median', unit: 'intervals', measured: median, limit: 2 },
   { row: 'propagation, 99th percentile', unit: 'intervals', measured: p99, limit: 4 },
 ]

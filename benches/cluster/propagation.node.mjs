@@ -19,7 +19,7 @@ export async function join({ url, trials }) {
   }
 }
 
-/** Waits until the others are there, and what was said at the start has been heard. */
+/** Waits until the others are there, and the reports of the start have arrived. */
 export async function settle({ others }) {
   await until(() => provider.stats().nodes >= others, 'the others are heard')
   await sleep(1500)

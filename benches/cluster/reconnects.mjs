@@ -3,8 +3,9 @@
  * killed and comes back. A link that was lost again and again waits up to five seconds, so there are many, in one process. What
  * that process holds must be the same afterwards.
  */
-import { Node } from './crew.mjs'
+
 import { sleep } from './telemetry.mjs'
+import { Node } from './worker-pool.mjs'
 
 /** A connection lost every five minutes is 288 a day. */
 export const A_DAY = 288
@@ -55,7 +56,7 @@ export async function measure({ single, cycles }) {
 
 const difference = (after, before) => (after === undefined ? undefined : after - before)
 
-export const wanted = ({ days, before, after }) => [
+export const targets = ({ days, before, after }) => [
   { row: 'reconnects, at one every five minutes', unit: 'days', measured: days, limit: 1, least: true },
   { row: 'heap kept', unit: 'MiB', measured: after.heapMib - before.heapMib, limit: HEAP_DRIFT_MIB },
   { row: 'resident memory kept', unit: 'MiB', measured: after.rssMib - before.rssMib, limit: RSS_DRIFT_MIB },

@@ -1,6 +1,6 @@
 /** Verdicts, and the table of them. */
 
-/** A verdict on what is wanted; without a limit, a number that is told and not judged. `least`: the limit is a lower one. */
+/** A verdict on a target; without a limit, a number that is shown and not judged. `least`: the limit is a lower one. */
 export const judge = (id, { row, unit, measured, limit, least = false }) => ({
   id,
   row,
@@ -28,7 +28,7 @@ export const verdictTable = (verdicts) => {
     unit,
     MARKS[met],
   ])
-  const lines = padded([['', 'measured', 'wanted', '', ''], ...rows]).map((cells) => cells.join('  ').trimEnd())
+  const lines = padded([['', 'measured', 'target', '', ''], ...rows]).map((cells) => cells.join('  ').trimEnd())
   const count = (met) => verdicts.filter((verdict) => verdict.limit !== undefined && verdict.met === met).length
   return `${lines.join('\n')}\n\nwanted: ${count(true)} met, ${count(false)} missed, ${count(undefined)} not measured`
 }

@@ -4,12 +4,12 @@ import { single } from '../../__test__/_redis/servers.mjs'
 import { cliOf } from '../lib/cli.mjs'
 import { machineOf } from '../lib/record.mjs'
 import * as coldStart from './cold-start.mjs'
-import { stopAll } from './crew.mjs'
 import * as latency from './latency.mjs'
 import * as propagation from './propagation.mjs'
 import * as reconnects from './reconnects.mjs'
 import { judge, verdictTable } from './report.mjs'
 import * as sustained from './sustained.mjs'
+import { stopAll } from './worker-pool.mjs'
 
 const PARTS = [propagation, latency, sustained, coldStart, reconnects]
 const IDS = PARTS.map(({ id }) => id).join(', ')
@@ -23,7 +23,7 @@ const USAGE = `Usage: npm run bench:cluster -- [options]
   --save            write benches/record/cluster-<machine>.json
   --help            this text
 
-Exits with 1 when something that is wanted is missed, or could not be measured.`
+Exits with 1 when a target is missed, or could not be measured.`
 
 const {
   values: options,
@@ -52,17 +52,17 @@ const chosen = only ? PARTS.filter(({ id }) => only.includes(id)) : PARTS
 
 const results = {}
 const verdicts = []
-for (const { id, title, estimate, measure, wanted } of chosen) {
+for (const { id, title, estimate, measure, targets } of chosen) {
   console.log(`${title}: ${estimate(counts)} …`)
   try {
-    // A server of its own: nobody measures what somebody else has left behind.
+    // A server of its own: what other runs have left behind is not measured.
     const redis = await single()
     try {
       results[id] = await measure({ single, redis, ...counts })
     } finally {
       await redis.stop()
     }
-    verdicts.push(...wanted(results[id]).map((wish) => judge(id, wish)))
+    verdicts.push(...targets(results[id]).map((wish) => judge(id, wish)))
   } catch (error) {
     console.error(`${id} could not be measured: ${error.message}`)
     process.exitCode = 1

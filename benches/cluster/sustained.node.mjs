@@ -1,4 +1,4 @@
-/** A node that changes many routes every pulse, or only listens; what its whole process used, all threads of it. */
+/** A node that changes many routes every round, or only listens; what its whole process used, all threads of it. */
 import { Atrion, RedisStateProvider } from 'atrion'
 import { BAD, CALM, machineMs, sleep } from './telemetry.mjs'
 
@@ -35,11 +35,11 @@ export async function join({ url, routes }) {
   open(routes, { provider })
   await atrion.connect()
   atrion.routeBatch(names, readings(routes, CALM))
-  // Until what is new has been told and written once: the cost of a beginning is not that of going on.
+  // Until what is new has been sent and written once: the cost of a beginning is not that of going on.
   await sleep(1000)
 }
 
-/** A trauma for every route every pulse, so that every scar is another one each time. */
+/** A trauma for every route every round, so that every scar is another one each time. */
 export async function change({ routes, seconds }) {
   if (atrion === undefined) open(routes, {})
   const bad = readings(routes, BAD)
@@ -52,19 +52,19 @@ export async function change({ routes, seconds }) {
   const before = provider?.stats()
   const startedAt = machineMs()
   return accounted(async () => {
-    let pulses = 0
+    let rounds = 0
     while (machineMs() - startedAt < seconds * 1000) {
       round()
-      pulses += 1
-      await sleep(Math.max(0, startedAt + pulses * PULSE_MS - machineMs()))
+      rounds += 1
+      await sleep(Math.max(0, startedAt + rounds * PULSE_MS - machineMs()))
     }
-    if (provider === undefined) return { pulses }
+    if (provider === undefined) return { rounds }
     const after = provider.stats()
     const bytes = after.sentBytes + after.storedBytes - before.sentBytes - before.storedBytes
     const elapsedS = (machineMs() - startedAt) / 1000
     const sentMessages = after.sentMessages - before.sentMessages
     const sentRoutes = after.sentRoutes - before.sentRoutes
-    return { pulses, sentMessages, sentRoutes, bytesPerS: bytes / elapsedS }
+    return { rounds, sentMessages, sentRoutes, bytesPerS: bytes / elapsedS }
   })
 }
 
@@ -72,6 +72,6 @@ export async function listen({ seconds }) {
   const before = provider.stats().receivedRoutes
   return accounted(async () => {
     await sleep(seconds * 1000)
-    return { heardRoutes: provider.stats().receivedRoutes - before }
+    return { readRoutes: provider.stats().receivedRoutes - before }
   })
 }

@@ -1,4 +1,4 @@
-/** A client in a process of its own: told a port and a count, it sends so many requests, and says when all were answered. */
+/** A client in a process of its own: given a port and a count, it sends so many requests, and reports when all were answered. */
 import { connect } from 'node:net'
 
 const CONNECTIONS = 8

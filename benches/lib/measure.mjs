@@ -5,7 +5,7 @@ const WARM_UP_MS = 400
 /** Calls timed one by one in a turn. */
 const SINGLES = 20_000
 
-/** Runs `run(n)` with n grown until a block takes about as long as wanted; resolves to that n. */
+/** Runs `run(n)` with n grown until a block takes about as long as it should; resolves to that n. */
 const calibrate = async (run, blockMs) => {
   let n = 64
   for (;;) {

@@ -12,7 +12,7 @@ const padded = (rows) => {
 
 const table = (head, rows, wishes) => {
   const lines = padded([head, ...rows])
-  return lines.map((line, i) => (i === 0 ? `${line}  wanted` : `${line}  ${wishes[i - 1]}`.trimEnd())).join('\n')
+  return lines.map((line, i) => (i === 0 ? `${line}  target` : `${line}  ${wishes[i - 1]}`.trimEnd())).join('\n')
 }
 
 const MARKS = { true: 'met', false: 'MISSED', undefined: 'not measured' }
@@ -94,5 +94,5 @@ export const disturbance = (times) => {
 /** One line: how many wishes are met. */
 export const verdictLine = (verdicts) => {
   const count = (met) => verdicts.filter((verdict) => verdict.met === met).length
-  return `wanted: ${count(true)} met, ${count(false)} missed, ${count(undefined)} not measured`
+  return `targets: ${count(true)} met, ${count(false)} missed, ${count(undefined)} not measured`
 }

@@ -1,4 +1,4 @@
-/** The few numbers that repeats are told in. */
+/** The few numbers that sum up repeats. */
 
 /** Quantile q, [0, 1], of an ascending list, by linear interpolation. */
 export const quantileOf = (sorted, q) => {

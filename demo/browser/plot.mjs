@@ -2,7 +2,7 @@
 
 const WINDOW = 240
 
-/** Told apart in light and in dark, and by their dashes without colour. */
+/** Distinct in light and in dark, and by their dashes without colour. */
 const INKS = ['#1f77d0', '#d9541e', '#2a9d4a', '#a04fc4', '#b8860b', '#d02c6d']
 const DASHES = [[], [7, 3], [2, 3], [9, 3, 2, 3], [4, 4], [1, 2]]
 

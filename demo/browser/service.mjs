@@ -1,4 +1,4 @@
-/** A service in virtual time: a few servers, one queue, and whoever waits longer than the deadline has waited in vain. */
+/** A service in virtual time: a few servers, one queue, and a request that waits longer than the deadline has waited in vain. */
 
 /** Requests that wait before even a service without protection turns them away: memory is finite. */
 const LONGEST_QUEUE = 200_000
@@ -50,7 +50,7 @@ export class Service {
   #busy = 0
   #onEnd
 
-  /** @param onEnd told of every request that ends, with the time */
+  /** @param onEnd gets every request that ends, with the time */
   constructor(servers, onEnd) {
     this.#servers = servers
     this.#onEnd = onEnd

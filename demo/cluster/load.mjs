@@ -13,9 +13,9 @@ let backends = []
 let turn = 0
 
 /** Takes over the list of servers; a connection to one that is no longer in it is closed once it is idle. */
-function replace(wanted) {
+function replace(servers) {
   const kept = new Map(backends.map((backend) => [backend.port, backend]))
-  backends = wanted.map((one) => kept.get(one.port) ?? { ...one, client: createClient(one.port, 256), underWay: 0 })
+  backends = servers.map((one) => kept.get(one.port) ?? { ...one, client: createClient(one.port, 256), underWay: 0 })
   const gone = [...kept.values()].filter((old) => !backends.includes(old))
   for (const old of gone) retire(old)
 }

@@ -11,7 +11,7 @@ import {
   SERVICE_MS,
 } from './plan.mjs'
 
-const WANTED_SHARE = 0.6
+const TARGET_SHARE = 0.6
 
 const HELP = `Usage: npm run demo:cluster -- [options]
 
@@ -60,7 +60,7 @@ const describe = (plan) => [
   ],
   [
     'sharing',
-    'new RedisStateProvider(url) with its defaults: a pulse every 100 ms, γ = 0.3; a redis-server of our own',
+    'new RedisStateProvider(url) with its defaults: a round every 100 ms, γ = 0.3; a redis-server of our own',
   ],
 ]
 
@@ -112,9 +112,9 @@ async function main() {
     console.log(`\n${formatTable(terminal.comparison(alone, shared))}`)
     console.log(`\n${formatTable(terminal.processTable(alone, shared, plan))}`)
     const saved = savedShare(alone, shared)
-    const verdict = saved >= WANTED_SHARE ? 'met' : 'MISSED'
-    const wanted = `wanted: ≥ ${WANTED_SHARE * 100} %, ${verdict}`
-    console.log(`\nRequests wasted with sharing: ${formatShare(saved)} fewer (${wanted})`)
+    const verdict = saved >= TARGET_SHARE ? 'met' : 'MISSED'
+    const target = `target: ≥ ${TARGET_SHARE * 100} %, ${verdict}`
+    console.log(`\nRequests wasted with sharing: ${formatShare(saved)} fewer (${target})`)
   } finally {
     endAll()
     await redis.stop()

@@ -25,7 +25,7 @@ function summariseProcess({ server, generation, atMs }, records, { diesAtMs, hea
     startedAtMs: atMs,
     wasted: own.filter(isWasted).length,
     probes: own.filter(isProbe).length,
-    /** From the first request that could have told it, until the first that it did not send. */
+    /** From the first request that could have shown it, until the first that it did not send. */
     knewAfterMs: first && first.atMs - asked[0].atMs,
   }
 }

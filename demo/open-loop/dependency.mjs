@@ -1,4 +1,4 @@
-// The dependency, a process of its own: prices orders and seals the answer. Told to, it turns zombie, and heals.
+// The dependency, a process of its own: prices orders and seals the answer. On command it turns zombie, and heals.
 import { createServer } from 'node:http'
 import { KEEP_ALIVE_MS, leaveWithParent, readJson, sealOf } from '../http.mjs'
 import { createRandom } from '../random.mjs'

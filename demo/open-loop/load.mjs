@@ -26,7 +26,7 @@ function orderOf({ id, class: name, items }) {
   }
 }
 
-/** Latency counts from when the request was due, so that a generator that falls behind cannot flatter anybody. */
+/** Latency counts from when the request was due, so that a generator that falls behind cannot flatter any guard. */
 async function send(arrival, startedAt) {
   const dueAt = startedAt + arrival.atMs
   let status = 504

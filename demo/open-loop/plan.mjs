@@ -24,7 +24,7 @@ export const POOL_SIZE = 512
 
 /**
  * The dependency. A zombie is alive (its health check answers at once), slow (few workers, each slower, and a queue
- * before them that nobody bounds) and wrong (a share of its answers carries a seal that does not match).
+ * before them that is unbounded) and wrong (a share of its answers carries a seal that does not match).
  */
 export const DEPENDENCY = {
   healthy: { workers: 16, fastestMs: 8, slowestMs: 16, wrongShare: 0 },
@@ -44,7 +44,7 @@ export const CLASSIC = {
  * Atrion's open loop. The objective is the service's own. A tick a request makes about 120 ticks a second here, more
  * than the defaults have in mind: each leaves less of a scar, and the scar fades within seconds. Under lasting trauma S
  * settles where it fades as fast as it grows, at 120 × scarFactor ÷ decayRate = 240 Ω: above every voltage, so that in
- * the end nobody is sent to a zombie, and near enough that all are back seconds after it healed. Below minFloor no
+ * the end no request is sent to a zombie, and near enough that all are back seconds after it healed. Below minFloor no
  * breaker opens: voltage decides who flows.
  */
 export const ATRION = {

@@ -1,4 +1,4 @@
-// Telemetry of calls to a dependency, measured where they are made: what `route()` wants to be told.
+// Telemetry of calls to a dependency, measured where they are made: the input of `route()`.
 
 const SLICES = 10
 
@@ -7,7 +7,7 @@ const SLICES = 10
  *
  * Calls that are still under way count with their age once it exceeds what was measured, so that a dependency that
  * stopped answering is noticed before the first timeout. A window without a single call says nothing; it is reported as
- * what is expected, so that the scar fades and somebody is let through to find out.
+ * what is expected, so that the scar fades and a request is let through to find out.
  */
 export class CallTelemetry {
   #slices = Array.from({ length: SLICES }, () => ({ index: -1, latencies: [], failures: 0 }))

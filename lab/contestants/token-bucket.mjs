@@ -5,7 +5,7 @@ const PERMIT = { end() {} }
 /**
  * A rate limit at the true capacity: rate-limiter-flexible in memory. Its limiter counts in fixed windows; a window of
  * a quarter of the deadline is the kindest choice here, since a longer one lets through bursts that wait longer.
- * It is told the nominal capacity; that is what an operator who load-tested would configure.
+ * It is given the nominal capacity; that is what an operator who load-tested would configure.
  */
 export const tokenBucket = {
   id: 'token-bucket',

@@ -85,7 +85,7 @@ export class ContendedPlant {
     this.#world.shed(i)
   }
 
-  /** Request i is not wanted any more. @param {number} i */
+  /** Request i is given up. @param {number} i */
   cancel(i) {
     this.#advance()
     this.#cancelled.add(i)

@@ -16,7 +16,7 @@ import { SERVICE_LAWS, stream } from './random.mjs'
 
 /**
  * One thread working in iterations, as libuv does: an iteration handles what had arrived when it began. The queue
- * age told to the controller is what a process can measure of itself: the time since the iteration began plus
+ * age given to the controller is what a process can measure of itself: the time since the iteration began plus
  * half the previous one's length, when that ended as this one began.
  */
 export class CpuPlant {

@@ -74,7 +74,7 @@ export class PoolPlant {
     this.#work()
   }
 
-  /** Request i is not wanted any more: it leaves the queue, or its worker. @param {number} i */
+  /** Request i is given up: it leaves the queue, or its worker. @param {number} i */
   cancel(i) {
     this.#cancelled.add(i)
     if (Number.isNaN(this.#log.startedMs[i])) return

@@ -3,7 +3,7 @@ import { DEFAULT_MIX } from './tiers.mjs'
 
 /**
  * @typedef {object} Flow an open-loop stream of requests: they come whatever the answers are
- * @property {string} [name] by which wanted figures speak of it
+ * @property {string} [name] by which targets refer to it
  * @property {import('./curve.mjs').Curve} [load] Poisson arrivals as a multiple of the plant's nominal capacity
  * @property {Burst} [burst] arrivals all at once, instead of `load`
  * @property {number[]} [mix] share of each tier, default 10/20/40/20/10 %

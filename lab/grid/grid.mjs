@@ -1,7 +1,7 @@
-// `npm run arena -- --grid`: plays the grid on the crew's threads, says what falls short, draws it beside the former law.
+// `npm run arena -- --grid`: plays the grid on the worker pool, lists what falls short, draws it beside the former law.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
-import { playAll } from '../crew.mjs'
+import { playAll } from '../worker-pool.mjs'
 import { cellsOf, keyOf, scenarioOf } from './cells.mjs'
 import { heatMaps } from './heat.mjs'
 import { missesOf, playedOf, recordOf } from './record.mjs'
@@ -15,7 +15,7 @@ const requestsOf = (cell) => cell.load * cell.servers * scenarioOf(cell).duratio
 /**
  * @param {{ id: string, quick: boolean, seed: number, former: boolean, json: boolean, guests: string[],
  *   onProgress: (done: number, total: number, what: string) => void }} options `former` keeps the record as that of the former law
- * @returns {Promise<number>} exit code: 1 where anything wanted is missed
+ * @returns {Promise<number>} exit code: 1 where a target is missed
  */
 export async function playGrid({ id, quick, seed, former, json, guests, onProgress }) {
   const startedMs = performance.now()

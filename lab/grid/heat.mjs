@@ -13,7 +13,7 @@ const BLOCK = LAWS.length * (MAP.width + GAP)
 const HEADING = 74
 const FOOT = 26
 
-/** Steps of a figure from as wanted to worst; the first is what is wanted. */
+/** Steps of a figure from the target to the worst; the first meets the target. */
 const REFUSED = {
   bounds: [0.001, 0.005, 0.02, 0.1, 0.4],
   names: ['≤ 0.1 %', '≤ 0.5 %', '≤ 2 %', '≤ 10 %', '≤ 40 %', '> 40 %'],
@@ -143,7 +143,7 @@ function legend(section, x, y) {
   )
   const after = x + section.scale.names.length * 78
   parts.push(`${box(after, y - 10, 's2')}<circle cx="${after + 6}" cy="${y - 4}" r="1.6" class="missed"/>`)
-  parts.push(text(after + CELL + 4, y, 'short of what is wanted'))
+  parts.push(text(after + CELL + 4, y, 'short of the target'))
   parts.push(box(after + 150, y - 10, 'out'), text(after + 150 + CELL + 4, y, 'not asked'))
   return parts.join('')
 }
@@ -168,7 +168,7 @@ export function heatMaps(records) {
       const x = LEFT + k * (BLOCK + BLOCK_GAP)
       const cells = all.filter(section.applies)
       const short = cells.filter((p) => missesOf(p).some(({ figure }) => section.figures.includes(figure)))
-      const head = `${law}: ${short.length} of ${cells.length} short of what is wanted`
+      const head = `${law}: ${short.length} of ${cells.length} short of the target`
       parts.push(text(x, y + HEADING, head, { of: 'strong' }), block(section, all, x, y + HEADING + 24))
     })
     y += HEADING + 24 + height + FOOT

@@ -59,8 +59,8 @@ export function playedOf(record) {
   })
 }
 
-/** What is wanted of a cell. @param {import('./cells.mjs').Cell} cell */
-export function wantedOf({ deadline, load }) {
+/** The targets of a cell. @param {import('./cells.mjs').Cell} cell */
+export function targetsOf({ deadline, load }) {
   const short = deadline < SHORT_DEADLINE
   return { shed: short ? 0.005 : 0.001, goodput: short ? 0.9 : 0.95, top: short ? 0.9 : load < 2 ? 0.99 : 0.98 }
 }
@@ -69,16 +69,19 @@ export function wantedOf({ deadline, load }) {
 export const topShareOf = ({ top, topCeiling }) => (topCeiling === 0 ? 1 : Math.min(1, top / topCeiling))
 
 /**
- * What a cell misses: how far beyond the wanted figure, in shares.
+ * What a cell misses: how far beyond the target, in shares.
  * @param {Played} played
  * @returns {{ figure: 'shed' | 'shedCold' | 'goodput' | 'top', by: number }[]}
  */
 export function missesOf(played) {
-  const wanted = wantedOf(played.cell)
+  const targets = targetsOf(played.cell)
   const over = (figure, by) => (by > 1e-9 ? [{ figure, by }] : [])
   if (played.kind === 'calm')
-    return [...over('shed', played.shed - wanted.shed), ...over('shedCold', played.shedCold - wanted.shed)]
+    return [...over('shed', played.shed - targets.shed), ...over('shedCold', played.shedCold - targets.shed)]
   if (played.kind === 'tight') return over('success', played.noGuard - 0.01 - played.success)
-  const misses = [...over('goodput', wanted.goodput - played.goodput), ...over('top', wanted.top - topShareOf(played))]
-  return played.kind === 'brief' ? [...misses, ...over('shed', played.shed - wanted.shed)] : misses
+  const misses = [
+    ...over('goodput', targets.goodput - played.goodput),
+    ...over('top', targets.top - topShareOf(played)),
+  ]
+  return played.kind === 'brief' ? [...misses, ...over('shed', played.shed - targets.shed)] : misses
 }

@@ -78,7 +78,7 @@ function recoveryS(view, markS, share) {
 const mean = (values) => values.reduce((sum, v) => sum + v, 0) / values.length
 
 /**
- * Every metric: (view, window in seconds, wanted) → number. `wanted.tier` narrows to a tier by name, `wanted.mark`
+ * Every metric: (view, window in seconds, target) → number. `target.tier` narrows to a tier by name, `target.mark`
  * names a moment of the scenario.
  */
 export const METRICS = {
@@ -130,7 +130,7 @@ export const METRICS = {
   p99Ms: (view, [from, to], { tier }) =>
     quantile(view.admittedLatenciesMs(from * 1000, to * 1000, tierIndex(tier)), 0.99),
   /** p99 of the admitted ÷ deadline. */
-  p99Share: (view, window, wanted) => METRICS.p99Ms(view, window, wanted) / view.deadlineMs,
+  p99Share: (view, window, target) => METRICS.p99Ms(view, window, target) / view.deadlineMs,
   /** Seconds from `marks.calm` to the last refusal in the window. */
   timeToZeroShedsS(view, [from, to]) {
     const { log } = view
@@ -161,17 +161,17 @@ const sum = (items, field) => items.reduce((total, item) => total + item[field],
 const COMPARE = { '>=': (a, b) => a >= b, '<=': (a, b) => a <= b }
 
 /**
- * Holds a run against its scenario's wanted figures; one that is wanted `of` certain contestants is not asked of others.
+ * Holds a run against its scenario's targets; one `of` certain contestants does not apply to others.
  * @param {import('./window.mjs').RunView} view
  * @param {string} [id] the contestant
  * @returns {{ metric: string, tier?: string, window: string, is: string, value: number, got: number, met: boolean }[]}
  */
 export function judge(view, id) {
-  const asked = view.scenario.wanted.filter(({ of }) => of === undefined || id === undefined || of.includes(id))
-  return asked.map((wanted) => {
-    const window = windowOf(view.scenario, wanted.window)
-    const got = METRICS[wanted.metric](view, window, wanted)
-    return { ...wanted, window: wanted.window ?? 'all', got, met: COMPARE[wanted.is](got, wanted.value) }
+  const asked = view.scenario.targets.filter(({ of }) => of === undefined || id === undefined || of.includes(id))
+  return asked.map((target) => {
+    const window = windowOf(view.scenario, target.window)
+    const got = METRICS[target.metric](view, window, target)
+    return { ...target, window: target.window ?? 'all', got, met: COMPARE[target.is](got, target.value) }
   })
 }
 

@@ -1,6 +1,6 @@
-// Everyday services behind Atrion's default one line, and the same without a guard: nothing is told, no option is set.
+// Everyday services behind Atrion's default one line, and the same without a guard: no hint is given, no option is set.
 import { TIERS } from '../driver/tiers.mjs'
-import * as want from '../scenarios/wanted.mjs'
+import * as want from '../scenarios/targets.mjs'
 
 const DEADLINE_MS = 500
 const DURATION_S = 5
@@ -31,7 +31,7 @@ const everyday = (name, shows, plant, over) => ({
 
 const calm = [want.goodput(0.97, 'scored'), want.shedAtMost(0.001, 'scored')]
 const flow = (loads, tier = 'normal') => ({ loads, mix: ONLY(tier) })
-const at = (perS) => ({ perS: 1, flows: [flow([[0, perS]])], wanted: calm })
+const at = (perS) => ({ perS: 1, flows: [flow([[0, perS]])], targets: calm })
 const times = (load) => ({
   flows: [
     flow([
@@ -51,7 +51,7 @@ const impatient = (connections) =>
     SYNC,
     {
       connections,
-      wanted: [want.goodput(0.4, 'scored')],
+      targets: [want.goodput(0.4, 'scored')],
     },
   )
 
@@ -63,11 +63,11 @@ export const EVERYDAY_SCENARIOS = [
     ...times(1.3),
     cluster: true,
     pooled: false,
-    wanted: [want.goodput(0.6, 'scored')],
+    targets: [want.goodput(0.6, 'scored')],
   }),
   everyday('sync-calm', 'a handler that computes for 2 ms at half its capacity', SYNC, {
     flows: [flow([[0, 0.5]])],
-    wanted: calm,
+    targets: calm,
   }),
   everyday(
     'slow-200ms',
@@ -81,7 +81,7 @@ export const EVERYDAY_SCENARIOS = [
     { kind: 'unqueued', serviceMs: 1500, sigma: 0.1 },
     {
       ...at(8),
-      wanted: [want.shedAtMost(0.001, 'scored')],
+      targets: [want.shedAtMost(0.001, 'scored')],
     },
   ),
   everyday(
@@ -90,7 +90,7 @@ export const EVERYDAY_SCENARIOS = [
     DATABASE,
     {
       flows: [flow([[0, 0.7]])],
-      wanted: calm,
+      targets: calm,
     },
   ),
   everyday(
@@ -99,7 +99,7 @@ export const EVERYDAY_SCENARIOS = [
     DATABASE,
     {
       ...times(2),
-      wanted: [want.goodput(0.9, 'scored')],
+      targets: [want.goodput(0.9, 'scored')],
     },
   ),
   everyday(
@@ -109,7 +109,7 @@ export const EVERYDAY_SCENARIOS = [
     {
       ...times(1.5),
       servers: 2,
-      wanted: [want.goodput(0.9, 'scored')],
+      targets: [want.goodput(0.9, 'scored')],
     },
   ),
   everyday(
@@ -118,7 +118,7 @@ export const EVERYDAY_SCENARIOS = [
     { kind: 'scrypt', cost: 2 ** 13 },
     {
       ...times(2),
-      wanted: [want.goodput(0.85, 'scored')],
+      targets: [want.goodput(0.85, 'scored')],
     },
   ),
   everyday(
@@ -128,7 +128,7 @@ export const EVERYDAY_SCENARIOS = [
     {
       ...at(150),
       windows: { before: [0.5, 1.4], scored: [3.5, DURATION_S] },
-      wanted: [want.shedAtMost(0.001, 'before'), want.goodput(0.95, 'scored')],
+      targets: [want.shedAtMost(0.001, 'before'), want.goodput(0.95, 'scored')],
     },
   ),
   everyday(
@@ -139,7 +139,7 @@ export const EVERYDAY_SCENARIOS = [
   ),
   everyday(
     'flooded-route',
-    'a route at three times its capacity beside a quiet one (told as critical here) with workers of its own',
+    'a route at three times its capacity beside a quiet one (marked critical here) with workers of its own',
     { kind: 'routes', workers: 4, serviceMs: 20, quietPerS: 30 },
     {
       flows: [
@@ -150,7 +150,7 @@ export const EVERYDAY_SCENARIOS = [
         flow([[0, 0.13]], 'critical'),
       ],
       paths: { critical: '/quiet' },
-      wanted: [want.success('critical', 0.99, 'scored')],
+      targets: [want.success('critical', 0.99, 'scored')],
     },
   ),
 ]

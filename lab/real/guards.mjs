@@ -12,7 +12,7 @@ const refuse = (res) => {
   res.end()
 }
 
-/** A contestant of the virtual arena, asked before the handler and told when the answer is out. */
+/** A contestant of the virtual arena, asked before the handler and notified when the answer is out. */
 const asInArena = (id) => ({
   id,
   async listen({ handler, plant, capacityPerS }) {

@@ -5,7 +5,7 @@ import { OUTCOME } from '../driver/log.mjs'
 import { judge, summarize } from '../metrics/metrics.mjs'
 import { seriesOf } from '../metrics/series.mjs'
 import { RunView } from '../metrics/window.mjs'
-import * as want from '../scenarios/wanted.mjs'
+import * as want from '../scenarios/targets.mjs'
 import { EVERYDAY_SCENARIOS } from './everyday.mjs'
 import { REAL_CONTESTANTS, realById } from './guards.mjs'
 import { startPostgres } from './postgres.mjs'
@@ -33,7 +33,7 @@ const scenario = (plant, pooled) => ({
   durationS: DURATION_S,
   windows: { overload: OVERLOAD_S },
   score: { window: 'overload' },
-  wanted: [want.goodput(pooled ? 0.95 : 0.85, 'overload'), want.success('critical', 0.99, 'overload')],
+  targets: [want.goodput(pooled ? 0.95 : 0.85, 'overload'), want.success('critical', 0.99, 'overload')],
 })
 
 export const REAL_SCENARIOS = [
@@ -98,11 +98,11 @@ async function meet(contestant, { plant, cluster, servers = 1 }, capacityPerS, t
   const processes = Array.from({ length: servers }, () => child('./server.mjs'))
   const clients = child('./generator.mjs')
   try {
-    const told = await Promise.all(
+    const servers = await Promise.all(
       processes.map((server) => server.ask({ contestant, plant, capacityPerS: capacityPerS / servers, cluster })),
     )
-    const answer = await clients.ask({ ...task, ports: told.map(({ port }) => port) })
-    const [{ name, settings }] = told
+    const answer = await clients.ask({ ...task, ports: servers.map(({ port }) => port) })
+    const [{ name, settings }] = servers
     return { name, settings, ...answer, drawn: await processes[0].ask('drawn') }
   } finally {
     await Promise.all([clients, ...processes].map((process) => process.end()))
@@ -136,7 +136,7 @@ async function measure(played, tries) {
   return { capacityPerS, rejectCost: capacityPerS / (await best('always-refuses')) }
 }
 
-/** The capacity that a run had: a pool's by the service times that it drew, so that luck is nobody's merit. */
+/** The capacity that a run had: a pool's by the service times that it drew, so that luck does not count. */
 function capacityThen(plant, measured, drawn) {
   if (plant.kind !== 'pool') return measured
   return { ...measured, capacityPerS: (plant.workers * 1000 * drawn.count) / drawn.sumMs }
@@ -204,7 +204,7 @@ async function play(played, ids, seed, { rows, broken, disturbed }, progress) {
         disturbed.push(`${name} × ${id}: clients were up to ${answer.latestMs.toFixed(0)} ms late with a request`)
       }
       const { settings } = answer
-      results[id] = { name: answer.name, settings, figures, wanted: judge(view), series: seriesOf(view) }
+      results[id] = { name: answer.name, settings, figures, targets: judge(view), series: seriesOf(view) }
     } catch (error) {
       broken.push({ error: `${name} × ${id}: ${error.stack}` })
     }

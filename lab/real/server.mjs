@@ -1,4 +1,4 @@
-// The server's process: one contestant before one plant. Told by `fork`, it answers with its port.
+// The server's process: one contestant before one plant. Started by `fork`, it answers with its port.
 import cluster from 'node:cluster'
 import { fileURLToPath } from 'node:url'
 import { realById } from './guards.mjs'

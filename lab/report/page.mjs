@@ -69,14 +69,14 @@ function section(row, ids) {
   const figures = ids
     .filter((id) => row.results[id] !== undefined)
     .map((id) => {
-      const { name, figures: f, series, wanted } = row.results[id]
-      const met = wanted.filter((w) => w.met).length
+      const { name, figures: f, series, targets } = row.results[id]
+      const met = targets.filter((w) => w.met).length
       const label = `${name}: goodput ${percent(f.goodput)} % of the ceiling, critical tier ${percent(f.critical)} %`
-      const missed = wanted
+      const missed = targets
         .filter((w) => !w.met)
         .map((w) => `${claim(w)}: ${format(w.got ?? Number.NaN, w.metric)}`)
         .join('\n')
-      const tally = `<span class="${met < wanted.length ? 'missed' : 'won'}" title="${escaped(missed)}">${met} of ${wanted.length} wanted</span>`
+      const tally = `<span class="${met < targets.length ? 'missed' : 'won'}" title="${escaped(missed)}">${met} of ${targets.length} targets</span>`
       return `<figure>${plot(series, escaped(label))}<figcaption><b>${escaped(name)}</b> ${percent(f.goodput)} / ${percent(f.critical)} %, ${tally}</figcaption></figure>`
     })
   return `<section id="${row.scenario}"><h2>${row.scenario}</h2><p>${escaped(row.shows)}. <small>Figures over ${describeWindow(row)}.</small></p><div class="plots">${figures.join('\n')}</div></section>`
@@ -93,7 +93,7 @@ function shortfalls({ misses, losses, ids, absent }) {
     return absent.map(({ id, reason }) => `<p>${id} did not take part: ${escaped(reason)}</p>`).join('')
   const list = (items) => (items.length === 0 ? '<p>None.</p>' : `<ul>${items.join('')}</ul>`)
   const missed = misses.map(
-    (m) => `<li>${m.scenario}: wanted ${escaped(claim(m))}, got ${format(m.got ?? Number.NaN, m.metric)}</li>`,
+    (m) => `<li>${m.scenario}: target ${escaped(claim(m))}, got ${format(m.got ?? Number.NaN, m.metric)}</li>`,
   )
   const lost = losses.map(
     (l) => `<li>${l.scenario}: ${l.figure} ${percent(l.ours)} %, ${l.by} ${percent(l.theirs)} %</li>`,

@@ -33,10 +33,10 @@ export function scoreboard(rows, { ids, controls }) {
   const all = [...ids, ...controls].filter((id) => rows.some((row) => row.results[id] !== undefined))
   const wide = Math.max(...rows.map((row) => row.scenario.length), 8) + 1
   const cell = Math.max(13, ...all.map((id) => shortName(id).length + 2))
-  const wins = Object.fromEntries(all.map((id) => [id, { goodput: 0, critical: 0, met: 0, wanted: 0 }]))
+  const wins = Object.fromEntries(all.map((id) => [id, { goodput: 0, critical: 0, met: 0, targets: 0 }]))
   const lines = [
-    'Goodput ÷ ceiling / success of the critical tier, %. * nobody does better (draws: 1 and 0.5 points).',
-    'Then wanted figures met.',
+    'Goodput ÷ ceiling / success of the critical tier, %. * no other does better (draws: 1 and 0.5 points).',
+    'Then targets met.',
     '',
     ''.padEnd(wide) + all.map((id) => shortName(id).padStart(cell)).join(''),
   ]
@@ -55,8 +55,8 @@ export function scoreboard(rows, { ids, controls }) {
         if (won) wins[id][figure] += 1
         return `${percent(result.figures[figure])}${won ? '*' : ' '}`
       }
-      wins[id].met += result.wanted.filter((w) => w.met).length
-      wins[id].wanted += result.wanted.length
+      wins[id].met += result.targets.filter((w) => w.met).length
+      wins[id].targets += result.targets.length
       return `${mark('goodput')}/${mark('critical')}`.padStart(cell)
     })
     lines.push(row.scenario.padEnd(wide) + cells.join(''))
@@ -64,13 +64,13 @@ export function scoreboard(rows, { ids, controls }) {
   const total = (text, of) => lines.push(text.padEnd(wide) + all.map((id) => of(wins[id]).padStart(cell)).join(''))
   lines.push('')
   total('unbeaten', (w) => `${w.goodput} / ${w.critical}`)
-  total('wanted met', (w) => `${w.met} of ${w.wanted}`)
+  total('targets met', (w) => `${w.met} of ${w.targets}`)
   const classes = [...new Set(rows.map((row) => row.class))]
   if (classes.length < 2) return lines.join('\n')
   lines.push('', 'Wanted figures met, by class:')
   for (const name of classes) {
     const cells = all.map((id) => {
-      const asked = rows.filter((row) => row.class === name).flatMap((row) => row.results[id]?.wanted ?? [])
+      const asked = rows.filter((row) => row.class === name).flatMap((row) => row.results[id]?.targets ?? [])
       return (asked.length === 0 ? '–' : `${asked.filter((w) => w.met).length} of ${asked.length}`).padStart(cell)
     })
     lines.push(name.padEnd(wide) + cells.join(''))
@@ -92,7 +92,7 @@ function grouped(losses) {
 export function shortfalls(rows, ids) {
   const listed = (what, items) => [`${what}: ${items.length === 0 ? 'none' : items.length}`, ...items]
   const misses = (id) =>
-    missesOf(rows, id).map((m) => `  ${m.scenario}: wanted ${claim(m)}, got ${format(m.got, m.metric)}`)
+    missesOf(rows, id).map((m) => `  ${m.scenario}: target ${claim(m)}, got ${format(m.got, m.metric)}`)
   const lost = grouped(lossesOf(rows, ids))
   const losses = lost.map((several) => {
     const [{ scenario, figure, by, theirs, ours }, ...others] = several.sort((x, y) => y.theirs - x.theirs)
@@ -105,7 +105,7 @@ export function shortfalls(rows, ids) {
 
 /** Every figure of one run. */
 export function details(row, id) {
-  const { name, settings, state, figures, wanted } = row.results[id]
+  const { name, settings, state, figures, targets } = row.results[id]
   const lines = [`${row.scenario}: ${row.shows}`, `${name} ${JSON.stringify(settings)}`]
   for (const [figure, value] of Object.entries(figures)) {
     if (figure === 'window') lines.push(`  in window      ${value}`)
@@ -115,7 +115,7 @@ export function details(row, id) {
     } else lines.push(`  ${figure.padEnd(14)} ${format(value, figure)}`)
   }
   if (state !== undefined) lines.push(`  at the end     ${JSON.stringify(state)}`)
-  for (const w of wanted) {
+  for (const w of targets) {
     lines.push(`  ${w.met ? 'met   ' : 'MISSED'} ${claim(w)}: ${format(w.got, w.metric)}`)
   }
   return lines.join('\n')

@@ -35,9 +35,9 @@ function table(figures) {
   ].join('\n')
 }
 
-function verdict({ says, figure: path, is, than, wanted, got, met, headline }) {
+function verdict({ says, figure: path, is, than, target, got, met, headline }) {
   const name = path.split('.')[1]
-  const bound = than === undefined ? figure(wanted, name) : `${than} (${figure(wanted, name)})`
+  const bound = than === undefined ? figure(target, name) : `${than} (${figure(target, name)})`
   return `  ${met ? 'holds ' : 'FAILS '} ${headline ? '★ ' : '  '}${says}: ${path} ${figure(got, name)}, claimed ${is} ${bound}`
 }
 

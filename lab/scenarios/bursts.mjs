@@ -1,6 +1,6 @@
 // Requests that come together: much at once is no overload where the deadline leaves the time to work it off.
 import { flat, steps } from '../driver/curve.mjs'
-import * as want from './wanted.mjs'
+import * as want from './targets.mjs'
 
 /** Load that is on for a part of each period, and low otherwise. */
 const onOff = (high, low, onS, offS, untilS) => {
@@ -12,7 +12,7 @@ const onOff = (high, low, onS, offS, untilS) => {
 const fits = (scenario) => ({
   durationS: 30,
   byReference: true,
-  wanted: [want.shedAtMost(0.001), want.goodput(0.97)],
+  targets: [want.shedAtMost(0.001), want.goodput(0.97)],
   ...scenario,
 })
 
@@ -60,6 +60,6 @@ export default [
     overload: true,
     plant: want.pool(),
     traffic: [{ burst: { count: 800, everyS: 1 } }],
-    wanted: overOnce,
+    targets: overOnce,
   }),
 ]

@@ -1,6 +1,6 @@
 // Load that fits: whatever is refused here is refused for nothing.
 import { flat, steps } from '../driver/curve.mjs'
-import * as want from './wanted.mjs'
+import * as want from './targets.mjs'
 
 const calm = (name, load, atMost, plant, what) => ({
   name,
@@ -8,7 +8,7 @@ const calm = (name, load, atMost, plant, what) => ({
   plant,
   traffic: [{ load: flat(load) }],
   durationS: 30,
-  wanted: [want.shedAtMost(atMost), want.goodput(0.99)],
+  targets: [want.shedAtMost(atMost), want.goodput(0.99)],
 })
 
 const night = (morning) => [{ load: steps([0, 0.003], [300, morning]) }]
@@ -30,7 +30,7 @@ export default [
     plotS: [295, 315],
     windows: { morning: [300, 315] },
     score: { window: 'morning' },
-    wanted: [want.shedAtMost(0.001), want.shedAtMost(0.001, 'morning'), want.goodput(0.99, 'morning')],
+    targets: [want.shedAtMost(0.001), want.shedAtMost(0.001, 'morning'), want.goodput(0.99, 'morning')],
   },
   {
     name: 'quiet-night-rush',
@@ -43,7 +43,7 @@ export default [
     marks: { step: [300] },
     windows: { rush: [300, 310] },
     score: { window: 'rush' },
-    wanted: [
+    targets: [
       want.goodput(0.95, 'rush'),
       want.firstSecond(0.95),
       want.success('critical', 0.99, 'rush'),

@@ -1,6 +1,6 @@
 // The plant's speed changes: what was true a moment ago is not any more.
 import { flat, ramp, steps } from '../driver/curve.mjs'
-import * as want from './wanted.mjs'
+import * as want from './targets.mjs'
 
 export default [
   {
@@ -12,7 +12,7 @@ export default [
     byReference: true,
     windows: { cold: [0, 10], warm: [12, 20] },
     score: { window: 'cold' },
-    wanted: [want.goodput(0.95, 'cold'), want.success('critical', 0.9, 'cold'), want.shedAtMost(0.001, 'warm')],
+    targets: [want.goodput(0.95, 'cold'), want.success('critical', 0.9, 'cold'), want.shedAtMost(0.001, 'warm')],
   },
   {
     name: 'slow-to-20',
@@ -23,7 +23,7 @@ export default [
     byReference: true,
     windows: { slow: [5, 30] },
     score: { window: 'slow' },
-    wanted: [want.goodput(0.95, 'slow'), want.success('critical', 0.96, 'slow')],
+    targets: [want.goodput(0.95, 'slow'), want.success('critical', 0.96, 'slow')],
   },
   {
     name: 'batches-2x',
@@ -35,7 +35,7 @@ export default [
     byReference: true,
     windows: { overload: [2, 12], calm: [12, 16] },
     score: { window: 'overload' },
-    wanted: [want.goodput(0.95, 'overload'), want.success('critical', 0.99, 'overload'), want.zeroShedsWithinS(2)],
+    targets: [want.goodput(0.95, 'overload'), want.success('critical', 0.99, 'overload'), want.zeroShedsWithinS(2)],
   },
   {
     name: 'short-deadline-3x',
@@ -47,6 +47,6 @@ export default [
     byReference: true,
     windows: { overload: [2, 12] },
     score: { window: 'overload' },
-    wanted: [want.goodput(0.95, 'overload'), want.success('critical', 0.9, 'overload')],
+    targets: [want.goodput(0.95, 'overload'), want.success('critical', 0.9, 'overload')],
   },
 ]

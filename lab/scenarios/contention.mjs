@@ -1,7 +1,7 @@
 // Plants whose throughput falls with the work in flight: what is let in beyond the knee costs those inside, and a collapse
 // feeds itself.
 import { steps } from '../driver/curve.mjs'
-import * as want from './wanted.mjs'
+import * as want from './targets.mjs'
 
 const overloaded = (name, shows, plant, load) => ({
   name: `${name}-${load}x`,
@@ -14,7 +14,7 @@ const overloaded = (name, shows, plant, load) => ({
   marks: { step: [2], healed: 12 },
   windows: { overload: [2, 12], after: [14, 18] },
   score: { window: 'overload' },
-  wanted: [
+  targets: [
     want.goodput(0.95, 'overload'),
     want.success('critical', load > 2 ? 0.98 : 0.99, 'overload'),
     want.recoveredWithinS(2),
@@ -43,6 +43,6 @@ export default [
     traffic: [{ load: steps([0, 0.6]) }],
     durationS: 30,
     byReference: true,
-    wanted: [want.shedAtMost(0.001), want.goodput(0.97)],
+    targets: [want.shedAtMost(0.001), want.goodput(0.97)],
   },
 ]

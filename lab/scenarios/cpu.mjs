@@ -1,6 +1,6 @@
 // Work on the event loop: requests queue before anyone can refuse them, and a refusal costs time of its own.
 import { flat, steps } from '../driver/curve.mjs'
-import * as want from './wanted.mjs'
+import * as want from './targets.mjs'
 
 const CRITICAL = { 2: 0.995, 3: 0.99, 5: 0.99 }
 
@@ -14,7 +14,7 @@ const overloaded = (load, service, short) => ({
   marks: { step: [2] },
   windows: { overload: [2, 14], calm: [14, 18] },
   score: { window: 'overload' },
-  wanted: [
+  targets: [
     want.goodput(0.95, 'overload'),
     want.firstSecond(0.95),
     want.success('critical', CRITICAL[load], 'overload'),
@@ -39,7 +39,7 @@ export default [
     plant: want.cpu(),
     traffic: [{ load: flat(0.7) }],
     durationS: 30,
-    wanted: [want.shedAtMost(0.001), want.goodput(0.99)],
+    targets: [want.shedAtMost(0.001), want.goodput(0.99)],
   },
   {
     name: 'cpu-pauses',
@@ -47,11 +47,11 @@ export default [
     plant: want.cpu({ stalls: PAUSES }),
     traffic: [{ load: flat(0.5) }],
     durationS: 30,
-    wanted: [want.shedAtMost(0.001), want.goodput(0.98)],
+    targets: [want.shedAtMost(0.001), want.goodput(0.98)],
   },
   {
     name: 'cpu-600-at-once',
-    shows: '600 clients that ask again at once, whatever they are told: refusals alone can fill the loop',
+    shows: '600 clients that ask again at once, whatever the answer: refusals alone can fill the loop',
     plant: want.cpu({ service: 'constant', rejectCost: 0.07 }),
     traffic: [],
     clients: [{ clients: 600, thinkMs: 0.01 }],
@@ -60,6 +60,6 @@ export default [
     ceilingPerS: 500,
     windows: { settled: [5, 20] },
     score: { window: 'settled' },
-    wanted: [want.goodput(0.4, 'settled'), want.minSecond(0.2, 'settled')],
+    targets: [want.goodput(0.4, 'settled'), want.minSecond(0.2, 'settled')],
   },
 ]

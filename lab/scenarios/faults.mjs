@@ -1,6 +1,6 @@
 // The plant changes, not the load: capacity lost at once or by drift, stalls, errors, a dead backend.
 import { flat, ramp, steps } from '../driver/curve.mjs'
-import * as want from './wanted.mjs'
+import * as want from './targets.mjs'
 
 const fall = (how, plant) => ({
   name: `capacity-30-${how}`,
@@ -11,7 +11,7 @@ const fall = (how, plant) => ({
   marks: { healed: 20 },
   windows: { fallen: [10, 20], back: [22, 30] },
   score: { window: 'fallen' },
-  wanted: [
+  targets: [
     want.goodput(0.96, 'fallen'),
     want.success('critical', 0.99, 'fallen'),
     want.recoveredWithinS(2),
@@ -30,7 +30,7 @@ export default [
     durationS: 115,
     windows: { drift: [5, 115], end: [85, 115] },
     score: { window: 'drift' },
-    wanted: [
+    targets: [
       want.goodput(0.92, 'drift'),
       want.goodput(0.92, 'end'),
       want.p99Share(1, 'drift'),
@@ -46,17 +46,17 @@ export default [
     marks: { healed: 12 },
     windows: { after: [14, 24], calm: [12, 24] },
     score: { window: 'after' },
-    wanted: [want.recoveredWithinS(2), want.goodput(0.95, 'after'), want.shedAtMost(0.001, 'after')],
+    targets: [want.recoveredWithinS(2), want.goodput(0.95, 'after'), want.shedAtMost(0.001, 'after')],
   },
   {
     name: 'errors-50',
-    shows: 'half of all answers are errors at 90 % load: refusing more helps nobody',
+    shows: 'half of all answers are errors at 90 % load: refusing more helps no request',
     plant: want.pool({ errorRate: steps([0, 0], [5, 0.5]) }),
     traffic: [{ load: flat(0.9) }],
     durationS: 25,
     windows: { errors: [5, 25] },
     score: { window: 'errors' },
-    wanted: [want.goodput(0.98, 'errors')],
+    targets: [want.goodput(0.98, 'errors')],
   },
   {
     name: 'errors-50-2x',
@@ -67,7 +67,7 @@ export default [
     durationS: 20,
     windows: { errors: [5, 20] },
     score: { window: 'errors' },
-    wanted: [want.goodput(0.95, 'errors'), want.p99Share(0.7, 'errors')],
+    targets: [want.goodput(0.95, 'errors'), want.p99Share(0.7, 'errors')],
   },
   {
     name: 'dead-refusing',
@@ -78,7 +78,7 @@ export default [
     marks: { healed: 15 },
     windows: { dead: [6, 15], after: [18, 30] },
     score: { window: 'after' },
-    wanted: [
+    targets: [
       want.shedAtLeast(0.95, 'dead'),
       want.probesPerS(1, 'dead'),
       want.recoveredWithinS(3),
@@ -94,6 +94,6 @@ export default [
     marks: { healed: 15 },
     windows: { dead: [6, 15], after: [18, 30] },
     score: { window: 'after' },
-    wanted: [want.shedAtLeast(0.95, 'dead'), want.recoveredWithinS(3), want.goodput(0.95, 'after')],
+    targets: [want.shedAtLeast(0.95, 'dead'), want.recoveredWithinS(3), want.goodput(0.95, 'after')],
   },
 ]

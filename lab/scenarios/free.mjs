@@ -1,11 +1,11 @@
 // Dependencies that nothing queues for: no answer comes sooner for refusing another.
 import { flat, steps } from '../driver/curve.mjs'
-import * as want from './wanted.mjs'
+import * as want from './targets.mjs'
 
 const harmless = (scenario) => ({
   durationS: 40,
   byReference: true,
-  wanted: [want.shedAtMost(0.001), ...(scenario.late === true ? [] : [want.goodput(0.97)])],
+  targets: [want.shedAtMost(0.001), ...(scenario.late === true ? [] : [want.goodput(0.97)])],
   ...scenario,
 })
 

@@ -1,6 +1,6 @@
 // Ordinary traffic in other proportions of service to deadline than the reference: whatever is refused is refused for nothing.
 import { flat } from '../driver/curve.mjs'
-import * as want from './wanted.mjs'
+import * as want from './targets.mjs'
 
 const calm = (name, shows, load, atMost, plant, durationS = 20) => ({
   name,
@@ -9,7 +9,7 @@ const calm = (name, shows, load, atMost, plant, durationS = 20) => ({
   traffic: [{ load: flat(load) }],
   durationS,
   byReference: true,
-  wanted: [want.shedAtMost(atMost), want.goodput(0.97)],
+  targets: [want.shedAtMost(atMost), want.goodput(0.97)],
 })
 
 export default [
@@ -47,6 +47,6 @@ export default [
     traffic: [{ load: flat(0.7) }],
     durationS: 20,
     byReference: true,
-    wanted: [want.shedAtMost(0.001), want.goodput(0.97)],
+    targets: [want.shedAtMost(0.001), want.goodput(0.97)],
   },
 ]

@@ -1,6 +1,6 @@
 // A share of the servers that is reserved for a tier, and lent while that tier does not need it.
 import { flat, steps } from '../driver/curve.mjs'
-import * as want from './wanted.mjs'
+import * as want from './targets.mjs'
 
 const OTHERS = [0.2, 0.3, 0.5, 0, 0]
 const BULK = [0, 0, 0, 0, 1]
@@ -19,7 +19,7 @@ export default [
     durationS: 9,
     windows: { overload: [3, 9] },
     score: { window: 'overload' },
-    wanted: [want.shareOf('bulk', 0.195, 'overload'), want.goodput(0.95, 'overload')],
+    targets: [want.shareOf('bulk', 0.195, 'overload'), want.goodput(0.95, 'overload')],
     ...lane,
   },
   {
@@ -34,7 +34,7 @@ export default [
     durationS: 14,
     windows: { lent: [2, 8], back: [8.2, 14] },
     score: { window: 'lent' },
-    wanted: [want.goodput(0.95, 'lent'), want.successOf('bulk', 0.95, 'back'), want.goodput(0.95, 'back')],
+    targets: [want.goodput(0.95, 'lent'), want.successOf('bulk', 0.95, 'back'), want.goodput(0.95, 'back')],
     ...lane,
   },
 ]

@@ -1,6 +1,6 @@
 // Standing overload: calm, then N times the capacity, then calm again; each service-time law at each load.
 import { flat, steps } from '../driver/curve.mjs'
-import * as want from './wanted.mjs'
+import * as want from './targets.mjs'
 
 const LAWS = { const: 'constant', exp: 'exponential', bimodal: 'bimodal', lognormal: 'lognormal' }
 /** Success of the top tier (10 % of arrivals) that each load leaves possible. */
@@ -20,7 +20,7 @@ const standing = Object.entries(LAWS).flatMap(([short, service]) =>
     marks: { step: [2] },
     windows: OVERLOAD_WINDOWS,
     score: { window: 'overload' },
-    wanted: [
+    targets: [
       want.goodput(0.95, 'overload'),
       want.firstSecond(0.95),
       want.success('critical', CRITICAL[load], 'overload'),
@@ -43,7 +43,7 @@ export default [
     durationS: 12,
     windows: { settled: [2, 12] },
     score: { window: 'all' },
-    wanted: [
+    targets: [
       want.goodput(0.95, 'settled'),
       want.success('critical', 0.99, 'settled'),
       want.p99Share(0.7, 'settled'),
@@ -59,7 +59,7 @@ export default [
     durationS: 130,
     windows: { overload: [5, 125], late: [95, 125], calm: [125, 130] },
     score: { window: 'overload' },
-    wanted: [
+    targets: [
       want.goodput(0.95, 'overload'),
       want.goodput(0.95, 'late'),
       want.success('critical', 0.995, 'overload'),

@@ -1,8 +1,8 @@
 // Work of seconds and minutes: a language model, a report, a build.
 import { flat } from '../driver/curve.mjs'
-import * as want from './wanted.mjs'
+import * as want from './targets.mjs'
 
-const long = (name, shows, plant, load, wanted) => ({
+const long = (name, shows, plant, load, targets) => ({
   name,
   shows,
   overload: load > 1,
@@ -12,7 +12,7 @@ const long = (name, shows, plant, load, wanted) => ({
   byReference: true,
   windows: { settled: [600, 2400] },
   score: { window: 'settled' },
-  wanted,
+  targets,
 })
 
 const over = [want.goodput(0.95, 'settled'), want.success('critical', 0.99, 'settled')]

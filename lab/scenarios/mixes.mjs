@@ -1,6 +1,6 @@
 // Who asks: one tier alone, all alike.
 import { OVERLOAD_WINDOWS, overloadTraffic } from './load.mjs'
-import * as want from './wanted.mjs'
+import * as want from './targets.mjs'
 
 const alone = (tier, index) => ({
   name: `alone-${tier}`,
@@ -15,7 +15,7 @@ const alone = (tier, index) => ({
   marks: { step: [2] },
   windows: OVERLOAD_WINDOWS,
   score: { window: 'overload' },
-  wanted: [
+  targets: [
     want.minSecond(0.85, 'overload'),
     want.goodput(0.95, 'overload'),
     want.p99Share(0.7, 'overload'),
@@ -33,7 +33,7 @@ export default [
     name: 'even-mix',
     shows: 'a fifth of the requests in every tier, at three times the capacity',
     traffic: overloadTraffic(3, [1, 1, 1, 1, 1]),
-    wanted: [
+    targets: [
       want.goodput(0.95, 'overload'),
       want.success('critical', 0.99, 'overload'),
       want.p99Share(0.7, 'overload'),

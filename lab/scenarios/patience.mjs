@@ -1,6 +1,6 @@
 // Clients that do not wait until the deadline, and dependencies that hang for longer than clients wait.
 import { flat, steps } from '../driver/curve.mjs'
-import * as want from './wanted.mjs'
+import * as want from './targets.mjs'
 
 const gone = (name, what, work) => ({
   name,
@@ -13,7 +13,7 @@ const gone = (name, what, work) => ({
   byReference: true,
   windows: { overload: [2, 12], calm: [12, 15] },
   score: { window: 'overload' },
-  wanted: [want.goodput(0.95, 'overload'), want.success('critical', 0.99, 'overload'), want.zeroShedsWithinS(2)],
+  targets: [want.goodput(0.95, 'overload'), want.success('critical', 0.99, 'overload'), want.zeroShedsWithinS(2)],
 })
 
 export default [
@@ -31,6 +31,6 @@ export default [
     marks: { healed: 15 },
     windows: { hanging: [8, 15], after: [18, 25] },
     score: { window: 'after' },
-    wanted: [want.shedAtLeast(0.95, 'hanging'), want.recoveredWithinS(3), want.shedAtMost(0.001, 'after')],
+    targets: [want.shedAtLeast(0.95, 'hanging'), want.recoveredWithinS(3), want.shedAtMost(0.001, 'after')],
   },
 ]

@@ -1,6 +1,6 @@
 // Other plants than the reference: nothing may be tuned to ten workers of ten milliseconds.
 import { flat, steps } from '../driver/curve.mjs'
-import * as want from './wanted.mjs'
+import * as want from './targets.mjs'
 
 const PLANTS = [
   { short: '2x50', plant: want.pool({ workers: 2, serviceMs: 50 }), seconds: 60, atLeast: 0.85, critical: 0.95 },
@@ -24,7 +24,7 @@ const overloaded = ({ short, plant, seconds, atLeast, critical }) => ({
   durationS: 2 + seconds,
   windows: { overload: [2, 2 + seconds] },
   score: { window: 'overload' },
-  wanted: [want.goodput(atLeast, 'overload'), want.success('critical', critical, 'overload')],
+  targets: [want.goodput(atLeast, 'overload'), want.success('critical', critical, 'overload')],
 })
 
 const calm = ({ short, plant, seconds }) => ({
@@ -33,7 +33,7 @@ const calm = ({ short, plant, seconds }) => ({
   plant,
   traffic: [{ load: flat(0.6) }],
   durationS: seconds,
-  wanted: [want.shedAtMost(0.002)],
+  targets: [want.shedAtMost(0.002)],
 })
 
 export default [...PLANTS.map(overloaded), ...PLANTS.map(calm)]

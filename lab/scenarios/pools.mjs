@@ -1,6 +1,6 @@
 // Several routes before one bottleneck: a limit for each knows nothing of what the others take.
 import { flat, steps } from '../driver/curve.mjs'
-import * as want from './wanted.mjs'
+import * as want from './targets.mjs'
 
 const CRITICAL = [1, 0, 0, 0, 0]
 const BULK = [0, 0, 0, 0, 1]
@@ -15,7 +15,7 @@ const slowBulk = (over) => ({
   traffic: [critical(flat(0.5)), { name: 'export', route: 'GET /export', load: flat(0.04), work: 10, mix: BULK }],
   durationS: 40,
   byReference: true,
-  wanted: [want.successOf('cart', 0.995), want.successOf('export', 0.9)],
+  targets: [want.successOf('cart', 0.995), want.successOf('export', 0.9)],
   ...over,
 })
 
@@ -31,7 +31,7 @@ const flooded = (over) => ({
   byReference: true,
   windows: { overload: [2, 17], calm: [17, 20] },
   score: { window: 'overload' },
-  wanted: [want.successOf('cart', 0.995, 'overload'), want.goodput(0.95, 'overload'), want.zeroShedsWithinS(2)],
+  targets: [want.successOf('cart', 0.995, 'overload'), want.goodput(0.95, 'overload'), want.zeroShedsWithinS(2)],
   ...over,
 })
 

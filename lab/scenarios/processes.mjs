@@ -1,6 +1,6 @@
 // Several processes, each with a controller of its own, before one backend that they share.
 import { flat, steps } from '../driver/curve.mjs'
-import * as want from './wanted.mjs'
+import * as want from './targets.mjs'
 
 const BACKEND = want.pool({ serviceMs: 50, deadlineMs: 500 })
 
@@ -19,7 +19,7 @@ export default [
     byReference: true,
     windows: { overload: [10, 45] },
     score: { window: 'overload' },
-    wanted: [want.successOf('modest', 0.95, 'overload'), want.goodput(0.95, 'overload')],
+    targets: [want.successOf('modest', 0.95, 'overload'), want.goodput(0.95, 'overload')],
   },
   {
     name: 'gateways-newcomer',
@@ -35,7 +35,7 @@ export default [
     byReference: true,
     windows: { joining: [20, 25], both: [25, 50] },
     score: { window: 'both' },
-    wanted: [want.evenly(['first', 'second'], 0.8, 'both'), want.goodput(0.95, 'both')],
+    targets: [want.evenly(['first', 'second'], 0.8, 'both'), want.goodput(0.95, 'both')],
   },
   {
     name: 'processes-16',
@@ -48,6 +48,6 @@ export default [
     byReference: true,
     windows: { overload: [4, 30] },
     score: { window: 'overload' },
-    wanted: [want.success('critical', 0.99, 'overload'), want.goodput(0.95, 'overload')],
+    targets: [want.success('critical', 0.99, 'overload'), want.goodput(0.95, 'overload')],
   },
 ]

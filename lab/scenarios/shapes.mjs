@@ -1,6 +1,6 @@
 // Load that moves: steps, ramps, spikes, waves, and clients that come back.
 import { ramp, steps, wave } from '../driver/curve.mjs'
-import * as want from './wanted.mjs'
+import * as want from './targets.mjs'
 
 const fiveSteps = (high) =>
   steps(
@@ -21,7 +21,7 @@ const stepped = (short, service, load) => ({
   marks: { step: [2, 7, 12, 17, 22] },
   windows: { steps: [2, 25] },
   score: { window: 'steps' },
-  wanted: [want.goodput(0.95, 'steps'), want.firstSecond(0.95), want.p99Share(0.7, 'steps')],
+  targets: [want.goodput(0.95, 'steps'), want.firstSecond(0.95), want.p99Share(0.7, 'steps')],
 })
 
 /** The lowest tier alone, on top of ordinary traffic. */
@@ -45,7 +45,7 @@ export default [
     durationS: 36,
     windows: { over: [3, 28], calm: [30, 36] },
     score: { window: 'over' },
-    wanted: [
+    targets: [
       want.goodput(0.95, 'over'),
       want.success('critical', 0.99, 'over'),
       want.p99Share(0.7, 'over'),
@@ -60,7 +60,7 @@ export default [
     plant: want.pool(),
     traffic: [{ load: wave(0.2, 3, 10) }],
     durationS: 40,
-    wanted: [want.goodput(0.95), want.success('critical', 0.99), want.p99Share(0.7)],
+    targets: [want.goodput(0.95), want.success('critical', 0.99), want.p99Share(0.7)],
   },
   {
     name: 'spike-1s-5x',
@@ -72,7 +72,7 @@ export default [
     marks: { step: [8] },
     windows: { spike: [8, 9], around: [7, 12], calm: [9, 16] },
     score: { window: 'around' },
-    wanted: [
+    targets: [
       want.goodput(0.95, 'around'),
       want.firstSecond(0.95),
       want.success('critical', 0.99, 'spike'),
@@ -89,7 +89,7 @@ export default [
     durationS: 20,
     windows: { spike: [5, 15], calm: [15, 20] },
     score: { window: 'spike' },
-    wanted: [
+    targets: [
       want.success('critical', 0.994, 'spike'),
       want.goodput(0.95, 'spike'),
       want.zeroShedsWithinS(2),
@@ -105,7 +105,7 @@ export default [
     durationS: 20,
     windows: { spike: [5, 15], calm: [15, 20] },
     score: { window: 'spike' },
-    wanted: [want.success('critical', 0.994, 'spike'), want.goodput(0.95, 'spike'), want.zeroShedsWithinS(2)],
+    targets: [want.success('critical', 0.994, 'spike'), want.goodput(0.95, 'spike'), want.zeroShedsWithinS(2)],
   },
   {
     name: 'retry-storm',
@@ -117,7 +117,7 @@ export default [
     durationS: 20,
     windows: { after: [10, 20], calm: [8, 20] },
     score: { window: 'after' },
-    wanted: [want.goodput(0.95, 'after'), want.shedAtMost(0.001, 'after'), want.success('critical', 0.99)],
+    targets: [want.goodput(0.95, 'after'), want.shedAtMost(0.001, 'after'), want.success('critical', 0.99)],
   },
   {
     name: 'retry-storm-capacity',
@@ -129,6 +129,6 @@ export default [
     durationS: 20,
     windows: { after: [10, 20], calm: [8, 20] },
     score: { window: 'after' },
-    wanted: [want.goodput(0.95, 'after'), want.shedAtMost(0.001, 'after'), want.success('critical', 0.99)],
+    targets: [want.goodput(0.95, 'after'), want.shedAtMost(0.001, 'after'), want.success('critical', 0.99)],
   },
 ]

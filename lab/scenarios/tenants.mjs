@@ -1,6 +1,6 @@
 // Keys: no tenant decides the fate of another.
 import { flat, steps } from '../driver/curve.mjs'
-import * as want from './wanted.mjs'
+import * as want from './targets.mjs'
 
 const ONE_TIER = [0, 0, 1, 0, 0]
 
@@ -13,7 +13,7 @@ const users = (load, dark) => ({
   users: 500,
   durationS: 300,
   among: ['atrion', 'atrion-room', 'reserved', 'codel', 'none'],
-  wanted: [want.darkUsersAtMost(dark), want.goodput(0.95)],
+  targets: [want.darkUsersAtMost(dark), want.goodput(0.95)],
 })
 
 export default [
@@ -31,7 +31,7 @@ export default [
     byReference: true,
     windows: { overload: [2, 17] },
     score: { window: 'overload' },
-    wanted: [want.successOf('others', 0.99, 'overload'), want.goodput(0.95, 'overload')],
+    targets: [want.successOf('others', 0.99, 'overload'), want.goodput(0.95, 'overload')],
   },
   users(2, 0.02),
   users(3, 0.02),
@@ -50,6 +50,6 @@ export default [
     byReference: true,
     windows: { failing: [6, 20] },
     score: { window: 'failing' },
-    wanted: [want.successOf('well', 0.99, 'failing'), { ...want.shedAtLeast(0.8, 'failing'), flow: 'sick' }],
+    targets: [want.successOf('well', 0.99, 'failing'), { ...want.shedAtLeast(0.8, 'failing'), flow: 'sick' }],
   },
 ]

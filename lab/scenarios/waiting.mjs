@@ -1,8 +1,8 @@
 // Overloads that only a waiting room serves well: the next request is chosen when a server is free, not when one arrives.
 import { flat, steps } from '../driver/curve.mjs'
-import * as want from './wanted.mjs'
+import * as want from './targets.mjs'
 
-const room = (wanted) => want.only(['atrion-room'], wanted)
+const room = (target) => want.only(['atrion-room'], target)
 
 export default [
   {
@@ -15,7 +15,7 @@ export default [
     byReference: true,
     windows: { settled: [5, 40] },
     score: { window: 'settled' },
-    wanted: [want.goodput(0.5, 'settled'), room(want.goodput(0.9, 'settled'))],
+    targets: [want.goodput(0.5, 'settled'), room(want.goodput(0.9, 'settled'))],
   },
   {
     name: 'wait-night-rush',
@@ -29,7 +29,7 @@ export default [
     marks: { step: [120] },
     windows: { rush: [120, 135] },
     score: { window: 'rush' },
-    wanted: [room(want.goodput(0.95, 'rush')), want.success('critical', 0.97, 'rush'), room(want.firstSecond(0.95))],
+    targets: [room(want.goodput(0.95, 'rush')), want.success('critical', 0.97, 'rush'), room(want.firstSecond(0.95))],
   },
   {
     name: 'wait-high-3x',
@@ -41,7 +41,7 @@ export default [
     byReference: true,
     windows: { overload: [2, 17], calm: [17, 20] },
     score: { window: 'overload' },
-    wanted: [
+    targets: [
       want.goodput(0.95, 'overload'),
       want.success('critical', 0.99, 'overload'),
       room(want.success('high', 0.99, 'overload')),

@@ -24,7 +24,7 @@ const scenario = {
     { load: steps([0, 0.2], [10, 0.5], [PEAK_S[0], 2.7], [PEAK_S[1], 0.2]), mix: only('low') },
   ],
   durationS: 60,
-  wanted: [],
+  targets: [],
 }
 
 function read(view) {

@@ -62,7 +62,7 @@ function tally() {
   }
 }
 
-/** The static break point of 100 Ω and the recovery point of 50 Ω, told of every request. */
+/** The static break point of 100 Ω and the recovery point of 50 Ω, given every request. */
 async function openLoop(seed) {
   const stage = new Stage(`cb-recovery/${seed}`)
   const guard = new Atrion({ clock: stage, autoTuner: false })

@@ -26,7 +26,7 @@ const at = (figures, path) => path.split('.').reduce((part, name) => part?.[name
 export function judge(claims, figures) {
   return claims.map((claim) => {
     const got = at(figures, claim.figure)
-    const wanted = claim.than === undefined ? claim.value : at(figures, claim.than)
-    return { ...claim, got, wanted, met: typeof got === 'number' && COMPARE[claim.is](got, wanted) }
+    const target = claim.than === undefined ? claim.value : at(figures, claim.than)
+    return { ...claim, got, target, met: typeof got === 'number' && COMPARE[claim.is](got, target) }
   })
 }

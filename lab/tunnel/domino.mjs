@@ -15,7 +15,7 @@ const PATIENCE_MS = 3000
 /** A caller keeps some of its slots for its own work, as a bulkhead does. */
 const LIMITS = { max: 40 }
 
-const TOLD = {
+const SETTINGS = {
   B: { capacityPerS: 600, deadlineMs: DEADLINE_MS, limits: LIMITS },
   C: { capacityPerS: 600, deadlineMs: DEADLINE_MS, limits: LIMITS },
 }
@@ -104,7 +104,7 @@ async function play(seed, { create, withTimers }) {
     ask(statuses, (done) => stage.after(2, () => done(true)))
   })
   await stage.play((END_S + 10) * 1000, withTimers, () => {
-    guards = { a: create(stage, { B: TOLD.B }), b: create(stage, { C: TOLD.C }) }
+    guards = { a: create(stage, { B: SETTINGS.B }), b: create(stage, { C: SETTINGS.C }) }
   })
   guards.a.close?.()
   guards.b.close?.()

@@ -17,7 +17,7 @@ const ROUTES = {
 }
 
 /** What an operator would say: the route's part of the traffic, threefold, and its deadline. */
-const told = Object.fromEntries(
+const settings = Object.fromEntries(
   Object.entries(ROUTES).map(([route, { share, deadlineMs }]) => [
     route,
     { capacityPerS: 3 * share * CALLS_PER_S, deadlineMs },
@@ -26,7 +26,7 @@ const told = Object.fromEntries(
 
 const isZombie = (tMs) => tMs >= ZOMBIE_S[0] * 1000 && tMs < ZOMBIE_S[1] * 1000
 
-/** The gateway's connections: whoever is let in holds one until the provider has answered. */
+/** The gateway's connections: a request that is let in holds one until the provider has answered. */
 class Connections {
   #free = CONNECTIONS
   #waiting = []
@@ -83,7 +83,7 @@ async function play(seed, { create, withTimers }) {
     )
   })
   await stage.play((END_S + 30) * 1000, withTimers, () => {
-    guard = create(stage, told)
+    guard = create(stage, settings)
   })
   guard.close?.()
   return read(calls)

@@ -120,7 +120,7 @@ function opossum(stage, counts) {
   }
 }
 
-/** Atrion told by its caller what the service measured, once a tick. */
+/** Atrion given by its caller what the service measured, once a tick. */
 function openLoop(stage, counts) {
   const guard = new Atrion({ clock: stage, autoTuner: false, config: CONFIG, slo: SLO })
   let decidedTick = -1

@@ -1,7 +1,7 @@
 // The link is posted: a hundred times the traffic from one moment to the next.
 import { ramp, steps } from '../driver/curve.mjs'
 import { METRICS } from '../metrics/metrics.mjs'
-import { pool } from '../scenarios/wanted.mjs'
+import { pool } from '../scenarios/targets.mjs'
 import { contest } from './guards.mjs'
 
 const scenario = {
@@ -11,7 +11,7 @@ const scenario = {
   durationS: 30,
   marks: { step: [10] },
   windows: { crowd: [10, 16], calm: [20, 30] },
-  wanted: [],
+  targets: [],
 }
 
 const read = (view) => ({

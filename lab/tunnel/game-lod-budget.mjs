@@ -1,5 +1,5 @@
 // Missed frames make latency louder, so that the level falls while players only begin to notice.
-import { amplified, fixed, phase, playGame, reactive, told } from './game.mjs'
+import { amplified, budgeted, fixed, phase, playGame, reactive } from './game.mjs'
 
 const SHORT = [phase(10, 20), phase(30, 20), phase(60, 20)]
 const DAY = [phase(10, 30), phase(30, 30), phase(60, 30), phase(100, 30)]
@@ -7,13 +7,13 @@ const DAY = [phase(10, 30), phase(30, 30), phase(60, 30), phase(100, 30)]
 export default {
   name: 'game-lod-budget',
   aliases: ['game-lod-v2'],
-  shows: 'a missed frame budget amplifies the latency that Atrion is told of, and the switch comes earlier',
+  shows: 'a missed frame budget amplifies the latency that Atrion is given, and the switch comes earlier',
   setUp: '10, 30, 60 players for 20 frames each, and the first four phases of game-lod; amplification up to fourfold',
   async play({ seed }) {
     return {
       reactive: await playGame({ phases: SHORT, controller: reactive, seed }),
       amplified: await playGame({ phases: SHORT, controller: amplified, seed }),
-      told: await playGame({ phases: SHORT, controller: told, seed }),
+      budgeted: await playGame({ phases: SHORT, controller: budgeted, seed }),
       fixedInDay: await playGame({ phases: DAY, controller: fixed, seed }),
       reactiveInDay: await playGame({ phases: DAY, controller: reactive, seed }),
       amplifiedInDay: await playGame({ phases: DAY, controller: amplified, seed }),
@@ -42,11 +42,11 @@ export default {
       than: 'reactiveInDay.missedShare',
     },
     {
-      says: 'told what a frame may take, it is earlier still',
-      figure: 'told.firstSwitchTick',
+      says: 'given what a frame may take, it is earlier still',
+      figure: 'budgeted.firstSwitchTick',
       is: '<',
       than: 'amplified.firstSwitchTick',
     },
-    { says: 'and misses half as many', figure: 'told.missedShare', is: '<=', value: 0.4 },
+    { says: 'and misses half as many', figure: 'budgeted.missedShare', is: '<=', value: 0.4 },
   ],
 }

@@ -1,4 +1,4 @@
-// Soft degradation: the game lowers its level of detail by resistance, and nobody is turned away.
+// Soft degradation: the game lowers its level of detail by resistance, and no player is turned away.
 import { fixed, phase, playGame, reactive } from './game.mjs'
 
 const DAY = [phase(10, 30), phase(30, 30), phase(60, 30), phase(100, 30), phase(20, 900, 100)]

@@ -25,7 +25,7 @@ function frameMs(players, uniform) {
 export const levelFor = (ohms) => LEVELS.findIndex(({ belowOhms }) => ohms < belowOhms)
 
 /**
- * @typedef {object} Frame what a controller is told of a frame
+ * @typedef {object} Frame what a controller is given of a frame
  * @property {number} tick from 1
  * @property {number} level index into the levels
  * @property {number} latencyMs
@@ -84,7 +84,7 @@ export function playGame({ phases, controller, seed }) {
 /** Reports a frame as the route's telemetry. */
 const report = (guard, { latencyMs, players }) => guard.route(ROUTE, { latencyMs, saturation: players / 100 })
 
-/** Never leaves the best level: what happens without anybody at the controls. */
+/** Never leaves the best level: what happens without a controller. */
 export const fixed = () => () => ({ level: 0 })
 
 /** A missed frame counts twice its latency. */
@@ -99,8 +99,8 @@ export const amplified = (guard) => (frame) => {
   return { level: levelFor(report(guard, { ...frame, latencyMs }).resistance) }
 }
 
-/** The same, and Atrion is told what a frame may take instead of being left with its default of 100 ms. */
-export const told = (guard) => {
+/** The same, and Atrion is given what a frame may take instead of being left with its default of 100 ms. */
+export const budgeted = (guard) => {
   guard.setRouteProfile(ROUTE, { slo: { baselineLatencyMs: LEVELS[0].budgetMs } })
   return amplified(guard)
 }
@@ -117,7 +117,7 @@ export const predictive = (guard) => {
   const pressures = []
   let held = { level: 0, untilTick: 0 }
   return (frame) => {
-    const wanted = levelFor(report(guard, frame).resistance)
+    const next = levelFor(report(guard, frame).resistance)
     const { latency, saturation } = guard.getState(ROUTE).pressure
     pressures.push(latency + saturation)
     const rise = (pressures.at(-1) - pressures.at(-TREND_TICKS)) / (TREND_TICKS - 1)
@@ -125,7 +125,7 @@ export const predictive = (guard) => {
     if (rise > TREND_PER_TICK && level < LEVELS.length - 1 && frame.tick >= held.untilTick - HELD_TICKS + TREND_TICKS) {
       held = { level: level + 1, untilTick: frame.tick + HELD_TICKS }
     }
-    if (wanted >= held.level || frame.tick >= held.untilTick) return { level: wanted, why: 'resistance' }
+    if (next >= held.level || frame.tick >= held.untilTick) return { level: next, why: 'resistance' }
     return { level: held.level, why: 'predicted' }
   }
 }

@@ -24,7 +24,7 @@ const none = () => ({ enter: () => PERMIT })
 /** opossum as in the arena, a breaker for each route. @param {Routes} routes @returns {Guard} */
 function opossum(_stage, routes) {
   const breakers = Object.fromEntries(
-    Object.entries(routes).map(([route, told]) => [route, entrantById('opossum').create(told)]),
+    Object.entries(routes).map(([route, settings]) => [route, entrantById('opossum').create(settings)]),
   )
   return {
     enter: (route) => breakers[route].admit(),

@@ -15,7 +15,7 @@ const scenario = {
   traffic: [{ load: steps([0, 0.5], [FLOOD_S[0], 2], [FLOOD_S[1], 0.5]), mix: [0, 0.1, 0, 0.9, 0] }],
   durationS: 26,
   windows: { calm: [24, 26] },
-  wanted: [],
+  targets: [],
 }
 
 /** Longest silence of each vehicle during the flood, between reports written in time. */

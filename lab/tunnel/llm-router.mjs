@@ -49,7 +49,7 @@ class Provider {
     this.#fresh.latencyMs += latencyMs
   }
 
-  /** A model that nobody asked has shown nothing: it rests at its baseline, and its scar heals. */
+  /** A model without requests has shown nothing: it rests at its baseline, and its scar heals. */
   #tick() {
     const { calls, failures, latencyMs } = this.#fresh
     this.#fresh = { calls: 0, failures: 0, latencyMs: 0 }

@@ -36,7 +36,7 @@ export class Stage {
     this.at(this.now() + ms, act)
   }
 
-  /** Does it at 0, ms, 2·ms … before untilMs; `act` is told the count from 0. */
+  /** Does it at 0, ms, 2·ms … before untilMs; `act` is given the count from 0. */
   every(ms, untilMs, act) {
     for (let i = 0; i * ms < untilMs; i += 1) this.at(i * ms, () => act(i))
   }

@@ -64,7 +64,7 @@ class Addresses {
   #sample() {
     for (const [address, seen] of this.#seen) {
       const saturation = Math.min(1, (seen.now * 1000) / SAMPLE_MS / REASONABLE_PER_S)
-      // Anybody mistypes a password: a few failures are none.
+      // A mistyped password is common: a few failures are none.
       const errorRate = seen.failed > 4 ? seen.failed / seen.requests : 0
       seen.decision = this.#guard.route(`address:${address}`, { latencyMs: 5, errorRate, saturation })
       seen.now = 0
@@ -138,7 +138,7 @@ async function play(seed, create) {
 export default {
   name: 'tarpit',
   aliases: ['ddos', 'security'],
-  shows: 'a route for each address: who floods and fails makes its own path viscous, and nobody else waits',
+  shows: 'a route for each address: an address that floods and fails makes its own path viscous, and no other waits',
   setUp:
     '200 users at 2 requests/s; for 20 s 40 bots with 10 connections each, as fast as answers come, 90 % failed logins; 10 workers of 5 ms. Above 15 Ω each ohm holds an answer 100 ms, up to 5 s',
   async play({ seed }) {

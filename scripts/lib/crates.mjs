@@ -41,7 +41,7 @@ export const crateProblems = async () => {
   const licences = listOf('allow')
   const registries = listOf('allow-registry')
   return (await cratesOf()).flatMap(({ name, version, license, source }) => [
-    ...(isAllowed(license, licences) ? [] : [`${name} ${version}: licence ${license ?? 'not said'}`]),
+    ...(isAllowed(license, licences) ? [] : [`${name} ${version}: licence ${license ?? 'not stated'}`]),
     ...(source === null || registries.some((one) => source === `registry+${one}`)
       ? []
       : [`${name} ${version}: source ${source}`]),

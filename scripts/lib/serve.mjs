@@ -1,4 +1,4 @@
-/** A static server for what the scripts build: this machine only, and a free port where the wanted one is taken. */
+/** A static server for what the scripts build: this machine only, and a free port where the requested one is taken. */
 import { createReadStream, existsSync, statSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { extname, join, sep } from 'node:path'

@@ -14,9 +14,9 @@ const outdated = () => {
   const { packages } = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8'))
   return Object.keys(manifestOf().devDependencies)
     .map((name) => [name, packages[`node_modules/${name}`]?.version])
-    .filter(([name, wanted]) => {
+    .filter(([name, expected]) => {
       const path = join('node_modules', name)
-      return !existsSync(join(ROOT, path, 'package.json')) || manifestOf(path).version !== wanted
+      return !existsSync(join(ROOT, path, 'package.json')) || manifestOf(path).version !== expected
     })
 }
 
@@ -58,14 +58,14 @@ const RUSTUP =
 
 /** Why the native engine cannot be compiled here and what would change that, or undefined when it can be. */
 export const rustProblem = async () => {
-  const wanted = wantedRust()
+  const expected = wantedRust()
   const line = await firstLine('cargo', ['--version'])
   if (line === undefined) {
-    return `The native engine is written in Rust, and there is no cargo on the PATH. Install Rust ${wanted} or newer:\n    ${RUSTUP}`
+    return `The native engine is written in Rust, and there is no cargo on the PATH. Install Rust ${expected} or newer:\n    ${RUSTUP}`
   }
   const found = /\d+\.\d+\.\d+/.exec(line)?.[0] ?? '0'
-  if (isOlder(found, wanted)) {
-    return `The native engine needs Rust ${wanted} or newer, and cargo is ${found}. Update it:\n    rustup update stable && rustup default stable`
+  if (isOlder(found, expected)) {
+    return `The native engine needs Rust ${expected} or newer, and cargo is ${found}. Update it:\n    rustup update stable && rustup default stable`
   }
   return undefined
 }
@@ -110,8 +110,8 @@ const installRust = async () => {
     await download(site, file)
     await download(`${site}.sha256`, `${file}.sha256`)
     const found = createHash('sha256').update(readFileSync(file)).digest('hex')
-    const wanted = readFileSync(`${file}.sha256`, 'utf8').trim().split(/\s/)[0]
-    if (found !== wanted) throw new Error(`its checksum is ${found}, and ${wanted} is wanted`)
+    const expected = readFileSync(`${file}.sha256`, 'utf8').trim().split(/\s/)[0]
+    if (found !== expected) throw new Error(`its checksum is ${found}, and ${expected} is expected`)
     chmodSync(file, 0o755)
     const args = ['-y', '--profile', 'minimal', '--component', 'rustfmt', '--component', 'clippy', '--no-modify-path']
     return (await run(file, args)).code === 0

@@ -2,7 +2,7 @@
  * From what the Rust compiler links to what is shipped: a module without what no answer needs.
  *
  * A panic in Rust formats a message, and with it come number formatting, strings and tables, more than the engine itself.
- * In here nobody would read it: a panic is a trap. So the functions that begin a panic are emptied, binaryen removes what
+ * In here it could not be read: a panic is a trap. So the functions that begin a panic are emptied, binaryen removes what
  * only they used, and data that nothing refers to any more is cleared. That needs to know where one datum ends and the
  * next begins, which the linker tells in its symbol table (`--emit-relocs`).
  */

@@ -10,7 +10,7 @@ const medianOf = (values) => [...values].sort((a, b) => a - b)[values.length >> 
 /**
  * The median of several processes of workerd, each with one isolate and one first decision.
  *
- * Time stands still inside a request, so it is told from outside: what the request with the decision takes longer than the
+ * Time stands still inside a request, so it is measured from outside: what the request with the decision takes longer than the
  * same request without one.
  *
  * @param createWorker starts a process of its own

@@ -28,11 +28,18 @@ struct Node {
 }
 
 /// The nodes, by place.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Membership {
     nodes: Vec<Node>,
     places: HashMap<NodeId, u16>,
     vacant: Vec<u16>,
+    first_met_ms: Millis,
+}
+
+impl Default for Membership {
+    fn default() -> Self {
+        Self { nodes: Vec::new(), places: HashMap::new(), vacant: Vec::new(), first_met_ms: Millis::INFINITY }
+    }
 }
 
 impl Membership {
@@ -44,6 +51,7 @@ impl Membership {
         };
         let node = &mut self.nodes[place as usize];
         node.received_ms = now_ms;
+        self.first_met_ms = self.first_met_ms.min(node.met_ms);
         if !node.is_live {
             (node.is_live, node.changed) = (true, true);
         }
@@ -78,6 +86,16 @@ impl Membership {
         self.nodes[place as usize].met_ms
     }
 
+    /// When the first of the live nodes was first seen, ms; infinite where there is none.
+    pub fn first_met_ms(&self) -> Millis {
+        self.first_met_ms
+    }
+
+    fn find_first(&mut self) {
+        let live = self.nodes.iter().filter(|node| node.is_live);
+        self.first_met_ms = live.map(|node| node.met_ms).fold(Millis::INFINITY, Millis::min);
+    }
+
     /// Whether it became live or silent since the last `settle`.
     pub fn changed(&self, place: u16) -> bool {
         self.nodes[place as usize].changed
@@ -106,6 +124,7 @@ impl Membership {
         for node in self.nodes.iter_mut().filter(|node| node.is_live && now_ms - node.received_ms > SILENCE_MS) {
             (node.is_live, node.changed) = (false, true);
         }
+        self.find_first();
         let expires = |node: &Node| node.taken && now_ms - node.received_ms > memory_ms;
         self.nodes.iter().any(expires).then(|| self.nodes.iter().map(expires).collect())
     }
@@ -118,5 +137,6 @@ impl Membership {
             (node.taken, node.is_live, node.changed) = (false, false, false);
             self.vacant.push(place as u16);
         }
+        self.find_first();
     }
 }

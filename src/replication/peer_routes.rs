@@ -168,7 +168,7 @@ impl PeerRoutes {
             route.reports.push(report);
         } else {
             noted = Noted::Full;
-            let seniority = seniority(&route.reports, nodes, is_ranked, now_ms);
+            let seniority = seniority(nodes, is_ranked, now_ms);
             let stays = |node: u16| nodes.is_live(node) && seniority.counts(nodes.met_ms(node));
             // Silent and later nodes give way first; to a later one none of the others does.
             let order = |report: &&mut PeerReport| (stays(report.node), report.received_ms);
@@ -304,11 +304,7 @@ impl PeerRoutes {
     }
 }
 
-/// The seniority of a route's nodes; all are equal unless `is_ranked`.
-pub fn seniority(reports: &[PeerReport], nodes: &Membership, is_ranked: bool, now_ms: Millis) -> Seniority {
-    if !is_ranked {
-        return Seniority::NONE;
-    }
-    let live = reports.iter().filter(|report| nodes.is_live(report.node));
-    Seniority::since(live.map(|report| nodes.met_ms(report.node)).fold(Millis::INFINITY, Millis::min), now_ms)
+/// The seniority of the nodes, whether or not they report a route; all are equal unless `is_ranked`.
+pub fn seniority(nodes: &Membership, is_ranked: bool, now_ms: Millis) -> Seniority {
+    if is_ranked { Seniority::since(nodes.first_met_ms(), now_ms) } else { Seniority::NONE }
 }

@@ -198,8 +198,8 @@ impl PeerTable {
         }
         let (nodes, now_ms, is_ranked) = (&self.nodes, self.now_ms, self.is_ranked);
         let decay_per_ms = self.limits.decay_per_ms;
+        let seniority = seniority(nodes, is_ranked, now_ms);
         self.routes.drain_changed(|route| {
-            let seniority = seniority(&route.reports, nodes, is_ranked, now_ms);
             let (mut aggregate, mut later) = (PeerAggregate::default(), Later::default());
             for report in route.reports.iter().filter(|report| nodes.is_live(report.node)) {
                 let scar = report.scar(now_ms, decay_per_ms);

@@ -5,7 +5,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | it came with the first | it was first seen when the first that reports the route was, as those loaded from the store are |
+//! | it came with the first | it was first seen when the first of all live nodes was, whether or not it reports the route, as those loaded from the store are |
 //! | it has been there long enough | half as long as that one, but at least [`YOUNG_MS`]; [`OLD_MS`] is always enough |
 //!
 //! So the nodes that a new one finds in the store are equal, and one that joins later counts in full after a minute to an hour. Until
@@ -32,7 +32,7 @@ impl Seniority {
     /// All nodes do.
     pub const NONE: Self = Self { first_ms: Millis::INFINITY, mature_ms: Millis::INFINITY };
 
-    /// The seniority on a route whose first node was first seen at `first_ms`.
+    /// The seniority where the first of the live nodes was first seen at `first_ms`.
     #[must_use]
     pub fn since(first_ms: Millis, now_ms: Millis) -> Self {
         let mature_after_ms = ((now_ms - first_ms) / 2.0).clamp(YOUNG_MS, OLD_MS);

@@ -1,11 +1,11 @@
 /** The tier of the request that is being handled, for what it asks of others. */
 
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { Tier } from '../loop.js'
+import type { Tier } from '../limiter/types.js'
 
 const tiers = new AsyncLocalStorage<Tier | undefined>()
 
-/** The tier of the request this code runs for, where its adapter was told to `propagate`. */
+/** The tier of the request this code runs for, where its adapter has the option `propagate`. */
 export function currentTier(): Tier | undefined {
   return tiers.getStore()
 }

@@ -1,5 +1,5 @@
 /**
- * `100 Continue`, no sooner than somebody reads the body: Node sends it before a request reaches its handler, and a client
+ * `100 Continue`, no sooner than the body is read: Node sends it before a request reaches its handler, and a client
  * whose upload is refused would send it all the same. A response whose head is sent first needs none.
  */
 

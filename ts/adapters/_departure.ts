@@ -1,12 +1,12 @@
-/** A request that has left its route's work in flight, and what of it is still to be told. */
+/** A request that has left its route's work in flight, and what of it is still to be reported. */
 
 import type { Atrion } from '../atrion.js'
 import { type Conclude, DETACH, type Detachable } from '../limiter/adapter-port.js'
-import type { Outcome, Permit } from '../loop.js'
+import type { Outcome, Permit } from '../limiter/types.js'
 import { isLateAsARule, noteLate } from './_long.js'
 import { nowMs } from './_timers.js'
 
-/** Takes a request out of the work in flight. @returns what tells how it ended, where that is to be told */
+/** Takes a request out of the work in flight. @returns what reports its outcome */
 export function depart(permit: Permit): Conclude {
   const conclude = (permit as Permit & Partial<Detachable>)[DETACH]?.()
   permit.release('ignored')
@@ -25,7 +25,7 @@ export class Departure {
     this.#atrion = atrion
   }
 
-  /** Whether something is still to be told. */
+  /** Whether its outcome is still to be reported. */
   get isOpen(): boolean {
     return this.#conclude !== undefined
   }
@@ -38,26 +38,26 @@ export class Departure {
     this.#conclude = depart(permit)
   }
 
-  /** What becomes of it is nobody's business: the connection has left HTTP. */
+  /** Its outcome is not reported: the connection has left HTTP. */
   drop(): void {
     this.#conclude = undefined
   }
 
-  /** Its answer has begun; `isLate`: not before it had left. What is 'ignored' is not told. */
+  /** Its answer has begun; `isLate`: not before it had left. 'ignored' is not reported. */
   answered(routeId: string, outcome: Outcome, isLate = this.isOutlasting): void {
     if (!this.isOpen) return
     if (isLate && outcome === 'success') noteLate(this.#atrion, routeId)
     if (outcome === 'ignored') this.drop()
-    else this.#tell(outcome)
+    else this.#report(outcome)
   }
 
   /** Its client went away before there was an answer. Where answers come late as a rule, that says nothing of the route. */
   abandoned(routeId: string): void {
-    if (this.isOutlasting && !isLateAsARule(this.#atrion, routeId)) this.#tell('ignored')
+    if (this.isOutlasting && !isLateAsARule(this.#atrion, routeId)) this.#report('ignored')
     else this.drop()
   }
 
-  #tell(outcome: Outcome): void {
+  #report(outcome: Outcome): void {
     const conclude = this.#conclude
     this.#conclude = undefined
     conclude?.(outcome, this.ageMs)

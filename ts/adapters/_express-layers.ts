@@ -5,7 +5,6 @@
  */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { isThenable } from './_ask.js'
 import {
   appOf,
   type ExpressApp,
@@ -16,10 +15,11 @@ import {
   stackOf,
 } from './_express-mount.js'
 import { type Candidate, candidatesIn, type Routing } from './_express-pattern.js'
-import { lastPassage, type Passage } from './_lifecycle.js'
 import { patternRoute } from './_method.js'
 import { describeShed } from './_problem.js'
 import { refuse } from './_refusal.js'
+import { isThenable } from './_resolve.js'
+import { lastTracker, type ResponseTracker } from './_response-tracker.js'
 
 const ROUTING = Symbol('atrion.routing')
 
@@ -30,9 +30,9 @@ const wrapped = new WeakSet<object>()
 type Handler = (this: unknown, request: Routed, response: ServerResponse, next: (error?: unknown) => void) => unknown
 
 /** The request has come to this route: the refusal of it, where it was admitted as another one. */
-function arrive(request: Routed, response: ServerResponse, passage: Passage, route: ExpressRoute): boolean {
+function arrive(request: Routed, response: ServerResponse, tracker: ResponseTracker, route: ExpressRoute): boolean {
   const routing = request[ROUTING]
-  if (routing === undefined || passage.isNamed) return true
+  if (routing === undefined || tracker.isNamed) return true
   const { candidates, chosen } = routing
   const at = candidates.findIndex((candidate) => candidate.route === route)
   const candidate = candidates[at]
@@ -41,9 +41,9 @@ function arrive(request: Routed, response: ServerResponse, passage: Passage, rou
   const isPassed = chosen === undefined || at > candidates.indexOf(chosen)
   if (!isPassed && !candidate.isLast) return true
   routing.chosen = candidate
-  const refusal = passage.rename(patternRoute(request.method, candidate.pattern ?? '*'))
+  const refusal = tracker.rename(patternRoute(request.method, candidate.pattern ?? '*'))
   if (refusal === undefined) return true
-  if (passage.refuse !== undefined) passage.refuse(refusal)
+  if (tracker.refuse !== undefined) tracker.refuse(refusal)
   else refuse(request, response, refusal)
   return false
 }
@@ -53,22 +53,22 @@ function wrap(layer: Layer, route: ExpressRoute, isFirst: boolean): void {
   if (handle === undefined || handle.length > 3 || wrapped.has(handle)) return
   const isExpress4 = 'handle_request' in layer
   const handler: Handler = function guarded(request, response, next) {
-    const passage = lastPassage(request)
-    if (passage === undefined) return handle.call(this, request, response, next)
-    if (isFirst && !arrive(request, response, passage, route)) return undefined
+    const tracker = lastTracker(request)
+    if (tracker === undefined) return handle.call(this, request, response, next)
+    if (isFirst && !arrive(request, response, tracker, route)) return undefined
     const onward = (error?: unknown): void => {
-      if (describeShed(error)) passage.noteShed()
+      if (describeShed(error)) tracker.noteShed()
       next(error)
     }
     try {
       const result = handle.call(this, request, response, onward)
       if (isThenable(result)) {
-        passage.follow(result)
+        tracker.follow(result)
         passRejection(result, isExpress4 ? onward : undefined)
       }
       return result
     } catch (error) {
-      if (describeShed(error)) passage.noteShed()
+      if (describeShed(error)) tracker.noteShed()
       throw error
     }
   }
@@ -127,7 +127,7 @@ function wrapMount(layer: Layer, mount: string): void {
   const handle = layer.handle as Handler | undefined
   if (handle === undefined || wrapped.has(handle)) return
   const handler: Handler = function mountedApp(request, response, next) {
-    if (appOf(layer) !== undefined || lastPassage(request) === undefined) {
+    if (appOf(layer) !== undefined || lastTracker(request) === undefined) {
       return handle.call(this, request, response, next)
     }
     const stop = whenInnerApp(request, (app) => {
@@ -165,13 +165,13 @@ function wrapHandlers({ route, unknown }: Candidate): void {
   })
 }
 
-/** Ties a passage to the routes that its request may come to. Never throws. */
-export function tie(passage: Passage, request: IncomingMessage, routing: Routing): void {
+/** Ties a tracker to the routes that its request may come to. Never throws. */
+export function tie(tracker: ResponseTracker, request: IncomingMessage, routing: Routing): void {
   const routed = request as Routed
   tieTo(routed, routing)
   const { candidates, chosen } = routing
-  if (chosen === undefined || passage.isNamed) return
-  passage.answersFor ??= () => {
+  if (chosen === undefined || tracker.isNamed) return
+  tracker.answersFor ??= () => {
     const { route } = routed
     // One before the chosen route answered: nothing was learnt of that.
     return route === undefined || route === routing.chosen?.route || !candidates.some((one) => one.route === route)

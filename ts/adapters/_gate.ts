@@ -1,18 +1,26 @@
-/** The way in: what a request says of itself, what the process is short of, and the question. */
+/** The way in: reads a request, measures what the process is short of, and asks for a permit. */
 
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Atrion } from '../atrion.js'
-import { ConfigError } from '../errors.js'
-import type { AcquireOptions, Permit } from '../loop.js'
+import { ConfigError } from '../base/errors.js'
+import type { AcquireOptions, Permit } from '../limiter/types.js'
 import type { Arrival } from '../pressure/arrival.js'
 import { Pressure } from '../pressure/pressure.js'
-import { called, isThenable, keyOf, tierOf, trusted } from './_ask.js'
-import { type Asking, acquire, acquireAgain, enter, GONE, streamsSpent, type Turnstile } from './_asking.js'
+import {
+  type AcquireParams,
+  acquire,
+  acquireAgain,
+  enter,
+  GONE,
+  streamsSpent,
+  type TrackerHost,
+} from './_acquire-params.js'
 import { deferContinue, deferContinueOnHttp2 } from './_continue.js'
-import { Passage, passageOf } from './_lifecycle.js'
 import { sharedRoute } from './_method.js'
 import { type AdapterOptions, DEFAULT_MAX_STREAMS, DEFAULT_MAX_WAIT_MS, validateAdapterOptions } from './_options.js'
+import { called, isThenable, keyOf, tierOf, trusted } from './_resolve.js'
+import { ResponseTracker, trackerOf } from './_response-tracker.js'
 import { hasRoom, isUpgrade } from './_stream.js'
 import { hasFakedTimers, nowMs } from './_timers.js'
 
@@ -32,7 +40,7 @@ export interface Crossing<Request> {
   readonly pattern: () => string | undefined
 }
 
-export class Gate<Request, Response> implements Turnstile {
+export class Gate<Request, Response> implements TrackerHost {
   readonly atrion: Atrion
   readonly options: AdapterOptions<Request, Response>
   readonly maxStreams: number
@@ -52,8 +60,8 @@ export class Gate<Request, Response> implements Turnstile {
     deferContinue()
   }
 
-  /** What a request says of itself; undefined where it is not guarded. Never rejects, and never throws. */
-  ask(request: Request, node: NodeRequest): Asking | undefined | Promise<Asking | undefined> {
+  /** Reads a request; undefined where it is not guarded. Never rejects, and never throws. */
+  ask(request: Request, node: NodeRequest): AcquireParams | undefined | Promise<AcquireParams | undefined> {
     const { skip } = this.options
     const skips = skip === undefined ? false : called<boolean>('skip', () => skip(request), false)
     if (isThenable(skips)) {
@@ -63,58 +71,63 @@ export class Gate<Request, Response> implements Turnstile {
   }
 
   /** Asks for a permit. Never rejects, and never throws. */
-  enter(routeId: string, asking: Asking, node: NodeRequest, response?: ServerResponse): Permit | Promise<Permit> {
-    const options = this.#optionsOf(asking, node)
+  enter(
+    routeId: string,
+    params: AcquireParams,
+    node: NodeRequest,
+    response?: ServerResponse,
+  ): Permit | Promise<Permit> {
+    const options = this.#optionsOf(params, node)
     if (this.#maxWaitMs <= 0) return acquire(this.atrion, routeId, options)
     // A client that goes away gives up its turn.
     const listen = response && ((abort: (reason: unknown) => void) => onClose(response, () => abort(GONE)))
     return enter(this.atrion, routeId, options, this.#maxWaitMs, listen)
   }
 
-  again(routeId: string, asking: Asking): Permit {
-    return acquireAgain(this.atrion, routeId, asking)
+  again(routeId: string, params: AcquireParams): Permit {
+    return acquireAgain(this.atrion, routeId, params)
   }
 
   /**
    * Takes a request in: one permit, whatever guards of this instance it passes.
    *
-   * @param go what comes next; without a passage where the request is not guarded
+   * @param go what comes next; without a tracker where the request is not guarded
    * @param refuse what answers a request that is shed
    */
   pass<T>(
     crossing: Crossing<Request>,
-    go: (passage: Passage | undefined) => T,
+    go: (tracker: ResponseTracker | undefined) => T,
     refuse: (permit: Permit) => T,
   ): T | Promise<T> {
-    const asking = this.ask(crossing.request, crossing.node)
-    if (isThenable(asking)) {
-      return (asking as Promise<Asking | undefined>).then((answer) => this.#arrive(crossing, answer, go, refuse))
+    const params = this.ask(crossing.request, crossing.node)
+    if (isThenable(params)) {
+      return (params as Promise<AcquireParams | undefined>).then((answer) => this.#arrive(crossing, answer, go, refuse))
     }
-    return this.#arrive(crossing, asking as Asking | undefined, go, refuse)
+    return this.#arrive(crossing, params as AcquireParams | undefined, go, refuse)
   }
 
   #arrive<T>(
     crossing: Crossing<Request>,
-    asking: Asking | undefined,
-    go: (passage: Passage | undefined) => T,
+    params: AcquireParams | undefined,
+    go: (tracker: ResponseTracker | undefined) => T,
     refuse: (permit: Permit) => T,
   ): T | Promise<T> {
-    if (asking === undefined) return go(undefined)
+    if (params === undefined) return go(undefined)
     const { node, response, pattern } = crossing
     if (node.httpVersionMajor === 2) deferContinueOnHttp2(response)
-    const known = asking.route ?? pattern()
-    const outer = passageOf(node, this)
+    const known = params.route ?? pattern()
+    const outer = trackerOf(node, this)
     if (outer !== undefined) {
-      const refusal = known === undefined ? undefined : outer.rename(known, asking)
+      const refusal = known === undefined ? undefined : outer.rename(known, params)
       if (refusal !== undefined) return refuse(refusal)
-      return asking.isStream && !outer.toStream() ? refuse(streamsSpent(this.maxStreams)) : go(outer)
+      return params.isStream && !outer.toStream() ? refuse(streamsSpent(this.maxStreams)) : go(outer)
     }
     const routeId = known ?? sharedRoute(node.method)
-    const isStream = isUpgrade(node) || asking.isStream
+    const isStream = isUpgrade(node) || params.isStream
     if (isStream && !hasRoom(this.atrion, routeId, this.maxStreams)) return refuse(streamsSpent(this.maxStreams))
     const goIn = (permit: Permit): T =>
-      permit.allow ? go(new Passage(this, routeId, permit, asking, node, response, isStream)) : refuse(permit)
-    const permit = this.enter(routeId, asking, node, response)
+      permit.allow ? go(new ResponseTracker(this, routeId, permit, params, node, response, isStream)) : refuse(permit)
+    const permit = this.enter(routeId, params, node, response)
     if (!isThenable(permit)) return goIn(permit as Permit)
     return (permit as Promise<Permit>).then((given) => {
       if (!given.allow || !response.destroyed) return goIn(given)
@@ -124,19 +137,19 @@ export class Gate<Request, Response> implements Turnstile {
     })
   }
 
-  #describe(request: Request, node: NodeRequest): Asking | Promise<Asking> {
+  #describe(request: Request, node: NodeRequest): AcquireParams | Promise<AcquireParams> {
     const { route, tier, key, stream } = this.options
     const named = route && called<string | undefined>('route', () => route(request), undefined)
     const wanted = tier && called<string | undefined>('tier', () => tier(request), undefined)
     const whose = key && called<string | number | bigint | undefined>('key', () => key(request), undefined)
     const long = typeof stream === 'function' ? called<boolean>('stream', () => stream(request), false) : stream
     if (isThenable(named) || isThenable(wanted) || isThenable(whose) || isThenable(long)) {
-      return Promise.all([named, wanted, whose, long]).then((answers) => this.#asking(node, ...answers))
+      return Promise.all([named, wanted, whose, long]).then((answers) => this.#params(node, ...answers))
     }
-    return this.#asking(node, named, wanted, whose, long)
+    return this.#params(node, named, wanted, whose, long)
   }
 
-  #asking(node: NodeRequest, named: unknown, wanted: unknown, whose: unknown, long: unknown): Asking {
+  #params(node: NodeRequest, named: unknown, wanted: unknown, whose: unknown, long: unknown): AcquireParams {
     const route = typeof named === 'string' && named !== '' ? named : undefined
     let tier = wanted === undefined ? undefined : tierOf(wanted)
     let voltage: number | undefined
@@ -153,7 +166,7 @@ export class Gate<Request, Response> implements Turnstile {
     return { route, tier, voltage, key, isStream: long === true }
   }
 
-  #optionsOf({ tier, voltage, key }: Asking, node: NodeRequest): AcquireOptions {
+  #optionsOf({ tier, voltage, key }: AcquireParams, node: NodeRequest): AcquireOptions {
     const now = nowMs()
     const socket = node.socket as Arrival | null | undefined
     // Where `setImmediate` is faked, the clock of the event loop stands still.

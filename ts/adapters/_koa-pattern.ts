@@ -3,10 +3,10 @@
  * is out of sight (in an application that is mounted, in a middleware of another's) says on the context which layer runs.
  */
 
-import { isShedError } from '../errors.js'
+import { isShedError } from '../base/errors.js'
 import { shedErrorOf } from '../limiter/run.js'
-import type { Passage } from './_lifecycle.js'
 import { patternRoute } from './_method.js'
+import type { ResponseTracker } from './_response-tracker.js'
 
 interface Context {
   readonly method: string
@@ -70,27 +70,27 @@ const mounted = (context: object, path: unknown): string => {
 }
 
 /** Counts the request for the layer that a router comes to, where that is another one than was foreseen. */
-function arrive(context: Context, passage: Passage, path: unknown): void {
+function arrive(context: Context, tracker: ResponseTracker, path: unknown): void {
   const layers = ((context as { matched?: readonly RouterLayer[] }).matched ?? []).filter(({ methods }) =>
     methods.includes(context.method),
   )
   const at = layers.findIndex((layer) => layer.path === path)
   if (at < 0) return
   const nameOf = (layer: RouterLayer): string => patternRoute(context.method, mounted(context, layer.path))
-  const expected = layers.findIndex((layer) => nameOf(layer) === passage.routeId)
+  const expected = layers.findIndex((layer) => nameOf(layer) === tracker.routeId)
   // One that may pass the request on, before the one that was foreseen, is no reason to count it for that.
   const isForeseen = expected >= 0 && (at === expected || (at < expected && !isLast(layers[at]!)))
   if (isForeseen) return
   const layer = expected < 0 ? (likeliest(layers.slice(at)) ?? layers[at]!) : layers[at]!
   const routeId = nameOf(layer)
-  const refusal = passage.rename(routeId)
+  const refusal = tracker.rename(routeId)
   if (refusal === undefined) return
-  passage.refuse?.(refusal)
+  tracker.refuse?.(refusal)
   throw shedErrorOf(routeId, refusal)
 }
 
 /** Watches which layers the routers further in come to. A route that refuses throws a ShedError at its router. */
-export function whenRouted(context: object, passage: Passage): void {
+export function whenRouted(context: object, tracker: ResponseTracker): void {
   let routerPath = (context as { routerPath?: unknown }).routerPath
   Object.defineProperty(context, 'routerPath', {
     configurable: true,
@@ -99,7 +99,7 @@ export function whenRouted(context: object, passage: Passage): void {
     set(path: unknown) {
       routerPath = path
       try {
-        arrive(context as Context, passage, path)
+        arrive(context as Context, tracker, path)
       } catch (error) {
         if (isShedError(error)) throw error
       }

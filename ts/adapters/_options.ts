@@ -1,10 +1,10 @@
-/** What all adapters of servers can be told. */
+/** Options of all adapters of servers. */
 
-import { ConfigError } from '../errors.js'
-import type { Permit, Tier } from '../loop.js'
+import { ConfigError } from '../base/errors.js'
+import { unknownName } from '../base/suggest.js'
+import type { Permit, Tier } from '../limiter/types.js'
 import type { PressureOptions, Signal } from '../pressure/pressure.js'
-import { unknownName } from '../suggest.js'
-import type { MaybePromise } from './_ask.js'
+import type { MaybePromise } from './_resolve.js'
 
 export type { PressureOptions, Signal }
 

@@ -1,7 +1,7 @@
 /** What a shed client gets: RFC 9457's problem document, and when to come back. */
 
-import { isShedError } from '../errors.js'
-import type { Permit } from '../loop.js'
+import { isShedError } from '../base/errors.js'
+import type { Permit } from '../limiter/types.js'
 
 export const PROBLEM_TYPE = 'application/problem+json'
 

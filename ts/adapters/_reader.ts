@@ -1,6 +1,7 @@
 /** Whether an answer that is written in pieces waits for its client to read, rather than for the work that makes it. */
 
 import type { ServerResponse } from 'node:http'
+import type { Writable } from 'node:stream'
 import { after, callOff, nowMs, type Timer } from './_timers.js'
 
 /** A client that does not read is waited for this long at a time, ms. */
@@ -9,6 +10,11 @@ const STALLED_MS = 25
 const WAITED_MS = 100
 /** An answer of which this much has been written is a transfer: how long it takes is for its client to say, bytes. */
 const TRANSFER_BYTES = 1 << 20
+
+/** Whether what was written waits for the client. A response of HTTP/2 does not know it: its stream does. */
+function isWaiting(response: ServerResponse & { readonly stream?: Writable | null }): boolean {
+  return response.writableNeedDrain ?? response.stream?.writableNeedDrain ?? false
+}
 
 /** Watches one response from the first write that its client did not take at once. */
 export class ReaderWatch {
@@ -53,7 +59,7 @@ export class ReaderWatch {
 
   readonly #look = (): void => {
     this.stop()
-    if (!this.#response.writableNeedDrain) return
+    if (!isWaiting(this.#response)) return
     const leftMs = STALLED_MS - (nowMs() - this.#writtenMs)
     if (leftMs <= 0) this.#onWait()
     else this.#wait(leftMs)

@@ -1,10 +1,10 @@
 /** How a shed request is answered on Node: by the application where it does, else with a problem document. */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Permit } from '../loop.js'
-import { isThenable, warnOnce } from './_ask.js'
+import type { Permit } from '../limiter/types.js'
 import { PROBLEM_TYPE, refusalOf, type Shed } from './_problem.js'
 import { leaveBody } from './_request-body.js'
+import { isThenable, warnOnce } from './_resolve.js'
 import { after, callOff } from './_timers.js'
 
 const OF_ANOTHER_BODY: ReadonlySet<string> = new Set(['content-encoding', 'etag', 'last-modified'])

@@ -1,10 +1,10 @@
 /**
  * The handlers of a request in both of undici's interfaces. Undici 6 calls `onConnect`, `onHeaders`, `onData`, `onComplete` and
  * `onError`; undici 8 calls `onRequestStart`, `onResponseStart`, …; undici 7 either, and Node's own fetch brings a handler of the
- * undici within. A watched handler takes both, and passes on in the one that the caller's handler speaks.
+ * undici within. A watched handler takes both, and passes on in the one that the caller's handler implements.
  */
 
-import type { Permit, Tier } from '../loop.js'
+import type { Permit, Tier } from '../limiter/types.js'
 import { depart } from './_departure.js'
 import { isFeed } from './_stream.js'
 import { nowMs } from './_timers.js'
@@ -123,7 +123,7 @@ class BridgedController implements Controller {
   }
 }
 
-/** Whether a handler speaks the new interface only. One with both hands on what comes raw without loss in the old one. */
+/** Whether a handler implements the new interface only. One with both hands on what comes raw without loss in the old one. */
 const isNew = (handler: Handler): boolean =>
   typeof handler.onHeaders !== 'function' && typeof handler.onError !== 'function'
 

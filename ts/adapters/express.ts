@@ -3,14 +3,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Request as ExpressRequest, Response as ExpressResponse } from 'express'
 import type { Atrion } from '../atrion.js'
-import type { Permit } from '../loop.js'
-import { isThenable } from './_ask.js'
+import type { Permit } from '../limiter/types.js'
 import { withTier } from './_context.js'
 import { tie } from './_express-layers.js'
 import { expressRoute, lookUp, type Routing } from './_express-pattern.js'
 import { Gate } from './_gate.js'
 import type { AdapterOptions } from './_options.js'
 import { refuseOnNode } from './_refusal.js'
+import { isThenable } from './_resolve.js'
 
 export { currentTier, withTier } from './_context.js'
 export type { AdapterOptions, PressureOptions, Signal } from './_options.js'
@@ -55,11 +55,11 @@ export function atrionExpress<
       refuseOnNode(node, response, permit, onShed && (() => onShed(request, response, permit)), next)
     const entered = gate.pass<void>(
       { request, node, response, pattern },
-      (passage) => {
-        if (passage === undefined) return next()
-        passage.refuse ??= refuse
-        tie(passage, node, routing ?? lookUp(request))
-        if (propagate === true) withTier(passage.tier, next)
+      (tracker) => {
+        if (tracker === undefined) return next()
+        tracker.refuse ??= refuse
+        tie(tracker, node, routing ?? lookUp(request))
+        if (propagate === true) withTier(tracker.tier, next)
         else next()
       },
       refuse,

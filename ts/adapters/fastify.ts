@@ -4,12 +4,12 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Atrion } from '../atrion.js'
 import { withTier } from './_context.js'
 import { Gate } from './_gate.js'
-import { passageOf } from './_lifecycle.js'
 import { patternRoute } from './_method.js'
 import type { AdapterOptions } from './_options.js'
 import { describeShed, PROBLEM_TYPE, refusalHeaders, refusalOf } from './_problem.js'
 import { refuseOwn } from './_refusal.js'
 import { leaveBody } from './_request-body.js'
+import { trackerOf } from './_response-tracker.js'
 
 export { currentTier, withTier } from './_context.js'
 export type { AdapterOptions, PressureOptions, Signal } from './_options.js'
@@ -52,9 +52,9 @@ function install(app: FastifyInstance, atrion: Atrion, options: FastifyOptions):
     }
     gate.pass<void>(
       { request, node, response: reply.raw, pattern: () => patternOf(request) },
-      (passage) => {
-        if (passage !== undefined) passage.isAlwaysEnded = true
-        if (passage !== undefined && propagate === true) withTier(passage.tier, done)
+      (tracker) => {
+        if (tracker !== undefined) tracker.isAlwaysEnded = true
+        if (tracker !== undefined && propagate === true) withTier(tracker.tier, done)
         else done()
       },
       (permit) => {
@@ -70,11 +70,11 @@ function install(app: FastifyInstance, atrion: Atrion, options: FastifyOptions):
     )
   })
   app.addHook('onSend', (request, reply, _payload, done) => {
-    passageOf(request.raw, gate)?.noteType(reply.getHeader('content-type'))
+    trackerOf(request.raw, gate)?.noteType(reply.getHeader('content-type'))
     done()
   })
   app.addHook('onError', (request, _reply, error, done) => {
-    if (describeShed(error)) passageOf(request.raw, gate)?.noteShed()
+    if (describeShed(error)) trackerOf(request.raw, gate)?.noteShed()
     done()
   })
 }

@@ -8,15 +8,22 @@
  */
 
 import { Atrion } from '../atrion.js'
+import { ConfigError } from '../base/errors.js'
+import { onAbort } from '../base/signals.js'
+import { nearestName } from '../base/suggest.js'
 import { TIERS } from '../engine/port.js'
-import { ConfigError } from '../errors.js'
-import { onAbort } from '../limiter/signals.js'
-import type { AcquireOptions, Permit, Tier } from '../loop.js'
-import { KVStateProvider, type KVStateProviderOptions, type KVStore } from '../state/kv.js'
-import type { StateProvider } from '../state/provider.js'
-import { nearestName } from '../suggest.js'
-import { called, isThenable, isTier, keyOf, type MaybePromise, tierOf, trusted } from './_ask.js'
-import { type Asking, acquire, acquireAgain, enter, GONE, streamsSpent, type Turnstile } from './_asking.js'
+import type { AcquireOptions, Permit, Tier } from '../limiter/types.js'
+import { KVStateProvider, type KVStateProviderOptions, type KVStore } from '../providers/kv.js'
+import type { StateProvider } from '../providers/provider.js'
+import {
+  type AcquireParams,
+  acquire,
+  acquireAgain,
+  enter,
+  GONE,
+  streamsSpent,
+  type TrackerHost,
+} from './_acquire-params.js'
 import {
   DEFAULT_MAX_STREAMS,
   DEFAULT_MAX_WAIT_MS,
@@ -25,8 +32,9 @@ import {
   validateTypes,
 } from './_options.js'
 import { PROBLEM_TYPE, refusalHeaders, refusalOf, type Shed, shedIn } from './_problem.js'
+import { called, isThenable, isTier, keyOf, type MaybePromise, tierOf, trusted } from './_resolve.js'
 import { hasRoom } from './_stream.js'
-import { WebPassage, webPassageOf } from './_web-passage.js'
+import { WebResponseTracker, webPassageOf } from './_web-response-tracker.js'
 
 export { openStreams } from './_stream.js'
 export { KVStateProvider, type KVStateProviderOptions, type KVStore }
@@ -108,18 +116,18 @@ function withState(state: StateProvider | KVStore): Atrion {
 }
 
 /** What many requests changed is written at once, ms. */
-const PULSE_MS = 200
+const FLUSH_MS = 200
 
 /**
- * Where a request's end takes its timers with it, the instance's own pulse among them, its context can be asked to wait until
+ * Where a request's end takes its timers with it, the instance's sync loop among them, its context can be asked to wait until
  * what changed is written.
  */
 function awaitPulse(args: readonly unknown[], atrion: Atrion): void {
   const context = args.find((arg) => typeof (arg as { waitUntil?: unknown } | null)?.waitUntil === 'function')
   const { waitUntil } = (context ?? {}) as { waitUntil?: (work: Promise<void>) => void }
   if (waitUntil === undefined) return
-  const pulse = new Promise((resolve) => setTimeout(resolve, PULSE_MS)).then(() => atrion.flush())
-  waitUntil.call(context, pulse)
+  const flushed = new Promise((resolve) => setTimeout(resolve, FLUSH_MS)).then(() => atrion.flush())
+  waitUntil.call(context, flushed)
 }
 
 /** The 503 of a shed request: RFC 9457's problem document, and when to come back. */
@@ -133,7 +141,7 @@ function shedResponse(shed: Shed): Response {
 type Answers = readonly [route: unknown, tier: unknown, key: unknown, stream: unknown]
 
 /** Guards requests for one handler. */
-class FetchGate<Request extends FetchRequest, Args extends readonly unknown[]> implements Turnstile {
+class FetchGate<Request extends FetchRequest, Args extends readonly unknown[]> implements TrackerHost {
   readonly atrion: Atrion
   readonly maxStreams: number
   readonly #options: FetchOptions<Request, Args>
@@ -146,23 +154,23 @@ class FetchGate<Request extends FetchRequest, Args extends readonly unknown[]> i
     this.#maxWaitMs = options.maxWaitMs ?? DEFAULT_MAX_WAIT_MS
   }
 
-  again(routeId: string, asking: Asking): Permit {
-    return acquireAgain(this.atrion, routeId, asking)
+  again(routeId: string, params: AcquireParams): Permit {
+    return acquireAgain(this.atrion, routeId, params)
   }
 
-  ask(request: Request, args: Args): Asking | Promise<Asking> {
+  ask(request: Request, args: Args): AcquireParams | Promise<AcquireParams> {
     const { route, tier, key, stream } = this.#options
     const named = typeof route === 'function' ? called('route', () => route(request, ...args), undefined) : route
     const wanted = typeof tier === 'function' ? called('tier', () => tier(request, ...args), undefined) : tier
     const whose = key && called('key', () => key(request, ...args), undefined)
     const long = typeof stream === 'function' ? called('stream', () => stream(request, ...args), false) : stream
     const answers: Answers = [named, wanted, whose, long]
-    if (!answers.some(isThenable)) return this.#asking(request, answers)
-    return Promise.all(answers).then((given) => this.#asking(request, given))
+    if (!answers.some(isThenable)) return this.#params(request, answers)
+    return Promise.all(answers).then((given) => this.#params(request, given))
   }
 
   /** Asks for a permit. Never rejects. */
-  enter(routeId: string, { tier, voltage, key }: Asking, request: Request): Permit | Promise<Permit> {
+  enter(routeId: string, { tier, voltage, key }: AcquireParams, request: Request): Permit | Promise<Permit> {
     const options = { tier, voltage, key } as AcquireOptions
     const { signal } = request
     // A client that goes away gives up its turn; one that has gone waits for none.
@@ -181,7 +189,7 @@ class FetchGate<Request extends FetchRequest, Args extends readonly unknown[]> i
     return own instanceof Response ? own : shedResponse(permit)
   }
 
-  #asking(request: Request, [named, wanted, whose, long]: Answers): Asking {
+  #params(request: Request, [named, wanted, whose, long]: Answers): AcquireParams {
     const isStream = long === true
     const route = typeof named === 'string' && named !== '' ? named : undefined
     const tier = wanted === undefined ? undefined : tierOf(wanted)
@@ -189,8 +197,8 @@ class FetchGate<Request extends FetchRequest, Args extends readonly unknown[]> i
     if (tier !== undefined || this.#options.trustHeaders !== true)
       return { route, tier, voltage: undefined, key, isStream }
     const { headers } = request
-    const told = trusted(headers.get('x-atrion-voltage'), headers.get('x-atrion-tier'))
-    return { route, tier: told.tier, voltage: told.voltage, key, isStream }
+    const given = trusted(headers.get('x-atrion-voltage'), headers.get('x-atrion-tier'))
+    return { route, tier: given.tier, voltage: given.voltage, key, isStream }
   }
 }
 
@@ -217,13 +225,13 @@ export function withAtrion<Request extends FetchRequest, Args extends readonly u
     return state ? withState(typeof state === 'function' ? state(...args) : state) : new Atrion()
   }
 
-  const handle = async (passage: WebPassage, request: Request, args: Args): Promise<Response> => {
+  const handle = async (tracker: WebResponseTracker, request: Request, args: Args): Promise<Response> => {
     const isGone = (): boolean => request.signal?.aborted === true
     try {
       const response = await handler(request, ...args)
-      return passage.give(response, request.method !== 'HEAD', isGone, () => shedResponse({ retryAfterMs: undefined }))
+      return tracker.give(response, request.method !== 'HEAD', isGone, () => shedResponse({ retryAfterMs: undefined }))
     } catch (error) {
-      passage.fail(error, isGone())
+      tracker.fail(error, isGone())
       const shed = shedIn(error)
       if (shed === undefined) throw error
       return shedResponse(shed)
@@ -236,21 +244,21 @@ export function withAtrion<Request extends FetchRequest, Args extends readonly u
     made ??= new FetchGate(create(args), options)
     const gate = made
     const asked = gate.ask(request, args)
-    const asking = isThenable(asked) ? await asked : asked
+    const params = isThenable(asked) ? await asked : asked
     const outer = webPassageOf(request, gate.atrion)
     if (outer !== undefined) {
-      const refusal = asking.route === undefined ? undefined : outer.rename(asking.route, asking)
+      const refusal = params.route === undefined ? undefined : outer.rename(params.route, params)
       return refusal === undefined ? handler(request, ...args) : gate.refuse(request, refusal)
     }
-    const routeId = asking.route ?? sharedRoute(request)
-    const { isStream } = asking
+    const routeId = params.route ?? sharedRoute(request)
+    const { isStream } = params
     if (isStream && !hasRoom(gate.atrion, routeId, gate.maxStreams)) {
       return gate.refuse(request, streamsSpent(gate.maxStreams))
     }
-    const entered = gate.enter(routeId, asking, request)
+    const entered = gate.enter(routeId, params, request)
     const permit = isThenable(entered) ? await entered : entered
     if (!permit.allow) return gate.refuse(request, permit)
     if (state) awaitPulse(args, gate.atrion)
-    return handle(new WebPassage(gate, routeId, permit, asking, request, isStream), request, args)
+    return handle(new WebResponseTracker(gate, routeId, permit, params, request, isStream), request, args)
   }
 }

@@ -3,19 +3,19 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Context, Env, MiddlewareHandler } from 'hono'
 import type { Atrion } from '../atrion.js'
-import { bounded, isThenable, warnOnce } from './_ask.js'
-import { type Asking, streamsSpent } from './_asking.js'
+import { type AcquireParams, streamsSpent } from './_acquire-params.js'
 import { withTier } from './_context.js'
 import { Gate, type NodeRequest } from './_gate.js'
 import { honoRoute, honoRouteRun } from './_hono-pattern.js'
-import type { Passage } from './_lifecycle.js'
 import { sharedRoute } from './_method.js'
 import type { AdapterOptions } from './_options.js'
 import { PROBLEM_TYPE, refusalHeaders, refusalOf, type Shed, shedIn } from './_problem.js'
 import { isHttpError } from './_refusal.js'
 import { leaveBody } from './_request-body.js'
+import { bounded, isThenable, warnOnce } from './_resolve.js'
+import type { ResponseTracker } from './_response-tracker.js'
 import { hasRoom } from './_stream.js'
-import { WebPassage, webPassageOf } from './_web-passage.js'
+import { WebResponseTracker, webPassageOf } from './_web-response-tracker.js'
 
 export { currentTier, withTier } from './_context.js'
 export type { AdapterOptions, PressureOptions, Signal } from './_options.js'
@@ -91,64 +91,69 @@ export function atrionHono<E extends Env = Env>(atrion: Atrion, options: HonoOpt
     onShed === undefined ? shedResponse(permit) : ownResponse(permit, () => onShed(context, context, permit))
 
   /** A shed of a guard further in, where it was made an error of: Hono has caught it by now. */
-  const answerShed = (context: Context, passage: Passage | WebPassage): void => {
+  const answerShed = (context: Context, tracker: ResponseTracker | WebResponseTracker): void => {
     const shed = shedIn(context.error)
     if (shed === undefined) return
-    passage.noteShed()
+    tracker.noteShed()
     if (context.res.status !== 500) return
     context.res = undefined
     context.res = shedResponse(shed)
   }
 
-  const onNode = async (context: Context<E>, next: Next, passage: Passage): Promise<undefined> => {
-    const work = propagate === true ? withTier(passage.tier, next) : next()
-    passage.follow(work)
-    if (!passage.isNamed) passage.answersFor ??= () => (honoRouteRun(context) ?? passage.routeId) === passage.routeId
+  const onNode = async (context: Context<E>, next: Next, tracker: ResponseTracker): Promise<undefined> => {
+    const work = propagate === true ? withTier(tracker.tier, next) : next()
+    tracker.follow(work)
+    if (!tracker.isNamed) tracker.answersFor ??= () => (honoRouteRun(context) ?? tracker.routeId) === tracker.routeId
     await work
-    answerShed(context, passage)
-    passage.noteType(context.res.headers.get('content-type'))
+    answerShed(context, tracker)
+    tracker.noteType(context.res.headers.get('content-type'))
     return undefined
   }
 
-  const onWeb = async (context: Context<E>, next: Next, passage: WebPassage, tier: Asking['tier']): Promise<void> => {
+  const onWeb = async (
+    context: Context<E>,
+    next: Next,
+    tracker: WebResponseTracker,
+    tier: AcquireParams['tier'],
+  ): Promise<void> => {
     try {
       await (propagate === true ? withTier(tier ?? 'normal', next) : next())
     } catch (error) {
-      passage.fail(error, context.req.raw.signal?.aborted === true)
+      tracker.fail(error, context.req.raw.signal?.aborted === true)
       throw error
     }
-    answerShed(context, passage)
+    answerShed(context, tracker)
     const isGone = (): boolean => context.req.raw.signal?.aborted === true
     // Of an answer to a HEAD Hono drops the body, unread.
     const hasBody = context.req.method !== 'HEAD'
-    const given = passage.give(context.res, hasBody, isGone, () => shedResponse({ retryAfterMs: undefined }))
+    const given = tracker.give(context.res, hasBody, isGone, () => shedResponse({ retryAfterMs: undefined }))
     if (given !== context.res) context.res = given
   }
 
   /** Without Node beneath there is a request and a response, and no connection. */
   const enterWeb = async (context: Context<E>, next: Next): Promise<Response | undefined> => {
     const node = nodeRequestOf(context)
-    const asking = await gate.ask(context, node)
-    if (asking === undefined) {
+    const params = await gate.ask(context, node)
+    if (params === undefined) {
       await next()
       return undefined
     }
-    const known = asking.route ?? honoRoute(context)
+    const known = params.route ?? honoRoute(context)
     const outer = webPassageOf(context.req.raw, atrion)
     if (outer !== undefined) {
-      const refusal = known === undefined ? undefined : outer.rename(known, asking)
+      const refusal = known === undefined ? undefined : outer.rename(known, params)
       if (refusal !== undefined) return refuse(context, refusal)
       await next()
       answerShed(context, outer)
       return undefined
     }
     const routeId = known ?? sharedRoute(node.method)
-    const { isStream } = asking
+    const { isStream } = params
     if (isStream && !hasRoom(atrion, routeId, gate.maxStreams)) return refuse(context, streamsSpent(gate.maxStreams))
-    const permit = await gate.enter(routeId, asking, node)
+    const permit = await gate.enter(routeId, params, node)
     if (!permit.allow) return refuse(context, permit)
-    const passage = new WebPassage(gate, routeId, permit, asking, context.req.raw, isStream)
-    await onWeb(context, next, passage, asking.tier)
+    const tracker = new WebResponseTracker(gate, routeId, permit, params, context.req.raw, isStream)
+    await onWeb(context, next, tracker, params.tier)
     return undefined
   }
 
@@ -157,7 +162,7 @@ export function atrionHono<E extends Env = Env>(atrion: Atrion, options: HonoOpt
     if (incoming === undefined || outgoing === undefined) return enterWeb(context, next)
     return gate.pass<Promise<Response | undefined> | Response>(
       { request: context, node: incoming, response: outgoing, pattern: () => honoRoute(context) },
-      (passage) => (passage === undefined ? next().then(() => undefined) : onNode(context, next, passage)),
+      (tracker) => (tracker === undefined ? next().then(() => undefined) : onNode(context, next, tracker)),
       (permit) => {
         leaveBody(incoming, outgoing)
         return refuse(context, permit)

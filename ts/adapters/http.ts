@@ -2,13 +2,13 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Atrion } from '../atrion.js'
-import { isThenable } from './_ask.js'
 import { withTier } from './_context.js'
 import { Gate } from './_gate.js'
-import type { Passage } from './_lifecycle.js'
 import type { AdapterOptions } from './_options.js'
 import { shedIn } from './_problem.js'
 import { refuse, refuseOnNode } from './_refusal.js'
+import { isThenable } from './_resolve.js'
+import type { ResponseTracker } from './_response-tracker.js'
 
 export { currentTier, withTier } from './_context.js'
 export type { AdapterOptions, PressureOptions, Signal } from './_options.js'
@@ -47,31 +47,31 @@ export function atrionHttp<Request extends IncomingMessage, Response extends Ser
   const gate = new Gate<Request, Response>(atrion, options)
   const { onShed, propagate } = options
 
-  const failed = (error: unknown, passage: Passage, request: Request, response: Response): void => {
-    passage.fail(error)
+  const failed = (error: unknown, tracker: ResponseTracker, request: Request, response: Response): void => {
+    tracker.fail(error)
     const shed = shedIn(error)
     if (shed === undefined || response.headersSent) throw error
     refuse(request, response, shed)
   }
 
-  const handle = (passage: Passage, request: Request, response: Response): unknown => {
+  const handle = (tracker: ResponseTracker, request: Request, response: Response): unknown => {
     let result: unknown
     try {
       result =
-        propagate === true ? withTier(passage.tier, () => handler(request, response)) : handler(request, response)
+        propagate === true ? withTier(tracker.tier, () => handler(request, response)) : handler(request, response)
     } catch (error) {
-      return failed(error, passage, request, response)
+      return failed(error, tracker, request, response)
     }
     if (!isThenable(result)) return result
-    const settled = result.then(undefined, (error: unknown) => failed(error, passage, request, response))
-    passage.follow(result)
+    const settled = result.then(undefined, (error: unknown) => failed(error, tracker, request, response))
+    tracker.follow(result)
     return settled
   }
 
   return (request, response) =>
     gate.pass<unknown>(
       { request, node: request, response, pattern: none },
-      (passage) => (passage === undefined ? handler(request, response) : handle(passage, request, response)),
+      (tracker) => (tracker === undefined ? handler(request, response) : handle(tracker, request, response)),
       (permit) => refuseOnNode(request, response, permit, onShed && (() => onShed(request, response, permit))),
     )
 }

@@ -3,16 +3,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ParameterizedContext } from 'koa'
 import type { Atrion } from '../atrion.js'
-import type { Permit } from '../loop.js'
-import { isThenable, warnOnce } from './_ask.js'
+import type { Permit } from '../limiter/types.js'
 import { withTier } from './_context.js'
 import { Gate } from './_gate.js'
 import { koaRoute, whenRouted } from './_koa-pattern.js'
-import type { Passage } from './_lifecycle.js'
 import type { AdapterOptions } from './_options.js'
 import { PROBLEM_TYPE, refusalHeaders, refusalOf, type Shed, shedIn } from './_problem.js'
 import { isHttpError } from './_refusal.js'
 import { leaveBody } from './_request-body.js'
+import { isThenable, warnOnce } from './_resolve.js'
+import type { ResponseTracker } from './_response-tracker.js'
 
 export { currentTier, withTier } from './_context.js'
 export type { AdapterOptions, PressureOptions, Signal } from './_options.js'
@@ -80,22 +80,22 @@ export function atrionKoa<Context extends KoaContext = ParameterizedContext>(
     else return refuseOwn(context, permit, () => onShed(context, context, permit))
   }
 
-  const handle = async (passage: Passage, context: Context, next: () => Promise<unknown>): Promise<unknown> => {
+  const handle = async (tracker: ResponseTracker, context: Context, next: () => Promise<unknown>): Promise<unknown> => {
     let refusal: Permit | undefined
-    passage.refuse = (permit) => {
+    tracker.refuse = (permit) => {
       refusal = permit
     }
-    if (!passage.isNamed) whenRouted(context, passage)
-    const work = propagate === true ? withTier(passage.tier, next) : next()
-    passage.follow(work)
+    if (!tracker.isNamed) whenRouted(context, tracker)
+    const work = propagate === true ? withTier(tracker.tier, next) : next()
+    tracker.follow(work)
     try {
       const result = await work
-      passage.noteType(context.res.getHeader('content-type'))
+      tracker.noteType(context.res.getHeader('content-type'))
       return result
     } catch (error) {
       const inner = shedIn(error)
       if (inner === undefined || context.res.headersSent) throw error
-      passage.noteShed()
+      tracker.noteShed()
       return shed(context, refusal ?? inner, refusal)
     }
   }
@@ -103,7 +103,7 @@ export function atrionKoa<Context extends KoaContext = ParameterizedContext>(
   return async (context, next) =>
     gate.pass<unknown>(
       { request: context, node: context.req, response: context.res, pattern: () => koaRoute(context) },
-      (passage) => (passage === undefined ? next() : handle(passage, context, next)),
+      (tracker) => (tracker === undefined ? next() : handle(tracker, context, next)),
       (permit) => shed(context, permit, permit),
     )
 }

@@ -5,18 +5,18 @@ import type { NestInterceptor } from '@nestjs/common'
 import { type CallHandler, type CanActivate, type ExecutionContext, HttpException } from '@nestjs/common'
 import { catchError, finalize, from, mergeMap } from 'rxjs'
 import type { Atrion } from '../atrion.js'
-import type { Permit } from '../loop.js'
-import { bounded, isThenable, warnOnce } from './_ask.js'
+import type { Permit } from '../limiter/types.js'
 import { enterTier } from './_context.js'
 import { tie } from './_express-layers.js'
 import { type ExpressRequest, expressRoute, lookUp } from './_express-pattern.js'
 import { Gate } from './_gate.js'
-import { passageOf } from './_lifecycle.js'
 import { patternRoute } from './_method.js'
 import type { AdapterOptions } from './_options.js'
 import { PROBLEM_TYPE, refusalHeaders, refusalOf, type Shed, shedIn } from './_problem.js'
 import { isHttpError } from './_refusal.js'
 import { leaveBody } from './_request-body.js'
+import { bounded, isThenable, warnOnce } from './_resolve.js'
+import { trackerOf } from './_response-tracker.js'
 
 export { currentTier, withTier } from './_context.js'
 export type { AdapterOptions, PressureOptions, Signal } from './_options.js'
@@ -77,15 +77,15 @@ class AtrionGuard<Request extends NestRequest, Response extends NestResponse> im
     if (context.getType() !== 'http') return next.handle()
     const http = context.switchToHttp()
     const [request, response]: HttpArguments = [http.getRequest<NestRequest>(), http.getResponse<NestResponse>()]
-    const passage = passageOf(request.raw ?? request, this.#gate)
-    if (passage === undefined) return next.handle()
+    const tracker = trackerOf(request.raw ?? request, this.#gate)
+    if (tracker === undefined) return next.handle()
     const { promise, settle } = deferred()
-    passage.follow(promise)
+    tracker.follow(promise)
     return next.handle().pipe(
       catchError((error: unknown) => {
         const shed = shedIn(error)
         if (shed === undefined) throw error
-        passage.noteShed()
+        tracker.noteShed()
         throw refusalException(response, shed)
       }),
       finalize(settle),
@@ -105,11 +105,11 @@ class AtrionGuard<Request extends NestRequest, Response extends NestResponse> im
         : expressRoute(request as unknown as ExpressRequest, routing)
     return gate.pass<boolean | Promise<boolean>>(
       { request, node, response: response.raw ?? response, pattern },
-      (passage) => {
-        if (passage === undefined) return true
-        passage.isAlwaysEnded = true
-        if (routing !== undefined) tie(passage, node, routing)
-        if (gate.options.propagate === true) enterTier(passage.tier)
+      (tracker) => {
+        if (tracker === undefined) return true
+        tracker.isAlwaysEnded = true
+        if (routing !== undefined) tie(tracker, node, routing)
+        if (gate.options.propagate === true) enterTier(tracker.tier)
         return true
       },
       (permit) => this.#refuse(request, response, permit),

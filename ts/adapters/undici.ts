@@ -2,13 +2,13 @@
 
 import type { Dispatcher } from 'undici'
 import type { Atrion } from '../atrion.js'
-import { ConfigError } from '../errors.js'
+import { ConfigError } from '../base/errors.js'
 import { shedErrorOf } from '../limiter/run.js'
-import type { AcquireOptions, Tier } from '../loop.js'
-import { called, isThenable, keyOf, type MaybePromise, tierOf } from './_ask.js'
-import { acquire } from './_asking.js'
+import type { AcquireOptions, Tier } from '../limiter/types.js'
+import { acquire } from './_acquire-params.js'
 import { currentTier } from './_context.js'
 import { type OptionTypes, validateTypes } from './_options.js'
+import { called, isThenable, keyOf, type MaybePromise, tierOf } from './_resolve.js'
 import { type Handler, refuseHandler, watchHandler, withHeader } from './_undici-handler.js'
 
 export { currentTier, withTier } from './_context.js'
@@ -74,8 +74,8 @@ export function atrionUndici(atrion: Atrion, options: UndiciOptions = {}): Dispa
       const routeId = typeof named === 'string' && named !== '' ? named : originOf(request)
       const own = tierOf(wanted) ?? inherited
       const name = keyOf(whose)
-      const asking: AcquireOptions = { ...(own && { tier: own }), ...(name !== undefined && { key: name }) }
-      const permit = acquire(atrion, routeId, asking)
+      const params: AcquireOptions = { ...(own && { tier: own }), ...(name !== undefined && { key: name }) }
+      const permit = acquire(atrion, routeId, params)
       if (!permit.allow) {
         refuseHandler(handler as Handler, shedErrorOf(routeId, permit))
         return true

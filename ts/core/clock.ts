@@ -1,6 +1,6 @@
-/** Time as a value that is passed in. The laws never ask for it; only whoever drives them holds a clock. */
+/** Time as a value that is passed in. The laws never read a clock; only their caller holds one. */
 
-import { ConfigError } from '../errors.js'
+import { ConfigError } from '../base/errors.js'
 import { isSafeNumber } from './guards.js'
 import type { DeltaTime, Timestamp } from './types.js'
 
@@ -15,7 +15,7 @@ function requireFinite(field: string, valueMs: number): number {
 }
 
 /**
- * Time that stands still until told otherwise, for tests and simulation. It may be moved backwards, as real clocks
+ * Time that stands still until it is set, for tests and simulation. It may be moved backwards, as real clocks
  * sometimes are.
  *
  * @throws ConfigError when moved by, or to, what is no finite number.

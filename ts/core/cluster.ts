@@ -1,14 +1,14 @@
 /**
  * Law of the cluster: what other nodes suffered, blended with one's own scar and never obeyed.
  *
- *   S_n        what node n says it suffered, decayed since it said so        ω_n = 1 + requests it saw lately
+ *   S_n        what node n reports that it suffered, decayed since then      ω_n = 1 + requests it saw lately
  *   Ŝ          the second highest S of all, one's own included
  *   S_cluster  = Σ ω_n·min(S_n, Ŝ + S_lone) / Σ ω_n                          S_lone = R_base·breakMultiplier
  *   S_agreed   = Σ ω_n·min(S_n, Ŝ) / Σ ω_n
  *   S          = γ·S_cluster + (1 − γ)·S_local                               what requests have to overcome
  *   S_judged   = γ·S_agreed  + (1 − γ)·S_local                               what the breaker is judged by
  *
- * One sick node cannot close a route for all: what it alone says moves no breaker but its own. What the closed loop and a
+ * One sick node cannot close a route for all: its report alone moves no breaker but its own. What the closed loop and a
  * node that starts make of the others follows what at least two of them agree on, Ŝ′, the second highest S of theirs:
  *
  *   c          = γ·min(1, S_agreed′/S_closed), 0 where Ŝ′ < S_closed/4
@@ -19,8 +19,8 @@
 import { MAX_RESISTANCE } from './constants.js'
 import type { PhysicsConfig } from './types.js'
 
-/** What one node says of a route. */
-export interface Voice {
+/** One node's report of a route. */
+export interface PeerReport {
   /** S_n, Ω */
   readonly scar: number
   /** Requests it saw lately. */
@@ -33,53 +33,53 @@ export interface Blend {
   readonly keep: number
   /** γ·S_cluster, Ω */
   readonly add: number
-  /** The part of it that one node alone speaks for, Ω */
+  /** The part of it that one node alone reports, Ω */
   readonly lone: number
 }
 
 /** The others' part in a route's physics. */
 export interface Share extends Blend {
-  /** c: how firmly at least two others say that the route fails, [0, γ]; it lightens the closed loop's burden of proof. */
+  /** c: how firmly at least two others report that the route fails, [0, γ]; it lightens the closed loop's burden of proof. */
   readonly belief: number
   /** w: how many others the probes of an open breaker take turns with. */
   readonly witnesses: number
 }
 
-/** Nobody else speaks. */
+/** No other node reports. */
 export const NO_SHARE: Share = { keep: 1, add: 0, lone: 0, belief: 0, witnesses: 0 }
 
-/** A scar that says: here, next to nothing flows. What an open breaker of the closed loop is worth, Ω. */
+/** A scar with which next to nothing flows. What an open breaker of the closed loop is worth, Ω. */
 const CLOSED = 190
-/** Agreement on less is no word on failures, Ω. */
+/** Agreement on less is no evidence of failures, Ω. */
 const FAILING = CLOSED / 4
 
-/** Share of S_lone inherited from one voice at the most: judged as one's own, it must leave room below the break point. */
+/** Share of S_lone inherited from one report at the most: judged as one's own, it must leave room below the break point. */
 const INHERITED_ALONE = 0.5
 
 type LoneLimit = Pick<PhysicsConfig, 'baseResistance' | 'breakMultiplier'>
 
-/** What is said, and what it comes to. */
-class Chorus {
-  readonly #words: readonly { readonly scar: number; readonly weight: number }[]
+/** Reports, and their means. */
+class PeerAggregate {
+  readonly #reports: readonly { readonly scar: number; readonly weight: number }[]
   readonly #weight: number
   /** The highest S and the second highest, Ω. */
   readonly top: number
   readonly second: number
 
-  constructor(voices: readonly Voice[]) {
-    this.#words = voices.map(({ scar, requests }) => ({
+  constructor(reports: readonly PeerReport[]) {
+    this.#reports = reports.map(({ scar, requests }) => ({
       scar: scar > 0 ? Math.min(scar, MAX_RESISTANCE) : 0,
       weight: 1 + (requests > 0 ? Math.min(requests, 1e12) : 0),
     }))
-    this.#weight = this.#words.reduce((sum, { weight }) => sum + weight, 0)
-    const [top = 0, second = 0] = this.#words.map(({ scar }) => scar).sort((a, b) => b - a)
+    this.#weight = this.#reports.reduce((sum, { weight }) => sum + weight, 0)
+    const [top = 0, second = 0] = this.#reports.map(({ scar }) => scar).sort((a, b) => b - a)
     this.top = top
     this.second = second
   }
 
   /** The mean of all, each at most `bound`. */
   mean(bound: number): number {
-    return this.#words.reduce((sum, { scar, weight }) => sum + weight * Math.min(scar, bound), 0) / this.#weight
+    return this.#reports.reduce((sum, { scar, weight }) => sum + weight * Math.min(scar, bound), 0) / this.#weight
   }
 
   belief(gamma: number): number {
@@ -87,43 +87,43 @@ class Chorus {
   }
 
   witnesses(gamma: number): number {
-    const open = this.#words.filter(({ scar }) => scar >= CLOSED / 2).length
+    const open = this.#reports.filter(({ scar }) => scar >= CLOSED / 2).length
     return Math.ceil(Math.min(gamma, 1) * Math.max(0, open - 1))
   }
 }
 
-/** S_inherit, Ω: what a node takes over of a route that it has not measured itself. One voice gives at most γ·S_lone. */
+/** S_inherit, Ω: what a node takes over of a route that it has not measured itself. One report gives at most γ·S_lone. */
 export function calculateInheritance(
-  voices: readonly Voice[],
+  reports: readonly PeerReport[],
   gamma: number,
   { baseResistance, breakMultiplier }: LoneLimit,
 ): number {
-  if (voices.length === 0 || !(gamma > 0)) return 0
-  const chorus = new Chorus(voices)
+  if (reports.length === 0 || !(gamma > 0)) return 0
+  const aggregate = new PeerAggregate(reports)
   const weight = Math.min(gamma, 1)
   const alone = Math.min(weight, INHERITED_ALONE) * baseResistance * breakMultiplier
-  const bound = weight * chorus.mean(chorus.second) + alone
-  return Math.min(chorus.mean(MAX_RESISTANCE), bound)
+  const bound = weight * aggregate.mean(aggregate.second) + alone
+  return Math.min(aggregate.mean(MAX_RESISTANCE), bound)
 }
 
-/** What `voices` share with a node whose own scar is `local` Ω. */
+/** What `reports` come to for a node whose own scar is `local` Ω. */
 export function calculateShare(
-  voices: readonly Voice[],
+  reports: readonly PeerReport[],
   local: number,
   gamma: number,
   { baseResistance, breakMultiplier }: LoneLimit,
 ): Share {
-  if (voices.length === 0 || !(gamma > 0)) return NO_SHARE
-  const chorus = new Chorus(voices)
-  const second = Math.max(chorus.second, Math.min(local, chorus.top))
-  const cluster = chorus.mean(second + baseResistance * breakMultiplier)
-  const agreed = chorus.mean(second)
+  if (reports.length === 0 || !(gamma > 0)) return NO_SHARE
+  const aggregate = new PeerAggregate(reports)
+  const second = Math.max(aggregate.second, Math.min(local, aggregate.top))
+  const cluster = aggregate.mean(second + baseResistance * breakMultiplier)
+  const agreed = aggregate.mean(second)
   return {
     keep: 1 - gamma,
     add: gamma * cluster,
     lone: gamma * Math.max(0, cluster - agreed),
-    belief: chorus.belief(gamma),
-    witnesses: chorus.witnesses(gamma),
+    belief: aggregate.belief(gamma),
+    witnesses: aggregate.witnesses(gamma),
   }
 }
 

@@ -15,5 +15,5 @@ export const EPSILON = PHYSICS_EPSILON
 /** The name under which the guards know {@link MAX_SAFE_RESISTANCE}, Ω. */
 export const MAX_RESISTANCE = MAX_SAFE_RESISTANCE
 
-/** Shortest span that `PhysicsGuard.safeDeltaT` returns unless told otherwise, ms. */
+/** Shortest span that `PhysicsGuard.safeDeltaT` returns by default, ms. */
 export const MIN_DELTA_T = 1

@@ -3,7 +3,7 @@
  * even when a bound or a fallback is itself unsafe (an unsafe fallback counts as 0, an unsafe bound as no bound).
  */
 
-import { getLogger } from '../loggers.js'
+import { getLogger } from '../events/loggers.js'
 import { EPSILON, MAX_RESISTANCE, MIN_DELTA_T } from './constants.js'
 import type { DeltaTime, NormalizedPressure, PressureVector, Timestamp } from './types.js'
 

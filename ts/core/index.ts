@@ -3,9 +3,9 @@
  * errors, loggers and observers that go with them, so that it can be used without the rest of the package.
  */
 
-export * from '../errors.js'
-export * from '../loggers.js'
-export * from '../observers.js'
+export * from '../base/errors.js'
+export * from '../events/loggers.js'
+export * from '../events/observers.js'
 export { type Clock, RealClock, VirtualClock } from './clock.js'
 export { DEFAULT_CONFIG, DEFAULT_SLO, deriveBaselines, deriveWeights, floatEquals } from './config.js'
 export {

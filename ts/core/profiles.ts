@@ -3,7 +3,7 @@
  * not expected to take equally long. A profile replaces the objective's latency baseline and scales the scar.
  */
 
-import { ConfigError } from '../errors.js'
+import { ConfigError } from '../base/errors.js'
 import { isSafeNumber, safeDivide } from './guards.js'
 
 export type WorkloadProfile = 'LIGHT' | 'STANDARD' | 'HEAVY' | 'EXTREME' | 'CUSTOM'

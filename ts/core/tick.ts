@@ -8,9 +8,9 @@
  * mode a tick.
  */
 
+import { deliver } from '../events/observer-queue.js'
 import { breakPointOf, hasRecovered } from './breaker.js'
 import { type Blend, blendScar } from './cluster.js'
-import { deliver } from './delivery.js'
 import { isSafeNumber, PhysicsGuard } from './guards.js'
 import { calculateMomentum } from './momentum.js'
 import { calculateResistance } from './resistance.js'
@@ -41,7 +41,7 @@ const BOOTSTRAP_CAUTION = 1.2
 const bootstrapResistance = ({ baseResistance }: PhysicsConfig): Ohms =>
   PhysicsGuard.clampResistance(baseResistance * BOOTSTRAP_CAUTION, baseResistance) as Ohms
 
-/** A route nobody has called yet: tick 0, no scar. */
+/** A route without calls: tick 0, no scar. */
 export function createBootstrapState(
   routeId: string,
   initialPressure: PressureVector,
@@ -65,7 +65,7 @@ export function createBootstrapState(
  * The route after one tick; `state` is left as it was. A component of `newPressure` that is no finite number is noise
  * and keeps its last value; time that runs backwards is no time, and the route keeps its own.
  *
- * @param observer told of the tick later, off this path; whatever it does, the tick stands
+ * @param observer gets the tick later, off this path; whatever it does, the tick stands
  * @param tuner this route's own; without one the break point is static. It observes R first, and the break point
  *   follows from that; ticks of the bootstrap, the last one included, it does not see.
  * @param others what other nodes share; `scarTissue` stays this node's own

@@ -6,24 +6,11 @@
  * slow enough is learnt as normal, and `hardCeiling` is what stops that.
  */
 
-import { ConfigError } from '../errors.js'
+import { ConfigError } from '../base/errors.js'
 import { isSafeNumber } from './guards.js'
-import type { Ohms } from './types.js'
+import type { AutoTunerConfig, Ohms } from './types.js'
 
-export interface AutoTunerConfig {
-  /** N: ticks that the moments look back over, ≥ 1. Default 100. */
-  windowSize: number
-  /** k: standard deviations above the mean at which a route breaks, ≥ 0. Default 3. */
-  sensitivity: number
-  /** The break point is never below this, Ω, ≥ 0. Default 30. */
-  minFloor: number
-  /** The break point is never above this, Ω, ≥ minFloor. Default 500. */
-  hardCeiling: number
-  /** Ticks before the moments are trusted, ≥ 0. Default 50. */
-  warmupTicks: number
-  /** The recovery point as a share of the break point, (0, 1]. Default 0.5. */
-  recoveryMultiplier: number
-}
+export type { AutoTunerConfig } from './types.js'
 
 export interface TunerStats {
   /** μ, Ω */
@@ -57,7 +44,7 @@ export const DEFAULT_AUTOTUNER_CONFIG: Readonly<AutoTunerConfig> & {
   recoveryMultiplier: 0.5,
 })
 
-/** Break point before warm-up of a tuner that was told of no other, Ω: the defaults' baseResistance · breakMultiplier. */
+/** Break point before warm-up of a tuner that was given no other, Ω: the defaults' baseResistance · breakMultiplier. */
 const DEFAULT_STATIC_BREAK_POINT = 100
 
 /** What one route's resistance normally is, and where it breaks and recovers. */
@@ -106,7 +93,7 @@ export class AutoTuner {
   /**
    * Resistance at which the breaker opens, Ω.
    *
-   * @param staticBreakPoint what it is before warm-up, unless the constructor was told, Ω, default 100
+   * @param staticBreakPoint what it is before warm-up, unless the constructor was given one, Ω, default 100
    */
   computeBreakPoint(staticBreakPoint: number = DEFAULT_STATIC_BREAK_POINT): Ohms {
     const { sensitivity, minFloor, hardCeiling, warmupTicks } = this.#config

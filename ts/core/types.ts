@@ -67,7 +67,7 @@ export interface PhysicsConfig {
   readonly breakMultiplier: number
   /** Ticks before the physics start, ≥ 0. Default 10. */
   readonly bootstrapTicks: number
-  /** Shortest sampling window, and the least a caller is told to wait, ms, > 0. Default 100. */
+  /** Shortest sampling window, and the least `retryAfterMs`, ms, > 0. Default 100. */
   readonly minDeltaT: number
   /** k: steepness of the normalisation, > 0. Default 1. */
   readonly tanhScale: number
@@ -164,4 +164,19 @@ export interface PhysicsEvent {
 /** Receives every tick, in order, off the decision path. */
 export interface PhysicsObserver {
   onUpdate(event: PhysicsEvent): void
+}
+
+export interface AutoTunerConfig {
+  /** N: ticks that the moments look back over, ≥ 1. Default 100. */
+  windowSize: number
+  /** k: standard deviations above the mean at which a route breaks, ≥ 0. Default 3. */
+  sensitivity: number
+  /** The break point is never below this, Ω, ≥ 0. Default 30. */
+  minFloor: number
+  /** The break point is never above this, Ω, ≥ minFloor. Default 500. */
+  hardCeiling: number
+  /** Ticks before the moments are trusted, ≥ 0. Default 50. */
+  warmupTicks: number
+  /** The recovery point as a share of the break point, (0, 1]. Default 0.5. */
+  recoveryMultiplier: number
 }

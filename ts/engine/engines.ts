@@ -2,7 +2,7 @@
 
 import { createNativeEngine } from './native.js'
 import type { Engine, EngineKind } from './port.js'
-import { TsEngine } from './ts.js'
+import { TsEngine } from './ts/engine.js'
 import { WasmEngine } from './wasm.js'
 import { wasmModule } from './wasm-node.js'
 

@@ -1,6 +1,6 @@
 /** Which engine: the one named, or the best that loads. */
 
-import { ConfigError, DependencyError } from '../errors.js'
+import { ConfigError, DependencyError } from '../base/errors.js'
 import { ENGINES } from './engines.js'
 import type { Engine, EngineKind } from './port.js'
 
@@ -19,7 +19,7 @@ function warnOnce(kind: string, warning: string): void {
   else console.warn(warning)
 }
 
-/** Warns the process, once, that an engine failed of which no logger may be told. */
+/** Warns the process, once, of an engine's failure where no logger is set. */
 export const warnOfFault = (message: string): void => warnOnce('fault', `${message}. A logger gets the backtrace`)
 
 const reasonOf = (error: unknown): string => (error instanceof Error ? error.message.split('\n', 1)[0]! : String(error))

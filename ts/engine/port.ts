@@ -2,9 +2,12 @@
  * The engine port: the one seam between the TypeScript face and whatever computes the physics.
  *
  * A call on the hot path costs more in crossing than in physics, so nothing is passed as an argument: caller and engine
- * share a *frame*, one Float64Array. The caller writes cells, makes a call without arguments, reads cells. The layout is
- * stated here and in `src/binding/frame.rs`; a test compares the two.
+ * share a *frame*, one Float64Array. The caller writes cells, makes a call without arguments, reads cells. The numbers of
+ * the cells and of the status bits are stated in `src/binding/frame.rs`, and copied here by `scripts/write-frame.mjs`; the
+ * layout of the blocks is stated here as well as there, and a test compares the two.
  */
+
+import type { AutoTunerConfig, PhysicsConfig } from '../core/types.js'
 
 export type EngineKind = 'native' | 'wasm' | 'ts'
 
@@ -72,7 +75,7 @@ export enum FRAME {
   STATE = 32,
   /** in, closed loop, where there is a KEY: what its equal share counts, > 0 */
   KEY_WEIGHT = 60,
-  /** in, closed loop, where there is a KEY: the hash of the class that its failures are blamed on; NaN: there is none */
+  /** in, closed loop, where there is a KEY: the hash of the class that its failures are keyClass on; NaN: there is none */
   KEY_CLASS = 61,
   /** in, closed loop, of `release` where PERMIT is −1: how long ago the request in SLOT was admitted that is concluded, ms */
   AGE_MS = 62,
@@ -105,6 +108,9 @@ export const STATS = {
 /** Lowest first; the index is what FRAME.TIER takes. */
 export const TIERS = ['bulk', 'low', 'normal', 'high', 'critical'] as const
 
+/** How important a request is. */
+export type Tier = (typeof TIERS)[number]
+
 /** What an operator may order. */
 export const ORDER = { NONE: 0, OPEN: 1, CLOSED: 2 } as const
 
@@ -130,6 +136,9 @@ export enum STATUS {
 }
 
 export const MODES = ['BOOTSTRAP', 'OPERATIONAL', 'CIRCUIT_BREAKER'] as const
+
+/** The mode in a cell. */
+export const modeAt = (frame: Float64Array, cell: number): (typeof MODES)[number] => MODES[frame[cell]!]!
 
 /** RECLAIMED: the permit was never released. DETACHED: the request goes on outside the budget, and is concluded later. */
 export const OUTCOME = { SUCCESS: 0, FAILURE: 1, IGNORED: 2, RECLAIMED: 3, DETACHED: 4 } as const
@@ -163,7 +172,7 @@ export const STATE = {
 
 /**
  * Cells of a law, the numbers a route is governed by, in the order `defineLaw` takes them.
- * Derived in `ts/law.ts` from PhysicsConfig, SLOConfig, AutoTunerConfig and the profile.
+ * Derived in `ts/routes/params.ts` from PhysicsConfig, SLOConfig, AutoTunerConfig and the profile.
  */
 export const LAW = {
   BASE_RESISTANCE: 0,
@@ -201,16 +210,57 @@ export const LAW = {
   LENGTH: 36,
 } as const
 
+/** Cells of a law by the names of what operators configure. */
+export const CONFIG_CELLS = {
+  baseResistance: LAW.BASE_RESISTANCE,
+  decayRate: LAW.DECAY_RATE,
+  scarFactor: LAW.SCAR_FACTOR,
+  dampingFactor: LAW.DAMPING_FACTOR,
+  criticalPressure: LAW.CRITICAL_PRESSURE,
+  breakMultiplier: LAW.BREAK_MULTIPLIER,
+  bootstrapTicks: LAW.BOOTSTRAP_TICKS,
+  minDeltaT: LAW.MIN_DELTA_T,
+  tanhScale: LAW.TANH_SCALE,
+} as const satisfies Record<keyof PhysicsConfig, number>
+
+/** The same, of the tuner. */
+export const TUNER_CELLS = {
+  windowSize: LAW.TUNER_WINDOW,
+  sensitivity: LAW.TUNER_SENSITIVITY,
+  minFloor: LAW.TUNER_MIN_FLOOR,
+  hardCeiling: LAW.TUNER_HARD_CEILING,
+  warmupTicks: LAW.TUNER_WARMUP_TICKS,
+  recoveryMultiplier: LAW.TUNER_RECOVERY_MULTIPLIER,
+} as const satisfies Record<keyof AutoTunerConfig, number>
+
+/** Writes named numbers into their cells. */
+export function writeCells<T extends string>(
+  cells: Float64Array,
+  places: Readonly<Record<T, number>>,
+  values: Readonly<Record<T, number>>,
+): void {
+  for (const name of Object.keys(places) as T[]) cells[places[name]] = values[name]
+}
+
+/** Reads named numbers from their cells. */
+export function readCells<T extends string>(
+  cells: Float64Array,
+  places: Readonly<Record<T, number>>,
+): Record<T, number> {
+  const values = Object.entries<number>(places).map(([name, place]) => [name, cells[place]!])
+  return Object.fromEntries(values) as Record<T, number>
+}
+
 /** Cells at the head of the batch that `share` reads: see `ts/core/cluster.ts`. */
 export const SHARE = { KEEP: 0, ADD: 1, LONE: 2, BELIEF: 3, WITNESSES: 4 } as const
 
 /** What an engine of the addon does below JavaScript with a provider of the addon's. */
 export interface NativeCluster {
-  /** Says to the others what changed, and blends in what they said, with the weight γ. */
+  /** Sends what changed to the other nodes, and blends in their reports with the weight γ. */
   pulse(link: object, gamma: number): void
   /** Takes over at most so many of the routes that were loaded from the store, with the weight γ; how many it took. */
   adopt(link: object, most: number, gamma: number): number
-  /** Nobody else speaks any more. */
+  /** Drops the other nodes' reports. */
   leave(link: object): void
 }
 
@@ -239,7 +289,7 @@ export interface Engine {
    * FRAME.PERMIT is −1, a detached request of FRAME.SLOT has come to FRAME.OUTCOME.
    */
   release(): void
-  /** Fills the stats block; false when nobody has asked for permits in the slot. */
+  /** Fills the stats block; false when no permit was requested in the slot. */
   readStats(slot: number): boolean
   /** A lease takes its place among the work in flight (true), or gives it back. */
   lease(slot: number, taken: boolean): void
@@ -251,7 +301,7 @@ export interface Engine {
   intern(routeId: string): number
   /** Slot of a route that exists, or −1. Does not count as use. */
   find(routeId: string): number
-  /** Next slot whose route was evicted since this was last asked; −1: no more; −2: too many to tell, forget every slot. */
+  /** Next slot whose route was evicted since this was last asked; −1: no more; −2: too many to list, forget every slot. */
   evicted(): number
   remove(slot: number): void
   routeIds(): string[]
@@ -268,7 +318,7 @@ export interface Engine {
   nextUsed(): number
   /** Others share this in a route's physics, and R follows at once: the head of the batch, see {@link SHARE}. */
   share(slot: number): void
-  /** A route that was only heard of goes before all that were used. */
+  /** A route that only other nodes reported is evicted before all that were used here. */
   demote(slot: number): void
   /** Of the native engine only. */
   readonly cluster?: NativeCluster

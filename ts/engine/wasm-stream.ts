@@ -1,4 +1,4 @@
-/** The module as a browser likes it best: compiled while it arrives. Whoever imports this waits for it. */
+/** The module as a browser likes it best: compiled while it arrives. An import of this file waits for it. */
 
 const url = new URL('../atrion.wasm', import.meta.url)
 

@@ -35,8 +35,8 @@ interface Exports {
  * Monotonic ms since the Unix epoch. Read by every call that is not given the time: 30 ns of a `route()`'s 100, and twice that of an
  * acquire and release.
  *
- * Why a reading is not kept for the rest of a turn of the event loop: somebody has to forget it, and a microtask that does costs
- * what three readings do, so that only loops would gain, and a loop that computes between two calls would be told that no time had
+ * Why a reading is not kept for the rest of a turn of the event loop: it has to be forgotten, and a microtask that does so costs
+ * what three readings do, so that only loops would gain, and a loop that computes between two calls would find that no time had
  * passed. To write the time into the frame before the call is no cheaper than to be asked for it.
  */
 function hostClock(): () => number {
@@ -70,7 +70,7 @@ export class WasmEngine implements Engine {
   readonly #wasm: Exports
   readonly #slots = new Map<string, number>()
   readonly #names: (string | undefined)[] = []
-  /** Evictions nobody has asked for yet. */
+  /** Evictions that were not read yet. */
   readonly #news: number[] = []
   #frame: Float64Array = new Float64Array()
   #batch: Float64Array = new Float64Array()
@@ -168,7 +168,7 @@ export class WasmEngine implements Engine {
     }
     const slot = this.#ask(() => this.#wasm.intern(bytesOf(routeId)), NO_SLOT)
     if (slot === NO_SLOT) return slot
-    this.#hear(slot)
+    this.#noteEvicted(slot)
     this.#slots.set(routeId, slot)
     this.#names[slot] = routeId
     return slot
@@ -184,11 +184,11 @@ export class WasmEngine implements Engine {
 
   remove(slot: number): void {
     this.#ask(() => this.#wasm.remove(slot), undefined)
-    this.#hear(-1)
+    this.#noteEvicted(-1)
   }
 
-  /** Forgets the names of evicted routes; `taken` is a slot that has a new tenant. */
-  #hear(taken: number): void {
+  /** Forgets the names of evicted routes; `taken` is a slot that has a new route. */
+  #noteEvicted(taken: number): void {
     const next = (): number => this.#ask(() => this.#wasm.evicted(), -1)
     for (let slot = next(); slot !== -1; slot = next()) {
       this.#news.push(slot)

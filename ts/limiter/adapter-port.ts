@@ -15,12 +15,12 @@ export interface AdapterPort {
   deadlineMs(routeId: string): number
 }
 
-/** Tells what a detached request that was admitted `ageMs` ago came to. Counts once. */
+/** Reports the outcome of a detached request that was admitted `ageMs` ago. Counts once. */
 export type Conclude = (outcome: Outcome, ageMs: number) => void
 
 export interface Detachable {
   /**
-   * The request leaves the work in flight and goes on: its length is no sample of its route. What becomes of it may be told, or
+   * The request leaves the work in flight and goes on: its length is no sample of its route. Its outcome may be reported later, or
    * not.
    */
   [DETACH](): Conclude

@@ -1,14 +1,14 @@
 /** Permits as callers hold them. */
 
+import { ConfigError } from '../base/errors.js'
+import { wrongType } from '../base/input.js'
+import { nearestName } from '../base/suggest.js'
 import type { OperationalMode } from '../core/index.js'
 import { OUTCOME } from '../engine/port.js'
-import { ConfigError } from '../errors.js'
-import { wrongType } from '../input.js'
-import { nearestName } from '../suggest.js'
 import { type Conclude, DETACH, type Detachable } from './adapter-port.js'
 import type { Hold } from './holdings.js'
+import type { PermitGroup } from './permit-watch.js'
 import type { LimitedBy, Outcome, Permit, Tier } from './types.js'
-import type { PermitGroup } from './watch.js'
 
 /** Once read: a look-up in another module at each release would cost more. */
 const { SUCCESS, FAILURE, IGNORED } = OUTCOME
@@ -38,7 +38,7 @@ export interface PermitSource {
   detach(routeId: string, id: number): Conclude
 }
 
-/** Node 20 has it since 20.0; elsewhere it may be missing, and then it is nobody's key. */
+/** Node 20 has it since 20.0; elsewhere it may be missing, and then a private symbol stands for it. */
 const DISPOSE: typeof Symbol.dispose = Symbol.dispose ?? (Symbol('Symbol.dispose') as typeof Symbol.dispose)
 
 export class EnginePermit implements Permit, Detachable {

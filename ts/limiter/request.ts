@@ -1,17 +1,17 @@
-/** Reading what a request says of itself. Options are read before a cell of the frame is written: getters may do anything. */
+/** Reading a request's options. Options are read before a cell of the frame is written: getters may do anything. */
 
+import { ConfigError } from '../base/errors.js'
+import { wrongType } from '../base/input.js'
+import type { KeyHasher } from '../base/keys.js'
+import { nearestName, unknownName } from '../base/suggest.js'
+import { MAX_TIMER_MS } from '../base/timer.js'
 import { type Engine, FRAME, TIERS } from '../engine/port.js'
-import { ConfigError } from '../errors.js'
-import { wrongType } from '../input.js'
-import type { BreakBy } from '../options.js'
-import { nearestName, unknownName } from '../suggest.js'
-import type { KeyHasher } from './keys.js'
-import { MAX_TIMER_MS } from './timer.js'
+import type { BreakBy } from '../options/options.js'
 import type { AcquireOptions } from './types.js'
 
 const TIER_INDEX: ReadonlyMap<unknown, number> = new Map(TIERS.map((tier, index) => [tier, index]))
 
-/** The tier of a request that says nothing of itself. */
+/** The tier of a request without options. */
 export const NORMAL = TIERS.indexOf('normal')
 /** Stands for a tier where a voltage decides. */
 export const BY_VOLTAGE = -1
@@ -23,7 +23,7 @@ export const ENTER_NAMES = ['maxWaitMs', 'signal'] as const
 export const RUN_NAMES = [...ENTER_NAMES, 'timeoutMs', 'fallback', 'isFailure'] as const
 
 /**
- * Reads what a request says of itself into the frame's cells.
+ * Reads a request's options into the frame's cells.
  *
  * @param breakBy how the route tells classes of keys apart
  * @param also names of further options that the call takes
@@ -55,11 +55,11 @@ export function readRequest(
   const { tier, voltage, key, weight, queueAgeMs, saturation } = options
   let hash = Number.NaN
   let share = 1
-  let blamed = Number.NaN
+  let keyClass = Number.NaN
   if (key !== undefined && key !== null) {
     const text = textOf(key)
     hash = keys.hash(text)
-    if (breakBy !== undefined) blamed = breakBy === 'key' ? hash : classOf(text, keys, breakBy)
+    if (breakBy !== undefined) keyClass = breakBy === 'key' ? hash : classOf(text, keys, breakBy)
     if (weight !== undefined && weight !== null) share = requireWeight(weight)
   }
   let index = NORMAL
@@ -79,7 +79,7 @@ export function readRequest(
   // Read only now: what was called above may have asked this instance, and made the engine's memory grow.
   const { frame } = engine
   frame[FRAME.KEY_WEIGHT] = share
-  frame[FRAME.KEY_CLASS] = blamed
+  frame[FRAME.KEY_CLASS] = keyClass
   if (index === BY_VOLTAGE) frame[FRAME.VOLTAGE] = push
   frame[FRAME.TIER] = index
   frame[FRAME.KEY] = hash

@@ -11,7 +11,7 @@
  * Every operation takes O(log n) or a bounded scan.
  */
 
-import { type Deadline, Deadlines } from '../deadlines.js'
+import { type HeapTimer, TimerHeap } from '../base/timer-heap.js'
 
 /** Tiers of a room, lowest first. */
 const LANES = 5
@@ -40,7 +40,7 @@ class Entry<T> implements RoomEntry<T> {
   readonly item: T
   readonly tier: number
   readonly keyId: number
-  deadline: Deadline<Entry<T>> | undefined
+  deadline: HeapTimer<Entry<T>> | undefined
   older: Entry<T> | undefined
   newer: Entry<T> | undefined
 
@@ -86,7 +86,7 @@ export class Room<T> {
   /** Most entries. */
   readonly capacity: number
   readonly #lanes: readonly Lane<T>[] = Array.from({ length: LANES }, () => new Lane<T>())
-  readonly #deadlines = new Deadlines<Entry<T>>()
+  readonly #deadlines = new TimerHeap<Entry<T>>()
   /** Entries by key. */
   readonly #perKey = new Map<number, number>()
 

@@ -1,9 +1,9 @@
 /** Work that runs under a permit: how each way of ending counts, and what cuts it off. */
 
-import { ConfigError, isShedError, ShedError } from '../errors.js'
+import { ConfigError, isShedError, ShedError } from '../base/errors.js'
+import { onAbort, requireSignal } from '../base/signals.js'
+import { after } from '../base/timer.js'
 import { requireMaxWait, requireTimeout } from './request.js'
-import { onAbort, requireSignal } from './signals.js'
-import { after } from './timer.js'
 import type { Outcome, Permit, RunOptions } from './types.js'
 
 export type Work<T> = (signal: AbortSignal) => T | PromiseLike<T>

@@ -1,41 +1,14 @@
-/** What a request says of itself, and what it is answered. */
+/** What a request is asked for with, and its answer. */
 
-import type { OperationalMode } from '../core/index.js'
-import type { TIERS } from '../engine/port.js'
-import type { ShedError } from '../errors.js'
+import type { ShedError } from '../base/errors.js'
+import type { LimitedBy } from '../base/limited-by.js'
+import type { OperationalMode } from '../core/types.js'
+import type { Tier } from '../engine/port.js'
 
-/** How important a request is. */
-export type Tier = (typeof TIERS)[number]
+export type { LimitedBy } from '../base/limited-by.js'
+export type { Tier } from '../engine/port.js'
 
-/**
- * What stood in a refused request's way.
- *
- * | | |
- * |---|---|
- * | `breaker` | the route's breaker is open, or that of the key's class |
- * | `occupancy` | what is in flight on the route |
- * | `queue_age` | the queue in front of the process |
- * | `process` | what the process is short of: its loop, its memory |
- * | `scar` | past trauma, or too many failures |
- * | `wait_timeout` | it waited, and can no longer make it |
- * | `wait_full` | the waiting room is full |
- * | `budget` | a budget is spent |
- * | `override` | an operator's order |
- * | `ban` | an operator's ban |
- */
-export type LimitedBy =
-  | 'breaker'
-  | 'occupancy'
-  | 'queue_age'
-  | 'process'
-  | 'scar'
-  | 'wait_timeout'
-  | 'wait_full'
-  | 'budget'
-  | 'override'
-  | 'ban'
-
-/** What a request says of itself. null counts as not given. */
+/** Options of `acquire()`. null counts as not given. */
 export interface AcquireOptions {
   /** Default 'normal'. */
   readonly tier?: Tier | null | undefined
@@ -50,7 +23,7 @@ export interface AcquireOptions {
   readonly weight?: number | null | undefined
   /** How long the request waited in front of the process, ms. Adapters measure it. Default 0. */
   readonly queueAgeMs?: number | null | undefined
-  /** How full the process is, 1 is a full house. Adapters measure it. Default 0. */
+  /** How full the process is, 1 is full. Adapters measure it. Default 0. */
   readonly saturation?: number | null | undefined
 }
 
@@ -85,7 +58,7 @@ export interface Permit {
   /** V that it was decided with. */
   readonly voltage: number
   /**
-   * Gives the permit back; 'success' by default, and 'failed' and 'error' are other words for 'failure'. Once is enough, and a
+   * Gives the permit back; 'success' by default, and 'failed' and 'error' are synonyms of 'failure'. Once is enough, and a
    * refused permit's does nothing.
    *
    * @throws ConfigError for what is no outcome, TypeError for what is no string; the permit has been given back by then
@@ -105,11 +78,11 @@ export interface RunOptions<T> extends AcquireOptions {
   readonly signal?: AbortSignal | null | undefined
   /** What a refused call resolves to: a value, or a function that makes one. */
   readonly fallback?: T | ((refusal: ShedError) => T | PromiseLike<T>)
-  /** Whether an error speaks against the route. Default: every error does but a {@link ShedError}. */
+  /** Whether an error counts as a failure of the route. Default: every error does but a {@link ShedError}. */
   readonly isFailure?: ((error: unknown) => boolean) | null | undefined
 }
 
-/** What `stats()` tells of a route. */
+/** What `stats()` returns of a route. */
 export interface RouteStats {
   /** Requests and leases under way. */
   readonly inFlight: number
@@ -140,7 +113,7 @@ export interface RouteStats {
   readonly baselineMs: number
   /** Completions a second at capacity, as far as it is known. */
   readonly ratePerS: number
-  /** Share of requests that succeed, [0, 1]; failures that are blamed on a class of keys do not count. */
+  /** Share of requests that succeed, [0, 1]; failures that are keyClass on a class of keys do not count. */
   readonly successRatio: number
   /** Classes of keys whose breaker is open; see `breakBy`. */
   readonly openClasses: number

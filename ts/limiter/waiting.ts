@@ -3,13 +3,13 @@
  * engine on whether there is a place.
  *
  * An entry that can no longer make it is answered at once: at the next event of its route by the instance's clock, and by one
- * timer per room. The timer keeps the process alive, because somebody awaits the answer. It is the global one of the moment, so
+ * timer per room. The timer keeps the process alive, because a caller awaits the answer. It is the global one of the moment, so
  * that faked timers work, and nothing but punctuality depends on it. On a clock of the caller's it only looks at that clock.
  */
 
+import { MAX_TIMER_MS } from '../base/timer.js'
 import { NO_KEY } from './request.js'
 import { type Held, Room, type RoomEntry } from './room.js'
-import { MAX_TIMER_MS } from './timer.js'
 import type { LimitedBy, Permit } from './types.js'
 
 /** Most requests that wait on one route, and on all of them. */
@@ -39,7 +39,7 @@ export interface Waiter {
   readonly latestMs: number
 }
 
-/** What the engine says to a request that has to wait. */
+/** The engine's answer to a request that has to wait. */
 export interface Wait {
   /** How long from now it may wait, ms. */
   readonly mayWaitMs: number
@@ -58,7 +58,7 @@ export interface WaitingHost {
   readonly hasOwnClock: boolean
   /** Asks for a place again; undefined: not yet, see {@link WaitingHost.wait}. */
   askAgain(waiter: Waiter, waitedMs: number): Permit | undefined
-  /** What the engine said when `askAgain` was answered with undefined. */
+  /** The engine's answer when `askAgain` returned undefined. */
   readonly wait: Wait
   /** Counts a refusal and makes its permit. */
   giveUp(waiter: Waiter, limitedBy: LimitedBy): Permit
@@ -77,13 +77,13 @@ interface Pending {
   forget: (() => void) | undefined
 }
 
-/** The room of a route that somebody waits on. */
+/** The room of a route with requests that wait. */
 class RouteRoom {
   readonly routeId: string
   readonly room = new Room<Pending>(ROUTE_CAPACITY)
   readonly held: Held
   ratePerMs = 0
-  /** How long a request may wait in all, as the engine said last, ms. */
+  /** How long a request may wait in all by the engine's last answer, ms. */
   horizonMs = 0
   timer: ReturnType<typeof setTimeout> | undefined
   /** When the timer fires, by the instance's clock; Infinity: there is none. */
@@ -115,7 +115,7 @@ export class WaitingRooms {
     return this.#rooms.get(routeId)?.room.size ?? 0
   }
 
-  /** Lets a request wait that the engine has just told to. */
+  /** Lets a request wait after the engine's answer that it may. */
   enter(waiter: Waiter, wait: Wait, listen: Listen | undefined): Promise<Permit> {
     const { routeId, arrivedMs, latestMs } = waiter
     if (!this.#makeRoom(waiter)) return Promise.resolve(this.#host.giveUp(waiter, 'wait_full'))
@@ -165,7 +165,7 @@ export class WaitingRooms {
     return false
   }
 
-  /** Something happened on a route: whoever can no longer make it is answered. */
+  /** Something happened on a route: requests that can no longer make their deadline are refused. */
   expire(routeId: string): void {
     const route = this.#rooms.get(routeId)
     if (route === undefined) return
@@ -173,7 +173,7 @@ export class WaitingRooms {
     this.#rest(route)
   }
 
-  /** A place may have become free on a route: whoever's turn it is gets it. */
+  /** A place may have become free on a route: the next request gets it. */
   pump(routeId: string): void {
     const pool = this.#host.poolOf(routeId)
     if (pool !== undefined) {
@@ -222,7 +222,7 @@ export class WaitingRooms {
   }
 
   #pump(route: RouteRoom, nowMs: number): void {
-    if (route.isPumping) return // to ask may end a lease, and whoever hears of that may do anything
+    if (route.isPumping) return // to ask may end a lease, and its abort listeners may do anything
     route.isPumping = true
     try {
       this.#expire(route, nowMs)

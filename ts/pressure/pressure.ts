@@ -14,7 +14,7 @@ export interface PressureOptions {
    * what was waited for in order to be accepted, also by the primary of `node:cluster`, is part of it. Default: as `queueAge`.
    */
   readonly acceptQueue?: boolean
-  /** Utilisation of the event loop since the last window. It adds to R, but sheds nobody by itself: it detects overload and cannot size it. */
+  /** Utilisation of the event loop since the last window. It adds to R, but sheds no request by itself: it detects overload and cannot size it. */
   readonly eventLoop?: boolean
   /** V8's heap against its limit. */
   readonly heap?: boolean

@@ -1,5 +1,6 @@
 /** A route in virtual time: the functional model, a clock that moves by one sampling window a tick, and a scenario. */
 
+import { ConfigError } from '../base/errors.js'
 import { VirtualClock } from '../core/clock.js'
 import { DEFAULT_CONFIG, DEFAULT_SLO, deriveBaselines, deriveWeights } from '../core/config.js'
 import { normalizeTelemetry } from '../core/normalize.js'
@@ -7,7 +8,6 @@ import { createBootstrapState, updatePhysics } from '../core/tick.js'
 import type { AutoTuner } from '../core/tuner.js'
 import type { PhysicsConfig, RouteState, SLOConfig } from '../core/types.js'
 import { VectorMath } from '../core/vector.js'
-import { ConfigError } from '../errors.js'
 import { SimulationObserver } from './observer.js'
 import type { Scenario } from './scenarios.js'
 

@@ -1,6 +1,6 @@
 /** Checks of the suite's own: it runs under any test runner, in any runtime, and asks for neither's assertions. */
 
-import type { PhysicsVector } from '../state/provider.js'
+import type { PhysicsVector } from '../providers/provider.js'
 
 export class ConformanceError extends Error {
   static {

@@ -1,12 +1,10 @@
 /** The conformance suite: every promise of the port to a state provider is one test. */
 
-import type { StateProvider } from '../state/provider.js'
 import { KEEPING } from './keeping.js'
 import { SHARING } from './sharing.js'
-import { Stage } from './stage.js'
+import { type ProviderUnderTest, Stage } from './stage.js'
 
-/** Makes a provider, not yet connected. */
-export type ProviderUnderTest = () => StateProvider | Promise<StateProvider>
+export type { ProviderUnderTest } from './stage.js'
 
 /** How a test is registered: `test` of ava, node:test, Vitest, Jest, `it` of Mocha. */
 export type RegisterTest = (name: string, run: (...context: unknown[]) => Promise<void>) => unknown

@@ -1,6 +1,6 @@
 /** What one provider promises by itself: it keeps what it is given. */
 
-import type { PhysicsVector } from '../state/provider.js'
+import type { PhysicsVector } from '../providers/provider.js'
 import { check, checkVector, show, vectorOf } from './checks.js'
 import { hostileNames } from './names.js'
 import type { Clause } from './stage.js'
@@ -65,7 +65,7 @@ export const KEEPING: Record<string, Clause> = {
     },
   },
 
-  'a route that nobody wrote is null, and is not listed': {
+  'a route that was never written is null, and is not listed': {
     async run(stage) {
       const provider = await stage.connected()
       for (const route of [stage.name('unknown'), '__proto__x', 'constructor x']) {

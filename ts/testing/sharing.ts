@@ -1,6 +1,6 @@
 /** What providers over one store promise to each other. */
 
-import type { PhysicsVector, StateProvider } from '../state/provider.js'
+import type { PhysicsVector, StateProvider } from '../providers/provider.js'
 import { check, checkVector, show, soon, turn, vectorOf } from './checks.js'
 import type { Clause, Stage } from './stage.js'
 
@@ -11,7 +11,7 @@ const isNear = (got: number, wanted: number): boolean => Math.abs(got - wanted) 
 
 /** Listens to a route: what arrived, and a promise of the word that has so many ticks. */
 class Listener {
-  readonly heard: PhysicsVector[] = []
+  readonly received: PhysicsVector[] = []
   readonly stop: () => void
   readonly #timeoutMs: number
   #wake: () => void = () => {}
@@ -19,7 +19,7 @@ class Listener {
   constructor(provider: StateProvider, routeId: string, stage: Stage) {
     this.#timeoutMs = stage.timeoutMs
     const stop = provider.subscribe?.(routeId, (vector) => {
-      this.heard.push(vector)
+      this.received.push(vector)
       this.#wake()
     })
     check(typeof stop === 'function', `subscribe() must return a function, got ${show(stop)}`)
@@ -28,14 +28,14 @@ class Listener {
 
   async until(wanted: PhysicsVector): Promise<void> {
     const arrived = async (): Promise<void> => {
-      while (this.heard.at(-1)?.lastTick !== wanted.lastTick) {
+      while (this.received.at(-1)?.lastTick !== wanted.lastTick) {
         await new Promise<void>((resolve) => {
           this.#wake = resolve
         })
       }
     }
     await soon(arrived(), this.#timeoutMs, `the change to ${show(wanted)} must arrive`)
-    const { scar, resistance } = this.heard.at(-1) as PhysicsVector
+    const { scar, resistance } = this.received.at(-1) as PhysicsVector
     check(isNear(scar, wanted.scar), `scar must arrive as ${wanted.scar}, got ${scar}`)
     check(isNear(resistance, wanted.resistance), `resistance must arrive as ${wanted.resistance}, got ${resistance}`)
   }
@@ -93,39 +93,40 @@ export const SHARING: Record<string, Clause> = {
       await there.updateVector(route, vectorOf(3))
       await listener.until(vectorOf(3))
       await turn()
-      const own = listener.heard.filter(({ lastTick }) => lastTick === 1).length
-      check(own === 0, 'a change of its own must not be told')
-      const foreign = [...listener.heard, ...elsewhere.heard].filter(({ lastTick }) => lastTick > 3).length
+      const own = listener.received.filter(({ lastTick }) => lastTick === 1).length
+      check(own === 0, 'a change of its own must not be reported')
+      const foreign = [...listener.received, ...elsewhere.received].filter(({ lastTick }) => lastTick > 3).length
       check(
-        foreign === 0 && !listener.heard.some(({ lastTick }) => lastTick === 2),
-        'only changes of that route may be told',
+        foreign === 0 && !listener.received.some(({ lastTick }) => lastTick === 2),
+        'only changes of that route may be reported',
       )
       listener.stop()
       elsewhere.stop()
     },
   },
 
-  'who has unsubscribed is not told any more, may do so again, and others still are': {
-    async run(stage) {
-      const providers = await pair(stage)
-      if (!providers) return
-      const [here, there] = providers
-      const route = stage.name()
-      const leaver = new Listener(here, route, stage)
-      const stayer = new Listener(here, route, stage)
-      await there.updateVector(route, vectorOf(1))
-      await Promise.all([leaver.until(vectorOf(1)), stayer.until(vectorOf(1))])
-      leaver.stop()
-      leaver.stop()
-      await there.updateVector(route, vectorOf(2))
-      await stayer.until(vectorOf(2))
-      await turn()
-      check(!leaver.heard.some(({ lastTick }) => lastTick === 2), 'who has unsubscribed must not be told')
-      stayer.stop()
+  'after unsubscribing no change is reported, unsubscribing again is allowed, and other subscribers still get changes':
+    {
+      async run(stage) {
+        const providers = await pair(stage)
+        if (!providers) return
+        const [here, there] = providers
+        const route = stage.name()
+        const leaver = new Listener(here, route, stage)
+        const stayer = new Listener(here, route, stage)
+        await there.updateVector(route, vectorOf(1))
+        await Promise.all([leaver.until(vectorOf(1)), stayer.until(vectorOf(1))])
+        leaver.stop()
+        leaver.stop()
+        await there.updateVector(route, vectorOf(2))
+        await stayer.until(vectorOf(2))
+        await turn()
+        check(!leaver.received.some(({ lastTick }) => lastTick === 2), 'no change may be reported after unsubscribing')
+        stayer.stop()
+      },
     },
-  },
 
-  'a callback that throws, or changes what it is told, harms nobody': {
+  'a callback that throws, or changes what it is given, affects no other': {
     async run(stage) {
       const providers = await pair(stage)
       if (!providers) return

@@ -1,7 +1,9 @@
 /** What a test of the suite works with: its providers, its route names, and how both are cleared away. */
 
-import type { StateProvider } from '../state/provider.js'
-import type { ProviderUnderTest } from './conformance.js'
+import type { StateProvider } from '../providers/provider.js'
+
+/** Makes a provider, not yet connected. */
+export type ProviderUnderTest = () => StateProvider | Promise<StateProvider>
 
 /** One promise, and what it needs beyond a provider. */
 export interface Clause {
@@ -43,7 +45,7 @@ export class Stage {
     return provider
   }
 
-  /** A route's name that nobody else uses; the same for the same label. */
+  /** A route's name that nothing else uses; the same for the same label. */
   name(label = 'route'): string {
     return this.own(`atrion-test ${this.#mark} ${label}`)
   }

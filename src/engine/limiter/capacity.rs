@@ -94,13 +94,14 @@ impl Capacity {
 
     /// The terms for a request that has waited for `waited_ms`; None when there is a place for it now. What keeps every server
     /// busy is known from the shortest services; where several routes share the limit, there is a place until shedding starts.
-    pub fn wait(&self, waited_ms: Millis, thresholds: &Thresholds, params: &RouteParams) -> Option<Wait> {
+    pub fn wait(&self, tier: Tier, waited_ms: Millis, thresholds: &Thresholds, params: &RouteParams) -> Option<Wait> {
         let n = self.load.under_way();
-        let places = self.limit.places(n, &params.limit);
+        let top = tier == Tier::Critical;
+        let places = self.limit.places(n, waited_ms, top, &params.limit);
         if n < if self.is_shared { places.max(thresholds.start) } else { places } {
             return None;
         }
-        let may_wait_ms = self.limit.may_wait_ms(&params.limit) - waited_ms;
+        let may_wait_ms = self.limit.may_wait_ms(top, &params.limit) - waited_ms;
         Some(Wait { may_wait_ms, rate_per_ms: self.limit.rate() })
     }
 

@@ -217,7 +217,8 @@ impl Limiter {
         let can_wait = request.waited_ms >= 0.0 && request.waited_ms < f64::INFINITY;
         let has_place = params.reserves() && capacity.has_reserve(tier, params, thresholds.full);
         let met = if is_over { load + fairness::room_for_others(n) } else { load };
-        let crowd = if can_wait || has_place { 0.0 } else { thresholds.resistance(met) };
+        let occupied = thresholds.resistance(met);
+        let crowd = if can_wait || has_place { 0.0 } else { occupied };
         let queue = place_resistance(request.queue_place);
         let class = request.key.and_then(|key| key.class).map(|class| self.class(class, now_ms));
         let (mut blamed, mut by_class) = (0.0, false);
@@ -234,7 +235,13 @@ impl Limiter {
         let mut wait = None;
         let admitted = match state.manual {
             Override::None if flows && can_wait && !admit_all => {
-                wait = if has_place { None } else { capacity.wait(request.waited_ms, &thresholds, params) };
+                // Where the servers have a queue already, the top tier gains nothing by waiting in front of it.
+                let joins = request.waited_ms == 0.0
+                    && tier == Tier::Critical
+                    && load >= thresholds.start
+                    && voltage > own + occupied;
+                let takes_place = has_place || joins;
+                wait = if takes_place { None } else { capacity.wait(tier, request.waited_ms, &thresholds, params) };
                 wait.is_none()
             }
             Override::None if request.waited_ms == f64::INFINITY => false,

@@ -5,7 +5,7 @@
 //! suspected   under overload, with a crowd in flight, completions fall short of 0.8·M by three standard deviations, and
 //!             n/μ exceeds a tenth of the deadline
 //! cap         1.35·M·b + 1 in flight: enough to keep every server busy, so that the experiment costs no goodput
-//! verdict     the rate is back  → contention: the cap climbs for as long as the rate stays up
+//! verdict     the rate is back  → contention: the cap climbs for as long as the rate is that of the best step; b rests
 //!             it is not         → the route has slowed: M is forgotten, the cap lifted
 //!             nor the latency   → there is no queue: that latency is b, the cap lifted
 //! end         when the demand is drained, V = 0
@@ -34,15 +34,18 @@ const STEP_SAMPLES: f64 = 48.0;
 const CLIMB: f64 = 0.97;
 const FALL: f64 = 0.9;
 const RESTART: f64 = 0.75;
-/// ... and the one that shows, where it began, that the route has slowed: three standard deviations of a step below 0.7.
-const SLOWED: f64 = 0.5;
+/// ... and the one below which so many steps in a row show, where it began, that the route has slowed.
+const SLOWED: f64 = 0.6;
+const SLOW_STEPS: u32 = 2;
 const STEP: f64 = 1.2;
-/// How far M follows a step that did more.
-const MOST_GAIN: f64 = 0.5;
+/// How far M follows a step that did more, and one that did less.
+const MOST_GAINS: (f64, f64) = (0.5, 0.1);
 /// Answers to what was admitted under the cap before the route is held to have slowed. Where they take no less than this
 /// share of what was waited before, the work in flight is not what they wait for.
 const ANSWERS: f64 = 8.0;
 const UNMENDED: f64 = 0.8;
+/// ... which only a cap shows that is a good deal less than what was in flight.
+const TELLING_CUT: f64 = 2.0;
 /// The cap is lifted at so many times what was in flight when it was set.
 const LIFTED: f64 = 4.0;
 
@@ -56,6 +59,8 @@ struct Experiment {
     middle: f64,
     pace: Pace,
     confirmed: bool,
+    /// Steps in a row that show that the route has slowed.
+    slow_steps: u32,
     /// When it began, and n/μ then, ms.
     since_ms: Millis,
     wait_ms: Millis,
@@ -138,7 +143,8 @@ impl Contention {
             let slow = completions + 2.0 * deviation + 1.0 < experiment.middle * time_ms;
             if slow && experiment.answers >= ANSWERS {
                 let latency_ms = experiment.latency_ms / experiment.answers;
-                if latency_ms > UNMENDED * experiment.wait_ms {
+                let is_less = experiment.suspected_at > TELLING_CUT * experiment.cap;
+                if is_less && latency_ms > UNMENDED * experiment.wait_ms {
                     latencies.raise(experiment.cap, latency_ms);
                 } else {
                     throughput.forget_above(1.1 * completions.max(1.0) / time_ms, baseline_ms);
@@ -153,9 +159,12 @@ impl Contention {
         }
         let rate = experiment.pace.rate();
         let share = rate / experiment.most;
-        experiment.most += MOST_GAIN * (rate - experiment.most).max(0.0);
+        let gain = if share > 1.0 { MOST_GAINS.0 } else { MOST_GAINS.1 };
+        experiment.most += gain * (rate - experiment.most);
         experiment.pace = Pace::default();
-        if share < SLOWED && experiment.cap <= 1.01 * base {
+        experiment.slow_steps =
+            if share < SLOWED && experiment.cap <= 1.01 * base { experiment.slow_steps + 1 } else { 0 };
+        if experiment.slow_steps >= SLOW_STEPS {
             throughput.forget_above(1.1 * share * experiment.most, baseline_ms);
             self.experiment = None;
             return;
@@ -178,7 +187,9 @@ impl Contention {
         }
         let Pace { completions, time_ms } = throughput.crowded;
         let deviation = (completions * throughput.dispersion.max(1.0)).sqrt();
-        let fallen = completions + SUSPECT_DEVIATIONS * deviation < SUSPECT_RATE * throughput.most * time_ms;
+        let least = SUSPECT_RATE * throughput.most;
+        // A pace that rises is behind M as well: what is done at last has fallen, too.
+        let fallen = completions + SUSPECT_DEVIATIONS * deviation < least * time_ms && throughput.last.rate() < least;
         let wait_ms = at.n * time_ms / completions;
         if fallen && wait_ms > SUSPECT_WAIT * at.deadline_ms {
             let most = throughput.most;
@@ -189,6 +200,7 @@ impl Contention {
                 middle: 0.5 * (most + throughput.crowded.rate()),
                 pace: Pace::default(),
                 confirmed: false,
+                slow_steps: 0,
                 since_ms: at.admitted_ms + at.latency_ms,
                 wait_ms,
                 answers: 0.0,

@@ -9,7 +9,7 @@
 //! b, queue     latency without a queue, and the proof of one: `latency`
 //! M, μ         most and present completions a ms with every server at work: `throughput`
 //! Q            work in flight beyond what was admitted within b: `backlog`
-//! V̇ = λ − μ    the backlog that would stand if nothing had ever been refused, bounded by 1.3·μ·D
+//! V̇ = λ − μ    the backlog that would stand if nothing had ever been refused, with μ at the most that it may be; at most 1.3·μ·D
 //! k = M·b      the knee: that many keep every server busy
 //!
 //! no queue proven     refuse while b + Q/μ nears D, beyond twice what was explored and, at first, `initial`
@@ -17,6 +17,7 @@
 //! V ≥ 1.15·μ·D        standing: S = max(min(τ·μ·D, 20·k), min(1.5·k + 1, 0.75·μ·(D − q)))
 //! between             from H to S linearly
 //! critical            as far as 0.9·μ·(D − q), less where it overloads the route by itself: it is still on time there
+//!                     or just beyond the most in flight whose answers were on time, if that is more
 //! ```
 //!
 //! q is the 0.8 quantile of what a service takes beyond b + wait.
@@ -93,12 +94,23 @@ const KNOWN_AFTER: f64 = 256.0;
 /// not; and the share of μ·D that its own V must reach for that.
 const TOP_REACH: (f64, f64) = (0.6, 0.9);
 const TOP_DEMAND: f64 = 0.5;
+/// ... beyond the requests that chance alone piles up.
+const TOP_CHANCE: f64 = 4.0;
 /// What the top tier may add to the cap of an experiment.
 const TOP_CAPS: f64 = 2.0;
 /// What is admitted of requests that can wait, over what keeps every server busy; and the multiples of q, beyond b, that must
 /// still fit into the deadline.
 const PLACES_MARGIN: f64 = 1.1;
 const SERVICE_EXCESS: f64 = 1.5;
+/// Completions over which the largest knee is remembered: a route that has slowed has as many servers as before.
+const KNEE_MEMORY: f64 = 2048.0;
+/// Where answers that met an idle server take this many b, of so many of late, what is known of b and of the servers is void.
+const STALE_RATIO: f64 = 2.0;
+const PLACED_MEMORY: f64 = 32.0;
+/// Shares of the deadline after which one that waits in what may be a burst is admitted further, and until shedding would start.
+const DOUBT: (f64, f64) = (0.05, 0.25);
+/// How long is waited for a place under standing overload, at most, as a share of the deadline.
+const WAIT_SHARE: f64 = 0.4;
 /// The quantile q, and the part of the deadline by which it moves.
 const EXCESS_QUANTILE: f64 = 0.8;
 const EXCESS_STEPS: f64 = 60.0;
@@ -160,6 +172,11 @@ pub struct Limit {
     /// What is left of the allowance for a route that is hardly known, 1 to 0.
     optimism: f64,
     knee: f64,
+    /// The largest knee of late.
+    known_knee: f64,
+    /// What answers take lately that met a server which idled, as far as is known, ms, and how many there were of late.
+    placed_ms: Millis,
+    placed: f64,
     /// V, and V of the top tier alone.
     demand: f64,
     top_demand: f64,
@@ -199,6 +216,9 @@ impl Limit {
             free_up_to: 0.0,
             optimism: 1.0,
             knee: 1.0,
+            known_knee: 1.0,
+            placed_ms: 0.0,
+            placed: 0.0,
             demand: 0.0,
             top_demand: 0.0,
             excess_ms: 0.0,
@@ -283,7 +303,7 @@ impl Limit {
     pub fn thresholds(&self, n: f64, law: &LimitLaw) -> Thresholds {
         let (mut start, mut full, mut top) = if self.queueing { self.proven(law) } else { self.unproven(n, law) };
         if let Some(cap) = self.contention.cap() {
-            start = smaller(start, smaller(smaller(cap, KNEE_MARGIN * self.knee + 1.0), STANDING_START.1 * cap));
+            start = smaller(start, self.capped_start(cap));
             full = smaller(full, cap);
             top = smaller(top, TOP_CAPS * cap);
         }
@@ -331,29 +351,57 @@ impl Limit {
         let queue = larger(self.burst - 2.0 * self.knee, 0.0);
         let start = burst * (self.burst - BURST_START * queue) + (1.0 - burst) * standing_start;
         let full = burst * (self.burst - BURST_FULL * queue) + (1.0 - burst) * self.standing;
-        let alone = smaller(self.top_demand / (TOP_DEMAND * drained), 1.0);
-        let top = self.top * (TOP_REACH.1 - (TOP_REACH.1 - TOP_REACH.0) * alone);
+        let alone = smaller(larger(self.top_demand - TOP_CHANCE, 0.0) / (TOP_DEMAND * drained), 1.0);
+        let reach = TOP_REACH.1 - (TOP_REACH.1 - TOP_REACH.0) * alone;
+        // Where others ask the same of it, n says little of what is on time, and what was on time says more.
+        let top = larger(self.top * reach, (self.edge + 1.0) * (1.0 - alone));
         (start, full, top)
     }
 
-    /// How many keep every server just busy: requests that can wait are admitted up to there, with `n` in flight.
+    /// Where shedding starts while an experiment caps what is in flight.
+    fn capped_start(&self, cap: f64) -> f64 {
+        smaller(KNEE_MARGIN * self.knee + 1.0, STANDING_START.1 * cap)
+    }
+
+    /// How many keep every server busy. A route that has slowed has as many servers as before.
+    fn busy_places(&self) -> f64 {
+        PLACES_MARGIN * (self.throughput.rate_at_most * self.baseline_ms).max(self.known_knee)
+    }
+
+    /// Up to how many in flight one is admitted that can wait and has waited for `waited_ms`, with `n` in flight: as many as keep
+    /// every server busy, so that the queue is where the most important goes first. As many as are admitted without waiting
+    /// where that is not known any more, and in what may be a burst for the top tier; until shedding would start, in what may be
+    /// a burst, for one that has waited long.
     #[must_use]
-    pub fn places(&self, n: f64, law: &LimitLaw) -> f64 {
-        let full = if self.queueing {
-            let busy = PLACES_MARGIN * self.throughput.rate_at_most * self.baseline_ms + 1.0;
-            let burst = self.burstiness(law);
-            burst * self.proven(law).1 + (1.0 - burst) * busy.min(self.standing)
+    pub fn places(&self, n: f64, waited_ms: Millis, top: bool, law: &LimitLaw) -> f64 {
+        let places = if self.queueing {
+            let (start, full, _) = self.proven(law);
+            let busy = self.busy_places().min(self.standing);
+            let doubt = ((waited_ms / law.deadline_ms - DOUBT.0) / (DOUBT.1 - DOUBT.0)).clamp(0.0, 1.0);
+            let (reach, share) = if self.placed_ms > STALE_RATIO * self.baseline_ms {
+                (full, 1.0)
+            } else if top {
+                (full, self.burstiness(law))
+            } else {
+                (start, doubt * self.burstiness(law))
+            };
+            busy + share * (reach - busy).max(0.0)
         } else {
             self.unproven(n, law).1
         };
-        self.contention.cap().map_or(full, |cap| full.min(cap)).clamp(law.min, law.max)
+        self.contention.cap().map_or(places, |cap| places.min(self.capped_start(cap))).clamp(law.min, law.max)
     }
 
-    /// How long a request may wait for a place and still be answered in time, ms.
+    /// How long a request may wait for a place and still be answered in time, ms: in a burst, as long as without the room.
     #[must_use]
-    pub fn may_wait_ms(&self, law: &LimitLaw) -> Millis {
-        let service_ms = self.baseline_ms + SERVICE_EXCESS * self.excess_ms;
-        (self.patience_ms.min(law.deadline_ms) - service_ms).max(0.0)
+    pub fn may_wait_ms(&self, top: bool, law: &LimitLaw) -> Millis {
+        let deadline_ms = self.patience_ms.min(law.deadline_ms);
+        let standing = if self.queueing { 1.0 - self.burstiness(law) } else { 1.0 };
+        let left_ms = (deadline_ms - self.baseline_ms - standing * SERVICE_EXCESS * self.excess_ms).max(0.0);
+        if top || !self.queueing {
+            return left_ms;
+        }
+        (1.0 - standing) * left_ms + standing * left_ms.min(WAIT_SHARE * deadline_ms)
     }
 
     /// A request was admitted; `n` are in flight with it.
@@ -415,6 +463,7 @@ impl Limit {
             self.latencies.age(self.throughput.counted());
         }
         let rate = self.throughput.rate_at_most;
+        self.known_knee *= (1.0 - self.throughput.counted() / KNEE_MEMORY).max(0.0);
         self.throughput.close(n, self.busy, self.baseline_ms);
         if self.contention.cap().is_some() {
             self.follow(rate, law);
@@ -449,6 +498,10 @@ impl Limit {
             let moved = if excess_ms > self.excess_ms { EXCESS_QUANTILE } else { EXCESS_QUANTILE - 1.0 };
             self.excess_ms = smaller(larger(self.excess_ms + moved * step_ms, 0.0), deadline_ms);
         }
+        if met <= self.busy_places() + 1.0 {
+            self.placed = (self.placed + 1.0).min(PLACED_MEMORY);
+            self.placed_ms += (latency_ms - self.placed_ms) / self.placed;
+        }
         if self.queueing && met <= 1.15 * self.standing.max(1.0) + 1.0 {
             let patience_ms = deadline_ms.min(self.patience_ms);
             self.lateness.complete(met, latency_ms, self.now_ms, patience_ms, &mut self.latencies);
@@ -475,6 +528,7 @@ impl Limit {
         }
         let knee = (self.throughput.most * self.baseline_ms).max(1.0);
         self.knee = knee;
+        self.known_knee = if self.optimism > 0.0 { knee } else { self.known_knee.max(knee) };
         let deadline_ms = self.patience_ms.min(law.deadline_ms);
         let rate = self.throughput.rate_at_most;
         let on_time = rate * (deadline_ms - self.excess_ms).max(0.0);

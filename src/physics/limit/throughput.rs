@@ -102,7 +102,7 @@ pub(super) struct Throughput {
     window_met: f64,
     window_latency_ms: Millis,
     /// The last window in which every server had work.
-    last: Pace,
+    pub last: Pace,
     levels: [Level; OCTAVES],
 }
 

@@ -334,3 +334,34 @@ impl WriteBuffer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_names_make_room_as_many_routes_do_and_what_is_to_be_removed_is_bounded_as_well() {
+        let mut buffer = WriteBuffer::new(65_536, 1e9);
+        let name_of = |i: u32| -> Arc<[u8]> { [i.to_le_bytes().repeat(4000), vec![0]].concat().into() };
+        for i in 0..5000 {
+            let name = name_of(i);
+            buffer.note(RouteKey::of(&name), &name, Record::default(), f64::from(i));
+            let batch = buffer.take_unstored(f64::from(i), true);
+            assert!(batch.writes.len() == 1 && batch.removals.len() <= 1);
+        }
+        let held: usize = buffer.entries.values().map(|entry| entry.name.len()).sum();
+        assert_eq!((held, buffer.removal_bytes), (buffer.name_bytes, 0));
+        assert!(held <= 65_536 * NAME_BYTES && held > 65_536 * NAME_BYTES - 20_000, "{held}");
+        assert!(
+            buffer.record(RouteKey::of(&name_of(4999))).is_some() && buffer.record(RouteKey::of(&name_of(0))).is_none()
+        );
+        // The removals are never taken.
+        for i in 0..5000 {
+            let name = name_of(i);
+            buffer.forget(RouteKey::of(&name), name);
+        }
+        let queued: usize = buffer.removals.iter().map(|(_, name)| name.len()).sum();
+        assert!(queued == buffer.removal_bytes && queued <= 65_536 * NAME_BYTES, "{queued}");
+        assert_eq!((buffer.entries.len(), buffer.name_bytes), (0, 0));
+    }
+}

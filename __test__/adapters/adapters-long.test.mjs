@@ -1,0 +1,122 @@
+// Requests that take very long, in time that the test sets.
+import '../_set-time.mjs'
+
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { withAtrion } from 'atrion/fetch'
+import { atrionHttp, openStreams } from 'atrion/http'
+import ava from 'ava'
+import { ask, CALM, close, dial, drained, listen, requestText, until, watched } from '../_adapters.mjs'
+import { engine } from '../_engine.mjs'
+import { pass, timers } from '../_set-time.mjs'
+
+const test = engine === 'ts' ? ava.skip : ava
+
+const world = async (options = {}) => {
+  const { atrion, outcomes } = watched(options)
+  const held = []
+  const handler = (req, res) => {
+    if (req.url === '/soon') return res.end('soon')
+    return held.push(res)
+  }
+  const server = await listen(createServer(atrionHttp(atrion, handler, { ...CALM, route: () => 'poll' })))
+  return { atrion, outcomes, held, server }
+}
+
+test.serial('what takes long is one of the streams from then on, and its answer no failure', async (t) => {
+  const { atrion, held, server } = await world()
+  const sockets = []
+  for (let i = 0; i < 30; i++) sockets.push(await dial(server, requestText('/')))
+  await until(() => held.length === 30)
+  pass(9_000)
+  t.is(atrion.stats('poll').inFlight, 30)
+  pass(1_500)
+  t.is(atrion.stats('poll').inFlight, 0)
+  t.is(openStreams(atrion, 'poll'), 30)
+  for (const response of held) response.end('news')
+  await until(() => openStreams(atrion, 'poll') === 0)
+  t.like(atrion.stats('poll'), { failures: 0, shed: 0, mode: 'BOOTSTRAP', p50Ms: undefined, abandoned: 0 })
+  for (const socket of sockets) socket.destroy()
+  await close(server)
+})
+
+test.serial('where answers come late as a rule, the next requests leave at the deadline', async (t) => {
+  const { atrion, held, server } = await world()
+  const poll = async () => {
+    const before = held.length
+    const socket = await dial(server, requestText('/'))
+    await until(() => held.length > before)
+    return socket
+  }
+  for (let i = 0; i < 8; i++) {
+    const socket = await poll()
+    pass(10_500)
+    held.at(-1).end('late')
+    await once(socket, 'data')
+    socket.destroy()
+  }
+  timers.length = 0
+  const socket = await poll()
+  t.is(atrion.stats('poll').inFlight, 1)
+  timers.find(({ ms }) => ms === 500).work()
+  t.is(atrion.stats('poll').inFlight, 0)
+  t.is(openStreams(atrion, 'poll'), 1)
+  socket.destroy()
+  await until(() => openStreams(atrion, 'poll') === 0)
+  t.like(atrion.stats('poll'), { failures: 0, successRatio: 1, abandoned: 1 })
+  // Answers that come soon again are the rule again.
+  for (let i = 0; i < 12; i++) t.is((await ask(server, '/soon')).body, 'soon')
+  timers.length = 0
+  const last = await poll()
+  t.is(
+    timers.find(({ ms }) => ms === 500),
+    undefined,
+  )
+  last.destroy()
+  await close(server)
+})
+
+test.serial('a request is not long-lived before twice its deadline', async (t) => {
+  const { atrion, held, server } = await world({ slo: { maxAcceptableLatencyMs: 60_000 } })
+  const socket = await dial(server, requestText('/'))
+  await until(() => held.length === 1)
+  pass(100_000)
+  t.is(atrion.stats('poll').inFlight, 1)
+  pass(21_000)
+  t.is(atrion.stats('poll').inFlight, 0)
+  socket.destroy()
+  await close(server)
+})
+
+const feed = () =>
+  new Response(new ReadableStream({ start: (to) => to.enqueue(new Uint8Array(1)) }), {
+    headers: { 'content-type': 'text/event-stream' },
+  })
+
+test.serial('a feed that begins after the deadline was answered', async (t) => {
+  const slo = { maxAcceptableLatencyMs: 1 }
+  const afterDeadline = async () => {
+    const sinceMs = performance.now()
+    await until(() => performance.now() - sinceMs > 3)
+  }
+  const { atrion } = watched({ slo })
+  const handler = async (_req, res) => {
+    await afterDeadline()
+    res.writeHead(200, { 'content-type': 'text/event-stream' })
+    res.write('data: 1\n\n')
+    res.end()
+  }
+  const server = await listen(createServer(atrionHttp(atrion, handler, CALM)))
+  for (let i = 0; i < 40; i++) t.is((await ask(server, '/')).status, 200)
+  await drained(atrion, 'GET *')
+  t.like(atrion.stats('GET *'), { failures: 0, shed: 0, successRatio: 1 })
+  await close(server)
+  const other = watched({ slo }).atrion
+  const guarded = withAtrion(() => afterDeadline().then(feed), { atrion: other, route: 'feed' })
+  for (let i = 0; i < 40; i++) {
+    const response = await guarded(new Request('http://localhost/'))
+    t.is(response.status, 200)
+    await response.body.cancel()
+  }
+  t.like(other.stats('feed'), { failures: 0, shed: 0, successRatio: 1 })
+})

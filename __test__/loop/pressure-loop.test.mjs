@@ -1,0 +1,167 @@
+// What the adapters see of the process: how long requests wait for its event loop, and before it is asked to accept them.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { createRequire } from 'node:module'
+import net from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { atrionHttp } from 'atrion/http'
+import ava from 'ava'
+import { close, dial, listen, requestText, turn, until, watched } from '../_adapters.mjs'
+import { engine } from '../_engine.mjs'
+
+// One after the other: they share an event loop, and that is what is measured.
+const test = engine === 'ts' ? ava.serial.skip : ava.serial
+const onLinux = engine === 'native' && process.platform === 'linux' ? ava.serial : ava.serial.skip
+
+const BUSY_MS = 20
+
+const spin = (ms) => {
+  const end = performance.now() + ms
+  while (performance.now() < end);
+}
+
+/** A server whose handler keeps the loop busy, and what was asked with each request. */
+const busyServer = async (options, busyMs = BUSY_MS) => {
+  const { atrion, asked } = watched()
+  const handler = (_req, res) => {
+    spin(busyMs)
+    res.end('ok')
+  }
+  const server = await listen(createServer(atrionHttp(atrion, handler, options)))
+  return { atrion, asked, server, ages: () => asked.map(({ queueAgeMs }) => queueAgeMs) }
+}
+
+/** Sockets that are open and quiet. */
+const openSockets = async (server, count) => {
+  const sockets = []
+  for (let i = 0; i < count; i++) sockets.push(await dial(server, ''))
+  const connected = () => new Promise((resolve) => server.getConnections((_error, n) => resolve(n)))
+  while ((await connected()) < count) await turn()
+  return sockets
+}
+
+/** How old the requests of a worker of node:cluster were, which its primary sent all at once. */
+const askWorker = async () => {
+  const script = fileURLToPath(new URL('../_pressure-cluster.cjs', import.meta.url))
+  const child = spawn(process.execPath, [script, String(BUSY_MS)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  let text = ''
+  child.stdout.setEncoding('utf8').on('data', (part) => {
+    text += part
+  })
+  await once(child, 'close')
+  return JSON.parse(text)
+}
+
+test('who is handled later in an iteration has waited for those before', async (t) => {
+  const { asked, ages, server } = await busyServer({ pressure: { acceptQueue: false } })
+  const sockets = await openSockets(server, 4)
+  for (const socket of sockets) socket.write(requestText('/'))
+  await until(() => asked.length === 4)
+  const waits = ages()
+  t.true(waits.every((age) => age >= 0))
+  t.deepEqual(waits, waits.toSorted?.((a, b) => a - b) ?? waits)
+  t.true(waits[3] >= 2 * BUSY_MS, `the last of four waited for ${waits[3]} ms`)
+  for (const socket of sockets) socket.destroy()
+  await close(server)
+})
+
+test('where the loop had slept, no request has waited', async (t) => {
+  const { asked, ages, server } = await busyServer({ pressure: { acceptQueue: false } }, 0)
+  const [socket] = await openSockets(server, 1)
+  for (let i = 1; i <= 10; i++) {
+    // A timer lets the loop sleep.
+    await new Promise((resolve) => setTimeout(resolve, 30))
+    socket.write(requestText('/'))
+    await until(() => asked.length === i)
+  }
+  // On a busy machine the loop may be held up in any one of them.
+  const waits = ages().slice(1)
+  t.true(waits.filter((age) => age < 1).length > waits.length / 2, `${waits}`)
+  socket.destroy()
+  await close(server)
+})
+
+test('a queue that is not looked at has no age', async (t) => {
+  const { asked, ages, server } = await busyServer({ pressure: { queueAge: false } })
+  const sockets = await openSockets(server, 3)
+  for (const socket of sockets) socket.write(requestText('/'))
+  await until(() => asked.length === 3)
+  t.deepEqual(ages(), [0, 0, 0])
+  for (const socket of sockets) socket.destroy()
+  await close(server)
+})
+
+onLinux('the kernel tells how old the last bytes on a connection are', async (t) => {
+  const { socketAgeMs } = createRequire(import.meta.url)('../../binding.js')
+  const accepted = []
+  const server = await listen(net.createServer((socket) => accepted.push(socket)))
+  const client = net.connect(server.address().port, '127.0.0.1')
+  await once(client, 'connect')
+  await new Promise((resolve) => client.write('x', resolve))
+  const sentMs = performance.now()
+  spin(BUSY_MS * 3)
+  await until(() => accepted.length === 1)
+  const [socket] = accepted
+  const ageMs = socketAgeMs(socket._handle.fd)
+  t.true(ageMs >= BUSY_MS * 2, `${ageMs} ms`)
+  t.true(ageMs <= performance.now() - sentMs + BUSY_MS, `${ageMs} ms`)
+  t.is(socketAgeMs(-1), -1)
+  t.is(socketAgeMs(server._handle.fd), -1)
+  for (const one of [client, socket]) one.destroy()
+  await close(server)
+})
+
+onLinux('a new connection has waited to be accepted, too', async (t) => {
+  const { asked, ages, server } = await busyServer({ pressure: { queueAge: false, acceptQueue: true } })
+  const sockets = Array.from({ length: 12 }, () => net.connect(server.address().port, '127.0.0.1'))
+  for (const socket of sockets) {
+    socket.on('error', () => {})
+    socket.write(requestText('/'))
+  }
+  await until(() => asked.length === 12)
+  t.true(ages().at(-1) >= 5 * BUSY_MS, `the last of twelve waited for ${ages().map(Math.round)}`)
+  for (const socket of sockets) socket.destroy()
+  await close(server)
+})
+
+onLinux('a connection that waited has done so once, and its later requests for themselves', async (t) => {
+  const { asked, ages, server } = await busyServer({}, 0)
+  // From the first request on, a server's connections are looked at.
+  const first = await dial(server, requestText('/'))
+  await until(() => asked.length === 1)
+  const socket = net.connect(server.address().port, '127.0.0.1')
+  socket.write(requestText('/'))
+  await new Promise((resolve) => process.nextTick(resolve))
+  spin(BUSY_MS * 3)
+  await until(() => asked.length === 2)
+  t.true(ages()[1] >= BUSY_MS, `${ages()}`)
+  for (let i = 3; i <= 9; i++) {
+    // A timer lets the loop sleep.
+    await new Promise((resolve) => setTimeout(resolve, 30))
+    socket.write(requestText('/'))
+    await until(() => asked.length === i)
+  }
+  const later = ages().slice(2)
+  t.true(later.filter((age) => age < BUSY_MS).length > later.length / 2, `${later}`)
+  for (const one of [first, socket]) one.destroy()
+  await close(server)
+})
+
+onLinux('bytes that a client adds to look young make no request younger than its iteration', async (t) => {
+  const { asked, ages, server } = await busyServer({})
+  const sockets = await openSockets(server, 4)
+  for (const socket of sockets) socket.write(requestText('/'))
+  const adding = setInterval(() => sockets.at(-1).write('GET'), 1)
+  await until(() => asked.length >= 4)
+  clearInterval(adding)
+  t.true(Math.max(...ages()) >= 2 * BUSY_MS, `${ages()}`)
+  for (const socket of sockets) socket.destroy()
+  await close(server)
+})
+
+onLinux('in a worker of node:cluster, what waited in the primary counts', async (t) => {
+  const ages = await askWorker()
+  t.true(ages.every((age) => Number.isFinite(age) && age >= 0))
+  t.true(ages.at(-1) >= 5 * BUSY_MS, `the last of twelve waited for ${ages.map(Math.round)}`)
+})

@@ -1,0 +1,152 @@
+// The documentation against the code: links lead somewhere, the reference names what there is, the README stays short.
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join, normalize } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import test from 'ava'
+import { PAGES } from '../_pages.mjs'
+
+const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
+const read = (path) => readFileSync(join(ROOT, path), 'utf8')
+
+/** The page without its blocks and spans of code, in which brackets are no links. */
+const proseOf = (markdown) =>
+  markdown
+    .replaceAll(/^(`{3,}|~{3,})[\s\S]*?^\1/gm, '')
+    .replaceAll(/`[^`\n]*`/g, (code) => code.replaceAll(/[[\]()]/g, ''))
+
+/** The anchor of a heading, as GitHub makes it. */
+const anchorOf = (heading) =>
+  heading
+    .trim()
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
+    .replaceAll(/\s/g, '-')
+
+const anchorsOf = (path) => {
+  const seen = new Map()
+  return new Set(
+    [
+      ...read(path)
+        .replaceAll(/^(`{3,}|~{3,})[\s\S]*?^\1/gm, '')
+        .matchAll(/^#{1,6}\s+(.+)$/gm),
+    ].map(([, heading]) => {
+      const anchor = anchorOf(heading)
+      const times = seen.get(anchor) ?? 0
+      seen.set(anchor, times + 1)
+      return times === 0 ? anchor : `${anchor}-${times}`
+    }),
+  )
+}
+
+/** Relative links and pictures of a page. */
+const linksOf = (path) => {
+  const prose = proseOf(read(path))
+  const links = [...prose.matchAll(/\]\(([^)\s]+)\)/g), ...prose.matchAll(/\s(?:src|srcset|href)="([^"]+)"/g)]
+  return links.map(([, target]) => target).filter((target) => !/^[a-z]+:/.test(target))
+}
+
+/** Why a link of a page leads nowhere, or undefined. */
+const faultOf = (page, target) => {
+  const [path, anchor] = target.split('#')
+  const file = path === '' ? page : normalize(join(dirname(page), path)).replaceAll('\\', '/')
+  if (file.startsWith('..') || !existsSync(join(ROOT, file))) return `${page}: ${target} leads nowhere`
+  if (anchor === undefined || !file.endsWith('.md')) return undefined
+  return anchorsOf(file).has(anchor) ? undefined : `${page}: ${target} has no such heading`
+}
+
+test('every relative link leads to a file, and to a heading of it', (t) => {
+  const links = PAGES.flatMap((page) => linksOf(page).map((target) => [page, target]))
+  t.true(links.length > 60, 'links are found')
+  t.deepEqual(
+    links.map(([page, target]) => faultOf(page, target)).filter((fault) => fault !== undefined),
+    [],
+  )
+})
+
+test('a link to a missing file and one to a missing heading are faults', (t) => {
+  t.regex(faultOf('README.md', 'docs/nothing.md'), /leads nowhere/)
+  t.regex(faultOf('README.md', 'docs/benchmarks.md#nothing'), /no such heading/)
+  t.is(faultOf('README.md', 'docs/benchmarks.md#the-arena'), undefined)
+  t.is(faultOf('docs/guide/adapters.md', '#options'), undefined)
+})
+
+test('every page of docs/ is reached from the README by links', (t) => {
+  const reached = new Set(['README.md'])
+  for (const page of reached) {
+    for (const target of linksOf(page)) {
+      const file = normalize(join(dirname(page), target.split('#')[0])).replaceAll('\\', '/')
+      if (PAGES.includes(file)) reached.add(file)
+    }
+  }
+  t.deepEqual(
+    PAGES.filter((page) => page.startsWith('docs/') && !reached.has(page) && page !== 'docs/index.md'),
+    [],
+  )
+})
+
+test('the README is no longer than 250 lines', (t) => {
+  t.true(read('README.md').split('\n').length <= 251)
+})
+
+/** Names of an interface's own fields, or of a union's strings. */
+const namesOf = (file, name) => {
+  const source = read(file)
+  const at = source.search(new RegExp(`export (interface|type) ${name}\\b`))
+  mustExist(at, `${name} in ${file}`)
+  const text = source.slice(at)
+  if (text.startsWith('export type')) {
+    return [...text.slice(0, text.search(/\n\n/)).matchAll(/'([\w]+)'/g)].map(([, word]) => word)
+  }
+  const body = text.slice(0, text.search(/^}/m))
+  return [...body.matchAll(/^ {2}(?:readonly )?(\w+)\??:/gm)].map(([, word]) => word)
+}
+
+const mustExist = (at, what) => {
+  if (at < 0) throw new Error(`there is no ${what}`)
+}
+
+const OPTIONS = 'docs/reference/options.md'
+for (const [page, file, name] of [
+  [OPTIONS, 'ts/options/options.ts', 'AtrionOptions'],
+  [OPTIONS, 'ts/options/options.ts', 'RouteProfileOptions'],
+  [OPTIONS, 'ts/core/types.ts', 'PhysicsConfig'],
+  [OPTIONS, 'ts/core/types.ts', 'SLOConfig'],
+  [OPTIONS, 'ts/limiter/types.ts', 'AcquireOptions'],
+  [OPTIONS, 'ts/limiter/types.ts', 'EnterOptions'],
+  [OPTIONS, 'ts/limiter/types.ts', 'RunOptions'],
+  [OPTIONS, 'ts/limiter/types.ts', 'RouteStats'],
+  ['docs/guide/adapters.md', 'ts/adapters/_options.ts', 'AdapterOptions'],
+  ['docs/guide/profiles-and-leases.md', 'ts/leases/types.ts', 'LeaseOptions'],
+  ['docs/reference/errors.md', 'ts/base/limited-by.ts', 'LimitedBy'],
+  ['docs/reference/errors.md', 'ts/base/errors.ts', 'AtrionErrorCode'],
+  ['docs/reference/events.md', 'ts/events/events.ts', 'AtrionEvents'],
+  ['docs/reference/events.md', 'ts/core/types.ts', 'PhysicsEvent'],
+  [OPTIONS, 'ts/providers/redis/settings.ts', 'RedisStateProviderOptions'],
+]) {
+  test(`${page} names every member of ${name}`, (t) => {
+    const names = namesOf(file, name)
+    t.true(names.length > 0)
+    const text = read(page)
+    t.deepEqual(
+      names.filter((one) => !new RegExp(`\\b${one}\\b`).test(text)),
+      [],
+    )
+  })
+}
+
+test('measured tables are written by the script, not by hand', (t) => {
+  for (const page of ['README.md', 'docs/benchmarks.md']) {
+    const blocks = [...read(page).matchAll(/<!-- measured: (.+?) -->\n([\s\S]*?)<!-- \/measured -->/g)]
+    t.true(blocks.length >= 2)
+    for (const [, name, content] of blocks) t.regex(content, /\d/, `${page}: ${name} is empty`)
+  }
+})
+
+test('the picture is what this build draws', async (t) => {
+  t.timeout(120_000)
+  const { pictures } = await import('../../scripts/write-picture.mjs')
+  for (const [file, svg] of Object.entries(await pictures())) {
+    t.true(existsSync(file))
+    t.is(readFileSync(file, 'utf8'), svg, 'node scripts/write-picture.mjs draws it anew')
+  }
+})

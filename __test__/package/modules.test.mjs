@@ -1,0 +1,77 @@
+// One install, two module systems, one set of classes.
+import { createRequire } from 'node:module'
+import test from 'ava'
+import { CALM, engine } from '../_engine.mjs'
+
+const require = createRequire(import.meta.url)
+const cjs = require('atrion')
+const [esm, core, simulation] = await Promise.all([
+  import('atrion'),
+  import('atrion/core'),
+  import('atrion/simulation'),
+])
+
+const namesOf = (module) =>
+  Object.keys(module)
+    .filter((name) => name !== 'default' && name !== 'module.exports')
+    .sort()
+
+/** What the package promises by name. */
+const PROMISED = `
+  Atrion InMemoryProvider
+  AtrionError ConnectionError DependencyError SyncError ParseError ShedError ConfigError
+  consoleObserver silentObserver createCompositeObserver createFilteredObserver createCollectorObserver
+  consoleLogger silentLogger createLogger getLogger setLogger resetLogger
+  VectorMath RealClock VirtualClock normalize normalizeTelemetry isValidPressure isValidPressureVector
+  DEFAULT_CONFIG DEFAULT_SLO deriveWeights deriveBaselines floatEquals
+  PHYSICS_EPSILON MIN_SIGNIFICANT_CHANGE MAX_SAFE_RESISTANCE EPSILON MAX_RESISTANCE MIN_DELTA_T
+  PhysicsGuard isSafeNumber toSafeNumber safeClamp safeDivide safeExp safeTanh clampToZero normalizeZero
+  sanitizePressure sanitizePositive calculateMomentum updateScar calculateStaleness calculateResistance
+  createBootstrapState updatePhysics createRequest decideFlow selectRoute AutoTuner DEFAULT_AUTOTUNER_CONFIG
+  PROFILE_CONFIGS getProfileConfig requiresAbortController requiresHeartbeat calculateProfilePressure
+`
+  .trim()
+  .split(/\s+/)
+
+test('every promised name is there, by import and by require', (t) => {
+  for (const name of PROMISED) {
+    t.not(esm[name], undefined, name)
+    t.is(esm[name], cjs[name], name)
+  }
+})
+
+test('import and require give the same names, and each is the same thing', (t) => {
+  t.deepEqual(namesOf(esm), namesOf(cjs))
+  for (const name of namesOf(esm)) t.is(esm[name], cjs[name], name)
+})
+
+test('the functional model of atrion is the one of atrion/core', (t) => {
+  for (const name of namesOf(core)) t.is(esm[name], core[name], name)
+  for (const name of namesOf(core)) t.is(require('atrion/core')[name], core[name], name)
+})
+
+test('the simulation is there, by import and by require', (t) => {
+  for (const name of ['runSimulation', 'Scenarios', 'SimulationObserver']) {
+    t.not(simulation[name], undefined, name)
+    t.is(require('atrion/simulation')[name], simulation[name], name)
+  }
+})
+
+test('an error thrown by the one is an instance for the other', (t) => {
+  const error = t.throws(() => new cjs.Atrion({ maxRoutes: 0 }))
+  t.true(error instanceof esm.ConfigError)
+  t.true(error instanceof esm.AtrionError && error instanceof Error)
+  t.true(new cjs.Atrion({ engine }) instanceof esm.Atrion)
+})
+
+test('a clock of the core drives an instance of the package', (t) => {
+  const clock = new core.VirtualClock(1234)
+  const atrion = new cjs.Atrion({ engine, clock })
+  atrion.route('route', CALM)
+  t.is(atrion.getState('route').lastUpdatedAt, 1234)
+})
+
+test('package.json can be read, and nothing behind the entry points', (t) => {
+  t.is(require('atrion/package.json').name, 'atrion')
+  t.throws(() => require('atrion/dist/index.cjs'), { code: 'ERR_PACKAGE_PATH_NOT_EXPORTED' })
+})

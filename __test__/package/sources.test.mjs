@@ -1,0 +1,137 @@
+// The rules of the TypeScript sources that no compiler checks: which way imports point, how long a file is, which Node modules where.
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, posix } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import test from 'ava'
+
+const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
+const MAX_LINES = 350
+
+const textOf = (file) => readFileSync(join(ROOT, 'ts', file), 'utf8')
+
+/** Without comments: an example in a comment imports nothing. */
+const codeOf = (text) => text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '')
+
+const importsOf = (text) =>
+  [...codeOf(text).matchAll(/(?:\bfrom|\bimport)\s*\(?\s*['"]([^'"]+)['"]/g)].map(([, name]) => name)
+
+const FILES = readdirSync(join(ROOT, 'ts'), { recursive: true })
+  .map((file) => file.replaceAll('\\', '/'))
+  .filter((file) => file.endsWith('.ts') && !file.endsWith('.d.ts'))
+
+/** Files by the files that they import. */
+const GRAPH = new Map(
+  FILES.map((file) => [
+    file,
+    importsOf(textOf(file))
+      .filter((name) => name.startsWith('.'))
+      .map((name) => posix.join(posix.dirname(file), name).replace(/\.js$/, '.ts')),
+  ]),
+)
+
+/** Every circle, as the files along it. */
+const circlesIn = (graph) => {
+  const circles = []
+  const done = new Set()
+  const visit = (file, path) => {
+    if (path.includes(file)) return circles.push([...path.slice(path.indexOf(file)), file])
+    if (done.has(file)) return
+    for (const next of graph.get(file) ?? []) visit(next, [...path, file])
+    done.add(file)
+  }
+  for (const file of graph.keys()) visit(file, [])
+  return circles
+}
+
+/** Files that are a layer of their own; every other file belongs to its folder's. */
+const OWN_LAYER = {
+  'engine/port.ts': 'port',
+  'engine/addon.ts': 'addon',
+  'core/types.ts': 'model types',
+  'providers/provider.ts': 'provider port',
+}
+const layerOf = (file) => OWN_LAYER[file] ?? (file.includes('/') ? file.split('/')[0] : file)
+
+/** What a layer may import besides itself. */
+const BOTTOM = ['port', 'model types', 'base']
+const MAY_IMPORT = {
+  port: ['model types'],
+  addon: [],
+  'model types': [],
+  'provider port': [],
+  base: ['port', 'model types'],
+  events: BOTTOM,
+  core: ['model types', 'base', 'events'],
+  engine: [...BOTTOM, 'addon', 'core'],
+  options: [...BOTTOM, 'core', 'events', 'provider port'],
+  providers: ['base', 'events', 'provider port', 'addon'],
+  routes: [...BOTTOM, 'core', 'engine', 'options', 'provider port', 'context.ts'],
+  'context.ts': [...BOTTOM, 'core', 'engine', 'events', 'options', 'routes'],
+  limiter: [...BOTTOM, 'core', 'engine', 'options', 'routes', 'context.ts'],
+  leases: [...BOTTOM, 'core', 'events', 'options', 'context.ts'],
+  replication: [...BOTTOM, 'provider port', 'providers', 'routes', 'context.ts'],
+  'atrion.ts': [
+    ...BOTTOM,
+    ...['core', 'events', 'options', 'providers', 'routes', 'limiter', 'leases', 'replication', 'context.ts'],
+  ],
+  pressure: [],
+  adapters: [...BOTTOM, 'limiter', 'pressure', 'providers', 'provider port', 'atrion.ts'],
+  simulation: ['model types', 'base', 'core'],
+  testing: ['provider port'],
+  'wasm-names.ts': ['model types', 'core'],
+}
+
+/** Entry points of the package, which may import everything. */
+const ENTRIES = ['index.ts', 'wasm.ts']
+
+test('no import makes a circle', (t) => {
+  t.true(FILES.length > 100)
+  t.deepEqual(circlesIn(GRAPH), [])
+  // The search finds one that is there.
+  const circle = new Map([
+    ['a', ['b']],
+    ['b', ['c']],
+    ['c', ['b']],
+  ])
+  t.deepEqual(circlesIn(circle), [['b', 'c', 'b']])
+})
+
+test('every import leads to a file', (t) => {
+  for (const [file, imports] of GRAPH) for (const one of imports) t.true(GRAPH.has(one), `${file} imports ${one}`)
+})
+
+test('imports point one way: adapters, the class, its parts, the port', (t) => {
+  const wrong = []
+  for (const [file, imports] of GRAPH) {
+    const layer = layerOf(file)
+    if (ENTRIES.includes(layer)) continue
+    t.truthy(MAY_IMPORT[layer], `ts/${file} is in a layer that has no place in the picture`)
+    for (const one of imports) {
+      const other = layerOf(one)
+      if (other !== layer && !MAY_IMPORT[layer].includes(other)) wrong.push(`${file} imports ${one}`)
+    }
+  }
+  t.deepEqual(wrong, [])
+})
+
+test('a file has at most 350 lines, or says at its head why it is longer', (t) => {
+  for (const file of FILES) {
+    const text = textOf(file)
+    if (text.split('\n').length <= MAX_LINES) continue
+    t.regex(text.slice(0, text.indexOf('*/')), /Longer than other files, because/, file)
+  }
+  t.true(textOf('index.ts').split('\n').length < 60, 'index.ts is a table of contents')
+  t.true(textOf('atrion.ts').split('\n').length <= 300, 'atrion.ts hands on to its parts')
+})
+
+test('the functional model and the port use nothing of Node or of the host', (t) => {
+  for (const file of FILES.filter((one) => one.startsWith('core/') || one === 'engine/port.ts')) {
+    const code = codeOf(textOf(file))
+    t.deepEqual(
+      importsOf(code).filter((name) => !name.startsWith('.')),
+      [],
+      file,
+    )
+    t.notRegex(code, /\b(?:process|setTimeout|setInterval|fetch)\b\s*[.(]/, file)
+  }
+})

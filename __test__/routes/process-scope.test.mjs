@@ -1,0 +1,133 @@
+// One engine for all threads of a process: what is hurt in one is hurt in all, at once.
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
+import { Atrion, ConfigError } from 'atrion'
+import anyTest from 'ava'
+import { BAD, CALM } from '../_engine.mjs'
+
+// The engine is the process's: one test after the other.
+const isNative = new Atrion().engine === 'native'
+const native = isNative ? anyTest.serial : anyTest.skip
+
+const threads = []
+
+const start = async () => {
+  const worker = new Worker(new URL('../_process.mjs', import.meta.url))
+  threads.push(worker)
+  await once(worker, 'online')
+  const tell = async (act, what = {}) => {
+    worker.postMessage({ act, ...what })
+    const [answer] = await once(worker, 'message')
+    return answer
+  }
+  return { worker, tell }
+}
+
+const shared = () => new Atrion({ scope: 'process', maxRoutes: 100 })
+
+anyTest.afterEach.always(async () => {
+  await Promise.all(threads.splice(0).map((worker) => worker.terminate()))
+})
+
+native('a route hurt in one thread is hurt in all, at once', async (t) => {
+  const atrion = shared()
+  for (let i = 0; i < 20; i++) atrion.route('a', CALM)
+  const before = atrion.getState('a').resistance
+  const { tell } = await start()
+  await tell('route', { routeId: 'a', telemetry: BAD, times: 5 })
+  const { scarTissue, resistance, tickCount } = atrion.getState('a')
+  t.is(tickCount, 25)
+  t.true(scarTissue > 20 && resistance > before + 20, `${scarTissue} Ω, ${resistance} Ω`)
+  t.false(atrion.route('a', CALM, before + 1).allow)
+  const { scarTissue: seen } = await tell('state', { routeId: 'a' })
+  t.true(seen > 15)
+})
+
+native('instances of one thread share too, and other instances have engines of their own', (t) => {
+  const [one, other, alone] = [shared(), shared(), new Atrion()]
+  one.route('b', CALM)
+  t.is(other.getState('b').tickCount, 1)
+  t.is(alone.getState('b'), undefined)
+  t.true(other.getRoutes().includes('b'))
+})
+
+native('threads that tick at the same time lose no tick', async (t) => {
+  const atrion = shared()
+  const threads = await Promise.all(Array.from({ length: 4 }, start))
+  const running = threads.map(({ tell }) => tell('route', { routeId: 'c', telemetry: CALM, times: 50_000 }))
+  let collisions = 0
+  let last = atrion.route('c', CALM) && atrion.getState('c').tickCount
+  let own = 1
+  let isRunning = true
+  Promise.all(running).then(() => {
+    isRunning = false
+  })
+  while (isRunning) {
+    for (let i = 0; i < 1000; i++) {
+      atrion.route('c', CALM)
+      own += 1
+      const { tickCount } = atrion.getState('c')
+      if (tickCount !== last + 1) collisions += 1
+      last = tickCount
+    }
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  t.is(atrion.getState('c').tickCount, 200_000 + own)
+  t.true(collisions > 0, 'the others did tick in between')
+})
+
+native('what is in flight anywhere counts everywhere, and is given back where it was taken', async (t) => {
+  const atrion = shared()
+  const { tell } = await start()
+  await tell('acquire', { routeId: 'd', times: 3 })
+  const mine = atrion.acquire('d', { tier: 'critical' })
+  t.is(atrion.stats('d').inFlight, 4)
+  await tell('release')
+  t.is(atrion.stats('d').inFlight, 1)
+  mine.release()
+  t.is(atrion.stats('d').inFlight, 0)
+})
+
+native('what one thread evicts, another interns anew', async (t) => {
+  const atrion = shared()
+  for (let i = 0; i < 20; i++) atrion.route('e', CALM)
+  const { tell } = await start()
+  await tell('routes', { count: 2000 })
+  t.is(atrion.getState('e'), undefined)
+  t.is(atrion.route('e', CALM).mode, 'BOOTSTRAP')
+  t.is(atrion.getState('e').tickCount, 1)
+  t.true(atrion.getRoutes().length <= 100)
+  t.true((await tell('routeIds')).includes('e'))
+})
+
+native('a thread that ends in the middle leaves the engine to the others', async (t) => {
+  const atrion = shared()
+  const { worker } = await start()
+  worker.postMessage({ act: 'route', routeId: 'f', telemetry: CALM, times: 1e9 })
+  atrion.route('f', CALM)
+  while (atrion.getState('f').tickCount < 1000) await new Promise((resolve) => setImmediate(resolve))
+  await worker.terminate()
+  const { tickCount } = atrion.getState('f')
+  atrion.route('f', CALM)
+  t.is(atrion.getState('f').tickCount, tickCount + 1)
+})
+
+native('one engine has one bound', (t) => {
+  const atrion = shared()
+  const error = t.throws(() => new Atrion({ scope: 'process' }), { instanceOf: ConfigError })
+  t.is(error.field, 'maxRoutes')
+  t.is(error.got, 65_536)
+  t.regex(error.message, /must be 100, as of the process's other instances/)
+  t.is(atrion.engine, 'native')
+})
+
+anyTest('a scope that is none, and engines that cannot share', (t) => {
+  t.throws(() => new Atrion({ scope: 'cluster' }), {
+    instanceOf: ConfigError,
+    message: /scope must be 'instance' or 'process'/,
+  })
+  for (const engine of ['wasm', 'ts']) {
+    const error = t.throws(() => new Atrion({ scope: 'process', engine }), { instanceOf: ConfigError })
+    t.is(error.field, 'scope')
+  }
+})

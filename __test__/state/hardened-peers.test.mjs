@@ -1,0 +1,143 @@
+// One node proves nothing, whatever it says or stores: neither to the open loop, nor to the closed one, nor to a node that starts.
+import FakeTimers from '@sinonjs/fake-timers'
+import anyTest from 'ava'
+import fc from 'fast-check'
+import { CALM, engine, virtual } from '../_engine.mjs'
+import { RecordingProvider } from '../_provider.mjs'
+
+// The sync loop is driven by timers of the process, which these tests take over: one after the other.
+const test = anyTest.serial
+const closedLoop = engine === 'ts' ? test.skip : test
+
+test.beforeEach((t) => {
+  t.context.timers = FakeTimers.install({ toFake: ['setTimeout', 'clearTimeout'] })
+})
+
+test.afterEach.always((t) => {
+  t.context.timers.uninstall()
+})
+
+class Peers extends RecordingProvider {
+  listeners = new Map()
+
+  subscribe(routeId, onChange) {
+    this.listeners.set(routeId, onChange)
+    return () => this.listeners.delete(routeId)
+  }
+
+  say(routeId, scar, origin) {
+    this.listeners.get(routeId)?.({ scar, momentumScalar: 0, lastTick: 99, resistance: 10 + scar }, origin)
+  }
+}
+
+const liesOf = fc.record({
+  scar: fc.oneof(fc.constantFrom(0, 95, 190, 1e3, 1e6, 1e300), fc.double({ min: 0, max: 1e6, noNaN: true })),
+  requests: fc.constantFrom(0, 1, 1e3, 1e12, Number.POSITIVE_INFINITY, Number.NaN),
+  gamma: fc.double({ min: 0, max: 1, noNaN: true }),
+})
+
+test('one report, stored or sent, opens nothing and moves R by at most γ·R_base·breakMultiplier', async (t) => {
+  const property = fc.asyncProperty(
+    liesOf,
+    fc.boolean(),
+    fc.boolean(),
+    async ({ scar, requests, gamma }, stores, says) => {
+      const provider = new Peers()
+      provider.gamma = gamma
+      if (stores) provider.vectors.set('r', { scar, momentumScalar: 0, lastTick: 99, resistance: scar })
+      const [honest, world] = [virtual(), virtual({ provider })]
+      await world.atrion.connect()
+      for (let i = 0; i < 25; i++) {
+        const [without, with_] = [honest.atrion.route('r', CALM), world.atrion.route('r', CALM)]
+        if (says) provider.say('r', scar, { node: 'liar', requests })
+        await t.context.timers.tickAsync(100)
+        if (with_.mode === 'CIRCUIT_BREAKER') return false
+        // BOOTSTRAP resists by 1.2·R_base, 2 Ω more than what follows.
+        if (with_.resistance > without.resistance + gamma * 100 + 2 + 1e-6) return false
+        for (const { clock } of [honest, world]) clock.advance(100)
+      }
+      await world.atrion.disconnect()
+      return true
+    },
+  )
+  await t.notThrowsAsync(fc.assert(property, { numRuns: 60 }))
+})
+
+/** Requests of which a share fails, on a route of which one other node says that it is dead; the share that is refused. */
+const refusedWith = async (t, failShare, gamma, words) => {
+  const provider = new Peers()
+  provider.gamma = gamma
+  const world = virtual({ provider })
+  await world.atrion.connect()
+  let random = 1
+  const next = () => {
+    random = (random * 16_807) % 2_147_483_647
+    return random / 2_147_483_647
+  }
+  let refused = 0
+  const COUNT = 4000
+  world.atrion.acquire('r').release()
+  await t.context.timers.tickAsync(100)
+  for (let i = 0; i < COUNT; i++) {
+    for (const [node, scar] of words) provider.say('r', scar, { node, requests: 1e6 })
+    if (i % 50 === 0) await t.context.timers.tickAsync(100)
+    const permit = world.atrion.acquire('r')
+    world.clock.advance(5)
+    if (permit.allow) permit.release(next() < failShare ? 'failure' : 'success')
+    else refused += 1
+  }
+  await world.atrion.disconnect()
+  return refused / COUNT
+}
+
+for (const failShare of [0.3, 0.5]) {
+  for (const gamma of [0.1, 0.3]) {
+    closedLoop(`a lying peer costs nothing where ${100 * failShare} % fail, γ = ${gamma}`, async (t) => {
+      const without = await refusedWith(t, failShare, gamma, [])
+      t.is(without, 0)
+      t.is(await refusedWith(t, failShare, gamma, [['liar', 1e6]]), without)
+      t.is(
+        await refusedWith(t, failShare, gamma, [
+          ['liar', 1e6],
+          ['well', 0],
+          ['a little hurt', 20],
+        ]),
+        without,
+      )
+    })
+  }
+}
+
+closedLoop('two that agree count: a route that is dead is left alone sooner', async (t) => {
+  const agreed = [
+    ['one', 190],
+    ['two', 190],
+  ]
+  t.true((await refusedWith(t, 1, 0.3, agreed)) > (await refusedWith(t, 1, 0.3, [])))
+})
+
+test('a store of one’s own is taken over in full', async (t) => {
+  const provider = new RecordingProvider()
+  provider.ownsRecords = true
+  provider.vectors.set('r', { scar: 80, momentumScalar: 0, lastTick: 99, resistance: 90 })
+  const { atrion } = virtual({ provider })
+  await atrion.connect()
+  t.is(atrion.getState('r').scarTissue, 80)
+  await atrion.disconnect()
+})
+
+test('what was inherited yields to those who speak for themselves', async (t) => {
+  const provider = new Peers()
+  provider.vectors.set('r', { scar: 1e6, momentumScalar: 0, lastTick: 99, resistance: 1e6 })
+  const world = virtual({ provider })
+  await world.atrion.connect()
+  t.is(world.atrion.getState('r').scarTissue, 30)
+  world.atrion.route('r', CALM)
+  await t.context.timers.tickAsync(100)
+  provider.say('r', 1e6, { node: 'liar', requests: 1e9 })
+  await t.context.timers.tickAsync(100)
+  t.true(Math.abs(world.atrion.getState('r').scarTissue - 30) < 1e-6, 'not 0.7·30 + 30')
+  provider.say('r', 0, { node: 'liar', requests: 1e9 })
+  await t.context.timers.tickAsync(100)
+  t.true(world.atrion.getState('r').scarTissue < 1e-6)
+})

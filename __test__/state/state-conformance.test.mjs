@@ -1,0 +1,331 @@
+// The conformance suite: every provider of the package passes it, and one that breaks any single promise does not.
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { FileStateProvider, InMemoryProvider } from 'atrion'
+import { KVStateProvider } from 'atrion/fetch'
+import { testProvider } from 'atrion/testing'
+import test from 'ava'
+import { ShelfProvider } from '../_shelf.mjs'
+
+const folder = mkdtempSync(join(tmpdir(), 'atrion-conformance-'))
+test.after.always(() => rmSync(folder, { recursive: true, force: true }))
+let files = 0
+const newFile = () => join(folder, `${files++}.json`)
+
+testProvider(test, () => new InMemoryProvider(), { title: 'InMemoryProvider', shared: false, durable: false })
+
+testProvider(test, () => new FileStateProvider(newFile()), { title: 'FileStateProvider', shared: false })
+
+testProvider(test, () => new ShelfProvider('one'), { title: 'one of a user', timeoutMs: 2000 })
+
+// A key is written as often as it changes; the list of routes is under one key, so one test after the other.
+const kv = new Map()
+const store = { get: async (key) => kv.get(key), put: async (key, value) => void kv.set(key, value) }
+testProvider(test.serial, () => new KVStateProvider(store, { writeEveryMs: 0, maxRoutes: 100_000 }), {
+  title: 'KVStateProvider',
+})
+
+// what the suite finds
+
+/** Registers the suite for a provider and runs it; gives the names of the tests that failed. */
+const failures = async (makeProvider, options = {}) => {
+  const tests = []
+  testProvider((name, run) => tests.push({ name, run }), makeProvider, {
+    title: 'x',
+    routes: 50,
+    timeoutMs: 50,
+    ...options,
+  })
+  const failed = []
+  for (const { name, run } of tests) {
+    try {
+      await run()
+    } catch (error) {
+      failed.push(`${name.slice(3)} / ${error.message}`)
+    }
+  }
+  return failed
+}
+
+let shelves = 0
+/** A shelf of its own, with one method replaced in every provider. */
+const broken = (change) => {
+  const shelf = `broken ${shelves++}`
+  return () => {
+    const provider = new ShelfProvider(shelf)
+    return Object.assign(provider, change(provider, shelf))
+  }
+}
+
+/** As it was before. */
+const own = (provider, method) => ShelfProvider.prototype[method].bind(provider)
+
+const BREACHES = {
+  'it has no name': [() => ({ name: '' }), 'it has a name'],
+  'connecting again forgets': [
+    (provider) => ({
+      connect: async () => {
+        await own(provider, 'connect')()
+        for (const name of await provider.listRoutes()) await provider.deleteVector(name)
+      },
+    }),
+    'connect() and disconnect() may be called again',
+  ],
+  'disconnecting again rejects': [
+    () => {
+      let connected = false
+      return {
+        connect: async () => {
+          connected = true
+        },
+        disconnect: async () => {
+          if (!connected) throw new Error('not connected')
+          connected = false
+        },
+      }
+    },
+    'connect() and disconnect() may be called again',
+  ],
+  'a method returns no promise': [() => ({ listRoutes: () => [] }), 'every method but subscribe() returns a promise'],
+  'an unknown route is undefined': [
+    (provider) => ({ getVector: async (id) => (await own(provider, 'getVector')(id)) ?? undefined }),
+    'a route that was never written is null',
+  ],
+  'numbers are rounded': [
+    (provider) => ({
+      updateVector: (id, vector) => own(provider, 'updateVector')(id, { ...vector, scar: Math.fround(vector.scar) }),
+    }),
+    'what was written is read to the last bit',
+  ],
+  'the higher scar stays': [
+    (provider) => ({
+      updateVector: async (id, vector) => {
+        const kept = await provider.getVector(id)
+        if (!kept || kept.scar <= vector.scar) await own(provider, 'updateVector')(id, vector)
+      },
+    }),
+    'the last vector written replaces the one before',
+  ],
+  'deleting an unknown route rejects': [
+    (provider) => ({
+      deleteVector: async (id) => {
+        if ((await provider.getVector(id)) === null) throw new Error('unknown')
+        await own(provider, 'deleteVector')(id)
+      },
+    }),
+    'a deleted route is gone, may be deleted again',
+  ],
+  'a route is listed as often as it was written': [
+    (provider) => ({
+      listRoutes: async () => (await own(provider, 'listRoutes')()).flatMap((name) => [name, name]),
+    }),
+    'listRoutes() names every route that was written, each once',
+  ],
+  'names are trimmed': [
+    (provider) => ({
+      getVector: (id) => own(provider, 'getVector')(id.trim()),
+      updateVector: (id, vector) => own(provider, 'updateVector')(id.trim(), vector),
+      deleteVector: (id) => own(provider, 'deleteVector')(id.trim()),
+    }),
+    'any string is a name',
+  ],
+  'names go through UTF-8': [
+    (provider) => ({
+      getVector: (id) => own(provider, 'getVector')(Buffer.from(id).toString()),
+      updateVector: (id, vector) => own(provider, 'updateVector')(Buffer.from(id).toString(), vector),
+      deleteVector: (id) => own(provider, 'deleteVector')(Buffer.from(id).toString()),
+    }),
+    'any string is a name',
+  ],
+  'names are cut at NUL': [
+    (provider) => ({
+      getVector: (id) => own(provider, 'getVector')(id.split('\0')[0]),
+      updateVector: (id, vector) => own(provider, 'updateVector')(id.split('\0')[0], vector),
+      deleteVector: (id) => own(provider, 'deleteVector')(id.split('\0')[0]),
+    }),
+    'any string is a name',
+  ],
+  'it keeps the very object': [
+    () => {
+      const kept = new Map()
+      return {
+        getVector: async (id) => kept.get(id) ?? null,
+        updateVector: async (id, vector) => void kept.set(id, vector),
+        deleteVector: async (id) => void kept.delete(id),
+        listRoutes: async () => [...kept.keys()],
+      }
+    },
+    'what it was given and what it gave may be changed',
+  ],
+  'it has room for few': [
+    (provider) => ({
+      updateVector: async (id, vector) => {
+        await own(provider, 'updateVector')(id, vector)
+        const names = await provider.listRoutes()
+        if (names.length > 20) await provider.deleteVector(names[0])
+      },
+    }),
+    'many routes are written and read at the same time',
+  ],
+  'fields are written one by one': [
+    (provider) => {
+      const kept = new Map()
+      return {
+        updateVector: async (id, vector) => {
+          const fields = kept.get(id) ?? { ...vector }
+          kept.set(id, fields)
+          fields.scar = vector.scar
+          // Some take longer than others.
+          for (let n = 0; n < 2 - (vector.lastTick % 2); n++) await null
+          Object.assign(fields, vector, { scar: fields.scar })
+          await own(provider, 'updateVector')(id, fields)
+        },
+      }
+    },
+    'of one route written many times at once',
+  ],
+  'disconnecting forgets': [
+    (provider) => ({
+      disconnect: async () => {
+        for (const name of await provider.listRoutes()) await provider.deleteVector(name)
+      },
+    }),
+    'what was written is there after disconnect()',
+  ],
+  'load() takes no bounds': [
+    (provider) => ({ load: () => own(provider, 'load')(Number.POSITIVE_INFINITY) }),
+    'load(), where there is one',
+  ],
+  'load() gives times for ages': [
+    (provider) => ({
+      load: async (most) => (await own(provider, 'load')(most)).map(([id, vector]) => [id, vector, Date.now()]),
+    }),
+    'load(), where there is one',
+  ],
+  'no instance reads what another wrote': [
+    () => {
+      const alone = new ShelfProvider(`alone ${shelves++}`)
+      return {
+        getVector: (id) => alone.getVector(id),
+        updateVector: (id, vector) => alone.updateVector(id, vector),
+        deleteVector: (id) => alone.deleteVector(id),
+        listRoutes: () => alone.listRoutes(),
+      }
+    },
+    'what one provider writes, replaces and deletes',
+  ],
+  'the list is only of its own': [
+    (provider) => {
+      const names = new Set()
+      return {
+        updateVector: (id, vector) => own(provider, 'updateVector')(id, vector, names.add(id)),
+        deleteVector: (id) => own(provider, 'deleteVector')(id, names.delete(id)),
+        listRoutes: async () => [...names],
+      }
+    },
+    'who connects later finds what is there',
+  ],
+  'no subscriber is called': [() => ({ tell: () => {} }), 'subscribe(), where there is one, tells'],
+  'its own changes are reported': [
+    (provider) => ({
+      updateVector: async (id, vector) => {
+        provider.tell(id, vector)
+        await own(provider, 'updateVector')(id, vector)
+      },
+    }),
+    'subscribe(), where there is one, tells',
+  ],
+  'unsubscribing does nothing': [
+    (provider) => ({
+      subscribe: (id, onChange) => {
+        own(provider, 'subscribe')(id, onChange)
+        return () => {}
+      },
+    }),
+    'after unsubscribing no change is reported',
+  ],
+  'a callback that throws ends the round': [
+    () => {
+      const listeners = []
+      return {
+        subscribe: (id, onChange) => {
+          listeners.push([id, onChange])
+          return () => {}
+        },
+        tell: (id, vector) => {
+          try {
+            for (const [route, onChange] of listeners) if (route === id) onChange({ ...vector })
+          } catch {}
+        },
+      }
+    },
+    'a callback that throws, or changes what it is given',
+  ],
+}
+
+for (const [what, [change, clause]] of Object.entries(BREACHES)) {
+  test(`the suite finds: ${what}`, async (t) => {
+    const failed = await failures(broken(change))
+    t.true(
+      failed.some((failure) => failure.startsWith(clause)),
+      `${clause} failed for none; failed:\n${failed.join('\n')}`,
+    )
+  })
+}
+
+test('the suite finds nothing wrong with what keeps its promises, and says what it left out', async (t) => {
+  const names = []
+  const count = (options) => {
+    names.length = 0
+    testProvider(
+      (name) => names.push(name),
+      () => new ShelfProvider('x'),
+      options,
+    )
+    return names.length
+  }
+  t.deepEqual(await failures(() => new ShelfProvider('whole')), [])
+  const all = count()
+  t.true(names.every((name) => name.startsWith('provider: ')))
+  t.is(new Set(names).size, all)
+  t.is(count({ durable: false }), all - 1)
+  t.is(count({ shared: false }), all - 5)
+})
+
+test('a provider that rejects fails with its own error, even if clearing up fails as well', async (t) => {
+  const failed = await failures(
+    broken(() => ({
+      updateVector: () => Promise.reject(new Error('full')),
+      deleteVector: () => Promise.reject(new Error('no')),
+    })),
+  )
+  t.true(failed.some((failure) => failure.startsWith('what was written is read') && failure.endsWith('/ full')))
+})
+
+test('what is no function is refused', (t) => {
+  t.throws(() => testProvider(undefined, () => {}), { instanceOf: TypeError, message: /^test / })
+  t.throws(() => testProvider(() => {}, {}), { instanceOf: TypeError, message: /^makeProvider / })
+})
+
+test('it registers with node:test, and fails there', (t) => {
+  const script = join(folder, 'suite.mjs')
+  const entry = import.meta.resolve('atrion/testing')
+  const index = import.meta.resolve('atrion')
+  writeFileSync(
+    script,
+    `import test from 'node:test'
+import { testProvider } from ${JSON.stringify(entry)}
+import { InMemoryProvider } from ${JSON.stringify(index)}
+class Forgetful extends InMemoryProvider { async getVector() { return null } }
+testProvider(test, () => new InMemoryProvider(), { title: 'memory', shared: false, durable: false })
+testProvider(test, () => new Forgetful(), { title: 'forgetful', shared: false })
+`,
+  )
+  const { stdout, status } = spawnSync(process.execPath, ['--test-reporter=tap', script], { encoding: 'utf8', env: {} })
+  t.is(status, 1)
+  t.regex(stdout, /^ok \d+ - memory: what was written is read to the last bit/m)
+  t.notRegex(stdout, /^not ok \d+ - memory/m)
+  t.regex(stdout, /^not ok \d+ - forgetful: what was written is read to the last bit/m)
+})

@@ -1,0 +1,26 @@
+/** What a client that may publish on the channel of the nodes says without being a node. */
+
+const HEADER_BYTES = 20
+const WORDS_AT = 12
+const NODE_AT = 4
+
+/** A message in which a node says of one route, by its key on the wire, that it is dead. */
+export const forged = ({ node, key, scar, requests = 0xff }) => {
+  const bytes = Buffer.alloc(HEADER_BYTES + 18)
+  bytes.write('At')
+  bytes.writeUInt8(1, 2)
+  bytes.writeBigUInt64LE(node, NODE_AT)
+  bytes.writeUInt32LE(1, WORDS_AT)
+  key.copy(bytes, HEADER_BYTES)
+  bytes.writeFloatLE(scar, HEADER_BYTES + 8)
+  bytes.writeFloatLE(scar, HEADER_BYTES + 12)
+  bytes.writeUInt8(1, HEADER_BYTES + 16)
+  bytes.writeUInt8(requests, HEADER_BYTES + 17)
+  return bytes
+}
+
+/** The key on the wire of the one route that a message speaks of; undefined of other messages. */
+export const keyIn = (bytes) =>
+  bytes.length === HEADER_BYTES + 18 && bytes.readUInt32LE(WORDS_AT) === 1
+    ? Buffer.from(bytes.subarray(HEADER_BYTES, HEADER_BYTES + 8))
+    : undefined

@@ -1,0 +1,93 @@
+/** What a request is asked for with, and at what; for adapters of every runtime. */
+
+import type { Atrion } from '../atrion.js'
+import { acquireOrWait } from '../limiter/acquire-or-wait.js'
+import type { AcquireOptions, Permit, Tier } from '../limiter/types.js'
+import type { Listen } from '../limiter/waiting.js'
+import { warnOnce } from './_resolve.js'
+
+/** What an adapter read of a request. */
+export interface AcquireParams {
+  /** As the application names it. */
+  readonly route: string | undefined
+  readonly tier: Tier | undefined
+  readonly voltage: number | undefined
+  readonly key: string | undefined
+  /** Whether the application calls the answer long-lived. */
+  readonly isStream: boolean
+}
+
+/** What a tracker needs of the gate it came through. */
+export interface TrackerHost {
+  readonly atrion: Atrion
+  readonly maxStreams: number
+  /** Asks once more for a request that is in already. Never throws. */
+  again(routeId: string, params: AcquireParams): Permit
+}
+
+/** A request that could not be asked for is admitted: without evidence nothing is refused. */
+const OPEN: Permit = {
+  allow: true,
+  resistance: 0,
+  voltage: 0,
+  mode: 'BOOTSTRAP',
+  reason: 'OK',
+  release() {},
+  [Symbol.dispose]() {},
+}
+
+function admitted(error: unknown): Permit {
+  warnOnce('acquire', `a request could not be asked for and was admitted: ${String(error)}`)
+  return OPEN
+}
+
+/** Why a request that waits is given up. */
+export const GONE: unique symbol = Symbol('the client has gone')
+
+/** Asks for a permit. Never throws. */
+export function acquire(atrion: Atrion, routeId: string, options: AcquireOptions): Permit {
+  try {
+    return atrion.acquire(routeId, options)
+  } catch (error) {
+    return admitted(error)
+  }
+}
+
+/** Asks once more, for a request that is in already. */
+export const acquireAgain = (atrion: Atrion, routeId: string, { tier, voltage, key }: AcquireParams): Permit =>
+  acquire(atrion, routeId, { tier, voltage, key } as AcquireOptions)
+
+/**
+ * Asks for a permit, and waits for it where nothing but a place is missing. Never rejects: a request whose client gave up is
+ * refused.
+ *
+ * @param listen called when the request waits
+ */
+export function enter(
+  atrion: Atrion,
+  routeId: string,
+  options: AcquireOptions,
+  maxWaitMs: number,
+  listen: Listen | undefined,
+): Permit | Promise<Permit> {
+  try {
+    const permit = acquireOrWait(atrion, routeId, options, maxWaitMs, listen)
+    if (!('then' in permit)) return permit
+    return permit.catch((error: unknown) => (error === GONE ? { ...OPEN, allow: false } : admitted(error)))
+  } catch (error) {
+    return admitted(error)
+  }
+}
+
+/** The refusal of one more stream than a route may have open. */
+export const streamsSpent = (max: number): Permit => ({
+  allow: false,
+  resistance: Number.POSITIVE_INFINITY,
+  voltage: 0,
+  mode: 'OPERATIONAL',
+  reason: `${max} streams are open on this route`,
+  retryAfterMs: undefined,
+  limitedBy: 'budget',
+  release() {},
+  [Symbol.dispose]() {},
+})

@@ -1,0 +1,97 @@
+/**
+ * How an application's callbacks are called. They may answer at once or by a promise; one that throws, rejects or takes too
+ * long harms no request: its fallback counts, and the first time is a warning of the process.
+ */
+
+import { nearestName } from '../base/suggest.js'
+import { TIERS } from '../engine/port.js'
+import type { Tier } from '../limiter/types.js'
+import { after, callOff } from './_timers.js'
+
+/** What a callback may return. */
+export type MaybePromise<T> = T | PromiseLike<T>
+
+/** A promised answer is awaited for this long, ms. */
+export const ANSWER_MS = 1_000
+
+const warned = new Set<string>()
+
+/** Warns once of each subject. */
+export function warnOnce(subject: string, message: string): void {
+  if (warned.has(subject)) return
+  warned.add(subject)
+  const { process } = globalThis as { process?: { emitWarning?: (text: string, options: { type: string }) => void } }
+  if (typeof process?.emitWarning === 'function') process.emitWarning(message, { type: 'AtrionWarning' })
+  else console.warn(`atrion: ${message}`)
+}
+
+const warnOf = (name: string, what: string): void =>
+  warnOnce(`callback ${name}`, `the adapter's option '${name}' ${what}`)
+
+export const isThenable = (value: unknown): value is PromiseLike<unknown> =>
+  typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+
+/** Waits for an answer within the bound. Never rejects. */
+export function bounded<T>(name: string, answer: PromiseLike<T>, fallback: T): Promise<T> {
+  return new Promise((resolve) => {
+    const timer = after(ANSWER_MS, () => {
+      warnOf(name, `did not answer within ${ANSWER_MS} ms`)
+      resolve(fallback)
+    })
+    const settle = (value: T): void => {
+      callOff(timer)
+      resolve(value)
+    }
+    answer.then(settle, (error: unknown) => {
+      warnOf(name, `rejected: ${String(error)}`)
+      settle(fallback)
+    })
+  })
+}
+
+/** Calls a callback: its answer, a promise of it that never rejects, or the fallback. */
+export function called<T>(name: string, call: () => MaybePromise<T>, fallback: T): T | Promise<T> {
+  try {
+    const answer = call()
+    return isThenable(answer) ? bounded(name, answer as PromiseLike<T>, fallback) : answer
+  } catch (error) {
+    warnOf(name, `threw: ${String(error)}`)
+    return fallback
+  }
+}
+
+const KNOWN_TIERS: ReadonlySet<unknown> = new Set(TIERS)
+
+export const isTier = (value: unknown): value is Tier => KNOWN_TIERS.has(value)
+
+/** A tier as a callback named it; what is none is warned of once. */
+export function tierOf(value: unknown): Tier | undefined {
+  if (isTier(value)) return value
+  if (value !== undefined && value !== null) {
+    const text = String(value).slice(0, 40)
+    const known = [...TIERS].reverse().join(', ')
+    const nearest = nearestName(text, TIERS)
+    const hint = nearest === undefined ? '' : `; did you mean '${nearest}'?`
+    warnOnce(
+      'tier',
+      `the adapter's option 'tier' answered '${text}', which counts as 'normal': tiers are ${known}${hint}`,
+    )
+  }
+  return undefined
+}
+
+/** A key as a callback named it: numbers are names as well. */
+export function keyOf(value: unknown): string | undefined {
+  if (typeof value === 'string') return value
+  if (typeof value === 'number' || typeof value === 'bigint') return String(value)
+  if (value !== undefined && value !== null) {
+    warnOnce('key', `the adapter's option 'key' answered neither a string nor a number, which counts as no key`)
+  }
+  return undefined
+}
+
+/** What a gateway's headers give: `X-Atrion-Voltage`, else `X-Atrion-Tier`. */
+export function trusted(voltage: unknown, tier: unknown): { voltage?: number; tier?: Tier } {
+  if (typeof voltage === 'string' && /^\d{1,9}(\.\d{1,9})?$/.test(voltage)) return { voltage: Number(voltage) }
+  return isTier(tier) ? { tier } : {}
+}

@@ -1,0 +1,391 @@
+/**
+ * A permit's way through Node's own request and response, for every framework on them. It is held until the handler and the
+ * response are over, and given back once, however that comes about.
+ *
+ * | what happens | outcome |
+ * |---|---|
+ * | the answer is handed over (`end()`), below 500 | success |
+ * | handed over, 500 and above | failure |
+ * | a shed of a guard further in | ignored |
+ * | the client goes away first: held until the handler is over, within a bound | ignored |
+ * | cut off by us: an error after the headers, a timeout | failure |
+ * | long-lived: a feed, an upgrade, ten seconds | it leaves the work in flight at once, and is one of the route's streams |
+ * | the client does not take what is written, a mebibyte is, or its body does not come | it leaves at once; a body that is in counts anew |
+ *
+ * What has left is no sample of its route's latency; that it was answered, or cut off by us, still counts for its breaker.
+ *
+ * Longer than other files, because a permit has one owner: every step of a response may move it or end it.
+ */
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { shedBeingAnswered } from '../base/shed-answered.js'
+import type { Outcome, Permit, Tier } from '../limiter/types.js'
+import type { AcquireParams, TrackerHost } from './_acquire-params.js'
+import { isClientsFault, statusOnStream } from './_client.js'
+import { Departure, depart } from './_departure.js'
+import { holdMs, isLateAsARule, longMs, noteAbandoned, noteSoon } from './_long.js'
+import { refusalOf, shedIn } from './_problem.js'
+import { ReaderWatch } from './_reader.js'
+import { isBodyPending, waitsForClient, whenBodyEnds } from './_request-body.js'
+import { isThenable } from './_resolve.js'
+import { hookResponse } from './_response-hooks.js'
+import { contentTypeIn, isFeed, isUpgrade, openStream } from './_stream.js'
+import { after, callOff, nowMs, type Timer } from './_timers.js'
+import { watchLong } from './_watch.js'
+
+/** A client's sending holds a slot for this long, ms. */
+const SENDING_MS = 20
+/** A handler whose client is gone, and whose end only its response would show, is counted for this long, ms. */
+const UNKNOWN_HOLD_MS = 1_000
+
+const TRACKER = Symbol('atrion.response-tracker')
+
+type Marked = IncomingMessage & { [TRACKER]?: ResponseTracker | undefined }
+
+/** The tracker of a request through guards of this instance, where one has begun. */
+export function trackerOf(request: IncomingMessage, host: TrackerHost): ResponseTracker | undefined {
+  let tracker = (request as Marked)[TRACKER]
+  while (tracker !== undefined && tracker.atrion !== host.atrion) tracker = tracker.outer
+  return tracker
+}
+
+/** The tracker that a request began last. */
+export const lastTracker = (request: IncomingMessage): ResponseTracker | undefined => (request as Marked)[TRACKER]
+
+export class ResponseTracker {
+  readonly #host: TrackerHost
+  #params: AcquireParams
+  readonly #request: IncomingMessage
+  readonly #response: ServerResponse
+  /** Of another instance, passed before. */
+  readonly outer: ResponseTracker | undefined
+  #routeId: string
+  #permit: Permit | undefined
+  #closeStream: (() => void) | undefined
+  readonly #departure: Departure
+  /** What the answer came to, once it was handed over. */
+  #ended: Outcome | undefined
+  /** Promises of the handler under way. */
+  #pending = 0
+  #wasFollowed = false
+  #isClosed = false
+  #isSending = false
+  #isShed = false
+  #timer: Timer | undefined
+  #longTimer: Timer | undefined
+  #readerWatch: ReaderWatch | undefined
+  /** Set by an adapter: answers a refusal of the route that a router has named, as the application wants it. */
+  refuse: ((permit: Permit) => void) | undefined
+  /** Set by an adapter whose framework ends every response when its handler is over, of a client that is gone, too. */
+  isAlwaysEnded = false
+  /** Set by an adapter whose router knows only afterwards which handler answered: whether it was the one of this route. */
+  answersFor: (() => boolean) | undefined
+
+  constructor(
+    host: TrackerHost,
+    routeId: string,
+    permit: Permit,
+    params: AcquireParams,
+    request: IncomingMessage,
+    response: ServerResponse,
+    isStream: boolean,
+  ) {
+    this.#host = host
+    this.#routeId = routeId
+    this.#permit = permit
+    this.#params = params
+    this.#request = request
+    this.#response = response
+    this.#departure = new Departure(host.atrion)
+    this.outer = (request as Marked)[TRACKER]
+    ;(request as Marked)[TRACKER] = this
+    if (response.destroyed || response.writableEnded) {
+      this.#isClosed = true
+      this.#release(response.writableEnded ? this.#verdict() : 'ignored')
+      return
+    }
+    if (isStream) this.toStream()
+    if (isUpgrade(request)) {
+      this.#departure.drop()
+      request.socket.once('close', () => this.#close())
+      return
+    }
+    this.#hookResponse()
+    // The response of a broken connection closes; one that waits behind another on its connection does not.
+    response.once('close', () => this.#close())
+    if (response.socket === null) request.once('close', () => this.#requestClosed())
+    if (!isStream) {
+      this.#watch()
+      if (isBodyPending(request)) queueMicrotask(this.#awaitBody)
+    }
+  }
+
+  get atrion(): TrackerHost['atrion'] {
+    return this.#host.atrion
+  }
+
+  get ageMs(): number {
+    return this.#departure.ageMs
+  }
+
+  get routeId(): string {
+    return this.#routeId
+  }
+
+  /** Whether the application named the route itself. */
+  get isNamed(): boolean {
+    return this.#params.route !== undefined
+  }
+
+  /** The tier of the request; undefined when it came with a voltage. */
+  get tier(): Tier | undefined {
+    const { voltage, tier } = this.#params
+    return voltage === undefined ? (tier ?? 'normal') : undefined
+  }
+
+  /** Holds the permit until the handler's promise is settled, too. What is no promise shows nothing. */
+  follow(work: unknown): void {
+    if (!isThenable(work)) return
+    this.#wasFollowed = true
+    this.#pending++
+    const done = (): void => {
+      this.#pending--
+      if (this.#pending > 0) return
+      if (this.#ended !== undefined) this.#release(this.#ended)
+      else if (this.#isClosed) this.#release('ignored')
+    }
+    work.then(done, (error: unknown) => {
+      if (shedIn(error) !== undefined) this.#isShed = true
+      done()
+    })
+  }
+
+  /** The handler failed, or met a guard that shed it; what becomes of the response is the framework's business. */
+  fail(error: unknown): void {
+    if (shedIn(error) !== undefined) this.noteShed()
+    else this.#release(this.#isClosed ? 'ignored' : 'failure')
+  }
+
+  /** A guard further in shed the request: what is answered says nothing of this route. */
+  noteShed(): void {
+    this.#isShed = true
+    if (this.#ended !== undefined) this.#ended = 'ignored'
+  }
+
+  /**
+   * Counts the request for another route from now on: a guard further in, or the router, has named it.
+   *
+   * @returns undefined, or the refusal of that route
+   */
+  rename(routeId: string, params: AcquireParams = this.#params): Permit | undefined {
+    const permit = this.#permit
+    if (routeId === this.#routeId || this.#ended !== undefined) return undefined
+    if (permit === undefined) {
+      this.#renameAside(routeId, params)
+      return undefined
+    }
+    const next = this.#host.again(routeId, params)
+    depart(permit)
+    this.#routeId = routeId
+    this.#params = params
+    if (next.allow) {
+      this.#permit = next
+      this.#watch()
+      return undefined
+    }
+    this.#permit = undefined
+    this.#unwatch()
+    return next
+  }
+
+  /** The same for a request that holds no permit: a stream, or one whose body is still to come. */
+  #renameAside(routeId: string, params: AcquireParams): void {
+    if (this.#isSending) {
+      this.#routeId = routeId
+      this.#params = params
+    } else if (this.#closeStream !== undefined && !this.#isClosed) {
+      const close = openStream(this.atrion, routeId, this.#host.maxStreams)
+      if (close === undefined) return
+      this.#closeStream()
+      this.#closeStream = close
+      this.#routeId = routeId
+    }
+  }
+
+  /** The framework has an answer of this type, of which nothing may be sent for a while. */
+  noteType(contentType: unknown): void {
+    if (isFeed(contentType)) this.toStream()
+  }
+
+  /** The answer is long-lived: it leaves the budget of requests. false where that of streams is spent. */
+  toStream(): boolean {
+    if (this.#closeStream !== undefined || this.#isClosed) return true
+    this.#closeStream = openStream(this.atrion, this.#routeId, this.#host.maxStreams)
+    if (this.#closeStream === undefined) return false
+    this.#leave()
+    return true
+  }
+
+  /** Called while it is watched: whether it has taken so long that it is long-lived. */
+  outlasts(ageMs: number): boolean {
+    if (ageMs < longMs(this.atrion, this.#routeId)) return false
+    this.#departure.isOutlasting = !this.#isClosed
+    this.toStream()
+    return true
+  }
+
+  /** Leaves the work in flight, for good. */
+  #leave(): void {
+    const permit = this.#permit
+    if (permit === undefined) return
+    this.#permit = undefined
+    this.#unwatch()
+    this.#departure.leave(permit)
+    if (this.#response.headersSent) this.#departure.answered(this.#routeId, this.#verdict(), false)
+  }
+
+  #release(outcome: Outcome): void {
+    const permit = this.#permit
+    if (permit === undefined) return
+    this.#permit = undefined
+    this.#unwatch()
+    if (outcome === 'success') noteSoon(this.atrion, this.#routeId, this.#departure.ageMs)
+    permit.release(outcome)
+  }
+
+  #watch(): void {
+    watchLong(this)
+    callOff(this.#longTimer)
+    if (!isLateAsARule(this.atrion, this.#routeId)) return
+    const ms = longMs(this.atrion, this.#routeId)
+    this.#longTimer = after(ms, () => this.outlasts(Number.POSITIVE_INFINITY))
+  }
+
+  #unwatch(): void {
+    callOff(this.#timer)
+    callOff(this.#longTimer)
+    this.#readerWatch?.stop()
+    watchLong(this, false)
+  }
+
+  /** What the answer says of the route. */
+  #verdict(status = this.#response.statusCode): Outcome {
+    if (this.#isClosed || this.#isShed || this.answersFor?.() === false) return 'ignored'
+    return status < 500 ? 'success' : 'failure'
+  }
+
+  /** The answer was handed over; how long its client takes to read it is not the route's time. */
+  #end(status?: number): void {
+    if (this.#ended !== undefined) return
+    this.#closeStream?.()
+    this.#ended = this.#verdict(status)
+    this.#isSending = false
+    this.#departure.answered(this.#routeId, this.#ended)
+    if (this.#pending === 0) this.#release(this.#ended)
+  }
+
+  #close(): void {
+    if (this.#isClosed) return
+    const response = this.#response
+    const status = this.#ended === undefined ? statusOnStream(response) : undefined
+    if (status !== undefined) this.#end(status)
+    this.#closeStream?.()
+    this.#isSending = false
+    const departure = this.#departure
+    const isHeld = this.#permit !== undefined
+    const isClients =
+      this.#ended === undefined && (isHeld || departure.isOpen) && isClientsFault(this.#request, response)
+    this.#isClosed = true
+    if (this.#ended !== undefined) return
+    if (isClients && (isHeld || departure.isOutlasting)) noteAbandoned(this.atrion, this.#routeId)
+    if (isClients) departure.abandoned(this.#routeId)
+    else departure.answered(this.#routeId, this.#isShed ? 'ignored' : 'failure')
+    if (!isHeld) return
+    const isOver = this.#wasFollowed && this.#pending === 0
+    if (!isClients) this.#release(this.#isShed ? 'ignored' : 'failure')
+    else if (isOver) this.#release('ignored')
+    else {
+      // The handler may work on for a client that is gone, and end a response that is closed.
+      callOff(this.#timer)
+      const isEndKnown = this.#pending > 0 || this.isAlwaysEnded
+      const ms = isEndKnown ? holdMs(this.atrion, this.#routeId) : UNKNOWN_HOLD_MS
+      this.#timer = after(ms, () => this.#release('ignored'))
+    }
+  }
+
+  /** The request of a response that waits for its turn is over: given up, or merely read to its end. */
+  #requestClosed(): void {
+    if (this.#request.socket?.destroyed) this.#close()
+  }
+
+  #hookResponse(): void {
+    const response = this.#response
+    hookResponse(this.#request, response, {
+      isStreamTooMany: (headers) => this.#isFeed(headers) && !this.toStream(),
+      beforeHead: (status) => {
+        if (status === 503) this.#noteShedAnswered()
+      },
+      answered: () => {
+        if (this.#departure.isOpen) this.#departure.answered(this.#routeId, this.#verdict())
+      },
+      blocked: (chunk) => {
+        if (this.#permit !== undefined) this.#reader().wrote(chunk)
+      },
+      beforeEnd: () => {
+        // An end that is tried on a response that has broken off ends nothing.
+        if (response.destroyed) this.#close()
+      },
+      ended: () => this.#end(),
+      refused: () => {
+        this.#isShed = true
+      },
+    })
+  }
+
+  /** An error handler answers the shed of a guard further in. */
+  #noteShedAnswered(): void {
+    const shed = shedBeingAnswered()
+    if (shed === undefined) return
+    this.noteShed()
+    const response = this.#response
+    if (!response.headersSent && !response.hasHeader('retry-after')) {
+      response.setHeader('retry-after', refusalOf(shed).retryAfterS)
+    }
+  }
+
+  /** What is left of an answer that waits for its client is the client's to read. */
+  #reader(): ReaderWatch {
+    this.#readerWatch ??= new ReaderWatch(this.#response, () => this.#leave())
+    return this.#readerWatch
+  }
+
+  #isFeed(given: unknown): boolean {
+    return this.#closeStream === undefined && isFeed(contentTypeIn(given) ?? this.#response.getHeader('content-type'))
+  }
+
+  /** Most bodies come with their heads; the slot of one that does not is lent to others until it is in. */
+  readonly #awaitBody = (): void => {
+    if (this.#permit === undefined || !isBodyPending(this.#request)) return
+    callOff(this.#timer)
+    this.#timer = after(SENDING_MS, () => {
+      if (this.#permit === undefined || this.#isClosed) return
+      if (!waitsForClient(this.#request)) return this.#awaitBody()
+      this.#isSending = true
+      const permit = this.#permit
+      this.#permit = undefined
+      this.#unwatch()
+      depart(permit)
+      whenBodyEnds(this.#request, () => this.#bodyIsIn())
+    })
+  }
+
+  #bodyIsIn(): void {
+    if (!this.#isSending) return
+    this.#isSending = false
+    const permit = this.#host.again(this.#routeId, { ...this.#params, tier: 'critical', voltage: undefined })
+    if (!permit.allow) return
+    this.#permit = permit
+    this.#departure.startedMs = nowMs()
+    this.#watch()
+  }
+}

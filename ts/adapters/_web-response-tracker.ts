@@ -1,0 +1,168 @@
+/**
+ * A permit's way through a Request and a Response of fetch: until the handler is over and the body has been read, or its reader
+ * keeps it waiting. Nothing here is Node's.
+ */
+
+import type { Atrion } from '../atrion.js'
+import type { Outcome, Permit } from '../limiter/types.js'
+import type { AcquireParams, TrackerHost } from './_acquire-params.js'
+import { type BodyEnd, watchBody } from './_body.js'
+import { Departure, depart } from './_departure.js'
+import { longMs, noteAbandoned, noteSoon } from './_long.js'
+import { shedIn } from './_problem.js'
+import { isFeed, openStream } from './_stream.js'
+import { after, callOff, type Timer } from './_timers.js'
+
+/** Trackers under way, by their requests. */
+const trackers = new WeakMap<object, WebResponseTracker>()
+
+/** The tracker of a request through guards of this instance, where one has begun. */
+export function webPassageOf(request: object, atrion: Atrion): WebResponseTracker | undefined {
+  let tracker = trackers.get(request)
+  while (tracker !== undefined && tracker.host.atrion !== atrion) tracker = tracker.outer
+  return tracker
+}
+
+export class WebResponseTracker {
+  readonly host: TrackerHost
+  readonly outer: WebResponseTracker | undefined
+  #routeId: string
+  #permit: Permit | undefined
+  #params: AcquireParams
+  #closeStream: (() => void) | undefined
+  readonly #departure: Departure
+  #isShed = false
+  #timer: Timer | undefined
+
+  constructor(
+    host: TrackerHost,
+    routeId: string,
+    permit: Permit,
+    params: AcquireParams,
+    request: object,
+    isStream: boolean,
+  ) {
+    this.host = host
+    this.#routeId = routeId
+    this.#permit = permit
+    this.#params = params
+    this.#departure = new Departure(host.atrion)
+    this.outer = trackers.get(request)
+    trackers.set(request, this)
+    if (isStream) this.toStream()
+    else this.#watch()
+  }
+
+  get routeId(): string {
+    return this.#routeId
+  }
+
+  /** Counts the request for another route from now on. Returns undefined, or the refusal of that route. */
+  rename(routeId: string, params: AcquireParams = this.#params): Permit | undefined {
+    const permit = this.#permit
+    if (permit === undefined || routeId === this.#routeId) return undefined
+    const next = this.host.again(routeId, params)
+    depart(permit)
+    this.#routeId = routeId
+    this.#params = params
+    this.#permit = next.allow ? next : undefined
+    if (next.allow) this.#watch()
+    return next.allow ? undefined : next
+  }
+
+  #watch(): void {
+    callOff(this.#timer)
+    this.#timer = after(longMs(this.host.atrion, this.#routeId), () => {
+      this.#departure.isOutlasting = true
+      this.toStream()
+    })
+  }
+
+  /** The answer is long-lived: it leaves the budget of requests. false where that of streams is spent. */
+  toStream(): boolean {
+    if (this.#closeStream !== undefined) return true
+    this.#closeStream = openStream(this.host.atrion, this.#routeId, this.host.maxStreams)
+    if (this.#closeStream === undefined) return false
+    this.#leave()
+    return true
+  }
+
+  /** Leaves the work in flight, for good. */
+  #leave(): void {
+    const permit = this.#permit
+    this.#permit = undefined
+    if (permit !== undefined) this.#departure.leave(permit)
+  }
+
+  /** A guard further in shed the request: what is answered says nothing of this route. */
+  noteShed(): void {
+    this.#isShed = true
+  }
+
+  /** There will be no answer of the handler's. */
+  fail(error: unknown, isGone: boolean): void {
+    if (shedIn(error) !== undefined) this.#isShed = true
+    this.end(isGone ? 'ignored' : 'failure', isGone)
+  }
+
+  /** The request is over; `isGone`: its client did not wait. */
+  end(outcome: Outcome, isGone = false): void {
+    callOff(this.#timer)
+    this.#closeStream?.()
+    const departure = this.#departure
+    const isWaitedFor = this.#permit !== undefined || (departure.isOpen && departure.isOutlasting)
+    if (isGone && isWaitedFor) noteAbandoned(this.host.atrion, this.#routeId)
+    if (isGone) departure.abandoned(this.#routeId)
+    else this.#answered(outcome)
+    this.#release(outcome)
+  }
+
+  /** There is an answer, or will be none, to a request that may have left. */
+  #answered(outcome: Outcome): void {
+    this.#departure.answered(this.#routeId, this.#isShed ? 'ignored' : outcome)
+  }
+
+  /** Hands an answer over; `refused` is what is answered where it is a feed and the budget of streams is spent. */
+  give(response: Response, hasBody: boolean, isGone: () => boolean, refused: () => Response): Response {
+    if (isFeed(response.headers.get('content-type')) && !this.toStream()) {
+      response.body?.cancel().catch(() => {})
+      this.end('ignored')
+      return refused()
+    }
+    if (isGone()) {
+      // It will not be read.
+      this.end('ignored', true)
+      return response
+    }
+    const verdict = response.status < 500 ? 'success' : 'failure'
+    if (response.status === 101) this.#departure.drop()
+    else this.#answered(verdict)
+    const outcomeOf = (end: BodyEnd): Outcome => {
+      if (isGone() || end === 'cancelled' || response.status === 101) return 'ignored'
+      return end === 'failed' ? 'failure' : verdict
+    }
+    // To a HEAD no server sends a body, and not every one cancels it.
+    if (!hasBody) {
+      this.end(outcomeOf('read'), isGone())
+      return response
+    }
+    const stalls = (): void => {
+      this.#leave()
+      this.#answered(verdict)
+    }
+    return watchBody(
+      response,
+      (end) => this.end(outcomeOf(end), isGone() || end === 'cancelled'),
+      this.#closeStream === undefined ? stalls : undefined,
+    )
+  }
+
+  #release(given: Outcome): void {
+    const permit = this.#permit
+    if (permit === undefined) return
+    this.#permit = undefined
+    const outcome = this.#isShed ? 'ignored' : given
+    if (outcome === 'success') noteSoon(this.host.atrion, this.#routeId, this.#departure.ageMs)
+    permit.release(outcome)
+  }
+}

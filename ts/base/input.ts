@@ -1,0 +1,24 @@
+/** Wrong types, as distinct from noise: a bug in the caller is thrown, naming the field and the value. */
+
+import { printable } from './text.js'
+
+/** Longest route id, characters: one name must not crowd out the others, whose names share 16 MiB or more. */
+const LONGEST_ROUTE_ID = 1 << 22
+
+export function wrongType(field: string, wanted: string, got: unknown): TypeError {
+  let shown = String(typeof got === 'object' ? got && 'an object' : got)
+  if (typeof got === 'string') shown = printable(JSON.stringify(got.slice(0, 80)))
+  if (typeof got === 'function') shown = 'a function'
+  return new TypeError(`${field} must be ${wanted}, got ${shown}`)
+}
+
+/** The options that were given: null is not given, as undefined is. */
+export const given = <T extends object>(options: T): T =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== null)) as T
+
+export function requireRouteId(routeId: unknown, field = 'routeId'): asserts routeId is string {
+  if (typeof routeId !== 'string' || routeId === '') throw wrongType(field, 'a non-empty string', routeId)
+  if (routeId.length > LONGEST_ROUTE_ID) {
+    throw new TypeError(`${field} must be at most ${LONGEST_ROUTE_ID} characters long, got ${routeId.length}`)
+  }
+}

@@ -1,0 +1,50 @@
+/** What the parts of an instance are given: the engine, the routes, the time, and where events and warnings go. */
+
+import { AtrionError } from './base/errors.js'
+import type { PhysicsObserver } from './core/index.js'
+import { InstanceClock } from './engine/clock.js'
+import { engineWanted, loadEngine, warnOfFault } from './engine/load.js'
+import type { Engine } from './engine/port.js'
+import { InstanceEvents } from './events/instance-events.js'
+import { ObserverQueue } from './events/observer-queue.js'
+import { SafeLogger } from './events/safe-logger.js'
+import type { AtrionOptions } from './options/options.js'
+import type { RouteParams } from './options/route-params.js'
+import { Routes } from './routes/routes.js'
+
+export interface Context {
+  readonly engine: Engine
+  readonly routes: Routes
+  readonly clock: InstanceClock
+  readonly events: InstanceEvents
+  readonly logger: SafeLogger
+}
+
+const FAULT = 'the engine failed in a call, which was admitted; further failures are admitted without a report'
+
+/**
+ * @param options validated
+ * @param params govern every route that is not given its own
+ * @throws DependencyError for a named engine that does not load
+ */
+export function createContext(options: AtrionOptions, params: RouteParams, maxRoutes: number): Context {
+  const isShared = options.scope === 'process'
+  const logger = new SafeLogger(options.logger)
+  const observers =
+    options.observer && new ObserverQueue(options.observer as PhysicsObserver, undefined, options.logger)
+  const events = new InstanceEvents(observers, logger)
+  const engine = loadEngine(engineWanted(options.engine, options.useWasm), maxRoutes, isShared)
+  const clock = new InstanceClock(engine, options.clock, (message, context) => logger.warn(message, context))
+  engine.onFault = (backtrace) => reportFault(engine, events, logger, backtrace)
+  const routes = new Routes(engine, params, maxRoutes, isShared)
+  return { engine, routes, clock, events, logger }
+}
+
+/** The engine failed in a call. Reported off the decision path: the logger may call this instance. */
+function reportFault(engine: Engine, events: InstanceEvents, logger: SafeLogger, backtrace: string): void {
+  queueMicrotask(() => {
+    events.emit('degraded', { provider: `engine '${engine.kind}'`, error: new AtrionError(FAULT) })
+    if (logger.isSilent) warnOfFault(FAULT)
+    else logger.error(FAULT, { engine: engine.kind, backtrace })
+  })
+}

@@ -1,0 +1,69 @@
+/** The time of an instance: the engine's own monotonic clock, or one that the caller gave. */
+
+import { HostClock } from '../base/host-clock.js'
+import { type Engine, FRAME } from './port.js'
+
+/** A clock that the caller gave. */
+export interface GivenClock {
+  now(): number
+}
+
+/** The global `Date`, read anew each time, so that a faked one counts. */
+const GLOBAL_CLOCK: GivenClock = { now: () => Date.now() }
+
+/** The clock that timers of this process and no fake follow, ms. */
+const monotonic = performance.now.bind(performance)
+
+export class InstanceClock {
+  /** Whether time is a clock of the caller's: the engine does not read it, and timers do not follow it. */
+  readonly isHost: boolean
+  /** Called with the present, ms, at every {@link InstanceClock.settle} of a caller's clock. */
+  onAdvance: ((nowMs: number) => void) | undefined
+  readonly #engine: Engine
+  readonly #host: HostClock | undefined
+  #lastMs = 0
+
+  /** @param warn reports a clock that cannot be read */
+  constructor(
+    engine: Engine,
+    given: GivenClock | 'global' | undefined,
+    warn: (message: string, context: Record<string, unknown>) => void,
+  ) {
+    const clock = given === 'global' ? GLOBAL_CLOCK : given
+    this.#engine = engine
+    this.#host = clock && new HostClock(clock, warn)
+    this.isHost = this.#host !== undefined
+    engine.frame[FRAME.NOW] = Number.NaN
+  }
+
+  /** Forgets what was read while the instance was built: nothing has been timed by it yet. */
+  restart(): void {
+    this.#host?.restart()
+  }
+
+  /** Puts the present into the frame where it is not the engine's own. The clock is the caller's and may ask this instance. */
+  read(): void {
+    if (this.#host === undefined) return
+    this.#lastMs = this.#host.now()
+    this.#engine.frame[FRAME.NOW] = this.#lastMs
+  }
+
+  /** The same, and reports the present to {@link InstanceClock.onAdvance}: no timer follows a caller's clock. */
+  settle(): void {
+    if (this.#host === undefined) return
+    this.read()
+    this.onAdvance?.(this.#lastMs)
+  }
+
+  /** Whole ms since the Unix epoch, or what the caller's clock reads. */
+  nowMs(): number {
+    if (this.#host === undefined) return Math.floor(performance.timeOrigin + performance.now())
+    this.read()
+    return this.#lastMs
+  }
+
+  /** For spans within this process, ms: monotonic, or what the caller's clock reads. */
+  spanMs(): number {
+    return this.#host === undefined ? monotonic() : this.nowMs()
+  }
+}

@@ -1,0 +1,75 @@
+/** The state block of the frame: a route's whole state as cells, and back. */
+
+import { blendScar } from '../../core/cluster.js'
+import type { PressureVector, RouteState } from '../../core/index.js'
+import { FRAME, MODES, STATE } from '../port.js'
+import { type Law, tunerOf } from './params.js'
+import type { Route } from './route-table.js'
+
+/** The pressure of a route that was not measured yet. */
+export const CALM = { latency: 0, error: 0, saturation: 0 } as PressureVector
+
+/** How far ahead of now a restored time may be, ms: a clock that was set back a little gives such, and is waited for. */
+const AHEAD_MS = 60_000
+
+/** Fills the state block with a route's state. */
+export function readStateInto(frame: Float64Array, route: Route): void {
+  const { state, tuner } = route
+  const moments = tuner.snapshot()
+  const previous = state.previousPressure ?? CALM
+  frame.set(
+    [
+      MODES.indexOf(state.mode),
+      state.pressure.latency,
+      state.pressure.error,
+      state.pressure.saturation,
+      previous.latency,
+      previous.error,
+      previous.saturation,
+      state.momentum ?? 0,
+      state.scarTissue,
+      state.resistance,
+      state.tickCount,
+      state.lastUpdatedAt,
+      state.mode === 'CIRCUIT_BREAKER' ? state.recoveryStartedAt : 0,
+      moments.mean,
+      moments.variance,
+      moments.count,
+      route.rejectedSamples,
+      route.law,
+      blendScar(state.scarTissue, route.others) - state.scarTissue,
+      state.scarTissue,
+    ],
+    FRAME.STATE,
+  )
+}
+
+/** Overwrites a route's state, but for its law, with the state block. @param now ms */
+export function writeStateFrom(frame: Float64Array, route: Route, law: Law, now: number): void {
+  const cell = (index: number): number => frame[FRAME.STATE + index]!
+  const pressure = (at: number): PressureVector =>
+    ({ latency: cell(at), error: cell(at + 1), saturation: cell(at + 2) }) as PressureVector
+  const mode = MODES[cell(STATE.MODE)]!
+  // A time from a clock further ahead would stand still until then.
+  const settle = (at: number): number => (at <= now + AHEAD_MS ? at : now)
+  route.state = {
+    routeId: route.id,
+    mode,
+    pressure: pressure(STATE.LATENCY),
+    previousPressure: mode === 'BOOTSTRAP' ? undefined : pressure(STATE.PREVIOUS_LATENCY),
+    momentum: mode === 'BOOTSTRAP' ? undefined : cell(STATE.MOMENTUM),
+    scarTissue: cell(STATE.SCAR),
+    resistance: cell(STATE.RESISTANCE),
+    tickCount: cell(STATE.TICKS),
+    lastUpdatedAt: settle(cell(STATE.LAST_UPDATED_AT)),
+    ...(mode === 'CIRCUIT_BREAKER' && { recoveryStartedAt: settle(cell(STATE.RECOVERY_STARTED_AT)) }),
+  } as RouteState
+  route.tuner = tunerOf(law)
+  route.tunerLaw = route.law
+  route.tuner.restore({
+    mean: cell(STATE.TUNER_MEAN),
+    variance: cell(STATE.TUNER_VARIANCE),
+    count: cell(STATE.TUNER_COUNT),
+  })
+  route.rejectedSamples = cell(STATE.REJECTED_SAMPLES)
+}

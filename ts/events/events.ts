@@ -1,0 +1,99 @@
+/** The events of an instance. Listeners run off the decision path; one that throws, or is slow, delays no decision. */
+
+import type { LimitedBy } from '../base/limited-by.js'
+import type { OperationalMode } from '../core/types.js'
+import type { Tier } from '../engine/port.js'
+import type { SafeLogger } from './safe-logger.js'
+
+export interface AtrionEvents {
+  /** A route changed its mode. */
+  transition: {
+    readonly routeId: string
+    readonly from: OperationalMode
+    readonly to: OperationalMode
+    readonly resistance: number
+  }
+  /** A request was refused. */
+  shed: {
+    readonly routeId: string
+    readonly voltage: number
+    readonly resistance: number
+    readonly mode: OperationalMode
+    readonly retryAfterMs: number | undefined
+    /** What stood in its way. */
+    readonly limitedBy: LimitedBy
+    /** undefined: a voltage was given instead, or the request came to `route()`. */
+    readonly tier: Tier | undefined
+  }
+  /** The provider of shared state is in trouble, or, as `engine 'native'`, the engine failed in a call; decisions go on. */
+  degraded: { readonly provider: string; readonly error: Error }
+  /** … and works again. */
+  restored: { readonly provider: string }
+}
+
+export const EVENT_NAMES: readonly (keyof AtrionEvents)[] = ['transition', 'shed', 'degraded', 'restored']
+
+type Listener<K extends keyof AtrionEvents> = (event: AtrionEvents[K]) => void
+
+/** Events that may wait for their listeners. */
+const CAPACITY = 8192
+
+export class Events {
+  readonly #listeners = new Map<keyof AtrionEvents, Set<(event: never) => void>>()
+  readonly #logger: SafeLogger
+  #waiting: (() => void)[] = []
+  #dropped = 0
+
+  constructor(logger: SafeLogger) {
+    this.#logger = logger
+  }
+
+  /** Events that found the queue full. */
+  get dropped(): number {
+    return this.#dropped
+  }
+
+  on<K extends keyof AtrionEvents>(name: K, listener: Listener<K>): () => void {
+    const listeners = this.#listeners.get(name) ?? new Set()
+    this.#listeners.set(name, listeners.add(listener as (event: never) => void))
+    return () => {
+      listeners.delete(listener as (event: never) => void)
+      if (listeners.size === 0) this.#listeners.delete(name)
+    }
+  }
+
+  /** Whether an event has a listener; without one it need not be made. */
+  has(name: keyof AtrionEvents): boolean {
+    return this.#listeners.has(name)
+  }
+
+  emit<K extends keyof AtrionEvents>(name: K, event: AtrionEvents[K]): void {
+    const listeners = this.#listeners.get(name)
+    if (listeners === undefined) return
+    if (this.#waiting.length >= CAPACITY) {
+      this.#dropped += 1
+      return
+    }
+    if (this.#waiting.length === 0) queueMicrotask(() => this.#drain())
+    this.#waiting.push(() => {
+      for (const listener of listeners) {
+        try {
+          const result: unknown = (listener as (event: AtrionEvents[K]) => unknown)(event)
+          if (result instanceof Promise) result.catch((error: unknown) => this.#complain(name, error))
+        } catch (error) {
+          this.#complain(name, error)
+        }
+      }
+    })
+  }
+
+  #complain(name: keyof AtrionEvents, error: unknown): void {
+    this.#logger.error(`a listener of '${name}' threw`, { error })
+  }
+
+  #drain(): void {
+    const batch = this.#waiting
+    this.#waiting = []
+    for (const deliver of batch) deliver()
+  }
+}

@@ -1,0 +1,57 @@
+/** Logging as a port. Silent by default. */
+
+import { printable } from '../base/text.js'
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
+
+export interface Logger {
+  debug(message: string, context?: Record<string, unknown>): void
+  info(message: string, context?: Record<string, unknown>): void
+  warn(message: string, context?: Record<string, unknown>): void
+  error(message: string, context?: Record<string, unknown>): void
+}
+
+const LEVELS = ['debug', 'info', 'warn', 'error'] as const satisfies readonly LogLevel[]
+
+/** A logger that sends all four levels to one function. */
+const loggerOf = (write: (level: LogLevel, ...entry: Parameters<Logger['info']>) => void): Logger => ({
+  debug: (message, context) => write('debug', message, context),
+  info: (message, context) => write('info', message, context),
+  warn: (message, context) => write('warn', message, context),
+  error: (message, context) => write('error', message, context),
+})
+
+/** Says nothing. The default. */
+export const silentLogger: Logger = loggerOf(() => {})
+
+/** Writes to the console, a line each: control characters in the message are escaped. */
+export const consoleLogger: Logger = loggerOf((level, message, context) => {
+  const line = `[atrion] ${level}: ${printable(message)}`
+  if (context === undefined) console[level](line)
+  else console[level](line, context)
+})
+
+/** Passes on what is at least as grave as `minLevel` ('warn' by default) to `output` (the console by default). */
+export function createLogger(minLevel: LogLevel = 'warn', output: Logger = consoleLogger): Logger {
+  const least = LEVELS.indexOf(minLevel)
+  return loggerOf((level, message, context) => {
+    if (LEVELS.indexOf(level) >= least) output[level](message, context)
+  })
+}
+
+let current: Logger = silentLogger
+
+/** The logger of everything that was not given its own. */
+export function getLogger(): Logger {
+  return current
+}
+
+/** Replaces it, for the whole process. */
+export function setLogger(logger: Logger): void {
+  current = logger
+}
+
+/** Back to silence. */
+export function resetLogger(): void {
+  current = silentLogger
+}

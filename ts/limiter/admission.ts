@@ -1,0 +1,208 @@
+/** Asks the engine for a permit: the request into the frame, the answer out of it. The engine decides; this only translates. */
+
+import type { KeyHasher } from '../base/keys.js'
+import { reasonOf } from '../base/reason.js'
+import type { Context } from '../context.js'
+import { admit } from '../engine/fault.js'
+import { type Engine, FRAME, modeAt, STATUS, TIERS, type Tier } from '../engine/port.js'
+import { Holdings } from './holdings.js'
+import { obstacleIn } from './obstacle.js'
+import { EnginePermit, KeyedPermit, type PermitSource } from './permit.js'
+import type { PermitWatch } from './permit-watch.js'
+import { BY_VOLTAGE, cellOf, NO_KEY, NORMAL, readRequest } from './request.js'
+import type { AcquireOptions, LimitedBy, Permit } from './types.js'
+import type { Wait, Waiter } from './waiting.js'
+
+/** Tiers by their number in the frame plus one; the first stands for a voltage. */
+const TIER_NAMES: readonly (Tier | undefined)[] = [undefined, ...TIERS]
+
+/** FRAME.WAITED_MS of a request that cannot wait, and of one that no longer does. */
+export const CANNOT_WAIT = -1
+export const WAITS_NO_LONGER = Number.POSITIVE_INFINITY
+/** FRAME.QUEUE_AGE_MS of a request that asks again. */
+const ASKED_BEFORE = -1
+
+/** Tries to find a route's slot while other threads evict. */
+const MAX_TRIES = 8
+
+export class Admission {
+  readonly #context: Context
+  readonly #engine: Engine
+  readonly #keys: KeyHasher
+  readonly #source: PermitSource
+  readonly #watch: PermitWatch
+  readonly #holdings = new Holdings()
+  /** The engine's answer to the last request that may wait. */
+  readonly wait: { -readonly [K in keyof Wait]: Wait[K] } & { tier: number } = { mayWaitMs: 0, ratePerMs: 0, tier: 0 }
+
+  constructor(context: Context, keys: KeyHasher, source: PermitSource, watch: PermitWatch) {
+    this.#context = context
+    this.#engine = context.engine
+    this.#keys = keys
+    this.#source = source
+    this.#watch = watch
+    context.engine.frame[FRAME.WAITED_MS] = CANNOT_WAIT
+  }
+
+  /** Permits that a key holds on a route. */
+  held(routeId: string, keyId: number): number {
+    return this.#holdings.held(routeId, keyId)
+  }
+
+  /** Writes a request's options into the frame. @returns its tier's number, or {@link BY_VOLTAGE} */
+  describe(routeId: string, options: AcquireOptions | undefined, also: readonly string[]): number {
+    if (options !== undefined) {
+      const { breakBy } = this.#context.routes.profiles
+      return readRequest(this.#engine, options, this.#keys, breakBy.size === 0 ? undefined : breakBy.get(routeId), also)
+    }
+    const { frame } = this.#engine
+    frame[FRAME.TIER] = NORMAL
+    frame[FRAME.KEY] = Number.NaN
+    frame[FRAME.QUEUE_AGE_MS] = 0
+    frame[FRAME.PROCESS_SATURATION] = 0
+    return NORMAL
+  }
+
+  /** Asks for a request that is in the frame and cannot wait. */
+  acquire(routeId: string, tier: number): Permit {
+    // From here to the answer nothing of the caller's runs.
+    const slot = this.#context.routes.slotOf(routeId)
+    this.#engine.frame[FRAME.SLOT] = slot
+    this.#engine.acquire()
+    let { frame } = this.#engine // a permit more may have made the engine's memory grow
+    if ((frame[FRAME.STATUS]! & STATUS.STALE) !== 0) frame = this.#acquireAnew(routeId)
+    const status = frame[FRAME.STATUS]!
+    if ((status & STATUS.TICKED) !== 0) this.#context.events.ticked(frame, routeId)
+    // An admitted request that is to come back later was refused, in a dry run.
+    if ((status & STATUS.ALLOW) === 0 || frame[FRAME.RETRY_AFTER_MS] !== 0) {
+      return this.#refuse(frame, routeId, status, tier, undefined)
+    }
+    const id = frame[FRAME.PERMIT]!
+    return new EnginePermit(
+      this.#source,
+      routeId,
+      id,
+      this.#watch.watch(id),
+      frame[FRAME.RESISTANCE]!,
+      frame[FRAME.VOLTAGE]!,
+      TIER_NAMES[tier + 1],
+      modeAt(frame, FRAME.MODE),
+      'OK',
+      undefined,
+      undefined,
+    )
+  }
+
+  /** Asks for the request in the frame; undefined: it may wait, see {@link Admission.wait}. */
+  ask(
+    routeId: string,
+    tier: number,
+    keyId: number,
+    waitedMs: number,
+    limitedBy: LimitedBy | undefined,
+  ): Permit | undefined {
+    this.#engine.frame[FRAME.WAITED_MS] = waitedMs
+    this.#engine.acquire()
+    let { frame } = this.#engine
+    if ((frame[FRAME.STATUS]! & STATUS.STALE) !== 0) frame = this.#acquireAnew(routeId)
+    const status = frame[FRAME.STATUS]!
+    frame[FRAME.WAITED_MS] = CANNOT_WAIT
+    if ((status & STATUS.TICKED) !== 0) this.#context.events.ticked(frame, routeId)
+    if ((status & STATUS.WAIT) !== 0) {
+      this.wait.mayWaitMs = frame[FRAME.MAY_WAIT_MS]!
+      this.wait.ratePerMs = frame[FRAME.RATE_PER_MS]!
+      this.wait.tier = frame[FRAME.TIER]!
+      if (this.wait.mayWaitMs > 0) return undefined
+      // Its deadline leaves no time: asked once more, it is refused and counted.
+      frame[FRAME.TIER] = tier
+      frame[FRAME.QUEUE_AGE_MS] = ASKED_BEFORE
+      return this.ask(routeId, tier, keyId, WAITS_NO_LONGER, 'wait_timeout')
+    }
+    if ((status & STATUS.ALLOW) === 0 || frame[FRAME.RETRY_AFTER_MS] !== 0) {
+      return this.#refuse(frame, routeId, status, tier, limitedBy)
+    }
+    const id = frame[FRAME.PERMIT]!
+    const group = this.#watch.watch(id)
+    const Class = keyId === NO_KEY ? EnginePermit : KeyedPermit
+    const permit = new Class(
+      this.#source,
+      routeId,
+      id,
+      group,
+      frame[FRAME.RESISTANCE]!,
+      frame[FRAME.VOLTAGE]!,
+      TIER_NAMES[tier + 1],
+      modeAt(frame, FRAME.MODE),
+      'OK',
+      undefined,
+      undefined,
+    )
+    if (permit instanceof KeyedPermit) permit.hold = group.keep(this.#holdings.hold(routeId, keyId))
+    return permit
+  }
+
+  /** Asks again for a request that waits, or, where `limitedBy` says why, refuses it. */
+  askAgain(waiter: Waiter, waitedMs: number, limitedBy?: LimitedBy): Permit | undefined {
+    const { routeId, askedTier, voltage, keyId, weight, keyClass } = waiter
+    this.#context.clock.settle()
+    const slot = this.#context.routes.slotOf(routeId)
+    const { frame } = this.#engine
+    frame[FRAME.TIER] = askedTier
+    if (askedTier === BY_VOLTAGE) frame[FRAME.VOLTAGE] = voltage
+    frame[FRAME.KEY] = cellOf(keyId)
+    frame[FRAME.KEY_WEIGHT] = weight
+    frame[FRAME.KEY_CLASS] = keyClass
+    frame[FRAME.QUEUE_AGE_MS] = ASKED_BEFORE
+    frame[FRAME.PROCESS_SATURATION] = 0
+    frame[FRAME.SLOT] = slot
+    return this.ask(routeId, askedTier, keyId, waitedMs, limitedBy)
+  }
+
+  /** Another thread evicted the route: asks for it in its new slot. A route that finds no place admits. @returns the frame */
+  #acquireAnew(routeId: string): Float64Array {
+    let { frame } = this.#engine
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      const slot = this.#context.routes.internAgain(routeId)
+      this.#engine.frame[FRAME.SLOT] = slot
+      this.#engine.acquire()
+      frame = this.#engine.frame
+      if ((frame[FRAME.STATUS]! & STATUS.STALE) === 0) return frame
+    }
+    admit(frame)
+    return frame
+  }
+
+  /** The refusal in the frame; in a dry run it is admitted all the same. */
+  #refuse(
+    frame: Float64Array,
+    routeId: string,
+    status: number,
+    tier: number,
+    limitedBy: LimitedBy | undefined,
+  ): Permit {
+    const { events, routes } = this.#context
+    const id = (status & STATUS.ALLOW) === 0 ? -1 : frame[FRAME.PERMIT]!
+    const resistance = frame[FRAME.RESISTANCE]!
+    const voltage = frame[FRAME.VOLTAGE]!
+    const mode = (status & STATUS.BY_CLASS) === 0 ? modeAt(frame, FRAME.MODE) : 'CIRCUIT_BREAKER'
+    const obstacle = limitedBy ?? obstacleIn(frame, routeId, mode, routes)
+    const refusal = new EnginePermit(
+      this.#source,
+      routeId,
+      id,
+      id < 0 ? undefined : this.#watch.watch(id),
+      resistance,
+      voltage,
+      TIER_NAMES[tier + 1],
+      mode,
+      reasonOf(mode, Math.round(voltage * 10) / 10, resistance, obstacle),
+      Math.ceil(frame[FRAME.RETRY_AFTER_MS]!),
+      obstacle,
+    )
+    if (events.has('shed')) {
+      const { retryAfterMs, tier } = refusal
+      events.emit('shed', { routeId, voltage, resistance, mode, retryAfterMs, limitedBy: obstacle, tier })
+    }
+    return refusal
+  }
+}

@@ -1,0 +1,193 @@
+/** The closed loop of an instance: permits, the requests that wait for one, and work that runs under one. */
+
+import { wrongType } from '../base/input.js'
+import type { KeyHasher } from '../base/keys.js'
+import { onAbort, requireSignal } from '../base/signals.js'
+import type { Context } from '../context.js'
+import { FRAME, OUTCOME } from '../engine/port.js'
+import { takeWish } from './acquire-or-wait.js'
+import { Admission, CANNOT_WAIT, WAITS_NO_LONGER } from './admission.js'
+import { PermitReturns } from './permit-returns.js'
+import { PermitWatch } from './permit-watch.js'
+import { ENTER_NAMES, keyIdOf, RUN_NAMES, requireMaxWait } from './request.js'
+import { fallBack, isBounded, neverAborted, readBounds, releaseFailed, runBounded, type Work } from './run.js'
+import { readStats } from './stats.js'
+import type { AcquireOptions, EnterOptions, Permit, RouteStats, RunOptions } from './types.js'
+import { type Listen, type Waiter, WaitingRooms } from './waiting.js'
+
+const NO_NAMES: readonly string[] = []
+
+/** Stands for the permit of a request that waits. */
+const waits = (): Permit => ({
+  allow: false,
+  resistance: 0,
+  voltage: 0,
+  mode: 'OPERATIONAL',
+  reason: 'waiting',
+  release() {},
+  [Symbol.dispose]() {},
+})
+
+/** Listens to a signal while a request waits. @throws its reason when it is aborted already */
+function listenTo(signal: AbortSignal | undefined): Listen | undefined {
+  if (signal === undefined) return undefined
+  if (signal.aborted) throw signal.reason
+  return (abort) => onAbort(signal, () => abort(signal.reason))
+}
+
+export class Limiter {
+  readonly #context: Context
+  readonly #returns: PermitReturns
+  readonly #admission: Admission
+  readonly #rooms: WaitingRooms
+  #lastWork: Work<unknown> | undefined
+  #lastTakesSignal = false
+
+  constructor(context: Context, keys: KeyHasher) {
+    const { clock, routes } = context
+    this.#context = context
+    clock.read()
+    this.#returns = new PermitReturns(context, (routeId) => this.#pump(routeId))
+    const watch = new PermitWatch((id) => this.#returns.giveBack('', id, OUTCOME.RECLAIMED))
+    this.#admission = new Admission(context, keys, this.#returns, watch)
+    const admission = this.#admission
+    this.#rooms = new WaitingRooms({
+      hasOwnClock: clock.isHost,
+      wait: admission.wait,
+      nowMs: () => clock.spanMs(),
+      askAgain: (waiter, waitedMs) => admission.askAgain(waiter, waitedMs),
+      giveUp: (waiter, limitedBy) => admission.askAgain(waiter, WAITS_NO_LONGER, limitedBy)!,
+      held: (routeId, keyId) => admission.held(routeId, keyId),
+      poolOf: (routeId) => routes.profiles.poolOf(routeId),
+    })
+  }
+
+  acquire(routeId: string, options?: AcquireOptions): Permit {
+    const wish = takeWish()
+    if (wish === undefined) return this.#acquire(routeId, options, NO_NAMES)
+    const permit = this.#enter(routeId, options, NO_NAMES, wish.maxWaitMs, wish.listen)
+    if (!('then' in permit)) return permit
+    wish.waiting = permit
+    return waits()
+  }
+
+  #acquire(routeId: string, options: AcquireOptions | undefined, also: readonly string[]): Permit {
+    if (this.#rooms.size > 0) this.#rooms.expire(routeId)
+    this.#context.clock.settle()
+    return this.#admission.acquire(routeId, this.#admission.describe(routeId, options, also))
+  }
+
+  /** Resolves to a permit when it is the request's turn, or to a refusal when it can no longer make it. */
+  async enter(routeId: string, options?: EnterOptions): Promise<Permit> {
+    const maxWaitMs = requireMaxWait(typeof options === 'object' ? options?.maxWaitMs : undefined)
+    const signal = requireSignal('signal', typeof options === 'object' ? options?.signal : undefined)
+    return this.#enter(routeId, options, ENTER_NAMES, maxWaitMs, listenTo(signal))
+  }
+
+  #enter(
+    routeId: string,
+    options: AcquireOptions | undefined,
+    also: readonly string[],
+    maxWaitMs: number,
+    listen: Listen | undefined,
+  ): Permit | Promise<Permit> {
+    const { engine, routes, clock } = this.#context
+    // Places that are free belong to those who wait already.
+    if (this.#rooms.size > 0) this.#rooms.pump(routeId)
+    clock.settle()
+    const tier = this.#admission.describe(routeId, options, also)
+    const slot = routes.slotOf(routeId)
+    const { frame } = engine
+    const keyId = keyIdOf(frame[FRAME.KEY]!)
+    const weight = frame[FRAME.KEY_WEIGHT]!
+    const keyClass = frame[FRAME.KEY_CLASS]!
+    const voltage = frame[FRAME.VOLTAGE]!
+    frame[FRAME.SLOT] = slot
+    const permit = this.#admission.ask(routeId, tier, keyId, maxWaitMs > 0 ? 0 : CANNOT_WAIT, undefined)
+    if (permit !== undefined) return permit
+    // The clock is the caller's, and may call this instance.
+    const wait = { ...this.#admission.wait }
+    const arrivedMs = clock.spanMs()
+    const waiter: Waiter = {
+      routeId,
+      askedTier: tier,
+      voltage,
+      keyId,
+      weight,
+      keyClass,
+      tier: wait.tier,
+      arrivedMs,
+      latestMs: arrivedMs + maxWaitMs,
+    }
+    return this.#rooms.enter(waiter, wait, listen)
+  }
+
+  /** Runs `work` under a permit. */
+  async run<T>(routeId: string, work: Work<T>, options?: RunOptions<T>): Promise<T> {
+    if (typeof work !== 'function') throw wrongType('fn', 'a function', work)
+    if (options !== undefined && isBounded(options)) return this.#runBounded(routeId, work, options)
+    const permit = this.#acquire(routeId, options, RUN_NAMES)
+    if (!permit.allow) return fallBack(routeId, permit, options)
+    try {
+      const result = await work(this.#takesSignal(work) ? new AbortController().signal : neverAborted())
+      permit.release('success')
+      return result
+    } catch (error) {
+      releaseFailed(permit, error, options)
+      throw error
+    }
+  }
+
+  async #runBounded<T>(routeId: string, work: Work<T>, options: RunOptions<T>): Promise<T> {
+    const bounds = readBounds(options)
+    const { maxWaitMs, signal } = bounds
+    if (signal?.aborted) throw signal.reason
+    const permit =
+      maxWaitMs === undefined
+        ? this.#acquire(routeId, options, RUN_NAMES)
+        : await this.#enter(routeId, options, RUN_NAMES, maxWaitMs, listenTo(signal))
+    if (!permit.allow) return fallBack(routeId, permit, options)
+    return runBounded(permit, work, options, bounds)
+  }
+
+  /** Whether work looks at its signal. To read a function's length takes 20 ns, so the last answer is kept. */
+  #takesSignal(work: Work<unknown>): boolean {
+    if (work !== this.#lastWork) {
+      this.#lastWork = work
+      this.#lastTakesSignal = work.length > 0
+    }
+    return this.#lastTakesSignal
+  }
+
+  stats(routeId: string, slot: number | undefined): Omit<RouteStats, 'mode' | 'rejectedSamples'> {
+    const stats = readStats(this.#context.engine, slot)
+    const late = slot === undefined ? 0 : this.#returns.lateOf(routeId, slot)
+    return {
+      ...stats,
+      reclaimed: Math.max(0, stats.reclaimed - late),
+      abandoned: slot === undefined ? 0 : this.#returns.abandonedOf(routeId, slot),
+      waiting: this.#rooms.sizeOf(routeId),
+      pool: slot === undefined ? undefined : this.#context.routes.profiles.poolOf(routeId),
+    }
+  }
+
+  /** A client went away before its answer was there. */
+  abandoned(routeId: string): void {
+    this.#returns.abandoned(routeId)
+  }
+
+  /** A place may have become free on a route; '': on any of them. */
+  freed(routeId: string): void {
+    if (routeId === '') this.#rooms.pumpAll()
+    else this.#rooms.pump(routeId)
+  }
+
+  /** Refuses all that wait. */
+  refuseWaiting(): void {
+    this.#rooms.refuseAll()
+  }
+
+  #pump(routeId: string): void {
+    if (this.#rooms.size > 0) this.freed(routeId)
+  }
+}

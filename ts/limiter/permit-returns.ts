@@ -1,0 +1,92 @@
+/** Permits that come back, and what the engine does not count of them: late ones, and requests that were abandoned. */
+
+import type { Context } from '../context.js'
+import { type Engine, FRAME, OUTCOME, STATUS } from '../engine/port.js'
+import type { Conclude } from './adapter-port.js'
+import { RouteCounts } from './counts.js'
+import { outcomeCode, type PermitSource } from './permit.js'
+import { readStats } from './stats.js'
+
+export class PermitReturns implements PermitSource {
+  readonly #context: Context
+  readonly #engine: Engine
+  readonly #onFreed: (routeId: string) => void
+  /** Permits that were taken back as lost and came after all: late, then, and not reclaimed. */
+  readonly #late = new RouteCounts()
+  readonly #abandoned = new RouteCounts()
+
+  /** @param onFreed called after a release: a place may have become free on a route, or, for '', on any of them */
+  constructor(context: Context, onFreed: (routeId: string) => void) {
+    this.#context = context
+    this.#engine = context.engine
+    this.#onFreed = onFreed
+  }
+
+  /** A permit comes back. Its number is void afterwards; one that is void already changes nothing. */
+  giveBack(routeId: string, id: number, outcome: number): void {
+    this.#context.clock.read()
+    const { frame } = this.#engine
+    frame[FRAME.PERMIT] = id
+    frame[FRAME.OUTCOME] = outcome
+    this.#engine.release()
+    if (frame[FRAME.STATUS] !== 0 && routeId !== '') this.#settle(frame, routeId)
+    this.#onFreed(routeId)
+  }
+
+  /** A permit's request goes on outside the work in flight. */
+  detach(routeId: string, id: number): Conclude {
+    const life = this.#lifeOf(routeId)
+    this.giveBack(routeId, id, OUTCOME.DETACHED)
+    let isOver = life === undefined
+    return (outcome, ageMs) => {
+      if (isOver) return
+      isOver = true
+      // One that was admitted before the route was reset says nothing of it.
+      if (this.#lifeOf(routeId) !== life) return
+      const { frame } = this.#engine
+      this.#context.clock.read()
+      frame[FRAME.SLOT] = this.#context.routes.find(routeId)!
+      frame[FRAME.PERMIT] = -1
+      frame[FRAME.OUTCOME] = outcomeCode(outcome)
+      frame[FRAME.AGE_MS] = ageMs
+      this.#engine.release()
+      this.#onFreed(routeId)
+    }
+  }
+
+  /** A client went away before its answer was there. */
+  abandoned(routeId: string): void {
+    const life = this.#lifeOf(routeId)
+    if (life !== undefined) this.#abandoned.add(routeId, life)
+  }
+
+  /** Requests of the route in a slot whose clients went away. */
+  abandonedOf(routeId: string, slot: number): number {
+    return this.#abandoned.of(routeId, this.#lifeIn(slot))
+  }
+
+  /** Permits of the route in a slot that came back after they were taken back as lost. */
+  lateOf(routeId: string, slot: number): number {
+    return this.#late.of(routeId, this.#lifeIn(slot))
+  }
+
+  /** Reports the tick of a release, or counts a permit that was taken back before. */
+  #settle(frame: Float64Array, routeId: string): void {
+    if ((frame[FRAME.STATUS]! & STATUS.VOID) === 0) {
+      this.#context.events.ticked(frame, routeId)
+      return
+    }
+    const slot = this.#context.routes.find(routeId)
+    if (slot !== undefined) this.#late.add(routeId, this.#lifeIn(slot), readStats(this.#engine, slot).reclaimed)
+  }
+
+  #lifeOf(routeId: string): string | undefined {
+    const slot = this.#context.routes.find(routeId)
+    return slot === undefined ? undefined : this.#lifeIn(slot)
+  }
+
+  /** Tells the routes that had a slot one after the other apart. */
+  #lifeIn(slot: number): string {
+    return `${slot} ${this.#context.routes.index.generationOf(slot)}`
+  }
+}

@@ -1,0 +1,90 @@
+/** The options of an instance and of a route. */
+
+import type {
+  AutoTunerConfig,
+  Clock,
+  PhysicsConfig,
+  PhysicsObserver,
+  ProfileConfig,
+  SLOConfig,
+  WorkloadProfile,
+} from '../core/index.js'
+import type { EngineKind, Tier } from '../engine/port.js'
+import type { Logger } from '../events/loggers.js'
+import type { StateProvider } from '../providers/provider.js'
+import type { LimitConfig } from './route-params.js'
+
+/** An SLO with only some of its fields; one that is left out keeps its default. */
+export type SLOOptions = Partial<Omit<SLOConfig, 'criticality'>> & {
+  readonly criticality?: Partial<SLOConfig['criticality']>
+}
+
+export interface AtrionOptions {
+  /** Where state is shared and kept. Default: nowhere but in the engine. */
+  readonly provider?: StateProvider
+  /** true (default): each route learns its own break point; false: it is static. */
+  readonly autoTuner?: boolean | Partial<AutoTunerConfig>
+  readonly config?: Partial<PhysicsConfig>
+  /** `maxAcceptableLatencyMs` is the deadline that the closed loop defends. Default 500 ms. */
+  readonly slo?: SLOOptions
+  /** Sees every tick, in order, off the decision path. */
+  readonly observer?: PhysicsObserver
+  /** Default 'auto': native, then wasm, then ts. A named one that cannot load throws. */
+  readonly engine?: 'auto' | EngineKind
+  /**
+   * 'instance' (default): an engine of one's own. 'process': one engine for all instances of the process that ask for it, in
+   * any of its worker threads: a route hurt in one is hurt in all, at once. The newest instance's numbers govern. Needs the
+   * native engine, and the same `maxRoutes` everywhere.
+   */
+  readonly scope?: 'instance' | 'process'
+  /** Voltage of a request that names none, V, ≥ 0. Default 100. */
+  readonly defaultVoltage?: number
+  /** Most routes kept, 1 to 16,777,216; the least recently used goes first. Default 65,536. */
+  readonly maxRoutes?: number
+  /**
+   * Time in ms, for simulation and tests. 'global': the global `Date`, read anew each time, for tests that fake it together with
+   * the timers. Default: the engine's own, which is monotonic and no fake reaches.
+   */
+  readonly clock?: Pick<Clock, 'now'> | { now(): number } | 'global'
+  /** Default: the process-wide one, which is silent. */
+  readonly logger?: Logger
+  /**
+   * What makes the places of keys unpredictable: at least 16 characters or bytes. Give all nodes of a service the same, so that a
+   * user is treated alike by all of them. Default: drawn for each process.
+   */
+  readonly keySecret?: string | Uint8Array
+  /** Decide, count and say so ('shed' events, `reason`), but admit everybody. Default false. */
+  readonly dryRun?: boolean
+  /** @deprecated `engine: 'wasm'` */
+  readonly useWasm?: boolean
+  /** Accepted and ignored: everything is Apache-2.0. */
+  readonly license?: unknown
+}
+
+/** What `setRouteProfile` takes besides a profile's name. */
+export interface RouteProfileOptions extends Partial<PhysicsConfig> {
+  readonly profile?: WorkloadProfile | ProfileConfig
+  readonly slo?: SLOOptions
+  /** Bounds of the adaptive limit. */
+  readonly limits?: Partial<LimitConfig>
+  /**
+   * Routes of the same pool share one limit, because they share what is short: a database, an upstream. The more important
+   * request goes first, whatever its route. 1 to 256 characters. null: a limit of its own, which is the default. Give the routes of
+   * a pool the same deadline.
+   */
+  readonly pool?: string | null
+  /**
+   * Shares of the limit that are reserved for tiers, each in (0, 1), at most 1 in all: a tier that holds less than its share is
+   * admitted whatever the others hold. What it does not use is lent to them. Default: none.
+   */
+  readonly reserve?: Readonly<Partial<Record<Tier, number>>>
+  /**
+   * Breakers by class of keys besides the route's own: 'key', or a function from a key to the name of its class. Where one class
+   * fails, it alone is refused, and probed until it is well. Up to 64 classes of a route are distinguished at once. A function that
+   * throws, or returns no string, puts the request in no class. null: none, which is the default.
+   */
+  readonly breakBy?: BreakBy | null
+}
+
+/** From a key to the class that its failures are keyClass on. */
+export type BreakBy = 'key' | ((key: string) => string | undefined)

@@ -1,0 +1,189 @@
+/** From options to a route's parameters: each value in its range, defaults for what is not given. */
+
+import { ConfigError } from '../base/errors.js'
+import { nearestName } from '../base/suggest.js'
+import {
+  type AutoTunerConfig,
+  DEFAULT_AUTOTUNER_CONFIG,
+  DEFAULT_CONFIG,
+  DEFAULT_SLO,
+  type PhysicsConfig,
+  PROFILE_CONFIGS,
+  type ProfileConfig,
+  type SLOConfig,
+  type WorkloadProfile,
+} from '../core/index.js'
+import { TIERS } from '../engine/port.js'
+import type { AtrionOptions, BreakBy, RouteProfileOptions, SLOOptions } from './options.js'
+import { above, atLeast, integer, override, type Range, requireNumber, requireObject, within } from './ranges.js'
+import { DEFAULT_LIMITS, type LimitConfig, type RouteParams } from './route-params.js'
+
+const PHYSICS: Readonly<Record<keyof PhysicsConfig, Range>> = {
+  baseResistance: { says: 'a number of Ω in (0, 1e6]', holds: (x) => x > 0 && x <= 1e6 },
+  decayRate: atLeast(0),
+  scarFactor: atLeast(0),
+  dampingFactor: atLeast(0),
+  criticalPressure: atLeast(0),
+  breakMultiplier: above(1),
+  bootstrapTicks: integer(0, 0xffff_ffff),
+  minDeltaT: above(0, ' of ms'),
+  tanhScale: above(0),
+}
+
+const TUNER: Readonly<Record<keyof AutoTunerConfig, Range>> = {
+  windowSize: atLeast(1),
+  sensitivity: atLeast(0),
+  minFloor: atLeast(0),
+  hardCeiling: atLeast(0),
+  warmupTicks: integer(0, 0xffff_ffff),
+  recoveryMultiplier: { says: 'a number in (0, 1]', holds: (x) => x > 0 && x <= 1 },
+}
+
+const OBJECTIVE = {
+  baselineLatencyMs: above(0, ' of ms'),
+  maxAcceptableLatencyMs: above(0, ' of ms'),
+  targetErrorRate: within(0, 1),
+} as const
+
+const CRITICALITY = { latency: within(0, 10), error: within(0, 10), saturation: within(0, 10) } as const
+const LIMITS = { min: integer(1, 1e6), max: integer(1, 1e6), initial: integer(1, 1e6) } as const
+const PROFILE = {
+  baselineLatencyMs: above(0, ' of ms'),
+  maxDurationMs: above(0, ' of ms'),
+  heartbeatIntervalMs: atLeast(0, ' of ms'),
+  scarMultiplier: atLeast(0),
+} as const
+export const VOLTAGE_RANGE = atLeast(0, ' of V')
+export const DURATION_RANGE = above(0, ' of ms')
+
+export function resolveSlo(path: string, given: SLOOptions | undefined, defaults: SLOConfig = DEFAULT_SLO): SLOConfig {
+  if (given === undefined) return defaults
+  const slo = override(path, defaults, given, OBJECTIVE, ['criticality'])
+  const criticality = override(`${path}.criticality`, defaults.criticality, given.criticality, CRITICALITY)
+  return { ...slo, criticality }
+}
+
+export function resolveConfig(
+  path: string,
+  given: object | undefined,
+  defaults: PhysicsConfig = DEFAULT_CONFIG,
+): PhysicsConfig {
+  return override(
+    path,
+    defaults,
+    given,
+    PHYSICS,
+    path ? [] : ['profile', 'slo', 'limits', 'pool', 'reserve', 'breakBy'],
+  )
+}
+
+export function resolveTuner(given: AtrionOptions['autoTuner']): AutoTunerConfig | undefined {
+  if (given === false) return undefined
+  if (given === undefined || given === true) return DEFAULT_AUTOTUNER_CONFIG
+  const tuner = override('autoTuner', DEFAULT_AUTOTUNER_CONFIG, given, TUNER)
+  if (tuner.hardCeiling < tuner.minFloor) {
+    throw new ConfigError('autoTuner.hardCeiling', `at least minFloor (${tuner.minFloor} Ω)`, tuner.hardCeiling)
+  }
+  return tuner
+}
+
+export function resolveLimits(given: Partial<LimitConfig> | undefined, defaults = DEFAULT_LIMITS): LimitConfig {
+  const limits = override('limits', defaults, given, LIMITS)
+  if (limits.max < limits.min) throw new ConfigError('limits.max', `at least limits.min (${limits.min})`, limits.max)
+  return { ...limits, initial: Math.min(Math.max(limits.initial, limits.min), limits.max) }
+}
+
+/** Longest name of a pool, characters. */
+const LONGEST_POOL = 256
+const SHARE: Range = { says: 'a number in (0, 1)', holds: (x) => x > 0 && x < 1 }
+/** What sums of shares may be off by: 0.1 + 0.2 + 0.7 is more than 1. */
+const ROUNDING = 1e-9
+const NO_RESERVE: readonly number[] = Object.freeze(TIERS.map(() => 0))
+
+function resolvePool(value: unknown, inherited: string | undefined): string | undefined {
+  if (value === undefined) return inherited
+  if (value === null) return undefined
+  if (typeof value === 'string' && value !== '' && value.length <= LONGEST_POOL) return value
+  throw new ConfigError('pool', `a string of 1 to ${LONGEST_POOL} characters, or null`, value)
+}
+
+function resolveReserve(given: unknown, inherited: readonly number[]): readonly number[] {
+  if (given === undefined) return inherited
+  if (given === null) return NO_RESERVE
+  const none = Object.fromEntries(TIERS.map((tier) => [tier, 0]))
+  const ranges = Object.fromEntries(TIERS.map((tier) => [tier, SHARE]))
+  const shares = Object.values(override('reserve', none, requireObject('reserve', given), ranges))
+  const sum = shares.reduce((total, share) => total + share, 0)
+  if (sum > 1 + ROUNDING) throw new ConfigError('reserve', 'shares of at most 1 in all', sum)
+  return shares
+}
+
+/** @throws ConfigError */
+export function resolveBreakBy(value: unknown): BreakBy | undefined {
+  if (value === undefined || value === null) return undefined
+  if (value === 'key' || typeof value === 'function') return value as BreakBy
+  throw new ConfigError('breakBy', "'key', a function from a key to its class, or null", value)
+}
+
+/** A profile's name, or one of one's own. */
+export function requireProfile(field: string, value: unknown): WorkloadProfile | ProfileConfig {
+  if (value === 'CUSTOM' || (typeof value === 'string' && Object.hasOwn(PROFILE_CONFIGS, value))) {
+    return value as WorkloadProfile
+  }
+  if (typeof value !== 'object' || value === null) {
+    const names = [...Object.keys(PROFILE_CONFIGS), 'CUSTOM']
+    const nearest = nearestName(value, names)
+    throw new ConfigError(field, `${names.join(', ')} or a profile of your own`, value, { nearest })
+  }
+  const profile = override(field, PROFILE_CONFIGS.STANDARD, value, PROFILE, ['heartbeatRequired'])
+  return { ...profile, heartbeatRequired: requireHeartbeat(field, (value as ProfileConfig).heartbeatRequired, profile) }
+}
+
+/** Whether a profile of one's own asks for heartbeats: when it says so, or names how often they come. */
+function requireHeartbeat(field: string, required: unknown, { heartbeatIntervalMs }: ProfileConfig): boolean {
+  if (required !== undefined && typeof required !== 'boolean') {
+    throw new ConfigError(`${field}.heartbeatRequired`, 'true or false', required)
+  }
+  if (required === true && heartbeatIntervalMs === 0) {
+    throw new ConfigError(`${field}.heartbeatIntervalMs`, 'a finite number of ms > 0, as heartbeatRequired asks for', 0)
+  }
+  return required ?? heartbeatIntervalMs > 0
+}
+
+/** The law of a route that was given a profile, numbers of its own, or both. */
+export function resolveRouteProfile(
+  given: WorkloadProfile | RouteProfileOptions,
+  base: RouteParams,
+  where = 'profile',
+): RouteParams {
+  if (typeof given === 'string') return { ...base, profile: requireProfile(where, given) }
+  const options = requireObject(where, given) as RouteProfileOptions
+  return {
+    config: resolveConfig('', options, base.config),
+    slo: resolveSlo('slo', options.slo, base.slo),
+    tuner: base.tuner,
+    limits: resolveLimits(options.limits, base.limits),
+    profile: options.profile === undefined ? base.profile : requireProfile('profile', options.profile),
+    pool: resolvePool(options.pool, base.pool),
+    reserve: resolveReserve(options.reserve, base.reserve),
+  }
+}
+
+/** The law of every route that was not given one of its own. */
+export function resolveParams(options: AtrionOptions): RouteParams {
+  return {
+    config: resolveConfig('config', options.config),
+    slo: resolveSlo('slo', options.slo),
+    tuner: resolveTuner(options.autoTuner),
+    limits: DEFAULT_LIMITS,
+    profile: 'STANDARD',
+    pool: undefined,
+    reserve: NO_RESERVE,
+  }
+}
+
+export const resolveVoltage = (value: number | undefined): number =>
+  value === undefined ? 100 : requireNumber('defaultVoltage', value, VOLTAGE_RANGE)
+
+export const resolveMaxRoutes = (value: number | undefined): number =>
+  value === undefined ? 65_536 : requireNumber('maxRoutes', value, integer(1, 1 << 24))

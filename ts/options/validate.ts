@@ -1,0 +1,63 @@
+/** The check of an instance's options. */
+
+import { ConfigError } from '../base/errors.js'
+import { requireKeySecret } from '../base/keys.js'
+import { unknownName } from '../base/suggest.js'
+import { Withheld } from '../base/text.js'
+import type { AtrionOptions } from './options.js'
+import { requireObject } from './ranges.js'
+
+const KNOWN_OPTIONS: ReadonlySet<string> = new Set<keyof AtrionOptions>([
+  'provider',
+  'autoTuner',
+  'config',
+  'slo',
+  'observer',
+  'engine',
+  'scope',
+  'defaultVoltage',
+  'maxRoutes',
+  'clock',
+  'logger',
+  'dryRun',
+  'keySecret',
+  'useWasm',
+  'license',
+])
+
+const METHODS = {
+  provider: ['connect', 'disconnect', 'getVector', 'updateVector', 'deleteVector', 'listRoutes'],
+  observer: ['onUpdate'],
+  clock: ['now'],
+  logger: ['debug', 'info', 'warn', 'error'],
+} as const
+
+/** The options, each read once. Throws ConfigError for the first that cannot be honoured. */
+export function validateOptions(given: AtrionOptions): AtrionOptions {
+  requireObject('options', given)
+  for (const name of Object.keys(given)) {
+    if (!KNOWN_OPTIONS.has(name)) throw unknownName(name, name, [...KNOWN_OPTIONS])
+  }
+  const names = [...KNOWN_OPTIONS] as (keyof AtrionOptions)[]
+  const options = Object.fromEntries(names.map((name) => [name, given[name]])) as AtrionOptions
+  for (const [name, methods] of Object.entries(METHODS)) {
+    const value = options[name as keyof typeof METHODS] as Record<string, unknown> | undefined
+    if (value === undefined || (name === 'clock' && (value as unknown) === 'global')) continue
+    const missing = methods.find((method) => typeof value?.[method] !== 'function')
+    // A provider's options or its URL in its place may hold a password.
+    const shown = name === 'provider' && value !== null ? new Withheld(value) : value
+    if (missing) throw new ConfigError(name, `an object with a method ${missing}()`, shown)
+  }
+  requireKeySecret(options.keySecret)
+  const { scope } = options as { scope: unknown }
+  if (scope !== undefined && scope !== 'instance' && scope !== 'process') {
+    throw new ConfigError('scope', "'instance' or 'process'", scope)
+  }
+  for (const name of ['useWasm', 'dryRun'] as const) {
+    const value: unknown = options[name]
+    if (value !== undefined && typeof value !== 'boolean') throw new ConfigError(name, 'true or false', value)
+  }
+  if (options.autoTuner !== undefined && typeof options.autoTuner !== 'boolean')
+    requireObject('autoTuner', options.autoTuner)
+  return options
+}

@@ -1,0 +1,155 @@
+/** State in any store that gets and puts strings by key: Workers KV, a Durable Object's storage, Deno KV behind two lines. */
+
+import { BoundedRoutes } from '../base/bounded-routes.js'
+import { isPhysicsVector, type PhysicsVector, type StateProvider } from './provider.js'
+
+/** What is asked of a store. */
+export interface KVStore {
+  /** The value of a key; null or undefined where there is none. */
+  get(key: string): Promise<unknown> | unknown
+  put(key: string, value: string): Promise<unknown> | unknown
+  /** Without it, a route that is forgotten is written as null. */
+  delete?(key: string): Promise<unknown> | unknown
+}
+
+export interface KVStateProviderOptions {
+  /** What every key starts with. Default 'atrion:'. */
+  readonly prefix?: string
+  /** A key is written at most so often, ms, ≥ 0. Workers KV takes one write a second and key. Default 1000. */
+  readonly writeEveryMs?: number
+  /**
+   * Most routes whose state is kept, ≥ 1; the least recently written goes first. Their names are at most 16 Mi characters in all.
+   * Default 1000.
+   */
+  readonly maxRoutes?: number
+}
+
+const INDEX = 'routes'
+
+/**
+ * Routes' state in a key-value store, one key a route and one with all their names. The last writer wins: the store only
+ * lets a new isolate start from what another one knew.
+ */
+export class KVStateProvider implements StateProvider {
+  readonly name = 'KVStateProvider'
+  readonly #store: KVStore
+  readonly #prefix: string
+  readonly #writeEveryMs: number
+  /** When each route was written, ms. */
+  readonly #written: BoundedRoutes<number>
+  /** The routes in the store, the one that was written longest ago first. */
+  readonly #known: BoundedRoutes<true>
+  /** The newest of routes that were written too lately to be written again; each goes with a later call. */
+  readonly #pending = new Map<string, PhysicsVector>()
+
+  /** @throws TypeError for a store without get and put */
+  constructor(
+    store: KVStore,
+    { prefix = 'atrion:', writeEveryMs = 1000, maxRoutes = 1000 }: KVStateProviderOptions = {},
+  ) {
+    if (typeof store?.get !== 'function' || typeof store.put !== 'function') {
+      throw new TypeError('store must be an object with get(key) and put(key, value)')
+    }
+    this.#store = store
+    this.#prefix = prefix
+    this.#writeEveryMs = writeEveryMs
+    this.#written = new BoundedRoutes(maxRoutes)
+    this.#known = new BoundedRoutes(maxRoutes)
+  }
+
+  /** Learns which routes the store knows. */
+  async connect(): Promise<void> {
+    this.#learn(await this.#readIndex())
+  }
+
+  /** Writes what was held back. */
+  async disconnect(): Promise<void> {
+    for (const [routeId, vector] of [...this.#pending]) await this.#write(routeId, vector, Date.now())
+  }
+
+  async getVector(routeId: string): Promise<PhysicsVector | null> {
+    const pending = this.#pending.get(routeId)
+    if (pending !== undefined) return { ...pending }
+    const value = await this.#read(routeId)
+    return isPhysicsVector(value) ? value : null
+  }
+
+  /** Resolves when the store has it or, within `writeEveryMs` of the last time, when it is held back for a later call. */
+  async updateVector(routeId: string, vector: PhysicsVector): Promise<void> {
+    const nowMs = Date.now()
+    this.#pending.set(routeId, { ...vector })
+    for (const [id, newest] of [...this.#pending]) {
+      if (this.#isDue(id, nowMs)) await this.#write(id, newest, nowMs)
+    }
+  }
+
+  #isDue(routeId: string, nowMs: number): boolean {
+    return nowMs - (this.#written.get(routeId) ?? Number.NEGATIVE_INFINITY) >= this.#writeEveryMs
+  }
+
+  async #write(routeId: string, vector: PhysicsVector, nowMs: number): Promise<void> {
+    this.#pending.delete(routeId)
+    this.#written.set(routeId, nowMs)
+    await this.#store.put(this.#keyOf(routeId), JSON.stringify(vector))
+    const isNew = !this.#known.has(routeId)
+    const gone = new Set<string>()
+    this.#known.set(routeId, true, (oldest) => gone.add(oldest))
+    if (!isNew) return
+    for (const oldest of gone) await this.#forget(oldest)
+    await this.#writeIndex(gone)
+  }
+
+  async deleteVector(routeId: string): Promise<void> {
+    await this.#forget(routeId)
+    await this.#writeIndex(new Set([routeId]))
+  }
+
+  async listRoutes(): Promise<string[]> {
+    return [...this.#known.keys()]
+  }
+
+  /** Routes that another isolate wrote, as many as there is room for. */
+  #learn(routeIds: readonly string[]): void {
+    for (const routeId of routeIds) {
+      if (!this.#known.has(routeId) && this.#known.hasRoom(routeId)) this.#known.set(routeId, true)
+    }
+  }
+
+  async #forget(routeId: string): Promise<void> {
+    this.#known.delete(routeId)
+    this.#written.delete(routeId)
+    this.#pending.delete(routeId)
+    const key = this.#keyOf(routeId)
+    await (this.#store.delete ? this.#store.delete(key) : this.#store.put(key, 'null'))
+  }
+
+  #keyOf(routeId: string): string {
+    // JSON spells out lone surrogates, which no encoding takes.
+    return `${this.#prefix}route:${encodeURIComponent(JSON.stringify(routeId).slice(1, -1))}`
+  }
+
+  async #read(routeId: string): Promise<unknown> {
+    return parse(await this.#store.get(this.#keyOf(routeId)))
+  }
+
+  async #readIndex(): Promise<string[]> {
+    const names = parse(await this.#store.get(`${this.#prefix}${INDEX}`))
+    return Array.isArray(names) ? names.filter((name) => typeof name === 'string' && name !== '') : []
+  }
+
+  async #writeIndex(gone: ReadonlySet<string>): Promise<void> {
+    // Another isolate may have added names since.
+    this.#learn((await this.#readIndex()).filter((routeId) => !gone.has(routeId)))
+    await this.#store.put(`${this.#prefix}${INDEX}`, JSON.stringify([...this.#known.keys()]))
+  }
+}
+
+/** A store's answer; one that is not JSON is none. */
+function parse(value: unknown): unknown {
+  if (typeof value !== 'string') return value
+  try {
+    return JSON.parse(value)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,64 @@
+/** State kept in this process only. */
+
+import { BoundedRoutes } from '../base/bounded-routes.js'
+import { ConfigError } from '../base/errors.js'
+import type { PhysicsVector, StateProvider } from './provider.js'
+
+export interface InMemoryProviderOptions {
+  /**
+   * Most routes kept, ≥ 1; the least recently read or written goes first. Their names are at most 256 characters each on average, or
+   * 16 Mi in all. Default 65,536.
+   */
+  readonly maxRoutes?: number | null | undefined
+}
+
+/**
+ * The default: a bounded map. Instances of Atrion that share one share their state, for as long as one of them is connected:
+ * the last `disconnect()` empties it.
+ */
+export class InMemoryProvider implements StateProvider {
+  readonly name = 'InMemoryProvider'
+  readonly #vectors: BoundedRoutes<PhysicsVector>
+  /** Calls of connect() that no disconnect() has answered. */
+  #holders = 0
+
+  /** @throws ConfigError when maxRoutes is not a positive integer */
+  constructor(options: InMemoryProviderOptions = {}) {
+    const maxRoutes = options.maxRoutes ?? 65_536
+    if (!Number.isInteger(maxRoutes) || maxRoutes < 1) throw new ConfigError('maxRoutes', 'an integer ≥ 1', maxRoutes)
+    this.#vectors = new BoundedRoutes(maxRoutes)
+  }
+
+  /** Routes kept now. */
+  get size(): number {
+    return this.#vectors.size
+  }
+
+  async connect(): Promise<void> {
+    this.#holders += 1
+  }
+
+  async disconnect(): Promise<void> {
+    this.#holders = Math.max(0, this.#holders - 1)
+    if (this.#holders === 0) this.#vectors.clear()
+  }
+
+  async getVector(routeId: string): Promise<PhysicsVector | null> {
+    const vector = this.#vectors.get(routeId)
+    if (vector === undefined) return null
+    this.#vectors.set(routeId, vector)
+    return { ...vector }
+  }
+
+  async updateVector(routeId: string, vector: PhysicsVector): Promise<void> {
+    this.#vectors.set(routeId, { ...vector })
+  }
+
+  async deleteVector(routeId: string): Promise<void> {
+    this.#vectors.delete(routeId)
+  }
+
+  async listRoutes(): Promise<string[]> {
+    return [...this.#vectors.keys()]
+  }
+}

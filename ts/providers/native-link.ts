@@ -1,0 +1,14 @@
+/** What a provider written in Rust shows to the native engine besides the face of every provider. */
+
+/** Under this a provider carries its {@link NativeLink}. */
+export const LINK: unique symbol = Symbol('atrion.link')
+
+export interface NativeLink {
+  /** The addon's object; the native engine takes it as it is. */
+  readonly link: object
+  /** Calls back when the link is lost or restored. @returns what stops that */
+  onState(tell: (state: 'degraded' | 'restored', error?: Error) => void): () => void
+}
+
+/** The link of a provider that has one. */
+export const linkOf = (provider: object): NativeLink | undefined => (provider as { [LINK]?: NativeLink })[LINK]

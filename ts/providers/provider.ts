@@ -1,0 +1,59 @@
+/** The port to a store of route state. Anyone's own class works; nothing on the decision path ever waits for it. */
+
+/** What nodes report to each other of a route. */
+export interface PhysicsVector {
+  /** S, Ω, ≥ 0 */
+  scar: number
+  /** M, 1/ms, ≥ 0 */
+  momentumScalar: number
+  /** Ticks of the route so far. */
+  lastTick: number
+  /** R, Ω */
+  resistance: number
+}
+
+/** Where a change came from, as far as a provider knows. */
+export interface VectorOrigin {
+  /** Which node; changes that name none count as one node's. */
+  readonly node?: string
+  /** Requests the route saw there lately: the weight of the report. Default 0. */
+  readonly requests?: number
+  /** How long ago it was so, ms. Default 0. */
+  readonly ageMs?: number
+}
+
+export interface StateProvider {
+  readonly name: string
+  /** How often what changed is sent, ms. Default 100. */
+  readonly intervalMs?: number
+  /** γ: how much the others weigh against one's own measurements, [0, 1]. Default 0.3. */
+  readonly gamma?: number
+  /**
+   * Whether only this process, and those before it in its place, store anything: then it is taken over in full.
+   * Default false: what others may have stored counts as one node's report, at most γ·baseResistance·breakMultiplier Ω.
+   */
+  readonly ownsRecords?: boolean
+  connect(): Promise<void>
+  disconnect(): Promise<void>
+  getVector(routeId: string): Promise<PhysicsVector | null>
+  updateVector(routeId: string, vector: PhysicsVector): Promise<void>
+  deleteVector(routeId: string): Promise<void>
+  listRoutes(): Promise<string[]>
+  /** Calls back when another node changed the route; returns how to stop that. */
+  subscribe?(routeId: string, onChange: (vector: PhysicsVector, origin?: VectorOrigin) => void): () => void
+  /**
+   * Everything the store knows, at most `maxRoutes` routes of it, in one go: each route with its vector and how long ago, in
+   * ms, it was so. Without it, `connect()` asks for one route after the other.
+   */
+  load?(maxRoutes: number): Promise<Iterable<readonly [routeId: string, vector: PhysicsVector, ageMs: number]>>
+}
+
+const isQuantity = (value: unknown): value is number =>
+  typeof value === 'number' && Number.isFinite(value) && value >= 0
+
+/** Whether what a store returned can be trusted as a vector. */
+export function isPhysicsVector(value: unknown): value is PhysicsVector {
+  if (typeof value !== 'object' || value === null) return false
+  const { scar, momentumScalar, lastTick, resistance } = value as Record<string, unknown>
+  return isQuantity(scar) && isQuantity(momentumScalar) && isQuantity(lastTick) && isQuantity(resistance)
+}

@@ -1,0 +1,111 @@
+/** Reads how other clients of Redis connect: their settings are taken over, their sockets left alone. */
+
+import { ConfigError } from '../../base/errors.js'
+import { Withheld } from '../../base/text.js'
+import type { RedisStateProviderOptions, RedisTlsSettings } from './settings.js'
+
+type Bag = Record<string, unknown>
+
+const isBag = (value: unknown): value is Bag => typeof value === 'object' && value !== null && !Array.isArray(value)
+const bagOf = (value: unknown): Bag => (isBag(value) ? value : {})
+
+/** The settings of an ioredis or node-redis client; undefined for what is neither. */
+export function settingsOfClient(client: object): RedisStateProviderOptions | undefined {
+  const { options, _options: hidden, isCluster, startupNodes } = client as Bag
+  if (typeof (client as Bag).on !== 'function') return undefined
+  if (isCluster === true && Array.isArray(startupNodes)) return ofIoredisCluster(startupNodes, bagOf(options))
+  const settings = isBag(options) ? options : bagOf(hidden)
+  if (Array.isArray(settings.rootNodes)) return ofNodeRedisCluster(settings.rootNodes, bagOf(settings.defaults))
+  if (!isBag(options)) {
+    throw new ConfigError(
+      'client',
+      'an ioredis or node-redis client that shows its options; give the options instead',
+      new Withheld(client),
+    )
+  }
+  // Only ioredis fills in a retryStrategy of its own, and has its host beside it.
+  return 'retryStrategy' in options || 'sentinels' in options ? ofIoredis(options) : ofNodeRedis(options)
+}
+
+function ofIoredis(options: Bag): RedisStateProviderOptions {
+  const { host, port, path, db, sentinels, name } = options
+  const common = { ...identity(options.username, options.password), ...tls(options.tls), ...prefix(options.keyPrefix) }
+  if (Array.isArray(sentinels) && sentinels.length > 0) {
+    const at = sentinels.map((sentinel) => addressOf(sentinel, 26_379))
+    const who = identity(options.sentinelUsername, options.sentinelPassword)
+    return { ...common, ...database(db), sentinel: { name: String(name), sentinels: at, ...who } }
+  }
+  if (typeof path === 'string' && path !== '') return { ...common, ...database(db), path }
+  return { ...common, ...database(db), host: String(host ?? '127.0.0.1'), port: Number(port ?? 6379) }
+}
+
+function ofIoredisCluster(nodes: readonly unknown[], options: Bag): RedisStateProviderOptions {
+  const common = bagOf(options.redisOptions)
+  const [first] = nodes
+  const own = bagOf(first)
+  return {
+    cluster: nodes.map((node) => addressOf(node, 6379)),
+    ...identity(common.username ?? own.username, common.password ?? own.password),
+    ...tls(common.tls ?? own.tls),
+    ...prefix(options.keyPrefix ?? common.keyPrefix),
+  }
+}
+
+function ofNodeRedis(options: Bag): RedisStateProviderOptions {
+  const socket = bagOf(options.socket)
+  const url = typeof options.url === 'string' ? { url: options.url } : {}
+  const secure = socket.tls === true ? { tls: tlsFields(socket) } : {}
+  const common = { ...url, ...identity(options.username, options.password), ...database(options.database), ...secure }
+  if (typeof socket.path === 'string') return { ...common, path: socket.path }
+  return {
+    ...common,
+    ...(typeof socket.host === 'string' && { host: socket.host }),
+    ...(typeof socket.port === 'number' && { port: socket.port }),
+  }
+}
+
+function ofNodeRedisCluster(nodes: readonly unknown[], defaults: Bag): RedisStateProviderOptions {
+  const own = bagOf(nodes[0])
+  const socket = { ...bagOf(defaults.socket), ...bagOf(own.socket) }
+  return {
+    cluster: nodes.map((node) => {
+      const { url, socket: at } = bagOf(node)
+      return typeof url === 'string' ? url : addressOf(at, 6379)
+    }),
+    ...identity(defaults.username ?? own.username, defaults.password ?? own.password),
+    ...(socket.tls === true && { tls: tlsFields(socket) }),
+  }
+}
+
+function addressOf(node: unknown, defaultPort: number): string {
+  if (typeof node === 'number') return `127.0.0.1:${node}`
+  if (typeof node === 'string') return node
+  const { host, port } = bagOf(node)
+  const name = typeof host === 'string' && host !== '' ? host : '127.0.0.1'
+  return `${name.includes(':') ? `[${name}]` : name}:${Number(port ?? defaultPort)}`
+}
+
+const isText = (value: unknown): value is string => typeof value === 'string' && value !== ''
+
+const identity = (username: unknown, password: unknown) => ({
+  ...(isText(username) && { username }),
+  ...(isText(password) && { password }),
+})
+
+const database = (db: unknown) => (typeof db === 'number' ? { db } : {})
+
+/** A client that prefixes all keys may have no right to others. */
+const prefix = (keyPrefix: unknown) => (isText(keyPrefix) ? { keyPrefix: `${keyPrefix}atrion:state:` } : {})
+
+const tls = (value: unknown) => (isBag(value) ? { tls: tlsFields(value) } : value === true ? { tls: true } : {})
+
+/** What of the options of tls.connect the link knows. */
+function tlsFields({ ca, cert, key, servername, rejectUnauthorized }: Bag): RedisTlsSettings {
+  return {
+    ...(ca !== undefined && { ca: ca as NonNullable<RedisTlsSettings['ca']> }),
+    ...(cert !== undefined && { cert: cert as NonNullable<RedisTlsSettings['cert']> }),
+    ...(key !== undefined && { key: key as NonNullable<RedisTlsSettings['key']> }),
+    ...(isText(servername) && { servername }),
+    ...(typeof rejectUnauthorized === 'boolean' && { rejectUnauthorized }),
+  }
+}

@@ -1,0 +1,301 @@
+/** State in Redis or Valkey, shared by all nodes of a service. The network is Rust's, on a thread of its own. */
+
+import { AtrionError, ConfigError, ConnectionError, DependencyError, SyncError } from '../../base/errors.js'
+import { Withheld } from '../../base/text.js'
+import { loadBinding } from '../../engine/addon.js'
+import { LINK, type NativeLink } from '../native-link.js'
+import { isPhysicsVector, type PhysicsVector, type StateProvider, type VectorOrigin } from '../provider.js'
+import { settingsOfClient } from './clients.js'
+import { type LinkSettings, type RedisStateProviderOptions, settingsOf } from './settings.js'
+
+export type { RedisSentinelSettings, RedisStateProviderOptions, RedisTlsSettings } from './settings.js'
+
+/** What went over a provider's link since it was made; `state`, `nodes` and `pendingRoutes` are as they are now. */
+export interface RedisStats {
+  readonly state: 'closed' | 'connecting' | 'healthy' | 'degraded'
+  /** Messages published, their bytes, and the routes in them. */
+  readonly sentMessages: number
+  readonly sentBytes: number
+  readonly sentRoutes: number
+  /** Routes written to the store, and the bytes of their names and values. */
+  readonly storedRoutes: number
+  readonly storedBytes: number
+  /** Messages of others, their bytes, and the routes in them. */
+  readonly receivedMessages: number
+  readonly receivedBytes: number
+  readonly receivedRoutes: number
+  /** Messages dropped: malformed, longer than 4 MiB or faster than they could be read, of a later version. */
+  readonly droppedMalformed: number
+  readonly droppedOversized: number
+  readonly droppedFuture: number
+  /** Stored values skipped because no node writes such. */
+  readonly droppedRecords: number
+  /** With a secret: messages and stored values without a MAC, with a MAC by none of the secrets, and those that came before. */
+  readonly droppedUnsigned: number
+  readonly droppedForged: number
+  /** Repetitions, and what was sent more than a minute from now by this node's clock. */
+  readonly droppedReplayed: number
+  /** Without a secret: messages of unknown nodes dropped because too many came at once. */
+  readonly droppedStrangers: number
+  /** Routes that gave way to others, because tables are bounded. */
+  readonly droppedRoutes: number
+  /** Routes loaded from the store, last time. */
+  readonly loadedRoutes: number
+  readonly reconnects: number
+  /** Other nodes that reported within three seconds. */
+  readonly nodes: number
+  /** Routes of which something still has to be written. */
+  readonly pendingRoutes: number
+}
+
+/** The addon's class; written out here, because the addon's own types exist only after it was built. */
+interface NativeRedisLink {
+  connect(): Promise<void>
+  disconnect(): Promise<void>
+  getVector(routeId: string): Promise<number[] | null>
+  updateVector(routeId: string, scar: number, momentum: number, ticks: number, resistance: number): Promise<void>
+  deleteVector(routeId: string): Promise<void>
+  listRoutes(): Promise<string[]>
+  watch(routeId: string, on: boolean): void
+  onEvent(callback: (kind: string, detail: string, cells: number[]) => void): void
+  stats(): RedisStats
+}
+
+type Callback = (vector: PhysicsVector, origin: VectorOrigin) => void
+
+/** A client of another package whose settings are read: one of ioredis or node-redis, single or cluster. */
+export interface RedisClientLike {
+  on(event: string, listener: (...args: never[]) => void): unknown
+}
+
+/**
+ * What one node suffers, the others know: scars travel over pub/sub every `intervalMs`, and every node's own state is kept
+ * in hashes that expire, so that a restarted node starts scarred.
+ *
+ * Nothing waits for it: with the server gone, decisions go on alone; `connect()` alone rejects, and not with
+ * `required: false`. A connected provider keeps no process alive.
+ *
+ * ```ts
+ * const provider = new RedisStateProvider('rediss://service:secret@redis.internal:6380')
+ * const atrion = new Atrion({ provider })
+ * await atrion.connect()
+ * ```
+ */
+export class RedisStateProvider implements StateProvider {
+  readonly name: string = 'RedisStateProvider'
+  /** How often what changed is sent, ms. */
+  readonly intervalMs: number
+  /** γ: how much the others weigh against one's own measurements, [0, 1]. */
+  readonly gamma: number
+  /** @internal */
+  readonly [LINK]: NativeLink
+  readonly #link: NativeRedisLink
+  readonly #watching = new Map<string, Set<Callback>>()
+  readonly #telling = new Set<(state: 'degraded' | 'restored', error?: Error) => void>()
+  #connecting: Promise<void> | undefined
+  #isConnected = false
+  /** Counts connect() and disconnect(): what an earlier attempt comes to is no news. */
+  #turns = 0
+
+  /**
+   * @param redis where: a URL, options, or a client of ioredis or node-redis, whose settings are read and whose socket is
+   *   left alone. Default redis://127.0.0.1:6379.
+   * @param options more options, beside a URL or a client
+   * @throws ConfigError for an option out of its range, or unknown
+   * @throws DependencyError where the native addon is missing
+   */
+  constructor(
+    redis: string | RedisStateProviderOptions | RedisClientLike = {},
+    options: RedisStateProviderOptions = {},
+  ) {
+    const { link, gamma } = settingsOf({ ...optionsOf(redis), ...options })
+    this.intervalMs = link.intervalMs
+    this.gamma = gamma
+    this.#link = createLink(link)
+    this.#link.onEvent(RedisStateProvider.#listener(new WeakRef(this)))
+    this[LINK] = {
+      link: this.#link,
+      onState: (tell) => {
+        this.#telling.add(tell)
+        return () => this.#telling.delete(tell)
+      },
+    }
+  }
+
+  /** What went over the link. */
+  stats(): RedisStats {
+    return this.#link.stats()
+  }
+
+  /** @throws ConnectionError when the server cannot be reached in time, unless `required` is false */
+  connect(): Promise<void> {
+    this.#connecting ??= this.#connect()
+    return this.#connecting
+  }
+
+  async #connect(): Promise<void> {
+    const turn = ++this.#turns
+    try {
+      await this.#link.connect()
+      this.#isConnected = turn === this.#turns
+    } catch (cause) {
+      if (turn === this.#turns) this.#connecting = undefined
+      throw new ConnectionError(this.name, { cause })
+    }
+  }
+
+  /** Sends and stores what has not been, for at most two seconds, and ends the link. */
+  async disconnect(): Promise<void> {
+    this.#connecting = undefined
+    this.#isConnected = false
+    this.#turns++
+    await this.#link.disconnect()
+  }
+
+  /** The newest state of a route, whichever node wrote it. */
+  async getVector(routeId: string): Promise<PhysicsVector | null> {
+    const cells = await this.#ask(routeId, () => this.#link.getVector(routeId))
+    return cells && vectorOf(cells)
+  }
+
+  /** Writes this node's state of a route and tells the others; resolves when it is written. */
+  async updateVector(routeId: string, vector: PhysicsVector): Promise<void> {
+    if (!isPhysicsVector(vector)) throw new ConfigError('vector', 'of four finite numbers ≥ 0', vector)
+    const { scar, momentumScalar, lastTick, resistance } = vector
+    await this.#ask(routeId, () => this.#link.updateVector(routeId, scar, momentumScalar, lastTick, resistance))
+  }
+
+  /** Removes a route, whichever nodes wrote it. */
+  async deleteVector(routeId: string): Promise<void> {
+    await this.#ask(routeId, () => this.#link.deleteVector(routeId))
+  }
+
+  async listRoutes(): Promise<string[]> {
+    return this.#ask('*', () => this.#link.listRoutes())
+  }
+
+  subscribe(routeId: string, onChange: (vector: PhysicsVector, origin: VectorOrigin) => void): () => void {
+    // Subscribing twice with one function is two subscriptions.
+    const callback: Callback = (vector, origin) => onChange(vector, origin)
+    const callbacks = this.#watching.get(routeId) ?? new Set()
+    if (callbacks.size === 0) {
+      this.#watching.set(routeId, callbacks)
+      this.#link.watch(routeId, true)
+    }
+    callbacks.add(callback)
+    return () => {
+      if (!callbacks.delete(callback) || callbacks.size > 0) return
+      this.#watching.delete(routeId)
+      this.#link.watch(routeId, false)
+    }
+  }
+
+  /**
+   * Made here, and of a weak reference: else the link would keep the provider, and the provider the link. A function of
+   * the constructor would see its `this`.
+   */
+  static #listener(self: WeakRef<RedisStateProvider>) {
+    return (kind: string, detail: string, cells: number[]): void => {
+      const provider = self.deref()
+      if (provider) provider.#receive(kind, detail, cells)
+    }
+  }
+
+  async #ask<T>(routeId: string, call: () => Promise<T>): Promise<T> {
+    if (this.#connecting === undefined) throw new ConnectionError(this.name)
+    // At once where that is possible: what is asked before disconnect() is done before it.
+    if (!this.#isConnected) await this.#connecting
+    try {
+      return await call()
+    } catch (cause) {
+      throw new SyncError(routeId, cause)
+    }
+  }
+
+  #receive(kind: string, detail: string, cells: number[]): void {
+    if (kind === 'changed') {
+      for (const callback of [...(this.#watching.get(detail) ?? [])])
+        harmless(() => callback(vectorOf(cells), originOf(cells)))
+    } else if (kind === 'restored') {
+      for (const tell of [...this.#telling]) harmless(() => tell('restored'))
+    } else {
+      const error = new AtrionError(`${this.name} is in trouble: ${detail}`, { code: 'ATRION_CONNECTION' })
+      for (const tell of [...this.#telling]) harmless(() => tell('degraded', error))
+    }
+  }
+}
+
+/** {@link RedisStateProviderOptions} under the name that they had in atrion 2.0. */
+export type RedisOptions = RedisStateProviderOptions
+
+/** Options under their names in atrion 2.0. */
+export interface RedisClusterProviderOptions {
+  /** Where, as for {@link RedisStateProvider}. */
+  readonly redis?: string | RedisStateProviderOptions | RedisClientLike
+  /** `interval`, ms, is intervalMs; `channel` is channel. */
+  readonly sync?: { readonly interval?: number; readonly channel?: string }
+  readonly gamma?: number
+}
+
+/** {@link RedisStateProvider} under the name and with the options that it had in atrion 2.0. */
+export class RedisClusterProvider extends RedisStateProvider {
+  override readonly name: string = 'RedisClusterProvider'
+
+  /**
+   * @throws ConfigError for an option out of its range, or unknown
+   * @throws DependencyError where the native addon is missing
+   */
+  constructor(options: RedisClusterProviderOptions = {}) {
+    const { redis, sync, gamma, ...unknown } = options
+    const { interval, channel, ...unknownOfSync } = sync ?? {}
+    for (const field of Object.keys(unknown)) throw new ConfigError(field, 'redis, sync or gamma', 'an unknown option')
+    for (const field of Object.keys(unknownOfSync)) {
+      throw new ConfigError(`sync.${field}`, 'interval or channel', 'an unknown option')
+    }
+    super(redis ?? {}, {
+      ...(interval != null && { intervalMs: interval }),
+      ...(channel != null && { channel }),
+      ...(gamma != null && { gamma }),
+    })
+  }
+}
+
+function optionsOf(redis: string | RedisStateProviderOptions | RedisClientLike): RedisStateProviderOptions {
+  if (typeof redis === 'string') return { url: redis }
+  if (typeof redis !== 'object' || redis === null || Array.isArray(redis)) {
+    throw new ConfigError('redis', 'a URL, options, or a client of ioredis or node-redis', new Withheld(redis))
+  }
+  return settingsOfClient(redis) ?? (redis as RedisStateProviderOptions)
+}
+
+function createLink(settings: LinkSettings): NativeRedisLink {
+  let RedisLink: new (settings: LinkSettings) => NativeRedisLink
+  try {
+    ;({ RedisLink } = loadBinding() as { RedisLink: typeof RedisLink })
+  } catch (cause) {
+    throw new DependencyError('the native addon, which state in Redis needs,', 'npm install atrion', { cause })
+  }
+  return new RedisLink(settings)
+}
+
+const vectorOf = ([scar = 0, momentumScalar = 0, lastTick = 0, resistance = 0]: number[]): PhysicsVector => ({
+  scar,
+  momentumScalar,
+  lastTick,
+  resistance,
+})
+
+/** After the four of the vector: recent requests, and the node in two halves. */
+const originOf = ([, , , , requests = 0, high = 0, low = 0]: number[]): VectorOrigin => ({
+  node: `${high.toString(16)}${low.toString(16).padStart(8, '0')}`,
+  requests,
+})
+
+/** A listener that throws affects neither the link nor the other listeners. */
+function harmless(call: () => unknown): void {
+  try {
+    call()
+  } catch {
+    // The listener's own.
+  }
+}

@@ -1,0 +1,341 @@
+/** From what a user writes to what the link takes. Nothing here throws a password: not in a message, not in `got`. */
+
+import { ConfigError } from '../../base/errors.js'
+import { given } from '../../base/input.js'
+import { Withheld } from '../../base/text.js'
+
+export interface RedisTlsSettings {
+  /** Whom to trust instead of the system's roots, PEM. */
+  readonly ca?: Pem | readonly Pem[] | undefined
+  /** One's own certificate, PEM; needs `key`. */
+  readonly cert?: Pem | undefined
+  /** Its key, PEM. */
+  readonly key?: Pem | undefined
+  /** The name the server's certificate has to be for, if it is not the host. Not for clusters. */
+  readonly servername?: string | undefined
+  /** Whether a certificate without a trusted signature is refused. Default true. */
+  readonly rejectUnauthorized?: boolean | undefined
+}
+
+export interface RedisSentinelSettings {
+  /** Name of the master's group, as the sentinels know it. */
+  readonly name: string
+  /** Where they are: 'host:port'; the default port is 26379. */
+  readonly sentinels: readonly string[]
+  /** User name for the sentinels. Default: none. */
+  readonly username?: string | undefined
+  /** The password for the sentinels. */
+  readonly password?: string | undefined
+}
+
+export interface RedisStateProviderOptions {
+  /** redis://user:password@host:port/db, or rediss:// for TLS. What is given beside it counts instead of its part. */
+  readonly url?: string | undefined
+  /** Default '127.0.0.1'. */
+  readonly host?: string | undefined
+  /** [1, 65535]. Default 6379. */
+  readonly port?: number | undefined
+  /** A Unix socket instead of host and port. */
+  readonly path?: string | undefined
+  /** Default: the server's default user. */
+  readonly username?: string | undefined
+  readonly password?: string | undefined
+  /** Number of the database, an integer ≥ 0. Default 0, the only one of a cluster. */
+  readonly db?: number | undefined
+  /** True, or how, for TLS; to sentinels as well. Default: as the URL says. */
+  readonly tls?: boolean | RedisTlsSettings | undefined
+  /** Nodes of a Redis Cluster, 'host:port' or URLs: one that answers is enough. */
+  readonly cluster?: readonly string[] | undefined
+  readonly sentinel?: RedisSentinelSettings | undefined
+  /** What every key starts with. Default 'atrion:state:'. */
+  readonly keyPrefix?: string | undefined
+  /** The pub/sub channel. Default 'atrion:sync'. */
+  readonly channel?: string | undefined
+  /**
+   * What all nodes of the service share, and nothing else has: messages and stored records carry a MAC by it, and what does not is
+   * counted in `stats()` and dropped. A string of 16 bytes or more in UTF-8, or a Uint8Array; `openssl rand -base64 32` makes one.
+   * Of a list of at most 8 the first signs and all verify: `[old, new]` on all nodes, then `[new, old]`, then `new` replaces a
+   * secret without a gap. Clocks have to agree within a minute. Default: none, see docs/operations/security.md.
+   */
+  readonly secret?: Secret | readonly Secret[] | undefined
+  /** What changed goes out so often, ms, an integer in [1, 60000]. Default 100. */
+  readonly intervalMs?: number | undefined
+  /** γ: how much the others weigh against one's own measurements, [0, 1]. Default 0.3. */
+  readonly gamma?: number | undefined
+  /** `connect()` is over by then, ms, an integer in [1, 600000]. Default 5000. */
+  readonly connectTimeoutMs?: number | undefined
+  /** Whether `connect()` rejects when the server cannot be reached; else it goes on trying. Default true. */
+  readonly required?: boolean | undefined
+  /** What a node stored is forgotten when it was not renewed for so long, ms, an integer in [1000, 10¹²]. Default 300000. */
+  readonly expireMs?: number | undefined
+  /** Most routes kept and loaded, an integer in [1, 16777216]. Default 65536. */
+  readonly maxRoutes?: number | undefined
+}
+
+type Pem = string | Uint8Array
+type Secret = string | Uint8Array
+
+/** What the native link takes. */
+export interface LinkSettings {
+  hosts: string[]
+  ports: number[]
+  path?: string | undefined
+  isCluster: boolean
+  sentinelMaster?: string | undefined
+  sentinelUsername?: string | undefined
+  sentinelPassword?: string | undefined
+  username?: string | undefined
+  password?: string | undefined
+  db: number
+  tls?: LinkTls | undefined
+  keyPrefix: string
+  channel: string
+  secrets: Uint8Array[]
+  intervalMs: number
+  connectTimeoutMs: number
+  expireMs: number
+  maxRoutes: number
+  required: boolean
+}
+
+interface LinkTls {
+  ca?: Uint8Array | undefined
+  cert?: Uint8Array | undefined
+  key?: Uint8Array | undefined
+  serverName?: string | undefined
+  acceptAny: boolean
+}
+
+export interface Settings {
+  readonly link: LinkSettings
+  readonly gamma: number
+}
+
+const REDIS_PORT = 6379
+const SENTINEL_PORT = 26_379
+
+const FIELDS: ReadonlySet<string> = new Set<keyof RedisStateProviderOptions>([
+  ...([
+    'url',
+    'host',
+    'port',
+    'path',
+    'username',
+    'password',
+    'db',
+    'tls',
+    'cluster',
+    'sentinel',
+    'keyPrefix',
+  ] as const),
+  ...(['channel', 'secret', 'intervalMs', 'gamma', 'connectTimeoutMs', 'required', 'expireMs', 'maxRoutes'] as const),
+])
+const TLS_FIELDS: ReadonlySet<string> = new Set<keyof RedisTlsSettings>([
+  ...(['ca', 'cert', 'key', 'servername', 'rejectUnauthorized'] as const),
+])
+const SENTINEL_FIELDS: ReadonlySet<string> = new Set<keyof RedisSentinelSettings>([
+  ...(['name', 'sentinels', 'username', 'password'] as const),
+])
+
+/** @throws ConfigError for what cannot be meant */
+export function settingsOf(raw: RedisStateProviderOptions): Settings {
+  const options = given(raw)
+  known(options, FIELDS, '')
+  const { cluster, sentinel } = options
+  const url = options.url === undefined ? {} : parseUrl('url', options.url)
+  const seeds = cluster === undefined ? [] : list('cluster', cluster).map((node) => seedOf('cluster', node, REDIS_PORT))
+  if (sentinel !== undefined) known(object('sentinel', sentinel), SENTINEL_FIELDS, 'sentinel.')
+  const watchers = sentinel
+    ? list('sentinel.sentinels', sentinel.sentinels).map((node) => seedOf('sentinel.sentinels', node, SENTINEL_PORT))
+    : []
+  if (cluster && sentinel) throw refusal('cluster', 'left out where there is sentinel', cluster)
+  const path = optional(options.path, (value) => text('path', value))
+  const single = {
+    host: hostOf('host', options.host ?? url.host ?? '127.0.0.1'),
+    port: integer('port', options.port ?? url.port ?? REDIS_PORT, 1, 65_535),
+  }
+  const nodes = cluster ? seeds : sentinel ? watchers : [single]
+  const [first] = seeds
+  const db = integer('db', options.db ?? url.db ?? 0, 0, 2 ** 31 - 1)
+  if (cluster && db !== 0) throw new ConfigError('db', '0 in a cluster', db)
+  const tls = tlsOf(options.tls ?? (url.tls || first?.tls || undefined))
+  if (cluster && tls?.serverName !== undefined) {
+    throw refusal('tls.servername', 'left out in a cluster', tls.serverName)
+  }
+  return {
+    gamma: number('gamma', options.gamma ?? 0.3, 0, 1),
+    link: {
+      hosts: nodes.map(({ host }) => host),
+      ports: nodes.map(({ port }) => port),
+      path: cluster || sentinel ? undefined : path,
+      isCluster: cluster !== undefined,
+      sentinelMaster: optional(sentinel?.name, (value) => text('sentinel.name', value)),
+      sentinelUsername: optional(sentinel?.username, (value) => secret('sentinel.username', value)),
+      sentinelPassword: optional(sentinel?.password, (value) => secret('sentinel.password', value)),
+      username: optional(options.username ?? url.username ?? first?.username, (value) => secret('username', value)),
+      password: optional(options.password ?? url.password ?? first?.password, (value) => secret('password', value)),
+      db,
+      tls,
+      keyPrefix: text('keyPrefix', options.keyPrefix ?? 'atrion:state:'),
+      channel: text('channel', options.channel ?? 'atrion:sync'),
+      secrets: secretsOf(options.secret),
+      intervalMs: integer('intervalMs', options.intervalMs ?? 100, 1, 60_000),
+      connectTimeoutMs: integer('connectTimeoutMs', options.connectTimeoutMs ?? 5000, 1, 600_000),
+      expireMs: integer('expireMs', options.expireMs ?? 300_000, 1000, 1e12),
+      maxRoutes: integer('maxRoutes', options.maxRoutes ?? 65_536, 1, 2 ** 24),
+      required: flag('required', options.required ?? true),
+    },
+  }
+}
+
+interface Address {
+  host: string
+  port: number
+  username?: string | undefined
+  password?: string | undefined
+  db?: number | undefined
+  tls?: boolean
+}
+
+const URL_RANGE = 'redis://[user:password@]host[:port][/db], or rediss:// for TLS'
+
+function parseUrl(field: string, value: unknown): Partial<Address> {
+  const invalid = () => refusal(field, URL_RANGE, value)
+  if (typeof value !== 'string' || !URL.canParse(value)) throw invalid()
+  const { protocol, hostname, port, username, password, pathname, search, hash } = new URL(value)
+  if ((protocol !== 'redis:' && protocol !== 'rediss:') || search !== '' || hash !== '') throw invalid()
+  if (!/^(\/\d*)?$/.test(pathname)) throw invalid()
+  try {
+    return {
+      ...(hostname !== '' && { host: decodeURIComponent(hostname.replace(/^\[(.*)\]$/, '$1')) }),
+      ...(port !== '' && { port: Number(port) }),
+      ...(username !== '' && { username: decodeURIComponent(username) }),
+      ...(password !== '' && { password: decodeURIComponent(password) }),
+      ...(pathname.length > 1 && { db: Number(pathname.slice(1)) }),
+      tls: protocol === 'rediss:',
+    }
+  } catch {
+    throw invalid()
+  }
+}
+
+function seedOf(field: string, node: unknown, defaultPort: number): Address {
+  if (typeof node === 'string' && node.includes('://')) {
+    return { host: '127.0.0.1', port: defaultPort, ...parseUrl(field, node) }
+  }
+  const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:/@\s]+))(?::(\d{1,5}))?$/.exec(String(node)) ?? []
+  const host = bracketed ?? plain
+  if (typeof node !== 'string' || host === undefined) {
+    throw refusal(field, "a list of 'host:port' or URLs", node)
+  }
+  return { host, port: integer(field, port === undefined ? defaultPort : Number(port), 1, 65_535) }
+}
+
+/** An error that shows no text and nothing inside of a value: any of these may hold a password, meant for here or not. */
+function refusal(field: string, range: string, value: unknown): ConfigError {
+  const isHarmless = value === '' || ['number', 'boolean', 'undefined'].includes(typeof value)
+  return new ConfigError(field, range, isHarmless ? value : new Withheld(value))
+}
+
+const IPV6 = /^[\da-f]*:[\da-f:.]+(%\w+)?$/i
+
+function hostOf(field: string, value: unknown): string {
+  if (typeof value === 'string' && (/^[^\s/@:]+$/.test(value) || IPV6.test(value))) return value
+  throw refusal(field, 'a host name or an address, without a port', value)
+}
+
+function tlsOf(value: unknown): LinkTls | undefined {
+  if (value === undefined || value === false) return undefined
+  if (value === true) return { acceptAny: false }
+  const tls = given(object('tls', value) as RedisTlsSettings)
+  known(tls, TLS_FIELDS, 'tls.')
+  const [ca, cert, key] = [pem('tls.ca', tls.ca), pem('tls.cert', tls.cert), pem('tls.key', tls.key)]
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new ConfigError(cert ? 'tls.key' : 'tls.cert', 'given together with the other one', undefined)
+  }
+  return {
+    ca,
+    cert,
+    key,
+    serverName: optional(tls.servername, (name) => text('tls.servername', name)),
+    acceptAny: !flag('tls.rejectUnauthorized', tls.rejectUnauthorized ?? true),
+  }
+}
+
+function pem(field: string, value: unknown): Uint8Array | undefined {
+  if (value === undefined) return undefined
+  const parts = Array.isArray(value) ? value : [value]
+  const texts = parts.map((part) => {
+    if (typeof part === 'string') return part
+    if (part instanceof Uint8Array) return Buffer.from(part).toString('latin1')
+    throw refusal(field, 'PEM, as a string or a Buffer', part)
+  })
+  const whole = texts.join('\n')
+  if (!whole.includes('-----BEGIN ')) throw refusal(field, 'PEM, as a string or a Buffer', value)
+  return Buffer.from(whole, 'latin1')
+}
+
+const MIN_SECRET_BYTES = 16
+const MAX_SECRETS = 8
+const SECRET_RANGE = `a string or Uint8Array of ${MIN_SECRET_BYTES} bytes or more, or a list of 1 to ${MAX_SECRETS} of these`
+
+function secretsOf(value: unknown): Uint8Array[] {
+  if (value === undefined) return []
+  const list = Array.isArray(value) ? value : [value]
+  if (list.length === 0 || list.length > MAX_SECRETS) throw refusal('secret', SECRET_RANGE, value)
+  return list.map((one: unknown) => {
+    if (typeof one !== 'string' && !(one instanceof Uint8Array))
+      throw new ConfigError('secret', SECRET_RANGE, new Withheld(one))
+    // A copy: what the caller does with the bytes later changes nothing.
+    const bytes = typeof one === 'string' ? Buffer.from(one, 'utf8') : Buffer.from(one)
+    if (bytes.length < MIN_SECRET_BYTES) throw new ConfigError('secret', SECRET_RANGE, new Withheld(one))
+    return bytes
+  })
+}
+
+const optional = <T>(value: unknown, check: (value: unknown) => T): T | undefined =>
+  value === undefined || value === null ? undefined : check(value)
+
+function known(options: object, fields: ReadonlySet<string>, path: string): void {
+  for (const field of Object.keys(options)) {
+    if (!fields.has(field))
+      throw new ConfigError(`${path}${field}`, `one of ${[...fields].join(', ')}`, 'an unknown option')
+  }
+}
+
+function object(field: string, value: unknown): object {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refusal(field, 'an object', value)
+  return value
+}
+
+function list(field: string, value: unknown): readonly unknown[] {
+  if (!Array.isArray(value) || value.length === 0) throw refusal(field, "a list of 'host:port' or URLs", value)
+  return value
+}
+
+function text(field: string, value: unknown): string {
+  if (typeof value !== 'string' || value === '') throw refusal(field, 'a string that is not empty', value)
+  return value
+}
+
+function secret(field: string, value: unknown): string {
+  if (typeof value !== 'string') throw refusal(field, 'a string', new Withheld(value))
+  return value
+}
+
+function flag(field: string, value: unknown): boolean {
+  if (typeof value !== 'boolean') throw refusal(field, 'true or false', value)
+  return value
+}
+
+function number(field: string, value: unknown, least: number, most: number): number {
+  if (typeof value !== 'number' || !(value >= least && value <= most)) {
+    throw refusal(field, `a number in [${least}, ${most}]`, value)
+  }
+  return value
+}
+
+function integer(field: string, value: unknown, least: number, most: number): number {
+  if (!Number.isInteger(value)) throw refusal(field, `an integer in [${least}, ${most}]`, value)
+  return number(field, value, least, most)
+}

@@ -1,0 +1,58 @@
+/** The connection of an instance to its provider. Connects and disconnects happen one after the other, in the order of their calls. */
+
+import type { StateProvider } from '../providers/provider.js'
+import type { SyncLoop } from './sync-loop.js'
+
+export class Connection {
+  readonly #provider: StateProvider
+  readonly #syncLoop: SyncLoop | undefined
+  #isConnected = false
+  /** The last connect or disconnect, settled or not. */
+  #last: Promise<void> = Promise.resolve()
+
+  /** @param syncLoop what carries state to and from the provider; undefined: nothing is carried */
+  constructor(provider: StateProvider, syncLoop: SyncLoop | undefined) {
+    this.#provider = provider
+    this.#syncLoop = syncLoop
+  }
+
+  get isConnected(): boolean {
+    return this.#isConnected
+  }
+
+  get providerName(): string {
+    return this.#provider.name
+  }
+
+  connect(): Promise<void> {
+    return this.#inOrder(async () => {
+      if (this.#isConnected) return
+      await (this.#syncLoop?.start() ?? this.#provider.connect())
+      this.#isConnected = true
+    })
+  }
+
+  disconnect(): Promise<void> {
+    return this.#inOrder(async () => {
+      if (!this.#isConnected) return
+      this.#isConnected = false
+      await (this.#syncLoop?.stop() ?? this.#provider.disconnect())
+    })
+  }
+
+  /** Never rejects. */
+  async flush(): Promise<void> {
+    await this.#syncLoop?.flush()
+  }
+
+  /** Deletes a route from the provider; never rejects. */
+  async forget(routeId: string): Promise<void> {
+    await this.#syncLoop?.forget(routeId)
+  }
+
+  #inOrder(step: () => Promise<void>): Promise<void> {
+    const result = this.#last.then(step)
+    this.#last = result.catch(() => {})
+    return result
+  }
+}

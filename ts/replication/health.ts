@@ -1,0 +1,54 @@
+/** Whether the store is well, as far as the calls to it show. */
+
+import { SyncError } from '../base/errors.js'
+
+/** What a change of the store's health is reported to; none of these throws. */
+export interface HealthHost {
+  warn(message: string, context: Record<string, unknown>): void
+  degraded(error: Error): void
+  restored(): void
+}
+
+/** A store is well or in trouble; every change is reported once, however many calls fail. */
+export class Health {
+  readonly #host: HealthHost
+  readonly #provider: string
+  #isDegraded = false
+  #isPatchy = false
+
+  constructor(provider: string, host: HealthHost) {
+    this.#provider = provider
+    this.#host = host
+  }
+
+  /** What a batch of calls showed: how many worked, and the first that did not. */
+  judge(worked: number, failed: { routeId: string; cause: unknown } | undefined): void {
+    if (worked > 0) this.restored()
+    if (failed === undefined) {
+      if (worked > 0) this.#isPatchy = false
+      return
+    }
+    if (worked === 0) this.degraded(new SyncError(failed.routeId, failed.cause), failed.routeId)
+    else if (!this.#isPatchy) {
+      this.#isPatchy = true
+      this.#warn(new SyncError(failed.routeId, failed.cause), failed.routeId)
+    }
+  }
+
+  degraded(error: Error, routeId?: string): void {
+    if (this.#isDegraded) return
+    this.#isDegraded = true
+    this.#warn(error, routeId)
+    this.#host.degraded(error)
+  }
+
+  restored(): void {
+    if (!this.#isDegraded) return
+    this.#isDegraded = false
+    this.#host.restored()
+  }
+
+  #warn(error: Error, routeId: string | undefined): void {
+    this.#host.warn(error.message, { provider: this.#provider, ...(routeId !== undefined && { routeId }) })
+  }
+}

@@ -1,0 +1,202 @@
+/** Carries state to and from any provider, written by anyone: a call a route, a bounded number at a time. */
+
+import { BoundedRoutes } from '../base/bounded-routes.js'
+import { isPhysicsVector, type PhysicsVector, type StateProvider, type VectorOrigin } from '../providers/provider.js'
+import type { Health } from './health.js'
+import { PeerReports } from './peer-reports.js'
+import type { RouteSource, SyncTransport } from './transport.js'
+
+/** Calls to the store that may be under way at once. A call that never settles holds one of them for ever, and nothing else. */
+const CONCURRENCY = 64
+/** `disconnect()` waits no longer for calls that do not settle, ms. */
+const PATIENCE_MS = 5000
+/** Routes taken over from the store at once, before others may run. */
+const LOAD_CHUNK = 4096
+
+export class ProviderTransport implements SyncTransport {
+  readonly #provider: StateProvider
+  readonly #source: RouteSource
+  readonly #health: Health
+  readonly #gamma: number
+  readonly #reports: PeerReports
+  /** Routes to send, and those whose last call has not settled yet. */
+  readonly #changed: BoundedRoutes<true>
+  readonly #underWay = new Map<string, Promise<void>>()
+  readonly #subscriptions: BoundedRoutes<() => void>
+  #worked = 0
+  #failed: { routeId: string; cause: unknown } | undefined
+
+  constructor(provider: StateProvider, source: RouteSource, health: Health, gamma: number) {
+    this.#provider = provider
+    this.#source = source
+    this.#health = health
+    this.#gamma = gamma
+    this.#reports = new PeerReports(source.maxRoutes)
+    this.#changed = new BoundedRoutes(source.maxRoutes)
+    this.#subscriptions = new BoundedRoutes(source.maxRoutes)
+  }
+
+  async start(): Promise<void> {
+    await this.#provider.connect()
+    this.#collect()
+    // Without weight for the others nothing is taken over.
+    if (this.#gamma > 0) await this.#load()
+    this.#judge()
+  }
+
+  sync(): void {
+    this.#collect()
+    this.#send()
+    this.#reports.current(this.#source.nowMs(), this.#source.decayRate(), (routeId, reports) => {
+      this.#source.blend(routeId, reports, this.#gamma)
+    })
+  }
+
+  async flush(): Promise<void> {
+    this.sync()
+    await within(PATIENCE_MS, this.#sendAll())
+    this.#judge()
+  }
+
+  async stop(): Promise<void> {
+    for (const unsubscribe of this.#subscriptions.values()) quietly(unsubscribe)
+    this.#subscriptions.clear()
+    this.#reports.clear((routeId) => this.#source.blend(routeId, [], this.#gamma))
+    this.#collect()
+    await within(PATIENCE_MS, this.#sendAll())
+    this.#judge()
+    await this.#provider.disconnect()
+  }
+
+  async forget(routeId: string): Promise<void> {
+    this.#changed.delete(routeId)
+    this.#reports.forget(routeId)
+    await this.#call(routeId, () => this.#provider.deleteVector(routeId))
+    this.#judge()
+  }
+
+  #collect(): void {
+    for (let routeId = this.#source.nextUsed(); routeId !== undefined; routeId = this.#source.nextUsed()) {
+      if (!this.#changed.has(routeId)) this.#changed.set(routeId, true)
+      this.#subscribe(routeId)
+    }
+  }
+
+  /** Starts as many calls as may be under way; a route whose last call has not settled waits for the next round. */
+  #send(): void {
+    for (const routeId of this.#changed.keys()) {
+      if (this.#underWay.size >= CONCURRENCY) return
+      if (this.#underWay.has(routeId)) continue
+      this.#changed.delete(routeId)
+      const vector = this.#source.vectorOf(routeId)
+      if (vector === undefined) continue
+      const call = this.#call(routeId, () => this.#provider.updateVector(routeId, vector)).then(() => {
+        this.#underWay.delete(routeId)
+        // The batch goes on where it stopped; what has changed meanwhile is a matter of the next round.
+        if (this.#underWay.size === 0) this.#judge()
+        else this.#send()
+      })
+      this.#underWay.set(routeId, call)
+    }
+  }
+
+  async #sendAll(): Promise<void> {
+    for (this.#send(); this.#underWay.size > 0; this.#send()) await Promise.race(this.#underWay.values())
+  }
+
+  async #load(): Promise<void> {
+    const { maxRoutes } = this.#source
+    let loaded = 0
+    const take = (routeId: unknown, vector: unknown, ageMs: number): void => {
+      if (typeof routeId !== 'string' || routeId === '' || loaded >= maxRoutes) return
+      if (!isVector(vector)) return
+      loaded += 1
+      const scar = vector.scar * Math.exp((-this.#source.decayRate() * Math.max(0, ageMs)) / 1000)
+      const gamma = this.#provider.ownsRecords === true ? undefined : this.#gamma
+      if (!this.#source.inherit(routeId, scar, vector.lastTick, gamma)) this.#receive(routeId, vector, { ageMs })
+    }
+    if (this.#provider.load !== undefined) {
+      await this.#call('*', async () => {
+        let taken = 0
+        for (const [routeId, vector, ageMs] of await this.#provider.load!(maxRoutes)) {
+          take(routeId, vector, ageMs)
+          if (++taken % LOAD_CHUNK === 0) await new Promise((resolve) => setTimeout(resolve))
+        }
+      })
+      return
+    }
+    let routeIds: unknown
+    await this.#call('*', async () => {
+      routeIds = await this.#provider.listRoutes()
+    })
+    if (!Array.isArray(routeIds)) return
+    const queue = routeIds.slice(0, maxRoutes).values()
+    const lane = async (): Promise<void> => {
+      for (const routeId of queue) {
+        if (typeof routeId !== 'string' || routeId === '') continue
+        await this.#call(routeId, async () => take(routeId, await this.#provider.getVector(routeId), 0))
+      }
+    }
+    await Promise.all(Array.from({ length: CONCURRENCY }, lane))
+    // What the store held before the first report is blended in at once.
+    this.#reports.current(this.#source.nowMs(), this.#source.decayRate(), (routeId, reports) => {
+      this.#source.blend(routeId, reports, this.#gamma)
+    })
+  }
+
+  #subscribe(routeId: string): void {
+    if (this.#provider.subscribe === undefined || this.#subscriptions.has(routeId)) return
+    try {
+      const unsubscribe = this.#provider.subscribe(routeId, (vector, origin) => this.#receive(routeId, vector, origin))
+      if (typeof unsubscribe !== 'function') return
+      this.#subscriptions.set(routeId, unsubscribe, (_, oldest) => quietly(oldest))
+    } catch (cause) {
+      this.#failed ??= { routeId, cause }
+    }
+  }
+
+  #receive(routeId: string, vector: unknown, origin?: VectorOrigin): void {
+    if (isVector(vector)) this.#reports.receive(routeId, vector.scar, origin, this.#source.nowMs())
+  }
+
+  /** One call to the provider, whether it rejects or throws. */
+  async #call(routeId: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+      this.#worked += 1
+    } catch (cause) {
+      this.#failed ??= { routeId, cause }
+    }
+  }
+
+  #judge(): void {
+    this.#health.judge(this.#worked, this.#failed)
+    this.#worked = 0
+    this.#failed = undefined
+  }
+}
+
+/** An object of another's class may have getters that throw. */
+function isVector(value: unknown): value is PhysicsVector {
+  try {
+    return isPhysicsVector(value)
+  } catch {
+    return false
+  }
+}
+
+function quietly(work: () => void): void {
+  try {
+    work()
+  } catch {}
+}
+
+/** Waits for `work`, but not for ever. */
+async function within(limitMs: number, work: Promise<void>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const limit = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, limitMs)
+  })
+  await Promise.race([work, limit])
+  clearTimeout(timer)
+}

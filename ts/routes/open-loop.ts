@@ -1,0 +1,178 @@
+/** The open loop: one tick of a route on measured telemetry, and the decision on one request. */
+
+import { requireRouteId, wrongType } from '../base/input.js'
+import type { Context } from '../context.js'
+import type { Ohms, ProfileConfig, WorkloadProfile } from '../core/index.js'
+import { admit } from '../engine/fault.js'
+import { FRAME, modeAt, STATUS } from '../engine/port.js'
+import { Batch } from './batch.js'
+import { openLoopObstacle, type RouteDecision, readRefusal } from './decision.js'
+import type { RouteIndex } from './route-index.js'
+
+/** One reading of a route. */
+export interface Telemetry {
+  /** ms, ≥ 0 */
+  readonly latencyMs: number
+  /** Share of requests that failed, [0, 1]. Default 0, of null too. */
+  readonly errorRate?: number | null | undefined
+  /** How full the route's resource is, [0, 1]. Default 0, of null too. */
+  readonly saturation?: number | null | undefined
+}
+
+export interface RouteOptions {
+  /** Priority of the request, V; a negative one never flows. Default, of null too: the instance's `defaultVoltage`. */
+  readonly voltage?: number | null | undefined
+  /** Judge this call by another profile than the route's; null is the route's. */
+  readonly profile?: WorkloadProfile | ProfileConfig | null | undefined
+}
+
+/** Tries to find a route's slot while other threads evict; beyond them the route is not the problem. */
+const MAX_TRIES = 8
+
+/** Status of a request that flows on a route that is, and was, OPERATIONAL. */
+const FLOWS = STATUS.ALLOW | STATUS.TICKED | STATUS.STEADY
+
+export class OpenLoop {
+  readonly #context: Context
+  readonly #engine: Context['engine']
+  readonly #index: RouteIndex
+  readonly #defaultVoltage: number
+  readonly #batch: Batch
+  /** Whether time is a clock of the caller's. */
+  readonly #hasHostClock: boolean
+  readonly #isObserved: boolean
+  #dryRun = false
+
+  constructor(context: Context, defaultVoltage: number) {
+    this.#context = context
+    this.#engine = context.engine
+    this.#index = context.routes.index
+    this.#defaultVoltage = defaultVoltage
+    this.#hasHostClock = context.clock.isHost
+    this.#isObserved = context.events.isObserved
+    this.#batch = new Batch(context, {
+      tickAlone: (routeId, latencyMs, errorRate, saturation) => {
+        this.route(routeId, { latencyMs, errorRate, saturation })
+      },
+      warnOfNoise: (routeIds) => {
+        for (const routeId of routeIds) this.#warnOfNoise(routeId)
+      },
+    })
+  }
+
+  setDryRun(dryRun: boolean): void {
+    this.#dryRun = dryRun
+    this.#engine.setDryRun(dryRun)
+  }
+
+  /** @throws TypeError for a wrong type */
+  route(routeId: string, telemetry: Telemetry, options?: RouteOptions | number | null): RouteDecision {
+    if (typeof telemetry !== 'object' || telemetry === null) throw wrongType('telemetry', 'an object', telemetry)
+    const { latencyMs } = telemetry
+    const errorRate = telemetry.errorRate ?? 0
+    const saturation = telemetry.saturation ?? 0
+    if (typeof latencyMs !== 'number') throw wrongType('telemetry.latencyMs', 'a number', latencyMs)
+    if (typeof errorRate !== 'number') throw wrongType('telemetry.errorRate', 'a number', errorRate)
+    if (typeof saturation !== 'number') throw wrongType('telemetry.saturation', 'a number', saturation)
+
+    let voltage = this.#defaultVoltage
+    let law = -1
+    if (options !== undefined && options !== null) {
+      voltage = this.#voltageOf(options)
+      const profile = typeof options === 'object' ? options.profile : undefined
+      if (this.#hasHostClock) this.#context.clock.settle()
+      if (profile !== undefined && profile !== null) law = this.#context.routes.lawOfCall(routeId, profile)
+    } else if (this.#hasHostClock) {
+      this.#context.clock.settle()
+    }
+    // From here to the decision nothing of the caller's runs: no getter, no clock, no logger.
+    const slot = this.#index.get(routeId) ?? this.#context.routes.intern(routeId)
+    const { frame } = this.#engine
+    frame[FRAME.SLOT] = slot
+    frame[FRAME.LATENCY_MS] = latencyMs
+    frame[FRAME.ERROR_RATE] = errorRate
+    frame[FRAME.SATURATION] = saturation
+    frame[FRAME.VOLTAGE] = voltage
+    frame[FRAME.LAW] = law
+    this.#engine.route()
+    // Nearly every call ends here. Reading and comparing the modes as well would cost it 4 ns of 66.
+    if (frame[FRAME.STATUS] === FLOWS && !this.#isObserved) {
+      return { allow: true, resistance: frame[FRAME.RESISTANCE] as Ohms, mode: 'OPERATIONAL', reason: 'OK' }
+    }
+    return this.#settle(routeId, frame, voltage)
+  }
+
+  /** @throws TypeError for a wrong type, RangeError for an array that is too short */
+  routeBatch(routeIds: readonly string[], samples: Float64Array, out?: Float64Array): Float64Array {
+    if (!Array.isArray(routeIds)) throw wrongType('routeIds', 'an array of strings', routeIds)
+    if (!(samples instanceof Float64Array)) throw wrongType('samples', 'a Float64Array', samples)
+    if (out !== undefined && !(out instanceof Float64Array)) throw wrongType('out', 'a Float64Array', out)
+    // Read once: an element may be a getter that answers differently the next time.
+    const ids = [...routeIds]
+    const count = ids.length
+    const results = out ?? new Float64Array(count)
+    if (samples.length < count * 3) throw new RangeError(`samples must hold ${count * 3} cells, got ${samples.length}`)
+    if (results.length < count) throw new RangeError(`out must hold ${count} cells, got ${results.length}`)
+    for (let i = 0; i < count; i++) requireRouteId(ids[i], `routeIds[${i}]`)
+    if (count === 0) return results
+    const stride = results.length >= count * 2 ? 2 : 1
+    this.#context.clock.settle()
+    if (!this.#isObserved && !this.#context.events.has('transition')) {
+      this.#batch.run(ids, samples, results, stride)
+    } else {
+      this.#batch.runOneByOne(ids, samples, results, stride)
+    }
+    return results
+  }
+
+  /** The rest of `route()`, where there is more to it than a request that flows. */
+  #settle(routeId: string, frame: Float64Array, voltage: number): RouteDecision {
+    const { events, routes } = this.#context
+    if ((frame[FRAME.STATUS]! & STATUS.STALE) !== 0) this.#retry(routeId, frame)
+    const status = frame[FRAME.STATUS]!
+    const isReported = this.#isObserved || frame[FRAME.MODE] !== frame[FRAME.MODE_BEFORE]
+    if (isReported && (status & STATUS.TICKED) !== 0) events.ticked(frame, routeId)
+    const decision: RouteDecision =
+      (status & STATUS.ALLOW) === 0
+        ? readRefusal(frame, voltage, routes.isOverriddenOpen(routeId))
+        : { allow: true, resistance: frame[FRAME.RESISTANCE] as Ohms, mode: modeAt(frame, FRAME.MODE), reason: 'OK' }
+    // The logger is the caller's, and may call this instance: the frame has been read by now.
+    if ((status & STATUS.FIRST_REJECTED) !== 0) this.#warnOfNoise(routeId)
+    return decision.allow ? decision : this.#refuse(routeId, decision, voltage)
+  }
+
+  /** Another thread evicted the route between two calls: it is new again. */
+  #retry(routeId: string, frame: Float64Array): void {
+    for (let tries = 0; (frame[FRAME.STATUS]! & STATUS.STALE) !== 0 && tries < MAX_TRIES; tries++) {
+      frame[FRAME.SLOT] = this.#context.routes.internAgain(routeId)
+      this.#engine.route()
+    }
+    // A route that finds no place proves nothing against its requests.
+    if ((frame[FRAME.STATUS]! & STATUS.STALE) !== 0) admit(frame)
+  }
+
+  /** Reports a refusal; in a dry run the request is admitted all the same. */
+  #refuse(routeId: string, refusal: RouteDecision, voltage: number): RouteDecision {
+    const { events, routes } = this.#context
+    if (events.has('shed')) {
+      const { resistance, mode, retryAfterMs } = refusal
+      const limitedBy = openLoopObstacle(refusal, voltage, routes.isOverriddenOpen(routeId))
+      events.emit('shed', { routeId, voltage, resistance, mode, retryAfterMs, limitedBy, tier: undefined })
+    }
+    return this.#dryRun ? { ...refusal, allow: true } : refusal
+  }
+
+  #voltageOf(options: RouteOptions | number): number {
+    const voltage = typeof options === 'object' ? options.voltage : options
+    if (voltage === undefined || voltage === null) return this.#defaultVoltage
+    if (typeof voltage !== 'number') throw wrongType('voltage', 'a number of V', voltage)
+    // Noise in a voltage is no reason to refuse a request, nor to let it pass all others. A negative one is below every R.
+    return voltage < Number.POSITIVE_INFINITY ? voltage : this.#defaultVoltage
+  }
+
+  #warnOfNoise(routeId: string): void {
+    this.#context.logger.warn('telemetry out of range was ignored; further samples of this route are only counted', {
+      routeId,
+    })
+  }
+}

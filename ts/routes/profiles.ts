@@ -1,0 +1,261 @@
+/** Which law governs which route: laws shared by all routes with the same parameters, counted, their numbers reused. */
+
+import { BoundedRoutes } from '../base/bounded-routes.js'
+import { ConfigError } from '../base/errors.js'
+import type { ProfileConfig, WorkloadProfile } from '../core/index.js'
+import type { Engine } from '../engine/port.js'
+import type { BreakBy, RouteProfileOptions } from '../options/options.js'
+import { requireProfile, resolveBreakBy, resolveRouteProfile } from '../options/resolve.js'
+import type { RouteParams } from '../options/route-params.js'
+import { deriveCells } from './params.js'
+
+type GivenProfile = WorkloadProfile | RouteProfileOptions
+
+/** What routes were given; routes that were given the same share one. */
+interface Governed {
+  readonly given: GivenProfile
+  /** Tells what was given from all else; undefined where it holds a function. */
+  readonly key: string | undefined
+  source: RouteParams
+  law: number
+  users: number
+}
+
+interface Entry {
+  readonly key: string
+  users: number
+}
+
+/** Laws kept for calls that name a profile; a new one with every call must not use up all numbers. */
+const MAX_CALL_LAWS = 256
+
+/** Most pools of an instance. */
+const MAX_POOLS = 1_024
+
+/** A copy that later changes of the caller's do not reach. */
+function copyOf(given: GivenProfile): GivenProfile {
+  if (typeof given === 'string') return given
+  const { breakBy, ...data } = given
+  const copy = structuredClone(data)
+  return breakBy === undefined ? copy : { ...copy, breakBy }
+}
+
+/** Tells what is given from all else; undefined where it holds a function. */
+function keyOf(given: GivenProfile): string | undefined {
+  if (typeof given !== 'string' && typeof given.breakBy === 'function') return undefined
+  return JSON.stringify(given, (_, value: unknown) =>
+    typeof value === 'number' && !Number.isFinite(value) ? { number: String(value) } : value,
+  )
+}
+
+/** Profiles of so many routes are kept whatever `maxRoutes` is: they are settings, and outlive the state of a route that was evicted. */
+const LEAST_BOUND = 4096
+
+export class RouteProfiles {
+  readonly #engine: Engine
+  #base: RouteParams
+  readonly #isInUse: (routeId: string) => boolean
+  readonly #dropped: (routeId: string) => void
+  readonly #routes: BoundedRoutes<Governed>
+  readonly #shared = new Map<string, Governed>()
+  /** All that routes were given, shared or not. */
+  readonly #all = new Set<Governed>()
+  readonly #breakBy = new Map<string, BreakBy>()
+  /** Routes of each pool. */
+  readonly #pools = new Map<string, number>()
+  readonly #ids = new Map<string, number>()
+  readonly #entries: (Entry | undefined)[] = []
+  readonly #free: number[] = []
+  /** Laws of calls that name a profile, by that name: they go by the default law otherwise. */
+  readonly #byCall = new Map<string, number>()
+  /** All laws that calls asked for, oldest first: kept for the next call, but not for ever. */
+  readonly #ofCalls = new Set<number>()
+
+  /**
+   * @param maxRoutes profiles are kept of so many routes, 4096 at least; of those that are not in use the one that was set longest ago
+   *   goes first
+   * @param isInUse whether there is such a route now
+   * @param dropped a route has lost its profile, because there were too many
+   */
+  constructor(
+    engine: Engine,
+    base: RouteParams,
+    maxRoutes: number,
+    isInUse: (routeId: string) => boolean,
+    dropped: (routeId: string) => void,
+  ) {
+    this.#engine = engine
+    this.#base = base
+    this.#isInUse = isInUse
+    this.#dropped = dropped
+    this.#routes = new BoundedRoutes(Math.max(maxRoutes, LEAST_BOUND))
+    this.#claim(base, 0)
+  }
+
+  /** A copy of what was set for a route; 'STANDARD' when nothing was. */
+  get(routeId: string): GivenProfile {
+    const governed = this.#routes.get(routeId)
+    return governed === undefined ? 'STANDARD' : copyOf(governed.given)
+  }
+
+  /** By which classes of keys routes break; most do not. */
+  get breakBy(): ReadonlyMap<string, BreakBy> {
+    return this.#breakBy
+  }
+
+  /** The pool that a route is in. */
+  poolOf(routeId: string): string | undefined {
+    return this.#pools.size === 0 && this.#base.pool === undefined ? undefined : this.sourceOf(routeId).pool
+  }
+
+  /** The numbers that govern a route. */
+  sourceOf(routeId: string): RouteParams {
+    return this.#routes.get(routeId)?.source ?? this.#base
+  }
+
+  /** The number of the law of a route. */
+  lawOf(routeId: string): number {
+    return this.#routes.get(routeId)?.law ?? 0
+  }
+
+  /** @throws ConfigError when a value is out of its range, or no further law fits */
+  set(routeId: string, given: GivenProfile): number {
+    const base = this.#base
+    let source = resolveRouteProfile(given, base)
+    const breakBy = typeof given === 'string' ? undefined : resolveBreakBy(given.breakBy)
+    const { pool } = source
+    if (pool !== undefined && !this.#pools.has(pool) && this.#pools.size >= MAX_POOLS) {
+      throw new ConfigError('pool', `one of at most ${MAX_POOLS} different pools`, pool)
+    }
+    const copy = copyOf(given)
+    // A getter of the caller's may have changed what all routes build upon.
+    if (base !== this.#base) source = resolveRouteProfile(copy, this.#base)
+    const governed = this.#share(copy, source)
+    const before = this.#routes.get(routeId)
+    this.#routes.set(routeId, governed, (gone, lost) => this.#drop(gone, lost), this.#isInUse)
+    if (breakBy === undefined) this.#breakBy.delete(routeId)
+    else this.#breakBy.set(routeId, breakBy)
+    this.#countInPool(governed.source.pool, 1)
+    if (before) this.#leave(before)
+    return governed.law
+  }
+
+  /** One more route was given this. */
+  #share(given: GivenProfile, source: RouteParams): Governed {
+    const key = keyOf(given)
+    let governed = key === undefined ? undefined : this.#shared.get(key)
+    if (governed === undefined) {
+      governed = { given, key, source, law: this.#claim(source), users: 0 }
+      if (key !== undefined) this.#shared.set(key, governed)
+      this.#all.add(governed)
+    }
+    governed.users += 1
+    return governed
+  }
+
+  /** A route was given something else, or is governed no longer. */
+  #leave(governed: Governed): void {
+    this.#countInPool(governed.source.pool, -1)
+    governed.users -= 1
+    if (governed.users > 0) return
+    this.#all.delete(governed)
+    if (governed.key !== undefined) this.#shared.delete(governed.key)
+    this.#release(governed.law)
+  }
+
+  #drop(routeId: string, governed: Governed): void {
+    this.#breakBy.delete(routeId)
+    this.#leave(governed)
+    this.#dropped(routeId)
+  }
+
+  #countInPool(pool: string | undefined, routes: number): void {
+    if (pool === undefined) return
+    const count = (this.#pools.get(pool) ?? 0) + routes
+    if (count > 0) this.#pools.set(pool, count)
+    else this.#pools.delete(pool)
+  }
+
+  /**
+   * Changes the law of every route that was not given one, and what the others build upon. @returns the routes whose law has another
+   * number now @throws ConfigError
+   */
+  rebase(base: RouteParams): string[] {
+    const sources = new Map([...this.#all].map((governed) => [governed, resolveRouteProfile(governed.given, base)]))
+    this.#base = base
+    const key = deriveCells(base).join()
+    const entry = this.#entries[0]!
+    this.#ids.delete(entry.key)
+    this.#entries[0] = { key, users: entry.users }
+    this.#ids.set(key, 0)
+    this.#engine.defineLaw(deriveCells(base), 0)
+    for (const law of this.#ofCalls) this.#dropCallLaw(law)
+    const moved = new Set<Governed>()
+    for (const [governed, source] of sources) {
+      const before = governed.law
+      // Its number is free first, so that it is the one that is taken again.
+      this.#release(before)
+      this.#countInPool(governed.source.pool, -governed.users)
+      this.#countInPool(source.pool, governed.users)
+      governed.source = source
+      governed.law = this.#claim(source)
+      if (governed.law !== before) moved.add(governed)
+    }
+    if (moved.size === 0) return []
+    return [...this.#routes].filter(([, governed]) => moved.has(governed)).map(([routeId]) => routeId)
+  }
+
+  /**
+   * The law of one call that names a profile: the route's own law with that profile instead. Where no further law fits, −1: the call
+   * goes by the route's own.
+   */
+  forCall(routeId: string, profile: WorkloadProfile | ProfileConfig): number {
+    const source = this.sourceOf(routeId)
+    const known = typeof profile === 'string' && source === this.#base
+    const cached = known ? this.#byCall.get(profile) : undefined
+    if (cached !== undefined) return cached
+    const law = this.#tryClaim({ ...source, profile: requireProfile('options.profile', profile) })
+    if (law < 0) return law
+    if (known) this.#byCall.set(profile, law)
+    if (this.#ofCalls.has(law)) this.#release(law)
+    else this.#ofCalls.add(law)
+    if (this.#ofCalls.size > MAX_CALL_LAWS) this.#dropCallLaw(this.#ofCalls.values().next().value!)
+    return law
+  }
+
+  #dropCallLaw(law: number): void {
+    this.#ofCalls.delete(law)
+    for (const [profile, known] of this.#byCall) if (known === law) this.#byCall.delete(profile)
+    this.#release(law)
+  }
+
+  #claim(source: RouteParams, id?: number): number {
+    const law = this.#tryClaim(source, id)
+    if (law < 0) throw new ConfigError('profile', 'one of at most 65,536 different laws', 'another')
+    return law
+  }
+
+  /** −1 where no further law fits. */
+  #tryClaim(source: RouteParams, id?: number): number {
+    const cells = deriveCells(source)
+    const key = cells.join()
+    const known = this.#ids.get(key)
+    if (known !== undefined) {
+      this.#entries[known]!.users += 1
+      return known
+    }
+    const law = this.#engine.defineLaw(cells, id ?? this.#free.pop())
+    if (law < 0) return law
+    this.#ids.set(key, law)
+    this.#entries[law] = { key, users: 1 }
+    return law
+  }
+
+  #release(law: number): void {
+    const entry = this.#entries[law]
+    if (!entry || --entry.users > 0) return
+    this.#ids.delete(entry.key)
+    this.#entries[law] = undefined
+    this.#free.push(law)
+  }
+}

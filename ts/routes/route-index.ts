@@ -1,0 +1,78 @@
+/** Slots of routes by name: the engine is given a name once, and its slot from then on. */
+
+import { NO_SLOT } from '../engine/fault.js'
+import type { Engine } from '../engine/port.js'
+
+export class RouteIndex {
+  readonly #engine: Engine
+  readonly #onIntern: (routeId: string, slot: number) => void
+  readonly #isShared: boolean
+  readonly #slots = new Map<string, number>()
+  /** The name in each slot, so that a slot's new route evicts the old one here too. */
+  readonly #names: (string | undefined)[] = []
+  /** How many routes each slot has lost. */
+  readonly #generations: number[] = []
+
+  /**
+   * @param onIntern called with every route that is new here
+   * @param isShared other threads evict too, and only the hot path notices
+   */
+  constructor(engine: Engine, onIntern: (routeId: string, slot: number) => void, isShared = false) {
+    this.#engine = engine
+    this.#onIntern = onIntern
+    this.#isShared = isShared
+  }
+
+  /** Routes whose slots are known. */
+  get size(): number {
+    return this.#slots.size
+  }
+
+  /** Slot of a route that was interned and, as far as is known, not evicted since. */
+  get(routeId: string): number | undefined {
+    return this.#slots.get(routeId)
+  }
+
+  /** Distinguishes a slot's route from those before it. */
+  generationOf(slot: number): number {
+    return this.#generations[slot] ?? 0
+  }
+
+  /** Slot of a route, made when new; {@link NO_SLOT} where the engine failed. */
+  intern(routeId: string): number {
+    const slot = this.#engine.intern(routeId)
+    this.forgetEvicted()
+    if (slot === NO_SLOT) return slot
+    this.#slots.set(routeId, slot)
+    this.#names[slot] = routeId
+    this.#onIntern(routeId, slot)
+    return slot
+  }
+
+  /** Slot of a route that exists, or undefined, also for what is no name; nothing is made. */
+  find(routeId: string): number | undefined {
+    if (typeof routeId !== 'string') return undefined
+    const slot = (this.#isShared ? undefined : this.#slots.get(routeId)) ?? this.#engine.find(routeId)
+    return slot < 0 ? undefined : slot
+  }
+
+  remove(slot: number): void {
+    this.#engine.remove(slot)
+    this.forgetEvicted()
+  }
+
+  /** Learns which slots are no longer what they were. */
+  forgetEvicted(): void {
+    for (let slot = this.#engine.evicted(); slot !== -1; slot = this.#engine.evicted()) {
+      if (slot === -2) {
+        this.#slots.clear()
+        this.#names.length = 0
+        continue
+      }
+      const name = this.#names[slot]
+      if (name !== undefined && this.#slots.get(name) === slot) this.#slots.delete(name)
+      this.#names[slot] = undefined
+      this.#generations[slot] = (this.#generations[slot] ?? 0) + 1
+    }
+  }
+}

@@ -1,0 +1,173 @@
+/** What the engine remembers of routes, read and written off the decision path: states, snapshots, what tuners have learnt. */
+
+import { BoundedRoutes } from '../base/bounded-routes.js'
+import { ConfigError } from '../base/errors.js'
+import { requireRouteId } from '../base/input.js'
+import type { Context } from '../context.js'
+import { calculateInheritance, calculateShare, type PeerReport } from '../core/cluster.js'
+import {
+  type AutoTunerConfig,
+  EPSILON,
+  MAX_RESISTANCE,
+  type PhysicsConfig,
+  type RouteState,
+  type TunerStats,
+} from '../core/index.js'
+import type { InstanceClock } from '../engine/clock.js'
+import { type Engine, FRAME, SHARE, STATE } from '../engine/port.js'
+import type { PhysicsVector } from '../providers/provider.js'
+import { type RouteSnapshot, readMoments, readSnapshot, readState, requireSnapshot, writeSnapshot } from './decision.js'
+import type { Routes } from './routes.js'
+
+/** Routes whose inherited scar is remembered as such. */
+const MAX_INHERITED = 65_536
+
+export class RouteStates {
+  readonly #engine: Engine
+  readonly #routes: Routes
+  readonly #clock: InstanceClock
+  /** Scars taken over from a store of other nodes' reports, Ω, and when, ms: until those nodes report themselves. */
+  readonly #inherited = new BoundedRoutes<{ readonly scar: number; readonly atMs: number }>(MAX_INHERITED)
+
+  constructor({ engine, routes, clock }: Context) {
+    this.#engine = engine
+    this.#routes = routes
+    this.#clock = clock
+  }
+
+  state(routeId: string): RouteState | undefined {
+    return this.#read(routeId) ? readState(this.#engine.frame, routeId) : undefined
+  }
+
+  snapshot(routeId: string): RouteSnapshot | undefined {
+    return this.#read(routeId) ? readSnapshot(this.#engine.frame, routeId) : undefined
+  }
+
+  snapshots(): RouteSnapshot[] {
+    return this.#engine
+      .routeIds()
+      .map((routeId) => this.snapshot(routeId))
+      .filter((one) => one !== undefined)
+  }
+
+  /** All of them or, when one is malformed, none. @throws ConfigError naming the field */
+  restore(snapshots: readonly RouteSnapshot[]): void {
+    if (!Array.isArray(snapshots)) throw new ConfigError('snapshot', 'an array of route snapshots', snapshots)
+    const checked = snapshots.map((one, index) => requireSnapshot(`snapshot[${index}]`, one))
+    for (const one of checked) {
+      const slot = this.#intern(one.routeId)
+      writeSnapshot(this.#engine.frame, one)
+      this.#engine.writeState(slot)
+    }
+  }
+
+  /** What R normally is on one route, or on all of them pooled; undefined without the route. */
+  tunerStats(routeId: string | undefined, tuner: AutoTunerConfig): TunerStats | undefined {
+    if (routeId !== undefined && this.#routes.find(routeId) === undefined) return undefined
+    let count = 0
+    let sum = 0
+    let squares = 0
+    for (const id of routeId === undefined ? this.#engine.routeIds() : [routeId]) {
+      if (!this.#read(id)) continue
+      const moments = readMoments(this.#engine.frame)
+      count += moments.count
+      sum += moments.count * moments.mean
+      squares += moments.count * (moments.variance + moments.mean * moments.mean)
+    }
+    const mean = count > 0 ? sum / count : 0
+    const variance = count > 0 ? Math.max(0, squares / count - mean * mean) : 0
+    return { mean, stdDev: Math.sqrt(variance), sampleCount: count, isWarmedUp: count >= tuner.warmupTicks }
+  }
+
+  /** A route as it is reported to other nodes. */
+  vector(routeId: string): PhysicsVector | undefined {
+    const snapshot = this.snapshot(routeId)
+    if (snapshot === undefined) return undefined
+    const { momentum, tickCount, resistance } = snapshot
+    const scar = this.#engine.frame[FRAME.STATE + STATE.SUFFERED]!
+    return { scar, momentumScalar: momentum, lastTick: tickCount, resistance }
+  }
+
+  /**
+   * A route that was not measured here takes over a scar of `scar` Ω that a store knows, with the weight `gamma`, or in full
+   * where that is undefined; it was known after `ticks` ticks, so that it leaves BOOTSTRAP as soon as it is measured if it had
+   * left it before. False when it was measured here.
+   */
+  inherit(routeId: string, scar: number, ticks: number, gamma: number | undefined): boolean {
+    const slot = this.#intern(routeId)
+    const { frame } = this.#engine
+    if (!this.#engine.readState(slot) || frame[FRAME.STATE + STATE.TICKS] !== 0) return false
+    const config = this.#configOf(routeId)
+    const { bootstrapTicks, baseResistance } = config
+    const inherited =
+      gamma === undefined
+        ? Math.min(scar, MAX_RESISTANCE)
+        : calculateInheritance([{ scar, requests: 0 }], gamma, config)
+    frame[FRAME.STATE + STATE.SCAR] = inherited
+    frame[FRAME.STATE + STATE.TICKS] = Math.max(0, Math.min(Math.floor(ticks), bootstrapTicks - 1))
+    if (inherited > 0) frame[FRAME.STATE + STATE.RESISTANCE] = Math.min(baseResistance + inherited, MAX_RESISTANCE)
+    this.#engine.writeState(slot)
+    this.#engine.demote(slot)
+    if (gamma !== undefined && inherited > 0) this.#noteInherited(routeId, inherited)
+    return true
+  }
+
+  /** Blends in what other nodes report of a route, with the weight `gamma`; no reports: they have expired. */
+  blend(routeId: string, reports: readonly PeerReport[], gamma: number): void {
+    const slot = this.#routes.find(routeId)
+    if (slot === undefined || !this.#engine.readState(slot)) return
+    if (reports.length > 0) this.#returnInherited(routeId, slot)
+    const suffered = this.#engine.frame[FRAME.STATE + STATE.SUFFERED]!
+    const share = calculateShare(reports, suffered, gamma, this.#configOf(routeId))
+    const { batch } = this.#engine
+    batch[SHARE.KEEP] = share.keep
+    batch[SHARE.ADD] = share.add
+    batch[SHARE.LONE] = share.lone
+    batch[SHARE.BELIEF] = share.belief
+    batch[SHARE.WITNESSES] = share.witnesses
+    this.#engine.share(slot)
+  }
+
+  #noteInherited(routeId: string, scar: number): void {
+    this.#inherited.set(routeId, { scar, atMs: this.#engine.frame[FRAME.STATE + STATE.LAST_UPDATED_AT]! })
+  }
+
+  /** The other nodes report themselves: what was taken over from the store of their reports is removed. */
+  #returnInherited(routeId: string, slot: number): void {
+    const inherited = this.#inherited.get(routeId)
+    if (inherited === undefined) return
+    this.#inherited.delete(routeId)
+    const { frame } = this.#engine
+    const elapsedMs = Math.max(0, frame[FRAME.STATE + STATE.LAST_UPDATED_AT]! - inherited.atMs)
+    const left = inherited.scar * Math.exp((-this.#configOf(routeId).decayRate * elapsedMs) / 1000)
+    const own = frame[FRAME.STATE + STATE.SCAR]! - left
+    frame[FRAME.STATE + STATE.SCAR] = own > EPSILON ? own : 0
+    this.#engine.writeState(slot)
+    this.#engine.readState(slot)
+  }
+
+  /** The next route that was used since this was last asked. */
+  nextUsed(): string | undefined {
+    for (let slot = this.#engine.nextUsed(); slot !== -1; slot = this.#engine.nextUsed()) {
+      const routeId = this.#engine.nameOf(slot)
+      if (routeId !== undefined) return routeId
+    }
+    return undefined
+  }
+
+  #configOf(routeId: string): PhysicsConfig {
+    return this.#routes.paramsOf(routeId).config
+  }
+
+  #intern(routeId: string): number {
+    requireRouteId(routeId)
+    this.#clock.read()
+    return this.#routes.intern(routeId)
+  }
+
+  /** Fills the state block with a route's state, if there is such a route. */
+  #read(routeId: string): boolean {
+    const slot = typeof routeId === 'string' ? this.#routes.find(routeId) : undefined
+    return slot !== undefined && this.#engine.readState(slot)
+  }
+}

@@ -19,27 +19,29 @@ pub mod binding {
     pub mod frame;
 }
 
-#[path = "../src/state"]
-pub mod state {
-    #[path = "exchange.rs"]
-    pub mod exchange;
+#[path = "../src/replication"]
+pub mod replication {
+    #[path = "codec.rs"]
+    pub mod codec;
     #[path = "key.rs"]
     mod key;
-    #[path = "nodes.rs"]
-    mod nodes;
+    #[path = "mailbox.rs"]
+    pub mod mailbox;
+    #[path = "membership.rs"]
+    mod membership;
+    #[path = "peer_routes.rs"]
+    mod peer_routes;
+    #[path = "peers.rs"]
+    pub mod peers;
     #[path = "redis/record.rs"]
     pub mod record;
+    #[path = "report.rs"]
+    mod report;
     #[path = "seniority.rs"]
     mod seniority;
-    #[path = "wire.rs"]
-    pub mod wire;
-    #[path = "word.rs"]
-    mod word;
-    #[path = "words.rs"]
-    pub mod words;
 
-    pub use exchange::{Exchange, Outbox};
-    pub use wire::{Malformed, Message, decode, encode, greeting};
-    pub use word::{NodeId, RouteKey, Saying, Word};
-    pub use words::{Limits, Words};
+    pub use codec::{Malformed, Message, decode, encode, greeting};
+    pub use mailbox::{Mailbox, Outbox};
+    pub use peers::{Limits, PeerTable};
+    pub use report::{NodeId, OutboundReport, Report, RouteKey};
 }

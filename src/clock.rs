@@ -43,7 +43,7 @@ impl MonotonicClock {
     }
 
     /// Whole ms since the epoch, behind the precise reading by the kernel's timer tick (1 to 4 ms on Linux) at most, for a
-    /// sixth of its cost. Times the ticks of the open loop: they are told apart by ms, so that two readings taken
+    /// sixth of its cost. Times the ticks of the open loop: they are distinguished by ms, so that two readings taken
     /// microseconds apart don't pass for a route that worsens in microseconds.
     #[must_use]
     pub fn coarse_ms(&self) -> crate::units::Millis {

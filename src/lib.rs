@@ -3,24 +3,24 @@
 //! Every route is a resistor: stress and remembered damage make its resistance R; a request is pushed by its priority,
 //! a voltage V, and flows if V > R.
 //!
-//! | module | what it is for |
+//! | module | content |
 //! |---|---|
-//! | [`units`] | the units that numbers are in |
-//! | [`simd`] | the four lanes all arithmetic of a tick runs in |
+//! | [`units`] | the units of numbers |
+//! | [`simd`] | the four lanes in which the arithmetic of a tick runs |
 //! | [`physics`] | the laws: pure functions of (state, input, now), one per file |
-//! | [`engine`] | what a caller holds: routes, their table, decisions |
-//! | `state` | what nodes tell each other, and how: Redis, on threads of its own |
+//! | [`engine`] | routes, their table, decisions |
+//! | `replication` | what nodes report to each other, and how: Redis, on a thread of its own |
 //! | [`clock`] | monotonic time, where the platform has it |
-//! | `binding` | translation to Node (N-API): nothing is decided there |
+//! | `binding` | translation to Node (N-API) and WebAssembly: nothing is decided there |
 //!
-//! Arrows point one way: binding → engine → {state, clock} → physics → simd → units.
+//! Arrows point one way: binding → engine → {physics, replication, clock} → simd → units.
 
 pub mod clock;
 pub mod engine;
 pub mod physics;
-pub mod simd;
 #[cfg(not(target_family = "wasm"))]
-pub mod state;
+pub mod replication;
+pub mod simd;
 pub mod units;
 
 mod binding;

@@ -115,9 +115,9 @@ fn the_state_block_is_laid_out_alike_on_both_sides() {
         ("TUNER_VARIANCE", "state.moments.variance"),
         ("TUNER_COUNT", "moments_count"),
         ("REJECTED_SAMPLES", "rejected_samples"),
-        ("LAW", "law"),
+        ("LAW", "params_id"),
     ];
-    let told = [("OTHERS", "others"), ("SUFFERED", "suffered")];
+    let told = [("OTHERS", "peers"), ("SUFFERED", "reported")];
     assert_block("write_state", "STATE", &[&fields[..], &told].concat());
 
     // And read back from the same cells: c(i) beside its field.
@@ -178,7 +178,8 @@ fn the_numbers_of_modes_tiers_orders_and_outcomes_agree() {
     let outcomes = object_of_port("OUTCOME");
     for (name, number) in &outcomes {
         let variant = name[..1].to_string() + &name[1..].to_lowercase();
-        let arm = if number + 1 == outcomes.len() { "_".to_string() } else { number.to_string() };
+        // Any other number reclaims.
+        let arm = if name == "RECLAIMED" { "_".to_string() } else { number.to_string() };
         assert!(frame.contains(&format!("{arm} => Outcome::{variant}")), "OUTCOME.{name} is {number}");
     }
     assert_eq!([Regime::Unknown, Regime::Queueing, Regime::Free].map(|regime| regime as u8), [0, 1, 2]);

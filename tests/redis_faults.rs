@@ -5,21 +5,21 @@ mod redis_common;
 
 use std::{thread, time::Duration};
 
-use atrion::state::redis::{Event, LinkOptions, Record, Reply, State};
+use atrion::replication::redis::{ClientOptions, Event, Record, Reply, State};
 use redis_common::{Node, Server, options, until};
 
 #[test]
 fn a_killed_server_comes_back_and_what_was_said_is_heard_and_stored() {
     let mut server = Server::start();
     let (a, b) = (Node::to(&server), Node::to(&server));
-    a.say("before", 25.0, 1);
+    a.send("before", 25.0, 1);
     b.hears("before", |aggregate| aggregate.peers == 1);
     server.kill();
     a.degraded();
     b.degraded();
     assert!(a.update("pay", Record::default()).is_err(), "at once, not when there is a server again");
     for tick in 1..=1000 {
-        a.say("meanwhile", f64::from(tick), tick);
+        a.send("meanwhile", f64::from(tick), tick);
     }
     server.restart();
     a.restored();
@@ -27,8 +27,8 @@ fn a_killed_server_comes_back_and_what_was_said_is_heard_and_stored() {
     b.hears("meanwhile", |aggregate| aggregate.top > 900.0);
     until("the new server has all of it", || a.list() == ["before", "meanwhile"]);
     // Had the thousand been queued, there would be more.
-    assert!(b.link.stats().received_words < 20, "{:?}", b.link.stats());
-    assert_eq!((a.link.stats().reconnects, b.link.stats().reconnects), (1, 1));
+    assert!(b.client.stats().received_reports < 20, "{:?}", b.client.stats());
+    assert_eq!((a.client.stats().reconnects, b.client.stats().reconnects), (1, 1));
     a.calm();
     b.calm();
 }
@@ -41,7 +41,7 @@ fn a_paused_server_is_noticed_and_hangs_nothing() {
     let reason = a.degraded();
     assert!(!reason.is_empty());
     b.degraded();
-    a.say("meanwhile", 25.0, 1);
+    a.send("meanwhile", 25.0, 1);
     thread::sleep(Duration::from_millis(300));
     assert!(a.get("pay").is_err());
     server.signal("-CONT");
@@ -61,7 +61,7 @@ fn cut_connections_are_made_again() {
         node.degraded();
         node.restored();
     }
-    a.say("pay", 25.0, 1);
+    a.send("pay", 25.0, 1);
     b.hears("pay", |aggregate| aggregate.peers == 1);
     a.calm();
     b.calm();
@@ -72,7 +72,7 @@ fn a_full_server_still_passes_words_on_and_stores_them_when_there_is_room() {
     let server = Server::with(&["--maxmemory-policy", "noeviction"]);
     let (a, b) = (Node::to(&server), Node::to(&server));
     server.cli(&["config", "set", "maxmemory", "1"]);
-    a.say("pay", 25.0, 1);
+    a.send("pay", 25.0, 1);
     let reason = a.degraded();
     assert!(reason.contains("OOM"), "{reason}");
     b.hears("pay", |aggregate| aggregate.peers == 1);
@@ -80,7 +80,7 @@ fn a_full_server_still_passes_words_on_and_stores_them_when_there_is_room() {
     server.cli(&["config", "set", "maxmemory", "0"]);
     a.restored();
     until("it is stored", || a.list() == ["other", "pay"]);
-    assert_eq!(a.link.stats().reconnects, 0);
+    assert_eq!(a.client.stats().reconnects, 0);
     a.calm();
     b.calm();
 }
@@ -91,7 +91,7 @@ fn a_server_that_becomes_a_replica_is_no_good_until_it_is_a_master() {
     let server = Server::start();
     let a = Node::to(&server);
     server.cli(&["replicaof", "127.0.0.1", &master.port.to_string()]);
-    a.say("pay", 25.0, 1);
+    a.send("pay", 25.0, 1);
     let reason = a.degraded();
     assert!(reason.contains("READONLY") || reason.contains("closed"), "{reason}");
     server.cli(&["replicaof", "no", "one"]);
@@ -103,7 +103,7 @@ fn a_server_that_becomes_a_replica_is_no_good_until_it_is_a_master() {
 #[test]
 fn a_changed_password_locks_out_until_it_is_changed_back() {
     let server = Server::with(&["--requirepass", "one"]);
-    let with = |password: &str| LinkOptions { password: Some(password.into()), ..options(&server) };
+    let with = |password: &str| ClientOptions { password: Some(password.into()), ..options(&server) };
     let a = Node::connected(with("one"));
     let error = Node::new(with("other")).connect().unwrap_err();
     assert!(error.message.contains("WRONGPASS"), "{error}");
@@ -111,7 +111,7 @@ fn a_changed_password_locks_out_until_it_is_changed_back() {
     server.cli(&["-a", "one", "config", "set", "requirepass", "two"]);
     server.cli(&["-a", "two", "client", "kill", "type", "pubsub"]);
     a.degraded();
-    until("it is refused", || a.link.state() == State::Degraded);
+    until("it is refused", || a.client.state() == State::Degraded);
     server.cli(&["-a", "two", "config", "set", "requirepass", "one"]);
     a.restored();
     a.calm();
@@ -122,7 +122,7 @@ fn a_revoked_right_is_trouble_and_no_more() {
     let server = Server::start();
     let a = Node::to(&server);
     server.cli(&["acl", "setuser", "default", "-hset"]);
-    a.say("pay", 25.0, 1);
+    a.send("pay", 25.0, 1);
     let reason = a.degraded();
     assert!(reason.contains("NOPERM"), "{reason}");
     server.cli(&["acl", "setuser", "default", "+hset"]);
@@ -134,20 +134,20 @@ fn a_revoked_right_is_trouble_and_no_more() {
 #[test]
 fn memory_stays_bounded_without_a_server() {
     let mut server = Server::start();
-    let a = Node::connected(LinkOptions { max_routes: 100, ..options(&server) });
+    let a = Node::connected(ClientOptions { max_routes: 100, ..options(&server) });
     server.kill();
     a.degraded();
     for round in 0..200 {
         let name = |i: usize| format!("r{}", round * 100 + i);
-        a.link.exchange().say((0..100).map(|i| redis_common::saying(&name(i), 1.0, 1)).collect());
+        a.client.mailbox().send((0..100).map(|i| redis_common::report(&name(i), 1.0, 1)).collect());
         // Nobody waits for an answer: there is none without a server.
-        a.link.delete(redis_common::route(&name(0)), Reply::new(|_| {}));
+        a.client.delete(redis_common::route(&name(0)), Reply::new(|_| {}));
         thread::sleep(Duration::from_millis(1));
     }
-    until("most gave way", || a.link.stats().dropped_words > 10_000);
-    assert!(a.link.stats().pending_routes < 20_000, "{:?}", a.link.stats());
+    until("most gave way", || a.client.stats().dropped_reports > 10_000);
+    assert!(a.client.stats().pending_routes < 20_000, "{:?}", a.client.stats());
     server.restart();
     assert_eq!(a.next(), Event::Restored);
-    until("what is left is stored", || a.link.stats().pending_routes == 0);
+    until("what is left is stored", || a.client.stats().pending_routes == 0);
     assert!(a.list().len() <= 100);
 }

@@ -4,7 +4,7 @@ mod redis_common;
 
 use std::{fs, path::Path, process::Command};
 
-use atrion::state::redis::{Endpoint, LinkOptions, Record, Tls, Topology};
+use atrion::replication::redis::{ClientOptions, Endpoint, Record, Tls, Topology};
 use redis_common::{Node, Server, cli, free_port, options, until};
 
 fn openssl(folder: &Path, args: &str) {
@@ -43,25 +43,25 @@ fn tls_with_a_private_authority_and_a_user_of_few_rights() {
     ], None);
     let ca = fs::read(&ca).unwrap();
     let trusting = Tls { ca: Some(ca), ..Tls::default() };
-    let secure = LinkOptions {
+    let secure = ClientOptions {
         username: Some("shop".into()),
         password: Some("p@ss:w/rd".into()),
         tls: Some(trusting.clone()),
         ..options(&server)
     };
-    let with = |tls: Tls| LinkOptions { tls: Some(tls), ..secure.clone() };
+    let with = |tls: Tls| ClientOptions { tls: Some(tls), ..secure.clone() };
     let (a, b) = (Node::connected(secure.clone()), Node::connected(secure.clone()));
-    a.say("pay", 25.0, 1);
+    a.send("pay", 25.0, 1);
     b.hears("pay", |aggregate| aggregate.peers == 1);
     until("it is stored", || b.list() == ["pay"]);
     Node::connected(with(Tls { server_name: Some("redis.test".into()), ..trusting.clone() }));
     Node::connected(with(Tls { accept_any: true, ..Tls::default() }));
-    let refused = |options: LinkOptions| Node::new(options).connect().unwrap_err().message;
+    let refused = |options: ClientOptions| Node::new(options).connect().unwrap_err().message;
     let message = refused(with(Tls { server_name: Some("elsewhere.test".into()), ..trusting }));
     assert!(message.contains("not valid for name"), "{message}");
     let message = refused(with(Tls::default()));
     assert!(message.contains("UnknownIssuer"), "{message}");
-    let message = refused(LinkOptions { password: Some("wrong".into()), ..secure });
+    let message = refused(ClientOptions { password: Some("wrong".into()), ..secure });
     assert!(message.contains("WRONGPASS") && !message.contains("p@ss"), "{message}");
     fs::remove_dir_all(&folder).unwrap();
 }
@@ -90,8 +90,8 @@ impl Cluster {
         });
     }
 
-    fn options(&self, seed: usize) -> LinkOptions {
-        LinkOptions { topology: Topology::Cluster, ..options(&self.0[seed]) }
+    fn options(&self, seed: usize) -> ClientOptions {
+        ClientOptions { topology: Topology::Cluster, ..options(&self.0[seed]) }
     }
 
     fn owner(&self, slot: i64) -> &Server {
@@ -112,12 +112,12 @@ impl Cluster {
 fn a_cluster_whose_slots_move() {
     let cluster = Cluster::start();
     let (a, b) = (Node::connected(cluster.options(0)), Node::connected(cluster.options(2)));
-    a.link.exchange().say((0..500).map(|i| redis_common::saying(&format!("r{i}"), 1.0, 1)).collect());
+    a.client.mailbox().send((0..500).map(|i| redis_common::report(&format!("r{i}"), 1.0, 1)).collect());
     b.hears("r499", |aggregate| aggregate.peers == 1);
-    until("all is stored, on all masters", || a.link.stats().stored_routes == 500);
+    until("all is stored, on all masters", || a.client.stats().stored_routes == 500);
     assert!(cluster.0.iter().all(|server| server.cli(&["dbsize"]).parse::<u32>().unwrap() > 5));
     let c = Node::connected(cluster.options(1));
-    assert_eq!(c.link.take_loaded().unwrap().len(), 500);
+    assert_eq!(c.client.take_loaded().unwrap().len(), 500);
     assert_eq!(c.list().len(), 500);
     let record = Record { scar: 1.5, resistance: 2.5, momentum: 0.5, ticks: 9.0, ..Record::default() };
     a.update("pay", record).unwrap();
@@ -138,7 +138,7 @@ fn a_cluster_whose_slots_move() {
         server.cli(&["cluster", "setslot", &slot_text, "node", &id(other)]);
     }
     until("the channel is elsewhere", || other.cli(&["pubsub", "shardchannels"]) == "atrion:sync");
-    a.say("moved", 25.0, 1);
+    a.send("moved", 25.0, 1);
     b.hears("moved", |aggregate| aggregate.peers == 1);
     // Nobody was in trouble: the servers said where to go.
     a.calm();
@@ -155,7 +155,7 @@ fn a_part_of_a_cluster_that_dies_and_comes_back() {
     owner.kill();
     a.degraded();
     b.degraded();
-    a.say("meanwhile", 25.0, 1);
+    a.send("meanwhile", 25.0, 1);
     owner.restart();
     a.restored();
     b.restored();
@@ -173,23 +173,23 @@ fn sentinels_know_the_new_master() {
     );
     let sentinel = Server::on(free_port(), &[], Some(&config));
     until("the sentinel knows the replica", || sentinel.cli(&["sentinel", "master", "shop"]).contains("num-slaves\n1"));
-    let options = LinkOptions {
+    let options = ClientOptions {
         endpoints: vec![Endpoint::Tcp("127.0.0.1".into(), free_port()), sentinel.endpoint()],
         topology: Topology::Sentinel { master: "shop".into(), username: None, password: None },
         ..options(&sentinel)
     };
     let (a, b) = (Node::connected(options.clone()), Node::connected(options.clone()));
-    a.say("pay", 25.0, 1);
+    a.send("pay", 25.0, 1);
     b.hears("pay", |aggregate| aggregate.peers == 1);
     master.kill();
     a.degraded();
     b.degraded();
-    a.say("meanwhile", 25.0, 1);
+    a.send("meanwhile", 25.0, 1);
     a.restored();
     b.restored();
     b.hears("meanwhile", |aggregate| aggregate.peers == 1);
     until("the new master has all of it", || replica.cli(&["keys", "*"]).lines().count() == 2 && a.list().len() == 2);
     let unknown = Topology::Sentinel { master: "nobody".into(), username: None, password: None };
-    let error = Node::new(LinkOptions { topology: unknown, ..options }).connect().unwrap_err();
+    let error = Node::new(ClientOptions { topology: unknown, ..options }).connect().unwrap_err();
     assert!(error.message.contains("nobody"), "{error}");
 }

@@ -63,7 +63,7 @@ fn run(bytes: &mut Bytes, handle: &mut Handle, cells: &mut Cells, clock: Monoton
             8 => drop(frame::read_route(handle, cells, slot)),
             9 => drop(handle.restore(slot, frame::read_state(cells, now.precise_ms()))),
             10 => drop(handle.stats(slot).map(|stats| frame::write_stats(cells, &stats))),
-            11 => frame::share(handle, &rows, slot),
+            11 => frame::set_blend(handle, &rows, slot),
             12 => handle.remove(slot),
             13 => drop(handle.intern(Name::from(format!("{}", bytes.byte()? % 12).as_str()), now.coarse_ms())),
             14 => handle.lease(slot, op & 32 != 0, now.precise_ms()),

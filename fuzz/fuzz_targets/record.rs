@@ -1,14 +1,14 @@
 //! A value and a key of the store, as any node or anybody else may have written them.
 #![no_main]
 
-use atrion_fuzz::state::record::{Record, SHARDS, hash_key, parse_hash_key};
+use atrion_fuzz::replication::record::{Record, SHARDS, hash_key, parse_hash_key};
 
 fn holds(record: &Record) {
     for number in [record.scar, record.resistance, record.momentum, record.ticks, f64::from(record.requests)] {
         assert!(number >= 0.0 && number.is_finite(), "{record:?}");
     }
-    let word = record.word();
-    assert!(word.scar >= 0.0 && word.requests >= 0.0, "{word:?}");
+    let report = record.report();
+    assert!(report.scar >= 0.0 && report.requests >= 0.0, "{report:?}");
 }
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

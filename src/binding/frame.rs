@@ -84,7 +84,7 @@ fn tick_status(tick: &Tick, first_rejected: bool) -> u32 {
     status::TICKED | rejected | first
 }
 
-/// A law's number from a cell: negative means the route's own.
+/// The number of parameters from a cell; negative: the route's own.
 fn params_id(cell: f64) -> Option<u16> {
     (cell >= 0.0).then_some(cell as u16)
 }
@@ -125,7 +125,7 @@ fn write_decision(
     write_tick(frame, tick, state, peers);
 }
 
-/// What a tick left.
+/// Writes the state after a tick.
 #[inline]
 fn write_tick(frame: &mut Cells, tick: &Tick, state: &RouteState, peers: Option<&Blend>) {
     frame[cell::RESISTANCE] = state.resistance;
@@ -150,7 +150,7 @@ pub fn acquire(handle: &mut Handle, frame: &mut Cells, now: &Now) {
     let key = hash(frame[cell::KEY]).map(|hash| key_of(hash, frame));
     let request =
         AcquireRequest { priority, key, process_occupancy, queue_place: 0.0, waited_ms: frame[cell::WAITED_MS] };
-    // Negative of a request that asks again: the queue in front of the process has counted it.
+    // Negative for a request that asks again: the queue in front of the process has counted it.
     let age_ms = frame[cell::QUEUE_AGE_MS];
     let age_ms = if age_ms < f64::INFINITY { age_ms } else { 0.0 };
     let slot = frame[cell::SLOT] as Slot;
@@ -202,13 +202,13 @@ fn key_of(hash_of_key: u64, frame: &Cells) -> Key {
     Key { hash: hash_of_key, weight, class: hash(frame[cell::KEY_CLASS]) }
 }
 
-/// What is not a finite positive number is nothing.
+/// The number, or 0 where it is not finite and positive.
 fn finite(x: f64) -> f64 {
     if x > 0.0 && x < f64::INFINITY { x } else { 0.0 }
 }
 
-/// `release`: the permit in the frame comes back. The status says whether a tick was due, and the frame for which slot; or
-/// that the permit is no longer out. A negative one stands for a detached request, which is concluded.
+/// `release`: releases the permit in the frame. The status says whether a tick was due, and the frame for which slot; or that the
+/// permit is void. A negative one stands for a detached request, which is concluded.
 #[inline]
 pub fn release(handle: &mut Handle, frame: &mut Cells, now: &Now) {
     let outcome = match frame[cell::OUTCOME] as u8 {
@@ -278,21 +278,21 @@ pub fn route_batch(handle: &mut Handle, rows: &mut [f64], now: &Now) {
     }
 }
 
-/// Fills the state block with what is known of a route; false when there is none.
+/// Fills the state block with the state of a route; false when there is none.
 pub fn read_route(handle: &Handle, frame: &mut Cells, slot: Slot) -> bool {
-    let Some((state, peers, suffered)) = handle.reported_state(slot) else { return false };
-    write_state(frame, &state, peers, suffered);
+    let Some((state, peers, reported)) = handle.reported_state(slot) else { return false };
+    write_state(frame, &state, peers, reported);
     true
 }
 
-/// `share`: the head of the batch is what others share in a route's physics: keep, add, lone, belief, witnesses.
+/// `share`: sets what peers report of a route, from the head of the batch: keep, add, lone, belief, witnesses.
 pub fn set_blend(handle: &mut Handle, batch: &[f64], slot: Slot) {
     let &[keep, add, lone, belief, witnesses, ..] = batch else { return };
     handle.set_blend(slot, Blend { keep, add, lone, belief: belief as f32, witnesses: witnesses as u32 });
 }
 
 /// Fills the state block.
-pub fn write_state(frame: &mut Cells, state: &RouteState, peers: Ohms, suffered: Ohms) {
+pub fn write_state(frame: &mut Cells, state: &RouteState, peers: Ohms, reported: Ohms) {
     let block = [
         f64::from(state.mode as u8),
         state.pressure[0],
@@ -313,7 +313,7 @@ pub fn write_state(frame: &mut Cells, state: &RouteState, peers: Ohms, suffered:
         f64::from(state.rejected_samples),
         f64::from(state.params_id),
         peers,
-        suffered,
+        reported,
     ];
     frame[cell::STATE..cell::STATE + block.len()].copy_from_slice(&block);
 }
@@ -321,9 +321,9 @@ pub fn write_state(frame: &mut Cells, state: &RouteState, peers: Ohms, suffered:
 /// How far ahead of now a restored time may be, ms: a clock that was set back a little gives such, and is waited for.
 const AHEAD_MS: Millis = 60_000.0;
 
-/// The state that the state block spells. Times from a clock further ahead become `now_ms`: they would stand still until then.
+/// The state in the state block. Times from a clock further ahead become `now_ms`: they would stand still until then.
 pub fn read_state(frame: &Cells, now_ms: Millis) -> RouteState {
-    // What is no number would be one for ever: every law that meets it gives another.
+    // NaN would persist: every law that it enters gives NaN.
     let c = |i: usize| if frame[cell::STATE + i].is_finite() { frame[cell::STATE + i] } else { 0.0 };
     let mut state = RouteState {
         mode: Mode::from_index(c(0) as u8).unwrap_or(Mode::Bootstrap),

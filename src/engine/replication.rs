@@ -11,7 +11,7 @@ use std::{
 use super::{Handle, ids::Slot, limiter::Limiter, names::Name, peers::reported_scar, routes::Table};
 use crate::{
     physics::{math, params::RouteParams, peers::PeerAggregate, tick::RouteState},
-    state::{Exchange, RouteKey, Saying, Word},
+    replication::{Mailbox, OutboundReport, Report, RouteKey},
     units::{EPSILON, Millis, Ohms},
 };
 
@@ -56,18 +56,18 @@ pub struct Synced {
 /// The replication state of a table. Of several threads that share an engine, one reports for all.
 #[derive(Debug, Default)]
 pub struct ReplicationState {
-    reporter: Weak<Exchange>,
+    reporter: Weak<Mailbox>,
     last_sent: Vec<Option<LastSent>>,
     slots: HashMap<RouteKey, Slot>,
 }
 
 impl ReplicationState {
     /// Whether this mailbox reports for the engine: the first that asks does, until it is dropped.
-    fn is_reporter(&mut self, exchange: &Arc<Exchange>) -> bool {
+    fn is_reporter(&mut self, mailbox: &Arc<Mailbox>) -> bool {
         if self.reporter.strong_count() == 0 {
-            *self = Self { reporter: Arc::downgrade(exchange), ..Self::default() };
+            *self = Self { reporter: Arc::downgrade(mailbox), ..Self::default() };
         }
-        std::ptr::eq(self.reporter.as_ptr(), Arc::as_ptr(exchange))
+        std::ptr::eq(self.reporter.as_ptr(), Arc::as_ptr(mailbox))
     }
 
     /// The last report of the route in that slot, registered if it is new; whether it was new.
@@ -127,7 +127,7 @@ impl ReplicationState {
         slot: Slot,
         params: &RouteParams,
         now_ms: Millis,
-    ) -> (Option<Saying>, Option<RouteKey>) {
+    ) -> (Option<OutboundReport>, Option<RouteKey>) {
         let Some(name) = table.name(slot).cloned() else { return (None, None) };
         let mut state = *table.state(slot);
         // It was not ticked since, so its scar has not decayed yet.
@@ -150,49 +150,49 @@ impl ReplicationState {
         let kept = if elapsed_ms.is_finite() { last.recent * math::exp(-elapsed_ms.max(0.0) / RECENT_MS) } else { 0.0 };
         (last.scar, last.at_ms) = (own, now_ms);
         (last.requests, last.recent) = (requests, kept + fresh);
-        let word = Word {
+        let report = Report {
             scar: own,
             resistance: state.resistance,
             momentum: state.momentum,
             ticks: state.ticks,
             requests: last.recent,
         };
-        (Some(Saying { key: last.key, name: name.shared(), word }), new_key)
+        (Some(OutboundReport { key: last.key, name: name.shared(), report }), new_key)
     }
 }
 
 impl Handle {
     /// Reports to peers what changed and blends in what they report, with weight `gamma`, [0, 1].
-    pub fn sync(&mut self, exchange: &Arc<Exchange>, gamma: f64, now_ms: Millis) -> Synced {
+    pub fn sync(&mut self, mailbox: &Arc<Mailbox>, gamma: f64, now_ms: Millis) -> Synced {
         self.params.refresh(&self.engine_ref.engine().params);
         let engine = self.engine_ref.engine();
         let mut replication = engine.replication.lock();
         let mut synced = Synced::default();
-        if !replication.is_reporter(exchange) {
+        if !replication.is_reporter(mailbox) {
             return synced;
         }
-        exchange.set_decay_per_ms(self.params.get(0).decay_per_ms);
-        let mut sayings = Vec::new();
-        let mut wanted = Vec::new();
+        mailbox.set_decay_per_ms(self.params.get(0).decay_per_ms);
+        let mut outgoing = Vec::new();
+        let mut requested = Vec::new();
         'all: loop {
             let mut table = engine.table.lock();
             for _ in 0..CHUNK {
                 let Some(slot) = table.next_dirty() else { break 'all };
                 synced.used += 1;
                 let params = self.params.get(table.state(slot).params_id);
-                let (saying, new_key) = replication.report(&mut table, slot, params, now_ms);
-                sayings.extend(saying);
-                wanted.extend(new_key);
+                let (report, new_key) = replication.report(&mut table, slot, params, now_ms);
+                outgoing.extend(report);
+                requested.extend(new_key);
             }
         }
-        synced.sent = sayings.len() as u32;
-        if !sayings.is_empty() {
-            exchange.say(sayings);
+        synced.sent = outgoing.len() as u32;
+        if !outgoing.is_empty() {
+            mailbox.send(outgoing);
         }
-        if !wanted.is_empty() {
-            exchange.want(wanted);
+        if !requested.is_empty() {
+            mailbox.request(requested);
         }
-        let heard = exchange.heard();
+        let heard = mailbox.take_received();
         for chunk in heard.chunks(CHUNK) {
             let mut table = engine.table.lock();
             for (key, aggregate) in chunk {
@@ -216,9 +216,9 @@ impl Handle {
     /// route was measured here already, or the name is invalid.
     pub fn inherit_reports(
         &mut self,
-        exchange: &Arc<Exchange>,
+        mailbox: &Arc<Mailbox>,
         name: &Arc<[u8]>,
-        words: &[(Word, Millis)],
+        reports: &[(Report, Millis)],
         gamma: f64,
         now_ms: Millis,
     ) -> bool {
@@ -227,22 +227,22 @@ impl Handle {
         let Some(state) = self.state(slot) else { return false };
         let params = self.params.get(state.params_id);
         let mut aggregate = PeerAggregate::default();
-        for (word, age_ms) in words {
-            aggregate.add(word.scar * math::exp(-params.decay_per_ms * age_ms.max(0.0)), word.requests);
+        for (report, age_ms) in reports {
+            aggregate.add(report.scar * math::exp(-params.decay_per_ms * age_ms.max(0.0)), report.requests);
         }
         let scar = aggregate.inheritance(gamma, params);
         let closed = gamma > 0.0 && aggregate.agrees_closed();
-        let ticks = words.iter().map(|(word, _)| word.ticks).max().unwrap_or(0);
+        let ticks = reports.iter().map(|(report, _)| report.ticks).max().unwrap_or(0);
         let inherited = self.inherit(slot, scar, closed, ticks, now_ms);
         let mut replication = self.engine().replication.lock();
-        if replication.is_reporter(exchange) {
+        if replication.is_reporter(mailbox) {
             let (last, is_new) = replication.register(slot, &name);
             if inherited {
                 (last.inherited, last.inherited_at_ms) = (scar, now_ms);
             }
             if is_new {
                 let key = last.key;
-                exchange.want(vec![key]);
+                mailbox.request(vec![key]);
             }
         }
         inherited
@@ -264,9 +264,9 @@ impl Handle {
     }
 
     /// Leaves the cluster: clears what peers report.
-    pub fn leave(&mut self, exchange: &Arc<Exchange>) {
+    pub fn leave(&mut self, mailbox: &Arc<Mailbox>) {
         let mut replication = self.engine().replication.lock();
-        if replication.is_reporter(exchange) {
+        if replication.is_reporter(mailbox) {
             *replication = ReplicationState::default();
             self.engine().table.lock().clear_blends();
         }

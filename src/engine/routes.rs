@@ -1,6 +1,8 @@
 //! The table of routes: states, closed loops, pools; bounded, the least recently used route evicted first.
 //!
 //! Evictions are numbered and the newest are kept, so that every handle can learn which of its slots were evicted.
+//!
+//! One file, because slots, closed loops and pools change together.
 
 use super::{
     Limits,

@@ -9,7 +9,7 @@ use crate::units::Millis;
 
 /// Buckets an octave, as bits of the mantissa.
 const STEP_BITS: u32 = 2;
-/// 2^-5 ms is the smallest that is told apart.
+/// 2^-5 ms is the smallest that is distinguished.
 const LOWEST_EXPONENT: i32 = -5;
 const OCTAVES: usize = 28;
 const BUCKETS: usize = OCTAVES << STEP_BITS;

@@ -17,9 +17,9 @@ use std::{
 
 use atrion::{
     physics::peers::PeerAggregate,
-    state::{
-        RouteKey, Saying, Word,
-        redis::{Endpoint, Event, LinkError, LinkOptions, Record, RedisLink, Reply, RouteName, State},
+    replication::{
+        OutboundReport, Report, RouteKey,
+        redis::{ClientError, ClientOptions, Endpoint, Event, Record, RedisClient, Reply, RouteName, State},
     },
 };
 
@@ -140,7 +140,7 @@ pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// Calls and waits for the answer.
-pub fn ask<T: Send + 'static>(call: impl FnOnce(Reply<T>)) -> Result<T, LinkError> {
+pub fn ask<T: Send + 'static>(call: impl FnOnce(Reply<T>)) -> Result<T, ClientError> {
     let (answer, answered) = mpsc::sync_channel(1);
     call(Reply::new(move |result| drop(answer.send(result))));
     answered.recv_timeout(PATIENCE).expect("an answer")
@@ -148,20 +148,20 @@ pub fn ask<T: Send + 'static>(call: impl FnOnce(Reply<T>)) -> Result<T, LinkErro
 
 /// A link and what happened to it.
 pub struct Node {
-    pub link: RedisLink,
+    pub client: RedisClient,
     pub events: mpsc::Receiver<Event>,
 }
 
 impl Node {
-    pub fn new(options: LinkOptions) -> Self {
-        let link = RedisLink::new(options);
+    pub fn new(options: ClientOptions) -> Self {
+        let client = RedisClient::new(options);
         let (tell, events) = mpsc::channel();
         let tell = std::sync::Mutex::new(tell);
-        link.listen(Box::new(move |event| drop(tell.lock().unwrap().send(event))));
-        Self { link, events }
+        client.on_event(Box::new(move |event| drop(tell.lock().unwrap().send(event))));
+        Self { client, events }
     }
 
-    pub fn connected(options: LinkOptions) -> Self {
+    pub fn connected(options: ClientOptions) -> Self {
         let node = Self::new(options);
         node.connect().unwrap();
         node
@@ -171,28 +171,28 @@ impl Node {
         Self::connected(options(server))
     }
 
-    pub fn connect(&self) -> Result<(), LinkError> {
-        ask(|reply| self.link.connect(reply))
+    pub fn connect(&self) -> Result<(), ClientError> {
+        ask(|reply| self.client.connect(reply))
     }
 
     pub fn disconnect(&self) {
-        ask(|reply| self.link.disconnect(reply)).unwrap();
+        ask(|reply| self.client.disconnect(reply)).unwrap();
     }
 
-    pub fn say(&self, name: &str, scar: f64, ticks: u32) {
-        self.link.exchange().say(vec![saying(name, scar, ticks)]);
+    pub fn send(&self, name: &str, scar: f64, ticks: u32) {
+        self.client.mailbox().send(vec![report(name, scar, ticks)]);
     }
 
-    pub fn update(&self, name: &str, record: Record) -> Result<(), LinkError> {
-        ask(|reply| self.link.update(route(name), record, reply))
+    pub fn update(&self, name: &str, record: Record) -> Result<(), ClientError> {
+        ask(|reply| self.client.update(route(name), record, reply))
     }
 
-    pub fn get(&self, name: &str) -> Result<Option<Record>, LinkError> {
-        ask(|reply| self.link.get(route(name), reply))
+    pub fn get(&self, name: &str) -> Result<Option<Record>, ClientError> {
+        ask(|reply| self.client.get(route(name), reply))
     }
 
     pub fn list(&self) -> Vec<String> {
-        let names = ask(|reply| self.link.list(reply)).unwrap();
+        let names = ask(|reply| self.client.list(reply)).unwrap();
         let mut names: Vec<String> = names.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
         names.sort();
         names
@@ -202,7 +202,7 @@ impl Node {
     pub fn hears(&self, name: &str, what: impl Fn(&PeerAggregate) -> bool) {
         let key = RouteKey::of(name.as_bytes());
         until(&format!("{name} is heard of"), || {
-            self.link.exchange().heard().iter().any(|(heard, aggregate)| *heard == key && what(aggregate))
+            self.client.mailbox().take_received().iter().any(|(heard, aggregate)| *heard == key && what(aggregate))
         });
     }
 
@@ -220,7 +220,7 @@ impl Node {
 
     pub fn restored(&self) {
         assert_eq!(self.next(), Event::Restored);
-        assert_eq!(self.link.state(), State::Healthy);
+        assert_eq!(self.client.state(), State::Healthy);
     }
 
     /// Nothing else has happened.
@@ -229,15 +229,15 @@ impl Node {
     }
 }
 
-pub fn options(server: &Server) -> LinkOptions {
-    LinkOptions { endpoints: vec![server.endpoint()], interval_ms: 20, ..LinkOptions::default() }
+pub fn options(server: &Server) -> ClientOptions {
+    ClientOptions { endpoints: vec![server.endpoint()], interval_ms: 20, ..ClientOptions::default() }
 }
 
 pub fn route(name: &str) -> RouteName {
     Arc::from(name.as_bytes())
 }
 
-pub fn saying(name: &str, scar: f64, ticks: u32) -> Saying {
-    let word = Word { scar, resistance: 100.0 + scar, momentum: 0.0, ticks, requests: 10.0 };
-    Saying { key: RouteKey::of(name.as_bytes()), name: route(name), word }
+pub fn report(name: &str, scar: f64, ticks: u32) -> OutboundReport {
+    let report = Report { scar, resistance: 100.0 + scar, momentum: 0.0, ticks, requests: 10.0 };
+    OutboundReport { key: RouteKey::of(name.as_bytes()), name: route(name), report }
 }

@@ -8,17 +8,17 @@ use napi::{
 };
 use napi_derive::napi;
 
-use super::{checks, hot::Hot, panics, process, redis::RedisLink};
+use super::{checks, hot::Hot, panics, process, redis::RedisClient};
 use crate::{
     binding::frame,
     engine::{Evicted, Handle, Limits, Name, Slot},
     physics::tick::Override,
-    state::{Word, redis::RouteName},
+    replication::{Report, redis::RouteName},
     units::Millis,
 };
 
 /// Routes, each with the stored reports of it and their ages.
-type Waiting = std::vec::IntoIter<(RouteName, Vec<(Word, Millis)>)>;
+type Waiting = std::vec::IntoIter<(RouteName, Vec<(Report, Millis)>)>;
 
 /// The native engine behind the port in `ts/engine/port.ts`.
 #[napi]
@@ -178,25 +178,25 @@ impl NativeEngine {
 
     /// Reports to peers what changed and blends in what they report, with weight `gamma`, [0, 1].
     #[napi(catch_unwind, js_name = "pulse")]
-    pub fn sync(&self, link: &RedisLink, gamma: f64) -> Result<()> {
+    pub fn sync(&self, client: &RedisClient, gamma: f64) -> Result<()> {
         let gamma = checks::number("gamma", gamma, 0.0, 1.0)?;
-        self.hot.with(|handle, _, now| handle.sync(link.link().exchange(), gamma, now.coarse_ms()));
+        self.hot.with(|handle, _, now| handle.sync(client.client().mailbox(), gamma, now.coarse_ms()));
         Ok(())
     }
 
     /// Inherits at most `most` of the routes that were loaded from the store, with weight `gamma`, [0, 1]; how many it took.
     #[napi(catch_unwind)]
-    pub fn adopt(&self, link: &RedisLink, most: u32, gamma: f64) -> Result<u32> {
+    pub fn adopt(&self, client: &RedisClient, most: u32, gamma: f64) -> Result<u32> {
         let gamma = checks::number("gamma", gamma, 0.0, 1.0)?;
         let mut waiting = self.waiting.borrow_mut();
-        if let Some(loaded) = link.link().take_loaded() {
+        if let Some(loaded) = client.client().take_loaded() {
             *waiting = loaded.into_iter();
         }
         let mut taken = 0;
-        for (name, words) in waiting.by_ref().take(most as usize) {
+        for (name, reports) in waiting.by_ref().take(most as usize) {
             taken += 1;
             self.hot.with(|handle, _, now| {
-                handle.inherit_reports(link.link().exchange(), &name, &words, gamma, now.coarse_ms());
+                handle.inherit_reports(client.client().mailbox(), &name, &reports, gamma, now.coarse_ms());
             });
         }
         Ok(taken)
@@ -204,9 +204,9 @@ impl NativeEngine {
 
     /// Leaves the cluster: clears what peers report.
     #[napi(catch_unwind)]
-    pub fn leave(&self, link: &RedisLink) {
+    pub fn leave(&self, client: &RedisClient) {
         *self.waiting.borrow_mut() = Vec::new().into_iter();
-        self.hot.with(|handle, _, _| handle.leave(link.link().exchange()));
+        self.hot.with(|handle, _, _| handle.leave(client.client().mailbox()));
     }
 
     /// Adds trauma.

@@ -7,4 +7,5 @@ mod hot;
 mod panics;
 mod process;
 pub mod redis;
+mod redis_options;
 mod socket;

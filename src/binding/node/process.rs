@@ -27,7 +27,7 @@ pub fn handle(max_routes: u32) -> Result<Handle, u32> {
     Ok(Handle::new(engine))
 }
 
-/// The process's clock: states that threads share are told apart by it.
+/// The process's clock: states that threads share carry its times.
 pub fn clock() -> MonotonicClock {
     static CLOCK: OnceLock<MonotonicClock> = OnceLock::new();
     #[cfg(target_os = "linux")]

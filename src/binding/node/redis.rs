@@ -1,7 +1,7 @@
-//! The link to other nodes over Redis, as JavaScript holds it: options in, promises and events out.
+//! The Redis client for JavaScript: options in, promises and events out.
 //!
-//! Promises are settled from the link's thread. One that is pending keeps the process alive, as any work under way
-//! does; the link itself and its events never do.
+//! Promises are settled from the client's thread. A pending one keeps the process alive, as any work under way does; the client
+//! itself and its events never do.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -10,192 +10,40 @@ use std::{
 
 use napi::{
     Env, JsString, Result, Status,
-    bindgen_prelude::{Buffer, FnArgs, Function, Object, Utf16String},
+    bindgen_prelude::{FnArgs, Function, Object, Utf16String},
     threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode},
 };
 use napi_derive::napi;
 use parking_lot::Mutex;
 
-use super::{checks, panics};
+use super::{
+    panics,
+    redis_options::{RedisLinkOptions, RedisLinkStats},
+};
 use crate::{
     engine::Name,
-    state::redis::{Endpoint, Event, LinkError, LinkOptions, Record, Reply, RouteName, State, Tls, Topology},
-    state::{NodeId, redis as link},
+    replication::redis::{ClientError, Event, Record, Reply, RouteName, State},
+    replication::{NodeId, redis},
 };
 
-/// TLS of a link.
-#[napi(object)]
-pub struct RedisTlsOptions {
-    /// Whom to trust instead of the system's roots, PEM.
-    pub ca: Option<Buffer>,
-    /// One's own certificate, PEM.
-    pub cert: Option<Buffer>,
-    /// Its key, PEM.
-    pub key: Option<Buffer>,
-    /// The name that the server's certificate has to be for, if not the host's.
-    pub server_name: Option<String>,
-    /// Take any certificate.
-    pub accept_any: bool,
-}
+type Listener = ThreadsafeFunction<JsEvent, (), FnArgs<(String, Utf16String, Vec<f64>)>, Status, false, true>;
 
-/// What a link has to know. All of it is validated in `ts/state/redis.ts`.
-#[napi(object)]
-pub struct RedisLinkOptions {
-    /// Hosts, each with the port at the same place of `ports`.
-    pub hosts: Vec<String>,
-    /// Ports.
-    pub ports: Vec<u32>,
-    /// A Unix socket instead.
-    pub path: Option<String>,
-    /// Are the hosts seeds of a cluster?
-    pub is_cluster: bool,
-    /// The group of the master that the hosts, then sentinels, know.
-    pub sentinel_master: Option<String>,
-    /// Who one is to the sentinels.
-    pub sentinel_username: Option<String>,
-    /// The password for the sentinels.
-    pub sentinel_password: Option<String>,
-    /// Who one is.
-    pub username: Option<String>,
-    /// The password.
-    pub password: Option<String>,
-    /// Number of the database.
-    pub db: u32,
-    /// TLS, where it is wanted.
-    pub tls: Option<RedisTlsOptions>,
-    /// What every key starts with.
-    pub key_prefix: String,
-    /// The channel for pub/sub.
-    pub channel: String,
-    /// What the nodes of the service share: the first signs, all verify. Empty for none.
-    pub secrets: Vec<Buffer>,
-    /// ms
-    pub interval_ms: u32,
-    /// ms
-    pub connect_timeout_ms: u32,
-    /// ms
-    pub expire_ms: f64,
-    /// Most routes kept and loaded.
-    pub max_routes: u32,
-    /// Whether `connect()` fails when the first attempt does.
-    pub required: bool,
-}
-
-impl RedisLinkOptions {
-    /// Checks every number; the rest is text, and its validity is the server's to judge.
-    fn into_options(self) -> Result<LinkOptions> {
-        let mut tcp = Vec::new();
-        for (host, &port) in self.hosts.into_iter().zip(&self.ports) {
-            checks::number("port", port.into(), 1.0, u16::MAX.into())?;
-            tcp.push(Endpoint::Tcp(host, port as u16));
-        }
-        checks::number("intervalMs", self.interval_ms.into(), 1.0, 60_000.0)?;
-        checks::number("connectTimeoutMs", self.connect_timeout_ms.into(), 1.0, 600_000.0)?;
-        checks::number("expireMs", self.expire_ms, 1_000.0, 1e12)?;
-        checks::max_routes(self.max_routes)?;
-        let topology = match self.sentinel_master {
-            Some(master) => {
-                Topology::Sentinel { master, username: self.sentinel_username, password: self.sentinel_password }
-            }
-            None if self.is_cluster => Topology::Cluster,
-            None => Topology::Single,
-        };
-        let endpoints = self.path.map_or(tcp, |path| vec![Endpoint::Unix(path)]);
-        if endpoints.is_empty() {
-            return Err(napi::Error::new(Status::InvalidArg, "hosts must not be empty where there is no path"));
-        }
-        Ok(LinkOptions {
-            endpoints,
-            topology,
-            username: self.username,
-            password: self.password,
-            db: self.db.into(),
-            tls: self.tls.map(|tls| Tls {
-                ca: tls.ca.map(Into::into),
-                cert: tls.cert.map(Into::into),
-                key: tls.key.map(Into::into),
-                server_name: tls.server_name,
-                accept_any: tls.accept_any,
-            }),
-            key_prefix: self.key_prefix,
-            channel: self.channel,
-            secrets: self.secrets.into_iter().map(Into::into).collect(),
-            interval_ms: self.interval_ms.into(),
-            connect_timeout_ms: self.connect_timeout_ms.into(),
-            expire_ms: self.expire_ms as u64,
-            max_routes: self.max_routes as usize,
-            required: self.required,
-        })
-    }
-}
-
-/// Counters since the link was made, but for those that say now or last.
-#[napi(object)]
-pub struct RedisLinkStats {
-    /// 'closed', 'connecting', 'healthy' or 'degraded', now.
-    pub state: String,
-    /// Messages published.
-    pub sent_messages: f64,
-    /// Their bytes.
-    pub sent_bytes: f64,
-    /// Routes in them.
-    pub sent_routes: f64,
-    /// Routes written to the store.
-    pub stored_routes: f64,
-    /// Bytes of their names and values.
-    pub stored_bytes: f64,
-    /// Messages of others.
-    pub received_messages: f64,
-    /// Their bytes.
-    pub received_bytes: f64,
-    /// Routes in them.
-    pub received_routes: f64,
-    /// Messages dropped because they were malformed.
-    pub dropped_malformed: f64,
-    /// Messages dropped because they were longer than 4 MiB, or came faster than they could be heard.
-    pub dropped_oversized: f64,
-    /// Messages dropped because a later version wrote them.
-    pub dropped_future: f64,
-    /// Stored values skipped because no node writes such.
-    pub dropped_records: f64,
-    /// Messages and stored values without a MAC, where there is a secret.
-    pub dropped_unsigned: f64,
-    /// Those whose MAC is by none of the secrets.
-    pub dropped_forged: f64,
-    /// Those that came before, or whose time is too far from now.
-    pub dropped_replayed: f64,
-    /// Messages of unknown nodes dropped because too many came at once, where there is no secret.
-    pub dropped_strangers: f64,
-    /// Routes that gave way to others, because tables are bounded.
-    pub dropped_routes: f64,
-    /// Routes loaded from the store, last time.
-    pub loaded_routes: f64,
-    /// Times that a connection was made again.
-    pub reconnects: f64,
-    /// Other nodes heard from within three seconds, now.
-    pub nodes: f64,
-    /// Routes of which something still has to be written, now.
-    pub pending_routes: f64,
-}
-
-type Listener = ThreadsafeFunction<Told, (), FnArgs<(String, Utf16String, Vec<f64>)>, Status, false, true>;
-
-/// What JavaScript is called with.
-enum Told {
+/// An event for JavaScript.
+enum JsEvent {
     /// The kind of event, and why.
     Health(&'static str, String),
-    /// What this node says of that route has changed: the newest word lies in [`Changes`].
+    /// The route that this node reported; the newest record is in [`Changes`].
     Changed(RouteName, NodeId),
 }
 
-/// The newest word of every node on every watched route that JavaScript has not been called with yet. There is one call for
-/// each, so a thread of JavaScript that is busy finds as many calls as there are words here and no more.
+/// The newest record of every node on every watched route that JavaScript has not been called with yet. There is one call for
+/// each, so a busy JavaScript thread finds as many calls as there are records here and no more.
 type Changes = Mutex<HashMap<(RouteName, NodeId), Record>>;
 
-/// Most words that wait for JavaScript.
+/// The most records that wait for JavaScript.
 const MAX_CHANGES: usize = 65_536;
 
-/// Whether JavaScript is to be called: not where a call is on its way already, nor where too many are.
+/// Whether JavaScript is to be called: not where a call is under way already, nor where too many are.
 fn note_change(changes: &Changes, name: &RouteName, node: NodeId, record: Record) -> bool {
     let mut changes = changes.lock();
     let is_full = changes.len() >= MAX_CHANGES;
@@ -213,15 +61,15 @@ fn note_change(changes: &Changes, name: &RouteName, node: NodeId, record: Record
 }
 
 /// The arguments of a call.
-fn arguments(told: Told, changes: &Changes) -> FnArgs<(String, Utf16String, Vec<f64>)> {
-    let (kind, detail, cells) = match told {
-        Told::Health(kind, reason) => (kind, Utf16String::from(reason), Vec::new()),
-        Told::Changed(name, node) => {
+fn arguments(event: JsEvent, changes: &Changes) -> FnArgs<(String, Utf16String, Vec<f64>)> {
+    let (kind, detail, cells) = match event {
+        JsEvent::Health(kind, reason) => (kind, Utf16String::from(reason), Vec::new()),
+        JsEvent::Changed(name, node) => {
             let record = changes.lock().remove(&(name.clone(), node));
             let name = Name::from_shared(name).map(|name| Utf16String::from(name.to_utf16()));
             match (name, record) {
-                (Some(name), Some(record)) => ("changed", name, word_cells(node, &record)),
-                // No route is called so: nothing is told.
+                (Some(name), Some(record)) => ("changed", name, report_cells(node, &record)),
+                // No route has an empty name: it is ignored.
                 _ => ("changed", Utf16String::from(String::new()), vec![0.0; 7]),
             }
         }
@@ -229,49 +77,49 @@ fn arguments(told: Told, changes: &Changes) -> FnArgs<(String, Utf16String, Vec<
     (kind.to_string(), detail, cells).into()
 }
 
-/// A link to other nodes over Redis.
-#[napi]
-pub struct RedisLink {
-    link: link::RedisLink,
+/// A client that replicates over Redis.
+#[napi(js_name = "RedisLink")]
+pub struct RedisClient {
+    client: redis::RedisClient,
 }
 
-impl RedisLink {
-    /// The link itself, for whoever decides on this thread.
+impl RedisClient {
+    /// The client itself, for the engine of this thread.
     #[must_use]
-    pub fn link(&self) -> &link::RedisLink {
-        &self.link
+    pub fn client(&self) -> &redis::RedisClient {
+        &self.client
     }
 }
 
 #[napi]
-impl RedisLink {
-    /// A link that is not connected yet.
+impl RedisClient {
+    /// A client that is not connected yet.
     #[napi(catch_unwind, constructor)]
     pub fn new(options: RedisLinkOptions) -> Result<Self> {
         panics::keep();
-        Ok(Self { link: link::RedisLink::new(options.into_options()?) })
+        Ok(Self { client: redis::RedisClient::new(options.into_options()?) })
     }
 
     /// Connects, subscribes and loads.
     #[napi(catch_unwind, ts_return_type = "Promise<void>")]
     pub fn connect<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        promise(env, |()| (), |reply| self.link.connect(reply))
+        promise(env, |()| (), |reply| self.client.connect(reply))
     }
 
-    /// Sends and stores what has not been, and ends the link's thread.
+    /// Publishes and stores what is not, and ends the client's thread.
     #[napi(catch_unwind, ts_return_type = "Promise<void>")]
     pub fn disconnect<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        promise(env, |()| (), |reply| self.link.disconnect(reply))
+        promise(env, |()| (), |reply| self.client.disconnect(reply))
     }
 
     /// Scar, momentum, ticks and resistance of a route, or null.
     #[napi(catch_unwind, ts_return_type = "Promise<number[] | null>")]
     pub fn get_vector<'env>(&self, env: &'env Env, route_id: JsString) -> Result<Object<'env>> {
         let name = name_of(route_id)?;
-        promise(env, |record: Option<Record>| record.map(|record| cells(&record)), |reply| self.link.get(name, reply))
+        promise(env, |record: Option<Record>| record.map(|record| cells(&record)), |reply| self.client.get(name, reply))
     }
 
-    /// Writes a route and tells the others.
+    /// Writes a route and publishes it.
     #[napi(catch_unwind, ts_return_type = "Promise<void>")]
     pub fn update_vector<'env>(
         &self,
@@ -284,73 +132,73 @@ impl RedisLink {
     ) -> Result<Object<'env>> {
         let record = Record { scar, resistance, momentum, ticks, ..Record::default() };
         let name = name_of(route_id)?;
-        promise(env, |()| (), |reply| self.link.update(name, record, reply))
+        promise(env, |()| (), |reply| self.client.update(name, record, reply))
     }
 
-    /// Removes a route, whoever wrote it.
+    /// Removes a route, of all nodes.
     #[napi(catch_unwind, ts_return_type = "Promise<void>")]
     pub fn delete_vector<'env>(&self, env: &'env Env, route_id: JsString) -> Result<Object<'env>> {
         let name = name_of(route_id)?;
-        promise(env, |()| (), |reply| self.link.delete(name, reply))
+        promise(env, |()| (), |reply| self.client.delete(name, reply))
     }
 
     /// The names of all routes.
     #[napi(catch_unwind, ts_return_type = "Promise<string[]>")]
     pub fn list_routes<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let names = |names: Vec<RouteName>| -> Vec<Utf16String> {
-            // Whoever wrote them may not have been Atrion.
+            // They may not have been written by Atrion.
             let names = names.into_iter().filter_map(Name::from_shared);
             names.map(|name| Utf16String::from(name.to_utf16())).collect()
         };
-        promise(env, names, |reply| self.link.list(reply))
+        promise(env, names, |reply| self.client.list(reply))
     }
 
-    /// Events 'changed' of this route when another node says something of it, or no longer.
+    /// Emits 'changed' when another node reports this route, or no longer.
     #[napi(catch_unwind)]
     pub fn watch(&self, route_id: JsString, on: bool) -> Result<()> {
-        self.link.watch(name_of(route_id)?, on);
+        self.client.watch(name_of(route_id)?, on);
         Ok(())
     }
 
-    /// Calls back with what happens: 'degraded' and why, 'restored', 'changed', the route and its cells as those of
-    /// `getVector`. It replaces the callback before.
+    /// Sets the callback of events: 'degraded' and why, 'restored', 'changed', the route and its cells as those of
+    /// `getVector`. In place of the callback before.
     #[napi(catch_unwind, ts_args_type = "callback: (kind: string, detail: string, cells: number[]) => void")]
     #[allow(clippy::needless_pass_by_value, reason = "the macro hands over what it made from the argument")]
     pub fn on_event(&self, callback: Function<'_, FnArgs<(String, Utf16String, Vec<f64>)>, ()>) -> Result<()> {
         let changes = Arc::new(Changes::default());
         let newest = changes.clone();
         let callback: Listener = callback
-            .build_threadsafe_function::<Told>()
+            .build_threadsafe_function::<JsEvent>()
             .callee_handled::<false>()
             .weak::<true>()
             .build_callback(move |context| {
-                let told = panics::caught(|| arguments(context.value, &newest));
-                // No route is called so: nothing is told.
-                Ok(told.unwrap_or_else(|| ("changed".into(), Utf16String::from(String::new()), vec![0.0; 7]).into()))
+                let event = panics::caught(|| arguments(context.value, &newest));
+                // No route has an empty name: it is ignored.
+                Ok(event.unwrap_or_else(|| ("changed".into(), Utf16String::from(String::new()), vec![0.0; 7]).into()))
             })?;
-        self.link.listen(Box::new(move |event| {
-            let told = match event {
-                Event::Degraded(reason) => Told::Health("degraded", reason),
-                Event::Restored => Told::Health("restored", String::new()),
+        self.client.on_event(Box::new(move |event| {
+            let event = match event {
+                Event::Degraded(reason) => JsEvent::Health("degraded", reason),
+                Event::Restored => JsEvent::Health("restored", String::new()),
                 Event::Changed(name, node, record) => {
                     if !note_change(&changes, &name, node, record) {
                         return;
                     }
-                    Told::Changed(name, node)
+                    JsEvent::Changed(name, node)
                 }
             };
             // No call arrives when the thread of JavaScript is ending.
-            let _ = callback.call(told, ThreadsafeFunctionCallMode::NonBlocking);
+            let _ = callback.call(event, ThreadsafeFunctionCallMode::NonBlocking);
         }));
         Ok(())
     }
 
-    /// What went over it.
+    /// The counters.
     #[napi(catch_unwind)]
     #[must_use]
     pub fn stats(&self) -> RedisLinkStats {
-        let stats = self.link.stats();
-        let state = match self.link.state() {
+        let stats = self.client.stats();
+        let state = match self.client.state() {
             State::Closed => "closed",
             State::Connecting => "connecting",
             State::Healthy => "healthy",
@@ -360,12 +208,12 @@ impl RedisLink {
             state: state.into(),
             sent_messages: stats.sent_messages as f64,
             sent_bytes: stats.sent_bytes as f64,
-            sent_routes: stats.sent_words as f64,
+            sent_routes: stats.sent_reports as f64,
             stored_routes: stats.stored_routes as f64,
             stored_bytes: stats.stored_bytes as f64,
             received_messages: stats.received_messages as f64,
             received_bytes: stats.received_bytes as f64,
-            received_routes: stats.received_words as f64,
+            received_routes: stats.received_reports as f64,
             dropped_malformed: stats.dropped_malformed as f64,
             dropped_oversized: stats.dropped_oversized as f64,
             dropped_future: stats.dropped_future as f64,
@@ -374,7 +222,7 @@ impl RedisLink {
             dropped_forged: stats.dropped_forged as f64,
             dropped_replayed: stats.dropped_replayed as f64,
             dropped_strangers: stats.dropped_strangers as f64,
-            dropped_routes: stats.dropped_words as f64,
+            dropped_routes: stats.dropped_reports as f64,
             loaded_routes: stats.loaded_routes as f64,
             reconnects: stats.reconnects as f64,
             nodes: stats.nodes as f64,
@@ -389,24 +237,24 @@ fn name_of(route_id: JsString) -> Result<RouteName> {
     Ok(Name::from_utf16(units.split_last().map_or(&[], |(_, name)| name)).shared())
 }
 
-/// The vector, then how many requests the node saw lately, and which node it is, in two halves.
-fn word_cells(node: NodeId, record: &Record) -> Vec<f64> {
+/// The vector, then the recent requests of the node, and its id in two halves.
+fn report_cells(node: NodeId, record: &Record) -> Vec<f64> {
     let halves = [node.0 >> 32, node.0 & 0xffff_ffff].map(|half| half as f64);
-    [&cells(record)[..], &[record.word().requests], &halves].concat()
+    [&cells(record)[..], &[record.report().requests], &halves].concat()
 }
 
 fn cells(record: &Record) -> Vec<f64> {
     vec![record.scar, record.momentum, record.ticks, record.resistance]
 }
 
-/// A promise of what `call` is answered, as `translate` puts it for JavaScript.
+/// A promise of the answer to `call`, translated for JavaScript by `translate`.
 fn promise<T, D>(env: &Env, translate: fn(T) -> D, call: impl FnOnce(Reply<T>)) -> Result<Object<'_>>
 where
     T: Send + 'static,
     D: napi::bindgen_prelude::ToNapiValue + 'static,
 {
     let (deferred, promise) = env.create_deferred::<D, Box<dyn FnOnce(Env) -> Result<D>>>()?;
-    call(Reply::new(move |answer: std::result::Result<T, LinkError>| match answer {
+    call(Reply::new(move |answer: std::result::Result<T, ClientError>| match answer {
         Ok(value) => deferred.resolve(Box::new(move |_| {
             panics::caught(|| translate(value)).ok_or_else(|| napi::Error::from_reason("the answer could not be read"))
         })),

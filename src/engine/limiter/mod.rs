@@ -4,12 +4,14 @@
 //! |---|---|
 //! | `request` | a request for a permit, its result, its outcome |
 //! | `capacity` | a limit and the work in flight that counts against it |
+//! | `in_flight` | the work in flight, by tier, key and class |
 //! | `outcome` | what the end of a request is evidence of |
 //! | `window` | the tick at the end of a window |
 //! | `retry` | Retry-After |
 //! | `stats` | statistics |
 
 mod capacity;
+mod in_flight;
 mod outcome;
 mod request;
 mod retry;
@@ -24,7 +26,7 @@ use capacity::Load;
 use request::rank;
 
 use super::{
-    ids::{PermitId, Slot},
+    ids::Slot,
     permits::{Mark, PermitList, Permits},
 };
 use crate::{
@@ -282,65 +284,6 @@ impl Limiter {
         };
         by_class &= is_refused && !self.breaker.is_open();
         AcquireResult { permit, resistance, voltage, retry_after_ms, tier, terms, wait, by_class, tick }
-    }
-
-    /// The index of a class, registered on first use.
-    #[inline(never)]
-    fn class(&mut self, hash: u64, now_ms: Millis) -> u8 {
-        self.classes.get_or_insert_default().find(hash, now_ms)
-    }
-
-    #[inline]
-    fn admit(
-        &mut self,
-        slot: Slot,
-        capacity: &mut Capacity,
-        permits: &mut Permits,
-        mark: Mark,
-        params: &RouteParams,
-        now_ms: Millis,
-    ) -> Option<PermitId> {
-        if self.load.in_flight == 0 {
-            let is_idle = now_ms - self.ended_ms > SILENT_DEADLINES * params.limit.deadline_ms;
-            if is_idle || self.cut_off == 0 {
-                self.cut_off = 0;
-                self.completed_ms = now_ms;
-            }
-        }
-        let permit = permits.grant(&mut self.list, slot, self.generation, now_ms, capacity.load.in_flight + 1, mark);
-        if permit.is_none() {
-            self.unmark(mark);
-            return None;
-        }
-        self.load.enter(mark);
-        capacity.admit(mark, params);
-        self.counts.admitted += 1;
-        capacity.limit.admit(capacity.load.under_way(), now_ms);
-        permit
-    }
-
-    /// Releases the key and class counts of a permit.
-    #[inline]
-    fn unmark(&mut self, mark: Mark) {
-        if let Some(tally) = &mut self.tally {
-            Self::unmark_key(tally, &mut self.classes, mark);
-        }
-    }
-
-    #[inline(never)]
-    fn unmark_key(tally: &mut Tally, classes: &mut Option<Box<Classes>>, mark: Mark) {
-        tally.give(mark.key);
-        if let Some(classes) = classes {
-            classes.hold(mark.class, -1);
-        }
-    }
-
-    /// Removes a permit from the work in flight.
-    #[inline]
-    fn leave(&mut self, capacity: &mut Capacity, mark: Mark) {
-        self.load.leave(mark);
-        capacity.load.leave(mark);
-        self.unmark(mark);
     }
 
     /// Whether a request that does not flow is admitted as a probe. `throttled`: it would flow but for the breaker. Such a route

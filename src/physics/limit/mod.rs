@@ -38,6 +38,8 @@
 //! slower than was known are followed within `CHANGE_MEMORY` of them. Throughput that falls with work in flight is told
 //! from a loss of speed by an experiment (`contention`), a limit that rests on a false b by another (`lateness`); both
 //! are bounded in what they cost.
+//!
+//! One file, because the terms of the law share one state.
 
 mod backlog;
 mod contention;

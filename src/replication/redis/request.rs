@@ -1,0 +1,66 @@
+//! The requests to the client's thread, their replies, and events.
+
+use std::sync::Arc;
+
+use super::{error::ClientError, record::Record};
+use crate::replication::NodeId;
+
+type Then<T> = Box<dyn FnOnce(Result<T, ClientError>) + Send>;
+
+/// The callback that waits for an answer; dropping it answers that the client is closed.
+pub struct Reply<T>(Option<Then<T>>);
+
+impl<T> Reply<T> {
+    /// Calls `then` once, on the client's thread.
+    pub fn new(then: impl FnOnce(Result<T, ClientError>) + Send + 'static) -> Self {
+        Self(Some(Box::new(then)))
+    }
+
+    /// Answers.
+    pub fn send(mut self, answer: Result<T, ClientError>) {
+        if let Some(then) = self.0.take() {
+            then(answer);
+        }
+    }
+}
+
+impl<T> Drop for Reply<T> {
+    fn drop(&mut self) {
+        if let Some(then) = self.0.take() {
+            then(Err(ClientError::closed()));
+        }
+    }
+}
+
+/// A route's name, in generalised UTF-8.
+pub type RouteName = Arc<[u8]>;
+
+/// A request.
+pub enum Request {
+    /// Write a route's state and publish it.
+    Update(RouteName, Record, Reply<()>),
+    /// Read the newest state of a route, of any node.
+    Get(RouteName, Reply<Option<Record>>),
+    /// Remove a route, of all nodes, and publish that.
+    Delete(RouteName, Reply<()>),
+    /// List the names of all routes.
+    List(Reply<Vec<RouteName>>),
+    /// Emit events when another node changes this route, or no longer.
+    Watch(RouteName, bool),
+    /// Publish and store what is not, and end.
+    Close(Reply<()>),
+}
+
+/// An event.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The connection is lost, or nothing can be stored; the reason.
+    Degraded(String),
+    /// Publishing and storing work again.
+    Restored,
+    /// Another node reported a route that is watched.
+    Changed(RouteName, NodeId, Record),
+}
+
+/// The listener of events, called on the client's thread.
+pub type Listener = Box<dyn Fn(Event) + Send + Sync>;

@@ -1,0 +1,39 @@
+//! The report of a route by a node.
+
+use std::sync::Arc;
+
+use crate::units::{Ohms, PerMillis};
+
+/// A node of the cluster, drawn at random when it starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(pub u64);
+
+/// A route by a hash of its name: nodes that know the route know the name, and the others have no use for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RouteKey(pub u64);
+
+/// A node's report of a route that it measured.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Report {
+    /// S, Ω, ≥ 0: by the node's own measurements, without its peers' part.
+    pub scar: Ohms,
+    /// R, Ω.
+    pub resistance: Ohms,
+    /// M, 1/ms; kept in the store, not sent to the others.
+    pub momentum: PerMillis,
+    /// Ticks of the route on that node: the later report has more.
+    pub ticks: u32,
+    /// Its recent requests: the weight of the report.
+    pub requests: f64,
+}
+
+/// A report to be published, with the route's name in generalised UTF-8.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OutboundReport {
+    /// The route.
+    pub key: RouteKey,
+    /// Its name, for the store.
+    pub name: Arc<[u8]>,
+    /// The report.
+    pub report: Report,
+}

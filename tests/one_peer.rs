@@ -1,0 +1,98 @@
+//! One voice, whatever it says or has stored: it opens nothing, delays no probe, and raises R by at most γ·R_base·breakMultiplier.
+
+use atrion::{
+    physics::{
+        params::RouteParams,
+        peers::{Blend, CLOSED, PeerAggregate, lone_limit},
+        tick::RouteState,
+    },
+    replication::{Limits, Message, NodeId, PeerTable, Report, RouteKey},
+};
+use proptest::prelude::*;
+
+const ROUTE: RouteKey = RouteKey(42);
+
+fn any_scar() -> impl Strategy<Value = f64> {
+    let odd = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0, CLOSED / 2.0, CLOSED, 1e6, f64::MAX];
+    prop_oneof![0.0..2e6, 0.0..300.0, prop::sample::select(odd.to_vec())]
+}
+
+fn any_requests() -> impl Strategy<Value = f64> {
+    prop_oneof![0.0..1e12, Just(0.0), Just(f64::INFINITY), Just(f64::NAN), Just(-1.0)]
+}
+
+/// What `honest` nodes that all suffer the same come to, with or without one that says something else.
+fn aggregate(honest: usize, scar: f64, requests: f64, lie: Option<(f64, f64)>) -> PeerAggregate {
+    let mut aggregate = PeerAggregate::default();
+    for _ in 0..honest {
+        aggregate.add(scar, requests);
+    }
+    if let Some((scar, requests)) = lie {
+        aggregate.add(scar, requests);
+    }
+    aggregate
+}
+
+/// R of a route whose own scar is `local`, with this share of others.
+fn resistance(local: f64, share: &Blend, params: &RouteParams) -> f64 {
+    let mut state = RouteState::new(0, params, 0.0);
+    (state.scar, state.ticks) = (local, 1000);
+    state.follow_peers(Some(share), params);
+    state.blended_scar(Some(share))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// Belief and witnesses, and what is blended into R.
+    #[test]
+    fn said_it_opens_nothing_and_adds_a_bounded_resistance(
+        honest in 0..8_usize, suffers in 0.0..CLOSED / 4.0, sees in 0.0..1e6, local in 0.0..1e3,
+        scar in any_scar(), requests in any_requests(), gamma in 0.0..=1.0,
+    ) {
+        let params = RouteParams::default();
+        let without = aggregate(honest, suffers, sees, None).blend(local, gamma, &params);
+        let with = aggregate(honest, suffers, sees, Some((scar, requests))).blend(local, gamma, &params);
+        prop_assert_eq!((with.belief, with.witnesses), (0.0, 0));
+        let bound = gamma * lone_limit(&params);
+        prop_assert!(with.lone <= bound + 1e-6, "{} alone", with.lone);
+        let (before, after) = (resistance(local, &without, &params), resistance(local, &with, &params));
+        // The blend itself calms a node that suffers more than the others do; that is not the liar's doing.
+        prop_assert!(after <= before.max(local) + bound + 1e-6, "{before} → {after}");
+    }
+
+    /// Inheritance.
+    #[test]
+    fn stored_it_gives_a_node_that_starts_a_bounded_scar(
+        honest in 0..8_usize, suffers in 0.0..CLOSED / 4.0, sees in 0.0..1e6, scar in any_scar(), requests in any_requests(), gamma in 0.0..=1.0,
+    ) {
+        let params = RouteParams::default();
+        let aggregate = aggregate(honest, suffers, sees, Some((scar, requests)));
+        prop_assert!(!aggregate.agrees_closed());
+        let inherited = aggregate.inheritance(gamma, &params);
+        prop_assert!((0.0..=gamma * (suffers + lone_limit(&params)) + 1e-6).contains(&inherited), "{inherited}");
+    }
+
+    /// Through the table of reports, in any order, as often as it likes, resets between.
+    #[test]
+    fn one_node_stays_one_voice_however_often_it_speaks(
+        says in prop::collection::vec((any_scar(), any_requests(), any::<u32>(), any::<bool>(), 0.0..500.0), 1..60), ranked in any::<bool>(), gamma in 0.0..=1.0,
+    ) {
+        let params = RouteParams::default();
+        let mut table = PeerTable::new(Limits { max_routes: 10, decay_per_ms: 1e-4, own: NodeId(0) });
+        table.set_ranked(ranked);
+        let mut now_ms = 0.0;
+        for (scar, requests, ticks, resets, later_ms) in says {
+            now_ms += later_ms;
+            let report = Report { scar, resistance: scar, momentum: 0.0, ticks, requests };
+            let forgotten = if resets { vec![ROUTE] } else { vec![] };
+            table.receive(&Message { node: NodeId(7), reports: vec![(ROUTE, report); 3], forgotten, greets: resets }, now_ms);
+            table.sweep(now_ms);
+            table.drain(now_ms, |_, aggregate| {
+                assert!(aggregate.peers <= 1);
+                let share = aggregate.blend(0.0, gamma, &params);
+                assert!(share.belief == 0.0 && share.witnesses == 0 && share.add <= gamma * lone_limit(&params) + 1e-6);
+            });
+        }
+    }
+}

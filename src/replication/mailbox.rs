@@ -2,7 +2,7 @@
 //!
 //! Neither ever waits for the other's work: a lock is held to swap or to append a vector, and what takes longer, keeping
 //! only the newest of each route, happens outside of it and on the client's side, unless that has not come by for so
-//! long that there is more than [`SLACK`] times what may be kept. Nothing here is a history: if one side sleeps, the
+//! long that there is more than `SLACK` times what may be kept. Nothing here is a history: if one side sleeps, the
 //! other leaves the newest of each route and no more.
 
 use std::{

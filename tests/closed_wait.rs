@@ -74,7 +74,7 @@ fn without_evidence_of_a_queue_there_is_a_place_for_everybody() {
 }
 
 #[test]
-fn behind_a_queue_a_burst_finds_what_the_deadline_drains_and_an_overload_what_keeps_the_servers_busy() {
+fn behind_a_queue_places_keep_the_servers_busy_and_a_burst_has_more_for_one_that_has_waited() {
     let (mut handle, slot) = route(100_000.0);
     // One server of 10 ms, in a loop: the first of those under way is done every 10 ms.
     let mut under_way = std::collections::VecDeque::new();
@@ -100,9 +100,9 @@ fn behind_a_queue_a_burst_finds_what_the_deadline_drains_and_an_overload_what_ke
     // What was asked for is long done.
     now_ms += 1000.0;
     // In flight once the house is full; what came in is given back.
-    let places = |handle: &mut Handle| {
+    let places = |handle: &mut Handle, waited_ms: f64| {
         let mut admitted = Vec::new();
-        while let Some(permit) = enter(handle, slot, Tier::Bulk, 0.0, now_ms).permit {
+        while let Some(permit) = enter(handle, slot, Tier::Bulk, waited_ms, now_ms).permit {
             admitted.push(permit);
             assert!(admitted.len() < 100, "it is never full");
         }
@@ -112,16 +112,18 @@ fn behind_a_queue_a_burst_finds_what_the_deadline_drains_and_an_overload_what_ke
         }
         full
     };
-    let burst = places(&mut handle);
-    let drained = RouteParams::default().limit.deadline_ms / 10.0;
+    let deadline_ms = RouteParams::default().limit.deadline_ms;
+    let (busy, burst) = (places(&mut handle, 0.0), places(&mut handle, 0.3 * deadline_ms));
+    assert!((2..=12).contains(&busy), "{busy} places for one server");
+    let drained = deadline_ms / 10.0;
     assert!((0.5 * drained..=drained).contains(&(burst as f64)), "{burst} places of {drained} in a burst");
     // Far more is asked for than can be done.
     for _ in 0..1000 {
         let request = AcquireRequest { priority: Priority::Voltage(0.0), ..ask(Tier::Bulk, None) };
         handle.acquire(slot, request, 0.0, now_ms, |answer, _, _| assert!(answer.permit.is_none())).expect("a route");
     }
-    let busy = places(&mut handle);
-    assert!((2..=12).contains(&busy), "{busy} places for one server");
+    let overloaded = places(&mut handle, 0.3 * deadline_ms);
+    assert!((2..=12).contains(&overloaded), "{overloaded} places for one server under overload");
     while enter(&mut handle, slot, Tier::Bulk, 0.0, now_ms).permit.is_some() {}
     let wait = enter(&mut handle, slot, Tier::Critical, 0.0, now_ms).wait.expect("no place, not even for it");
     assert!((wait.rate_per_ms - 0.1).abs() < 0.03, "{} a ms", wait.rate_per_ms);

@@ -37,7 +37,7 @@ test('every path of the layout is there', (t) => {
   const layout = TEXT.slice(TEXT.indexOf('## How it is laid out'), TEXT.indexOf('## To add something'))
   const paths = pathsIn(layout).filter((path) => path.includes('/') && !path.startsWith('physics/'))
   t.true(paths.length > 15)
-  for (const path of paths.filter((one) => !/^(?:engine|state|binding)\/$/.test(one))) {
+  for (const path of paths.filter((one) => !/^(?:engine|replication|binding)\/$/.test(one))) {
     t.true(existsSync(join(ROOT, path)), path)
   }
 })

@@ -76,7 +76,7 @@ const pipeline = async (server) => {
 const shareUnder = async (express, pathOf) => {
   const atrion = create()
   const server = await appOf(express, atrion)
-  const crew = await Promise.all(Array.from({ length: 60 }, () => pipeline(server)))
+  const pipelines = await Promise.all(Array.from({ length: 60 }, () => pipeline(server)))
   const answers = []
   const startedMs = performance.now()
   let [sent, asked] = [0, 0]
@@ -84,7 +84,7 @@ const shareUnder = async (express, pathOf) => {
     const timer = setInterval(() => {
       const elapsedMs = performance.now() - startedMs
       for (; sent < (FLOOD_PER_S * elapsedMs) / 1000; sent++) {
-        crew[sent % crew.length].write(`GET ${pathOf(sent % SPELLINGS)} HTTP/1.1\r\nHost: x\r\n\r\n`)
+        pipelines[sent % pipelines.length].write(`GET ${pathOf(sent % SPELLINGS)} HTTP/1.1\r\nHost: x\r\n\r\n`)
       }
       for (; asked < (OTHERS_PER_S * elapsedMs) / 1000; asked++) {
         const askedMs = performance.now()
@@ -98,7 +98,7 @@ const shareUnder = async (express, pathOf) => {
     }, 5)
   })
   const good = (await Promise.all(answers)).filter(Boolean).length
-  for (const socket of crew) socket.destroy()
+  for (const socket of pipelines) socket.destroy()
   for (let n = 0; n < 60; n++) await ask(server, spelt[1 + (n % 2)](n))
   await close(server)
   return { share: good / answers.length, routes: atrion.getRoutes().length }

@@ -1,4 +1,4 @@
-/** Nodes that lie, over a real Redis: what a node still admits of a route that fails in part, and what it keeps of what is said. */
+/** Nodes that lie, over a real Redis: what a node still admits of a route that fails in part, and what it keeps of their reports. */
 import { fileURLToPath } from 'node:url'
 import { Atrion, RedisStateProvider } from 'atrion'
 import { createClient } from 'redis'
@@ -100,7 +100,7 @@ const liar = async ({ port }) => {
   }
 }
 
-/** Whoever may publish, under 5,000 names. */
+/** One that may publish, under 5,000 names. */
 const crowd = async ({ client, key }) => {
   let node = 1n
   return {
@@ -125,7 +125,7 @@ const lie = (id, title, failShare, attack) => ({
   },
 })
 
-/** Each makes a flood over the channel, and waits until what was said has been heard. */
+/** Each makes a flood over the channel, and waits until its messages have arrived. */
 const FLOODS = {
   nodes: { title: '15,000 invented nodes', watchers: 0 },
   subscribe: { title: '60,000 words for a hundred watchers of a route', watchers: 100 },

@@ -69,7 +69,7 @@ const columns = [
   ['without', ({ without }) => figure(without)],
   ['under it', ({ under }) => figure(under)],
   ['ratio', ({ ratio }) => figure(ratio)],
-  ['wanted', ({ bound }) => bound],
+  ['bound', ({ bound }) => bound],
   ['', ({ note = '', skipped = '' }) => skipped || note],
 ]
 const table = [columns.map(([head]) => head), ...rows.map((row) => columns.map(([, cell]) => cell(row)))]

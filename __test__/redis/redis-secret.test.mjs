@@ -98,30 +98,33 @@ const NOTHING = {
   droppedFuture: 0,
 }
 
-onNative('nodes that share a secret hear each other and what they stored, and the secret is nowhere to be seen', async (t) => {
-  const origin = await server(t)
-  const messages = await recorded(t, origin)
-  const redis = { port: origin.port, secret: SECRET }
-  const [a, b] = [await Node.connected(t, redis), await Node.connected(t, redis)]
-  await a.hurt('pay')
-  await b.feels('pay')
-  await a.provider.updateVector('kept', { scar: 3, momentumScalar: 0, lastTick: 4, resistance: 13 })
-  t.deepEqual(await b.provider.getVector('kept'), { scar: 3, momentumScalar: 0, lastTick: 4, resistance: 13 })
-  await a.atrion.disconnect()
-  const late = await Node.connected(t, redis)
-  t.true(late.scarOf('pay') > 1)
-  for (const node of [a, b, late]) t.deepEqual(dropped(node), NOTHING)
+onNative(
+  'nodes that share a secret hear each other and what they stored, and the secret is nowhere to be seen',
+  async (t) => {
+    const origin = await server(t)
+    const messages = await recorded(t, origin)
+    const redis = { port: origin.port, secret: SECRET }
+    const [a, b] = [await Node.connected(t, redis), await Node.connected(t, redis)]
+    await a.hurt('pay')
+    await b.feels('pay')
+    await a.provider.updateVector('kept', { scar: 3, momentumScalar: 0, lastTick: 4, resistance: 13 })
+    t.deepEqual(await b.provider.getVector('kept'), { scar: 3, momentumScalar: 0, lastTick: 4, resistance: 13 })
+    await a.atrion.disconnect()
+    const late = await Node.connected(t, redis)
+    t.true(late.scarOf('pay') > 1)
+    for (const node of [a, b, late]) t.deepEqual(dropped(node), NOTHING)
 
-  const client = await stranger(t, origin)
-  const seen = [
-    inspect([a.provider, a.atrion, a.provider.stats()], { depth: 20, showHidden: true }),
-    JSON.stringify([a.provider, a.provider.stats(), a.logger.entries]),
-    ...messages.map((bytes) => bytes.toString('latin1')),
-  ]
-  for (const key of await client.keys('*')) seen.push(JSON.stringify(await client.hGetAll(key)))
-  t.true(messages.length > 3 && seen.length > messages.length + 2)
-  for (const text of seen) t.false(text.includes(SECRET))
-})
+    const client = await stranger(t, origin)
+    const seen = [
+      inspect([a.provider, a.atrion, a.provider.stats()], { depth: 20, showHidden: true }),
+      JSON.stringify([a.provider, a.provider.stats(), a.logger.entries]),
+      ...messages.map((bytes) => bytes.toString('latin1')),
+    ]
+    for (const key of await client.keys('*')) seen.push(JSON.stringify(await client.hGetAll(key)))
+    t.true(messages.length > 3 && seen.length > messages.length + 2)
+    for (const text of seen) t.false(text.includes(SECRET))
+  },
+)
 
 test('bad secrets are refused by name, and are not shown', (t) => {
   const bad = ['short', '', 16, {}, [], [SECRET, 'short'], [SECRET, undefined], new Uint8Array(15), [[SECRET]], true]
@@ -137,48 +140,51 @@ test('bad secrets are refused by name, and are not shown', (t) => {
   }
 })
 
-onNative('forged ids, unsigned messages and repetitions are counted under their names, and none is believed', async (t) => {
-  const origin = await server(t)
-  const redis = { port: origin.port, secret: SECRET }
-  const [speaker, node] = [await Node.connected(t, redis), await Node.connected(t, redis)]
-  const messages = await recorded(t, origin)
-  const key = await keyOf(t, origin, speaker, 'pay')
-  await node.feels('pay')
-  const before = node.resistanceOf('pay')
-  const speak = await stranger(t, origin)
+onNative(
+  'forged ids, unsigned messages and repetitions are counted under their names, and none is believed',
+  async (t) => {
+    const origin = await server(t)
+    const redis = { port: origin.port, secret: SECRET }
+    const [speaker, node] = [await Node.connected(t, redis), await Node.connected(t, redis)]
+    const messages = await recorded(t, origin)
+    const key = await keyOf(t, origin, speaker, 'pay')
+    await node.feels('pay')
+    const before = node.resistanceOf('pay')
+    const speak = await stranger(t, origin)
 
-  const COUNT = 200
-  for (let id = 1n; id <= COUNT; id++) {
-    const inner = plain({ node: id, key, scar: 1e6 })
-    await speak.publish(CHANNEL, inner)
-    const message = { node: id, counter: id, sentAtMs: Date.now(), inner }
-    await speak.publish(CHANNEL, sealed('another secret of 16 bytes', message))
-    // Right for another channel, or around another node's words.
-    await speak.publish(CHANNEL, sealed(SECRET, { ...message, channel: 'atrion:other' }))
-    await speak.publish(CHANNEL, sealed(SECRET, { ...message, node: id + 1000n }))
-  }
-  await until(() => node.provider.stats().droppedForged >= 3 * COUNT, 'forged messages')
-  t.like(dropped(node), { droppedUnsigned: COUNT, droppedForged: 3 * COUNT, droppedMalformed: 0 })
-  t.is(node.provider.stats().nodes, 1)
+    const COUNT = 200
+    for (let id = 1n; id <= COUNT; id++) {
+      const inner = plain({ node: id, key, scar: 1e6 })
+      await speak.publish(CHANNEL, inner)
+      const message = { node: id, counter: id, sentAtMs: Date.now(), inner }
+      await speak.publish(CHANNEL, sealed('another secret of 16 bytes', message))
+      // Right for another channel, or around another node's words.
+      await speak.publish(CHANNEL, sealed(SECRET, { ...message, channel: 'atrion:other' }))
+      await speak.publish(CHANNEL, sealed(SECRET, { ...message, node: id + 1000n }))
+    }
+    await until(() => node.provider.stats().droppedForged >= 3 * COUNT, 'forged messages')
+    t.like(dropped(node), { droppedUnsigned: COUNT, droppedForged: 3 * COUNT, droppedMalformed: 0 })
+    t.is(node.provider.stats().nodes, 1)
 
-  const repeated = messages.filter((bytes) => bytes[2] === 2 && bytes.readUInt32LE(SEALED_HEADER_BYTES + WORDS) === 1)
-  t.true(repeated.length > 0)
-  const replayedBefore = node.provider.stats().droppedReplayed
-  for (const bytes of repeated) await speak.publish(CHANNEL, bytes)
-  await until(() => node.provider.stats().droppedReplayed > replayedBefore, 'a repetition')
+    const repeated = messages.filter((bytes) => bytes[2] === 2 && bytes.readUInt32LE(SEALED_HEADER_BYTES + WORDS) === 1)
+    t.true(repeated.length > 0)
+    const replayedBefore = node.provider.stats().droppedReplayed
+    for (const bytes of repeated) await speak.publish(CHANNEL, bytes)
+    await until(() => node.provider.stats().droppedReplayed > replayedBefore, 'a repetition')
 
-  // A client with the secret is believed, but not with what was recorded more than a minute ago, and not twice.
-  const report = { node: 77n, counter: 1n, inner: plain({ node: 77n, key, scar: 20 }) }
-  const late = node.provider.stats().droppedReplayed
-  await speak.publish(CHANNEL, sealed(SECRET, { ...report, sentAtMs: Date.now() - 61_000 }))
-  await speak.publish(CHANNEL, sealed(SECRET, { ...report, sentAtMs: Date.now() + 120_000 }))
-  await until(() => node.provider.stats().droppedReplayed === late + 2, 'two that are not of now')
-  t.is(node.provider.stats().nodes, 1)
-  await speak.publish(CHANNEL, sealed(SECRET, { ...report, sentAtMs: Date.now() }))
-  await until(() => node.provider.stats().nodes === 2, 'another node')
-  t.true(node.resistanceOf('pay') < before + 30 + 1e-6)
-  t.deepEqual([...node.turns, ...node.warnings], [])
-})
+    // A client with the secret is believed, but not with what was recorded more than a minute ago, and not twice.
+    const report = { node: 77n, counter: 1n, inner: plain({ node: 77n, key, scar: 20 }) }
+    const late = node.provider.stats().droppedReplayed
+    await speak.publish(CHANNEL, sealed(SECRET, { ...report, sentAtMs: Date.now() - 61_000 }))
+    await speak.publish(CHANNEL, sealed(SECRET, { ...report, sentAtMs: Date.now() + 120_000 }))
+    await until(() => node.provider.stats().droppedReplayed === late + 2, 'two that are not of now')
+    t.is(node.provider.stats().nodes, 1)
+    await speak.publish(CHANNEL, sealed(SECRET, { ...report, sentAtMs: Date.now() }))
+    await until(() => node.provider.stats().nodes === 2, 'another node')
+    t.true(node.resistanceOf('pay') < before + 30 + 1e-6)
+    t.deepEqual([...node.turns, ...node.warnings], [])
+  },
+)
 
 onNative('a store that proves nothing is left out and refuses no start', async (t) => {
   const origin = await server(t)

@@ -10,7 +10,8 @@ import { ask, CALM, close, dial, drained, listen, requestText, until, watched } 
 import { engine } from '../_engine.mjs'
 import { pass, timers } from '../_set-time.mjs'
 
-const test = engine === 'ts' ? ava.skip : ava
+/** One after the other: time is the process's. */
+const test = engine === 'ts' ? ava.skip : ava.serial
 
 const world = async (options = {}) => {
   const { atrion, outcomes } = watched(options)
@@ -23,7 +24,7 @@ const world = async (options = {}) => {
   return { atrion, outcomes, held, server }
 }
 
-test.serial('what takes long is one of the streams from then on, and its answer no failure', async (t) => {
+test('what takes long is one of the streams from then on, and its answer no failure', async (t) => {
   const { atrion, held, server } = await world()
   const sockets = []
   for (let i = 0; i < 30; i++) sockets.push(await dial(server, requestText('/')))
@@ -40,7 +41,7 @@ test.serial('what takes long is one of the streams from then on, and its answer 
   await close(server)
 })
 
-test.serial('where answers come late as a rule, the next requests leave at the deadline', async (t) => {
+test('where answers come late as a rule, the next requests leave at the deadline', async (t) => {
   const { atrion, held, server } = await world()
   const poll = async () => {
     const before = held.length
@@ -76,7 +77,7 @@ test.serial('where answers come late as a rule, the next requests leave at the d
   await close(server)
 })
 
-test.serial('a request is not long-lived before twice its deadline', async (t) => {
+test('a request is not long-lived before twice its deadline', async (t) => {
   const { atrion, held, server } = await world({ slo: { maxAcceptableLatencyMs: 60_000 } })
   const socket = await dial(server, requestText('/'))
   await until(() => held.length === 1)
@@ -93,7 +94,7 @@ const feed = () =>
     headers: { 'content-type': 'text/event-stream' },
   })
 
-test.serial('a feed that begins after the deadline was answered', async (t) => {
+test('a feed that begins after the deadline was answered', async (t) => {
   const slo = { maxAcceptableLatencyMs: 1 }
   const afterDeadline = async () => {
     const sinceMs = performance.now()

@@ -34,7 +34,7 @@ const CHANGE_DEVIATIONS: f64 = 3.0;
 const DISPERSION_GAIN: f64 = 0.1;
 const DISPERSION: (f64, f64) = (0.1, 16.0);
 /// ... and at most, of completions while servers idle, which tell nothing of it.
-const SPARED_DISPERSION: f64 = 4.0;
+const SPARED_DISPERSION: f64 = 1.5;
 /// A silence counts as slowness for so many completions' time, and twice the service time.
 const SILENCE_COMPLETIONS: f64 = 8.0;
 const SILENCE_SERVICES: f64 = 2.0;

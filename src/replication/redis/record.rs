@@ -157,6 +157,10 @@ pub fn parse_hash_key(prefix: &str, key: &[u8]) -> Option<(NodeId, u8)> {
     if node.len() != 16 || shard.len() != 2 || !node.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
+    // The standard library takes a sign as well.
+    if [node, shard].iter().any(|digits| !digits.bytes().all(|digit| digit.is_ascii_hexdigit())) {
+        return None;
+    }
     let shard = u8::from_str_radix(shard, 16).ok().filter(|shard| *shard < SHARDS)?;
     Some((NodeId(u64::from_str_radix(node, 16).ok()?), shard))
 }

@@ -31,6 +31,8 @@ const CROWDED_KNEES: f64 = 1.5;
 /// Completions over which a change is looked for, and how many standard deviations make one.
 const CHANGE_MEMORY: f64 = 32.0;
 const CHANGE_DEVIATIONS: f64 = 3.0;
+/// ... and how many where servers idled: what was done could be done, and only by how much it was luck is in question.
+const MORE_DEVIATIONS: f64 = 2.0;
 const DISPERSION_GAIN: f64 = 0.1;
 const DISPERSION: (f64, f64) = (0.1, 16.0);
 /// ... and at most, of completions while servers idle, which tell nothing of it.
@@ -254,11 +256,12 @@ impl Throughput {
         self.spared.time_ms += window.time_ms;
         let Pace { completions, time_ms } = self.spared;
         let deviation = (completions * self.dispersion.clamp(1.0, SPARED_DISPERSION)).sqrt();
-        let is_more = completions - CHANGE_DEVIATIONS * deviation > self.busy.rate() * time_ms;
+        let is_more = completions - MORE_DEVIATIONS * deviation > self.busy.rate() * time_ms;
         if is_more {
             self.busy = self.spared;
         }
-        if is_more || completions > BUSY_MEMORY {
+        // What was less than that before says nothing against more from now on.
+        if is_more || completions > BUSY_MEMORY || completions < self.busy.rate() * time_ms {
             self.spared = Pace::default();
         }
     }

@@ -154,11 +154,9 @@ pub fn hash_key(prefix: &str, node: NodeId, shard: u8) -> String {
 pub fn parse_hash_key(prefix: &str, key: &[u8]) -> Option<(NodeId, u8)> {
     let rest = std::str::from_utf8(key.strip_prefix(prefix.as_bytes())?).ok()?;
     let (node, shard) = rest.split_once(':')?;
-    if node.len() != 16 || shard.len() != 2 || !node.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    // The standard library takes a sign as well.
-    if [node, shard].iter().any(|digits| !digits.bytes().all(|digit| digit.is_ascii_hexdigit())) {
+    // The standard library's reading of a number takes a sign as well.
+    let is_hex = |digits: &str| digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    if node.len() != 16 || shard.len() != 2 || !is_hex(node) || !is_hex(shard) {
         return None;
     }
     let shard = u8::from_str_radix(shard, 16).ok().filter(|shard| *shard < SHARDS)?;

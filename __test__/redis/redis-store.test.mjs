@@ -119,7 +119,8 @@ test('a record from a clock that is ahead fades as one of now', async (t) => {
 
 // subscribe
 
-test('a flood on a watched route: one look-up at a time, the newest arrives, memory stays flat', async (t) => {
+// By itself, since it weighs the process.
+test.serial('a flood on a watched route: one look-up at a time, the newest arrives, memory stays flat', async (t) => {
   const origin = await server(t)
   const provider = new RedisStateProvider({ port: origin.port })
   await provider.connect()

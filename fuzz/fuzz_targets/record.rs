@@ -1,4 +1,4 @@
-//! A value and a key of the store, as any node or anybody else may have written them.
+//! A value and a key of the store, as any node or another client may have written them.
 #![no_main]
 
 use atrion_fuzz::replication::record::{Record, SHARDS, hash_key, parse_hash_key};

@@ -126,7 +126,7 @@ export default {
     { says: 'balances hardly notice', figure: 'atrion.balanceThroughout', is: '>=', value: 0.99 },
     { says: 'hardly any is refused', figure: 'atrion.balanceShed', is: '<=', value: 0.01 },
     { says: 'without a guard they fall with it', figure: 'none.balanceWhileZombie', is: '<', value: 0.5 },
-    { says: 'payments return', figure: 'atrion.recoveryS', is: '<=', value: 4 },
+    { says: 'payments return', figure: 'atrion.recoveryS', is: '<=', value: 3 },
     { says: 'before opossum lets them', figure: 'atrion.recoveryS', is: '<', than: 'opossum.recoveryS' },
   ],
 }

@@ -5,6 +5,7 @@
  *
  *   npm run test:edge              all of them
  *   npm run test:edge -- workerd   those whose name begins so
+ *   npm run test:edge -- --timed   which also fails where a time is missed, on a machine with nothing else to do
  *
  * Installs what is missing into .cache/edge; what cannot be had is a failure that says so.
  */
@@ -58,29 +59,22 @@ const prepare = async () => {
   rmSync(join(FOLDER, 'pages'), { recursive: true, force: true })
 }
 
+/** What took longer than it should. */
+const timesMissed = ({ coldStartMs, pageFirstDecisionMs, frames }) => {
+  const missed = []
+  if (coldStartMs > COLD_START_MS) missed.push(`a cold start takes ${coldStartMs.toFixed(2)} ms, not ${COLD_START_MS}`)
+  if (pageFirstDecisionMs > PAGE_DECISION_MS) missed.push(`the page decides after ${pageFirstDecisionMs} ms`)
+  if (frames?.medianMs >= FRAME_MS) missed.push(`the page works ${frames.medianMs} ms a frame, not ${FRAME_MS}`)
+  return missed
+}
+
 /** What is wrong with a report. */
-const faultsOf = ({
-  engine,
-  decision,
-  permits,
-  leases,
-  fetched,
-  streamed,
-  ran,
-  kept,
-  differences,
-  coldStartMs,
-  pageFirstDecisionMs,
-  frames,
-  problems,
-}) => {
+const faultsOf = ({ engine, decision, permits, leases, fetched, streamed, ran, kept, differences, problems }) => {
   const faults = []
   const expect = (holds, fault) => holds || faults.push(fault)
   expect(engine === 'wasm', `engine '${engine}'`)
   expect(decision?.allow === true && decision.resistance === 12, 'the first decision')
   expect(!problems?.length, `errors on the page: ${problems?.join('; ')}`)
-  expect(!(pageFirstDecisionMs > PAGE_DECISION_MS), `the page decides after ${pageFirstDecisionMs} ms`)
-  expect(!(frames?.medianMs >= FRAME_MS), `the page works ${frames?.medianMs} ms a frame, not ${FRAME_MS}`)
   if (permits === undefined) return faults
   expect(permits.allow && permits.during === 1 && permits.after === 0, 'permits')
   expect(leases.during === 1 && leases.after === 0 && leases.scar === 5, 'leases')
@@ -94,7 +88,6 @@ const faultsOf = ({
   expect(String(ran) === 'ran,ran', `run: ${ran}`)
   expect(kept !== false, 'state in KV')
   expect(differences.length === 0, `vectors that differ: ${differences.join(', ')}`)
-  expect(!(coldStartMs > COLD_START_MS), `a cold start takes ${coldStartMs?.toFixed(2)} ms, not ${COLD_START_MS}`)
   return faults
 }
 
@@ -115,7 +108,8 @@ const noteOf = ({ worlds, firstDecisionMs, coldStartMs, worstColdStartMs, pageFi
   return notes.join(', ')
 }
 
-const requested = process.argv[2] ?? ''
+const timed = process.argv.includes('--timed')
+const requested = process.argv.slice(2).find((argument) => !argument.startsWith('-')) ?? ''
 if (!existsSync(join(ROOT, 'dist', 'web', 'inline.mjs'))) {
   console.error('dist/web is missing: npm run build')
   process.exit(1)
@@ -134,7 +128,7 @@ for (const [name, runtime] of Object.entries(runtimesOf(FOLDER))) {
   say(`${name}.`)
   try {
     const report = await runtime()
-    const faults = faultsOf(report)
+    const faults = [...faultsOf(report), ...(timed ? timesMissed(report) : [])]
     const verdict = verdictOfCheck(name, faults.length, faults.join('; '))
     verdicts.push(faults.length === 0 ? { ...verdict, note: noteOf(report) } : verdict)
   } catch (error) {

@@ -1,7 +1,7 @@
 // What lies in the store may be anything, and of any size: no start is refused, and no memory eaten by it.
-import { RedisStateProvider } from 'atrion'
 import test from 'ava'
 import { createClient } from 'redis'
+import { endedWell, runScript } from '../_child.mjs'
 import { Node, until } from '../_redis/nodes.mjs'
 import { single } from '../_redis/servers.mjs'
 
@@ -34,25 +34,29 @@ const recordOf = ({ scar, atUnixMs = Date.now(), requests = 9 }) => {
   return bytes
 }
 
-const rssMiB = () => process.memoryUsage().rss / MIB
+/** What a provider did in a process of its own, and by how much that grew: other tests run beside it in this one. */
+const weighed = async (t, what, { port }) => {
+  const ended = await runScript('_redis/weighed.mjs', { args: [what, String(port)] })
+  endedWell(t, ended)
+  return JSON.parse(ended.stdout)
+}
 
-test.serial('one stored value of 34 MB refuses no start, and what nodes wrote is loaded', async (t) => {
+test('one stored value of 34 MB refuses no start, and what nodes wrote is loaded', async (t) => {
   const origin = await server(t)
   const client = await stranger(t, origin)
   const well = await Node.connected(t, { port: origin.port })
   await well.hurt('pay', 20)
   await well.atrion.disconnect()
   await client.hSet(hashOf(1), 'big', Buffer.alloc(34 * MIB, 1))
-  const before = rssMiB()
-  const node = await Node.connected(t, { port: origin.port })
-  t.true(node.scarOf('pay') > 1)
-  t.true(node.provider.stats().droppedRecords >= 1)
-  t.is(node.provider.stats().state, 'healthy')
-  t.true(rssMiB() - before < 30, `${rssMiB() - before} MiB more`)
-  t.deepEqual([...node.turns, ...node.warnings], [])
+  const { scar, droppedRecords, state, grownMiB, problems } = await weighed(t, 'connect', origin)
+  t.true(scar > 1)
+  t.true(droppedRecords >= 1)
+  t.is(state, 'healthy')
+  t.true(grownMiB < 30, `${grownMiB} MiB more`)
+  t.deepEqual(problems, [])
 })
 
-test.serial('16 hashes of 1000 names of 60 kB refuse no start, and are not read', async (t) => {
+test('16 hashes of 1000 names of 60 kB refuse no start, and are not read', async (t) => {
   const origin = await server(t)
   const client = await stranger(t, origin)
   const record = recordOf({ scar: 5 })
@@ -62,12 +66,11 @@ test.serial('16 hashes of 1000 names of 60 kB refuse no start, and are not read'
     )
     await client.hSet(hashOf(2, shard), fields)
   }
-  const before = rssMiB()
-  const node = await Node.connected(t, { port: origin.port })
-  t.is(node.provider.stats().state, 'healthy')
-  t.is(node.provider.stats().loadedRoutes, 0)
-  t.true(rssMiB() - before < 60, `${rssMiB() - before} MiB more`)
-  t.deepEqual([...node.turns, ...node.warnings], [])
+  const { state, loadedRoutes, grownMiB, problems } = await weighed(t, 'connect', origin)
+  t.is(state, 'healthy')
+  t.is(loadedRoutes, 0)
+  t.true(grownMiB < 60, `${grownMiB} MiB more`)
+  t.deepEqual(problems, [])
 })
 
 test('a load that fails is a late load: connect() resolves, and the scars come when they can be read', async (t) => {
@@ -119,50 +122,10 @@ test('a record from a clock that is ahead fades as one of now', async (t) => {
 
 // subscribe
 
-// By itself, since it weighs the process.
-test.serial('a flood on a watched route: one look-up at a time, the newest arrives, memory stays flat', async (t) => {
-  const origin = await server(t)
-  const provider = new RedisStateProvider({ port: origin.port })
-  await provider.connect()
-  t.teardown(() => provider.disconnect())
-  let heard = 0
-  let last
-  t.teardown(
-    provider.subscribe('pay', (vector) => {
-      heard += 1
-      last = vector
-    }),
-  )
-  const speaker = new RedisStateProvider({ port: origin.port })
-  await speaker.connect()
-  t.teardown(() => speaker.disconnect())
-  const client = await stranger(t, origin)
-  const listener = await stranger(t, origin)
-  let stop
-  const published = new Promise((resolve) => {
-    stop = (bytes) => bytes.length > 20 && bytes.readUInt32LE(12) === 1 && resolve(Buffer.from(bytes))
-  })
-  await listener.subscribe('atrion:sync', (bytes) => stop(bytes), true)
-  await speaker.updateVector('pay', { scar: 1, momentumScalar: 0, lastTick: 1, resistance: 11 })
-  const message = await published
-  await until(() => last !== undefined, 'the first word')
-  const lookUpsBefore = Number(/cmdstat_hget:calls=(\d+)/.exec(await origin.cli('info', 'commandstats'))[1])
-  const before = rssMiB()
-  const COUNT = 20_000
-  for (let i = 0; i < COUNT; i += 100) {
-    await Promise.all(
-      Array.from({ length: 100 }, (_, n) => {
-        const word = Buffer.from(message)
-        word.writeBigUInt64LE(0x77n, 4)
-        word.writeFloatLE((i + n) / COUNT, 28)
-        return client.publish('atrion:sync', word)
-      }),
-    )
-  }
-  await until(() => last.scar > (COUNT - 2) / COUNT && last.scar < 1, 'the newest word')
-  const lookUps = Number(/cmdstat_hget:calls=(\d+)/.exec(await origin.cli('info', 'commandstats'))[1]) - lookUpsBefore
-  t.true(heard >= 2 && lookUps < COUNT, `${lookUps} look-ups, ${heard} calls for ${COUNT} messages`)
-  t.true(rssMiB() - before < 60, `${rssMiB() - before} MiB more`)
+test('a flood on a watched route: one look-up at a time, the newest arrives, memory stays flat', async (t) => {
+  const { grownMiB, messages, heard, lookUps } = await weighed(t, 'flood', await server(t))
+  t.true(heard >= 2 && lookUps < messages, `${lookUps} look-ups, ${heard} calls for ${messages} messages`)
+  t.true(grownMiB < 60, `${grownMiB} MiB more`)
 })
 
 // atrion 2.0 beside this one

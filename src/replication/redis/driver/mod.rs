@@ -38,8 +38,9 @@ use crate::{
 
 /// The longest time between two passes of the periodic work, ms.
 const LONGEST_BEAT_MS: u64 = 250;
-/// The most attempts at loading what the others have stored.
-const MAX_LOADS: u32 = 6;
+/// The most attempts at loading what the others have stored: about five minutes of them, after which the others' reports have said
+/// all that the store could.
+const MAX_LOADS: u32 = 64;
 /// The most pushes that are handled before the loop selects again.
 const AT_ONCE: usize = 256;
 

@@ -84,21 +84,89 @@ test('koa: a mounted application counts for its own patterns, and is refused by 
   const server = await koaOf(build)(atrion)
   t.is((await ask(server, '/admin/x/1')).body, 'x')
   await idle(atrion)
-  t.deepEqual(outcomes, ['GET * ignored', 'GET /admin/x/:id success'])
+  t.deepEqual(outcomes, ['GET * ignored', 'GET /admin/* ignored', 'GET /admin/x/:id success'])
   atrion.override('GET /admin/x/:id', 'open')
   t.is((await ask(server, '/admin/x/2')).status, 503)
   t.is(atrion.stats('GET *').inFlight, 0)
   await close(server)
 })
 
-const honoOf = (build) => async (atrion) => {
-  const app = new Hono()
-  app.use(atrionHono(atrion, CALM))
-  build(app)
-  const server = serve({ fetch: app.fetch, hostname: '127.0.0.1', port: 0 })
-  if (!server.listening) await once(server, 'listening')
-  return server
-}
+koa(
+  'mounts of functions and applications, in each other, and what passes on',
+  (app) => {
+    const inner = new Koa()
+    const router = new KoaRouter()
+    router.get('/x/:id', answer('x'))
+    inner.use(router.routes())
+    const outer = new Koa()
+    outer.use(mount('/inner', inner))
+    app.use(mount('/passes', (_ctx, next) => next()))
+    app.use(mount('/outer', outer))
+    app.use(mount('/tool/', answer('tool')))
+    const hidden = new KoaRouter()
+    hidden.get('/passes/:id', answer('hidden'))
+    const routes = hidden.routes()
+    app.use((ctx, next) => routes(ctx, next))
+    const last = new KoaRouter()
+    last.all(/.*/, answer('last'))
+    app.use(last.routes())
+  },
+  {
+    '/outer/inner/x/1': 'GET /outer/inner/x/:id',
+    '/tool/x': 'GET /tool/*',
+    '/passes/1': 'GET /passes/:id',
+    '/passes/1/2': 'GET /.*/',
+    '/none': 'GET /.*/',
+  },
+)
+
+koa(
+  'a mount without a router, and what no router knows',
+  (app) => {
+    app.use(mount('/tool', answer('tool')))
+    const router = new KoaRouter({ prefix: '/p/:tenant' })
+    router.get(/\/d\d+/, answer('d'))
+    router.get('{/:id}', answer('id'))
+    app.use(router.routes()).use(router.allowedMethods())
+  },
+  { '/tool': 'GET /tool/*', '/tool/x/y': 'GET /tool/*', '/tools': 'GET *', '/p/1/2': 'GET /p/:tenant{/:id}' },
+)
+
+test('koa: a guard within a mounted application', async (t) => {
+  const build = (atrion) => {
+    const app = new Koa()
+    const sub = new Koa()
+    sub.use(atrionKoa(atrion, CALM))
+    const router = new KoaRouter()
+    router.get('/x/:id', answer('x'))
+    sub.use(router.routes())
+    app.use(mount('/m', sub))
+    return listen(createServer(app.callback()))
+  }
+  await compare(t, build, { '/m/x/1': 'GET /m/x/:id', '/m/none': 'GET /m/*' })
+})
+
+test('koa: a mount that refuses answers as a shed', async (t) => {
+  const { atrion } = watched()
+  const server = await koaOf((app) => app.use(mount('/tool', answer('tool'))))(atrion)
+  atrion.override('GET /tool/*', 'open')
+  const refused = await ask(server, '/tool/1')
+  t.is(refused.status, 503)
+  t.regex(refused.headers['content-type'], /problem/)
+  t.is(atrion.stats('GET *').failures, 0)
+  await close(server)
+})
+
+const honoOf =
+  (build, options = {}) =>
+  async (atrion) => {
+    const app = new Hono()
+    app.use(atrionHono(atrion, { ...CALM, ...options }))
+    build(app)
+    const server = serve({ fetch: app.fetch, hostname: '127.0.0.1', port: 0 })
+    if (!server.listening) await once(server, 'listening')
+    return server
+  }
 
 const text = (body) => (context) => context.text(body)
 const hono = (title, build, expected) => test(`hono: ${title}`, (t) => compare(t, honoOf(build), expected))
@@ -149,3 +217,104 @@ hono(
   },
   { '/re/7': 'GET /re/:id{[0-9]+}', '/l2': 'GET /l2', '/nothing/at/all': 'GET *' },
 )
+
+const bySub = (app) => {
+  const deep = new Hono().basePath('/deep')
+  deep.mount('/legacy', () => new Response('legacy'))
+  deep.get('/x/:id', text('x'))
+  app.use('/sub/*', (_context, next) => next())
+  app.route('/sub/:tenant', deep)
+}
+
+hono('a mount in a sub-application', bySub, {
+  '/sub/1/deep/legacy/a/b': 'GET /sub/:tenant/deep/legacy/*',
+  '/sub/2/deep/x/1': 'GET /sub/:tenant/deep/x/:id',
+  '/sub/2/none': 'GET /sub/*',
+})
+
+const withMounts = (app) => {
+  app.use('*', (_context, next) => next())
+  app.use('/api/*', (_context, next) => next())
+  app.use('/files/*', (context) => Promise.resolve(context.text('file')))
+  app.mount('/legacy', () => new Response('legacy'))
+  app.get('/api/me', text('me'))
+  app.get('/kinds/:kind', (context, next) => (context.req.param('kind') === 'own' ? context.text('own') : next()))
+  app.get('/kinds/:other', text('other'))
+  app.on(['GET', 'POST'], ['/l1', '/l2/:id'], text('list'))
+}
+
+hono('mounts and middleware that answers', withMounts, {
+  '/legacy': 'GET /legacy/*',
+  '/legacy/a': 'GET /legacy/*',
+  '/legacy/a/b?c': 'GET /legacy/*',
+  '/files/a': 'GET /files/*',
+  '/api/me': 'GET /api/me',
+  '/api/none': 'GET /api/*',
+  '/kinds/x': 'GET /kinds/:other',
+  '/l2/7': 'GET /l2/:id',
+  '/none': 'GET *',
+})
+
+hono(
+  'the same before a catch-all',
+  (app) => {
+    withMounts(app)
+    app.all('*', text('last'))
+  },
+  {
+    '/legacy/a': 'GET /legacy/*',
+    '/files/a': 'GET /files/*',
+    '/api/me': 'GET /api/me',
+    '/api/none': 'GET /*',
+    '/none': 'GET /*',
+  },
+)
+
+test('hono: what answers and what passes on is learnt', async (t) => {
+  const { atrion, outcomes } = watched()
+  const build = (app) => {
+    withMounts(app)
+    app.all('*', text('last'))
+  }
+  const server = await honoOf(build)(atrion)
+  const paths = ['/legacy/a', '/legacy/b', '/api/none', '/api/none', '/kinds/own', '/kinds/own']
+  for (const path of paths) {
+    t.is((await ask(server, path)).status, 200)
+    await idle(atrion)
+  }
+  t.deepEqual(outcomes, [
+    ...['GET /* ignored', 'GET /legacy/* success', 'GET /legacy/* success'],
+    ...['GET /* ignored', 'GET /api/* ignored', 'GET /* success'],
+    ...['GET /* ignored', 'GET /api/* ignored', 'GET /* success'],
+    ...['GET /kinds/:other ignored', 'GET /kinds/:kind success'],
+  ])
+  await close(server)
+})
+
+for (const [where, onShed] of [
+  ['the adapter’s', undefined],
+  ['the application’s', (context) => context.text('busy', 503)],
+]) {
+  test(`hono: a route that is come to and refuses gives ${where} answer, and logs nothing`, async (t) => {
+    const { atrion, outcomes } = watched()
+    let app
+    const build = (built) => {
+      app = built
+      withMounts(app)
+    }
+    const server = await honoOf(build, onShed && { onShed })(atrion)
+    // From then on it is expected to answer, until it passes a request on.
+    t.is((await ask(server, '/kinds/own')).body, 'own')
+    atrion.override('GET /kinds/:other', 'open')
+    for (const request of [() => ask(server, '/kinds/x'), () => app.request('/kinds/x')]) {
+      const answer = await request()
+      t.is(answer.status, 503)
+      const headers = new Headers(answer.headers)
+      if (onShed === undefined) t.regex(headers.get('retry-after'), /^[1-9]\d*$/)
+      else t.is(typeof answer.text === 'function' ? await answer.text() : answer.body, 'busy')
+    }
+    await idle(atrion)
+    t.deepEqual(outcomes, ['GET /kinds/:other ignored', 'GET /kinds/:kind ignored'])
+    await close(server)
+  })
+}

@@ -104,6 +104,97 @@ for (const [name, express, wild] of [
     await close(server)
   })
 
+  matrix(
+    'proxies and files under a path, before a catch-all',
+    (app) => {
+      app.use('/files', express.static('/nowhere', { fallthrough: false }))
+      app.use('/proxy/:to', (_req, res, _next) => res.send('proxy'))
+      app.use('/api', (_req, _res, next) => next())
+      app.get('/api/x', send('x'))
+      app.use((_error, _req, res, _next) => res.status(404).send('none'))
+      app.all(wild('/'), send('page'))
+    },
+    {
+      '/files/a': 'GET /files/*',
+      '/proxy/1/a': 'GET /proxy/:to/*',
+      '/api/x': 'GET /api/x',
+      '/api/none': `GET ${wild('/')}`,
+      '/none': `GET ${wild('/')}`,
+    },
+  )
+
+  matrix(
+    'routers out of sight, and URLs that are rewritten',
+    (app) => {
+      const lazy = express.Router()
+      lazy.get('/x/:id', send('x'))
+      app.use('/lazy', (req, res, next) => lazy(req, res, next))
+      const host = express()
+      host.get('/host/:id', send('host'))
+      app.use((req, res, next) => (req.url.startsWith('/host') ? host(req, res, next) : next()))
+      app.use((req, _res, next) => {
+        req.url = req.url.replace('/old/', '/new/')
+        next()
+      })
+      app.get('/new/:id', send('new'))
+    },
+    {
+      '/lazy/x/1': 'GET /lazy/x/:id',
+      '/lazy/none': 'GET /lazy/*',
+      '/host/1': 'GET /host/:id',
+      '/old/1': 'GET /new/:id',
+      '/none': 'GET *',
+    },
+  )
+
+  test(`${name}: a URL that is rewritten to another route’s counts for that`, async (t) => {
+    const { atrion, outcomes } = watched()
+    const build = (app) => {
+      app.use((req, _res, next) => {
+        req.url = req.url.replace('/old/', '/new/')
+        next()
+      })
+      app.get('/old/:id', send('old'))
+      app.get('/new/:id', send('new'))
+    }
+    const server = await appOf(build)(atrion)
+    await ask(server, '/new/1')
+    t.is((await ask(server, '/old/1')).body, 'new')
+    await idle(atrion)
+    t.deepEqual(outcomes, ['GET /new/:id success', 'GET /old/:id ignored', 'GET /new/:id success'])
+    await close(server)
+  })
+
+  test(`${name}: two applications at one mount, and one on a router, count for their own routes`, async (t) => {
+    const { atrion, outcomes } = watched()
+    const app = () => express().set('env', 'test')
+    const build = (root) => {
+      const [one, two] = [app(), app()]
+      one.get('/x/:id', send('x'))
+      two.get('/y/:id', send('y'))
+      root.use('/admin', one, two)
+      const guarded = app()
+      guarded.use(atrionExpress(atrion, CALM))
+      guarded.get('/z/:id', send('z'))
+      const onRouter = express.Router()
+      onRouter.use('/sub', guarded)
+      root.use('/r/:tenant', onRouter)
+    }
+    const server = await appOf(build)(atrion)
+    const paths = ['/admin/y/1', '/admin/y/2', '/admin/x/1', '/r/1/sub/z/1', '/r/2/sub/z/2']
+    for (const path of paths) {
+      t.is((await ask(server, path)).status, 200)
+      await idle(atrion)
+    }
+    const settled = outcomes.filter((outcome) => !outcome.endsWith('ignored'))
+    const onRouter = 'GET /r/:tenant/sub/z/:id success'
+    t.deepEqual(settled, [
+      ...['GET /admin/y/:id success', 'GET /admin/y/:id success', 'GET /admin/x/:id success'],
+      ...[onRouter, onRouter],
+    ])
+    await close(server)
+  })
+
   const router = (build) => {
     const inner = express.Router({ mergeParams: true })
     build(inner)

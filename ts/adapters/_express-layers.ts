@@ -14,7 +14,14 @@ import {
   type Layer,
   stackOf,
 } from './_express-mount.js'
-import { type Candidate, candidatesIn, type Routing } from './_express-pattern.js'
+import {
+  type Candidate,
+  candidateOf,
+  candidatesIn,
+  type ExpressRequest,
+  patterns,
+  type Routing,
+} from './_express-pattern.js'
 import { patternRoute } from './_method.js'
 import { describeShed } from './_problem.js'
 import { refuse } from './_refusal.js'
@@ -23,7 +30,7 @@ import { lastTracker, type ResponseTracker } from './_response-tracker.js'
 
 const ROUTING = Symbol('atrion.routing')
 
-type Routed = IncomingMessage & { [ROUTING]?: Routing; route?: ExpressRoute; readonly app?: ExpressApp }
+type Routed = IncomingMessage & ExpressRequest & { [ROUTING]?: Routing; route?: ExpressRoute }
 
 const wrapped = new WeakSet<object>()
 
@@ -35,10 +42,11 @@ function arrive(request: Routed, response: ServerResponse, tracker: ResponseTrac
   if (routing === undefined || tracker.isNamed) return true
   const { candidates, chosen } = routing
   const at = candidates.findIndex((candidate) => candidate.route === route)
-  const candidate = candidates[at]
-  if (candidate === undefined || candidate === chosen) return true
+  // A request whose URL was rewritten on its way comes to a route of other requests.
+  const candidate = candidates[at] ?? { route, pattern: patterns.get(route), isLast: true }
+  if (candidate === chosen) return true
   // One before the chosen that may pass the request on is no reason to count it for that.
-  const isPassed = chosen === undefined || at > candidates.indexOf(chosen)
+  const isPassed = chosen === undefined || at < 0 || at > candidates.indexOf(chosen)
   if (!isPassed && !candidate.isLast) return true
   routing.chosen = candidate
   const refusal = tracker.rename(patternRoute(request.method, candidate.pattern ?? '*'))
@@ -155,13 +163,36 @@ function tieTo(request: Routed, routing: Routing): void {
   for (const candidate of routing.candidates) wrapHandlers(candidate)
 }
 
-function wrapHandlers({ route, unknown }: Candidate): void {
+function wrapHandlers({ route, unknown, pattern }: Candidate): void {
   if (unknown !== undefined) wrapMount(unknown.layer, unknown.mount)
   const stack = route?.stack
   if (route === undefined || stack === undefined || seen.get(route) === stack.length) return
+  patterns.set(route, pattern)
   seen.set(route, stack.length)
   stack.forEach((layer, i) => {
     wrap(layer, route, i === 0 || stack[i - 1]?.method !== layer.method)
+  })
+}
+
+/**
+ * Watches for routes that were out of sight: of a router that some middleware calls. A router sets `request.route` just before it
+ * runs the handlers of that.
+ */
+function whenRouted(request: Routed): void {
+  let { route } = request
+  Object.defineProperty(request, 'route', {
+    configurable: true,
+    enumerable: true,
+    get: () => route,
+    set(value: ExpressRoute | undefined) {
+      route = value
+      const routing = request[ROUTING]
+      if (value?.stack === undefined || routing === undefined) return
+      if (patterns.has(value) || routing.candidates.some((candidate) => candidate.route === value)) return
+      try {
+        wrapHandlers(candidateOf(value, request, routing.chosen))
+      } catch {} // a route of another make harms no request
+    },
   })
 }
 
@@ -170,7 +201,9 @@ export function tie(tracker: ResponseTracker, request: IncomingMessage, routing:
   const routed = request as Routed
   tieTo(routed, routing)
   const { candidates, chosen } = routing
-  if (chosen === undefined || tracker.isNamed) return
+  if (tracker.isNamed) return
+  if (chosen?.route === undefined && routed.route === undefined) whenRouted(routed)
+  if (chosen === undefined) return
   tracker.answersFor ??= () => {
     const { route } = routed
     // One before the chosen route answered: nothing was learnt of that.

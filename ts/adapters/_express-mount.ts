@@ -6,6 +6,8 @@ export interface Layer {
   handle?: Handle
   /** Of a route's layers: the method it is for, in lower case; undefined for all. */
   readonly method?: string | undefined
+  /** Express 5: it is for all paths. */
+  readonly slash?: boolean
   /** Express 5.3: the path as it was written. */
   readonly rawPath?: unknown
   /** Express 4: what the path was compiled to, and its parameters. */

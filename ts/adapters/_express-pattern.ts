@@ -24,9 +24,14 @@ export interface ExpressRequest {
   readonly method?: string | undefined
   readonly url?: string | undefined
   readonly originalUrl?: string
+  /** The text that the mounts on its way matched. */
+  readonly baseUrl?: string
   readonly route?: ExpressRoute
   readonly app?: ExpressApp
 }
+
+/** Names of routes that requests came to. */
+export const patterns = new WeakMap<ExpressRoute, string | undefined>()
 
 /** A route that matches a request; none for a middleware that answers itself. */
 export interface Candidate {
@@ -104,10 +109,44 @@ function collect(stack: readonly Layer[], path: string, method: string, mount: s
       continue
     }
     const pattern = here === '' ? undefined : `${here}/*`
-    found.push({ route: undefined, pattern, isLast: true, ...(isApp && { unknown: { layer, mount: here } }) })
-    return true
+    if (isApp) found.push({ route: undefined, pattern, isLast: true, unknown: { layer, mount: here } })
+    else {
+      found.push({ route: undefined, pattern, isLast: true })
+      return true
+    }
   }
   return false
+}
+
+/** Whether a layer is middleware for all paths, as most are. */
+const isForAll = ({ regexp, slash }: Layer): boolean => regexp?.fast_slash === true || slash === true
+
+/**
+ * The longest of the mounts of middleware that a request passes before it comes to `end`; '' where there is none. What a
+ * router has no route for does not count for that.
+ */
+function mountBefore(end: ExpressRoute | undefined, stack: readonly Layer[], path: string, mount: string): string {
+  let longest = ''
+  /** Whether the end is reached. */
+  const pass = (layers: readonly Layer[], within: string, at: string): boolean => {
+    for (const layer of layers) {
+      if (layer.route !== undefined) {
+        if (layer.route === end) return true
+        continue
+      }
+      const inner = layersIn(layer)
+      if ((inner === undefined && isForAll(layer)) || layer.handle?.length === 4) continue
+      const match = matchOf(layer, within)
+      if (match === undefined) continue
+      const here = at + mountOf(layer, match)
+      const rest = within.slice(match.path?.length ?? 0)
+      if (inner === undefined) longest = here.length > longest.length ? here : longest
+      else if (pass(inner, rest.startsWith('/') ? rest : `/${rest}`, here)) return true
+    }
+    return false
+  }
+  pass(stack, path, mount)
+  return longest
 }
 
 const isWide = ({ pattern = '*' }: Candidate): boolean => /[*(]|^\/\^/.test(pattern)
@@ -131,19 +170,64 @@ export interface Routing {
   chosen: Candidate | undefined
 }
 
+/** Up to its first wildcard. */
+const staticLength = ({ pattern = '' }: Candidate): number => pattern.search(/[*({]|^\/\^|$/)
+
+/** What a request is going to come to in a stack whose application is mounted at `mount`. */
+function routingIn(stack: readonly Layer[], url: string, method: string, mount: string): Routing {
+  const candidates = candidatesIn(stack, url, method, mount)
+  const chosen = likeliest(candidates, method)
+  if (chosen?.pattern !== undefined && !isWide(chosen)) return { candidates, chosen }
+  // What only a catch-all would answer counts for the mount that may answer it before that: files, a proxy, an application.
+  const narrowest = mountBefore(chosen?.route, stack, pathOf(url), mount)
+  if (narrowest.length <= Math.max(mount.length, chosen === undefined ? 0 : staticLength(chosen))) {
+    return { candidates, chosen }
+  }
+  const mounted: Candidate = { route: undefined, pattern: `${narrowest}/*`, isLast: false }
+  return { candidates: [mounted, ...candidates], chosen: mounted }
+}
+
 /** Looks a request up in its application's stack. Never throws. */
 export function lookUp(request: ExpressRequest): Routing {
   try {
-    const { method = 'GET', app } = request
+    const { method = 'GET', app, baseUrl = '', originalUrl, url = '/' } = request
     const stack = stackOf(app)
     if (stack === undefined) return { candidates: [], chosen: undefined }
     // A mounted application's stack begins where it is mounted.
     const mount = app?.parent === undefined ? '' : written((app.path?.() ?? '').split(','))
-    const url = mount === '' ? (request.originalUrl ?? request.url ?? '/') : (request.url ?? '/')
-    const candidates = candidatesIn(stack, url, method, mount)
-    return { candidates, chosen: likeliest(candidates, method) }
+    if (mount !== '') return routingIn(stack, url, method, mount)
+    const routing = routingIn(stack, originalUrl ?? url, method, '')
+    if (routing.chosen !== undefined || baseUrl === '') return routing
+    // An application on a router, which does not tell it where; a guard before it may have seen.
+    const within = routingIn(stack, url, method, '')
+    const candidates = within.candidates.map(
+      (one): Candidate =>
+        one.route !== undefined && patterns.has(one.route) ? { ...one, pattern: patterns.get(one.route) } : one,
+    )
+    return { candidates, chosen: candidates[within.candidates.indexOf(within.chosen as Candidate)] }
   } catch {
     return { candidates: [], chosen: undefined }
+  }
+}
+
+const segmentsOf = (path: string): number => path.split('/').length
+
+/**
+ * A route that a request has come to out of sight: of a router that some middleware calls, or after its URL was rewritten. What
+ * is not known of its mount is `*`.
+ */
+export function candidateOf(
+  route: ExpressRoute,
+  { method = 'GET', baseUrl = '' }: ExpressRequest,
+  known?: Candidate,
+): Candidate {
+  const pattern = known?.route === undefined ? known?.pattern : undefined
+  const mount = pattern?.endsWith('/*') ? pattern.slice(0, -2) : ''
+  const unknown = segmentsOf(mount) < segmentsOf(baseUrl) ? (mount === '' ? '*' : '/*') : ''
+  return {
+    route,
+    pattern: join(baseUrl === '' ? '' : mount + unknown, written(route.path)),
+    isLast: isLastFor(route, method),
   }
 }
 

@@ -1,15 +1,25 @@
 /**
  * The patterns of Hono. All routes that match are known beforehand, in their order: middleware takes a `next`, handlers need
  * not. (`hono/route` would answer only where it is the same copy of Hono, which it is not for an application of ES modules.)
+ *
+ * A mount looks like middleware, and a handler may pass the request on; which of them answer is learnt from what they did.
  */
 
 import type { Context } from 'hono'
+import { shedErrorOf } from '../limiter/run.js'
+import type { Permit } from '../limiter/types.js'
 import { patternRoute } from './_method.js'
 
 interface Route {
-  readonly handler: { readonly length: number }
+  readonly handler: object & { readonly length: number }
   readonly method: string
   readonly path: string
+}
+
+/** What is used of the request's tracker, on Node and elsewhere. */
+interface Tracker {
+  readonly routeId: string
+  rename(routeId: string): Permit | undefined
 }
 
 /** Around a handler of a sub-application with an error handler of its own. */
@@ -18,23 +28,38 @@ const COMPOSED = '__COMPOSED_HANDLER'
 const arity = ({ handler }: Route): number =>
   ((handler as { readonly [COMPOSED]?: { readonly length: number } })[COMPOSED] ?? handler).length
 
-/** Whether it is a handler: for a method, or one that takes no `next`. */
-const isHandler = (route: Route): boolean => route.method !== 'ALL' || arity(route) < 2
+/** Whether handlers that may pass a request on were seen to answer, and never to pass on. */
+const answering = new WeakMap<object, boolean>()
 
-/** Whether it answers whatever comes. */
-const isLast = (route: Route): boolean => isHandler(route) && arity(route) < 2
+/** Whether it is middleware, or a mount, by its looks. */
+const isMiddleware = (route: Route): boolean => route.method === 'ALL' && arity(route) >= 2
+
+/** Whether it is a handler: for a method, or one that takes no `next`, or that answers as far as is known. */
+const isHandler = (route: Route): boolean => !isMiddleware(route) || answering.get(route.handler) === true
+
+/** Whether it answers whatever comes, as far as is known. */
+const isLast = (route: Route): boolean => arity(route) < 2 || answering.get(route.handler) === true
 
 const isWide = ({ path }: Route): boolean => path.includes('*')
 
-/** The handler that is going to answer: the first that does not pass on, or one for fewer paths before it. */
+/** Whether all paths of an application, or of a part of one, are meant. */
+const isForAll = ({ path }: Route): boolean => path === '*' || path === '/*'
+
+/**
+ * The handler that is going to answer: the first that does not pass on, or one for fewer paths before it; where there is none,
+ * the mount or the middleware for the fewest paths.
+ */
 function likeliest(routes: readonly Route[]): Route | undefined {
   const handlers = routes.filter(isHandler)
   const end = handlers.findIndex(isLast)
   const reached = end < 0 ? handlers : handlers.slice(0, end + 1)
   const last = reached.at(-1)
-  if (end >= 0 && last !== undefined && !isWide(last)) return last
+  if (last === undefined) return routes.filter((route) => !isForAll(route)).sort(byPath)[0]
+  if (end >= 0 && !isWide(last)) return last
   return reached.find((route) => !isWide(route)) ?? last
 }
+
+const byPath = (one: Route, other: Route): number => other.path.length - one.path.length
 
 const routesOf = (context: Context): readonly Route[] => context.req.matchedRoutes ?? []
 
@@ -46,8 +71,95 @@ export function honoRoute(context: Context): string | undefined {
   return route && nameOf(context, route)
 }
 
-/** The pattern of the handler that ran last; undefined where only middleware ran. */
-export function honoRouteRun(context: Context): string | undefined {
-  const route = routesOf(context)[context.req.routeIndex]
-  return route !== undefined && isHandler(route) ? nameOf(context, route) : undefined
+/** Remembers whether a handler that may pass a request on did so. One that ever did is taken for one that does. */
+function learn(route: Route | undefined, isAnswering: boolean): void {
+  if (route === undefined || arity(route) < 2) return
+  if (!isAnswering || !answering.has(route.handler)) answering.set(route.handler, isAnswering)
+}
+
+/** Whether it may be a mount: middleware for a part of the paths. */
+const isProspect = (route: Route): boolean => isMiddleware(route) && !isForAll(route)
+
+/** An error that Hono, where the application handles none, takes for an answer rather than for one to log. */
+function refusalError(routeId: string, refusal: Permit): Error {
+  const getResponse = (): Response => new Response(null, { status: 503 })
+  return Object.defineProperty(shedErrorOf(routeId, refusal), 'getResponse', { value: getResponse })
+}
+
+/** Which handlers a request comes to, as the application runs them. */
+export class Handlers {
+  /** The refusal of a route that the request came to. */
+  refusal: Permit | undefined
+  readonly #context: Context
+  readonly #tracker: Tracker
+  readonly #routes: readonly Route[]
+  /** The guard's own place among them. */
+  readonly #start: number
+  /** The handler that the request counts for; -1: none. */
+  #counted: number
+  #current: number
+
+  /** Watches where several handlers may answer. One that is reached and was not expected refuses by a ShedError. */
+  constructor(context: Context, tracker: Tracker) {
+    const { req } = context
+    this.#context = context
+    this.#tracker = tracker
+    this.#routes = routesOf(context)
+    this.#start = req.routeIndex
+    this.#current = req.routeIndex
+    const isNamed = (route: Route, at: number): boolean => at > this.#start && this.#nameOf(route) === tracker.routeId
+    const handler = this.#routes.findIndex((route, at) => isHandler(route) && isNamed(route, at))
+    this.#counted = handler < 0 ? this.#routes.findIndex(isNamed) : handler
+    const isOpen = (route: Route, at: number): boolean =>
+      at > this.#start && at !== this.#counted && (isHandler(route) || (this.#isForMany && isProspect(route)))
+    if (!this.#routes.some(isOpen)) return
+    Object.defineProperty(req, 'routeIndex', {
+      configurable: true,
+      enumerable: true,
+      get: () => this.#current,
+      set: (index: number) => {
+        this.#current = index
+        this.#arrive()
+      },
+    })
+  }
+
+  /** Whether the handler that answered is the one that the request counts for. Asked when the request is over. */
+  readonly isAsCounted = (): boolean => {
+    const index = this.#context.req.routeIndex
+    const last = this.#routes[index]
+    if (last === undefined || index <= this.#start) return true
+    // A check of a handler's requests that answers one itself answers for that handler.
+    if (isMiddleware(last) && !this.#isForMany) return true
+    // The last of all may have passed the request on to where nothing is found.
+    if (index < this.#routes.length - 1) learn(last, true)
+    return !isHandler(last) || this.#nameOf(last) === this.#tracker.routeId
+  }
+
+  /** Whether the request counts for a catch-all, if for any handler. */
+  get #isForMany(): boolean {
+    const counted = this.#routes[this.#counted]
+    return counted === undefined || isWide(counted)
+  }
+
+  #nameOf(route: Route): string {
+    return nameOf(this.#context, route)
+  }
+
+  #arrive(): void {
+    const index = this.#current
+    const route = this.#routes[index]
+    if (route === undefined || index <= this.#start || index === this.#counted) return
+    const counted = this.#routes[this.#counted]
+    const isPassed = index > this.#counted
+    if (isPassed) learn(counted, false)
+    // What may pass the request on is worth a name where that is narrower than a catch-all's.
+    const isNarrower = this.#isForMany && isProspect(route) && route.path.length > (counted?.path.length ?? 0)
+    if (!isNarrower && !(isPassed && isHandler(route))) return
+    const routeId = this.#nameOf(route)
+    this.#counted = index
+    if (routeId === this.#tracker.routeId) return
+    this.refusal = this.#tracker.rename(routeId)
+    if (this.refusal !== undefined) throw refusalError(routeId, this.refusal)
+  }
 }

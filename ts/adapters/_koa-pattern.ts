@@ -1,6 +1,7 @@
 /**
  * The patterns of Koa's routers. Koa has none itself; the routers in the application's stack are asked beforehand. One that
- * is out of sight (in an application that is mounted, in a middleware of another's) says on the context which layer runs.
+ * is out of sight (in an application that is mounted, in a middleware of another's) says on the context which layer runs, and
+ * koa-mount where it mounts what.
  */
 
 import { isShedError } from '../base/errors.js'
@@ -29,9 +30,44 @@ interface Routed {
   readonly app?: { readonly middleware?: readonly { readonly router?: Router }[] }
   /** Set by the router while it runs: the layer that is next. */
   _matchedRoute?: unknown
-  /** Set by koa-mount: where the application is mounted. */
-  readonly mountPath?: string
+  /** Set by koa-mount before it takes its prefix off the path: where the application is mounted. It is never taken back. */
+  mountPath?: unknown
+  readonly originalUrl?: string
 }
+
+/** The mounts that a request is within. One of them that passes the request on has put its prefix back on the path. */
+class Mounts {
+  readonly #context: Context
+  readonly #within: { readonly prefix: string; readonly pathBefore: string }[] = []
+
+  constructor(context: Context) {
+    this.#context = context
+    const { mountPath, originalUrl = '' } = context as Context & Routed
+    if (typeof mountPath !== 'string') return
+    const prefix = bare(mountPath)
+    const pathBefore = prefix + context.path
+    if (originalUrl.replace(/[?#].*$/, '').endsWith(pathBefore)) this.#within.push({ prefix, pathBefore })
+  }
+
+  /** Returns where the request is going to be; its path is still the one before. */
+  enter(mountPath: string): string {
+    const path = this.path + bare(mountPath)
+    this.#within.push({ prefix: bare(mountPath), pathBefore: this.#context.path })
+    return path
+  }
+
+  /** Where the request is now: `/admin/tools`, '' outside of all mounts. */
+  get path(): string {
+    this.#leave()
+    return this.#within.map(({ prefix }) => prefix).join('')
+  }
+
+  #leave(): void {
+    while (this.#within.at(-1)?.pathBefore === this.#context.path) this.#within.pop()
+  }
+}
+
+const bare = (mountPath: string): string => mountPath.replace(/\/$/, '')
 
 const written = (path: unknown): string => (Array.isArray(path) ? path.map(String).join('|') : String(path))
 
@@ -58,51 +94,65 @@ export function koaRoute(context: Context): string | undefined {
       const layer = likeliest(router.match(context.path, context.method).pathAndMethod)
       if (layer !== undefined) return patternRoute(context.method, written(layer.path))
     }
-    return matched === undefined ? undefined : patternRoute(context.method, mounted(context, matched))
+    const { path } = new Mounts(context)
+    if (matched !== undefined) return patternRoute(context.method, path + written(matched))
+    return path === '' ? undefined : patternRoute(context.method, `${path}/*`)
   } catch {
     return undefined
   }
 }
 
-const mounted = (context: object, path: unknown): string => {
-  const { mountPath = '' } = context as Routed
-  return mountPath.replace(/\/$/, '') + written(path)
-}
-
 /** Counts the request for the layer that a router comes to, where that is another one than was foreseen. */
-function arrive(context: Context, tracker: ResponseTracker, path: unknown): void {
+function arrive(context: Context, tracker: ResponseTracker, mounts: Mounts, path: unknown): void {
   const layers = ((context as { matched?: readonly RouterLayer[] }).matched ?? []).filter(({ methods }) =>
     methods.includes(context.method),
   )
   const at = layers.findIndex((layer) => layer.path === path)
   if (at < 0) return
-  const nameOf = (layer: RouterLayer): string => patternRoute(context.method, mounted(context, layer.path))
+  const nameOf = (layer: RouterLayer): string => patternRoute(context.method, mounts.path + written(layer.path))
   const expected = layers.findIndex((layer) => nameOf(layer) === tracker.routeId)
   // One that may pass the request on, before the one that was foreseen, is no reason to count it for that.
   const isForeseen = expected >= 0 && (at === expected || (at < expected && !isLast(layers[at]!)))
   if (isForeseen) return
   const layer = expected < 0 ? (likeliest(layers.slice(at)) ?? layers[at]!) : layers[at]!
-  const routeId = nameOf(layer)
+  rename(tracker, nameOf(layer))
+}
+
+/** @throws ShedError when the route refuses the request */
+function rename(tracker: ResponseTracker, routeId: string): void {
   const refusal = tracker.rename(routeId)
   if (refusal === undefined) return
   tracker.refuse?.(refusal)
   throw shedErrorOf(routeId, refusal)
 }
 
-/** Watches which layers the routers further in come to. A route that refuses throws a ShedError at its router. */
-export function whenRouted(context: object, tracker: ResponseTracker): void {
-  let routerPath = (context as { routerPath?: unknown }).routerPath
-  Object.defineProperty(context, 'routerPath', {
+/** Calls `changed` whenever a property of a context is set. What it throws, but a ShedError, is dropped. */
+function whenSet(context: object, name: 'routerPath' | 'mountPath', changed: (value: unknown) => void): void {
+  let current = (context as Record<string, unknown>)[name]
+  Object.defineProperty(context, name, {
     configurable: true,
     enumerable: true,
-    get: () => routerPath,
-    set(path: unknown) {
-      routerPath = path
+    get: () => current,
+    set(value: unknown) {
+      current = value
       try {
-        arrive(context as Context, tracker, path)
+        changed(value)
       } catch (error) {
         if (isShedError(error)) throw error
       }
     },
+  })
+}
+
+/**
+ * Watches which mounts and which layers of the routers further in the request comes to. A route that refuses throws a ShedError
+ * at its router, or at its mount.
+ */
+export function whenRouted(context: Context, tracker: ResponseTracker): void {
+  const mounts = new Mounts(context)
+  whenSet(context, 'routerPath', (path) => arrive(context, tracker, mounts, path))
+  whenSet(context, 'mountPath', (mountPath) => {
+    if (typeof mountPath !== 'string') return
+    rename(tracker, patternRoute(context.method, `${mounts.enter(mountPath)}/*`))
   })
 }

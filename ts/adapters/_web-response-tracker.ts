@@ -57,6 +57,11 @@ export class WebResponseTracker {
     return this.#routeId
   }
 
+  /** Whether the application named the route itself. */
+  get isNamed(): boolean {
+    return this.#params.route !== undefined
+  }
+
   /** Counts the request for another route from now on. Returns undefined, or the refusal of that route. */
   rename(routeId: string, params: AcquireParams = this.#params): Permit | undefined {
     const permit = this.#permit
@@ -94,7 +99,7 @@ export class WebResponseTracker {
     if (permit !== undefined) this.#departure.leave(permit)
   }
 
-  /** A guard further in shed the request: what is answered says nothing of this route. */
+  /** A guard further in shed the request, or another handler answered it: the answer says nothing of this route. */
   noteShed(): void {
     this.#isShed = true
   }

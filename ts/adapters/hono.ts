@@ -3,10 +3,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Context, Env, MiddlewareHandler } from 'hono'
 import type { Atrion } from '../atrion.js'
+import { isShedError } from '../base/errors.js'
 import { type AcquireParams, streamsSpent } from './_acquire-params.js'
 import { withTier } from './_context.js'
 import { Gate, type NodeRequest } from './_gate.js'
-import { honoRoute, honoRouteRun } from './_hono-pattern.js'
+import { Handlers, honoRoute } from './_hono-pattern.js'
 import { sharedRoute } from './_method.js'
 import type { AdapterOptions } from './_options.js'
 import { PROBLEM_TYPE, refusalHeaders, refusalOf, type Shed, shedIn } from './_problem.js'
@@ -41,6 +42,15 @@ function shedResponse(shed: Shed): Response {
   const refusal = refusalOf(shed)
   const headers = { ...refusalHeaders(refusal), 'content-type': PROBLEM_TYPE }
   return new Response(refusal.body, { status: 503, headers })
+}
+
+/** Waits for what comes next. A route that refuses a request that has come to it is no error. */
+async function passed(work: Promise<void>, handlers: Handlers | undefined): Promise<void> {
+  try {
+    await work
+  } catch (error) {
+    if (handlers?.refusal === undefined || !isShedError(error)) throw error
+  }
 }
 
 /** An application's own answer; the adapter's where it throws, rejects, or returns none. */
@@ -90,22 +100,29 @@ export function atrionHono<E extends Env = Env>(atrion: Atrion, options: HonoOpt
   ): Response | Promise<Response> =>
     onShed === undefined ? shedResponse(permit) : ownResponse(permit, () => onShed(context, context, permit))
 
-  /** A shed of a guard further in, where it was made an error of: Hono has caught it by now. */
-  const answerShed = (context: Context, tracker: ResponseTracker | WebResponseTracker): void => {
-    const shed = shedIn(context.error)
+  /** A shed of a guard further in, where it was made an error of, or of a route that Hono came to: it has caught it by now. */
+  const answerShed = async (
+    context: Context<E>,
+    tracker: ResponseTracker | WebResponseTracker,
+    handlers?: Handlers,
+  ): Promise<void> => {
+    const refusal = handlers?.refusal
+    const shed = refusal ?? shedIn(context.error)
     if (shed === undefined) return
     tracker.noteShed()
-    if (context.res.status !== 500) return
+    if (refusal === undefined && context.res.status !== 500) return
+    const response = refusal === undefined ? shedResponse(shed) : await refuse(context, refusal)
     context.res = undefined
-    context.res = shedResponse(shed)
+    context.res = response
   }
 
   const onNode = async (context: Context<E>, next: Next, tracker: ResponseTracker): Promise<undefined> => {
+    const handlers = tracker.isNamed ? undefined : new Handlers(context, tracker)
+    if (handlers !== undefined) tracker.answersFor ??= handlers.isAsCounted
     const work = propagate === true ? withTier(tracker.tier, next) : next()
     tracker.follow(work)
-    if (!tracker.isNamed) tracker.answersFor ??= () => (honoRouteRun(context) ?? tracker.routeId) === tracker.routeId
-    await work
-    answerShed(context, tracker)
+    await passed(work, handlers)
+    await answerShed(context, tracker, handlers)
     tracker.noteType(context.res.headers.get('content-type'))
     return undefined
   }
@@ -116,13 +133,15 @@ export function atrionHono<E extends Env = Env>(atrion: Atrion, options: HonoOpt
     tracker: WebResponseTracker,
     tier: AcquireParams['tier'],
   ): Promise<void> => {
+    const handlers = tracker.isNamed ? undefined : new Handlers(context, tracker)
     try {
-      await (propagate === true ? withTier(tier ?? 'normal', next) : next())
+      await passed(propagate === true ? withTier(tier ?? 'normal', next) : next(), handlers)
     } catch (error) {
       tracker.fail(error, context.req.raw.signal?.aborted === true)
       throw error
     }
-    answerShed(context, tracker)
+    await answerShed(context, tracker, handlers)
+    if (handlers?.isAsCounted() === false) tracker.noteShed()
     const isGone = (): boolean => context.req.raw.signal?.aborted === true
     // Of an answer to a HEAD Hono drops the body, unread.
     const hasBody = context.req.method !== 'HEAD'
@@ -144,7 +163,7 @@ export function atrionHono<E extends Env = Env>(atrion: Atrion, options: HonoOpt
       const refusal = known === undefined ? undefined : outer.rename(known, params)
       if (refusal !== undefined) return refuse(context, refusal)
       await next()
-      answerShed(context, outer)
+      await answerShed(context, outer)
       return undefined
     }
     const routeId = known ?? sharedRoute(node.method)

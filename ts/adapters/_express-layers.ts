@@ -65,7 +65,7 @@ function wrap(layer: Layer, route: ExpressRoute, isFirst: boolean): void {
     if (tracker === undefined) return handle.call(this, request, response, next)
     if (isFirst && !arrive(request, response, tracker, route)) return undefined
     const onward = (error?: unknown): void => {
-      if (describeShed(error)) tracker.noteShed()
+      noteShed(tracker, error)
       next(error)
     }
     try {
@@ -76,7 +76,7 @@ function wrap(layer: Layer, route: ExpressRoute, isFirst: boolean): void {
       }
       return result
     } catch (error) {
-      if (describeShed(error)) tracker.noteShed()
+      noteShed(tracker, error)
       throw error
     }
   }
@@ -87,15 +87,20 @@ function wrap(layer: Layer, route: ExpressRoute, isFirst: boolean): void {
   layer.handle = Object.assign(handler, handle) as unknown as Handle
 }
 
+function noteShed(tracker: ResponseTracker, error: unknown): void {
+  const shed = describeShed(error)
+  if (shed !== undefined) tracker.noteShed(shed)
+}
+
 /**
  * Express 5 hands what a promise rejects with on to the error handlers. Express 4 does not look: a shed is handed on for it, and
  * any other error stays unhandled, as it would be without a guard.
  */
 function passRejection(work: PromiseLike<unknown>, next: ((error: unknown) => void) | undefined): void {
   work.then(undefined, (error: unknown) => {
-    const isShed = describeShed(error)
+    const shed = describeShed(error)
     if (next === undefined) return
-    if (!isShed) throw error
+    if (shed === undefined) throw error
     next(error)
   })
 }

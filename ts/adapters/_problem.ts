@@ -56,10 +56,10 @@ export function shedIn(error: unknown): (Shed & object) | undefined {
   return undefined
 }
 
-/** Gives an error that comes of a shed what error handlers look for, where it does not have it; true for one. */
-export function describeShed(error: unknown): boolean {
+/** Gives an error that comes of a shed what error handlers look for, where it does not have it. @returns that shed */
+export function describeShed(error: unknown): (Shed & object) | undefined {
   const shed = shedIn(error)
-  if (shed === undefined) return false
+  if (shed === undefined) return undefined
   const { retryAfterS } = refusalOf(shed)
   const fields = { status: 503, statusCode: 503, headers: { 'retry-after': retryAfterS } }
   for (const [name, value] of Object.entries(fields)) {
@@ -67,5 +67,5 @@ export function describeShed(error: unknown): boolean {
       Reflect.defineProperty(error as object, name, { value, configurable: true, writable: true })
     }
   }
-  return true
+  return shed
 }

@@ -18,13 +18,13 @@
  */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { shedBeingAnswered } from '../base/shed-answered.js'
+import { forgetThrown, shedBeingAnswered, shedsThrown, takeThrownAfter } from '../base/shed-answered.js'
 import type { Outcome, Permit, Tier } from '../limiter/types.js'
 import type { AcquireParams, TrackerHost } from './_acquire-params.js'
 import { isClientsFault, statusOnStream } from './_client.js'
 import { Departure, depart } from './_departure.js'
 import { holdMs, isLateAsARule, longMs, noteAbandoned, noteSoon } from './_long.js'
-import { refusalOf, shedIn } from './_problem.js'
+import { refusalOf, type Shed, shedIn } from './_problem.js'
 import { ReaderWatch } from './_reader.js'
 import { isBodyPending, waitsForClient, whenBodyEnds } from './_request-body.js'
 import { isThenable } from './_resolve.js'
@@ -37,6 +37,9 @@ import { watchLong } from './_watch.js'
 const SENDING_MS = 20
 /** A handler whose client is gone, and whose end only its response would show, is counted for this long, ms. */
 const UNKNOWN_HOLD_MS = 1_000
+
+/** An answer that would be one stream more than its route may have open. */
+const NO_ROOM: Shed = { retryAfterMs: undefined }
 
 const TRACKER = Symbol('atrion.response-tracker')
 
@@ -70,7 +73,9 @@ export class ResponseTracker {
   #wasFollowed = false
   #isClosed = false
   #isSending = false
-  #isShed = false
+  /** What an inner guard refused the request with. */
+  #shed: Shed | undefined
+  readonly #shedsBefore = shedsThrown()
   #timer: Timer | undefined
   #longTimer: Timer | undefined
   #readerWatch: ReaderWatch | undefined
@@ -155,20 +160,23 @@ export class ResponseTracker {
       else if (this.#isClosed) this.#release('ignored')
     }
     work.then(done, (error: unknown) => {
-      if (shedIn(error) !== undefined) this.#isShed = true
+      const shed = shedIn(error)
+      if (shed !== undefined) this.noteShed(shed)
       done()
     })
   }
 
   /** The handler failed, or met a guard that shed it; what becomes of the response is the framework's business. */
   fail(error: unknown): void {
-    if (shedIn(error) !== undefined) this.noteShed()
+    const shed = shedIn(error)
+    if (shed !== undefined) this.noteShed(shed)
     else this.#release(this.#isClosed ? 'ignored' : 'failure')
   }
 
   /** A guard further in shed the request: what is answered says nothing of this route. */
-  noteShed(): void {
-    this.#isShed = true
+  noteShed(shed: Shed & object): void {
+    this.#shed = shed
+    forgetThrown(shed)
     if (this.#ended !== undefined) this.#ended = 'ignored'
   }
 
@@ -270,7 +278,7 @@ export class ResponseTracker {
 
   /** What the answer says of the route. */
   #verdict(status = this.#response.statusCode): Outcome {
-    if (this.#isClosed || this.#isShed || this.answersFor?.() === false) return 'ignored'
+    if (this.#isClosed || this.#shed !== undefined || this.answersFor?.() === false) return 'ignored'
     return status < 500 ? 'success' : 'failure'
   }
 
@@ -299,10 +307,10 @@ export class ResponseTracker {
     if (this.#ended !== undefined) return
     if (isClients && (isHeld || departure.isOutlasting)) noteAbandoned(this.atrion, this.#routeId)
     if (isClients) departure.abandoned(this.#routeId)
-    else departure.answered(this.#routeId, this.#isShed ? 'ignored' : 'failure')
+    else departure.answered(this.#routeId, this.#shed !== undefined ? 'ignored' : 'failure')
     if (!isHeld) return
     const isOver = this.#wasFollowed && this.#pending === 0
-    if (!isClients) this.#release(this.#isShed ? 'ignored' : 'failure')
+    if (!isClients) this.#release(this.#shed !== undefined ? 'ignored' : 'failure')
     else if (isOver) this.#release('ignored')
     else {
       // The handler may work on for a client that is gone, and end a response that is closed.
@@ -337,16 +345,16 @@ export class ResponseTracker {
       },
       ended: () => this.#end(),
       refused: () => {
-        this.#isShed = true
+        this.#shed = NO_ROOM
       },
     })
   }
 
   /** An error handler answers the shed of a guard further in. */
   #noteShedAnswered(): void {
-    const shed = shedBeingAnswered()
+    const shed = this.#shed ?? shedBeingAnswered() ?? takeThrownAfter(this.#shedsBefore)
     if (shed === undefined) return
-    this.noteShed()
+    this.noteShed(shed)
     const response = this.#response
     if (!response.headersSent && !response.hasHeader('retry-after')) {
       response.setHeader('retry-after', refusalOf(shed).retryAfterS)

@@ -4,12 +4,13 @@
  */
 
 import type { Atrion } from '../atrion.js'
+import { forgetThrown, shedBeingAnswered, shedsThrown, takeThrownAfter } from '../base/shed-answered.js'
 import type { Outcome, Permit } from '../limiter/types.js'
 import type { AcquireParams, TrackerHost } from './_acquire-params.js'
 import { type BodyEnd, watchBody } from './_body.js'
 import { Departure, depart } from './_departure.js'
 import { longMs, noteAbandoned, noteSoon } from './_long.js'
-import { shedIn } from './_problem.js'
+import { refusalOf, type Shed, shedIn } from './_problem.js'
 import { isFeed, openStream } from './_stream.js'
 import { after, callOff, type Timer } from './_timers.js'
 
@@ -31,7 +32,10 @@ export class WebResponseTracker {
   #params: AcquireParams
   #closeStream: (() => void) | undefined
   readonly #departure: Departure
-  #isShed = false
+  /** What an inner guard refused the request with. */
+  #shed: Shed | undefined
+  #isOthers = false
+  readonly #shedsBefore = shedsThrown()
   #timer: Timer | undefined
 
   constructor(
@@ -99,14 +103,25 @@ export class WebResponseTracker {
     if (permit !== undefined) this.#departure.leave(permit)
   }
 
-  /** A guard further in shed the request, or another handler answered it: the answer says nothing of this route. */
-  noteShed(): void {
-    this.#isShed = true
+  /** A guard further in shed the request: what is answered says nothing of this route. */
+  noteShed(shed: Shed & object): void {
+    this.#shed = shed
+    forgetThrown(shed)
+  }
+
+  /** A handler of another route answered the request. */
+  disown(): void {
+    this.#isOthers = true
+  }
+
+  get #isIgnored(): boolean {
+    return this.#isOthers || this.#shed !== undefined
   }
 
   /** There will be no answer of the handler's. */
   fail(error: unknown, isGone: boolean): void {
-    if (shedIn(error) !== undefined) this.#isShed = true
+    const shed = shedIn(error)
+    if (shed !== undefined) this.noteShed(shed)
     this.end(isGone ? 'ignored' : 'failure', isGone)
   }
 
@@ -124,11 +139,24 @@ export class WebResponseTracker {
 
   /** There is an answer, or will be none, to a request that may have left. */
   #answered(outcome: Outcome): void {
-    this.#departure.answered(this.#routeId, this.#isShed ? 'ignored' : outcome)
+    this.#departure.answered(this.#routeId, this.#isIgnored ? 'ignored' : outcome)
+  }
+
+  /** The answer, with when to come back where it is that of an inner guard's shed. */
+  #withRetryAfter(response: Response): Response {
+    if (response.status !== 503) return response
+    const shed = this.#shed ?? shedBeingAnswered() ?? takeThrownAfter(this.#shedsBefore)
+    if (shed === undefined) return response
+    this.noteShed(shed)
+    if (response.headers.has('retry-after')) return response
+    const headers = new Headers(response.headers)
+    headers.set('retry-after', refusalOf(shed).retryAfterS)
+    return new Response(response.body, { status: response.status, statusText: response.statusText, headers })
   }
 
   /** Hands an answer over; `refused` is what is answered where it is a feed and the budget of streams is spent. */
-  give(response: Response, hasBody: boolean, isGone: () => boolean, refused: () => Response): Response {
+  give(given: Response, hasBody: boolean, isGone: () => boolean, refused: () => Response): Response {
+    const response = this.#withRetryAfter(given)
     if (isFeed(response.headers.get('content-type')) && !this.toStream()) {
       response.body?.cancel().catch(() => {})
       this.end('ignored')
@@ -166,7 +194,7 @@ export class WebResponseTracker {
     const permit = this.#permit
     if (permit === undefined) return
     this.#permit = undefined
-    const outcome = this.#isShed ? 'ignored' : given
+    const outcome = this.#isIgnored ? 'ignored' : given
     if (outcome === 'success') noteSoon(this.host.atrion, this.#routeId, this.#departure.ageMs)
     permit.release(outcome)
   }

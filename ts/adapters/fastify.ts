@@ -74,7 +74,8 @@ function install(app: FastifyInstance, atrion: Atrion, options: FastifyOptions):
     done()
   })
   app.addHook('onError', (request, _reply, error, done) => {
-    if (describeShed(error)) trackerOf(request.raw, gate)?.noteShed()
+    const shed = describeShed(error)
+    if (shed !== undefined) trackerOf(request.raw, gate)?.noteShed(shed)
     done()
   })
 }

@@ -109,7 +109,7 @@ export function atrionHono<E extends Env = Env>(atrion: Atrion, options: HonoOpt
     const refusal = handlers?.refusal
     const shed = refusal ?? shedIn(context.error)
     if (shed === undefined) return
-    tracker.noteShed()
+    tracker.noteShed(shed)
     if (refusal === undefined && context.res.status !== 500) return
     const response = refusal === undefined ? shedResponse(shed) : await refuse(context, refusal)
     context.res = undefined
@@ -141,7 +141,7 @@ export function atrionHono<E extends Env = Env>(atrion: Atrion, options: HonoOpt
       throw error
     }
     await answerShed(context, tracker, handlers)
-    if (handlers?.isAsCounted() === false) tracker.noteShed()
+    if (handlers?.isAsCounted() === false) tracker.disown()
     const isGone = (): boolean => context.req.raw.signal?.aborted === true
     // Of an answer to a HEAD Hono drops the body, unread.
     const hasBody = context.req.method !== 'HEAD'

@@ -95,7 +95,7 @@ export function atrionKoa<Context extends KoaContext = ParameterizedContext>(
     } catch (error) {
       const inner = shedIn(error)
       if (inner === undefined || context.res.headersSent) throw error
-      tracker.noteShed()
+      tracker.noteShed(inner)
       return shed(context, refusal ?? inner, refusal)
     }
   }

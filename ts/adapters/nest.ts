@@ -85,7 +85,7 @@ class AtrionGuard<Request extends NestRequest, Response extends NestResponse> im
       catchError((error: unknown) => {
         const shed = shedIn(error)
         if (shed === undefined) throw error
-        tracker.noteShed()
+        tracker.noteShed(shed)
         throw refusalException(response, shed)
       }),
       finalize(settle),

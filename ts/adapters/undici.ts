@@ -3,6 +3,7 @@
 import type { Dispatcher } from 'undici'
 import type { Atrion } from '../atrion.js'
 import { ConfigError } from '../base/errors.js'
+import { noteThrown } from '../base/shed-answered.js'
 import { shedErrorOf } from '../limiter/run.js'
 import type { AcquireOptions, Tier } from '../limiter/types.js'
 import { acquire } from './_acquire-params.js'
@@ -77,7 +78,9 @@ export function atrionUndici(atrion: Atrion, options: UndiciOptions = {}): Dispa
       const params: AcquireOptions = { ...(own && { tier: own }), ...(name !== undefined && { key: name }) }
       const permit = acquire(atrion, routeId, params)
       if (!permit.allow) {
-        refuseHandler(handler as Handler, shedErrorOf(routeId, permit))
+        const shed = shedErrorOf(routeId, permit)
+        noteThrown(shed)
+        refuseHandler(handler as Handler, shed)
         return true
       }
       const headers = propagate === true ? withHeader(request.headers, own ?? 'normal') : request.headers

@@ -1,6 +1,7 @@
 /** Work that runs under a permit: how each way of ending counts, and what cuts it off. */
 
 import { ConfigError, isShedError, ShedError } from '../base/errors.js'
+import { noteThrown } from '../base/shed-answered.js'
 import { onAbort, requireSignal } from '../base/signals.js'
 import { after } from '../base/timer.js'
 import { requireMaxWait, requireTimeout } from './request.js'
@@ -49,7 +50,10 @@ export function shedErrorOf(
 export function fallBack<T>(routeId: string, permit: Permit, options: RunOptions<T> | undefined): T | PromiseLike<T> {
   const refusal = shedErrorOf(routeId, permit)
   const fallback = options?.fallback
-  if (fallback === undefined) throw refusal
+  if (fallback === undefined) {
+    noteThrown(refusal)
+    throw refusal
+  }
   return typeof fallback === 'function' ? (fallback as (refusal: ShedError) => T)(refusal) : fallback
 }
 

@@ -77,6 +77,50 @@ test('where answers come late as a rule, the next requests leave at the deadline
   await close(server)
 })
 
+test('one late answer of a fresh route is enough; a route that is merely slow has its limit back', async (t) => {
+  const { atrion, held, server } = await world()
+  /** One request that is answered after so long; whether it left at the deadline. */
+  const answerAfter = async (ms) => {
+    timers.length = 0
+    const before = held.length
+    const socket = await dial(server, requestText('/'))
+    await until(() => held.length > before)
+    const atDeadline = timers.find((timer) => timer.ms === 500)
+    atDeadline?.work()
+    pass(ms)
+    held.at(-1).end('news')
+    await once(socket, 'data')
+    socket.destroy()
+    await until(() => openStreams(atrion, 'poll') === 0 && atrion.stats('poll').inFlight === 0)
+    return atDeadline !== undefined
+  }
+  t.false(await answerAfter(12_000))
+  t.true(await answerAfter(12_000))
+  const left = []
+  for (let i = 0; i < 12; i++) left.push(await answerAfter(2_000))
+  t.true(left[0])
+  t.deepEqual(left.slice(-3), [false, false, false])
+  await close(server)
+  const other = await world()
+  t.is((await ask(other.server, '/soon')).body, 'soon')
+  const socket = await dial(other.server, requestText('/'))
+  await until(() => other.held.length === 1)
+  pass(12_000)
+  other.held[0].end('late')
+  await once(socket, 'data')
+  timers.length = 0
+  await dial(other.server, requestText('/')).then((again) =>
+    until(() => other.held.length === 2).then(() => again.destroy()),
+  )
+  t.is(
+    timers.find(({ ms }) => ms === 500),
+    undefined,
+    'one of many is no rule',
+  )
+  socket.destroy()
+  await close(other.server)
+})
+
 test('a request is not long-lived before twice its deadline', async (t) => {
   const { atrion, held, server } = await world({ slo: { maxAcceptableLatencyMs: 60_000 } })
   const socket = await dial(server, requestText('/'))

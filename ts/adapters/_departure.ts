@@ -3,7 +3,7 @@
 import type { Atrion } from '../atrion.js'
 import { type Conclude, DETACH, type Detachable } from '../limiter/adapter-port.js'
 import type { Outcome, Permit } from '../limiter/types.js'
-import { isLateAsARule, noteLate } from './_long.js'
+import { isLateAsARule, noteOutlasted } from './_long.js'
 import { nowMs } from './_timers.js'
 
 /** Takes a request out of the work in flight. @returns what reports its outcome */
@@ -46,7 +46,7 @@ export class Departure {
   /** Its answer has begun; `isLate`: not before it had left. 'ignored' is not reported. */
   answered(routeId: string, outcome: Outcome, isLate = this.isOutlasting): void {
     if (!this.isOpen) return
-    if (isLate && outcome === 'success') noteLate(this.#atrion, routeId)
+    if (isLate && outcome === 'success') noteOutlasted(this.#atrion, routeId, this.ageMs)
     if (outcome === 'ignored') this.drop()
     else this.#report(outcome)
   }

@@ -3,7 +3,9 @@
  * route's streams; whether they were answered in the end is what they still tell.
  *
  * A long poll says nothing of itself before it is answered, so the first ones of a route are known by their time alone. Where
- * most answers of a route came that late, the next ones leave at the route's deadline.
+ * most answers of a route came that late, the next ones leave at the route's deadline; the first answer of a route that had none
+ * is enough for that. A route that is merely slow has its limit back as soon as most answers take less: nothing a client sends (`Prefer:
+ * wait`) takes a request out of the work in flight, and one that is not answered in the end teaches nothing.
  */
 
 import type { Atrion } from '../atrion.js'
@@ -20,6 +22,8 @@ const DEADLINE_MS = 500
 
 /** Weight of one answer in the share of a route's answers that were late. */
 const WEIGHT = 0.125
+/** What the first answer of a route is worth, where it was late. */
+const FIRST_SHARE = 0.55
 /** Above this share the next are expected to be late, until it has fallen below the other. */
 const EXPECTED_ABOVE = 0.5
 const EXPECTED_BELOW = 0.25
@@ -50,10 +54,13 @@ const habitOf = (atrion: Atrion, routeId: string): Habit | undefined =>
 /** Whether most answers of a route come very late. */
 export const isLateAsARule = (atrion: Atrion, routeId: string): boolean => habitOf(atrion, routeId)?.isExpected === true
 
+/** What takes so long is long-lived, whatever its route's habit, ms. */
+const lateMs = (deadline: number): number => Math.max(LONG_MS, LONG_DEADLINES * deadline)
+
 /** How old a request of this route becomes before it is long-lived, ms. */
 export function longMs(atrion: Atrion, routeId: string): number {
   const deadline = deadlineMs(atrion, routeId)
-  return isLateAsARule(atrion, routeId) ? Math.min(deadline, LONG_MS) : Math.max(LONG_MS, LONG_DEADLINES * deadline)
+  return isLateAsARule(atrion, routeId) ? Math.min(deadline, LONG_MS) : lateMs(deadline)
 }
 
 /** How long a handler whose client is gone is counted, where its end will be known, ms. */
@@ -63,8 +70,16 @@ export const holdMs = (atrion: Atrion, routeId: string): number =>
 /** The least that {@link longMs} is where nothing is expected, ms. */
 export const LEAST_LONG_MS = LONG_MS
 
-/** A request was answered well, after it had taken very long. */
-export function noteLate(atrion: Atrion, routeId: string): void {
+/** A request was answered well after it had left because of its time: very late, or merely after its deadline. */
+export function noteOutlasted(atrion: Atrion, routeId: string, ageMs: number): void {
+  if (ageMs >= lateMs(deadlineMs(atrion, routeId))) noteLate(atrion, routeId)
+  else noteSooner(atrion, routeId)
+}
+
+/** Whether a route has no answer yet that came in time. */
+const isFresh = (atrion: Atrion, routeId: string): boolean => atrion.stats(routeId).p50Ms === undefined
+
+function noteLate(atrion: Atrion, routeId: string): void {
   isAnyLate = true
   let table = tables.get(atrion)
   if (table === undefined) {
@@ -74,17 +89,17 @@ export function noteLate(atrion: Atrion, routeId: string): void {
   let habit = table.get(routeId)
   if (habit === undefined) {
     if (table.size >= ROUTES) table.delete(table.keys().next().value!)
-    habit = { share: 0, isExpected: false }
+    habit = { share: isFresh(atrion, routeId) ? FIRST_SHARE : 0, isExpected: false }
     table.set(routeId, habit)
   }
   habit.share += (1 - habit.share) * WEIGHT
   if (habit.share > EXPECTED_ABOVE) habit.isExpected = true
 }
 
-/** A request was answered well within its deadline. */
-export function noteSoon(atrion: Atrion, routeId: string, ageMs: number): void {
+/** A request was answered well before it was long-lived. */
+export function noteSooner(atrion: Atrion, routeId: string): void {
   const habit = habitOf(atrion, routeId)
-  if (habit === undefined || ageMs > deadlineMs(atrion, routeId)) return
+  if (habit === undefined) return
   habit.share -= habit.share * WEIGHT
   if (habit.share < EXPECTED_BELOW) habit.isExpected = false
   if (habit.share < FORGOTTEN_BELOW) tables.get(atrion)?.delete(routeId)

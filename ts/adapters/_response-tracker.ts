@@ -23,7 +23,7 @@ import type { Outcome, Permit, Tier } from '../limiter/types.js'
 import type { AcquireParams, TrackerHost } from './_acquire-params.js'
 import { isClientsFault, statusOnStream } from './_client.js'
 import { Departure, depart } from './_departure.js'
-import { holdMs, isLateAsARule, longMs, noteAbandoned, noteSoon } from './_long.js'
+import { holdMs, isLateAsARule, longMs, noteAbandoned, noteSooner } from './_long.js'
 import { refusalOf, type Shed, shedIn } from './_problem.js'
 import { ReaderWatch } from './_reader.js'
 import { isBodyPending, waitsForClient, whenBodyEnds } from './_request-body.js'
@@ -257,7 +257,7 @@ export class ResponseTracker {
     if (permit === undefined) return
     this.#permit = undefined
     this.#unwatch()
-    if (outcome === 'success') noteSoon(this.atrion, this.#routeId, this.#departure.ageMs)
+    if (outcome === 'success') noteSooner(this.atrion, this.#routeId)
     permit.release(outcome)
   }
 

@@ -9,7 +9,7 @@ import type { Outcome, Permit } from '../limiter/types.js'
 import type { AcquireParams, TrackerHost } from './_acquire-params.js'
 import { type BodyEnd, watchBody } from './_body.js'
 import { Departure, depart } from './_departure.js'
-import { longMs, noteAbandoned, noteSoon } from './_long.js'
+import { longMs, noteAbandoned, noteSooner } from './_long.js'
 import { refusalOf, type Shed, shedIn } from './_problem.js'
 import { isFeed, openStream } from './_stream.js'
 import { after, callOff, type Timer } from './_timers.js'
@@ -195,7 +195,7 @@ export class WebResponseTracker {
     if (permit === undefined) return
     this.#permit = undefined
     const outcome = this.#isIgnored ? 'ignored' : given
-    if (outcome === 'success') noteSoon(this.host.atrion, this.#routeId, this.#departure.ageMs)
+    if (outcome === 'success') noteSooner(this.host.atrion, this.#routeId)
     permit.release(outcome)
   }
 }

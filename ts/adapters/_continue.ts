@@ -49,18 +49,33 @@ export function deferContinue(): void {
   if (isDeferred) return
   isDeferred = true
   subscribe('http.server.request.start', defer)
+  subscribe('net.server.socket', deferAtConnection)
 }
 
 let isDeferredOnHttp2 = false
 
 /**
- * The same for HTTP/2, which announces no request before it answers: from the first response of its compatibility API on, by
- * that API's own prototype.
+ * The same for HTTP/2, which announces no request before it answers: from its first connection on, by the prototype of its
+ * compatibility API's responses.
  */
-export function deferContinueOnHttp2(seen: ServerResponse): void {
+function deferAtConnection(message: unknown): void {
   if (isDeferredOnHttp2) return
+  const { server } = (message as { readonly socket: { readonly server?: { readonly updateSettings?: unknown } } })
+    .socket
+  if (typeof server?.updateSettings !== 'function') return
+  const { getBuiltinModule } = process as { getBuiltinModule?: (id: string) => unknown }
+  const http2 = getBuiltinModule?.('node:http2') as typeof import('node:http2') | undefined
+  if (http2 !== undefined) deferByPrototype(http2.Http2ServerResponse.prototype as unknown as ServerResponse)
+}
+
+/** Where Node does not hand out its own modules: from the first response on. */
+export function deferContinueOnHttp2(seen: ServerResponse): void {
+  if (!isDeferredOnHttp2) deferByPrototype(Object.getPrototypeOf(seen) as ServerResponse | null)
+}
+
+function deferByPrototype(given: ServerResponse | null): void {
   isDeferredOnHttp2 = true
-  let prototype = Object.getPrototypeOf(seen) as ServerResponse | null
+  let prototype = given
   while (prototype !== null && !Object.hasOwn(prototype, 'writeContinue')) prototype = Object.getPrototypeOf(prototype)
   if (prototype === null) return
   const { writeContinue } = prototype

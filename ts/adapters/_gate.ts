@@ -21,8 +21,9 @@ import { sharedRoute } from './_method.js'
 import { type AdapterOptions, DEFAULT_MAX_STREAMS, DEFAULT_MAX_WAIT_MS, validateAdapterOptions } from './_options.js'
 import { called, isThenable, keyOf, tierOf, trusted } from './_resolve.js'
 import { ResponseTracker, trackerOf } from './_response-tracker.js'
-import { hasRoom, isUpgrade } from './_stream.js'
+import { hasRoom, isUpgrade, openStream } from './_stream.js'
 import { hasFakedTimers, nowMs } from './_timers.js'
+import type { Connection } from './_upgrade.js'
 
 /** What of Node's request is read. */
 export interface NodeRequest {
@@ -135,6 +136,25 @@ export class Gate<Request, Response> implements TrackerHost {
       given.release('ignored')
       return refuse(given)
     })
+  }
+
+  /** Counts a connection that leaves HTTP as one of its route's streams; false where their budget is spent. Never throws. */
+  passUpgrade(request: Request, node: NodeRequest, connection: Connection): boolean {
+    const { stream } = connection
+    const count = (params: AcquireParams | undefined): boolean => {
+      if (params === undefined || stream.destroyed) return true
+      const close = openStream(this.atrion, params.route ?? sharedRoute(node.method), this.maxStreams)
+      if (close === undefined) return false
+      // A client that has gone may leave its half open for ever.
+      stream.once('end', close).once('close', close)
+      return true
+    }
+    const params = this.ask(request, node)
+    if (!isThenable(params))
+      return count(params as AcquireParams | undefined)
+      // What the application's listener does meanwhile cannot be taken back.
+    ;(params as Promise<AcquireParams | undefined>).then((answer) => count(answer) || stream.destroy())
+    return true
   }
 
   #describe(request: Request, node: NodeRequest): AcquireParams | Promise<AcquireParams> {

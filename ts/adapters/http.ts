@@ -9,6 +9,7 @@ import { shedIn } from './_problem.js'
 import { refuse, refuseOnNode } from './_refusal.js'
 import { isThenable } from './_resolve.js'
 import type { ResponseTracker } from './_response-tracker.js'
+import { guardUpgradesOf, type UpgradeGuard } from './_upgrade.js'
 
 export { currentTier, withTier } from './_context.js'
 export type { AdapterOptions, PressureOptions, Signal } from './_options.js'
@@ -34,6 +35,9 @@ const none = (): undefined => undefined
  * node:http has no patterns, so all requests of a method share a route (`GET *`) unless `options.route` names others. What
  * the handler throws, or rejects with, counts as a failure and is passed on, except a ShedError of a guard further in: that is
  * answered as a shed.
+ *
+ * Upgrades (WebSockets) and tunnels of the server, which go to listeners of their own, count among the route's streams from
+ * the first byte to their close; one more than `maxStreams` is answered 503 before those listeners see it.
  *
  * @throws ConfigError for an option that is unknown, of the wrong type or out of its range; TypeError when `handler` is no
  *   function
@@ -68,10 +72,14 @@ export function atrionHttp<Request extends IncomingMessage, Response extends Ser
     return settled
   }
 
-  return (request, response) =>
+  const upgrades: UpgradeGuard = (request, connection) => gate.passUpgrade(request as Request, request, connection)
+
+  const listener: Listener<Request, Response> = (request, response) =>
     gate.pass<unknown>(
       { request, node: request, response, pattern: none },
       (tracker) => (tracker === undefined ? handler(request, response) : handle(tracker, request, response)),
       (permit) => refuseOnNode(request, response, permit, onShed && (() => onShed(request, response, permit))),
     )
+  guardUpgradesOf(listener, upgrades)
+  return listener
 }

@@ -1,4 +1,4 @@
-// Connections that leave HTTP on a guarded server of Node's own: they count as streams, whoever takes them.
+// Connections that leave HTTP on a guarded server of Node’s own count as streams, also where a listener of the application’s takes them.
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import http2 from 'node:http2'

@@ -1,6 +1,7 @@
 /** What the parts of an instance are given: the engine, the routes, the time, and where events and warnings go. */
 
 import { AtrionError } from './base/errors.js'
+import { soon } from './base/soon.js'
 import type { PhysicsObserver } from './core/index.js'
 import { InstanceClock } from './engine/clock.js'
 import { engineWanted, loadEngine, warnOfFault } from './engine/load.js'
@@ -42,7 +43,7 @@ export function createContext(options: AtrionOptions, params: RouteParams, maxRo
 
 /** The engine failed in a call. Reported off the decision path: the logger may call this instance. */
 function reportFault(engine: Engine, events: InstanceEvents, logger: SafeLogger, backtrace: string): void {
-  queueMicrotask(() => {
+  soon(() => {
     events.emit('degraded', { provider: `engine '${engine.kind}'`, error: new AtrionError(FAULT) })
     if (logger.isSilent) warnOfFault(FAULT)
     else logger.error(FAULT, { engine: engine.kind, backtrace })

@@ -19,6 +19,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { forgetThrown, shedBeingAnswered, shedsThrown, takeThrownAfter } from '../base/shed-answered.js'
+import { soon } from '../base/soon.js'
 import type { Outcome, Permit, Tier } from '../limiter/types.js'
 import type { AcquireParams, TrackerHost } from './_acquire-params.js'
 import { isClientsFault, statusOnStream } from './_client.js'
@@ -121,7 +122,7 @@ export class ResponseTracker {
     if (response.socket === null) request.once('close', () => this.#requestClosed())
     if (!isStream) {
       this.#watch()
-      if (isBodyPending(request)) queueMicrotask(this.#awaitBody)
+      if (isBodyPending(request)) soon(this.#awaitBody)
     }
   }
 

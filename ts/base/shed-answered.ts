@@ -3,6 +3,8 @@
  * breath, so an adapter can tell the 503 of a guard further in from one of its own route, whatever handler wrote it.
  */
 
+import { soon } from './soon.js'
+
 /** What is read of an error. */
 interface Shed {
   readonly retryAfterMs?: number | undefined
@@ -54,7 +56,7 @@ let last: Shed | undefined
 
 /** The status of a shed was read. */
 export function noteStatusRead(shed: Shed): void {
-  if (last === undefined) queueMicrotask(forget)
+  if (last === undefined) soon(forget)
   last = shed
 }
 

@@ -1,6 +1,7 @@
 /** The events of an instance. Listeners run off the decision path; one that throws, or is slow, delays no decision. */
 
 import type { LimitedBy } from '../base/limited-by.js'
+import { soon } from '../base/soon.js'
 import type { OperationalMode } from '../core/types.js'
 import type { Tier } from '../engine/port.js'
 import type { SafeLogger } from './safe-logger.js'
@@ -74,7 +75,7 @@ export class Events {
       this.#dropped += 1
       return
     }
-    if (this.#waiting.length === 0) queueMicrotask(() => this.#drain())
+    if (this.#waiting.length === 0) soon(() => this.#drain())
     this.#waiting.push(() => {
       for (const listener of listeners) {
         try {

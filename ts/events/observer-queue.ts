@@ -6,6 +6,7 @@
  * burst of ticks into as many timers, and has no bound.
  */
 
+import { soon } from '../base/soon.js'
 import type { PhysicsEvent, PhysicsObserver } from '../core/types.js'
 import type { Logger } from './loggers.js'
 import { SafeLogger } from './safe-logger.js'
@@ -17,8 +18,10 @@ const LEAST_A_TURN = 1024
 /** … and the time after which a longer backlog gives way to other work, ms. */
 const TURN_BUDGET_MS = 10
 
+/** The runtime's own: an application's tests that fake timers later do not stop a queue. */
+const { setImmediate: immediate, setTimeout: timeout } = globalThis
 const later: (run: () => void) => void =
-  typeof setImmediate === 'function' ? (run) => setImmediate(run) : (run) => setTimeout(run, 0)
+  typeof immediate === 'function' ? (run) => immediate(run) : (run) => timeout(run, 0)
 
 /** The events that one observer has yet to see, in order. */
 export class ObserverQueue {
@@ -56,7 +59,7 @@ export class ObserverQueue {
       this.#dropped += 1
       // Not in this call: the logger is the caller's, and may ask the instance whose tick this is.
       if (this.#dropped === 1) {
-        queueMicrotask(() => this.#logger.warn('an observer is slower than the ticks: events are being dropped'))
+        soon(() => this.#logger.warn('an observer is slower than the ticks: events are being dropped'))
       }
       return
     }

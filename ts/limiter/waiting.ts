@@ -16,6 +16,9 @@ import type { LimitedBy, Permit } from './types.js'
 export const ROUTE_CAPACITY = 4_096
 export const INSTANCE_CAPACITY = 65_536
 
+/** A timer that is so late never comes: it was a faked one, and timers are no longer faked; ms. */
+const OVERDUE_MS = 10
+
 /** Other rooms that are looked into for one that gives way. */
 const ROOMS_SCANNED = 64
 
@@ -284,9 +287,11 @@ export class WaitingRooms {
       route.timer = undefined
       route.wakesMs = Number.POSITIVE_INFINITY
       this.#rooms.delete(route.routeId)
-    } else if (earliestMs < route.wakesMs) {
+      return
+    }
+    const nowMs = this.#host.nowMs()
+    if (earliestMs < route.wakesMs || nowMs > route.wakesMs + OVERDUE_MS) {
       clearTimeout(route.timer)
-      const nowMs = this.#host.nowMs()
       const delayMs = Math.min(Math.max(1, Math.ceil(earliestMs - nowMs)), MAX_TIMER_MS)
       route.wakesMs = nowMs + delayMs
       route.timer = setTimeout(() => this.#wake(route, nowMs), delayMs)

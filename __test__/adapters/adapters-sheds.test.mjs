@@ -263,3 +263,68 @@ test.serial('a shed is answered once: another request’s own 503 is a failure',
   t.deepEqual(own, ['GET /shed ignored', 'GET /busy failure', 'GET /swallows failure'])
   await close(server)
 })
+
+const named = { ...CALM, route: () => 'r' }
+const nested = {
+  http: (outer, inner) =>
+    listen(
+      createServer(
+        atrionHttp(
+          outer,
+          atrionHttp(inner, (_req, res) => res.end('x'), named),
+          named,
+        ),
+      ),
+    ),
+  'express 5, with an answer of its own that comes later': (outer, inner) => {
+    const app = express5()
+    const onShed = async (_req, res) => {
+      await turn()
+      res.status(503).end('busy')
+    }
+    app.use(atrionExpress(outer, named), atrionExpress(inner, { ...named, onShed }))
+    app.get('/', (_req, res) => res.send('x'))
+    return listen(createServer(app))
+  },
+  koa: (outer, inner) => {
+    const app = new Koa()
+    app.use(atrionKoa(outer, named)).use(atrionKoa(inner, named))
+    app.use((ctx) => {
+      ctx.body = 'x'
+    })
+    return listen(createServer(app.callback()))
+  },
+  fetch: (outer, inner) => {
+    const handler = withAtrion(() => new Response('x'), { atrion: inner, route: 'r' })
+    return withAtrion(handler, { atrion: outer, route: 'r' })
+  },
+  'hono without Node': (outer, inner) => {
+    const app = new Hono()
+    app.use(atrionHono(outer, named), atrionHono(inner, named))
+    app.get('/', (context) => context.text('x'))
+    return (request) => app.fetch(request)
+  },
+}
+
+for (const [name, start] of Object.entries(nested)) {
+  test.serial(`${name}: what a guard of another instance refuses is no failure of the outer one`, async (t) => {
+    const { atrion: outer, outcomes } = watched()
+    const { atrion: inner } = watched()
+    const server = await start(outer, inner)
+    const get = async () => {
+      if (typeof server !== 'function') return (await ask(server, '/')).status
+      const response = await server(new Request('http://test/'))
+      await response.text()
+      return response.status
+    }
+    inner.override('r', 'open')
+    t.is(await get(), 503)
+    await drained(outer, 'r')
+    inner.override('r', null)
+    t.is(await get(), 200)
+    await drained(outer, 'r')
+    await drained(inner, 'r')
+    t.deepEqual(outcomes, ['r ignored', 'r success'])
+    if (typeof server !== 'function') await close(server)
+  })
+}

@@ -139,6 +139,7 @@ test('keys: what is wrong with a weight or a secret is reported, and a secret is
   for (const weight of [0, -1, Number.NaN, Number.POSITIVE_INFINITY]) {
     const error = t.throws(() => atrion.acquire('route', { key: 'a', weight }), { instanceOf: ConfigError })
     t.is(error.field, 'weight')
+    t.throws(() => atrion.acquire('route', { weight }), { instanceOf: ConfigError, message: /weight/ }, 'without a key')
   }
   t.throws(() => atrion.acquire('route', { key: 'a', weight: '2' }), { instanceOf: TypeError, message: /weight/ })
   t.true(atrion.acquire('route', { key: 'a', weight: null }).allow)

@@ -87,7 +87,7 @@ test('what is no signal is named before the work begins; null is none', async (t
     )
     t.like(error, { field: 'signal', range: 'an AbortSignal', got: signal })
   }
-  t.is(await atrion.run('route', () => 1, { signal: null, isFailure: null, timeoutMs: null }), 1)
+  t.is(await atrion.run('route', () => 1, { signal: null, isFailure: null, timeoutMs: null, maxWaitMs: null }), 1)
   t.like(await t.throwsAsync(atrion.run('route', () => 1, { isFailure: 'no' })), { field: 'isFailure', got: 'no' })
   t.is(atrion.stats('route').inFlight, 0)
 })

@@ -20,7 +20,7 @@ import { deferContinue, deferContinueOnHttp2 } from './_continue.js'
 import { sharedRoute } from './_method.js'
 import { type AdapterOptions, DEFAULT_MAX_STREAMS, DEFAULT_MAX_WAIT_MS, validateAdapterOptions } from './_options.js'
 import { called, isThenable, keyOf, tierOf, trusted } from './_resolve.js'
-import { ResponseTracker, trackerOf } from './_response-tracker.js'
+import { noteRefused, ResponseTracker, trackerOf } from './_response-tracker.js'
 import { hasRoom, isUpgrade, openStream } from './_stream.js'
 import { hasFakedTimers, nowMs } from './_timers.js'
 import type { Connection } from './_upgrade.js'
@@ -115,19 +115,23 @@ export class Gate<Request, Response> implements TrackerHost {
   ): T | Promise<T> {
     if (params === undefined) return go(undefined)
     const { node, response, pattern } = crossing
+    const turnAway = (permit: Permit): T => {
+      noteRefused(node, permit)
+      return refuse(permit)
+    }
     if (node.httpVersionMajor === 2) deferContinueOnHttp2(response)
     const known = params.route ?? pattern()
     const outer = trackerOf(node, this)
     if (outer !== undefined) {
       const refusal = known === undefined ? undefined : outer.rename(known, params)
-      if (refusal !== undefined) return refuse(refusal)
-      return params.isStream && !outer.toStream() ? refuse(streamsSpent(this.maxStreams)) : go(outer)
+      if (refusal !== undefined) return turnAway(refusal)
+      return params.isStream && !outer.toStream() ? turnAway(streamsSpent(this.maxStreams)) : go(outer)
     }
     const routeId = known ?? sharedRoute(node.method)
     const isStream = isUpgrade(node) || params.isStream
-    if (isStream && !hasRoom(this.atrion, routeId, this.maxStreams)) return refuse(streamsSpent(this.maxStreams))
+    if (isStream && !hasRoom(this.atrion, routeId, this.maxStreams)) return turnAway(streamsSpent(this.maxStreams))
     const goIn = (permit: Permit): T =>
-      permit.allow ? go(new ResponseTracker(this, routeId, permit, params, node, response, isStream)) : refuse(permit)
+      permit.allow ? go(new ResponseTracker(this, routeId, permit, params, node, response, isStream)) : turnAway(permit)
     const permit = this.enter(routeId, params, node, response)
     if (!isThenable(permit)) return goIn(permit as Permit)
     return (permit as Promise<Permit>).then((given) => {

@@ -56,6 +56,11 @@ export function trackerOf(request: IncomingMessage, host: TrackerHost): Response
 /** The tracker that a request began last. */
 export const lastTracker = (request: IncomingMessage): ResponseTracker | undefined => (request as Marked)[TRACKER]
 
+/** A guard of another instance refuses the request: to those that let it in, that is a shed further in. */
+export function noteRefused(request: IncomingMessage, refusal: Shed & object): void {
+  for (let tracker = lastTracker(request); tracker !== undefined; tracker = tracker.outer) tracker.noteShed(refusal)
+}
+
 export class ResponseTracker {
   readonly #host: TrackerHost
   #params: AcquireParams

@@ -24,6 +24,11 @@ export function webPassageOf(request: object, atrion: Atrion): WebResponseTracke
   return tracker
 }
 
+/** A guard of another instance refuses the request: to those that let it in, that is a shed further in. */
+export function noteWebRefused(request: object, refusal: Shed & object): void {
+  for (let tracker = trackers.get(request); tracker !== undefined; tracker = tracker.outer) tracker.noteShed(refusal)
+}
+
 export class WebResponseTracker {
   readonly host: TrackerHost
   readonly outer: WebResponseTracker | undefined

@@ -34,7 +34,7 @@ import {
 import { PROBLEM_TYPE, refusalHeaders, refusalOf, type Shed, shedIn } from './_problem.js'
 import { called, isThenable, isTier, keyOf, type MaybePromise, tierOf, trusted } from './_resolve.js'
 import { hasRoom } from './_stream.js'
-import { WebResponseTracker, webPassageOf } from './_web-response-tracker.js'
+import { noteWebRefused, WebResponseTracker, webPassageOf } from './_web-response-tracker.js'
 
 export { openStreams } from './_stream.js'
 export { KVStateProvider, type KVStateProviderOptions, type KVStore }
@@ -184,6 +184,7 @@ class FetchGate<Request extends FetchRequest, Args extends readonly unknown[]> i
 
   /** The answer to a request that is shed. Never rejects. */
   async refuse(request: Request, permit: Permit): Promise<Response> {
+    noteWebRefused(request, permit)
     const { onShed } = this.#options
     const own = onShed && (await called<Response | undefined>('onShed', () => onShed(request, permit), undefined))
     return own instanceof Response ? own : shedResponse(permit)

@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Context, Env, MiddlewareHandler } from 'hono'
 import type { Atrion } from '../atrion.js'
 import { isShedError } from '../base/errors.js'
+import type { Permit } from '../limiter/types.js'
 import { type AcquireParams, streamsSpent } from './_acquire-params.js'
 import { withTier } from './_context.js'
 import { Gate, type NodeRequest } from './_gate.js'
@@ -16,7 +17,7 @@ import { leaveBody } from './_request-body.js'
 import { bounded, isThenable, warnOnce } from './_resolve.js'
 import type { ResponseTracker } from './_response-tracker.js'
 import { hasRoom } from './_stream.js'
-import { WebResponseTracker, webPassageOf } from './_web-response-tracker.js'
+import { noteWebRefused, WebResponseTracker, webPassageOf } from './_web-response-tracker.js'
 
 export { currentTier, withTier } from './_context.js'
 export type { AdapterOptions, PressureOptions, Signal } from './_options.js'
@@ -94,10 +95,7 @@ export function atrionHono<E extends Env = Env>(atrion: Atrion, options: HonoOpt
   const gate = new Gate<Context<E>, Context<E>>(atrion, options)
   const { onShed, propagate } = options
 
-  const refuse = (
-    context: Context<E>,
-    permit: Parameters<NonNullable<typeof onShed>>[2],
-  ): Response | Promise<Response> =>
+  const refuse = (context: Context<E>, permit: Permit): Response | Promise<Response> =>
     onShed === undefined ? shedResponse(permit) : ownResponse(permit, () => onShed(context, context, permit))
 
   /** A shed of a guard further in, where it was made an error of, or of a route that Hono came to: it has caught it by now. */
@@ -151,6 +149,10 @@ export function atrionHono<E extends Env = Env>(atrion: Atrion, options: HonoOpt
 
   /** Without Node beneath there is a request and a response, and no connection. */
   const enterWeb = async (context: Context<E>, next: Next): Promise<Response | undefined> => {
+    const turnAway = (permit: Permit): Response | Promise<Response> => {
+      noteWebRefused(context.req.raw, permit)
+      return refuse(context, permit)
+    }
     const node = nodeRequestOf(context)
     const params = await gate.ask(context, node)
     if (params === undefined) {
@@ -161,16 +163,16 @@ export function atrionHono<E extends Env = Env>(atrion: Atrion, options: HonoOpt
     const outer = webPassageOf(context.req.raw, atrion)
     if (outer !== undefined) {
       const refusal = known === undefined ? undefined : outer.rename(known, params)
-      if (refusal !== undefined) return refuse(context, refusal)
+      if (refusal !== undefined) return turnAway(refusal)
       await next()
       await answerShed(context, outer)
       return undefined
     }
     const routeId = known ?? sharedRoute(node.method)
     const { isStream } = params
-    if (isStream && !hasRoom(atrion, routeId, gate.maxStreams)) return refuse(context, streamsSpent(gate.maxStreams))
+    if (isStream && !hasRoom(atrion, routeId, gate.maxStreams)) return turnAway(streamsSpent(gate.maxStreams))
     const permit = await gate.enter(routeId, params, node)
-    if (!permit.allow) return refuse(context, permit)
+    if (!permit.allow) return turnAway(permit)
     const tracker = new WebResponseTracker(gate, routeId, permit, params, context.req.raw, isStream)
     await onWeb(context, next, tracker, params.tier)
     return undefined

@@ -60,8 +60,8 @@ export function readRequest(
     const text = textOf(key)
     hash = keys.hash(text)
     if (breakBy !== undefined) keyClass = breakBy === 'key' ? hash : classOf(text, keys, breakBy)
-    if (weight !== undefined && weight !== null) share = requireWeight(weight)
   }
+  if (weight !== undefined && weight !== null) share = requireWeight(weight)
   let index = NORMAL
   let push = 0
   if (tier !== undefined && tier !== null) {
@@ -128,7 +128,7 @@ export const cellOf = (keyId: number): number => (keyId === NO_KEY ? Number.NaN 
 
 /** How long a request may wait, ms. @throws ConfigError */
 export function requireMaxWait(value: unknown): number {
-  if (value === undefined || value === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY
+  if (value === undefined || value === null || value === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY
   if (typeof value === 'number' && value >= 0 && value <= MAX_TIMER_MS) return value
   throw new ConfigError('maxWaitMs', `a number of ms in [0, ${MAX_TIMER_MS}], or Infinity`, value)
 }

@@ -32,7 +32,7 @@ export function readBounds<T>({ maxWaitMs, timeoutMs, signal, isFailure }: RunOp
     throw new ConfigError('isFailure', 'a function', isFailure)
   }
   return {
-    maxWaitMs: maxWaitMs === undefined ? undefined : requireMaxWait(maxWaitMs),
+    maxWaitMs: maxWaitMs === undefined || maxWaitMs === null ? undefined : requireMaxWait(maxWaitMs),
     timeoutMs: requireTimeout(timeoutMs),
     signal: requireSignal('signal', signal),
   }

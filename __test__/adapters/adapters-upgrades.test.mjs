@@ -67,6 +67,20 @@ test('one more than the budget is refused before the application’s listener', 
   await close(server)
 })
 
+test('a guard that another listener calls sees the upgrades of its server from its first request on', async (t) => {
+  const { atrion } = watched()
+  const guarded = atrionHttp(atrion, answer, CALM)
+  const server = await listen(createServer((req, res) => guarded(req, res)))
+  const sockets = new WebSocketServer({ server })
+  t.is((await ask(server, '/plain')).body, 'plain')
+  const client = await open(server, '/socket')
+  t.is(openStreams(atrion, 'GET *'), 1)
+  client.terminate()
+  await until(() => openStreams(atrion, 'GET *') === 0)
+  sockets.close()
+  await close(server)
+})
+
 test('what takes no upgrades takes none because of the guard', async (t) => {
   const { atrion } = watched()
   const server = await listen(createServer(atrionHttp(atrion, answer, CALM)))

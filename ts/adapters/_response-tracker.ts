@@ -18,12 +18,12 @@
  */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { forgetThrown, shedBeingAnswered, shedsThrown, takeThrownAfter } from '../base/shed-answered.js'
 import { soon } from '../base/soon.js'
 import type { Outcome, Permit, Tier } from '../limiter/types.js'
 import type { AcquireParams, TrackerHost } from './_acquire-params.js'
 import { isClientsFault, statusOnStream } from './_client.js'
 import { Departure, depart } from './_departure.js'
+import { InnerShed } from './_inner-shed.js'
 import { holdMs, isLateAsARule, longMs, noteAbandoned, noteSooner } from './_long.js'
 import { refusalOf, type Shed, shedIn } from './_problem.js'
 import { ReaderWatch } from './_reader.js'
@@ -79,9 +79,7 @@ export class ResponseTracker {
   #wasFollowed = false
   #isClosed = false
   #isSending = false
-  /** What an inner guard refused the request with. */
-  #shed: Shed | undefined
-  readonly #shedsBefore = shedsThrown()
+  readonly #innerShed = new InnerShed()
   #timer: Timer | undefined
   #longTimer: Timer | undefined
   #readerWatch: ReaderWatch | undefined
@@ -181,8 +179,7 @@ export class ResponseTracker {
 
   /** A guard further in shed the request: what is answered says nothing of this route. */
   noteShed(shed: Shed & object): void {
-    this.#shed = shed
-    forgetThrown(shed)
+    this.#innerShed.note(shed)
     if (this.#ended !== undefined) this.#ended = 'ignored'
   }
 
@@ -284,7 +281,7 @@ export class ResponseTracker {
 
   /** What the answer says of the route. */
   #verdict(status = this.#response.statusCode): Outcome {
-    if (this.#isClosed || this.#shed !== undefined || this.answersFor?.() === false) return 'ignored'
+    if (this.#isClosed || this.#innerShed.isNoted || this.answersFor?.() === false) return 'ignored'
     return status < 500 ? 'success' : 'failure'
   }
 
@@ -313,10 +310,10 @@ export class ResponseTracker {
     if (this.#ended !== undefined) return
     if (isClients && (isHeld || departure.isOutlasting)) noteAbandoned(this.atrion, this.#routeId)
     if (isClients) departure.abandoned(this.#routeId)
-    else departure.answered(this.#routeId, this.#shed !== undefined ? 'ignored' : 'failure')
+    else departure.answered(this.#routeId, this.#innerShed.isNoted ? 'ignored' : 'failure')
     if (!isHeld) return
     const isOver = this.#wasFollowed && this.#pending === 0
-    if (!isClients) this.#release(this.#shed !== undefined ? 'ignored' : 'failure')
+    if (!isClients) this.#release(this.#innerShed.isNoted ? 'ignored' : 'failure')
     else if (isOver) this.#release('ignored')
     else {
       // The handler may work on for a client that is gone, and end a response that is closed.
@@ -351,14 +348,14 @@ export class ResponseTracker {
       },
       ended: () => this.#end(),
       refused: () => {
-        this.#shed = NO_ROOM
+        this.#innerShed.note(NO_ROOM)
       },
     })
   }
 
   /** An error handler answers the shed of a guard further in. */
   #noteShedAnswered(): void {
-    const shed = this.#shed ?? shedBeingAnswered() ?? takeThrownAfter(this.#shedsBefore)
+    const shed = this.#innerShed.answered()
     if (shed === undefined) return
     this.noteShed(shed)
     const response = this.#response

@@ -4,11 +4,11 @@
  */
 
 import type { Atrion } from '../atrion.js'
-import { forgetThrown, shedBeingAnswered, shedsThrown, takeThrownAfter } from '../base/shed-answered.js'
 import type { Outcome, Permit } from '../limiter/types.js'
 import type { AcquireParams, TrackerHost } from './_acquire-params.js'
 import { type BodyEnd, watchBody } from './_body.js'
 import { Departure, depart } from './_departure.js'
+import { InnerShed } from './_inner-shed.js'
 import { longMs, noteAbandoned, noteSooner } from './_long.js'
 import { refusalOf, type Shed, shedIn } from './_problem.js'
 import { isFeed, openStream } from './_stream.js'
@@ -37,10 +37,8 @@ export class WebResponseTracker {
   #params: AcquireParams
   #closeStream: (() => void) | undefined
   readonly #departure: Departure
-  /** What an inner guard refused the request with. */
-  #shed: Shed | undefined
+  readonly #innerShed = new InnerShed()
   #isOthers = false
-  readonly #shedsBefore = shedsThrown()
   #timer: Timer | undefined
 
   constructor(
@@ -110,8 +108,7 @@ export class WebResponseTracker {
 
   /** A guard further in shed the request: what is answered says nothing of this route. */
   noteShed(shed: Shed & object): void {
-    this.#shed = shed
-    forgetThrown(shed)
+    this.#innerShed.note(shed)
   }
 
   /** A handler of another route answered the request. */
@@ -120,7 +117,7 @@ export class WebResponseTracker {
   }
 
   get #isIgnored(): boolean {
-    return this.#isOthers || this.#shed !== undefined
+    return this.#isOthers || this.#innerShed.isNoted
   }
 
   /** There will be no answer of the handler's. */
@@ -150,10 +147,8 @@ export class WebResponseTracker {
   /** The answer, with when to come back where it is that of an inner guard's shed. */
   #withRetryAfter(response: Response): Response {
     if (response.status !== 503) return response
-    const shed = this.#shed ?? shedBeingAnswered() ?? takeThrownAfter(this.#shedsBefore)
-    if (shed === undefined) return response
-    this.noteShed(shed)
-    if (response.headers.has('retry-after')) return response
+    const shed = this.#innerShed.answered()
+    if (shed === undefined || response.headers.has('retry-after')) return response
     const headers = new Headers(response.headers)
     headers.set('retry-after', refusalOf(shed).retryAfterS)
     return new Response(response.body, { status: response.status, statusText: response.statusText, headers })

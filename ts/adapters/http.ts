@@ -1,5 +1,6 @@
 /** `atrion/http`: before the listener of a node:http server. */
 
+import type { EventEmitter } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Atrion } from '../atrion.js'
 import { withTier } from './_context.js'
@@ -9,7 +10,7 @@ import { shedIn } from './_problem.js'
 import { refuse, refuseOnNode } from './_refusal.js'
 import { isThenable } from './_resolve.js'
 import type { ResponseTracker } from './_response-tracker.js'
-import { guardUpgradesOf, type UpgradeGuard } from './_upgrade.js'
+import { guardUpgrades, guardUpgradesOf, type UpgradeGuard } from './_upgrade.js'
 
 export { currentTier, withTier } from './_context.js'
 export type { AdapterOptions, PressureOptions, Signal } from './_options.js'
@@ -25,6 +26,15 @@ export type HttpOptions<
   Request extends IncomingMessage = IncomingMessage,
   Response extends ServerResponse = ServerResponse,
 > = AdapterOptions<Request, Response>
+
+/** The server that a request came to; undefined where it is not known, as of a socket of HTTP/2 that has gone. */
+function serverOf({ socket }: IncomingMessage): EventEmitter | undefined {
+  try {
+    return (socket as { readonly server?: EventEmitter } | null | undefined)?.server
+  } catch {
+    return undefined
+  }
+}
 
 const none = (): undefined => undefined
 
@@ -74,12 +84,20 @@ export function atrionHttp<Request extends IncomingMessage, Response extends Ser
 
   const upgrades: UpgradeGuard = (request, connection) => gate.passUpgrade(request as Request, request, connection)
 
-  const listener: Listener<Request, Response> = (request, response) =>
-    gate.pass<unknown>(
+  /** The server, where this listener is called by another one. */
+  let server: unknown
+  const listener: Listener<Request, Response> = (request, response) => {
+    const current = serverOf(request)
+    if (current !== undefined && current !== server) {
+      server = current
+      guardUpgrades(current, upgrades)
+    }
+    return gate.pass<unknown>(
       { request, node: request, response, pattern: none },
       (tracker) => (tracker === undefined ? handler(request, response) : handle(tracker, request, response)),
       (permit) => refuseOnNode(request, response, permit, onShed && (() => onShed(request, response, permit))),
     )
+  }
   guardUpgradesOf(listener, upgrades)
   return listener
 }

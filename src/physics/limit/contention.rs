@@ -101,6 +101,12 @@ impl Contention {
         self.experiment.map(|experiment| experiment.cap)
     }
 
+    /// Was a request that was admitted at `admitted_ms` admitted during an experiment?
+    #[inline]
+    pub fn covers(&self, admitted_ms: Millis) -> bool {
+        self.experiment.is_some_and(|experiment| admitted_ms >= experiment.since_ms)
+    }
+
     /// `counted_ms` passed with `n` in flight.
     #[inline]
     pub fn pass(&mut self, n: f64, counted_ms: f64) {

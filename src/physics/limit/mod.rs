@@ -476,7 +476,7 @@ impl Limit {
     fn observe(&mut self, met: f64, latency_ms: Millis, law: &LimitLaw) {
         let deadline_ms = law.deadline_ms;
         // What is served beside a crowd that slows it down says nothing of b.
-        if self.contention.cap().is_none() {
+        if !self.contention.covers(self.now_ms - latency_ms) {
             self.latencies.record(met, latency_ms);
         }
         if latency_ms > deadline_ms {

@@ -90,6 +90,13 @@ impl Latencies {
         }
     }
 
+    /// `places`, or as long as too few answers met less than that to tell b, the most whose answers would.
+    pub fn explored(&self, places: f64) -> f64 {
+        let octave = octave(places);
+        let seen: f32 = self.bins[..octave].iter().map(|bin| bin.count).sum();
+        if octave > 0 && f64::from(seen) < SPEAKING { f64::from((1_u32 << octave) - 1) } else { places }
+    }
+
     /// Reads the bins.
     pub fn read(&self) -> Reading {
         let (mut count, mut mean, mut squares, mut baseline) = (0.0, 0.0, 0.0, f64::INFINITY);

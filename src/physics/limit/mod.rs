@@ -98,9 +98,9 @@ const TOP_DEMAND: f64 = 0.5;
 const TOP_CHANCE: f64 = 4.0;
 /// What the top tier may add to the cap of an experiment.
 const TOP_CAPS: f64 = 2.0;
-/// What is admitted of requests that can wait, over what keeps every server busy; and the multiples of q, beyond b, that must
-/// still fit into the deadline.
-const PLACES_MARGIN: f64 = 1.1;
+/// So much of a server more makes a place of its own; b errs upwards, and so does the number of servers.
+const PLACES_ROUNDING: f64 = 0.3;
+/// The multiples of q, beyond b, that must still fit into the deadline of what waits below the top tier.
 const SERVICE_EXCESS: f64 = 1.5;
 /// Completions over which the largest knee is remembered: a route that has slowed has as many servers as before.
 const KNEE_MEMORY: f64 = 2048.0;
@@ -363,9 +363,11 @@ impl Limit {
         smaller(KNEE_MARGIN * self.knee + 1.0, STANDING_START.1 * cap)
     }
 
-    /// How many keep every server busy. A route that has slowed has as many servers as before.
+    /// How many keep every server busy, a whole number: one more than there are servers waits where none can pass it. A route
+    /// that has slowed has as many servers as before.
     fn busy_places(&self) -> f64 {
-        PLACES_MARGIN * (self.throughput.rate_at_most * self.baseline_ms).max(self.known_knee)
+        let servers = (self.throughput.rate_at_most * self.baseline_ms).max(self.known_knee);
+        larger((servers + PLACES_ROUNDING).floor(), 1.0)
     }
 
     /// Up to how many in flight one is admitted that can wait and has waited for `waited_ms`, with `n` in flight: as many as keep
@@ -376,7 +378,7 @@ impl Limit {
     pub fn places(&self, n: f64, waited_ms: Millis, top: bool, law: &LimitLaw) -> f64 {
         let places = if self.queueing {
             let (start, full, _) = self.proven(law);
-            let busy = self.busy_places().min(self.standing);
+            let busy = self.latencies.explored(self.busy_places().min(self.standing));
             let doubt = ((waited_ms / law.deadline_ms - DOUBT.0) / (DOUBT.1 - DOUBT.0)).clamp(0.0, 1.0);
             let (reach, share) = if self.placed_ms > STALE_RATIO * self.baseline_ms {
                 (full, 1.0)
@@ -392,15 +394,17 @@ impl Limit {
         self.contention.cap().map_or(places, |cap| places.min(self.capped_start(cap))).clamp(law.min, law.max)
     }
 
-    /// How long a request may wait for a place and still be answered in time, ms: in a burst, as long as without the room.
+    /// How long a request may wait for a place and still be answered in time, ms: in a burst, as long as without the room. One of
+    /// the top tier waits for as long as an ordinary service would still be on time: it takes nothing from a more important one.
     #[must_use]
     pub fn may_wait_ms(&self, top: bool, law: &LimitLaw) -> Millis {
         let deadline_ms = self.patience_ms.min(law.deadline_ms);
         let standing = if self.queueing { 1.0 - self.burstiness(law) } else { 1.0 };
-        let left_ms = (deadline_ms - self.baseline_ms - standing * SERVICE_EXCESS * self.excess_ms).max(0.0);
+        let left_ms = (deadline_ms - self.baseline_ms.max(self.placed_ms)).max(0.0);
         if top || !self.queueing {
             return left_ms;
         }
+        let left_ms = (left_ms - standing * SERVICE_EXCESS * self.excess_ms).max(0.0);
         (1.0 - standing) * left_ms + standing * left_ms.min(WAIT_SHARE * deadline_ms)
     }
 
@@ -441,7 +445,7 @@ impl Limit {
         self.throughput.complete(n + 1.0, met, latency_ms, self.knee, now_ms);
         self.backlog.complete();
         self.optimism = larger(self.optimism - 1.0 / KNOWN_AFTER, 0.0);
-        self.busy &= n >= self.knee;
+        self.busy &= n + 1.0 > self.knee;
         if self.baseline_ms == 0.0 {
             self.close(n, law);
         } else if self.throughput.is_telling(self.span_ms, law.deadline_ms) {
@@ -468,7 +472,7 @@ impl Limit {
         if self.contention.cap().is_some() {
             self.follow(rate, law);
         }
-        self.busy = n >= self.knee;
+        self.busy = n + 1.0 > self.knee;
         self.derive(law);
     }
 
@@ -485,7 +489,7 @@ impl Limit {
             }
         } else if met > self.edge {
             self.edge += EDGE_UP * (met - self.edge);
-            self.burst = self.burst.max(1.1 * self.edge);
+            self.burst = self.burst.max(1.1 * self.edge - 1.0);
         }
         self.patience_ms = smaller(self.patience_ms + PATIENCE_RETURN * deadline_ms, deadline_ms);
         if latency_ms > PATIENCE_SHOWN * self.patience_ms {
@@ -518,6 +522,9 @@ impl Limit {
     /// The limits, from what is known at the end of a window.
     fn derive(&mut self, law: &LimitLaw) {
         let reading = self.latencies.read();
+        if reading.baseline_ms < self.baseline_ms {
+            self.known_knee *= reading.baseline_ms / self.baseline_ms;
+        }
         self.baseline_ms = reading.baseline_ms;
         self.span_ms = reading.span_ms;
         self.free_up_to = reading.free_up_to;
@@ -533,7 +540,8 @@ impl Limit {
         let rate = self.throughput.rate_at_most;
         let on_time = rate * (deadline_ms - self.excess_ms).max(0.0);
         // What it once did it may do again: V tells a burst from an overload by what it does now.
-        self.burst = (rate.max(self.throughput.most) * deadline_ms).max(knee + 1.0).max(1.1 * self.edge);
+        // The request itself is in flight as well: it is on time where those that it meets leave room for it.
+        self.burst = (rate.max(self.throughput.most) * deadline_ms).max(knee + 1.0).max(1.1 * self.edge) - 1.0;
         let wait = (STANDING_WAIT * rate * deadline_ms).min(LONGEST_QUEUE * knee);
         let standing = wait.max((STANDING_KNEES * knee + 1.0).min(STANDING_ON_TIME * on_time)).min(self.burst);
         self.standing = (standing * self.lateness.factor).max(1.0);

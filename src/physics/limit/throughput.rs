@@ -5,7 +5,8 @@
 //! M = max over levels 2^j of  (k − σ√k)/t     k, t: completions and time with at least 2^j in flight, and with less than
 //!                                             2^(j+1) as well: the most that the route has shown it can do, as a lower
 //!                                             confidence bound
-//! μ = k/t with at least M·b in flight         what it does now, when every server has work
+//! μ = k/t with at least ⌊M·b⌋ in flight       what it does now, when every server has work. M·b itself would count what the last
+//!                                             server completes, and not the time at which it began
 //! ```
 //!
 //! μ is followed both ways, and believed at once when it is further from what was known than counting explains. It says
@@ -158,7 +159,7 @@ impl Throughput {
         }
         self.window.time_ms += counted_ms;
         self.levels[octave(n)].time_ms += counted_ms as f32;
-        if n >= knee {
+        if n + 1.0 > knee {
             self.busy.time_ms += counted_ms;
             if n > CROWDED_KNEES * knee {
                 self.crowded.time_ms += counted_ms;
@@ -178,7 +179,7 @@ impl Throughput {
         self.window_latency_ms += latency_ms;
         self.window_ms = self.window.time_ms;
         self.levels[octave(n)].completions += 1.0;
-        if n >= knee {
+        if n + 1.0 > knee {
             self.busy.complete(larger(3.0 * knee, BUSY_MEMORY));
             if n > CROWDED_KNEES * knee {
                 self.crowded.complete(larger(3.0 * knee, PACE_MEMORY));

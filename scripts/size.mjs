@@ -9,7 +9,7 @@ import { rolldown } from 'rolldown'
 import { ROOT } from './lib/process.mjs'
 
 /** What the module weighs with the closed loop's law, keys, pools and breakers by class. The target is 13,200. */
-const WASM_BYTES = 19_700
+const WASM_BYTES = 19_750
 const GLUE_BYTES = 3_000
 
 const MODULE = join(ROOT, 'dist', 'atrion.wasm')

@@ -15,7 +15,7 @@ use super::{
     latency::Latencies,
     throughput::{Pace, Throughput},
 };
-use crate::{physics::math::larger, units::Millis};
+use crate::units::Millis;
 
 /// Share of M below which contention is suspected, with the completions that are needed.
 const SUSPECT_RATE: f64 = 0.8;
@@ -219,5 +219,5 @@ impl Contention {
 /// Were there completions enough with a crowd in flight to tell its rate?
 #[inline]
 fn has_shown_enough(throughput: &Throughput, knee: f64) -> bool {
-    throughput.crowded.completions >= larger(SUSPECT_ROUNDS * knee, SUSPECT_SAMPLES)
+    throughput.crowded.completions >= (SUSPECT_ROUNDS * knee).max(SUSPECT_SAMPLES)
 }

@@ -94,7 +94,7 @@ impl Latencies {
     pub fn explored(&self, places: f64) -> f64 {
         let octave = octave(places);
         let seen: f32 = self.bins[..octave].iter().map(|bin| bin.count).sum();
-        if octave > 0 && f64::from(seen) < SPEAKING { f64::from((1_u32 << octave) - 1) } else { places }
+        if octave > 0 && seen < SPEAKING as f32 { f64::from((1_u32 << octave) - 1) } else { places }
     }
 
     /// Reads the bins.

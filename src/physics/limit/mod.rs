@@ -98,7 +98,9 @@ const TOP_DEMAND: f64 = 0.5;
 const TOP_CHANCE: f64 = 4.0;
 /// What the top tier may add to the cap of an experiment.
 const TOP_CAPS: f64 = 2.0;
-/// So much of a server more makes a place of its own; b errs upwards, and so does the number of servers.
+/// Places for requests that can wait: so much more than servers, in parts of them or of one, rounded down. A server that is
+/// overlooked is lost where there are many; where there are few, one too many costs the order of tiers.
+const PLACES_MARGIN: f64 = 1.1;
 const PLACES_ROUNDING: f64 = 0.3;
 /// The multiples of q, beyond b, that must still fit into the deadline of what waits below the top tier.
 const SERVICE_EXCESS: f64 = 1.5;
@@ -303,9 +305,9 @@ impl Limit {
     pub fn thresholds(&self, n: f64, law: &LimitLaw) -> Thresholds {
         let (mut start, mut full, mut top) = if self.queueing { self.proven(law) } else { self.unproven(n, law) };
         if let Some(cap) = self.contention.cap() {
-            start = smaller(start, self.capped_start(cap));
-            full = smaller(full, cap);
-            top = smaller(top, TOP_CAPS * cap);
+            start = start.min(self.capped_start(cap));
+            full = full.min(cap);
+            top = top.min(TOP_CAPS * cap);
         }
         let full = smaller(larger(full, law.min), law.max);
         Thresholds { start: smaller(start, full), full, top: smaller(larger(top, full), larger(law.max, full)) }
@@ -360,14 +362,14 @@ impl Limit {
 
     /// Where shedding starts while an experiment caps what is in flight.
     fn capped_start(&self, cap: f64) -> f64 {
-        smaller(KNEE_MARGIN * self.knee + 1.0, STANDING_START.1 * cap)
+        (KNEE_MARGIN * self.knee + 1.0).min(STANDING_START.1 * cap)
     }
 
     /// How many keep every server busy, a whole number: one more than there are servers waits where none can pass it. A route
     /// that has slowed has as many servers as before.
     fn busy_places(&self) -> f64 {
         let servers = (self.throughput.rate_at_most * self.baseline_ms).max(self.known_knee);
-        larger((servers + PLACES_ROUNDING).floor(), 1.0)
+        (servers + PLACES_ROUNDING).max(PLACES_MARGIN * servers).floor()
     }
 
     /// Up to how many in flight one is admitted that can wait and has waited for `waited_ms`, with `n` in flight: as many as keep
@@ -382,16 +384,15 @@ impl Limit {
             let doubt = ((waited_ms / law.deadline_ms - DOUBT.0) / (DOUBT.1 - DOUBT.0)).clamp(0.0, 1.0);
             let (reach, share) = if self.placed_ms > STALE_RATIO * self.baseline_ms {
                 (full, 1.0)
-            } else if top {
-                (full, self.burstiness(law))
             } else {
-                (start, doubt * self.burstiness(law))
+                let (reach, share) = if top { (full, 1.0) } else { (start, doubt) };
+                (reach, share * self.burstiness(law))
             };
             busy + share * (reach - busy).max(0.0)
         } else {
             self.unproven(n, law).1
         };
-        self.contention.cap().map_or(places, |cap| places.min(self.capped_start(cap))).clamp(law.min, law.max)
+        self.contention.cap().map_or(places, |cap| places.min(self.capped_start(cap))).max(law.min).min(law.max)
     }
 
     /// How long a request may wait for a place and still be answered in time, ms: in a burst, as long as without the room. One of
@@ -399,13 +400,13 @@ impl Limit {
     #[must_use]
     pub fn may_wait_ms(&self, top: bool, law: &LimitLaw) -> Millis {
         let deadline_ms = self.patience_ms.min(law.deadline_ms);
-        let standing = if self.queueing { 1.0 - self.burstiness(law) } else { 1.0 };
         let left_ms = (deadline_ms - self.baseline_ms.max(self.placed_ms)).max(0.0);
         if top || !self.queueing {
             return left_ms;
         }
+        let standing = 1.0 - self.burstiness(law);
         let left_ms = (left_ms - standing * SERVICE_EXCESS * self.excess_ms).max(0.0);
-        (1.0 - standing) * left_ms + standing * left_ms.min(WAIT_SHARE * deadline_ms)
+        left_ms - standing * (left_ms - WAIT_SHARE * deadline_ms).max(0.0)
     }
 
     /// A request was admitted; `n` are in flight with it.
@@ -444,7 +445,7 @@ impl Limit {
         }
         self.throughput.complete(n + 1.0, met, latency_ms, self.knee, now_ms);
         self.backlog.complete();
-        self.optimism = larger(self.optimism - 1.0 / KNOWN_AFTER, 0.0);
+        self.optimism = (self.optimism - 1.0 / KNOWN_AFTER).max(0.0);
         self.busy &= n + 1.0 > self.knee;
         if self.baseline_ms == 0.0 {
             self.close(n, law);
@@ -491,16 +492,16 @@ impl Limit {
             self.edge += EDGE_UP * (met - self.edge);
             self.burst = self.burst.max(1.1 * self.edge - 1.0);
         }
-        self.patience_ms = smaller(self.patience_ms + PATIENCE_RETURN * deadline_ms, deadline_ms);
+        self.patience_ms = (self.patience_ms + PATIENCE_RETURN * deadline_ms).min(deadline_ms);
         if latency_ms > PATIENCE_SHOWN * self.patience_ms {
             let shown = (1.1 * latency_ms - self.patience_ms).max(0.0);
             self.patience_ms = (self.patience_ms + PATIENCE_GAIN * shown).min(deadline_ms);
         }
         if self.throughput.rate_at_most > 0.0 {
-            let excess_ms = latency_ms - larger(met, self.knee) / self.throughput.rate_at_most;
-            let step_ms = smaller(deadline_ms, EXCESS_SERVICES * self.baseline_ms) / EXCESS_STEPS;
+            let excess_ms = latency_ms - met.max(self.knee) / self.throughput.rate_at_most;
+            let step_ms = deadline_ms.min(EXCESS_SERVICES * self.baseline_ms) / EXCESS_STEPS;
             let moved = if excess_ms > self.excess_ms { EXCESS_QUANTILE } else { EXCESS_QUANTILE - 1.0 };
-            self.excess_ms = smaller(larger(self.excess_ms + moved * step_ms, 0.0), deadline_ms);
+            self.excess_ms = (self.excess_ms + moved * step_ms).max(0.0).min(deadline_ms);
         }
         if met <= self.busy_places() + 1.0 {
             self.placed = (self.placed + 1.0).min(PLACED_MEMORY);
@@ -522,9 +523,7 @@ impl Limit {
     /// The limits, from what is known at the end of a window.
     fn derive(&mut self, law: &LimitLaw) {
         let reading = self.latencies.read();
-        if reading.baseline_ms < self.baseline_ms {
-            self.known_knee *= reading.baseline_ms / self.baseline_ms;
-        }
+        self.known_knee *= (reading.baseline_ms / self.baseline_ms).min(1.0);
         self.baseline_ms = reading.baseline_ms;
         self.span_ms = reading.span_ms;
         self.free_up_to = reading.free_up_to;

@@ -114,7 +114,7 @@ fn behind_a_queue_places_keep_the_servers_busy_and_a_burst_has_more_for_one_that
     };
     let deadline_ms = RouteParams::default().limit.deadline_ms;
     let (busy, burst) = (places(&mut handle, 0.0), places(&mut handle, 0.3 * deadline_ms));
-    assert!((2..=12).contains(&busy), "{busy} places for one server");
+    assert!((1..=2).contains(&busy), "{busy} places for one server");
     let drained = deadline_ms / 10.0;
     assert!((0.5 * drained..=drained).contains(&(burst as f64)), "{burst} places of {drained} in a burst");
     // Far more is asked for than can be done.
@@ -123,7 +123,7 @@ fn behind_a_queue_places_keep_the_servers_busy_and_a_burst_has_more_for_one_that
         handle.acquire(slot, request, 0.0, now_ms, |answer, _, _| assert!(answer.permit.is_none())).expect("a route");
     }
     let overloaded = places(&mut handle, 0.3 * deadline_ms);
-    assert!((2..=12).contains(&overloaded), "{overloaded} places for one server under overload");
+    assert!((1..=2).contains(&overloaded), "{overloaded} places for one server under overload");
     while enter(&mut handle, slot, Tier::Bulk, 0.0, now_ms).permit.is_some() {}
     let wait = enter(&mut handle, slot, Tier::Critical, 0.0, now_ms).wait.expect("no place, not even for it");
     assert!((wait.rate_per_ms - 0.1).abs() < 0.03, "{} a ms", wait.rate_per_ms);

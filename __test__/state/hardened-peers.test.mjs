@@ -63,6 +63,37 @@ test('one report, stored or sent, opens nothing and moves R by at most γ·R_bas
   await t.notThrowsAsync(fc.assert(property, { numRuns: 60 }))
 })
 
+test('one report hides nothing either: it lowers R by at most γ·R_base·breakMultiplier', async (t) => {
+  const property = fc.asyncProperty(
+    liesOf,
+    fc.constantFrom(0, 2, 3),
+    fc.integer({ min: 0, max: 400 }),
+    async ({ scar, requests, gamma }, honest, wounds) => {
+      const providers = [new Peers(), new Peers()]
+      for (const provider of providers) provider.gamma = gamma
+      const worlds = providers.map((provider) => virtual({ provider, autoTuner: false }))
+      for (const { atrion } of worlds) await atrion.connect()
+      const bad = { latencyMs: 900, errorRate: 1, saturation: 1 }
+      let holds = true
+      for (let i = 0; i < 12 + wounds; i++) {
+        const [without, with_] = worlds.map(({ atrion }) => atrion.route('r', i < 12 ? CALM : bad))
+        // BOOTSTRAP resists by 1.2·R_base.
+        if (i > 10 && Math.abs(with_.resistance - without.resistance) > gamma * 100 + 1e-6) holds = false
+        if (i % 20 === 11) {
+          for (const provider of providers)
+            for (let node = 0; node < honest; node++) provider.say('r', 250, { node: `honest ${node}`, requests: 9 })
+          providers[1].say('r', scar, { node: 'liar', requests })
+          await t.context.timers.tickAsync(100)
+          for (const { clock } of worlds) clock.advance(100)
+        }
+      }
+      for (const { atrion } of worlds) await atrion.disconnect()
+      return holds
+    },
+  )
+  await t.notThrowsAsync(fc.assert(property, { numRuns: 60 }))
+})
+
 /** Requests of which a share fails, on a route of which one other node says that it is dead; the share that is refused. */
 const refusedWith = async (t, failShare, gamma, words) => {
   const provider = new Peers()

@@ -125,6 +125,7 @@ export class RouteStates {
     batch[SHARE.LONE] = share.lone
     batch[SHARE.BELIEF] = share.belief
     batch[SHARE.WITNESSES] = share.witnesses
+    batch[SHARE.BOUND] = share.bound
     this.#engine.share(slot)
   }
 

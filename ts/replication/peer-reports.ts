@@ -7,6 +7,8 @@ import type { VectorOrigin } from '../providers/provider.js'
 const EXPIRY_MS = 3000
 /** Nodes whose reports of one route are kept. */
 const MAX_NODES = 16
+/** Characters of a node's name that count. */
+const MAX_NODE_LENGTH = 256
 /** Stands for the node where the provider names none. */
 const UNNAMED = ''
 
@@ -18,6 +20,24 @@ interface Report {
   readonly receivedMs: number
 }
 
+/** A number ≥ 0 as another's code gave it; what is none is 0. */
+export const amountOf = (value: unknown): number =>
+  typeof value === 'number' && value > 0 && value < Number.POSITIVE_INFINITY ? value : 0
+
+/** What a provider says of a change: it may be anything. */
+function readOrigin(origin: unknown): Required<VectorOrigin> {
+  try {
+    const { node, requests, ageMs } = (origin ?? {}) as VectorOrigin
+    return {
+      node: typeof node === 'string' ? node.slice(0, MAX_NODE_LENGTH) : UNNAMED,
+      requests: requests === Number.POSITIVE_INFINITY ? Number.MAX_VALUE : amountOf(requests),
+      ageMs: amountOf(ageMs),
+    }
+  } catch {
+    return { node: UNNAMED, requests: 0, ageMs: 0 }
+  }
+}
+
 export class PeerReports {
   readonly #routes: BoundedRoutes<Map<string, Report>>
 
@@ -26,8 +46,7 @@ export class PeerReports {
   }
 
   receive(routeId: string, scar: number, origin: VectorOrigin | undefined, nowMs: number): void {
-    const { node = UNNAMED, requests = 0, ageMs = 0 } = origin ?? {}
-    const age = Number.isFinite(ageMs) ? Math.max(0, ageMs) : 0
+    const { node, requests, ageMs } = readOrigin(origin)
     let reports = this.#routes.get(routeId)
     if (reports === undefined) {
       if (!this.#routes.hasRoom(routeId)) return
@@ -36,7 +55,7 @@ export class PeerReports {
     }
     reports.delete(node)
     if (reports.size >= MAX_NODES) reports.delete(reports.keys().next().value as string)
-    reports.set(node, { scar, requests, atMs: nowMs - age, receivedMs: nowMs })
+    reports.set(node, { scar, requests, atMs: nowMs - ageMs, receivedMs: nowMs })
   }
 
   /** Passes on what is reported of every route now, scars decayed since; once more, with no reports, when the last has expired. */

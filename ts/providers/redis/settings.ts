@@ -283,7 +283,7 @@ function secretsOf(value: unknown): Uint8Array[] {
   if (value === undefined) return []
   const list = Array.isArray(value) ? value : [value]
   if (list.length === 0 || list.length > MAX_SECRETS) throw refusal('secret', SECRET_RANGE, value)
-  return list.map((one: unknown) => {
+  return Array.from(list, (one: unknown) => {
     if (typeof one !== 'string' && !(one instanceof Uint8Array))
       throw new ConfigError('secret', SECRET_RANGE, new Withheld(one))
     // A copy: what the caller does with the bytes later changes nothing.
@@ -308,9 +308,14 @@ function object(field: string, value: unknown): object {
   return value
 }
 
+/** More addresses than a cluster has nodes are a mistake. */
+const MAX_ADDRESSES = 1024
+
 function list(field: string, value: unknown): readonly unknown[] {
-  if (!Array.isArray(value) || value.length === 0) throw refusal(field, "a list of 'host:port' or URLs", value)
-  return value
+  if (!Array.isArray(value) || value.length === 0 || value.length > MAX_ADDRESSES)
+    throw refusal(field, `a list of 1 to ${MAX_ADDRESSES} 'host:port' or URLs`, value)
+  // Holes are values too.
+  return Array.from<unknown>(value)
 }
 
 function text(field: string, value: unknown): string {

@@ -147,6 +147,67 @@ closedLoop('two that agree count: a route that is dead is left alone sooner', as
   t.true((await refusedWith(t, 1, 0.3, agreed)) > (await refusedWith(t, 1, 0.3, [])))
 })
 
+/** A world whose provider proves no node, and a way to let nodes speak for so long, each every two seconds. */
+const unproved = async (t) => {
+  const provider = new Peers()
+  provider.hasProvedNodes = false
+  const { clock, atrion } = virtual({ provider, autoTuner: false })
+  await atrion.connect()
+  for (let i = 0; i < 12; i++) atrion.route('r', CALM)
+  await t.context.timers.tickAsync(100)
+  const speak = async (says, forMs) => {
+    for (let ms = 0; ms < forMs; ms += 2000) {
+      for (const [node, scar] of says) provider.say('r', scar, { node, requests: 9 })
+      await t.context.timers.tickAsync(100)
+      clock.advance(2000)
+    }
+    return atrion.route('r', CALM)
+  }
+  return { atrion, speak }
+}
+
+const crowd = Array.from({ length: 40 }, (_, i) => [`invented ${i}`, 1e6])
+
+test('where nothing proves them, nodes that came later are one voice beside those before', async (t) => {
+  const { atrion, speak } = await unproved(t)
+  const well = [
+    ['first', 0],
+    ['second', 0],
+  ]
+  const { resistance } = await speak(well, 130_000)
+  const under = await speak([...well, ...crowd], 10_000)
+  t.true(under.allow)
+  t.true(under.resistance - resistance <= 30 + 1e-6, `${resistance} → ${under.resistance}`)
+  await atrion.disconnect()
+})
+
+test('... beside a single one as well, and none of its places is taken', async (t) => {
+  const { atrion, speak } = await unproved(t)
+  const { resistance } = await speak([['first', 0]], 130_000)
+  const under = await speak([['first', 0], ...crowd], 10_000)
+  t.true(under.allow && under.mode !== 'CIRCUIT_BREAKER')
+  t.true(under.resistance - resistance <= 30 + 1e-6, `${resistance} → ${under.resistance}`)
+  await atrion.disconnect()
+})
+
+test('... until they have been there for half as long, a minute at least', async (t) => {
+  const { atrion, speak } = await unproved(t)
+  const before = [
+    ['first', 0],
+    ['second', 0],
+  ]
+  const joined = [
+    ['third', 300],
+    ['fourth', 300],
+  ]
+  await speak(before, 60_000)
+  const young = await speak([...before, ...joined], 10_000)
+  const old = await speak([...before, ...joined], 80_000)
+  t.true(young.resistance < 10 + 31)
+  t.true(old.resistance > young.resistance + 10, `${young.resistance} → ${old.resistance}`)
+  await atrion.disconnect()
+})
+
 test('a store of one’s own is taken over in full', async (t) => {
   const provider = new RecordingProvider()
   provider.ownsRecords = true

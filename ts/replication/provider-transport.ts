@@ -33,7 +33,7 @@ export class ProviderTransport implements SyncTransport {
     this.#source = source
     this.#health = health
     this.#gamma = gamma
-    this.#reports = new PeerReports(source.maxRoutes)
+    this.#reports = new PeerReports(source.maxRoutes, provider.hasProvedNodes)
     this.#changed = new BoundedRoutes(source.maxRoutes)
     this.#subscriptions = new BoundedRoutes(source.maxRoutes)
   }

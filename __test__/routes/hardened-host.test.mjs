@@ -1,7 +1,11 @@
 // Code of the host's that is handed over: async where none was expected, getters that answer differently, arrays that lie, listeners
 // that cause what they listen to. None of it ends the process, hangs it, or gets past a check.
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createCompositeObserver, createFilteredObserver, resetLogger, setLogger } from 'atrion'
+import { createCompositeObserver, createFilteredObserver, FileStateProvider, resetLogger, setLogger } from 'atrion'
 import anyTest from 'ava'
 import { BAD, CALM, create, engine, virtual } from '../_engine.mjs'
 import { RecordingProvider } from '../_provider.mjs'
@@ -220,6 +224,28 @@ test('a vector that reads differently the second time, or an origin that is none
     for (const { resistance, scarTissue } of atrion.snapshot()) t.true(Number.isFinite(resistance + scarTissue))
     t.true(atrion.route('fresh', CALM).allow)
     await atrion.disconnect()
+  }
+})
+
+const onUnix = process.platform === 'win32' ? test.skip : test
+
+onUnix('what is no file, or too large for one, is not read', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'atrion-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const [pipe, device, large] = ['pipe', 'device', 'large'].map((name) => join(folder, name))
+  execFileSync('mkfifo', [pipe])
+  symlinkSync('/dev/zero', device)
+  writeFileSync(large, '')
+  truncateSync(large, 2 ** 28 + 1)
+  for (const [path, message] of [
+    [pipe, /it is no file/],
+    // Through the link: /dev itself is no folder of ours.
+    [device, /it is no file|could not connect/],
+    [large, /at most 268435456 bytes/],
+  ]) {
+    const atrion = create({ provider: new FileStateProvider(path) })
+    await t.throwsAsync(atrion.connect(), { message })
+    t.true(atrion.route('r', CALM).allow)
   }
 })
 

@@ -3,6 +3,7 @@
 import { ConfigError } from '../../base/errors.js'
 import { given } from '../../base/input.js'
 import { Withheld } from '../../base/text.js'
+import { MAX_ADDRESSES } from './addresses.js'
 
 export interface RedisTlsSettings {
   /** Whom to trust instead of the system's roots, PEM. */
@@ -220,14 +221,13 @@ function parseUrl(field: string, value: unknown): Partial<Address> {
 }
 
 function seedOf(field: string, node: unknown, defaultPort: number): Address {
-  if (typeof node === 'string' && node.includes('://')) {
+  if (typeof node !== 'string') throw refusal(field, "a list of 'host:port' or URLs", node)
+  if (node.includes('://')) {
     return { host: '127.0.0.1', port: defaultPort, ...parseUrl(field, node) }
   }
-  const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:/@\s]+))(?::(\d{1,5}))?$/.exec(String(node)) ?? []
+  const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:/@\s]+))(?::(\d{1,5}))?$/.exec(node) ?? []
   const host = bracketed ?? plain
-  if (typeof node !== 'string' || host === undefined) {
-    throw refusal(field, "a list of 'host:port' or URLs", node)
-  }
+  if (host === undefined) throw refusal(field, "a list of 'host:port' or URLs", node)
   return { host, port: integer(field, port === undefined ? defaultPort : Number(port), 1, 65_535) }
 }
 
@@ -307,9 +307,6 @@ function object(field: string, value: unknown): object {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refusal(field, 'an object', value)
   return value
 }
-
-/** More addresses than a cluster has nodes are a mistake. */
-const MAX_ADDRESSES = 1024
 
 function list(field: string, value: unknown): readonly unknown[] {
   if (!Array.isArray(value) || value.length === 0 || value.length > MAX_ADDRESSES)

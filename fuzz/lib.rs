@@ -10,6 +10,8 @@ pub mod engine;
 pub mod physics;
 #[path = "../src/simd/mod.rs"]
 pub mod simd;
+#[path = "../src/sync.rs"]
+mod sync;
 #[path = "../src/units.rs"]
 pub mod units;
 

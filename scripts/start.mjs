@@ -62,6 +62,7 @@ const COMMANDS = {
   'scripts/docs.mjs': BUILT,
   'scripts/fuzz.mjs': ['toolchain'],
   'scripts/lint.mjs': ['packages', 'toolchain', 'lints'],
+  'scripts/sanitize.mjs': BUILT,
   'scripts/sbom.mjs': ['packages', 'toolchain'],
   'scripts/size.mjs': BUILT,
   'scripts/test-edge.mjs': [...BUILT, 'chromium'],

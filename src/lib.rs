@@ -6,6 +6,7 @@
 //! | module | content |
 //! |---|---|
 //! | [`units`] | the units of numbers |
+//! | `sync` | the locks and atomic numbers that threads share |
 //! | [`simd`] | the four lanes in which the arithmetic of a tick runs |
 //! | [`physics`] | the laws: pure functions of (state, input, now), one per file |
 //! | [`engine`] | routes, their table, decisions |
@@ -13,7 +14,7 @@
 //! | [`clock`] | monotonic time, where the platform has it |
 //! | `binding` | translation to Node (N-API) and WebAssembly: nothing is decided there |
 //!
-//! Arrows point one way: binding → engine → {physics, replication, clock} → simd → units.
+//! Arrows point one way: binding → engine → {physics, replication, clock} → simd → {units, sync}.
 
 pub mod clock;
 pub mod engine;
@@ -21,6 +22,7 @@ pub mod physics;
 #[cfg(not(target_family = "wasm"))]
 pub mod replication;
 pub mod simd;
+mod sync;
 pub mod units;
 
 mod binding;

@@ -112,11 +112,12 @@ fn only_the_binding_names_the_host() {
 fn arrows_point_one_way() {
     let below: BTreeMap<&str, &[&str]> = BTreeMap::from([
         ("units", &[] as &[&str]),
+        ("sync", &[]),
         ("simd", &["units"]),
         ("clock", &["units"]),
         ("physics", &["units", "simd"]),
-        ("replication", &["units", "physics"]),
-        ("engine", &["units", "simd", "physics", "replication", "clock"]),
+        ("replication", &["units", "sync", "physics"]),
+        ("engine", &["units", "sync", "simd", "physics", "replication", "clock"]),
         ("binding", &["units", "simd", "physics", "replication", "clock", "engine"]),
     ]);
     for (path, code) in sources().iter().filter(|(path, _)| path != "lib.rs") {

@@ -134,6 +134,26 @@ test('a logger on the console writes one line an entry, whatever the message hol
   }
 })
 
+test('texts and errors in a context are one line each, and what cannot be read is no error', (t) => {
+  const unreadable = {
+    get field() {
+      throw new Error('a getter')
+    },
+  }
+  for (const context of [{ text: HOSTILE }, { error: new Error(HOSTILE) }, { [HOSTILE]: 1 }, unreadable]) {
+    const shown = []
+    const { warn } = console
+    console.warn = (...entry) => shown.push(entry)
+    try {
+      consoleLogger.warn('message', context)
+    } finally {
+      console.warn = warn
+    }
+    t.is(shown.length, 1)
+    for (const [name, value] of Object.entries(shown[0][1])) t.regex(`${name} ${value}`, HARMLESS)
+  }
+})
+
 test('an error that names a route is one line', (t) => {
   t.regex(new SyncError(HOSTILE).message, HARMLESS)
   t.regex(t.throws(() => new Atrion({ engine }).route('r', HOSTILE)).message, HARMLESS)

@@ -67,6 +67,41 @@ test('a clock that goes back by an hour: Δt = 0 once, then time goes on', (t) =
   t.true(healsAfter(world, 'r') < 60)
 })
 
+for (const leapMs of [1e308, Number.MAX_VALUE, 2 ** 53, 8.64e15, -1e308]) {
+  test(`a leap to the end of time (${leapMs} ms) and back freezes nothing`, (t) => {
+    const world = broken(virtual(), 'r')
+    const { now } = world.clock
+    for (let i = 0; i < 3; i++) {
+      world.clock.now = () => leapMs
+      world.atrion.route('r', BAD)
+      world.clock.now = now
+      world.atrion.route('r', BAD)
+    }
+    t.is(world.atrion.getState('r').mode, 'CIRCUIT_BREAKER')
+    t.true(healsAfter(world, 'r') < 60)
+  })
+
+  closedLoop(`a leap to the end of time (${leapMs} ms) and back closes no breaker for good`, (t) => {
+    const { clock, atrion } = virtual()
+    const { now } = clock
+    for (let i = 0; i < 300; i++) {
+      atrion.acquire('r').release('failure')
+      clock.advance(10)
+    }
+    clock.now = () => leapMs
+    atrion.acquire('r').release('failure')
+    clock.now = now
+    let served = 0
+    for (let i = 0; i < 100; i++) {
+      const permit = atrion.acquire('r')
+      permit.release('success')
+      if (permit.allow) served += 1
+      clock.advance(100)
+    }
+    t.true(served > 50, `${served} of 100`)
+  })
+}
+
 test('a clock that goes back by less than a second stands still until it has caught up', (t) => {
   const world = warm(virtual(), 'r')
   const at = () => world.atrion.getState('r').lastUpdatedAt

@@ -63,6 +63,37 @@ test('one report, stored or sent, opens nothing and moves R by at most γ·R_bas
   await t.notThrowsAsync(fc.assert(property, { numRuns: 60 }))
 })
 
+test('one report hides nothing either: it lowers R by at most γ·R_base·breakMultiplier', async (t) => {
+  const property = fc.asyncProperty(
+    liesOf,
+    fc.constantFrom(0, 2, 3),
+    fc.integer({ min: 0, max: 400 }),
+    async ({ scar, requests, gamma }, honest, wounds) => {
+      const providers = [new Peers(), new Peers()]
+      for (const provider of providers) provider.gamma = gamma
+      const worlds = providers.map((provider) => virtual({ provider, autoTuner: false }))
+      for (const { atrion } of worlds) await atrion.connect()
+      const bad = { latencyMs: 900, errorRate: 1, saturation: 1 }
+      let holds = true
+      for (let i = 0; i < 12 + wounds; i++) {
+        const [without, with_] = worlds.map(({ atrion }) => atrion.route('r', i < 12 ? CALM : bad))
+        // BOOTSTRAP resists by 1.2·R_base.
+        if (i > 10 && Math.abs(with_.resistance - without.resistance) > gamma * 100 + 1e-6) holds = false
+        if (i % 20 === 11) {
+          for (const provider of providers)
+            for (let node = 0; node < honest; node++) provider.say('r', 250, { node: `honest ${node}`, requests: 9 })
+          providers[1].say('r', scar, { node: 'liar', requests })
+          await t.context.timers.tickAsync(100)
+          for (const { clock } of worlds) clock.advance(100)
+        }
+      }
+      for (const { atrion } of worlds) await atrion.disconnect()
+      return holds
+    },
+  )
+  await t.notThrowsAsync(fc.assert(property, { numRuns: 60 }))
+})
+
 /** Requests of which a share fails, on a route of which one other node says that it is dead; the share that is refused. */
 const refusedWith = async (t, failShare, gamma, words) => {
   const provider = new Peers()
@@ -114,6 +145,67 @@ closedLoop('two that agree count: a route that is dead is left alone sooner', as
     ['two', 190],
   ]
   t.true((await refusedWith(t, 1, 0.3, agreed)) > (await refusedWith(t, 1, 0.3, [])))
+})
+
+/** A world whose provider proves no node, and a way to let nodes speak for so long, each every two seconds. */
+const unproved = async (t) => {
+  const provider = new Peers()
+  provider.hasProvedNodes = false
+  const { clock, atrion } = virtual({ provider, autoTuner: false })
+  await atrion.connect()
+  for (let i = 0; i < 12; i++) atrion.route('r', CALM)
+  await t.context.timers.tickAsync(100)
+  const speak = async (says, forMs) => {
+    for (let ms = 0; ms < forMs; ms += 2000) {
+      for (const [node, scar] of says) provider.say('r', scar, { node, requests: 9 })
+      await t.context.timers.tickAsync(100)
+      clock.advance(2000)
+    }
+    return atrion.route('r', CALM)
+  }
+  return { atrion, speak }
+}
+
+const crowd = Array.from({ length: 40 }, (_, i) => [`invented ${i}`, 1e6])
+
+test('where nothing proves them, nodes that came later are one voice beside those before', async (t) => {
+  const { atrion, speak } = await unproved(t)
+  const well = [
+    ['first', 0],
+    ['second', 0],
+  ]
+  const { resistance } = await speak(well, 130_000)
+  const under = await speak([...well, ...crowd], 10_000)
+  t.true(under.allow)
+  t.true(under.resistance - resistance <= 30 + 1e-6, `${resistance} → ${under.resistance}`)
+  await atrion.disconnect()
+})
+
+test('... beside a single one as well, and none of its places is taken', async (t) => {
+  const { atrion, speak } = await unproved(t)
+  const { resistance } = await speak([['first', 0]], 130_000)
+  const under = await speak([['first', 0], ...crowd], 10_000)
+  t.true(under.allow && under.mode !== 'CIRCUIT_BREAKER')
+  t.true(under.resistance - resistance <= 30 + 1e-6, `${resistance} → ${under.resistance}`)
+  await atrion.disconnect()
+})
+
+test('... until they have been there for half as long, a minute at least', async (t) => {
+  const { atrion, speak } = await unproved(t)
+  const before = [
+    ['first', 0],
+    ['second', 0],
+  ]
+  const joined = [
+    ['third', 300],
+    ['fourth', 300],
+  ]
+  await speak(before, 60_000)
+  const young = await speak([...before, ...joined], 10_000)
+  const old = await speak([...before, ...joined], 80_000)
+  t.true(young.resistance < 10 + 31)
+  t.true(old.resistance > young.resistance + 10, `${young.resistance} → ${old.resistance}`)
+  await atrion.disconnect()
 })
 
 test('a store of one’s own is taken over in full', async (t) => {

@@ -351,7 +351,9 @@ test('killed at any instant it leaves its last complete snapshot', async (t) => 
   const lane = async () => {
     const path = newPath()
     let last = 0
-    for (let kill = 0; kill < KILLS / LANES; kill++) {
+    // On a busy machine fewer of them come while something happens: then there are more.
+    const isEnough = () => leftovers >= 5 && advances >= KILLS / 4
+    for (let kill = 0; kill < KILLS / LANES || (!isEnough() && kill < 8 * KILLS); kill++) {
       t.is(await fillAndKill(path, ROUTES), 'SIGKILL')
       leftovers += besides(path).length
       const provider = await connected(path)

@@ -1,6 +1,7 @@
 /**
  * 10,000 routes that change in every round: what it costs to report them, beyond making the changes, which a process of its own
- * does without a provider. One more node listens, and knows all of the routes; what that costs it is measured too.
+ * does without a provider. One more node listens, and knows all of the routes; what that costs it is measured too. Then two such
+ * pairs at the same time, one of them with a secret: it signs and checks every message and every stored record.
  */
 
 import { sleep } from './telemetry.mjs'
@@ -13,16 +14,15 @@ const MAX_MB_PER_S = 3
 
 export const id = 'sustained'
 export const title = `${ROUTES.toLocaleString('en')} changed routes a round`
-export const estimate = () => `${3 * SECONDS + 8} s`
+export const estimate = () => `${5 * SECONDS + 14} s`
+const SECRET = 'a secret of all nodes of the benchmark'
 
 const inputBytes = async (redis) => Number(/total_net_input_bytes:(\d+)/.exec(await redis.cli('info', 'stats'))[1])
 
-/** @returns shares of one core and bytes a second */
-export async function measure({ redis }) {
-  const [alone, sender, listener] = [1, 2, 3].map(() => new Node('./sustained.node.mjs'))
-  const changes = await alone.ask('change', { routes: ROUTES, seconds: SECONDS })
-  await alone.stop()
-  await Promise.all([sender, listener].map((node) => node.ask('join', { url: redis.url, routes: ROUTES })))
+/** One node sends, another one listens. */
+async function exchange(redis, options) {
+  const [sender, listener] = [1, 2].map(() => new Node('./sustained.node.mjs'))
+  await Promise.all([sender, listener].map((node) => node.ask('join', { url: redis.url, routes: ROUTES, options })))
   // One more for the listener without reports to read: what its own sync loop costs.
   const idle = await listener.ask('listen', { seconds: SECONDS / 2 })
   const before = await inputBytes(redis)
@@ -33,6 +33,20 @@ export async function measure({ redis }) {
   const serverBytes = ((await inputBytes(redis)) - before) / ((performance.now() - startedAt) / 1000)
   await sleep(0)
   await Promise.all([sender.stop(), listener.stop()])
+  return { sent, readRoutes: reading.readRoutes, readingCore: reading.coreShare - idle.coreShare, serverBytes }
+}
+
+/** @returns shares of one core and bytes a second */
+export async function measure({ redis }) {
+  const alone = new Node('./sustained.node.mjs')
+  const changes = await alone.ask('change', { routes: ROUTES, seconds: SECONDS })
+  await alone.stop()
+  const { sent, readRoutes, readingCore, serverBytes } = await exchange(redis)
+  const [plain, signed] = await Promise.all(
+    [{ channel: 'plain' }, { channel: 'signed', secret: SECRET }].map((options) =>
+      exchange(redis, { ...options, keyPrefix: `${options.channel}:` }),
+    ),
+  )
   return {
     routes: ROUTES,
     seconds: SECONDS,
@@ -40,8 +54,11 @@ export async function measure({ redis }) {
     messagesPerS: sent.sentMessages / SECONDS,
     changesCore: changes.coreShare,
     sendingCore: sent.coreShare - changes.coreShare,
-    readingCore: reading.coreShare - idle.coreShare,
-    readRoutesPerS: reading.readRoutes / SECONDS,
+    readingCore,
+    readRoutesPerS: readRoutes / SECONDS,
+    signedSendingRatio: (signed.sent.coreShare - changes.coreShare) / (plain.sent.coreShare - changes.coreShare),
+    signedReadingRatio: signed.readingCore / plain.readingCore,
+    signedReadShare: signed.readRoutes / plain.readRoutes,
     ownBytesPerS: sent.bytesPerS,
     serverBytesPerS: serverBytes,
   }
@@ -49,6 +66,7 @@ export async function measure({ redis }) {
 
 export const targets = (result) => {
   const { routesPerMessage, messagesPerS, sendingCore, serverBytesPerS, ownBytesPerS, readingCore } = result
+  const { signedSendingRatio, signedReadingRatio } = result
   return [
     {
       row: 'routes reported in a round',
@@ -62,5 +80,7 @@ export const targets = (result) => {
     { row: 'sent, as the server counts', unit: 'MB/s', measured: serverBytesPerS / 1e6, limit: MAX_MB_PER_S },
     { row: 'sent, as the provider counts', unit: 'MB/s', measured: ownBytesPerS / 1e6, limit: MAX_MB_PER_S },
     { row: 'another node that reads all of it', unit: '% of one core', measured: readingCore * 100 },
+    { row: 'sending, signed by a secret', unit: '× unsigned', measured: signedSendingRatio },
+    { row: 'reading, signed by a secret', unit: '× unsigned', measured: signedReadingRatio },
   ]
 }

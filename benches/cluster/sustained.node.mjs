@@ -30,8 +30,8 @@ async function accounted(work) {
   return { ...result, coreShare: (user + system) / 1000 / (machineMs() - startedAt) }
 }
 
-export async function join({ url, routes }) {
-  provider = new RedisStateProvider(url)
+export async function join({ url, routes, options }) {
+  provider = new RedisStateProvider(url, options)
   open(routes, { provider })
   await atrion.connect()
   atrion.routeBatch(names, readings(routes, CALM))

@@ -285,10 +285,10 @@ pub fn read_route(handle: &Handle, frame: &mut Cells, slot: Slot) -> bool {
     true
 }
 
-/// `share`: sets what peers report of a route, from the head of the batch: keep, add, lone, belief, witnesses.
+/// `share`: sets what peers report of a route, from the head of the batch: keep, add, lone, belief, witnesses, bound.
 pub fn set_blend(handle: &mut Handle, batch: &[f64], slot: Slot) {
-    let &[keep, add, lone, belief, witnesses, ..] = batch else { return };
-    handle.set_blend(slot, Blend { keep, add, lone, belief: belief as f32, witnesses: witnesses as u32 });
+    let &[keep, add, lone, belief, witnesses, bound, ..] = batch else { return };
+    handle.set_blend(slot, Blend { keep, add, bound, lone, belief: belief as f32, witnesses: witnesses as u32 });
 }
 
 /// Fills the state block.

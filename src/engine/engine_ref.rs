@@ -7,9 +7,10 @@ use std::ops::{Deref, DerefMut};
 #[cfg(not(target_family = "wasm"))]
 use std::sync::Arc;
 
+use super::{Engine, names::Names, params::ParamsTable, routes::Table};
+use crate::sync::Mutex;
 #[cfg(not(target_family = "wasm"))]
-use super::sync::MutexGuard;
-use super::{Engine, names::Names, params::ParamsTable, routes::Table, sync::Mutex};
+use crate::sync::MutexGuard;
 
 /// An engine, owned or shared.
 #[derive(Debug)]

@@ -28,7 +28,6 @@ mod permits;
 #[cfg(not(target_family = "wasm"))]
 mod replication;
 mod routes;
-mod sync;
 
 #[cfg(not(target_family = "wasm"))]
 use std::sync::Arc;
@@ -43,7 +42,8 @@ pub use replication::Synced;
 
 use params::ParamsTable;
 use routes::Table;
-use sync::Mutex;
+
+use crate::sync::Mutex;
 
 /// The bounds of an engine's memory.
 #[derive(Debug, Clone, Copy)]

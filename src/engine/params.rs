@@ -3,13 +3,12 @@
 //!
 //! The sets of a dropped handle are abandoned: those that no route uses are freed for others, a batch at a time.
 
-use std::{
-    collections::VecDeque,
-    sync::atomic::{AtomicU32, Ordering},
-};
+use std::{collections::VecDeque, sync::atomic::Ordering};
 
-use super::sync::Mutex;
-use crate::physics::params::RouteParams;
+use crate::{
+    physics::params::RouteParams,
+    sync::{AtomicU32, Mutex},
+};
 
 /// Most sets of parameters of an engine: their number is 16 bits in a route's state.
 const MAX_PARAMS: usize = 1 << 16;

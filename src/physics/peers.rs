@@ -2,24 +2,26 @@
 //!
 //! ```text
 //! S_n        the scar that node n reports, decayed since                   ω_n = 1 + its recent requests
-//! Ŝ          the second highest S of all, this node's included
-//! S_cluster  = Σ ω_n·min(S_n, Ŝ + S_lone) / Σ ω_n                          S_lone = R_base·breakMultiplier
-//! S_agreed   = Σ ω_n·min(S_n, Ŝ) / Σ ω_n
+//! Š, Ŝ       the second lowest and the second highest S of the peers; of two peers and this node, both are the one in between
+//! S_cluster  = Σ ω_n·S_n / Σ ω_n, each within Š − S_lone … Ŝ + S_lone      S_lone = R_base·breakMultiplier
+//! S_agreed   = Σ ω_n·S_n / Σ ω_n, each within Š … Ŝ
 //! S          = γ·S_cluster + (1 − γ)·S_local                               what requests have to overcome
 //! S_judged   = γ·S_agreed  + (1 − γ)·S_local                               what the breaker depends on
 //! ```
 //!
-//! One failing node cannot close a route for all: what it alone reports moves no breaker but its own, and adds at most γ·S_lone
-//! to R elsewhere. As soon as a second node, or this node's own measurements, agree, it counts in full.
+//! One failing node cannot close a route for all, and one that claims to be well cannot hide that it fails: what one alone reports
+//! opens no breaker but its own, and moves R elsewhere by at most γ·S_lone in either direction. A single peer is bounded by this
+//! node's own scar, S_local ± γ·S_lone; two that contradict each other leave S_cluster within S_lone of both. As soon as a second node, or
+//! this node's own measurements, agree, it counts in full.
 //!
 //! In the closed loop, where only outcomes open a breaker, peers lower the number of outcomes that it takes: see
 //! [`super::breaker`]. A node that starts inherits what the others have stored. Both follow what at least two *other* nodes
-//! agree on, Ŝ′, the second highest S of theirs; this node's own outcomes are evidence already and are not counted twice:
+//! agree on; this node's own outcomes are evidence already and are not counted twice:
 //!
 //! ```text
-//! c          = γ·min(1, S_agreed′/S_closed), 0 where Ŝ′ < S_closed/4       how firmly peers agree that the route fails
+//! c          = γ·min(1, S_agreed/S_closed), 0 where Ŝ < S_closed/4         how firmly peers agree that the route fails
 //! w          = ⌈γ·(n − 1)⌉                                                 of n peers whose breakers are open, those that take turns
-//! S_inherit  = min(S_mean, γ·S_agreed′ + min(γ, ½)·S_lone)                 what a node that starts inherits
+//! S_inherit  = S_mean within γ·S_agreed … γ·S_agreed + min(γ, ½)·S_lone    what a node that starts inherits
 //! ```
 
 use super::{
@@ -38,7 +40,7 @@ const FAILING: Ohms = CLOSED / 4.0;
 /// the break point.
 const INHERITED_ALONE: f64 = 0.5;
 
-/// S_lone, Ω: what one node alone reports counts no further above what the others do.
+/// S_lone, Ω: what one node alone reports counts no further from what the others do.
 #[must_use]
 pub fn lone_limit(params: &RouteParams) -> Ohms {
     params.base_resistance * params.break_multiplier
@@ -61,6 +63,12 @@ pub struct PeerAggregate {
     pub top_weight: f64,
     /// The second highest, Ω.
     pub second: Ohms,
+    /// The lowest S, Ω.
+    pub bottom: Ohms,
+    /// Its ω.
+    pub bottom_weight: f64,
+    /// The second lowest, Ω; 0 of a single one.
+    pub second_lowest: Ohms,
 }
 
 impl PeerAggregate {
@@ -78,24 +86,40 @@ impl PeerAggregate {
         } else {
             self.second = self.second.max(scar);
         }
+        if self.peers == 1 || scar < self.bottom {
+            self.second_lowest = self.bottom;
+            (self.bottom, self.bottom_weight) = (scar, weight);
+        } else if self.peers == 2 || scar < self.second_lowest {
+            self.second_lowest = scar;
+        }
     }
 
-    /// The mean with the highest scar cut down to `bound`.
+    /// The mean with the highest scar cut down to `high` and the lowest raised to `low`; the others are in between.
     #[inline(never)]
-    fn mean(&self, bound: Ohms) -> Ohms {
+    fn mean(&self, low: Ohms, high: Ohms) -> Ohms {
         if self.peers == 0 {
             return 0.0;
         }
-        let cut = (self.top - bound).max(0.0) * self.top_weight;
-        ((self.weighted_scar - cut) / self.weight).max(0.0)
+        let cut = (self.top - high).max(0.0) * self.top_weight;
+        let raised = (low - self.bottom).max(0.0) * self.bottom_weight;
+        ((self.weighted_scar - cut + raised) / self.weight).max(0.0)
     }
 
-    /// S_inherit, Ω: the scar that a node without measurements inherits. One node alone adds at most γ·S_lone.
+    /// S_agreed of the peers alone, Ω; of a single one 0.
+    fn agreed(&self) -> Ohms {
+        if self.peers < 2 {
+            return 0.0;
+        }
+        self.mean(self.second_lowest.min(self.second), self.second)
+    }
+
+    /// S_inherit, Ω: the scar that a node without measurements inherits. One node alone moves it by at most γ·S_lone.
     #[must_use]
     pub fn inheritance(&self, gamma: f64, params: &RouteParams) -> Ohms {
         let gamma = gamma.clamp(0.0, 1.0);
-        let bound = gamma * self.mean(self.second) + gamma.min(INHERITED_ALONE) * lone_limit(params);
-        self.mean(MAX_RESISTANCE).min(bound)
+        let agreed = gamma * self.agreed();
+        let alone = gamma.min(INHERITED_ALONE) * lone_limit(params);
+        self.mean(0.0, MAX_RESISTANCE).min(agreed + alone).max(agreed)
     }
 
     /// Whether at least two nodes report that next to nothing flows.
@@ -106,10 +130,10 @@ impl PeerAggregate {
 
     /// c, [0, 1].
     fn belief(&self, gamma: f64) -> f64 {
-        if self.peers < 2 || self.second < FAILING {
+        if self.second < FAILING {
             return 0.0;
         }
-        gamma.min(1.0) * (self.mean(self.second) / CLOSED).min(1.0)
+        gamma.min(1.0) * (self.agreed() / CLOSED).min(1.0)
     }
 
     /// w.
@@ -123,12 +147,23 @@ impl PeerAggregate {
         if self.peers == 0 || gamma <= 0.0 {
             return Blend::NONE;
         }
-        let second = self.second.max(local.min(self.top));
-        let cluster = self.mean(second + lone_limit(params));
-        let agreed = self.mean(second);
+        let lone = lone_limit(params);
+        let between = local.min(self.top).max(self.bottom);
+        let (low, high) = match self.peers {
+            1 => (0.0, local.min(self.top).max(0.0)),
+            2 => (between, between),
+            _ => (self.second_lowest, self.second),
+        };
+        let mut cluster = self.mean(low - lone, high + lone);
+        if self.peers == 2 {
+            let (bottom, top) = (self.bottom.max(low - lone), self.top.min(high + lone));
+            cluster = cluster.max(top - lone).min(bottom + lone);
+        }
+        let agreed = self.mean(low, high);
         Blend {
             keep: 1.0 - gamma,
             add: gamma * cluster,
+            bound: if self.peers == 1 { gamma * lone } else { Ohms::INFINITY },
             lone: gamma * (cluster - agreed).max(0.0),
             belief: self.belief(gamma) as f32,
             witnesses: self.witnesses(gamma),
@@ -143,7 +178,9 @@ pub struct Blend {
     pub keep: f64,
     /// γ·S_cluster, Ω.
     pub add: Ohms,
-    /// The part of it that one node alone reports, Ω.
+    /// The most by which peers move S, Ω: γ·S_lone of a single one, otherwise infinite.
+    pub bound: Ohms,
+    /// The part of `add` that one node alone reports, Ω.
     pub lone: Ohms,
     /// c: how firmly at least two peers agree that the route fails, [0, γ].
     pub belief: f32,
@@ -153,12 +190,12 @@ pub struct Blend {
 
 impl Blend {
     /// The blend without peers.
-    pub const NONE: Self = Self { keep: 1.0, add: 0.0, lone: 0.0, belief: 0.0, witnesses: 0 };
+    pub const NONE: Self = Self { keep: 1.0, add: 0.0, bound: Ohms::INFINITY, lone: 0.0, belief: 0.0, witnesses: 0 };
 
     /// S of a node whose own scar is `local`, Ω.
     #[inline]
     #[must_use]
     pub fn blend(&self, local: Ohms) -> Ohms {
-        self.keep * local + self.add
+        (self.keep * local + self.add).max(local - self.bound).min(local + self.bound)
     }
 }

@@ -5,17 +5,15 @@
 //! long that there is more than `SLACK` times what may be kept. Nothing here is a history: if one side sleeps, the
 //! other leaves the newest of each route and no more.
 
-use std::{
-    collections::HashSet,
-    mem,
-    sync::atomic::{AtomicU64, Ordering},
-};
+use std::{collections::HashSet, mem, sync::atomic::Ordering};
 
-use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::report::{OutboundReport, RouteKey};
-use crate::physics::{params::RouteParams, peers::PeerAggregate};
+use crate::{
+    physics::{params::RouteParams, peers::PeerAggregate},
+    sync::{AtomicU64, Mutex},
+};
 
 /// The multiple of what may be kept from which batches are merged: merging costs as much as what is kept.
 const SLACK: usize = 4;

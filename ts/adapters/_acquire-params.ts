@@ -1,6 +1,7 @@
 /** What a request is asked for with, and at what; for adapters of every runtime. */
 
 import type { Atrion } from '../atrion.js'
+import { textOfAny } from '../base/host-calls.js'
 import { acquireOrWait } from '../limiter/acquire-or-wait.js'
 import type { AcquireOptions, Permit, Tier } from '../limiter/types.js'
 import type { Listen } from '../limiter/waiting.js'
@@ -37,7 +38,7 @@ const OPEN: Permit = {
 }
 
 function admitted(error: unknown): Permit {
-  warnOnce('acquire', `a request could not be asked for and was admitted: ${String(error)}`)
+  warnOnce('acquire', `a request could not be asked for and was admitted: ${textOfAny(error)}`)
   return OPEN
 }
 

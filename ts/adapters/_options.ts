@@ -93,7 +93,10 @@ export function validateAdapterOptions(options: unknown): void {
   const { pressure, signals } = options as Record<string, unknown>
   if (pressure === null || pressure === true) throw new ConfigError('pressure', 'an object or false', pressure)
   if (typeof pressure === 'object') validateTypes(pressure, PRESSURE_TYPES, 'pressure.')
-  if (signals !== undefined && !(Array.isArray(signals) && signals.every((signal) => typeof signal === 'function'))) {
+  if (
+    signals !== undefined &&
+    !(Array.isArray(signals) && Array.from<unknown>(signals).every((signal) => typeof signal === 'function'))
+  ) {
     throw new ConfigError('signals', 'an array of functions', signals)
   }
 }

@@ -1,6 +1,7 @@
 /** How a shed request is answered on Node: by the application where it does, else with a problem document. */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { textOfAny } from '../base/host-calls.js'
 import type { Permit } from '../limiter/types.js'
 import { PROBLEM_TYPE, refusalOf, type Shed } from './_problem.js'
 import { leaveBody } from './_request-body.js'
@@ -35,11 +36,16 @@ export function refuse(request: IncomingMessage, response: ServerResponse, shed:
 
 /** Whether an error is a framework's own way to answer: http-errors, an HTTPException. */
 export function isHttpError(error: unknown): boolean {
-  const { status, statusCode, getStatus, getResponse, code } = (error ?? {}) as Record<string, unknown>
-  if (code === 'ATRION_SHED') return false
-  if (typeof getStatus === 'function' || typeof getResponse === 'function') return true
-  const answer = status ?? statusCode
-  return typeof answer === 'number' && answer >= 400 && answer <= 599
+  try {
+    const { status, statusCode, getStatus, getResponse, code } = (error ?? {}) as Record<string, unknown>
+    if (code === 'ATRION_SHED') return false
+    if (typeof getStatus === 'function' || typeof getResponse === 'function') return true
+    const answer = status ?? statusCode
+    return typeof answer === 'number' && answer >= 400 && answer <= 599
+  } catch {
+    // Anything may be thrown, a proxy whose traps throw among it.
+    return false
+  }
 }
 
 const warnOf = (what: string): void => warnOnce('callback onShed', `the adapter's option 'onShed' ${what}`)
@@ -65,7 +71,7 @@ export function refuseOwn({ answer, refuse: fallBack, raise, isAnswered }: OwnRe
       raise(error)
       return
     }
-    warnOf(`${how}: ${String(error)}`)
+    warnOf(`${how}: ${textOfAny(error)}`)
     fallBack()
   }
   try {

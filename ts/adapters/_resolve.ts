@@ -3,6 +3,7 @@
  * long harms no request: its fallback counts, and the first time is a warning of the process.
  */
 
+import { textOfAny } from '../base/host-calls.js'
 import { nearestName } from '../base/suggest.js'
 import { TIERS } from '../engine/port.js'
 import type { Tier } from '../limiter/types.js'
@@ -43,7 +44,7 @@ export function bounded<T>(name: string, answer: PromiseLike<T>, fallback: T): P
       resolve(value)
     }
     answer.then(settle, (error: unknown) => {
-      warnOf(name, `rejected: ${String(error)}`)
+      warnOf(name, `rejected: ${textOfAny(error)}`)
       settle(fallback)
     })
   })
@@ -55,7 +56,7 @@ export function called<T>(name: string, call: () => MaybePromise<T>, fallback: T
     const answer = call()
     return isThenable(answer) ? bounded(name, answer as PromiseLike<T>, fallback) : answer
   } catch (error) {
-    warnOf(name, `threw: ${String(error)}`)
+    warnOf(name, `threw: ${textOfAny(error)}`)
     return fallback
   }
 }
@@ -68,7 +69,7 @@ export const isTier = (value: unknown): value is Tier => KNOWN_TIERS.has(value)
 export function tierOf(value: unknown): Tier | undefined {
   if (isTier(value)) return value
   if (value !== undefined && value !== null) {
-    const text = String(value).slice(0, 40)
+    const text = textOfAny(value).slice(0, 40)
     const known = [...TIERS].reverse().join(', ')
     const nearest = nearestName(text, TIERS)
     const hint = nearest === undefined ? '' : `; did you mean '${nearest}'?`

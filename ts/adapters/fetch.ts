@@ -9,6 +9,7 @@
 
 import { Atrion } from '../atrion.js'
 import { ConfigError } from '../base/errors.js'
+import { textOfAny } from '../base/host-calls.js'
 import { onAbort } from '../base/signals.js'
 import { nearestName } from '../base/suggest.js'
 import { TIERS } from '../engine/port.js'
@@ -111,7 +112,7 @@ const isProvider = (state: StateProvider | KVStore): state is StateProvider => '
 /** An Atrion whose state is kept; a store that cannot be reached costs only what it would have known. */
 function withState(state: StateProvider | KVStore): Atrion {
   const atrion = new Atrion({ provider: isProvider(state) ? state : new KVStateProvider(state) })
-  atrion.connect().catch((error: unknown) => console.warn(`atrion: its state could not be read: ${String(error)}`))
+  atrion.connect().catch((error: unknown) => console.warn(`atrion: its state could not be read: ${textOfAny(error)}`))
   return atrion
 }
 

@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Context, Env, MiddlewareHandler } from 'hono'
 import type { Atrion } from '../atrion.js'
 import { isShedError } from '../base/errors.js'
+import { textOfAny } from '../base/host-calls.js'
 import type { Permit } from '../limiter/types.js'
 import { type AcquireParams, streamsSpent } from './_acquire-params.js'
 import { withTier } from './_context.js'
@@ -64,7 +65,7 @@ async function ownResponse(shed: Shed, answer: () => unknown): Promise<Response>
     warnOnce('callback onShed', "the adapter's option 'onShed' returned no response")
   } catch (error) {
     if (isHttpError(error)) throw error
-    warnOnce('callback onShed', `the adapter's option 'onShed' threw: ${String(error)}`)
+    warnOnce('callback onShed', `the adapter's option 'onShed' threw: ${textOfAny(error)}`)
   }
   return shedResponse(shed)
 }

@@ -3,6 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ParameterizedContext } from 'koa'
 import type { Atrion } from '../atrion.js'
+import { textOfAny } from '../base/host-calls.js'
 import type { Permit } from '../limiter/types.js'
 import { withTier } from './_context.js'
 import { Gate } from './_gate.js'
@@ -53,7 +54,7 @@ async function refuseOwn(context: KoaContext, shed: Shed, answer: () => unknown)
     if (isThenable(result)) await result
   } catch (error) {
     if (isHttpError(error)) throw error
-    warnOnce('callback onShed', `the adapter's option 'onShed' threw: ${String(error)}`)
+    warnOnce('callback onShed', `the adapter's option 'onShed' threw: ${textOfAny(error)}`)
     refuse(context, shed)
   }
 }

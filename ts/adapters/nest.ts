@@ -5,6 +5,7 @@ import type { NestInterceptor } from '@nestjs/common'
 import { type CallHandler, type CanActivate, type ExecutionContext, HttpException } from '@nestjs/common'
 import { catchError, finalize, from, mergeMap } from 'rxjs'
 import type { Atrion } from '../atrion.js'
+import { textOfAny } from '../base/host-calls.js'
 import type { Permit } from '../limiter/types.js'
 import { enterTier } from './_context.js'
 import { tie } from './_express-layers.js'
@@ -143,7 +144,7 @@ const settled = (answer: PromiseLike<unknown>): PromiseLike<{ readonly error: un
 /** An exception of Nest's is an answer; any other error is not. */
 function raised(response: NestResponse, permit: Shed, error: unknown): unknown {
   if (isHttpError(error)) return error
-  warnOnce('callback onShed', `the adapter's option 'onShed' threw: ${String(error)}`)
+  warnOnce('callback onShed', `the adapter's option 'onShed' threw: ${textOfAny(error)}`)
   return refusalException(response, permit)
 }
 

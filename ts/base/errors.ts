@@ -214,8 +214,14 @@ const CODES: ReadonlySet<unknown> = new Set<AtrionErrorCode>([
   'ATRION_CONFIG',
 ])
 
-const codeOf = (error: unknown): unknown =>
-  typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
+/** Anything may be thrown, a proxy whose traps throw among it. */
+function codeOf(error: unknown): unknown {
+  try {
+    return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
+  } catch {
+    return undefined
+  }
+}
 
 /** Whether Atrion threw it, whichever copy of the package that was. */
 export const isAtrionError = (error: unknown): error is AtrionError => CODES.has(codeOf(error))
@@ -226,9 +232,13 @@ export const isParseError = (error: unknown): error is ParseError => codeOf(erro
 export const isShedError = (error: unknown): error is ShedError => codeOf(error) === 'ATRION_SHED'
 export const isConfigError = (error: unknown): error is ConfigError => codeOf(error) === 'ATRION_CONFIG'
 
-const because = (cause: unknown): string => {
+function because(cause: unknown): string {
   if (cause === undefined) return ''
-  return `: ${cause instanceof Error ? cause.message : show(cause)}`
+  try {
+    return `: ${cause instanceof Error ? cause.message : show(cause)}`
+  } catch {
+    return ''
+  }
 }
 
 /** A hostile value must not turn an error message into megabytes, nor make it throw. */

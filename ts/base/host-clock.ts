@@ -6,13 +6,21 @@
  * | goes back by up to five minutes, or a second where the closed loop is in use | time stands still until it has caught up, Δt = 0 |
  * | goes back further | Δt = 0 once, then time goes on from where it was |
  * | jumps ahead, as after sleep | it is believed: scars fade, leases run out |
- * | gives no finite number, or throws | the last reading stands; a warning, once |
+ * | jumps ahead by more than 300 years | Δt = 0 once, then time goes on from where it was |
+ * | gives no number that a `Date` could hold, or throws | the last reading stands; a warning, once |
  */
+
+import { noticeEnd } from './host-calls.js'
 
 /** Steps back of so much are waited out, ms: counted each by each, those of a clock that jitters would make time run fast. */
 const STILL_MS = 300_000
 /** ... and under the closed loop, which probes no breaker meanwhile: no longer than a route waits between two probes. */
 const STILL_BETWEEN_PROBES_MS = 1000
+
+/** A step ahead of more is a change of clocks, ms: added up, such steps would leave no digits for the time itself. */
+const BELIEVED_MS = 1e13
+/** The latest time of a `Date`, ms. */
+const LATEST_MS = 8.64e15
 
 export class HostClock {
   readonly #clock: { now(): number }
@@ -20,7 +28,7 @@ export class HostClock {
   #lastMs = 0
   /** The latest time so far, ms. */
   #maxMs = 0
-  /** What the clock has lost by going back, ms. */
+  /** What the clock has lost by going back, less what it has gained by leaps, ms. */
   #lostMs = 0
   #stillMs = STILL_MS
   #hasRead = false
@@ -50,6 +58,11 @@ export class HostClock {
       this.#lastMs = this.#maxMs
       return this.#maxMs
     }
+    if (this.#hasRead && readMs - this.#maxMs > BELIEVED_MS) {
+      this.#lostMs -= readMs - this.#maxMs
+      this.#lastMs = this.#maxMs
+      return this.#maxMs
+    }
     this.#hasRead = true
     this.#maxMs = readMs
     this.#lastMs = readMs
@@ -64,9 +77,10 @@ export class HostClock {
 
   #read(): number {
     try {
-      const ms = this.#clock.now()
-      if (typeof ms === 'number' && Number.isFinite(ms)) return ms
-      this.#report(new TypeError('it gave no finite number'))
+      const ms: unknown = this.#clock.now()
+      if (typeof ms === 'number' && Math.abs(ms) <= LATEST_MS) return ms
+      noticeEnd(ms)
+      this.#report(new TypeError('it gave no time'))
     } catch (error) {
       this.#report(error)
     }

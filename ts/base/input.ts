@@ -3,7 +3,7 @@
 import { printable } from './text.js'
 
 /** Longest route id, characters: one name must not crowd out the others, whose names share 16 MiB or more. */
-const LONGEST_ROUTE_ID = 1 << 22
+export const LONGEST_ROUTE_ID = 1 << 22
 
 export function wrongType(field: string, wanted: string, got: unknown): TypeError {
   let shown = String(typeof got === 'object' ? got && 'an object' : got)
@@ -15,6 +15,10 @@ export function wrongType(field: string, wanted: string, got: unknown): TypeErro
 /** The options that were given: null is not given, as undefined is. */
 export const given = <T extends object>(options: T): T =>
   Object.fromEntries(Object.entries(options).filter(([, value]) => value !== null)) as T
+
+/** Whether a route can have that name. */
+export const isRouteId = (routeId: unknown): routeId is string =>
+  typeof routeId === 'string' && routeId !== '' && routeId.length <= LONGEST_ROUTE_ID
 
 export function requireRouteId(routeId: unknown, field = 'routeId'): asserts routeId is string {
   if (typeof routeId !== 'string' || routeId === '') throw wrongType(field, 'a non-empty string', routeId)

@@ -40,6 +40,15 @@ const CREDENTIALS = /^([a-z][a-z0-9+.-]*:\/\/)?[^\s@]*:.*@/i
 const PARAMETERS = /^([a-z][a-z0-9+.-]*:\/\/[^?#]*[?#]).*$/is
 const PEM = /-----BEGIN [^-]*PRIVATE KEY-----[\s\S]*/
 
-/** Text without what looks like credentials: what was given may have been meant for another option. */
-export const withoutSecrets = (text: string): string =>
-  text.replace(PEM, '…').replace(CREDENTIALS, '$1…@').replace(PARAMETERS, '$1…')
+/** Longest text that is searched for credentials, characters: what is shown of it is shorter by far. */
+const SEARCHED_LENGTH = 4096
+
+/**
+ * Text without what looks like credentials: what was given may have been meant for another option. A long text is searched at its
+ * head, where what would be credentials with a host behind them is taken for such; where there are any, the head is left of it.
+ */
+export function withoutSecrets(text: string): string {
+  const searched = text.length > SEARCHED_LENGTH ? `${text.slice(0, SEARCHED_LENGTH)}…@` : text
+  const clean = searched.replace(PEM, '…').replace(CREDENTIALS, '$1…@').replace(PARAMETERS, '$1…')
+  return clean === searched ? text : clean
+}

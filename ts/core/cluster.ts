@@ -2,18 +2,19 @@
  * Law of the cluster: what other nodes suffered, blended with one's own scar and never obeyed.
  *
  *   S_n        what node n reports that it suffered, decayed since then      ω_n = 1 + requests it saw lately
- *   Ŝ          the second highest S of all, one's own included
- *   S_cluster  = Σ ω_n·min(S_n, Ŝ + S_lone) / Σ ω_n                          S_lone = R_base·breakMultiplier
- *   S_agreed   = Σ ω_n·min(S_n, Ŝ) / Σ ω_n
+ *   Š, Ŝ       the second lowest and the second highest S of the peers; of two and this node, both are the one in between
+ *   S_cluster  = Σ ω_n·S_n / Σ ω_n, each within Š − S_lone … Ŝ + S_lone      S_lone = R_base·breakMultiplier
+ *   S_agreed   = Σ ω_n·S_n / Σ ω_n, each within Š … Ŝ
  *   S          = γ·S_cluster + (1 − γ)·S_local                               what requests have to overcome
  *   S_judged   = γ·S_agreed  + (1 − γ)·S_local                               what the breaker is judged by
  *
- * One sick node cannot close a route for all: its report alone moves no breaker but its own. What the closed loop and a
- * node that starts make of the others follows what at least two of them agree on, Ŝ′, the second highest S of theirs:
+ * One node alone, sick or lying, opens no breaker but its own, and moves R elsewhere by at most γ·S_lone in either direction: a
+ * single peer is bounded by S_local ± γ·S_lone; two that contradict each other leave S_cluster within S_lone of both. What the closed
+ * loop and a node that starts make of the others follows what at least two of them agree on:
  *
- *   c          = γ·min(1, S_agreed′/S_closed), 0 where Ŝ′ < S_closed/4
+ *   c          = γ·min(1, S_agreed/S_closed), 0 where Ŝ < S_closed/4
  *   w          = ⌈γ·(n − 1)⌉                        of n others whose breakers are open
- *   S_inherit  = min(S_mean, γ·S_agreed′ + min(γ, ½)·S_lone)
+ *   S_inherit  = S_mean within γ·S_agreed … γ·S_agreed + min(γ, ½)·S_lone
  */
 
 import { MAX_RESISTANCE } from './constants.js'
@@ -33,7 +34,9 @@ export interface Blend {
   readonly keep: number
   /** γ·S_cluster, Ω */
   readonly add: number
-  /** The part of it that one node alone reports, Ω */
+  /** The most by which the others move S, Ω: γ·S_lone of a single one, otherwise infinite. */
+  readonly bound: number
+  /** The part of `add` that one node alone reports, Ω */
   readonly lone: number
 }
 
@@ -46,7 +49,7 @@ export interface Share extends Blend {
 }
 
 /** No other node reports. */
-export const NO_SHARE: Share = { keep: 1, add: 0, lone: 0, belief: 0, witnesses: 0 }
+export const NO_SHARE: Share = { keep: 1, add: 0, bound: Number.POSITIVE_INFINITY, lone: 0, belief: 0, witnesses: 0 }
 
 /** A scar with which next to nothing flows. What an open breaker of the closed loop is worth, Ω. */
 const CLOSED = 190
@@ -62,9 +65,11 @@ type LoneLimit = Pick<PhysicsConfig, 'baseResistance' | 'breakMultiplier'>
 class PeerAggregate {
   readonly #reports: readonly { readonly scar: number; readonly weight: number }[]
   readonly #weight: number
-  /** The highest S and the second highest, Ω. */
-  readonly top: number
+  /** The lowest S, the second lowest, the second highest and the highest, Ω; of a single one the inner two are 0. */
+  readonly bottom: number
+  readonly secondLowest: number
   readonly second: number
+  readonly top: number
 
   constructor(reports: readonly PeerReport[]) {
     this.#reports = reports.map(({ scar, requests }) => ({
@@ -72,18 +77,30 @@ class PeerAggregate {
       weight: 1 + (requests > 0 ? Math.min(requests, 1e12) : 0),
     }))
     this.#weight = this.#reports.reduce((sum, { weight }) => sum + weight, 0)
-    const [top = 0, second = 0] = this.#reports.map(({ scar }) => scar).sort((a, b) => b - a)
-    this.top = top
-    this.second = second
+    const sorted = this.#reports.map(({ scar }) => scar).sort((a, b) => a - b)
+    this.bottom = sorted[0] ?? 0
+    this.secondLowest = sorted[1] ?? 0
+    this.second = sorted.at(-2) ?? 0
+    this.top = sorted.at(-1) ?? 0
   }
 
-  /** The mean of all, each at most `bound`. */
-  mean(bound: number): number {
-    return this.#reports.reduce((sum, { scar, weight }) => sum + weight * Math.min(scar, bound), 0) / this.#weight
+  get size(): number {
+    return this.#reports.length
+  }
+
+  /** The mean of all, each within `low` … `high`. */
+  mean(low: number, high: number): number {
+    const sum = this.#reports.reduce((sum, { scar, weight }) => sum + weight * Math.max(low, Math.min(scar, high)), 0)
+    return sum / this.#weight
+  }
+
+  /** S_agreed of the others alone, Ω; of a single one 0. */
+  agreed(): number {
+    return this.size < 2 ? 0 : this.mean(Math.min(this.secondLowest, this.second), this.second)
   }
 
   belief(gamma: number): number {
-    return this.second < FAILING ? 0 : Math.min(gamma, 1) * Math.min(1, this.mean(this.second) / CLOSED)
+    return this.second < FAILING ? 0 : Math.min(gamma, 1) * Math.min(1, this.agreed() / CLOSED)
   }
 
   witnesses(gamma: number): number {
@@ -92,7 +109,7 @@ class PeerAggregate {
   }
 }
 
-/** S_inherit, Ω: what a node takes over of a route that it has not measured itself. One report gives at most γ·S_lone. */
+/** S_inherit, Ω: what a node takes over of a route that it has not measured itself. One report moves it by at most γ·S_lone. */
 export function calculateInheritance(
   reports: readonly PeerReport[],
   gamma: number,
@@ -102,8 +119,8 @@ export function calculateInheritance(
   const aggregate = new PeerAggregate(reports)
   const weight = Math.min(gamma, 1)
   const alone = Math.min(weight, INHERITED_ALONE) * baseResistance * breakMultiplier
-  const bound = weight * aggregate.mean(aggregate.second) + alone
-  return Math.min(aggregate.mean(MAX_RESISTANCE), bound)
+  const agreed = weight * aggregate.agreed()
+  return Math.max(agreed, Math.min(aggregate.mean(0, MAX_RESISTANCE), agreed + alone))
 }
 
 /** What `reports` come to for a node whose own scar is `local` Ω. */
@@ -115,12 +132,23 @@ export function calculateShare(
 ): Share {
   if (reports.length === 0 || !(gamma > 0)) return NO_SHARE
   const aggregate = new PeerAggregate(reports)
-  const second = Math.max(aggregate.second, Math.min(local, aggregate.top))
-  const cluster = aggregate.mean(second + baseResistance * breakMultiplier)
-  const agreed = aggregate.mean(second)
+  const lone = baseResistance * breakMultiplier
+  const { bottom, top, size } = aggregate
+  const between = Math.max(bottom, Math.min(local, top))
+  const [low, high] =
+    size === 1
+      ? [0, Math.max(0, Math.min(local, top))]
+      : size === 2
+        ? [between, between]
+        : [aggregate.secondLowest, aggregate.second]
+  let cluster = aggregate.mean(low - lone, high + lone)
+  if (size === 2)
+    cluster = Math.min(Math.max(cluster, Math.min(top, high + lone) - lone), Math.max(bottom, low - lone) + lone)
+  const agreed = aggregate.mean(low, high)
   return {
     keep: 1 - gamma,
     add: gamma * cluster,
+    bound: size === 1 ? gamma * lone : Number.POSITIVE_INFINITY,
     lone: gamma * Math.max(0, cluster - agreed),
     belief: aggregate.belief(gamma),
     witnesses: aggregate.witnesses(gamma),
@@ -129,4 +157,6 @@ export function calculateShare(
 
 /** S with the others' part, Ω. */
 export const blendScar = (local: number, others: Blend | undefined): number =>
-  others === undefined ? local : others.keep * local + others.add
+  others === undefined
+    ? local
+    : Math.min(Math.max(others.keep * local + others.add, local - others.bound), local + others.bound)

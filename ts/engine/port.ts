@@ -252,7 +252,7 @@ export function readCells<T extends string>(
 }
 
 /** Cells at the head of the batch that `share` reads: see `ts/core/cluster.ts`. */
-export const SHARE = { KEEP: 0, ADD: 1, LONE: 2, BELIEF: 3, WITNESSES: 4 } as const
+export const SHARE = { KEEP: 0, ADD: 1, LONE: 2, BELIEF: 3, WITNESSES: 4, BOUND: 5 } as const
 
 /** What an engine of the addon does below JavaScript with a provider of the addon's. */
 export interface NativeCluster {

@@ -1,5 +1,7 @@
 /** The events of an instance. Listeners run off the decision path; one that throws, or is slow, delays no decision. */
 
+import { noticeEnd } from '../base/host-calls.js'
+import { later } from '../base/later.js'
 import type { LimitedBy } from '../base/limited-by.js'
 import { soon } from '../base/soon.js'
 import type { OperationalMode } from '../core/types.js'
@@ -38,11 +40,15 @@ type Listener<K extends keyof AtrionEvents> = (event: AtrionEvents[K]) => void
 
 /** Events that may wait for their listeners. */
 const CAPACITY = 8192
+/** Rounds of delivery in one turn of the event loop: a listener that causes its own event must not keep all else waiting. */
+const MOST_ROUNDS = 64
 
 export class Events {
   readonly #listeners = new Map<keyof AtrionEvents, Set<(event: never) => void>>()
   readonly #logger: SafeLogger
   #waiting: (() => void)[] = []
+  /** Rounds of delivery in this turn of the event loop. */
+  #rounds = 0
   #dropped = 0
 
   constructor(logger: SafeLogger) {
@@ -75,12 +81,15 @@ export class Events {
       this.#dropped += 1
       return
     }
-    if (this.#waiting.length === 0) soon(() => this.#drain())
+    if (this.#waiting.length === 0) {
+      if (this.#rounds < MOST_ROUNDS) soon(() => this.#drain())
+      else later(() => this.#drain())
+    }
     this.#waiting.push(() => {
       for (const listener of listeners) {
         try {
           const result: unknown = (listener as (event: AtrionEvents[K]) => unknown)(event)
-          if (result instanceof Promise) result.catch((error: unknown) => this.#complain(name, error))
+          noticeEnd(result, (error) => this.#complain(name, error))
         } catch (error) {
           this.#complain(name, error)
         }
@@ -95,6 +104,12 @@ export class Events {
   #drain(): void {
     const batch = this.#waiting
     this.#waiting = []
+    if (this.#rounds === 0) {
+      later(() => {
+        this.#rounds = 0
+      })
+    }
+    this.#rounds += 1
     for (const deliver of batch) deliver()
   }
 }

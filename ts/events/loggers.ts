@@ -24,11 +24,29 @@ const loggerOf = (write: (level: LogLevel, ...entry: Parameters<Logger['info']>)
 /** Says nothing. The default. */
 export const silentLogger: Logger = loggerOf(() => {})
 
-/** Writes to the console, a line each: control characters in the message are escaped. */
+/** Longest text shown of a value, characters: a backtrace fits. */
+const SHOWN_LENGTH = 4000
+
+/** Text of an error with its backtrace, and any other text, on one line; what is no text the console escapes itself. */
+function harmless(value: unknown): unknown {
+  const text = value instanceof Error ? (value.stack ?? String(value)) : value
+  if (typeof text !== 'string') return value
+  return printable(text.length > SHOWN_LENGTH ? `${text.slice(0, SHOWN_LENGTH)}…` : text)
+}
+
+function harmlessContext(context: Record<string, unknown>): Record<string, unknown> {
+  try {
+    return Object.fromEntries(Object.entries(context).map(([name, value]) => [printable(name), harmless(value)]))
+  } catch {
+    return { context: 'what cannot be shown' }
+  }
+}
+
+/** Writes to the console, a line each: control characters in the message and in the texts of the context are escaped. */
 export const consoleLogger: Logger = loggerOf((level, message, context) => {
   const line = `[atrion] ${level}: ${printable(message)}`
   if (context === undefined) console[level](line)
-  else console[level](line, context)
+  else console[level](line, harmlessContext(context))
 })
 
 /** Passes on what is at least as grave as `minLevel` ('warn' by default) to `output` (the console by default). */

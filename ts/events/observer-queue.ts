@@ -6,6 +6,8 @@
  * burst of ticks into as many timers, and has no bound.
  */
 
+import { noticeEnd } from '../base/host-calls.js'
+import { later } from '../base/later.js'
 import { soon } from '../base/soon.js'
 import type { PhysicsEvent, PhysicsObserver } from '../core/types.js'
 import type { Logger } from './loggers.js'
@@ -17,11 +19,6 @@ const DEFAULT_CAPACITY = 16_384
 const LEAST_A_TURN = 1024
 /** … and the time after which a longer backlog gives way to other work, ms. */
 const TURN_BUDGET_MS = 10
-
-/** The runtime's own: an application's tests that fake timers later do not stop a queue. */
-const { setImmediate: immediate, setTimeout: timeout } = globalThis
-const later: (run: () => void) => void =
-  typeof immediate === 'function' ? (run) => immediate(run) : (run) => timeout(run, 0)
 
 /** The events that one observer has yet to see, in order. */
 export class ObserverQueue {
@@ -98,11 +95,15 @@ export class ObserverQueue {
 
   #deliver(event: PhysicsEvent): void {
     try {
-      this.#observer.onUpdate(event)
+      noticeEnd(this.#observer.onUpdate(event), this.#onError)
     } catch (error) {
-      this.#failures += 1
-      if (this.#failures === 1) this.#logger.warn('an observer threw', { error })
+      this.#onError(error)
     }
+  }
+
+  readonly #onError = (error: unknown): void => {
+    this.#failures += 1
+    if (this.#failures === 1) this.#logger.warn('an observer threw', { error })
   }
 }
 

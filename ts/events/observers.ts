@@ -1,5 +1,6 @@
 /** Ready-made observers, and ways to combine them. */
 
+import { noticeEnd } from '../base/host-calls.js'
 import { nameInLog } from '../base/text.js'
 import type { ObserverDecision, PhysicsEvent, PhysicsObserver } from '../core/types.js'
 
@@ -33,7 +34,7 @@ export function createCompositeObserver(...observers: readonly PhysicsObserver[]
       const failures: unknown[] = []
       for (const observer of observers) {
         try {
-          observer.onUpdate(event)
+          noticeEnd(observer.onUpdate(event))
         } catch (failure) {
           failures.push(failure)
         }
@@ -51,7 +52,7 @@ export function createFilteredObserver(
 ): PhysicsObserver {
   return {
     onUpdate(event) {
-      if (predicate(event)) inner.onUpdate(event)
+      return predicate(event) ? inner.onUpdate(event) : undefined
     },
   }
 }

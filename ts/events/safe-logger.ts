@@ -1,5 +1,6 @@
 /** A logger that never throws into the code that logs: an error of the caller's logger has nowhere left to be reported. */
 
+import { noticeEnd } from '../base/host-calls.js'
 import { getLogger, type Logger, silentLogger } from './loggers.js'
 
 export class SafeLogger {
@@ -16,13 +17,13 @@ export class SafeLogger {
 
   warn(message: string, context?: Record<string, unknown>): void {
     try {
-      ;(this.#own ?? getLogger()).warn(message, context)
+      noticeEnd((this.#own ?? getLogger()).warn(message, context))
     } catch {}
   }
 
   error(message: string, context?: Record<string, unknown>): void {
     try {
-      ;(this.#own ?? getLogger()).error(message, context)
+      noticeEnd((this.#own ?? getLogger()).error(message, context))
     } catch {}
   }
 }

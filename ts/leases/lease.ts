@@ -1,6 +1,7 @@
 /** One lease: its heartbeats, its end, and the trauma that its end leaves. */
 
 import { AtrionError, ConfigError } from '../base/errors.js'
+import { noticeEnd } from '../base/host-calls.js'
 import { onAbort } from '../base/signals.js'
 import type { HeapTimer } from '../base/timer-heap.js'
 import type { ProfileConfig, Timestamp, WorkloadProfile } from '../core/index.js'
@@ -137,14 +138,16 @@ export class Lease implements TaskLease {
 
   /** The controller may be anyone's own class: what it throws must not keep the other leases from being looked at. */
   #abort(): void {
-    try {
-      this.#abortController?.abort()
-    } catch (error) {
+    const warn = (error: unknown): void =>
       new SafeLogger(undefined).warn('the abort controller of a lease threw', {
         routeId: this.routeId,
         leaseId: this.id,
         error,
       })
+    try {
+      noticeEnd(this.#abortController?.abort(), warn)
+    } catch (error) {
+      warn(error)
     }
   }
 }

@@ -1,6 +1,7 @@
 /** Reading a request's options. Options are read before a cell of the frame is written: getters may do anything. */
 
 import { ConfigError } from '../base/errors.js'
+import { noticeEnd } from '../base/host-calls.js'
 import { wrongType } from '../base/input.js'
 import type { KeyHasher } from '../base/keys.js'
 import { nearestName, unknownName } from '../base/suggest.js'
@@ -110,6 +111,7 @@ function sizeOf(field: string, value: unknown): number {
 function classOf(key: string, keys: KeyHasher, breakBy: (key: string) => string | undefined): number {
   try {
     const name: unknown = breakBy(key)
+    noticeEnd(name)
     return typeof name === 'string' ? keys.hash(name) : Number.NaN
   } catch {
     return Number.NaN

@@ -1,6 +1,7 @@
 /** Work that runs under a permit: how each way of ending counts, and what cuts it off. */
 
 import { ConfigError, isShedError, ShedError } from '../base/errors.js'
+import { noticeEnd } from '../base/host-calls.js'
 import { noteThrown } from '../base/shed-answered.js'
 import { onAbort, requireSignal } from '../base/signals.js'
 import { after } from '../base/timer.js'
@@ -104,7 +105,9 @@ export function releaseFailed<T>(permit: Permit, error: unknown, options: RunOpt
   }
   let failed = true
   try {
-    failed = isFailure(error)
+    const judged: unknown = isFailure(error)
+    noticeEnd(judged)
+    failed = Boolean(judged)
   } finally {
     permit.release(failed ? 'failure' : 'success')
   }

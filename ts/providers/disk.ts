@@ -6,7 +6,7 @@
  */
 
 import { randomUUID } from 'node:crypto'
-import { open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 
 /** A file beside it that is older was abandoned, ms. */
@@ -29,6 +29,14 @@ export async function replaceFile(path: string, content: Iterable<string>): Prom
     throw error
   }
   await syncFolder(dirname(path))
+}
+
+/** The content of a file of at most `maxBytes`. Anything else of that name, a device or a pipe, may never end. */
+export async function readWhole(path: string, maxBytes: number): Promise<Uint8Array> {
+  const found = await stat(path)
+  if (!found.isFile()) throw new Error('it is no file')
+  if (found.size > maxBytes) throw new Error(`it must have at most ${maxBytes} bytes, and has ${found.size}`)
+  return readFile(path)
 }
 
 /** Removes the files that processes left beside it when they died. */

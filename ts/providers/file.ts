@@ -1,12 +1,12 @@
 /** State in a file, for a process that has no store beside it: what it knew is there again when it restarts. */
 
 import { constants } from 'node:fs'
-import { access, readFile, realpath } from 'node:fs/promises'
+import { access, realpath } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { BoundedRoutes } from '../base/bounded-routes.js'
 import { ConfigError, ConnectionError, ParseError, SyncError } from '../base/errors.js'
-import { removeLeftovers, replaceFile } from './disk.js'
+import { readWhole, removeLeftovers, replaceFile } from './disk.js'
 import { isPhysicsVector, type PhysicsVector, type StateProvider } from './provider.js'
 import { type Entry, entriesOf, textOf } from './snapshot.js'
 
@@ -21,6 +21,10 @@ export interface FileStateProviderOptions {
 }
 
 const MAX_INTERVAL_MS = 2 ** 31 - 1
+/** A snapshot is not larger than its routes make it, in the longest spelling of their names … */
+const BYTES_A_ROUTE = 2048
+/** … but this much may always be read: there may have been more routes before. */
+const LEAST_BYTES = 2 ** 28
 
 /**
  * Routes' state in one file of one process: two processes that write to the same file replace each other's snapshots.
@@ -171,7 +175,7 @@ export class FileStateProvider implements StateProvider {
 
   async #load(): Promise<[string, Entry][]> {
     try {
-      return entriesOf(await readFile(this.#path))
+      return entriesOf(await readWhole(this.#path, Math.max(LEAST_BYTES, this.#maxRoutes * BYTES_A_ROUTE)))
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
       const reason = error instanceof Error ? error.message : String(error)

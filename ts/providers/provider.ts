@@ -33,6 +33,11 @@ export interface StateProvider {
    * Default false: what others may have stored counts as one node's report, at most γ·baseResistance·breakMultiplier Ω.
    */
   readonly ownsRecords?: boolean
+  /**
+   * Whether the nodes that changes name are proved, as by a secret of theirs. Default true. false: anyone who can write may invent
+   * nodes, so that those that come later count as one until they have been there for a while.
+   */
+  readonly hasProvedNodes?: boolean
   connect(): Promise<void>
   disconnect(): Promise<void>
   getVector(routeId: string): Promise<PhysicsVector | null>

@@ -2,11 +2,16 @@
 
 import { BoundedRoutes } from '../base/bounded-routes.js'
 import type { VectorOrigin } from '../providers/provider.js'
+import { type PeerScar, Seniority } from './seniority.js'
 
 /** A node's report expires after so long, ms. */
 const EXPIRY_MS = 3000
 /** Nodes whose reports of one route are kept. */
 const MAX_NODES = 16
+/** Characters of a node's name that count. */
+const MAX_NODE_LENGTH = 256
+/** Requests that count of a report. */
+const MAX_REQUESTS = 1e12
 /** Stands for the node where the provider names none. */
 const UNNAMED = ''
 
@@ -18,16 +23,38 @@ interface Report {
   readonly receivedMs: number
 }
 
+/** A number ≥ 0 as another's code gave it; what is none is 0. */
+export const amountOf = (value: unknown): number =>
+  typeof value === 'number' && value > 0 && value < Number.POSITIVE_INFINITY ? value : 0
+
+/** What a provider says of a change: it may be anything. */
+function readOrigin(origin: unknown): Required<VectorOrigin> {
+  try {
+    const { node, requests, ageMs } = (origin ?? {}) as VectorOrigin
+    return {
+      node: typeof node === 'string' ? node.slice(0, MAX_NODE_LENGTH) : UNNAMED,
+      requests: requests === Number.POSITIVE_INFINITY ? MAX_REQUESTS : Math.min(amountOf(requests), MAX_REQUESTS),
+      ageMs: amountOf(ageMs),
+    }
+  } catch {
+    return { node: UNNAMED, requests: 0, ageMs: 0 }
+  }
+}
+
 export class PeerReports {
   readonly #routes: BoundedRoutes<Map<string, Report>>
 
-  constructor(maxRoutes: number) {
+  readonly #seniority: Seniority | undefined
+
+  /** @param isProved false: anyone may report under the ids of nodes that there are not, so that those that come later count less */
+  constructor(maxRoutes: number, isProved = true) {
     this.#routes = new BoundedRoutes(maxRoutes)
+    this.#seniority = isProved ? undefined : new Seniority()
   }
 
   receive(routeId: string, scar: number, origin: VectorOrigin | undefined, nowMs: number): void {
-    const { node = UNNAMED, requests = 0, ageMs = 0 } = origin ?? {}
-    const age = Number.isFinite(ageMs) ? Math.max(0, ageMs) : 0
+    const { node, requests, ageMs } = readOrigin(origin)
+    if (this.#seniority?.see(node, nowMs) === false) return
     let reports = this.#routes.get(routeId)
     if (reports === undefined) {
       if (!this.#routes.hasRoom(routeId)) return
@@ -35,26 +62,34 @@ export class PeerReports {
       this.#routes.set(routeId, reports)
     }
     reports.delete(node)
-    if (reports.size >= MAX_NODES) reports.delete(reports.keys().next().value as string)
-    reports.set(node, { scar, requests, atMs: nowMs - age, receivedMs: nowMs })
+    if (reports.size >= MAX_NODES && !this.#makeRoom(reports, node, nowMs)) return
+    reports.set(node, { scar, requests, atMs: nowMs - ageMs, receivedMs: nowMs })
+  }
+
+  /** Drops the oldest report of a full route, of a later node where there is one; false where a later one must not take the place. */
+  #makeRoom(reports: Map<string, Report>, node: string, nowMs: number): boolean {
+    const nodes = [...reports.keys()]
+    const seniority = this.#seniority
+    seniority?.settle(nowMs)
+    const later = seniority && nodes.find((known) => !seniority.counts(known))
+    if (seniority !== undefined && later === undefined && !seniority.counts(node)) return false
+    reports.delete(later ?? nodes[0]!)
+    return true
   }
 
   /** Passes on what is reported of every route now, scars decayed since; once more, with no reports, when the last has expired. */
-  current(
-    nowMs: number,
-    decayRate: number,
-    use: (routeId: string, reports: readonly { scar: number; requests: number }[]) => void,
-  ): void {
+  current(nowMs: number, decayRate: number, use: (routeId: string, reports: readonly PeerScar[]) => void): void {
+    this.#seniority?.settle(nowMs)
     for (const [routeId, reports] of this.#routes) {
       for (const [node, { receivedMs }] of reports) {
         if (Math.abs(nowMs - receivedMs) > EXPIRY_MS) reports.delete(node)
       }
-      const decayed = [...reports.values()].map(({ scar, requests, atMs }) => ({
-        scar: scar * Math.exp((-decayRate * Math.max(0, nowMs - atMs)) / 1000),
-        requests,
-      }))
+      const decayed = [...reports].map(([node, { scar, requests, atMs }]) => {
+        const faded = scar * Math.exp((-decayRate * Math.max(0, nowMs - atMs)) / 1000)
+        return [node, { scar: faded, requests }] as const
+      })
       if (decayed.length === 0) this.#routes.delete(routeId)
-      use(routeId, decayed)
+      use(routeId, this.#seniority?.join(decayed) ?? decayed.map(([, report]) => report))
     }
   }
 

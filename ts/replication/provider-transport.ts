@@ -1,9 +1,11 @@
 /** Carries state to and from any provider, written by anyone: a call a route, a bounded number at a time. */
 
 import { BoundedRoutes } from '../base/bounded-routes.js'
+import { noticeEnd } from '../base/host-calls.js'
+import { isRouteId } from '../base/input.js'
 import { isPhysicsVector, type PhysicsVector, type StateProvider, type VectorOrigin } from '../providers/provider.js'
 import type { Health } from './health.js'
-import { PeerReports } from './peer-reports.js'
+import { amountOf, PeerReports } from './peer-reports.js'
 import type { RouteSource, SyncTransport } from './transport.js'
 
 /** Calls to the store that may be under way at once. A call that never settles holds one of them for ever, and nothing else. */
@@ -31,7 +33,7 @@ export class ProviderTransport implements SyncTransport {
     this.#source = source
     this.#health = health
     this.#gamma = gamma
-    this.#reports = new PeerReports(source.maxRoutes)
+    this.#reports = new PeerReports(source.maxRoutes, provider.hasProvedNodes)
     this.#changed = new BoundedRoutes(source.maxRoutes)
     this.#subscriptions = new BoundedRoutes(source.maxRoutes)
   }
@@ -107,11 +109,13 @@ export class ProviderTransport implements SyncTransport {
   async #load(): Promise<void> {
     const { maxRoutes } = this.#source
     let loaded = 0
-    const take = (routeId: unknown, vector: unknown, ageMs: number): void => {
-      if (typeof routeId !== 'string' || routeId === '' || loaded >= maxRoutes) return
-      if (!isVector(vector)) return
+    const take = (routeId: unknown, given: unknown, age: unknown): void => {
+      if (!isRouteId(routeId) || loaded >= maxRoutes) return
+      const vector = readVector(given)
+      if (vector === undefined) return
       loaded += 1
-      const scar = vector.scar * Math.exp((-this.#source.decayRate() * Math.max(0, ageMs)) / 1000)
+      const ageMs = amountOf(age)
+      const scar = vector.scar * Math.exp((-this.#source.decayRate() * ageMs) / 1000)
       const gamma = this.#provider.ownsRecords === true ? undefined : this.#gamma
       if (!this.#source.inherit(routeId, scar, vector.lastTick, gamma)) this.#receive(routeId, vector, { ageMs })
     }
@@ -120,7 +124,9 @@ export class ProviderTransport implements SyncTransport {
         let taken = 0
         for (const [routeId, vector, ageMs] of await this.#provider.load!(maxRoutes)) {
           take(routeId, vector, ageMs)
-          if (++taken % LOAD_CHUNK === 0) await new Promise((resolve) => setTimeout(resolve))
+          // A store that gives more than was asked for may never end.
+          if (++taken >= maxRoutes) break
+          if (taken % LOAD_CHUNK === 0) await new Promise((resolve) => setTimeout(resolve))
         }
       })
       return
@@ -133,7 +139,7 @@ export class ProviderTransport implements SyncTransport {
     const queue = routeIds.slice(0, maxRoutes).values()
     const lane = async (): Promise<void> => {
       for (const routeId of queue) {
-        if (typeof routeId !== 'string' || routeId === '') continue
+        if (!isRouteId(routeId)) continue
         await this.#call(routeId, async () => take(routeId, await this.#provider.getVector(routeId), 0))
       }
     }
@@ -156,7 +162,8 @@ export class ProviderTransport implements SyncTransport {
   }
 
   #receive(routeId: string, vector: unknown, origin?: VectorOrigin): void {
-    if (isVector(vector)) this.#reports.receive(routeId, vector.scar, origin, this.#source.nowMs())
+    const read = readVector(vector)
+    if (read !== undefined) this.#reports.receive(routeId, read.scar, origin, this.#source.nowMs())
   }
 
   /** One call to the provider, whether it rejects or throws. */
@@ -176,18 +183,20 @@ export class ProviderTransport implements SyncTransport {
   }
 }
 
-/** An object of another's class may have getters that throw. */
-function isVector(value: unknown): value is PhysicsVector {
+/** What another's code gave as a vector, each field read once; undefined where it is none, or a getter throws. */
+function readVector(value: unknown): PhysicsVector | undefined {
   try {
-    return isPhysicsVector(value)
+    const { scar, momentumScalar, lastTick, resistance } = value as PhysicsVector
+    const vector = { scar, momentumScalar, lastTick, resistance }
+    return isPhysicsVector(vector) ? vector : undefined
   } catch {
-    return false
+    return undefined
   }
 }
 
-function quietly(work: () => void): void {
+function quietly(work: () => unknown): void {
   try {
-    work()
+    noticeEnd(work())
   } catch {}
 }
 

@@ -1,6 +1,7 @@
 /** From the cells of a frame to what a caller reads: decisions, events, states, snapshots. */
 
 import { ConfigError } from '../base/errors.js'
+import { isRouteId, LONGEST_ROUTE_ID } from '../base/input.js'
 import type { LimitedBy } from '../base/limited-by.js'
 import { reasonOf } from '../base/reason.js'
 import {
@@ -148,8 +149,8 @@ export function requireSnapshot(path: string, value: unknown): RouteSnapshot {
     return { latency: component('latency'), error: component('error'), saturation: component('saturation') }
   }
   const { routeId, mode } = given
-  if (typeof routeId !== 'string' || routeId === '') {
-    throw new ConfigError(`${path}.routeId`, 'a non-empty string', routeId)
+  if (!isRouteId(routeId)) {
+    throw new ConfigError(`${path}.routeId`, `a non-empty string of at most ${LONGEST_ROUTE_ID} characters`, routeId)
   }
   if (!MODES.includes(mode as OperationalMode)) throw new ConfigError(`${path}.mode`, MODES.join(', '), mode)
   const tuner = requireRecord(`${path}.tuner`, given.tuner)

@@ -107,13 +107,20 @@ export class OpenLoop {
     if (!Array.isArray(routeIds)) throw wrongType('routeIds', 'an array of strings', routeIds)
     if (!(samples instanceof Float64Array)) throw wrongType('samples', 'a Float64Array', samples)
     if (out !== undefined && !(out instanceof Float64Array)) throw wrongType('out', 'a Float64Array', out)
-    // Read once: an element may be a getter that answers differently the next time.
-    const ids = [...routeIds]
-    const count = ids.length
-    const results = out ?? new Float64Array(count)
+    const count = routeIds.length
     if (samples.length < count * 3) throw new RangeError(`samples must hold ${count * 3} cells, got ${samples.length}`)
+    const results = out ?? new Float64Array(count)
     if (results.length < count) throw new RangeError(`out must hold ${count} cells, got ${results.length}`)
-    for (let i = 0; i < count; i++) requireRouteId(ids[i], `routeIds[${i}]`)
+    // Read once: an element may be a getter that answers differently the next time.
+    const ids: string[] = []
+    for (let i = 0; i < count; i++) {
+      const routeId: unknown = routeIds[i]
+      requireRouteId(routeId, `routeIds[${i}]`)
+      ids.push(routeId)
+    }
+    // The host's code may have shrunk what was checked before it.
+    if (samples.length < count * 3 || results.length < count)
+      throw new RangeError('samples and out must keep their size')
     if (count === 0) return results
     const stride = results.length >= count * 2 ? 2 : 1
     this.#context.clock.settle()

@@ -1,5 +1,6 @@
 /** Slots of routes by name: the engine is given a name once, and its slot from then on. */
 
+import { isRouteId } from '../base/input.js'
 import { NO_SLOT } from '../engine/fault.js'
 import type { Engine } from '../engine/port.js'
 
@@ -51,7 +52,7 @@ export class RouteIndex {
 
   /** Slot of a route that exists, or undefined, also for what is no name; nothing is made. */
   find(routeId: string): number | undefined {
-    if (typeof routeId !== 'string') return undefined
+    if (!isRouteId(routeId)) return undefined
     const slot = (this.#isShared ? undefined : this.#slots.get(routeId)) ?? this.#engine.find(routeId)
     return slot < 0 ? undefined : slot
   }

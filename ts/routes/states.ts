@@ -53,7 +53,11 @@ export class RouteStates {
   /** All of them or, when one is malformed, none. @throws ConfigError naming the field */
   restore(snapshots: readonly RouteSnapshot[]): void {
     if (!Array.isArray(snapshots)) throw new ConfigError('snapshot', 'an array of route snapshots', snapshots)
-    const checked = snapshots.map((one, index) => requireSnapshot(`snapshot[${index}]`, one))
+    const checked: RouteSnapshot[] = []
+    // One by one: a hole is none, and what is no snapshot ends it at once, whatever the length is.
+    for (let index = 0; index < snapshots.length; index++) {
+      checked.push(requireSnapshot(`snapshot[${index}]`, snapshots[index]))
+    }
     for (const one of checked) {
       const slot = this.#intern(one.routeId)
       writeSnapshot(this.#engine.frame, one)
@@ -125,6 +129,7 @@ export class RouteStates {
     batch[SHARE.LONE] = share.lone
     batch[SHARE.BELIEF] = share.belief
     batch[SHARE.WITNESSES] = share.witnesses
+    batch[SHARE.BOUND] = share.bound
     this.#engine.share(slot)
   }
 

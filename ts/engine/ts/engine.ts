@@ -199,7 +199,12 @@ export class TsEngine implements Engine {
     const route = this.#table.at(slot)
     if (!route) return
     const cell = (index: number): number => this.batch[index]!
-    route.others = { keep: cell(SHARE.KEEP), add: cell(SHARE.ADD), lone: cell(SHARE.LONE) }
+    route.others = {
+      keep: cell(SHARE.KEEP),
+      add: cell(SHARE.ADD),
+      bound: cell(SHARE.BOUND),
+      lone: cell(SHARE.LONE),
+    }
     this.#resist(route)
   }
 

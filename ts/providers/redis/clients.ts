@@ -2,6 +2,7 @@
 
 import { ConfigError } from '../../base/errors.js'
 import { Withheld } from '../../base/text.js'
+import { MAX_ADDRESSES } from './addresses.js'
 import type { RedisStateProviderOptions, RedisTlsSettings } from './settings.js'
 
 type Bag = Record<string, unknown>
@@ -31,12 +32,12 @@ function ofIoredis(options: Bag): RedisStateProviderOptions {
   const { host, port, path, db, sentinels, name } = options
   const common = { ...identity(options.username, options.password), ...tls(options.tls), ...prefix(options.keyPrefix) }
   if (Array.isArray(sentinels) && sentinels.length > 0) {
-    const at = sentinels.map((sentinel) => addressOf(sentinel, 26_379))
+    const at = few(sentinels).map((sentinel) => addressOf(sentinel, 26_379))
     const who = identity(options.sentinelUsername, options.sentinelPassword)
-    return { ...common, ...database(db), sentinel: { name: String(name), sentinels: at, ...who } }
+    return { ...common, ...database(db), sentinel: { name: textOr(name, ''), sentinels: at, ...who } }
   }
   if (typeof path === 'string' && path !== '') return { ...common, ...database(db), path }
-  return { ...common, ...database(db), host: String(host ?? '127.0.0.1'), port: Number(port ?? 6379) }
+  return { ...common, ...database(db), host: textOr(host, '127.0.0.1'), port: portOr(port, 6379) }
 }
 
 function ofIoredisCluster(nodes: readonly unknown[], options: Bag): RedisStateProviderOptions {
@@ -44,7 +45,7 @@ function ofIoredisCluster(nodes: readonly unknown[], options: Bag): RedisStatePr
   const [first] = nodes
   const own = bagOf(first)
   return {
-    cluster: nodes.map((node) => addressOf(node, 6379)),
+    cluster: few(nodes).map((node) => addressOf(node, 6379)),
     ...identity(common.username ?? own.username, common.password ?? own.password),
     ...tls(common.tls ?? own.tls),
     ...prefix(options.keyPrefix ?? common.keyPrefix),
@@ -68,7 +69,7 @@ function ofNodeRedisCluster(nodes: readonly unknown[], defaults: Bag): RedisStat
   const own = bagOf(nodes[0])
   const socket = { ...bagOf(defaults.socket), ...bagOf(own.socket) }
   return {
-    cluster: nodes.map((node) => {
+    cluster: few(nodes).map((node) => {
       const { url, socket: at } = bagOf(node)
       return typeof url === 'string' ? url : addressOf(at, 6379)
     }),
@@ -81,9 +82,18 @@ function addressOf(node: unknown, defaultPort: number): string {
   if (typeof node === 'number') return `127.0.0.1:${node}`
   if (typeof node === 'string') return node
   const { host, port } = bagOf(node)
-  const name = typeof host === 'string' && host !== '' ? host : '127.0.0.1'
-  return `${name.includes(':') ? `[${name}]` : name}:${Number(port ?? defaultPort)}`
+  const name = textOr(host, '127.0.0.1')
+  return `${name.includes(':') ? `[${name}]` : name}:${portOr(port, defaultPort)}`
 }
+
+/** A list without holes, as far as it takes to see that it is too long. */
+const few = (list: readonly unknown[]): unknown[] => Array.from(list.slice(0, MAX_ADDRESSES + 1))
+
+const textOr = (value: unknown, fallback: string): string => (isText(value) ? value : fallback)
+
+/** ioredis takes a port as a text too. */
+const portOr = (value: unknown, fallback: number): number =>
+  typeof value === 'number' || isText(value) ? Number(value) : fallback
 
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== ''
 

@@ -87,6 +87,8 @@ export class RedisStateProvider implements StateProvider {
   readonly intervalMs: number
   /** γ: how much the others weigh against one's own measurements, [0, 1]. */
   readonly gamma: number
+  /** Whether a `secret` proves the nodes. */
+  readonly hasProvedNodes: boolean
   /** @internal */
   readonly [LINK]: NativeLink
   readonly #link: NativeRedisLink
@@ -111,6 +113,7 @@ export class RedisStateProvider implements StateProvider {
     const { link, gamma } = settingsOf({ ...optionsOf(redis), ...options })
     this.intervalMs = link.intervalMs
     this.gamma = gamma
+    this.hasProvedNodes = link.secrets.length > 0
     this.#link = createLink(link)
     this.#link.onEvent(RedisStateProvider.#listener(new WeakRef(this)))
     this[LINK] = {

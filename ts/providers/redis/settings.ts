@@ -3,6 +3,7 @@
 import { ConfigError } from '../../base/errors.js'
 import { given } from '../../base/input.js'
 import { Withheld } from '../../base/text.js'
+import { MAX_ADDRESSES } from './addresses.js'
 
 export interface RedisTlsSettings {
   /** Whom to trust instead of the system's roots, PEM. */
@@ -220,14 +221,13 @@ function parseUrl(field: string, value: unknown): Partial<Address> {
 }
 
 function seedOf(field: string, node: unknown, defaultPort: number): Address {
-  if (typeof node === 'string' && node.includes('://')) {
+  if (typeof node !== 'string') throw refusal(field, "a list of 'host:port' or URLs", node)
+  if (node.includes('://')) {
     return { host: '127.0.0.1', port: defaultPort, ...parseUrl(field, node) }
   }
-  const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:/@\s]+))(?::(\d{1,5}))?$/.exec(String(node)) ?? []
+  const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:/@\s]+))(?::(\d{1,5}))?$/.exec(node) ?? []
   const host = bracketed ?? plain
-  if (typeof node !== 'string' || host === undefined) {
-    throw refusal(field, "a list of 'host:port' or URLs", node)
-  }
+  if (host === undefined) throw refusal(field, "a list of 'host:port' or URLs", node)
   return { host, port: integer(field, port === undefined ? defaultPort : Number(port), 1, 65_535) }
 }
 
@@ -283,7 +283,7 @@ function secretsOf(value: unknown): Uint8Array[] {
   if (value === undefined) return []
   const list = Array.isArray(value) ? value : [value]
   if (list.length === 0 || list.length > MAX_SECRETS) throw refusal('secret', SECRET_RANGE, value)
-  return list.map((one: unknown) => {
+  return Array.from(list, (one: unknown) => {
     if (typeof one !== 'string' && !(one instanceof Uint8Array))
       throw new ConfigError('secret', SECRET_RANGE, new Withheld(one))
     // A copy: what the caller does with the bytes later changes nothing.
@@ -309,8 +309,10 @@ function object(field: string, value: unknown): object {
 }
 
 function list(field: string, value: unknown): readonly unknown[] {
-  if (!Array.isArray(value) || value.length === 0) throw refusal(field, "a list of 'host:port' or URLs", value)
-  return value
+  if (!Array.isArray(value) || value.length === 0 || value.length > MAX_ADDRESSES)
+    throw refusal(field, `a list of 1 to ${MAX_ADDRESSES} 'host:port' or URLs`, value)
+  // Holes are values too.
+  return Array.from<unknown>(value)
 }
 
 function text(field: string, value: unknown): string {

@@ -1,7 +1,11 @@
-//! The lock: a mutex where the target has threads, a cell where it has none.
+//! What threads share: a lock and atomic numbers where the target has threads, a cell where it has none.
+//!
+//! `tests/interleavings` compiles the engine and the mailbox again with others in its place, which let a scheduler choose who goes on.
 
 #[cfg(not(target_family = "wasm"))]
 pub use parking_lot::{Mutex, MutexGuard};
+#[cfg(not(target_family = "wasm"))]
+pub use std::sync::atomic::{AtomicU32, AtomicU64};
 
 #[cfg(target_family = "wasm")]
 pub use single::Mutex;

@@ -1,0 +1,85 @@
+// Whatever is given as options of an adapter: the adapter is made, or an error of ours names the field.
+import { Atrion } from 'atrion'
+import { atrionExpress } from 'atrion/express'
+import { atrionFastify } from 'atrion/fastify'
+import { withAtrion } from 'atrion/fetch'
+import { atrionHono } from 'atrion/hono'
+import { atrionHttp } from 'atrion/http'
+import { atrionKoa } from 'atrion/koa'
+import { atrionNest } from 'atrion/nest'
+import { atrionUndici } from 'atrion/undici'
+import ava from 'ava'
+import fc from 'fast-check'
+import { engine } from '../_engine.mjs'
+
+const test = engine === 'ts' ? ava.skip : ava
+const RUNS = Number(process.env.FUZZ_RUNS ?? 300)
+
+const handler = () => {}
+const MADE = {
+  express: (atrion, options) => atrionExpress(atrion, options),
+  fastify: (atrion, options) => atrionFastify(atrion, options),
+  fetch: (atrion, options) => withAtrion(handler, { ...Object(options), atrion }),
+  hono: (atrion, options) => atrionHono(atrion, options),
+  http: (atrion, options) => atrionHttp(atrion, handler, options),
+  koa: (atrion, options) => atrionKoa(atrion, options),
+  nest: (atrion, options) => atrionNest(atrion, options),
+  undici: (atrion, options) => atrionUndici(atrion, options),
+}
+const NAMES = [
+  'route',
+  'tier',
+  'key',
+  'skip',
+  'stream',
+  'maxStreams',
+  'maxWaitMs',
+  'trustHeaders',
+  'onShed',
+  'pressure',
+]
+
+const odd = fc.oneof(
+  fc.anything({ withBigInt: true, withDate: true, withNullPrototype: true, withTypedArray: true, maxDepth: 2 }),
+  fc.constantFrom(Symbol('odd'), handler, Number.NaN, Infinity, -0, 5e-324, 2 ** 53, '', '__proto__', new Array(3)),
+)
+const value = fc.oneof(odd, fc.boolean(), fc.constant(handler), fc.integer({ min: -1, max: 100 }))
+const pressure = fc.dictionary(
+  fc.constantFrom('queueAge', 'acceptQueue', 'eventLoop', 'heap', 'cgroup', 'constructor'),
+  value,
+  {
+    maxKeys: 2,
+  },
+)
+const names = fc.constantFrom(...NAMES, 'signals', 'propagate', 'teir', '__proto__', 'constructor', 'then')
+const options = fc.oneof(
+  { weight: 6, arbitrary: fc.dictionary(names, value, { maxKeys: 3 }) },
+  fc.record({ pressure }),
+  fc.record({ signals: fc.array(value, { maxLength: 2 }) }),
+  odd,
+)
+
+for (const [name, make] of Object.entries(MADE)) {
+  test(`${name}: an adapter is made of any options, or refused by an error that names the field`, (t) => {
+    const atrion = new Atrion({ engine })
+    let made = 0
+    let refused = 0
+    fc.assert(
+      fc.property(options, (given) => {
+        try {
+          make(atrion, given)
+          made += 1
+        } catch (error) {
+          const isOurs =
+            error.code === 'ATRION_CONFIG' || (error instanceof TypeError && / must be /.test(error.message))
+          if (!isOurs) throw new Error('not an error of ours', { cause: error })
+          refused += 1
+        }
+        return true
+      }),
+      { numRuns: RUNS },
+    )
+    // Fastify's is a plugin: its options are looked at when it is registered.
+    t.true(made > 0 && (refused > 0 || name === 'fastify'), `${made} made, ${refused} refused`)
+  })
+}

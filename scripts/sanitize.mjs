@@ -1,0 +1,149 @@
+/**
+ * Memory errors and undefined behaviour, by three tools, each as far as it is to be had here: `npm run sanitize -- --help`.
+ */
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { cliOf } from '../benches/lib/cli.mjs'
+import { entryOf, firstLine, ROOT, run } from './lib/process.mjs'
+import { say } from './lib/progress.mjs'
+import { tableOf, verdictOfCheck } from './lib/tally.mjs'
+import { rustProblem } from './lib/toolchain.mjs'
+
+const USAGE = `Usage: npm run sanitize -- [options]
+
+  --only <tool>     this tool only (may be repeated): addon, engine, miri
+  --help            this text
+
+addon     the native addon under AddressSanitizer, in the tests that load it hardest; Linux with gcc
+engine    the engine's own tests under valgrind memcheck
+miri      those of them without foreign calls under Miri; needs a nightly toolchain with the component
+
+A tool that is not there is named, and fails nothing. Takes a quarter of an hour the first time. Exits with 1 when an error was found.`
+
+const TARGET = join(ROOT, 'target', 'sanitize')
+/** Suites that make and end engines, threads and permits, or give the addon hostile input. */
+const SUITES = [
+  '__test__/routes/*.test.mjs',
+  '__test__/loop/loop-{acquire,keys,misuse,permits,room,run}.test.mjs',
+  '__test__/leases/*.test.mjs',
+  '__test__/redis/redis-{hostile,secret,workers}.test.mjs',
+  '__test__/package/{frame,lifetime}.test.mjs',
+]
+/** Test binaries of the engine that end in minutes under valgrind … */
+const ENGINE = ['codec', 'frame', 'mailbox', 'names', 'one_peer', 'peer_table', 'seal', 'table', 'threads']
+/** … and under Miri. */
+const MIRI = { frame: [], names: [], table: [], mailbox: [] }
+
+const AVA = entryOf('ava', 'ava')
+
+const cargo = (args, options) => run('cargo', args, options)
+
+/** The archive of the compiler's own AddressSanitizer, as one that can be loaded before Node. */
+const runtime = async (host) => {
+  const sysroot = (await firstLine('rustc', ['--print', 'sysroot'])) ?? ''
+  const folder = join(sysroot, 'lib', 'rustlib', host, 'lib')
+  const archive = existsSync(folder) && readdirSync(folder).find((name) => /_rt\.asan\.a$/.test(name))
+  if (!archive) return { problem: `the toolchain has no AddressSanitizer for ${host}` }
+  const objects = join(TARGET, 'runtime')
+  rmSync(objects, { recursive: true, force: true })
+  mkdirSync(objects, { recursive: true })
+  const library = join(TARGET, 'asan.so')
+  // What belongs to a program and not to a library is left out.
+  const script = `cd '${objects}' && ar x '${join(folder, archive)}' && rm -f asan_preinit* && gcc -shared -o '${library}' *.o -lpthread -ldl -lm -lrt -lresolv`
+  const { code } = await run('sh', ['-c', script])
+  return code === 0 ? { library } : { problem: 'its runtime could not be linked by gcc' }
+}
+
+const addon = async () => {
+  if (process.platform !== 'linux' || process.report.getReport().header.glibcVersionRuntime === undefined) {
+    return { lacks: 'Linux with glibc' }
+  }
+  if ((await firstLine('gcc', ['--version'])) === undefined) return { lacks: 'gcc' }
+  const host = (await firstLine('rustc', ['--print', 'host-tuple'])) ?? ''
+  mkdirSync(TARGET, { recursive: true })
+  const { library, problem } = await runtime(host)
+  if (problem !== undefined) return { lacks: problem }
+  say('Compiling the addon with AddressSanitizer (a first build takes minutes).')
+  const env = {
+    // The sanitizers are options of nightly compilers, which stable ones take as well when asked so.
+    RUSTC_BOOTSTRAP: '1',
+    RUSTFLAGS: '-Zsanitizer=address',
+    CARGO_PROFILE_RELEASE_LTO: 'off',
+    CARGO_PROFILE_RELEASE_CODEGEN_UNITS: '16',
+    CARGO_PROFILE_RELEASE_STRIP: 'none',
+  }
+  const built = await cargo(
+    ['build', '--quiet', '--locked', '--release', '--lib', '--target', host, '--target-dir', TARGET],
+    { env },
+  )
+  if (built.code !== 0) return { code: built.code }
+  const made = join(TARGET, host, 'release', 'libatrion.so')
+  const node = join(TARGET, 'atrion.node')
+  await run('cp', [made, node])
+  return run(process.execPath, [AVA, '--concurrency', '1', '--timeout', '10m', ...SUITES], {
+    env: {
+      ATRION_ENGINE: 'native',
+      NAPI_RS_NATIVE_LIBRARY_PATH: node,
+      LD_PRELOAD: library,
+      // Node itself leaves memory to the end of the process.
+      ASAN_OPTIONS: 'detect_leaks=0:exitcode=99',
+    },
+  })
+}
+
+const engine = async () => {
+  if ((await firstLine('valgrind', ['--version'])) === undefined) return { lacks: 'valgrind' }
+  say('Compiling the tests of the engine.')
+  const programs = new Map()
+  const onLine = (line) => {
+    if (!line.startsWith('{')) return
+    const { executable, target } = JSON.parse(line)
+    if (executable) programs.set(target.name, executable)
+  }
+  const args = ['test', '--no-run', '--message-format=json', ...ENGINE.flatMap((name) => ['--test', name])]
+  const built = await cargo(args, { onLine })
+  if (built.code !== 0) return { code: built.code }
+  for (const name of ENGINE) {
+    say(`valgrind: ${name}`)
+    const options = ['--quiet', '--error-exitcode=99', programs.get(name), '--test-threads=2']
+    const { code } = await run('valgrind', options, { env: { PROPTEST_CASES: '20' } })
+    if (code !== 0) return { code }
+  }
+  return { code: 0 }
+}
+
+const miri = async () => {
+  if ((await firstLine('cargo', ['+nightly', 'miri', '--version'])) === undefined) {
+    return { lacks: 'Miri: rustup toolchain install nightly --component miri' }
+  }
+  for (const [name, filters] of Object.entries(MIRI)) {
+    say(`Miri: ${name}`)
+    const { code } = await cargo(
+      ['+nightly', 'miri', 'test', '--quiet', '--target-dir', join(TARGET, 'miri'), '--test', name, '--', ...filters],
+      { env: { MIRIFLAGS: '-Zmiri-disable-isolation', PROPTEST_CASES: '2' } },
+    )
+    if (code !== 0) return { code }
+  }
+  return { code: 0 }
+}
+
+const TOOLS = { addon, engine, miri }
+
+const { values, fail } = cliOf(USAGE, {
+  options: {
+    only: { type: 'string', multiple: true, default: Object.keys(TOOLS) },
+    help: { type: 'boolean' },
+  },
+})
+const unknown = values.only.find((name) => !(name in TOOLS))
+if (unknown !== undefined) fail(`--only must be one of ${Object.keys(TOOLS).join(', ')}, got ${unknown}`)
+const problem = await rustProblem()
+if (problem !== undefined) fail(problem)
+const verdicts = []
+for (const name of values.only) {
+  const { code, lacks } = await TOOLS[name]()
+  if (lacks === undefined) verdicts.push(verdictOfCheck(`sanitize ${name}`, code, 'an error was found: see above'))
+  else say(`sanitize ${name} is left out: there is no ${lacks}.`)
+}
+if (verdicts.length > 0) console.log(`\n${tableOf(verdicts).join('\n')}`)
+process.exitCode = verdicts.every(({ failed }) => failed === 0) ? 0 : 1

@@ -1,0 +1,148 @@
+//! The engine of a process, which several threads decide with.
+
+use std::sync::Arc;
+
+use shuttle::thread;
+
+use crate::{
+    engine::{AcquireRequest, Engine, Evicted, Handle, Limits, Name, Outcome, Priority},
+    explore,
+    mailbox::Mailbox,
+    physics::{params::RouteParams, pressure::Sample, voltage::Tier},
+    replication::{Report, RouteKey},
+};
+
+/// Fewer places than routes: threads evict each other's.
+const PLACES: u32 = 2;
+
+fn engine(max_routes: u32) -> Arc<Engine> {
+    let engine = Engine::new(Limits { max_routes, max_name_bytes: 1 << 20 });
+    // From the first tick on, a state remembers the pressure before.
+    Handle::new(Arc::clone(&engine))
+        .define_params(RouteParams { bootstrap_ticks: 1, ..RouteParams::default() }, Some(0));
+    engine
+}
+
+/// Every route has its own latency, and so its own pressure: it signs its state.
+fn signature(route: usize) -> Sample {
+    Sample { latency_ms: 10.0 + route as f64, error_rate: 0.0, saturation: 0.0 }
+}
+
+fn name(route: usize) -> Name {
+    Name::from(format!("{route}").as_str())
+}
+
+fn both(work: impl Fn(usize) + Send + Sync + Clone + 'static) {
+    let threads = [0, 1].map(|thread| {
+        let work = work.clone();
+        thread::spawn(move || work(thread))
+    });
+    for thread in threads {
+        thread.join().expect("no thread panics");
+    }
+}
+
+#[test]
+fn no_thread_decides_on_a_route_that_another_one_evicted() {
+    explore(3_000, || {
+        let engine = engine(PLACES);
+        let shared = Arc::clone(&engine);
+        both(move |thread| {
+            let mut handle = Handle::new(Arc::clone(&shared));
+            // As the TypeScript face keeps it: a slot is used until the eviction is told.
+            let mut slots = [None; 2];
+            for turn in 0..4 {
+                let index = turn % 2;
+                let route = 2 * thread + index;
+                let slot = slots[index].unwrap_or_else(|| handle.intern(name(route), 0.0));
+                slots[index] = Some(slot);
+                handle.route(slot, &signature(route), 100.0, None, 0.0, |_, state, _| {
+                    let signed = if state.ticks == 1 { [0.0; 3] } else { state.pressure };
+                    assert_eq!(state.previous_pressure, signed, "another route signed this state");
+                });
+                while let Some(evicted) = handle.evicted() {
+                    for held in &mut slots {
+                        if evicted == Evicted::All || held.map(Evicted::Slot) == Some(evicted) {
+                            *held = None;
+                        }
+                    }
+                }
+            }
+        });
+        assert!(engine.len() <= PLACES as usize);
+    });
+}
+
+#[test]
+fn no_tick_and_no_permit_is_lost() {
+    explore(3_000, || {
+        let engine = engine(8);
+        let shared = Arc::clone(&engine);
+        both(move |_| {
+            let mut handle = Handle::new(Arc::clone(&shared));
+            let slot = handle.intern(name(0), 0.0);
+            for _ in 0..3 {
+                handle.tick(slot, &signature(0), 0.0).expect("nothing is evicted");
+                let request =
+                    AcquireRequest { priority: Priority::Tier(Tier::Critical, None), ..AcquireRequest::default() };
+                let mut permit = None;
+                handle.acquire(slot, request, 0.0, 0.0, |answer, _, _| permit = answer.permit);
+                handle.release(permit.expect("two requests are no overload"), Outcome::Success, 0.0, |_, _, _, _| {});
+            }
+        });
+        let handle = Handle::new(Arc::clone(&engine));
+        let slot = handle.find(&name(0)).expect("the route is there");
+        let stats = handle.stats(slot).expect("it was asked for permits");
+        assert_eq!(
+            (handle.state(slot).expect("the route is there").ticks, stats.in_flight, stats.counts.admitted),
+            (6, 0, 6)
+        );
+    });
+}
+
+#[test]
+fn a_copy_of_the_parameters_is_never_of_two_versions() {
+    explore(3_000, || {
+        let engine = engine(8);
+        let shared = Arc::clone(&engine);
+        both(move |thread| {
+            let mut handle = Handle::new(Arc::clone(&shared));
+            let params = |ohms: f64| RouteParams { base_resistance: ohms, ..RouteParams::default() };
+            let mine = 20.0 + thread as f64;
+            let id = handle.define_params(params(mine), None).expect("there is room");
+            let slot = handle.intern(name(thread), 0.0);
+            handle.set_params(slot, id);
+            for turn in 0..3 {
+                let ohms = mine + 10.0 * f64::from(turn);
+                handle.define_params(params(ohms), Some(id)).expect("it is known");
+                let mut resists = 0.0;
+                handle.route(slot, &signature(0), 100.0, None, 0.0, |_, state, _| resists = state.resistance);
+                assert!((resists - 1.2 * ohms).abs() < 1e-9, "{resists} Ω by parameters of {ohms} Ω");
+            }
+        });
+    });
+}
+
+#[test]
+fn of_two_threads_that_sync_one_reports_and_neither_waits_for_ever() {
+    explore(3_000, || {
+        let engine = engine(8);
+        let mailboxes = [(); 2].map(|()| Arc::new(Mailbox::new(8)));
+        let shared = (Arc::clone(&engine), mailboxes.clone());
+        both(move |thread| {
+            let (engine, mailboxes) = &shared;
+            let mut handle = Handle::new(Arc::clone(engine));
+            let mailbox = &mailboxes[thread];
+            let slot = handle.intern(name(thread), 0.0);
+            let stored = (Report { scar: 50.0, ticks: 9, ..Report::default() }, 0.0);
+            for turn in 0..2 {
+                handle.tick(slot, &signature(thread), f64::from(turn));
+                handle.sync(mailbox, 0.3, f64::from(turn));
+                handle.inherit_reports(mailbox, &Arc::from([b'a' + thread as u8].as_slice()), &[stored], 0.3, 0.0);
+            }
+            handle.remove(slot);
+        });
+        let spoke: Vec<bool> = mailboxes.iter().map(|mailbox| !mailbox.take_outgoing().reports.is_empty()).collect();
+        assert_ne!(spoke[0], spoke[1], "one speaks for all");
+    });
+}

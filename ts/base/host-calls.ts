@@ -1,0 +1,28 @@
+/** What calls of the host's code leave behind: a promise that nothing waits for, and whatever was thrown. */
+
+import { nameInLog, withoutSecrets } from './text.js'
+
+const noNotice = (): void => {}
+
+/**
+ * Notices how a promise ends that nothing waits for, as of a listener that is an async function: unnoticed, its rejection would end the
+ * process.
+ */
+export function noticeEnd(result: unknown, onError: (error: unknown) => void = noNotice): void {
+  if (typeof result !== 'object' || result === null) return
+  try {
+    const { then } = result as { then?: unknown }
+    if (typeof then === 'function') then.call(result, undefined, onError)
+  } catch (error) {
+    onError(error)
+  }
+}
+
+/** Anything that the host's code threw or returned, on one line: an object whose `toString` throws among it. */
+export function textOfAny(error: unknown): string {
+  try {
+    return nameInLog(withoutSecrets(String(error)))
+  } catch {
+    return 'what cannot be shown'
+  }
+}

@@ -318,3 +318,26 @@ for (const [where, onShed] of [
     await close(server)
   })
 }
+
+for (const [name, start] of Object.entries({
+  hono: (atrion, guard) => honoOf((app) => app.get('/pay', guard(atrionHono), text('paid')))(atrion),
+  koa: (atrion, guard) =>
+    koaOf((app) => {
+      const router = new KoaRouter()
+      router.get('/pay', guard(atrionKoa), answer('paid'))
+      app.use(router.routes())
+    })(atrion),
+})) {
+  test(`${name}: the name that a guard further in gives is kept`, async (t) => {
+    const { atrion, outcomes } = watched()
+    const guard = (make) => make(atrion, { ...CALM, route: () => 'payments' })
+    const server = await start(atrion, guard)
+    t.is((await ask(server, '/pay')).body, 'paid')
+    await idle(atrion)
+    t.deepEqual(outcomes, ['GET /pay ignored', 'payments success'])
+    atrion.override('payments', 'open')
+    t.is((await ask(server, '/pay')).status, 503)
+    await idle(atrion)
+    await close(server)
+  })
+}

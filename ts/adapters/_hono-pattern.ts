@@ -19,6 +19,8 @@ interface Route {
 /** What is used of the request's tracker, on Node and elsewhere. */
 interface Tracker {
   readonly routeId: string
+  /** Whether the application named the route itself; a guard further in may do so. */
+  readonly isNamed: boolean
   rename(routeId: string): Permit | undefined
 }
 
@@ -107,12 +109,9 @@ export class Handlers {
     this.#routes = routesOf(context)
     this.#start = req.routeIndex
     this.#current = req.routeIndex
-    const isNamed = (route: Route, at: number): boolean => at > this.#start && this.#nameOf(route) === tracker.routeId
-    const handler = this.#routes.findIndex((route, at) => isHandler(route) && isNamed(route, at))
-    this.#counted = handler < 0 ? this.#routes.findIndex(isNamed) : handler
-    const isOpen = (route: Route, at: number): boolean =>
-      at > this.#start && at !== this.#counted && (isHandler(route) || (this.#isForMany && isProspect(route)))
-    if (!this.#routes.some(isOpen)) return
+    this.#counted = this.#find(tracker.routeId, isHandler)
+    if (this.#counted < 0) this.#counted = this.#find(tracker.routeId, isMiddleware)
+    if (!this.#isOpen()) return
     Object.defineProperty(req, 'routeIndex', {
       configurable: true,
       enumerable: true,
@@ -128,18 +127,35 @@ export class Handlers {
   readonly isAsCounted = (): boolean => {
     const index = this.#context.req.routeIndex
     const last = this.#routes[index]
-    if (last === undefined || index <= this.#start) return true
+    if (last === undefined || index <= this.#start || this.#tracker.isNamed) return true
     // A check of a handler's requests that answers one itself answers for that handler.
     if (isMiddleware(last) && !this.#isForMany) return true
     // The last of all may have passed the request on to where nothing is found.
     if (index < this.#routes.length - 1) learn(last, true)
-    return !isHandler(last) || this.#nameOf(last) === this.#tracker.routeId
+    return index === this.#counted || !isHandler(last) || this.#nameOf(last) === this.#tracker.routeId
   }
 
   /** Whether the request counts for a catch-all, if for any handler. */
   get #isForMany(): boolean {
     const counted = this.#routes[this.#counted]
     return counted === undefined || isWide(counted)
+  }
+
+  #find(routeId: string, isKind: (route: Route) => boolean): number {
+    return this.#routes.findIndex((route, at) => at > this.#start && isKind(route) && this.#nameOf(route) === routeId)
+  }
+
+  /** Whether the request may come to a handler that it should count for instead: none is reached after one that answers. */
+  #isOpen(): boolean {
+    const counted = this.#routes[this.#counted]
+    const isEnd = counted !== undefined && arity(counted) < 2
+    const isForMany = this.#isForMany
+    return this.#routes.some(
+      (route, at) =>
+        at > this.#start &&
+        at !== this.#counted &&
+        ((isForMany && isProspect(route)) || (!isEnd && at > this.#counted && isHandler(route))),
+    )
   }
 
   #nameOf(route: Route): string {
@@ -149,7 +165,7 @@ export class Handlers {
   #arrive(): void {
     const index = this.#current
     const route = this.#routes[index]
-    if (route === undefined || index <= this.#start || index === this.#counted) return
+    if (route === undefined || index <= this.#start || index === this.#counted || this.#tracker.isNamed) return
     const counted = this.#routes[this.#counted]
     const isPassed = index > this.#counted
     if (isPassed) learn(counted, false)

@@ -120,7 +120,8 @@ function arrive(context: Context, tracker: ResponseTracker, mounts: Mounts, path
 
 /** @throws ShedError when the route refuses the request */
 function rename(tracker: ResponseTracker, routeId: string): void {
-  const refusal = tracker.rename(routeId)
+  // A guard further in may have named it.
+  const refusal = tracker.isNamed ? undefined : tracker.rename(routeId)
   if (refusal === undefined) return
   tracker.refuse?.(refusal)
   throw shedErrorOf(routeId, refusal)

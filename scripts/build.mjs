@@ -2,9 +2,9 @@
  * Builds what `require('atrion')` needs.
  *
  *   node scripts/build.mjs           all parts
- *   node scripts/build.mjs native    the engine in Rust: binding.js, binding.d.ts, atrion.<platform>.node
+ *   node scripts/build.mjs native    the engine in Rust: atrion.<platform>.node, and binding.js for the tests
  *   node scripts/build.mjs wasm      the same engine for everything else: dist/atrion.wasm
- *   node scripts/build.mjs ts        the TypeScript face: dist/*.cjs, dist/web and dist/types
+ *   node scripts/build.mjs ts        the TypeScript face: dist/*.cjs, dist/esm and dist/types
  *
  * Exits with 1 when a part could not be built, after having tried the others.
  */

@@ -63,6 +63,7 @@ const COMMANDS = {
   'scripts/fuzz.mjs': ['toolchain'],
   'scripts/lint.mjs': ['packages', 'toolchain', 'lints'],
   'scripts/sanitize.mjs': BUILT,
+  'scripts/pack.mjs': BUILT,
   'scripts/sbom.mjs': ['packages', 'toolchain'],
   'scripts/size.mjs': BUILT,
   'scripts/test-edge.mjs': [...BUILT, 'chromium'],

@@ -158,7 +158,7 @@ const BUILT = {
   native: () => readdirSync(ROOT).some((name) => name.endsWith('.node')) && existsSync(join(ROOT, 'binding.js')),
   wasm: () => existsSync(join(ROOT, 'dist', 'atrion.wasm')),
   ts: () =>
-    ['index.cjs', join('web', 'stream.mjs'), join('types', 'index.d.ts')].every((file) =>
+    ['index.cjs', join('esm', 'stream.mjs'), join('types', 'index.d.ts')].every((file) =>
       existsSync(join(ROOT, 'dist', file)),
     ),
 }

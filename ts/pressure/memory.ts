@@ -1,7 +1,9 @@
 /** Memory against its limits: V8's heap, and the control group of the container. */
 
-import { readFileSync } from 'node:fs'
-import { getHeapStatistics } from 'node:v8'
+import { builtin } from '../base/builtin.js'
+
+const { readFileSync } = builtin('node:fs')
+const { getHeapStatistics } = builtin('node:v8')
 
 /** Where a share of a hard limit begins to count, and where it is a full house. A heap that is 70 % full is healthy. */
 const EASY_SHARE = 0.8

@@ -45,7 +45,7 @@ const face = {
 }
 
 /** Modules of Node's that the package asks for. */
-const BUILTINS = 'async_hooks diagnostics_channel fs fs/promises http module path perf_hooks url v8 zlib'
+const BUILTINS = 'async_hooks diagnostics_channel fs fs/promises http module net os path perf_hooks url v8 zlib'
   .split(' ')
   .map((name) => `node:${name}`)
 /** Before Node 20.16 CommonJS requires them; each by a call of its own, which bundlers understand. */
@@ -85,7 +85,7 @@ const graph = (input, { dir, format, extension, define = {}, plugins = [] }) => 
 
 export default [
   graph(
-    { index: 'ts/index.ts' },
+    { index: 'ts/index.ts', cli: 'ts/cli/main.ts' },
     { dir: 'dist', format: 'cjs', extension: 'cjs', define: { 'import.meta.url': 'undefined' }, plugins: [old] },
   ),
   graph(

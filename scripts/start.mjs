@@ -71,6 +71,7 @@ const COMMANDS = {
   // It builds by itself, since it tests what it has built. What it cannot have is a failure of its own.
   'scripts/test.mjs': ['packages', 'toolchain', 'lints', 'redis', 'chromium'],
   'scripts/types.mjs': BUILT,
+  'scripts/version.mjs': [],
 }
 /** Commands whose help needs nothing. */
 const HELPS_ALONE = new Set(['demo/run.mjs', 'demo/cluster/run.mjs', 'scripts/fuzz.mjs', 'scripts/test.mjs'])

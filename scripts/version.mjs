@@ -9,7 +9,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { manifest, packageOf, platformManifest, platforms } from './lib/platforms.mjs'
-import { ROOT } from './lib/process.mjs'
+import { ROOT, run } from './lib/process.mjs'
 
 const readmeOf = (platform) => `# ${packageOf(platform)}
 
@@ -63,4 +63,9 @@ if (import.meta.url === pathToFileURL(process.argv[1]).href) {
     writeFileSync(join(ROOT, file), content)
   }
   for (const name of left) rmSync(join(ROOT, 'npm', name), { recursive: true })
+  // `npm version` commits what is staged.
+  if (process.env.npm_lifecycle_event === 'version') {
+    const { code } = await run('git', ['add', '--all', ...Object.keys(versionedFiles()), 'npm'])
+    process.exit(code)
+  }
 }

@@ -77,6 +77,12 @@ const version1 = (folder: string): Group => ({
   inactive: /^total_inactive_file (\d+)/m,
 })
 
+/** The limit of the container's memory, bytes; undefined where there is none. */
+export function memoryLimitBytes(): number | undefined {
+  const group = candidates().find((one) => limitOf(one) !== undefined)
+  return group && limitOf(group)
+}
+
 /** How full the container's memory is, as occupancy. What the kernel can drop at once, cached files, is not counted. */
 export class ControlGroup {
   #group: Group | null | undefined

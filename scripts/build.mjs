@@ -10,6 +10,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { pruneDeclarations } from './lib/declarations.mjs'
 import { entryOf, firstLine, node, ROOT, run } from './lib/process.mjs'
 import { say } from './lib/progress.mjs'
 import { installPackages, rustProblem } from './lib/toolchain.mjs'
@@ -79,6 +80,7 @@ const buildTypeScript = async () => {
   const types = await node(entryOf('typescript', 'tsc'), ['-p', 'tsconfig.json'])
   if (bundle.code !== 0 || types.code !== 0) return false
   prune(startedAt)
+  pruneDeclarations()
   return true
 }
 

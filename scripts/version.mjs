@@ -1,5 +1,5 @@
 /**
- * Brings Cargo.toml, both Cargo.lock files and the platform packages under npm/ to the version and the targets of package.json.
+ * Brings Cargo.toml, Cargo.lock and the platform packages under npm/ to the version and the targets of package.json.
  * `npm version` runs it.
  *
  *   node scripts/version.mjs            write
@@ -29,7 +29,7 @@ const withCrateVersion = (file, version) =>
 export const versionedFiles = () => {
   const { version } = manifest()
   const files = Object.fromEntries(
-    ['Cargo.toml', 'Cargo.lock', 'fuzz/Cargo.lock']
+    ['Cargo.toml', 'Cargo.lock']
       .filter((file) => existsSync(join(ROOT, file)))
       .map((file) => [file, withCrateVersion(file, version)]),
   )

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * The class a service holds. It validates and hands on to its parts; nothing is decided here. Each entry point of the package
  * gives it the engines of its runtime.

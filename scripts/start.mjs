@@ -68,6 +68,7 @@ const COMMANDS = {
   'scripts/size.mjs': BUILT,
   'scripts/test-edge.mjs': [...BUILT, 'chromium'],
   'scripts/test-nodes.mjs': BUILT,
+  'scripts/test-packages.mjs': BUILT,
   // It builds by itself, since it tests what it has built. What it cannot have is a failure of its own.
   'scripts/test.mjs': ['packages', 'toolchain', 'lints', 'redis', 'chromium'],
   'scripts/types.mjs': BUILT,

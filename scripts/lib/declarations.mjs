@@ -8,7 +8,11 @@ const TYPES = join(ROOT, 'dist', 'types')
 
 /** Every path that a value of package.json has in it. */
 const stringsIn = (value) =>
-  typeof value === 'string' ? [value] : value && typeof value === 'object' ? Object.values(value).flatMap(stringsIn) : []
+  typeof value === 'string'
+    ? [value]
+    : value && typeof value === 'object'
+      ? Object.values(value).flatMap(stringsIn)
+      : []
 
 const importsOf = (file) =>
   [...readFileSync(file, 'utf8').matchAll(/(?:\bfrom|\bimport)\s*\(?\s*['"](\.[^'"]+)['"]/g)].map(([, name]) =>
@@ -33,5 +37,6 @@ export const pruneDeclarations = () => {
     if (!found.has(file)) rmSync(file)
   }
   const folders = all.filter((entry) => entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name))
-  for (const folder of folders.sort((a, b) => b.length - a.length)) if (readdirSync(folder).length === 0) rmdirSync(folder)
+  for (const folder of folders.sort((a, b) => b.length - a.length))
+    if (readdirSync(folder).length === 0) rmdirSync(folder)
 }

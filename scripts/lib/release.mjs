@@ -41,15 +41,15 @@ export const stageMain = (folder) => {
   writeJson(join(folder, 'package.json'), publishedManifest())
 }
 
-/** Lays a platform's package out in a folder, around its binary. */
+/** Lays a platform's package out in a folder, around its binary; without one its description is all there is. */
 export const stagePlatform = (platform, binary, folder) => {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
-  copyFileSync(binary, join(folder, platform.binary))
+  if (binary !== undefined) copyFileSync(binary, join(folder, platform.binary))
   copyFileSync(join(ROOT, 'npm', platform.name, 'README.md'), join(folder, 'README.md'))
   copyFileSync(join(ROOT, 'LICENSE'), join(folder, 'LICENSE'))
   // The face compares it before it loads the binary.
-  const atrion = { crc32: crc32(readFileSync(binary)) }
+  const atrion = binary && { crc32: crc32(readFileSync(binary)) }
   writeJson(join(folder, 'package.json'), { ...platformManifest(platform), atrion })
 }
 
@@ -84,13 +84,17 @@ export const binaries = (folders = binaryFolders()) =>
     binary: folders.map((folder) => join(folder, platform.binary)).find((file) => existsSync(file)),
   }))
 
-/** Packs everything there is into `out`; resolves to `{ name, file, platform? }` for each package. */
-export const packAll = async (out, { found = binaries() } = {}) => {
+/**
+ * Packs everything there is into `out`; resolves to `{ name, file, folder, platform? }` for each package.
+ *
+ * @param options `isWhole`: packages whose binary is missing are packed without it, as lock files of other platforms name them
+ */
+export const packAll = async (out, { found = binaries(), isWhole = false } = {}) => {
   rmSync(out, { recursive: true, force: true })
   const stage = join(out, 'stage')
   const packed = []
   for (const { platform, binary } of found) {
-    if (binary === undefined) continue
+    if (binary === undefined && !isWhole) continue
     const folder = join(stage, platform.name)
     stagePlatform(platform, binary, folder)
     packed.push({ name: packageOf(platform), platform, folder, file: await packFolder(folder, out) })

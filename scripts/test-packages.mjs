@@ -1,0 +1,121 @@
+/**
+ * The packages that are published, as users install them: packed, served from a registry on the loopback interface, installed into
+ * empty folders by every package manager, bundled by every bundler, compiled by every supported TypeScript. In every cell `acquire()`
+ * has to work, and the engine to be the expected one.
+ *
+ *   npm run test:packages                    everything; writes docs/operations/packages.md and docs/public/packages.svg
+ *   npm run test:packages -- --short         the slice that npm test runs: one package manager, two bundlers, two compilers
+ *   npm run test:packages -- --only <name>   package managers whose name begins so
+ *   npm run test:packages -- --build         first compiles the addon for every other platform that this machine can
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { buildPlatforms } from './lib/packages-matrix/build.mjs'
+import { cellsOf } from './lib/packages-matrix/cells.mjs'
+import { CLIENTS } from './lib/packages-matrix/clients.mjs'
+import { machineCells } from './lib/packages-matrix/machines.mjs'
+import { serveRegistry } from './lib/packages-matrix/registry.mjs'
+import { notesOf, pictureOf, tableOf } from './lib/packages-matrix/report.mjs'
+import { provideTools } from './lib/packages-matrix/tools.mjs'
+import { checkTypes } from './lib/packages-matrix/types.mjs'
+import { ROOT } from './lib/process.mjs'
+import { say } from './lib/progress.mjs'
+import { binaries, packAll } from './lib/release.mjs'
+
+const USAGE = 'Usage: npm run test:packages -- [--short] [--only <package manager>] [--build]'
+
+/** Unpacked, bytes: what an install puts into node_modules beside the binary. */
+const MAIN_BYTES = 800_000
+
+const SHORT = { clients: ['npm 11'], bundlers: ['esbuild', 'rolldown'] }
+
+let values
+try {
+  ;({ values } = parseArgs({
+    options: { short: { type: 'boolean' }, only: { type: 'string' }, build: { type: 'boolean' } },
+  }))
+} catch (error) {
+  console.error(`${error.message}\n${USAGE}`)
+  process.exit(2)
+}
+const { short: isShort = false, only, build } = values
+const clients = (isShort ? SHORT.clients : Object.keys(CLIENTS)).filter((name) => name.startsWith(only ?? ''))
+if (clients.length === 0) {
+  console.error(`--only must begin one of ${Object.keys(CLIENTS).join(', ')}, got '${only}'`)
+  process.exit(2)
+}
+
+let passed = 0
+let failed = 0
+const note = (name, fault, more = '') => {
+  if (fault === undefined) passed++
+  else failed++
+  console.log(`${fault === undefined ? ' ok ' : 'FAIL'}  ${name}${more}${fault === undefined ? '' : `\n${fault}`}`)
+}
+
+const compiled = build ? await buildPlatforms() : []
+for (const { name, fault } of compiled) note(`build ${name}`, fault)
+await provideTools()
+say('Packing.')
+const packed = await packAll(join(ROOT, '.cache', 'packed'), { isWhole: true })
+const main = packed.at(-1)
+const { version } = JSON.parse(readFileSync(join(main.folder, 'package.json'), 'utf8'))
+
+const { gunzipSync } = await import('node:zlib')
+const bytes = gunzipSync(readFileSync(main.file)).length
+note(`the main package, ${bytes} bytes unpacked`, bytes > MAIN_BYTES ? `more than ${MAIN_BYTES}` : undefined)
+
+for (const [name, fault] of await checkTypes(main, { isShort })) note(name, fault)
+
+const registry = await serveRegistry(packed)
+const cells = []
+try {
+  for (const client of clients) {
+    say(`${client}.`)
+    const given = { registry: registry.url, version, ...(isShort && { bundlers: SHORT.bundlers }) }
+    for await (const cell of cellsOf(client, given)) {
+      cells.push(cell)
+      const { what, engine, failure, skipped, tookMs } = cell
+      if (skipped !== undefined) console.log(`  –   ${client}: ${what}: not run. ${skipped}`)
+      else note(`${client}: ${what}`, failure, failure === undefined ? `: ${engine} (${Math.round(tookMs)} ms)` : '')
+    }
+  }
+  if (!isShort && only === undefined) {
+    for await (const cell of machineCells(packed)) {
+      cells.push(cell)
+      const { client, what, engine, failure, skipped } = cell
+      if (skipped !== undefined) console.log(`  –   ${client}: ${what}: not run. ${skipped}`)
+      else note(`${client}: ${what}`, failure, failure === undefined ? `: ${engine}` : '')
+    }
+  }
+} finally {
+  await registry.close()
+}
+
+if (!isShort && only === undefined) {
+  const has = binaries()
+    .filter(({ binary }) => binary !== undefined)
+    .map(({ platform }) => platform.name)
+  const lacks = binaries()
+    .filter(({ binary }) => binary === undefined)
+    .map(({ platform }) => platform.name)
+  const machine = `${process.platform} ${process.arch}, Node ${process.versions.node}`
+  const text = `# Where the package was installed
+
+\`npm run test:packages\` packs everything, serves it from a registry of its own, and installs it in every way below. A cell is the engine
+that \`new Atrion()\` came to; in each \`acquire()\` decided. *alone*: the bundle by itself, without \`node_modules\`.
+
+Run on ${machine}. Binaries: ${has.join(', ')}.${lacks.length > 0 ? ` Without a binary here, so their packages were only described: ${lacks.join(', ')}.` : ''}
+
+![The matrix](/packages.svg)
+
+${tableOf(cells)}
+
+${notesOf(cells).join('\n')}
+`
+  writeFileSync(join(ROOT, 'docs', 'operations', 'packages.md'), text)
+  writeFileSync(join(ROOT, 'docs', 'public', 'packages.svg'), pictureOf(cells, 'Engines by package manager and use'))
+}
+console.log(`\n${passed} passed, ${failed} failed`)
+process.exit(failed === 0 ? 0 : 1)

@@ -9,6 +9,7 @@
  * Exits with 1 when a part could not be built, after having tried the others.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { pruneDeclarations } from './lib/declarations.mjs'
 import { entryOf, firstLine, node, ROOT, run } from './lib/process.mjs'
@@ -18,6 +19,13 @@ import { installPackages, rustProblem } from './lib/toolchain.mjs'
 /** Without `--js` the binding's loader would be written over the package's own index.js. */
 const NAPI = ['build', '--platform', '--release', '--js', 'binding.js', '--dts', 'binding.d.ts']
 
+/** Paths of this machine stay out of the binary, so that it is the same wherever it is built. */
+const remapped = () => {
+  const cargo = process.env.CARGO_HOME ?? join(homedir(), '.cargo')
+  const paths = [`--remap-path-prefix=${ROOT}=atrion/`, `--remap-path-prefix=${cargo}=cargo`]
+  return [process.env.RUSTFLAGS, ...paths].filter(Boolean).join(' ')
+}
+
 const buildNative = async () => {
   const problem = await rustProblem()
   if (problem) {
@@ -25,7 +33,8 @@ const buildNative = async () => {
     return false
   }
   say('Compiling the native engine (a first build takes a minute or two).')
-  const { code } = await node(entryOf('@napi-rs/cli', 'napi'), [...NAPI, ...process.argv.slice(3)])
+  const args = [...NAPI, ...process.argv.slice(3)]
+  const { code } = await node(entryOf('@napi-rs/cli', 'napi'), args, { env: { RUSTFLAGS: remapped() } })
   return code === 0
 }
 

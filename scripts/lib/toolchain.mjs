@@ -87,7 +87,7 @@ const rustTarget = () => {
 }
 
 /** Writes what an address has into a file: by curl, which knows the certificates that the system trusts, else by Node itself. */
-const download = async (url, file) => {
+export const download = async (url, file) => {
   if (which('curl') !== undefined) {
     const args = ['--proto', '=https', '--tlsv1.2', '-fsSL', '--retry', '2', '-o', file, url]
     const { code, output } = await run('curl', args, { quiet: true })

@@ -7,15 +7,7 @@ export type Libc = 'glibc' | 'musl'
 
 const SCOPE = '@atrion/native-'
 /** Platforms that a binary is published for, the C library left out. */
-const BUILT: readonly string[] = [
-  'linux-x64',
-  'linux-arm64',
-  'darwin-x64',
-  'darwin-arm64',
-  'win32-x64',
-  'win32-arm64',
-  'freebsd-x64',
-]
+const BUILT: readonly string[] = ['linux-x64', 'linux-arm64', 'darwin-x64', 'darwin-arm64', 'win32-x64', 'win32-arm64']
 /** Platforms whose name has no C library in it. */
 const SUFFIX: Readonly<Record<string, string>> = { win32: '-msvc' }
 

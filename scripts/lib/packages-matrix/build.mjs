@@ -11,8 +11,8 @@ const MACOS = { x64: '10.13', arm64: '11.0' }
 const ZIG = join(ROOT, '.cache', 'zig')
 const VERSIONS = ['ziglang==0.15.2', 'cargo-zigbuild']
 
-/** Targets that zig links here; Windows and FreeBSD want runners of their own. */
-const isLinkable = ({ os, target }) => (os === 'linux' || os === 'darwin') && !target.includes('freebsd')
+/** Targets that zig links here; Windows wants runners of its own. */
+const isLinkable = ({ os }) => os === 'linux' || os === 'darwin'
 
 /** zig and cargo-zigbuild from PyPI, in a folder of their own, first on the PATH. Resolves to what is wrong. */
 const provideZig = async () => {

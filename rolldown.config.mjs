@@ -79,7 +79,7 @@ const graph = (input, { dir, format, extension, define = {}, plugins = [] }) => 
     entryFileNames: `[name].${extension}`,
     chunkFileNames: `chunks/[name].${extension}`,
     exports: 'named',
-    minify: { compress: true, mangle: { toplevel: false }, codegen: true },
+    minify: { compress: true, mangle: { toplevel: false, keepNames: true }, codegen: true },
   },
 })
 

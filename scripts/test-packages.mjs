@@ -7,6 +7,7 @@
  *   npm run test:packages -- --short         the slice that npm test runs: one package manager, two bundlers, two compilers
  *   npm run test:packages -- --only <name>   package managers whose name begins so
  *   npm run test:packages -- --build         first compiles the addon for every other platform that this machine can
+ *   npm run test:packages -- --build --platform <name>   for platforms whose name begins so
  */
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -23,7 +24,7 @@ import { ROOT } from './lib/process.mjs'
 import { say } from './lib/progress.mjs'
 import { binaries, packAll } from './lib/release.mjs'
 
-const USAGE = 'Usage: npm run test:packages -- [--short] [--only <package manager>] [--build]'
+const USAGE = 'Usage: npm run test:packages -- [--short] [--only <package manager>] [--build [--platform <name>]]'
 
 /** What an install of the main package puts into node_modules, bytes. The target is 300,000. */
 const MAIN_BYTES = 780_000
@@ -33,13 +34,18 @@ const SHORT = { clients: ['npm 11'], bundlers: ['esbuild', 'rolldown'] }
 let values
 try {
   ;({ values } = parseArgs({
-    options: { short: { type: 'boolean' }, only: { type: 'string' }, build: { type: 'boolean' } },
+    options: {
+      short: { type: 'boolean' },
+      only: { type: 'string' },
+      build: { type: 'boolean' },
+      platform: { type: 'string' },
+    },
   }))
 } catch (error) {
   console.error(`${error.message}\n${USAGE}`)
   process.exit(2)
 }
-const { short: isShort = false, only, build } = values
+const { short: isShort = false, only, build, platform } = values
 const clients = (isShort ? SHORT.clients : Object.keys(CLIENTS)).filter((name) => name.startsWith(only ?? ''))
 if (clients.length === 0) {
   console.error(`--only must begin one of ${Object.keys(CLIENTS).join(', ')}, got '${only}'`)
@@ -54,7 +60,7 @@ const note = (name, fault, more = '') => {
   console.log(`${fault === undefined ? ' ok ' : 'FAIL'}  ${name}${more}${fault === undefined ? '' : `\n${fault}`}`)
 }
 
-const compiled = build ? await buildPlatforms() : []
+const compiled = build ? await buildPlatforms(platform) : []
 for (const { name, fault } of compiled) note(`build ${name}`, fault)
 await provideTools()
 say('Packing.')

@@ -46,10 +46,15 @@ const compile = async (platform) => {
   return code === 0 ? undefined : output.split('\n').slice(-12).join('\n')
 }
 
-/** Compiles every platform but this one that has no binary yet; resolves to `{ name, fault? }` of each that was tried. */
-export const buildPlatforms = async () => {
+/**
+ * Compiles every platform that has no binary yet, or those whose name begins with `only`; resolves to `{ name, fault? }` of each that
+ * was tried.
+ */
+export const buildPlatforms = async (only = '') => {
   const there = new Set(readdirSync(ROOT))
-  const missing = platforms().filter((platform) => isLinkable(platform) && !there.has(platform.binary))
+  const missing = platforms().filter(
+    (platform) => isLinkable(platform) && platform.name.startsWith(only) && !there.has(platform.binary),
+  )
   if (missing.length === 0) return []
   const problem = await provideZig()
   if (problem !== undefined) return [{ name: 'with zig', fault: problem }]

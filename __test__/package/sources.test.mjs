@@ -135,6 +135,15 @@ test('no module of Node is imported: bundles of any format, for any runtime, can
   }
 })
 
+test('a Node that is too old to be asked for its modules can require each that is asked for', (t) => {
+  const config = readFileSync(join(ROOT, 'rolldown.config.mjs'), 'utf8')
+  const listed = /const BUILTINS = '([^']+)'/.exec(config)[1].split(' ')
+  const asked = FILES.flatMap((file) =>
+    [...textOf(file).matchAll(/\bbuiltin\('node:([^']+)'\)/g)].map(([, name]) => name),
+  )
+  t.deepEqual([...new Set(asked)].sort(), listed.sort())
+})
+
 test('the functional model and the port use nothing of Node or of the host', (t) => {
   for (const file of FILES.filter((one) => one.startsWith('core/') || one === 'engine/port.ts')) {
     const code = codeOf(textOf(file))

@@ -27,7 +27,7 @@ import { binaries, packAll } from './lib/release.mjs'
 const USAGE = 'Usage: npm run test:packages -- [--short] [--only <package manager>] [--build [--platform <name>]]'
 
 /** What an install of the main package puts into node_modules, bytes. The target is 300,000. */
-const MAIN_BYTES = 780_000
+const MAIN_BYTES = 850_000
 
 const SHORT = { clients: ['npm 11'], bundlers: ['esbuild', 'rolldown'] }
 

@@ -26,9 +26,10 @@ export function libcOfProcess(): Libc | undefined {
 
 function readLibc(): Libc | undefined {
   try {
-    return inspect(headOf(process.execPath)).libc
+    const { libc: linked } = inspect(headOf(process.execPath))
+    if (linked !== undefined) return linked
   } catch {
-    // The binary may not be read, as under the permission model.
+    // The binary may not be read, as under the permission model; one that was started by its loader is not what runs.
   }
   try {
     // Slow where there are many network interfaces.

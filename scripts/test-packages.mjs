@@ -56,7 +56,7 @@ that was made for another platform; *lock that lost it*: one that names the pack
 
 Run on ${process.platform} ${process.arch}, Node ${process.versions.node}. Binaries: ${namesOf(true)}.${lacks ? ` Described without a binary: ${lacks}.` : ''}
 
-![The matrix](/packages.svg)
+![The matrix](../public/packages.svg)
 
 ${tableOf(all)}
 

@@ -1,7 +1,7 @@
 /** The matrix as a table in Markdown and as a picture. */
 
 const HEIGHT = 26
-const LEFT = 170
+const LEFT = 190
 const WIDTH = 62
 const TOP = 172
 const COLOURS = { native: '#2f855a', wasm: '#2b6cb0', failed: '#c53030', skipped: '#a0aec0' }
@@ -41,7 +41,7 @@ export const notesOf = (cells) => [
 export const pictureOf = (cells, title) => {
   const columns = columnsOf(cells)
   const rows = rowsOf(cells)
-  const width = LEFT + columns.length * WIDTH + 20
+  const width = LEFT + columns.length * WIDTH + 100
   const height = TOP + rows.length * HEIGHT + 44
   const parts = [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="12" role="img">`,

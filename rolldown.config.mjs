@@ -1,92 +1,98 @@
-// For Node, one bundle graph, one instance of every class: its ESM entry re-exports the CommonJS one, so that
-// `instanceof ShedError` holds whichever way, and through whichever subpath, the package was loaded. For what is not
-// Node, one self-contained file for each way in which the wasm module may be loaded, under dist/web.
+// Two graphs of the same code, each with one instance of every class. `dist/*.cjs` is what Node loads: its ESM entry re-exports the
+// CommonJS one, so that `instanceof ShedError` holds whichever way, and through whichever subpath, the package was loaded.
+// `dist/esm` is what bundlers and other runtimes load, with one entry for each way in which the wasm module may come.
+// Neither imports a module of Node's when it is loaded: a bundle of either runs in any format.
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { deflateRawSync } from 'node:zlib'
 
 const pathOf = (relative) => fileURLToPath(new URL(relative, import.meta.url))
 
+const { version } = JSON.parse(readFileSync(pathOf('package.json'), 'utf8'))
+
 const folder = new URL('./ts/adapters/', import.meta.url)
-const adapters = (existsSync(folder) ? readdirSync(folder, { withFileTypes: true }) : [])
+const adapters = readdirSync(folder, { withFileTypes: true })
   .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && !entry.name.startsWith('_'))
   .map((entry) => entry.name.replace(/\.ts$/, ''))
-
-/** Adapters that use nothing of Node: they come for every runtime. */
-const PORTABLE = adapters.filter((name) => name === 'fetch')
 
 /** A package by name or a module of Node's; neither a path nor a drive. */
 const PACKAGE = /^(?![A-Za-z]:[\\/])[^./\0]/
 
-const node = {
-  input: {
-    index: 'ts/index.ts',
-    core: 'ts/core/index.ts',
-    simulation: 'ts/simulation/index.ts',
-    testing: 'ts/testing/index.ts',
-    wasm: 'ts/wasm.ts',
-    ...Object.fromEntries(adapters.map((name) => [name, `ts/adapters/${name}.ts`])),
-  },
-  platform: 'node',
-  external: [PACKAGE, /binding\.js$/],
-  output: {
-    dir: 'dist',
-    format: 'cjs',
-    entryFileNames: '[name].cjs',
-    chunkFileNames: 'chunks/[name].cjs',
-    exports: 'named',
-  },
+const MODULE = pathOf('dist/atrion.wasm')
+const BYTES = 'atrion.wasm?deflate'
+/** Without the module the package has no engine 'wasm'. */
+const bytes = () => {
+  const module = existsSync(MODULE) ? readFileSync(MODULE) : Buffer.alloc(0)
+  const deflated = deflateRawSync(module, { level: 9 }).toString('base64')
+  return `export const BASE64 = '${deflated}', BYTES = ${module.length}`
 }
 
-const MODULE = pathOf('dist/atrion.wasm')
-
-/** Puts the loader of one runtime in Node's place, and the module where that loader wants it. */
-const runtime = (loader) => ({
-  name: 'runtime',
+/** The wasm module, as each entry wants it: bytes, or a file beside the package. */
+const wasm = {
+  name: 'wasm',
   resolveId(id) {
-    if (id.endsWith('/engines.js')) return pathOf('ts/engine/engines-web.ts')
-    if (id.endsWith('/providers/node.js')) return pathOf('ts/providers/node-web.ts')
-    if (id.endsWith('/wasm-node.js')) return pathOf(`ts/engine/wasm-${loader}.ts`)
-    if (id === 'atrion.wasm?base64') return `\0${id}`
-    if (id.startsWith('atrion.wasm')) return { id: `../${id}`, external: 'relative' }
-    return null
+    if (id === BYTES) return `\0${id}`
+    return id.startsWith('atrion.wasm') ? { id: `../${id}`, external: 'relative' } : null
   },
-  load: (id) => (id === '\0atrion.wasm?base64' ? `export default '${readFileSync(MODULE).toString('base64')}'` : null),
-})
+  load: (id) => (id === `\0${BYTES}` ? bytes() : null),
+}
 
-const web = (input, { loader = 'inline', format = 'esm' } = {}) => ({
-  input,
-  platform: 'neutral',
-  // The package itself is not bundled into its own parts: a class is there once, whatever imports it.
-  external: (id) => PACKAGE.test(id) && !id.startsWith('atrion.wasm'),
-  plugins: [runtime(loader)],
-  output: { dir: 'dist/web', format, entryFileNames: format === 'cjs' ? '[name].cjs' : '[name].mjs', exports: 'named' },
-})
-
-/** A part that needs the package's classes takes them from the package as that runtime loads it. */
+/** What makes instances of its own takes the class from the package, as the runtime loads it. */
 const face = {
   name: 'face',
-  resolveId: (id) => (/^\.\.\/atrion\.js$|(?:^|\/)errors\.js$/.test(id) ? { id: 'atrion', external: true } : null),
+  resolveId: (id, importer) =>
+    id === '../atrion.js' && /adapters[\\/]fetch\.ts$/.test(importer ?? '') ? { id: 'atrion', external: true } : null,
 }
 
-const portable = (name) => {
-  const config = web({ [name]: `ts/adapters/${name}.ts` })
-  return { ...config, plugins: [face, ...config.plugins] }
+/** Modules of Node's that the package asks for. */
+const BUILTINS = 'async_hooks diagnostics_channel fs fs/promises http module net os path perf_hooks url v8 zlib'
+  .split(' ')
+  .map((name) => `node:${name}`)
+/** Before Node 20.16 CommonJS requires them; each by a call of its own, which bundlers understand. */
+const old = {
+  name: 'old',
+  load: (id) =>
+    /base[\\/]builtin-old\.ts$/.test(id)
+      ? `const MODULES = { ${BUILTINS.map((name) => `'${name}': () => require('${name}')`)} }
+         export const requireOld = (id) => MODULES[id]?.()`
+      : null,
 }
 
-// Without the module there is nothing to bundle for runtimes that have nothing else.
-const runtimes = existsSync(MODULE)
-  ? [
-      web({ inline: 'ts/index.ts' }),
-      web({ inline: 'ts/index.ts' }, { format: 'cjs' }),
-      ...['workerd', 'edge-light', 'stream'].map((loader) => web({ [loader]: 'ts/index.ts' }, { loader })),
-    ]
-  : []
+const common = {
+  ...Object.fromEntries(adapters.map((name) => [name, `ts/adapters/${name}.ts`])),
+  core: 'ts/core/index.ts',
+  simulation: 'ts/simulation/index.ts',
+  testing: 'ts/testing/index.ts',
+  wasm: 'ts/wasm.ts',
+  inline: 'ts/entries/inline.ts',
+}
+
+const graph = (input, { dir, format, extension, define = {}, plugins = [] }) => ({
+  input: { ...common, ...input },
+  platform: 'neutral',
+  external: (id) => PACKAGE.test(id) && !id.startsWith('atrion.wasm'),
+  plugins: [face, wasm, ...plugins],
+  transform: { define: { ATRION_VERSION: JSON.stringify(version), ...define } },
+  output: {
+    dir,
+    format,
+    entryFileNames: `[name].${extension}`,
+    chunkFileNames: `chunks/[name].${extension}`,
+    exports: 'named',
+    minify: { compress: true, mangle: { toplevel: false, keepNames: true }, codegen: true },
+  },
+})
 
 export default [
-  node,
-  web({ core: 'ts/core/index.ts' }),
-  web({ simulation: 'ts/simulation/index.ts' }),
-  web({ testing: 'ts/testing/index.ts' }),
-  ...PORTABLE.map(portable),
-  ...runtimes,
+  graph(
+    { index: 'ts/index.ts', cli: 'ts/cli/main.ts' },
+    { dir: 'dist', format: 'cjs', extension: 'cjs', define: { 'import.meta.url': 'undefined' }, plugins: [old] },
+  ),
+  graph(
+    {
+      node: 'ts/index.ts',
+      ...Object.fromEntries(['workerd', 'edge-light', 'stream'].map((name) => [name, `ts/entries/${name}.ts`])),
+    },
+    { dir: 'dist/esm', format: 'esm', extension: 'mjs' },
+  ),
 ]

@@ -2,20 +2,29 @@
  * Builds what `require('atrion')` needs.
  *
  *   node scripts/build.mjs           all parts
- *   node scripts/build.mjs native    the engine in Rust: binding.js, binding.d.ts, atrion.<platform>.node
+ *   node scripts/build.mjs native    the engine in Rust: atrion.<platform>.node, and binding.js for the tests
  *   node scripts/build.mjs wasm      the same engine for everything else: dist/atrion.wasm
- *   node scripts/build.mjs ts        the TypeScript face: dist/*.cjs, dist/web and dist/types
+ *   node scripts/build.mjs ts        the TypeScript face: dist/*.cjs, dist/esm and dist/types
  *
  * Exits with 1 when a part could not be built, after having tried the others.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { pruneDeclarations } from './lib/declarations.mjs'
 import { entryOf, firstLine, node, ROOT, run } from './lib/process.mjs'
 import { say } from './lib/progress.mjs'
 import { installPackages, rustProblem } from './lib/toolchain.mjs'
 
 /** Without `--js` the binding's loader would be written over the package's own index.js. */
 const NAPI = ['build', '--platform', '--release', '--js', 'binding.js', '--dts', 'binding.d.ts']
+
+/** Paths of this machine stay out of the binary, so that it is the same wherever it is built. */
+const remapped = () => {
+  const cargo = process.env.CARGO_HOME ?? join(homedir(), '.cargo')
+  const paths = [`--remap-path-prefix=${ROOT}=atrion/`, `--remap-path-prefix=${cargo}=cargo`]
+  return [process.env.RUSTFLAGS, ...paths].filter(Boolean).join(' ')
+}
 
 const buildNative = async () => {
   const problem = await rustProblem()
@@ -24,7 +33,8 @@ const buildNative = async () => {
     return false
   }
   say('Compiling the native engine (a first build takes a minute or two).')
-  const { code } = await node(entryOf('@napi-rs/cli', 'napi'), [...NAPI, ...process.argv.slice(3)])
+  const args = [...NAPI, ...process.argv.slice(3)]
+  const { code } = await node(entryOf('@napi-rs/cli', 'napi'), args, { env: { RUSTFLAGS: remapped() } })
   return code === 0
 }
 
@@ -79,6 +89,7 @@ const buildTypeScript = async () => {
   const types = await node(entryOf('typescript', 'tsc'), ['-p', 'tsconfig.json'])
   if (bundle.code !== 0 || types.code !== 0) return false
   prune(startedAt)
+  pruneDeclarations()
   return true
 }
 

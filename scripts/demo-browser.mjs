@@ -4,23 +4,35 @@
  *   npm run demo:browser              builds it into docs/demo/ and serves it
  *   npm run demo:browser -- --build   only builds it: docs/demo/ then works on any static host
  */
-import { cpSync, existsSync, mkdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { join, posix } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { node, ROOT } from './lib/process.mjs'
 import { serve } from './lib/serve.mjs'
 
 const OUT = join(ROOT, 'docs', 'demo')
+const ESM = join(ROOT, 'dist', 'esm')
+const ENTRY = 'stream.mjs'
+
+/** A file of the package and all that it imports, relative to dist/esm. */
+const withImports = (file, found = new Set()) => {
+  if (found.has(file)) return found
+  found.add(file)
+  const names = readFileSync(join(ESM, file), 'utf8').matchAll(/\bfrom ?"(\.[^"]+)"|\bimport ?"(\.[^"]+)"/g)
+  for (const [, from, bare] of names) withImports(posix.join(posix.dirname(file), from ?? bare), found)
+  return found
+}
+
 /** Puts the page and the shipped module into docs/demo/. */
 export const buildDemo = async () => {
-  if (!existsSync(join(ROOT, 'dist', 'web', 'stream.mjs'))) {
+  if (!existsSync(join(ESM, ENTRY))) {
     for (const part of ['wasm', 'ts']) await node(join(ROOT, 'scripts', 'build.mjs'), [part])
   }
   rmSync(OUT, { recursive: true, force: true })
   mkdirSync(OUT, { recursive: true })
   cpSync(join(ROOT, 'demo', 'browser'), OUT, { recursive: true })
   cpSync(join(ROOT, 'dist', 'atrion.wasm'), join(OUT, 'atrion', 'atrion.wasm'))
-  cpSync(join(ROOT, 'dist', 'web', 'stream.mjs'), join(OUT, 'atrion', 'web', 'stream.mjs'))
+  for (const file of withImports(ENTRY)) cpSync(join(ESM, file), join(OUT, 'atrion', 'esm', file))
 }
 
 /** Serves docs/demo/ on this machine only; resolves to the server once it listens. */

@@ -63,13 +63,16 @@ const COMMANDS = {
   'scripts/fuzz.mjs': ['toolchain'],
   'scripts/lint.mjs': ['packages', 'toolchain', 'lints'],
   'scripts/sanitize.mjs': BUILT,
+  'scripts/pack.mjs': BUILT,
   'scripts/sbom.mjs': ['packages', 'toolchain'],
   'scripts/size.mjs': BUILT,
   'scripts/test-edge.mjs': [...BUILT, 'chromium'],
   'scripts/test-nodes.mjs': BUILT,
+  'scripts/test-packages.mjs': BUILT,
   // It builds by itself, since it tests what it has built. What it cannot have is a failure of its own.
   'scripts/test.mjs': ['packages', 'toolchain', 'lints', 'redis', 'chromium'],
   'scripts/types.mjs': BUILT,
+  'scripts/version.mjs': [],
 }
 /** Commands whose help needs nothing. */
 const HELPS_ALONE = new Set(['demo/run.mjs', 'demo/cluster/run.mjs', 'scripts/fuzz.mjs', 'scripts/test.mjs'])

@@ -110,8 +110,8 @@ const noteOf = ({ worlds, firstDecisionMs, coldStartMs, worstColdStartMs, pageFi
 
 const timed = process.argv.includes('--timed')
 const requested = process.argv.slice(2).find((argument) => !argument.startsWith('-')) ?? ''
-if (!existsSync(join(ROOT, 'dist', 'web', 'inline.mjs'))) {
-  console.error('dist/web is missing: npm run build')
+if (!existsSync(join(ROOT, 'dist', 'esm', 'inline.mjs'))) {
+  console.error('dist/esm is missing: npm run build')
   process.exit(1)
 }
 if ('chromium'.startsWith(requested) || requested.startsWith('chromium')) await provideChromium()

@@ -1,6 +1,6 @@
 /**
  * Everything that has to hold, in one command: build, lints, cargo's tests, a minute of fuzzing, the ava suite on each engine, the
- * type tests, the packed package in the runtimes that are not Node. A failure does not stop what comes after it. The last line is `N passed, N failed`, summed over what the runners
+ * type tests, the packages as they are installed, the packed package in the runtimes that are not Node. A failure does not stop what comes after it. The last line is `N passed, N failed`, summed over what the runners
  * reported, with each lint and each type test as one; the exit code is 0 only when nothing failed.
  */
 import { parseArgs } from 'node:util'
@@ -8,7 +8,7 @@ import { fuzzSuite } from './fuzz.mjs'
 import { provideRedis, provideValkey } from './lib/packages.mjs'
 import { node, ROOT } from './lib/process.mjs'
 import { say } from './lib/progress.mjs'
-import { avaSuite, cargoSuite, ENGINES, edgeSuite, typeSuite } from './lib/suites.mjs'
+import { avaSuite, cargoSuite, ENGINES, edgeSuite, packagesSuite, typeSuite } from './lib/suites.mjs'
 import { sumOf, tableOf, verdictOfCheck } from './lib/tally.mjs'
 import { installPackages } from './lib/toolchain.mjs'
 
@@ -82,6 +82,7 @@ if (installed) {
   if (!skipFuzz) verdicts.push(...(await fuzzSuite(FUZZ_S)))
   for (const name of engine ? [engine] : ENGINES) verdicts.push(await avaSuite(name))
   verdicts.push(...(await typeSuite()))
+  verdicts.push(await packagesSuite())
   if (!skipEdge) verdicts.push(await edgeSuite())
 }
 

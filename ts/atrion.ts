@@ -1,4 +1,8 @@
-/** The class a service holds. It validates and hands on to its parts; nothing is decided here. */
+/// <reference lib="esnext.disposable" preserve="true" />
+/**
+ * The class a service holds. It validates and hands on to its parts; nothing is decided here. Each entry point of the package
+ * gives it the engines of its runtime.
+ */
 
 import { ConfigError } from './base/errors.js'
 import { requireRouteId, wrongType } from './base/input.js'
@@ -6,6 +10,7 @@ import { KeyHasher } from './base/keys.js'
 import { nearestName, unknownName } from './base/suggest.js'
 import { type Context, createContext } from './context.js'
 import type { RouteState, TunerStats, WorkloadProfile } from './core/index.js'
+import type { Engines } from './engine/engines.js'
 import { type EngineKind, ORDER } from './engine/port.js'
 import { type AtrionEvents, EVENT_NAMES } from './events/events.js'
 import { LeaseManager } from './leases/manager.js'
@@ -34,11 +39,14 @@ export class Atrion implements AsyncDisposable {
   readonly #connection: Connection
 
   /** @throws ConfigError for an option out of its range, DependencyError for a named engine that does not load */
-  constructor(given: AtrionOptions = {}) {
+  constructor(options?: AtrionOptions)
+  /** @internal */
+  constructor(options: AtrionOptions | undefined, engines: Engines)
+  constructor(given: AtrionOptions = {}, engines: Engines = {}) {
     const options = validateOptions(given)
     const params = resolveParams(options)
     const defaultVoltage = resolveVoltage(options.defaultVoltage)
-    const context = createContext(options, params, resolveMaxRoutes(options.maxRoutes))
+    const context = createContext(options, params, resolveMaxRoutes(options.maxRoutes), engines)
     this.#context = context
     this.#openLoop = new OpenLoop(context, defaultVoltage)
     if (options.dryRun === true) this.#openLoop.setDryRun(true)

@@ -4,6 +4,7 @@ import { AtrionError } from './base/errors.js'
 import { soon } from './base/soon.js'
 import type { PhysicsObserver } from './core/index.js'
 import { InstanceClock } from './engine/clock.js'
+import type { Engines } from './engine/engines.js'
 import { engineWanted, loadEngine, warnOfFault } from './engine/load.js'
 import type { Engine } from './engine/port.js'
 import { InstanceEvents } from './events/instance-events.js'
@@ -26,15 +27,21 @@ const FAULT = 'the engine failed in a call, which was admitted; further failures
 /**
  * @param options validated
  * @param params govern every route that is not given its own
+ * @param engines the entry point's
  * @throws DependencyError for a named engine that does not load
  */
-export function createContext(options: AtrionOptions, params: RouteParams, maxRoutes: number): Context {
+export function createContext(
+  options: AtrionOptions,
+  params: RouteParams,
+  maxRoutes: number,
+  engines: Engines,
+): Context {
   const isShared = options.scope === 'process'
   const logger = new SafeLogger(options.logger)
   const observers =
     options.observer && new ObserverQueue(options.observer as PhysicsObserver, undefined, options.logger)
   const events = new InstanceEvents(observers, logger)
-  const engine = loadEngine(engineWanted(options.engine, options.useWasm), maxRoutes, isShared)
+  const engine = loadEngine(engines, engineWanted(options.engine, options.useWasm), maxRoutes, isShared)
   const clock = new InstanceClock(engine, options.clock, (message, context) => logger.warn(message, context))
   engine.onFault = (backtrace) => reportFault(engine, events, logger, backtrace)
   const routes = new Routes(engine, params, maxRoutes, isShared)

@@ -13,28 +13,6 @@
  * @packageDocumentation
  */
 
-export { Atrion, type RouteOptions, type Telemetry } from './atrion.js'
-export * from './base/errors.js'
-export * from './core/index.js'
-export type { EngineKind } from './engine/port.js'
-export type { AtrionEvents } from './events/events.js'
-export * from './events/loggers.js'
-export * from './events/observers.js'
-export type { HeartbeatPayload, LeaseOptions, LeaseOutcome, TaskLease } from './leases/types.js'
-export type {
-  AcquireOptions,
-  EnterOptions,
-  LimitedBy,
-  Outcome,
-  Permit,
-  RouteStats,
-  RunOptions,
-  Tier,
-} from './limiter/types.js'
-export type { AtrionOptions, RouteProfileOptions, SLOOptions } from './options/options.js'
-export { DEFAULT_LIMITS, type LimitConfig } from './options/route-params.js'
-export { type ConflictStrategy, StateManager } from './providers/manager.js'
-export { InMemoryProvider, type InMemoryProviderOptions } from './providers/memory.js'
+export { Atrion } from './entries/node.js'
+export * from './names.js'
 export * from './providers/node.js'
-export type { PhysicsVector, StateProvider, VectorOrigin } from './providers/provider.js'
-export type { RouteDecision, RouteSnapshot } from './routes/decision.js'

@@ -1,6 +1,6 @@
 /** The package on the wasm engine, whatever else would load. */
 
-import { Atrion as AnyAtrion } from './atrion.js'
+import { Atrion as AnyAtrion } from './entries/node.js'
 import type { AtrionOptions } from './options/options.js'
 
 export * from './index.js'

@@ -46,7 +46,6 @@ const circlesIn = (graph) => {
 /** Files that are a layer of their own; every other file belongs to its folder's. */
 const OWN_LAYER = {
   'engine/port.ts': 'port',
-  'engine/addon.ts': 'addon',
   'core/types.ts': 'model types',
   'providers/provider.ts': 'provider port',
 }
@@ -56,7 +55,7 @@ const layerOf = (file) => OWN_LAYER[file] ?? (file.includes('/') ? file.split('/
 const BOTTOM = ['port', 'model types', 'base']
 const MAY_IMPORT = {
   port: ['model types'],
-  addon: [],
+  addon: ['base'],
   'model types': [],
   'provider port': [],
   base: ['port', 'model types'],
@@ -72,9 +71,9 @@ const MAY_IMPORT = {
   replication: [...BOTTOM, 'provider port', 'providers', 'routes', 'context.ts'],
   'atrion.ts': [
     ...BOTTOM,
-    ...['core', 'events', 'options', 'providers', 'routes', 'limiter', 'leases', 'replication', 'context.ts'],
+    ...['core', 'engine', 'events', 'options', 'providers', 'routes', 'limiter', 'leases', 'replication', 'context.ts'],
   ],
-  pressure: [],
+  pressure: ['base', 'addon'],
   adapters: [...BOTTOM, 'limiter', 'pressure', 'providers', 'provider port', 'atrion.ts'],
   simulation: ['model types', 'base', 'core'],
   testing: ['provider port'],
@@ -82,7 +81,7 @@ const MAY_IMPORT = {
 }
 
 /** Entry points of the package, which may import everything. */
-const ENTRIES = ['index.ts', 'wasm.ts']
+const ENTRIES = ['index.ts', 'names.ts', 'wasm.ts', 'entries', 'cli']
 
 test('no import makes a circle', (t) => {
   t.true(FILES.length > 100)
@@ -122,6 +121,27 @@ test('a file has at most 350 lines, or says at its head why it is longer', (t) =
   }
   t.true(textOf('index.ts').split('\n').length < 60, 'index.ts is a table of contents')
   t.true(textOf('atrion.ts').split('\n').length <= 300, 'atrion.ts hands on to its parts')
+})
+
+test('no module of Node is imported: bundles of any format, for any runtime, can hold the package', (t) => {
+  const values = /^ *(?:import|export) (?!type )(?:[^'"\n]|\n(?! *import))*from ['"]node:/m
+  for (const file of FILES) t.notRegex(codeOf(textOf(file)), values, file)
+  const built = readdirSync(join(ROOT, 'dist'), { recursive: true }).filter((file) => /\.[cm]js$/.test(file))
+  t.true(built.length > 40)
+  for (const file of built) {
+    // What an old Node requires is behind a call.
+    const text = readFileSync(join(ROOT, 'dist', file), 'utf8').replace(/\(\) ?=> ?require\(/g, '')
+    t.notRegex(text, /(?:\bfrom|\brequire\(|^import) ?["'`]node:/m, file)
+  }
+})
+
+test('a Node that is too old to be asked for its modules can require each that is asked for', (t) => {
+  const config = readFileSync(join(ROOT, 'rolldown.config.mjs'), 'utf8')
+  const listed = /const BUILTINS = '([^']+)'/.exec(config)[1].split(' ')
+  const asked = FILES.flatMap((file) =>
+    [...textOf(file).matchAll(/\bbuiltin\('node:([^']+)'\)/g)].map(([, name]) => name),
+  )
+  t.deepEqual([...new Set(asked)].sort(), listed.sort())
 })
 
 test('the functional model and the port use nothing of Node or of the host', (t) => {

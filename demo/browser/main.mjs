@@ -1,5 +1,5 @@
 /** The page: sliders in, plots out, a frame at a time. */
-import { Atrion } from './atrion/web/stream.mjs'
+import { Atrion } from './atrion/esm/stream.mjs'
 import { Plot, sharpen } from './plot.mjs'
 import { ROUTES, TIERS, World } from './world.mjs'
 

@@ -40,7 +40,7 @@ const asRoot = (command, args) => {
 }
 
 /** Installs packages with the machine's package manager. Resolves to whether it could. */
-const install = async (names, options = []) => {
+export const install = async (names, options = []) => {
   const manager = managerOf()
   if (manager === undefined || !mayInstall()) return false
   const { isRoot, refresh, install: args } = MANAGERS[manager]
@@ -64,6 +64,11 @@ const PROGRAMS = {
     command: 'redis-server',
     why: 'a Redis server, which shared state is shown and tested with',
     packages: { brew: 'redis', 'apt-get': 'redis-server', dnf: 'redis', apk: 'redis' },
+  },
+  qemu: {
+    command: 'qemu-aarch64',
+    why: 'qemu, in which the package is tried on arm64',
+    packages: { 'apt-get': 'qemu-user' },
   },
   openssl: {
     command: 'openssl',

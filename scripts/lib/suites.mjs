@@ -61,6 +61,17 @@ export const edgeSuite = async () => {
   return verdictOf('edge', counter, code)
 }
 
+/** The packages as they are published: a slice of `npm run test:packages`. */
+export const packagesSuite = async () => {
+  say('The packages, as they are installed.')
+  const counter = new SumCounter()
+  const onLine = (line) => {
+    if (!counter.take(line)) console.log(line)
+  }
+  const { code } = await node(join(ROOT, 'scripts', 'test-packages.mjs'), ['--short'], { onLine })
+  return verdictOf('packages', counter, code)
+}
+
 const TYPES = join(ROOT, '__test__', 'types')
 
 /** What each kind of consumer compiles: the extension says how TypeScript and Node read a file. */

@@ -87,7 +87,7 @@ const rustTarget = () => {
 }
 
 /** Writes what an address has into a file: by curl, which knows the certificates that the system trusts, else by Node itself. */
-const download = async (url, file) => {
+export const download = async (url, file) => {
   if (which('curl') !== undefined) {
     const args = ['--proto', '=https', '--tlsv1.2', '-fsSL', '--retry', '2', '-o', file, url]
     const { code, output } = await run('curl', args, { quiet: true })
@@ -158,7 +158,7 @@ const BUILT = {
   native: () => readdirSync(ROOT).some((name) => name.endsWith('.node')) && existsSync(join(ROOT, 'binding.js')),
   wasm: () => existsSync(join(ROOT, 'dist', 'atrion.wasm')),
   ts: () =>
-    ['index.cjs', join('web', 'stream.mjs'), join('types', 'index.d.ts')].every((file) =>
+    ['index.cjs', join('esm', 'stream.mjs'), join('types', 'index.d.ts')].every((file) =>
       existsSync(join(ROOT, 'dist', file)),
     ),
 }

@@ -1,7 +1,9 @@
 /** The tier of the request that is being handled, for what it asks of others. */
 
-import { AsyncLocalStorage } from 'node:async_hooks'
+import { builtin } from '../base/builtin.js'
 import type { Tier } from '../limiter/types.js'
+
+const { AsyncLocalStorage } = builtin('node:async_hooks')
 
 const tiers = new AsyncLocalStorage<Tier | undefined>()
 

@@ -3,8 +3,8 @@
  * whose upload is refused would send it all the same. A response whose head is sent first needs none.
  */
 
-import { subscribe } from 'node:diagnostics_channel'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { builtin } from '../base/builtin.js'
 
 interface Started {
   readonly request: IncomingMessage
@@ -48,6 +48,7 @@ let isDeferred = false
 export function deferContinue(): void {
   if (isDeferred) return
   isDeferred = true
+  const { subscribe } = builtin('node:diagnostics_channel')
   subscribe('http.server.request.start', defer)
   subscribe('net.server.socket', deferAtConnection)
 }

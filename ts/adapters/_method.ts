@@ -1,6 +1,8 @@
 /** Names of routes that begin with a method. Both parts are bounded, whatever a client sends. */
 
-import { METHODS } from 'node:http'
+import { builtin } from '../base/builtin.js'
+
+const { METHODS } = builtin('node:http')
 
 const KNOWN_METHODS: ReadonlySet<string> = new Set(METHODS)
 

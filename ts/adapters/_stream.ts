@@ -3,7 +3,6 @@
  * and their length is no sample of their route; each route has a budget of them of its own.
  */
 
-import type { IncomingMessage } from 'node:http'
 import type { Atrion } from '../atrion.js'
 
 /** Content types whose answers are fed for as long as the client likes. */
@@ -49,7 +48,7 @@ export function contentTypeIn(headers: unknown): unknown {
 }
 
 /** Whether the connection has left HTTP: Node says so only where the server takes upgrades, whatever the client claims. */
-export const isUpgrade = (request: IncomingMessage & { readonly upgrade?: boolean }): boolean =>
+export const isUpgrade = (request: { readonly method?: string | undefined; readonly upgrade?: boolean }): boolean =>
   request.upgrade === true
 
 /** Streams open, by route. A route without any has no entry. */

@@ -3,11 +3,11 @@
  * server emits shows them, and no listener is added, for a server without one takes no upgrades.
  */
 
-import { subscribe } from 'node:diagnostics_channel'
 import type { EventEmitter } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { builtin } from '../base/builtin.js'
 import { PROBLEM_TYPE, refusalOf } from './_problem.js'
 import { refuse } from './_refusal.js'
 
@@ -87,5 +87,5 @@ export function guardUpgradesOf(listener: object, guard: UpgradeGuard): void {
   guards.set(listener, guard)
   if (isWatching) return
   isWatching = true
-  subscribe('net.server.socket', connected)
+  builtin('node:diagnostics_channel').subscribe('net.server.socket', connected)
 }

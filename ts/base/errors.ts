@@ -54,7 +54,12 @@ export class ConnectionError extends AtrionError {
   }
 }
 
-/** An optional package is needed and not installed. */
+export interface DependencyErrorOptions extends AtrionErrorOptions {
+  /** What is wrong with it. Default: 'is not installed'. */
+  readonly problem?: string | undefined
+}
+
+/** An optional package is needed, and not installed or can't be used. */
 export class DependencyError extends AtrionError {
   static {
     DependencyError.prototype.name = 'DependencyError'
@@ -64,8 +69,9 @@ export class DependencyError extends AtrionError {
   /** The command that mends it. */
   readonly installCommand: string
 
-  constructor(dependency: string, installCommand = `npm install ${dependency}`, options: AtrionErrorOptions = {}) {
-    super(`${dependency} is not installed: run \`${installCommand}\``, { ...options, code: 'ATRION_DEPENDENCY' })
+  constructor(dependency: string, installCommand = `npm install ${dependency}`, options: DependencyErrorOptions = {}) {
+    const { problem = 'is not installed', ...rest } = options
+    super(`${dependency} ${problem}: run \`${installCommand}\``, { ...rest, code: 'ATRION_DEPENDENCY' })
     this.dependency = dependency
     this.installCommand = installCommand
   }

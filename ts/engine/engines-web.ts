@@ -1,11 +1,11 @@
-/** The engines outside Node, best first. How the module comes is the bundle's business: it puts its own `wasm-node` in. */
+/** The engines outside Node, best first. */
 
 import type { Engines } from './engines.js'
 import { TsEngine } from './ts/engine.js'
 import { WasmEngine } from './wasm.js'
-import { wasmModule } from './wasm-node.js'
 
-export const ENGINES: Engines = {
+/** @param wasmModule how the module comes in this runtime */
+export const enginesOf = (wasmModule: () => WebAssembly.Module): Engines => ({
   wasm: (maxRoutes) => new WasmEngine(wasmModule(), maxRoutes),
   ts: (maxRoutes) => new TsEngine(maxRoutes),
-}
+})

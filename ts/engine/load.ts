@@ -1,7 +1,7 @@
 /** Which engine: the one named, or the best that loads. */
 
 import { ConfigError, DependencyError } from '../base/errors.js'
-import { ENGINES } from './engines.js'
+import type { Engines } from './engines.js'
 import type { Engine, EngineKind } from './port.js'
 
 type Create = (maxRoutes: number, isShared?: boolean) => Engine
@@ -24,42 +24,55 @@ export const warnOfFault = (message: string): void => warnOnce('fault', `${messa
 
 const reasonOf = (error: unknown): string => (error instanceof Error ? error.message.split('\n', 1)[0]! : String(error))
 
-function named(kind: string): Create {
-  const create = Object.hasOwn(ENGINES, kind) ? ENGINES[kind as EngineKind] : undefined
+/** What mends it: a failure of the addon says so itself. */
+const remedyOf = (error: unknown): string =>
+  (error as { readonly remedy?: string } | null)?.remedy ?? 'npm install --include=optional'
+
+function named(engines: Engines, kind: string): Create {
+  const create = Object.hasOwn(engines, kind) ? engines[kind as EngineKind] : undefined
   if (create) return create
-  throw new ConfigError('engine', `auto, ${Object.keys(ENGINES).join(', ')}`, kind)
+  throw new ConfigError('engine', `auto, ${Object.keys(engines).join(', ')}`, kind)
 }
 
 /**
+ * @param engines the entry point's
  * @param wanted 'auto', or an engine by name
  * @param isShared the one engine of the process, which only 'native' has
  * @throws ConfigError for a name that is none, DependencyError for a named engine that does not load
  */
-export function loadEngine(wanted: string, maxRoutes: number, isShared = false): Engine {
+export function loadEngine(engines: Engines, wanted: string, maxRoutes: number, isShared = false): Engine {
   if (isShared && wanted !== 'native') {
     if (wanted !== 'auto') throw new ConfigError('scope', `'instance' on engine '${wanted}'`, 'process')
-    return loadEngine('native', maxRoutes, isShared)
+    return loadEngine(engines, 'native', maxRoutes, isShared)
   }
   if (wanted !== 'auto') {
-    const create = named(wanted)
+    const create = named(engines, wanted)
     try {
       return create(maxRoutes, isShared)
     } catch (cause) {
       if (cause instanceof ConfigError) throw cause
-      throw new DependencyError(`engine '${wanted}'`, 'npm install atrion', { cause })
+      throw new DependencyError(`engine '${wanted}'`, remedyOf(cause), {
+        cause,
+        problem: `did not load: ${reasonOf(cause)}`,
+      })
     }
   }
   const failures: string[] = []
-  for (const [kind, create] of Object.entries(ENGINES)) {
+  let remedy: string | undefined
+  for (const [kind, create] of Object.entries(engines)) {
     try {
       const engine = create(maxRoutes)
-      if (failures.length > 0) warnOnce('load', `running on engine '${engine.kind}': ${failures.join('; ')}`)
+      if (failures.length > 0) {
+        warnOnce('load', `running on engine '${engine.kind}': ${failures.join('; ')}. To mend it: ${remedy}`)
+      }
       return engine
     } catch (error) {
       failures.push(`'${kind}' did not load: ${reasonOf(error)}`)
+      remedy ??= remedyOf(error)
     }
   }
-  throw new DependencyError('an engine', 'npm install atrion', { cause: new Error(failures.join('; ')) })
+  const problem = `did not load: ${failures.join('; ')}`
+  throw new DependencyError('any engine', remedy, { problem })
 }
 
 /** A variable of the environment, where there is one, and where it may be read. */

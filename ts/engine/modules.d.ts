@@ -8,7 +8,9 @@ declare module '*.wasm?module' {
   export default module
 }
 
-declare module '*.wasm?base64' {
-  const base64: string
-  export default base64
+declare module '*.wasm?deflate' {
+  /** Without a header. */
+  export const BASE64: string
+  /** Of the module itself. */
+  export const BYTES: number
 }

@@ -1,7 +1,7 @@
 /** The native engine: the Rust addon, its hot path over a frame that both sides see. */
 
+import { loadBinding } from '../addon/addon.js'
 import { ConfigError } from '../base/errors.js'
-import { loadBinding } from './addon.js'
 import { admit, admitRows, type FaultListener, NO_SLOT } from './fault.js'
 import { BATCH_ROWS, type Engine, FRAME, type NativeCluster, ROW_CELLS } from './port.js'
 

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** What a request is asked for with, and its answer. */
 
 import type { ShedError } from '../base/errors.js'

@@ -13,9 +13,11 @@
  * lies between a request's bytes and its admission may also be work of middleware that the loop slept through.
  */
 
-import { createRequire } from 'node:module'
 import type { Server } from 'node:net'
-import { performance } from 'node:perf_hooks'
+import { loadBinding } from '../addon/addon.js'
+import { builtin } from '../base/builtin.js'
+
+const { performance } = builtin('node:perf_hooks')
 
 /** A TCP or TLS socket, or HTTP/2's stand-in for one. */
 export interface Arrival {
@@ -49,7 +51,7 @@ let ageOf: ((fd: number) => number) | undefined
 function binding(): (fd: number) => number {
   if (process.platform !== 'linux') return UNKNOWN
   try {
-    const { socketAgeMs } = createRequire(import.meta.url)('#native') as SocketBinding
+    const { socketAgeMs } = loadBinding() as SocketBinding
     return typeof socketAgeMs === 'function' ? socketAgeMs : UNKNOWN
   } catch {
     // Without the addon only the loop tells; everything else works.

@@ -6,7 +6,9 @@
  * nothing per request but a subtraction: what costs is asked once an iteration.
  */
 
-import { performance } from 'node:perf_hooks'
+import { builtin } from '../base/builtin.js'
+
+const { performance } = builtin('node:perf_hooks')
 
 /** The loop was busy all the time if it slept no longer than this share of it. */
 const SLEEPLESS_SHARE = 0.05

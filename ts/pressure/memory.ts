@@ -1,7 +1,9 @@
 /** Memory against its limits: V8's heap, and the control group of the container. */
 
-import { readFileSync } from 'node:fs'
-import { getHeapStatistics } from 'node:v8'
+import { builtin } from '../base/builtin.js'
+
+const { readFileSync } = builtin('node:fs')
+const { getHeapStatistics } = builtin('node:v8')
 
 /** Where a share of a hard limit begins to count, and where it is a full house. A heap that is 70 % full is healthy. */
 const EASY_SHARE = 0.8
@@ -74,6 +76,12 @@ const version1 = (folder: string): Group => ({
   stat: `${folder}/memory.stat`,
   inactive: /^total_inactive_file (\d+)/m,
 })
+
+/** The limit of the container's memory, bytes; undefined where there is none. */
+export function memoryLimitBytes(): number | undefined {
+  const group = candidates().find((one) => limitOf(one) !== undefined)
+  return group && limitOf(group)
+}
 
 /** How full the container's memory is, as occupancy. What the kernel can drop at once, cached files, is not counted. */
 export class ControlGroup {

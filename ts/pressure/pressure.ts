@@ -1,9 +1,12 @@
 /** What the process itself is short of, as adapters pass it to `acquire()`: its event loop, its memory, and one's own signals. */
 
-import { type EventLoopUtilization, performance } from 'node:perf_hooks'
+import type { EventLoopUtilization } from 'node:perf_hooks'
+import { builtin } from '../base/builtin.js'
 import { type Arrival, arrivalWaitMs } from './arrival.js'
 import { iterationClock } from './iteration.js'
 import { ControlGroup, Heap } from './memory.js'
+
+const { performance } = builtin('node:perf_hooks')
 
 /** Which signals are looked at; all of them by default. */
 export interface PressureOptions {

@@ -5,16 +5,17 @@
  * folder. Writing in place, or renaming without a sync, can leave a file that is cut short or empty.
  */
 
-import { randomUUID } from 'node:crypto'
-import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { builtin } from '../base/builtin.js'
+
+const { open, readdir, readFile, rename, rm, stat } = builtin('node:fs/promises')
+const { basename, dirname, join } = builtin('node:path')
 
 /** A file beside it that is older was abandoned, ms. */
 const ABANDONED_MS = 60_000
 
 /** Replaces the content of a file. */
 export async function replaceFile(path: string, content: Iterable<string>): Promise<void> {
-  const beside = `${prefixOf(path)}${process.pid}.${randomUUID()}.tmp`
+  const beside = `${prefixOf(path)}${process.pid}.${crypto.randomUUID()}.tmp`
   try {
     const file = await open(beside, 'wx')
     try {

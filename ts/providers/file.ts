@@ -1,14 +1,15 @@
 /** State in a file, for a process that has no store beside it: what it knew is there again when it restarts. */
 
-import { constants } from 'node:fs'
-import { access, realpath } from 'node:fs/promises'
-import { dirname, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { BoundedRoutes } from '../base/bounded-routes.js'
+import { builtin } from '../base/builtin.js'
 import { ConfigError, ConnectionError, ParseError, SyncError } from '../base/errors.js'
 import { readWhole, removeLeftovers, replaceFile } from './disk.js'
 import { isPhysicsVector, type PhysicsVector, type StateProvider } from './provider.js'
 import { type Entry, entriesOf, textOf } from './snapshot.js'
+
+const { access, constants, realpath } = builtin('node:fs/promises')
+const { dirname, resolve } = builtin('node:path')
+const { fileURLToPath } = builtin('node:url')
 
 export interface FileStateProviderOptions {
   /** The file is written at most so often, ms, [1, 2³¹ − 1]: what may be lost when the process is killed. Default 1000. */

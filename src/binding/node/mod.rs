@@ -9,3 +9,18 @@ mod process;
 pub mod redis;
 mod redis_options;
 mod socket;
+
+use napi_derive::napi;
+
+/// The package's version: the face loads no addon of another one.
+#[napi]
+#[cfg_attr(test, allow(dead_code, reason = "tests have no module to register it in"))]
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The instruction set in which ticks are computed.
+#[napi]
+#[must_use]
+#[cfg_attr(test, allow(dead_code, reason = "tests have no module to register it in"))]
+pub fn instruction_set() -> &'static str {
+    if cfg!(target_arch = "x86_64") { "sse2" } else { "portable" }
+}

@@ -1,8 +1,8 @@
 /** State in Redis or Valkey, shared by all nodes of a service. The network is Rust's, on a thread of its own. */
 
+import { loadBinding } from '../../addon/addon.js'
 import { AtrionError, ConfigError, ConnectionError, DependencyError, SyncError } from '../../base/errors.js'
 import { Withheld } from '../../base/text.js'
-import { loadBinding } from '../../engine/addon.js'
 import { LINK, type NativeLink } from '../native-link.js'
 import { isPhysicsVector, type PhysicsVector, type StateProvider, type VectorOrigin } from '../provider.js'
 import { settingsOfClient } from './clients.js'
@@ -276,7 +276,11 @@ function createLink(settings: LinkSettings): NativeRedisLink {
   try {
     ;({ RedisLink } = loadBinding() as { RedisLink: typeof RedisLink })
   } catch (cause) {
-    throw new DependencyError('the native addon, which state in Redis needs,', 'npm install atrion', { cause })
+    const { message, remedy } = cause as Error & { readonly remedy?: string }
+    throw new DependencyError('the native addon, which state in Redis needs,', remedy, {
+      cause,
+      problem: `did not load: ${message}`,
+    })
   }
   return new RedisLink(settings)
 }

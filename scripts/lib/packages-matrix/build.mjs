@@ -1,0 +1,67 @@
+/** The addon for other platforms, as far as this machine can link it: zig for Linux and macOS. */
+import { existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { platforms } from '../platforms.mjs'
+import { entryOf, firstLine, node, ROOT, run } from '../process.mjs'
+import { say } from '../progress.mjs'
+
+/** What zig links against: an old glibc, so that old distributions can load the addon. */
+const GLIBC = '.2.17'
+const MACOS = { x64: '10.13', arm64: '11.0' }
+const ZIG = join(ROOT, '.cache', 'zig')
+const VERSIONS = ['ziglang==0.15.2', 'cargo-zigbuild']
+
+/** Targets that zig links here; Windows wants runners of its own. */
+const isLinkable = ({ os }) => os === 'linux' || os === 'darwin'
+
+/** zig and cargo-zigbuild from PyPI, in a folder of their own, first on the PATH. Resolves to what is wrong. */
+const provideZig = async () => {
+  const bin = join(ZIG, process.platform === 'win32' ? 'Scripts' : 'bin')
+  if (!existsSync(join(bin, 'cargo-zigbuild'))) {
+    say('Installing zig and cargo-zigbuild from PyPI into .cache/zig.')
+    mkdirSync(ZIG, { recursive: true })
+    if ((await run('python3', ['-m', 'venv', ZIG])).code !== 0) return 'python3 -m venv failed'
+    if ((await run(join(bin, 'pip'), ['install', '--quiet', ...VERSIONS])).code !== 0)
+      return 'pip could not install zig'
+  }
+  process.env.PATH = `${bin}${delimiter}${process.env.PATH}`
+  return undefined
+}
+
+const compile = async (platform) => {
+  const { target, libc, os, cpu } = platform
+  if ((await firstLine('rustup', ['target', 'list', '--installed', '--quiet']))?.includes(target) !== true)
+    await run('rustup', ['target', 'add', target], { quiet: true })
+  const args = [
+    'build',
+    '--platform',
+    '--release',
+    '--no-js',
+    '-x',
+    '--target',
+    `${target}${libc === 'glibc' ? GLIBC : ''}`,
+  ]
+  const env = os === 'darwin' ? { MACOSX_DEPLOYMENT_TARGET: MACOS[cpu] } : {}
+  const { code, output } = await node(entryOf('@napi-rs/cli', 'napi'), args, { env, quiet: true })
+  return code === 0 ? undefined : output.split('\n').slice(-12).join('\n')
+}
+
+/**
+ * Compiles every platform that has no binary yet, or those whose name begins with `only`; resolves to `{ name, fault? }` of each that
+ * was tried.
+ */
+export const buildPlatforms = async (only = '') => {
+  const there = new Set(readdirSync(ROOT))
+  const missing = platforms().filter(
+    (platform) => isLinkable(platform) && platform.name.startsWith(only) && !there.has(platform.binary),
+  )
+  if (missing.length === 0) return []
+  const problem = await provideZig()
+  if (problem !== undefined) return [{ name: 'with zig', fault: problem }]
+  const results = []
+  for (const platform of missing) {
+    say(`Compiling for ${platform.name}.`)
+    results.push({ name: platform.name, fault: await compile(platform) })
+  }
+  return results
+}

@@ -1,0 +1,32 @@
+/**
+ * Packs what is published: the main package, and a package for each platform whose binary is in the root or below artifacts/.
+ *
+ *   npm run pack                     into .cache/packed
+ *   npm run pack -- --out <folder>   into another folder
+ *   npm run pack -- --complete       exit with 1 when a platform's binary is missing
+ */
+import { readFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { parseArgs } from 'node:util'
+import { gunzipSync } from 'node:zlib'
+import { ROOT } from './lib/process.mjs'
+import { binaries, packAll } from './lib/release.mjs'
+
+let values
+try {
+  ;({ values } = parseArgs({ options: { out: { type: 'string' }, complete: { type: 'boolean' } } }))
+} catch (error) {
+  console.error(`${error.message}\nUsage: npm run pack -- [--out <folder>] [--complete]`)
+  process.exit(2)
+}
+const found = binaries()
+const missing = found.filter(({ binary }) => binary === undefined).map(({ platform }) => platform.name)
+const packed = await packAll(values.out ?? join(ROOT, '.cache', 'packed'), { found })
+for (const { name, file } of packed) {
+  const content = readFileSync(file)
+  console.log(
+    `${name.padEnd(34)}${String(gunzipSync(content).length).padStart(9)} bytes${String(content.length).padStart(9)} packed  ${relative(ROOT, file)}`,
+  )
+}
+if (missing.length > 0) console.log(`\nWithout a binary, not packed: ${missing.join(', ')}`)
+process.exitCode = values.complete && missing.length > 0 ? 1 : 0

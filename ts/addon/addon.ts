@@ -1,0 +1,216 @@
+/**
+ * The Rust addon: looked for beside the package and among its platform packages, and checked by its content before it is loaded.
+ * Every attempt's cause is kept.
+ */
+
+import { builtin } from '../base/builtin.js'
+import { type Binary, inspect } from './binary.js'
+import { isBuilt, libcOfProcess, packageOf, platformNames, resolveFolder } from './platform.js'
+
+/** The package's version, put in when it is built. */
+declare const ATRION_VERSION: string
+export const VERSION: string = ATRION_VERSION
+
+/** What this version of the package calls; an addon without one of them is another version's. */
+const EXPORTS = ['NativeEngine', 'RedisLink', 'takePanic', 'socketAgeMs', 'instructionSet'] as const
+
+export interface Attempt {
+  /** A package, or the path of a file. */
+  readonly what: string
+  readonly cause: string
+  /** The command that mends it. */
+  readonly remedy: string
+  /** It is installed, but can't be used. */
+  readonly isThere: boolean
+}
+
+/** No addon could be loaded. */
+export class AddonError extends Error {
+  readonly attempts: readonly Attempt[]
+  readonly remedy: string
+
+  constructor(attempts: readonly Attempt[]) {
+    super(attempts.map(({ what, cause }) => `${what} ${cause}`).join('; '))
+    this.name = 'AddonError'
+    this.attempts = attempts
+    // What was there and could not be used says more than what was not there.
+    this.remedy = (attempts.find(({ isThere }) => isThere) ?? attempts[0])?.remedy ?? REINSTALL
+  }
+}
+
+export interface Addon {
+  readonly binding: object
+  readonly path: string
+  /** What was tried before it. */
+  readonly attempts: readonly Attempt[]
+}
+
+const INSTALL = 'npm install --save-optional'
+const REINSTALL = 'npm install --include=optional'
+
+class Unusable extends Error {
+  constructor(
+    message: string,
+    readonly remedy?: string,
+  ) {
+    super(message)
+  }
+}
+
+/** Where this code is: its own file, or the bundle that it is part of. Bundlers may promise either name without there being one. */
+function ownFiles(): (string | undefined)[] {
+  const files: (string | undefined)[] = []
+  for (const read of [() => __filename, () => import.meta.url]) {
+    try {
+      files.push(read())
+    } catch {
+      // Not in this format.
+    }
+  }
+  return files
+}
+
+/** Files to look from; a bundle is looked at as the program that runs it, too. */
+function basesOf(): string[] {
+  const bases = [...ownFiles(), process.argv[1]].filter((base) => /^(?:file:|\/|[A-Za-z]:[\\/]|\\\\)/.test(base ?? ''))
+  return bases as string[]
+}
+
+/** The package's own folder, where there is one: in a bundle there may be none. */
+function rootFrom(bases: readonly string[]): string | undefined {
+  try {
+    return resolveFolder('atrion', bases)
+  } catch {
+    return undefined
+  }
+}
+
+/** Why a binary can't be loaded into this process; undefined when it can. */
+function misfit({ format, platform, archs, libc, bytes }: Binary, length: number): string | undefined {
+  if (bytes !== undefined && bytes > length) return `is cut short: it has ${length} bytes of at least ${bytes}`
+  if (format === undefined) return 'is damaged: its content is no binary'
+  if (platform !== process.platform) return `is a ${format} binary for ${platform}, and this is ${process.platform}`
+  if (!archs?.includes(process.arch)) return `is built for ${archs?.join(' and ')}, and this is ${process.arch}`
+  const own = libcOfProcess()
+  if (libc && own && libc !== own) return `is linked with ${libc}, and this process runs on ${own}`
+  return undefined
+}
+
+interface Manifest {
+  readonly version?: string
+  readonly main?: string
+  /** Of the binary as it was published. */
+  readonly atrion?: { readonly crc32?: number }
+}
+
+/** Loads one file. @throws Unusable, or what the loader of Node threw */
+function load(path: string, manifest: Manifest | undefined, reinstall: string): object {
+  const content = builtin('node:fs').readFileSync(path)
+  const misfitting = misfit(inspect(content), content.length)
+  if (misfitting !== undefined) throw new Unusable(misfitting, reinstall)
+  const expected = manifest?.atrion?.crc32
+  // Node has it since 20.15.
+  const crc = builtin('node:zlib').crc32?.(content)
+  if (expected !== undefined && crc !== undefined && crc !== expected) {
+    throw new Unusable('is damaged: its checksum is not the one that was published', reinstall)
+  }
+  const binding = builtin('node:module').createRequire(path)(path) as Record<string, unknown>
+  const version = typeof binding?.VERSION === 'string' ? binding.VERSION : 'older than 3.0.0'
+  if (version !== VERSION) throw new Unusable(`is version ${version}, and ${VERSION} is expected`, reinstall)
+  const missing = EXPORTS.filter((name) => typeof binding[name] !== 'function')
+  if (missing.length > 0) throw new Unusable(`lacks ${missing.join(', ')}`, reinstall)
+  return binding
+}
+
+/** What Node says of a binary that it can't load, on one line. */
+function causeOf(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException
+  if (error instanceof Unusable) return message
+  if (code === 'ERR_DLOPEN_DISABLED') return 'may not be loaded: this process runs without --allow-addons'
+  if (code === 'ERR_ACCESS_DENIED') return 'may not be read: this process runs without --allow-fs-read for it'
+  return `could not be loaded: ${String(message ?? error).split('\n', 1)[0]}`
+}
+
+function remedyOf(error: unknown, otherwise: string): string {
+  if (error instanceof Unusable) return error.remedy ?? otherwise
+  switch ((error as NodeJS.ErrnoException).code) {
+    case 'ERR_DLOPEN_DISABLED':
+      return 'node --permission --allow-addons'
+    case 'ERR_ACCESS_DENIED':
+      return 'node --permission --allow-addons --allow-fs-read=*'
+    default:
+      return otherwise
+  }
+}
+
+const isMissing = ({ code }: NodeJS.ErrnoException): boolean => code === 'MODULE_NOT_FOUND' || code === 'ENOENT'
+
+function search(): Addon {
+  const bases = basesOf()
+  const root = rootFrom(bases)
+  const { join } = builtin('node:path')
+  const attempts: Attempt[] = []
+  const attempt = (what: string, reinstall: string, find: () => object): object | undefined => {
+    try {
+      return find()
+    } catch (error) {
+      const isThere = !isMissing(error as NodeJS.ErrnoException)
+      const cause = isThere ? causeOf(error) : 'is not installed'
+      attempts.push({ what, cause, remedy: remedyOf(error, reinstall), isThere })
+      return undefined
+    }
+  }
+  const names = platformNames()
+  for (const name of root === undefined ? [] : names) {
+    const path = join(root!, `atrion.${name}.node`)
+    // Only where it was built: what was installed has none beside it.
+    if (!builtin('node:fs').existsSync(path)) continue
+    const binding = attempt(path, 'npm run build:native', () => load(path, undefined, 'npm run build:native'))
+    if (binding) return { binding, path, attempts }
+  }
+  if (!isBuilt()) {
+    const what = `${process.platform}-${process.arch}`
+    attempts.push({ what, cause: 'has no prebuilt binary', remedy: `new Atrion({ engine: 'wasm' })`, isThere: false })
+    throw new AddonError(attempts)
+  }
+  const from = root === undefined ? bases : [join(root, 'package.json'), ...bases]
+  for (const name of names) {
+    const pkg = packageOf(name)
+    const install = `${INSTALL} ${pkg}@${VERSION}`
+    let path = ''
+    const binding = attempt(pkg, install, () => {
+      const folder = resolveFolder(pkg, from)
+      const reinstall = `npm install --force ${pkg}@${VERSION}`
+      const manifest = JSON.parse(builtin('node:fs').readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest
+      if (manifest.version !== VERSION) {
+        throw new Unusable(`is version ${manifest.version}, and ${VERSION} is expected`, `${INSTALL} ${pkg}@${VERSION}`)
+      }
+      path = join(folder, manifest.main ?? `atrion.${name}.node`)
+      return load(path, manifest, reinstall)
+    })
+    if (binding) return { binding, path, attempts }
+  }
+  throw new AddonError(attempts)
+}
+
+let found: Addon | AddonError | undefined
+
+/** The addon, searched for once a thread. @throws AddonError with every cause */
+export function loadAddon(): Addon {
+  if (found === undefined) {
+    try {
+      found = search()
+    } catch (error) {
+      const cause = `failed: ${(error as Error | null)?.message ?? error}`
+      found =
+        error instanceof AddonError
+          ? error
+          : new AddonError([{ what: 'the search for it', cause, remedy: REINSTALL, isThere: false }])
+    }
+  }
+  if (found instanceof AddonError) throw found
+  return found
+}
+
+/** What the addon exports. @throws AddonError */
+export const loadBinding = (): unknown => loadAddon().binding

@@ -1,0 +1,183 @@
+/** `atrion doctor`: which engine runs here and why not a better one, and what else the package needs of the machine. */
+
+import { AddonError, loadAddon, VERSION } from '../addon/addon.js'
+import { isBuilt, libcOfProcess } from '../addon/platform.js'
+import type { EngineKind } from '../engine/port.js'
+import { Atrion } from '../entries/node.js'
+import { canReadAcceptQueue, cpuOf, glibcVersion, limitsOf } from './host.js'
+import { CALLS, fastestNs, loopOf } from './measure.js'
+import { type Right, rightsOn } from './redis.js'
+import { parse, UsageError } from './usage.js'
+
+const HELP = `Usage: atrion doctor [options]
+
+Prints which engine runs here and why not a better one, what a decision costs, and what the machine allows. Exits with 1
+when something that is expected is missing.
+
+  --expect <engine>  what engine 'auto' has to come to: native, wasm or ts (default: native where it is published)
+  --redis <url>      also whether RedisStateProvider can connect to this server, and what it may do there
+  --json             the same as JSON
+  --help             this text`
+
+const ENGINES: readonly EngineKind[] = ['native', 'wasm', 'ts']
+/** How long one cost is measured, ms. */
+const MEASURE_MS = 150
+
+interface Load {
+  readonly ok: boolean
+  readonly causes?: readonly string[]
+  readonly remedy?: string
+}
+
+export interface Report {
+  readonly ok: boolean
+  /** What is expected and missing, each with what mends it. */
+  readonly problems: readonly string[]
+  readonly engine: EngineKind | null
+  readonly expected: EngineKind
+  readonly engines: Readonly<Record<EngineKind, Load>>
+  readonly version: string
+  readonly addon: { readonly version: string; readonly path: string } | null
+  readonly node: string
+  readonly platform: string
+  readonly arch: string
+  readonly libc: string | null
+  readonly cpu: { readonly model: string; readonly cores: number; readonly features: readonly string[] }
+  readonly instructionSet: string | null
+  readonly decisionNs: Readonly<Record<string, number>>
+  readonly acceptQueue: { readonly ok: boolean; readonly cause?: string }
+  readonly limits: { readonly memoryBytes?: number | undefined; readonly cpus?: number | undefined }
+  readonly redis?: readonly Right[]
+}
+
+/** Whether an engine loads; if not, why. */
+function tryEngine(kind: EngineKind): Load {
+  try {
+    new Atrion({ engine: kind })
+    return { ok: true }
+  } catch (error) {
+    const { message, cause, installCommand } = error as Error & { readonly installCommand?: string }
+    const causes =
+      cause instanceof AddonError ? cause.attempts.map((attempt) => `${attempt.what} ${attempt.cause}`) : [message]
+    return { ok: false, causes, ...(installCommand !== undefined && { remedy: installCommand }) }
+  }
+}
+
+function libcText(): string | null {
+  const libc = libcOfProcess()
+  if (libc === undefined) return null
+  const version = libc === 'glibc' ? glibcVersion() : undefined
+  return version === undefined ? libc : `${libc} ${version}`
+}
+
+function addonOf(): (Report['addon'] & object) | null {
+  try {
+    const { binding, path } = loadAddon()
+    return { version: (binding as { VERSION: string }).VERSION, path }
+  } catch {
+    return null
+  }
+}
+
+const INSTRUCTIONS: Readonly<Record<EngineKind, () => string>> = {
+  native: () => (loadAddon().binding as { instructionSet(): string }).instructionSet(),
+  wasm: () => 'simd128',
+  ts: () => 'none: plain numbers',
+}
+
+export async function examine(options: { expect?: EngineKind; redis?: string } = {}): Promise<Report> {
+  const engines = Object.fromEntries(ENGINES.map((kind) => [kind, tryEngine(kind)])) as Record<EngineKind, Load>
+  const engine = ENGINES.find((kind) => engines[kind].ok) ?? null
+  const expected = options.expect ?? (isBuilt() ? 'native' : 'wasm')
+  const problems: string[] = []
+  if (engine !== expected) {
+    const { causes = [], remedy } = engines[expected]
+    const why = causes.length > 0 ? `: ${causes.join('; ')}` : ''
+    const mend = remedy === undefined ? '' : `. To mend it: ${remedy}`
+    problems.push(`engine 'auto' comes to '${engine}', and '${expected}' is expected${why}${mend}`)
+  }
+  const decisionNs: Record<string, number> = {}
+  for (const call of engine === null ? [] : Object.keys(CALLS)) {
+    const loop = loopOf(call, engine!)
+    if (loop) decisionNs[call] = Math.round(fastestNs(loop, MEASURE_MS))
+  }
+  const redis = options.redis === undefined ? undefined : await rightsOn(options.redis)
+  for (const { name, ok, cause } of redis ?? []) if (!ok) problems.push(`Redis: can't ${name}: ${cause}`)
+  return {
+    ok: problems.length === 0,
+    problems,
+    engine,
+    expected,
+    engines,
+    version: VERSION,
+    addon: addonOf(),
+    node: process.versions.node,
+    platform: process.platform,
+    arch: process.arch,
+    libc: libcText(),
+    cpu: cpuOf(),
+    instructionSet: engine && INSTRUCTIONS[engine](),
+    decisionNs,
+    acceptQueue: await canReadAcceptQueue(),
+    limits: limitsOf(),
+    ...(redis && { redis }),
+  }
+}
+
+const GIB = 2 ** 30
+
+function linesOf(report: Report): string[] {
+  const { addon, cpu, limits, acceptQueue } = report
+  const rows: [string, string][] = [['engine', report.engine ?? 'none']]
+  for (const kind of ENGINES) {
+    const { ok, causes = [], remedy } = report.engines[kind]
+    if (ok) continue
+    for (const cause of causes) rows.push([`not ${kind}`, cause])
+    if (remedy !== undefined) rows.push(['', `to mend it: ${remedy}`])
+  }
+  rows.push(
+    ['atrion', report.version],
+    ['addon', addon ? `${addon.version}, ${addon.path}` : 'none'],
+    ['node', report.node],
+    ['platform', [report.platform, report.arch, report.libc].filter(Boolean).join(', ')],
+    ['cpu', `${cpu.model}, ${cpu.cores} cores`],
+    ['cpu features', cpu.features.join(' ') || 'unknown'],
+    ['instruction set', report.instructionSet ?? 'none'],
+    ...Object.entries(report.decisionNs).map(([call, ns]): [string, string] => [call, `${ns} ns`]),
+    ['accept queue', acceptQueue.ok ? 'can be read' : `can't be read: ${acceptQueue.cause}`],
+    ['memory limit', limits.memoryBytes === undefined ? 'none found' : `${(limits.memoryBytes / GIB).toFixed(2)} GiB`],
+    ['cpu limit', limits.cpus === undefined ? 'none found' : `${limits.cpus} cores`],
+  )
+  for (const { name, ok, cause } of report.redis ?? []) rows.push([`redis: ${name}`, ok ? 'yes' : `no: ${cause}`])
+  const width = Math.max(...rows.map(([name]) => name.length)) + 2
+  return [
+    ...rows.map(([name, value]) => `${name.padEnd(width)}${value}`),
+    '',
+    ...(report.ok ? ['Nothing is missing.'] : report.problems.map((problem) => `MISSING  ${problem}`)),
+  ]
+}
+
+function engineNamed(value: string): EngineKind {
+  if (ENGINES.includes(value as EngineKind)) return value as EngineKind
+  throw new UsageError(`--expect must be ${ENGINES.join(', ')}, got '${value}'`)
+}
+
+function redisUrl(value: string): string {
+  if (/^rediss?:\/\/|^unix:|^redis\+unix:/.test(value)) return value
+  throw new UsageError('--redis must be a URL that begins with redis:// or rediss://')
+}
+
+export const doctor = {
+  summary: 'which engine runs here, and what is missing',
+  help: HELP,
+  async run(args: readonly string[]): Promise<number> {
+    const { json, ...options } = parse<{ json: true; expect: EngineKind; redis: string }>(args, {
+      json: true,
+      expect: engineNamed,
+      redis: redisUrl,
+    })
+    const report = await examine(options)
+    console.log(json ? JSON.stringify(report, null, 2) : linesOf(report).join('\n'))
+    return report.ok ? 0 : 1
+  },
+}

@@ -1,0 +1,17 @@
+/** The package with the module in it: browsers, Deno, Bun, and anything else. */
+
+import { Atrion as AnyAtrion } from '../atrion.js'
+import { enginesOf } from '../engine/engines-web.js'
+import { wasmModule } from '../engine/wasm-inline.js'
+import type { AtrionOptions } from '../options/options.js'
+
+export * from './web.js'
+
+const ENGINES = enginesOf(wasmModule)
+
+/** {@link AnyAtrion} */
+export class Atrion extends AnyAtrion {
+  constructor(options?: AtrionOptions) {
+    super(options, ENGINES)
+  }
+}

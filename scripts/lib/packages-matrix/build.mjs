@@ -37,6 +37,9 @@ const compile = async (platform) => {
     '--platform',
     '--release',
     '--no-js',
+    // Else the package's own declarations are written over.
+    '--dts',
+    'binding.d.ts',
     '-x',
     '--target',
     `${target}${libc === 'glibc' ? GLIBC : ''}`,

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { platforms } from '../platforms.mjs'
-import { entryOf, firstLine, node, ROOT, run } from '../process.mjs'
+import { firstLine, node, ROOT, run } from '../process.mjs'
 import { say } from '../progress.mjs'
 
 /** What zig links against: an old glibc, so that old distributions can load the addon. */
@@ -32,17 +32,9 @@ const compile = async (platform) => {
   const { target, libc, os, cpu } = platform
   if ((await firstLine('rustup', ['target', 'list', '--installed', '--quiet']))?.includes(target) !== true)
     await run('rustup', ['target', 'add', target], { quiet: true })
-  const args = [
-    'build',
-    '--platform',
-    '--release',
-    '--no-js',
-    '-x',
-    '--target',
-    `${target}${libc === 'glibc' ? GLIBC : ''}`,
-  ]
+  const args = ['native', '-x', '--target', `${target}${libc === 'glibc' ? GLIBC : ''}`]
   const env = os === 'darwin' ? { MACOSX_DEPLOYMENT_TARGET: MACOS[cpu] } : {}
-  const { code, output } = await node(entryOf('@napi-rs/cli', 'napi'), args, { env, quiet: true })
+  const { code, output } = await node(join(ROOT, 'scripts', 'build.mjs'), args, { env, quiet: true })
   return code === 0 ? undefined : output.split('\n').slice(-12).join('\n')
 }
 

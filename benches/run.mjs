@@ -4,14 +4,15 @@
  * Every contestant has a process of its own. They take turns, one short block each, round after round, so that whatever
  * else the machine does hits all alike; medians, minima and spreads are over the rounds.
  */
-import { cliOf } from './lib/cli.mjs'
+import { cliOf } from '../scripts/lib/cli.mjs'
+import { stopAll, WorkerProcess } from '../scripts/lib/worker-pool.mjs'
 import { measureMemory } from './lib/memory.mjs'
 import { machineOf, save } from './lib/record.mjs'
 import { disturbance, memoryTable, timeTable, verdictLine } from './lib/report.mjs'
 import { summaryOf } from './lib/statistics.mjs'
 import { judge } from './lib/targets.mjs'
-import { startContestant } from './lib/worker-pool.mjs'
 
+const CHILD = new URL('./lib/child.mjs', import.meta.url)
 const FILES = ['floor', 'peers', 'open-loop', 'closed-loop', 'wasm', 'http']
 const LEAST_REPEATS = 5
 
@@ -36,7 +37,6 @@ const { values: options, count } = cliOf(USAGE, {
     memory: { type: 'boolean', default: true },
     save: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
   },
 })
 const repeats = count('repeats', LEAST_REPEATS)
@@ -71,7 +71,10 @@ for (const contestant of chosen) {
   }
   console.log(`warming up ${contestant.id} …`)
   try {
-    running.push({ ...contestant, ...(await startContestant(contestant)), results: [] })
+    const { file, id, nodeOptions } = contestant
+    const worker = new WorkerProcess(CHILD, { nodeOptions })
+    await worker.ask('prepare', { file, id })
+    running.push({ ...contestant, worker, results: [] })
   } catch (error) {
     console.error(`${contestant.id} is left out: ${error.message}`)
     process.exitCode = 1
@@ -79,9 +82,9 @@ for (const contestant of chosen) {
 }
 for (let round = 1; round <= repeats; round++) {
   if (round % 10 === 1) console.log(`round ${round} of ${repeats} …`)
-  for (const one of running) one.results.push(await one.turn(blockMs))
+  for (const { worker, results } of running) results.push(await worker.ask('turn', { blockMs }))
 }
-for (const { stop } of running) await stop()
+await stopAll()
 
 const times = Object.fromEntries(
   running.map(({ id, title, results }) => {

@@ -1,6 +1,7 @@
 // A load generator as a child process: sends the planned requests when they are due, whatever the others met, and reports what became of
 // each.
-import { leaveWithParent, nowMs } from './http.mjs'
+import { serve, tell } from '../scripts/lib/duties.mjs'
+import { nowMs } from './http.mjs'
 
 const REPORT_EVERY_MS = 200
 
@@ -8,7 +9,7 @@ async function play(arrivals, send, startedAt) {
   let fresh = []
   let latestMs = 0
   const report = () => {
-    if (fresh.length > 0) process.send({ type: 'records', records: fresh })
+    if (fresh.length > 0) tell('records', fresh)
     fresh = []
   }
   const reporter = setInterval(report, REPORT_EVERY_MS)
@@ -22,18 +23,20 @@ async function play(arrivals, send, startedAt) {
   await Promise.all(pending)
   clearInterval(reporter)
   report()
-  process.send({ type: 'done', latestMs }, () => process.exit(0))
+  return { latestMs }
 }
 
 /**
- * Plays `arrivals` at the parent's signal. Ends with the last answer, having reported by how much the latest request was late, or with the
- * parent.
+ * Plays `arrivals` when the parent asks for it; the answer is by how much the latest request was late, ms.
  *
  * @param {{ atMs: number }[]} arrivals rising
  * @param {(arrival: object, startedAt: number) => Promise<object>} send resolves to the record of a request
+ * @param {Record<string, (details: object) => unknown>} [duties] others that the generator has
  */
-export function generate(arrivals, send) {
-  process.on('message', ({ type, startedAt }) => type === 'start' && play(arrivals, send, startedAt))
-  leaveWithParent()
-  process.send({ type: 'ready' })
+export function generate(arrivals, send, duties = {}) {
+  serve({
+    ready: () => arrivals.length,
+    play: ({ startedAt }) => play(arrivals, send, startedAt),
+    ...duties,
+  })
 }

@@ -1,5 +1,6 @@
 // What the processes share: JSON over node:http, on the loopback interface only.
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { Agent, request } from 'node:http'
 
 const MAX_BODY_BYTES = 1 << 20
@@ -69,7 +70,12 @@ function deferred() {
 export const nowMs = () => performance.timeOrigin + performance.now()
 
 /** Longer than a run: a connection that the server closes while the client reuses it would look like a fault. */
-export const KEEP_ALIVE_MS = 600_000
+const KEEP_ALIVE_MS = 600_000
 
-/** A child must not outlive who started it. */
-export const leaveWithParent = () => process.on('disconnect', () => process.exit(0))
+/** Lets a server listen on the loopback interface; resolves to its port. @param {object} [options] of `server.listen` */
+export async function listen(server, options) {
+  server.keepAliveTimeout = KEEP_ALIVE_MS
+  server.listen({ port: 0, host: '127.0.0.1', ...options })
+  await once(server, 'listening')
+  return server.address().port
+}

@@ -1,5 +1,5 @@
 // `npm run demo`: the closed loop in front of a shop; with `--open-loop`, `route()` in front of a dependency that turns zombie.
-import { endAll } from './processes.mjs'
+import { stopAll } from '../scripts/lib/worker-pool.mjs'
 
 const args = process.argv.slice(2)
 const isOpenLoop = args.includes('--open-loop')
@@ -7,7 +7,7 @@ const { main } = await import(isOpenLoop ? './open-loop/run.mjs' : './shop/run.m
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   process.once(signal, () => {
-    endAll()
+    stopAll()
     process.exit(130)
   })
 }

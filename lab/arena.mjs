@@ -5,7 +5,8 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { arch, availableParallelism, cpus, platform } from 'node:os'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { parseArgs } from 'node:util'
+import { cliOf } from '../scripts/lib/cli.mjs'
+import { sayCount } from '../scripts/lib/progress.mjs'
 import { CONTESTANTS, CONTROLS, invite, REFERENCES } from './contestants/index.mjs'
 import { playGrid } from './grid/grid.mjs'
 import { playReal, REAL_CONTESTANTS, REAL_SCENARIOS } from './real/real.mjs'
@@ -15,7 +16,7 @@ import { SCENARIOS } from './scenarios/index.mjs'
 import { controlsThatPassed, lossesOf, missesOf, roomMissesOf } from './verdict.mjs'
 import { playAll } from './worker-pool.mjs'
 
-const HELP = `npm run arena -- [options]
+const USAGE = `Usage: npm run arena -- [options]
 
 Plays overload scenarios in virtual time, each against every contestant, and prints a scoreboard.
 
@@ -34,12 +35,17 @@ Plays overload scenarios in virtual time, each against every contestant, and pri
   --verbose             every figure of every run
   --list                the scenarios and what each shows
   --json                the record on stdout instead of the scoreboard
-  --help                this
+  --help                this text
 
 Writes lab/record/arena.json and arena.html (real.json and real.html), unless narrowed by --only or --contestant.
 Exits with 1 when Atrion misses a target, or a control that must fail does not.`
 
-const { values: flags } = parseArgs({
+const {
+  values: flags,
+  count,
+  fail,
+  known,
+} = cliOf(USAGE, {
   options: {
     only: { type: 'string' },
     real: { type: 'boolean', default: false },
@@ -52,14 +58,8 @@ const { values: flags } = parseArgs({
     verbose: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
   },
 })
-
-const fail = (message) => {
-  console.error(message)
-  process.exit(2)
-}
 
 function checkFlags() {
   const apart = (a, b) => {
@@ -94,11 +94,8 @@ function chosenScenarios() {
 function chosenEntrants() {
   const everyone = flags.real ? REAL_CONTESTANTS : [...CONTESTANTS, ...guests, ...REFERENCES, ...CONTROLS]
   if (flags.contestant === undefined) return everyone
-  return flags.contestant.map(
-    (id) =>
-      everyone.find((entrant) => entrant.id === id) ??
-      fail(`No contestant '${id}'; there are ${everyone.map((entrant) => entrant.id).join(', ')}.`),
-  )
+  const ids = everyone.map((entrant) => entrant.id)
+  return known('contestant', flags.contestant, ids).map((id) => everyone.find((entrant) => entrant.id === id))
 }
 
 /** A guess at the work of a run, to begin with the longest. */
@@ -107,11 +104,8 @@ const weight = (scenario, entrant) =>
   Math.max(1, ...(scenario.traffic ?? []).map((flow) => flow.load?.max ?? 1)) *
   (entrant.needsTimers === true || entrant.variants !== undefined ? 6 : 1)
 
-function showProgress(done, total, task) {
-  const line = `${done}/${total} ${typeof task === 'string' ? task : `${task.scenario} × ${task.contestant}`}`
-  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${done === total ? '' : line}`)
-  else if (done === total || done % Math.ceil(total / 10) === 0) process.stderr.write(`${line}\n`)
-}
+const showProgress = (done, total, task) =>
+  sayCount(done, total, typeof task === 'string' ? task : `${task.scenario} × ${task.contestant}`)
 
 /** Why contestants are missing from scenarios, by the reason. */
 const skipped = new Map()
@@ -177,10 +171,8 @@ function commitOf() {
 }
 
 async function main() {
-  if (flags.help) return console.log(HELP)
   if (flags.list) return console.log(scenariosInPlay.map((s) => `${s.name.padEnd(22)} ${s.shows}`).join('\n'))
-  const seed = Number(flags.seed)
-  if (!Number.isInteger(seed) || seed < 0) fail(`--seed wants a whole number, not '${flags.seed}'.`)
+  const seed = count('seed', 0)
 
   if (flags.grid) return inGrid(seed)
   const startedMs = performance.now()

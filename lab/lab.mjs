@@ -1,41 +1,36 @@
 #!/usr/bin/env node
 // The wind tunnel: thirteen scenarios, each with its claims. `--help` says how.
-import { parseArgs } from 'node:util'
+import { cliOf } from '../scripts/lib/cli.mjs'
+import { sayCount } from '../scripts/lib/progress.mjs'
 import { account, tally } from './report/tunnel.mjs'
 import { judge } from './tunnel/claims.mjs'
-import { TUNNELS, tunnelByName } from './tunnel/index.mjs'
 
-const HELP = `npm run lab -- [name…] [options]
+const USAGE = `Usage: npm run lab -- [name…] [options]
 
 Plays wind-tunnel scenarios in virtual time and holds what is seen against what is claimed. Without a name it lists them.
 
   --all        every scenario
   --seed <n>   another draw of the same scenarios (default 1)
   --json       figures and claims on stdout instead of text
-  --help       this
+  --help       this text
 
 A ★ marks the results that Atrion is known for. Exits with 1 when a claim does not hold.`
 
-const fail = (message) => {
-  console.error(message)
-  process.exit(2)
-}
+const {
+  values: flags,
+  positionals,
+  count,
+  known,
+} = cliOf(USAGE, {
+  allowPositionals: true,
+  options: {
+    all: { type: 'boolean', default: false },
+    seed: { type: 'string', default: '1' },
+    json: { type: 'boolean', default: false },
+  },
+})
 
-function parse() {
-  try {
-    return parseArgs({
-      allowPositionals: true,
-      options: {
-        all: { type: 'boolean', default: false },
-        seed: { type: 'string', default: '1' },
-        json: { type: 'boolean', default: false },
-        help: { type: 'boolean', default: false },
-      },
-    })
-  } catch (error) {
-    return fail(`${error.message}\n\n${HELP}`)
-  }
-}
+const { TUNNELS, tunnelByName } = await import('./tunnel/index.mjs')
 
 async function playOne(tunnel, seed) {
   try {
@@ -47,19 +42,16 @@ async function playOne(tunnel, seed) {
 }
 
 async function main() {
-  const { values: flags, positionals } = parse()
-  if (flags.help) return console.log(HELP)
-  const seed = Number(flags.seed)
-  if (!Number.isInteger(seed) || seed < 0) fail(`--seed wants a whole number, not '${flags.seed}'.`)
+  const seed = count('seed', 0)
+  const names = TUNNELS.flatMap(({ name, aliases = [] }) => [name, ...aliases])
   if (positionals.length === 0 && !flags.all) {
-    const names = TUNNELS.map(({ name, aliases = [], shows }) => `${[name, ...aliases].join(', ').padEnd(30)} ${shows}`)
-    return console.log(`${names.join('\n')}\n\nnpm run lab -- <name>, or --all`)
+    const lines = TUNNELS.map(({ name, aliases = [], shows }) => `${[name, ...aliases].join(', ').padEnd(30)} ${shows}`)
+    return console.log(`${lines.join('\n')}\n\nnpm run lab -- <name>, or --all`)
   }
-  const chosen = flags.all
-    ? TUNNELS
-    : positionals.map((name) => tunnelByName(name) ?? fail(`No scenario '${name}'; npm run lab lists them.`))
+  const chosen = flags.all ? TUNNELS : known('scenario', positionals, names).map(tunnelByName)
   const results = []
   for (const tunnel of chosen) {
+    if (chosen.length > 1) sayCount(results.length, chosen.length, tunnel.name)
     const result = await playOne(tunnel, seed)
     results.push(result)
     if (!flags.json) console.log(`${account(result)}\n`)

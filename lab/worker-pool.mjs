@@ -1,6 +1,6 @@
-import { availableParallelism } from 'node:os'
-import { Worker } from 'node:worker_threads'
+import { performAll } from '../scripts/lib/worker-pool.mjs'
 
+const WORKER = new URL('./worker.mjs', import.meta.url)
 /** How far down the list a thread looks for a scenario that it knows. */
 const LOOK_AHEAD = 60
 
@@ -11,30 +11,13 @@ const LOOK_AHEAD = 60
  * @param {string[]} [guests] modules with further contestants
  * @returns {Promise<{ task: object, result?: object, error?: string }[]>} in order of completion
  */
-export async function playAll(tasks, onProgress, guests = []) {
-  const waiting = [...tasks]
-  const answers = []
-  const threads = Math.min(availableParallelism(), tasks.length)
-  const shift = () =>
-    new Promise((resolve, reject) => {
-      const worker = new Worker(new URL('./worker.mjs', import.meta.url), { workerData: { guests } })
-      /** Scenarios that the thread has played: it keeps the references of their ceilings. */
-      const known = new Set()
-      const next = () => {
-        const near = waiting.slice(0, LOOK_AHEAD).findIndex(({ scenario }) => known.has(scenario))
-        const [task] = waiting.splice(Math.max(0, near), 1)
-        known.add(task?.scenario)
-        if (task === undefined) worker.terminate().then(resolve, reject)
-        else worker.postMessage(task)
-      }
-      worker.on('message', (answer) => {
-        answers.push(answer)
-        onProgress(answers.length, tasks.length, answer.task)
-        next()
-      })
-      worker.on('error', reject)
-      next()
-    })
-  await Promise.all(Array.from({ length: threads }, shift))
-  return answers
+export const playAll = (tasks, onProgress, guests = []) =>
+  performAll(WORKER, tasks, { data: { guests }, next: nearOf, onDone: onProgress })
+
+/** The next task whose scenario the thread has played: it keeps the references of their ceilings. */
+function nearOf(waiting, known) {
+  const near = waiting.slice(0, LOOK_AHEAD).findIndex(({ scenario }) => known.has(scenario))
+  const index = Math.max(0, near)
+  known.add(waiting[index].scenario)
+  return index
 }

@@ -1,6 +1,7 @@
-// One thread of the pool: takes tasks, answers with figures. A thread plays one run at a time, since a run may
+// One thread of the arena: performs tasks, answers with figures. A thread plays one run at a time, since a run may
 // replace the thread's own timers.
-import { parentPort, workerData } from 'node:worker_threads'
+import { workerData } from 'node:worker_threads'
+import { serve } from '../scripts/lib/duties.mjs'
 import { CEILINGS } from './contestants/ceiling.mjs'
 import { entrantById, invite } from './contestants/index.mjs'
 import { none } from './contestants/none.mjs'
@@ -18,18 +19,18 @@ Error.stackTraceLimit = 0
 
 await invite(workerData.guests)
 
-parentPort.on('message', async (task) => {
-  try {
-    parentPort.postMessage({ task, result: await perform(task) })
-  } catch (error) {
-    parentPort.postMessage({
-      task,
-      error: `${error.message} (${task.contestant} in ${task.scenario ?? keyOf(task.cell)})`,
-    })
-  }
+serve({
+  /** The figures of a run, or the problem that broke it. */
+  perform: async (task) => {
+    try {
+      return { result: await figuresOfRun(task) }
+    } catch (error) {
+      return { error: `${error.message} (${task.contestant} in ${task.scenario ?? keyOf(task.cell)})` }
+    }
+  },
 })
 
-async function perform({ scenario: name, cell, contestant: id, seed }) {
+async function figuresOfRun({ scenario: name, cell, contestant: id, seed }) {
   if (cell !== undefined) {
     return { reference: await referenceOf(cell, seed), figures: await figuresOf(cell, entrantById(id), seed) }
   }

@@ -1,20 +1,21 @@
-/**
- * Builds what `require('atrion')` needs.
- *
- *   node scripts/build.mjs           all parts
- *   node scripts/build.mjs native    the engine in Rust: atrion.<platform>.node, and binding.js for the tests
- *   node scripts/build.mjs wasm      the same engine for everything else: dist/atrion.wasm
- *   node scripts/build.mjs ts        the TypeScript face: dist/*.cjs, dist/esm and dist/types
- *
- * Exits with 1 when a part could not be built, after having tried the others.
- */
+/** Builds what `require('atrion')` needs: `npm run build -- --help`. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { cliOf } from './lib/cli.mjs'
 import { pruneDeclarations } from './lib/declarations.mjs'
 import { entryOf, firstLine, node, ROOT, run } from './lib/process.mjs'
 import { say } from './lib/progress.mjs'
 import { installPackages, rustProblem } from './lib/toolchain.mjs'
+
+const USAGE = `Usage: npm run build -- [part] [options]
+
+Builds what the package needs, or one part of it: native (the engine in Rust: atrion.<platform>.node, and binding.js for the tests), wasm
+(the same engine for everything else: dist/atrion.wasm), ts (the TypeScript face: dist/*.cjs, dist/esm and dist/types).
+
+  --help   this text
+
+Exits with 1 when a part could not be built, after having tried the others.`
 
 /** Without `--js` the binding's loader would be written over the package's own index.js. */
 const NAPI = ['build', '--platform', '--release', '--js', 'binding.js', '--dts', 'binding.d.ts']
@@ -96,11 +97,14 @@ const buildTypeScript = async () => {
 // The face carries the wasm module: it comes last.
 const PARTS = { native: buildNative, wasm: buildWasm, ts: buildTypeScript }
 
-const requested = process.argv[2]
-if (requested !== undefined && !(requested in PARTS)) {
-  console.error(`Unknown part '${requested}'. Usage: node scripts/build.mjs [${Object.keys(PARTS).join('|')}]`)
-  process.exit(2)
-}
+const given = process.argv.slice(2)
+// What else follows `native` is for napi.
+const own = given[0] === 'native' ? given.filter((arg, i) => i === 0 || arg === '--help') : given
+const {
+  positionals: [requested],
+  known,
+} = cliOf(USAGE, { allowPositionals: true }, own)
+if (requested !== undefined) known('part', [requested], Object.keys(PARTS))
 if (!(await installPackages())) {
   console.error('The npm packages could not be installed; nothing was built.')
   process.exit(1)

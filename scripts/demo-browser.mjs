@@ -1,12 +1,8 @@
-/**
- * The demo in a browser.
- *
- *   npm run demo:browser              builds it into docs/demo/ and serves it
- *   npm run demo:browser -- --build   only builds it: docs/demo/ then works on any static host
- */
+/** The demo in a browser: `npm run demo:browser -- --help`. */
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { cliOf } from './lib/cli.mjs'
 import { node, ROOT } from './lib/process.mjs'
 import { serve } from './lib/serve.mjs'
 
@@ -38,9 +34,19 @@ export const buildDemo = async () => {
 /** Serves docs/demo/ on this machine only; resolves to the server once it listens. */
 export const serveDemo = (port = 0) => serve(OUT, port)
 
+const USAGE = `Usage: npm run demo:browser -- [options]
+
+Builds the demo into docs/demo/ and serves it on this machine.
+
+  --build   only build it: docs/demo/ then works on any static host
+  --help    this text
+
+PORT names the port (default 8080; the next free one where it is taken).`
+
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const { values } = cliOf(USAGE, { options: { build: { type: 'boolean', default: false } } })
   await buildDemo()
-  if (process.argv.includes('--build')) {
+  if (values.build) {
     console.log('The demo is in docs/demo/.')
   } else {
     const server = await serveDemo(Number(process.env.PORT ?? 8080))

@@ -1,15 +1,11 @@
 /**
  * The documentation as a static site: the pages of docs/, an API reference from the doc comments, the demo of the browser.
- *
- *   npm run docs              builds it into docs/.vitepress/dist/
- *   npm run docs -- --serve   builds it and serves it on this machine
- *
- * `DOCS_BASE=/path/` builds it for a site that is not at the root. Exits with 1 on a dead link.
+ * `npm run docs -- --help`.
  */
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
-import { parseArgs } from 'node:util'
 import { buildDemo } from './demo-browser.mjs'
+import { cliOf } from './lib/cli.mjs'
 import { node, npm, ROOT } from './lib/process.mjs'
 import { say } from './lib/progress.mjs'
 import { serve } from './lib/serve.mjs'
@@ -26,7 +22,16 @@ const ENTRIES = [
   ...['express', 'fastify', 'fetch', 'hono', 'http', 'koa', 'nest', 'undici'].map((name) => `adapters/${name}.ts`),
 ]
 
-const { values: options } = parseArgs({ options: { serve: { type: 'boolean', default: false } } })
+const USAGE = `Usage: npm run docs -- [options]
+
+Builds the documentation into docs/.vitepress/dist/.
+
+  --serve   serve it on this machine
+  --help    this text
+
+DOCS_BASE=/path/ builds it for a site that is not at the root. Exits with 1 on a dead link.`
+
+const { values: options } = cliOf(USAGE, { options: { serve: { type: 'boolean', default: false } } })
 
 const fail = (message) => {
   console.error(message)

@@ -6,7 +6,7 @@
 import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { cliOf } from '../benches/lib/cli.mjs'
+import { cliOf } from './lib/cli.mjs'
 import { firstLine, ROOT, run } from './lib/process.mjs'
 import { say, sometimes } from './lib/progress.mjs'
 import { tableOf, verdictOfCheck } from './lib/tally.mjs'
@@ -106,16 +106,13 @@ export const fuzzSuite = async (seconds, targets = TARGETS) => {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const { values, count, fail } = cliOf(USAGE, {
+  const { values, count, known } = cliOf(USAGE, {
     options: {
       minutes: { type: 'string', default: '1' },
       target: { type: 'string', multiple: true, default: TARGETS },
-      help: { type: 'boolean' },
     },
   })
-  const unknown = values.target.find((name) => !TARGETS.includes(name))
-  if (unknown !== undefined) fail(`--target must be one of ${TARGETS.join(', ')}, got ${unknown}`)
-  const verdicts = await fuzzSuite(count('minutes', 1) * 60, [...new Set(values.target)])
+  const verdicts = await fuzzSuite(count('minutes', 1) * 60, [...new Set(known('target', values.target, TARGETS))])
   if (verdicts.length > 0) console.log(`\n${tableOf(verdicts).join('\n')}`)
   process.exitCode = verdicts.every(({ failed }) => failed === 0) ? 0 : 1
 }

@@ -1,10 +1,9 @@
 /**
- * Formatting and lints: rustfmt, clippy, the crates' licences and sources, biome, the TypeScript compiler. All of them run, whatever the others say.
- *
- *   node scripts/lint.mjs          report
- *   node scripts/lint.mjs --fix    format first, and apply biome's safe fixes
+ * Formatting and lints: rustfmt, clippy, the crates' licences and sources, biome, the TypeScript compiler. All of them run, whatever the
+ * others say. `npm run lint -- --help`.
  */
 import { pathToFileURL } from 'node:url'
+import { cliOf } from './lib/cli.mjs'
 import { crateProblems } from './lib/crates.mjs'
 import { entryOf, node, run } from './lib/process.mjs'
 import { say } from './lib/progress.mjs'
@@ -55,12 +54,20 @@ export const lint = async ({ fix = false } = {}) => {
   return verdicts
 }
 
+const USAGE = `Usage: npm run lint -- [options]
+
+Checks formatting, lints, types and the crates' licences.
+
+  --fix    format first, and apply biome's safe fixes
+  --help   this text`
+
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const { values } = cliOf(USAGE, { options: { fix: { type: 'boolean', default: false } } })
   if (!(await installPackages())) {
     console.error('The npm packages could not be installed; nothing was checked.')
     process.exit(1)
   }
-  const verdicts = await lint({ fix: process.argv.includes('--fix') })
+  const verdicts = await lint({ fix: values.fix })
   console.log(`\n${tableOf(verdicts).join('\n')}`)
   process.exit(verdicts.every(({ failed }) => failed === 0) ? 0 : 1)
 }

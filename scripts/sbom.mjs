@@ -1,12 +1,18 @@
-/**
- * The bill of materials of a release, CycloneDX 1.5: what npm installs with the package, and every crate in the addon.
- *
- *   node scripts/sbom.mjs [file]     default: sbom.cdx.json; - for stdout
- */
+/** The bill of materials of a release, CycloneDX 1.5: `npm run sbom -- --help`. */
 import { writeFileSync } from 'node:fs'
+import { cliOf } from './lib/cli.mjs'
 import { cratesOf } from './lib/crates.mjs'
 import { npm } from './lib/process.mjs'
 
+const USAGE = `Usage: npm run sbom -- [file] [options]
+
+Writes what npm installs with the package, and every crate in the addon, to the file (default sbom.cdx.json; - for stdout).
+
+  --help   this text`
+
+const {
+  positionals: [file = 'sbom.cdx.json'],
+} = cliOf(USAGE, { allowPositionals: true })
 const { code, output } = await npm(['sbom', '--sbom-format', 'cyclonedx', '--omit', 'dev', '--omit', 'peer'], {
   quiet: true,
 })
@@ -34,7 +40,6 @@ const own = bom.dependencies.find(({ ref }) => ref === root)
 own.dependsOn = [...(own.dependsOn ?? []), ...crates.map(refOf)]
 bom.dependencies.push(...crates.map((crate) => ({ ref: refOf(crate), dependsOn: [] })))
 
-const file = process.argv[2] ?? 'sbom.cdx.json'
 const text = `${JSON.stringify(bom, null, 2)}\n`
 if (file === '-') process.stdout.write(text)
 else writeFileSync(file, text)

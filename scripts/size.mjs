@@ -6,11 +6,18 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { rolldown } from 'rolldown'
+import { cliOf } from './lib/cli.mjs'
 import { ROOT } from './lib/process.mjs'
 
 /** What the module weighs with the closed loop's law, keys, pools and breakers by class. The target is 13,200. */
 const WASM_BYTES = 19_750
 const GLUE_BYTES = 3_000
+
+cliOf(`Usage: npm run size -- [options]
+
+Prints what a page pays for the engine, as gzip -9 leaves it. Exits with 1 when a part is larger than it may be.
+
+  --help   this text`)
 
 const MODULE = join(ROOT, 'dist', 'atrion.wasm')
 if (!existsSync(MODULE)) {

@@ -74,8 +74,11 @@ const COMMANDS = {
   'scripts/types.mjs': BUILT,
   'scripts/version.mjs': [],
 }
-/** Commands whose help needs nothing. */
-const HELPS_ALONE = new Set(['demo/run.mjs', 'demo/cluster/run.mjs', 'scripts/fuzz.mjs', 'scripts/test.mjs'])
+/** Commands whose help needs more than Node. */
+const HELP_NEEDS = {
+  'lab/arena.mjs': ['packages'],
+  'scripts/size.mjs': ['packages'],
+}
 /** Commands that go on with what there is, and count what is missing. */
 const GOES_ON = new Set([
   'lab/attacks/run.mjs',
@@ -96,11 +99,13 @@ if (args.length < given.length) process.env.ATRION_NO_INSTALL = '1'
 endWithParent()
 
 const problems = new Set()
-if (!(HELPS_ALONE.has(script) && args.includes('--help'))) {
+const needsNow = () => {
+  if (args.includes('--help')) return HELP_NEEDS[script] ?? []
   // The TypeScript face alone needs no Rust.
-  const isFaceAlone = script === 'scripts/build.mjs' && args[0] === 'ts'
-  for (const need of isFaceAlone ? ['packages'] : needs)
-    for (const problem of await NEEDS[need]()) if (problem !== undefined) problems.add(problem)
+  return script === 'scripts/build.mjs' && args[0] === 'ts' ? ['packages'] : needs
+}
+for (const need of needsNow()) {
+  for (const problem of await NEEDS[need]()) if (problem !== undefined) problems.add(problem)
 }
 if (problems.size > 0) {
   console.error(`\n${[...problems].join('\n\n')}\n`)

@@ -1,16 +1,13 @@
 /**
  * The packed package where there is no Node: workerd, edge-runtime, Deno, Bun, and Chromium behind three bundlers. Each
  * imports it by name from an installed tarball, decides, takes permits and leases, and reproduces the golden vectors to
- * the last bit.
- *
- *   npm run test:edge              all of them
- *   npm run test:edge -- workerd   those whose name begins so
- *   npm run test:edge -- --timed   which also fails where a time is missed, on a machine with nothing else to do
+ * the last bit: `npm run test:edge -- --help`.
  *
  * Installs what is missing into .cache/edge; what cannot be had is a failure that says so.
  */
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { cliOf } from './lib/cli.mjs'
 import { runtimesOf } from './lib/edge.mjs'
 import { provideChromium } from './lib/packages.mjs'
 import { npm, ROOT, run } from './lib/process.mjs'
@@ -108,8 +105,17 @@ const noteOf = ({ worlds, firstDecisionMs, coldStartMs, worstColdStartMs, pageFi
   return notes.join(', ')
 }
 
-const timed = process.argv.includes('--timed')
-const requested = process.argv.slice(2).find((argument) => !argument.startsWith('-')) ?? ''
+const USAGE = `Usage: npm run test:edge -- [name] [options]
+
+Runs the packed package in workerd, edge-runtime, deno, bun and chromium, or in those whose name begins with the name given.
+
+  --timed   also fail where a time is missed: on a machine with nothing else to do
+  --help    this text`
+
+const {
+  values: { timed },
+  positionals: [requested = ''],
+} = cliOf(USAGE, { allowPositionals: true, options: { timed: { type: 'boolean', default: false } } })
 if (!existsSync(join(ROOT, 'dist', 'esm', 'inline.mjs'))) {
   console.error('dist/esm is missing: npm run build')
   process.exit(1)

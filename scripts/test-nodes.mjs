@@ -1,16 +1,10 @@
 /**
- * The ava suite on other versions of Node, each against the engine as it is built here.
- *
- *   npm run test:nodes                         Node 20, 22, 24 and 26, every engine
- *   npm run test:nodes -- --node 22 --node 24  these only
- *   npm run test:nodes -- --engine native      this engine only
- *   npm run test:nodes -- open-loop batch      these test files only
- *
- * The binaries are npm's own `node-<platform>-<arch>` packages, kept under .cache/nodes.
+ * The ava suite on other versions of Node, each against the engine as it is built here: `npm run test:nodes -- --help`. The binaries are
+ * npm's own `node-<platform>-<arch>` packages, kept under .cache/nodes.
  */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
+import { cliOf } from './lib/cli.mjs'
 import { firstLine, npm, ROOT, run } from './lib/process.mjs'
 import { say } from './lib/progress.mjs'
 import { avaSuite, ENGINES } from './lib/suites.mjs'
@@ -18,26 +12,18 @@ import { sumOf, tableOf, verdictOfCheck } from './lib/tally.mjs'
 import { installPackages } from './lib/toolchain.mjs'
 
 const VERSIONS = ['20', '22', '24', '26']
+
+const USAGE = `Usage: npm run test:nodes -- [file…] [options]
+
+Runs the ava suite, or the test files of these names, on several versions of Node.
+
+  --node <version>   this version only (may be repeated; default ${VERSIONS.join(', ')})
+  --engine <name>    this engine only (may be repeated): ${ENGINES.join(', ')}
+  --help             this text`
+
 const PLATFORM = process.platform === 'win32' ? 'win' : process.platform
 const PACKAGE = `node-${PLATFORM}-${process.arch}`
 const FOLDER = join(ROOT, '.cache', 'nodes')
-
-const options = () => {
-  try {
-    const { values, positionals } = parseArgs({
-      allowPositionals: true,
-      options: { node: { type: 'string', multiple: true }, engine: { type: 'string' } },
-    })
-    const { node: versions = VERSIONS, engine } = values
-    if (!versions.every((version) => /^\d+(\.\d+){0,2}$/.test(version)))
-      throw new Error('A version of Node is a number.')
-    if (engine !== undefined && !ENGINES.includes(engine)) throw new Error(`Unknown engine '${engine}'.`)
-    return { versions, engines: engine ? [engine] : ENGINES, files: positionals }
-  } catch (error) {
-    console.error(`${error.message}\nUsage: npm run test:nodes -- [--node <version>]… [--engine <name>] [file…]`)
-    return process.exit(2)
-  }
-}
 
 /** Path of a Node binary, fetched if it is not kept yet; undefined when that fails. */
 const binaryOf = async (version) => {
@@ -65,7 +51,21 @@ const binaryOf = async (version) => {
   return binary
 }
 
-const { versions, engines, files } = options()
+const {
+  values: { node: versions, engine: engines },
+  positionals: files,
+  known,
+  fail,
+} = cliOf(USAGE, {
+  allowPositionals: true,
+  options: {
+    node: { type: 'string', multiple: true, default: VERSIONS },
+    engine: { type: 'string', multiple: true, default: ENGINES },
+  },
+})
+const wrong = versions.find((version) => !/^\d+(\.\d+){0,2}$/.test(version))
+if (wrong !== undefined) fail(`--node must be a version like 22 or 22.11.0, got ${wrong}.`)
+known('engine', engines, ENGINES)
 if (!(await installPackages())) {
   console.error('The npm packages could not be installed; nothing was tested.')
   process.exit(1)

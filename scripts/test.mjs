@@ -3,8 +3,8 @@
  * type tests, the packages as they are installed, the packed package in the runtimes that are not Node. A failure does not stop what comes after it. The last line is `N passed, N failed`, summed over what the runners
  * reported, with each lint and each type test as one; the exit code is 0 only when nothing failed.
  */
-import { parseArgs } from 'node:util'
 import { fuzzSuite } from './fuzz.mjs'
+import { cliOf } from './lib/cli.mjs'
 import { provideRedis, provideValkey } from './lib/packages.mjs'
 import { node, ROOT } from './lib/process.mjs'
 import { say } from './lib/progress.mjs'
@@ -14,7 +14,7 @@ import { installPackages } from './lib/toolchain.mjs'
 
 const USAGE = `Usage: npm test -- [options]
 
-  --engine <name>   run the ava suite on this engine only: ${ENGINES.join(', ')} (default: all)
+  --engine <name>   run the ava suite on this engine only (may be repeated): ${ENGINES.join(', ')}
   --skip-edge       leave out workerd, edge-runtime, Deno, Bun and Chromium
   --skip-fuzz       leave out a minute of coverage-guided fuzzing
   --skip-lint       leave out rustfmt, clippy, biome and tsc
@@ -22,27 +22,6 @@ const USAGE = `Usage: npm test -- [options]
 
 /** How long the fuzz targets run, s. */
 const FUZZ_S = 60
-
-const options = () => {
-  try {
-    const { values } = parseArgs({
-      options: {
-        engine: { type: 'string' },
-        'skip-edge': { type: 'boolean' },
-        'skip-fuzz': { type: 'boolean' },
-        'skip-lint': { type: 'boolean' },
-        help: { type: 'boolean' },
-      },
-    })
-    if (values.engine !== undefined && !ENGINES.includes(values.engine)) {
-      throw new Error(`Unknown engine '${values.engine}': ${ENGINES.join(' or ')}.`)
-    }
-    return values
-  } catch (error) {
-    console.error(`${error.message}\n\n${USAGE}`)
-    return process.exit(2)
-  }
-}
 
 /** The servers that shared state is tested against: being there is no test, being away is a failure. */
 const servers = async () => {
@@ -57,11 +36,15 @@ const servers = async () => {
   return [verdictOfCheck('redis-server', 1, 'see above')]
 }
 
-const { engine, help, 'skip-edge': skipEdge, 'skip-fuzz': skipFuzz, 'skip-lint': skipLint } = options()
-if (help) {
-  console.log(USAGE)
-  process.exit(0)
-}
+const { values: options, known } = cliOf(USAGE, {
+  options: {
+    engine: { type: 'string', multiple: true, default: ENGINES },
+    'skip-edge': { type: 'boolean' },
+    'skip-fuzz': { type: 'boolean' },
+    'skip-lint': { type: 'boolean' },
+  },
+})
+const engines = known('engine', options.engine, ENGINES)
 
 const verdicts = []
 const installed = await installPackages()
@@ -73,17 +56,17 @@ if (installed) {
     if (code !== 0) verdicts.push(verdictOfCheck(`build ${part}`, code))
   }
   verdicts.push(verdictOfCheck('size of the wasm module', (await node(`${ROOT}/scripts/size.mjs`, [])).code))
-  if (!skipLint) {
+  if (!options['skip-lint']) {
     const { lint } = await import('./lint.mjs')
     verdicts.push(...(await lint()))
   }
   verdicts.push(...(await servers()))
   verdicts.push(await cargoSuite())
-  if (!skipFuzz) verdicts.push(...(await fuzzSuite(FUZZ_S)))
-  for (const name of engine ? [engine] : ENGINES) verdicts.push(await avaSuite(name))
+  if (!options['skip-fuzz']) verdicts.push(...(await fuzzSuite(FUZZ_S)))
+  for (const name of engines) verdicts.push(await avaSuite(name))
   verdicts.push(...(await typeSuite()))
   verdicts.push(await packagesSuite())
-  if (!skipEdge) verdicts.push(await edgeSuite())
+  if (!options['skip-edge']) verdicts.push(await edgeSuite())
 }
 
 const { passed, failed } = sumOf(verdicts)

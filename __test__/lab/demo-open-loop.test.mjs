@@ -159,7 +159,7 @@ test('the demo runs, measures both on the same traffic, writes its page, and end
 
 test('options out of range are refused by name, and --help helps', async (t) => {
   const wrong = await run(['--seconds', '1'])
-  t.is(wrong.code, 1)
+  t.is(wrong.code, 2)
   t.regex(wrong.output, /--seconds must be a number in \[6, 600\], got 1/)
   const help = await run(['--help'])
   t.is(help.code, 0)

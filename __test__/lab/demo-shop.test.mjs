@@ -125,7 +125,7 @@ onClosedLoop('the demo runs behind every guard on the same traffic, writes its p
 
 test('options out of range are refused by name, and --help helps', async (t) => {
   const wrong = await run(['--seconds', '1'])
-  t.is(wrong.code, 1)
+  t.is(wrong.code, 2)
   t.regex(wrong.output, /--seconds must be a number in \[12, 600\], got 1/)
   const help = await run(['--help'])
   t.is(help.code, 0)

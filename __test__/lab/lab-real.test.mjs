@@ -3,8 +3,9 @@ import { get } from 'node:http'
 import test from 'ava'
 import { EVERYDAY_SCENARIOS } from '../../lab/real/everyday.mjs'
 import { startPostgres } from '../../lab/real/postgres.mjs'
-import { child, REAL_CONTESTANTS, REAL_SCENARIOS, RealView } from '../../lab/real/real.mjs'
+import { REAL_CONTESTANTS, REAL_SCENARIOS, RealView, SERVER } from '../../lab/real/real.mjs'
 import { roundsFor, workOf } from '../../lab/real/work.mjs'
+import { WorkerProcess } from '../../scripts/lib/worker-pool.mjs'
 
 const POOL = { kind: 'pool', serviceMs: 1, workers: 2, deadlineMs: 200 }
 
@@ -21,9 +22,9 @@ for (const { id, unavailable } of [...REAL_CONTESTANTS, { id: 'always-refuses' }
   const absent = unavailable?.() ?? null
   const run = absent === null ? test : test.skip
   run(`${id} stands before a server that is idle`, async (t) => {
-    const server = child('./server.mjs')
+    const server = new WorkerProcess(SERVER)
     t.teardown(() => server.end())
-    const { port, name, settings } = await server.ask({ contestant: id, plant: POOL, capacityPerS: 2000 })
+    const { port, name, settings } = await server.ask('listen', { contestant: id, plant: POOL, capacityPerS: 2000 })
     t.true(name.length > 0)
     t.is(typeof settings, 'object')
     t.is(await ask(port, '/warm'), 204)
@@ -42,8 +43,8 @@ for (const [kind, { plant, cluster, paths = {} }] of EVERYDAY_KINDS) {
     const database = plant.kind === 'postgres' ? await startPostgres() : undefined
     const served = { ...plant, rounds: 100, connection: database?.connection }
     for (const contestant of ['atrion', 'none']) {
-      const server = child('./server.mjs')
-      const { port } = await server.ask({ contestant, plant: served, capacityPerS: 100, cluster })
+      const server = new WorkerProcess(SERVER)
+      const { port } = await server.ask('listen', { contestant, plant: served, capacityPerS: 100, cluster })
       for (const path of ['/work', ...Object.values(paths)]) t.is(await ask(port, path), 200, `${contestant} ${path}`)
       await server.end()
     }

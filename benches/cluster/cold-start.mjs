@@ -1,6 +1,9 @@
 /** A node that starts: how long it takes over what 100,000 routes suffered, and how long its event loop is held up by that. */
+
+import { WorkerProcess } from '../../scripts/lib/worker-pool.mjs'
 import { summaryOf } from '../lib/statistics.mjs'
-import { Node } from './worker-pool.mjs'
+
+const NODE = new URL('./cold-start.node.mjs', import.meta.url)
 
 const ROUTES = 100_000
 const STARTS = 5
@@ -10,12 +13,12 @@ export const title = `${ROUTES.toLocaleString('en')} routes loaded at start`
 export const estimate = () => `${STARTS} starts, 20 s`
 
 export async function measure({ redis }) {
-  const writer = new Node('./cold-start.node.mjs')
+  const writer = new WorkerProcess(NODE)
   await writer.ask('write', { url: redis.url, routes: ROUTES })
   await writer.stop()
   const starts = []
   for (let i = 0; i < STARTS; i++) {
-    const starter = new Node('./cold-start.node.mjs')
+    const starter = new WorkerProcess(NODE)
     starts.push(await starter.ask('start', { url: redis.url, routes: ROUTES }))
     await starter.stop()
   }

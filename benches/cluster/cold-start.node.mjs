@@ -1,12 +1,13 @@
 /** A node that leaves many scarred routes behind, or one that starts and finds them. */
 import { Atrion, RedisStateProvider } from 'atrion'
+import { serve } from '../../scripts/lib/duties.mjs'
 import { BAD, CALM, machineMs, until, WARM_UP_TICKS } from './telemetry.mjs'
 
 const MAX_ROUTES = 131_072
 
 const routeOf = (i) => `GET /tenants/:tenant/orders/${i}`
 
-export async function write({ url, routes }) {
+async function write({ url, routes }) {
   const provider = new RedisStateProvider({ url, maxRoutes: MAX_ROUTES })
   const atrion = new Atrion({ engine: 'native', maxRoutes: MAX_ROUTES, provider })
   await atrion.connect()
@@ -18,7 +19,7 @@ export async function write({ url, routes }) {
   await atrion.disconnect()
 }
 
-export async function start({ url, routes }) {
+async function start({ url, routes }) {
   const provider = new RedisStateProvider({ url, maxRoutes: MAX_ROUTES })
   const atrion = new Atrion({ engine: 'native', maxRoutes: MAX_ROUTES, provider })
   let stallMs = 0
@@ -41,3 +42,5 @@ export async function start({ url, routes }) {
     throw new Error(`${known} routes were loaded, the last with ${scarTissue} Ω`)
   return { connectMs, stallMs }
 }
+
+serve({ write, start })

@@ -6,9 +6,12 @@
  * Where a process happens to have its memory makes a few percent for as long as it lives. So all are started anew a few times,
  * and a second process without a provider shows how far two that are alike lie apart.
  */
+
+import { WorkerProcess } from '../../scripts/lib/worker-pool.mjs'
 import { summaryOf } from '../lib/statistics.mjs'
 import { sleep } from './telemetry.mjs'
-import { Node } from './worker-pool.mjs'
+
+const NODE = new URL('./latency.node.mjs', import.meta.url)
 
 const STATES = ['none', 'control', 'healthy', 'paused', 'dead']
 const CALLS = ['route', 'permit']
@@ -42,8 +45,8 @@ export async function measure({ single, rounds }) {
 async function measureGeneration(single, rounds) {
   const [healthy, paused, dead] = await Promise.all([single(), single(), single()])
   const servers = { healthy, paused, dead }
-  const nodes = Object.fromEntries(STATES.map((state) => [state, new Node('./latency.node.mjs')]))
-  const chatter = new Node('./latency.node.mjs')
+  const nodes = Object.fromEntries(STATES.map((state) => [state, new WorkerProcess(NODE)]))
+  const chatter = new WorkerProcess(NODE)
   try {
     await chatter.ask('chat', { url: healthy.url, routes: CHATTER_ROUTES })
     await Promise.all(STATES.map((state) => nodes[state].ask('join', { url: servers[state]?.url })))

@@ -1,5 +1,6 @@
 /** A node whose decisions are timed one by one, or one that only keeps the others' network threads at work. */
 import { Atrion, RedisStateProvider } from 'atrion'
+import { serve } from '../../scripts/lib/duties.mjs'
 import { quantileOf } from '../lib/statistics.mjs'
 import { BAD, CALM, sleep } from './telemetry.mjs'
 
@@ -43,7 +44,7 @@ async function timed(name) {
   return { median: quantileOf(readings, 0.5), p99: quantileOf(readings, 0.99) }
 }
 
-export async function join({ url }) {
+async function join({ url }) {
   provider = url && new RedisStateProvider(url)
   atrion = new Atrion({ engine: 'native', ...(provider && { provider }) })
   await atrion.connect()
@@ -54,16 +55,16 @@ export async function join({ url }) {
   }
 }
 
-export const link = () => provider?.stats().state
+const link = () => provider?.stats().state
 
-export async function turn({ calls }) {
+async function turn({ calls }) {
   const result = {}
   for (const call of calls) result[call] = await timed(call)
   return result
 }
 
 /** Scars so many routes of its own every round, and reports the routes that are timed, until the process ends. */
-export async function chat({ url, routes }) {
+async function chat({ url, routes }) {
   const chatty = new Atrion({ engine: 'native', provider: new RedisStateProvider(url) })
   await chatty.connect()
   const own = Array.from({ length: routes }, (_, i) => `chatter ${i}`)
@@ -72,3 +73,5 @@ export async function chat({ url, routes }) {
     for (const name of own) chatty.route(name, BAD)
   }, 100)
 }
+
+serve({ join, link, turn, chat })

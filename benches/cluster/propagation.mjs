@@ -1,7 +1,10 @@
 /** How long until the others' resistance reflects a scar, from the tick that made it. */
+
+import { WorkerProcess } from '../../scripts/lib/worker-pool.mjs'
 import { quantileOf } from '../lib/statistics.mjs'
 import { sleep } from './telemetry.mjs'
-import { Node } from './worker-pool.mjs'
+
+const NODE = new URL('./propagation.node.mjs', import.meta.url)
 
 const INTERVAL_MS = 100
 /** From one trial to the next: any phase of a node's sync loop is as likely as another. */
@@ -13,7 +16,7 @@ export const estimate = ({ trials }) => `${trials} trials, ${Math.round(trials *
 
 /** @returns intervals, for each trial on each of the two others */
 export async function measure({ redis, trials }) {
-  const nodes = ['A', 'B', 'C'].map(() => new Node('./propagation.node.mjs'))
+  const nodes = ['A', 'B', 'C'].map(() => new WorkerProcess(NODE))
   const [first, ...others] = nodes
   await Promise.all(nodes.map((node) => node.ask('join', { url: redis.url, trials })))
   // Until every node has sent everything, and nodes without news are silent.

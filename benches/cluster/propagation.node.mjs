@@ -1,5 +1,6 @@
 /** A node that scars routes, or watches others do so. */
 import { Atrion, RedisStateProvider } from 'atrion'
+import { serve } from '../../scripts/lib/duties.mjs'
 import { BAD, machineMs, sleep, until, WARM, WARM_UP_TICKS } from './telemetry.mjs'
 
 /** R has followed when it is off by this, Ω: γ times the part of a bad tick's scar that falls to one node of three is more. */
@@ -10,7 +11,7 @@ let provider
 const routeOf = (trial) => `GET /trial/${trial}`
 const resistanceOf = (route) => atrion.getState(route).resistance
 
-export async function join({ url, trials }) {
+async function join({ url, trials }) {
   provider = new RedisStateProvider(url)
   atrion = new Atrion({ engine: 'native', provider })
   await atrion.connect()
@@ -20,13 +21,13 @@ export async function join({ url, trials }) {
 }
 
 /** Waits until the others are there, and the reports of the start have arrived. */
-export async function settle({ others }) {
+async function settle({ others }) {
   await until(() => provider.stats().nodes >= others, 'the others are heard')
   await sleep(1500)
 }
 
 /** Scars a route; when it was. */
-export async function scar({ trial, afterMs }) {
+async function scar({ trial, afterMs }) {
   await sleep(afterMs)
   const route = routeOf(trial)
   const at = machineMs()
@@ -36,7 +37,7 @@ export async function scar({ trial, afterMs }) {
 }
 
 /** Watches a route; when its resistance rose. */
-export async function watch({ trial }) {
+async function watch({ trial }) {
   const route = routeOf(trial)
   const before = resistanceOf(route)
   let at = machineMs()
@@ -46,3 +47,5 @@ export async function watch({ trial }) {
   }, `the resistance of ${route} rises`)
   return at
 }
+
+serve({ join, settle, scar, watch })

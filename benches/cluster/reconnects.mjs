@@ -4,8 +4,10 @@
  * that process holds must be the same afterwards.
  */
 
+import { WorkerProcess } from '../../scripts/lib/worker-pool.mjs'
 import { sleep } from './telemetry.mjs'
-import { Node } from './worker-pool.mjs'
+
+const NODE = new URL('./reconnects.node.mjs', import.meta.url)
 
 /** A connection lost every five minutes is 288 a day. */
 export const A_DAY = 288
@@ -30,7 +32,7 @@ async function hangUp(redis) {
 
 export async function measure({ single, cycles }) {
   const redis = await single()
-  const node = new Node('./reconnects.node.mjs', ['--expose-gc'])
+  const node = new WorkerProcess(NODE, { nodeOptions: ['--expose-gc'] })
   let times = 0
   const until = async (total) => {
     while ((await node.ask('reconnects')) < total) {

@@ -1,6 +1,7 @@
 /** Nodes in one process, whose connections are cut again and again while they go on telling. */
 import { readdirSync } from 'node:fs'
 import { Atrion, RedisStateProvider } from 'atrion'
+import { serve } from '../../scripts/lib/duties.mjs'
 import { BAD, sleep, until } from './telemetry.mjs'
 
 const ROUTES = 20
@@ -8,7 +9,7 @@ const ROUTES = 20
 const names = Array.from({ length: ROUTES }, (_, i) => `GET /route/${i}`)
 let providers = []
 
-export async function join({ url, links }) {
+async function join({ url, links }) {
   providers = Array.from({ length: links }, () => new RedisStateProvider(url))
   const nodes = providers.map((provider) => new Atrion({ engine: 'native', maxRoutes: 64, provider }))
   await Promise.all(nodes.map((atrion) => atrion.connect()))
@@ -18,10 +19,10 @@ export async function join({ url, links }) {
 }
 
 /** How often any link came back, in all. */
-export const reconnects = () => providers.reduce((sum, provider) => sum + provider.stats().reconnects, 0)
+const reconnects = () => providers.reduce((sum, provider) => sum + provider.stats().reconnects, 0)
 
 /** Waits until all links are well. */
-export const settle = () =>
+const settle = () =>
   until(() => providers.every((provider) => provider.stats().state === 'healthy'), 'all links are back')
 
 /** Entries of a folder of Linux' /proc; undefined elsewhere. */
@@ -33,7 +34,7 @@ const countOf = (folder) => {
   }
 }
 
-export async function weigh() {
+async function weigh() {
   // What finalizers held is only garbage the second time.
   for (let i = 0; i < 4; i++) {
     globalThis.gc()
@@ -47,3 +48,5 @@ export async function weigh() {
     threads: countOf('/proc/self/task'),
   }
 }
+
+serve({ join, reconnects, settle, weigh })

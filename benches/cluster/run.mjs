@@ -1,7 +1,8 @@
 /** What sharing scars over Redis costs and how fast it is, measured with real servers: `npm run bench:cluster -- --help`. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { single } from '../../__test__/_redis/servers.mjs'
-import { cliOf } from '../lib/cli.mjs'
+import { cliOf } from '../../scripts/lib/cli.mjs'
+import { stopAll } from '../../scripts/lib/worker-pool.mjs'
 import { machineOf } from '../lib/record.mjs'
 import * as coldStart from './cold-start.mjs'
 import * as latency from './latency.mjs'
@@ -9,14 +10,13 @@ import * as propagation from './propagation.mjs'
 import * as reconnects from './reconnects.mjs'
 import { judge, verdictTable } from './report.mjs'
 import * as sustained from './sustained.mjs'
-import { stopAll } from './worker-pool.mjs'
 
 const PARTS = [propagation, latency, sustained, coldStart, reconnects]
-const IDS = PARTS.map(({ id }) => id).join(', ')
+const IDS = PARTS.map(({ id }) => id)
 
 const USAGE = `Usage: npm run bench:cluster -- [options]
 
-  --only <parts>    some of ${IDS}, separated by commas
+  --only <parts>    some of ${IDS.join(', ')}, separated by commas
   --trials <n>      of propagation, at least 200 (default 300)
   --rounds <n>      of latency, at least 5 (default 40)
   --cycles <n>      of reconnects, at least ${reconnects.A_DAY} (default 600)
@@ -28,7 +28,7 @@ Exits with 1 when a target is missed, or could not be measured.`
 const {
   values: options,
   count,
-  fail,
+  known,
 } = cliOf(USAGE, {
   options: {
     only: { type: 'string' },
@@ -36,7 +36,6 @@ const {
     rounds: { type: 'string', default: '40' },
     cycles: { type: 'string', default: '600' },
     save: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
   },
 })
 const counts = {
@@ -44,10 +43,7 @@ const counts = {
   rounds: count('rounds', 5),
   cycles: count('cycles', reconnects.A_DAY),
 }
-const only = options.only?.split(',')
-for (const id of only ?? []) {
-  if (!PARTS.some((part) => part.id === id)) fail(`--only knows ${IDS}; got ${id}`)
-}
+const only = options.only && known('--only', options.only.split(','), IDS)
 const chosen = only ? PARTS.filter(({ id }) => only.includes(id)) : PARTS
 
 const results = {}

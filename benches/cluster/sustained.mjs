@@ -4,8 +4,10 @@
  * pairs at the same time, one of them with a secret: it signs and checks every message and every stored record.
  */
 
+import { WorkerProcess } from '../../scripts/lib/worker-pool.mjs'
 import { sleep } from './telemetry.mjs'
-import { Node } from './worker-pool.mjs'
+
+const NODE = new URL('./sustained.node.mjs', import.meta.url)
 
 const ROUTES = 10_000
 const SECONDS = 10
@@ -21,7 +23,7 @@ const inputBytes = async (redis) => Number(/total_net_input_bytes:(\d+)/.exec(aw
 
 /** One node sends, another one listens. */
 async function exchange(redis, options) {
-  const [sender, listener] = [1, 2].map(() => new Node('./sustained.node.mjs'))
+  const [sender, listener] = [1, 2].map(() => new WorkerProcess(NODE))
   await Promise.all([sender, listener].map((node) => node.ask('join', { url: redis.url, routes: ROUTES, options })))
   // One more for the listener without reports to read: what its own sync loop costs.
   const idle = await listener.ask('listen', { seconds: SECONDS / 2 })
@@ -38,7 +40,7 @@ async function exchange(redis, options) {
 
 /** @returns shares of one core and bytes a second */
 export async function measure({ redis }) {
-  const alone = new Node('./sustained.node.mjs')
+  const alone = new WorkerProcess(NODE)
   const changes = await alone.ask('change', { routes: ROUTES, seconds: SECONDS })
   await alone.stop()
   const { sent, readRoutes, readingCore, serverBytes } = await exchange(redis)

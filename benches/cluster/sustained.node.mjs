@@ -1,5 +1,6 @@
 /** A node that changes many routes every round, or only listens; what its whole process used, all threads of it. */
 import { Atrion, RedisStateProvider } from 'atrion'
+import { serve } from '../../scripts/lib/duties.mjs'
 import { BAD, CALM, machineMs, sleep } from './telemetry.mjs'
 
 const PULSE_MS = 100
@@ -30,7 +31,7 @@ async function accounted(work) {
   return { ...result, coreShare: (user + system) / 1000 / (machineMs() - startedAt) }
 }
 
-export async function join({ url, routes, options }) {
+async function join({ url, routes, options }) {
   provider = new RedisStateProvider(url, options)
   open(routes, { provider })
   await atrion.connect()
@@ -40,7 +41,7 @@ export async function join({ url, routes, options }) {
 }
 
 /** A trauma for every route every round, so that every scar is another one each time. */
-export async function change({ routes, seconds }) {
+async function change({ routes, seconds }) {
   if (atrion === undefined) open(routes, {})
   const bad = readings(routes, BAD)
   const out = new Float64Array(routes)
@@ -68,10 +69,12 @@ export async function change({ routes, seconds }) {
   })
 }
 
-export async function listen({ seconds }) {
+async function listen({ seconds }) {
   const before = provider.stats().receivedRoutes
   return accounted(async () => {
     await sleep(seconds * 1000)
     return { readRoutes: provider.stats().receivedRoutes - before }
   })
 }
+
+serve({ join, change, listen })

@@ -1,9 +1,8 @@
 /** Requests refused over HTTP: Atrion's adapter beside a server that answers 503 and does nothing else. */
-import { fork } from 'node:child_process'
 import { createServer } from 'node:http'
-import { fileURLToPath } from 'node:url'
+import { WorkerProcess } from '../../scripts/lib/worker-pool.mjs'
 
-const CLIENT = fileURLToPath(new URL('../lib/client.mjs', import.meta.url))
+const CLIENT = new URL('../lib/client.mjs', import.meta.url)
 const REQUESTS_A_TURN = 2000
 const WARM_TURNS = 5
 
@@ -14,12 +13,10 @@ const serving = async (handler) => {
   const server = createServer(handler)
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address()
-  const client = fork(CLIENT)
+  const client = new WorkerProcess(CLIENT)
   const turn = async () => {
     const before = process.cpuUsage()
-    client.send({ port, count: REQUESTS_A_TURN })
-    const { failure } = await new Promise((resolve) => client.once('message', resolve))
-    if (failure) throw new Error(failure)
+    await client.ask('send', { port, count: REQUESTS_A_TURN })
     const { user, system } = process.cpuUsage(before)
     return { ns: ((user + system) * 1000) / REQUESTS_A_TURN }
   }

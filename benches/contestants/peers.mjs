@@ -1,4 +1,6 @@
 /** What others cost, each around an async no-op that succeeds, awaited. */
+import { COCKATIEL } from '../../lab/contestants/settings.mjs'
+
 const work = async () => {}
 
 const executing = (policy) => ({
@@ -7,8 +9,10 @@ const executing = (policy) => ({
   },
 })
 
-const breakerOf = ({ circuitBreaker, handleAll, ConsecutiveBreaker }) =>
-  circuitBreaker(handleAll, { halfOpenAfter: 10_000, breaker: new ConsecutiveBreaker(5) })
+const breaker = async () => {
+  const { createCockatielBreaker } = await import('../../lab/contestants/cockatiel.mjs')
+  return createCockatielBreaker(COCKATIEL)
+}
 
 export const contestants = [
   {
@@ -27,7 +31,7 @@ export const contestants = [
   {
     id: 'cockatiel',
     title: 'cockatiel: breaker',
-    prepare: async () => executing(breakerOf(await import('cockatiel'))),
+    prepare: async () => executing(await breaker()),
   },
   {
     id: 'cockatiel-bulkhead',
@@ -38,8 +42,8 @@ export const contestants = [
     id: 'cockatiel-wrap',
     title: 'cockatiel: breaker + bulkhead, wrapped',
     prepare: async () => {
-      const cockatiel = await import('cockatiel')
-      return executing(cockatiel.wrap(breakerOf(cockatiel), cockatiel.bulkhead(64, 64)))
+      const { bulkhead, wrap } = await import('cockatiel')
+      return executing(wrap(await breaker(), bulkhead(64, 64)))
     },
   },
 ]

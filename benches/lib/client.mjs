@@ -1,5 +1,6 @@
 /** A client in a process of its own: given a port and a count, it sends so many requests, and reports when all were answered. */
 import { connect } from 'node:net'
+import { serve } from '../../scripts/lib/duties.mjs'
 
 const CONNECTIONS = 8
 const REQUEST = 'GET /checkout HTTP/1.1\r\nHost: localhost\r\n\r\n'
@@ -29,12 +30,4 @@ const ask = (port, count) =>
     }
   })
 
-process.on('disconnect', () => process.exit(0))
-process.on('message', async ({ port, count }) => {
-  try {
-    await ask(port, count)
-    process.send({ done: true })
-  } catch (error) {
-    process.send({ failure: error.message })
-  }
-})
+serve({ send: ({ port, count }) => ask(port, count) })

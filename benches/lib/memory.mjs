@@ -1,9 +1,10 @@
 /** Memory: what a million routes cost the engine, and whether ten million requests leave anything behind. */
-import { fork, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { WorkerProcess } from '../../scripts/lib/worker-pool.mjs'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const REQUESTS = fileURLToPath(new URL('./requests.mjs', import.meta.url))
+const REQUESTS = new URL('./requests.mjs', import.meta.url)
 
 /** Resolves to what a command wrote to stdout; rejects when it fails or cannot be started. */
 const outputOf = (command, args) =>
@@ -26,12 +27,14 @@ const measureRoutes = async () => {
 }
 
 /** MiB of the process after each million requests. */
-const measureRequests = () =>
-  new Promise((resolve, reject) => {
-    const child = fork(REQUESTS, [], { cwd: ROOT, execArgv: ['--expose-gc'] })
-    child.once('message', resolve)
-    child.once('exit', (code) => reject(new Error(`the process ended with code ${code}`)))
-  })
+const measureRequests = async () => {
+  const worker = new WorkerProcess(REQUESTS, { nodeOptions: ['--expose-gc'] })
+  try {
+    return await worker.ask('weigh')
+  } finally {
+    await worker.stop()
+  }
+}
 
 const STEPS = {
   routes: { says: 'a million routes (the bench is compiled first)', measure: measureRoutes },

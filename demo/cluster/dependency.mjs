@@ -1,10 +1,9 @@
-// The dependency, a process of its own: tells prices until it is killed. Argument: the port to listen on, 0 for any.
+// The dependency, a process of its own: answers with prices until it is killed.
 import { createServer } from 'node:http'
-import { KEEP_ALIVE_MS, leaveWithParent } from '../http.mjs'
+import { serve } from '../../scripts/lib/duties.mjs'
+import { listen } from '../http.mjs'
 import { createRandom } from '../random.mjs'
 import { SERVICE_MS } from './plan.mjs'
-
-const [, , wantedPort] = process.argv
 
 const server = createServer((request, response) => {
   const id = Number(request.url.slice(1))
@@ -19,8 +18,4 @@ const server = createServer((request, response) => {
   )
 })
 
-leaveWithParent()
-server.keepAliveTimeout = KEEP_ALIVE_MS
-server.listen(Number(wantedPort), '127.0.0.1', () => {
-  process.send({ type: 'ready', port: server.address().port, pid: process.pid })
-})
+serve({ listen: ({ port = 0 }) => listen(server, { port }) })

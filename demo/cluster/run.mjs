@@ -1,6 +1,5 @@
 // `npm run demo:cluster`: three servers, one dependency that dies, a deploy in the middle of it; without sharing, then with.
-import { parseArgs } from 'node:util'
-import { numberOf } from '../options.mjs'
+import { cliOf } from '../../scripts/lib/cli.mjs'
 import {
   ARRIVALS_PER_SECOND,
   CALL_TIMEOUT_MS,
@@ -13,7 +12,7 @@ import {
 
 const TARGET_SHARE = 0.6
 
-const HELP = `Usage: npm run demo:cluster -- [options]
+const USAGE = `Usage: npm run demo:cluster -- [options]
 
 The same traffic twice, to three servers behind a round-robin client: first each server learns alone, then they share their scars
 over a redis-server that the demo starts. The dependency of all three is killed and comes back; meanwhile each server is replaced
@@ -26,15 +25,8 @@ something is missing or failed.
 `
 
 function readOptions() {
-  const { values } = parseArgs({
-    options: {
-      seconds: { type: 'string' },
-      seed: { type: 'string' },
-      help: { type: 'boolean', default: false },
-    },
-  })
-  const number = numberOf(values)
-  return { help: values.help, seconds: number('seconds', LEAST_SECONDS, 600), seed: number('seed', 0, 2 ** 31) }
+  const { number } = cliOf(USAGE, { options: { seconds: { type: 'string' }, seed: { type: 'string' } } })
+  return { seconds: number('seconds', LEAST_SECONDS, 600), seed: number('seed', 0, 2 ** 31) }
 }
 
 const seconds = (ms) => `${(ms / 1000).toFixed(1)} s`
@@ -66,20 +58,16 @@ const describe = (plan) => [
 
 async function main() {
   const options = readOptions()
-  if (options.help) {
-    console.log(HELP)
-    return
-  }
   const [
     { runTrial },
-    { endAll },
+    { stopAll },
     { countOutcomes, savedShare, summarise },
     { bold, formatShare, formatTable },
     terminal,
     { single },
   ] = await Promise.all([
     import('./trial.mjs'),
-    import('../processes.mjs'),
+    import('../../scripts/lib/worker-pool.mjs'),
     import('./summary.mjs'),
     import('../terminal.mjs'),
     import('./terminal.mjs'),
@@ -89,8 +77,7 @@ async function main() {
   const redis = await single()
   for (const signal of ['SIGINT', 'SIGTERM']) {
     process.once(signal, async () => {
-      endAll()
-      await redis.stop()
+      await Promise.all([stopAll(), redis.stop()])
       process.exit(130)
     })
   }
@@ -116,7 +103,7 @@ async function main() {
     const target = `target: ≥ ${TARGET_SHARE * 100} %, ${verdict}`
     console.log(`\nRequests wasted with sharing: ${formatShare(saved)} fewer (${target})`)
   } finally {
-    endAll()
+    await stopAll()
     await redis.stop()
   }
 }

@@ -3,7 +3,8 @@
 import { createServer } from 'node:http'
 import { Atrion, RedisStateProvider } from 'atrion'
 import { atrionHttp } from 'atrion/http'
-import { createClient, KEEP_ALIVE_MS, leaveWithParent, nowMs } from '../http.mjs'
+import { serve, tell } from '../../scripts/lib/duties.mjs'
+import { createClient, listen, nowMs } from '../http.mjs'
 import { ATRION, CALL_TIMEOUT_MS, FRONT_ROUTE, ROUTE } from './plan.mjs'
 
 const [, , dependencyPort, redisUrl] = process.argv
@@ -17,7 +18,7 @@ let wasOpen = false
 function watch() {
   if (isOpen() === wasOpen) return
   wasOpen = !wasOpen
-  process.send({ type: 'breaker', at: nowMs(), isOpen: wasOpen })
+  tell('breaker', { at: nowMs(), isOpen: wasOpen })
 }
 
 /** Tells how a request ended, and whether it was a probe of an open breaker. */
@@ -48,16 +49,14 @@ async function quote(request, response) {
 
 const server = createServer(atrionHttp(atrion, quote, { route: () => FRONT_ROUTE }))
 
-process.on('message', async ({ type }) => {
-  if (type !== 'stop') return
-  server.close()
-  server.closeIdleConnections()
-  await atrion.disconnect()
-  process.send({ type: 'stopped' }, () => process.exit(0))
-})
-leaveWithParent()
-server.keepAliveTimeout = KEEP_ALIVE_MS
-await atrion.connect()
-server.listen(0, '127.0.0.1', () => {
-  process.send({ type: 'ready', port: server.address().port, engine: atrion.engine })
+serve({
+  listen: async () => {
+    await atrion.connect()
+    return { port: await listen(server), engine: atrion.engine }
+  },
+  close: async () => {
+    server.close()
+    server.closeIdleConnections()
+    await atrion.disconnect()
+  },
 })

@@ -1,6 +1,7 @@
 // The dependency, a process of its own: prices orders and seals the answer. On command it turns zombie, and heals.
 import { createServer } from 'node:http'
-import { KEEP_ALIVE_MS, leaveWithParent, readJson, sealOf } from '../http.mjs'
+import { serve } from '../../scripts/lib/duties.mjs'
+import { listen, readJson, sealOf } from '../http.mjs'
 import { createRandom } from '../random.mjs'
 import { DEPENDENCY } from './plan.mjs'
 
@@ -11,8 +12,8 @@ let callsAsZombie = 0
 let healthChecks = 0
 const waiting = []
 
-/** Works off the queue as far as there are workers. Who is in it is served, even if the caller has left. */
-function serve() {
+/** Works off the queue as far as there are workers, also for callers that have left. */
+function work() {
   while (busy < state.workers && waiting.length > 0) {
     busy += 1
     const { order, response } = waiting.shift()
@@ -27,7 +28,7 @@ function serve() {
         const answer = { id: order.id, totalCents: isWrong ? 0 : totalCents }
         response.setHeader('content-type', 'application/json')
         response.end(JSON.stringify({ ...answer, seal: sealOf({ id: order.id, totalCents }) }))
-        serve()
+        work()
       },
       fastestMs + random() * (slowestMs - fastestMs),
     )
@@ -44,21 +45,17 @@ const server = createServer(async (request, response) => {
   if (state === DEPENDENCY.zombie) callsAsZombie += 1
   try {
     waiting.push({ order: await readJson(request), response })
-    serve()
+    work()
   } catch {
     response.writeHead(400).end()
   }
 })
 
-process.on('message', (message) => {
-  if (message.type === 'state') {
-    state = DEPENDENCY[message.state]
-    serve()
-  }
-  if (message.type === 'stop') {
-    process.send({ type: 'counts', calls, callsAsZombie, healthChecks }, () => process.exit(0))
-  }
+serve({
+  listen: () => listen(server),
+  become: (name) => {
+    state = DEPENDENCY[name]
+    work()
+  },
+  counts: () => ({ calls, callsAsZombie, healthChecks }),
 })
-leaveWithParent()
-server.keepAliveTimeout = KEEP_ALIVE_MS
-server.listen(0, '127.0.0.1', () => process.send({ type: 'ready', port: server.address().port }))

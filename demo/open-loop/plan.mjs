@@ -1,4 +1,5 @@
 // What is the same for both runs: traffic, timeline, the dependency's illness, and how each guard is set up.
+import { OPOSSUM } from '../../lab/contestants/settings.mjs'
 import { createRandom } from '../random.mjs'
 
 /** Classes of requests, most important first. `share` of arrivals, `voltage` in V (Atrion alone knows of it). */
@@ -37,7 +38,7 @@ export const DEPENDENCY = {
  */
 export const CLASSIC = {
   healthCheck: { everyMs: 1000, timeoutMs: 500, failuresToLeave: 2, successesToReturn: 2 },
-  breaker: { timeout: CALL_TIMEOUT_MS, errorThresholdPercentage: 50, resetTimeout: 5000 },
+  breaker: { timeout: CALL_TIMEOUT_MS, ...OPOSSUM, resetTimeout: 5000 },
 }
 
 /**

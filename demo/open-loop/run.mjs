@@ -1,8 +1,7 @@
 // `npm run demo -- --open-loop`: the same real traffic twice against a dependency that turns zombie.
 import { writeFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
-import { numberOf } from '../options.mjs'
-import { endAll } from '../processes.mjs'
+import { cliOf } from '../../scripts/lib/cli.mjs'
+import { stopAll } from '../../scripts/lib/worker-pool.mjs'
 import { bold, formatTable } from '../terminal.mjs'
 import {
   ARRIVALS_PER_SECOND,
@@ -21,7 +20,7 @@ import { countOutcomes, summarise } from './summary.mjs'
 import * as terminal from './terminal.mjs'
 import { runTrial } from './trial.mjs'
 
-const HELP = `Usage: npm run demo -- --open-loop [options]
+const USAGE = `Usage: npm run demo -- --open-loop [options]
 
 The same traffic twice: first behind a static health check and opossum, then behind Atrion. The dependency turns zombie
 (alive, slow, wrong) and heals. Everything runs in processes of its own on 127.0.0.1 and ends by itself.
@@ -36,26 +35,26 @@ The same traffic twice: first behind a static health check and opossum, then beh
 `
 
 function readOptions(args) {
-  const { values } = parseArgs({
-    args,
-    options: {
-      seconds: { type: 'string' },
-      seed: { type: 'string' },
-      timeout: { type: 'string' },
-      threshold: { type: 'string' },
-      reset: { type: 'string' },
-      report: { type: 'string', default: 'demo-report.html' },
-      help: { type: 'boolean', default: false },
+  const { values, number } = cliOf(
+    USAGE,
+    {
+      options: {
+        seconds: { type: 'string' },
+        seed: { type: 'string' },
+        timeout: { type: 'string' },
+        threshold: { type: 'string' },
+        reset: { type: 'string' },
+        report: { type: 'string', default: 'demo-report.html' },
+      },
     },
-  })
-  const number = numberOf(values)
+    args,
+  )
   const breaker = {
     timeout: number('timeout', 1, 60_000),
     errorThresholdPercentage: number('threshold', 1, 100),
     resetTimeout: number('reset', 1, 600_000),
   }
   return {
-    help: values.help,
     report: values.report,
     seconds: number('seconds', LEAST_SECONDS, 600),
     seed: number('seed', 0, 2 ** 31),
@@ -95,10 +94,6 @@ function describe(plan) {
 /** @param {string[]} args the command line, without `--open-loop` */
 export async function main(args) {
   const options = readOptions(args)
-  if (options.help) {
-    console.log(HELP)
-    return
-  }
   const plan = createPlan(options)
   const settings = describe(plan)
   for (const [what, text] of settings) console.log(`${bold(what.padEnd(10))} ${text}`)
@@ -130,6 +125,6 @@ export async function main(args) {
     writeFileSync(options.report, writeReport({ plan, settings, classic, atrion, comparison, order }))
     console.log(`\nThe same as a page: ${options.report}`)
   } finally {
-    endAll()
+    await stopAll()
   }
 }

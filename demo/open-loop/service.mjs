@@ -2,7 +2,8 @@
 // for a price, checks the seal of what it answered, and replies. Arguments: the guard's name, the dependency's port,
 // the plan.
 import { createServer } from 'node:http'
-import { createClient, KEEP_ALIVE_MS, leaveWithParent, nowMs, readJson, sealOf } from '../http.mjs'
+import { serve, tell } from '../../scripts/lib/duties.mjs'
+import { createClient, listen, nowMs, readJson, sealOf } from '../http.mjs'
 import { AtrionGuard, ClassicGuard, Refusal } from './guards.mjs'
 import { CALL_TIMEOUT_MS, POOL_SIZE } from './plan.mjs'
 
@@ -29,7 +30,7 @@ const guard = new Guard({
     const { status } = await checks.call('/health', undefined, timeoutMs)
     if (status !== 200) throw new Error(`health check: ${status}`)
   },
-  onTransition: ({ from, to }) => process.send({ type: 'transition', at: nowMs(), from, to }),
+  onTransition: ({ from, to }) => tell('transition', { at: nowMs(), from, to }),
 })
 
 function fail(response, error) {
@@ -56,14 +57,12 @@ const server = createServer(async (request, response) => {
   }
 })
 
-const sampler = setInterval(() => process.send({ type: 'sample', at: nowMs(), ...guard.sample() }), SAMPLE_EVERY_MS)
+const sampler = setInterval(() => tell('sample', { at: nowMs(), ...guard.sample() }), SAMPLE_EVERY_MS)
 
-process.on('message', async ({ type }) => {
-  if (type !== 'stop') return
-  clearInterval(sampler)
-  await guard.close()
-  process.send({ type: 'stopped' }, () => process.exit(0))
+serve({
+  listen: async () => ({ port: await listen(server), engine: guard.engine }),
+  close: async () => {
+    clearInterval(sampler)
+    await guard.close()
+  },
 })
-leaveWithParent()
-server.keepAliveTimeout = KEEP_ALIVE_MS
-server.listen(0, '127.0.0.1', () => process.send({ type: 'ready', port: server.address().port, engine: guard.engine }))

@@ -1,5 +1,8 @@
 // One run: a dependency, a service behind one of the guards, and the planned traffic. Everything noted, nothing judged.
-import { Part, play } from '../processes.mjs'
+import { WorkerProcess } from '../../scripts/lib/worker-pool.mjs'
+import { play } from '../play.mjs'
+
+const moduleOf = (name) => new URL(`./${name}.mjs`, import.meta.url)
 
 /**
  * @param onSecond called once a second with the second and everything noted so far
@@ -9,27 +12,32 @@ import { Part, play } from '../processes.mjs'
 export async function runTrial(guard, plan, onSecond) {
   const notes = { guard, records: [], samples: [], transitions: [], engine: undefined, counts: undefined }
   let startedAt = Number.POSITIVE_INFINITY
-  const timed = ({ type: _, at, ...rest }) => ({ atMs: at - startedAt, ...rest })
+  const timed = ({ at, ...rest }) => ({ atMs: at - startedAt, ...rest })
 
-  const dependency = new Part('./open-loop/dependency.mjs', [])
-  const { port: dependencyPort } = await dependency.when('ready')
-  const service = new Part('./open-loop/service.mjs', [guard, String(dependencyPort), JSON.stringify(plan)], {
-    sample: (message) => message.at >= startedAt && notes.samples.push(timed(message)),
-    transition: (message) => notes.transitions.push(timed(message)),
+  const dependency = new WorkerProcess(moduleOf('dependency'))
+  const dependencyPort = await dependency.ask('listen')
+  const service = new WorkerProcess(moduleOf('service'), {
+    args: [guard, String(dependencyPort), JSON.stringify(plan)],
+    on: {
+      sample: (sample) => sample.at >= startedAt && notes.samples.push(timed(sample)),
+      transition: (transition) => notes.transitions.push(timed(transition)),
+    },
   })
-  const { port, engine } = await service.when('ready')
+  const { port, engine } = await service.ask('listen')
   notes.engine = engine
-  const load = new Part('./open-loop/load.mjs', [String(port), JSON.stringify(plan)], {
-    records: ({ records }) => notes.records.push(...records),
+  const load = new WorkerProcess(moduleOf('load'), {
+    args: [String(port), JSON.stringify(plan)],
+    on: { records: (records) => notes.records.push(...records) },
   })
-  await load.when('ready')
 
   await play({
     load,
     runMs: plan.runMs,
-    script: [
-      { atMs: plan.illAtMs, do: () => dependency.send({ type: 'state', state: 'zombie' }) },
-      { atMs: plan.healedAtMs, do: () => dependency.send({ type: 'state', state: 'healthy' }) },
+    scripts: [
+      [
+        { atMs: plan.illAtMs, do: () => dependency.ask('become', 'zombie') },
+        { atMs: plan.healedAtMs, do: () => dependency.ask('become', 'healthy') },
+      ],
     ],
     onSecond: (second) => onSecond(second, notes),
     onStart: (at) => {
@@ -37,13 +45,9 @@ export async function runTrial(guard, plan, onSecond) {
     },
   })
 
-  const stopped = service.last('stopped')
-  service.send({ type: 'stop' })
-  await stopped
-  const counted = dependency.last('counts')
-  dependency.send({ type: 'stop' })
-  const { type: _, ...counts } = await counted
-  notes.counts = counts
+  await service.ask('close')
+  notes.counts = await dependency.ask('counts')
+  await Promise.all([load, service, dependency].map((worker) => worker.end()))
   notes.records.sort((a, b) => a.atMs - b.atMs)
   return notes
 }

@@ -1,7 +1,8 @@
 // The stock service, a process of its own: so many workers, a queue before them that nothing bounds, and a seal on every answer. A message turns
 // it into a zombie, and heals it.
 import { createServer } from 'node:http'
-import { KEEP_ALIVE_MS, leaveWithParent, sealOf } from '../http.mjs'
+import { serve } from '../../scripts/lib/duties.mjs'
+import { listen, sealOf } from '../http.mjs'
 import { createRandom } from '../random.mjs'
 import { DEPENDENCY } from './plan.mjs'
 
@@ -11,7 +12,7 @@ const counts = { calls: 0, callsAsZombie: 0 }
 const waiting = []
 
 /** Works off the queue as far as there are workers, also for callers that have left. */
-function serve() {
+function work() {
   while (busy < state.workers && waiting.length > 0) {
     busy += 1
     const { id, response } = waiting.shift()
@@ -24,7 +25,7 @@ function serve() {
         const left = id % 100
         response.setHeader('content-type', 'application/json')
         response.end(JSON.stringify({ left, seal: sealOf(isWrong ? { left: -1 } : { left }) }))
-        serve()
+        work()
       },
       state.fastestMs + random() * (state.slowestMs - state.fastestMs),
     )
@@ -35,16 +36,14 @@ const server = createServer((request, response) => {
   counts.calls += 1
   if (state === DEPENDENCY.zombie) counts.callsAsZombie += 1
   waiting.push({ id: Number(request.url.slice('/stock/'.length)), response })
-  serve()
+  work()
 })
 
-process.on('message', ({ type, state: name }) => {
-  if (type === 'state') {
+serve({
+  listen: () => listen(server),
+  become: (name) => {
     state = DEPENDENCY[name]
-    serve()
-  }
-  if (type === 'stop') process.send({ type: 'counts', ...counts }, () => process.exit(0))
+    work()
+  },
+  counts: () => counts,
 })
-leaveWithParent()
-server.keepAliveTimeout = KEEP_ALIVE_MS
-server.listen(0, '127.0.0.1', () => process.send({ type: 'ready', port: server.address().port }))

@@ -3,7 +3,8 @@ import { setMaxListeners } from 'node:events'
 import { createServer } from 'node:http'
 import { Atrion } from 'atrion'
 import { atrionHttp } from 'atrion/http'
-import CircuitBreaker from 'opossum'
+import { createCockatielBreaker } from '../../lab/contestants/cockatiel.mjs'
+import { createOpossum } from '../../lab/contestants/opossum.mjs'
 import { ATRION, COCKATIEL, ENDPOINTS, OPOSSUM } from './plan.mjs'
 
 /**
@@ -29,7 +30,7 @@ const none = () => ({
 
 /** @returns {Guard} */
 const opossum = () => {
-  const breaker = new CircuitBreaker((call) => call(), OPOSSUM)
+  const breaker = createOpossum(OPOSSUM)
   return {
     ...none(),
     around: (call) => breaker.fire(call),
@@ -44,10 +45,7 @@ const cockatiel = async () => {
   // All its calls listen to one signal of its own, of which Node would warn.
   setMaxListeners(0)
   const lib = await import('cockatiel')
-  const breaker = lib.circuitBreaker(lib.handleAll, {
-    halfOpenAfter: COCKATIEL.halfOpenAfter,
-    breaker: new lib.ConsecutiveBreaker(COCKATIEL.consecutiveFailures),
-  })
+  const breaker = createCockatielBreaker(COCKATIEL)
   const policy = lib.wrap(breaker, lib.timeout(COCKATIEL.timeoutMs, lib.TimeoutStrategy.Aggressive))
   return {
     ...none(),

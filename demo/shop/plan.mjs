@@ -1,4 +1,5 @@
 // What is the same for every guard: the shop, its dependency, the traffic, the deadline and what happens when.
+import * as documented from '../../lab/contestants/settings.mjs'
 import { createRandom } from '../random.mjs'
 
 /** An answer after this is worth nothing to the client, ms. The one number that Atrion is given. */
@@ -48,8 +49,8 @@ export const GUARDS = [
  * opossum and cockatiel as the first example of their documentation sets them up, with a time limit equal to the deadline. Their waits
  * before a new attempt, 30 s and 10 s there, are longer than what is left of a run: 1 s here, in their favour.
  */
-export const OPOSSUM = { timeout: DEADLINE_MS, errorThresholdPercentage: 50, resetTimeout: 1000 }
-export const COCKATIEL = { consecutiveFailures: 5, halfOpenAfter: 1000, timeoutMs: DEADLINE_MS }
+export const OPOSSUM = { timeout: DEADLINE_MS, ...documented.OPOSSUM, resetTimeout: 1000 }
+export const COCKATIEL = { ...documented.COCKATIEL, halfOpenAfterMs: 1000, timeoutMs: DEADLINE_MS }
 export const ATRION = { slo: { maxAcceptableLatencyMs: DEADLINE_MS } }
 
 /** What became of a request, as the client saw it. */

@@ -1,9 +1,8 @@
 // The demo of the closed loop: a shop under four times its capacity, then with a zombie dependency, behind four guards in turn.
 import { writeFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
 import { roundsFor } from '../../lab/real/work.mjs'
-import { numberOf } from '../options.mjs'
-import { endAll } from '../processes.mjs'
+import { cliOf } from '../../scripts/lib/cli.mjs'
+import { stopAll } from '../../scripts/lib/worker-pool.mjs'
 import { bold, formatTable } from '../terminal.mjs'
 import {
   ATRION,
@@ -27,7 +26,7 @@ import { countOutcomes, summarise } from './summary.mjs'
 import * as terminal from './terminal.mjs'
 import { runTrial } from './trial.mjs'
 
-const HELP = `Usage: npm run demo -- [options]
+const USAGE = `Usage: npm run demo -- [options]
 
 A small shop on node:http: three endpoints, work of its own, a bounded dependency. Traffic rises to ${PEAK} times its capacity and falls;
 later the dependency turns zombie (slow and wrong) and heals. The same requests run four times: unprotected, behind opossum, behind
@@ -42,16 +41,17 @@ cockatiel, and behind Atrion, of which the deadline is the only number set. Ever
 `
 
 function readOptions(args) {
-  const { values } = parseArgs({
-    args,
-    options: {
-      seconds: { type: 'string' },
-      seed: { type: 'string' },
-      report: { type: 'string', default: 'demo-report.html' },
-      help: { type: 'boolean', default: false },
+  const { values, number } = cliOf(
+    USAGE,
+    {
+      options: {
+        seconds: { type: 'string' },
+        seed: { type: 'string' },
+        report: { type: 'string', default: 'demo-report.html' },
+      },
     },
-  })
-  const number = numberOf(values)
+    args,
+  )
   return { ...values, seconds: number('seconds', LEAST_SECONDS, 600), seed: number('seed', 0, 2 ** 31) }
 }
 
@@ -90,7 +90,7 @@ function describe(plan) {
     ],
     [
       'cockatiel',
-      `around the dependency: breaker and timeout, ${JSON.stringify(COCKATIEL)} (its documentation: halfOpenAfter 10000)`,
+      `around the dependency: breaker and timeout, ${JSON.stringify(COCKATIEL)} (its documentation: 10000)`,
     ],
     [
       'Atrion',
@@ -102,10 +102,6 @@ function describe(plan) {
 /** @param {string[]} args the command line */
 export async function main(args) {
   const options = readOptions(args)
-  if (options.help) {
-    console.log(HELP)
-    return
-  }
   const plan = createPlan(options)
   const settings = describe(plan)
   for (const [what, text] of settings) console.log(`${bold(what.padEnd(10))} ${text}`)
@@ -125,7 +121,7 @@ export async function main(args) {
       )
     }
   } finally {
-    endAll()
+    await stopAll()
   }
   const summaries = runs.map((notes) => summarise(notes, plan))
   const comparison = terminal.comparison(summaries)

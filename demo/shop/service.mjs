@@ -1,7 +1,8 @@
 // The shop, a process of its own: node:http, three endpoints, one guard. Arguments: the guard, the dependency's port, rounds of hashing in
 // a millisecond of this machine.
 import { hash } from '../../lab/real/work.mjs'
-import { createClient, KEEP_ALIVE_MS, leaveWithParent, nowMs, sealOf } from '../http.mjs'
+import { serve, tell } from '../../scripts/lib/duties.mjs'
+import { createClient, listen, nowMs, sealOf } from '../http.mjs'
 import { createGuard, routeOf } from './guards.mjs'
 import { ENDPOINTS } from './plan.mjs'
 
@@ -43,16 +44,12 @@ const server = guard.before(async (request, response) => {
   }
 })
 
-const sampler = setInterval(() => process.send({ type: 'sample', at: nowMs(), ...guard.sample() }), SAMPLE_EVERY_MS)
+const sampler = setInterval(() => tell('sample', { at: nowMs(), ...guard.sample() }), SAMPLE_EVERY_MS)
 
-process.on('message', async ({ type }) => {
-  if (type !== 'stop') return
-  clearInterval(sampler)
-  await guard.close()
-  process.send({ type: 'stopped' }, () => process.exit(0))
+serve({
+  listen: async () => ({ port: await listen(server, { backlog: 4096 }), engine: guard.engine }),
+  close: async () => {
+    clearInterval(sampler)
+    await guard.close()
+  },
 })
-leaveWithParent()
-server.keepAliveTimeout = KEEP_ALIVE_MS
-server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, () =>
-  process.send({ type: 'ready', port: server.address().port, engine: guard.engine }),
-)

@@ -1,6 +1,9 @@
 // One run: the dependency, the shop behind one guard, and the planned traffic. Everything is noted, nothing judged.
-import { Part, play } from '../processes.mjs'
+import { WorkerProcess } from '../../scripts/lib/worker-pool.mjs'
+import { play } from '../play.mjs'
 import { phaseOf } from './plan.mjs'
+
+const moduleOf = (name) => new URL(`./${name}.mjs`, import.meta.url)
 
 /**
  * @param {string} guard id of the guard
@@ -12,25 +15,28 @@ export async function runTrial(guard, plan, roundsPerMs, onSecond) {
   const notes = { guard, records: [], samples: [], engine: undefined, counts: undefined, latestMs: undefined }
   let startedAt = Number.POSITIVE_INFINITY
 
-  const dependency = new Part('./shop/dependency.mjs', [])
-  const { port: dependencyPort } = await dependency.when('ready')
-  const shop = new Part('./shop/service.mjs', [guard, String(dependencyPort), String(roundsPerMs)], {
-    sample: ({ type: _, at, ...sample }) => at >= startedAt && notes.samples.push({ atMs: at - startedAt, ...sample }),
+  const dependency = new WorkerProcess(moduleOf('dependency'))
+  const dependencyPort = await dependency.ask('listen')
+  const shop = new WorkerProcess(moduleOf('service'), {
+    args: [guard, String(dependencyPort), String(roundsPerMs)],
+    on: { sample: ({ at, ...sample }) => at >= startedAt && notes.samples.push({ atMs: at - startedAt, ...sample }) },
   })
-  const { port, engine } = await shop.when('ready')
+  const { port, engine } = await shop.ask('listen')
   notes.engine = engine
-  const load = new Part('./shop/load.mjs', [String(port), JSON.stringify(plan)], {
-    records: ({ records }) => notes.records.push(...records),
+  const load = new WorkerProcess(moduleOf('load'), {
+    args: [String(port), JSON.stringify(plan)],
+    on: { records: (records) => notes.records.push(...records) },
   })
-  await load.when('ready')
 
   const { fromMs, toMs } = phaseOf(plan, 'zombie')
   const { latestMs } = await play({
     load,
     runMs: plan.runMs,
-    script: [
-      { atMs: fromMs, do: () => dependency.send({ type: 'state', state: 'zombie' }) },
-      { atMs: toMs, do: () => dependency.send({ type: 'state', state: 'healthy' }) },
+    scripts: [
+      [
+        { atMs: fromMs, do: () => dependency.ask('become', 'zombie') },
+        { atMs: toMs, do: () => dependency.ask('become', 'healthy') },
+      ],
     ],
     onSecond: (second) => onSecond(second, notes),
     onStart: (at) => {
@@ -39,13 +45,9 @@ export async function runTrial(guard, plan, roundsPerMs, onSecond) {
   })
   notes.latestMs = latestMs
 
-  const stopped = shop.last('stopped')
-  shop.send({ type: 'stop' })
-  await stopped
-  const counted = dependency.last('counts')
-  dependency.send({ type: 'stop' })
-  const { type: _, ...counts } = await counted
-  notes.counts = counts
+  await shop.ask('close')
+  notes.counts = await dependency.ask('counts')
+  await Promise.all([load, shop, dependency].map((worker) => worker.end()))
   notes.records.sort((a, b) => a.atMs - b.atMs)
   return notes
 }

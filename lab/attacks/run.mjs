@@ -1,15 +1,10 @@
 #!/usr/bin/env node
 // The attack table: every attack beside a run without it, in the same process. `--help` says how.
-import { cliOf } from '../../benches/lib/cli.mjs'
+import { cliOf } from '../../scripts/lib/cli.mjs'
 import { programProblem } from '../../scripts/lib/packages.mjs'
 import { say } from '../../scripts/lib/progress.mjs'
-import * as clients from './clients.mjs'
-import * as floods from './floods.mjs'
-import * as keys from './keys.mjs'
-import * as names from './names.mjs'
-import * as peers from './peers.mjs'
 
-const ATTACKS = [keys, names, clients, peers, floods].flatMap(({ attacks }) => attacks)
+const KINDS = ['keys', 'names', 'clients', 'peers', 'floods']
 
 const USAGE = `Usage: npm run attacks -- [options]
 
@@ -28,10 +23,11 @@ const { values: options, fail } = cliOf(USAGE, {
     only: { type: 'string', multiple: true },
     list: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
   },
 })
 
+const kinds = await Promise.all(KINDS.map((kind) => import(`./${kind}.mjs`)))
+const ATTACKS = kinds.flatMap(({ attacks }) => attacks)
 const chosen = ATTACKS.filter(({ id }) => options.only?.some((part) => id.includes(part)) ?? true)
 if (chosen.length === 0) fail(`--only knows ${ATTACKS.map(({ id }) => id).join(', ')}; got ${options.only}`)
 if (options.list) {

@@ -1,5 +1,13 @@
 import { bulkhead, ConsecutiveBreaker, circuitBreaker, handleAll, wrap } from 'cockatiel'
 import { halfDeadlineInFlight } from './limit.mjs'
+import { COCKATIEL } from './settings.mjs'
+
+/** cockatiel's breaker. @param {typeof COCKATIEL} settings */
+export const createCockatielBreaker = ({ consecutiveFailures, halfOpenAfterMs }) =>
+  circuitBreaker(handleAll, {
+    halfOpenAfter: halfOpenAfterMs,
+    breaker: new ConsecutiveBreaker(consecutiveFailures),
+  })
 
 /**
  * cockatiel: a bulkhead around a breaker (so that the bulkhead's refusals are no errors), the breaker as in the first
@@ -9,18 +17,13 @@ export const cockatiel = {
   id: 'cockatiel',
   needsTimers: true,
   create({ capacityPerS, deadlineMs }) {
+    const { halfOpenAfterMs, consecutiveFailures } = COCKATIEL
     const settings = {
-      halfOpenAfterMs: 10_000,
-      consecutiveFailures: 5,
+      halfOpenAfterMs,
+      consecutiveFailures,
       bulkhead: halfDeadlineInFlight(capacityPerS, deadlineMs),
     }
-    const policy = wrap(
-      bulkhead(settings.bulkhead),
-      circuitBreaker(handleAll, {
-        halfOpenAfter: settings.halfOpenAfterMs,
-        breaker: new ConsecutiveBreaker(settings.consecutiveFailures),
-      }),
-    )
+    const policy = wrap(bulkhead(settings.bulkhead), createCockatielBreaker(settings))
     return {
       name: 'cockatiel (bulkhead + breaker)',
       settings,

@@ -1,5 +1,9 @@
 import CircuitBreaker from 'opossum'
 import { halfDeadlineInFlight } from './limit.mjs'
+import { OPOSSUM } from './settings.mjs'
+
+/** A breaker whose `fire(call)` makes the call, or refuses it. */
+export const createOpossum = (settings) => new CircuitBreaker((call) => call(), settings)
 
 /**
  * opossum: breaker with its bulkhead (`capacity`). Threshold and reset time are those of its README's example, the
@@ -12,11 +16,10 @@ export const opossum = {
   create({ capacityPerS, deadlineMs }) {
     const settings = {
       timeout: deadlineMs,
-      errorThresholdPercentage: 50,
-      resetTimeout: 30_000,
+      ...OPOSSUM,
       capacity: halfDeadlineInFlight(capacityPerS, deadlineMs),
     }
-    const breaker = new CircuitBreaker((work) => work(), {
+    const breaker = createOpossum({
       ...settings,
       rollingPercentilesEnabled: false,
       errorFilter: (error) => error.code === 'ESEMLOCKED',

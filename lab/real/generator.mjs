@@ -2,6 +2,7 @@
 // closed loop, to learn what the plant can do, and autocannon.
 import { Agent, get } from 'node:http'
 import autocannon from 'autocannon'
+import { serve } from '../../scripts/lib/duties.mjs'
 import { steps } from '../driver/curve.mjs'
 import { OUTCOME, RequestLog } from '../driver/log.mjs'
 import { stream } from '../driver/random.mjs'
@@ -148,9 +149,4 @@ async function closedLoop({ ports, pooled, seconds }) {
   return { perS: (answers * 1000) / (performance.now() - startMs) }
 }
 
-const KINDS = { open: openLoop, impatient, closed: closedLoop }
-
-process.on('message', async (task) => {
-  process.send(await KINDS[task.kind](task))
-})
-process.once('disconnect', () => process.exit(0))
+serve({ open: openLoop, impatient, closed: closedLoop })

@@ -1,6 +1,5 @@
 // The arena on a real plant: a node:http server in its own process, its clients in another, over loopback.
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
+import { WorkerProcess } from '../../scripts/lib/worker-pool.mjs'
 import { OUTCOME } from '../driver/log.mjs'
 import { judge, summarize } from '../metrics/metrics.mjs'
 import { seriesOf } from '../metrics/series.mjs'
@@ -10,6 +9,10 @@ import { EVERYDAY_SCENARIOS } from './everyday.mjs'
 import { REAL_CONTESTANTS, realById } from './guards.mjs'
 import { startPostgres } from './postgres.mjs'
 import { roundsFor } from './work.mjs'
+
+/** The module of a server's process. */
+export const SERVER = new URL('./server.mjs', import.meta.url)
+const CLIENTS = new URL('./generator.mjs', import.meta.url)
 
 const LOADS = [
   [0, 0.5],
@@ -63,45 +66,17 @@ export class RealView extends RunView {
   }
 }
 
-/** A child process that answers one message with one message. */
-export function child(module) {
-  const process = fork(new URL(module, import.meta.url), {
-    serialization: 'advanced',
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-  })
-  return {
-    async ask(message) {
-      process.send(message)
-      const controller = new AbortController()
-      const died = once(process, 'exit', { signal: controller.signal }).then(([code]) => {
-        throw new Error(`${module} ended with ${code}`)
-      })
-      died.catch(() => {})
-      try {
-        const [answer] = await Promise.race([once(process, 'message', { signal: controller.signal }), died])
-        return answer
-      } finally {
-        controller.abort()
-      }
-    },
-    async end() {
-      if (process.exitCode !== null) return
-      const gone = once(process, 'exit')
-      if (process.connected) process.disconnect()
-      await gone
-    },
-  }
-}
-
 /** One contestant before one plant, and one task for its clients. */
-async function meet(contestant, { plant, cluster, servers = 1 }, capacityPerS, task) {
-  const processes = Array.from({ length: servers }, () => child('./server.mjs'))
-  const clients = child('./generator.mjs')
+async function meet(contestant, { plant, cluster, servers = 1 }, capacityPerS, { kind, ...task }) {
+  const processes = Array.from({ length: servers }, () => new WorkerProcess(SERVER))
+  const clients = new WorkerProcess(CLIENTS)
   try {
     const servers = await Promise.all(
-      processes.map((server) => server.ask({ contestant, plant, capacityPerS: capacityPerS / servers, cluster })),
+      processes.map((server) =>
+        server.ask('listen', { contestant, plant, capacityPerS: capacityPerS / servers, cluster }),
+      ),
     )
-    const answer = await clients.ask({ ...task, ports: servers.map(({ port }) => port) })
+    const answer = await clients.ask(kind, { ...task, ports: servers.map(({ port }) => port) })
     const [{ name, settings }] = servers
     return { name, settings, ...answer, drawn: await processes[0].ask('drawn') }
   } finally {

@@ -1,12 +1,17 @@
-// The server's process: one contestant before one plant. Started by `fork`, it answers with its port.
+// The server's process: one contestant before one plant.
 import cluster from 'node:cluster'
+import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { serve } from '../../scripts/lib/duties.mjs'
 import { realById } from './guards.mjs'
 import { everydayHandler } from './plants.mjs'
 import { workOf } from './work.mjs'
 
-async function serve({ contestant, plant, capacityPerS }) {
-  const { work, drawn } = workOf(plant)
+let drawn
+
+async function listen({ contestant, plant, capacityPerS }) {
+  const { work, drawn: times } = workOf(plant)
+  drawn = times
   const handler =
     everydayHandler(plant) ??
     (async (_req, res) => {
@@ -22,27 +27,35 @@ async function serve({ contestant, plant, capacityPerS }) {
     server.on('request', (req, res) => (req.url === '/warm' ? res.writeHead(204).end() : guarded(req, res)))
   }
   server.keepAliveTimeout = 60_000
-  const listen =
-    app === undefined
-      ? (ready) => server.listen(0, '127.0.0.1', ready)
-      : (ready) => app.listen({ host: '127.0.0.1', port: 0 }, ready)
-  listen(() => process.send({ port: server.address().port, name, settings }))
-  process.on('message', () => process.send(drawn))
+  if (app === undefined) {
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+  } else await app.listen({ host: '127.0.0.1', port: 0 })
+  return { port: server.address().port, name, settings }
 }
 
-/** The primary of a cluster only passes on what its one worker and the lab have to say to each other. */
-function standBefore(task) {
+/** The one worker of a cluster, where the server is one. */
+let worker
+
+async function listenInCluster(task) {
   cluster.setupPrimary({ exec: fileURLToPath(import.meta.url), serialization: 'advanced' })
-  const worker = cluster.fork()
+  worker = cluster.fork()
   // Until it listens, what it is sent is lost.
-  worker.once('message', () => {
-    worker.on('message', (message) => process.send(message))
-    process.on('message', (message) => worker.send(message))
-    worker.send(task)
-  })
+  await once(worker, 'message')
+  return askWorker('listen', task)
 }
 
-process.once('message', (task) => (task.cluster && cluster.isPrimary ? standBefore(task) : serve(task)))
-if (cluster.isWorker) process.send('ready')
+async function askWorker(duty, details) {
+  const answered = once(worker, 'message')
+  worker.send({ id: 0, duty, details })
+  const [{ result, failure }] = await answered
+  if (failure !== undefined) throw new Error(failure)
+  return result
+}
 
-process.once('disconnect', () => process.exit(0))
+serve({
+  listen: (task) => (task.cluster && cluster.isPrimary ? listenInCluster(task) : listen(task)),
+  /** The service times that the plant drew. */
+  drawn: () => (worker === undefined ? drawn : askWorker('drawn', {})),
+})
+if (cluster.isWorker) process.send('ready')

@@ -16,3 +16,14 @@ export const sometimes = (everyMs = 5000) => {
     say(text)
   }
 }
+
+/**
+ * How far work in steps has come, on stderr, so that stdout holds the results alone: in place on a terminal, elsewhere a line a tenth.
+ *
+ * @param {number} done @param {number} total @param {string} what the step
+ */
+export const sayCount = (done, total, what) => {
+  const line = `${done}/${total} ${what}`
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${done === total ? '' : line}`)
+  else if (done === total || done % Math.ceil(total / 10) === 0) process.stderr.write(`${line}\n`)
+}

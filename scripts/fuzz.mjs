@@ -59,7 +59,7 @@ const build = async () => {
 }
 
 /** Runs one target for so long; resolves to its verdict. */
-const fuzz = async (folder, target, seconds) => {
+const fuzz = async (folder, target, seconds, isInBackground) => {
   const corpus = join(ROOT, '.cache', 'fuzz', target)
   const artifacts = join(FUZZ, 'artifacts', target)
   for (const made of [corpus, artifacts]) mkdirSync(made, { recursive: true })
@@ -77,16 +77,18 @@ const fuzz = async (folder, target, seconds) => {
     beat(`fuzz ${target}: ${runs} inputs, ${coverage} edges.`)
   }
   const binary = join(folder, target)
-  const again = kept.length === 0 ? { code: 0 } : await run(binary, [...limits, ...kept], { onLine })
+  const start = (args) =>
+    isInBackground ? run('nice', ['-n', '19', binary, ...args], { onLine }) : run(binary, args, { onLine })
+  const again = kept.length === 0 ? { code: 0 } : await start([...limits, ...kept])
   const look = [`-max_total_time=${seconds}`, `-max_len=${MAX_BYTES}`, corpus, join(FUZZ, 'seeds', target)]
-  const { code } = again.code === 0 ? await run(binary, [...limits, ...look], { onLine }) : again
+  const { code } = again.code === 0 ? await start([...limits, ...look]) : again
   if (code === 0) say(`fuzz ${target}: ${runs} inputs, ${coverage} edges, ${kept.length} kept cases.`)
   else console.error(tail.join('\n'))
   return verdictOfCheck(`fuzz ${target}`, code, `the case is in fuzz/artifacts/${target}`)
 }
 
-/** Runs the targets for `seconds` in all; resolves to one verdict each. */
-export const fuzzSuite = async (seconds, targets = TARGETS) => {
+/** Runs the targets for `seconds` in all, in the background with what other work leaves of the machine; resolves to one verdict each. */
+export const fuzzSuite = async (seconds, { targets = TARGETS, isInBackground = false } = {}) => {
   if (process.platform === 'win32') {
     say('libFuzzer is not run on Windows.')
     return []
@@ -98,7 +100,7 @@ export const fuzzSuite = async (seconds, targets = TARGETS) => {
   const verdicts = []
   const lane = async () => {
     for (let target = waiting.shift(); target !== undefined; target = waiting.shift()) {
-      verdicts.push(await fuzz(folder, target, each))
+      verdicts.push(await fuzz(folder, target, each, isInBackground))
     }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, lane))
@@ -112,7 +114,8 @@ if (import.meta.url === pathToFileURL(process.argv[1]).href) {
       target: { type: 'string', multiple: true, default: TARGETS },
     },
   })
-  const verdicts = await fuzzSuite(count('minutes', 1) * 60, [...new Set(known('target', values.target, TARGETS))])
+  const targets = [...new Set(known('target', values.target, TARGETS))]
+  const verdicts = await fuzzSuite(count('minutes', 1) * 60, { targets })
   if (verdicts.length > 0) console.log(`\n${tableOf(verdicts).join('\n')}`)
   process.exitCode = verdicts.every(({ failed }) => failed === 0) ? 0 : 1
 }

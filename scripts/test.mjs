@@ -1,7 +1,9 @@
 /**
- * Everything that has to hold, in one command: build, lints, cargo's tests, a minute of fuzzing, the ava suite on each engine, the
- * type tests, the packages as they are installed, the packed package in the runtimes that are not Node. A failure does not stop what comes after it. The last line is `N passed, N failed`, summed over what the runners
- * reported, with each lint and each type test as one; the exit code is 0 only when nothing failed.
+ * Everything that has to hold, in one command: build, lints, cargo's tests, fuzzing, the ava suite on each engine, the type tests, the
+ * packages as they are installed, the packed package in the runtimes that are not Node. A failure does not stop what comes after it. The last line is `N passed, N failed`,
+ * summed over what the runners reported, with each lint and each type test as one; the exit code is 0 only when nothing failed.
+ *
+ * What uses one core runs beside what uses another: the addon's link beside the lints, the fuzz targets with what the ava suites leave.
  */
 import { fuzzSuite } from './fuzz.mjs'
 import { cliOf } from './lib/cli.mjs'
@@ -16,12 +18,12 @@ const USAGE = `Usage: npm test -- [options]
 
   --engine <name>   run the ava suite on this engine only (may be repeated): ${ENGINES.join(', ')}
   --skip-edge       leave out workerd, edge-runtime, Deno, Bun and Chromium
-  --skip-fuzz       leave out a minute of coverage-guided fuzzing
+  --skip-fuzz       leave out coverage-guided fuzzing
   --skip-lint       leave out rustfmt, clippy, biome and tsc
   --help            this text`
 
-/** How long the fuzz targets run, s. */
-const FUZZ_S = 60
+/** How long the fuzz targets run beside the ava suites, s: with what these leave of the machine they try as much as in a minute alone. */
+const FUZZ_S = 180
 
 /** The servers that shared state is tested against: being there is no test, being away is a failure. */
 const servers = async () => {
@@ -46,28 +48,41 @@ const { values: options, known } = cliOf(USAGE, {
 })
 const engines = known('engine', options.engine, ENGINES)
 
+/** Builds a part of the package. A build that works is no test; one that does not is a failure. */
+const build = async (part) => {
+  const { code } = await node(`${ROOT}/scripts/build.mjs`, [part])
+  return code === 0 ? [] : [verdictOfCheck(`build ${part}`, code)]
+}
+
+/** Runs steps one after the other; resolves to the verdicts of all. */
+const inTurn = async (...steps) => {
+  const verdicts = []
+  for (const step of steps) verdicts.push(...(await step()))
+  return verdicts
+}
+
+const size = async () => [verdictOfCheck('size of the wasm module', (await node(`${ROOT}/scripts/size.mjs`, [])).code)]
+const lints = async () => (options['skip-lint'] ? [] : (await import('./lint.mjs')).lint())
+const fuzz = async () => (options['skip-fuzz'] ? [] : fuzzSuite(FUZZ_S, { isInBackground: true }))
+const suites = () => inTurn(servers, ...engines.map((engine) => async () => [await avaSuite(engine)]), typeSuite)
+
 const verdicts = []
-const installed = await installPackages()
-if (!installed) verdicts.push(verdictOfCheck('npm packages', 1, 'could not be installed'))
-if (installed) {
-  for (const part of ['native', 'wasm', 'ts']) {
-    const { code } = await node(`${ROOT}/scripts/build.mjs`, [part])
-    // A build that works is no test; one that does not is a failure.
-    if (code !== 0) verdicts.push(verdictOfCheck(`build ${part}`, code))
-  }
-  verdicts.push(verdictOfCheck('size of the wasm module', (await node(`${ROOT}/scripts/size.mjs`, [])).code))
-  if (!options['skip-lint']) {
-    const { lint } = await import('./lint.mjs')
-    verdicts.push(...(await lint()))
-  }
-  verdicts.push(...(await servers()))
-  verdicts.push(await cargoSuite())
-  if (!options['skip-fuzz']) verdicts.push(...(await fuzzSuite(FUZZ_S)))
-  for (const name of engines) verdicts.push(await avaSuite(name))
-  verdicts.push(...(await typeSuite()))
+if (await installPackages()) {
+  // The linker of the addon and the compiler of wasm each have a folder, and a lock, of their own.
+  const built = await Promise.all([
+    build('native'),
+    inTurn(
+      () => build('wasm'),
+      () => build('ts'),
+      size,
+      lints,
+    ),
+  ])
+  verdicts.push(...built.flat(), await cargoSuite())
+  verdicts.push(...(await Promise.all([fuzz(), suites()])).flat())
   verdicts.push(await packagesSuite())
   if (!options['skip-edge']) verdicts.push(await edgeSuite())
-}
+} else verdicts.push(verdictOfCheck('npm packages', 1, 'could not be installed'))
 
 const { passed, failed } = sumOf(verdicts)
 say('Done.')

@@ -1,6 +1,6 @@
 /**
- * Writes the numbers of the frame's cells and status bits into ts/engine/port.ts, as src/binding/frame.rs states them: the
- * names and numbers are stated in Rust, their documentation in TypeScript.
+ * Writes the numbers of the cells that JavaScript shares with the engine into ts/engine, as src/binding states them: names and
+ * numbers are stated in Rust, their documentation in TypeScript.
  *
  *   node scripts/write-frame.mjs            writes them
  *   node scripts/write-frame.mjs --check    exits with 1 where they are stale
@@ -8,12 +8,33 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { cliOf } from './lib/cli.mjs'
 import { ROOT } from './lib/process.mjs'
 
-const RUST = join(ROOT, 'src', 'binding', 'frame.rs')
-const PORT = join(ROOT, 'ts', 'engine', 'port.ts')
+const USAGE = `Usage: node scripts/write-frame.mjs [options]
 
-const CONSTANT = /((?:^[ \t]*\/\/\/.*\n)*)^[ \t]*pub const (\w+): \w+ = (\d+);/gm
+Writes the numbers of the frame's cells into ts/engine, as src/binding states them.
+
+  --check   write nothing; exit with 1 where they are stale
+  --help    this text`
+
+/**
+ * The copies, by the file of ts/engine that has them: of modules of cells, by their names there; the constant that is a copy's length; and
+ * numbers that stand alone, under one name on both sides.
+ */
+const COPIES = {
+  'port.ts': {
+    FRAME: { file: 'frame.rs', module: 'cell', length: 'FRAME_CELLS' },
+    STATUS: { file: 'frame.rs', module: 'status' },
+    STATE: { file: 'blocks.rs', module: 'state' },
+    STATS: { file: 'blocks.rs', module: 'stats' },
+    ROW_CELLS: { file: 'frame.rs' },
+    BATCH_ROWS: { file: 'wasm.rs' },
+  },
+  'law-cells.ts': { LAW: { file: 'law.rs', module: 'cell', length: 'LAW_CELLS' } },
+}
+
+const CONSTANT = /((?:^[ \t]*\/\/\/.*\n)*)^[ \t]*(?:pub )?const (\w+): \w+ = (\d+);/gm
 
 const constantsIn = (text) =>
   [...text.matchAll(CONSTANT)].map(([, comment, name, value]) => ({
@@ -22,49 +43,63 @@ const constantsIn = (text) =>
     doc: comment.replace(/^[ \t]*\/\/\/ ?/gm, '').trim(),
   }))
 
+const numberIn = (text, name) => {
+  const constant = constantsIn(text).find((one) => one.name === name)
+  if (constant === undefined) throw new Error(`there is no ${name}`)
+  return constant.value
+}
+
 const blockIn = (text, opening) => {
   const from = text.indexOf(opening)
   if (from < 0) throw new Error(`there is no \`${opening}\``)
   return text.slice(from + opening.length, text.indexOf('\n}', from))
 }
 
-/** The members of an enum in the order of Rust's constants, each with what stands before it now, or else with Rust's comment. */
-const membersOf = (constants, body) => {
-  const before = new Map(
-    [...body.matchAll(/((?:(?!^ {2}\w+ = \d+,).*\n)*?)^ {2}(\w+) = \d+,\n?/gm)].map(([, lead, name]) => [name, lead]),
-  )
+/** The members of a copy in the order of Rust's constants, each with what stands before it now, or else with Rust's comment. */
+const membersOf = (constants, body, sign) => {
+  const member = new RegExp(`((?:(?!^ {2}\\w+${sign}\\d+,).*\\n)*?)^ {2}(\\w+)${sign}\\d+,\\n?`, 'gm')
+  const before = new Map([...body.matchAll(member)].map(([, lead, name]) => [name, lead]))
   return constants
-    .map(({ name, value, doc }) => `${before.get(name) ?? (doc && `  /** ${doc} */\n`)}  ${name} = ${value},\n`)
+    .map(({ name, value, doc }) => `${before.get(name) ?? (doc && `  /** ${doc} */\n`)}  ${name}${sign}${value},\n`)
     .join('')
 }
 
-/** @param port text of port.ts @param rust text of frame.rs @returns port.ts with the numbers of frame.rs */
-export const portOf = (port, rust) => {
-  const whole = constantsIn(rust.replace(/^pub mod \w+ \{[\s\S]*?^\}/gm, ''))
-  const numberOf = (name) => {
-    const constant = whole.find((one) => one.name === name)
-    if (constant === undefined) throw new Error(`frame.rs has no ${name}`)
-    return constant.value
+/** @param text a file with copies @param name its name @param rust the texts of src/binding by their names @returns the file with the numbers of Rust */
+export const copyOf = (text, name, rust) => {
+  let written = text
+  for (const [copy, { file, module, length }] of Object.entries(COPIES[name])) {
+    if (module === undefined) {
+      written = written.replace(new RegExp(`(export const ${copy} = )\\d+`), `$1${numberIn(rust[file], copy)}`)
+      continue
+    }
+    const constants = constantsIn(`${blockIn(rust[file], `pub mod ${module} {`)}\n`)
+    if (constants.length < 2) throw new Error(`${file} states no cells for ${copy}`)
+    if (length !== undefined) constants.push({ name: 'LENGTH', value: numberIn(rust[file], length) })
+    const isEnum = written.includes(`export enum ${copy} {\n`)
+    const body = `${blockIn(written, isEnum ? `export enum ${copy} {\n` : `export const ${copy} = {\n`)}\n`
+    written = written.replace(body, () => membersOf(constants, body, isEnum ? ' = ' : ': '))
   }
-  const enumerations = {
-    FRAME: [...constantsIn(blockIn(rust, 'pub mod cell {\n')), { name: 'LENGTH', value: numberOf('FRAME_CELLS') }],
-    STATUS: constantsIn(blockIn(rust, 'pub mod status {\n')),
-  }
-  let text = port
-  for (const [name, constants] of Object.entries(enumerations)) {
-    if (constants.length < 2) throw new Error(`frame.rs states no cells for ${name}`)
-    const body = `${blockIn(text, `export enum ${name} {\n`)}\n`
-    text = text.replace(body, () => membersOf(constants, body))
-  }
-  return text.replace(/(export const ROW_CELLS = )\d+/, `$1${numberOf('ROW_CELLS')}`)
+  return written
+}
+
+/** The texts that state the cells, by their names. */
+export const statements = () => {
+  const files = Object.values(COPIES).flatMap((copies) => Object.values(copies).map(({ file }) => file))
+  return Object.fromEntries(
+    [...new Set(files)].map((file) => [file, readFileSync(join(ROOT, 'src', 'binding', file), 'utf8')]),
+  )
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const port = readFileSync(PORT, 'utf8')
-  const written = portOf(port, readFileSync(RUST, 'utf8'))
-  if (written !== port && process.argv.includes('--check')) {
-    console.error('ts/engine/port.ts is stale: run `node scripts/write-frame.mjs`')
-    process.exit(1)
+  const { values } = cliOf(USAGE, { options: { check: { type: 'boolean', default: false } } })
+  for (const name of Object.keys(COPIES)) {
+    const path = join(ROOT, 'ts', 'engine', name)
+    const text = readFileSync(path, 'utf8')
+    const written = copyOf(text, name, statements())
+    if (written === text) continue
+    if (values.check) {
+      console.error(`ts/engine/${name} is stale: run \`node scripts/write-frame.mjs\``)
+      process.exitCode = 1
+    } else writeFileSync(path, written)
   }
-  if (written !== port) writeFileSync(PORT, written)
 }

@@ -1,6 +1,6 @@
 // What is particular to engine 'wasm': how it is chosen, memory that grows under the frame, names that live outside.
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -127,4 +127,18 @@ test('hostile names evict each other on wasm exactly as they do on native', (t) 
     return atrion.getRoutes().sort()
   }
   t.deepEqual(routesOn('wasm'), routesOn('native'))
+})
+
+test('every rare call of the port is an export of the module, by its name', async (t) => {
+  const port = readFileSync(new URL('../../ts/engine/port.ts', import.meta.url), 'utf8')
+  const [, calls] = /export const RARE_CALLS = \{\n([\s\S]*?)\n\}/.exec(port)
+  const names = [...calls.matchAll(/^ {2}(\w+):/gm)].map(([, name]) => name)
+  const module = new WebAssembly.Module(readFileSync(createRequire(import.meta.url).resolve('atrion/wasm/module')))
+  const exports = new Set(WebAssembly.Module.exports(module).map(({ name }) => name))
+  // Names of routes stay on JavaScript's side.
+  const own = ['find', 'routeIds', 'nameOf']
+  t.true(names.length > 15)
+  for (const name of names.filter((one) => !own.includes(one))) {
+    t.true(exports.has(name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)), name)
+  }
 })

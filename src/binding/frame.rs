@@ -1,19 +1,16 @@
-//! The frame: the cells that JavaScript and the engine share. The same layout, named alike, is in `ts/engine/port.ts`.
+//! The frame: the cells that JavaScript and the engine share. Their numbers are stated here, once: `scripts/write-frame.mjs` copies them
+//! into `ts/engine/port.ts`.
 
 use crate::{
     clock::Now,
-    engine::{
-        AcquireRequest, AcquireResult, Decision, Handle, Key, NO_PERMIT, Outcome, PermitId, Priority, Slot, Stats,
-    },
+    engine::{AcquireRequest, AcquireResult, Decision, Handle, Key, NO_PERMIT, Outcome, PermitId, Priority, Slot},
     physics::{
         mode::Mode,
         peers::Blend,
         pressure::Sample,
-        tick::{Override, RouteState, Tick},
-        tuner::Moments,
+        tick::{RouteState, Tick},
         voltage::Tier,
     },
-    units::{Millis, Ohms},
 };
 
 /// Cells of a frame.
@@ -234,34 +231,6 @@ pub fn release(handle: &mut Handle, frame: &mut Cells, now: &Now) {
     }
 }
 
-/// Fills the stats block.
-pub fn write_stats(frame: &mut Cells, stats: &Stats) {
-    let counts = stats.counts;
-    let shed = counts.shed_by_tier.map(|n| n as f64);
-    let block = [
-        f64::from(stats.in_flight),
-        stats.limit,
-        stats.resistance,
-        stats.scar,
-        counts.admitted as f64,
-        shed[0],
-        shed[1],
-        shed[2],
-        shed[3],
-        shed[4],
-        counts.failures as f64,
-        counts.reclaimed as f64,
-        stats.p50_ms.unwrap_or(f64::NAN),
-        stats.p99_ms.unwrap_or(f64::NAN),
-        stats.baseline_ms,
-        stats.rate_per_s,
-        stats.success,
-        f64::from(stats.regime as u8),
-        f64::from(stats.open_classes),
-    ];
-    frame[cell::STATS..cell::STATS + block.len()].copy_from_slice(&block);
-}
-
 /// `routeBatch`: rows of [slot, latencyMs, errorRate, saturation] become [slot, resistance, mode, status].
 pub fn route_batch(handle: &mut Handle, rows: &mut [f64], now: &Now) {
     let now_ms = now.coarse_ms();
@@ -278,72 +247,8 @@ pub fn route_batch(handle: &mut Handle, rows: &mut [f64], now: &Now) {
     }
 }
 
-/// Fills the state block with the state of a route; false when there is none.
-pub fn read_route(handle: &Handle, frame: &mut Cells, slot: Slot) -> bool {
-    let Some((state, peers, reported)) = handle.reported_state(slot) else { return false };
-    write_state(frame, &state, peers, reported);
-    true
-}
-
 /// `share`: sets what peers report of a route, from the head of the batch: keep, add, lone, belief, witnesses, bound.
 pub fn set_blend(handle: &mut Handle, batch: &[f64], slot: Slot) {
     let &[keep, add, lone, belief, witnesses, bound, ..] = batch else { return };
     handle.set_blend(slot, Blend { keep, add, bound, lone, belief: belief as f32, witnesses: witnesses as u32 });
-}
-
-/// Fills the state block.
-pub fn write_state(frame: &mut Cells, state: &RouteState, peers: Ohms, reported: Ohms) {
-    let block = [
-        f64::from(state.mode as u8),
-        state.pressure[0],
-        state.pressure[1],
-        state.pressure[2],
-        state.previous_pressure[0],
-        state.previous_pressure[1],
-        state.previous_pressure[2],
-        state.momentum,
-        state.scar,
-        state.resistance,
-        f64::from(state.ticks),
-        state.last_updated_ms,
-        state.recovery_started_ms,
-        state.moments.mean,
-        state.moments.variance,
-        f64::from(state.moments_count),
-        f64::from(state.rejected_samples),
-        f64::from(state.params_id),
-        peers,
-        reported,
-    ];
-    frame[cell::STATE..cell::STATE + block.len()].copy_from_slice(&block);
-}
-
-/// How far ahead of now a restored time may be, ms: a clock that was set back a little gives such, and is waited for.
-const AHEAD_MS: Millis = 60_000.0;
-
-/// The state in the state block. Times from a clock further ahead become `now_ms`: they would stand still until then.
-pub fn read_state(frame: &Cells, now_ms: Millis) -> RouteState {
-    // NaN would persist: every law that it enters gives NaN.
-    let c = |i: usize| if frame[cell::STATE + i].is_finite() { frame[cell::STATE + i] } else { 0.0 };
-    let mut state = RouteState {
-        mode: Mode::from_index(c(0) as u8).unwrap_or(Mode::Bootstrap),
-        pressure: [c(1), c(2), c(3)],
-        previous_pressure: [c(4), c(5), c(6)],
-        momentum: c(7),
-        scar: c(8),
-        resistance: c(9),
-        ticks: c(10) as u32,
-        last_updated_ms: c(11),
-        recovery_started_ms: c(12),
-        moments: Moments { mean: c(13), variance: c(14) },
-        moments_count: c(15) as u32,
-        rejected_samples: c(16) as u32,
-        params_id: c(17) as u16,
-        manual: Override::None,
-    };
-    let is_open = state.mode == Mode::CircuitBreaker;
-    let settle = |at_ms: Millis| if at_ms <= now_ms + AHEAD_MS { at_ms } else { now_ms };
-    state.last_updated_ms = settle(state.last_updated_ms);
-    state.recovery_started_ms = if is_open { settle(state.recovery_started_ms) } else { 0.0 };
-    state
 }

@@ -1,9 +1,11 @@
 //! Translation between JavaScript and the engine: nothing is decided here.
 
+mod blocks;
 mod frame;
 #[cfg(target_family = "wasm")]
 #[allow(unsafe_code, reason = "an allocator is unsafe to implement")]
 mod heap;
+mod law;
 #[cfg(not(target_family = "wasm"))]
 mod node;
 #[cfg(target_family = "wasm")]

@@ -9,15 +9,17 @@ use std::cell::UnsafeCell;
 
 use crate::{
     binding::{
+        blocks,
         frame::{self, Cells, FRAME_CELLS, ROW_CELLS, cell},
         heap::Heap,
+        law,
     },
     clock::{MonotonicClock, Now},
     engine::{Evicted, Handle, Limits, Name, Slot},
-    physics::{params::RouteParams, tick::Override},
+    physics::tick::Override,
 };
 
-/// Rows of a batch; the same number is in `ts/engine/port.ts`.
+/// Rows of a batch; `scripts/write-frame.mjs` copies the number into `ts/engine/port.ts`.
 const BATCH_ROWS: usize = 4096;
 
 #[global_allocator]
@@ -141,9 +143,7 @@ extern "C" fn remove(slot: Slot) {
 extern "C" fn define_params(id: i32) -> i32 {
     with(|handle, _, rows, _| {
         let id = (id >= 0).then(|| u16::try_from(id).unwrap_or(u16::MAX));
-        rows.first_chunk()
-            .and_then(|cells| handle.define_params(RouteParams::from_all_cells(cells), id))
-            .map_or(-1, i32::from)
+        rows.first_chunk().and_then(|cells| handle.define_params(law::params(cells), id)).map_or(-1, i32::from)
     })
 }
 
@@ -156,19 +156,19 @@ extern "C" fn set_params(slot: Slot, params_id: u32) -> bool {
 /// Fills the state block; false when the slot is vacant.
 #[unsafe(no_mangle)]
 extern "C" fn read_state(slot: Slot) -> bool {
-    with(|handle, cells, _, _| frame::read_route(handle, cells, slot))
+    with(|handle, cells, _, _| blocks::read_route(handle, cells, slot))
 }
 
 /// Overwrites the route with the state block; false when the slot is vacant.
 #[unsafe(no_mangle)]
 extern "C" fn write_state(slot: Slot) -> bool {
-    with(|handle, cells, _, now| handle.restore(slot, frame::read_state(cells, now.precise_ms().max(now.coarse_ms()))))
+    with(|handle, cells, _, now| handle.restore(slot, blocks::read_state(cells, now.precise_ms().max(now.coarse_ms()))))
 }
 
 /// Fills the stats block; false when no permit was ever requested on the route.
 #[unsafe(no_mangle)]
 extern "C" fn read_stats(slot: Slot) -> bool {
-    with(|handle, cells, _, _| handle.stats(slot).map(|stats| frame::write_stats(cells, &stats))).is_some()
+    with(|handle, cells, _, _| handle.stats(slot).map(|stats| blocks::write_stats(cells, &stats))).is_some()
 }
 
 /// Counts a lease as work in flight of the route, or no longer.
@@ -190,7 +190,7 @@ extern "C" fn set_override(slot: Slot, manual: u32) {
 
 /// Sets whether requests are decided and counted, but all admitted.
 #[unsafe(no_mangle)]
-extern "C" fn dry_run(on: bool) {
+extern "C" fn set_dry_run(on: bool) {
     with(|handle, _, _, _| handle.set_dry_run(on));
 }
 

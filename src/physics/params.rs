@@ -71,94 +71,36 @@ impl RouteParams {
     pub fn reserves(&self) -> bool {
         self.reserve.iter().any(|&share| share > 0.0)
     }
-
-    /// The number of cells that [`RouteParams::from_cells`] takes.
-    pub const CELLS: usize = 36;
-
-    /// Parameters from cells, in the order of `LAW` in `ts/engine/port.ts`; missing cells are 0.
-    #[must_use]
-    pub fn from_cells(cells: &[f64]) -> Self {
-        let mut all = [0.0; Self::CELLS];
-        for (cell, &given) in all.iter_mut().zip(cells) {
-            *cell = given;
-        }
-        Self::from_all_cells(&all)
-    }
-
-    /// Parameters from all cells: of an array, so that no index into it needs a check.
-    #[must_use]
-    pub fn from_all_cells(cells: &[f64; Self::CELLS]) -> Self {
-        let c = |i: usize| cells[i];
-        let gain = |i: usize| if c(i) > 0.0 { c(8) / c(i) } else { 0.0 };
-        let mut params = Self::NONE;
-        // One after the other: a literal would read all cells before it writes the first.
-        params.base_resistance = c(0);
-        params.decay_per_ms = c(1) / 1e3;
-        params.scar_factor = c(2);
-        params.damping_factor = c(3);
-        params.critical_pressure = c(4);
-        params.break_multiplier = c(5);
-        params.bootstrap_ticks = c(6) as u32;
-        params.min_delta_t_ms = c(7);
-        for i in 0..3 {
-            params.baselines[i] = c(9 + i);
-            params.gains[i] = gain(9 + i);
-            params.weights[i] = c(12 + i);
-        }
-        params.limit.deadline_ms = c(15);
-        params.limit.min = c(24);
-        params.limit.max = c(25);
-        params.limit.initial = c(26);
-        params.max_duration_ms = c(23);
-        params.pool = c(27) as u64;
-        for (i, reserve) in params.reserve.iter_mut().enumerate() {
-            *reserve = c(28 + i) as f32;
-        }
-        params.tuner = (c(16) != 0.0).then(|| TunerParams {
-            alpha: 2.0 / (c(17) + 1.0),
-            sensitivity: c(18),
-            min_floor: c(19),
-            hard_ceiling: c(20),
-            warmup_ticks: c(21) as u32,
-            recovery_multiplier: c(22),
-        });
-        params
-    }
-
-    /// All zero.
-    const NONE: Self = Self {
-        base_resistance: 0.0,
-        decay_per_ms: 0.0,
-        scar_factor: 0.0,
-        damping_factor: 0.0,
-        critical_pressure: 0.0,
-        break_multiplier: 0.0,
-        bootstrap_ticks: 0,
-        min_delta_t_ms: 0.0,
-        baselines: [0.0; 3],
-        gains: [0.0; 3],
-        weights: [0.0; 3],
-        limit: LimitLaw { deadline_ms: 0.0, min: 0.0, max: 0.0, initial: 0.0 },
-        max_duration_ms: 0.0,
-        pool: 0,
-        reserve: [0.0; TIERS],
-        tuner: None,
-    };
 }
 
 impl Default for RouteParams {
     /// The defaults of the package: profile STANDARD, default SLO, tuner on.
     fn default() -> Self {
-        #[rustfmt::skip]
-        let cells = [
-            10.0, 0.1, 5.0, 20.0, 0.7, 10.0, 10.0, 100.0, 1.0, // physics
-            100.0, 0.01, 0.5, // baselines
-            1.791_759_469_228_055, 2.197_224_577_336_219_6, 1.386_294_361_119_890_6, // ln(1 + criticality) of 5, 8, 3
-            500.0, // deadline
-            1.0, 100.0, 3.0, 30.0, 500.0, 50.0, 0.5, // tuner
-            30_000.0, 1.0, 100_000.0, 512.0, // longest permit, limits
-            0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, // no pool, nothing reserved
-        ];
-        Self::from_all_cells(&cells)
+        Self {
+            base_resistance: 10.0,
+            decay_per_ms: 0.1 / 1e3,
+            scar_factor: 5.0,
+            damping_factor: 20.0,
+            critical_pressure: 0.7,
+            break_multiplier: 10.0,
+            bootstrap_ticks: 10,
+            min_delta_t_ms: 100.0,
+            baselines: [100.0, 0.01, 0.5],
+            gains: [1.0 / 100.0, 1.0 / 0.01, 1.0 / 0.5],
+            // ln(1 + criticality) of 5, 8 and 3.
+            weights: [1.791_759_469_228_055, 2.197_224_577_336_219_6, 1.386_294_361_119_890_6],
+            limit: LimitLaw { deadline_ms: 500.0, min: 1.0, max: 100_000.0, initial: 512.0 },
+            max_duration_ms: 30_000.0,
+            pool: 0,
+            reserve: [0.0; TIERS],
+            tuner: Some(TunerParams {
+                alpha: 2.0 / 101.0,
+                sensitivity: 3.0,
+                min_floor: 30.0,
+                hard_ceiling: 500.0,
+                warmup_ticks: 50,
+                recovery_multiplier: 0.5,
+            }),
+        }
     }
 }

@@ -8,9 +8,6 @@ import { FRAME, ROW_CELLS, STATUS } from './port.js'
 /** A number that no engine gives to a permit: its release changes nothing. Also in `src/engine/permits.rs`. */
 export const NO_PERMIT = 2 ** 52
 
-/** A slot that no route has. */
-export const NO_SLOT = 0xffff_ffff
-
 /** Answers the call in the frame without the engine: a request is admitted, and no tick happened. */
 export function admit(frame: Float64Array): void {
   frame[FRAME.STATUS] = STATUS.ALLOW

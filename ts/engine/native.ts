@@ -2,8 +2,9 @@
 
 import { loadBinding } from '../addon/addon.js'
 import { ConfigError } from '../base/errors.js'
-import { admit, admitRows, type FaultListener, NO_SLOT } from './fault.js'
-import { BATCH_ROWS, type Engine, FRAME, type NativeCluster, ROW_CELLS } from './port.js'
+import { answerOnFault, CrateEngine } from './crate-engine.js'
+import { admit, admitRows, type FaultListener } from './fault.js'
+import { BATCH_ROWS, type Engine, FRAME, type NativeCluster, type RareCalls, ROW_CELLS } from './port.js'
 
 /** What the addon exports; written out here, because the addon's own types exist only after it was built. */
 interface NativeBinding {
@@ -21,30 +22,9 @@ interface NativeBinding {
 const PANICS: readonly unknown[] = ['ATRION_PANIC', 'GenericFailure']
 
 /** The port but for the hot path, which it hands out as bare functions. */
-type NativeClass = Pick<
-  Engine,
-  | 'readStats'
-  | 'lease'
-  | 'order'
-  | 'setDryRun'
-  | 'intern'
-  | 'find'
-  | 'evicted'
-  | 'remove'
-  | 'routeIds'
-  | 'nameOf'
-  | 'defineLaw'
-  | 'setLaw'
-  | 'readState'
-  | 'writeState'
-  | 'scar'
-  | 'nextUsed'
-  | 'share'
-  | 'demote'
-> &
-  NativeCluster & { hot(): Pick<Engine, 'route' | 'routeBatch' | 'acquire' | 'release'> }
+type NativeClass = RareCalls & NativeCluster & { hot(): Pick<Engine, 'route' | 'routeBatch' | 'acquire' | 'release'> }
 
-class NativeEngine implements Engine {
+class NativeEngine extends CrateEngine implements Engine {
   readonly kind = 'native'
   readonly hasClosedLoop = true
   readonly frame = new Float64Array(FRAME.LENGTH)
@@ -59,6 +39,7 @@ class NativeEngine implements Engine {
   readonly #binding: NativeBinding
 
   constructor(binding: NativeBinding, maxRoutes: number, isShared: boolean) {
+    super()
     const native = new binding.NativeEngine(maxRoutes, this.frame, this.batch, isShared)
     this.#binding = binding
     this.#native = native
@@ -117,76 +98,9 @@ class NativeEngine implements Engine {
     return answer
   }
 
-  readStats(slot: number): boolean {
-    return this.#try(() => this.#native.readStats(slot), false)
-  }
-
-  lease(slot: number, taken: boolean): void {
-    this.#try(() => this.#native.lease(slot, taken), undefined)
-  }
-
-  order(slot: number, order: number): void {
-    this.#try(() => this.#native.order(slot, order), undefined)
-  }
-
-  setDryRun(dryRun: boolean): void {
-    this.#try(() => this.#native.setDryRun(dryRun), undefined)
-  }
-
-  intern(routeId: string): number {
-    return this.#try(() => this.#native.intern(routeId), NO_SLOT)
-  }
-
-  find(routeId: string): number {
-    return this.#try(() => this.#native.find(routeId), -1)
-  }
-
-  evicted(): number {
-    return this.#try(() => this.#native.evicted(), -1)
-  }
-
-  remove(slot: number): void {
-    this.#try(() => this.#native.remove(slot), undefined)
-  }
-
-  routeIds(): string[] {
-    return this.#try(() => this.#native.routeIds(), [])
-  }
-
-  nameOf(slot: number): string | undefined {
-    return this.#try(() => this.#native.nameOf(slot), undefined) ?? undefined
-  }
-
-  defineLaw(cells: Float64Array, id?: number): number {
-    return this.#try(() => this.#native.defineLaw(cells, id), 0)
-  }
-
-  setLaw(slot: number, law: number): void {
-    this.#try(() => this.#native.setLaw(slot, law), undefined)
-  }
-
-  readState(slot: number): boolean {
-    return this.#try(() => this.#native.readState(slot), false)
-  }
-
-  writeState(slot: number): boolean {
-    return this.#try(() => this.#native.writeState(slot), false)
-  }
-
-  nextUsed(): number {
-    return this.#try(() => this.#native.nextUsed(), -1)
-  }
-
-  share(slot: number): void {
-    this.#try(() => this.#native.share(slot), undefined)
-  }
-
-  demote(slot: number): void {
-    this.#try(() => this.#native.demote(slot), undefined)
-  }
-
-  scar(slot: number, ohms: number): void {
-    this.#try(() => this.#native.scar(slot, ohms), undefined)
+  protected pass(call: keyof RareCalls, a: unknown, b: unknown): unknown {
+    const native = this.#native as unknown as Record<string, (a: unknown, b: unknown) => unknown>
+    return this.#try(() => native[call]!(a, b), answerOnFault(call)) ?? undefined
   }
 }
 

@@ -3,11 +3,8 @@
  *
  * A call on the hot path costs more in crossing than in physics, so nothing is passed as an argument: caller and engine
  * share a *frame*, one Float64Array. The caller writes cells, makes a call without arguments, reads cells. The numbers of
- * the cells and of the status bits are stated in `src/binding/frame.rs`, and copied here by `scripts/write-frame.mjs`; the
- * layout of the blocks is stated here as well as there, and a test compares the two.
+ * the cells and of the status bits are stated in `src/binding/`, and copied here by `scripts/write-frame.mjs`.
  */
-
-import type { AutoTunerConfig, PhysicsConfig } from '../core/types.js'
 
 export type EngineKind = 'native' | 'wasm' | 'ts'
 
@@ -170,86 +167,8 @@ export const STATE = {
   LENGTH: 20,
 } as const
 
-/**
- * Cells of a law, the numbers a route is governed by, in the order `defineLaw` takes them.
- * Derived in `ts/routes/params.ts` from PhysicsConfig, SLOConfig, AutoTunerConfig and the profile.
- */
-export const LAW = {
-  BASE_RESISTANCE: 0,
-  DECAY_RATE: 1,
-  SCAR_FACTOR: 2,
-  DAMPING_FACTOR: 3,
-  CRITICAL_PRESSURE: 4,
-  BREAK_MULTIPLIER: 5,
-  BOOTSTRAP_TICKS: 6,
-  MIN_DELTA_T: 7,
-  TANH_SCALE: 8,
-  BASELINE_LATENCY_MS: 9,
-  BASELINE_ERROR_RATE: 10,
-  BASELINE_SATURATION: 11,
-  WEIGHT_LATENCY: 12,
-  WEIGHT_ERROR: 13,
-  WEIGHT_SATURATION: 14,
-  DEADLINE_MS: 15,
-  /** 1 when the tuner sets the break point, 0 when it is static */
-  TUNER: 16,
-  TUNER_WINDOW: 17,
-  TUNER_SENSITIVITY: 18,
-  TUNER_MIN_FLOOR: 19,
-  TUNER_HARD_CEILING: 20,
-  TUNER_WARMUP_TICKS: 21,
-  TUNER_RECOVERY_MULTIPLIER: 22,
-  MAX_DURATION_MS: 23,
-  MIN_LIMIT: 24,
-  MAX_LIMIT: 25,
-  INITIAL_LIMIT: 26,
-  /** a number that stands for the pool; 0: none */
-  POOL: 27,
-  /** five cells, bulk to critical: shares of the limit */
-  RESERVE: 28,
-  LENGTH: 36,
-} as const
-
-/** Cells of a law by the names of what operators configure. */
-export const CONFIG_CELLS = {
-  baseResistance: LAW.BASE_RESISTANCE,
-  decayRate: LAW.DECAY_RATE,
-  scarFactor: LAW.SCAR_FACTOR,
-  dampingFactor: LAW.DAMPING_FACTOR,
-  criticalPressure: LAW.CRITICAL_PRESSURE,
-  breakMultiplier: LAW.BREAK_MULTIPLIER,
-  bootstrapTicks: LAW.BOOTSTRAP_TICKS,
-  minDeltaT: LAW.MIN_DELTA_T,
-  tanhScale: LAW.TANH_SCALE,
-} as const satisfies Record<keyof PhysicsConfig, number>
-
-/** The same, of the tuner. */
-export const TUNER_CELLS = {
-  windowSize: LAW.TUNER_WINDOW,
-  sensitivity: LAW.TUNER_SENSITIVITY,
-  minFloor: LAW.TUNER_MIN_FLOOR,
-  hardCeiling: LAW.TUNER_HARD_CEILING,
-  warmupTicks: LAW.TUNER_WARMUP_TICKS,
-  recoveryMultiplier: LAW.TUNER_RECOVERY_MULTIPLIER,
-} as const satisfies Record<keyof AutoTunerConfig, number>
-
-/** Writes named numbers into their cells. */
-export function writeCells<T extends string>(
-  cells: Float64Array,
-  places: Readonly<Record<T, number>>,
-  values: Readonly<Record<T, number>>,
-): void {
-  for (const name of Object.keys(places) as T[]) cells[places[name]] = values[name]
-}
-
-/** Reads named numbers from their cells. */
-export function readCells<T extends string>(
-  cells: Float64Array,
-  places: Readonly<Record<T, number>>,
-): Record<T, number> {
-  const values = Object.entries<number>(places).map(([name, place]) => [name, cells[place]!])
-  return Object.fromEntries(values) as Record<T, number>
-}
+/** A slot that no route has. */
+export const NO_SLOT = 0xffff_ffff
 
 /** Cells at the head of the batch that `share` reads: see `ts/core/cluster.ts`. */
 export const SHARE = { KEEP: 0, ADD: 1, LONE: 2, BELIEF: 3, WITNESSES: 4, BOUND: 5 } as const
@@ -264,31 +183,8 @@ export interface NativeCluster {
   leave(link: object): void
 }
 
-/**
- * What the face asks of an engine. None of these throws for bad telemetry or for a failure of the engine's own (see
- * `fault.ts`); none waits; none reads the network.
- */
-export interface Engine {
-  /** Called with the first failure of the engine's own, and a backtrace, in the call that it happened in. */
-  onFault?: ((report: string) => void) | undefined
-  readonly kind: EngineKind
-  /** Whether it has the closed loop: acquire, release, readStats, lease. The functional model has not. */
-  readonly hasClosedLoop: boolean
-  /** The shared cells. Read it anew for every call: an engine whose memory grew hands out a new view. */
-  readonly frame: Float64Array
-  /** One tick of the open loop for FRAME.SLOT. */
-  route(): void
-  /** {@link BATCH_ROWS} rows of four cells [slot, latencyMs, errorRate, saturation]. Read it anew for every batch. */
-  readonly batch: Float64Array
-  /** Ticks the first FRAME.SLOT rows at FRAME.NOW; each row becomes [slot, resistance, mode, status]. */
-  routeBatch(): void
-  /** Closed loop: asks for a permit on FRAME.SLOT. FRAME.PERMIT is the permit, if STATUS allows. */
-  acquire(): void
-  /**
-   * Closed loop: FRAME.PERMIT comes back with FRAME.OUTCOME. When that was a tick, FRAME.SLOT says of which route. Where
-   * FRAME.PERMIT is −1, a detached request of FRAME.SLOT has come to FRAME.OUTCOME.
-   */
-  release(): void
+/** The calls of an engine that are not of the hot path. */
+export interface RareCalls {
   /** Fills the stats block; false when no permit was requested in the slot. */
   readStats(slot: number): boolean
   /** A lease takes its place among the work in flight (true), or gives it back. */
@@ -320,10 +216,62 @@ export interface Engine {
   share(slot: number): void
   /** A route that only other nodes reported is evicted before all that were used here. */
   demote(slot: number): void
-  /** Of the native engine only. */
-  readonly cluster?: NativeCluster
   /** Adds trauma: the scar decays to FRAME.NOW, then grows by `ohms`. */
   scar(slot: number, ohms: number): void
+}
+
+/**
+ * The rare calls, each with its answer where the engine itself fails (see `fault.ts`). The engines of the crate pass a call on by its
+ * name: one that is added here and in the crate needs nothing in theirs.
+ */
+export const RARE_CALLS = {
+  readStats: false,
+  lease: undefined,
+  order: undefined,
+  setDryRun: undefined,
+  intern: NO_SLOT,
+  find: -1,
+  evicted: -1,
+  remove: undefined,
+  routeIds: [],
+  nameOf: undefined,
+  defineLaw: 0,
+  setLaw: undefined,
+  readState: false,
+  writeState: false,
+  nextUsed: -1,
+  share: undefined,
+  demote: undefined,
+  scar: undefined,
+} as const satisfies { readonly [Call in keyof RareCalls]: unknown }
+
+/**
+ * What the face asks of an engine. None of these throws for bad telemetry or for a failure of the engine's own (see
+ * `fault.ts`); none waits; none reads the network.
+ */
+export interface Engine extends RareCalls {
+  /** Called with the first failure of the engine's own, and a backtrace, in the call that it happened in. */
+  onFault?: ((report: string) => void) | undefined
+  readonly kind: EngineKind
+  /** Whether it has the closed loop: acquire, release, readStats, lease. The functional model has not. */
+  readonly hasClosedLoop: boolean
+  /** The shared cells. Read it anew for every call: an engine whose memory grew hands out a new view. */
+  readonly frame: Float64Array
+  /** One tick of the open loop for FRAME.SLOT. */
+  route(): void
+  /** {@link BATCH_ROWS} rows of four cells [slot, latencyMs, errorRate, saturation]. Read it anew for every batch. */
+  readonly batch: Float64Array
+  /** Ticks the first FRAME.SLOT rows at FRAME.NOW; each row becomes [slot, resistance, mode, status]. */
+  routeBatch(): void
+  /** Closed loop: asks for a permit on FRAME.SLOT. FRAME.PERMIT is the permit, if STATUS allows. */
+  acquire(): void
+  /**
+   * Closed loop: FRAME.PERMIT comes back with FRAME.OUTCOME. When that was a tick, FRAME.SLOT says of which route. Where
+   * FRAME.PERMIT is −1, a detached request of FRAME.SLOT has come to FRAME.OUTCOME.
+   */
+  release(): void
+  /** Of the native engine only. */
+  readonly cluster?: NativeCluster
 }
 
 /** Rows of a batch; a longer one crosses several times. */

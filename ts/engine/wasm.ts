@@ -1,9 +1,11 @@
 /** The same crate in WebAssembly: its hot path is bare exports over a frame in the module's own memory. */
 
-import { admit, admitRows, type FaultListener, NO_SLOT } from './fault.js'
-import { BATCH_ROWS, type Engine, FRAME, LAW, ROW_CELLS } from './port.js'
+import { answerOnFault, CrateEngine } from './crate-engine.js'
+import { admit, admitRows, type FaultListener } from './fault.js'
+import { LAW } from './law-cells.js'
+import { BATCH_ROWS, type Engine, FRAME, NO_SLOT, RARE_CALLS, type RareCalls, ROW_CELLS } from './port.js'
 
-/** What `src/binding/wasm.rs` exports. Booleans come as 0 and 1. */
+/** What `src/binding/wasm.rs` exports besides the rare calls, which have the port's names in snake case. Booleans come as 0 and 1. */
 interface Exports {
   readonly memory: WebAssembly.Memory
   create(maxRoutes: number): void
@@ -18,18 +20,12 @@ interface Exports {
   evicted(): number
   remove(slot: number): void
   define_law(id: number): number
-  set_law(slot: number, law: number): number
-  read_state(slot: number): number
-  write_state(slot: number): number
-  read_stats(slot: number): number
-  lease(slot: number, taken: number): void
-  order(slot: number, order: number): void
-  dry_run(on: number): void
-  next_used(): number
-  share(slot: number): void
-  demote(slot: number): void
-  scar(slot: number, ohms: number): void
 }
+
+/** The exports of the rare calls. */
+const EXPORTS = Object.fromEntries(
+  Object.keys(RARE_CALLS).map((call) => [call, call.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)]),
+) as Record<keyof RareCalls, string>
 
 /**
  * Monotonic ms since the Unix epoch. Read by every call that is not given the time: 30 ns of a `route()`'s 100, and twice that of an
@@ -60,7 +56,7 @@ function bytesOf(routeId: string): number {
  * One instance of the module is one engine; what it took is given back with it. Names stay on this side. A module that trapped
  * was left halfway and is never entered again: from then on everything is admitted.
  */
-export class WasmEngine implements Engine {
+export class WasmEngine extends CrateEngine implements Engine {
   readonly kind = 'wasm'
   readonly hasClosedLoop = true
   readonly route: () => void
@@ -78,6 +74,7 @@ export class WasmEngine implements Engine {
   onFault: FaultListener | undefined
 
   constructor(module: WebAssembly.Module, maxRoutes: number) {
+    super()
     const instance = new WebAssembly.Instance(module, { host: { now: hostClock() } })
     const wasm = instance.exports as unknown as Exports
     wasm.create(maxRoutes)
@@ -160,7 +157,7 @@ export class WasmEngine implements Engine {
     return new Float64Array(this.#wasm.memory.buffer, address, cells)
   }
 
-  intern(routeId: string): number {
+  override intern(routeId: string): number {
     const known = this.#slots.get(routeId)
     if (known !== undefined) {
       this.#ask(() => this.#wasm.touch(known), 0)
@@ -174,15 +171,15 @@ export class WasmEngine implements Engine {
     return slot
   }
 
-  find(routeId: string): number {
+  override find(routeId: string): number {
     return this.#slots.get(routeId) ?? -1
   }
 
-  evicted(): number {
+  override evicted(): number {
     return this.#news.shift() ?? -1
   }
 
-  remove(slot: number): void {
+  override remove(slot: number): void {
     this.#ask(() => this.#wasm.remove(slot), undefined)
     this.#noteEvicted(-1)
   }
@@ -203,60 +200,23 @@ export class WasmEngine implements Engine {
     this.#names[slot] = undefined
   }
 
-  routeIds(): string[] {
+  override routeIds(): string[] {
     return this.#names.filter((name) => name !== undefined)
   }
 
-  nameOf(slot: number): string | undefined {
+  override nameOf(slot: number): string | undefined {
     return this.#names[slot]
   }
 
-  defineLaw(cells: Float64Array, id = -1): number {
+  override defineLaw(cells: Float64Array, id = -1): number {
     this.batch.set(cells.subarray(0, LAW.LENGTH))
     return this.#ask(() => this.#wasm.define_law(id), 0)
   }
 
-  setLaw(slot: number, law: number): void {
-    this.#ask<unknown>(() => this.#wasm.set_law(slot, law), 0)
-  }
-
-  readState(slot: number): boolean {
-    return this.#ask(() => this.#wasm.read_state(slot), 0) !== 0
-  }
-
-  writeState(slot: number): boolean {
-    return this.#ask(() => this.#wasm.write_state(slot), 0) !== 0
-  }
-
-  readStats(slot: number): boolean {
-    return this.#ask(() => this.#wasm.read_stats(slot), 0) !== 0
-  }
-
-  lease(slot: number, taken: boolean): void {
-    this.#ask<unknown>(() => this.#wasm.lease(slot, Number(taken)), 0)
-  }
-
-  order(slot: number, order: number): void {
-    this.#ask<unknown>(() => this.#wasm.order(slot, order), 0)
-  }
-
-  setDryRun(dryRun: boolean): void {
-    this.#ask<unknown>(() => this.#wasm.dry_run(Number(dryRun)), 0)
-  }
-
-  nextUsed(): number {
-    return this.#ask(() => this.#wasm.next_used(), -1)
-  }
-
-  share(slot: number): void {
-    this.#ask<unknown>(() => this.#wasm.share(slot), 0)
-  }
-
-  demote(slot: number): void {
-    this.#ask<unknown>(() => this.#wasm.demote(slot), 0)
-  }
-
-  scar(slot: number, ohms: number): void {
-    this.#ask<unknown>(() => this.#wasm.scar(slot, ohms), 0)
+  protected pass(call: keyof RareCalls, a: unknown, b: unknown): unknown {
+    const exports = this.#wasm as unknown as Record<string, (a: unknown, b: unknown) => unknown>
+    const otherwise = answerOnFault(call)
+    const answer = this.#ask(() => exports[EXPORTS[call]]!(a, b), otherwise)
+    return typeof otherwise === 'boolean' ? Boolean(answer) : answer
   }
 }

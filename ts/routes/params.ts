@@ -2,7 +2,7 @@
 
 import { nameNumber } from '../base/keys.js'
 import { deriveBaselines, deriveWeights, getProfileConfig } from '../core/index.js'
-import { CONFIG_CELLS, LAW, TUNER_CELLS, writeCells } from '../engine/port.js'
+import { CONFIG_CELLS, LAW, TUNER_CELLS, writeCells } from '../engine/law-cells.js'
 import type { RouteParams } from '../options/route-params.js'
 
 /** A permit is never taken for lost before so many deadlines. */

@@ -1,8 +1,7 @@
 /** Slots of routes by name: the engine is given a name once, and its slot from then on. */
 
 import { isRouteId } from '../base/input.js'
-import { NO_SLOT } from '../engine/fault.js'
-import type { Engine } from '../engine/port.js'
+import { type Engine, NO_SLOT } from '../engine/port.js'
 
 export class RouteIndex {
   readonly #engine: Engine

@@ -2,13 +2,18 @@
 
 use napi::{Error, Result, Status};
 
-use crate::physics::params::RouteParams;
+use crate::{
+    binding::law::{self, LAW_CELLS, cell},
+    physics::{params::RouteParams, voltage::TIERS},
+};
 
 /// Most requests in flight that a limit may be set to.
 const MOST_IN_FLIGHT: f64 = 1e6;
 const MOST_R_BASE_OHMS: f64 = 1e6;
 const MOST_ROUTES: u32 = 1 << 24;
 const LARGEST_INTEGER: f64 = 9_007_199_254_740_991.0;
+/// The cell after the last of the reserve.
+const AFTER_RESERVE: usize = cell::RESERVE + TIERS;
 
 /// The error for a value out of its range.
 fn out_of_range(field: &str, range: &str, got: impl std::fmt::Display) -> Error {
@@ -34,37 +39,36 @@ pub fn max_routes(value: u32) -> Result<u32> {
 /// Parameters from their cells.
 pub fn params(cells: &[f64]) -> Result<RouteParams> {
     let got = cells.len();
-    let cells: &[f64; RouteParams::CELLS] = cells
-        .try_into()
-        .map_err(|_| out_of_range("law", &format!("{} cells", RouteParams::CELLS), format!("{got} cells")))?;
-    let field = |cell: usize| format!("law[{cell}]");
-    for (cell, &value) in cells.iter().enumerate() {
-        let (low, high) = match cell {
-            0 => (f64::from_bits(1), MOST_R_BASE_OHMS),
-            6 | 21 => (0.0, f64::from(u32::MAX)),
-            24..=26 => (1.0, MOST_IN_FLIGHT),
-            27 => (0.0, LARGEST_INTEGER),
-            28..=32 => (0.0, 1.0),
+    let cells: &[f64; LAW_CELLS] =
+        cells.try_into().map_err(|_| out_of_range("law", &format!("{LAW_CELLS} cells"), format!("{got} cells")))?;
+    let check = |index: usize, low: f64, high: f64| number(&format!("law[{index}]"), cells[index], low, high);
+    for index in 0..LAW_CELLS {
+        let (low, high) = match index {
+            cell::BASE_RESISTANCE => (f64::from_bits(1), MOST_R_BASE_OHMS),
+            cell::BOOTSTRAP_TICKS | cell::TUNER_WARMUP_TICKS => (0.0, f64::from(u32::MAX)),
+            cell::MIN_LIMIT..=cell::INITIAL_LIMIT => (1.0, MOST_IN_FLIGHT),
+            cell::POOL => (0.0, LARGEST_INTEGER),
+            cell::RESERVE..AFTER_RESERVE => (0.0, 1.0),
             // What is a product of two options may be infinite.
             _ => (0.0, f64::INFINITY),
         };
-        number(&field(cell), value, low, high)?;
+        check(index, low, high)?;
     }
-    number(&field(25), cells[25], cells[24], MOST_IN_FLIGHT)?;
-    if cells[16] != 0.0 {
-        number(&field(17), cells[17], 1.0, f64::INFINITY)?;
-        number(&field(20), cells[20], cells[19], f64::INFINITY)?;
+    check(cell::MAX_LIMIT, cells[cell::MIN_LIMIT], MOST_IN_FLIGHT)?;
+    if cells[cell::TUNER] != 0.0 {
+        check(cell::TUNER_WINDOW_SIZE, 1.0, f64::INFINITY)?;
+        check(cell::TUNER_HARD_CEILING, cells[cell::TUNER_MIN_FLOOR], f64::INFINITY)?;
     }
-    Ok(RouteParams::from_all_cells(cells))
+    Ok(law::params(cells))
 }
 
 #[cfg(test)]
 mod tests {
     use super::{max_routes, params};
-    use crate::physics::params::RouteParams;
+    use crate::binding::law::{self, LAW_CELLS};
 
-    const CELLS: [f64; RouteParams::CELLS] = {
-        let mut cells = [0.0; RouteParams::CELLS];
+    const CELLS: [f64; LAW_CELLS] = {
+        let mut cells = [0.0; LAW_CELLS];
         cells[0] = 10.0;
         cells[15] = 500.0;
         cells[24] = 1.0;
@@ -83,12 +87,12 @@ mod tests {
 
     #[test]
     fn a_law_within_its_ranges_is_taken_and_no_other() {
-        assert_eq!(params(&CELLS).unwrap(), RouteParams::from_cells(&CELLS));
+        assert_eq!(params(&CELLS).unwrap(), law::params(&CELLS));
         assert_eq!(refusal(&[(25, 0.0)]), "law[25] must be a number in [1e0, 1e6], got 0e0");
         assert_eq!(refusal(&[(24, 200.0)]), "law[25] must be a number in [2e2, 1e6], got 1e2");
         let inverted = [(16, 1.0), (17, 30.0), (19, 9.0), (20, 3.0)];
         assert_eq!(refusal(&inverted), "law[20] must be a number in [9e0, inf], got 3e0");
-        for cell in 0..RouteParams::CELLS {
+        for cell in 0..LAW_CELLS {
             assert!(refusal(&[(cell, f64::NAN)]).starts_with(&format!("law[{cell}] must be")));
             assert!(refusal(&[(cell, -1.0)]).starts_with(&format!("law[{cell}] must be")));
         }

@@ -10,7 +10,7 @@ use napi_derive::napi;
 
 use super::{checks, hot::Hot, panics, process, redis::RedisClient};
 use crate::{
-    binding::frame,
+    binding::{blocks, frame},
     engine::{Evicted, Handle, Limits, Name, Slot},
     physics::tick::Override,
     replication::{Report, redis::RouteName},
@@ -121,21 +121,21 @@ impl NativeEngine {
     /// Fills the state block; false when the slot is vacant.
     #[napi(catch_unwind)]
     pub fn read_state(&self, slot: Slot) -> bool {
-        self.hot.with(|handle, cells, _| frame::read_route(handle, cells, slot))
+        self.hot.with(|handle, cells, _| blocks::read_route(handle, cells, slot))
     }
 
     /// Overwrites the route with the state block; false when the slot is vacant.
     #[napi(catch_unwind)]
     pub fn write_state(&self, slot: Slot) -> bool {
         self.hot.with(|handle, cells, now| {
-            handle.restore(slot, frame::read_state(cells, now.precise_ms().max(now.coarse_ms())))
+            handle.restore(slot, blocks::read_state(cells, now.precise_ms().max(now.coarse_ms())))
         })
     }
 
     /// Fills the stats block; false when no permit was ever requested on the route.
     #[napi(catch_unwind)]
     pub fn read_stats(&self, slot: Slot) -> bool {
-        self.hot.with(|handle, cells, _| handle.stats(slot).map(|stats| frame::write_stats(cells, &stats))).is_some()
+        self.hot.with(|handle, cells, _| handle.stats(slot).map(|stats| blocks::write_stats(cells, &stats))).is_some()
     }
 
     /// Counts a lease as work in flight of the route, or no longer.

@@ -1,7 +1,7 @@
 /** A law's cells as the functional model wants them. */
 
 import { AutoTuner, type PhysicsConfig, type SensitivityWeights } from '../../core/index.js'
-import { CONFIG_CELLS, LAW, readCells, TUNER_CELLS } from '../port.js'
+import { CONFIG_CELLS, LAW, readCells, TUNER_CELLS } from '../law-cells.js'
 
 export interface Law {
   readonly cells: Float64Array

@@ -60,7 +60,7 @@ export class Atrion implements AsyncDisposable {
     context.clock.restart()
   }
 
-  /** Which engine computes the physics. */
+  /** The engine that computes the physics. */
   get engine(): EngineKind {
     return this.#context.engine.kind
   }
@@ -138,7 +138,7 @@ export class Atrion implements AsyncDisposable {
     this.#limiter.freed(routeId)
   }
 
-  /** What was set for a route; 'STANDARD' when nothing was. */
+  /** Returns the profile that was set for a route; 'STANDARD' when none was. */
   getRouteProfile(routeId: string): WorkloadProfile | RouteProfileOptions {
     return this.#context.routes.profiles.get(routeId)
   }
@@ -160,7 +160,7 @@ export class Atrion implements AsyncDisposable {
     await this.#connection.forget(routeId)
   }
 
-  /** What R normally is on a route, or on all of them pooled. undefined without a tuner, or without the route. */
+  /** Returns the usual R of a route, or of all of them pooled. undefined without a tuner, or without the route. */
   getTunerStats(routeId?: string): TunerStats | undefined {
     const { tuner } = this.#context.routes.params
     return tuner && this.#states.tunerStats(routeId, tuner)
@@ -217,7 +217,7 @@ export class Atrion implements AsyncDisposable {
     }
   }
 
-  /** What the closed loop knows of a route; zeros for one without requests. */
+  /** Returns the statistics of a route in the closed loop; zeros for one without requests. */
   stats(routeId: string): RouteStats {
     const stats = this.#limiter.stats(routeId, this.#context.routes.find(routeId))
     const state = this.#states.snapshot(routeId)

@@ -1,4 +1,4 @@
-/** What the parts of an instance are given: the engine, the routes, the time, and where events and warnings go. */
+/** The context that the parts of an instance are given: the engine, the routes, the time, and where events and warnings go. */
 
 import { AtrionError } from './base/errors.js'
 import { soon } from './base/soon.js'

@@ -136,7 +136,7 @@ export class PhysicsEngine {
   free(): void {}
 }
 
-/** Whether this runtime has WebAssembly. */
+/** Returns whether this runtime has WebAssembly. */
 export const isWasmAvailable = (): boolean => typeof (globalThis as { WebAssembly?: unknown }).WebAssembly === 'object'
 
 let engine: PhysicsEngine | undefined
@@ -150,7 +150,7 @@ export async function initWasm(
   return engine
 }
 
-/** What {@link initWasm} made. @throws Error before it */
+/** The engine that {@link initWasm} made. @throws Error before it */
 export function getWasmEngine(): PhysicsEngine {
   if (engine === undefined) throw new Error('the wasm engine is not initialized: await initWasm() first')
   return engine

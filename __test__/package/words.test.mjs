@@ -55,6 +55,21 @@ const termsIn = (text, old = OLD_NAMES) => {
   })
 }
 
+/** Comments that begin with a question: the first sentence of one says what a thing is or does. */
+const QUESTION = /^\s*(?:\/\/[/!]?|\/\*\*) (?:What|Where|How|Whether|Who|Whose|Why|Which) /
+
+test('no comment of the sources begins with a question', (t) => {
+  const rust = readdirSync(join(ROOT, 'src'), { recursive: true }).map((file) => `src/${file.replaceAll('\\', '/')}`)
+  const sources = [...filesIn('ts'), ...rust.filter((file) => file.endsWith('.rs'))]
+  t.true(sources.length > 200, `${sources.length} files are read`)
+  const found = sources.flatMap((file) =>
+    readFileSync(join(ROOT, file), 'utf8')
+      .split('\n')
+      .flatMap((line, i) => (QUESTION.test(line) ? [`${file}:${i + 1}:${line}`] : [])),
+  )
+  t.deepEqual(found, [])
+})
+
 test('no old term in sources, tests, documentation, lab, benches and demos', (t) => {
   t.true(FILES.length > 300, `${FILES.length} files are read`)
   const found = FILES.flatMap((file) => {

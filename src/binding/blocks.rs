@@ -123,7 +123,7 @@ pub fn write_state(frame: &mut Cells, given: &RouteState, peers: Ohms, reported:
     block[state::SUFFERED] = reported;
 }
 
-/// How far ahead of now a restored time may be, ms: a clock that was set back a little gives such, and is waited for.
+/// The most that a restored time may be ahead of now, ms: a clock that was set back a little gives such, and is waited for.
 const AHEAD_MS: Millis = 60_000.0;
 
 /// The state in the state block. Times from a clock further ahead become `now_ms`: they would stand still until then.

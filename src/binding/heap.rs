@@ -18,7 +18,7 @@ const SMALLEST: usize = 16;
 const GROWTH_PAGES: usize = 4;
 
 unsafe extern "C" {
-    /// Where the linker's own data ends; its address is all there is to it.
+    /// The end of the linker's own data; its address is all there is to it.
     static __heap_base: u8;
 }
 

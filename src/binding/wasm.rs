@@ -74,13 +74,13 @@ extern "C" fn create(max_routes: u32) {
     unsafe { INSTANCE.handle.get().write(Some(handle)) };
 }
 
-/// Where the frame is.
+/// The address of the frame.
 #[unsafe(no_mangle)]
 extern "C" fn frame() -> *const f64 {
     INSTANCE.frame.get().cast()
 }
 
-/// Where the batch is.
+/// The address of the batch.
 #[unsafe(no_mangle)]
 extern "C" fn batch() -> *const f64 {
     INSTANCE.batch.get().cast()

@@ -20,7 +20,7 @@ use crate::{
 /// A decision of the open loop, and the tick it was made on.
 #[derive(Debug, Clone, Copy)]
 pub struct Decision {
-    /// Whether the request flows.
+    /// True when the request flows.
     pub allow: bool,
     /// The delay until it would, ms, when it does not and decay alone suffices.
     pub retry_after_ms: Option<Millis>,
@@ -37,7 +37,7 @@ pub struct Row {
     pub mode: Mode,
     /// The tick.
     pub tick: Tick,
-    /// Whether the sample was the route's first with a component that was noise.
+    /// True when the sample was the route's first with a component that was noise.
     pub first_rejected: bool,
 }
 

@@ -107,12 +107,12 @@ impl Lru {
         self.entry(slot).newer
     }
 
-    /// Whether that slot is the sync cursor's.
+    /// Returns whether that slot is the sync cursor's.
     pub fn is_cursor(&self, slot: Slot) -> bool {
         slot == self.sync_cursor
     }
 
-    /// Whether the sync cursor was placed.
+    /// Returns whether the sync cursor was placed.
     pub fn has_cursor(&self) -> bool {
         self.sync_cursor != NONE
     }

@@ -106,7 +106,7 @@ impl Engine {
         self.table.lock().len()
     }
 
-    /// Whether there are no routes.
+    /// Returns whether there are no routes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -43,7 +43,7 @@ impl Name {
                 Err(error) => {
                     let (valid, lone) = rest.split_at(error.valid_up_to());
                     units.extend(String::from_utf8_lossy(valid).encode_utf16());
-                    // What is not UTF-8 is a surrogate of three bytes: no name was made of anything else.
+                    // Bytes that are not UTF-8 are a surrogate of three: no name was made of anything else.
                     units.push(0xd000 | u16::from(lone[1] & 0x3f) << 6 | u16::from(lone[2] & 0x3f));
                     rest = &lone[3..];
                 }

@@ -24,7 +24,7 @@ struct All {
     changes: VecDeque<u16>,
     free: Vec<u16>,
     abandoned: Vec<u16>,
-    /// How many of them a route used at the last check.
+    /// The number of them that a route used at the last check.
     still_used: usize,
 }
 
@@ -76,7 +76,7 @@ impl ParamsTable {
         self.all.lock().abandoned.extend(ids);
     }
 
-    /// Whether there are enough abandoned sets to check which of them a route still uses.
+    /// Returns whether there are enough abandoned sets to check which of them a route still uses.
     pub fn is_worth_sweeping(&self) -> bool {
         let all = self.all.lock();
         all.free.is_empty() && all.abandoned.len() >= all.still_used + ABANDONED_AT_ONCE
@@ -157,7 +157,7 @@ impl ParamsCache {
         self.params.get(usize::from(id)).unwrap_or(&self.params[0])
     }
 
-    /// Whether the parameters of number `id` were defined.
+    /// Returns whether the parameters of number `id` were defined.
     pub fn contains(&self, id: u16) -> bool {
         usize::from(id) < self.params.len()
     }

@@ -51,7 +51,7 @@ impl ParamsCache {
         self.params.get(usize::from(id)).unwrap_or(&self.params[0])
     }
 
-    /// Whether the parameters of number `id` were defined.
+    /// Returns whether the parameters of number `id` were defined.
     pub fn contains(&self, id: u16) -> bool {
         usize::from(id) < self.params.len()
     }

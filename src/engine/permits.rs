@@ -37,7 +37,7 @@ pub struct Permit {
     pub slot: Slot,
     /// The generation of that slot when the permit was granted.
     pub route_generation: u32,
-    /// When it was admitted, ms.
+    /// The time at which it was admitted, ms.
     pub admitted_ms: Millis,
     /// Requests in flight at that time, itself included.
     pub in_flight: u32,

@@ -24,14 +24,14 @@ const CHANGE: f64 = 0.01;
 /// The time for which requests weigh in a report, ms.
 const RECENT_MS: Millis = 3000.0;
 
-/// What was last reported of a route.
+/// The last report of a route.
 #[derive(Debug)]
 struct LastSent {
     name: Name,
     key: RouteKey,
     /// S as reported, Ω.
     scar: Ohms,
-    /// When it was reported, ms; −∞ before the first time.
+    /// The time at which it was reported, ms; −∞ before the first time.
     at_ms: Millis,
     /// Requests until then.
     requests: u64,
@@ -62,7 +62,7 @@ pub struct ReplicationState {
 }
 
 impl ReplicationState {
-    /// Whether this mailbox reports for the engine: the first that asks does, until it is dropped.
+    /// Returns whether this mailbox reports for the engine: the first that asks does, until it is dropped.
     fn is_reporter(&mut self, mailbox: &Arc<Mailbox>) -> bool {
         if self.reporter.strong_count() == 0 {
             *self = Self { reporter: Arc::downgrade(mailbox), ..Self::default() };

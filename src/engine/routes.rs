@@ -63,11 +63,11 @@ pub struct Table {
     pools: Vec<Pool>,
     permits: Permits,
     generations: u32,
-    /// What other nodes report of the routes; as long as the table once a report was blended.
+    /// The reports of other nodes on the routes; as long as the table once a report was blended.
     blends: Vec<Blend>,
     /// The queue in front of the process.
     pub queue: Queue,
-    /// Whether requests are decided and counted, but all admitted.
+    /// True when requests are decided and counted, but all admitted.
     pub dry_run: bool,
 }
 
@@ -75,7 +75,7 @@ pub struct Table {
 pub struct LimitedRoute<'a> {
     /// Its state.
     pub state: &'a mut RouteState,
-    /// What other nodes report of it.
+    /// The reports of other nodes on it.
     pub peers: Option<&'a Blend>,
     /// Its closed loop.
     pub limiter: &'a mut Limiter,
@@ -143,7 +143,7 @@ impl Table {
         used
     }
 
-    /// Whether there is a route in that slot.
+    /// Returns whether there is a route in that slot.
     pub fn holds(&self, slot: Slot) -> bool {
         self.names.get(slot as usize).is_some_and(Option::is_some)
     }
@@ -207,7 +207,7 @@ impl Table {
         self.lru.advance_cursor()
     }
 
-    /// What other nodes report of the route in that slot.
+    /// The reports of other nodes on the route in that slot.
     pub fn blend(&self, slot: Slot) -> Option<&Blend> {
         self.blends.get(slot as usize)
     }

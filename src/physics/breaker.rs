@@ -10,7 +10,7 @@
 //! breaker opens for a route whose success has collapsed or that completes nothing while it is full. While it is open one request
 //! a window is admitted as a probe, so that there is evidence to close on; a few successes in a row close it. Closing takes at most `PROBES_TO_CLOSE` windows and as many service times after the route has recovered.
 //!
-//! Where other nodes agree, with firmness c in [0, 1], that the route fails, fewer outcomes of this node's own suffice:
+//! Fewer outcomes of this node's own suffice when other nodes agree, with firmness c in [0, 1], that the route fails:
 //!
 //! ```text
 //! outcomes, memory, credit  = their value alone·(1 − c), at least PROOF_BELIEVED, PROOF_BELIEVED and nothing
@@ -58,7 +58,7 @@ pub struct Breaker {
     outcomes: u32,
     consecutive_successes: u32,
     consecutive_failures: u32,
-    /// Whether there were enough outcomes for the ratio to count.
+    /// True when there were enough outcomes for the ratio to count.
     proven: bool,
     open: bool,
     last_probe_ms: Millis,
@@ -96,7 +96,7 @@ impl Breaker {
         self.success
     }
 
-    /// Whether the breaker is open.
+    /// Returns whether the breaker is open.
     #[inline]
     #[must_use]
     pub fn is_open(&self) -> bool {
@@ -176,7 +176,7 @@ impl Breaker {
         if self.open && self.consecutive_successes == 0 { window_ms * f64::from(1 + witnesses) } else { window_ms }
     }
 
-    /// Whether this request is admitted as a probe: one is every `window_ms`, shared with `witnesses` peers.
+    /// Returns whether this request is admitted as a probe: one is every `window_ms`, shared with `witnesses` peers.
     pub fn probe(&mut self, now_ms: Millis, window_ms: Millis, witnesses: u32) -> bool {
         if now_ms - self.last_probe_ms < self.turn_ms(window_ms, witnesses) {
             return false;

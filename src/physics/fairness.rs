@@ -31,7 +31,7 @@ pub const NO_KEY: u16 = u16::MAX;
 /// h, below 2⁵³, as a share.
 const HASH_UNIT: f64 = 1.0 / (1_u64 << 53) as f64;
 
-/// Where in its band a key that holds no more than its share stands at `now_ms`, [0, 1).
+/// The place in its band, at `now_ms`, of a key that holds no more than its share, [0, 1).
 #[must_use]
 pub fn level(hash: u64, now_ms: Millis) -> f64 {
     let turns = hash as f64 * HASH_UNIT + now_ms / ROTATION_MS;
@@ -39,7 +39,7 @@ pub fn level(hash: u64, now_ms: Millis) -> f64 {
     FLOOR + (1.0 - FLOOR) * place.abs()
 }
 
-/// What a key that holds more than its share leaves free for others, with `n` in flight.
+/// The room that a key that holds more than its share leaves free for others, with `n` in flight.
 #[must_use]
 pub fn room_for_others(n: f64) -> f64 {
     (n.sqrt() - 1.0).max(0.0)
@@ -54,7 +54,7 @@ struct Entry {
     next: u16,
 }
 
-/// What the keys of one route hold.
+/// The work in flight of the keys of one route.
 #[derive(Debug, Default)]
 pub struct Tally {
     /// First entries of the buckets; their number is a power of two.

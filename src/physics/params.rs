@@ -65,7 +65,7 @@ pub struct RouteParams {
 }
 
 impl RouteParams {
-    /// Whether any tier has a reserve.
+    /// Returns whether any tier has a reserve.
     #[inline]
     #[must_use]
     pub fn reserves(&self) -> bool {

@@ -122,7 +122,7 @@ impl PeerAggregate {
         self.mean(0.0, MAX_RESISTANCE).min(agreed + alone).max(agreed)
     }
 
-    /// Whether at least two nodes report that next to nothing flows.
+    /// Returns whether at least two nodes report that next to nothing flows.
     #[must_use]
     pub fn agrees_closed(&self) -> bool {
         self.peers > 1 && self.second >= CLOSED / 2.0

@@ -15,11 +15,11 @@ pub struct Sample {
     pub latency_ms: f64,
     /// Share of requests that failed, [0, 1].
     pub error_rate: f64,
-    /// How full the route's resource is, [0, 1].
+    /// The share of the route's resource that is taken, [0, 1].
     pub saturation: f64,
 }
 
-/// What a sample says: the new pressure, e^`exponent` (it rides in the same vector), and whether a component was noise.
+/// Reads a sample: the new pressure, e^`exponent` (it rides in the same vector), and whether a component was noise.
 #[derive(Debug, Clone, Copy)]
 pub struct Reading {
     /// P, each in [−1, 1].

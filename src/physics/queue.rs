@@ -45,14 +45,14 @@ const PAUSE_TURNS: f64 = 4.0;
 const FIRST_TURN_MS: Millis = 1.0;
 /// A turn is taken to last so long at least, ms.
 const LEAST_TURN_MS: Millis = 0.01;
-/// How much a turn counts in what is usual, and in what the loop does.
+/// The weight of a turn in the usual delay, and in the loop's present work.
 const TURN_GAIN: f64 = 0.02;
 const LOOP_GAIN: f64 = 0.005;
 /// A* in terms of D and J, and its least, as a share of D.
 const LATEST_SHARE: f64 = 0.9;
 const LATEST_TURNS: f64 = 1.25;
 const LATEST_FLOOR: f64 = 0.15;
-/// Where the lowest tier is refused while the queue stands, as a share of D; before, and by the floor, as a share of A*.
+/// The point at which the lowest tier is refused while the queue stands, as a share of D; before, and by the floor, as a share of A*.
 const FOOT: f64 = 0.15;
 /// … and turns of this number, which chance alone queues up.
 const FOOT_TURNS: f64 = 8.0;
@@ -62,7 +62,7 @@ const FOOT_LIFTED: f64 = 0.9;
 const WORK_FLOOR: f64 = 0.4;
 const WORK_ENOUGH: f64 = 0.55;
 
-/// When the queue was last seen empty, and what the loop does with its time.
+/// The time at which the queue was last seen empty, and the loop's use of its time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Queue {
     empty_ms: Millis,
@@ -96,7 +96,7 @@ impl Queue {
     #[inline]
     pub fn place(&mut self, age_ms: Millis, deadline_ms: Millis, now_ms: Millis) -> f64 {
         let gap_ms = now_ms - self.seen_ms;
-        // Who has waited throughout proves that it was no silence.
+        // A request that has waited throughout proves that it was no silence.
         if gap_ms > FORGET_MS && age_ms < gap_ms {
             *self = Self { empty_ms: now_ms, seen_ms: now_ms, refused: false, ..*self };
             return 0.0;
@@ -108,7 +108,7 @@ impl Queue {
         let standing_ms = STANDING_MS.min(STANDING_SHARE * deadline_ms);
         let pause = gap_ms > PAUSE_MS && gap_ms > PAUSE_TURNS * self.turn();
         if pause && now_ms - gap_ms - self.empty_ms < standing_ms {
-            // What came meanwhile takes as long again to serve, or longer.
+            // The requests that came meanwhile take as long again to serve, or longer.
             self.empty_ms = now_ms + gap_ms;
         }
         if age_ms >= gap_ms {
@@ -131,7 +131,7 @@ impl Queue {
         shape((age_ms - foot_ms) / (latest_ms - foot_ms))
     }
 
-    /// What became of the request that asked last: the loop's time until the next one went into it.
+    /// Takes up the outcome of the request that asked last: the loop's time until the next one went into it.
     #[inline]
     pub fn answered(&mut self, admitted: bool) {
         self.refused = !admitted;
@@ -142,7 +142,7 @@ impl Queue {
         self.turn_squared / self.turn_ms
     }
 
-    /// How far the floor is in force, [0, 1].
+    /// The degree to which the floor is in force, [0, 1].
     fn lift(&self) -> f64 {
         let work = 1.0 - self.refusing_ms / self.between_ms;
         ((WORK_ENOUGH - work) / (WORK_ENOUGH - WORK_FLOOR)).clamp(0.0, 1.0)

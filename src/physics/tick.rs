@@ -47,9 +47,9 @@ pub struct RouteState {
     pub resistance: Ohms,
     /// S, Ω.
     pub scar: Ohms,
-    /// When the state was last brought up to date, ms.
+    /// The time at which the state was last brought up to date, ms.
     pub last_updated_ms: Millis,
-    /// When the breaker opened, ms; in BOOTSTRAP, when it was inherited that several peers had opened theirs, or 0.
+    /// The time at which the breaker opened, ms; in BOOTSTRAP, when it was inherited that several peers had opened theirs, or 0.
     pub recovery_started_ms: Millis,
     /// Mean and variance of R.
     pub moments: Moments,
@@ -74,7 +74,7 @@ pub struct Tick {
     pub mode_before: Mode,
     /// Δt, ms, ≥ 0.
     pub delta_t_ms: Millis,
-    /// Whether a component of the sample was noise.
+    /// True when a component of the sample was noise.
     pub rejected: bool,
 }
 
@@ -100,7 +100,7 @@ impl RouteState {
         }
     }
 
-    /// Whether a request of this voltage flows.
+    /// Returns whether a request of this voltage flows.
     #[inline]
     #[must_use]
     pub fn allows(&self, voltage: Volts) -> bool {
@@ -188,7 +188,7 @@ impl RouteState {
             let scar = if WITH_PEERS { blend.blend(self.scar) } else { self.scar };
             self.resistance = resistance(reading.pressure, self.momentum, scar, params);
             self.previous_pressure = self.pressure;
-            // What one other node alone reports moves no breaker.
+            // A report of one other node alone moves no breaker.
             let (judged, judged_scar) = if WITH_PEERS {
                 (larger(self.resistance - blend.lone, params.base_resistance), scar - blend.lone)
             } else {

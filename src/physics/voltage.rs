@@ -22,7 +22,7 @@ pub enum Tier {
     Bulk = 0,
     /// Nice to have.
     Low = 1,
-    /// What is not said otherwise.
+    /// The tier of a request that names none.
     Normal = 2,
     /// Users are waiting.
     High = 3,
@@ -30,7 +30,7 @@ pub enum Tier {
     Critical = 4,
 }
 
-/// How many tiers there are.
+/// The number of tiers.
 pub const TIERS: usize = 5;
 
 /// Occupancy's resistance where it starts to shed, Ω: above what pressure and momentum alone can add up to, so that an
@@ -77,13 +77,13 @@ pub struct Thresholds {
     pub top: f64,
 }
 
-/// Where the top tier's band begins and ends.
+/// The beginning and the end of the top tier's band.
 const TOP_BAND: (f64, f64) = BANDS[TIERS - 1];
 /// Its reach beyond the full house is shared out so that the band begins this far along it.
 const TOP_BEGINS: f64 = 0.85;
 
 impl Thresholds {
-    /// What `load` in flight adds to R, Ω.
+    /// The addition of `load` in flight to R, Ω.
     #[cfg_attr(not(target_family = "wasm"), inline)]
     #[cfg_attr(target_family = "wasm", inline(never))]
     #[must_use]
@@ -127,7 +127,7 @@ impl Thresholds {
 /// Share of a full house of the process below which it sheds nothing.
 const PROCESS_START: f64 = 0.62;
 
-/// What a process that is full to the share `u` adds to R, Ω.
+/// The addition to R of a process that is full to the share `u`, Ω.
 #[inline]
 #[must_use]
 pub fn process_resistance(u: f64) -> Ohms {
@@ -140,7 +140,7 @@ pub fn process_resistance(u: f64) -> Ohms {
     }
 }
 
-/// What a place `x` on the bands adds to R, Ω; nothing when it lies before them.
+/// The addition to R of a place `x` on the bands, Ω; nothing when it lies before them.
 #[inline]
 #[must_use]
 pub fn place_resistance(x: f64) -> Ohms {

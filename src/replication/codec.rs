@@ -28,7 +28,7 @@ pub const MAX_RECORDS: usize = 47_000;
 
 const MAGIC: [u8; 2] = *b"At";
 const VERSION: u8 = 1;
-/// Where the flags are, and the only one.
+/// The place of the flags, and the only one.
 const FLAGS: usize = 3;
 const GREETS: u8 = 1;
 const HEADER_BYTES: usize = 20;
@@ -48,11 +48,11 @@ pub struct Message {
     pub reports: Vec<(RouteKey, Report)>,
     /// Routes it has reset, before it made `reports`.
     pub forgotten: Vec<RouteKey>,
-    /// Whether it has subscribed just now: its peers publish again what still matters.
+    /// True when it has subscribed just now: its peers publish again what still matters.
     pub greets: bool,
 }
 
-/// Why a message is dropped.
+/// The reason for which a message is dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Malformed {
     /// Longer than [`MAX_BYTES`].

@@ -18,7 +18,7 @@ use crate::{
 /// The multiple of what may be kept from which batches are merged: merging costs as much as what is kept.
 const SLACK: usize = 4;
 
-/// What is to be published, each route once.
+/// The reports to publish, each route once.
 #[derive(Debug, Default, PartialEq)]
 pub struct Outbox {
     /// The newest report of each route.

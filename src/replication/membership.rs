@@ -17,13 +17,13 @@ pub const MAX_NODES: usize = 1024;
 #[derive(Debug, Clone, Copy)]
 struct Node {
     id: NodeId,
-    /// When it was first seen.
+    /// The time at which it was first seen.
     met_ms: Millis,
     received_ms: Millis,
-    /// Whether this place is taken.
+    /// True when this place is taken.
     taken: bool,
     is_live: bool,
-    /// Whether it became live or silent since the last `settle`.
+    /// True when it became live or silent since the last `settle`.
     changed: bool,
 }
 
@@ -76,17 +76,17 @@ impl Membership {
         Some(place)
     }
 
-    /// Whether the node of this place is live.
+    /// Returns whether the node of this place is live.
     pub fn is_live(&self, place: u16) -> bool {
         self.nodes[place as usize].is_live
     }
 
-    /// When it was first seen, ms.
+    /// The time at which it was first seen, ms.
     pub fn met_ms(&self, place: u16) -> Millis {
         self.nodes[place as usize].met_ms
     }
 
-    /// When the first of the live nodes was first seen, ms; infinite where there is none.
+    /// The time at which the first of the live nodes was first seen, ms; infinite where there is none.
     pub fn first_met_ms(&self) -> Millis {
         self.first_met_ms
     }
@@ -96,12 +96,12 @@ impl Membership {
         self.first_met_ms = live.map(|node| node.met_ms).fold(Millis::INFINITY, Millis::min);
     }
 
-    /// Whether it became live or silent since the last `settle`.
+    /// Returns whether it became live or silent since the last `settle`.
     pub fn changed(&self, place: u16) -> bool {
         self.nodes[place as usize].changed
     }
 
-    /// Whether any node did.
+    /// Returns whether any node did.
     pub fn any_changed(&self) -> bool {
         self.nodes.iter().any(|node| node.changed)
     }

@@ -1,4 +1,4 @@
-//! What nodes report to each other of their routes: never in-flight work, never limits, only scars and resistance.
+//! The reports of nodes to each other on their routes: never in-flight work, never limits, only scars and resistance.
 //!
 //! | file | content |
 //! |---|---|

@@ -24,7 +24,7 @@ impl Default for Newcomers {
 }
 
 impl Newcomers {
-    /// Whether an unknown node is accepted at `now_ms` of a clock that never goes back.
+    /// Returns whether an unknown node is accepted at `now_ms` of a clock that never goes back.
     pub fn admit(&mut self, now_ms: Millis) -> bool {
         let elapsed_ms = (now_ms - self.filled_ms).max(0.0);
         self.filled_ms = self.filled_ms.max(now_ms);

@@ -47,7 +47,7 @@ impl PeerReport {
         f64::from(self.requests)
     }
 
-    /// What the scar has faded to, Ω.
+    /// The scar as it has faded, Ω.
     pub fn scar(&self, now_ms: Millis, decay_per_ms: f64) -> Ohms {
         if self.scar <= 0.0 {
             return 0.0;
@@ -64,13 +64,13 @@ pub struct Route {
     pub reports: Vec<PeerReport>,
     received_ms: Millis,
     is_taken: bool,
-    /// Whether its position is in `PeerRoutes::changed`.
+    /// True when its position is in `PeerRoutes::changed`.
     is_changed: bool,
-    /// Whether an aggregate with peers was delivered last.
+    /// True when an aggregate with peers was delivered last.
     pub was_delivered: bool,
 }
 
-/// What became of a report that was noted.
+/// The fate of a report that was noted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Noted {
     /// It was kept.

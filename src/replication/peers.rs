@@ -10,7 +10,7 @@
 //! | health | a report of 0 Ω still counts: a healthy node dilutes the scars of others. When all report 0 and none was received for [`SILENCE_MS`], the route is dropped |
 //! | bounds | `max_routes` routes, [`MAX_REPORTS_PER_ROUTE`] nodes a route, [`MAX_NODES`] nodes; see below which give way |
 //!
-//! Where no secret proves the ids of nodes, those that came later cannot outvote those that came before, nor take their places on a
+//! Unless a secret proves the ids of nodes, those that came later cannot outvote those that came before, nor take their places on a
 //! full route: see [`super::seniority`].
 //!
 //! Of a full table the route that was reported longest ago among a few is removed; of a full route the node that was. Where there
@@ -47,7 +47,7 @@ pub struct Limits {
     pub own: NodeId,
 }
 
-/// What was dropped, since the start.
+/// The counts of dropped messages since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Dropped {
     /// Messages of this node.
@@ -76,7 +76,7 @@ pub struct Dropped {
 #[derive(Debug)]
 pub struct PeerTable {
     limits: Limits,
-    /// Whether it matters how long a node has been known.
+    /// True when it matters how long a node has been known.
     is_ranked: bool,
     routes: PeerRoutes,
     nodes: Membership,
@@ -121,7 +121,7 @@ impl PeerTable {
         self.routes.len()
     }
 
-    /// Whether no route has reports.
+    /// Returns whether no route has reports.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -133,7 +133,7 @@ impl PeerTable {
         self.nodes.live()
     }
 
-    /// What was dropped.
+    /// The counts of dropped messages.
     #[must_use]
     pub fn dropped(&self) -> Dropped {
         Dropped { routes: self.routes.evicted(), ..self.dropped }

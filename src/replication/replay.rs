@@ -12,9 +12,9 @@ use std::collections::HashMap;
 use super::report::{NodeId, RouteKey};
 use crate::units::Millis;
 
-/// How far a message's time may be from now, ms.
+/// The greatest distance of a message's time from now, ms.
 pub const WINDOW_MS: Millis = 60_000.0;
-/// How long a node's counter is remembered after its last message, ms: a clock may be a minute ahead.
+/// The time that a node's counter is remembered after its last message, ms: a clock may be a minute ahead.
 const MEMORY_MS: Millis = 2.0 * WINDOW_MS;
 /// Most nodes remembered; only nodes that have the secret are.
 const MAX_NODES: usize = 8192;
@@ -26,7 +26,7 @@ pub struct MessageCounters {
 }
 
 impl MessageCounters {
-    /// Whether this message is new. `now_unix_ms` is the wall clock's time, `now_ms` that of a clock that never goes back.
+    /// Returns whether this message is new. `now_unix_ms` is the wall clock's time, `now_ms` that of a clock that never goes back.
     pub fn accept(
         &mut self,
         node: NodeId,
@@ -72,7 +72,7 @@ impl RecordCounters {
         Self { max_records, last: HashMap::new() }
     }
 
-    /// Whether this record is as new as what was read of its node and route before, and young enough to be stored still.
+    /// Returns whether this record is as new as what was read of its node and route before, and young enough to be stored still.
     pub fn accept(
         &mut self,
         (node, route): (NodeId, RouteKey),

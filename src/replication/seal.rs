@@ -13,7 +13,7 @@
 //! The first secret signs and every one verifies, so a secret is replaced without a gap: first all nodes accept the new one, then
 //! all sign with it, then the old one goes.
 //!
-//! What was proved may still be a repetition: see [`super::replay`]. Without a secret messages and records stay those of version 1;
+//! A proven message may still be a repetition: see [`super::replay`]. Without a secret messages and records stay those of version 1;
 //! such a node takes a sealed one for what is inside.
 
 use ring::hmac::{self, HMAC_SHA256, Key};
@@ -27,7 +27,7 @@ const MAC_BYTES: usize = 32;
 const COUNTER_BYTES: usize = 8;
 /// Bytes of a sealed message before the message in it.
 const HEADER_BYTES: usize = 28;
-/// What a message begins with, of whichever version.
+/// The beginning of a message, of whichever version.
 const MAGIC: [u8; 2] = *b"At";
 /// Shortest secret, bytes.
 pub const MIN_SECRET_BYTES: usize = 16;
@@ -48,13 +48,13 @@ pub struct Sealed<'a> {
     pub node: NodeId,
     /// Greater than that of every earlier message of the sender.
     pub counter: u64,
-    /// When it was sent by the sender's clock, Unix ms.
+    /// The time at which it was sent by the sender's clock, Unix ms.
     pub sent_unix_ms: u64,
     /// The message of version 1 inside.
     pub inner: &'a [u8],
 }
 
-/// Where a record is stored.
+/// The place at which a record is stored.
 #[derive(Debug, Clone, Copy)]
 pub struct Field<'a> {
     /// The node in whose hash it is.
@@ -150,7 +150,7 @@ impl Keyring {
 }
 
 impl Field<'_> {
-    /// What a record's MAC covers.
+    /// The bytes that a record's MAC covers.
     fn context(&self, body: &[u8]) -> Vec<u8> {
         let length = (self.name.len() as u64).to_le_bytes();
         [&self.node.0.to_le_bytes()[..], &[self.shard], &length, self.name, body].concat()
@@ -192,7 +192,7 @@ fn sign(keys: &[Key], bytes: &mut Vec<u8>) {
     }
 }
 
-/// What was signed, if it was by one of the keys.
+/// The signed bytes, if one of the keys has signed them.
 fn verified<'a>(keys: &[Key], bytes: &'a [u8]) -> Option<&'a [u8]> {
     let (signed, tag) = bytes.split_last_chunk::<MAC_BYTES>()?;
     keys.iter().any(|key| hmac::verify(key, signed, tag).is_ok()).then_some(signed)

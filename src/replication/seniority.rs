@@ -21,7 +21,7 @@ pub const YOUNG_MS: Millis = 60_000.0;
 /// Nodes known for so long are not, ms.
 pub const OLD_MS: Millis = 3_600_000.0;
 
-/// Which nodes of a route count as earlier.
+/// The nodes of a route that count as earlier.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Seniority {
     first_ms: Millis,
@@ -39,7 +39,7 @@ impl Seniority {
         Self { first_ms, mature_ms: now_ms - mature_after_ms }
     }
 
-    /// Whether a node that was first seen then counts as earlier.
+    /// Returns whether a node that was first seen then counts as earlier.
     #[must_use]
     pub fn counts(&self, met_ms: Millis) -> bool {
         met_ms <= self.first_ms || met_ms <= self.mature_ms

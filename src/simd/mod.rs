@@ -12,13 +12,13 @@ mod sse2;
 #[allow(unsafe_code, reason = "volatile writes are unsafe")]
 mod simd128;
 
-/// What the kernels run on here.
+/// The instruction sets that the kernels run on here.
 #[cfg(target_arch = "x86_64")]
 pub type Native = sse2::Sse2;
-/// What the kernels run on here.
+/// The instruction sets that the kernels run on here.
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 pub type Native = simd128::Simd128;
-/// What the kernels run on here.
+/// The instruction sets that the kernels run on here.
 #[cfg(not(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "simd128"))))]
 pub type Native = Portable;
 

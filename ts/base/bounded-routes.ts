@@ -32,7 +32,7 @@ export class BoundedRoutes<T> {
     return this.#values.has(routeId)
   }
 
-  /** Whether nothing has to give way for a route that is new. */
+  /** Returns whether nothing has to give way for a route that is new. */
   hasRoom(routeId: string): boolean {
     return this.#values.size < this.#maxRoutes && this.#units + unitsOf(routeId) <= this.#maxUnits
   }

@@ -18,9 +18,9 @@ export type AtrionErrorCode =
   | 'ATRION_SHED'
   | 'ATRION_CONFIG'
 
-/** What every Atrion error accepts besides its own fields. */
+/** The options that every Atrion error accepts besides its own fields. */
 export interface AtrionErrorOptions {
-  /** What led to it. */
+  /** The error that led to it. */
   readonly cause?: unknown
 }
 
@@ -108,7 +108,7 @@ export class ParseError extends AtrionError {
   }
 }
 
-/** Why a request was refused, and when to come back. */
+/** A refusal: the reason, and when to come back. */
 export interface Refusal {
   readonly routeId: string
   /** Ω */
@@ -118,7 +118,7 @@ export interface Refusal {
   readonly mode: OperationalMode
   /** ms until this voltage would flow; absent when waiting alone will not do */
   readonly retryAfterMs?: number | undefined
-  /** What stood in its way. */
+  /** The obstacle. */
   readonly limitedBy?: LimitedBy | undefined
   /** undefined: a voltage was given instead. */
   readonly tier?: Tier | undefined
@@ -186,9 +186,9 @@ export class ConfigError extends AtrionError {
 
   /** The option, as a path: `autoTuner.windowSize`. */
   readonly field: string
-  /** What it may be, in words. */
+  /** The range, in words. */
   readonly range: string
-  /** What it was; where it may hold a secret, what kind of value. */
+  /** The value that was given; where it may hold a secret, the kind of value. */
   readonly got: unknown
 
   /** The right name that is nearest to the one given, where one is near. */
@@ -229,7 +229,7 @@ function codeOf(error: unknown): unknown {
   }
 }
 
-/** Whether Atrion threw it, whichever copy of the package that was. */
+/** Returns whether Atrion threw it, whichever copy of the package that was. */
 export const isAtrionError = (error: unknown): error is AtrionError => CODES.has(codeOf(error))
 export const isConnectionError = (error: unknown): error is ConnectionError => codeOf(error) === 'ATRION_CONNECTION'
 export const isDependencyError = (error: unknown): error is DependencyError => codeOf(error) === 'ATRION_DEPENDENCY'

@@ -1,9 +1,9 @@
-/** What stands in a refused request's way: its names, and their text in reasons and error messages. */
+/** The obstacles of refused requests: their names, and their texts in reasons and error messages. */
 
 import type { OperationalMode } from '../core/types.js'
 
 /**
- * What stood in a refused request's way.
+ * The obstacle of a refused request.
  *
  * | | |
  * |---|---|

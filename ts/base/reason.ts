@@ -3,7 +3,7 @@
 import type { OperationalMode } from '../core/types.js'
 import { type LimitedBy, obstacleText } from './limited-by.js'
 
-/** Why a request does not flow. */
+/** The reason for which a request does not flow. */
 export function reasonOf(
   mode: OperationalMode,
   voltage: number,

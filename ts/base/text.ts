@@ -27,7 +27,7 @@ export class Withheld {
   }
 }
 
-/** What a value is, and nothing of what is in it. */
+/** Names the kind of a value, and nothing of what is in it. */
 export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return String(value)
   if (Array.isArray(value)) return `an array of ${value.length}`

@@ -1,5 +1,5 @@
 /**
- * What falls due when: a binary heap, earliest first. Each deadline knows its place, so that one that is no longer
+ * Deadlines: a binary heap, earliest first. Each deadline knows its place, so that one that is no longer
  * needed leaves nothing behind; with a million leases of an hour, ended after a second, that is the whole difference.
  */
 

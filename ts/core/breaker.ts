@@ -26,7 +26,7 @@ export function recoveryPointOf(config: BreakerConfig, tuner?: AutoTuner): Ohms 
   return tuner ? tuner.computeRecoveryPoint(staticPoint) : ((staticPoint * STATIC_RECOVERY_MULTIPLIER) as Ohms)
 }
 
-/** Whether an open breaker closes. */
+/** Returns whether an open breaker closes. */
 export function hasRecovered(
   resistance: Ohms,
   scar: Scar,

@@ -123,7 +123,7 @@ export function calculateInheritance(
   return Math.max(agreed, Math.min(aggregate.mean(0, MAX_RESISTANCE), agreed + alone))
 }
 
-/** What `reports` come to for a node whose own scar is `local` Ω. */
+/** The blend of `reports` for a node whose own scar is `local` Ω. */
 export function calculateShare(
   reports: readonly PeerReport[],
   local: number,

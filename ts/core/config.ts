@@ -46,12 +46,12 @@ export function deriveWeights(slo: SLOConfig): SensitivityWeights {
   return { wLatency: Math.log(1 + latency), wError: Math.log(1 + error), wSaturation: Math.log(1 + saturation) }
 }
 
-/** What is expected of a route that keeps its objective. */
+/** The baselines of a route that keeps its objective. */
 export function deriveBaselines(slo: SLOConfig): Baselines {
   return { latencyMs: slo.baselineLatencyMs, errorRate: slo.targetErrorRate, saturation: BASELINE_SATURATION }
 }
 
-/** Whether two results differ by less than 1e-10. */
+/** Returns whether two results differ by less than 1e-10. */
 export function floatEquals(a: number, b: number): boolean {
   return Math.abs(a - b) < FLOAT_TOLERANCE
 }

@@ -1,4 +1,4 @@
-/** Where signal ends and noise begins. */
+/** The thresholds below which a signal is noise. */
 
 /** ε: a value closer to zero than this is an artefact of floating point, and is zero. */
 export const PHYSICS_EPSILON = 1e-9

@@ -6,7 +6,7 @@ export function createRequest(requestId: string, voltage: number, timestamp: num
   return { requestId, voltage: voltage as Volts, timestamp: timestamp as Timestamp }
 }
 
-/** Whether `route` carries `request`, and if not, why. */
+/** Decides whether `route` carries `request`, and names the reason if it does not. */
 export function decideFlow(request: Request, route: RouteState): FlowDecision {
   if (route.mode === 'CIRCUIT_BREAKER') return { type: 'REJECT', reason: 'CIRCUIT_OPEN' }
   if (request.voltage > route.resistance) return { type: 'PASS', routeId: route.routeId }

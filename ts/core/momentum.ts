@@ -4,7 +4,7 @@ import type { DeltaTime, Momentum, PressureVector } from './types.js'
 import { norm, VectorMath } from './vector.js'
 
 /**
- * How fast stress changes, 1/ms, ≥ 0 and finite. 0 when no time has passed, or the clock went back.
+ * The rate at which stress changes, 1/ms, ≥ 0 and finite. 0 when no time has passed, or the clock went back.
  *
  * @param previous pressure at the tick before
  * @param deltaT ms since that tick

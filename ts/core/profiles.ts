@@ -13,9 +13,9 @@ export interface ProfileConfig {
   readonly baselineLatencyMs: number
   /** Longest a task may hold its lease, ms, > 0 */
   readonly maxDurationMs: number
-  /** Whether a task must show signs of life. */
+  /** True when a task must show signs of life. */
   readonly heartbeatRequired: boolean
-  /** How often, ms; 0 when not required */
+  /** The interval, ms; 0 when not required */
   readonly heartbeatIntervalMs: number
   /** Factor on scarFactor, ≥ 0: below 1 forgives, above 1 is strict. */
   readonly scarMultiplier: number
@@ -58,17 +58,17 @@ export function getProfileConfig(profile: WorkloadProfile | ProfileConfig): Prof
   return PROFILE_CONFIGS[name]
 }
 
-/** Whether a task must be abortable. Long work that must show signs of life must also be stoppable without them. */
+/** Returns whether a task must be abortable. Long work that must show signs of life must also be stoppable without them. */
 export function requiresAbortController(profile: WorkloadProfile | ProfileConfig): boolean {
   return getProfileConfig(profile).heartbeatRequired
 }
 
-/** Whether a task must show signs of life. */
+/** Returns whether a task must show signs of life. */
 export function requiresHeartbeat(profile: WorkloadProfile | ProfileConfig): boolean {
   return getProfileConfig(profile).heartbeatRequired
 }
 
-/** How many times its baseline a task was late, ≥ 0: 1 is twice the expected latency, 0 is on time. */
+/** The lateness of a task in multiples of its baseline, ≥ 0: 1 is twice the expected latency, 0 is on time. */
 export function calculateProfilePressure(actualLatencyMs: number, profile: WorkloadProfile | ProfileConfig): number {
   const { baselineLatencyMs } = getProfileConfig(profile)
   if (!isSafeNumber(actualLatencyMs)) return 0

@@ -11,7 +11,7 @@ export function weighPressure(pressure: PressureVector, weights: SensitivityWeig
 }
 
 /**
- * What a request must overcome, Ω, in [baseResistance, 1e6].
+ * The resistance that a request must overcome, Ω, in [baseResistance, 1e6].
  *
  * @param staleness U, Ω, default 0
  */

@@ -15,7 +15,7 @@ import { norm } from './vector.js'
 const MS_PER_SECOND = 1000
 
 /**
- * How long a refused request should wait, whole ms, at least minDeltaT. undefined when waiting alone will not do: the
+ * The time that a refused request should wait, whole ms, at least minDeltaT. undefined when waiting alone will not do: the
  * voltage is not above R_base, the breaker cannot close under this pressure, or nothing decays (λ = 0).
  *
  * When the present pressure alone holds the voltage back, it is taken to relax by the time the scar has: X is R_base.

@@ -12,7 +12,7 @@ import type { Timestamp } from './types.js'
 const STALENESS_FACTOR = 0.5
 const MS_PER_SECOND = 1000
 
-/** What silence adds to the resistance, Ω, ≥ 0; 0 when the clock went back. */
+/** The addition of silence to the resistance, Ω, ≥ 0; 0 when the clock went back. */
 export function calculateStaleness(
   lastUpdatedAt: Timestamp,
   now: Timestamp,

@@ -123,7 +123,7 @@ function tick(
   const { routeId } = state
   if (bootstrapping) return { routeId, mode: 'OPERATIONAL', ...physics }
 
-  // What one other node alone says moves no breaker.
+  // A report of one other node alone moves no breaker.
   const lone = others?.lone ?? 0
   const judged = Math.max(resistance - lone, config.baseResistance) as Ohms
   tuner?.observe(judged)

@@ -47,7 +47,7 @@ export const DEFAULT_AUTOTUNER_CONFIG: Readonly<AutoTunerConfig> & {
 /** Break point before warm-up of a tuner that was given no other, Ω: the defaults' baseResistance · breakMultiplier. */
 const DEFAULT_STATIC_BREAK_POINT = 100
 
-/** What one route's resistance normally is, and where it breaks and recovers. */
+/** The usual resistance of one route, and the points at which it breaks and recovers. */
 export class AutoTuner {
   readonly #config: Readonly<AutoTunerConfig>
   readonly #fallbackBreak: number | undefined
@@ -121,7 +121,7 @@ export class AutoTuner {
     this.restore({ mean: 0, variance: 0, count: 0 })
   }
 
-  /** What it has learnt, to be kept elsewhere. */
+  /** The moments that it has learnt, to be kept elsewhere. */
   snapshot(): TunerMoments {
     return { mean: this.#mean, variance: this.#variance, count: this.#count }
   }

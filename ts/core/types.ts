@@ -41,7 +41,7 @@ export interface SensitivityWeights {
   readonly wSaturation: number
 }
 
-/** What is expected of a route; pressure is the distance from here. A baseline ≤ 0 silences its component. */
+/** The telemetry that is expected of a route; pressure is the distance from here. A baseline ≤ 0 silences its component. */
 export interface Baselines {
   /** ms */
   readonly latencyMs: number
@@ -73,7 +73,7 @@ export interface PhysicsConfig {
   readonly tanhScale: number
 }
 
-/** What the operator promises; weights and baselines follow from it. */
+/** The promise of the operator; weights and baselines follow from it. */
 export interface SLOConfig {
   /** Latency of a healthy route, ms, > 0. Default 100. */
   readonly baselineLatencyMs: number
@@ -81,7 +81,7 @@ export interface SLOConfig {
   readonly maxAcceptableLatencyMs: number
   /** Error rate of a healthy route, [0, 1]. Default 0.01. */
   readonly targetErrorRate: number
-  /** How critical each kind of pressure is, 0 (ignore) to 10. Default 5, 8, 3. */
+  /** The criticality of each kind of pressure, 0 (ignore) to 10. Default 5, 8, 3. */
   readonly criticality: {
     readonly latency: number
     readonly error: number
@@ -120,7 +120,7 @@ export interface CircuitBreakerState extends StateOfEveryMode {
   readonly mode: 'CIRCUIT_BREAKER'
   readonly momentum: Momentum
   readonly previousPressure: PressureVector
-  /** When the breaker opened. */
+  /** The time at which the breaker opened. */
   readonly recoveryStartedAt: Timestamp
 }
 
@@ -139,7 +139,7 @@ export type FlowDecision =
   | { readonly type: 'REJECT'; readonly reason: 'INSUFFICIENT_VOLTAGE' | 'CIRCUIT_OPEN' }
   | { readonly type: 'REDIRECT'; readonly targetRouteId: string }
 
-/** What a tick means for traffic; it follows from the mode. */
+/** The meaning of a tick for traffic; it follows from the mode. */
 export type ObserverDecision = 'FLOW' | 'SHED' | 'BOOTSTRAP'
 
 /** One tick, as an observer sees it. */

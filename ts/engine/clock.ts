@@ -15,7 +15,7 @@ const GLOBAL_CLOCK: GivenClock = { now: () => Date.now() }
 const monotonic = performance.now.bind(performance)
 
 export class InstanceClock {
-  /** Whether time is a clock of the caller's: the engine does not read it, and timers do not follow it. */
+  /** True when time is a clock of the caller's: the engine does not read it, and timers do not follow it. */
   readonly isHost: boolean
   /** Called with the present, ms, at every {@link InstanceClock.settle} of a caller's clock. */
   onAdvance: ((nowMs: number) => void) | undefined

@@ -23,5 +23,5 @@ export function admitRows(batch: Float64Array, rows: number): void {
   for (let at = 0; at < rows * ROW_CELLS; at += ROW_CELLS) batch.fill(0, at + 1, at + ROW_CELLS)
 }
 
-/** What an engine's failures are reported to. */
+/** The listener that an engine's failures are reported to. */
 export type FaultListener = (report: string) => void

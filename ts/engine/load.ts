@@ -1,4 +1,4 @@
-/** Which engine: the one named, or the best that loads. */
+/** The choice of an engine: the one named, or the best that loads. */
 
 import { ConfigError, DependencyError } from '../base/errors.js'
 import type { Engines } from './engines.js'
@@ -84,7 +84,7 @@ function variable(name: string): string | undefined {
   }
 }
 
-/** What the options and the environment ask for: options first, then ATRION_ENGINE, then ATRION_USE_WASM. */
+/** The engine that the options and the environment ask for: options first, then ATRION_ENGINE, then ATRION_USE_WASM. */
 export function engineWanted(engine: string | undefined, useWasm: boolean | undefined): string {
   if (engine !== undefined) return engine
   if (useWasm === true) return 'wasm'

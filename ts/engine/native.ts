@@ -6,7 +6,7 @@ import { answerOnFault, CrateEngine } from './crate-engine.js'
 import { admit, admitRows, type FaultListener } from './fault.js'
 import { BATCH_ROWS, type Engine, FRAME, type NativeCluster, type RareCalls, ROW_CELLS } from './port.js'
 
-/** What the addon exports; written out here, because the addon's own types exist only after it was built. */
+/** The exports of the addon; written out here, because the addon's own types exist only after it was built. */
 interface NativeBinding {
   readonly NativeEngine: new (
     maxRoutes: number,
@@ -18,7 +18,7 @@ interface NativeBinding {
   takePanic(): string | undefined | null
 }
 
-/** How the addon's errors are called that are panics. */
+/** The codes of the addon's errors that are panics. */
 const PANICS: readonly unknown[] = ['ATRION_PANIC', 'GenericFailure']
 
 /** The port but for the hot path, which it hands out as bare functions. */

@@ -105,10 +105,10 @@ export const STATS = {
 /** Lowest first; the index is what FRAME.TIER takes. */
 export const TIERS = ['bulk', 'low', 'normal', 'high', 'critical'] as const
 
-/** How important a request is. */
+/** The importance of a request. */
 export type Tier = (typeof TIERS)[number]
 
-/** What an operator may order. */
+/** The orders of an operator. */
 export const ORDER = { NONE: 0, OPEN: 1, CLOSED: 2 } as const
 
 /** Bits of FRAME.STATUS. */
@@ -173,7 +173,7 @@ export const NO_SLOT = 0xffff_ffff
 /** Cells at the head of the batch that `share` reads: see `ts/core/cluster.ts`. */
 export const SHARE = { KEEP: 0, ADD: 1, LONE: 2, BELIEF: 3, WITNESSES: 4, BOUND: 5 } as const
 
-/** What an engine of the addon does below JavaScript with a provider of the addon's. */
+/** The work of an engine of the addon, below JavaScript, with a provider of the addon's. */
 export interface NativeCluster {
   /** Sends what changed to the other nodes, and blends in their reports with the weight γ. */
   pulse(link: object, gamma: number): void
@@ -246,14 +246,14 @@ export const RARE_CALLS = {
 } as const satisfies { readonly [Call in keyof RareCalls]: unknown }
 
 /**
- * What the face asks of an engine. None of these throws for bad telemetry or for a failure of the engine's own (see
+ * The engine as the face sees it. None of these throws for bad telemetry or for a failure of the engine's own (see
  * `fault.ts`); none waits; none reads the network.
  */
 export interface Engine extends RareCalls {
   /** Called with the first failure of the engine's own, and a backtrace, in the call that it happened in. */
   onFault?: ((report: string) => void) | undefined
   readonly kind: EngineKind
-  /** Whether it has the closed loop: acquire, release, readStats, lease. The functional model has not. */
+  /** True when it has the closed loop: acquire, release, readStats, lease. The functional model has not. */
   readonly hasClosedLoop: boolean
   /** The shared cells. Read it anew for every call: an engine whose memory grew hands out a new view. */
   readonly frame: Float64Array

@@ -5,7 +5,7 @@ import { admit, admitRows, type FaultListener } from './fault.js'
 import { LAW } from './law-cells.js'
 import { BATCH_ROWS, type Engine, FRAME, NO_SLOT, RARE_CALLS, type RareCalls, ROW_CELLS } from './port.js'
 
-/** What `src/binding/wasm.rs` exports besides the rare calls, which have the port's names in snake case. Booleans come as 0 and 1. */
+/** The exports of `src/binding/wasm.rs` besides the rare calls, which have the port's names in snake case. Booleans come as 0 and 1. */
 interface Exports {
   readonly memory: WebAssembly.Memory
   create(maxRoutes: number): void
@@ -31,7 +31,7 @@ const EXPORTS = Object.fromEntries(
  * Monotonic ms since the Unix epoch. Read by every call that is not given the time: 30 ns of a `route()`'s 100, and twice that of an
  * acquire and release.
  *
- * Why a reading is not kept for the rest of a turn of the event loop: it has to be forgotten, and a microtask that does so costs
+ * A reading is not kept for the rest of a turn of the event loop: it has to be forgotten, and a microtask that does so costs
  * what three readings do, so that only loops would gain, and a loop that computes between two calls would find that no time had
  * passed. To write the time into the frame before the call is no cheaper than to be asked for it.
  */

@@ -23,7 +23,7 @@ export interface AtrionEvents {
     readonly resistance: number
     readonly mode: OperationalMode
     readonly retryAfterMs: number | undefined
-    /** What stood in its way. */
+    /** The obstacle. */
     readonly limitedBy: LimitedBy
     /** undefined: a voltage was given instead, or the request came to `route()`. */
     readonly tier: Tier | undefined
@@ -69,7 +69,7 @@ export class Events {
     }
   }
 
-  /** Whether an event has a listener; without one it need not be made. */
+  /** Returns whether an event has a listener; without one it need not be made. */
   has(name: keyof AtrionEvents): boolean {
     return this.#listeners.has(name)
   }

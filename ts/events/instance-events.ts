@@ -1,4 +1,4 @@
-/** What an instance reports: every tick to its observer, and its events to their listeners. */
+/** The reports of an instance: every tick to its observer, and its events to their listeners. */
 
 import { type Engine, FRAME, modeAt } from '../engine/port.js'
 import { type AtrionEvents, Events } from './events.js'
@@ -9,7 +9,7 @@ import type { SafeLogger } from './safe-logger.js'
 export class InstanceEvents {
   readonly #events: Events
   readonly #observers: ObserverQueue | undefined
-  /** Whether an observer sees every tick. */
+  /** True when an observer sees every tick. */
   readonly isObserved: boolean
 
   constructor(observers: ObserverQueue | undefined, logger: SafeLogger) {
@@ -22,7 +22,7 @@ export class InstanceEvents {
     return this.#events.on(name, listener)
   }
 
-  /** Whether an event has a listener. */
+  /** Returns whether an event has a listener. */
   has(name: keyof AtrionEvents): boolean {
     return this.#events.has(name)
   }

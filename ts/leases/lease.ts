@@ -17,7 +17,7 @@ const TRAUMA = { timeout: 1.5, silence: 1, failed: 1 } as const
 /** Missed heartbeats that end a lease. */
 const MISSED_HEARTBEATS = 3
 
-/** What a lease needs of the instance. */
+/** The parts of the instance that a lease needs. */
 export interface LeaseHost {
   nowMs(): number
   /** scarFactor of a route without a profile's multiplier, Ω. */
@@ -29,7 +29,7 @@ export interface LeaseHost {
   drop(lease: Lease): void
 }
 
-/** What a lease is started with. */
+/** The options that a lease is started with. */
 export interface LeaseTerms {
   readonly id: string
   readonly routeId: string
@@ -77,7 +77,7 @@ export class Lease implements TaskLease {
     else if (this.#abortController) this.#forget = onAbort(this.#abortController.signal, this.#onAbort)
   }
 
-  /** Whether it has not ended as of its last look at the time. */
+  /** Returns whether it has not ended as of its last look at the time. */
   get isOpen(): boolean {
     return this.#active
   }
@@ -91,7 +91,7 @@ export class Lease implements TaskLease {
     return this.#heartbeat
   }
 
-  /** When the lease ends by itself unless something happens: it runs out, or has been silent for too long. */
+  /** The time at which the lease ends by itself unless something happens: it runs out, or has been silent for too long. */
   get dueAt(): number {
     const { heartbeatRequired, heartbeatIntervalMs } = this.#config
     if (!heartbeatRequired || !(heartbeatIntervalMs > 0)) return this.expiresAt

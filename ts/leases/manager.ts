@@ -23,7 +23,7 @@ const LEASE_NAMES: readonly string[] = [
   'metadata',
 ] satisfies (keyof LeaseOptions)[]
 
-/** How often leases are looked at when time is not the machine's: no timer follows a caller's clock, ms. */
+/** The interval at which leases are looked at when time is not the machine's: no timer follows a caller's clock, ms. */
 const VIRTUAL_POLL_MS = 10
 
 const BASE36 = 36

@@ -29,7 +29,7 @@ export interface TaskLease {
   readonly routeId: string
   readonly profile: WorkloadProfile
   readonly startedAt: Timestamp
-  /** When it runs out, unless released before. */
+  /** The time at which it runs out, unless released before. */
   readonly expiresAt: Timestamp
   readonly isActive: boolean
   readonly metadata: Readonly<Record<string, unknown>>

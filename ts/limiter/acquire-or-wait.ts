@@ -1,14 +1,14 @@
 /**
- * How the adapters ask: by `acquire()`, so that whatever is put around it sees every request, and with a wish that `acquire()`
+ * The request of an adapter: by `acquire()`, so that whatever is put around it sees every request, and with a wish that `acquire()`
  * itself has no words for: to wait where nothing but a place is missing. There is a promise only where the request waits.
  */
 
 import type { AcquireOptions, Permit } from './types.js'
 import type { Listen } from './waiting.js'
 
-/** What a request wishes where there is no place for it. */
+/** The wish of a request that finds no place. */
 export interface Wish {
-  /** How long it may wait, ms. */
+  /** The time that it may wait, ms. */
   readonly maxWaitMs: number
   /** Called when it waits. */
   readonly listen: Listen | undefined

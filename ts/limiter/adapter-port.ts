@@ -1,4 +1,4 @@
-/** What the adapters of this package ask of an instance and its permits besides what is public. */
+/** The port of the adapters of this package: what they ask of an instance and its permits besides what is public. */
 
 import type { Outcome } from './types.js'
 

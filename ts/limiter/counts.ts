@@ -4,7 +4,7 @@
 const ROUTES = 8_192
 
 interface Count {
-  /** Which of the route's lives it is of: one that was reset or evicted starts anew. */
+  /** The life of the route that it is of: one that was reset or evicted starts anew. */
   readonly life: string
   count: number
 }
@@ -20,7 +20,7 @@ export class RouteCounts {
     this.#routes.set(routeId, { life, count: count + 1 })
   }
 
-  /** How many there were. */
+  /** Their number. */
   of(routeId: string, life: string): number {
     const known = this.#routes.get(routeId)
     return known?.life === life ? known.count : 0

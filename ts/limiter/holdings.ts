@@ -1,4 +1,4 @@
-/** How many permits each key holds, by route. A key without permits is not kept: memory is bounded by what is in flight. */
+/** The number of permits that each key holds, by route. A key without permits is not kept: memory is bounded by what is in flight. */
 
 /** Permits by key. */
 type Tally = Map<number, number>

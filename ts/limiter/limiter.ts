@@ -152,7 +152,7 @@ export class Limiter {
     return runBounded(permit, work, options, bounds)
   }
 
-  /** Whether work looks at its signal. To read a function's length takes 20 ns, so the last answer is kept. */
+  /** Returns whether work looks at its signal. To read a function's length takes 20 ns, so the last answer is kept. */
   #takesSignal(work: Work<unknown>): boolean {
     if (work !== this.#lastWork) {
       this.#lastWork = work

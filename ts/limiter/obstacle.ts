@@ -1,4 +1,4 @@
-/** What stood in a refused request's way, from the terms of R that the engine names. */
+/** The obstacle of a refused request, from the terms of R that the engine names. */
 
 import type { OperationalMode } from '../core/types.js'
 import { FRAME } from '../engine/port.js'

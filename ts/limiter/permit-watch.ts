@@ -5,7 +5,7 @@ import type { Hold } from './holdings.js'
 /** Permits that are watched together. */
 const GROUP = 64
 
-/** What becomes of a group that was collected. It must not refer to the group. */
+/** Ends the permits of a group that was collected. It must not refer to the group. */
 class Lost {
   /** A plain list: a typed array has memory outside the heap, and what that costs the collector is 10 ns of a `run()`. */
   readonly ids: number[] = []

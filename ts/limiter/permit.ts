@@ -32,7 +32,7 @@ export function outcomeCode(outcome: unknown): number {
 
 const concludeNothing: Conclude = () => {}
 
-/** Where a permit goes back to. */
+/** The place that a permit goes back to. */
 export interface PermitSource {
   giveBack(routeId: string, id: number, outcome: number): void
   detach(routeId: string, id: number): Conclude

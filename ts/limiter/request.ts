@@ -100,7 +100,7 @@ function textOf(key: unknown): string {
   throw wrongType('key', 'a string', key)
 }
 
-/** What is not a number > 0 is nothing. */
+/** The number where it is > 0, and 0 for anything else. */
 function sizeOf(field: string, value: unknown): number {
   if (value === null) return 0
   if (typeof value !== 'number') throw wrongType(field, 'a number', value)
@@ -128,14 +128,14 @@ function requireWeight(value: unknown): number {
 export const keyIdOf = (cell: number): number => (Number.isNaN(cell) ? NO_KEY : cell)
 export const cellOf = (keyId: number): number => (keyId === NO_KEY ? Number.NaN : keyId)
 
-/** How long a request may wait, ms. @throws ConfigError */
+/** The time that a request may wait, ms. @throws ConfigError */
 export function requireMaxWait(value: unknown): number {
   if (value === undefined || value === null || value === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY
   if (typeof value === 'number' && value >= 0 && value <= MAX_TIMER_MS) return value
   throw new ConfigError('maxWaitMs', `a number of ms in [0, ${MAX_TIMER_MS}], or Infinity`, value)
 }
 
-/** How long work may take, ms; undefined: however long it takes. @throws ConfigError */
+/** The time that work may take, ms; undefined: however long it takes. @throws ConfigError */
 export function requireTimeout(value: unknown): number | undefined {
   if (value === undefined || value === null || value === Number.POSITIVE_INFINITY) return undefined
   if (typeof value === 'number' && value > 0) return value

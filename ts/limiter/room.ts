@@ -32,7 +32,7 @@ export interface RoomEntry<T> {
   readonly tier: number
   /** A number that stands for its key; negative: it has none. */
   readonly keyId: number
-  /** When it can no longer make it, ms. */
+  /** The time at which it can no longer make it, ms. */
   readonly expiresMs: number
 }
 
@@ -109,7 +109,7 @@ export class Room<T> {
     return this.#lanes.findLastIndex(({ count }) => count > 0)
   }
 
-  /** When the first of all entries can no longer make it, ms; Infinity when there is none. */
+  /** The time at which the first of all entries can no longer make it, ms; Infinity when there is none. */
   get earliestMs(): number {
     return this.#deadlines.earliest?.at ?? Number.POSITIVE_INFINITY
   }

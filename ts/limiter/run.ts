@@ -10,7 +10,7 @@ import type { Outcome, Permit, RunOptions } from './types.js'
 
 export type Work<T> = (signal: AbortSignal) => T | PromiseLike<T>
 
-/** What bounds a run: its options, found right. */
+/** The bounds of a run: its options, checked. */
 export interface Bounds {
   /** ms; undefined: it does not wait */
   readonly maxWaitMs: number | undefined
@@ -47,7 +47,7 @@ export function shedErrorOf(
   return new ShedError({ routeId, resistance, voltage, mode, retryAfterMs, limitedBy, tier })
 }
 
-/** What a refused call resolves to. @throws ShedError where there is no fallback */
+/** The value that a refused call resolves to. @throws ShedError where there is no fallback */
 export function fallBack<T>(routeId: string, permit: Permit, options: RunOptions<T> | undefined): T | PromiseLike<T> {
   const refusal = shedErrorOf(routeId, permit)
   const fallback = options?.fallback

@@ -3,7 +3,7 @@
 import { type Engine, FRAME, STATS, TIERS } from '../engine/port.js'
 import type { RouteStats, Tier } from './types.js'
 
-/** What the engine knows of the route in a slot; zeros where it knows nothing. */
+/** The statistics of the route in a slot; zeros where the engine has none. */
 export function readStats(
   engine: Engine,
   slot: number | undefined,

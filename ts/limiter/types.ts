@@ -16,22 +16,22 @@ export interface AcquireOptions {
   /** A priority of one's own, V, ≥ 0, instead of a tier. */
   readonly voltage?: number | null | undefined
   /**
-   * Who asks (user, tenant, session). The same key is treated alike for minutes; within five minutes every key has been served
+   * The client (user, tenant, session). The same key is treated alike for minutes; within five minutes every key has been served
    * as large a share as any other. One that holds more than its equal share of what is in flight goes last in its tier.
    */
   readonly key?: string | number | bigint | null | undefined
-  /** What the key's equal share counts, > 0: a key of weight 2 may hold twice as much. Default 1. */
+  /** The weight of the key's equal share, > 0: a key of weight 2 may hold twice as much. Default 1. */
   readonly weight?: number | null | undefined
-  /** How long the request waited in front of the process, ms. Adapters measure it. Default 0. */
+  /** The time that the request waited in front of the process, ms. Adapters measure it. Default 0. */
   readonly queueAgeMs?: number | null | undefined
-  /** How full the process is, 1 is full. Adapters measure it. Default 0. */
+  /** The occupancy of the process, 1 is full. Adapters measure it. Default 0. */
   readonly saturation?: number | null | undefined
 }
 
 /** Options of `enter()`. */
 export interface EnterOptions extends AcquireOptions {
   /**
-   * How long it may wait for a place, ms, 0 to 2,147,483,647; Infinity: as long as the deadline allows, which is the default.
+   * The time that it may wait for a place, ms, 0 to 2,147,483,647; Infinity: as long as the deadline allows, which is the default.
    * 0: not at all. It never waits for longer than its deadline allows.
    */
   readonly maxWaitMs?: number | undefined
@@ -39,7 +39,7 @@ export interface EnterOptions extends AcquireOptions {
   readonly signal?: AbortSignal | null | undefined
 }
 
-/** How a request ended: as it should, failed by the route, or in a way that says nothing of the route. */
+/** The outcome of a request: as it should be, failed by the route, or in a way that says nothing of the route. */
 export type Outcome = 'success' | 'failure' | 'ignored'
 
 /** An answer to `acquire()` or `enter()`. */
@@ -50,9 +50,9 @@ export interface Permit {
   readonly mode: OperationalMode
   /** 'OK', or what stopped it, for people. */
   readonly reason: string
-  /** When a refused request should come back, ms, jittered per key. */
+  /** The time after which a refused request should come back, ms, jittered per key. */
   readonly retryAfterMs?: number | undefined
-  /** What stood in a refused request's way; undefined when it was admitted. */
+  /** The obstacle of a refused request; undefined when it was admitted. */
   readonly limitedBy?: LimitedBy | undefined
   /** undefined: a voltage was given instead. */
   readonly tier?: Tier | undefined
@@ -77,13 +77,13 @@ export interface RunOptions<T> extends AcquireOptions {
   readonly timeoutMs?: number | null | undefined
   /** Abort when this is. What it aborts says nothing of the route. */
   readonly signal?: AbortSignal | null | undefined
-  /** What a refused call resolves to: a value, or a function that makes one. */
+  /** The value that a refused call resolves to, or a function that makes it. */
   readonly fallback?: T | ((refusal: ShedError) => T | PromiseLike<T>)
-  /** Whether an error counts as a failure of the route. Default: every error does but a {@link ShedError}. */
+  /** Returns whether an error counts as a failure of the route. Default: every error does but a {@link ShedError}. */
   readonly isFailure?: ((error: unknown) => boolean) | null | undefined
 }
 
-/** What `stats()` returns of a route. */
+/** The statistics of a route, as `stats()` returns them. */
 export interface RouteStats {
   /** Requests and leases under way. */
   readonly inFlight: number
@@ -95,7 +95,7 @@ export interface RouteStats {
   readonly pool: string | undefined
   /** R for a request that came now, Ω */
   readonly resistance: number
-  /** What faults and traumas add to it, Ω */
+  /** The addition of faults and traumas to it, Ω */
   readonly scar: number
   readonly mode: OperationalMode
   readonly admitted: number

@@ -31,7 +31,7 @@ export interface Waiter {
   readonly voltage: number
   /** A number that stands for its key; negative: it has none. */
   readonly keyId: number
-  /** What its equal share counts. */
+  /** The weight of its equal share. */
   readonly weight: number
   /** The number of its class; NaN: it has none. */
   readonly keyClass: number
@@ -44,7 +44,7 @@ export interface Waiter {
 
 /** The engine's answer to a request that has to wait. */
 export interface Wait {
-  /** How long from now it may wait, ms. */
+  /** The time from now that it may wait, ms. */
   readonly mayWaitMs: number
   /** Completions per ms that the route is capable of; 0 when not known. */
   readonly ratePerMs: number
@@ -53,11 +53,11 @@ export interface Wait {
 /** Is given what ends a wait with an error, and returns what stops that. */
 export type Listen = (abort: (reason: unknown) => void) => () => void
 
-/** What rooms need of the loop. */
+/** The parts of the loop that rooms need. */
 export interface WaitingHost {
   /** The instance's time, ms. */
   nowMs(): number
-  /** Whether that is a clock of the caller's: timers do not know it. */
+  /** True when that is a clock of the caller's: timers do not know it. */
   readonly hasOwnClock: boolean
   /** Asks for a place again; undefined: not yet, see {@link WaitingHost.wait}. */
   askAgain(waiter: Waiter, waitedMs: number): Permit | undefined
@@ -86,10 +86,10 @@ class RouteRoom {
   readonly room = new Room<Pending>(ROUTE_CAPACITY)
   readonly held: Held
   ratePerMs = 0
-  /** How long a request may wait in all by the engine's last answer, ms. */
+  /** The time that a request may wait in all by the engine's last answer, ms. */
   horizonMs = 0
   timer: ReturnType<typeof setTimeout> | undefined
-  /** When the timer fires, by the instance's clock; Infinity: there is none. */
+  /** The time at which the timer fires, by the instance's clock; Infinity: there is none. */
   wakesMs = Number.POSITIVE_INFINITY
   isPumping = false
 

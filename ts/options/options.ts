@@ -20,7 +20,7 @@ export type SLOOptions = Partial<Omit<SLOConfig, 'criticality'>> & {
 }
 
 export interface AtrionOptions {
-  /** Where state is shared and kept. Default: nowhere but in the engine. */
+  /** The store in which state is shared and kept. Default: none but the engine. */
   readonly provider?: StateProvider
   /** true (default): each route learns its own break point; false: it is static. */
   readonly autoTuner?: boolean | Partial<AutoTunerConfig>
@@ -49,7 +49,7 @@ export interface AtrionOptions {
   /** Default: the process-wide one, which is silent. */
   readonly logger?: Logger
   /**
-   * What makes the places of keys unpredictable: at least 16 characters or bytes. Give all nodes of a service the same, so that a
+   * The secret that makes the places of keys unpredictable: at least 16 characters or bytes. Give all nodes of a service the same, so that a
    * user is treated alike by all of them. Default: drawn for each process.
    */
   readonly keySecret?: string | Uint8Array
@@ -61,7 +61,7 @@ export interface AtrionOptions {
   readonly license?: unknown
 }
 
-/** What `setRouteProfile` takes besides a profile's name. */
+/** The settings that `setRouteProfile` takes besides a profile's name. */
 export interface RouteProfileOptions extends Partial<PhysicsConfig> {
   readonly profile?: WorkloadProfile | ProfileConfig
   readonly slo?: SLOOptions

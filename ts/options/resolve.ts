@@ -96,7 +96,7 @@ export function resolveLimits(given: Partial<LimitConfig> | undefined, defaults 
 /** Longest name of a pool, characters. */
 const LONGEST_POOL = 256
 const SHARE: Range = { says: 'a number in (0, 1)', holds: (x) => x > 0 && x < 1 }
-/** What sums of shares may be off by: 0.1 + 0.2 + 0.7 is more than 1. */
+/** The error that a sum of shares may have: 0.1 + 0.2 + 0.7 is more than 1. */
 const ROUNDING = 1e-9
 const NO_RESERVE: readonly number[] = Object.freeze(TIERS.map(() => 0))
 
@@ -139,7 +139,7 @@ export function requireProfile(field: string, value: unknown): WorkloadProfile |
   return { ...profile, heartbeatRequired: requireHeartbeat(field, (value as ProfileConfig).heartbeatRequired, profile) }
 }
 
-/** Whether a profile of one's own asks for heartbeats: when it says so, or names how often they come. */
+/** Returns whether a profile of one's own asks for heartbeats: when it says so, or names how often they come. */
 function requireHeartbeat(field: string, required: unknown, { heartbeatIntervalMs }: ProfileConfig): boolean {
   if (required !== undefined && typeof required !== 'boolean') {
     throw new ConfigError(`${field}.heartbeatRequired`, 'true or false', required)

@@ -1,4 +1,4 @@
-/** What governs a route, as an operator states it: config, objective, tuner, limits, profile, pool and reserves. */
+/** The settings that govern a route, as an operator states them: config, objective, tuner, limits, profile, pool and reserves. */
 
 import type { AutoTunerConfig, PhysicsConfig, ProfileConfig, SLOConfig, WorkloadProfile } from '../core/index.js'
 
@@ -8,7 +8,7 @@ export interface LimitConfig {
   readonly min: number
   /** The limit is never above this; min to 1,000,000. Default 100,000. */
   readonly max: number
-  /** How many may be in flight beyond what was explored, while no queue is proven; min to max. Default 512. */
+  /** The number that may be in flight beyond what was explored, while no queue is proven; min to max. Default 512. */
   readonly initial: number
 }
 

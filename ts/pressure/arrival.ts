@@ -1,5 +1,5 @@
 /**
- * When a request's bytes came in, as the kernel knows it (Linux, native engine).
+ * The time at which a request's bytes came in, as the kernel knows it (Linux, native engine).
  *
  * An event loop takes one new connection an iteration, and a worker of `node:cluster` or PM2 is handed its connections by
  * another process: with a connection per request, clients wait where JavaScript does not see them. But the kernel stamps what
@@ -32,7 +32,7 @@ interface SocketBinding {
   readonly socketAgeMs?: (fd: number) => number
 }
 
-/** When a connection was accepted, and how long it had waited for that; its first request clears the wait. */
+/** The time at which a connection was accepted, and how long it had waited for that; its first request clears the wait. */
 interface Acceptance {
   readonly atMs: number
   waitMs: number
@@ -59,7 +59,7 @@ function binding(): (fd: number) => number {
   }
 }
 
-/** How long ago the last bytes came in on a connection, ms; −1 where that can't be known. */
+/** The time since the last bytes came in on a connection, ms; −1 where that can't be known. */
 function bytesAgeMs({ _handle }: Arrival): number {
   const fd = _handle?.fd
   if (typeof fd !== 'number' || fd < 0) return -1
@@ -83,7 +83,7 @@ function watch(server: Server): void {
 }
 
 /**
- * How long a request has waited in front of the process, ms, ≥ 0; −1 where that can't be known.
+ * The time that a request has waited in front of the process, ms, ≥ 0; −1 where that can't be known.
  *
  * @param certainMs how long it did for certain, ms: bytes that are younger are not its own, the client has sent more since
  * @param busyMs how long the loop has been busy, ms

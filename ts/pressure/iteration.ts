@@ -27,17 +27,17 @@ class IterationClock {
     if (!this.#open) this.#begin(nowMs)
   }
 
-  /** How long that request has waited for the loop for certain, ms, ≥ 0. */
+  /** The time that the request has certainly waited for the loop, ms, ≥ 0. */
   certainMs(nowMs: number): number {
     return nowMs - this.#startMs
   }
 
-  /** How long it waited for the loop on average, ms, ≥ 0. */
+  /** The average time that it waited for the loop, ms, ≥ 0. */
   estimateMs(nowMs: number): number {
     return nowMs - this.#startMs + this.#previousMs / 2
   }
 
-  /** How long the loop has been busy without any sleep: the longest that anything can have waited for it, ms, ≥ 0. */
+  /** The time that the loop has been busy without any sleep: the longest wait for it that is possible, ms, ≥ 0. */
   busyMs(nowMs: number): number {
     return nowMs - this.#restedMs
   }

@@ -5,7 +5,7 @@ import { builtin } from '../base/builtin.js'
 const { readFileSync } = builtin('node:fs')
 const { getHeapStatistics } = builtin('node:v8')
 
-/** Where a share of a hard limit begins to count, and where it is a full house. A heap that is 70 % full is healthy. */
+/** The shares of a hard limit from which it counts, and at which it is full. A heap that is 70 % full is healthy. */
 const EASY_SHARE = 0.8
 const FULL_SHARE = 0.95
 /** A heap is full of garbage just before it is collected: only what stays for this many samples counts. */
@@ -23,7 +23,7 @@ export function occupancyOf(share: number): number {
   return occupancy > 0 ? Math.min(occupancy, 1) : 0
 }
 
-/** How full V8's heap stands, as occupancy. */
+/** The occupancy of V8's heap. */
 export class Heap {
   readonly #shares = new Float64Array(HEAP_SAMPLES)
   #next = 0

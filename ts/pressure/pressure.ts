@@ -1,4 +1,4 @@
-/** What the process itself is short of, as adapters pass it to `acquire()`: its event loop, its memory, and one's own signals. */
+/** The scarcity of the process itself, as adapters pass it to `acquire()`: its event loop, its memory, and signals of one's own. */
 
 import type { EventLoopUtilization } from 'node:perf_hooks'
 import { builtin } from '../base/builtin.js'
@@ -10,10 +10,10 @@ const { performance } = builtin('node:perf_hooks')
 
 /** Which signals are looked at; all of them by default. */
 export interface PressureOptions {
-  /** How long requests wait for the event loop. */
+  /** The time that requests wait for the event loop. */
   readonly queueAge?: boolean
   /**
-   * How long ago a request's bytes came in, by the kernel's clock (Linux, native engine): with it the queue age is exact, and
+   * The time since a request's bytes came in, by the kernel's clock (Linux, native engine): with it the queue age is exact, and
    * what was waited for in order to be accepted, also by the primary of `node:cluster`, is part of it. Default: as `queueAge`.
    */
   readonly acceptQueue?: boolean
@@ -36,7 +36,7 @@ const EVENT_LOOP_SHARE = 0.5
 /** An age of 0 is one that was not measured. */
 const NOT_ZERO_MS = 1e-3
 
-/** What a process is short of is the same for all adapters in it. */
+/** The scarcity of a process is the same for all adapters in it. */
 const heap = new Heap()
 const group = new ControlGroup()
 const shared = { heapMs: Number.NEGATIVE_INFINITY, heap: 0, loopMs: Number.NEGATIVE_INFINITY, loop: 0 }
@@ -83,7 +83,7 @@ export class Pressure {
   }
 
   /**
-   * How long a request that is being handled waited in front of the process, ms: > 0, and 0 where it is not looked at.
+   * The time that a request that is being handled waited in front of the process, ms: > 0, and 0 where it is not looked at.
    * `socket`: what it came in on.
    */
   queueAgeMs(nowMs: number, socket: Arrival | null | undefined): number {
@@ -97,7 +97,7 @@ export class Pressure {
     return this.#queueAge ? Math.max(iterationClock.estimateMs(nowMs), NOT_ZERO_MS) : NOT_ZERO_MS
   }
 
-  /** How full the process is, [0, 1]: the scarcest of what is looked at. */
+  /** The occupancy of the process, [0, 1]: the scarcest of what is looked at. */
   saturation(nowMs: number): number {
     if (nowMs - this.#sampledMs >= WINDOW_MS) {
       this.#sampledMs = nowMs

@@ -30,7 +30,7 @@ const LEAST_BYTES = 2 ** 28
 /**
  * Routes' state in one file of one process: two processes that write to the same file replace each other's snapshots.
  *
- * What changed is written at most every `intervalMs` in the background, and by `disconnect()`; a process that is killed
+ * Changes are written at most every `intervalMs` in the background, and by `disconnect()`; a process that is killed
  * at any instant leaves its last complete snapshot. While the file cannot be written, `updateVector` rejects; what it was
  * given is kept nevertheless, and written as soon as that is possible again. The timer keeps no process alive.
  *
@@ -52,7 +52,7 @@ export class FileStateProvider implements StateProvider {
   #isDirty = false
   #timer: ReturnType<typeof setTimeout> | undefined
   #writing: Promise<void> | undefined
-  /** Why the last attempt to write failed. */
+  /** The reason for which the last attempt to write failed. */
   #failure: unknown
 
   /**

@@ -3,7 +3,7 @@
 import { BoundedRoutes } from '../base/bounded-routes.js'
 import { isPhysicsVector, type PhysicsVector, type StateProvider } from './provider.js'
 
-/** What is asked of a store. */
+/** The methods that a store has to have. */
 export interface KVStore {
   /** The value of a key; null or undefined where there is none. */
   get(key: string): Promise<unknown> | unknown
@@ -13,7 +13,7 @@ export interface KVStore {
 }
 
 export interface KVStateProviderOptions {
-  /** What every key starts with. Default 'atrion:'. */
+  /** The beginning of every key. Default 'atrion:'. */
   readonly prefix?: string
   /** A key is written at most so often, ms, ≥ 0. Workers KV takes one write a second and key. Default 1000. */
   readonly writeEveryMs?: number
@@ -35,7 +35,7 @@ export class KVStateProvider implements StateProvider {
   readonly #store: KVStore
   readonly #prefix: string
   readonly #writeEveryMs: number
-  /** When each route was written, ms. */
+  /** The time at which each route was written, ms. */
   readonly #written: BoundedRoutes<number>
   /** The routes in the store, the one that was written longest ago first. */
   readonly #known: BoundedRoutes<true>

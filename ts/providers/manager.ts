@@ -5,7 +5,7 @@ import { SafeLogger } from '../events/safe-logger.js'
 import type { PhysicsVector, StateProvider } from './provider.js'
 
 /**
- * How a store reconciles what two nodes say. Every provider of this package blends: S = γ·S_cluster + (1 − γ)·S_local. The
+ * The way in which a store reconciles the reports of two nodes. Every provider of this package blends: S = γ·S_cluster + (1 − γ)·S_local. The
  * name is kept for types that mention it.
  */
 export type ConflictStrategy = 'LWW' | 'GAMMA_BLEND'

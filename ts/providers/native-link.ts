@@ -1,4 +1,4 @@
-/** What a provider written in Rust shows to the native engine besides the face of every provider. */
+/** The link that a provider written in Rust shows to the native engine, besides the face of every provider. */
 
 /** Under this a provider carries its {@link NativeLink}. */
 export const LINK: unique symbol = Symbol('atrion.link')

@@ -1,4 +1,4 @@
-/** What stands for Node's providers outside of it: their names are there, so that one program loads everywhere. */
+/** Stand-ins for Node's providers outside of it: their names are there, so that one program loads everywhere. */
 
 import { AtrionError } from '../base/errors.js'
 

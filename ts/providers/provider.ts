@@ -1,6 +1,6 @@
 /** The port to a store of route state. Anyone's own class works; nothing on the decision path ever waits for it. */
 
-/** What nodes report to each other of a route. */
+/** The report of a node on a route. */
 export interface PhysicsVector {
   /** S, Ω, ≥ 0 */
   scar: number
@@ -12,24 +12,24 @@ export interface PhysicsVector {
   resistance: number
 }
 
-/** Where a change came from, as far as a provider knows. */
+/** The origin of a change, as far as a provider knows it. */
 export interface VectorOrigin {
-  /** Which node; changes that name none count as one node's. */
+  /** The node; changes that name none count as one node's. */
   readonly node?: string
   /** Requests the route saw there lately: the weight of the report. Default 0. */
   readonly requests?: number
-  /** How long ago it was so, ms. Default 0. */
+  /** The time since it was so, ms. Default 0. */
   readonly ageMs?: number
 }
 
 export interface StateProvider {
   readonly name: string
-  /** How often what changed is sent, ms. Default 100. */
+  /** The interval at which changes are sent, ms. Default 100. */
   readonly intervalMs?: number
   /** γ: how much the others weigh against one's own measurements, [0, 1]. Default 0.3. */
   readonly gamma?: number
   /**
-   * Whether only this process, and those before it in its place, store anything: then it is taken over in full.
+   * True when only this process, and those before it in its place, store anything: then it is taken over in full.
    * Default false: what others may have stored counts as one node's report, at most γ·baseResistance·breakMultiplier Ω.
    */
   readonly ownsRecords?: boolean
@@ -56,7 +56,7 @@ export interface StateProvider {
 const isQuantity = (value: unknown): value is number =>
   typeof value === 'number' && Number.isFinite(value) && value >= 0
 
-/** Whether what a store returned can be trusted as a vector. */
+/** Returns whether what a store returned can be trusted as a vector. */
 export function isPhysicsVector(value: unknown): value is PhysicsVector {
   if (typeof value !== 'object' || value === null) return false
   const { scar, momentumScalar, lastTick, resistance } = value as Record<string, unknown>

@@ -1,8 +1,8 @@
-/** Whether the store is well, as far as the calls to it show. */
+/** The health of the store, as far as the calls to it show. */
 
 import { SyncError } from '../base/errors.js'
 
-/** What a change of the store's health is reported to; none of these throws. */
+/** The listeners that a change of the store's health is reported to; none of these throws. */
 export interface HealthHost {
   warn(message: string, context: Record<string, unknown>): void
   degraded(error: Error): void
@@ -21,7 +21,7 @@ export class Health {
     this.#host = host
   }
 
-  /** What a batch of calls showed: how many worked, and the first that did not. */
+  /** Takes up the results of a batch of calls: how many worked, and the first that did not. */
   judge(worked: number, failed: { routeId: string; cause: unknown } | undefined): void {
     if (worked > 0) this.restored()
     if (failed === undefined) {

@@ -31,7 +31,7 @@ export class LinkTransport implements SyncTransport {
       if (state === 'restored') this.#health.restored()
       else this.#health.degraded(error ?? new Error('the link was lost'))
     })
-    // What was used until now is sent with the first connection, and is not taken for what the store brings.
+    // Routes that were used until now are sent with the first connection, and are not taken for those that the store brings.
     this.#cluster.pulse(link, this.#gamma)
     try {
       await this.#provider.connect()

@@ -1,4 +1,4 @@
-/** What other nodes report of the routes, through a provider with `subscribe`: the newest report of each node, for 3 s. */
+/** The reports of other nodes on the routes, through a provider with `subscribe`: the newest report of each node, for 3 s. */
 
 import { BoundedRoutes } from '../base/bounded-routes.js'
 import type { VectorOrigin } from '../providers/provider.js'
@@ -18,7 +18,7 @@ const UNNAMED = ''
 interface Report {
   readonly scar: number
   readonly requests: number
-  /** When it was so, ms. */
+  /** The time at which it was so, ms. */
   readonly atMs: number
   readonly receivedMs: number
 }

@@ -144,7 +144,7 @@ export class ProviderTransport implements SyncTransport {
       }
     }
     await Promise.all(Array.from({ length: CONCURRENCY }, lane))
-    // What the store held before the first report is blended in at once.
+    // The records of the store from before the first report are blended in at once.
     this.#reports.current(this.#source.nowMs(), this.#source.decayRate(), (routeId, reports) => {
       this.#source.blend(routeId, reports, this.#gamma)
     })

@@ -1,4 +1,4 @@
-/** How state gets to a store and back: the seam between the sync loop and a kind of provider. */
+/** The transport of state to a store and back: the seam between the sync loop and a kind of provider. */
 
 import type { PhysicsVector } from '../providers/provider.js'
 

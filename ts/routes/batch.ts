@@ -5,7 +5,7 @@ import { BATCH_ROWS, type Engine, FRAME, ROW_CELLS, STATUS } from '../engine/por
 import type { RouteIndex } from './route-index.js'
 import type { Routes } from './routes.js'
 
-/** What a batch needs of the rest. */
+/** The parts of an instance that a batch needs. */
 export interface BatchHost {
   /** One tick by itself; R and the mode are then in the frame. */
   tickAlone(routeId: string, latencyMs: number, errorRate: number, saturation: number): void
@@ -33,7 +33,7 @@ export class Batch {
    */
   run(routeIds: readonly string[], samples: Float64Array, out: Float64Array, stride: number): void {
     let { batch } = this.#engine
-    // What the caller's clock and logger have a part in comes last: they may ask this instance for a batch of their own.
+    // Calls of the caller's clock and logger come last: they may ask this instance for a batch of their own.
     const stale: number[] = []
     const noisy: string[] = []
     const cross = (from: number, to: number): void => this.#cross(routeIds, out, stride, from, to, stale, noisy)
@@ -41,7 +41,7 @@ export class Batch {
     for (let i = 0; i < routeIds.length; i++) {
       let slot = this.#index.get(routeIds[i]!)
       const mayEvict = slot === undefined && this.#index.size >= this.#routes.maxRoutes
-      // What makes room for a new route may be a route whose row still waits: those rows go first.
+      // The route that gives way to a new one may have a row that still waits: those rows go first.
       if (i - from === BATCH_ROWS || (mayEvict && i > from)) {
         cross(from, i)
         from = i

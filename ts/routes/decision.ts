@@ -47,7 +47,7 @@ export interface RouteSnapshot {
 const isStopped = (mode: OperationalMode, resistance: number, voltage: number, isOrdered: boolean): boolean =>
   isOrdered || (mode !== 'CIRCUIT_BREAKER' && voltage > resistance)
 
-/** What stood in the way of a request of the open loop, whose R is the route's health alone. */
+/** The obstacle of a request of the open loop, whose R is the route's health alone. */
 export function openLoopObstacle(refusal: RouteDecision, voltage: number, isOrdered: boolean): LimitedBy {
   const { mode, resistance } = refusal
   if (isStopped(mode, resistance, voltage, isOrdered)) return 'override'

@@ -15,7 +15,7 @@ export interface Telemetry {
   readonly latencyMs: number
   /** Share of requests that failed, [0, 1]. Default 0, of null too. */
   readonly errorRate?: number | null | undefined
-  /** How full the route's resource is, [0, 1]. Default 0, of null too. */
+  /** The share of the route's resource that is taken, [0, 1]. Default 0, of null too. */
   readonly saturation?: number | null | undefined
 }
 
@@ -38,7 +38,7 @@ export class OpenLoop {
   readonly #index: RouteIndex
   readonly #defaultVoltage: number
   readonly #batch: Batch
-  /** Whether time is a clock of the caller's. */
+  /** True when time is a clock of the caller's. */
   readonly #hasHostClock: boolean
   readonly #isObserved: boolean
   #dryRun = false

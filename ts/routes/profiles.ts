@@ -1,4 +1,4 @@
-/** Which law governs which route: laws shared by all routes with the same parameters, counted, their numbers reused. */
+/** The laws of routes: laws shared by all routes with the same parameters, counted, their numbers reused. */
 
 import { BoundedRoutes } from '../base/bounded-routes.js'
 import { ConfigError } from '../base/errors.js'
@@ -11,7 +11,7 @@ import { deriveCells } from './params.js'
 
 type GivenProfile = WorkloadProfile | RouteProfileOptions
 
-/** What routes were given; routes that were given the same share one. */
+/** The profiles of routes; routes that were given the same share one. */
 interface Governed {
   readonly given: GivenProfile
   /** Tells what was given from all else; undefined where it holds a function. */

@@ -10,7 +10,7 @@ export class RouteIndex {
   readonly #slots = new Map<string, number>()
   /** The name in each slot, so that a slot's new route evicts the old one here too. */
   readonly #names: (string | undefined)[] = []
-  /** How many routes each slot has lost. */
+  /** The number of routes that each slot has lost. */
   readonly #generations: number[] = []
 
   /**

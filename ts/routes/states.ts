@@ -1,4 +1,4 @@
-/** What the engine remembers of routes, read and written off the decision path: states, snapshots, what tuners have learnt. */
+/** The engine's memory of routes, read and written off the decision path: states, snapshots, moments of tuners. */
 
 import { BoundedRoutes } from '../base/bounded-routes.js'
 import { ConfigError } from '../base/errors.js'
@@ -65,7 +65,7 @@ export class RouteStates {
     }
   }
 
-  /** What R normally is on one route, or on all of them pooled; undefined without the route. */
+  /** The usual R of one route, or of all of them pooled; undefined without the route. */
   tunerStats(routeId: string | undefined, tuner: AutoTunerConfig): TunerStats | undefined {
     if (routeId !== undefined && this.#routes.find(routeId) === undefined) return undefined
     let count = 0

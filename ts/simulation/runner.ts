@@ -14,9 +14,9 @@ import type { Scenario } from './scenarios.js'
 export interface SimulationOptions {
   /** Ticks to run, ≥ 0; each takes config.minDeltaT of virtual time. */
   readonly durationTicks: number
-  /** What differs from DEFAULT_CONFIG. */
+  /** The differences from DEFAULT_CONFIG. */
   readonly config?: Partial<PhysicsConfig>
-  /** What differs from DEFAULT_SLO. */
+  /** The differences from DEFAULT_SLO. */
   readonly slo?: Partial<SLOConfig>
   readonly scenario: Scenario
   /** Sets the break point; without one it is static. */

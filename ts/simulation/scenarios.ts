@@ -13,7 +13,7 @@ export interface ScenarioSample {
   readonly saturation: number
 }
 
-/** What happens to a route, tick by tick. */
+/** The events of a route, tick by tick. */
 export type Scenario = (tick: number) => ScenarioSample
 
 const constant = (level: number): PressureGenerator => {

@@ -6,17 +6,17 @@ import { type ProviderUnderTest, Stage } from './stage.js'
 
 export type { ProviderUnderTest } from './stage.js'
 
-/** How a test is registered: `test` of ava, node:test, Vitest, Jest, `it` of Mocha. */
+/** The function that registers a test: `test` of ava, node:test, Vitest, Jest, `it` of Mocha. */
 export type RegisterTest = (name: string, run: (...context: unknown[]) => Promise<void>) => unknown
 
 export interface ConformanceOptions {
-  /** What every test's name starts with. Default 'provider'. */
+  /** The beginning of every test's name. Default 'provider'. */
   readonly title?: string
-  /** Whether all providers that are made use one store, so that each sees what the others write. Default true. */
+  /** True when all providers that are made use one store, so that each sees what the others write. Default true. */
   readonly shared?: boolean
-  /** Whether what was written is there after `disconnect()` and `connect()`. Default true. */
+  /** True when what was written is there after `disconnect()` and `connect()`. Default true. */
   readonly durable?: boolean
-  /** How many routes the test of many routes writes, ≥ 1. The store has to have room for them. Default 1000. */
+  /** The number of routes that the test of many routes writes, ≥ 1. The store has to have room for them. Default 1000. */
   readonly routes?: number
   /** A change by another provider has to arrive within, ms. Default 5000. */
   readonly timeoutMs?: number
@@ -55,7 +55,7 @@ export function testProvider(
       try {
         await run(stage)
       } catch (error) {
-        // What broke first is what matters.
+        // The first failure is the one that matters.
         await stage.clear().catch(() => {})
         throw error
       }

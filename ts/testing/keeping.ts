@@ -1,4 +1,4 @@
-/** What one provider promises by itself: it keeps what it is given. */
+/** The promises of one provider by itself: it keeps what it is given. */
 
 import type { PhysicsVector } from '../providers/provider.js'
 import { check, checkVector, show, vectorOf } from './checks.js'

@@ -1,10 +1,10 @@
-/** What providers over one store promise to each other. */
+/** The promises of providers over one store to each other. */
 
 import type { PhysicsVector, StateProvider } from '../providers/provider.js'
 import { check, checkVector, show, soon, turn, vectorOf } from './checks.js'
 import type { Clause, Stage } from './stage.js'
 
-/** What arrives may have been rounded to single precision on its way, and momentum need not travel. */
+/** Compares a vector that arrived: it may have been rounded to single precision on its way, and momentum need not travel. */
 const PRECISION = 1e-6
 
 const isNear = (got: number, wanted: number): boolean => Math.abs(got - wanted) <= PRECISION * Math.abs(wanted)

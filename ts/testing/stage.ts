@@ -1,4 +1,4 @@
-/** What a test of the suite works with: its providers, its route names, and how both are cleared away. */
+/** The stage of a test of the suite: its providers, its route names, and the means to clear both away. */
 
 import type { StateProvider } from '../providers/provider.js'
 

@@ -1,4 +1,4 @@
-//! What JavaScript hands over, checked where it enters: the face validates too, but whoever loads the addon reaches past it.
+//! Checks of the values that JavaScript hands over, where they enter: the face validates too, but code that loads the addon reaches past it.
 
 use napi::{Error, Result, Status};
 
@@ -49,7 +49,7 @@ pub fn params(cells: &[f64]) -> Result<RouteParams> {
             cell::MIN_LIMIT..=cell::INITIAL_LIMIT => (1.0, MOST_IN_FLIGHT),
             cell::POOL => (0.0, LARGEST_INTEGER),
             cell::RESERVE..AFTER_RESERVE => (0.0, 1.0),
-            // What is a product of two options may be infinite.
+            // A product of two options may be infinite.
             _ => (0.0, f64::INFINITY),
         };
         check(index, low, high)?;

@@ -18,7 +18,7 @@ use crate::{
     engine::{Handle, PermitId, Slot},
 };
 
-/// What the hot functions of one engine share.
+/// The state that the hot functions of one engine share.
 pub struct Hot {
     inner: UnsafeCell<Inner>,
 }
@@ -183,7 +183,7 @@ fn slot_of_permit(handle: &Handle, cells: &Cells) -> Option<Slot> {
     handle.slot_of(cells[cell::PERMIT] as PermitId)
 }
 
-/// What a hot function was registered with.
+/// The engine that a hot function was registered with.
 ///
 /// # Safety
 ///

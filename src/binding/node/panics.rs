@@ -1,4 +1,4 @@
-//! What becomes of a panic: it ends the call it happened in, is kept for the log, and never ends the process.
+//! Panics: one ends the call it happened in, is kept for the log, and never ends the process.
 //!
 //! A panic that reached one of N-API's callbacks would abort the process, and the standard hook writes to stderr, which is the
 //! host's. So every callback catches, and the hook of this library's own copy of the standard library keeps the first report

@@ -43,7 +43,7 @@ type Changes = Mutex<HashMap<(RouteName, NodeId), Record>>;
 /// The most records that wait for JavaScript.
 const MAX_CHANGES: usize = 65_536;
 
-/// Whether JavaScript is to be called: not where a call is under way already, nor where too many are.
+/// Returns whether JavaScript is to be called: not where a call is under way already, nor where too many are.
 fn note_change(changes: &Changes, name: &RouteName, node: NodeId, record: Record) -> bool {
     let mut changes = changes.lock();
     let is_full = changes.len() >= MAX_CHANGES;

@@ -61,7 +61,7 @@ pub struct RedisLinkOptions {
     pub expire_ms: f64,
     /// Most routes kept and loaded.
     pub max_routes: u32,
-    /// Whether `connect()` fails when the first attempt does.
+    /// True when `connect()` fails where the first attempt does.
     pub required: bool,
 }
 

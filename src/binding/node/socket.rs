@@ -1,8 +1,8 @@
-//! What the kernel knows of a connection, and JavaScript does not.
+//! Facts of a connection that the kernel knows, and JavaScript does not.
 
 use napi_derive::napi;
 
-/// How long ago the last bytes came in on the connected TCP socket `fd`, ms, as exact as the kernel's ticks are (1 to 10 ms); −1
+/// The time since the last bytes came in on the connected TCP socket `fd`, ms, as exact as the kernel's ticks are (1 to 10 ms); −1
 /// where that can't be known.
 #[napi]
 #[cfg_attr(test, allow(dead_code, reason = "tests have no module to register it in"))]
@@ -10,7 +10,7 @@ pub fn socket_age_ms(fd: i32) -> i32 {
     age_of(fd).map_or(-1, |age_ms| i32::try_from(age_ms).unwrap_or(i32::MAX))
 }
 
-/// How the kernel's `struct tcp_info` begins; it fills in as much as it is asked for.
+/// The beginning of the kernel's `struct tcp_info`; the kernel fills in as much as it is asked for.
 #[cfg(target_os = "linux")]
 #[repr(C)]
 #[derive(Default)]

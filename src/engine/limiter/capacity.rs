@@ -55,7 +55,7 @@ impl Load {
 pub struct Capacity {
     /// The work that counts against it.
     pub load: Load,
-    /// Whether several routes share it, whose services may differ by orders of magnitude.
+    /// True when several routes share it, whose services may differ by orders of magnitude.
     is_shared: bool,
     /// Admissions that the tiers were owed and did not take.
     owed: [f64; TIERS],
@@ -125,7 +125,7 @@ impl Capacity {
         }
     }
 
-    /// Whether the tier holds less than its reserve of what is in flight, or of a limit of `full`, or is owed an admission.
+    /// Returns whether the tier holds less than its reserve of what is in flight, or of a limit of `full`, or is owed an admission.
     pub fn has_reserve(&self, tier: Tier, params: &RouteParams, full: f64) -> bool {
         let share = f64::from(params.reserve[tier as usize]);
         let reserved = share * full.max(self.load.under_way());

@@ -75,11 +75,11 @@ pub struct Limiter {
     completed_ms: Millis,
     /// The time the last permit was released.
     ended_ms: Millis,
-    /// Whether a request ever completed.
+    /// True when a request ever completed.
     answered: bool,
     shed_share: f64,
     offered: f64,
-    /// Whether a window had enough completions to leave BOOTSTRAP.
+    /// True when a window had enough completions to leave BOOTSTRAP.
     is_measured: bool,
     /// The mode that the last tick reported: a breaker opens and closes between ticks.
     reported_mode: Mode,
@@ -132,7 +132,7 @@ impl Limiter {
         self.generation
     }
 
-    /// Whether any work is in flight.
+    /// Returns whether any work is in flight.
     pub fn is_busy(&self) -> bool {
         self.load.under_way() > 0.0
     }
@@ -235,7 +235,7 @@ impl Limiter {
         let mut wait = None;
         let admitted = match state.manual {
             Override::None if flows && can_wait && !admit_all => {
-                // Where the servers have a queue already, the top tier gains nothing by waiting in front of it.
+                // With a queue before the servers already, the top tier gains nothing by waiting in front of it.
                 let joins = request.waited_ms == 0.0
                     && tier == Tier::Critical
                     && load >= thresholds.start
@@ -286,7 +286,7 @@ impl Limiter {
         AcquireResult { permit, resistance, voltage, retry_after_ms, tier, terms, wait, by_class, tick }
     }
 
-    /// Whether a request that does not flow is admitted as a probe. `throttled`: it would flow but for the breaker. Such a route
+    /// Returns whether a request that does not flow is admitted as a probe. `throttled`: it would flow but for the breaker. Such a route
     /// is probed even before its breaker opens: a success ratio changes by outcomes alone, and where every request is refused
     /// there would never be another.
     fn probes(&mut self, peers: Option<&Blend>, params: &RouteParams, throttled: bool, now_ms: Millis) -> bool {
@@ -296,7 +296,7 @@ impl Limiter {
         self.breaker.probe(now_ms, params.min_delta_t_ms, witnesses(peers))
     }
 
-    /// Whether the route has completed nothing for so long, with requests in flight, that it counts as silent. Before its first
+    /// Returns whether the route has completed nothing for so long, with requests in flight, that it counts as silent. Before its first
     /// completion the requests that were given up are the evidence: how long a service takes is not known.
     #[cold]
     fn is_silent(&self, capacity: &Capacity, params: &RouteParams, now_ms: Millis) -> bool {

@@ -105,7 +105,7 @@ pub struct AcquireResult {
     pub terms: Terms,
     /// Set when it was neither admitted nor refused and may wait for a place.
     pub wait: Option<Wait>,
-    /// Whether it was refused because the breaker of its class is open.
+    /// True when it was refused because the breaker of its class is open.
     pub by_class: bool,
     /// The tick that was due, if one was.
     pub tick: Option<Tick>,

@@ -6,7 +6,7 @@ use crate::{
     units::{Millis, Volts},
 };
 
-/// How many times longer Retry-After becomes as the share of refused requests goes from 0 to 1.
+/// The factor by which Retry-After grows as the share of refused requests goes from 0 to 1.
 const CROWD_PATIENCE: f64 = 9.0;
 
 impl Limiter {

@@ -38,7 +38,7 @@ const RESTART: f64 = 0.75;
 const SLOWED: f64 = 0.6;
 const SLOW_STEPS: u32 = 2;
 const STEP: f64 = 1.2;
-/// How far M follows a step that did more, and one that did less.
+/// The weights with which M follows a step that did more, and one that did less.
 const MOST_GAINS: (f64, f64) = (0.5, 0.1);
 /// Answers to what was admitted under the cap before the route is held to have slowed. Where they take no less than this
 /// share of what was waited before, the work in flight is not what they wait for.
@@ -61,7 +61,7 @@ struct Experiment {
     confirmed: bool,
     /// Steps in a row that show that the route has slowed.
     slow_steps: u32,
-    /// When it began, and n/μ then, ms.
+    /// The time at which it began, and n/μ then, ms.
     since_ms: Millis,
     wait_ms: Millis,
     /// Answers to what was admitted since, and the sum of their latencies, ms.
@@ -78,9 +78,9 @@ pub(super) struct At {
     pub knee: f64,
     /// b, ms.
     pub baseline_ms: Millis,
-    /// What is waited for at most, ms.
+    /// The longest wait for an answer, ms.
     pub deadline_ms: Millis,
-    /// When it was admitted, and how long it took, ms.
+    /// The time at which it was admitted, and the time that it took, ms.
     pub admitted_ms: Millis,
     /// Its latency, ms.
     pub latency_ms: Millis,

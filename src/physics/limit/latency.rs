@@ -47,7 +47,7 @@ pub(super) struct Latencies {
     bins: [Bin; OCTAVES],
 }
 
-/// What the latencies say.
+/// The finding of the latencies.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Reading {
     /// b, ms; 0 before the first answer.
@@ -72,7 +72,7 @@ impl Latencies {
         bin.variance = (1.0 - gain) * (bin.variance + gain * off * off);
     }
 
-    /// What lowering the limit to `met` did not mend is no queue: answers take `latency_ms` from there down, and what took
+    /// A latency that lowering the limit to `met` did not mend is no queue: answers take `latency_ms` from there down, and what took
     /// longer beyond says nothing any more.
     pub fn raise(&mut self, met: f64, latency_ms: Millis) {
         let (below, above) = self.bins.split_at_mut(octave(met) + 1);

@@ -1,6 +1,6 @@
 //! The experiment that tells lateness that a lower limit mends from lateness that none does.
 //!
-//! Where most of what is admitted under the standing limit comes too late, that limit rests on something false: most
+//! A standing limit under which most of what is admitted comes too late rests on something false: most
 //! often a b that was first seen in overload. It is halved, which costs little, since most of it was late. Answers that
 //! take less prove a queue, and b follows them. Answers that take as long prove that the work in flight is not what they
 //! wait for: the limit returns to what it was, and their latency is b.
@@ -23,14 +23,14 @@ const PATIENCE: u32 = 42;
 /// See the module.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Lateness {
-    /// What the standing limit is multiplied by, (0, 1].
+    /// The factor of the standing limit, (0, 1].
     pub factor: f64,
     samples: f64,
     late: f64,
     latency_ms: Millis,
     before_ms: Millis,
     patience: u32,
-    /// When the present step began, ms.
+    /// The time at which the present step began, ms.
     since_ms: Millis,
 }
 
@@ -58,7 +58,7 @@ impl Lateness {
         deadline_ms: Millis,
         latencies: &mut Latencies,
     ) {
-        // What was admitted before the step met another limit.
+        // A request that was admitted before the step met another limit.
         if now_ms - latency_ms < self.since_ms {
             return;
         }

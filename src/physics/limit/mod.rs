@@ -90,13 +90,13 @@ const OVERLOADED: f64 = 0.5;
 const OVERLOADING: f64 = 1.3;
 /// Completions after which a route is known.
 const KNOWN_AFTER: f64 = 256.0;
-/// How far the top tier reaches, as a share of what is on time: where it overloads the route by itself, and where it does
+/// The reach of the top tier, as a share of what is on time: where it overloads the route by itself, and where it does
 /// not; and the share of μ·D that its own V must reach for that.
 const TOP_REACH: (f64, f64) = (0.6, 0.9);
 const TOP_DEMAND: f64 = 0.5;
 /// ... beyond the requests that chance alone piles up.
 const TOP_CHANCE: f64 = 4.0;
-/// What the top tier may add to the cap of an experiment.
+/// The addition of the top tier to the cap of an experiment, at most.
 const TOP_CAPS: f64 = 2.0;
 /// Places for requests that can wait: so much more than servers, in parts of them or of one, rounded down. A server that is
 /// overlooked is lost where there are many; where there are few, one too many costs the order of tiers.
@@ -106,23 +106,23 @@ const PLACES_ROUNDING: f64 = 0.3;
 const SERVICE_EXCESS: f64 = 1.5;
 /// Completions over which the largest knee is remembered: a route that has slowed has as many servers as before.
 const KNEE_MEMORY: f64 = 2048.0;
-/// Where answers that met an idle server take this many b, of so many of late, what is known of b and of the servers is void.
+/// The multiple of b, and the number of answers of late that met an idle server and took as long, at which b and the number of servers are void.
 const STALE_RATIO: f64 = 2.0;
 const PLACED_MEMORY: f64 = 32.0;
 /// Shares of the deadline after which one that waits in what may be a burst is admitted further, and until shedding would start.
 const DOUBT: (f64, f64) = (0.05, 0.25);
-/// How long is waited for a place under standing overload, at most, as a share of the deadline.
+/// The longest wait for a place under standing overload, as a share of the deadline.
 const WAIT_SHARE: f64 = 0.4;
 /// The quantile q, and the part of the deadline by which it moves.
 const EXCESS_QUANTILE: f64 = 0.8;
 const EXCESS_STEPS: f64 = 60.0;
 const EXCESS_SERVICES: f64 = 20.0;
-/// How fast the deadline follows clients that give up earlier, and returns.
+/// The weights with which the deadline follows clients that give up earlier, and returns.
 const PATIENCE_GAIN: f64 = 0.1;
 const PATIENCE_RETURN: f64 = 0.0002;
 /// An answer after this share of the clients' patience shows that they had more.
 const PATIENCE_SHOWN: f64 = 0.9;
-/// How the edge of what was on time moves with an answer beyond it, and with a late one.
+/// The moves of the edge of what was on time with an answer beyond it, and with a late one.
 const EDGE_UP: f64 = 0.1;
 const EDGE_DOWN: f64 = 0.05;
 
@@ -142,11 +142,11 @@ pub struct LimitLaw {
     pub min: f64,
     /// The limit is never above this.
     pub max: f64,
-    /// How many may be in flight beyond what was explored, while the route is hardly known and no queue is proven.
+    /// The number that may be in flight beyond what was explored, while the route is hardly known and no queue is proven.
     pub initial: f64,
 }
 
-/// What is known of how latency depends on work in flight.
+/// The knowledge of how latency depends on work in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Regime {
@@ -165,18 +165,18 @@ pub struct Limit {
     now_ms: Millis,
     /// Work in flight did not fall below the knee in this window.
     busy: bool,
-    /// When the window had seen enough, ms.
+    /// The time at which the window had seen enough, ms.
     telling_ms: Millis,
     baseline_ms: Millis,
     span_ms: Millis,
     queueing: bool,
     free_up_to: f64,
-    /// What is left of the allowance for a route that is hardly known, 1 to 0.
+    /// The rest of the allowance for a route that is hardly known, 1 to 0.
     optimism: f64,
     knee: f64,
     /// The largest knee of late.
     known_knee: f64,
-    /// What answers take lately that met a server which idled, as far as is known, ms, and how many there were of late.
+    /// The latency of late of answers that met a server which idled, as far as is known, ms, and their number of late.
     placed_ms: Millis,
     placed: f64,
     /// V, and V of the top tier alone.
@@ -244,7 +244,7 @@ impl Limit {
         self.baseline_ms
     }
 
-    /// What is known of latency and work in flight.
+    /// The knowledge of latency and work in flight.
     #[must_use]
     pub fn regime(&self) -> Regime {
         match (self.queueing, self.baseline_ms > 0.0) {
@@ -298,7 +298,7 @@ impl Limit {
         n + self.throughput.rate * self.throughput.silence_ms(self.baseline_ms, now_ms)
     }
 
-    /// Where shedding starts, where the house is full, and how far the top tier reaches, with `n` in flight.
+    /// The bands with `n` in flight: where shedding starts, where the route is full, and how far the top tier reaches.
     #[cfg_attr(not(target_family = "wasm"), inline)]
     #[cfg_attr(target_family = "wasm", inline(never))]
     #[must_use]
@@ -355,12 +355,12 @@ impl Limit {
         let full = burst * (self.burst - BURST_FULL * queue) + (1.0 - burst) * self.standing;
         let alone = smaller(larger(self.top_demand - TOP_CHANCE, 0.0) / (TOP_DEMAND * drained), 1.0);
         let reach = TOP_REACH.1 - (TOP_REACH.1 - TOP_REACH.0) * alone;
-        // Where others ask the same of it, n says little of what is on time, and what was on time says more.
+        // A resource that others share as well: n says little of what is on time, and what was on time says more.
         let top = larger(self.top * reach, (self.edge + 1.0) * (1.0 - alone));
         (start, full, top)
     }
 
-    /// Where shedding starts while an experiment caps what is in flight.
+    /// The point at which shedding starts while an experiment caps what is in flight.
     fn capped_start(&self, cap: f64) -> f64 {
         (KNEE_MARGIN * self.knee + 1.0).min(STANDING_START.1 * cap)
     }
@@ -477,7 +477,7 @@ impl Limit {
         self.derive(law);
     }
 
-    /// What an answer says of latency.
+    /// The share of an answer in the knowledge of latency.
     fn observe(&mut self, met: f64, latency_ms: Millis, law: &LimitLaw) {
         let deadline_ms = law.deadline_ms;
         // What is served beside a crowd that slows it down says nothing of b.

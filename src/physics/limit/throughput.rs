@@ -81,9 +81,9 @@ impl Pace {
 #[repr(C)]
 pub(super) struct Throughput {
     busy: Pace,
-    /// What was completed lately while servers idled.
+    /// The completions of late while servers idled.
     spared: Pace,
-    /// What was completed lately with more in flight than every server needs, since there was less.
+    /// The completions of late with more in flight than every server needs, since there was less.
     pub crowded: Pace,
     observed: f64,
     expected: f64,
@@ -101,7 +101,7 @@ pub(super) struct Throughput {
     window: Pace,
     /// The window's time at its last completion, ms.
     window_ms: Millis,
-    /// What the window's completions had met, and what they took, ms, in all.
+    /// The sums of what the window's completions had met, and of what they took, ms.
     window_met: f64,
     window_latency_ms: Millis,
     /// The last window in which every server had work.
@@ -132,7 +132,7 @@ impl Throughput {
         }
     }
 
-    /// When a silence began to be longer than the pace explains, ms.
+    /// The time at which a silence began to be longer than the pace explains, ms.
     #[inline]
     fn silent_from_ms(&self, baseline_ms: Millis) -> Millis {
         self.completed_ms + SILENCE_SERVICES * baseline_ms + self.silence_pace_ms
@@ -251,7 +251,7 @@ impl Throughput {
         self.read(baseline_ms);
     }
 
-    /// What was completed while servers idled is the least that they can do.
+    /// Takes completions while servers idled for the least that they can do.
     fn look_for_more(&mut self, window: Pace) {
         self.spared.completions += window.completions;
         self.spared.time_ms += window.time_ms;
@@ -261,7 +261,7 @@ impl Throughput {
         if is_more {
             self.busy = self.spared;
         }
-        // What was less than that before says nothing against more from now on.
+        // A lower rate before says nothing against a higher one from now on.
         if is_more || completions > BUSY_MEMORY || completions < self.busy.rate() * time_ms {
             self.spared = Pace::default();
         }
@@ -285,7 +285,7 @@ impl Throughput {
         self.look_for_spread(window);
     }
 
-    /// How far one window is from the next is spread; how far both are from what was known is a change.
+    /// The distance of one window from the next is spread; the distance of both from what was known is a change.
     fn look_for_spread(&mut self, window: Pace) {
         let last = std::mem::replace(&mut self.last, window);
         let rate = (last.completions + window.completions) / (last.time_ms + window.time_ms);
@@ -296,7 +296,7 @@ impl Throughput {
         }
     }
 
-    /// What has shown more than `rate` completions a ms is forgotten: the route can't do that any more.
+    /// Forgets evidence of more than `rate` completions a ms: the route can't do that any more.
     pub fn forget_above(&mut self, rate: f64, baseline_ms: Millis) {
         for level in &mut self.levels {
             if f64::from(level.completions) > rate * f64::from(level.time_ms) {
@@ -335,7 +335,7 @@ impl Throughput {
             (self.most, self.most)
         };
         self.silence_pace_ms = SILENCE_COMPLETIONS / self.rate;
-        // What was forgotten leaves what is done now.
+        // Without the evidence that was forgotten, the present rate is left.
         if self.most == 0.0 {
             self.most = self.rate;
         }

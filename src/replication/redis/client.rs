@@ -176,7 +176,7 @@ impl RedisClient {
 
     fn request(&self, request: Request) {
         if let Some(requests) = &*self.requests.lock() {
-            // What does not fit is dropped, which answers it.
+            // A request that does not fit is dropped, which answers it.
             let _ = requests.try_send(request);
         }
     }

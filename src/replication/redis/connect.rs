@@ -34,7 +34,7 @@ use super::{
 /// The handler of what the server pushes.
 pub type PushHandler = Arc<dyn Fn(PushInfo) + Send + Sync>;
 
-/// Where hashes are.
+/// The connections to the hashes.
 #[derive(Clone)]
 pub enum Store {
     /// On one server.
@@ -54,7 +54,7 @@ pub struct Session {
     pub sharded: bool,
     /// Other places to begin from, the next time.
     pub known: Vec<Endpoint>,
-    /// Where the one server is, unless it is a cluster.
+    /// The address of the one server, unless it is a cluster.
     at: Option<Endpoint>,
 }
 
@@ -356,7 +356,7 @@ impl Store {
         Ok(())
     }
 
-    /// How many servers have a part of the keys.
+    /// The number of servers that have a part of the keys.
     #[must_use]
     pub fn parts(&self) -> usize {
         match self {

@@ -6,7 +6,7 @@ use redis::RedisError;
 
 use super::options::RESPONSE_TIMEOUT_MS;
 
-/// What follows from an error.
+/// The consequence of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// The connection is of no use any more: a new one is needed, perhaps to another server.
@@ -22,7 +22,7 @@ pub enum Kind {
 /// An error of the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientError {
-    /// What follows from an error.
+    /// The consequence of an error.
     pub kind: Kind,
     /// For people. Never contains a password.
     pub message: String,

@@ -22,7 +22,7 @@ pub fn random() -> u64 {
 #[derive(Debug, Default)]
 pub struct Backoff {
     attempts: u32,
-    /// When to try next, ms.
+    /// The time at which to try next, ms.
     pub due_ms: Millis,
 }
 
@@ -59,7 +59,7 @@ pub enum HealthTransition {
 }
 
 impl Health {
-    /// Whether there is any trouble.
+    /// Returns whether there is any trouble.
     #[must_use]
     pub fn is_degraded(&self) -> bool {
         self.degraded

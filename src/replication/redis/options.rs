@@ -1,13 +1,13 @@
-//! What a link has to know before it connects.
+//! The options of a link.
 
 use std::fmt;
 
 use crate::units::Millis;
 
-/// How long a running server may take to answer a command, ms: longer, and it counts as lost.
+/// The time that a running server may take to answer a command, ms: longer, and it counts as lost.
 pub const RESPONSE_TIMEOUT_MS: u64 = 2000;
 
-/// Where a server listens.
+/// The address at which a server listens.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Endpoint {
     /// A host by name or address, and a port.
@@ -25,7 +25,7 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// How the servers at the endpoints hang together.
+/// The topology of the servers at the endpoints.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Topology {
     /// One server; of several endpoints the first that answers.
@@ -36,7 +36,7 @@ pub enum Topology {
     Sentinel {
         /// Name of the master's group.
         master: String,
-        /// Who one is to the sentinels; nobody by default.
+        /// The credentials for the sentinels; none by default.
         username: Option<String>,
         /// The password for the sentinels.
         password: Option<String>,
@@ -87,7 +87,7 @@ pub struct ClientOptions {
     pub expire_ms: u64,
     /// Most routes kept and loaded, ≥ 1.
     pub max_routes: usize,
-    /// Whether `connect` fails when the first attempt does; else the client keeps trying.
+    /// True where `connect` fails when the first attempt does; else the client keeps trying.
     pub required: bool,
 }
 

@@ -34,26 +34,26 @@ pub(super) struct Publisher {
     is_publishing: bool,
     /// Replies that are due when what is buffered now was published.
     announcing: Vec<Reply<()>>,
-    /// When a message was published last, ms.
+    /// The time at which a message was published last, ms.
     sent_ms: Millis,
-    /// Whether a peer began to listen and has not been answered.
+    /// True when a peer began to listen and has not been answered.
     was_greeted: bool,
-    /// When greetings were answered last, ms; none yet: `None`.
+    /// The time at which greetings were answered last, ms; none yet: `None`.
     answered_ms: Option<Millis>,
 }
 
 impl Publisher {
-    /// When a message was published last, ms.
+    /// The time at which a message was published last, ms.
     pub fn sent_ms(&self) -> Millis {
         self.sent_ms
     }
 
-    /// Whether a message is under way.
+    /// Returns whether a message is under way.
     pub fn is_publishing(&self) -> bool {
         self.is_publishing
     }
 
-    /// Whether replies wait for the next message.
+    /// Returns whether replies wait for the next message.
     pub fn is_announcing(&self) -> bool {
         !self.announcing.is_empty()
     }
@@ -132,7 +132,7 @@ impl Publisher {
         count(&counters.sent_messages, 1);
         count(&counters.sent_bytes, pending.bytes);
         count(&counters.sent_reports, pending.reports.len());
-        // What did not fit into one message, or what replies came to wait for meanwhile.
+        // Reports that did not fit into one message, or that replies came to wait for meanwhile.
         pending.reports.len() + pending.forgotten.len() >= MAX_RECORDS || self.is_announcing()
     }
 }

@@ -70,11 +70,11 @@ pub(super) async fn exact(
 pub(super) struct LookUp {
     pub key: RouteKey,
     pub name: RouteName,
-    /// What peers reported of it, by node.
+    /// The reports of peers on it, by node.
     received: Vec<(NodeId, Record)>,
 }
 
-/// What peers reported of a watched route since the look-up that is under way began.
+/// The reports of peers on a watched route since the look-up that is under way began.
 struct Noticed {
     name: RouteName,
     waiting: Vec<(NodeId, Record)>,

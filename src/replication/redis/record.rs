@@ -1,4 +1,4 @@
-//! What is stored of a route: one hash for every node and shard, a field for every route.
+//! The stored record of a route: one hash for every node and shard, a field for every route.
 //!
 //! ```text
 //! key    <prefix><node, 16 hex>:<shard, 2 hex>
@@ -49,7 +49,7 @@ pub struct Record {
     pub ticks: f64,
     /// Requests seen lately.
     pub requests: f32,
-    /// When it was said, Unix ms.
+    /// The time of the report, Unix ms.
     pub at_unix_ms: Millis,
 }
 
@@ -80,7 +80,7 @@ impl Record {
         }
     }
 
-    /// What atrion 2.0 stored of a route: JSON, an object of four numbers. None where it is anything else.
+    /// The record that atrion 2.0 stored of a route: JSON, an object of four numbers. None where it is anything else.
     #[must_use]
     pub fn of_legacy(json: &[u8], at_unix_ms: Millis) -> Option<Self> {
         let fields = std::str::from_utf8(json).ok()?.trim().strip_prefix('{')?.strip_suffix('}')?;
@@ -149,7 +149,7 @@ pub fn hash_key(prefix: &str, node: NodeId, shard: u8) -> String {
     format!("{prefix}{:016x}:{shard:02x}", node.0)
 }
 
-/// Whose hash this is, and which; nothing where the key is not one of Atrion's.
+/// The node and the shard of this hash; none where the key is not one of Atrion's.
 #[must_use]
 pub fn parse_hash_key(prefix: &str, key: &[u8]) -> Option<(NodeId, u8)> {
     let rest = std::str::from_utf8(key.strip_prefix(prefix.as_bytes())?).ok()?;

@@ -19,14 +19,14 @@ use crate::replication::{NodeId, greeting, seal::Unproven};
 /// A session that works.
 pub(super) struct Opened {
     pub session: Session,
-    /// What the others have stored, as far as it could be loaded.
+    /// The records of the others, as far as they could be loaded.
     pub loaded: Loading,
 }
 
-/// What was read from the store, and whether that was all.
+/// The records that were read from the store, and whether these were all.
 #[derive(Default)]
 pub(super) struct Loading {
-    /// What the others have stored.
+    /// The records of the others.
     pub records: Records,
     /// Bytes of the names in it.
     name_bytes: usize,
@@ -86,7 +86,7 @@ pub(super) async fn load(options: &ClientOptions, shared: &Shared, session: &Ses
         let prefix = &options.key_prefix;
         store::read(&mut store, prefix, &others, options.max_routes, shared, take).await?;
         if shared.keyring.is_some() {
-            // What atrion 2.0 stored proves nothing.
+            // A record of atrion 2.0 proves nothing.
             shared.count_unproven(Unproven::Unsigned, keys.legacy.len());
             return Ok(());
         }

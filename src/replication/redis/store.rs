@@ -34,7 +34,7 @@ use crate::{
 const STEP: usize = 1000;
 /// Hashes scanned at once.
 const WIDTH: usize = 16;
-/// What one step of a scan is to bring, bytes.
+/// The size that one step of a scan is to bring, bytes.
 const STEP_BYTES: u64 = 128 << 10;
 /// Bytes of a hash that is read: so many a route, and so many beside.
 const ROUTE_BYTES: u64 = 1 << 10;
@@ -102,10 +102,10 @@ pub async fn write(store: &mut Store, place: &Place<'_>, batch: &Batch) -> Resul
     Ok(bytes)
 }
 
-/// What is stored under a prefix.
+/// The records under a prefix.
 #[derive(Default)]
 pub struct Keys {
-    /// Who has written anything, and into which hashes.
+    /// The nodes that have written anything, and their hashes.
     pub hashes: Vec<(NodeId, u8)>,
     /// Names of routes under keys that may be those of atrion 2.0.
     pub legacy: Vec<Vec<u8>>,
@@ -187,7 +187,7 @@ async fn size(
         .collect();
     let usages: Vec<Option<Option<u64>>> = run_each(store, usages).await?;
     let sized = counted.into_iter().zip(usages).filter_map(|((&(node, shard), fields), usage)| {
-        // Where the server does not tell, as large as the largest that is read.
+        // Unless the server names it, as large as the largest that is read.
         let limit = SPARE_BYTES + fields * ROUTE_BYTES;
         let bytes = usage.flatten().unwrap_or(limit).max(1);
         if bytes > limit {
@@ -305,7 +305,7 @@ pub fn keep(records: &mut Records, max_routes: usize, node: NodeId, name: &[u8],
     }
 }
 
-/// What these nodes have stored of a route.
+/// The records that these nodes have stored of a route.
 pub async fn get(
     store: &mut Store,
     prefix: &str,

@@ -34,7 +34,7 @@ const MAX_WAITING_BYTES: usize = 32 << 20;
 /// The position of the sender's id in a message.
 const SENDER: std::ops::Range<usize> = 4..12;
 
-/// What the server sends unasked, and to which session.
+/// A message that the server sends unasked, and its session.
 pub(super) enum ServerPush {
     Message(Vec<u8>),
     /// The connection is lost.

@@ -18,7 +18,7 @@ use crate::{
 pub const STORE_EVERY_MS: Millis = 1000.0;
 /// The waiting routes up to which all are stored at once, however lately they were: a node that starts loads the newest.
 const FEW: usize = 512;
-/// Where more than so many routes wait, each is stored half as often: what the store gains by the second is little, and
+/// The number of waiting routes above which each is stored half as often: what the store gains by the second is little, and
 /// its bytes would be a third of all that is sent.
 const CROWD: usize = 4096;
 /// Most routes stored at once.
@@ -34,9 +34,9 @@ const LEAST_NAME_BYTES: usize = 16 << 20;
 struct Entry {
     name: Arc<[u8]>,
     record: Record,
-    /// When it was noted, ms of the client's clock.
+    /// The time at which it was noted, ms of the client's clock.
     noted_ms: Millis,
-    /// When it was stored last.
+    /// The time at which it was stored last.
     stored_ms: Millis,
     unsent: bool,
     unstored: bool,
@@ -52,7 +52,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Whether there is nothing to do.
+    /// Returns whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.writes.is_empty() && self.removals.is_empty()
     }
@@ -94,7 +94,7 @@ impl WriteBuffer {
         }
     }
 
-    /// Whether a route has a record that is not stored yet.
+    /// Returns whether a route has a record that is not stored yet.
     pub fn is_unstored(&self, key: RouteKey) -> bool {
         self.entries.get(&key).is_some_and(|entry| entry.unstored)
     }

@@ -28,17 +28,17 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Whether a batch is under way.
+    /// Returns whether a batch is under way.
     pub fn is_writing(&self) -> bool {
         self.is_writing
     }
 
-    /// Whether the time to wait after a failure is over.
+    /// Returns whether the time to wait after a failure is over.
     pub fn is_due(&self, now_ms: Millis) -> bool {
         now_ms >= self.backoff.due_ms
     }
 
-    /// Whether replies wait for the next batch.
+    /// Returns whether replies wait for the next batch.
     pub fn has_urgent(&self) -> bool {
         !self.urgent.is_empty()
     }

@@ -9,7 +9,7 @@ import type { Route } from './route-table.js'
 /** The pressure of a route that was not measured yet. */
 export const CALM = { latency: 0, error: 0, saturation: 0 } as PressureVector
 
-/** How far ahead of now a restored time may be, ms: a clock that was set back a little gives such, and is waited for. */
+/** The most that a restored time may be ahead of now, ms: a clock that was set back a little gives such, and is waited for. */
 const AHEAD_MS = 60_000
 
 /** Fills the state block with a route's state. */

@@ -109,7 +109,7 @@ const prefix = (keyPrefix: unknown) => (isText(keyPrefix) ? { keyPrefix: `${keyP
 
 const tls = (value: unknown) => (isBag(value) ? { tls: tlsFields(value) } : value === true ? { tls: true } : {})
 
-/** What of the options of tls.connect the link knows. */
+/** The options of tls.connect that the link knows. */
 function tlsFields({ ca, cert, key, servername, rejectUnauthorized }: Bag): RedisTlsSettings {
   return {
     ...(ca !== undefined && { ca: ca as NonNullable<RedisTlsSettings['ca']> }),

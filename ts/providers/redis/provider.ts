@@ -10,7 +10,7 @@ import { type LinkSettings, type RedisStateProviderOptions, settingsOf } from '.
 
 export type { RedisSentinelSettings, RedisStateProviderOptions, RedisTlsSettings } from './settings.js'
 
-/** What went over a provider's link since it was made; `state`, `nodes` and `pendingRoutes` are as they are now. */
+/** The traffic of a provider's link since it was made; `state`, `nodes` and `pendingRoutes` are as they are now. */
 export interface RedisStats {
   readonly state: 'closed' | 'connecting' | 'healthy' | 'degraded'
   /** Messages published, their bytes, and the routes in them. */
@@ -69,7 +69,7 @@ export interface RedisClientLike {
 }
 
 /**
- * What one node suffers, the others know: scars travel over pub/sub every `intervalMs`, and every node's own state is kept
+ * Shares state over Redis: scars travel over pub/sub every `intervalMs`, and every node's own state is kept
  * in hashes that expire, so that a restarted node starts scarred.
  *
  * Nothing waits for it: with the server gone, decisions go on alone; `connect()` alone rejects, and not with
@@ -83,7 +83,7 @@ export interface RedisClientLike {
  */
 export class RedisStateProvider implements StateProvider {
   readonly name: string = 'RedisStateProvider'
-  /** How often what changed is sent, ms. */
+  /** The interval at which changes are sent, ms. */
   readonly intervalMs: number
   /** γ: how much the others weigh against one's own measurements, [0, 1]. */
   readonly gamma: number
@@ -125,7 +125,7 @@ export class RedisStateProvider implements StateProvider {
     }
   }
 
-  /** What went over the link. */
+  /** The traffic of the link. */
   stats(): RedisStats {
     return this.#link.stats()
   }

@@ -14,14 +14,14 @@ export interface RedisTlsSettings {
   readonly key?: Pem | undefined
   /** The name the server's certificate has to be for, if it is not the host. Not for clusters. */
   readonly servername?: string | undefined
-  /** Whether a certificate without a trusted signature is refused. Default true. */
+  /** True when a certificate without a trusted signature is refused. Default true. */
   readonly rejectUnauthorized?: boolean | undefined
 }
 
 export interface RedisSentinelSettings {
   /** Name of the master's group, as the sentinels know it. */
   readonly name: string
-  /** Where they are: 'host:port'; the default port is 26379. */
+  /** The addresses: 'host:port'; the default port is 26379. */
   readonly sentinels: readonly string[]
   /** User name for the sentinels. Default: none. */
   readonly username?: string | undefined
@@ -48,26 +48,26 @@ export interface RedisStateProviderOptions {
   /** Nodes of a Redis Cluster, 'host:port' or URLs: one that answers is enough. */
   readonly cluster?: readonly string[] | undefined
   readonly sentinel?: RedisSentinelSettings | undefined
-  /** What every key starts with. Default 'atrion:state:'. */
+  /** The beginning of every key. Default 'atrion:state:'. */
   readonly keyPrefix?: string | undefined
   /** The pub/sub channel. Default 'atrion:sync'. */
   readonly channel?: string | undefined
   /**
-   * What all nodes of the service share, and nothing else has: messages and stored records carry a MAC by it, and what does not is
+   * The secret that all nodes of the service share, and nothing else has: messages and stored records carry a MAC by it, and what does not is
    * counted in `stats()` and dropped. A string of 16 bytes or more in UTF-8, or a Uint8Array; `openssl rand -base64 32` makes one.
    * Of a list of at most 8 the first signs and all verify: `[old, new]` on all nodes, then `[new, old]`, then `new` replaces a
    * secret without a gap. Clocks have to agree within a minute. Default: none, see docs/operations/security.md.
    */
   readonly secret?: Secret | readonly Secret[] | undefined
-  /** What changed goes out so often, ms, an integer in [1, 60000]. Default 100. */
+  /** The interval at which changes go out, ms, an integer in [1, 60000]. Default 100. */
   readonly intervalMs?: number | undefined
   /** γ: how much the others weigh against one's own measurements, [0, 1]. Default 0.3. */
   readonly gamma?: number | undefined
   /** `connect()` is over by then, ms, an integer in [1, 600000]. Default 5000. */
   readonly connectTimeoutMs?: number | undefined
-  /** Whether `connect()` rejects when the server cannot be reached; else it goes on trying. Default true. */
+  /** True where `connect()` rejects when the server cannot be reached; else it goes on trying. Default true. */
   readonly required?: boolean | undefined
-  /** What a node stored is forgotten when it was not renewed for so long, ms, an integer in [1000, 10¹²]. Default 300000. */
+  /** The time after which a record that its node did not renew is forgotten, ms, an integer in [1000, 10¹²]. Default 300000. */
   readonly expireMs?: number | undefined
   /** Most routes kept and loaded, an integer in [1, 16777216]. Default 65536. */
   readonly maxRoutes?: number | undefined
@@ -76,7 +76,7 @@ export interface RedisStateProviderOptions {
 type Pem = string | Uint8Array
 type Secret = string | Uint8Array
 
-/** What the native link takes. */
+/** The options of the native link. */
 export interface LinkSettings {
   hosts: string[]
   ports: number[]

@@ -54,7 +54,7 @@ enum Completion {
     Answered(u64, Option<ClientError>),
     /// The records of a watched route.
     LookedUp(u64, RouteKey, Result<Vec<(NodeId, Record)>, ClientError>),
-    /// What could not be loaded when the session was opened.
+    /// The records that could not be loaded when the session was opened.
     Loaded(u64, Loading),
 }
 
@@ -73,7 +73,7 @@ pub(super) struct Driver {
     tasks: JoinSet<Completion>,
     health: Health,
     started: Instant,
-    /// When reports were last taken from the mailbox, ms.
+    /// The time at which reports were last taken from the mailbox, ms.
     sync_ms: Millis,
     /// Routes that gave way in the buffer.
     evicted_reports: u64,
@@ -159,7 +159,7 @@ impl Driver {
                     Some(request) => self.serve(request),
                 },
                 Some(done) = self.tasks.join_next() => {
-                    // What was pushed before a completion is received before it counts.
+                    // A message that was pushed before a completion is received before it counts.
                     self.receive_all(&mut pushes);
                     // A task that panicked has nothing to report; dropping its replies answered them.
                     if let Ok(done) = done && self.finish(done).is_err() {

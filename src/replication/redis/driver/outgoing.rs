@@ -1,4 +1,4 @@
-//! What goes out: reports taken from the mailbox, published and stored.
+//! Outgoing reports: taken from the mailbox, published and stored.
 
 use super::{Completion, Driver};
 use crate::{

@@ -25,7 +25,7 @@ impl Driver {
             return;
         }
         if let Request::Delete(name, _) = &request {
-            // What was reported until now is forgotten as well; without a session, too, or the next would publish it again.
+            // Reports until now are forgotten as well; without a session, too, or the next would publish it again.
             self.take_outgoing();
             self.buffer.forget(RouteKey::of(name), name.clone());
         }
@@ -71,7 +71,7 @@ impl Driver {
     pub(super) fn read(&mut self, generation: u64, name: RouteName, reply: Reply<Option<Record>>) {
         let Some(session) = &self.session else { return };
         let key = RouteKey::of(&name);
-        // What is stored is read from the store: another node may have removed it.
+        // A record is read from the store: another node may have removed it.
         let own = self.buffer.record(key).filter(|_| self.buffer.is_unstored(key));
         let (mut store, nodes) = (session.store.clone(), self.nodes());
         let (options, shared) = (self.options.clone(), self.shared.clone());

@@ -1,4 +1,4 @@
-/** What a request is asked for with, and at what; for adapters of every runtime. */
+/** The parameters of a request for a permit, and the route; for adapters of every runtime. */
 
 import type { Atrion } from '../atrion.js'
 import { textOfAny } from '../base/host-calls.js'
@@ -7,18 +7,18 @@ import type { AcquireOptions, Permit, Tier } from '../limiter/types.js'
 import type { Listen } from '../limiter/waiting.js'
 import { warnOnce } from './_resolve.js'
 
-/** What an adapter read of a request. */
+/** The facts that an adapter read of a request. */
 export interface AcquireParams {
   /** As the application names it. */
   readonly route: string | undefined
   readonly tier: Tier | undefined
   readonly voltage: number | undefined
   readonly key: string | undefined
-  /** Whether the application calls the answer long-lived. */
+  /** True when the application calls the answer long-lived. */
   readonly isStream: boolean
 }
 
-/** What a tracker needs of the gate it came through. */
+/** The parts of its gate that a tracker needs. */
 export interface TrackerHost {
   readonly atrion: Atrion
   readonly maxStreams: number
@@ -42,7 +42,7 @@ function admitted(error: unknown): Permit {
   return OPEN
 }
 
-/** Why a request that waits is given up. */
+/** The reason for which a request that waits is given up. */
 export const GONE: unique symbol = Symbol('the client has gone')
 
 /** Asks for a permit. Never throws. */

@@ -14,7 +14,7 @@ export type BodyEnd = 'read' | 'cancelled' | 'failed'
 /** A reader that takes nothing for this long is waited for, ms. */
 const STALLED_MS = 25
 
-/** Whether there is anything to wait for. A body that has been taken already is its reader's. */
+/** Returns whether there is anything to wait for. A body that has been taken already is its reader's. */
 const isPending = ({ body }: Response): boolean => typeof body?.pipeTo === 'function' && !body.locked
 
 /**

@@ -1,9 +1,9 @@
-/** Whose doing it is that a response was not given whole. */
+/** The side, client's or server's, that kept a response from being given whole. */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
-/** What a socket's error says when the other side went away, or did not send its request in time. */
+/** The codes of a socket's error when the other side went away, or did not send its request in time. */
 const CLIENTS: ReadonlySet<unknown> = new Set([
   'ECONNRESET',
   'EPIPE',
@@ -34,7 +34,7 @@ export function statusOnStream(response: ServerResponse): number | undefined {
   return typeof status === 'number' ? status : undefined
 }
 
-/** Whether the client is the reason that the response broke off, rather than this side. */
+/** Returns whether the client is the reason that the response broke off, rather than this side. */
 export function isClientsFault(request: IncomingMessage, response: ServerResponse): boolean {
   // An error given to `response.destroy()` is ours, whatever its code.
   if ((response as ServerResponse & { errored?: unknown }).errored) return false

@@ -25,7 +25,7 @@ export class Departure {
     this.#atrion = atrion
   }
 
-  /** Whether its outcome is still to be reported. */
+  /** True when its outcome is still to be reported. */
   get isOpen(): boolean {
     return this.#conclude !== undefined
   }

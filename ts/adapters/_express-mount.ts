@@ -1,6 +1,6 @@
 /** The one name of an Express mount, whatever text of a URL it matches. */
 
-/** What is read of a layer of Express 4 and 5. */
+/** The fields that are read of a layer of Express 4 and 5. */
 export interface Layer {
   readonly route?: ExpressRoute | undefined
   handle?: Handle
@@ -43,7 +43,7 @@ export function stackOf(app: ExpressApp | undefined): readonly Layer[] | undefin
   }
 }
 
-/** How an application is called where it is mounted in another: by a function that does not tell which one it is. */
+/** The name of the function that calls an application mounted in another: it does not tell which one it is. */
 const MOUNTED_APP = 'mounted_app'
 
 export const isMountedApp = ({ handle }: Layer): boolean => handle?.name === MOUNTED_APP
@@ -82,10 +82,10 @@ export function written(path: unknown): string {
   return Array.isArray(path) ? path.flat(Number.POSITIVE_INFINITY).map(String).join('|') : String(path)
 }
 
-/** How Express 4 ends what it compiles from a string; a regular expression of the application's own ends as it likes. */
+/** The end of an expression that Express 4 compiles from a string; a regular expression of the application's own ends as it likes. */
 const COMPILED_END = /\\\/\?(?:\(\?=\\\/\|\$\)|\$)$/
 
-/** Where the group that opens at `start` ends: just after its bracket. */
+/** The end of the group that opens at `start`: just after its bracket. */
 function groupEnd(source: string, start: number): number {
   let depth = 0
   let isClass = false
@@ -117,7 +117,7 @@ function rewritten(source: string, nextName: () => string): string {
   return path
 }
 
-/** What the compiled path of Express 4 was written as; the expression itself where it was one. */
+/** The source of a compiled path of Express 4; the expression itself where it was one. */
 function decompiled({ regexp, keys = [] }: Layer): string {
   if (regexp === undefined || regexp.fast_slash === true) return ''
   if (regexp.fast_star === true) return '*'

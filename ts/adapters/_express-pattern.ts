@@ -40,7 +40,7 @@ export interface Candidate {
   readonly pattern: string | undefined
   /** Its last handler takes no `next`: nothing comes after it. */
   readonly isLast: boolean
-  /** Where an application is mounted of which nothing is known yet: its layer, and its mount. */
+  /** The mount of an application of which nothing is known yet: its layer, and its mount. */
   readonly unknown?: { readonly layer: Layer; readonly mount: string }
 }
 
@@ -54,10 +54,10 @@ function pathOf(url: string): string {
 const handles = (route: ExpressRoute, method: string): boolean =>
   (route._handles_method ?? route._handlesMethod)?.call(route, method) === true
 
-/** Whether a handler names its request and no `next`. One that names nothing (`...args`) may still pass on. */
+/** Returns whether a handler names its request and no `next`. One that names nothing (`...args`) may still pass on. */
 const answers = ({ handle }: Layer): boolean => handle?.length === 1 || handle?.length === 2
 
-/** Whether one of the route's handlers for this method answers whatever comes. */
+/** Returns whether one of the route's handlers for this method answers whatever comes. */
 function isLastFor({ stack = [] }: ExpressRoute, method: string): boolean {
   const name = method.toLowerCase()
   return stack.some(
@@ -163,7 +163,7 @@ function likeliest(found: readonly Candidate[], method: string): Candidate | und
   return narrow.find(isHandler) ?? narrow[0] ?? found.find(isHandler) ?? found[0]
 }
 
-/** What Express is going to do with a request. */
+/** The plan of Express for a request. */
 export interface Routing {
   readonly candidates: readonly Candidate[]
   /** The one that the request counts for. */

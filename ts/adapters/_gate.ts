@@ -25,7 +25,7 @@ import { hasRoom, isUpgrade, openStream } from './_stream.js'
 import { hasFakedTimers, nowMs } from './_timers.js'
 import type { Connection } from './_upgrade.js'
 
-/** What of Node's request is read. */
+/** The fields of Node's request that are read. */
 export interface NodeRequest {
   readonly method?: string | undefined
   readonly headers: IncomingHttpHeaders
@@ -193,7 +193,7 @@ export class Gate<Request, Response> implements TrackerHost {
   #optionsOf({ tier, voltage, key }: AcquireParams, node: NodeRequest): AcquireOptions {
     const now = nowMs()
     const socket = node.socket as Arrival | null | undefined
-    // Where `setImmediate` is faked, the clock of the event loop stands still.
+    // With a faked `setImmediate` the clock of the event loop stands still.
     const queueAgeMs = hasFakedTimers() ? 0 : this.#pressure.queueAgeMs(now, socket)
     return { tier, voltage, key, queueAgeMs, saturation: this.#pressure.saturation(now) } as AcquireOptions
   }

@@ -71,7 +71,7 @@ const bare = (mountPath: string): string => mountPath.replace(/\/$/, '')
 
 const written = (path: unknown): string => (Array.isArray(path) ? path.map(String).join('|') : String(path))
 
-/** Whether a layer answers whatever comes: one of its handlers takes no `next`. */
+/** Returns whether a layer answers whatever comes: one of its handlers takes no `next`. */
 const isLast = ({ stack = [] }: RouterLayer): boolean => stack.some((handler) => handler.length < 2)
 
 const isWide = ({ path }: RouterLayer): boolean => /[*(]|^\/\^|\{/.test(written(path))

@@ -11,7 +11,7 @@
 import type { Atrion } from '../atrion.js'
 import { ADAPTER_PORT, type AdapterPort } from '../limiter/adapter-port.js'
 
-/** What takes longer than this, and than so many deadlines, is long-lived, ms. */
+/** The time above which, and above so many deadlines, a request is long-lived, ms. */
 const LONG_MS = 10_000
 const LONG_DEADLINES = 2
 /** A handler that works on for a client that is gone is counted for so long, ms, or for so many deadlines. */
@@ -51,7 +51,7 @@ export const noteAbandoned = (atrion: Atrion, routeId: string): void => portOf(a
 const habitOf = (atrion: Atrion, routeId: string): Habit | undefined =>
   isAnyLate ? tables.get(atrion)?.get(routeId) : undefined
 
-/** Whether most answers of a route come very late. */
+/** Returns whether most answers of a route come very late. */
 export const isLateAsARule = (atrion: Atrion, routeId: string): boolean => habitOf(atrion, routeId)?.isExpected === true
 
 /** What takes so long is long-lived, whatever its route's habit, ms. */
@@ -63,7 +63,7 @@ export function longMs(atrion: Atrion, routeId: string): number {
   return isLateAsARule(atrion, routeId) ? Math.min(deadline, LONG_MS) : lateMs(deadline)
 }
 
-/** How long a handler whose client is gone is counted, where its end will be known, ms. */
+/** The time that a handler whose client is gone is counted, where its end will be known, ms. */
 export const holdMs = (atrion: Atrion, routeId: string): number =>
   Math.max(HOLD_MS, HOLD_DEADLINES * deadlineMs(atrion, routeId))
 

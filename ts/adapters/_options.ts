@@ -8,7 +8,7 @@ import type { MaybePromise } from './_resolve.js'
 
 export type { PressureOptions, Signal }
 
-/** How long a request may wait for its turn where no option says it, ms: not at all. */
+/** The time that a request may wait for its turn where no option says it, ms: not at all. */
 export const DEFAULT_MAX_WAIT_MS = 0
 
 /** Long-lived answers that may be open at once on one route. */
@@ -21,20 +21,20 @@ export const DEFAULT_MAX_STREAMS = 10_000
 export interface AdapterOptions<Request, Response> {
   /** Name of the route a request belongs to. There should be few: never the raw URL. Default: the framework's own pattern. */
   readonly route?: (request: Request) => MaybePromise<string | undefined>
-  /** How important a request is. What is no tier counts as 'normal', the default; a CORS preflight is 'critical'. */
+  /** The importance of a request. Anything that is no tier counts as 'normal', the default; a CORS preflight is 'critical'. */
   readonly tier?: (request: Request) => MaybePromise<Tier | string | undefined>
-  /** Whose request it is (user, tenant, session): the place of a key inside its tier moves through the tier every five minutes. Default: none. */
+  /** The client of a request (user, tenant, session): the place of a key inside its tier moves through the tier every five minutes. Default: none. */
   readonly key?: (request: Request) => MaybePromise<string | number | bigint | undefined>
   /** true: the request is not guarded at all (health checks, metrics). */
   readonly skip?: (request: Request) => MaybePromise<boolean>
-  /** Whether the answer is long-lived (long poll, a feed): budgeted by `maxStreams` alone. Default: see `maxStreams`. */
+  /** Tells whether the answer is long-lived (long poll, a feed): budgeted by `maxStreams` alone. Default: see `maxStreams`. */
   readonly stream?: boolean | ((request: Request) => MaybePromise<boolean>)
   /**
    * Long-lived answers open at once on a route, a whole number ≥ 1; one more is refused. Default 10,000. WebSocket upgrades,
    * event streams, NDJSON and what takes longer than 10 s are long-lived without being named.
    */
   readonly maxStreams?: number
-  /** How long a request may wait for its turn before it is refused, ms, ≥ 0. 0, the default: it does not wait. */
+  /** The time that a request may wait for its turn before it is refused, ms, ≥ 0. 0, the default: it does not wait. */
   readonly maxWaitMs?: number
   /** Believe `X-Atrion-Voltage` and `X-Atrion-Tier`: only behind a gateway that sets or removes them. Default false. */
   readonly trustHeaders?: boolean

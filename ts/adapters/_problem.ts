@@ -1,4 +1,4 @@
-/** What a shed client gets: RFC 9457's problem document, and when to come back. */
+/** The answer to a shed client: RFC 9457's problem document, and when to come back. */
 
 import { isShedError } from '../base/errors.js'
 import type { Permit } from '../limiter/types.js'
@@ -14,7 +14,7 @@ const DEFAULT_RETRY_MS = 1_000
 /** No client is sent away for longer than a day, ms. */
 const MAX_RETRY_MS = 86_400_000
 
-/** What a refusal is written from: a permit, or a ShedError of a guard further in. */
+/** The source of a written refusal: a permit, or a ShedError of a guard further in. */
 export type Shed = Pick<Permit, 'retryAfterMs'>
 
 export interface Refusal {

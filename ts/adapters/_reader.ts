@@ -1,4 +1,4 @@
-/** Whether an answer that is written in pieces waits for its client to read, rather than for the work that makes it. */
+/** Decides whether an answer that is written in pieces waits for its client to read, rather than for the work that makes it. */
 
 import type { ServerResponse } from 'node:http'
 import type { Writable } from 'node:stream'
@@ -11,7 +11,7 @@ const WAITED_MS = 100
 /** An answer of which this much has been written is a transfer: how long it takes is for its client to say, bytes. */
 const TRANSFER_BYTES = 1 << 20
 
-/** Whether what was written waits for the client. A response of HTTP/2 does not know it: its stream does. */
+/** Returns whether bytes that were written wait for the client. A response of HTTP/2 does not know it: its stream does. */
 function isWaiting(response: ServerResponse & { readonly stream?: Writable | null }): boolean {
   return response.writableNeedDrain ?? response.stream?.writableNeedDrain ?? false
 }

@@ -1,4 +1,4 @@
-/** How a shed request is answered on Node: by the application where it does, else with a problem document. */
+/** The answer to a shed request on Node: by the application where it does, else with a problem document. */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { textOfAny } from '../base/host-calls.js'
@@ -21,7 +21,7 @@ export function refuse(request: IncomingMessage, response: ServerResponse, shed:
   }
   const { retryAfterS, body } = refusalOf(shed)
   leaveBody(request, response)
-  // What a handler further in had prepared describes another body.
+  // Headers that a handler further in had prepared describe another body.
   for (const name of response.getHeaderNames()) {
     if (OF_ANOTHER_BODY.has(name)) response.removeHeader(name)
   }
@@ -34,7 +34,7 @@ export function refuse(request: IncomingMessage, response: ServerResponse, shed:
   response.end(request.method === 'HEAD' ? undefined : body)
 }
 
-/** Whether an error is a framework's own way to answer: http-errors, an HTTPException. */
+/** Returns whether an error is a framework's own way to answer: http-errors, an HTTPException. */
 export function isHttpError(error: unknown): boolean {
   try {
     const { status, statusCode, getStatus, getResponse, code } = (error ?? {}) as Record<string, unknown>
@@ -58,7 +58,7 @@ export interface OwnRefusal {
   readonly refuse: () => void
   /** Hands an error of the framework's own to it; absent where there is no way to. */
   readonly raise?: ((error: unknown) => void) | undefined
-  /** Whether an answer has begun. */
+  /** Returns whether an answer has begun. */
   readonly isAnswered: () => boolean
 }
 

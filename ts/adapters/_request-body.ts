@@ -9,7 +9,7 @@ const CHEAP_BYTES = 16_384
 /** A connection that is closed before its client has sent all stays half open for this long, ms: it lets the answer arrive. */
 const LINGER_MS = 1_000
 
-/** Whether the client has announced a body that has not come whole yet. */
+/** Returns whether the client has announced a body that has not come whole yet. */
 export function isBodyPending(request: IncomingMessage): boolean {
   // A request that was injected has no `complete`; all of it is there.
   if (request.complete !== false) return false
@@ -21,7 +21,7 @@ export function isBodyPending(request: IncomingMessage): boolean {
   return stream !== undefined && stream.endAfterHeaders !== true
 }
 
-/** Whether it is the client that is waited for, rather than the handler, which has not taken what has come. */
+/** Returns whether it is the client that is waited for, rather than the handler, which has not taken what has come. */
 export const waitsForClient = (request: IncomingMessage): boolean =>
   isBodyPending(request) && request.readableLength < request.readableHighWaterMark
 
@@ -38,7 +38,7 @@ export function whenBodyEnds(request: IncomingMessage, onEnd: () => void): void 
   }
 }
 
-/** Whether the rest of a refused request's body would have to be read to keep the connection. */
+/** Returns whether the rest of a refused request's body would have to be read to keep the connection. */
 function isRestCostly(request: IncomingMessage): boolean {
   if (request.httpVersionMajor !== 1 || !isBodyPending(request)) return false
   const length = Number(request.headers['content-length'])

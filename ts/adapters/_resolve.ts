@@ -9,7 +9,7 @@ import { TIERS } from '../engine/port.js'
 import type { Tier } from '../limiter/types.js'
 import { after, callOff } from './_timers.js'
 
-/** What a callback may return. */
+/** The values that a callback may return. */
 export type MaybePromise<T> = T | PromiseLike<T>
 
 /** A promised answer is awaited for this long, ms. */
@@ -91,7 +91,7 @@ export function keyOf(value: unknown): string | undefined {
   return undefined
 }
 
-/** What a gateway's headers give: `X-Atrion-Voltage`, else `X-Atrion-Tier`. */
+/** The priority in a gateway's headers: `X-Atrion-Voltage`, else `X-Atrion-Tier`. */
 export function trusted(voltage: unknown, tier: unknown): { voltage?: number; tier?: Tier } {
   if (typeof voltage === 'string' && /^\d{1,9}(\.\d{1,9})?$/.test(voltage)) return { voltage: Number(voltage) }
   return isTier(tier) ? { tier } : {}

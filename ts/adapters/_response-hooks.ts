@@ -3,9 +3,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { refuse } from './_refusal.js'
 
-/** What the hooks report. */
+/** The listeners of the hooks. */
 export interface ResponseListener {
-  /** Whether an answer with these headers is one stream more than its route may have open. */
+  /** Returns whether an answer with these headers is one stream more than its route may have open. */
   isStreamTooMany(headers: unknown): boolean
   /** Its head is about to be written. */
   beforeHead(status: unknown): void

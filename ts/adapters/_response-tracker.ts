@@ -72,7 +72,7 @@ export class ResponseTracker {
   #permit: Permit | undefined
   #closeStream: (() => void) | undefined
   readonly #departure: Departure
-  /** What the answer came to, once it was handed over. */
+  /** The outcome of the answer, once it was handed over. */
   #ended: Outcome | undefined
   /** Promises of the handler under way. */
   #pending = 0
@@ -141,7 +141,7 @@ export class ResponseTracker {
     return this.#routeId
   }
 
-  /** Whether the application named the route itself. */
+  /** True when the application named the route itself. */
   get isNamed(): boolean {
     return this.#params.route !== undefined
   }
@@ -279,7 +279,7 @@ export class ResponseTracker {
     watchLong(this, false)
   }
 
-  /** What the answer says of the route. */
+  /** The evidence of the answer on the route. */
   #verdict(status = this.#response.statusCode): Outcome {
     if (this.#isClosed || this.#innerShed.isNoted || this.answersFor?.() === false) return 'ignored'
     return status < 500 ? 'success' : 'failure'
@@ -364,7 +364,7 @@ export class ResponseTracker {
     }
   }
 
-  /** What is left of an answer that waits for its client is the client's to read. */
+  /** Leaves the rest of an answer that waits for its client to the client. */
   #reader(): ReaderWatch {
     this.#readerWatch ??= new ReaderWatch(this.#response, () => this.#leave())
     return this.#readerWatch

@@ -21,7 +21,7 @@ const FEEDS: ReadonlySet<string> = new Set([
 let lastType = ''
 let lastIsFeed = false
 
-/** Whether a content type is that of a feed. The last answer is kept: most requests repeat it. */
+/** Returns whether a content type is that of a feed. The last answer is kept: most requests repeat it. */
 export function isFeed(contentType: unknown): boolean {
   if (typeof contentType !== 'string') return false
   if (contentType !== lastType) {
@@ -54,10 +54,10 @@ export const isUpgrade = (request: { readonly method?: string | undefined; reado
 /** Streams open, by route. A route without any has no entry. */
 const tables = new WeakMap<Atrion, Map<string, number>>()
 
-/** Whether one more stream fits into the route's budget. */
+/** Returns whether one more stream fits into the route's budget. */
 export const hasRoom = (atrion: Atrion, routeId: string, max: number): boolean => openStreams(atrion, routeId) < max
 
-/** How many long-lived answers are open on a route of this instance: what its adapters count apart from `stats().inFlight`. */
+/** The number of long-lived answers that are open on a route of this instance: what its adapters count apart from `stats().inFlight`. */
 export function openStreams(atrion: Atrion, routeId: string): number {
   return tables.get(atrion)?.get(routeId) ?? 0
 }

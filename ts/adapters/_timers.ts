@@ -23,6 +23,6 @@ export function callOff(timer: Timer | undefined): void {
 /** The runtime's monotonic clock, ms. */
 export const nowMs: () => number = performance?.now.bind(performance) ?? Date.now
 
-/** Whether a library has put a faked `setImmediate` in place of the runtime's: what is put off with it may never happen. */
+/** Returns whether a library has put a faked `setImmediate` in place of the runtime's: what is put off with it may never happen. */
 export const hasFakedTimers = (): boolean =>
   globalThis.setImmediate !== immediate || (immediate as { clock?: unknown } | undefined)?.clock !== undefined

@@ -123,7 +123,7 @@ class BridgedController implements Controller {
   }
 }
 
-/** Whether a handler implements the new interface only. One with both hands on what comes raw without loss in the old one. */
+/** Returns whether a handler implements the new interface only. One with both hands on what comes raw without loss in the old one. */
 const isNew = (handler: Handler): boolean =>
   typeof handler.onHeaders !== 'function' && typeof handler.onError !== 'function'
 
@@ -131,7 +131,7 @@ function call(handler: Handler, name: string, ...args: unknown[]): unknown {
   return handler[name]?.(...(args as never[]))
 }
 
-/** What a permit learns of a request. */
+/** The events of a request that a permit learns of. */
 class Watch {
   readonly #permit: Permit
   readonly #startedMs = nowMs()
@@ -257,7 +257,7 @@ function oldInterface(handler: Handler, watch: Watch): Handler {
   } as Handler
 }
 
-/** What both interfaces call alike. */
+/** The calls that both interfaces have alike. */
 const ALIKE = ['onResponseStarted', 'onBodySent', 'onRequestSent'] as const
 
 /** Passes everything on, and gives the permit back when the answer is complete, or will not be. */

@@ -2,7 +2,7 @@
 
 import { LEAST_LONG_MS } from './_long.js'
 
-/** How often requests under way are looked through, ms. */
+/** The interval at which requests under way are looked through, ms. */
 const SWEEP_MS = 1_000
 
 const { setInterval: repeat, clearInterval: stop } = globalThis

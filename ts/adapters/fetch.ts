@@ -40,7 +40,7 @@ import { noteWebRefused, WebResponseTracker, webPassageOf } from './_web-respons
 export { openStreams } from './_stream.js'
 export { KVStateProvider, type KVStateProviderOptions, type KVStore }
 
-/** What is read of a request. */
+/** The fields that are read of a request. */
 export interface FetchRequest {
   readonly method: string
   readonly url: string
@@ -50,7 +50,7 @@ export interface FetchRequest {
 
 /** Options of {@link withAtrion}; `Args` are what the runtime hands the handler beside the request. */
 export interface FetchOptions<Request extends FetchRequest, Args extends readonly unknown[]> {
-  /** Who decides, or how to make it from the handler's other arguments, once. Default: an Atrion of this handler's own. */
+  /** The instance that decides, or a function that makes it from the handler's other arguments, once. Default: an Atrion of this handler's own. */
   readonly atrion?: Atrion | ((...args: Args) => Atrion)
   /**
    * Where state is kept beyond this isolate, or how to find it among the handler's other arguments (a Worker's `env`), once:
@@ -59,17 +59,17 @@ export interface FetchOptions<Request extends FetchRequest, Args extends readonl
   readonly state?: StateProvider | KVStore | ((...args: Args) => StateProvider | KVStore)
   /** Name of the route, or how a request tells it. There should be few: never the raw URL. Default: the method and `*`. */
   readonly route?: string | ((request: Request, ...args: Args) => MaybePromise<string | undefined>)
-  /** How important a request is. Default 'normal'. */
+  /** The importance of a request. Default 'normal'. */
   readonly tier?: Tier | ((request: Request, ...args: Args) => MaybePromise<Tier | string | undefined>)
-  /** Whose request it is (user, tenant, session): the place of a key inside its tier moves through the tier every five minutes. */
+  /** The client of a request (user, tenant, session): the place of a key inside its tier moves through the tier every five minutes. */
   readonly key?: (request: Request, ...args: Args) => MaybePromise<string | number | bigint | undefined>
   /** true: the request is not guarded at all. */
   readonly skip?: (request: Request, ...args: Args) => MaybePromise<boolean>
-  /** Whether the answer is long-lived (long poll, a feed): budgeted by `maxStreams` alone. */
+  /** Tells whether the answer is long-lived (long poll, a feed): budgeted by `maxStreams` alone. */
   readonly stream?: boolean | ((request: Request, ...args: Args) => MaybePromise<boolean>)
   /** Long-lived answers open at once on a route, a whole number ≥ 1; one more is refused. Default 10,000. */
   readonly maxStreams?: number
-  /** How long a request may wait for its turn before it is refused, ms, ≥ 0. 0, the default: it does not wait. */
+  /** The time that a request may wait for its turn before it is refused, ms, ≥ 0. 0, the default: it does not wait. */
   readonly maxWaitMs?: number
   /** Believe `X-Atrion-Voltage` and `X-Atrion-Tier`: only behind a gateway that sets or removes them. Default false. */
   readonly trustHeaders?: boolean
@@ -116,7 +116,7 @@ function withState(state: StateProvider | KVStore): Atrion {
   return atrion
 }
 
-/** What many requests changed is written at once, ms. */
+/** The interval in which the changes of many requests are written at once, ms. */
 const FLUSH_MS = 200
 
 /**
@@ -138,7 +138,7 @@ function shedResponse(shed: Shed): Response {
   return new Response(refusal.body, { status: 503, headers })
 }
 
-/** What the handler's arguments answer to the options. */
+/** The answers of the handler's arguments to the options. */
 type Answers = readonly [route: unknown, tier: unknown, key: unknown, stream: unknown]
 
 /** Guards requests for one handler. */

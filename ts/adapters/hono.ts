@@ -34,7 +34,7 @@ interface NodeBindings {
 
 type Next = () => Promise<void>
 
-/** Where there is no Node beneath. */
+/** The tracker where there is no Node beneath. */
 const nodeRequestOf = (context: Context): NodeRequest => ({
   method: context.req.method,
   headers: Object.fromEntries(context.req.raw.headers),

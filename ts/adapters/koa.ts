@@ -19,7 +19,7 @@ export { currentTier, withTier } from './_context.js'
 export type { AdapterOptions, PressureOptions, Signal } from './_options.js'
 export { openStreams } from './_stream.js'
 
-/** What is used of Koa's context; Koa's own is one. */
+/** The part of Koa's context that is used; Koa's own is one. */
 export interface KoaContext {
   readonly req: IncomingMessage
   readonly res: ServerResponse

@@ -134,7 +134,7 @@ class AtrionGuard<Request extends NestRequest, Response extends NestResponse> im
   }
 }
 
-/** How an application's answer failed; undefined where it did not. */
+/** The failure of an application's answer; undefined where it did not. */
 const settled = (answer: PromiseLike<unknown>): PromiseLike<{ readonly error: unknown } | undefined> =>
   answer.then(
     () => undefined,

@@ -20,7 +20,7 @@ type Request = Dispatcher.DispatchOptions
 export interface UndiciOptions {
   /** Name of the route. Default: `https://host`, the origin. */
   readonly route?: (request: Request) => MaybePromise<string | undefined>
-  /** How important a request is. Default: the tier of the request being handled, where its adapter propagates it; else 'normal'. */
+  /** The importance of a request. Default: the tier of the request being handled, where its adapter propagates it; else 'normal'. */
   readonly tier?: (request: Request) => MaybePromise<Tier | string | undefined>
   /** On whose behalf: the place of a key inside its tier moves through the tier every five minutes. */
   readonly key?: (request: Request) => MaybePromise<string | number | bigint | undefined>
@@ -43,7 +43,7 @@ const originOf = ({ origin }: Request): string => {
   return name === '' ? 'unknown' : name
 }
 
-/** What the callbacks answered. */
+/** The answers of the callbacks. */
 type Answers = readonly [skips: unknown, route: unknown, tier: unknown, key: unknown]
 
 /**

@@ -4,6 +4,7 @@ import http from 'node:http'
 import net from 'node:net'
 import { openStreams } from 'atrion/http'
 import { create, turn } from './_engine.mjs'
+import { PATIENCE_MS } from './_patience.mjs'
 
 export { create, turn }
 
@@ -12,7 +13,7 @@ export const CALM = { pressure: false }
 
 /** Turns of the event loop until `holds()`; a test must not wait for what never comes. */
 export const until = async (holds, what = String(holds)) => {
-  const deadline = performance.now() + 10_000
+  const deadline = performance.now() + PATIENCE_MS
   while (!holds()) {
     if (performance.now() > deadline) throw new Error(`never: ${what}`)
     await turn()

@@ -1,8 +1,10 @@
 // Child processes, for what must be seen from outside: whether a process ends by itself, crashes, or grows.
+
 import { spawn } from 'node:child_process'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { engine } from './_engine.mjs'
+import { PATIENCE_MS } from './_patience.mjs'
 
 const HERE = dirname(fileURLToPath(import.meta.url))
 
@@ -17,7 +19,7 @@ export const runScript = (path, { args = [], nodeOptions = [], ...options } = {}
 export const runCode = (code, { nodeOptions = [], ...options } = {}) =>
   runNode([...nodeOptions, '--input-type=module', '--eval', code], options)
 
-const runNode = (args, { limitMs = 120_000, cwd } = {}) =>
+const runNode = (args, { limitMs = PATIENCE_MS, cwd } = {}) =>
   new Promise((resolve, reject) => {
     const child = spawn(process.execPath, args, {
       cwd: cwd ?? dirname(HERE),

@@ -1,6 +1,7 @@
 // Runs a demo as a user does, without colours.
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { PATIENCE_MS } from './_patience.mjs'
 
 /**
  * Resolves to what a demo printed, on stdout and stderr together, and its exit code.
@@ -13,7 +14,7 @@ export const runDemo = (file, args, env = {}) => {
   const path = fileURLToPath(new URL(`../demo/${file}`, import.meta.url))
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [path, ...args], {
-      timeout: 120_000,
+      timeout: PATIENCE_MS,
       env: { ...process.env, NO_COLOR: '1', ...env },
     })
     let output = ''

@@ -1,8 +1,8 @@
 // Nodes of a service: instances of Atrion that share their scars through Redis, and what is asked of them.
 import { Atrion, RedisStateProvider } from 'atrion'
 import { CALM, engine, memoryLogger } from '../_engine.mjs'
+import { PATIENCE_MS } from '../_patience.mjs'
 
-const PATIENCE_MS = 30_000
 /** S of one lease that failed, Ω. */
 const LEASE_SCAR = 5
 const BOOTSTRAP_TICKS = 10

@@ -5,7 +5,19 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { ConfigError } from 'atrion'
 import { atrionHttp, currentTier, openStreams } from 'atrion/http'
 import ava from 'ava'
-import { ask, close, contract, create, dial, drained, listen, requestText, until, watched } from '../_adapters.mjs'
+import {
+  ask,
+  CALM,
+  close,
+  contract,
+  create,
+  dial,
+  drained,
+  listen,
+  requestText,
+  until,
+  watched,
+} from '../_adapters.mjs'
 import { engine } from '../_engine.mjs'
 
 const test = engine === 'ts' ? ava.skip : ava
@@ -42,7 +54,7 @@ contract(test, 'http', (atrion, options, held) =>
 
 test('http: without a name, the requests of a method share a route', async (t) => {
   const { atrion } = watched()
-  const server = await listen(createServer(atrionHttp(atrion, (_req, res) => res.end('ok'))))
+  const server = await listen(createServer(atrionHttp(atrion, (_req, res) => res.end('ok'), CALM)))
   for (const path of ['/', '/a', `/${Math.random()}`]) t.is((await ask(server, path)).body, 'ok')
   await ask(server, '/', { method: 'POST', body: 'x' })
   t.deepEqual(atrion.getRoutes().sort(), ['GET *', 'POST *'])

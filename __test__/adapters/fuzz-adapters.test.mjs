@@ -8,6 +8,7 @@ import fc from 'fast-check'
 import { ask, CALM, close, create, until } from '../_adapters.mjs'
 import { engine } from '../_engine.mjs'
 import { FRAMEWORKS } from '../_frameworks.mjs'
+import { PATIENCE_MS } from '../_patience.mjs'
 
 const serial = engine === 'ts' ? test.skip : test.serial
 
@@ -97,7 +98,7 @@ const send = async (server, it) => {
 
 for (const [name, start] of Object.entries(FRAMEWORKS)) {
   serial(`${name}: hostile requests leave nothing behind`, async (t) => {
-    t.timeout(120_000)
+    t.timeout(PATIENCE_MS)
     const atrion = create()
     const uncaught = []
     const note = (error) => uncaught.push(error)

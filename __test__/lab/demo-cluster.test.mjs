@@ -7,6 +7,7 @@ import { createArrivals, createPlan, OUTCOMES, phaseAt, SERVERS } from '../../de
 import { countOutcomes, savedShare, summarise } from '../../demo/cluster/summary.mjs'
 import { comparison, processTable, secondLine } from '../../demo/cluster/terminal.mjs'
 import { runDemo } from '../_demo.mjs'
+import { PATIENCE_MS } from '../_patience.mjs'
 
 const run = (args, env) => runDemo('cluster/run.mjs', args, env)
 
@@ -79,7 +80,7 @@ test('a line tells of the newest process of each server; the tables have a row f
 })
 
 test('the demo runs twice on the same traffic, replaces every server, measures, and ends', async (t) => {
-  t.timeout(90_000)
+  t.timeout(PATIENCE_MS)
   const { code, output } = await run(['--seconds', '12'])
   t.is(code, 0, output)
   t.is(output.match(/^without sharing +\d\/6 s/gm)?.length, 6)

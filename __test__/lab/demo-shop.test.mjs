@@ -20,6 +20,7 @@ import { countOutcomes, lossesOf, ROWS, summarise } from '../../demo/shop/summar
 import { comparison, losses, secondLine } from '../../demo/shop/terminal.mjs'
 import { runDemo } from '../_demo.mjs'
 import { engine } from '../_engine.mjs'
+import { PATIENCE_MS } from '../_patience.mjs'
 
 const onClosedLoop = engine === 'ts' ? test.skip : test
 
@@ -106,7 +107,7 @@ test('lines, table and page hold no number that does not exist', (t) => {
 })
 
 onClosedLoop('the demo runs behind every guard on the same traffic, writes its page, and ends', async (t) => {
-  t.timeout(150_000)
+  t.timeout(PATIENCE_MS)
   const folder = await mkdtemp(join(tmpdir(), 'atrion-demo-'))
   const report = join(folder, 'report.html')
   try {

@@ -2,6 +2,7 @@
 import ava from 'ava'
 import { endedWell, runScript } from '../_child.mjs'
 import { engine, virtual } from '../_engine.mjs'
+import { PATIENCE_MS } from '../_patience.mjs'
 
 const test = engine === 'ts' ? ava.skip : ava
 
@@ -9,7 +10,7 @@ const test = engine === 'ts' ? ava.skip : ava
 const BATCH = 64
 
 test('a permit that was collected is reclaimed, and memory is flat over a million others', async (t) => {
-  t.timeout(150_000)
+  t.timeout(PATIENCE_MS)
   const end = await runScript('_lost.mjs', { nodeOptions: ['--expose-gc'] })
   endedWell(t, end)
   const { before, inFlight, reclaimed, grownMiB, flat, kept } = JSON.parse(end.stdout)

@@ -4,6 +4,7 @@ import { dirname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import { PAGES } from '../_pages.mjs'
+import { PATIENCE_MS } from '../_patience.mjs'
 
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 const read = (path) => readFileSync(join(ROOT, path), 'utf8')
@@ -143,7 +144,7 @@ test('measured tables are written by the script, not by hand', (t) => {
 })
 
 test('the picture is what this build draws', async (t) => {
-  t.timeout(120_000)
+  t.timeout(PATIENCE_MS)
   const { pictures } = await import('../../scripts/write-picture.mjs')
   for (const [file, svg] of Object.entries(await pictures())) {
     t.true(existsSync(file))

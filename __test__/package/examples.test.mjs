@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
+import { PATIENCE_MS } from '../_patience.mjs'
 
 const folder = new URL('../../examples/', import.meta.url)
 
@@ -25,7 +26,7 @@ const SHOWS = {
 
 function run(name) {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [fileURLToPath(new URL(name, folder))], { timeout: 30_000 })
+    const child = spawn(process.execPath, [fileURLToPath(new URL(name, folder))], { timeout: PATIENCE_MS })
     let output = ''
     let complaints = ''
     child.stdout.on('data', (chunk) => {

@@ -1,8 +1,9 @@
 import test from 'ava'
 import { endedWell, runScript } from '../_child.mjs'
+import { PATIENCE_MS } from '../_patience.mjs'
 
 test('a process ends by itself, with 10,000 leases open, a store connected and an observer at work', async (t) => {
-  t.timeout(150_000)
+  t.timeout(PATIENCE_MS)
   const end = await runScript('_busy.mjs')
   endedWell(t, end)
   t.is(end.stderr, '')

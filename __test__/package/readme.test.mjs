@@ -7,13 +7,13 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import anyTest from 'ava'
 import { PAGES } from '../_pages.mjs'
+import { PATIENCE_MS } from '../_patience.mjs'
 import { snippetsOf } from '../_snippets.mjs'
 
 const test = anyTest.serial
 const require = createRequire(import.meta.url)
 const HERE = dirname(dirname(fileURLToPath(import.meta.url)))
 const ROOT = dirname(HERE)
-const LIMIT_MS = 60_000
 
 /** Every block of code that is not marked no-run, with its page. */
 const snippets = PAGES.flatMap((page) =>
@@ -29,11 +29,11 @@ symlinkSync(join(ROOT, 'node_modules', 'express5'), join(folder, 'node_modules',
 test.after.always(() => rmSync(folder, { recursive: true, force: true }))
 
 const run = (args) =>
-  spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8', timeout: LIMIT_MS, killSignal: 'SIGKILL' })
+  spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8', timeout: PATIENCE_MS, killSignal: 'SIGKILL' })
 
 /** Asserts that a command came to a good end. */
 const ranWell = (t, { status, signal, stdout, stderr }, code) => {
-  t.is(signal, null, `it did not end within ${LIMIT_MS} ms:\n${code}\n${stdout}${stderr}`)
+  t.is(signal, null, `it did not end within ${PATIENCE_MS} ms:\n${code}\n${stdout}${stderr}`)
   t.is(status, 0, `${stdout}${stderr}\n${code}`)
 }
 
@@ -48,7 +48,7 @@ test('the README and every guide show code that is run', (t) => {
 
 for (const { page, line, language, code } of snippets.filter((snippet) => snippet.language !== 'ts')) {
   test(`${page}:${line} runs`, (t) => {
-    t.timeout(LIMIT_MS + 10_000)
+    t.timeout(PATIENCE_MS + 10_000)
     const file = join(folder, `${page.replaceAll(/\W/g, '-')}-${line}.${language}`)
     writeFileSync(file, code)
     ranWell(t, run(['--require', join(HERE, '_snippet-hooks.cjs'), file]), code)
@@ -83,13 +83,13 @@ const typed = snippets.filter(({ language }) => language === 'ts')
 
 if (typed.length > 0) {
   test(`${typed.map(({ page, line }) => `${page}:${line}`).join(', ')}: the TypeScript compiles`, (t) => {
-    t.timeout(LIMIT_MS + 10_000)
+    t.timeout(PATIENCE_MS + 10_000)
     ranWell(t, compile('readme', typed), typed.map(({ code }) => code).join('\n'))
   })
 }
 
 test('compiling snippets: one that is right compiles, one that is wrong is noticed', (t) => {
-  t.timeout(2 * LIMIT_MS)
+  t.timeout(PATIENCE_MS + 20_000)
   const call =
     "import { Atrion, type RouteDecision } from 'atrion'\nconst decision: RouteDecision = new Atrion().route("
   const right = { line: 1, code: `${call}'a', { latencyMs: 1 })\nconsole.log(decision.allow)` }

@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import { serve } from '../../scripts/lib/serve.mjs'
+import { PATIENCE_MS } from '../_patience.mjs'
 
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 const START = join(ROOT, 'scripts', 'start.mjs')
@@ -38,7 +39,7 @@ if (process.platform !== 'win32') {
     symlinkSync(process.execPath, join(bin, 'node'))
     const { status, stdout, stderr } = spawnSync(process.execPath, [START, 'scripts/test.mjs', '--no-install'], {
       encoding: 'utf8',
-      timeout: 60_000,
+      timeout: PATIENCE_MS,
       env: { PATH: bin, HOME: bin, CARGO_HOME: bin, CHROMIUM: '' },
     })
     t.is(status, 1, stderr)
@@ -61,7 +62,7 @@ if (process.platform !== 'win32') {
   }
 
   test('a command ends with the npm that runs it, and what it has started ends with it', async (t) => {
-    t.timeout(60_000)
+    t.timeout(PATIENCE_MS)
     const url = (file) => JSON.stringify(new URL(`../../scripts/lib/${file}`, import.meta.url).href)
     const command = join(folder, 'command.mjs')
     writeFileSync(

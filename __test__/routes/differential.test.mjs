@@ -3,6 +3,7 @@
 import { Atrion, VirtualClock } from 'atrion'
 import test from 'ava'
 import { engine, randomOf } from '../_engine.mjs'
+import { PATIENCE_MS } from '../_patience.mjs'
 
 const WORLDS = 60
 const TICKS = 2500
@@ -106,7 +107,7 @@ const byName = (snapshots) => snapshots.sort((a, b) => (a.routeId < b.routeId ? 
 const ROUTES = Array.from({ length: 8 }, (_, i) => `route ${i}`)
 
 test(`${engine} and the functional model agree over ${WORLDS * TICKS} random ticks`, (t) => {
-  t.timeout(180_000)
+  t.timeout(PATIENCE_MS)
   const seen = { modes: new Set(), transitions: new Set(), refusals: 0, waits: 0, ticks: 0, backwards: 0 }
   for (let world = 0; world < WORLDS; world++) {
     const random = randomOf(1000 + world)

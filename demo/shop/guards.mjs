@@ -3,7 +3,6 @@ import { setMaxListeners } from 'node:events'
 import { createServer } from 'node:http'
 import { Atrion } from 'atrion'
 import { atrionHttp } from 'atrion/http'
-import { createCockatielBreaker } from '../../lab/contestants/cockatiel.mjs'
 import { createOpossum } from '../../lab/contestants/opossum.mjs'
 import { ATRION, COCKATIEL, ENDPOINTS, OPOSSUM } from './plan.mjs'
 
@@ -42,8 +41,9 @@ const opossum = () => {
 
 /** @returns {Promise<Guard>} */
 const cockatiel = async () => {
-  // All its calls listen to one signal of its own, of which Node would warn.
+  // All its calls listen to one signal, which it makes when it is loaded, and of which Node would warn.
   setMaxListeners(0)
+  const { createCockatielBreaker } = await import('../../lab/contestants/cockatiel.mjs')
   const lib = await import('cockatiel')
   const breaker = createCockatielBreaker(COCKATIEL)
   const policy = lib.wrap(breaker, lib.timeout(COCKATIEL.timeoutMs, lib.TimeoutStrategy.Aggressive))

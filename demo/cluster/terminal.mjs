@@ -4,7 +4,7 @@ import { phaseAt, SERVERS } from './plan.mjs'
 
 const PHASE_PAINT = { healthy: paint(32), dead: paint(31), healed: paint(36) }
 
-export const RUNS = { alone: 'without sharing', shared: 'with sharing' }
+const RUNS = { alone: 'without sharing', shared: 'with sharing' }
 
 /** What happened in the last second of a run: answers by when they came, and each server's breaker. */
 export function secondLine(run, second, plan, counts, breakers, generations) {

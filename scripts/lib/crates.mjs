@@ -28,7 +28,7 @@ const listOf = (name) => {
 }
 
 /** Whether an SPDX expression leaves a choice among the allowed licences. Parentheses are read as the crates use them. */
-export const isAllowed = (expression, allowed) =>
+const isAllowed = (expression, allowed) =>
   (expression ?? '').split(/\s+AND\s+/).every((part) =>
     part
       .replace(/[()]/g, '')

@@ -78,7 +78,7 @@ const PROGRAMS = {
 }
 
 /** How to install a program by hand: one line for each package manager, that of this machine alone where there is one. */
-export const howToInstall = (packages) => {
+const howToInstall = (packages) => {
   const own = managerOf()
   return Object.entries(packages)
     .filter(([manager]) => own === undefined || packages[own] === undefined || manager === own)

@@ -2,7 +2,7 @@
 const startedAt = performance.now()
 
 /** Seconds since the script started. */
-export const elapsedS = () => (performance.now() - startedAt) / 1000
+const elapsedS = () => (performance.now() - startedAt) / 1000
 
 /** A line of progress. */
 export const say = (text) => console.log(`[${elapsedS().toFixed(0).padStart(4)}s] ${text}`)

@@ -124,7 +124,7 @@ const installRust = async () => {
 }
 
 /** Rust as new as Cargo.toml asks for, installed or updated by rustup. Resolves to the problem that is left. */
-export const provideRust = async () => {
+const provideRust = async () => {
   addToPath(cargoFolder())
   if ((await rustProblem()) === undefined || !mayInstall()) return rustProblem()
   if ((await firstLine('rustup', ['--version'])) !== undefined) {

@@ -101,7 +101,7 @@ export class WorkerProcess extends Worker {
 }
 
 /** A module in a thread of its own. */
-export class WorkerThread extends Worker {
+class WorkerThread extends Worker {
   #thread
 
   /** @param {URL} file @param {{ data?: unknown, on?: Record<string, (details: object) => void> }} [options] */

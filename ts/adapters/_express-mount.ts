@@ -63,7 +63,7 @@ export function layersIn(layer: Layer): readonly Layer[] | undefined {
   return handle?.stack ?? stackOf(apps.get(layer)) ?? (typeof handle?.path === 'function' ? stackOf(handle) : undefined)
 }
 
-export type Params = Readonly<Record<string, unknown>>
+type Params = Readonly<Record<string, unknown>>
 
 export interface Match {
   readonly path?: string | undefined

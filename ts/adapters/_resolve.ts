@@ -13,7 +13,7 @@ import { after, callOff } from './_timers.js'
 export type MaybePromise<T> = T | PromiseLike<T>
 
 /** A promised answer is awaited for this long, ms. */
-export const ANSWER_MS = 1_000
+const ANSWER_MS = 1_000
 
 const warned = new Set<string>()
 

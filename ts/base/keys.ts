@@ -14,7 +14,7 @@ const SECRET_LENGTH = 16
 const HIGH = 0x1_0000_0000
 
 /** 53 bits of HalfSipHash-1-3 over all UTF-16 code units of a text, under the 64-bit key (k0, k1). */
-export function hashOf(text: string, k0: number, k1: number): number {
+function hashOf(text: string, k0: number, k1: number): number {
   let v0 = k0 | 0
   let v1 = k1 ^ 0xee
   let v2 = k0 ^ 0x6c796765

@@ -6,7 +6,7 @@
 import { FRAME, ROW_CELLS, STATUS } from './port.js'
 
 /** A number that no engine gives to a permit: its release changes nothing. Also in `src/engine/permits.rs`. */
-export const NO_PERMIT = 2 ** 52
+const NO_PERMIT = 2 ** 52
 
 /** Answers the call in the frame without the engine: a request is admitted, and no tick happened. */
 export function admit(frame: Float64Array): void {

@@ -13,8 +13,8 @@ import { type Held, Room, type RoomEntry } from './room.js'
 import type { LimitedBy, Permit } from './types.js'
 
 /** Most requests that wait on one route, and on all of them. */
-export const ROUTE_CAPACITY = 4_096
-export const INSTANCE_CAPACITY = 65_536
+const ROUTE_CAPACITY = 4_096
+const INSTANCE_CAPACITY = 65_536
 
 /** A timer that is so late never comes: it was a faked one, and timers are no longer faked; ms. */
 const OVERDUE_MS = 10

@@ -53,17 +53,17 @@ const PROFILE = {
   heartbeatIntervalMs: atLeast(0, ' of ms'),
   scarMultiplier: atLeast(0),
 } as const
-export const VOLTAGE_RANGE = atLeast(0, ' of V')
+const VOLTAGE_RANGE = atLeast(0, ' of V')
 export const DURATION_RANGE = above(0, ' of ms')
 
-export function resolveSlo(path: string, given: SLOOptions | undefined, defaults: SLOConfig = DEFAULT_SLO): SLOConfig {
+function resolveSlo(path: string, given: SLOOptions | undefined, defaults: SLOConfig = DEFAULT_SLO): SLOConfig {
   if (given === undefined) return defaults
   const slo = override(path, defaults, given, OBJECTIVE, ['criticality'])
   const criticality = override(`${path}.criticality`, defaults.criticality, given.criticality, CRITICALITY)
   return { ...slo, criticality }
 }
 
-export function resolveConfig(
+function resolveConfig(
   path: string,
   given: object | undefined,
   defaults: PhysicsConfig = DEFAULT_CONFIG,
@@ -77,7 +77,7 @@ export function resolveConfig(
   )
 }
 
-export function resolveTuner(given: AtrionOptions['autoTuner']): AutoTunerConfig | undefined {
+function resolveTuner(given: AtrionOptions['autoTuner']): AutoTunerConfig | undefined {
   if (given === false) return undefined
   if (given === undefined || given === true) return DEFAULT_AUTOTUNER_CONFIG
   const tuner = override('autoTuner', DEFAULT_AUTOTUNER_CONFIG, given, TUNER)
@@ -87,7 +87,7 @@ export function resolveTuner(given: AtrionOptions['autoTuner']): AutoTunerConfig
   return tuner
 }
 
-export function resolveLimits(given: Partial<LimitConfig> | undefined, defaults = DEFAULT_LIMITS): LimitConfig {
+function resolveLimits(given: Partial<LimitConfig> | undefined, defaults = DEFAULT_LIMITS): LimitConfig {
   const limits = override('limits', defaults, given, LIMITS)
   if (limits.max < limits.min) throw new ConfigError('limits.max', `at least limits.min (${limits.min})`, limits.max)
   return { ...limits, initial: Math.min(Math.max(limits.initial, limits.min), limits.max) }

@@ -18,7 +18,7 @@ const CGROUP_MS = 1_000
 const UNLIMITED_BYTES = 2 ** 60
 
 /** From a share of a limit to occupancy, [0, 1]: 0.9 is 0.67, where the lowest tiers begin to go. */
-export function occupancyOf(share: number): number {
+function occupancyOf(share: number): number {
   const occupancy = (share - EASY_SHARE) / (FULL_SHARE - EASY_SHARE)
   return occupancy > 0 ? Math.min(occupancy, 1) : 0
 }

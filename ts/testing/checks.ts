@@ -2,7 +2,7 @@
 
 import type { PhysicsVector } from '../providers/provider.js'
 
-export class ConformanceError extends Error {
+class ConformanceError extends Error {
   static {
     ConformanceError.prototype.name = 'ConformanceError'
   }

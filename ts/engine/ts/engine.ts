@@ -275,5 +275,5 @@ export class TsEngine implements Engine {
 }
 
 /** The closed loop's law is written once, in the native engine and its wasm twin; this one is the oracle of the open loop. */
-export const closedLoopMissing = (): ConfigError =>
+const closedLoopMissing = (): ConfigError =>
   new ConfigError('engine', "'native' or 'wasm' for acquire(), run() and the adapters", 'ts')

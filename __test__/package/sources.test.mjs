@@ -1,5 +1,5 @@
 // The rules of the TypeScript sources that no compiler checks: which way imports point, how long a file is, which Node modules where.
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
@@ -154,4 +154,22 @@ test('the functional model and the port use nothing of Node or of the host', (t)
     )
     t.notRegex(code, /\b(?:process|setTimeout|setInterval|fetch)\b\s*[.(]/, file)
   }
+})
+
+test('every file that a comment or a page names is there', (t) => {
+  const folders = ['ts', 'src', 'scripts', 'lab', 'benches', 'demo', 'tests', '__test__', 'docs']
+  const PATH = new RegExp(`\`((?:${folders.join('|')})/[\\w./-]+\\.(?:ts|rs|mjs|md|json|csv))\``, 'g')
+  const skipped = /(?:^|\/)(?:node_modules|dist|cache|api|record|target)\//
+  const read = folders
+    .flatMap((folder) => readdirSync(join(ROOT, folder), { recursive: true }).map((file) => `${folder}/${file}`))
+    .map((file) => file.replaceAll('\\', '/'))
+    .filter((file) => /\.(?:ts|rs|mjs|md)$/.test(file) && !skipped.test(file))
+  const named = read.flatMap((file) =>
+    [...readFileSync(join(ROOT, file), 'utf8').matchAll(PATH)].map(([, path]) => `${file}: ${path}`),
+  )
+  t.true(named.length > 20, `${named.length} files are named`)
+  t.deepEqual(
+    named.filter((line) => !existsSync(join(ROOT, line.split(': ')[1]))),
+    [],
+  )
 })

@@ -29,8 +29,6 @@ const COUNTER_BYTES: usize = 8;
 const HEADER_BYTES: usize = 28;
 /// The beginning of a message, of whichever version.
 const MAGIC: [u8; 2] = *b"At";
-/// Shortest secret, bytes.
-pub const MIN_SECRET_BYTES: usize = 16;
 
 /// The reason why a message or record is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,8 @@
 /** Values by the name of a route, bounded as the engine is: in routes, and in the length of their names. */
 
+/** Most routes of an engine or a store where no option says otherwise. */
+export const DEFAULT_MAX_ROUTES = 65_536
+
 /** Names are this long on average, UTF-16 units, before they are what bounds a map. */
 const UNITS_A_ROUTE = 256
 /** But so many units in all there may always be. */

@@ -16,7 +16,7 @@ import { type HeapTimer, TimerHeap } from '../base/timer-heap.js'
 /** Tiers of a room, lowest first. */
 const LANES = 5
 /** Entries near an end of a queue among which keys are compared. */
-const SCAN = 48
+export const SCAN = 48
 /** A queue that is served youngest first is served oldest first again below this share of the length that turned it. */
 const TURN_BACK_SHARE = 0.5
 /** Permits that a request without a key counts as holding: neither preferred to those with a key nor put behind all of them. */

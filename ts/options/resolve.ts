@@ -1,5 +1,6 @@
 /** From options to a route's parameters: each value in its range, defaults for what is not given. */
 
+import { DEFAULT_MAX_ROUTES } from '../base/bounded-routes.js'
 import { ConfigError } from '../base/errors.js'
 import { nearestName } from '../base/suggest.js'
 import {
@@ -186,4 +187,4 @@ export const resolveVoltage = (value: number | undefined): number =>
   value === undefined ? 100 : requireNumber('defaultVoltage', value, VOLTAGE_RANGE)
 
 export const resolveMaxRoutes = (value: number | undefined): number =>
-  value === undefined ? 65_536 : requireNumber('maxRoutes', value, integer(1, 1 << 24))
+  value === undefined ? DEFAULT_MAX_ROUTES : requireNumber('maxRoutes', value, integer(1, 1 << 24))

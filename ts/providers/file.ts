@@ -61,7 +61,7 @@ export class FileStateProvider implements StateProvider {
    */
   constructor(path: string | URL, options: FileStateProviderOptions = {}) {
     this.#path = pathOf(path)
-    const { intervalMs = 1000, maxRoutes = 65_536, ...unknown } = optionsOf(options)
+    const { intervalMs = 1000, maxRoutes = DEFAULT_MAX_ROUTES, ...unknown } = optionsOf(options)
     for (const [field, got] of Object.entries(unknown)) throw new ConfigError(field, 'intervalMs or maxRoutes', got)
     if (typeof intervalMs !== 'number' || !(intervalMs >= 1 && intervalMs <= MAX_INTERVAL_MS)) {
       throw new ConfigError('intervalMs', 'a number in [1, 2147483647]', intervalMs)

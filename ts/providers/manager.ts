@@ -1,6 +1,6 @@
 /** A cache of vectors before a provider, by itself: for code that kept its own states with atrion 2.0. */
 
-import { BoundedRoutes } from '../base/bounded-routes.js'
+import { BoundedRoutes, DEFAULT_MAX_ROUTES } from '../base/bounded-routes.js'
 import { SafeLogger } from '../events/safe-logger.js'
 import type { PhysicsVector, StateProvider } from './provider.js'
 
@@ -10,16 +10,13 @@ import type { PhysicsVector, StateProvider } from './provider.js'
  */
 export type ConflictStrategy = 'LWW' | 'GAMMA_BLEND'
 
-/** Most routes cached; the least recently updated goes first. */
-const MAX_ROUTES = 65_536
-
 /**
- * Reads are answered at once from the cache; writes go to the cache at once and to the provider in the background. A provider
+ * Keeps {@link DEFAULT_MAX_ROUTES} routes; the least recently updated goes first. Reads are answered at once from the cache; writes go to the cache at once and to the provider in the background. A provider
  * that fails costs a warning in the process-wide log, never an exception. `Atrion` needs none: it keeps its states itself.
  */
 export class StateManager {
   readonly #provider: StateProvider
-  readonly #cache = new BoundedRoutes<PhysicsVector>(MAX_ROUTES)
+  readonly #cache = new BoundedRoutes<PhysicsVector>(DEFAULT_MAX_ROUTES)
   #isConnected = false
 
   constructor(provider: StateProvider) {

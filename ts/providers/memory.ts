@@ -1,6 +1,6 @@
 /** State kept in this process only. */
 
-import { BoundedRoutes } from '../base/bounded-routes.js'
+import { BoundedRoutes, DEFAULT_MAX_ROUTES } from '../base/bounded-routes.js'
 import { ConfigError } from '../base/errors.js'
 import type { PhysicsVector, StateProvider } from './provider.js'
 
@@ -24,7 +24,7 @@ export class InMemoryProvider implements StateProvider {
 
   /** @throws ConfigError when maxRoutes is not a positive integer */
   constructor(options: InMemoryProviderOptions = {}) {
-    const maxRoutes = options.maxRoutes ?? 65_536
+    const maxRoutes = options.maxRoutes ?? DEFAULT_MAX_ROUTES
     if (!Number.isInteger(maxRoutes) || maxRoutes < 1) throw new ConfigError('maxRoutes', 'an integer ≥ 1', maxRoutes)
     this.#vectors = new BoundedRoutes(maxRoutes)
   }

@@ -1,6 +1,6 @@
 /** The engine's memory of routes, read and written off the decision path: states, snapshots, moments of tuners. */
 
-import { BoundedRoutes } from '../base/bounded-routes.js'
+import { BoundedRoutes, DEFAULT_MAX_ROUTES } from '../base/bounded-routes.js'
 import { ConfigError } from '../base/errors.js'
 import { requireRouteId } from '../base/input.js'
 import type { Context } from '../context.js'
@@ -19,15 +19,12 @@ import type { PhysicsVector } from '../providers/provider.js'
 import { type RouteSnapshot, readMoments, readSnapshot, readState, requireSnapshot, writeSnapshot } from './decision.js'
 import type { Routes } from './routes.js'
 
-/** Routes whose inherited scar is remembered as such. */
-const MAX_INHERITED = 65_536
-
 export class RouteStates {
   readonly #engine: Engine
   readonly #routes: Routes
   readonly #clock: InstanceClock
   /** Scars taken over from a store of other nodes' reports, Ω, and when, ms: until those nodes report themselves. */
-  readonly #inherited = new BoundedRoutes<{ readonly scar: number; readonly atMs: number }>(MAX_INHERITED)
+  readonly #inherited = new BoundedRoutes<{ readonly scar: number; readonly atMs: number }>(DEFAULT_MAX_ROUTES)
 
   constructor({ engine, routes, clock }: Context) {
     this.#engine = engine

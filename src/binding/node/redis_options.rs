@@ -22,7 +22,7 @@ pub struct RedisTlsOptions {
     pub accept_any: bool,
 }
 
-/// The options of a client. All of them is validated in `ts/state/redis.ts`.
+/// The options of a client. All of them are validated in `ts/providers/redis/settings.ts`.
 #[napi(object)]
 pub struct RedisLinkOptions {
     /// Hosts, each with the port at the same place of `ports`.

@@ -1,5 +1,6 @@
 /** From what a user writes to what the link takes. Nothing here throws a password: not in a message, not in `got`. */
 
+import { DEFAULT_MAX_ROUTES } from '../../base/bounded-routes.js'
 import { ConfigError } from '../../base/errors.js'
 import { given } from '../../base/input.js'
 import { Withheld } from '../../base/text.js'
@@ -183,7 +184,7 @@ export function settingsOf(raw: RedisStateProviderOptions): Settings {
       intervalMs: integer('intervalMs', options.intervalMs ?? 100, 1, 60_000),
       connectTimeoutMs: integer('connectTimeoutMs', options.connectTimeoutMs ?? 5000, 1, 600_000),
       expireMs: integer('expireMs', options.expireMs ?? 300_000, 1000, 1e12),
-      maxRoutes: integer('maxRoutes', options.maxRoutes ?? 65_536, 1, 2 ** 24),
+      maxRoutes: integer('maxRoutes', options.maxRoutes ?? DEFAULT_MAX_ROUTES, 1, 2 ** 24),
       required: flag('required', options.required ?? true),
     },
   }

@@ -1,5 +1,6 @@
 /** The test suites: each runs to its end, shows failures as they come, and resolves to a verdict. */
 import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { entryOf, node, ROOT, run } from './process.mjs'
 import { say, sometimes } from './progress.mjs'
@@ -9,23 +10,53 @@ import { rustProblem } from './toolchain.mjs'
 /** Engines that the ava suite runs on. */
 export const ENGINES = ['native', 'wasm', 'ts']
 
-/** cargo's unit, integration and documentation tests. */
+/** Compiles cargo's tests; resolves to the paths of the binaries, or undefined where one does not compile. */
+const buildCargoTests = async () => {
+  const binaries = []
+  const onLine = (line) => {
+    if (!line.startsWith('{')) {
+      console.log(line)
+      return
+    }
+    const { executable, profile } = JSON.parse(line)
+    if (executable && profile?.test) binaries.push(executable)
+  }
+  const args = ['test', '--no-run', '--message-format=json-render-diagnostics']
+  const { code } = await run('cargo', args, { onLine })
+  return code === 0 ? binaries : undefined
+}
+
+/** cargo's unit, integration and documentation tests, as many binaries at a time as there are cores. */
 export const cargoSuite = async () => {
-  say('cargo test.')
+  say('cargo test: compiling.')
   const counter = new CargoCounter()
   const problem = await rustProblem()
   if (problem) {
     console.error(problem)
     return verdictOf('cargo', counter, 127)
   }
+  const binaries = await buildCargoTests()
+  if (binaries === undefined) return verdictOf('cargo', counter, 101)
+  say(`cargo test: ${binaries.length} binaries, and the documentation's examples.`)
+  const waiting = [['cargo', ['test', '--doc']], ...binaries.map((binary) => [binary, []])]
   const beat = sometimes()
-  const onLine = (line) => {
-    counter.take(line)
-    if (/^test .* \.\.\. (ok|ignored.*)$|^\s*$|^running \d+/.test(line)) beat(`cargo: ${counter.passed} passed so far.`)
-    else console.log(line)
+  let failure = 0
+  const lane = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const lines = []
+      const onLine = (line) => {
+        lines.push(line)
+        counter.take(line)
+        beat(`cargo: ${counter.passed} passed so far.`)
+      }
+      const { code } = await run(...next, { onLine })
+      if (code === 0) continue
+      failure = code
+      console.log(lines.filter((line) => !/^test .* \.\.\. (ok|ignored.*)$/.test(line)).join('\n'))
+    }
   }
-  const { code } = await run('cargo', ['test', '--no-fail-fast'], { onLine })
-  return verdictOf('cargo', counter, code)
+  await Promise.all(Array.from({ length: availableParallelism() }, lane))
+  return verdictOf('cargo', counter, failure)
 }
 
 /** The ava suite on one engine, by a Node of one's choice. */

@@ -11,8 +11,9 @@ import type { PhysicsVector, StateProvider } from './provider.js'
 export type ConflictStrategy = 'LWW' | 'GAMMA_BLEND'
 
 /**
- * Keeps {@link DEFAULT_MAX_ROUTES} routes; the least recently updated goes first. Reads are answered at once from the cache; writes go to the cache at once and to the provider in the background. A provider
- * that fails costs a warning in the process-wide log, never an exception. `Atrion` needs none: it keeps its states itself.
+ * A cache of at most 65,536 routes, of which the least recently updated goes first. Reads are answered at once from the cache;
+ * writes go to the cache at once and to the provider in the background. A provider that fails costs a warning in the process-
+ * wide log, never an exception. `Atrion` needs none: it keeps its states itself.
  */
 export class StateManager {
   readonly #provider: StateProvider

@@ -1,7 +1,7 @@
 // What a provider costs in memory, in a process of its own: `node weighed.mjs connect|flood PORT` prints a report as JSON.
 import { RedisStateProvider } from 'atrion'
-import { createClient } from 'redis'
 import { Node, until } from './nodes.mjs'
+import { connectStranger } from './stranger.mjs'
 
 const MIB = 1 << 20
 const MESSAGES = 20_000
@@ -26,8 +26,7 @@ const calls = async (client) => {
 }
 
 const stranger = async (port) => {
-  const client = createClient({ socket: { host: '127.0.0.1', port } })
-  await client.connect()
+  const client = await connectStranger(port)
   teardowns.push(() => client.destroy())
   return client
 }

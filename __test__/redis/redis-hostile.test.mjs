@@ -1,30 +1,15 @@
 // What comes over the channel and out of the store may be anything: it is counted and dropped, and affects no node.
 
 import test from 'ava'
-import { createClient } from 'redis'
 import { randomOf } from '../_engine.mjs'
 import { Node, until } from '../_redis/nodes.mjs'
-import { single } from '../_redis/servers.mjs'
+import { server, stranger } from '../_redis/stranger.mjs'
 
 const HEADER_BYTES = 20
 const VERSION = 2
 const WORDS = 12
 const SCAR = HEADER_BYTES + 8
 const RESISTANCE = SCAR + 4
-
-const server = async (t, options) => {
-  const started = await single(options)
-  t.teardown(() => started.stop())
-  return started
-}
-
-/** A client of another make, which subscribes and publishes. */
-const stranger = async (t, { port }) => {
-  const client = createClient({ socket: { host: '127.0.0.1', port } })
-  await client.connect()
-  t.teardown(() => client.destroy())
-  return client
-}
 
 /** A message in which a node says one word on a route, as it was sent. */
 const overheard = async (t, origin, speaker, routeId) => {

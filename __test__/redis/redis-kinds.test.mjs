@@ -12,13 +12,18 @@ const stopped = async (t, starting) => {
   return servers
 }
 
+/** Scars fade so slowly that no test is too slow to see them. */
+const LASTING = { config: { decayRate: 0.001 } }
+
+const connected = (t, redis) => Node.connected(t, redis, LASTING)
+
 /** Two nodes hear each other, and a third one finds what they wrote. */
 const share = async (t, redis) => {
-  const [one, other] = await Promise.all([Node.connected(t, redis), Node.connected(t, redis)])
+  const [one, other] = await Promise.all([connected(t, redis), connected(t, redis)])
   await one.hurt('pay')
   await other.hurt('ship')
   await Promise.all([other.feels('pay'), one.feels('ship')])
-  const late = await Node.connected(t, redis)
+  const late = await connected(t, redis)
   await Promise.all([late.feels('pay'), late.feels('ship')])
   t.deepEqual([...one.turns, ...other.turns, ...late.turns], [])
   return [one, other, late]
@@ -76,13 +81,13 @@ test('TLS on both sides: the server wants to know who we are', async (t) => {
 test('a cluster: reports reach the nodes on every server, whichever server they started with', async (t) => {
   const { addresses } = await stopped(t, cluster())
   const [one, other] = await Promise.all([
-    Node.connected(t, { cluster: [addresses[0]] }),
-    Node.connected(t, { cluster: [addresses[2]] }),
+    connected(t, { cluster: [addresses[0]] }),
+    connected(t, { cluster: [addresses[2]] }),
   ])
   const routes = Array.from({ length: 50 }, (_, i) => `route ${i}`)
   for (const route of routes) await one.hurt(route, 20)
   await Promise.all(routes.map((route) => other.feels(route)))
-  const late = await Node.connected(t, { cluster: addresses })
+  const late = await connected(t, { cluster: addresses })
   t.true(routes.every((route) => late.scarOf(route) > 1))
   t.deepEqual((await late.provider.listRoutes()).sort(), [...routes].sort())
 })
@@ -115,7 +120,7 @@ const moving = async (t, { servers, addresses, reshard }) => {
     await Promise.all(heard.flat())
   }
   // What was stored before and after is found by who comes now.
-  const late = await Node.connected(t, redis)
+  const late = await connected(t, redis)
   for (const route of ['pay', 'ship', '0 7', 'answer 2 7']) t.true(late.scarOf(route) > 1, route)
   for (const node of [one, other]) t.true(node.turns.length % 2 === 0, node.turns.join())
 }
@@ -130,15 +135,15 @@ test('a cluster: a server gives all it has to another one', async (t) => {
   await reshard(servers[0], servers[1], 5461)
   await one.hurt('after')
   await other.feels('after')
-  const late = await Node.connected(t, { cluster: addresses })
+  const late = await connected(t, { cluster: addresses })
   for (const route of ['pay', 'ship']) await late.feels(route)
 })
 
 test('a cluster: a server dies and comes back', async (t) => {
   const { servers, addresses, isWhole } = await stopped(t, cluster())
   const [one, other] = await Promise.all([
-    Node.connected(t, { cluster: addresses, connectTimeoutMs: 1000 }),
-    Node.connected(t, { cluster: addresses, connectTimeoutMs: 1000 }),
+    connected(t, { cluster: addresses, connectTimeoutMs: 1000 }),
+    connected(t, { cluster: addresses, connectTimeoutMs: 1000 }),
   ])
   await servers[1].kill()
   for (let i = 0; i < 64; i++) await one.hurt(`route ${i}`, 5)
@@ -179,7 +184,7 @@ for (const password of [undefined, 'sesame']) {
     await until(() => one.turns.at(-1) === 'restored' && other.turns.at(-1) === 'restored', 'well again')
     t.deepEqual(one.turns, ['degraded', 'restored'])
     t.deepEqual(other.turns, ['degraded', 'restored'])
-    const late = await Node.connected(t, { host: replica.host, port: replica.port })
+    const late = await connected(t, { host: replica.host, port: replica.port })
     t.true(late.scarOf('pay') > 1)
   })
 }

@@ -4,10 +4,9 @@ import { createHmac, randomBytes } from 'node:crypto'
 import { inspect } from 'node:util'
 import { RedisClusterProvider, RedisStateProvider } from 'atrion'
 import test from 'ava'
-import { createClient } from 'redis'
 import { engine } from '../_engine.mjs'
 import { Node, until } from '../_redis/nodes.mjs'
-import { single } from '../_redis/servers.mjs'
+import { server, stranger } from '../_redis/stranger.mjs'
 
 /** The other engines get a route's reports from the provider, one by one and only from their first use of it on. */
 const onNative = engine === 'native' ? test : test.skip
@@ -18,19 +17,6 @@ const SECRET = 'a secret of the service'
 const SEALED_HEADER_BYTES = 28
 const HEADER_BYTES = 20
 const WORDS = 12
-
-const server = async (t) => {
-  const started = await single()
-  t.teardown(() => started.stop())
-  return started
-}
-
-const stranger = async (t, { port }) => {
-  const client = createClient({ socket: { host: '127.0.0.1', port } })
-  await client.connect()
-  t.teardown(() => client.destroy())
-  return client
-}
 
 /** All that is published from now on. */
 const recorded = async (t, origin) => {

@@ -1,25 +1,11 @@
 // What lies in the store may be anything, and of any size: no start is refused, and no memory eaten by it.
 import test from 'ava'
-import { createClient } from 'redis'
 import { endedWell, runScript } from '../_child.mjs'
 import { Node, until } from '../_redis/nodes.mjs'
-import { single } from '../_redis/servers.mjs'
+import { server, stranger } from '../_redis/stranger.mjs'
 
 const PREFIX = 'atrion:state:'
 const MIB = 1 << 20
-
-const server = async (t, options) => {
-  const started = await single(options)
-  t.teardown(() => started.stop())
-  return started
-}
-
-const stranger = async (t, { port }) => {
-  const client = createClient({ socket: { host: '127.0.0.1', port } })
-  await client.connect()
-  t.teardown(() => client.destroy())
-  return client
-}
 
 const hashOf = (node, shard = 0) =>
   `${PREFIX}${node.toString(16).padStart(16, '0')}:${shard.toString(16).padStart(2, '0')}`

@@ -13,9 +13,6 @@ import { FRAMEWORKS, readsFirst } from '../_frameworks.mjs'
 
 const test = engine === 'ts' ? ava.skip : ava
 
-/** No request takes so long that its deadline, or the time that a client's departure is waited out, has to do with it. */
-const UNHURRIED = { slo: { maxAcceptableLatencyMs: 60_000 } }
-
 /** Work that goes on until it is let go; `under` counts what is under way. */
 const gate = () => {
   const waiting = []

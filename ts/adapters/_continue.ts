@@ -69,7 +69,7 @@ function deferAtConnection(message: unknown): void {
   if (http2 !== undefined) deferByPrototype(http2.Http2ServerResponse.prototype as unknown as ServerResponse)
 }
 
-/** Where Node does not hand out its own modules: from the first response on. */
+/** The way without Node's own modules: from the first response on. */
 export function deferContinueOnHttp2(seen: ServerResponse): void {
   if (!isDeferredOnHttp2) deferByPrototype(Object.getPrototypeOf(seen) as ServerResponse | null)
 }

@@ -118,7 +118,7 @@ function collect(stack: readonly Layer[], path: string, method: string, mount: s
   return false
 }
 
-/** Whether a layer is middleware for all paths, as most are. */
+/** Returns whether a layer is middleware for all paths, as most are. */
 const isForAll = ({ regexp, slash }: Layer): boolean => regexp?.fast_slash === true || slash === true
 
 /**
@@ -127,7 +127,7 @@ const isForAll = ({ regexp, slash }: Layer): boolean => regexp?.fast_slash === t
  */
 function mountBefore(end: ExpressRoute | undefined, stack: readonly Layer[], path: string, mount: string): string {
   let longest = ''
-  /** Whether the end is reached. */
+  /** True when the end is reached. */
   const pass = (layers: readonly Layer[], within: string, at: string): boolean => {
     for (const layer of layers) {
       if (layer.route !== undefined) {
@@ -173,12 +173,12 @@ export interface Routing {
 /** Up to its first wildcard. */
 const staticLength = ({ pattern = '' }: Candidate): number => pattern.search(/[*({]|^\/\^|$/)
 
-/** What a request is going to come to in a stack whose application is mounted at `mount`. */
+/** Foresees the handlers that a request is going to come to in a stack whose application is mounted at `mount`. */
 function routingIn(stack: readonly Layer[], url: string, method: string, mount: string): Routing {
   const candidates = candidatesIn(stack, url, method, mount)
   const chosen = likeliest(candidates, method)
   if (chosen?.pattern !== undefined && !isWide(chosen)) return { candidates, chosen }
-  // What only a catch-all would answer counts for the mount that may answer it before that: files, a proxy, an application.
+  // A request that only a catch-all would answer counts for the mount that may answer it before that: files, a proxy, an application.
   const narrowest = mountBefore(chosen?.route, stack, pathOf(url), mount)
   if (narrowest.length <= Math.max(mount.length, chosen === undefined ? 0 : staticLength(chosen))) {
     return { candidates, chosen }

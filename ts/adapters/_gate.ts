@@ -156,7 +156,7 @@ export class Gate<Request, Response> implements TrackerHost {
     const params = this.ask(request, node)
     if (!isThenable(params))
       return count(params as AcquireParams | undefined)
-      // What the application's listener does meanwhile cannot be taken back.
+      // The work of the application's listener meanwhile cannot be taken back.
     ;(params as Promise<AcquireParams | undefined>).then((answer) => count(answer) || stream.destroy())
     return true
   }

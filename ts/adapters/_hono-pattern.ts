@@ -16,7 +16,7 @@ interface Route {
   readonly path: string
 }
 
-/** What is used of the request's tracker, on Node and elsewhere. */
+/** The part of the request's tracker that is used, on Node and elsewhere. */
 interface Tracker {
   readonly routeId: string
   /** Whether the application named the route itself; a guard further in may do so. */
@@ -30,21 +30,21 @@ const COMPOSED = '__COMPOSED_HANDLER'
 const arity = ({ handler }: Route): number =>
   ((handler as { readonly [COMPOSED]?: { readonly length: number } })[COMPOSED] ?? handler).length
 
-/** Whether handlers that may pass a request on were seen to answer, and never to pass on. */
+/** Returns whether handlers that may pass a request on were seen to answer, and never to pass on. */
 const answering = new WeakMap<object, boolean>()
 
-/** Whether it is middleware, or a mount, by its looks. */
+/** Returns whether it is middleware, or a mount, by its looks. */
 const isMiddleware = (route: Route): boolean => route.method === 'ALL' && arity(route) >= 2
 
-/** Whether it is a handler: for a method, or one that takes no `next`, or that answers as far as is known. */
+/** Returns whether it is a handler: for a method, or one that takes no `next`, or that answers as far as is known. */
 const isHandler = (route: Route): boolean => !isMiddleware(route) || answering.get(route.handler) === true
 
-/** Whether it answers whatever comes, as far as is known. */
+/** Returns whether it answers whatever comes, as far as is known. */
 const isLast = (route: Route): boolean => arity(route) < 2 || answering.get(route.handler) === true
 
 const isWide = ({ path }: Route): boolean => path.includes('*')
 
-/** Whether all paths of an application, or of a part of one, are meant. */
+/** Returns whether all paths of an application, or of a part of one, are meant. */
 const isForAll = ({ path }: Route): boolean => path === '*' || path === '/*'
 
 /**
@@ -79,7 +79,7 @@ function learn(route: Route | undefined, isAnswering: boolean): void {
   if (!isAnswering || !answering.has(route.handler)) answering.set(route.handler, isAnswering)
 }
 
-/** Whether it may be a mount: middleware for a part of the paths. */
+/** Returns whether it may be a mount: middleware for a part of the paths. */
 const isProspect = (route: Route): boolean => isMiddleware(route) && !isForAll(route)
 
 /** An error that Hono, where the application handles none, takes for an answer rather than for one to log. */
@@ -88,7 +88,7 @@ function refusalError(routeId: string, refusal: Permit): Error {
   return Object.defineProperty(shedErrorOf(routeId, refusal), 'getResponse', { value: getResponse })
 }
 
-/** Which handlers a request comes to, as the application runs them. */
+/** The handlers that a request comes to, as the application runs them. */
 export class Handlers {
   /** The refusal of a route that the request came to. */
   refusal: Permit | undefined
@@ -123,7 +123,7 @@ export class Handlers {
     })
   }
 
-  /** Whether the handler that answered is the one that the request counts for. Asked when the request is over. */
+  /** Returns whether the handler that answered is the one that the request counts for. Asked when the request is over. */
   readonly isAsCounted = (): boolean => {
     const index = this.#context.req.routeIndex
     const last = this.#routes[index]
@@ -135,7 +135,7 @@ export class Handlers {
     return index === this.#counted || !isHandler(last) || this.#nameOf(last) === this.#tracker.routeId
   }
 
-  /** Whether the request counts for a catch-all, if for any handler. */
+  /** Returns whether the request counts for a catch-all, if for any handler. */
   get #isForMany(): boolean {
     const counted = this.#routes[this.#counted]
     return counted === undefined || isWide(counted)
@@ -169,7 +169,7 @@ export class Handlers {
     const counted = this.#routes[this.#counted]
     const isPassed = index > this.#counted
     if (isPassed) learn(counted, false)
-    // What may pass the request on is worth a name where that is narrower than a catch-all's.
+    // A handler that may pass the request on is worth a name where that is narrower than a catch-all's.
     const isNarrower = this.#isForMany && isProspect(route) && route.path.length > (counted?.path.length ?? 0)
     if (!isNarrower && !(isPassed && isHandler(route))) return
     const routeId = this.#nameOf(route)

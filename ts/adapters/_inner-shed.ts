@@ -8,7 +8,7 @@ export class InnerShed {
   /** Sheds that were thrown before the request came are answers to others. */
   readonly #thrownBefore = shedsThrown()
 
-  /** Whether the answer says nothing of the request's own route. */
+  /** True when the answer says nothing of the request's own route. */
   get isNoted(): boolean {
     return this.#shed !== undefined
   }

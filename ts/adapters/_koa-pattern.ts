@@ -56,7 +56,7 @@ class Mounts {
     return path
   }
 
-  /** Where the request is now: `/admin/tools`, '' outside of all mounts. */
+  /** The mount that the request is in now: `/admin/tools`, '' outside of all mounts. */
   get path(): string {
     this.#leave()
     return this.#within.map(({ prefix }) => prefix).join('')

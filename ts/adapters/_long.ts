@@ -22,7 +22,7 @@ const DEADLINE_MS = 500
 
 /** Weight of one answer in the share of a route's answers that were late. */
 const WEIGHT = 0.125
-/** What the first answer of a route is worth, where it was late. */
+/** The weight of the first answer of a route, if it was late. */
 const FIRST_SHARE = 0.55
 /** Above this share the next are expected to be late, until it has fallen below the other. */
 const EXPECTED_ABOVE = 0.5
@@ -54,10 +54,10 @@ const habitOf = (atrion: Atrion, routeId: string): Habit | undefined =>
 /** Returns whether most answers of a route come very late. */
 export const isLateAsARule = (atrion: Atrion, routeId: string): boolean => habitOf(atrion, routeId)?.isExpected === true
 
-/** What takes so long is long-lived, whatever its route's habit, ms. */
+/** The time above which a request is long-lived, whatever its route's habit, ms. */
 const lateMs = (deadline: number): number => Math.max(LONG_MS, LONG_DEADLINES * deadline)
 
-/** How old a request of this route becomes before it is long-lived, ms. */
+/** The age at which a request of this route is long-lived, ms. */
 export function longMs(atrion: Atrion, routeId: string): number {
   const deadline = deadlineMs(atrion, routeId)
   return isLateAsARule(atrion, routeId) ? Math.min(deadline, LONG_MS) : lateMs(deadline)
@@ -76,7 +76,7 @@ export function noteOutlasted(atrion: Atrion, routeId: string, ageMs: number): v
   else noteSooner(atrion, routeId)
 }
 
-/** Whether a route has no answer yet that came in time. */
+/** Returns whether a route has no answer yet that came in time. */
 const isFresh = (atrion: Atrion, routeId: string): boolean => atrion.stats(routeId).p50Ms === undefined
 
 function noteLate(atrion: Atrion, routeId: string): void {

@@ -14,7 +14,7 @@ import { refuse } from './_refusal.js'
 /** Counts a connection that leaves HTTP until it is closed; false where it is refused. Never throws. */
 export type UpgradeGuard = (request: IncomingMessage, connection: Connection) => boolean
 
-/** What has left HTTP, and how it is refused. */
+/** Connections that have left HTTP, and their refusal. */
 export interface Connection {
   readonly stream: Duplex
   refuse(): void

@@ -64,7 +64,7 @@ export class WebResponseTracker {
     return this.#routeId
   }
 
-  /** Whether the application named the route itself. */
+  /** True when the application named the route itself. */
   get isNamed(): boolean {
     return this.#params.route !== undefined
   }

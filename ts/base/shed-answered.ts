@@ -5,7 +5,7 @@
 
 import { soon } from './soon.js'
 
-/** What is read of an error. */
+/** The fields of an error that are read. */
 interface Shed {
   readonly retryAfterMs?: number | undefined
 }
@@ -28,7 +28,7 @@ const shared = globalThis as { [KEY]?: Thrown }
 shared[KEY] ??= { count: 0, open: new Map() }
 const thrown: Thrown = shared[KEY]
 
-/** How many sheds have been thrown so far: what a request notes when it begins. */
+/** The number of sheds that have been thrown so far: a request notes it when it begins. */
 export const shedsThrown = (): number => thrown.count
 
 /** A guard throws a shed at what called it. */

@@ -14,6 +14,14 @@ export const id = 'propagation'
 export const title = 'from a scar on A to R on B and C'
 export const estimate = ({ trials }) => `${trials} trials, ${Math.round(trials * 0.09) + 8} s`
 
+/** One trial: the intervals from the scar to the others, which look before it is there. */
+async function intervalsOf(first, others, trial) {
+  await Promise.all(others.map((node) => node.ask('watch', { trial })))
+  const at = await first.ask('scar', { trial })
+  const times = await Promise.all(others.map((node) => node.ask('seen', { trial })))
+  return times.map((time) => (time - at) / INTERVAL_MS)
+}
+
 /** @returns intervals, for each trial on each of the two others */
 export async function measure({ redis, trials }) {
   const nodes = ['A', 'B', 'C'].map(() => new WorkerProcess(NODE))
@@ -23,9 +31,7 @@ export async function measure({ redis, trials }) {
   await Promise.all(nodes.map((node) => node.ask('settle', { others: others.length })))
   const pending = []
   for (let trial = 0; trial < trials; trial++) {
-    const seen = Promise.all(others.map((node) => node.ask('watch', { trial })))
-    const scarred = first.ask('scar', { trial, afterMs: 20 })
-    pending.push(Promise.all([scarred, seen]).then(([at, times]) => times.map((time) => (time - at) / INTERVAL_MS)))
+    pending.push(intervalsOf(first, others, trial))
     await sleep(gapMs())
   }
   const intervals = (await Promise.all(pending)).flat().sort((a, b) => a - b)

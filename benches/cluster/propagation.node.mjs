@@ -27,8 +27,7 @@ async function settle({ others }) {
 }
 
 /** Scars a route; when it was. */
-async function scar({ trial, afterMs }) {
-  await sleep(afterMs)
+function scar({ trial }) {
   const route = routeOf(trial)
   const at = machineMs()
   atrion.route(route, BAD)
@@ -36,11 +35,9 @@ async function scar({ trial, afterMs }) {
   return at
 }
 
-/** Watches a route; when its resistance rose. */
-async function watch({ trial }) {
-  const route = routeOf(trial)
-  const before = resistanceOf(route)
-  let at = machineMs()
+/** Resolves to the time at which the resistance of a route has risen from `before`. */
+async function riseOf(route, before) {
+  let at
   await until(() => {
     at = machineMs()
     return resistanceOf(route) - before > NOTICED_OHMS
@@ -48,4 +45,18 @@ async function watch({ trial }) {
   return at
 }
 
-serve({ join, settle, scar, watch })
+/** Routes that are watched: the times at which their resistances rise. */
+const rises = new Map()
+
+/** Watches a route from now on. */
+function watch({ trial }) {
+  const route = routeOf(trial)
+  const rise = riseOf(route, resistanceOf(route))
+  rise.catch(() => {}) // the trial asks for it
+  rises.set(trial, rise)
+}
+
+/** The time at which the resistance of a watched route rose. */
+const seen = ({ trial }) => rises.get(trial)
+
+serve({ join, settle, scar, watch, seen })

@@ -50,7 +50,9 @@ const termsIn = (text, old = OLD_NAMES) => {
   const figures = new RegExp(`\\b(?:${FIGURES.join('|')})\\b`, 'i')
   return text.split('\n').flatMap((line, i) => {
     if (ALLOWED.some((allowed) => allowed.test(line))) return []
-    const found = names.exec(line) ?? figures.exec(line)
+    // A word behind the escape of a line's end is a word.
+    const words = line.replace(/\\[nrt]/g, ' ')
+    const found = names.exec(words) ?? figures.exec(words)
     return found === null ? [] : [`${i + 1}: ${found[0]}`]
   })
 }
@@ -89,5 +91,6 @@ test('no file has an old name', (t) => {
 
 test('the search finds what it searches for, and whole words alone', (t) => {
   t.deepEqual(termsIn('an Atrion is told of it\n class Pulse {}\n const wantedShare = retold'), ['1: told', '2: Pulse'])
+  t.deepEqual(termsIn('print("all met\\n\\ntold")'), ['1: told'])
   t.deepEqual(termsIn('this.#cluster.pulse(link, gamma)'), [])
 })

@@ -30,5 +30,5 @@ export const verdictTable = (verdicts) => {
   ])
   const lines = padded([['', 'measured', 'target', '', ''], ...rows]).map((cells) => cells.join('  ').trimEnd())
   const count = (met) => verdicts.filter((verdict) => verdict.limit !== undefined && verdict.met === met).length
-  return `${lines.join('\n')}\n\nwanted: ${count(true)} met, ${count(false)} missed, ${count(undefined)} not measured`
+  return `${lines.join('\n')}\n\ntargets: ${count(true)} met, ${count(false)} missed, ${count(undefined)} not measured`
 }

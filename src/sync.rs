@@ -1,4 +1,4 @@
-//! What threads share: a lock and atomic numbers where the target has threads, a cell where it has none.
+//! The parts that threads share: a lock and atomic numbers where the target has threads, a cell where it has none.
 //!
 //! `tests/interleavings` compiles the engine and the mailbox again with others in its place, which let a scheduler choose who goes on.
 

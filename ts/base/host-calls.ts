@@ -1,4 +1,4 @@
-/** What calls of the host's code leave behind: a promise that nothing waits for, and whatever was thrown. */
+/** The remains of calls of the host's code: a promise that nothing waits for, and whatever was thrown. */
 
 import { nameInLog, withoutSecrets } from './text.js'
 

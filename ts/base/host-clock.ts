@@ -28,7 +28,7 @@ export class HostClock {
   #lastMs = 0
   /** The latest time so far, ms. */
   #maxMs = 0
-  /** What the clock has lost by going back, less what it has gained by leaps, ms. */
+  /** The time that the clock has lost by going back, less the time that it has gained by leaps, ms. */
   #lostMs = 0
   #stillMs = STILL_MS
   #hasRead = false

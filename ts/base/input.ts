@@ -16,7 +16,7 @@ export function wrongType(field: string, wanted: string, got: unknown): TypeErro
 export const given = <T extends object>(options: T): T =>
   Object.fromEntries(Object.entries(options).filter(([, value]) => value !== null)) as T
 
-/** Whether a route can have that name. */
+/** Returns whether a route can have that name. */
 export const isRouteId = (routeId: unknown): routeId is string =>
   typeof routeId === 'string' && routeId !== '' && routeId.length <= LONGEST_ROUTE_ID
 

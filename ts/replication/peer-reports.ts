@@ -27,7 +27,7 @@ interface Report {
 export const amountOf = (value: unknown): number =>
   typeof value === 'number' && value > 0 && value < Number.POSITIVE_INFINITY ? value : 0
 
-/** What a provider says of a change: it may be anything. */
+/** The description that a provider gives of a change: it may be anything. */
 function readOrigin(origin: unknown): Required<VectorOrigin> {
   try {
     const { node, requests, ageMs } = (origin ?? {}) as VectorOrigin

@@ -183,7 +183,7 @@ export class ProviderTransport implements SyncTransport {
   }
 }
 
-/** What another's code gave as a vector, each field read once; undefined where it is none, or a getter throws. */
+/** The vector that code of another gave, each field read once; undefined where it is none, or a getter throws. */
 function readVector(value: unknown): PhysicsVector | undefined {
   try {
     const { scar, momentumScalar, lastTick, resistance } = value as PhysicsVector

@@ -62,7 +62,7 @@ export class Seniority {
     this.#matureMs = nowMs - Math.min(Math.max((nowMs - this.#firstMs) / 2, YOUNG_MS), OLD_MS)
   }
 
-  /** Whether a node counts as one of the earlier ones. */
+  /** Returns whether a node counts as one of the earlier ones. */
   counts(id: string): boolean {
     const metMs = this.#nodes.get(id)?.metMs ?? Number.POSITIVE_INFINITY
     return metMs <= this.#firstMs || metMs <= this.#matureMs

@@ -365,7 +365,7 @@ impl Limit {
         (KNEE_MARGIN * self.knee + 1.0).min(STANDING_START.1 * cap)
     }
 
-    /// How many keep every server busy, a whole number: one more than there are servers waits where none can pass it. A route
+    /// The number in flight that keeps every server busy, whole: one more than there are servers waits where none can pass it. A route
     /// that has slowed has as many servers as before.
     fn busy_places(&self) -> f64 {
         let servers = (self.throughput.rate_at_most * self.baseline_ms).max(self.known_knee);
@@ -395,7 +395,7 @@ impl Limit {
         self.contention.cap().map_or(places, |cap| places.min(self.capped_start(cap))).max(law.min).min(law.max)
     }
 
-    /// How long a request may wait for a place and still be answered in time, ms: in a burst, as long as without the room. One of
+    /// The time that a request may wait for a place and still be answered in time, ms: in a burst, as long as without the room. One of
     /// the top tier waits for as long as an ordinary service would still be on time: it takes nothing from a more important one.
     #[must_use]
     pub fn may_wait_ms(&self, top: bool, law: &LimitLaw) -> Millis {
@@ -480,7 +480,7 @@ impl Limit {
     /// The share of an answer in the knowledge of latency.
     fn observe(&mut self, met: f64, latency_ms: Millis, law: &LimitLaw) {
         let deadline_ms = law.deadline_ms;
-        // What is served beside a crowd that slows it down says nothing of b.
+        // An answer that was served beside a crowd that slows it down says nothing of b.
         if !self.contention.covers(self.now_ms - latency_ms) {
             self.latencies.record(met, latency_ms);
         }
@@ -538,7 +538,7 @@ impl Limit {
         let deadline_ms = self.patience_ms.min(law.deadline_ms);
         let rate = self.throughput.rate_at_most;
         let on_time = rate * (deadline_ms - self.excess_ms).max(0.0);
-        // What it once did it may do again: V tells a burst from an overload by what it does now.
+        // A rate that it once had it may have again: V tells a burst from an overload by what it does now.
         // The request itself is in flight as well: it is on time where those that it meets leave room for it.
         self.burst = (rate.max(self.throughput.most) * deadline_ms).max(knee + 1.0).max(1.1 * self.edge) - 1.0;
         let wait = (STANDING_WAIT * rate * deadline_ms).min(LONGEST_QUEUE * knee);

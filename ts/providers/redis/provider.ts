@@ -87,7 +87,7 @@ export class RedisStateProvider implements StateProvider {
   readonly intervalMs: number
   /** γ: how much the others weigh against one's own measurements, [0, 1]. */
   readonly gamma: number
-  /** Whether a `secret` proves the nodes. */
+  /** True when a `secret` proves the nodes. */
   readonly hasProvedNodes: boolean
   /** @internal */
   readonly [LINK]: NativeLink

@@ -3,7 +3,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { cliOf } from '../benches/lib/cli.mjs'
+import { cliOf } from './lib/cli.mjs'
 import { entryOf, firstLine, ROOT, run } from './lib/process.mjs'
 import { say } from './lib/progress.mjs'
 import { tableOf, verdictOfCheck } from './lib/tally.mjs'
@@ -35,8 +35,6 @@ const ENGINE = ['codec', 'frame', 'mailbox', 'names', 'one_peer', 'peer_table', 
 const MIRI = {
   table: ['a_new_tenant', 'a_removed_route', 'every_handle', 'slots_that', 'a_route_with_work', 'a_law_replaced'],
 }
-
-const AVA = entryOf('ava', 'ava')
 
 const cargo = (args, options) => run('cargo', args, options)
 
@@ -82,7 +80,7 @@ const addon = async () => {
   const made = join(TARGET, host, 'release', 'libatrion.so')
   const node = join(TARGET, 'atrion.node')
   await run('cp', [made, node])
-  return run(process.execPath, [AVA, '--concurrency', '1', '--timeout', '10m', ...SUITES], {
+  return run(process.execPath, [entryOf('ava', 'ava'), '--concurrency', '1', '--timeout', '10m', ...SUITES], {
     env: {
       ATRION_ENGINE: 'native',
       NAPI_RS_NATIVE_LIBRARY_PATH: node,
@@ -131,14 +129,12 @@ const miri = async () => {
 
 const TOOLS = { addon, engine, miri }
 
-const { values, fail } = cliOf(USAGE, {
+const { values, fail, known } = cliOf(USAGE, {
   options: {
     only: { type: 'string', multiple: true, default: Object.keys(TOOLS) },
-    help: { type: 'boolean' },
   },
 })
-const unknown = values.only.find((name) => !(name in TOOLS))
-if (unknown !== undefined) fail(`--only must be one of ${Object.keys(TOOLS).join(', ')}, got ${unknown}`)
+known('tool', values.only, Object.keys(TOOLS))
 const problem = await rustProblem()
 if (problem !== undefined) fail(problem)
 const verdicts = []

@@ -1,24 +1,20 @@
-/**
- * Packs what is published: the main package, and a package for each platform whose binary is in the root or below artifacts/.
- *
- *   npm run pack                     into .cache/packed
- *   npm run pack -- --out <folder>   into another folder
- *   npm run pack -- --complete       exit with 1 when a platform's binary is missing
- */
+/** Packs what is published: `npm run pack -- --help`. */
 import { readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
-import { parseArgs } from 'node:util'
 import { gunzipSync } from 'node:zlib'
+import { cliOf } from './lib/cli.mjs'
 import { ROOT } from './lib/process.mjs'
 import { binaries, packAll } from './lib/release.mjs'
 
-let values
-try {
-  ;({ values } = parseArgs({ options: { out: { type: 'string' }, complete: { type: 'boolean' } } }))
-} catch (error) {
-  console.error(`${error.message}\nUsage: npm run pack -- [--out <folder>] [--complete]`)
-  process.exit(2)
-}
+const USAGE = `Usage: npm run pack -- [options]
+
+Packs what is published: the main package, and a package for each platform whose binary is in the root or below artifacts/.
+
+  --out <folder>   into this folder (default .cache/packed)
+  --complete       exit with 1 when a platform's binary is missing
+  --help           this text`
+
+const { values } = cliOf(USAGE, { options: { out: { type: 'string' }, complete: { type: 'boolean' } } })
 const found = binaries()
 const missing = found.filter(({ binary }) => binary === undefined).map(({ platform }) => platform.name)
 const packed = await packAll(values.out ?? join(ROOT, '.cache', 'packed'), { found })

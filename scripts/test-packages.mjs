@@ -2,16 +2,11 @@
  * The packages that are published, as users install them: packed, served from a registry on the loopback interface, installed into
  * empty folders by every package manager, bundled by every bundler, compiled by every supported TypeScript. In every cell `acquire()`
  * has to work, and the engine to be the expected one.
- *
- *   npm run test:packages                    everything; writes docs/operations/packages.md and docs/public/packages.svg
- *   npm run test:packages -- --short         the slice that npm test runs: one package manager, two bundlers, two compilers
- *   npm run test:packages -- --only <name>   package managers whose name begins so, or 'machines'; no compilers
- *   npm run test:packages -- --build         first compiles the addon for every other platform that this machine can
- *   npm run test:packages -- --build --platform <name>   for platforms whose name begins so
+ * `npm run test:packages -- --help`.
  */
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
+import { cliOf } from './lib/cli.mjs'
 import { buildPlatforms } from './lib/packages-matrix/build.mjs'
 import { cellsOf } from './lib/packages-matrix/cells.mjs'
 import { CLIENTS } from './lib/packages-matrix/clients.mjs'
@@ -24,7 +19,16 @@ import { ROOT } from './lib/process.mjs'
 import { say } from './lib/progress.mjs'
 import { binaries, packAll } from './lib/release.mjs'
 
-const USAGE = 'Usage: npm run test:packages -- [--short] [--only <package manager>] [--build [--platform <name>]]'
+const USAGE = `Usage: npm run test:packages -- [options]
+
+Installs, bundles and compiles against the packages that are published, as users do. In every cell \`acquire()\` has to work. Writes
+docs/operations/packages.md and docs/public/packages.svg where everything is played.
+
+  --short             the slice that npm test runs: one package manager, two bundlers, two compilers
+  --only <name>       package managers whose name begins so, or 'machines'; no compilers
+  --build             first compile the addon for every other platform that this machine can
+  --platform <name>   with --build: platforms whose name begins so
+  --help              this text`
 
 /** What an install of the main package puts into node_modules, bytes. The target is 300,000. */
 const MAIN_BYTES = 850_000
@@ -66,26 +70,19 @@ ${notesOf(all).join('\n')}
   writeFileSync(join(ROOT, 'docs', 'public', 'packages.svg'), pictureOf(all, 'Engines by package manager and use'))
 }
 
-let values
-try {
-  ;({ values } = parseArgs({
-    options: {
-      short: { type: 'boolean' },
-      only: { type: 'string' },
-      build: { type: 'boolean' },
-      platform: { type: 'string' },
-    },
-  }))
-} catch (error) {
-  console.error(`${error.message}\n${USAGE}`)
-  process.exit(2)
-}
+const { values, fail } = cliOf(USAGE, {
+  options: {
+    short: { type: 'boolean' },
+    only: { type: 'string' },
+    build: { type: 'boolean' },
+    platform: { type: 'string' },
+  },
+})
 const { short: isShort = false, only, build, platform } = values
 const machines = only === undefined || only === 'machines'
 const clients = (isShort ? SHORT.clients : Object.keys(CLIENTS)).filter((name) => name.startsWith(only ?? ''))
 if (clients.length === 0 && !machines) {
-  console.error(`--only must be 'machines', or begin one of ${Object.keys(CLIENTS).join(', ')}, got '${only}'`)
-  process.exit(2)
+  fail(`--only must be 'machines', or begin one of ${Object.keys(CLIENTS).join(', ')}, got '${only}'.`)
 }
 
 let passed = 0

@@ -1,13 +1,8 @@
-/**
- * Brings Cargo.toml, Cargo.lock and the platform packages under npm/ to the version and the targets of package.json.
- * `npm version` runs it.
- *
- *   node scripts/version.mjs            write
- *   node scripts/version.mjs --check    list what is out of step; exit with 1 when anything is
- */
+/** One version everywhere: `npm run version -- --help`. `npm version` runs it. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { cliOf } from './lib/cli.mjs'
 import { manifest, packageOf, platformManifest, platforms } from './lib/platforms.mjs'
 import { ROOT, run } from './lib/process.mjs'
 
@@ -48,8 +43,16 @@ const leftFolders = () => {
   return existsSync(folder) ? readdirSync(folder).filter((name) => !names.has(name)) : []
 }
 
+const USAGE = `Usage: npm run version -- [options]
+
+Brings Cargo.toml, Cargo.lock and the platform packages under npm/ to the version and the targets of package.json.
+
+  --check   write nothing; list what is out of step, and exit with 1 when anything is
+  --help    this text`
+
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const isCheck = process.argv[2] === '--check'
+  const { values } = cliOf(USAGE, { options: { check: { type: 'boolean', default: false } } })
+  const isCheck = values.check
   const stale = Object.entries(versionedFiles()).filter(([file, content]) => {
     const path = join(ROOT, file)
     return !existsSync(path) || readFileSync(path, 'utf8').replace(/\r\n/g, '\n') !== content

@@ -19,7 +19,7 @@ interface Route {
 /** The part of the request's tracker that is used, on Node and elsewhere. */
 interface Tracker {
   readonly routeId: string
-  /** Whether the application named the route itself; a guard further in may do so. */
+  /** True when the application named the route itself; a guard further in may do so. */
   readonly isNamed: boolean
   rename(routeId: string): Permit | undefined
 }
@@ -145,7 +145,7 @@ export class Handlers {
     return this.#routes.findIndex((route, at) => at > this.#start && isKind(route) && this.#nameOf(route) === routeId)
   }
 
-  /** Whether the request may come to a handler that it should count for instead: none is reached after one that answers. */
+  /** Returns whether the request may come to a handler that it should count for instead: none is reached after one that answers. */
   #isOpen(): boolean {
     const counted = this.#routes[this.#counted]
     const isEnd = counted !== undefined && arity(counted) < 2

@@ -47,7 +47,7 @@ export function contentTypeIn(headers: unknown): unknown {
   return undefined
 }
 
-/** Whether the connection has left HTTP: Node says so only where the server takes upgrades, whatever the client claims. */
+/** Returns whether the connection has left HTTP: Node says so only where the server takes upgrades, whatever the client claims. */
 export const isUpgrade = (request: { readonly method?: string | undefined; readonly upgrade?: boolean }): boolean =>
   request.upgrade === true
 

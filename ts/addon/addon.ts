@@ -11,7 +11,7 @@ import { isBuilt, libcOfProcess, packageOf, platformNames, resolveFolder } from 
 declare const ATRION_VERSION: string
 export const VERSION: string = ATRION_VERSION
 
-/** What this version of the package calls; an addon without one of them is another version's. */
+/** The functions that this version of the package calls; an addon without one of them is another version's. */
 const EXPORTS = ['NativeEngine', 'RedisLink', 'takePanic', 'socketAgeMs', 'instructionSet'] as const
 
 export interface Attempt {
@@ -33,7 +33,7 @@ export class AddonError extends Error {
     super(attempts.map(({ what, cause }) => `${what} ${cause}`).join('; '))
     this.name = 'AddonError'
     this.attempts = attempts
-    // What was there and could not be used says more than what was not there.
+    // A binary that was there and could not be used says more than one that was not there.
     this.remedy = (attempts.find(({ isThere }) => isThere) ?? attempts[0])?.remedy ?? REINSTALL
   }
 }
@@ -41,7 +41,7 @@ export class AddonError extends Error {
 export interface Addon {
   readonly binding: object
   readonly path: string
-  /** What was tried before it. */
+  /** The attempts before it. */
   readonly attempts: readonly Attempt[]
 }
 
@@ -57,7 +57,7 @@ class Unusable extends Error {
   }
 }
 
-/** Where this code is: its own file, or the bundle that it is part of. Bundlers may promise either name without there being one. */
+/** The place of this code: its own file, or the bundle that it is part of. Bundlers may promise either name without there being one. */
 function ownFiles(): (string | undefined)[] {
   const files: (string | undefined)[] = []
   for (const read of [() => __filename, () => import.meta.url]) {
@@ -85,7 +85,7 @@ function rootFrom(bases: readonly string[]): string | undefined {
   }
 }
 
-/** Why a binary can't be loaded into this process; undefined when it can. */
+/** The reason for which a binary can't be loaded into this process; undefined when it can. */
 function misfit({ format, platform, archs, libc, bytes }: Binary, length: number): string | undefined {
   if (bytes !== undefined && bytes > length) return `is cut short: it has ${length} bytes of at least ${bytes}`
   if (format === undefined) return 'is damaged: its content is no binary'
@@ -122,7 +122,7 @@ function load(path: string, manifest: Manifest | undefined, reinstall: string): 
   return binding
 }
 
-/** What Node says of a binary that it can't load, on one line. */
+/** The message of Node on a binary that it can't load, on one line. */
 function causeOf(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException
   if (error instanceof Unusable) return message
@@ -212,5 +212,5 @@ export function loadAddon(): Addon {
   return found
 }
 
-/** What the addon exports. @throws AddonError */
+/** The exports of the addon. @throws AddonError */
 export const loadBinding = (): unknown => loadAddon().binding

@@ -1,4 +1,4 @@
-/** Which packages may hold the addon of this process, likeliest first. */
+/** The packages that may hold the addon of this process, likeliest first. */
 
 import { builtin } from '../base/builtin.js'
 import { headOf, inspect } from './binary.js'

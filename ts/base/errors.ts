@@ -55,7 +55,7 @@ export class ConnectionError extends AtrionError {
 }
 
 export interface DependencyErrorOptions extends AtrionErrorOptions {
-  /** What is wrong with it. Default: 'is not installed'. */
+  /** The fault. Default: 'is not installed'. */
   readonly problem?: string | undefined
 }
 

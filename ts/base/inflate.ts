@@ -9,7 +9,7 @@ const LENGTH_BITS = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3,
 /** In which order the lengths of the code of code lengths come. */
 const ORDER = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15]
 
-/** How many codes have each length, and the symbols in the order of their codes. */
+/** The number of codes of each length, and the symbols in the order of their codes. */
 interface Code {
   readonly counts: Uint16Array
   readonly symbols: Uint16Array

@@ -29,7 +29,7 @@ const baseline: Loop = (calls) => {
   for (let i = 0; i < calls; i++) sink += performance.now()
 }
 
-/** What is measured here: engines that do not load are left out. */
+/** The measurements: engines that do not load are left out. */
 function rowsOf(): { rows: Row[]; missing: EngineKind[] } {
   const rows: Row[] = [{ call: BASELINE, engine: null, ns: Number.POSITIVE_INFINITY, loop: baseline }]
   const missing = new Set<EngineKind>()

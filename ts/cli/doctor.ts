@@ -20,7 +20,7 @@ when something that is expected is missing.
   --help             this text`
 
 const ENGINES: readonly EngineKind[] = ['native', 'wasm', 'ts']
-/** How long one cost is measured, ms. */
+/** The time that one cost is measured, ms. */
 const MEASURE_MS = 150
 
 interface Load {
@@ -31,7 +31,7 @@ interface Load {
 
 export interface Report {
   readonly ok: boolean
-  /** What is expected and missing, each with what mends it. */
+  /** The parts that are expected and missing, each with its remedy. */
   readonly problems: readonly string[]
   readonly engine: EngineKind | null
   readonly expected: EngineKind
@@ -50,7 +50,7 @@ export interface Report {
   readonly redis?: readonly Right[]
 }
 
-/** Whether an engine loads; if not, why. */
+/** Loads an engine; the reason, if it does not. */
 function tryEngine(kind: EngineKind): Load {
   try {
     new Atrion({ engine: kind })

@@ -1,4 +1,4 @@
-/** What can be found out about the machine. Each of these answers undefined where it can't be known. */
+/** Facts about the machine. Each of these answers undefined where it can't be known. */
 
 import { loadBinding } from '../addon/addon.js'
 import { builtin } from '../base/builtin.js'
@@ -61,7 +61,7 @@ export function glibcVersion(): string | undefined {
   }
 }
 
-/** Whether the kernel tells how long a connection's bytes have waited: asked of a connection of this process to itself. */
+/** Returns whether the kernel tells how long a connection's bytes have waited: asked of a connection of this process to itself. */
 export async function canReadAcceptQueue(): Promise<{ readonly ok: boolean; readonly cause?: string }> {
   if (process.platform !== 'linux') return { ok: false, cause: `${process.platform} does not tell` }
   let age: (fd: number) => number

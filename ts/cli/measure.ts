@@ -1,4 +1,4 @@
-/** What a call costs, ns: the fastest of several blocks, since a machine that does something else as well only adds to it. */
+/** The cost of a call, ns: the fastest of several blocks, since a machine that does something else as well only adds to it. */
 
 import type { EngineKind } from '../engine/port.js'
 import { Atrion } from '../entries/node.js'

@@ -1,4 +1,4 @@
-/** What a `RedisStateProvider` may do on a server: each thing is done once, with a record that is deleted again. */
+/** The rights of a `RedisStateProvider` on a server: each thing is done once, with a record that is deleted again. */
 
 import { RedisStateProvider } from '../providers/redis/provider.js'
 
@@ -26,7 +26,7 @@ async function heard(listener: RedisStateProvider, speaker: RedisStateProvider, 
       stop = listener.subscribe(routeId, () => resolve())
       timer = setTimeout(() => reject(new Error(`nothing was heard for ${WAIT_MS} ms`)), WAIT_MS)
     })
-    // What one says before the other listens is lost.
+    // A message from before the other listens is lost.
     const again = setInterval(() => speaker.updateVector(routeId, VECTOR).catch(() => {}), WAIT_MS / 10)
     await reached.finally(() => clearInterval(again))
   } finally {

@@ -3,7 +3,7 @@
 /** A command was called wrongly: its message says how, its help is shown with it. */
 export class UsageError extends Error {}
 
-/** What an option takes: nothing, or a value that this parses. @throws UsageError */
+/** The value of an option: none, or a value that this parses. @throws UsageError */
 export type Options<T> = { readonly [K in keyof T]: true | ((value: string) => T[K]) }
 
 /** `--name value`, `--name=value` and `--flag`. @throws UsageError for anything else */

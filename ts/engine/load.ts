@@ -24,7 +24,7 @@ export const warnOfFault = (message: string): void => warnOnce('fault', `${messa
 
 const reasonOf = (error: unknown): string => (error instanceof Error ? error.message.split('\n', 1)[0]! : String(error))
 
-/** What mends it: a failure of the addon says so itself. */
+/** The remedy: a failure of the addon says so itself. */
 const remedyOf = (error: unknown): string =>
   (error as { readonly remedy?: string } | null)?.remedy ?? 'npm install --include=optional'
 

@@ -1,4 +1,4 @@
-/** What every runtime but Node is given: the package's names, its providers for Node in name only. */
+/** The entry of every runtime but Node: the package's names, its providers for Node in name only. */
 
 export * from '../names.js'
 export * from '../providers/node-web.js'

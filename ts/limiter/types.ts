@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-/** What a request is asked for with, and its answer. */
+/** The types of a request for a permit, and of its answer. */
 
 import type { ShedError } from '../base/errors.js'
 import type { LimitedBy } from '../base/limited-by.js'

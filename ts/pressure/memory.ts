@@ -83,7 +83,7 @@ export function memoryLimitBytes(): number | undefined {
   return group && limitOf(group)
 }
 
-/** How full the container's memory is, as occupancy. What the kernel can drop at once, cached files, is not counted. */
+/** The occupancy of the container's memory. Cached files, which the kernel can drop at once, are not counted. */
 export class ControlGroup {
   #group: Group | null | undefined
   #readMs = Number.NEGATIVE_INFINITY

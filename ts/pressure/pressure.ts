@@ -8,7 +8,7 @@ import { ControlGroup, Heap } from './memory.js'
 
 const { performance } = builtin('node:perf_hooks')
 
-/** Which signals are looked at; all of them by default. */
+/** The signals that are looked at; all of them by default. */
 export interface PressureOptions {
   /** The time that requests wait for the event loop. */
   readonly queueAge?: boolean

@@ -1,6 +1,6 @@
 /** State in a file, for a process that has no store beside it: what it knew is there again when it restarts. */
 
-import { BoundedRoutes } from '../base/bounded-routes.js'
+import { BoundedRoutes, DEFAULT_MAX_ROUTES } from '../base/bounded-routes.js'
 import { builtin } from '../base/builtin.js'
 import { ConfigError, ConnectionError, ParseError, SyncError } from '../base/errors.js'
 import { readWhole, removeLeftovers, replaceFile } from './disk.js'

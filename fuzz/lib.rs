@@ -17,8 +17,12 @@ pub mod units;
 
 #[path = "../src/binding"]
 pub mod binding {
+    #[path = "blocks.rs"]
+    pub mod blocks;
     #[path = "frame.rs"]
     pub mod frame;
+    #[path = "law.rs"]
+    mod law;
 }
 
 #[path = "../src/replication"]

@@ -3,7 +3,10 @@
 #![no_main]
 
 use atrion_fuzz::{
-    binding::frame::{self, Cells, FRAME_CELLS, cell, status},
+    binding::{
+        blocks,
+        frame::{self, Cells, FRAME_CELLS, cell, status},
+    },
     clock::{MonotonicClock, Now},
     engine::{Handle, Limits, Name},
 };
@@ -60,9 +63,9 @@ fn run(bytes: &mut Bytes, handle: &mut Handle, cells: &mut Cells, clock: Monoton
                 }
                 frame::route_batch(handle, &mut rows, &now);
             }
-            8 => drop(frame::read_route(handle, cells, slot)),
-            9 => drop(handle.restore(slot, frame::read_state(cells, now.precise_ms()))),
-            10 => drop(handle.stats(slot).map(|stats| frame::write_stats(cells, &stats))),
+            8 => drop(blocks::read_route(handle, cells, slot)),
+            9 => drop(handle.restore(slot, blocks::read_state(cells, now.precise_ms()))),
+            10 => drop(handle.stats(slot).map(|stats| blocks::write_stats(cells, &stats))),
             11 => frame::set_blend(handle, &rows, slot),
             12 => handle.remove(slot),
             13 => drop(handle.intern(Name::from(format!("{}", bytes.byte()? % 12).as_str()), now.coarse_ms())),

@@ -2,7 +2,10 @@
 #![no_main]
 
 use atrion_fuzz::{
-    binding::frame::{self, Cells, FRAME_CELLS, cell},
+    binding::{
+        blocks,
+        frame::{self, Cells, FRAME_CELLS, cell},
+    },
     clock::{MonotonicClock, Now},
     engine::{Handle, Limits, Name},
 };
@@ -15,8 +18,8 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let now_ms = 1e9;
     let mut handle = Handle::alone(Limits::of_routes(4));
     let slot = handle.intern(Name::from("route"), now_ms);
-    assert!(handle.restore(slot, frame::read_state(&cells, now_ms)));
-    assert!(frame::read_route(&handle, &mut cells, slot));
+    assert!(handle.restore(slot, blocks::read_state(&cells, now_ms)));
+    assert!(blocks::read_route(&handle, &mut cells, slot));
     for at in 0..18 {
         assert!(cells[cell::STATE + at].is_finite(), "cell {at}: {}", cells[cell::STATE + at]);
     }

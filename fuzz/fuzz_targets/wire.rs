@@ -1,7 +1,7 @@
-//! A message of another node: whatever it is, it is taken or refused; what was taken is said again in the same words.
+//! A message of another node: whatever it is, it is taken or refused; what was taken is encoded again as the same bytes.
 #![no_main]
 
-use atrion_fuzz::replication::{NodeId, decode, encode, codec};
+use atrion_fuzz::replication::{NodeId, codec, decode, encode};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let Ok(message) = decode(bytes) else { return };

@@ -76,6 +76,8 @@ const STANDING_START: (f64, f64) = (0.62, 0.85);
 /// In a burst, shedding starts, and the house is full, by these shares of H − 2k below H.
 const BURST_START: f64 = 0.3;
 const BURST_FULL: f64 = 0.15;
+/// ... and by this many at least: the request itself is in flight as well.
+const BURST_OWN: f64 = 1.0;
 /// c: how far V may rise above μ·D, as a share of it.
 const DEMAND_BURST: f64 = 0.85;
 const DEMAND_REACH: f64 = 0.3;
@@ -351,8 +353,8 @@ impl Limit {
         let share = (KNEE_MARGIN * self.knee + 1.0) / self.standing;
         let standing_start = self.standing * smaller(larger(share, low), high);
         let queue = larger(self.burst - 2.0 * self.knee, 0.0);
-        let start = burst * (self.burst - BURST_START * queue) + (1.0 - burst) * standing_start;
-        let full = burst * (self.burst - BURST_FULL * queue) + (1.0 - burst) * self.standing;
+        let start = burst * (self.burst - larger(BURST_START * queue, BURST_OWN)) + (1.0 - burst) * standing_start;
+        let full = burst * (self.burst - larger(BURST_FULL * queue, BURST_OWN)) + (1.0 - burst) * self.standing;
         let alone = smaller(larger(self.top_demand - TOP_CHANCE, 0.0) / (TOP_DEMAND * drained), 1.0);
         let reach = TOP_REACH.1 - (TOP_REACH.1 - TOP_REACH.0) * alone;
         // A resource that others share as well: n says little of what is on time, and what was on time says more.
@@ -490,7 +492,7 @@ impl Limit {
             }
         } else if met > self.edge {
             self.edge += EDGE_UP * (met - self.edge);
-            self.burst = self.burst.max(1.1 * self.edge - 1.0);
+            self.burst = self.burst.max(1.1 * self.edge);
         }
         self.patience_ms = (self.patience_ms + PATIENCE_RETURN * deadline_ms).min(deadline_ms);
         if latency_ms > PATIENCE_SHOWN * self.patience_ms {
@@ -539,8 +541,7 @@ impl Limit {
         let rate = self.throughput.rate_at_most;
         let on_time = rate * (deadline_ms - self.excess_ms).max(0.0);
         // A rate that it once had it may have again: V tells a burst from an overload by what it does now.
-        // The request itself is in flight as well: it is on time where those that it meets leave room for it.
-        self.burst = (rate.max(self.throughput.most) * deadline_ms).max(knee + 1.0).max(1.1 * self.edge) - 1.0;
+        self.burst = (rate.max(self.throughput.most) * deadline_ms).max(knee + 1.0).max(1.1 * self.edge);
         let wait = (STANDING_WAIT * rate * deadline_ms).min(LONGEST_QUEUE * knee);
         let standing = wait.max((STANDING_KNEES * knee + 1.0).min(STANDING_ON_TIME * on_time)).min(self.burst);
         self.standing = (standing * self.lateness.factor).max(1.0);

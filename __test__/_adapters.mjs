@@ -1,4 +1,4 @@
-// What every adapter of a server must do, stated once and run against each real framework on a loopback socket.
+// The requirements of every adapter of a server, stated once and run against each real framework on a loopback socket.
 import { once } from 'node:events'
 import http from 'node:http'
 import net from 'node:net'

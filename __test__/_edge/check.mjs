@@ -1,4 +1,4 @@
-// What every runtime must do with the package it was given. It runs inside that runtime and reports; it asserts nothing.
+// Exercises the package inside a runtime and reports; the caller judges the report.
 import { Atrion, VirtualClock } from 'atrion'
 import { withAtrion } from 'atrion/fetch'
 import GOLDEN from './golden.mjs'
@@ -59,7 +59,7 @@ const streamed = async () => {
     { atrion, route: 'r' },
   )
   const out = () => atrion.stats('r').inFlight
-  /** What it comes to, within a few turns: the end of a body is reported in a microtask of its own. */
+  /** Reads the value again for a few turns: the end of a body is reported in a microtask of its own. */
   const settled = async () => {
     for (let turn = 0; turn < 20 && out() > 0; turn++) await new Promise((resolve) => setTimeout(resolve, 1))
     return out()

@@ -1,4 +1,4 @@
-// What a provider costs in memory, in a process of its own: `node weighed.mjs connect|flood PORT` prints a report as JSON.
+// Measures the memory of a provider in a process of its own: `node weighed.mjs connect|flood PORT` prints a report as JSON.
 import { RedisStateProvider } from 'atrion'
 import { Node, until } from './nodes.mjs'
 import { connectStranger } from './stranger.mjs'

@@ -53,7 +53,7 @@ const startNest = async (atrion, adapter, filter) => {
 
 const statusOf = (error) => error.status ?? 500
 
-/** What each path does, as an asynchronous handler. */
+/** The handler of each path, asynchronous. */
 const works = {
   '/shed': (atrion) => atrion.run('inner', () => {}),
   '/fail': async () => {

@@ -21,7 +21,7 @@ const ioredis = (t, ...args) => {
   return client
 }
 
-/** What a provider made from a client writes is found by one made from settings. */
+/** Asserts that a provider made from settings finds what one made from a client writes. */
 const reaches = async (t, client, settings) => {
   const [provider, other] = [new RedisStateProvider(client), new RedisStateProvider(settings)]
   t.teardown(() => Promise.all([provider.disconnect(), other.disconnect()]))

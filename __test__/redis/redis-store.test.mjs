@@ -20,7 +20,7 @@ const recordOf = ({ scar, atUnixMs = Date.now(), requests = 9 }) => {
   return bytes
 }
 
-/** What a provider did in a process of its own, and by how much that grew: other tests run beside it in this one. */
+/** Runs a provider in a process of its own and returns its report and growth: other tests run beside it in this one. */
 const weighed = async (t, what, { port }) => {
   const ended = await runScript('_redis/weighed.mjs', { args: [what, String(port)] })
   endedWell(t, ended)

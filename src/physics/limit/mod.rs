@@ -73,7 +73,7 @@ const STANDING_ON_TIME: f64 = 0.75;
 const KNEE_MARGIN: f64 = 1.15;
 /// Shares of the standing limit at which shedding starts, at least and at most.
 const STANDING_START: (f64, f64) = (0.62, 0.85);
-/// In a burst, shedding starts, and the house is full, by these shares of H − 2k below H.
+/// In a burst, shedding starts, and the route is full, by these shares of H − 2k below H.
 const BURST_START: f64 = 0.3;
 const BURST_FULL: f64 = 0.15;
 /// ... and by this many at least: the request itself is in flight as well.
@@ -148,7 +148,7 @@ pub struct LimitLaw {
     pub initial: f64,
 }
 
-/// The knowledge of how latency depends on work in flight.
+/// The relation of latency to work in flight, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Regime {
@@ -246,7 +246,7 @@ impl Limit {
         self.baseline_ms
     }
 
-    /// The knowledge of latency and work in flight.
+    /// The relation of latency to work in flight, as far as it is known.
     #[must_use]
     pub fn regime(&self) -> Regime {
         match (self.queueing, self.baseline_ms > 0.0) {
@@ -479,7 +479,7 @@ impl Limit {
         self.derive(law);
     }
 
-    /// The share of an answer in the knowledge of latency.
+    /// Updates what is known of latency with an answer.
     fn observe(&mut self, met: f64, latency_ms: Millis, law: &LimitLaw) {
         let deadline_ms = law.deadline_ms;
         // An answer that was served beside a crowd that slows it down says nothing of b.

@@ -258,11 +258,39 @@ fn what_was_only_heard_of_is_not_used_by_that_and_is_evicted_first() {
     let used = handle.intern("used".into(), 0.0);
     while handle.next_dirty().is_some() {}
     let heir = handle.intern("heir".into(), 0.0);
-    handle.demote(heir);
+    assert!(handle.inherit(heir, 0.0, 9, None, 0.0));
     assert_eq!(handle.next_dirty(), None);
     handle.intern("new".into(), 0.0);
     assert_eq!(handle.find(&"heir".into()), None);
     assert_eq!(handle.find(&"used".into()), Some(used));
+}
+
+#[test]
+fn a_stored_scar_is_inherited_once_and_given_back_decayed() {
+    let params = RouteParams::default();
+    let mut handle = Handle::alone(Limits::of_routes(4));
+    let [borrowed, own, measured] = ["borrowed", "own", "measured"].map(|name| handle.intern(name.into(), 0.0));
+    handle.tick(measured, &CALM, 0.0);
+    let scar = |handle: &Handle, slot| handle.state(slot).unwrap().scar;
+    assert!(!handle.inherit(measured, 80.0, 99, Some(GAMMA), 0.0), "measured here");
+    assert!(!handle.inherit(99, 80.0, 99, Some(GAMMA), 0.0), "no route");
+    assert!(handle.inherit(borrowed, 1e9, 99, Some(GAMMA), 0.0));
+    assert_eq!(scar(&handle, borrowed), GAMMA * params.base_resistance * params.break_multiplier);
+    assert!(handle.inherit(own, 80.0, 3, None, 0.0));
+    assert_eq!((scar(&handle, own), handle.state(own).unwrap().ticks), (80.0, 3));
+    handle.traumatise(borrowed, 7.0, 1000.0);
+    for slot in [borrowed, own, 99] {
+        handle.return_inherited(slot);
+        handle.return_inherited(slot);
+    }
+    assert!((scar(&handle, borrowed) - 7.0).abs() < 1e-9, "its own part stays");
+    assert_eq!(scar(&handle, own), 80.0);
+    handle.remove(borrowed);
+    let next = handle.intern("next".into(), 2000.0);
+    assert_eq!(next, borrowed);
+    handle.traumatise(next, 7.0, 2000.0);
+    handle.return_inherited(next);
+    assert_eq!(scar(&handle, next), 7.0, "nothing is inherited from the slot's last route");
 }
 
 #[test]

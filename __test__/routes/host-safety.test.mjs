@@ -102,11 +102,11 @@ native(
         rows: fc.array(ANY_NUMBER, { maxLength: 8 }),
       }),
       fc.record({
-        method: fc.constantFrom('remove', 'nameOf', 'readState', 'writeState', 'readStats', 'share', 'demote'),
+        method: fc.constantFrom('remove', 'nameOf', 'readState', 'writeState', 'readStats', 'share'),
         args: fc.tuple(slots),
       }),
       fc.record({ method: fc.constantFrom('scar', 'order', 'setLaw'), args: fc.tuple(slots, ANY_NUMBER) }),
-      fc.record({ method: fc.constant('lease'), args: fc.tuple(slots, fc.boolean()) }),
+      fc.record({ method: fc.constantFrom('lease', 'inherit'), args: fc.tuple(slots, fc.boolean()) }),
       fc.record({ method: fc.constantFrom('evicted', 'nextUsed', 'routeIds'), args: fc.constant([]) }),
       fc.record({
         method: fc.constantFrom('intern', 'find'),

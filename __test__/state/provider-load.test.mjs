@@ -33,6 +33,26 @@ test('a route that has ticks of its own blends: S = 0.3 S_store + 0.7 S_local', 
   t.true(Math.abs(world.atrion.getState('a').scarTissue - (0.3 * 40 + 0.7 * scarTissue)) < 1e-9)
 })
 
+test('every engine takes over the same', async (t) => {
+  const inherited = async (engine, ownsRecords) => {
+    const provider = Object.assign(new RecordingProvider(), { ownsRecords })
+    for (const scar of [0, 1e-12, 0.7, 12.5, 40, 1e9]) {
+      for (const lastTick of [0, 3.5, 9, 1e300])
+        provider.vectors.set(`${scar}/${lastTick}`, { scar, momentumScalar: 0, lastTick, resistance: 50 })
+    }
+    const { atrion } = await connected({ provider, engine })
+    const snapshots = atrion.snapshot().sort((a, b) => (a.routeId < b.routeId ? -1 : 1))
+    return snapshots.map(({ routeId, mode, scarTissue, resistance, tickCount, lastUpdatedAt }) => {
+      return [routeId, mode, scarTissue.toFixed(9), resistance.toFixed(9), tickCount, lastUpdatedAt]
+    })
+  }
+  for (const ownsRecords of [false, true]) {
+    const expected = await inherited('ts', ownsRecords)
+    t.is(expected.length, 24)
+    t.deepEqual(await inherited(undefined, ownsRecords), expected)
+  }
+})
+
 test('vectors that are none are not taken over', async (t) => {
   const fine = { scar: 1, momentumScalar: 0, lastTick: 1, resistance: 10 }
   const hostile = [

@@ -70,7 +70,7 @@ fn run(bytes: &mut Bytes, handle: &mut Handle, cells: &mut Cells, clock: Monoton
             12 => handle.remove(slot),
             13 => drop(handle.intern(Name::from(format!("{}", bytes.byte()? % 12).as_str()), now.coarse_ms())),
             14 => handle.lease(slot, op & 32 != 0, now.precise_ms()),
-            _ => handle.demote(slot),
+            _ => drop(frame::inherit(handle, &rows, slot, op & 32 != 0, &now)),
         }
     }
 }

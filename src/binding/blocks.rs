@@ -128,22 +128,27 @@ const AHEAD_MS: Millis = 60_000.0;
 
 /// The state in the state block. Times from a clock further ahead become `now_ms`: they would stand still until then.
 pub fn read_state(frame: &Cells, now_ms: Millis) -> RouteState {
-    // NaN would persist: every law that it enters gives NaN.
-    let c = |i: usize| if frame[cell::STATE + i].is_finite() { frame[cell::STATE + i] } else { 0.0 };
+    let mut c: [f64; state::LENGTH] = *frame[cell::STATE..].first_chunk().expect("every block lies within the frame");
+    for number in &mut c {
+        // NaN would persist: every law that it enters gives NaN.
+        if !number.is_finite() {
+            *number = 0.0;
+        }
+    }
     let mut read = RouteState {
-        mode: Mode::from_index(c(state::MODE) as u8).unwrap_or(Mode::Bootstrap),
-        pressure: [c(state::LATENCY), c(state::ERROR), c(state::SATURATION)],
-        previous_pressure: [c(state::PREVIOUS_LATENCY), c(state::PREVIOUS_ERROR), c(state::PREVIOUS_SATURATION)],
-        momentum: c(state::MOMENTUM),
-        scar: c(state::SCAR),
-        resistance: c(state::RESISTANCE),
-        ticks: c(state::TICKS) as u32,
-        last_updated_ms: c(state::LAST_UPDATED_AT),
-        recovery_started_ms: c(state::RECOVERY_STARTED_AT),
-        moments: Moments { mean: c(state::TUNER_MEAN), variance: c(state::TUNER_VARIANCE) },
-        moments_count: c(state::TUNER_COUNT) as u32,
-        rejected_samples: c(state::REJECTED_SAMPLES) as u32,
-        params_id: c(state::LAW) as u16,
+        mode: Mode::from_index(c[state::MODE] as u8).unwrap_or(Mode::Bootstrap),
+        pressure: [c[state::LATENCY], c[state::ERROR], c[state::SATURATION]],
+        previous_pressure: [c[state::PREVIOUS_LATENCY], c[state::PREVIOUS_ERROR], c[state::PREVIOUS_SATURATION]],
+        momentum: c[state::MOMENTUM],
+        scar: c[state::SCAR],
+        resistance: c[state::RESISTANCE],
+        ticks: c[state::TICKS] as u32,
+        last_updated_ms: c[state::LAST_UPDATED_AT],
+        recovery_started_ms: c[state::RECOVERY_STARTED_AT],
+        moments: Moments { mean: c[state::TUNER_MEAN], variance: c[state::TUNER_VARIANCE] },
+        moments_count: c[state::TUNER_COUNT] as u32,
+        rejected_samples: c[state::REJECTED_SAMPLES] as u32,
+        params_id: c[state::LAW] as u16,
         manual: Override::None,
     };
     let is_open = read.mode == Mode::CircuitBreaker;

@@ -247,6 +247,17 @@ pub fn route_batch(handle: &mut Handle, rows: &mut [f64], now: &Now) {
     }
 }
 
+/// `inherit`: takes over what a store has of a route, from the head of the batch: scar, ticks, gamma (NaN: in full); or, where not
+/// `taken`, gives back what was inherited of peers.
+pub fn inherit(handle: &mut Handle, batch: &[f64], slot: Slot, taken: bool, now: &Now) -> bool {
+    if !taken {
+        handle.return_inherited(slot);
+        return true;
+    }
+    let &[scar, ticks, gamma, ..] = batch else { return false };
+    handle.inherit(slot, scar, ticks as u32, (gamma >= 0.0).then_some(gamma), now.coarse_ms())
+}
+
 /// `share`: sets what peers report of a route, from the head of the batch: keep, add, lone, belief, witnesses, bound.
 pub fn set_blend(handle: &mut Handle, batch: &[f64], slot: Slot) {
     let &[keep, add, lone, belief, witnesses, bound, ..] = batch else { return };

@@ -2,11 +2,7 @@
 //!
 //! The numbers of the cells are stated here, once: `scripts/write-frame.mjs` copies them into `ts/engine/law-cells.ts`.
 
-use crate::physics::{
-    limit::LimitLaw,
-    params::{RouteParams, TunerParams},
-    voltage::TIERS,
-};
+use crate::physics::params::{RouteParams, TunerParams};
 
 /// Cells of a law.
 pub const LAW_CELLS: usize = 36;
@@ -45,29 +41,9 @@ pub mod cell {
     pub const RESERVE: usize = 28;
 }
 
-/// All zero.
-const NONE: RouteParams = RouteParams {
-    base_resistance: 0.0,
-    decay_per_ms: 0.0,
-    scar_factor: 0.0,
-    damping_factor: 0.0,
-    critical_pressure: 0.0,
-    break_multiplier: 0.0,
-    bootstrap_ticks: 0,
-    min_delta_t_ms: 0.0,
-    baselines: [0.0; 3],
-    gains: [0.0; 3],
-    weights: [0.0; 3],
-    limit: LimitLaw { deadline_ms: 0.0, min: 0.0, max: 0.0, initial: 0.0 },
-    max_duration_ms: 0.0,
-    pool: 0,
-    reserve: [0.0; TIERS],
-    tuner: None,
-};
-
 /// The parameters in the cells: of an array, so that no index into it needs a check.
 pub fn params(cells: &[f64; LAW_CELLS]) -> RouteParams {
-    let mut params = NONE;
+    let mut params = RouteParams::ZERO;
     // One after the other: a literal would read all cells before it writes the first.
     params.base_resistance = cells[cell::BASE_RESISTANCE];
     params.decay_per_ms = cells[cell::DECAY_RATE] / 1e3;

@@ -206,10 +206,10 @@ extern "C" fn set_blend(slot: Slot) {
     with(|handle, _, batch, _| frame::set_blend(handle, batch, slot));
 }
 
-/// Makes a route the least recently used.
+/// Inherits what a store has of a route, the head of the batch, or gives back what was inherited of peers.
 #[unsafe(no_mangle)]
-extern "C" fn demote(slot: Slot) {
-    with(|handle, _, _, _| handle.demote(slot));
+extern "C" fn inherit(slot: Slot, taken: bool) -> bool {
+    with(|handle, _, batch, now| frame::inherit(handle, batch, slot, taken, now))
 }
 
 /// Adds trauma.

@@ -21,9 +21,9 @@ pub struct ParamsCache {
     reason = "the interface of the copy that threads keep"
 )]
 impl ParamsCache {
-    /// The default parameters.
+    /// Room for parameters 0, which the host defines before it uses a route: the default ones are code, 150 bytes of it.
     pub fn new(_: &ParamsTable) -> Self {
-        Self { params: vec![RouteParams::default()] }
+        Self { params: vec![RouteParams::ZERO] }
     }
 
     /// Adds parameters, or replaces those of number `id`. None when there are none of that number, or no room for more.

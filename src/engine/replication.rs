@@ -8,9 +8,16 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use super::{Handle, ids::Slot, limiter::Limiter, names::Name, peers::reported_scar, routes::Table};
+use super::{
+    Handle,
+    ids::Slot,
+    limiter::Limiter,
+    names::Name,
+    peers::{Past, reported_scar, return_inherited},
+    routes::Table,
+};
 use crate::{
-    physics::{math, params::RouteParams, peers::PeerAggregate, tick::RouteState},
+    physics::{math, params::RouteParams, peers::PeerAggregate},
     replication::{Mailbox, OutboundReport, Report, RouteKey},
     units::{EPSILON, Millis, Ohms},
 };
@@ -37,9 +44,6 @@ struct LastSent {
     requests: u64,
     /// Recent requests of those.
     recent: f64,
-    /// The part of S that was inherited from the store, Ω, and when: peers know it from the nodes that measured it.
-    inherited: Ohms,
-    inherited_at_ms: Millis,
 }
 
 /// The result of a sync.
@@ -86,8 +90,6 @@ impl ReplicationState {
                 at_ms: f64::NEG_INFINITY,
                 requests: 0,
                 recent: 0.0,
-                inherited: 0.0,
-                inherited_at_ms: 0.0,
             });
             if let Some(gone) = gone
                 && self.slots.get(&gone.key) == Some(&slot)
@@ -109,17 +111,6 @@ impl ReplicationState {
         (table.name(slot) == Some(&said.name)).then_some(slot)
     }
 
-    /// Removes the inherited part of S once the peers report it themselves.
-    fn return_inherited(&mut self, slot: Slot, state: &mut RouteState, params: &RouteParams) {
-        let Some(Some(said)) = self.last_sent.get_mut(slot as usize) else { return };
-        if said.inherited > 0.0 {
-            let elapsed_ms = (state.last_updated_ms - said.inherited_at_ms).max(0.0);
-            let left = said.inherited * math::exp(-params.decay_per_ms * elapsed_ms);
-            state.scar = if state.scar - left > EPSILON { state.scar - left } else { 0.0 };
-            said.inherited = 0.0;
-        }
-    }
-
     /// The report of the route in that slot, if it is due; its key, if it is new.
     fn report(
         &mut self,
@@ -135,10 +126,13 @@ impl ReplicationState {
         let limiter = table.limiter_of(slot);
         let requests = limiter.map_or(0, Limiter::requests).max(u64::from(state.ticks));
         let scar = reported_scar(limiter, &state);
+        // Peers know what was inherited from the nodes that measured it.
+        let (inherited, inherited_at_ms) =
+            table.peer_part(slot).map_or((0.0, now_ms), |part| (part.inherited, part.inherited_at_ms));
         let (last, is_new) = self.register(slot, &name);
         let new_key = is_new.then_some(last.key);
         let decay = |since_ms: Millis| math::exp(-params.decay_per_ms * (now_ms - since_ms).max(0.0));
-        let own = scar - last.inherited * decay(last.inherited_at_ms);
+        let own = scar - inherited * decay(inherited_at_ms);
         let own = if own > EPSILON { own } else { 0.0 };
         let elapsed_ms = now_ms - last.at_ms;
         let assumed = if last.scar > 0.0 { last.scar * decay(last.at_ms) } else { 0.0 };
@@ -199,12 +193,12 @@ impl Handle {
                 let Some(slot) = replication.find(*key, &table) else { continue };
                 let params = self.params.get(table.state(slot).params_id);
                 if aggregate.peers > 0 {
-                    replication.return_inherited(slot, table.state(slot), params);
+                    return_inherited(&mut table, slot, params);
                 }
                 let state = *table.state(slot);
                 let local = reported_scar(table.limiter_of(slot), &state);
                 let blend = aggregate.blend(local, gamma, params);
-                table.set_blend(slot, blend);
+                table.peer_part_mut(slot).blend = blend;
                 table.state(slot).follow_peers(Some(&blend), params);
                 synced.received += 1;
             }
@@ -233,32 +227,18 @@ impl Handle {
         let scar = aggregate.inheritance(gamma, params);
         let closed = gamma > 0.0 && aggregate.agrees_closed();
         let ticks = reports.iter().map(|(report, _)| report.ticks).max().unwrap_or(0);
-        let inherited = self.inherit(slot, scar, closed, ticks, now_ms);
+        let past = Past { scar, is_of_peers: true, closed, ticks };
+        let inherited = {
+            let mut table = self.engine().table.lock();
+            table.holds(slot) && past.inherit(&mut table, slot, params, now_ms)
+        };
         let mut replication = self.engine().replication.lock();
         if replication.is_reporter(mailbox) {
             let (last, is_new) = replication.register(slot, &name);
-            if inherited {
-                (last.inherited, last.inherited_at_ms) = (scar, now_ms);
-            }
             if is_new {
                 let key = last.key;
                 mailbox.request(vec![key]);
             }
-        }
-        inherited
-    }
-
-    /// Inherits a route's state. The route becomes the least recently used. False when there is no route in the slot, or it was
-    /// measured here already.
-    fn inherit(&mut self, slot: Slot, scar: Ohms, closed: bool, ticks: u32, now_ms: Millis) -> bool {
-        let mut table = self.engine_ref.engine().table.lock();
-        if !table.holds(slot) {
-            return false;
-        }
-        let params = self.params.get(table.state(slot).params_id);
-        let inherited = table.state(slot).inherit(params, scar, closed, ticks, now_ms);
-        if inherited {
-            table.demote(slot);
         }
         inherited
     }
@@ -268,7 +248,7 @@ impl Handle {
         let mut replication = self.engine().replication.lock();
         if replication.is_reporter(mailbox) {
             *replication = ReplicationState::default();
-            self.engine().table.lock().clear_blends();
+            self.engine().table.lock().clear_peer_parts();
         }
     }
 }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     physics::{params::RouteParams, peers::Blend, queue::Queue, tick::RouteState},
-    units::Millis,
+    units::{Millis, Ohms},
 };
 
 /// Most pools of routes that share a limit.
@@ -46,6 +46,22 @@ struct Pool {
     routes: u32,
 }
 
+/// The part of other nodes in a route: their reports, and the scar that was inherited from them.
+#[derive(Debug, Clone, Copy)]
+pub struct PeerPart {
+    /// Their reports on it.
+    pub blend: Blend,
+    /// The part of its scar that was inherited from a store of their reports, Ω, until they report it themselves.
+    pub inherited: Ohms,
+    /// The time at which it was inherited, ms.
+    pub inherited_at_ms: Millis,
+}
+
+impl PeerPart {
+    /// A route without one.
+    const NONE: Self = Self { blend: Blend::NONE, inherited: 0.0, inherited_at_ms: 0.0 };
+}
+
 /// The table: see the module.
 #[derive(Debug)]
 pub struct Table {
@@ -63,8 +79,8 @@ pub struct Table {
     pools: Vec<Pool>,
     permits: Permits,
     generations: u32,
-    /// The reports of other nodes on the routes; as long as the table once a report was blended.
-    blends: Vec<Blend>,
+    /// The parts of other nodes in the routes; as long as the table once there is one.
+    peer_parts: Vec<PeerPart>,
     /// The queue in front of the process.
     pub queue: Queue,
     /// True when requests are decided and counted, but all admitted.
@@ -100,7 +116,7 @@ impl Table {
             pools: Vec::new(),
             permits: Permits::default(),
             generations: 0,
-            blends: Vec::new(),
+            peer_parts: Vec::new(),
             queue: Queue::default(),
             dry_run: false,
         }
@@ -158,7 +174,7 @@ impl Table {
     #[inline]
     pub fn touch(&mut self, slot: Slot) -> Option<(&mut RouteState, Option<&Blend>)> {
         let state = self.lru.touch(slot)?;
-        Some((state, self.blends.get(slot as usize)))
+        Some((state, self.peer_parts.get(slot as usize).map(|part| &part.blend)))
     }
 
     /// Puts a route in a slot, evicting others if it must: `forget` is called with every evicted name.
@@ -207,23 +223,24 @@ impl Table {
         self.lru.advance_cursor()
     }
 
-    /// The reports of other nodes on the route in that slot.
-    pub fn blend(&self, slot: Slot) -> Option<&Blend> {
-        self.blends.get(slot as usize)
+    /// The part of other nodes in the route in that slot.
+    pub fn peer_part(&self, slot: Slot) -> Option<&PeerPart> {
+        self.peer_parts.get(slot as usize)
     }
 
-    /// Sets what other nodes report of the route in that slot, which must hold one.
-    pub fn set_blend(&mut self, slot: Slot, blend: Blend) {
-        while self.blends.len() < self.names.len() {
-            self.blends.push(Blend::NONE);
+    /// The same, to be changed; the slot must hold a route.
+    #[inline(never)]
+    pub fn peer_part_mut(&mut self, slot: Slot) -> &mut PeerPart {
+        while self.peer_parts.len() < self.names.len() {
+            self.peer_parts.push(PeerPart::NONE);
         }
-        self.blends[slot as usize] = blend;
+        &mut self.peer_parts[slot as usize]
     }
 
-    /// Clears what other nodes report of all routes.
+    /// Clears the parts of other nodes in all routes.
     #[cfg(not(target_family = "wasm"))]
-    pub fn clear_blends(&mut self) {
-        self.blends = Vec::new();
+    pub fn clear_peer_parts(&mut self) {
+        self.peer_parts = Vec::new();
     }
 
     /// Makes the route in that slot, which must hold one, the least recently used.
@@ -252,7 +269,7 @@ impl Table {
         let state = self.lru.state(slot);
         Some(LimitedRoute {
             state,
-            peers: self.blends.get(slot as usize),
+            peers: self.peer_parts.get(slot as usize).map(|part| &part.blend),
             limiter,
             capacity,
             permits: &mut self.permits,
@@ -331,8 +348,8 @@ impl Table {
                 pool.capacity.part(closed.limiter.load(), f64::NEG_INFINITY); // the time is not known, and does not matter
             }
         }
-        if let Some(blend) = self.blends.get_mut(slot as usize) {
-            *blend = Blend::NONE;
+        if let Some(part) = self.peer_parts.get_mut(slot as usize) {
+            *part = PeerPart::NONE;
         }
         self.len -= 1;
         self.name_bytes -= name.len();

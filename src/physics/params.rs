@@ -65,6 +65,26 @@ pub struct RouteParams {
 }
 
 impl RouteParams {
+    /// All zero: room for parameters that are written next.
+    pub const ZERO: Self = Self {
+        base_resistance: 0.0,
+        decay_per_ms: 0.0,
+        scar_factor: 0.0,
+        damping_factor: 0.0,
+        critical_pressure: 0.0,
+        break_multiplier: 0.0,
+        bootstrap_ticks: 0,
+        min_delta_t_ms: 0.0,
+        baselines: [0.0; 3],
+        gains: [0.0; 3],
+        weights: [0.0; 3],
+        limit: LimitLaw { deadline_ms: 0.0, min: 0.0, max: 0.0, initial: 0.0 },
+        max_duration_ms: 0.0,
+        pool: 0,
+        reserve: [0.0; TIERS],
+        tuner: None,
+    };
+
     /// Returns whether any tier has a reserve.
     #[inline]
     #[must_use]

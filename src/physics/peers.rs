@@ -46,6 +46,12 @@ pub fn lone_limit(params: &RouteParams) -> Ohms {
     params.base_resistance * params.break_multiplier
 }
 
+/// S_inherit of what one node alone stored, Ω: at most min(γ, ½)·S_lone.
+#[must_use]
+pub fn inherited_alone(scar: Ohms, gamma: f64, params: &RouteParams) -> Ohms {
+    scar.max(0.0).min(gamma.min(INHERITED_ALONE) * lone_limit(params))
+}
+
 /// The reports of several nodes on one route, summed up, with the highest of them.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct PeerAggregate {

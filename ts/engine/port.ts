@@ -173,6 +173,9 @@ export const NO_SLOT = 0xffff_ffff
 /** Cells at the head of the batch that `share` reads: see `ts/core/cluster.ts`. */
 export const SHARE = { KEEP: 0, ADD: 1, LONE: 2, BELIEF: 3, WITNESSES: 4, BOUND: 5 } as const
 
+/** Cells at the head of the batch that `inherit` reads: Ω, ticks, and γ or NaN. */
+export const PAST = { SCAR: 0, TICKS: 1, GAMMA: 2 } as const
+
 /** The work of an engine of the addon, below JavaScript, with a provider of the addon's. */
 export interface NativeCluster {
   /** Sends what changed to the other nodes, and blends in their reports with the weight γ. */
@@ -214,8 +217,12 @@ export interface RareCalls {
   nextUsed(): number
   /** Others share this in a route's physics, and R follows at once: the head of the batch, see {@link SHARE}. */
   share(slot: number): void
-  /** A route that only other nodes reported is evicted before all that were used here. */
-  demote(slot: number): void
+  /**
+   * Where `taken`, a route that was not measured here takes over what a store has of it, the head of the batch ({@link PAST}): with the
+   * weight γ where other nodes stored it, or in full where γ is NaN. It is evicted before all that were used here. False when it was
+   * measured here, or there is no route in the slot. Otherwise gives back what it took over with a γ: the other nodes report themselves.
+   */
+  inherit(slot: number, taken: boolean): boolean
   /** Adds trauma: the scar decays to FRAME.NOW, then grows by `ohms`. */
   scar(slot: number, ohms: number): void
 }
@@ -241,7 +248,7 @@ export const RARE_CALLS = {
   writeState: false,
   nextUsed: -1,
   share: undefined,
-  demote: undefined,
+  inherit: false,
   scar: undefined,
 } as const satisfies { readonly [Call in keyof RareCalls]: unknown }
 

@@ -1,20 +1,12 @@
 /** The engine's memory of routes, read and written off the decision path: states, snapshots, moments of tuners. */
 
-import { BoundedRoutes, DEFAULT_MAX_ROUTES } from '../base/bounded-routes.js'
 import { ConfigError } from '../base/errors.js'
 import { requireRouteId } from '../base/input.js'
 import type { Context } from '../context.js'
-import { calculateInheritance, calculateShare, type PeerReport } from '../core/cluster.js'
-import {
-  type AutoTunerConfig,
-  EPSILON,
-  MAX_RESISTANCE,
-  type PhysicsConfig,
-  type RouteState,
-  type TunerStats,
-} from '../core/index.js'
+import { calculateShare, type PeerReport } from '../core/cluster.js'
+import type { AutoTunerConfig, PhysicsConfig, RouteState, TunerStats } from '../core/index.js'
 import type { InstanceClock } from '../engine/clock.js'
-import { type Engine, FRAME, SHARE, STATE } from '../engine/port.js'
+import { type Engine, FRAME, PAST, SHARE, STATE } from '../engine/port.js'
 import type { PhysicsVector } from '../providers/provider.js'
 import { type RouteSnapshot, readMoments, readSnapshot, readState, requireSnapshot, writeSnapshot } from './decision.js'
 import type { Routes } from './routes.js'
@@ -23,8 +15,6 @@ export class RouteStates {
   readonly #engine: Engine
   readonly #routes: Routes
   readonly #clock: InstanceClock
-  /** Scars taken over from a store of other nodes' reports, Ω, and when, ms: until those nodes report themselves. */
-  readonly #inherited = new BoundedRoutes<{ readonly scar: number; readonly atMs: number }>(DEFAULT_MAX_ROUTES)
 
   constructor({ engine, routes, clock }: Context) {
     this.#engine = engine
@@ -96,28 +86,19 @@ export class RouteStates {
    */
   inherit(routeId: string, scar: number, ticks: number, gamma: number | undefined): boolean {
     const slot = this.#intern(routeId)
-    const { frame } = this.#engine
-    if (!this.#engine.readState(slot) || frame[FRAME.STATE + STATE.TICKS] !== 0) return false
-    const config = this.#configOf(routeId)
-    const { bootstrapTicks, baseResistance } = config
-    const inherited =
-      gamma === undefined
-        ? Math.min(scar, MAX_RESISTANCE)
-        : calculateInheritance([{ scar, requests: 0 }], gamma, config)
-    frame[FRAME.STATE + STATE.SCAR] = inherited
-    frame[FRAME.STATE + STATE.TICKS] = Math.max(0, Math.min(Math.floor(ticks), bootstrapTicks - 1))
-    if (inherited > 0) frame[FRAME.STATE + STATE.RESISTANCE] = Math.min(baseResistance + inherited, MAX_RESISTANCE)
-    this.#engine.writeState(slot)
-    this.#engine.demote(slot)
-    if (gamma !== undefined && inherited > 0) this.#noteInherited(routeId, inherited)
-    return true
+    const { batch } = this.#engine
+    batch[PAST.SCAR] = scar
+    batch[PAST.TICKS] = ticks
+    batch[PAST.GAMMA] = gamma ?? Number.NaN
+    return this.#engine.inherit(slot, true)
   }
 
   /** Blends in what other nodes report of a route, with the weight `gamma`; no reports: they have expired. */
   blend(routeId: string, reports: readonly PeerReport[], gamma: number): void {
     const slot = this.#routes.find(routeId)
-    if (slot === undefined || !this.#engine.readState(slot)) return
-    if (reports.length > 0) this.#returnInherited(routeId, slot)
+    if (slot === undefined) return
+    if (reports.length > 0) this.#engine.inherit(slot, false)
+    if (!this.#engine.readState(slot)) return
     const suffered = this.#engine.frame[FRAME.STATE + STATE.SUFFERED]!
     const share = calculateShare(reports, suffered, gamma, this.#configOf(routeId))
     const { batch } = this.#engine
@@ -128,24 +109,6 @@ export class RouteStates {
     batch[SHARE.WITNESSES] = share.witnesses
     batch[SHARE.BOUND] = share.bound
     this.#engine.share(slot)
-  }
-
-  #noteInherited(routeId: string, scar: number): void {
-    this.#inherited.set(routeId, { scar, atMs: this.#engine.frame[FRAME.STATE + STATE.LAST_UPDATED_AT]! })
-  }
-
-  /** The other nodes report themselves: what was taken over from the store of their reports is removed. */
-  #returnInherited(routeId: string, slot: number): void {
-    const inherited = this.#inherited.get(routeId)
-    if (inherited === undefined) return
-    this.#inherited.delete(routeId)
-    const { frame } = this.#engine
-    const elapsedMs = Math.max(0, frame[FRAME.STATE + STATE.LAST_UPDATED_AT]! - inherited.atMs)
-    const left = inherited.scar * Math.exp((-this.#configOf(routeId).decayRate * elapsedMs) / 1000)
-    const own = frame[FRAME.STATE + STATE.SCAR]! - left
-    frame[FRAME.STATE + STATE.SCAR] = own > EPSILON ? own : 0
-    this.#engine.writeState(slot)
-    this.#engine.readState(slot)
   }
 
   /** The next route that was used since this was last asked. */

@@ -170,10 +170,12 @@ impl NativeEngine {
         self.hot.with_batch(|handle, batch| frame::set_blend(handle, batch, slot));
     }
 
-    /// Makes a route the least recently used.
+    /// Inherits what a store has of a route, the head of the batch, or gives back what was inherited of peers; false when the
+    /// route was measured here already, or the slot is vacant.
     #[napi(catch_unwind)]
-    pub fn demote(&self, slot: Slot) {
-        self.hot.with(|handle, _, _| handle.demote(slot));
+    pub fn inherit(&self, slot: Slot, taken: bool) -> bool {
+        let now = self.hot.with(|_, _, now| *now);
+        self.hot.with_batch(|handle, batch| frame::inherit(handle, batch, slot, taken, &now))
     }
 
     /// Reports to peers what changed and blends in what they report, with weight `gamma`, [0, 1].

@@ -1,10 +1,12 @@
 /** The engine that runs anywhere: the functional model of `ts/core`, driven through the port. Open loop only. */
 
 import { ConfigError } from '../../base/errors.js'
-import { blendScar } from '../../core/cluster.js'
+import { blendScar, calculateInheritance } from '../../core/cluster.js'
 import {
   type AutoTuner,
   createBootstrapState,
+  EPSILON,
+  MAX_RESISTANCE,
   normalize,
   type Ohms,
   type PressureVector,
@@ -17,7 +19,7 @@ import {
 import { calculateResistance } from '../../core/resistance.js'
 import { calculateRetryAfterMs } from '../../core/retry.js'
 import { LAW } from '../law-cells.js'
-import { BATCH_ROWS, type Engine, FRAME, MODES, ORDER, ROW_CELLS, SHARE, STATUS } from '../port.js'
+import { BATCH_ROWS, type Engine, FRAME, MODES, ORDER, PAST, ROW_CELLS, SHARE, STATUS } from '../port.js'
 import { type Law, lawOf, tunerOf } from './params.js'
 import { type Route, RouteTable } from './route-table.js'
 import { CALM, readStateInto, writeStateFrom } from './state-block.js'
@@ -122,6 +124,7 @@ export class TsEngine implements Engine {
       rejectedSamples: 0,
       order: 0,
       others: undefined,
+      inherited: undefined,
     })
   }
 
@@ -209,8 +212,41 @@ export class TsEngine implements Engine {
     this.#resist(route)
   }
 
-  demote(slot: number): void {
+  inherit(slot: number, taken: boolean): boolean {
+    const route = this.#table.at(slot)
+    if (!route) return false
+    if (!taken) {
+      this.#returnInherited(route)
+      return true
+    }
+    if (route.state.tickCount > 0) return false
+    const { config } = this.#laws[route.law]!
+    const [scar, ticks, gamma] = [this.batch[PAST.SCAR]!, this.batch[PAST.TICKS]!, this.batch[PAST.GAMMA]!]
+    const isOfPeers = !Number.isNaN(gamma)
+    const weighed = isOfPeers ? calculateInheritance([{ scar, requests: 0 }], gamma, config) : scar
+    const inherited = weighed < EPSILON ? 0 : Math.min(weighed, MAX_RESISTANCE)
+    const atMs = Math.max(this.#now(), route.state.lastUpdatedAt)
+    route.state = {
+      ...route.state,
+      scarTissue: inherited as Scar,
+      tickCount: Math.max(0, Math.min(Math.floor(ticks), config.bootstrapTicks - 1)),
+      lastUpdatedAt: atMs as Timestamp,
+      ...(inherited > 0 && { resistance: Math.min(config.baseResistance + inherited, MAX_RESISTANCE) as Ohms }),
+    } as RouteState
+    route.inherited = isOfPeers && inherited > 0 ? { scar: inherited, atMs } : undefined
     this.#table.demote(slot)
+    return true
+  }
+
+  /** The other nodes report themselves: what was taken over from the store of their reports is removed. */
+  #returnInherited(route: Route): void {
+    if (route.inherited === undefined) return
+    const { state, inherited } = route
+    route.inherited = undefined
+    const elapsedMs = Math.max(0, state.lastUpdatedAt - inherited.atMs)
+    const left = inherited.scar * Math.exp((-this.#laws[route.law]!.config.decayRate * elapsedMs) / 1000)
+    const own = state.scarTissue - left
+    route.state = { ...state, scarTissue: (own > EPSILON ? own : 0) as Scar }
   }
 
   /** R follows what others say, without a tick. */

@@ -15,6 +15,8 @@ export interface Route {
   order: number
   /** what other nodes share */
   others: Blend | undefined
+  /** the part of the scar that was taken over from a store of other nodes' reports, Ω, and when, ms: until they report themselves */
+  inherited: { readonly scar: number; readonly atMs: number } | undefined
 }
 
 /** Bytes kept of route names: 256 a route on average, at least 16 MiB. */

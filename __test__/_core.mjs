@@ -1,4 +1,4 @@
-// What the suites of the functional model share: shorthands for its quantities, and arbitraries of its ranges.
+// The helpers of the functional model's suites: shorthands for its quantities, and arbitraries of its ranges.
 import { DEFAULT_CONFIG, DEFAULT_SLO, deriveWeights } from 'atrion/core'
 import fc from 'fast-check'
 

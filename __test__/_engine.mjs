@@ -1,4 +1,4 @@
-// What the suites of the package share. Each of them runs on the engine that ATRION_ENGINE names.
+// The helpers that the suites of the package share. Each suite runs on the engine that ATRION_ENGINE names.
 import { Atrion, VirtualClock } from 'atrion'
 
 export const engine = process.env.ATRION_ENGINE || 'native'

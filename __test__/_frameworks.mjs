@@ -38,7 +38,7 @@ export const FRAMEWORKS = {
       res.end(await work(req.url))
     }
     const guarded = atrionHttp(atrion, handler, { route, ...options })
-    // What a handler does with its errors is its own business; this one answers 500.
+    // A handler of node:http answers errors itself; this one with 500.
     return serverOf(isHttp2, (req, res) => guarded(req, res)?.catch?.(() => res.writeHead(500).end()))
   },
   'express 4': (atrion, options, work) => {

@@ -1,4 +1,4 @@
-// Which route a request counted for.
+// Finds the route that a request counted for.
 import { ask, close, until, watched } from './_adapters.mjs'
 
 export const idle = (atrion) => until(() => atrion.getRoutes().every((id) => atrion.stats(id).inFlight === 0))

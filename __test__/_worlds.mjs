@@ -117,7 +117,7 @@ const elapsedOf = ({ between, chance }) => {
   return chance(0.5) ? Math.floor(between(1, 400)) : between(0.01, 2500)
 }
 
-/** What was met on the way, so that a test can see that it met everything. */
+/** Counts of the cases that a run met, so that a test can see that it met all of them. */
 const newSeen = () => ({ modes: {}, refusals: 0, retries: 0, admitted: {}, shed: {}, ticks: 0, permits: 0 })
 const count = (counts, name) => {
   counts[name] = (counts[name] ?? 0) + 1
@@ -255,7 +255,7 @@ export const closedLoop = (create, { seed, permits }) => {
   return { digest: digest.toString(), seen }
 }
 
-/** What the golden vectors are of. */
+/** The worlds of the golden vectors. */
 export const PLAN = {
   open: Array.from({ length: 20 }, (_, i) => ({ seed: 1000 + i, ticks: 20_000, every: 500 })),
   batches: [

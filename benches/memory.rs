@@ -1,4 +1,4 @@
-//! What a million routes cost, measured by a counting allocator: state and links, keys, the map's slots.
+//! The memory of a million routes, measured by a counting allocator: state and links, keys, the map's slots.
 //!
 //! Keys and map are measured alone first, made the same way; what the engine takes beyond them is state and links. Prints
 //! one line of JSON, bytes a route.
@@ -59,7 +59,7 @@ fn main() {
         map
     });
     drop(map);
-    // What the table keeps to tell a slot's name: a pointer to the key, 16 bytes, in a vector that has grown by doubling.
+    // The table's names by slot: a pointer to the key, 16 bytes, in a vector that has grown by doubling.
     let (pointers, list) = bytes_of(|| {
         let mut list: Vec<Option<Name>> = Vec::new();
         for name in &names {

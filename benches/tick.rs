@@ -1,4 +1,4 @@
-//! What the laws, a tick, a decision and a batch cost.
+//! The costs of the laws, a tick, a decision and a batch.
 
 use std::hint::black_box;
 

@@ -1,4 +1,4 @@
-// What the processes share: JSON over node:http, on the loopback interface only.
+// The protocol between the processes: JSON over node:http, on the loopback interface only.
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { Agent, request } from 'node:http'
@@ -39,7 +39,7 @@ export function createClient(port, maxSockets) {
         },
         (response) => readJson(response).then((json) => resolve({ status: response.statusCode, json }), reject),
       )
-      // Whatever the connection makes of being cut off, it was the time that ran out.
+      // The error of a connection that was cut off varies: the cause is the timeout.
       const timer = setTimeout(() => {
         reject(timeoutError(timeoutMs))
         outgoing.destroy()

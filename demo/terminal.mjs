@@ -1,4 +1,4 @@
-// What the demos print with: colours where there is a terminal, numbers with their units, tables.
+// The printing of the demos: colours where there is a terminal, numbers with their units, tables.
 
 const isColoured = Boolean(process.stdout.isTTY) && !process.env.NO_COLOR
 /** Colours a text where stdout is a terminal. */

@@ -9,7 +9,7 @@ const atrion = new Atrion({ slo: { baselineLatencyMs: 20 }, config: { decayRate:
 /** By what is asked for, which the server knows; a header would be the client's word. */
 const VOLTAGES = { checkout: 150, export: 40 }
 
-/** What the last requests were like: an exponential average, a tenth of which is the newest. */
+/** The telemetry of the last requests: an exponential average, a tenth of which is the newest. */
 const measured = { latencyMs: 20, errorRate: 0 }
 function note(latencyMs, failed) {
   measured.latencyMs += 0.1 * (latencyMs - measured.latencyMs)

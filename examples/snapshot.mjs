@@ -1,4 +1,4 @@
-// What was learnt outlives the process: a snapshot is plain JSON.
+// Saves learnt state beyond the life of the process: a snapshot is plain JSON.
 import { Atrion } from 'atrion'
 
 const before = new Atrion()

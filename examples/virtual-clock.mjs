@@ -2,7 +2,7 @@
 import { Atrion, VirtualClock } from 'atrion'
 import { runSimulation, Scenarios } from 'atrion/simulation'
 
-// How long is a route refused after an incident? Minutes of it, in no time.
+// Plays the minutes after an incident in virtual time, to see how long a route is refused.
 const clock = new VirtualClock()
 const atrion = new Atrion({ clock, autoTuner: false })
 const tick = (latencyMs, errorRate) => {

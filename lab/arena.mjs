@@ -107,7 +107,7 @@ const weight = (scenario, entrant) =>
 const showProgress = (done, total, task) =>
   sayCount(done, total, typeof task === 'string' ? task : `${task.scenario} × ${task.contestant}`)
 
-/** Why contestants are missing from scenarios, by the reason. */
+/** The contestants that are missing from scenarios, by the reason. */
 const skipped = new Map()
 
 function takesPart(entrant, { name, among, needs = [] }) {

@@ -1,7 +1,7 @@
 import { performAll } from '../scripts/lib/worker-pool.mjs'
 
 const WORKER = new URL('./worker.mjs', import.meta.url)
-/** How far down the list a thread looks for a scenario that it knows. */
+/** The distance down the list at which a thread looks for a scenario that it knows. */
 const LOOK_AHEAD = 60
 
 /**

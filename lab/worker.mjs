@@ -52,7 +52,7 @@ async function play(scenario, entrant, seed) {
 /** The runs that this thread has made of the ceiling's contestants, by scenario. */
 const played = new Map()
 
-/** What is reachable: the rooms that know the servers, and no guard at all. */
+/** The references: the waiting rooms that know the servers, and no guard at all. */
 async function referencesOf(scenario, seed) {
   if (!played.has(scenario.name)) {
     const views = []

@@ -98,7 +98,7 @@ const buildTypeScript = async () => {
 const PARTS = { native: buildNative, wasm: buildWasm, ts: buildTypeScript }
 
 const given = process.argv.slice(2)
-// What else follows `native` is for napi.
+// Other arguments after `native` belong to napi.
 const own = given[0] === 'native' ? given.filter((arg, i) => i === 0 || arg === '--help') : given
 const {
   positionals: [requested],

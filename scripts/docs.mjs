@@ -45,7 +45,7 @@ const entryOf = (name, command = name) => {
   return join(dirname(manifest), typeof bin === 'string' ? bin : bin[command])
 }
 
-/** What the site is built with, as docs/package-lock.json names it. */
+/** The packages that build the site, as docs/package-lock.json names them. */
 const installGenerators = async () => {
   const { devDependencies } = JSON.parse(readFileSync(join(DOCS, 'package.json'), 'utf8'))
   const isThere = ([name, version]) => {

@@ -30,7 +30,7 @@ const WASM_TARGET = 'wasm32-unknown-unknown'
 const LINTS = {
   rustfmt: { check: () => cargo(['fmt', '--check']), fix: () => cargo(['fmt']) },
   clippy: { check: () => cargo(['clippy', '--quiet', '--all-targets', '--', '-D', 'warnings']) },
-  // What is gated by target is dead, or missing, on the other one.
+  // Code that is gated by target can be dead, or missing, on the other one.
   'clippy, wasm': {
     check: () => cargo(['clippy', '--quiet', '--lib', '--target', WASM_TARGET, '--', '-D', 'warnings']),
   },

@@ -48,7 +48,7 @@ const runtime = async (host) => {
   rmSync(objects, { recursive: true, force: true })
   mkdirSync(objects, { recursive: true })
   const library = join(TARGET, 'asan.so')
-  // What belongs to a program and not to a library is left out.
+  // Tests of a program rather than of a library are left out.
   const script = `cd '${objects}' && ar x '${join(folder, archive)}' && rm -f asan_preinit* && gcc -shared -o '${library}' *.o -lpthread -ldl -lm -lrt -lresolv`
   const { code } = await run('sh', ['-c', script])
   return code === 0 ? { library } : { problem: 'its runtime could not be linked by gcc' }

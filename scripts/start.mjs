@@ -38,7 +38,7 @@ const packages = async () => {
   return [packagesProblem()]
 }
 
-/** What a command may need; each installs it where it may, and resolves to the problems that are left. */
+/** The requirements of commands; each function installs one where it may, and resolves to the problems that are left. */
 const NEEDS = {
   packages,
   toolchain: provideToolchain,

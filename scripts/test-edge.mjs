@@ -56,7 +56,7 @@ const prepare = async () => {
   rmSync(join(FOLDER, 'pages'), { recursive: true, force: true })
 }
 
-/** What took longer than it should. */
+/** The steps that took longer than they should. */
 const timesMissed = ({ coldStartMs, pageFirstDecisionMs, frames }) => {
   const missed = []
   if (coldStartMs > COLD_START_MS) missed.push(`a cold start takes ${coldStartMs.toFixed(2)} ms, not ${COLD_START_MS}`)
@@ -65,7 +65,7 @@ const timesMissed = ({ coldStartMs, pageFirstDecisionMs, frames }) => {
   return missed
 }
 
-/** What is wrong with a report. */
+/** Returns the problems of a report. */
 const faultsOf = ({ engine, decision, permits, leases, fetched, streamed, ran, kept, differences, problems }) => {
   const faults = []
   const expect = (holds, fault) => holds || faults.push(fault)

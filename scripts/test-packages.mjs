@@ -35,7 +35,7 @@ const MAIN_BYTES = 850_000
 
 const SHORT = { clients: ['npm 11'], bundlers: ['esbuild', 'rolldown'] }
 
-/** What earlier runs found, so that one of a single package manager renews its own cells only. */
+/** The results of earlier runs, so that a run of one package manager renews its own cells only. */
 const CELLS = join(TOOLS, 'cells.json')
 
 const writeReport = (fresh) => {

@@ -22,7 +22,7 @@ const USAGE = `Usage: npm test -- [options]
   --skip-lint       leave out rustfmt, clippy, biome and tsc
   --help            this text`
 
-/** How long the fuzz targets run beside the ava suites, s: with what these leave of the machine they try as much as in a minute alone. */
+/** The duration of the fuzz targets beside the ava suites, s: in the time that the suites leave they try as much as in a minute alone. */
 const FUZZ_S = 180
 
 /** The servers that shared state is tested against: being there is no test, being away is a failure. */

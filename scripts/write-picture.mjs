@@ -17,7 +17,7 @@ import { ROOT } from './lib/process.mjs'
 
 const SCENARIO = 'pool-exp-5x'
 const SEED = 1
-/** Who is drawn, the one in front last. */
+/** The controllers that are drawn, the one in front last. */
 const LINES = [
   { id: 'none', name: 'no protection' },
   { id: 'opossum', name: 'opossum, breaker and bulkhead' },

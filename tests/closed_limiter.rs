@@ -34,7 +34,7 @@ fn stats(handle: &Handle, slot: Slot) -> Stats {
     handle.stats(slot).expect("a closed loop")
 }
 
-/// What can happen on a route: a request of a tier at a level, an answer to the k-th permit, time passing (ms).
+/// The events of a route: a request of a tier at a level, an answer to the k-th permit, time passing (ms).
 #[derive(Debug, Clone)]
 enum Act {
     AcquireRequest(usize, f64),

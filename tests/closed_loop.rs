@@ -22,7 +22,7 @@ fn limit_laws() -> impl Strategy<Value = LimitLaw> {
     })
 }
 
-/// What happens on a route: (ms until then, admissions and completions with their latency, whether it succeeded).
+/// The events of a route: (ms until then, admissions and completions with their latency, whether it succeeded).
 fn events() -> impl Strategy<Value = Vec<(f64, bool, f64, bool)>> {
     let latency_ms = prop_oneof![0.0..100.0, 0.0..1e5];
     prop::collection::vec((prop_oneof![Just(0.0), 0.0..500.0], any::<bool>(), latency_ms, any::<bool>()), 1..400)

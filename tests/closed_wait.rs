@@ -97,7 +97,7 @@ fn behind_a_queue_places_keep_the_servers_busy_and_a_burst_has_more_for_one_that
         now_ms += 10.0;
         handle.release(done, Outcome::Success, now_ms, |_, _, _, _| {});
     }
-    // What was asked for is long done.
+    // The requested work ended long ago.
     now_ms += 1000.0;
     // In flight once the house is full; what came in is given back.
     let places = |handle: &mut Handle, waited_ms: f64| {

@@ -17,7 +17,7 @@ fn heard(reports: &[(RouteKey, Report)]) -> Vec<Report> {
     decode(&sent(reports, &[])).unwrap().reports.into_iter().map(|(_, report)| report).collect()
 }
 
-/// Whatever a message says, it says in numbers that physics can take.
+/// Every decoded message has numbers that physics accepts.
 fn assert_sane(message: &Message) {
     for (_, report) in &message.reports {
         assert!((0.0..=1e6).contains(&report.scar) && (0.0..=1e6).contains(&report.resistance), "{report:?}");

@@ -60,7 +60,7 @@ fn crowd(handle: &mut Handle, slot: Slot, until_ms: f64) -> f64 {
         }
         out.pop_front().map(|id| release(handle, id, Outcome::Success, now_ms));
     }
-    // What came back last left a place.
+    // The permit that came back last left a place.
     for _ in 0..100 {
         acquire(handle, slot, Tier::Critical, None, now_ms);
     }

@@ -1,4 +1,4 @@
-//! What each law promises, whatever it is given.
+//! The guarantees of each law for all inputs.
 #![allow(clippy::float_cmp, reason = "where an answer is exact, that is what is asserted")]
 
 mod common;

@@ -103,7 +103,7 @@ fn contentions() -> impl Strategy<Value = Recovery> {
         })
 }
 
-/// What a route went through before: plants of another kind behind the same name.
+/// The history of a route: plants of another kind behind the same name.
 fn histories() -> impl Strategy<Value = Vec<(Servers, f64, Scenario)>> {
     let servers = prop_oneof![
         3 => counts(1, 300).prop_map(Servers::Pool),

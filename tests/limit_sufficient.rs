@@ -15,7 +15,7 @@ use proptest::prelude::*;
 
 /// Requests that fill the queue of a plant up to its deadline, at most.
 const FILLING: f64 = 8000.0;
-/// How many requests may be admitted before the first answer tells of a queue.
+/// The number of requests that may be admitted before the first answer shows a queue.
 const UNPROVEN: f64 = 512.0;
 
 /// An overload, and from when on it is judged, ms.
@@ -47,7 +47,7 @@ fn overloads(least_ratio: f64, most_ratio: f64, cold: bool) -> impl Strategy<Val
     )
 }
 
-/// What is lacking in goodput and in the top tier, as shares of the ceiling: in all, and since the overload has settled.
+/// The shortfall in goodput and in the top tier, as shares of the ceiling: in all, and since the overload has settled.
 fn shortfalls(overloads: &[Overload]) -> [Findings; 4] {
     let mut found: [Findings; 4] = Default::default();
     for Overload { case: Case { name, scenario, .. }, began_ms, settled_ms } in overloads {

@@ -1,4 +1,4 @@
-//! Where two threads meet: the newest of each route comes across, in bounded room, whoever sleeps.
+//! The mailbox between two threads: the newest report of each route arrives, in bounded memory, also when one thread sleeps.
 
 use std::{
     collections::HashMap,
@@ -172,7 +172,7 @@ proptest! {
                 Step::Take => {
                     let outbox = mailbox.take_outgoing();
                     prop_assert!(outbox.reports.len() <= max);
-                    // Who says more than there is room for loses the oldest, and when depends on when room was made.
+                    // A sender of more than there is room for loses the oldest, at a time that depends on when room was made.
                     if mailbox.dropped() == dropped {
                         let expected: Vec<_> = said.iter().map(|(k, ticks)| (k.to_string(), *ticks)).collect();
                         let got = names(&outbox).into_iter().map(|(name, ticks)| (name.to_string(), ticks));

@@ -160,7 +160,7 @@ proptest! {
             [x.add(y), x.sub(y), x.mul(y), x.div(y), L::splat(a[2])]
                 .into_iter()
                 .flat_map(L::to_array)
-                // Which NaN comes out is nobody's business.
+                // The payload of a NaN does not matter.
                 .map(|r| if r.is_nan() { f64::NAN.to_bits() } else { r.to_bits() })
                 .collect()
         }

@@ -22,7 +22,7 @@ fn any_requests() -> impl Strategy<Value = f64> {
     prop_oneof![0.0..1e12, Just(0.0), Just(f64::INFINITY), Just(f64::NAN), Just(-1.0)]
 }
 
-/// What `honest` nodes that all suffer the same come to, with or without one that says something else.
+/// The aggregate of `honest` nodes with the same scar, with or without one that reports another.
 fn aggregate(honest: usize, scar: f64, requests: f64, lie: Option<(f64, f64)>) -> PeerAggregate {
     let mut aggregate = PeerAggregate::default();
     for _ in 0..honest {
@@ -66,14 +66,14 @@ proptest! {
         }
         prop_assert_eq!((with.belief, with.witnesses.min(without.witnesses)), (without.belief, without.witnesses));
         prop_assert!(honest > 0 || with.witnesses == 0);
-        // Whatever became of this node's own scar since the reports came in.
+        // This node's own scar may have changed since the reports came.
         for local in [local, later] {
             let (before, after) = (resistance(local, &without, &params), resistance(local, &with, &params));
             prop_assert!((after - before).abs() <= bound + 1e-6, "{before} → {after} at {local}");
         }
     }
 
-    /// Where the honest differ: no further than they go themselves.
+    /// Honest nodes that differ: the blend stays within their range.
     #[test]
     fn said_among_nodes_that_differ_it_leads_nowhere_that_they_are_not(
         honest in prop::collection::vec((0.0..1e6, 0.0..1e6), 2..8), local in 0.0..1e6, scar in any_scar(), requests in any_requests(), gamma in 0.0..=1.0,

@@ -1,4 +1,4 @@
-//! What the others say: whose word counts, for how long, and that nobody can make the table grow.
+//! The reports of peers: which of them count, for how long, and that no peer can make the table grow.
 
 #![allow(clippy::float_cmp, reason = "where an answer is exact, that is what is asserted")]
 
@@ -47,7 +47,7 @@ fn drained(table: &mut PeerTable, now_ms: f64) -> Vec<(RouteKey, PeerAggregate)>
     told
 }
 
-/// What the table tells of the one route, which has to be one thing.
+/// The aggregate that the table drains for its only route.
 fn told(table: &mut PeerTable, now_ms: f64) -> PeerAggregate {
     let told = drained(table, now_ms);
     let [(ROUTE, aggregate)] = told[..] else { panic!("{told:?}") };
@@ -306,7 +306,7 @@ fn a_full_table_makes_room_among_what_was_heard_longest_ago_and_says_so() {
     let told = drained(&mut table, 100.0);
     let [(gone, nobody), (RouteKey(1000), _)] = told[..] else { panic!("{told:?}") };
     assert!(gone.0 < 100 && nobody == PeerAggregate::default());
-    // Whatever comes in between two drains, no more is told than there are places and were told before.
+    // A drain passes on no more routes than the table has places and had passed on before.
     for key in 2000..20_000 {
         table.receive(&message(1, &[(RouteKey(key), report(1.0, 1, 0.0))]), 200.0);
     }

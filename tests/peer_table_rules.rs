@@ -93,7 +93,7 @@ impl Oracle {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
-    /// Who applies all that is told knows at every drain what the plain rules say; fading within two seconds. Words of
+    /// A reader that applies every drain agrees with the plain rules; scars fade within two seconds. Reports of
     /// 0 Ω that are older than three seconds may have been dropped with their route.
     #[test]
     fn what_is_told_is_what_the_rules_say(steps in prop::collection::vec(step(), 1..120)) {

@@ -205,7 +205,7 @@ proptest! {
         let (service_ms, deadline_ms) = (500.0 / per_service, 500.0);
         let mut one = Loop::new(service, service_ms, 0.02 * service_ms, deadline_ms, seed);
         let told = one.open(poisson(service_ms / load, 20_000), 0.0);
-        // Where a service is a fiftieth of the deadline, chance queues up a fifth of it now and then.
+        // A service of a fiftieth of the deadline queues a fifth of it by chance now and then.
         let allowed = if per_service < 150.0 { 0.005 } else { 0.001 };
         prop_assert!(told.refused <= allowed * told.asked, "{} of {}", told.refused, told.asked);
     }
@@ -220,7 +220,7 @@ proptest! {
         let mut refused = 0.0;
         for _ in 0..20 {
             refused += one.open(poisson(service_ms / load, 500), 0.0).refused;
-            // What came in the meantime is handled late.
+            // Requests that came in the meantime are handled late.
             let from_ms = one.now_ms;
             let (mut told, mut came_ms) = (Told::default(), from_ms);
             one.now_ms += pause * deadline_ms;
@@ -244,7 +244,7 @@ proptest! {
             prop_assert!(queue.place(age_ms, deadline_ms, now_ms).is_finite());
             queue.answered(admitted);
         }
-        // Whatever it learnt, a silence later it lets in what is young.
+        // After a silence it admits young requests, whatever it learnt.
         prop_assert!(queue.place(1e-4, deadline_ms, now_ms + 2e3) <= 0.0);
     }
 }

@@ -1,4 +1,4 @@
-//! What carries a proof and what does not: messages and records under a secret, repetitions, and how much unproved nodes count.
+//! Proofs: messages and records under a secret, repetitions, and how much unproved nodes count.
 
 use atrion::{
     physics::{params::RouteParams, peers::PeerAggregate},
@@ -214,7 +214,7 @@ proptest! {
         prop_assert!(with.weight <= 2.0 * alone.weight * (1.0 + 1e-9), "no majority");
         prop_assert!(with.second <= alone.top.max(alone.second), "no agreement among themselves");
         prop_assert!(with.witnesses <= alone.witnesses + 1);
-        // What nobody honest says is worth no more than one node's word.
+        // Reports that no honest node confirms count as one node's.
         let bound = gamma * (alone.top + law.base_resistance * law.break_multiplier);
         prop_assert!(with.blend(0.0, gamma, &law).add <= bound + 1e-6);
     }

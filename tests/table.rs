@@ -27,7 +27,7 @@ fn all_names(engine: &Engine) -> Vec<String> {
     names
 }
 
-/// What a handle has to tell, all of it.
+/// The evictions that a handle has to report, all of them.
 fn news(handle: &mut Handle) -> Vec<Evicted> {
     std::iter::from_fn(|| handle.evicted()).collect()
 }
@@ -42,7 +42,7 @@ fn an_entry_fits_two_cache_lines() {
     assert!(bytes <= 128, "{bytes}");
 }
 
-/// What can be done to a table, route by number.
+/// The operations on a table, with routes by number.
 #[derive(Debug, Clone)]
 enum Act {
     Intern(usize),

@@ -61,7 +61,7 @@ impl Slots {
     }
 }
 
-/// What a thread has seen.
+/// The observations of a thread.
 #[derive(Debug, Default, PartialEq)]
 struct Seen {
     decisions: usize,

@@ -75,7 +75,7 @@ class Lane {
 
 /** Emits 'connection', and 'sent' and 'received' with the bytes of the client and of the server as they arrive. */
 class Network extends EventEmitter {
-  /** What the client sent and what the server answered, bytes. */
+  /** The bytes that the client sent and that the server answered. */
   bytes = { sent: 0, received: 0 }
   /** Connections so far. */
   connections = 0

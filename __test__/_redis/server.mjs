@@ -68,7 +68,7 @@ export class Server extends EventEmitter {
     return `redis://${this.address}`
   }
 
-  /** Where the server keeps its files. */
+  /** The folder of the server's files. */
   get folder() {
     return this.#place.data
   }
@@ -108,7 +108,7 @@ export class Server extends EventEmitter {
     release(this.#place)
   }
 
-  /** What the command line client answers; throws when the server's answer is an error. */
+  /** Runs redis-cli and returns its answer; throws when the server's answer is an error. */
   async cli(...args) {
     const { stdout } = await this.#client(args.map(String))
     return stdout.trim()

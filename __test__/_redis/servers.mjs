@@ -10,7 +10,7 @@ export const single = ({ memory, args = [], ...options } = {}) => {
   return Server.start({ ...options, args: [...limits, ...args] })
 }
 
-/** What a user who may only do what Atrion does is allowed. */
+/** The commands that Atrion needs: an ACL for a user with no other rights. */
 const RIGHTS = ['~atrion:*', '&atrion:*', '+@all', '-@dangerous']
 
 /**

@@ -22,7 +22,7 @@ import { engine } from '../_engine.mjs'
 
 const test = engine === 'ts' ? ava.skip : ava
 
-/** What a handler does with its errors is its own business; this one answers 500, or cuts off. */
+/** A handler of node:http answers errors itself; this one with 500, or by closing the connection. */
 const handlerOf = (held) => async (req, res) => {
   const path = req.url.split('?')[0]
   if (path === '/fail') return res.writeHead(500).end()

@@ -1,4 +1,4 @@
-// Whatever is given as options of an adapter: the adapter is made, or an error of ours names the field.
+// Random options of an adapter: they make an adapter, or an error of the package that names the field.
 import { Atrion } from 'atrion'
 import { atrionExpress } from 'atrion/express'
 import { atrionFastify } from 'atrion/fastify'

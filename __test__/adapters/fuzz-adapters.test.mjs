@@ -58,7 +58,7 @@ const request = fc.record({
   version: fc.constantFrom('1.1', '1.1', '1.1', '1.0', '2.0', '0.9'),
   headers: fc.array(header, { maxLength: 6 }),
   body: fc.oneof(fc.constant(''), fc.constantFrom('{"a":1}', '5\r\nhello\r\n0\r\n\r\n', 'zz\r\n', 'hello'), junk),
-  /** Where the text is cut and what the client does there. */
+  /** The places where the text is cut, and the client's action there. */
   cut: fc.double({ min: 0, max: 1, noNaN: true }),
   end: fc.constantFrom('whole', 'whole', 'half-close', 'reset', 'split'),
 })

@@ -22,7 +22,7 @@ const LARGE = 'x'.repeat(8 << 20)
 const OF_STREAM = 'x'.repeat(256 << 10)
 const UPLOAD = { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"a":1}' }
 
-/** What became of work; that on /b answers with much. */
+/** The outcomes of the work; the answers of /b are large. */
 const counting = (large) => {
   const under = { '/a': 0, '/b': 0 }
   const work = async (path) => {

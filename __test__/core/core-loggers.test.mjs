@@ -16,7 +16,7 @@ const speak = (logger) => {
   for (const level of LEVELS) logger[level]('message')
 }
 
-/** What `act` writes to the console. */
+/** Returns the lines that `act` writes to the console. */
 const consoleOf = (act) => {
   const { logger, entries } = keeper()
   const originals = LEVELS.map((level) => [level, console[level]])

@@ -4,7 +4,7 @@ import test from 'ava'
 
 const require = createRequire(import.meta.url)
 
-/** What goes with the model, so that it can be used alone. */
+/** The names that complete the model, so that it can be used alone. */
 const BESIDE = [
   'AtrionError',
   'ConfigError',

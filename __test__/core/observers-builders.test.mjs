@@ -38,7 +38,7 @@ const collector = () => {
   return { events, observer: createCollectorObserver(events) }
 }
 
-/** What `act` prints. */
+/** Returns the lines that `act` prints. */
 const printedBy = (act) => {
   const lines = []
   const { log } = console

@@ -1,4 +1,4 @@
-// What is particular to engine 'wasm': how it is chosen, memory that grows under the frame, names that live outside.
+// Engine 'wasm' alone: its choice, memory that grows under the frame, names that are kept outside of it.
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'

@@ -259,7 +259,7 @@ test('scenarios name only windows, marks and metrics that there are', (t) => {
         t.true(wantedFlow === undefined || flows.includes(wantedFlow), `${name}: ${wantedFlow}`)
       for (const id of [...of, ...(scenario.among ?? [])]) t.true(ids.includes(id), `${name}: ${id}`)
     }
-    // Where several references make the ceiling, nothing else does.
+    // A ceiling that several references make has no other part.
     t.false(scenario.byReference === true && scenario.ceilingPerS !== undefined, name)
     for (const [from, to] of Object.values(windows)) t.true(from < to && to <= durationS, `${name}: ${from}–${to}`)
     for (const w of [...targets, { metric: 'goodput', ...score }]) {

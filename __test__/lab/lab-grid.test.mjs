@@ -139,7 +139,7 @@ test('the record of the former law is whole', (t) => {
   const played = playedOf(JSON.parse(text))
   t.is(played.length, 1260)
   t.true(played.every(({ noGuard, shed, goodput, top }) => [noGuard, shed, goodput, top].every(Number.isFinite)))
-  // What it is kept to show.
+  // The record is kept for the cells that miss a target.
   t.true(played.filter((p) => p.kind === 'calm' && missesOf(p).length > 0).length > 100)
 })
 

@@ -1,4 +1,4 @@
-// How leases end, and what cannot be leased.
+// The ends of leases, and arguments that cannot be leased.
 import { ConfigError } from 'atrion'
 import test from 'ava'
 import { BAD, CALM, create, engine, virtual, warm } from '../_engine.mjs'

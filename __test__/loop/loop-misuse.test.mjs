@@ -1,4 +1,4 @@
-// What callers get wrong, and what frameworks expect: names, outcomes, timeouts, keys, signals, and what a refusal carries.
+// Mistakes of callers and expectations of frameworks: names, outcomes, timeouts, keys, signals, and the fields of a refusal.
 import { getEventListeners } from 'node:events'
 import { Atrion, ConfigError, ShedError } from 'atrion'
 import ava from 'ava'

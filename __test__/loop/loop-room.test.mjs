@@ -27,7 +27,7 @@ const crowded = async (options) => {
   return { ...world, held: await world.atrion.enter('route', { tier: 'critical' }) }
 }
 
-/** What became of a promise by now. */
+/** The state of a promise: pending, or its value or error. */
 const outcomeOf = (promise) => {
   const seen = { settled: false }
   promise.then(

@@ -1,4 +1,4 @@
-// What the adapters see of the process: how long requests wait for its event loop, and before it is asked to accept them.
+// The delays that the adapters measure: requests that wait for the event loop, and before the process accepts them.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
@@ -41,7 +41,7 @@ const openSockets = async (server, count) => {
   return sockets
 }
 
-/** How old the requests of a worker of node:cluster were, which its primary sent all at once. */
+/** The ages of the requests of a worker of node:cluster, which its primary sent all at once, ms. */
 const askWorker = async () => {
   const script = fileURLToPath(new URL('../_pressure-cluster.cjs', import.meta.url))
   const child = spawn(process.execPath, [script, String(BUSY_MS)], { stdio: ['ignore', 'pipe', 'inherit'] })

@@ -1,4 +1,4 @@
-// How full the process is, as the adapters tell the engine.
+// The saturation of the process, as the adapters report it to the engine.
 import { execFile } from 'node:child_process'
 import { createServer } from 'node:http'
 import { fileURLToPath } from 'node:url'

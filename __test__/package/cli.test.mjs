@@ -26,7 +26,7 @@ test.before(async (t) => {
 
 const COMMAND = join(folder, 'app', 'node_modules', '.bin', WINDOWS ? 'atrion.cmd' : 'atrion')
 
-/** What `npx atrion` does with these arguments. */
+/** Runs `npx atrion` with these arguments. */
 const atrion = (...args) => {
   const env = { ...process.env, ATRION_ENGINE: '', NODE_OPTIONS: '' }
   const { status, stdout, stderr } = spawnSync(COMMAND, args, {

@@ -26,7 +26,7 @@ for (const [name, command] of Object.entries(scripts)) {
     t.regex(stdout, /^ {2}--help +this text$/m)
   })
 
-  // What follows `native` is for napi, which has options of its own.
+  // Arguments after `native` belong to napi, which has options of its own.
   if (name !== 'build:native') {
     test(`npm run ${name}: an option that there is not is refused, with the nearest that there is`, async (t) => {
       const { code, stdout, stderr } = await run([...args.slice(1), '--hepl'])
@@ -38,7 +38,7 @@ for (const [name, command] of Object.entries(scripts)) {
   }
 }
 
-/** What a command line leads to: its values, or how the process would end. */
+/** The result of a command line: its values, or the way in which the process would end. */
 const parsed = (args, config = {}, read = ({ values }) => values) => {
   const { exit } = process
   const { error, log } = console

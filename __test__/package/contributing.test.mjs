@@ -1,4 +1,4 @@
-// What CONTRIBUTING says of the files is true.
+// Checks the statements of CONTRIBUTING about files.
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'

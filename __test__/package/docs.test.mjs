@@ -46,7 +46,7 @@ const linksOf = (path) => {
   return links.map(([, target]) => target).filter((target) => !/^[a-z]+:/.test(target))
 }
 
-/** Why a link of a page leads nowhere, or undefined. */
+/** Returns the reason why a link of a page leads nowhere, or undefined. */
 const faultOf = (page, target) => {
   const [path, anchor] = target.split('#')
   const file = path === '' ? page : normalize(join(dirname(page), path)).replaceAll('\\', '/')

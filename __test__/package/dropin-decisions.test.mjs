@@ -1,4 +1,4 @@
-// What code written for atrion 2.0 passes and gets back: absent values, voltages, leases, the surface of both entries.
+// Calls as code for atrion 2.0 makes them, and their results: absent values, voltages, leases, the names of both entries.
 import { createRequire } from 'node:module'
 import { AtrionError } from 'atrion'
 import test from 'ava'
@@ -7,7 +7,7 @@ import { CALM, create, virtual, warm } from '../_engine.mjs'
 const require = createRequire(import.meta.url)
 const [main, core] = [require('atrion'), require('atrion/core')]
 
-/** What a world looks like after some calls, and what the last one answered. */
+/** The state of an instance after some calls, and the answer of the last one. */
 const after = (...calls) => {
   const world = virtual()
   let decision

@@ -7,7 +7,7 @@ import { PATIENCE_MS } from '../_patience.mjs'
 
 const folder = new URL('../../examples/', import.meta.url)
 
-/** What must be in the output: the point of the example, not its exact numbers. */
+/** Patterns that the output must match: the point of the example, not its exact numbers. */
 const SHOWS = {
   'batch.mjs': [/1000 shards, 10 with an open breaker: shard-7, shard-107,/],
   'http-server.mjs': [/^fast: checkout 20 of 20 served$/m, /^slow: export \d of 20 served$/m],

@@ -88,7 +88,7 @@ test('neither a provider nor its troubles show a password', async (t) => {
 
 const HOSTILE = 'GET /\n✅ forged OPERATIONAL\r\x1b[2J\x9b31m\u2028\u202egnp\u0000'
 
-/** What a call writes to the console. */
+/** Returns the text that a call writes to the console. */
 const written = (call) => {
   const lines = []
   const methods = ['debug', 'info', 'warn', 'error', 'log']

@@ -1,4 +1,4 @@
-// How the package comes by an engine, as it is installed: whatever is wrong with a binary, it is named with the command that mends it,
+// The choice of an engine in an installed package: a fault of a binary is named with the command that repairs it,
 // 'auto' goes on in wasm, 'native' throws, and the process lives.
 import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

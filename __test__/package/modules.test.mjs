@@ -16,7 +16,7 @@ const namesOf = (module) =>
     .filter((name) => name !== 'default' && name !== 'module.exports')
     .sort()
 
-/** What the package promises by name. */
+/** The names that the package promises. */
 const PROMISED = `
   Atrion InMemoryProvider
   AtrionError ConnectionError DependencyError SyncError ParseError ShedError ConfigError

@@ -1,4 +1,4 @@
-// What the README and the pages of docs/ show works: their JavaScript is run, their TypeScript compiled, against the package as it
+// Runs the JavaScript of the README and of the pages of docs/ and compiles their TypeScript, against the package as it
 // is built.
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'

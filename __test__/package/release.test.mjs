@@ -38,7 +38,7 @@ test('every platform is built, tested where it belongs, and laid out under npm/'
     t.regex(WORKFLOW, new RegExp(`target: ${target},`))
     t.regex(WORKFLOW, new RegExp(`- \\{ name: ${name}, os: `))
   }
-  // What the loader looks for is what is published.
+  // The published names are those that the loader looks for.
   const source = readFileSync(join(ROOT, 'ts', 'addon', 'platform.ts'), 'utf8')
   const built = [
     ...source

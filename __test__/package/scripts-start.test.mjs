@@ -1,4 +1,4 @@
-// How the project's commands are started: what is missing is named, nothing outlives npm, a taken port is no obstacle.
+// The start of the project's commands: missing parts are named, no process outlives npm, and a taken port is no obstacle.
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'

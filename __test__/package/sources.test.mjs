@@ -51,7 +51,7 @@ const OWN_LAYER = {
 }
 const layerOf = (file) => OWN_LAYER[file] ?? (file.includes('/') ? file.split('/')[0] : file)
 
-/** What a layer may import besides itself. */
+/** The layers that a layer may import besides itself. */
 const BOTTOM = ['port', 'model types', 'base']
 const MAY_IMPORT = {
   port: ['model types'],
@@ -129,7 +129,7 @@ test('no module of Node is imported: bundles of any format, for any runtime, can
   const built = readdirSync(join(ROOT, 'dist'), { recursive: true }).filter((file) => /\.[cm]js$/.test(file))
   t.true(built.length > 40)
   for (const file of built) {
-    // What an old Node requires is behind a call.
+    // A `require` for old versions of Node is inside a function.
     const text = readFileSync(join(ROOT, 'dist', file), 'utf8').replace(/\(\) ?=> ?require\(/g, '')
     t.notRegex(text, /(?:\bfrom|\brequire\(|^import) ?["'`]node:/m, file)
   }

@@ -1,4 +1,4 @@
-// Whatever is given as options of a Redis provider: a provider, or an error of ours that names the field; and no secret in either.
+// Random options of a Redis provider: they make a provider, or an error of the package that names the field; neither shows a secret.
 import { inspect } from 'node:util'
 import { RedisStateProvider } from 'atrion'
 import test from 'ava'
@@ -71,7 +71,7 @@ const names = fc.constantFrom(
 )
 const options = fc.oneof(
   { weight: 5, arbitrary: fc.dictionary(names, value, { maxKeys: 3 }) },
-  // What looks like a client of another package.
+  // An object that resembles a client of another package.
   fc.record(
     {
       on: fc.constant(() => {}),
@@ -102,7 +102,7 @@ const options = fc.oneof(
   value,
 )
 
-/** What anyone may get to see of it. */
+/** Everything of a value that a log or a debugger prints. */
 const shown = (it) => `${inspect(it, { depth: 6, showHidden: true, getters: true })} ${it?.stack} ${JSON.stringify(it)}`
 
 test('a provider is made of any options, or refused by a ConfigError, and shows no secret', (t) => {

@@ -1,5 +1,5 @@
-// What goes wrong with a server or the way to it: decisions go on, a fault is reported once, and once that it is over; what was
-// suffered meanwhile is known to the others then.
+// Faults of a server and of the network to it: decisions go on, a fault is reported once, and once that it is over; scars that were
+// suffered meanwhile reach the other nodes then.
 import test from 'ava'
 import { reserve } from '../_redis/guard.mjs'
 import { Node, until } from '../_redis/nodes.mjs'
@@ -74,7 +74,7 @@ const suffer = async (t, { near, far }, { start, end, ill = [near, far] }) => {
 test('the server is killed, and comes back empty', async (t) => {
   const nodes = await pair(t)
   await suffer(t, nodes, { start: () => nodes.server.kill(), end: () => nodes.server.restart() })
-  // What was known before is in the store again: who comes now starts scarred.
+  // The store has the earlier scars again: a node that starts now is scarred.
   const late = await Node.connected(t, { port: nodes.server.port })
   t.true(late.scarOf('before') > 1)
 })

@@ -1,4 +1,4 @@
-// What comes over the channel and out of the store may be anything: it is counted and dropped, and affects no node.
+// Hostile messages on the channel and records in the store: they are counted and dropped, and affect no node.
 
 import test from 'ava'
 import { randomOf } from '../_engine.mjs'

@@ -119,7 +119,7 @@ const moving = async (t, { servers, addresses, reshard }) => {
     const heard = Array.from({ length: 20 }, (_, i) => [other.feels(`${from} ${i}`), one.feels(`answer ${from} ${i}`)])
     await Promise.all(heard.flat())
   }
-  // What was stored before and after is found by who comes now.
+  // A node that starts now finds the records from before and after.
   const late = await connected(t, redis)
   for (const route of ['pay', 'ship', '0 7', 'answer 2 7']) t.true(late.scarOf(route) > 1, route)
   for (const node of [one, other]) t.true(node.turns.length % 2 === 0, node.turns.join())

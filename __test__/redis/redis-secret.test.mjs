@@ -206,7 +206,7 @@ onNative('a store that proves nothing is left out and refuses no start', async (
   t.like(dropped(late), { droppedForged: 3, droppedUnsigned: 2 })
   t.deepEqual([...late.turns, ...late.warnings], [])
 
-  // What was read is not taken back for something older.
+  // A record that was read is not replaced by an older one.
   const reader = await Node.connected(t, redis)
   const writer = await Node.connected(t, redis)
   const vector = (scar) => ({ scar, momentumScalar: 0, lastTick: scar, resistance: 10 + scar })

@@ -26,7 +26,7 @@ const talk = async (t, port) => {
   return socket
 }
 
-/** Whatever closed it. */
+/** Resolves when a socket is closed, by either side. */
 const closed = (socket) => new Promise((resolve) => (socket.closed ? resolve() : socket.once('close', resolve)))
 
 const ask = async (socket, command) => {

@@ -54,7 +54,7 @@ test('a node that comes later starts scarred, whether the others are still there
   await first.hurt('pay', 60)
   await first.atrion.disconnect()
   const second = await Node.connected(t, redis)
-  // What one node stored counts up to γ·baseResistance·breakMultiplier.
+  // The record of one node counts up to γ·baseResistance·breakMultiplier.
   t.true(second.scarOf('pay') > 29 && second.scarOf('pay') <= 30, `${second.scarOf('pay')} right after connect()`)
   const third = await Node.connected(t, redis)
   t.true(third.scarOf('pay') > 10, `${third.scarOf('pay')} while another one is there`)

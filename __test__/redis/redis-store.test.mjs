@@ -1,4 +1,4 @@
-// What lies in the store may be anything, and of any size: no start is refused, and no memory eaten by it.
+// A store with records of any content and size: every start succeeds, in bounded memory.
 import test from 'ava'
 import { endedWell, runScript } from '../_child.mjs'
 import { Node, until } from '../_redis/nodes.mjs'

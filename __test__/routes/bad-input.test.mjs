@@ -1,4 +1,4 @@
-// What is wrong with a call is thrown; what is wrong with a measurement is survived.
+// Bad arguments throw; bad measurements do not.
 import { resetLogger, setLogger } from 'atrion'
 import anyTest from 'ava'
 import fc from 'fast-check'

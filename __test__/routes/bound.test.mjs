@@ -3,7 +3,7 @@ import test from 'ava'
 import fc from 'fast-check'
 import { BAD, CALM, drive, randomOf, virtual } from '../_engine.mjs'
 
-/** What any least-recently-used table does, in the order of use. */
+/** A model of a table that evicts the least recently used entry. */
 class Expected {
   routes = new Map()
 

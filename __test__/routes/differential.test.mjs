@@ -82,7 +82,7 @@ const elapsedOf = (random) => {
 
 const isNear = (a, b) => a === b || Math.abs(a - b) <= TOLERANCE * Math.max(Math.abs(a), Math.abs(b), 1e-3)
 
-/** Where two answers or states differ, by path; numbers may by the tolerance, but for those that are whole. */
+/** The paths at which two answers or states differ; numbers may differ by the tolerance, except integers. */
 const differenceOf = (a, b, path = '') => {
   if (typeof a === 'number' && typeof b === 'number') {
     const same = /retryAfterMs|tickCount|count|rejectedSamples/.test(path) ? a === b : isNear(a, b)

@@ -1,4 +1,4 @@
-// Whatever is given as options, telemetry or a snapshot: it is honoured, or refused by an error that says which field; afterwards
+// Random options, telemetry and snapshots: they are honoured, or refused by an error that names the field; afterwards
 // the instance works as before.
 import { Atrion, VirtualClock } from 'atrion'
 import test from 'ava'

@@ -190,7 +190,7 @@ const play = ({ untilMs, offMs = () => 0, fails = () => false, reads = (ms) => m
 }
 
 const OFF_AT_MS = 4000
-/** How far off, ms, and for how long: once, for one request and for ever. */
+/** The size of a clock's error, ms, and its duration: once, for one request and for ever. */
 const OFF = [1000, 1001, 30_000, 240_000, 300_000, HOUR_MS, 24 * HOUR_MS].flatMap((ms) => [ms, -ms])
 const LASTS_MS = [1, 60, Number.POSITIVE_INFINITY]
 
@@ -269,7 +269,7 @@ closedLoop(
       const permit = ask()
       if (permit.allow) out.push(permit)
       else refusedMs = ms - wokeMs
-      // What was under way goes on where it was.
+      // Requests in flight go on where they were.
       for (const done of out.splice(0, 2)) done.release()
     }
     t.true(refusedMs < 1000, `refused ${refusedMs} ms after it woke`)

@@ -1,4 +1,4 @@
-// What an operator can do to a running instance: orders, dry runs, other numbers, and listening.
+// Actions of an operator on a running instance: overrides, dry runs, new parameters, and listeners.
 import { ConfigError } from 'atrion'
 import ava from 'ava'
 import { BAD, broken, CALM, engine, MILD, memoryLogger, turn, virtual, warm } from '../_engine.mjs'

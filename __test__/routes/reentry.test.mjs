@@ -103,7 +103,7 @@ const worldOf = () => {
     return new Proxy(options, handler)
   }
 
-  /** What `it` is to do; which permit it gives back is settled now. */
+  /** The action of `it`, with the permit that it releases. */
   const prepare = (it) => {
     const permit = it.what === 'release' ? permits.pop() : undefined
     return () => perform(it, permit)
@@ -150,7 +150,7 @@ const worldOf = () => {
 
   return {
     answers,
-    /** What is left of everything: states, and who has how much in flight. */
+    /** The remaining state: routes, and the requests in flight of each. */
     rest: () => [
       atrion.snapshot().sort((x, y) => (x.routeId < y.routeId ? -1 : 1)),
       ROUTES.map((routeId) => atrion.stats(routeId)),

@@ -1,4 +1,4 @@
-// What other nodes say through a provider of one's own: blended in, never obeyed, and silent after 3 s.
+// Reports of other nodes through a provider of one's own: blended in, never obeyed, and expired after 3 s.
 import { readFileSync } from 'node:fs'
 import FakeTimers from '@sinonjs/fake-timers'
 import anyTest from 'ava'
@@ -54,7 +54,7 @@ for (const line of CASES) {
     world.atrion.restore([{ ...snapshot, scarTissue: Number(local) }])
     for (const [i, voice] of reports.split(' ').entries()) {
       const [scar, requests] = voice.split(':').map(Number)
-      // What is negative never comes through a provider.
+      // Negative values never pass a provider.
       provider.say('a', Math.max(0, scar), { node: `${i}`, requests })
     }
     await world.sync()

@@ -1,4 +1,4 @@
-// What connect takes over from a store, and what it does not; and the store that is none but memory.
+// Loading from a store by connect: records that are taken over and records that are not; the provider in memory.
 import { ConfigError, InMemoryProvider } from 'atrion'
 import test from 'ava'
 import { BAD, CALM, create, drive, HOSTILE_NAMES, virtual, warm } from '../_engine.mjs'

@@ -23,7 +23,7 @@ const TITLES = {
   dead: 'Redis dead',
 }
 const GENERATIONS = 5
-/** What the other node changes in a round. */
+/** The changes of the other node in a round. */
 const CHATTER_ROUTES = 1000
 /** Until a node has noticed what became of its server. */
 const NOTICED_MS = 4000

@@ -1,4 +1,4 @@
-/** How long until the others' resistance reflects a scar, from the tick that made it. */
+/** Measures the time from the tick that made a scar until the others' resistance reflects it. */
 
 import { WorkerProcess } from '../../scripts/lib/worker-pool.mjs'
 import { quantileOf } from '../lib/statistics.mjs'

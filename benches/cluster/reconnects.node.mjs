@@ -18,7 +18,7 @@ async function join({ url, links }) {
   }, 100)
 }
 
-/** How often any link came back, in all. */
+/** The number of reconnections of all links. */
 const reconnects = () => providers.reduce((sum, provider) => sum + provider.stats().reconnects, 0)
 
 /** Waits until all links are well. */
@@ -35,7 +35,7 @@ const countOf = (folder) => {
 }
 
 async function weigh() {
-  // What finalizers held is only garbage the second time.
+  // Objects that finalizers held are collected only the second time.
   for (let i = 0; i < 4; i++) {
     globalThis.gc()
     await sleep(50)

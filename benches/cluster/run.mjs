@@ -1,4 +1,4 @@
-/** What sharing scars over Redis costs and how fast it is, measured with real servers: `npm run bench:cluster -- --help`. */
+/** Measures the cost and the speed of sharing scars over Redis, with real servers: `npm run bench:cluster -- --help`. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { single } from '../../__test__/_redis/servers.mjs'
 import { cliOf } from '../../scripts/lib/cli.mjs'

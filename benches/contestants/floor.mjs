@@ -1,4 +1,4 @@
-/** What nothing costs: the units that the rest is measured in. */
+/** The cost of doing nothing: the units that the rest is measured in. */
 import { createRequire } from 'node:module'
 
 const require = createRequire(import.meta.url)

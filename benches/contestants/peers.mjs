@@ -1,4 +1,4 @@
-/** What others cost, each around an async no-op that succeeds, awaited. */
+/** Other packages, each around an async no-op that succeeds, awaited. */
 import { COCKATIEL } from '../../lab/contestants/settings.mjs'
 
 const work = async () => {}

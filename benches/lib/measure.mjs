@@ -1,4 +1,4 @@
-/** How a contestant is timed: in blocks, or call by call. */
+/** Times a contestant: in blocks, or call by call. */
 import { quantileOf } from './statistics.mjs'
 
 const WARM_UP_MS = 400
@@ -54,5 +54,5 @@ const oneByOne = async ({ call }) => {
   return turn
 }
 
-/** What measures a contestant of this kind. */
+/** The measurement of each kind of contestant. */
 export const createBlocks = ({ kind = 'blocks' }, prepared) => (kind === 'singles' ? oneByOne : inBlocks)(prepared)

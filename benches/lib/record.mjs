@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 
 const FOLDER = new URL('../record/', import.meta.url)
 
-/** What a result depends on. No host name: a record is public. */
+/** The machine and the versions that a result depends on. No host name: a record is public. */
 export const machineOf = () => ({
   cpu: cpus()[0]?.model.trim() ?? 'unknown',
   cpus: cpus().length,

@@ -52,7 +52,7 @@ export const timeTable = (times, verdicts, { repeats, blockMs }) => {
 
 const mib = (x) => `${x.toFixed(1)} MiB`
 
-/** What memory was measured. */
+/** The lines of the memory that was measured. */
 export const memoryTable = ({ routes, requests }, verdicts) => {
   const rows = []
   const wishes = []

@@ -77,7 +77,7 @@ world.advance(1)
 const [navigation] = performance.getEntriesByType('navigation')
 const demo = {
   frames: 0,
-  /** What the last frames cost, ms of script each; frame n is at n modulo its length. */
+  /** The costs of the last frames, ms of script each; frame n is at n modulo its length. */
   workMs: new Float64Array(FRAMES_KEPT),
   firstDecisionMs: performance.now() - (navigation?.responseEnd ?? 0),
 }

@@ -3,7 +3,7 @@
 /** Requests that wait before even a service without protection turns them away: memory is finite. */
 const LONGEST_QUEUE = 200_000
 
-/** What will end when, the earliest first. */
+/** The work in progress by its end, the earliest first. */
 class Agenda {
   #items = []
 

@@ -8,7 +8,7 @@ const ROUTE = 'GET /checkout'
 
 const exponential = (mean) => -Math.log(1 - Math.random()) * mean
 
-/** What happened in a second. */
+/** The counts of one second. */
 const newTally = () => ({
   offered: 0,
   inTime: [0, 0],
@@ -122,7 +122,7 @@ export class World {
     return this.#batch
   }
 
-  /** What the last second was, and what the engine knows now; a new second begins. */
+  /** Returns the counts of the last second and the engine's statistics, and begins a new second. */
   read(seconds) {
     const { tally } = this
     this.tally = newTally()

@@ -1,4 +1,4 @@
-// What is the same for both runs: traffic, the dependency's death, the deploy, and how the servers are set up.
+// The conditions that are the same for both runs: traffic, the dependency's death, the deploy, and how the servers are set up.
 import { createRandom } from '../random.mjs'
 
 export const SERVERS = ['A', 'B', 'C']
@@ -6,7 +6,7 @@ export const SERVERS = ['A', 'B', 'C']
 /** To all servers together, round robin. */
 export const ARRIVALS_PER_SECOND = 240
 
-/** How long the dependency takes for an answer, ms. */
+/** The time that the dependency takes for an answer, ms. */
 export const SERVICE_MS = { fastest: 5, slowest: 15 }
 
 /** A server gives up on a call to the dependency after this, ms. A dead one refuses the connection at once. */
@@ -45,7 +45,7 @@ export function createPlan({ seconds = DEFAULT_SECONDS, seed = 1 } = {}) {
   }
 }
 
-/** What the dependency is at a time of the run. */
+/** Returns the state of the dependency at a time of the run. */
 export const phaseAt = ({ diesAtMs, healedAtMs }, atMs) =>
   atMs < diesAtMs ? 'healthy' : atMs < healedAtMs ? 'dead' : 'healed'
 

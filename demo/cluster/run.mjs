@@ -31,7 +31,7 @@ function readOptions() {
 
 const seconds = (ms) => `${(ms / 1000).toFixed(1)} s`
 
-/** What is about to happen, and every setting that matters. */
+/** The text before a run: its course, and every setting that matters. */
 const describe = (plan) => [
   [
     'traffic',

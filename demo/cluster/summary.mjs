@@ -4,7 +4,7 @@ import { OUTCOMES } from './plan.mjs'
 
 const shareOf = (part, whole) => (whole === 0 ? undefined : part / whole)
 
-/** How many of `records` ended in which way. */
+/** Counts `records` by outcome. */
 export function countOutcomes(records) {
   const counts = Object.fromEntries(OUTCOMES.map((outcome) => [outcome, 0]))
   for (const { outcome } of records) counts[outcome] += 1
@@ -14,7 +14,7 @@ export function countOutcomes(records) {
 const isWasted = ({ outcome }) => outcome === 'wasted'
 const isProbe = (record) => isWasted(record) && record.isProbe
 
-/** What one process of a server did. */
+/** The counts of one process of a server. */
 function summariseProcess({ server, generation, atMs }, records, { diesAtMs, healedAtMs }) {
   const own = records.filter((record) => record.server === server && record.generation === generation)
   const asked = own.filter((record) => record.atMs >= diesAtMs && record.atMs < healedAtMs)

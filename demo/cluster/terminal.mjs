@@ -1,4 +1,4 @@
-// What the cluster demo prints: a line a second, and the tables.
+// The output of the cluster demo: a line a second, and the tables.
 import { dim, formatMs, formatShare, paint } from '../terminal.mjs'
 import { phaseAt, SERVERS } from './plan.mjs'
 
@@ -6,7 +6,7 @@ const PHASE_PAINT = { healthy: paint(32), dead: paint(31), healed: paint(36) }
 
 const RUNS = { alone: 'without sharing', shared: 'with sharing' }
 
-/** What happened in the last second of a run: answers by when they came, and each server's breaker. */
+/** The last second of a run: answers by the time at which they came, and each server's breaker. */
 export function secondLine(run, second, plan, counts, breakers, generations) {
   const phase = phaseAt(plan, second * 1000 - 500)
   const cells = Object.entries(counts).map(([outcome, count]) => {
@@ -27,7 +27,7 @@ export function secondLine(run, second, plan, counts, breakers, generations) {
   ].join('  ')
 }
 
-/** What was measured of both. */
+/** The measurements of both runs. */
 export function comparison(alone, shared) {
   const row = (label, pick) => [label, pick(alone), pick(shared)]
   const count = (label, pick) => row(label, (summary) => String(pick(summary)))

@@ -48,7 +48,7 @@ export class ClassicGuard {
     }
   }
 
-  /** What a monitoring page would show. */
+  /** The guard's state, as a monitoring page would show it. */
   sample() {
     return { mode: this.#breaker.opened ? 'open' : this.#breaker.halfOpen ? 'half-open' : 'closed' }
   }

@@ -1,4 +1,4 @@
-// What is the same for both runs: traffic, timeline, the dependency's illness, and how each guard is set up.
+// The conditions that are the same for both runs: traffic, timeline, the dependency's illness, and how each guard is set up.
 import { OPOSSUM } from '../../lab/contestants/settings.mjs'
 import { createRandom } from '../random.mjs'
 
@@ -9,7 +9,7 @@ export const CLASSES = [
   { name: 'export', share: 0.3, voltage: 40 },
 ]
 
-/** What became of a request, as the client saw it. Only `refused` never reached the dependency. */
+/** The outcomes of a request, as the client saw it. Only `refused` never reached the dependency. */
 export const OUTCOMES = ['good', 'late', 'wrong', 'timeout', 'refused']
 
 export const ARRIVALS_PER_SECOND = 120
@@ -71,7 +71,7 @@ export function createPlan({ seconds = DEFAULT_SECONDS, seed = 1, breaker = {} }
   return { seed, runMs, illAtMs, healedAtMs, breaker: { ...CLASSIC.breaker, ...breaker } }
 }
 
-/** What the dependency is at a time of the run. */
+/** Returns the state of the dependency at a time of the run. */
 export const phaseAt = ({ illAtMs, healedAtMs }, atMs) =>
   atMs < illAtMs ? 'healthy' : atMs < healedAtMs ? 'zombie' : 'healed'
 

@@ -67,7 +67,7 @@ const list = (settings) =>
     .map(([name, value]) => `${name} ${typeof value === 'object' ? `{ ${list(value)} }` : value}`)
     .join(', ')
 
-/** What is about to happen, and every setting that matters. */
+/** The text before a run: its course, and every setting that matters. */
 function describe(plan) {
   const { zombie, healthy } = DEPENDENCY
   const kind = ({ workers, fastestMs, slowestMs, wrongShare }) =>

@@ -2,7 +2,7 @@
 import { isGood, quantile, recoveryOf, shareOf } from '../figures.mjs'
 import { CLASSES, OUTCOMES, phaseAt } from './plan.mjs'
 
-/** How many of `records` ended in which way. */
+/** Counts `records` by outcome. */
 export function countOutcomes(records) {
   const counts = Object.fromEntries(OUTCOMES.map((outcome) => [outcome, 0]))
   for (const { outcome } of records) counts[outcome] += 1

@@ -46,7 +46,7 @@ export class CallTelemetry {
     }
   }
 
-  /** What `route()` takes. */
+  /** The telemetry that `route()` takes. */
   read() {
     const now = this.#now()
     const oldest = Math.floor(now / this.#sliceMs) - SLICES

@@ -1,4 +1,4 @@
-// What the demo prints: a line a second, tables, and a plot of R over time.
+// The output of the demo: a line a second, tables, and a plot of R over time.
 import { dim, formatMs, formatShare, paint } from '../terminal.mjs'
 import { CLASSES, phaseAt } from './plan.mjs'
 
@@ -6,7 +6,7 @@ const PHASE_PAINT = { healthy: paint(32), zombie: paint(31), healed: paint(36) }
 
 const NAMES = { classic: 'classic', atrion: 'Atrion ' }
 
-/** What happened in the last second of a run: answers by when they came, and the guard. */
+/** The last second of a run: answers by the time at which they came, and the guard. */
 export function secondLine(guard, second, plan, counts, sample) {
   const total = Math.floor(plan.runMs / 1000)
   const phase = phaseAt(plan, second * 1000 - 500)

@@ -1,4 +1,4 @@
-// What is the same for every guard: the shop, its dependency, the traffic, the deadline and what happens when.
+// The conditions that are the same for every guard: the shop, its dependency, the traffic, the deadline and what happens when.
 import * as documented from '../../lab/contestants/settings.mjs'
 import { createRandom } from '../random.mjs'
 
@@ -30,14 +30,14 @@ export const DEPENDENCY = {
 const stockShare = ENDPOINTS.reduce((sum, { share, needsStock }) => sum + (needsStock ? share : 0), 0)
 const { workers, fastestMs, slowestMs } = DEPENDENCY.healthy
 
-/** What the shop can do: as much as its dependency answers, requests a second. Its thread can do somewhat more. */
+/** The capacity of the shop, requests a second: that of its dependency. Its thread can do somewhat more. */
 export const CAPACITY_PER_S = (workers * 2000) / (fastestMs + slowestMs) / stockShare
 
 /** Load in calm times and at the peak, ÷ capacity. */
 export const CALM = 0.5
 export const PEAK = 4
 
-/** How a call to the dependency, or the shop as a whole, is guarded. */
+/** The guards of a call to the dependency, or of the shop as a whole. */
 export const GUARDS = [
   { id: 'none', name: 'unprotected' },
   { id: 'opossum', name: 'opossum' },
@@ -53,7 +53,7 @@ export const OPOSSUM = { timeout: DEADLINE_MS, ...documented.OPOSSUM, resetTimeo
 export const COCKATIEL = { ...documented.COCKATIEL, halfOpenAfterMs: 1000, timeoutMs: DEADLINE_MS }
 export const ATRION = { slo: { maxAcceptableLatencyMs: DEADLINE_MS } }
 
-/** What became of a request, as the client saw it. */
+/** The outcomes of a request, as the client saw it. */
 export const OUTCOMES = ['good', 'late', 'failed', 'hung up', 'refused']
 
 export const DEFAULT_SECONDS = 48

@@ -60,7 +60,7 @@ const BUSY_MS = 50
 
 const seconds = (ms) => `${(ms / 1000).toFixed(1)} s`
 
-/** What is about to happen, and every setting that matters. */
+/** The text before a run: its course, and every setting that matters. */
 function describe(plan) {
   const kind = ({ workers, fastestMs, slowestMs, wrongShare }) =>
     `${workers} workers of ${fastestMs}–${slowestMs} ms, ${wrongShare * 100} % wrong`

@@ -5,7 +5,7 @@ import { ENDPOINTS, OUTCOMES, phaseAt, phaseOf } from './plan.mjs'
 const WASTED = new Set(['late', 'failed', 'hung up'])
 const CALM_PHASES = new Set(['calm', 'calm again', 'healed'])
 
-/** How many of `records` ended in which way. */
+/** Counts `records` by outcome. */
 export function countOutcomes(records) {
   const counts = Object.fromEntries(OUTCOMES.map((outcome) => [outcome, 0]))
   for (const { outcome } of records) counts[outcome] += 1

@@ -1,4 +1,4 @@
-// What the demo of the shop prints: a line a second, the table, and where Atrion loses.
+// The output of the demo of the shop: a line a second, the table, and where Atrion loses.
 import { dim, formatMs, formatShare, paint } from '../terminal.mjs'
 import { GUARDS, loadAt, phaseAt } from './plan.mjs'
 import { lossesOf, ROWS } from './summary.mjs'
@@ -17,7 +17,7 @@ const FORMATS = { count: String, share: formatShare, ms: formatMs, rate: (perS) 
 const format = (kind, value) =>
   value === undefined || !Number.isFinite(value) ? formatMs(undefined) : FORMATS[kind](value)
 
-/** What happened in the last second of a run: answers by when they came, and what the guard shows of itself. */
+/** The last second of a run: answers by the time at which they came, and the guard's own state. */
 export function secondLine({ name }, second, plan, counts, sample = {}) {
   const atMs = second * 1000 - 500
   const phase = phaseAt(plan, atMs).name

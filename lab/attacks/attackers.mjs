@@ -69,7 +69,7 @@ const headersOf = (method, path) =>
     ...(method === 'POST' ? [literal('content-type', 'application/json'), literal('content-length', '1000')] : []),
   ])
 
-/** How a client of HTTP/2 holds streams open. */
+/** The ways in which a client of HTTP/2 holds streams open. */
 const HOLDING = {
   /** Heads that never end: CONTINUATION frames are promised and do not come. One a connection, as the protocol has it. */
   heads: (path) => [frame(FRAME.HEADERS, 0, 1, headersOf('GET', path))],

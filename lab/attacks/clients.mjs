@@ -69,7 +69,7 @@ const overHttp1 = (id, title, attack) => ({
       const server = await FRAMEWORKS[name](atrion, CALM, workOf(LARGE))
       await ask(server, '/a')
       const { end } = isAttacked ? await attack(server) : {}
-      // What the server does with the attack's first bytes is over then.
+      // The server has handled the attack's first bytes by then.
       for (let i = 0; i < 3; i++) await ask(server, '/a')
       const share = await goodShare((options) => ask(server, '/a', options))
       await end?.()
@@ -142,7 +142,7 @@ const webSockets = {
     }),
 }
 
-/** Where the operator has bounded the limit: what long answers do to the route that they share. */
+/** The effect of long answers on the route that they share, where the operator has bounded the limit. */
 const feed = (count) => ({
   id: `feeds-${count}`,
   title: count === 1 ? 'one SSE answer on the route of others' : `${count} SSE answers on the route of others`,

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { Atrion, InMemoryProvider } from 'atrion'
 
 const MB = 1 << 20
-/** What an allocator gives and takes by itself, and what the first floods count for at least, MB. */
+/** The variation of an allocator by itself, and the least that the first floods count for, MB. */
 const LEAST_MB = 16
 const VECTOR = { scar: 1, momentumScalar: 0, lastTick: 1, resistance: 11 }
 const CALM = { latencyMs: 100, errorRate: 0.01, saturation: 0.5 }
@@ -103,7 +103,7 @@ export const rowOf = ({ before, first, second }) => ({
   note: `${before.toFixed(0)} → ${first.toFixed(0)} → ${second.toFixed(0)} MB`,
 })
 
-/** What `node --expose-gc <file> <args>` writes as its last line. */
+/** Returns the last line that `node --expose-gc <file> <args>` writes. */
 export const inProcess = (file, args) =>
   new Promise((resolve, reject) => {
     const child = spawn(process.execPath, ['--expose-gc', file, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })

@@ -13,7 +13,7 @@ const HOUR_MS = 3_600_000
 /** So that a run repeats; the attackers do not know it. */
 const SECRET = 'a secret of the attack table'
 
-/** Where versions before 3.0.0 put a key: a hash without a secret, which any client could compute. */
+/** The place of a key in versions before 3.0.0: a hash without a secret, which any client could compute. */
 const formerPlaceOf = (key, hour) => {
   let hash = 0x811c9dc5 ^ hour
   for (const char of key) hash = Math.imul(hash ^ char.charCodeAt(0), 0x01000193)
@@ -26,7 +26,7 @@ const any = (list, random) => list[Math.floor(random() * list.length)]
 
 const BEARERS = Array.from({ length: ACCOUNTS }, (_, i) => `Bearer ${i}`)
 
-/** How the attacker chooses: `key(random)`, and what it learns of the answers. */
+/** The strategies of the attacker: `key(random)`, and its use of the answers. */
 const choices = {
   random: () => ({ key: (random) => any(BEARERS, random) }),
   // Those that were served lately are asked for again.

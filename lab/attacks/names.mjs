@@ -12,7 +12,7 @@ import { FRAMEWORKS } from '../../__test__/_frameworks.mjs'
 export const SPELLINGS = 2048
 const WORKERS = 4
 const SERVICE_MS = 30
-/** Where the flood is let in, its queue is longer than this after a second; clients on a busy machine are not late by so much. */
+/** The age of the queue, ms, that shows that the flood was admitted; clients on a busy machine are not late by so much. */
 const DEADLINE_MS = 1500
 const RUN_MS = 4000
 const COUNT_FROM_MS = 1500

@@ -1,4 +1,4 @@
-/** What a client that may publish on the channel of the nodes says without being a node. */
+/** Forged reports: of a client that may publish on the channel of the nodes without being one. */
 
 const HEADER_BYTES = 20
 const WORDS_AT = 12

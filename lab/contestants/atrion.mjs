@@ -5,7 +5,7 @@ const load = () => createRequire(import.meta.url)('atrion').Atrion
 /** Places of keys are the same in every run. */
 const KEY_SECRET = 'the same in every run'
 
-/** What a scenario may need of a build, and how to tell whether it is there. */
+/** The features that a scenario may need of a build, each with its check. */
 const FEATURES = {
   pool: (Atrion) => takes(Atrion, { pool: 'p' }),
   reserve: (Atrion) => takes(Atrion, { reserve: { bulk: 0.2 } }),
@@ -22,7 +22,7 @@ function takes(Atrion, profile) {
   }
 }
 
-/** Why this build cannot take part, null when it can. */
+/** Returns the reason why this build cannot take part, null when it can. */
 function unavailable(method, needs) {
   try {
     const Atrion = load()

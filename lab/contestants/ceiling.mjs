@@ -70,7 +70,7 @@ export function knowingRoom({ byTier, newestFirst }) {
 
 const policy = (id, options) => ({ id, shared: true, create: knowingRoom(options) })
 
-/** What any controller can be held against: the best of these is the ceiling. */
+/** The references for every controller: the best of these is the ceiling. */
 export const CEILINGS = [
   policy('ceiling-oldest', { byTier: false, newestFirst: false }),
   policy('ceiling-newest', { byTier: false, newestFirst: true }),

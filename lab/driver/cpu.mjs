@@ -63,7 +63,7 @@ export class CpuPlant {
     this.#wake()
   }
 
-  /** What computes is not interrupted. */
+  /** Work that computes is not interrupted. */
   cancel() {}
 
   /** The loop has come to the end of what it did. @param {number} i the request served, −1 for none */

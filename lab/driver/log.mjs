@@ -1,4 +1,4 @@
-/** How a request ended; a value of {@link RequestLog.outcome}. */
+/** The ends of a request: values of {@link RequestLog.outcome}. */
 export const OUTCOME = Object.freeze({ pending: 0, success: 1, failure: 2, shed: 3, gaveUp: 4 })
 
 const grown = (array, length) => {
@@ -7,7 +7,7 @@ const grown = (array, length) => {
   return next
 }
 
-/** What became of every attempt of a run, as columns. Metrics are computed from it afterwards, never on the way. */
+/** The record of every attempt of a run, as columns. Metrics are computed from it afterwards, never on the way. */
 export class RequestLog {
   length = 0
   /** Intended send time, ms. */

@@ -1,4 +1,4 @@
-// What there is to guard, by the `kind` of a scenario's plant.
+// The plants, by the `kind` that a scenario names.
 export { kneeOf, throughputOf } from './contended.mjs'
 
 import { BatchPlant } from './batch.mjs'

@@ -9,15 +9,15 @@ const afterMicrotasks = process.nextTick
  */
 export const flush = () => new Promise((resolve) => afterMicrotasks(() => afterMicrotasks(resolve)))
 
-/** What `Date.now` says when a run begins. */
+/** The value of `Date.now()` when a run begins. */
 const EPOCH_MS = 1_700_000_000_000
 /** Node takes a longer delay as one of 1 ms. */
 const LONGEST_DELAY_MS = 2 ** 31 - 1
 
-/** What of the process follows the virtual clock; `performance.now` too. */
+/** The globals that follow the virtual clock; `performance.now` does too. */
 const REPLACED = ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date']
 
-/** What the virtual `setTimeout` and `setInterval` return; as of Node's own, every method gives the timer back. */
+/** The timer that the virtual `setTimeout` and `setInterval` return; like Node's own, every method returns the timer. */
 class VirtualTimer {
   dead = false
   #timers

@@ -1,4 +1,4 @@
-// What a plant sees of a run: time, the log, the controllers' decisions, and a place to schedule events.
+// The part of a run that a plant sees: time, the log, the controllers' decisions, and a place to schedule events.
 import { ClosedClients, RetryingClients } from './clients.mjs'
 import { EventHeap } from './heap.mjs'
 import { OUTCOME, RequestLog } from './log.mjs'
@@ -8,7 +8,7 @@ import { TIERS } from './tiers.mjs'
 import { RunClock } from './time.mjs'
 import { flowsOf, tierDrawOf } from './traffic.mjs'
 
-/** Where a request is sent when its flow does not say. */
+/** The route of a request whose flow names none. */
 export const ROUTE = 'GET /work'
 
 /**
@@ -68,7 +68,7 @@ export class World {
     return this.flows[this.log.flow[i]]
   }
 
-  /** Whether a work that ends now ends in an error. @param {number} i */
+  /** Returns whether work that ends now ends in an error. @param {number} i */
   fails(i) {
     const rate = this.flowOf(i).errorRate
     return rate !== undefined && this.#errors() < rate(this.nowMs)
@@ -113,7 +113,7 @@ export class World {
     else this.#decided(i, answer)
   }
 
-  /** What to call when the client of a request that waits for a decision hangs up. */
+  /** The functions to call when the client of a request that waits for a decision hangs up. */
   #leaves = []
 
   #decided(i, permit) {

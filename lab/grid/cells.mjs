@@ -17,7 +17,7 @@ const WARM_REQUESTS = 3000
 const SCORED_REQUESTS = 6000
 const WARM_S = 3
 const SCORED_S = 3
-/** Where a queue grows, the warm-up lasts until it would be as long as this many deadlines, within this many requests. */
+/** The length of a growing queue, in deadlines, at which the warm-up ends, within this many requests. */
 const WARM_DEADLINES = 1.5
 const WARM_MOST_REQUESTS = 30_000
 const QUICK = {

@@ -53,10 +53,10 @@ export async function figuresOf(cell, entrant, seed) {
   }
 }
 
-/** What is reachable in a cell: no guard at all, and the best that a guard which knows the servers makes of it. */
+/** The references of a cell: no guard at all, and the best result of a guard that knows the servers. */
 export async function referenceOf(cell, seed) {
   const noGuard = await figuresOf(cell, none, seed)
-  // Where everything is in time anyway there is nothing to order.
+  // A cell in which everything is in time has nothing to order.
   if (cell.load < 1 && noGuard.success === 1) return { noGuard, good: noGuard.good, top: 1 }
   let { good, top } = noGuard
   for (const entrant of CEILINGS) {

@@ -167,7 +167,7 @@ export class RunView {
   }
 }
 
-/** What is kept of a run that others are held against: the times of its good answers. */
+/** The part of a reference run that is kept: the times of its good answers. */
 export class Reference {
   #goodMs
 
@@ -182,7 +182,7 @@ export class Reference {
   }
 }
 
-/** What the plant drew for the work it began, in order of its beginning, as running sums. */
+/** The service times that the plant drew, in the order in which work began, as running sums. */
 class Draws {
   #startedMs
   #work

@@ -44,7 +44,7 @@ async function warm(port, agent) {
   await Promise.all(Array.from({ length: CONNECTIONS }, one))
 }
 
-/** What comes of `loads` (multiples of the capacity over seconds). @returns {Promise<object>} columns of a log */
+/** Plays `loads` (multiples of the capacity over seconds). @returns {Promise<object>} columns of a log */
 async function openLoop({ ports, pooled, capacityPerS, flows, paths = {}, durationS, deadlineMs, seed }) {
   const agent = agentOf(pooled)
   if (pooled) await Promise.all(ports.map((port) => warm(port, agent)))
@@ -107,7 +107,7 @@ function columnsOf(log, latestMs) {
   }
 }
 
-/** What autocannon sees: so many connections, each asking again as soon as it has its answer. */
+/** Runs autocannon: so many connections, each of which sends its next request as soon as it has its answer. */
 async function impatient({ ports: [port], connections, durationS, deadlineMs }) {
   const answers = []
   const startMs = performance.now()

@@ -1,4 +1,4 @@
-// What stands behind the handlers of everyday services: a database, libuv's threads, others' services, and nothing at all.
+// The dependencies of everyday services: a database, libuv's threads, others' services, and nothing at all.
 import { scrypt } from 'node:crypto'
 import { Agent, createServer, get } from 'node:http'
 import { createRequire } from 'node:module'

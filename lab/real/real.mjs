@@ -90,7 +90,7 @@ const DISTURBED = 0.15
 /** Clients that were later than this share of the deadline with a request did not play what was asked of them. */
 const BELATED = 0.5
 
-/** What the plant does alone, and what a refusal costs as a share of a service; the best of some tries each. */
+/** Measures the throughput of the plant alone, and the cost of a refusal as a share of a service; the best of some tries each. */
 async function measure(played, tries) {
   const { plant, pooled } = played
   // Arrivals a second are given where nothing is scarce.
@@ -166,7 +166,7 @@ async function play(played, ids, seed, { rows, broken, disturbed }, progress) {
   const { capacityPerS } = before
   const results = {}
   let measured = before
-  // What clients that do not back off are answered is a matter of the same minute: no guard goes first.
+  // Clients that do not back off are played in the same minute for all guards: none goes first.
   const inOrder = connections === undefined ? ids : ids.toSorted((a, b) => (b === 'none') - (a === 'none'))
   for (const id of inOrder) {
     try {
@@ -208,7 +208,7 @@ function answeredPerS(
   return count / (toS - fromS)
 }
 
-/** What the clients are asked to do. */
+/** The loads that the clients are to make. */
 function taskOf({ pooled, flows, connections, paths, durationS, plant: { deadlineMs } }, capacityPerS, seed) {
   if (connections !== undefined) return { kind: 'impatient', connections, durationS, deadlineMs }
   return { kind: 'open', pooled, flows, paths, capacityPerS, durationS, deadlineMs, seed }

@@ -88,7 +88,7 @@ function grouped(losses) {
   return [...groups.values()]
 }
 
-/** What did not go Atrion's way, as plainly as its wins. */
+/** Lists the scenarios that Atrion lost, as plainly as those that it won. */
 export function shortfalls(rows, ids) {
   const listed = (what, items) => [`${what}: ${items.length === 0 ? 'none' : items.length}`, ...items]
   const misses = (id) =>

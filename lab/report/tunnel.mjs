@@ -41,7 +41,7 @@ function verdict({ says, figure: path, is, than, target, got, met, headline }) {
   return `  ${met ? 'holds ' : 'FAILS '} ${headline ? '★ ' : '  '}${says}: ${path} ${figure(got, name)}, claimed ${is} ${bound}`
 }
 
-/** What was set up, what was seen, what was claimed. */
+/** The set-up of a scenario, the observations, and the claims. */
 export function account({ tunnel, figures, claims, error }) {
   const head = `${tunnel.name}: ${tunnel.shows}\n  ${tunnel.setUp}`
   if (error !== undefined) return `${head}\n  BROKE: ${error}`

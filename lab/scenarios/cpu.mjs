@@ -56,7 +56,7 @@ export default [
     traffic: [],
     clients: [{ clients: 600, thinkMs: 0.01 }],
     durationS: 20,
-    // What no guard completes; all of it too late.
+    // The work that no guard completes; all of it too late.
     ceilingPerS: 500,
     windows: { settled: [5, 20] },
     score: { window: 'settled' },

@@ -1,4 +1,4 @@
-// Who asks: one tier alone, all alike.
+// The mixes of clients: one tier alone, all alike.
 import { OVERLOAD_WINDOWS, overloadTraffic } from './load.mjs'
 import * as want from './targets.mjs'
 

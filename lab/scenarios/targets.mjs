@@ -46,7 +46,7 @@ export const cpu = (over = {}) => ({
   ...over,
 })
 
-/** What nothing queues for: an answer takes 100 ms, whatever else goes on. */
+/** A dependency without a queue: an answer takes 100 ms under any load. */
 export const free = (over = {}) => ({
   kind: 'free',
   perS: 100,

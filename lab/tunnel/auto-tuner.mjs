@@ -1,4 +1,4 @@
-// What is normal is learnt per route; what is too much is not.
+// The tuner learns the usual level of each route; the level that is too much stays configured.
 import { createRequire } from 'node:module'
 import { Stage } from './stage.mjs'
 

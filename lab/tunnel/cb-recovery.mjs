@@ -13,7 +13,7 @@ const RECOVERY = { count: 600, everyMs: 100 }
 /** The spike is twenty requests over by then: 5 % better with each of them. */
 const HEALED_AFTER = 20
 
-/** What request i (from 0) meets: latency and the share of errors. */
+/** The telemetry of request i (from 0): latency and the share of errors. */
 function backendAt(i) {
   const progress = i < NORMAL.count ? 1 : Math.max(0, (i - NORMAL.count - SPIKE.count + 1) / HEALED_AFTER)
   const well = Math.min(1, progress)
@@ -40,7 +40,7 @@ function requests(stage, act) {
   }
 }
 
-/** Where a breaker opened first, and where it closed for good; requests count from 1. */
+/** The requests at which a breaker opened first and closed for good, counted from 1. */
 function tally() {
   const figures = {
     openedAt: Number.POSITIVE_INFINITY,

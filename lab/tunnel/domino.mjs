@@ -9,7 +9,7 @@ const DOWN_S = [10, 25]
 const END_S = 80
 const DEADLINE_MS = 500
 const FAST_MS = 50
-/** What A waits for B, and B for C, before it gives up on its own. */
+/** The time that A waits for B, and B for C, before it gives up by itself. */
 const PATIENCE_MS = 3000
 
 /** A caller keeps some of its slots for its own work, as a bulkhead does. */

@@ -16,7 +16,7 @@ const ROUTES = {
   'POST /refund': { share: 0.05, wellMs: 80, deadlineMs: 500, usesCards: true },
 }
 
-/** What an operator would say: the route's part of the traffic, threefold, and its deadline. */
+/** The settings of an operator: three times the route's part of the traffic, and its deadline. */
 const settings = Object.fromEntries(
   Object.entries(ROUTES).map(([route, { share, deadlineMs }]) => [
     route,

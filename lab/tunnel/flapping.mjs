@@ -22,7 +22,7 @@ const OPOSSUM = { timeout: false, errorThresholdPercentage: 50, resetTimeout: 30
 
 const errorShare = (tick) => (tick >= FLAPPING_TICKS ? 0 : tick % 2 === 0 ? 0.4 : 0.6)
 
-/** Which of the requests of a tick fail: as many as its share says, in an order drawn by lot. */
+/** Draws the requests of a tick that fail: as many as its share says, in random order. */
 function answersOf(tick, uniform) {
   const answers = Array.from({ length: REQUESTS_PER_TICK }, (_, k) => k >= errorShare(tick) * REQUESTS_PER_TICK)
   for (let i = answers.length - 1; i > 0; i -= 1) {

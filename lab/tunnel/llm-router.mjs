@@ -9,7 +9,7 @@ const TROUBLE_S = 60
 const HEALED_S = 120
 const END_S = 300
 
-/** What a call costs per 1000 tokens, how long it takes, how often the provider is overloaded. */
+/** The providers: the price of 1000 tokens, the duration of a call, the share of time that each is overloaded. */
 const MODELS = {
   large: { usdPer1k: 0.03, latencyMs: [500, 2000], overload: steps([0, 0.02], [TROUBLE_S, 0.6], [HEALED_S, 0.02]) },
   small: { usdPer1k: 0.005, latencyMs: [50, 200], overload: steps([0, 0.02]) },

@@ -19,7 +19,7 @@ const REASONABLE_PER_S = 40
 /** A path of 10 Ω is free; each further ohm holds an answer back for 100 ms, five seconds at most. */
 const holdMs = (ohms) => Math.min(Math.max(0, (ohms - 15) * 100), 5000)
 
-/** What is left after a sample of the memory of requests and failures: half after three seconds. */
+/** The part of the memory of requests and failures that is left after a sample: half after three seconds. */
 const MEMORY = 0.5 ** (SAMPLE_MS / 3000)
 
 /** Watches what each address does, and tells Atrion ten times a second. The break point is static: no attacker teaches a tuner. */

@@ -27,7 +27,7 @@ const listOf = (name) => {
   return [...list[1].matchAll(/"([^"]*)"/g)].map(([, value]) => value)
 }
 
-/** Whether an SPDX expression leaves a choice among the allowed licences. Parentheses are read as the crates use them. */
+/** Returns whether an SPDX expression leaves a choice among the allowed licences. Parentheses are read as the crates use them. */
 const isAllowed = (expression, allowed) =>
   (expression ?? '').split(/\s+AND\s+/).every((part) =>
     part
@@ -36,7 +36,7 @@ const isAllowed = (expression, allowed) =>
       .some((licence) => allowed.includes(licence.replace(/\s+WITH\s+.*/, '').trim())),
   )
 
-/** What is wrong with the crates by `deny.toml`: one line each. */
+/** Returns the problems of the crates by `deny.toml`, one line each. */
 export const crateProblems = async () => {
   const licences = listOf('allow')
   const registries = listOf('allow-registry')

@@ -11,7 +11,7 @@ import { chromiumPath } from './packages.mjs'
 import { ROOT } from './process.mjs'
 import { measureColdStart } from './workerd.mjs'
 
-/** What a strict page allows: no eval, and wasm. */
+/** The content security policy of a strict page: no eval, but wasm. */
 const POLICY = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'"
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.mjs': 'text/javascript', '.wasm': 'application/wasm' }
 const CHROMIUM_ARGS = [
@@ -31,7 +31,7 @@ const DEMO_SCREENS = [
   [1280, 900, 'light'],
   [1280, 900, 'dark'],
 ]
-/** What the demo tells of itself, in the form of a runtime's report. */
+/** The demo's state, in the form of a runtime's report. */
 const DEMO_REPORT = `({
   engine: 'wasm',
   decision: { allow: true, resistance: 12 },

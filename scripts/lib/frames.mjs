@@ -1,4 +1,4 @@
-/** How smoothly the demo's page runs: frames a second, and what a frame costs it. */
+/** Measures how smoothly the demo's page runs: frames a second, and the cost of a frame. */
 
 const WATCHED_MS = 5000
 

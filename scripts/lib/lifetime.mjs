@@ -1,4 +1,4 @@
-/** How long a script lives: no longer than the npm that runs it, and no child longer than the script. */
+/** Bounds the life of a script: it ends with the npm that runs it, and its children end with it. */
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'

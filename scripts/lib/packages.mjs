@@ -11,14 +11,14 @@ import { say } from './progress.mjs'
 /** Sharded channels, and a command line client that fails when the server does. */
 const OLDEST_REDIS = 7
 
-/** Where a command is, or undefined. */
+/** Returns the path of a command, or undefined. */
 export const which = (command) =>
   (process.env.PATH ?? '')
     .split(delimiter)
     .map((folder) => join(folder, command))
     .find(existsSync)
 
-/** Whether missing programs may be installed: `--no-install` forbids it, for scripts that this one starts as well. */
+/** Returns whether missing programs may be installed: `--no-install` forbids it, for scripts that this one starts as well. */
 export const mayInstall = () => process.env.ATRION_NO_INSTALL !== '1'
 
 /** Package managers in the order in which they are looked for. */
@@ -77,7 +77,7 @@ const PROGRAMS = {
   },
 }
 
-/** How to install a program by hand: one line for each package manager, that of this machine alone where there is one. */
+/** Returns the commands that install a program by hand: one line for each package manager, that of this machine alone where there is one. */
 const howToInstall = (packages) => {
   const own = managerOf()
   return Object.entries(packages)
@@ -149,7 +149,7 @@ export const provideValkey = async () => {
   return which('valkey-server') !== undefined
 }
 
-/** Where Debian keeps PostgreSQL's programs, a folder for each version. */
+/** The folder of PostgreSQL's programs on Debian, with one folder for each version. */
 const POSTGRES_FOLDER = '/usr/lib/postgresql'
 
 const postgresFolder = () => {
@@ -180,14 +180,14 @@ const CHROMIUM_PATHS = [
   '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
 ]
 
-/** Where Chromium is. Throws, saying how to get it, where it is not. */
+/** Returns the path of Chromium. Throws, naming the command that installs it, where there is none. */
 export const chromiumPath = () => {
   const path = [process.env.CHROMIUM, ...CHROMIUM_PATHS].find((candidate) => candidate && existsSync(candidate))
   if (path) return path
   throw new Error('There is no Chromium: apt-get install chromium, or name one in the variable CHROMIUM.')
 }
 
-/** Why there is no Chromium and how to install it; undefined when there is one. */
+/** Returns the reason why there is no Chromium and the command that installs it; undefined when there is one. */
 export const chromiumProblem = () => {
   try {
     chromiumPath()

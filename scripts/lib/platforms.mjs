@@ -9,7 +9,7 @@ export const manifest = () => JSON.parse(readFileSync(join(ROOT, 'package.json')
 const CPUS = { x86_64: 'x64', aarch64: 'arm64' }
 const SYSTEMS = { linux: 'linux', darwin: 'darwin', windows: 'win32', freebsd: 'freebsd' }
 const LIBCS = { gnu: 'glibc', musl: 'musl' }
-/** What a user of that system calls it. */
+/** The usual name of the system. */
 const TITLES = { linux: 'Linux', darwin: 'macOS', win32: 'Windows', freebsd: 'FreeBSD' }
 
 /** `x86_64-unknown-linux-gnu` as npm names it: what it is called, and where it may be installed. */
@@ -35,7 +35,7 @@ export const platforms = () => manifest().napi.targets.map(platformOf)
 
 export const packageOf = ({ name }) => `${manifest().napi.packageName}-${name}`
 
-/** What a platform's package says of itself; `crc32` of its binary is added when it is packed. */
+/** The package.json of a platform's package; `crc32` of its binary is added when it is packed. */
 export const platformManifest = (platform) => {
   const { version, license, repository, engines } = manifest()
   return {

@@ -1,4 +1,4 @@
-/** What the scripts say while they work: one line a step, in whole sentences, with the seconds since the start. */
+/** Prints the progress of a script: one line a step, in whole sentences, with the seconds since the start. */
 const startedAt = performance.now()
 
 /** Seconds since the script started. */

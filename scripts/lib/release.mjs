@@ -1,4 +1,4 @@
-/** What is published: the main package and one package for each platform whose binary there is, as folders and as tarballs. */
+/** Makes the published packages: the main one and one for each platform whose binary there is, as folders and as tarballs. */
 import {
   copyFileSync,
   cpSync,
@@ -66,7 +66,7 @@ export const packFolder = async (folder, out) => {
   return join(out, name)
 }
 
-/** Where binaries are looked for: the repository's root, where a build leaves them, then `artifacts/`, where CI collects them. */
+/** The folders in which binaries are looked for: the repository's root, where a build leaves them, then `artifacts/`, where CI collects them. */
 const binaryFolders = () => {
   const collected = join(ROOT, 'artifacts')
   const below = existsSync(collected) ? readdirSync(collected, { recursive: true, withFileTypes: true }) : []

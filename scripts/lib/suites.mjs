@@ -105,7 +105,7 @@ export const packagesSuite = async () => {
 
 const TYPES = join(ROOT, '__test__', 'types')
 
-/** What each kind of consumer compiles: the extension says how TypeScript and Node read a file. */
+/** The sources that each kind of consumer compiles: the extension decides how TypeScript and Node read a file. */
 const CONSUMERS = { cjs: { typescript: '.cts', javascript: '.cjs' }, esm: { typescript: '.mts', javascript: '.mjs' } }
 
 /** Copies the type tests as one kind of consumer has them, with settings beside them; resolves to their names. */

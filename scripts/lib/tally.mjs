@@ -74,7 +74,7 @@ export class SumCounter {
   }
 }
 
-/** What a runner that ended with `code` is worth: `{ name, passed, failed, skipped, note? }`. */
+/** The verdict on a runner that ended with `code`: `{ name, passed, failed, skipped, note? }`. */
 export const verdictOf = (name, counter, code) => {
   const { passed, failed, skipped } = counter
   const verdict = { name, passed, failed, skipped }

@@ -1,4 +1,4 @@
-/** What has to be there before anything can be built: the npm packages of the lock file, and a Rust toolchain. */
+/** The requirements of a build: the npm packages of the lock file, and a Rust toolchain. */
 import { createHash } from 'node:crypto'
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
@@ -20,7 +20,7 @@ const outdated = () => {
     })
 }
 
-/** What is missing of the npm packages, and the command that installs it; undefined when nothing is. */
+/** Returns the npm packages that are missing, and the command that installs it; undefined when nothing is. */
 export const packagesProblem = () => {
   if (!existsSync(join(ROOT, 'node_modules'))) return 'The npm packages are not installed. Install them:\n    npm ci'
   const missing = outdated()
@@ -56,7 +56,7 @@ const RUSTUP =
     ? 'winget install Rustlang.Rustup (with the Visual Studio C++ build tools)'
     : "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile default"
 
-/** Why the native engine cannot be compiled here and what would change that, or undefined when it can be. */
+/** Returns the reason why the native engine cannot be compiled here and the remedy, or undefined when it can be. */
 export const rustProblem = async () => {
   const expected = wantedRust()
   const line = await firstLine('cargo', ['--version'])
@@ -70,7 +70,7 @@ export const rustProblem = async () => {
   return undefined
 }
 
-/** Where rustup keeps cargo; on the PATH of this process and its children from the first call on. */
+/** The folder where rustup keeps cargo; on the PATH of this process and its children from the first call on. */
 const cargoFolder = () => join(process.env.CARGO_HOME ?? join(homedir(), '.cargo'), 'bin')
 
 const addToPath = (folder) => {
@@ -153,7 +153,7 @@ export const provideRustLints = async () => {
   return 'cargo has no rustfmt or clippy. Add them:\n    rustup component add rustfmt clippy'
 }
 
-/** What is built, by part, and the files that show it. */
+/** The parts of a build, and the files that each leaves. */
 const BUILT = {
   native: () => readdirSync(ROOT).some((name) => name.endsWith('.node')) && existsSync(join(ROOT, 'binding.js')),
   wasm: () => existsSync(join(ROOT, 'dist', 'atrion.wasm')),
@@ -166,7 +166,7 @@ const BUILT = {
 /** Parts that no build has left yet, in the order in which they are built. */
 export const unbuiltParts = () => Object.keys(BUILT).filter((part) => !BUILT[part]())
 
-/** What a build of the engine needs beside the npm packages. Resolves to problems. */
+/** Checks for the requirements of the engine's build besides the npm packages. Resolves to problems. */
 export const provideToolchain = async () => {
   const problems = [await provideProgram('compiler'), await provideRust()]
   return problems.filter((problem) => problem !== undefined)

@@ -12,7 +12,7 @@ import binaryen from 'binaryen'
 const PANICS =
   /9panicking|slice_index_fail|12handle_error|16capacity_overflow|expect_failed|unwrap_failed|8rust_oom|panic_already|default_hook/
 
-/** What engines of the last years understand, so that old ones refuse the module instead of misreading it. */
+/** The features that engines of the last years have; older ones refuse the module instead of misreading it. */
 const FEATURES = ['SIMD128', 'BulkMemory', 'NontrappingFPToInt', 'SignExt', 'MutableGlobals', 'BulkMemoryOpt']
 
 const DATA_SECTION = 11
@@ -145,7 +145,7 @@ const optimise = (bytes, { shrinkLevel, keepNames }) => {
   binaryen.setLowMemoryUnused(true)
   if (!keepNames) module.runPasses(['strip-debug'])
   for (const name of LINKERS_EXPORTS) module.removeExport(name)
-  // What a stack machine needs no local for stays on the stack.
+  // Values that need no local stay on the stack.
   binaryen.setGenerateStackIR(true)
   binaryen.setOptimizeStackIR(true)
   // Each round inlines and folds what the one before has made small enough; a fourth finds nothing.

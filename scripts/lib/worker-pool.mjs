@@ -11,7 +11,7 @@ import { Worker as Thread } from 'node:worker_threads'
 
 const running = new Set()
 
-/** What a process and a thread have in common. */
+/** The common interface of a process and a thread. */
 class Worker {
   #name
   #send

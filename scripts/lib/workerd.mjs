@@ -1,4 +1,4 @@
-/** How long an isolate that has never run Atrion takes from instantiating it to a first decision. */
+/** Measures the time from instantiating Atrion to a first decision in an isolate that never ran it. */
 
 /** Fresh processes; half of them may be disturbed by something else. */
 const PROCESSES = 7

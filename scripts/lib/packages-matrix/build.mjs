@@ -5,7 +5,7 @@ import { platforms } from '../platforms.mjs'
 import { firstLine, node, ROOT, run } from '../process.mjs'
 import { say } from '../progress.mjs'
 
-/** What zig links against: an old glibc, so that old distributions can load the addon. */
+/** The glibc that zig links against: an old one, so that old distributions can load the addon. */
 const GLIBC = '.2.17'
 const MACOS = { x64: '10.13', arm64: '11.0' }
 const ZIG = join(ROOT, '.cache', 'zig')

@@ -5,7 +5,7 @@ import { tool } from './tools.mjs'
 
 const extensionOf = (format) => (format === 'esm' ? 'mjs' : 'cjs')
 
-/** What a bundler warned of is a fault, too. */
+/** A bundler's warning counts as a fault. */
 const quiet = (warnings) => {
   if (warnings.length > 0) throw new Error(`warnings: ${warnings.join('; ')}`)
 }

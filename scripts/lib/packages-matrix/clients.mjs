@@ -26,7 +26,7 @@ export const must = async (command, args, { cwd, env = {} }) => {
 const inTools = (...path) => join(TOOLS, 'node_modules', ...path)
 const byNode = (...entry) => [process.execPath, inTools(...entry)]
 
-/** What every app says of itself; `type` stays open, so that .mjs and .cjs are what they say. */
+/** The package.json of every app; without `type`, so that the endings .mjs and .cjs decide. */
 const appManifest = (version) => ({ name: 'app', version: '1.0.0', private: true, dependencies: { atrion: version } })
 
 /** Lays an app out that depends on the package. */

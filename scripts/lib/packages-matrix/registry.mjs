@@ -6,7 +6,7 @@ import { basename, join } from 'node:path'
 
 const hashOf = (algorithm, content, encoding) => createHash(algorithm).update(content).digest(encoding)
 
-/** What npm's clients ask for by a package's name. */
+/** The document that npm's clients request by a package's name. */
 const packument = ({ folder, file }, url) => {
   const content = readFileSync(file)
   const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))

@@ -1,4 +1,4 @@
-/** What the packed package looks like to publint, to attw, and to TypeScript under every kind of resolution. */
+/** Checks the packed package with publint, with attw, and with TypeScript under every kind of resolution. */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { must } from './clients.mjs'

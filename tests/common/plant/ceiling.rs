@@ -7,7 +7,7 @@ use std::{
 
 use super::{Scenario, Servers, traffic::open_arrivals};
 
-/// What can be reached.
+/// The best reachable results.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ceiling {
     /// Answers in time between the given moment and the end of the traffic.

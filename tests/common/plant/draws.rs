@@ -33,7 +33,7 @@ pub fn services_ms() -> impl Strategy<Value = f64> {
     magnitudes(0.05, 60_000.0)
 }
 
-/// How requests come, without units.
+/// The arrivals of requests, without units.
 #[derive(Debug, Clone, Copy)]
 pub enum Pattern {
     /// At random.
@@ -159,7 +159,7 @@ pub fn drawn<S: Strategy>(strategy: &S, count: usize, seed: u64) -> Vec<S::Value
     (0..count).map(|_| strategy.new_tree(&mut runner).expect("a value").current()).collect()
 }
 
-/// What many cases gave: a figure of each, with its name; the larger the worse.
+/// The results of many cases: a figure of each, with its name; the larger the worse.
 #[derive(Debug, Default)]
 pub struct Findings(Vec<(f64, String)>);
 
@@ -169,7 +169,7 @@ impl Findings {
         self.0.push((figure, name));
     }
 
-    /// What is wrong, unless there are at least `bounds.least` cases and they are within the others. Prints the worst
+    /// Returns the violation, unless there are at least `bounds.least` cases and they are within the others. Prints the worst
     /// either way.
     #[must_use]
     pub fn beyond(mut self, what: &str, bounds: Bounds) -> Option<String> {
@@ -190,7 +190,7 @@ impl Findings {
     }
 }
 
-/// What is demanded of many cases.
+/// The bounds on many cases.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
     /// So many there are at least.

@@ -48,7 +48,7 @@ impl LimitedRoute {
         Self { handle, slot }
     }
 
-    /// What the route tells of itself.
+    /// The route's statistics.
     pub fn stats(&self) -> Stats {
         self.handle.stats(self.slot).expect("a closed loop")
     }

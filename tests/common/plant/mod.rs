@@ -27,7 +27,7 @@ pub use random::{Random, SHAPES, Shape};
 pub use run::play;
 pub use traffic::{Source, Steps};
 
-/// How work is served.
+/// The ways in which work is served.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Servers {
     /// So many servers behind one queue, first come first served.
@@ -39,12 +39,12 @@ pub enum Servers {
     Contended {
         /// Work in flight at which throughput is largest.
         peak: f64,
-        /// How fast it falls.
+        /// The steepness of its fall.
         slope: f64,
     },
 }
 
-/// What clients do that have waited too long.
+/// The reactions of clients that have waited too long.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Patience {
     /// When they leave, ms.
@@ -58,7 +58,7 @@ pub struct Patience {
 pub struct Plant {
     /// Its servers.
     pub servers: Servers,
-    /// How its services vary.
+    /// The variation of its services.
     pub shape: Shape,
     /// Mean service time at speed 1, ms.
     pub service_ms: f64,
@@ -103,9 +103,9 @@ impl Plant {
 /// A plant and its traffic.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scenario {
-    /// What serves.
+    /// The server.
     pub plant: Plant,
-    /// What asks.
+    /// The sources of requests.
     pub sources: Vec<Source>,
     /// Shares of the tiers, lowest first.
     pub tiers: [f64; 5],

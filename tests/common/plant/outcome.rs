@@ -1,6 +1,6 @@
-//! What became of the requests of a scenario.
+//! The outcomes of the requests of a scenario.
 
-/// What became of a request.
+/// The outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
     /// The gate refused it.
@@ -18,9 +18,9 @@ pub struct Request {
     pub at_ms: f64,
     /// 0 (bulk) to 4 (critical).
     pub tier: u8,
-    /// What became of it.
+    /// Its outcome.
     pub end: End,
-    /// How long that took, ms.
+    /// The time until then, ms.
     pub took_ms: f64,
 }
 
@@ -48,7 +48,7 @@ impl Run {
         count as f64 / self.requests.len().max(1) as f64
     }
 
-    /// How many of those that came from `from_ms` on were refused.
+    /// The number of requests refused that came from `from_ms` on.
     pub fn refused_from(&self, from_ms: f64) -> usize {
         self.requests.iter().filter(|request| request.at_ms >= from_ms && request.end == End::Refused).count()
     }

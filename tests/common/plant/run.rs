@@ -13,7 +13,7 @@ use super::{
     traffic::{Arrival, open_arrivals},
 };
 
-/// What happens at a moment.
+/// An event of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// A service ends.
@@ -56,7 +56,7 @@ struct Job {
     user: Option<usize>,
     is_running: bool,
     is_cancelled: bool,
-    /// Where its work ends on the clock of the shared servers, as bits.
+    /// The end of its work on the clock of the shared servers, as bits.
     ends_at: u64,
 }
 
@@ -136,7 +136,7 @@ impl<G: Gate> Simulation<'_, G> {
         }
     }
 
-    /// Whatever happens up to `until_ms`.
+    /// Plays the events up to `until_ms`.
     fn run_until(&mut self, until_ms: f64) {
         while let Some(event) = self.events.peek().copied()
             && event.at_ms <= until_ms

@@ -55,12 +55,12 @@ pub enum Source {
         from_ms: f64,
         /// Between one batch and the next, ms.
         every_ms: f64,
-        /// How many.
+        /// The number of clients.
         size: usize,
     },
     /// Users who ask, wait for the answer, think, and ask again.
     Users {
-        /// How many.
+        /// The number of clients.
         count: usize,
         /// From an answer to the next request, ms.
         think_ms: f64,
@@ -99,7 +99,7 @@ impl Arrival {
     }
 }
 
-/// What the sources of a scenario send that do not wait for answers, in order of time.
+/// The requests of those sources of a scenario that do not wait for answers, in order of time.
 pub fn open_arrivals(scenario: &Scenario) -> Vec<Arrival> {
     let Scenario { plant, tiers, .. } = scenario;
     let mut arrivals = Vec::new();

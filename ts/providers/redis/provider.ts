@@ -233,7 +233,7 @@ export type RedisOptions = RedisStateProviderOptions
 
 /** Options under their names in atrion 2.0. */
 export interface RedisClusterProviderOptions {
-  /** Where, as for {@link RedisStateProvider}. */
+  /** The server, as for {@link RedisStateProvider}. */
   readonly redis?: string | RedisStateProviderOptions | RedisClientLike
   /** `interval`, ms, is intervalMs; `channel` is channel. */
   readonly sync?: { readonly interval?: number; readonly channel?: string }

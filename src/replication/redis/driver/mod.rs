@@ -1,7 +1,7 @@
 //! The driver: the client's thread, one loop that selects among requests, pushes, completions and the clock, and never waits
 //! for the server.
 //!
-//! Whatever takes a round trip runs as a task and reports its completion; the loop itself only reads and writes tables. So a
+//! Everything that takes a round trip runs as a task and reports its completion; the loop itself only reads and writes tables. So a
 //! server that is slow, paused or gone delays what it was asked, and nothing else: what is reported meanwhile is merged, and
 //! requests are answered. At most one message and one batch are under way: the server's own pace decides how much is merged.
 

@@ -94,7 +94,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
-    fn what_is_out_is_counted_no_number_is_given_twice_and_the_same_acts_decide_the_same(acts in acts()) {
+    fn permits_are_counted_no_number_is_given_twice_and_the_same_acts_decide_the_same(acts in acts()) {
         prop_assert_eq!(play(&acts), play(&acts));
     }
 

@@ -36,7 +36,7 @@ fn stats(handle: &Handle, slot: Slot) -> Stats {
 }
 
 #[test]
-fn who_lacks_a_place_waits_and_is_not_counted_as_shed_before_it_gives_up() {
+fn a_request_without_a_place_waits_and_is_not_counted_as_shed_before_it_gives_up() {
     let (mut handle, slot) = route(2.0);
     let deadline_ms = RouteParams::default().limit.deadline_ms;
     let answered = enter(&mut handle, slot, Tier::Bulk, 0.0, 0.0).permit.expect("a place");

@@ -108,7 +108,7 @@ fn a_heartbeat_is_a_header_and_a_route_is_about_twenty_bytes() {
 }
 
 #[test]
-fn what_no_law_gives_is_made_sane_before_it_is_sent() {
+fn values_that_no_law_gives_are_corrected_before_they_are_sent() {
     for (said, is) in [
         (f64::NAN, 0.0),
         (f64::INFINITY, 1e6),
@@ -136,7 +136,7 @@ fn what_no_law_gives_is_made_sane_before_it_is_sent() {
 }
 
 #[test]
-fn what_is_not_to_be_believed_has_a_name() {
+fn each_rejected_message_names_its_fault() {
     let one = sent(&[(RouteKey(1), report(1.0, 2.0, 3, 4.0))], &[RouteKey(5)]);
     let with = |at: usize, bytes: &[u8]| {
         let mut message = one.clone();
@@ -214,7 +214,7 @@ proptest! {
     }
 
     #[test]
-    fn what_was_heard_is_said_again_in_the_same_bytes(reports in prop::collection::vec(any_word(), 0..50)) {
+    fn a_decoded_message_encodes_to_the_same_bytes(reports in prop::collection::vec(any_word(), 0..50)) {
         let once = sent(&reports, &[]);
         let message = decode(&once).unwrap();
         assert_sane(&message);

@@ -109,7 +109,7 @@ proptest! {
     }
 
     #[test]
-    fn what_a_pool_holds_is_what_its_routes_hold(acts in prop::collection::vec((0_usize..4, 0_u8..5, any::<u16>()), 1..300)) {
+    fn a_pool_counts_what_its_routes_count(acts in prop::collection::vec((0_usize..4, 0_u8..5, any::<u16>()), 1..300)) {
         let (mut handle, alone) = engine(&RouteParams::default());
         let one = handle.define_params(RouteParams { pool: 1, ..RouteParams::default() }, None).expect("room");
         let two = handle.define_params(RouteParams { pool: 2, ..RouteParams::default() }, None).expect("room");
@@ -199,7 +199,7 @@ fn a_key_that_holds_more_than_its_share_ranks_below_all_others_of_its_tier() {
 }
 
 #[test]
-fn where_one_class_fails_its_breaker_opens_and_heals_and_the_routes_does_not() {
+fn a_failing_class_opens_its_own_breaker_and_not_the_routes() {
     let (mut handle, params) = engine(&RouteParams::default());
     let slot = slot(&mut handle, "route", params);
     let of = |hash| Some(Key { class: Some(hash), ..key(hash) });
@@ -231,7 +231,7 @@ fn where_one_class_fails_its_breaker_opens_and_heals_and_the_routes_does_not() {
 }
 
 #[test]
-fn where_everything_fails_everything_is_refused_however_many_classes_there_are() {
+fn a_route_that_fails_for_all_classes_refuses_all_of_them() {
     for classes in [1_u64, 2, 10, 64, 500] {
         let (mut handle, params) = engine(&RouteParams::default());
         let slot = slot(&mut handle, "route", params);

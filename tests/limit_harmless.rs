@@ -94,7 +94,7 @@ fn guarded(scenario: &Scenario) -> Run {
 }
 
 #[test]
-fn what_is_slow_by_nature_is_not_refused_for_it() {
+fn a_service_that_is_slow_by_nature_is_not_refused_for_it() {
     let slow = (shapes(), services_ms(), 0.1..0.9, magnitudes(0.5, 300.0), any::<u32>());
     let mut found = Findings::default();
     for (shape, service_ms, ratio, load, seed) in drawn(&slow, 200, 10) {

@@ -148,7 +148,7 @@ fn contention_ends_with_its_load() {
 }
 
 #[test]
-fn whatever_it_went_through_a_calm_route_comes_to_refuse_nothing() {
+fn a_calm_route_comes_to_refuse_nothing_after_every_history() {
     let calm = (counts(2, 200), shapes(), magnitudes(5.0, 100.0), 0.1..0.7, any::<u32>());
     let mut found = Findings::default();
     for (history, (servers, shape, ratio, load, seed)) in drawn(&(histories(), calm), 200, 9) {

@@ -41,7 +41,7 @@ fn the_newest_of_each_route_goes_out_once() {
 }
 
 #[test]
-fn what_the_others_say_is_heard_in_its_order() {
+fn reports_arrive_in_the_order_they_were_sent() {
     let mailbox = Mailbox::new(10);
     assert_eq!(mailbox.take_received(), []);
     let (a, b) = (RouteKey(1), RouteKey(2));
@@ -156,7 +156,7 @@ proptest! {
 
     /// Against a plain list of what was said and not yet sent. With room for 3 the slack is used up often.
     #[test]
-    fn what_goes_out_is_what_was_said_last(steps in prop::collection::vec(step(), 1..60), max in 3_usize..20) {
+    fn the_last_report_of_each_route_is_sent(steps in prop::collection::vec(step(), 1..60), max in 3_usize..20) {
         let mailbox = Mailbox::new(max);
         let mut said: Vec<(u8, u32)> = vec![];
         let mut dropped = 0;

@@ -106,7 +106,7 @@ fn ln_is_within_two_ulp() {
 }
 
 #[test]
-fn what_has_an_exact_answer_gets_it() {
+fn inputs_with_an_exact_result_give_it() {
     assert_eq!(tanh(0.0).to_bits(), 0.0_f64.to_bits());
     assert_eq!(tanh(-0.0).to_bits(), (-0.0_f64).to_bits());
     assert_eq!((tanh(f64::INFINITY), tanh(f64::NEG_INFINITY)), (1.0, -1.0));

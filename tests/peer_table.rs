@@ -65,7 +65,7 @@ fn aggregate(reports: &[(f64, f64)]) -> PeerAggregate {
 // whose word counts
 
 #[test]
-fn what_is_heard_is_told_once() {
+fn a_report_is_drained_once() {
     let mut table = table(10);
     says(&mut table, 1, 20.0, 5, 3.0, 1000.0);
     assert_eq!(told(&mut table, 1000.0), aggregate(&[(20.0, 3.0)]));
@@ -161,7 +161,7 @@ fn a_restarted_node_is_another_node_and_the_one_it_was_falls_silent() {
 // for how long
 
 #[test]
-fn who_was_not_heard_for_three_seconds_does_not_speak() {
+fn a_peer_silent_for_three_seconds_does_not_count() {
     let mut table = table(10);
     says(&mut table, 1, 20.0, 5, 0.0, 0.0);
     told(&mut table, 0.0);
@@ -178,7 +178,7 @@ fn who_was_not_heard_for_three_seconds_does_not_speak() {
 }
 
 #[test]
-fn who_was_only_cut_off_comes_back_with_all_it_said_faded() {
+fn a_peer_that_was_cut_off_comes_back_with_its_reports_decayed() {
     let mut table = table(10);
     says(&mut table, 1, 20.0, 5, 3.0, 0.0);
     told(&mut table, 0.0);
@@ -190,7 +190,7 @@ fn who_was_only_cut_off_comes_back_with_all_it_said_faded() {
 }
 
 #[test]
-fn who_was_silent_for_half_a_minute_is_forgotten() {
+fn a_peer_silent_for_half_a_minute_is_removed() {
     let mut table = table(10);
     says(&mut table, 1, 1e6, 5, 3.0, 0.0);
     told(&mut table, 0.0);
@@ -280,7 +280,7 @@ fn time_that_runs_backwards_or_is_no_time_stands_still() {
 }
 
 #[test]
-fn who_wants_to_hear_hears_what_is_known() {
+fn a_requested_route_is_drained_with_its_known_reports() {
     let mut table = table(10);
     says(&mut table, 1, 20.0, 5, 3.0, 0.0);
     told(&mut table, 0.0);

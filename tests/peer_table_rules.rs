@@ -96,7 +96,7 @@ proptest! {
     /// A reader that applies every drain agrees with the plain rules; scars fade within two seconds. Reports of
     /// 0 Ω that are older than three seconds may have been dropped with their route.
     #[test]
-    fn what_is_told_is_what_the_rules_say(steps in prop::collection::vec(step(), 1..120)) {
+    fn the_table_drains_what_the_plain_rules_give(steps in prop::collection::vec(step(), 1..120)) {
         let (mut table, mut oracle, mut now_ms) = (table(100), Oracle::default(), 0.0);
         let mut known: HashMap<RouteKey, (f64, PeerAggregate)> = HashMap::new();
         for step in steps {

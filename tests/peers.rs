@@ -64,7 +64,7 @@ fn words_weigh_what_their_nodes_saw() {
 }
 
 #[test]
-fn what_one_node_alone_says_is_lone_until_a_second_one_or_oneself_says_the_same() {
+fn a_single_report_is_lone_until_a_second_node_or_this_one_agrees() {
     let params = RouteParams::default();
     let alone = aggregate(&[(80.0, 1.0), (0.0, 1.0)]).blend(0.0, GAMMA, &params);
     assert!((alone.lone - alone.add).abs() < 1e-12 && alone.add > 0.0);
@@ -117,7 +117,7 @@ proptest! {
     }
 
     #[test]
-    fn what_was_used_is_found_once_and_in_order(uses in prop::collection::vec((0..12_u32, any::<bool>()), 1..200)) {
+    fn used_routes_are_found_once_and_in_order(uses in prop::collection::vec((0..12_u32, any::<bool>()), 1..200)) {
         let mut handle = Handle::alone(Limits::of_routes(8));
         let mut expected: Vec<u32> = Vec::new();
         for (route, ask) in uses {
@@ -253,7 +253,7 @@ fn an_inherited_route_leaves_bootstrap_with_its_first_tick_and_its_scar() {
 }
 
 #[test]
-fn what_was_only_heard_of_is_not_used_by_that_and_is_evicted_first() {
+fn an_inherited_route_is_not_counted_as_used_and_is_evicted_first() {
     let mut handle = Handle::alone(Limits::of_routes(2));
     let used = handle.intern("used".into(), 0.0);
     while handle.next_dirty().is_some() {}
@@ -294,7 +294,7 @@ fn a_stored_scar_is_inherited_once_and_given_back_decayed() {
 }
 
 #[test]
-fn what_others_say_is_gone_with_the_route_and_with_the_cluster() {
+fn reports_are_cleared_with_the_route_and_with_the_cluster() {
     let mut handle = Handle::alone(Limits::of_routes(4));
     let slot = handle.intern("a".into(), 0.0);
     let others = |handle: &Handle| handle.reported_state(slot).unwrap().1;
@@ -312,7 +312,7 @@ fn what_others_say_is_gone_with_the_route_and_with_the_cluster() {
 }
 
 #[test]
-fn what_was_worked_out_by_hand_comes_out() {
+fn blends_equal_those_calculated_by_hand() {
     let params = RouteParams::default();
     let numbers = |text: &str| text.split(',').map(|n| n.parse().unwrap()).collect::<Vec<f64>>();
     let mut cases = 0;

@@ -84,7 +84,7 @@ fn a_reset_is_heard_and_stored() {
 }
 
 #[test]
-fn who_watches_a_route_is_told_of_the_others_changes() {
+fn a_watcher_of_a_route_receives_changes_of_other_nodes() {
     let server = Server::start();
     let (a, b) = (Node::to(&server), Node::to(&server));
     b.client.watch(route("pay"), true);
@@ -143,7 +143,7 @@ fn hostile_messages_are_counted_and_dropped() {
 }
 
 #[test]
-fn what_is_stored_by_strangers_is_skipped() {
+fn records_of_other_programs_are_skipped() {
     let server = Server::start();
     let a = Node::to(&server);
     a.send("pay", 25.0, 7);

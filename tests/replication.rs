@@ -73,7 +73,7 @@ fn hurt(node: &mut Node, from_ms: f64) -> f64 {
 }
 
 #[test]
-fn what_one_node_suffers_the_other_knows_a_pulse_later_without_a_tick() {
+fn a_scar_reaches_the_other_node_with_the_next_sync_without_a_tick() {
     let (mut a, mut b) = (Node::new(1), Node::new(2));
     for i in 0..20 {
         b.tick(ROUTE, &CALM, f64::from(i) * 100.0);
@@ -184,7 +184,7 @@ fn open_breakers_of_the_closed_loop_are_said_as_scars_and_lighten_the_others_pro
 }
 
 #[test]
-fn what_was_inherited_is_nobodys_second_voice() {
+fn an_inherited_scar_is_not_reported_as_ones_own() {
     let mut a = Node::new(1);
     let report = Report { scar: 80.0, resistance: 90.0, momentum: 0.0, ticks: 50, requests: 10.0 };
     let name: Arc<[u8]> = ROUTE.as_bytes().into();
@@ -254,7 +254,7 @@ fn a_breaker_that_several_nodes_opened_is_inherited_open_and_heals_by_probes() {
 }
 
 #[test]
-fn what_one_node_alone_closed_is_inherited_as_a_scar_that_fades() {
+fn a_breaker_of_one_node_alone_is_inherited_as_a_scar_that_decays() {
     let mut a = Node::new(1);
     let name: Arc<[u8]> = ROUTE.as_bytes().into();
     let report = Report { scar: 1e6, resistance: 1e6, momentum: 0.0, ticks: 50, requests: 10.0 };

@@ -271,7 +271,7 @@ fn agreed_after(known_ms: f64, alone_ms: f64) -> bool {
 }
 
 #[test]
-fn who_joins_counts_in_full_after_half_as_long_as_the_first_a_minute_at_least_and_an_hour_at_most() {
+fn a_joining_node_counts_in_full_after_half_the_age_of_the_first_a_minute_at_least_and_an_hour_at_most() {
     assert!(agreed_after(0.0, 0.0), "together");
     assert!(!agreed_after(0.0, 0.001));
     assert!(!agreed_after(YOUNG_MS - 1.0, 1000.0));

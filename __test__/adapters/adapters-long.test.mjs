@@ -24,7 +24,7 @@ const world = async (options = {}) => {
   return { atrion, outcomes, held, server }
 }
 
-test('what takes long is one of the streams from then on, and its answer no failure', async (t) => {
+test('a request that takes long counts as a stream from then on, and its answer as no failure', async (t) => {
   const { atrion, held, server } = await world()
   const sockets = []
   for (let i = 0; i < 30; i++) sockets.push(await dial(server, requestText('/')))
@@ -41,7 +41,7 @@ test('what takes long is one of the streams from then on, and its answer no fail
   await close(server)
 })
 
-test('where answers come late as a rule, the next requests leave at the deadline', async (t) => {
+test('requests leave at the deadline on a route that usually answers late', async (t) => {
   const { atrion, held, server } = await world()
   const poll = async () => {
     const before = held.length

@@ -81,7 +81,7 @@ test('a guard that another listener calls sees the upgrades of its server from i
   await close(server)
 })
 
-test('what takes no upgrades takes none because of the guard', async (t) => {
+test('a server without upgrades gets none from the adapter', async (t) => {
   const { atrion } = watched()
   const server = await listen(createServer(atrionHttp(atrion, answer, CALM)))
   const socket = await dial(server, upgradeText('/'))

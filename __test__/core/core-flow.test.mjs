@@ -34,7 +34,7 @@ test('nothing flows through an open breaker', (t) => {
   t.deepEqual(decision, { type: 'REJECT', reason: 'CIRCUIT_OPEN' })
 })
 
-test('what flows at one voltage flows at every higher one', (t) => {
+test('a request that flows at one voltage flows at every higher one', (t) => {
   holds(t, [between(0, 1e6), between(0, 1e6), between(10, 1e6)], (low, more, resistance) => {
     const passes = (voltage) => decideFlow(createRequest('r', voltage, 0), route('a', resistance)).type === 'PASS'
     return !passes(low) || passes(low + more)

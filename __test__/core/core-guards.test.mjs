@@ -142,7 +142,7 @@ test('cleanScar is never negative, and zero below ε', (t) => {
   t.is(PhysicsGuard.cleanScar(NOT_A_NUMBER), 0)
 })
 
-test('whatever goes in, even as a fallback or a bound, a finite number comes out', (t) => {
+test('every input, also as a fallback or a bound, gives a finite number', (t) => {
   const hostile = fc.oneof(anyNumber, fc.constantFrom(NOT_A_NUMBER, INFINITE, -INFINITE, MAX_VALUE, -MAX_VALUE, -0))
   const anything = fc.oneof(hostile, fc.anything({ withBigInt: true }))
   holds(t, [anything, hostile, hostile], (value, a, b) => {

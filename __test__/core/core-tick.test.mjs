@@ -251,7 +251,7 @@ test('with the tuner the breaker closes below a share of the break point', (t) =
 
 // everything at once
 
-test('whatever is sampled, whenever: R in range, one tick counted, no mode skipped', (t) => {
+test('every sample at every time: R in range, one tick counted, no mode skipped', (t) => {
   const edges = ['BOOTSTRAP>BOOTSTRAP', 'BOOTSTRAP>OPERATIONAL', 'OPERATIONAL>OPERATIONAL']
   edges.push('OPERATIONAL>CIRCUIT_BREAKER', 'CIRCUIT_BREAKER>CIRCUIT_BREAKER', 'CIRCUIT_BREAKER>OPERATIONAL')
   const call = fc.tuple(fc.record({ latency: anyNumber, error: anyNumber, saturation: anyNumber }), anyNumber)

@@ -102,7 +102,7 @@ test('reset forgets; snapshot and restore carry everything over', (t) => {
   t.deepEqual(tuner.getStats(), new AutoTuner().getStats())
 })
 
-test('what is no number is not learnt', (t) => {
+test('the tuner learns from numbers only', (t) => {
   const tuner = feed(new AutoTuner(), 10, Number.NaN, Number.POSITIVE_INFINITY, 10)
   t.deepEqual(tuner.snapshot(), { mean: 10, variance: 0, count: 2 })
 })

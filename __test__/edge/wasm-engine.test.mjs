@@ -46,7 +46,7 @@ test("without the addon 'auto' is wasm, and says once why it is not native", (t)
   t.regex(warnings[0], /engine 'wasm': 'native' did not load: /)
 })
 
-test('where nothing is compiled what is left is ts, and a named engine that does not load throws', (t) => {
+test('a runtime that compiles no wasm gets engine ts, and a named engine that does not load throws', (t) => {
   const folder = withoutAddon(t)
   const { printed } = run(folder, "console.log(new (require('atrion').Atrion)().engine)", {}, ['--jitless'])
   t.is(printed, 'ts')

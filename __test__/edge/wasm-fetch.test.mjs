@@ -249,7 +249,7 @@ closed('an Atrion is made once, of what the runtime hands over', async (t) => {
   t.deepEqual(seen, ['env'])
 })
 
-test('what one isolate wrote, the next one starts from', async (t) => {
+test('an isolate starts from the records of the one before', async (t) => {
   const store = new MapStore()
   const first = new Atrion({ engine, provider: new KVStateProvider(store, { writeEveryMs: 0 }) })
   await first.connect()
@@ -294,7 +294,7 @@ test('routes beyond the bound go, the least recently written first', async (t) =
   t.is(await provider.getVector('b'), null)
 })
 
-test('what a store returns is not trusted to be a vector', async (t) => {
+test('the answer of a store is checked to be a vector', async (t) => {
   for (const value of ['', 'not json', '7', '{"scar":-1}', 'null', { scar: 'x' }, undefined]) {
     const provider = new KVStateProvider({ get: () => value, put: () => {} })
     await provider.connect()

@@ -57,7 +57,7 @@ test('a cell repeats to the bit, and another seed is another draw', async (t) =>
   t.notDeepEqual(await figuresOf(c, CEILINGS[0], 2), first)
 })
 
-test('what is reachable: all of it when calm, as many as the servers can answer when not', async (t) => {
+test('the ceiling is all requests when calm, and the capacity of the servers when not', async (t) => {
   const calm = await referenceOf(cell(10, 10, 0.6), 1)
   t.is(calm.noGuard.success, 1)
   t.is(calm.top, 1)

@@ -94,7 +94,7 @@ test('several leases may share an abort controller', async (t) => {
   t.true(leases.every(({ isActive }) => !isActive))
 })
 
-test('what an abort listener does meanwhile is safe: routes called, leases started and released', async (t) => {
+test('an abort listener may call routes, start leases and release them', async (t) => {
   const world = warm(virtual({ maxRoutes: 5 }))
   const others = []
   for (let i = 0; i < 20; i++) {

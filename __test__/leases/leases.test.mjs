@@ -261,7 +261,7 @@ test('a lease that beats to the last runs out all the same', async (t) => {
   t.is(R(world), 10 + 1.5 * 5 * 0.5)
 })
 
-test('where heartbeats are not asked for, none is missed', async (t) => {
+test('a profile without heartbeats misses none', async (t) => {
   const world = virtual()
   const lease = await world.atrion.startTask('route')
   world.clock.advance(29_999)

@@ -18,7 +18,7 @@ test("'failed' and 'error' are failures", (t) => {
   t.like(atrion.stats('route'), { failures: 3, inFlight: 0, admitted: 7 })
 })
 
-test('what is no outcome is named, after the place has been given back', (t) => {
+test('an invalid outcome throws, after the place has been given back', (t) => {
   const { atrion } = virtual()
   const error = t.throws(() => atrion.acquire('route').release('sucess'), { instanceOf: ConfigError })
   t.like(error, { field: 'outcome', got: 'sucess', nearest: 'success' })
@@ -78,7 +78,7 @@ test('a timeout keeps the process alive while it is awaited, and not longer', as
   t.is(end.stdout.trim(), 'TimeoutError 1')
 })
 
-test('what is no signal is named before the work begins; null is none', async (t) => {
+test('an invalid signal throws before the work begins; null is no signal', async (t) => {
   const { atrion } = virtual()
   for (const signal of ['x', {}, 5, { aborted: false }]) {
     const error = await t.throwsAsync(
@@ -290,7 +290,7 @@ test('a permit is given back at the end of its block', async (t) => {
   t.like(atrion.stats('route'), { inFlight: 0, failures: 1, admitted: 2 })
 })
 
-test('where Symbol.dispose is missing, permits work without it', async (t) => {
+test('permits work in a runtime without Symbol.dispose', async (t) => {
   const end = await runCode(
     `
     import { createRequire } from 'node:module'

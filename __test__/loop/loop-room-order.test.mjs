@@ -63,7 +63,7 @@ test('a queue that is longer than can be served is served from its young end, un
   t.is(serve(), 1, '10 are not longer than may wait')
 })
 
-test('what can no longer make it is found by time, and a change of it is heeded', (t) => {
+test('requests that can no longer meet their deadline are found by time, also after the deadline changed', (t) => {
   const room = new Room(10)
   const [late, soon, middle] = [300, 100, 200].map((at) => room.push(at, 2, -1, at))
   t.is(room.earliestMs, 100)
@@ -95,7 +95,7 @@ test('in a full room the lowest tier gives way, from the far end of its queue', 
   t.is(room.yielding(1, -1, nobodyHolds), undefined, 'none is below it')
 })
 
-test('where the youngest go first, the oldest gives way, also to a newcomer of its own tier', (t) => {
+test('the oldest gives way when the youngest go first, also to a newcomer of its own tier', (t) => {
   const room = new Room(20)
   for (let i = 0; i < 20; i++) room.push(i, 2, -1, 100)
   room.next(nobodyHolds, 0.01, 100)

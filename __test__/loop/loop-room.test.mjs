@@ -61,7 +61,7 @@ test('without evidence of a queue no request waits, however many come', async (t
   t.true(permits.every(({ allow }) => allow))
 })
 
-test('who waits is admitted when a place is given back, the highest tier first, then the oldest', async (t) => {
+test('waiting requests are admitted when a place is given back, the highest tier first, then the oldest', async (t) => {
   const { atrion, held } = await crowded()
   const order = []
   const tiers = ['bulk', 'normal', 'critical', 'normal', 'high', 'low']
@@ -366,7 +366,7 @@ test('an abort while run() waits ends it before the work begins', async (t) => {
   t.like(atrion.stats('route'), { waiting: 0, inFlight: 1 })
 })
 
-test('what maxWaitMs and signal may be', async (t) => {
+test('maxWaitMs and signal out of their range throw', async (t) => {
   const { atrion } = virtual()
   for (const maxWaitMs of [Number.NaN, -1, -Infinity, '5', 2 ** 31]) {
     const error = await t.throwsAsync(atrion.enter('route', { maxWaitMs }), { instanceOf: ConfigError })

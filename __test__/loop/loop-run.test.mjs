@@ -118,7 +118,7 @@ test('work that ends in time is not aborted', async (t) => {
   t.like(atrion.stats('route'), { inFlight: 0, failures: 0, admitted: 1 })
 })
 
-test("what the caller's signal aborts says nothing of the route", async (t) => {
+test("work that the caller's signal aborts does not count for or against the route", async (t) => {
   const { atrion } = virtual()
   const controller = new AbortController()
   let signal

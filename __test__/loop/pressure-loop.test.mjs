@@ -53,7 +53,7 @@ const askWorker = async () => {
   return JSON.parse(text)
 }
 
-test('who is handled later in an iteration has waited for those before', async (t) => {
+test('a request handled later in an iteration has waited for those before it', async (t) => {
   const { asked, ages, server } = await busyServer({ pressure: { acceptQueue: false } })
   const sockets = await openSockets(server, 4)
   for (const socket of sockets) socket.write(requestText('/'))
@@ -66,7 +66,7 @@ test('who is handled later in an iteration has waited for those before', async (
   await close(server)
 })
 
-test('where the loop had slept, no request has waited', async (t) => {
+test('no request has waited when the loop had slept', async (t) => {
   const { asked, ages, server } = await busyServer({ pressure: { acceptQueue: false } }, 0)
   const [socket] = await openSockets(server, 1)
   for (let i = 1; i <= 10; i++) {

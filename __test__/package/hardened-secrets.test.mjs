@@ -61,7 +61,7 @@ for (const [what, make] of Object.entries(REFUSED)) {
   })
 }
 
-test('what is no secret still shows', (t) => {
+test('options that are no secret still show', (t) => {
   const { message } = t.throws(() => new RedisStateProvider({ port: 99_999 }))
   t.is(message, 'port must be a number in [1, 65535], got 99999')
   t.throws(() => new Atrion({ engine: 'steam' }), { message: /got "steam"/ })

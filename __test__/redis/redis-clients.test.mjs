@@ -110,7 +110,7 @@ test('node-redis: a Sentinel client shows nothing of where it connects to, and i
   t.regex(error.message, /give the options instead/)
 })
 
-test('what looks like a client and is none is refused', (t) => {
+test('an object that only resembles a client is refused', (t) => {
   for (const client of [{ options: {} }, { options: 'x', connect() {} }, { on() {} }, [], () => {}, null]) {
     t.throws(() => new RedisStateProvider(client), { code: 'ATRION_CONFIG' })
   }

@@ -184,7 +184,7 @@ test('one fault after another: each is reported, in order', async (t) => {
   t.is(near.warnings.length, 3)
 })
 
-test('what is reset while the server is away is not sent again when it is back', async (t) => {
+test('a route that is reset while the server is away is not sent again when it is back', async (t) => {
   const { server, near, far } = await pair(t)
   await near.hurt('pay')
   await far.feels('pay')

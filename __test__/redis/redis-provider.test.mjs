@@ -66,7 +66,7 @@ test('nodes of another prefix and channel are other nodes', async (t) => {
   t.true((await server.cli('--scan')).split('\n').every((key) => key.startsWith('one[*]:')))
 })
 
-test('what is written expires, and is asked for by SCAN, never by KEYS', async (t) => {
+test('records expire, and are listed by SCAN, never by KEYS', async (t) => {
   const server = await stopped(t, single())
   const provider = await connected(t, { port: server.port, expireMs: 60_000 })
   for (let i = 0; i < 100; i++) await provider.updateVector(`route ${i}`, VECTOR)

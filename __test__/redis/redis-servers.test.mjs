@@ -60,7 +60,7 @@ test('a paused server keeps connections and answers when it goes on', async (t) 
   t.is(await answer, '+PONG')
 })
 
-test('what is published may be any bytes', async (t) => {
+test('a message may have any bytes', async (t) => {
   const server = await stopped(t, single())
   const socket = await talk(t, server.port)
   await ask(socket, 'SUBSCRIBE c')

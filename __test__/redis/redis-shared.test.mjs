@@ -73,7 +73,7 @@ if (engine === 'native') {
   })
 }
 
-test('what is reset here is not scarred any more there', async (t) => {
+test('a route that one node resets loses its scar on the others', async (t) => {
   const redis = space(t)
   const [one, other] = await Promise.all([Node.connected(t, redis), Node.connected(t, redis)])
   await infect(one, other, 'pay')

@@ -111,7 +111,7 @@ test('a voltage of a wrong type throws a TypeError', (t) => {
   }
 })
 
-test('what an error shows is short, whatever it was given', (t) => {
+test('an error shows a short value for every input', (t) => {
   const { atrion } = virtual()
   const { message } = throwsTypeError(t, () => atrion.route('route', 'x'.repeat(1 << 20)))
   t.true(message.length < 200)
@@ -221,7 +221,7 @@ test('an errorRate or a saturation above 1 is 1, and no noise', (t) => {
   t.is(worlds[0].atrion.snapshot()[0].rejectedSamples, 0)
 })
 
-test('whatever numbers come in, a decision comes out, and R is a number in its range', (t) => {
+test('every input of numbers gives a decision, and R in its range', (t) => {
   const number = fc.double()
   const call = fc.tuple(number, number, number, number, fc.double({ min: -1e6, max: 1e6, noNaN: true }))
   const property = fc.property(fc.array(call, { minLength: 1, maxLength: 40 }), (calls) => {

@@ -96,7 +96,7 @@ test('an instance is made of any options, or refused by a ConfigError', (t) => {
   t.true(made > RUNS / 20, `${made} were made`)
 })
 
-test('whatever a running instance is given, it goes on', (t) => {
+test('a running instance survives every input', (t) => {
   const steps = fc.array(
     fc.oneof(
       fc.tuple(fc.constant('setRouteProfile'), fc.oneof(fc.constant('a'), odd), ofRoute),

@@ -147,7 +147,7 @@ test('a name that is too long is none: of a snapshot nothing is restored, and a 
   t.true(process.memoryUsage().rss - before < 100e6)
 })
 
-closedLoop('whatever work throws is what run() rejects with, and its permit comes back', async (t) => {
+closedLoop('run() rejects with the very value that the work throws, and its permit comes back', async (t) => {
   const { clock, atrion } = virtual()
   const fail = () => {
     throw new Error('a trap')
@@ -229,7 +229,7 @@ test('a vector that reads differently the second time, or an origin that is none
 
 const onUnix = process.platform === 'win32' ? test.skip : test
 
-onUnix('what is no file, or too large for one, is not read', async (t) => {
+onUnix('a path that is no regular file, or a too large one, is not read', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'atrion-'))
   t.teardown(() => rmSync(folder, { recursive: true }))
   const [pipe, device, large] = ['pipe', 'device', 'large'].map((name) => join(folder, name))

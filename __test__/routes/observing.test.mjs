@@ -126,7 +126,7 @@ test('a flood of ticks is bounded: the newest events are dropped, with one warni
   t.is(events.at(-1).tickCount, flood + 1)
 })
 
-test('what an observer causes comes after what it is given', async (t) => {
+test('events that an observer causes come after the one that it is handling', async (t) => {
   const seen = []
   const world = virtual({
     observer: {

@@ -82,7 +82,7 @@ test('options must be an object', (t) => {
   t.notThrows(() => new Atrion())
 })
 
-test('what is called must be callable: the missing method is named', (t) => {
+test('an option whose methods are called must have them: the error names the missing one', (t) => {
   const fine = {
     provider: {
       name: 'mine',

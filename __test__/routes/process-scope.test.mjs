@@ -76,7 +76,7 @@ native('threads that tick at the same time lose no tick', async (t) => {
   t.true(collisions > 0, 'the others did tick in between')
 })
 
-native('what is in flight anywhere counts everywhere, and is given back where it was taken', async (t) => {
+native('requests in flight count in every thread, and are given back where they were taken', async (t) => {
   const atrion = shared()
   const { tell } = await start()
   await tell('acquire', { routeId: 'd', times: 3 })
@@ -88,7 +88,7 @@ native('what is in flight anywhere counts everywhere, and is given back where it
   t.is(atrion.stats('d').inFlight, 0)
 })
 
-native('what one thread evicts, another interns anew', async (t) => {
+native('a route that one thread evicts is interned anew by another', async (t) => {
   const atrion = shared()
   for (let i = 0; i < 20; i++) atrion.route('e', CALM)
   const { tell } = await start()

@@ -151,7 +151,7 @@ test('limits of a route are accepted and checked', (t) => {
   t.throws(() => atrion.setRouteProfile('route', { limits: { min: 0 } }), { message: /limits\.min.*got 0/ })
 })
 
-test('what was set is what is got, and cannot be changed from outside', (t) => {
+test('getRouteProfile() returns what was set, and it cannot be changed from outside', (t) => {
   const atrion = create()
   t.is(atrion.getRouteProfile('route'), 'STANDARD')
   atrion.setRouteProfile('route', 'HEAVY')

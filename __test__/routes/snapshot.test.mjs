@@ -53,7 +53,7 @@ test('every mode survives', (t) => {
   t.deepEqual(copy.atrion.snapshot(), world.atrion.snapshot())
 })
 
-test('what is not true of a mode is not in its snapshot', (t) => {
+test('a snapshot has only the fields of its mode', (t) => {
   const world = broken(warm(virtual()))
   t.true(world.atrion.snapshot()[0].recoveryStartedAt > 0)
   do {
@@ -189,7 +189,7 @@ test('a malformed snapshot names the field, and none of it is taken over', (t) =
   }
 })
 
-test('what is no snapshot at all is refused', (t) => {
+test('an argument that is no snapshot is refused', (t) => {
   const { atrion } = virtual()
   for (const bad of [undefined, null, {}, 'x', 5, [null], [5], ['route'], [[]]]) {
     t.throws(() => atrion.restore(bad), { instanceOf: ConfigError })
@@ -197,7 +197,7 @@ test('what is no snapshot at all is refused', (t) => {
   t.deepEqual(atrion.getRoutes(), [])
 })
 
-test('whatever JSON holds, restoring it either works or throws a ConfigError and changes nothing', (t) => {
+test('restoring any JSON either works or throws a ConfigError and changes nothing', (t) => {
   const base = valid()
   const paths = [...new Set(BREAKAGES.map(([path]) => path))]
   const property = fc.property(fc.constantFrom(...paths), fc.jsonValue(), (path, value) => {

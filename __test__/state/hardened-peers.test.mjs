@@ -168,7 +168,7 @@ const unproved = async (t) => {
 
 const crowd = Array.from({ length: 40 }, (_, i) => [`invented ${i}`, 1e6])
 
-test('where nothing proves them, nodes that came later are one voice beside those before', async (t) => {
+test('without proof, nodes that came later count as one beside those before', async (t) => {
   const { atrion, speak } = await unproved(t)
   const well = [
     ['first', 0],
@@ -218,7 +218,7 @@ test('a store of one’s own is taken over in full', async (t) => {
   await atrion.disconnect()
 })
 
-test('what was inherited yields to those who speak for themselves', async (t) => {
+test('the inherited scar is removed once its node reports by itself', async (t) => {
   const provider = new Peers()
   provider.vectors.set('r', { scar: 1e6, momentumScalar: 0, lastTick: 99, resistance: 1e6 })
   const world = virtual({ provider })

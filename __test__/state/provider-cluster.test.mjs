@@ -85,7 +85,7 @@ test('one sick node opens no breaker here, whatever it says; several that agree 
   t.is(drive(world, 'a', CALM, 1).at(-1).mode, 'CIRCUIT_BREAKER')
 })
 
-test('what others suffered is no scar of one’s own: neither sent nor in a snapshot', async (t) => {
+test('scars of other nodes are not this node’s own: neither sent nor in a snapshot', async (t) => {
   const world = await connected(t)
   world.provider.say('a', 80)
   await world.sync()

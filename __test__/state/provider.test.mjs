@@ -27,7 +27,7 @@ const connected = async (options = {}) => {
 
 // batches
 
-test('what changed goes to the store once a round, as it is then', async (t) => {
+test('changed routes go to the store once a round, as they are then', async (t) => {
   const world = await connected()
   drive(world, 'a', BAD, 50)
   drive(world, 'b', CALM, 20)

@@ -304,7 +304,7 @@ test('a provider that rejects fails with its own error, even if clearing up fail
   t.true(failed.some((failure) => failure.startsWith('what was written is read') && failure.endsWith('/ full')))
 })
 
-test('what is no function is refused', (t) => {
+test('an argument that is no function is refused', (t) => {
   t.throws(() => testProvider(undefined, () => {}), { instanceOf: TypeError, message: /^test / })
   t.throws(() => testProvider(() => {}, {}), { instanceOf: TypeError, message: /^makeProvider / })
 })

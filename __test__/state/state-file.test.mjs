@@ -50,7 +50,7 @@ const besides = (path) => readdirSync(dirname(path)).filter((name) => name !== b
 
 // content
 
-test('what one process wrote, the next one knows, with its age', async (t) => {
+test('a process reads the records of the one before, with their age', async (t) => {
   const path = newPath()
   const first = await connected(path)
   t.deepEqual(await first.listRoutes(), [])
@@ -152,7 +152,7 @@ test('nothing works before connect() and after disconnect()', async (t) => {
   for (const call of calls) await t.throwsAsync(call, { instanceOf: ConnectionError })
 })
 
-test('what no file could keep is a TypeError, and is not kept', async (t) => {
+test('a vector that no file could keep is a TypeError, and is not kept', async (t) => {
   const path = newPath()
   const provider = await connected(path)
   for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, -1, '1', null, undefined]) {
@@ -303,7 +303,7 @@ test('through a link the file that it points to is replaced', async (t) => {
 
 // processes that end
 
-test('what the dead left behind is cleared away, and nothing else', async (t) => {
+test('temporary files of dead processes are removed, and nothing else', async (t) => {
   const path = newPath()
   const own = dirname(path)
   const longAgo = new Date(Date.now() - 3_600_000)

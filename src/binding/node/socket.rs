@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_connection_has_no_age() {
+    fn a_descriptor_that_is_no_connection_has_no_age() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let datagrams = UdpSocket::bind("127.0.0.1:0").unwrap();
         let (pair, _) = UnixStream::pair().unwrap();

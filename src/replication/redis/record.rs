@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_node_writes_is_nothing() {
+    fn a_record_that_no_node_writes_is_rejected() {
         let bytes = Record::default().encode();
         let with = |at: usize, value: &[u8]| {
             let mut bytes = bytes;
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_atrion_2_0_stored_is_read_and_nothing_else() {
+    fn records_of_atrion_2_0_are_read_and_nothing_else() {
         let record =
             Record { scar: 41.5, resistance: 52.0, momentum: 1e-3, ticks: 99.0, requests: 0.0, at_unix_ms: 7.0 };
         let json = br#"{"scar":41.5,"momentumScalar":1e-3,"lastTick":99,"resistance":52}"#;

@@ -5,7 +5,7 @@ import { randomOf, virtual } from './_engine.mjs'
 const EXPONENTIAL = (random, meanMs) => -Math.log(1 - random()) * meanMs
 
 /**
- * Offers requests to a route for a while, and tells what became of each.
+ * Offers requests to a route for a while, and returns the outcome of each.
  *
  * @param workers requests served at once, default 10
  * @param serviceMs mean service time, ms, exponential, default 10

@@ -1,5 +1,5 @@
 /**
- * What Atrion costs, beside its peers, in one run: `npm run bench -- --help`.
+ * Measures the cost of Atrion, beside its peers, in one run: `npm run bench -- --help`.
  *
  * Every contestant has a process of its own. They take turns, one short block each, round after round, so that whatever
  * else the machine does hits all alike; medians, minima and spreads are over the rounds.

@@ -216,7 +216,7 @@ async function main() {
   if (flags.json) console.log(JSON.stringify(record))
   else report(record, seconds)
   if (flags.only === undefined && flags.contestant === undefined) write(record)
-  for (const what of disturbed) console.error(`Something else was at work, believe nothing of ${what}`)
+  for (const what of disturbed) console.error(`The machine was busy with other work: discard ${what}`)
   for (const { error } of broken) console.error(`A run broke: ${error}`)
   const atrionAbsent = absent.some(({ id }) => id === 'atrion')
   process.exitCode =

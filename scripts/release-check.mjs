@@ -1,5 +1,5 @@
 /**
- * What has to agree before a release: the tag, the version in every file, the changelog.
+ * Checks what has to agree before a release: the tag, the version in every file, the changelog.
  *
  *   TAG=v3.1.0 node scripts/release-check.mjs    without a tag only the files are compared
  */

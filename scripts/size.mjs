@@ -1,5 +1,5 @@
 /**
- * What a page pays: the module, and the JavaScript between it and the package's face, as gzip -9 leaves them. Exits with 1
+ * Prints what a page pays: the module, and the JavaScript between it and the package's face, as gzip -9 leaves them. Exits with 1
  * when one of them is larger than it may be.
  */
 import { existsSync, readFileSync } from 'node:fs'

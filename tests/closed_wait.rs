@@ -11,7 +11,7 @@ use common::ask;
 
 const TIERS: [Tier; 5] = [Tier::Bulk, Tier::Low, Tier::Normal, Tier::High, Tier::Critical];
 
-/// A route whose house has `max` places.
+/// A route of `max` places.
 fn route(max: f64) -> (Handle, Slot) {
     let mut params = RouteParams::default();
     params.limit.min = 1.0;
@@ -99,7 +99,7 @@ fn behind_a_queue_places_keep_the_servers_busy_and_a_burst_has_more_for_one_that
     }
     // The requested work ended long ago.
     now_ms += 1000.0;
-    // In flight once the house is full; what came in is given back.
+    // In flight once the route is full; the admitted requests are given back.
     let places = |handle: &mut Handle, waited_ms: f64| {
         let mut admitted = Vec::new();
         while let Some(permit) = enter(handle, slot, Tier::Bulk, waited_ms, now_ms).permit {

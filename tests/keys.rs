@@ -50,7 +50,7 @@ fn capped(max: f64) -> RouteParams {
     }
 }
 
-/// Fills a house of at most `max` until its limit holds: a queue is proven by answers that take ever longer.
+/// Fills a route of at most `max` places until its limit holds: a queue is proven by answers that take ever longer.
 fn crowd(handle: &mut Handle, slot: Slot, until_ms: f64) -> f64 {
     let (mut now_ms, mut out) = (0.0, std::collections::VecDeque::new());
     while now_ms < until_ms {

@@ -1,4 +1,4 @@
-//! One voice, whatever it says or has stored: it opens nothing, delays no probe, hides no failure that others agree on, and moves R by at
+//! One peer, by any report or stored record, opens nothing, delays no probe, hides no failure that others agree on, and moves R by at
 //! most γ·R_base·breakMultiplier, up or down.
 
 use atrion::{
@@ -113,7 +113,7 @@ proptest! {
 
     /// Through the table of reports, in any order, as often as it likes, resets between.
     #[test]
-    fn one_node_stays_one_voice_however_often_it_speaks(
+    fn one_node_counts_as_one_however_often_it_reports(
         says in prop::collection::vec((any_scar(), any_requests(), any::<u32>(), any::<bool>(), 0.0..500.0), 1..60), ranked in any::<bool>(), gamma in 0.0..=1.0,
     ) {
         let params = RouteParams::default();

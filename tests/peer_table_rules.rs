@@ -78,7 +78,7 @@ impl Oracle {
         self.nodes.get(&node).is_some_and(|received_ms| now_ms - received_ms <= 3000.0)
     }
 
-    /// Scar, weight and age of all who speak on a route.
+    /// Scar, weight and age of all peers that report a route.
     fn reports(&self, key: u64, now_ms: f64) -> Vec<(f64, f64, f64)> {
         let on = self.reports.iter().filter(|&&(node, on, ..)| on == key && self.is_live(node, now_ms));
         on.map(|(_, _, report, received_ms)| {

@@ -1,4 +1,4 @@
-//! The law of the cluster: others are blended in, never obeyed, and one sick node closes nobody's route.
+//! The law of the cluster: reports of peers are blended in, never obeyed, and one failing node closes no route of others.
 #![allow(clippy::float_cmp, reason = "where an answer is exact, that is what is asserted")]
 
 use atrion::{
@@ -48,7 +48,7 @@ fn scars_blend_by_gamma() {
     assert_eq!(
         PeerAggregate::default().blend(5.0, GAMMA, &params),
         Blend::NONE,
-        "where nobody speaks, one's own scar is all there is"
+        "without reports, one's own scar is all there is"
     );
 }
 
@@ -108,7 +108,7 @@ proptest! {
     }
 
     #[test]
-    fn the_order_of_the_voices_does_not_matter(mut reports in prop::collection::vec((0.0..1e3, 0.0..1e3), 1..16)) {
+    fn the_order_of_the_reports_does_not_matter(mut reports in prop::collection::vec((0.0..1e3, 0.0..1e3), 1..16)) {
         let params = RouteParams::default();
         let forth = aggregate(&reports).blend(7.0, GAMMA, &params);
         reports.reverse();
@@ -184,7 +184,7 @@ fn belief_lightens_the_burden_of_proof_and_does_not_replace_it() {
     assert!(failures_to_open(0.5, 1000) < Some(91));
     let mut fault = Breaker::default();
     for _ in 0..10_000 {
-        assert_eq!(fault.observe(true, 1.0), Change::None, "whatever others believe, success opens no breaker");
+        assert_eq!(fault.observe(true, 1.0), Change::None, "success opens no breaker, whatever others report");
     }
     assert_eq!(fault.resistance(), 0.0);
 }

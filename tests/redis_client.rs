@@ -1,4 +1,4 @@
-//! The link on one real server: what is said is heard, what is stored is loaded.
+//! The client on one real server: reports arrive, and stored records are loaded.
 
 mod redis_common;
 
@@ -18,7 +18,7 @@ fn two_nodes_hear_each_other_and_not_themselves() {
     b.hears("pay", |aggregate| aggregate.peers == 1 && (aggregate.top - 25.0).abs() < 1.0);
     b.send("pay", 5.0, 1);
     a.hears("pay", |aggregate| aggregate.peers == 1 && aggregate.top < 6.0);
-    // Had a heard itself, there would be two voices by now: b's came after its own.
+    // A node that received its own reports would have two peers by now: b's came after its own.
     assert_eq!(a.client.stats().received_reports, 1);
     assert_eq!(a.client.state(), State::Healthy);
 }

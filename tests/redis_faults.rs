@@ -1,5 +1,5 @@
 //! A link whose server is killed, paused, full, read-only or changes its password: one event when it turns bad, one when
-//! it is well, and what was said meanwhile is heard.
+//! it is well, and reports from the time between arrive.
 
 mod redis_common;
 
@@ -148,6 +148,6 @@ fn memory_stays_bounded_without_a_server() {
     assert!(a.client.stats().pending_routes < 20_000, "{:?}", a.client.stats());
     server.restart();
     assert_eq!(a.next(), Event::Restored);
-    until("what is left is stored", || a.client.stats().pending_routes == 0);
+    until("the rest is stored", || a.client.stats().pending_routes == 0);
     assert!(a.list().len() <= 100);
 }

@@ -1,4 +1,4 @@
-//! Two nodes and what lies between them, without a network: what is said, what is heard, and what is not repeated.
+//! Two nodes without a network between them: reports that are sent, received, and not repeated.
 #![allow(clippy::float_cmp, reason = "where an answer is exact, that is what is asserted")]
 
 use std::sync::Arc;
@@ -129,7 +129,7 @@ fn a_wound_is_said_in_the_next_pulse_and_a_healing_scar_only_when_it_is_off_what
     let now_ms = hurt(&mut a, 0.0);
     a.sync(now_ms);
     a.tick(ROUTE, &CALM, now_ms + 100.0);
-    assert_eq!(a.sync(now_ms + 100.0).len(), 0, "it heals as everybody assumes");
+    assert_eq!(a.sync(now_ms + 100.0).len(), 0, "it heals as every peer assumes");
     a.tick(ROUTE, &BAD, now_ms + 200.0);
     assert_eq!(a.sync(now_ms + 200.0).len(), 1);
 }
@@ -302,7 +302,7 @@ fn failures_until_open(node: &mut Node, slot: Slot, most: u32) -> Option<u32> {
 
 proptest! {
     #[test]
-    fn one_voice_opens_nothing_and_moves_r_by_a_bounded_amount_whatever_it_says_or_stores(
+    fn one_peer_opens_nothing_and_moves_r_by_a_bounded_amount_by_any_report_or_record(
         scar in prop_oneof![0.0..1e7, Just(f64::INFINITY), Just(f64::NAN), Just(CLOSED)],
         requests in prop_oneof![0.0..1e12, Just(f64::INFINITY)],
         gamma in 0.0..=1.0_f64,

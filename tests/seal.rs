@@ -193,7 +193,7 @@ fn said(table: &mut PeerTable, now_ms: f64) -> PeerAggregate {
 
 proptest! {
     #[test]
-    fn invented_nodes_together_are_one_voice(
+    fn invented_nodes_together_count_as_one(
         honest in prop::collection::vec((0.0..300.0, 0.0..1e3), 1..8), lies in prop::collection::vec((0.0..2e6, 0.0..1e12), 1..200),
         before_ms in 0.001..YOUNG_MS, gamma in 0.0..=1.0,
     ) {
@@ -245,7 +245,7 @@ fn invented_nodes_take_no_place_of_those_that_were_there_before() {
 }
 
 #[test]
-fn invented_nodes_agree_on_nothing_that_those_before_them_have_not_spoken_of() {
+fn invented_nodes_agree_on_nothing_that_earlier_nodes_have_not_reported() {
     let mut words = table();
     // One that has said nothing of any route is there all the same.
     words.receive(&Message { node: NodeId(1), reports: vec![], forgotten: vec![], greets: false }, 0.0);

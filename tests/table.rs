@@ -164,11 +164,11 @@ fn every_handle_hears_of_every_eviction_in_order_and_once() {
     let wanted: Vec<_> = slots.iter().map(|&slot| Evicted::Slot(slot)).collect();
     assert_eq!(news(&mut a), wanted, "the one that evicted");
     assert_eq!(news(&mut b), [], "one that has not looked yet");
-    assert!(!ticks(&mut b, slots[0]), "a slot that may be someone else's is not to be used");
+    assert!(!ticks(&mut b, slots[0]), "a slot that another route may have taken is not to be used");
     assert_eq!(news(&mut b), wanted);
     assert_eq!(news(&mut b), [], "once");
     let slot = b.intern(name(5), 0.0);
-    assert!(ticks(&mut b, slot), "having heard, it goes on");
+    assert!(ticks(&mut b, slot), "having seen the evictions, it goes on");
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn a_removed_route_is_an_evicted_one_to_the_others() {
     assert!(engine.is_empty());
     assert!(!ticks(&mut b, slot));
     assert_eq!(news(&mut b), [Evicted::Slot(slot)]);
-    assert!(!ticks(&mut b, slot), "vacant, and nothing new to tell");
+    assert!(!ticks(&mut b, slot), "vacant, and nothing new to report");
     assert_eq!(b.find(&name(0)), None);
 }
 

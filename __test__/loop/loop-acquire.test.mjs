@@ -58,7 +58,7 @@ test('a request without a tier is normal', (t) => {
   t.deepEqual(atrion.stats('route').shedByTier, { ...before, normal: before.normal + 1 })
 })
 
-test('the higher the tier, the fuller the house it still enters; the top one passes a full house', (t) => {
+test('the higher the tier, the fuller the route that still admits it; the top one passes a full route', (t) => {
   const { atrion } = overloaded()
   const held = []
   let before = 0
@@ -85,7 +85,7 @@ test('no lower tier is admitted where a higher one is refused, whatever their ke
     t.deepEqual(decided, [...decided].sort(), 'refused first, admitted after')
     if (!decided[4]) break
     atrion.acquire('route', { tier: 'critical', key: 'filler' })
-    if (i > 2000) return t.fail('the house was never full')
+    if (i > 2000) return t.fail('the route was never full')
   }
 })
 

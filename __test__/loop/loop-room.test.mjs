@@ -14,7 +14,7 @@ const onTs = engine === 'ts' ? ava : ava.skip
 /** The deadline, ms: while nothing is known of the service, all of it may be spent waiting. */
 const DEADLINE_MS = 500
 
-/** Gives a route a house of `max` places. */
+/** Bounds a route to `max` places. */
 const furnish = (atrion, max = 1, routeId = 'route') => {
   atrion.configure(routeId, { limits: { min: 1, max, initial: max } })
   return atrion

@@ -39,7 +39,7 @@ test('signals are numbers from 0 to 1, and whatever else they are harms nothing'
   t.deepEqual((await saturations({ pressure: false, signals: [() => Number.POSITIVE_INFINITY] })).saturations, [1])
 })
 
-test('a full house refuses what is normal', async (t) => {
+test('a full process refuses normal requests', async (t) => {
   t.deepEqual((await saturations({ pressure: false, signals: [() => 1] })).statuses, [503])
   const important = { pressure: false, signals: [() => 1], tier: () => 'critical' }
   t.deepEqual((await saturations(important)).statuses, [200])
@@ -56,7 +56,7 @@ test('signals are asked once in a while, not with every request', async (t) => {
   t.true(asked <= 1 + (performance.now() - startMs) / 100, `asked ${asked} times`)
 })
 
-/** Fills the heap until the adapter says that the house is getting full, or until three quarters, which is healthy. */
+/** Fills the heap until the adapter reports that memory runs out, or until three quarters, which is healthy. */
 const FILL = `
 const { getHeapStatistics } = require('node:v8')
 const { Atrion } = require('atrion')

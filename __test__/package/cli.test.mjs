@@ -93,7 +93,7 @@ each('doctor --redis: a server that is away; no password is shown', async (t) =>
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address()
   await new Promise((resolve) => server.close(resolve))
-  const { status, stdout } = atrion('doctor', '--redis', `redis://someone:a-secret-word@127.0.0.1:${port}`)
+  const { status, stdout } = atrion('doctor', '--redis', `redis://user:a-secret-word@127.0.0.1:${port}`)
   t.is(status, 1)
   t.regex(stdout, /^redis: connect +no: /m)
   t.regex(stdout, /^MISSING +Redis: can't connect: /m)
@@ -125,7 +125,7 @@ redis('doctor --redis: what may be done there, by the rights of a user', async (
     'write a state',
     'read it',
     'list routes',
-    'tell other nodes, and hear them',
+    'publish to other nodes, and receive from them',
     'delete it',
   ]) {
     t.regex(all.stdout, new RegExp(`^redis: ${right} +yes$`, 'm'))

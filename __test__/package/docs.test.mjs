@@ -71,6 +71,24 @@ test('a link to a missing file and one to a missing heading are faults', (t) => 
   t.is(faultOf('docs/guide/adapters.md', '#options'), undefined)
 })
 
+/** Letters and digits alone, in lower case, so that a name in Rust and its sentence are equal. */
+const plainOf = (text) =>
+  text
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, ' ')
+    .trim()
+
+test('every test that the security page names is in the file that it links', (t) => {
+  const page = 'docs/operations/security.md'
+  const named = [...read(page).matchAll(/\[([^\]]+)\]\((\.\.\/\.\.\/(?:__test__|tests)\/[^)#]+)\)/g)]
+  t.true(named.length > 30, `${named.length} tests are named`)
+  const missing = named.filter(([, name, file]) => !plainOf(read(join(dirname(page), file))).includes(plainOf(name)))
+  t.deepEqual(
+    missing.map(([link]) => link),
+    [],
+  )
+})
+
 test('every page of docs/ is reached from the README by links', (t) => {
   const reached = new Set(['README.md'])
   for (const page of reached) {

@@ -32,7 +32,10 @@ const OLD_NAMES = {
 const OLD_NAMES_OF_RUNS = { crew: 'worker-pool', wanted: 'targets' }
 
 /** Words of conversation and of persons, in any case. */
-const FIGURES = ['told', 'said', 'hears', 'nobody', 'whoever', 'somebody', 'anybody', 'courier', 'pulse', 'pulses']
+const FIGURES =
+  'told said hears nobody whoever somebody anybody everybody anyone someone courier pulse pulses house houses voice voices'.split(
+    ' ',
+  )
 
 /** Calls of the addon's function of that name. */
 const ALLOWED = [/\bpulse\(link/, /\bpulse\(this\.#native\.link/, /^\s*pulse: \(link/, /engine\.pulse\(other/]
@@ -57,19 +60,60 @@ const termsIn = (text, old = OLD_NAMES) => {
   })
 }
 
-/** Comments that begin with a question: the first sentence of one says what a thing is or does. */
-const QUESTION = /^\s*(?:\/\/[/!]?|\/\*\*) (?:What|Where|How|Whether|Who|Whose|Why|Which) /
+const QUESTION_WORDS =
+  'what where how whether who whom whose why which whatever whoever whichever whenever wherever'.split(' ')
+const SMALL = `(?:${QUESTION_WORDS.join('|')})`
+const CAPITAL = `(?:${QUESTION_WORDS.map((word) => word[0].toUpperCase() + word.slice(1)).join('|')})`
 
-test('no comment of the sources begins with a question', (t) => {
-  const rust = readdirSync(join(ROOT, 'src'), { recursive: true }).map((file) => `src/${file.replaceAll('\\', '/')}`)
-  const sources = [...filesIn('ts'), ...rust.filter((file) => file.endsWith('.rs'))]
-  t.true(sources.length > 200, `${sources.length} files are read`)
-  const found = sources.flatMap((file) =>
-    readFileSync(join(ROOT, file), 'utf8')
-      .split('\n')
-      .flatMap((line, i) => (QUESTION.test(line) ? [`${file}:${i + 1}:${line}`] : [])),
+/** Comments that begin with a question: the first sentence of one says what a thing is or does. */
+const QUESTION = new RegExp(`^\\s*(?://[/!]?|/\\*\\*) ${CAPITAL} `)
+/** The same in a block, whose first line is empty. */
+const QUESTION_IN_BLOCK = new RegExp(`/\\*\\*\\n\\s*\\* ${CAPITAL} [^\\n]*`, 'g')
+
+/** Names of tests that are riddles: a name says what holds, of a thing that it names. */
+const RIDDLE = new RegExp(`^\\s*[a-zA-Z.]+\\(\\s*['"\`](?:\\.\\.\\. )?${SMALL} |\\bfn ${SMALL}_\\w+\\(`)
+
+/** The lines of a text that a pattern matches, as 'line: text'. */
+const linesOf = (text, pattern) =>
+  text.split('\n').flatMap((line, i) => (pattern.test(line) ? [`${i + 1}: ${line.trim()}`] : []))
+
+const questionsIn = (text) => [...linesOf(text, QUESTION), ...(text.match(QUESTION_IN_BLOCK) ?? [])]
+
+/** Every file of code: TypeScript, JavaScript, Rust. */
+const CODE = ['src', 'tests', 'fuzz', ...FOLDERS]
+  .flatMap((folder) =>
+    readdirSync(join(ROOT, folder), { recursive: true }).map((file) => `${folder}/${file.replaceAll('\\', '/')}`),
   )
-  t.deepEqual(found, [])
+  .filter((file) => /\.(?:rs|[mc]?[jt]s)$/.test(file) && !SKIPPED.test(file) && !/(?:^|\/)target\//.test(file))
+
+/** What `find` finds in the files of code, as 'file:line: text'. */
+const inCode = (find) =>
+  CODE.flatMap((file) => find(readFileSync(join(ROOT, file), 'utf8')).map((found) => `${file}:${found}`))
+
+test('no comment begins with a question', (t) => {
+  t.true(CODE.length > 600, `${CODE.length} files are read`)
+  t.deepEqual(inCode(questionsIn), [])
+})
+
+test('no name of a test is a riddle', (t) => {
+  t.deepEqual(
+    inCode((text) => linesOf(text, RIDDLE)),
+    [],
+  )
+})
+
+test('a question and a riddle are found', (t) => {
+  t.deepEqual(questionsIn('  // What it does.\nx\n/** Whoever asks. */'), [
+    '1: // What it does.',
+    '3: /** Whoever asks. */',
+  ])
+  t.is(questionsIn('/**\n * How it goes\n */').length, 1)
+  t.deepEqual(questionsIn('  // Somewhat.\n// what follows goes on'), [])
+  t.is(
+    linesOf("test('what is told is told')\nfn who_waits_waits() {\nclosed('... where it is not', x)", RIDDLE).length,
+    3,
+  )
+  t.deepEqual(linesOf("test('a refusal names what stood in the way', () => {", RIDDLE), [])
 })
 
 test('no old term in sources, tests, documentation, lab, benches and demos', (t) => {

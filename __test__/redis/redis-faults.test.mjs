@@ -164,7 +164,7 @@ test('the user may not write any more, and may again', async (t) => {
   })
 })
 
-test('the user may not speak any more, and may again', async (t) => {
+test('the user loses its rights, and gets them back', async (t) => {
   const nodes = await pair(t, { server: await secured(), settings: SECRET })
   await suffer(t, nodes, {
     start: () => nodes.server.cli('acl', 'setuser', 'atrion', '-publish'),

@@ -17,7 +17,7 @@ const LASTING = { config: { decayRate: 0.001 } }
 
 const connected = (t, redis) => Node.connected(t, redis, LASTING)
 
-/** Two nodes hear each other, and a third one finds what they wrote. */
+/** Two nodes receive each other's reports, and a third one finds their records. */
 const share = async (t, redis) => {
   const [one, other] = await Promise.all([connected(t, redis), connected(t, redis)])
   await one.hurt('pay')

@@ -85,7 +85,7 @@ const NOTHING = {
 }
 
 onNative(
-  'nodes that share a secret hear each other and what they stored, and the secret is nowhere to be seen',
+  'nodes that share a secret accept each other’s reports and records, and show the secret nowhere',
   async (t) => {
     const origin = await server(t)
     const messages = await recorded(t, origin)
@@ -227,23 +227,26 @@ onNative('a store that proves nothing is left out and refuses no start', async (
   t.true(reader.provider.stats().droppedReplayed >= 1)
 })
 
-onNative('a fleet in which some have the secret: these hear each other, the others hear all', async (t) => {
-  const origin = await server(t)
-  const signed = { port: origin.port, secret: SECRET }
-  const [a, b] = [await Node.connected(t, signed), await Node.connected(t, signed)]
-  const open = await Node.connected(t, { port: origin.port })
-  await a.hurt('pay')
-  await b.feels('pay')
-  await open.feels('pay')
-  await open.hurt('open')
-  await until(() => a.provider.stats().droppedUnsigned > 0, 'an unsigned message')
-  await a.hurt('after')
-  await b.feels('after')
-  t.is(b.scarOf('open'), 0)
-  t.deepEqual(dropped(open), NOTHING)
-  t.like(dropped(b), { ...NOTHING, droppedUnsigned: b.provider.stats().droppedUnsigned })
-  t.deepEqual([...a.turns, ...b.turns, ...open.turns], [])
-})
+onNative(
+  'a fleet in which some have the secret: these accept each other’s reports, the others all of them',
+  async (t) => {
+    const origin = await server(t)
+    const signed = { port: origin.port, secret: SECRET }
+    const [a, b] = [await Node.connected(t, signed), await Node.connected(t, signed)]
+    const open = await Node.connected(t, { port: origin.port })
+    await a.hurt('pay')
+    await b.feels('pay')
+    await open.feels('pay')
+    await open.hurt('open')
+    await until(() => a.provider.stats().droppedUnsigned > 0, 'an unsigned message')
+    await a.hurt('after')
+    await b.feels('after')
+    t.is(b.scarOf('open'), 0)
+    t.deepEqual(dropped(open), NOTHING)
+    t.like(dropped(b), { ...NOTHING, droppedUnsigned: b.provider.stats().droppedUnsigned })
+    t.deepEqual([...a.turns, ...b.turns, ...open.turns], [])
+  },
+)
 
 onNative('a secret is replaced without a gap', async (t) => {
   const origin = await server(t)

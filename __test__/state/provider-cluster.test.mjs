@@ -52,8 +52,8 @@ for (const line of CASES) {
     const world = await connected(t, { provider })
     const [snapshot] = world.atrion.snapshot()
     world.atrion.restore([{ ...snapshot, scarTissue: Number(local) }])
-    for (const [i, voice] of reports.split(' ').entries()) {
-      const [scar, requests] = voice.split(':').map(Number)
+    for (const [i, report] of reports.split(' ').entries()) {
+      const [scar, requests] = report.split(':').map(Number)
       // Negative values never pass a provider.
       provider.say('a', Math.max(0, scar), { node: `${i}`, requests })
     }
@@ -96,7 +96,7 @@ test('scars of other nodes are not this node’s own: neither sent nor in a snap
   t.is(world.provider.vectors.get('a').scar, 0)
 })
 
-test('a word fades as a scar does, and is gone when its node was silent for 3 s', async (t) => {
+test('a report decays as a scar does, and expires when its node was silent for 3 s', async (t) => {
   const world = await connected(t)
   world.provider.say('a', 80)
   world.clock.advance(2000)
@@ -107,7 +107,7 @@ test('a word fades as a scar does, and is gone when its node was silent for 3 s'
   t.is(scarOf(world), 0)
 })
 
-test('a node’s newer word takes the place of its older one', async (t) => {
+test('a node’s newer report replaces its older one', async (t) => {
   const world = await connected(t)
   world.provider.say('a', 80, { node: 'n' })
   world.provider.say('a', 10, { node: 'n' })
@@ -115,7 +115,7 @@ test('a node’s newer word takes the place of its older one', async (t) => {
   t.true(Math.abs(scarOf(world) - 3) < 1e-9)
 })
 
-test('words that are none are not heard', async (t) => {
+test('malformed reports are dropped', async (t) => {
   const world = await connected(t)
   const tell = world.provider.listeners.get('a')
   for (const word of [null, undefined, 5, {}, { scar: Number.NaN }, { scar: 1, momentumScalar: 0, lastTick: 1 }])

@@ -10,11 +10,11 @@ const connected = async (options) => {
   return world
 }
 
-test('connect takes over what the store knows: a new route takes its word', async (t) => {
+test('connect takes over the records of the store for new routes', async (t) => {
   const provider = new RecordingProvider()
   provider.vectors.set('a', { scar: 40, momentumScalar: 0, lastTick: 99, resistance: 50 })
   const world = await connected({ provider })
-  // One node's word: at most γ·baseResistance·breakMultiplier of it.
+  // One node's report: at most γ·baseResistance·breakMultiplier of it.
   t.is(world.atrion.getState('a').scarTissue, 30)
   t.is(world.atrion.getState('a').resistance, 40)
   // It had left BOOTSTRAP, so its first tick does as well.
@@ -53,7 +53,7 @@ test('every engine takes over the same', async (t) => {
   }
 })
 
-test('vectors that are none are not taken over', async (t) => {
+test('malformed vectors are not taken over', async (t) => {
   const fine = { scar: 1, momentumScalar: 0, lastTick: 1, resistance: 10 }
   const hostile = [
     null,
@@ -91,7 +91,7 @@ test('a vector beyond what a scar can be is bounded', async (t) => {
   t.true(drive(world, 'a', CALM, 20).every(({ resistance }) => resistance <= 1e6))
 })
 
-test('names from the store that are none, or are hostile, affect no route', async (t) => {
+test('malformed and hostile names from the store affect no route', async (t) => {
   const provider = new RecordingProvider()
   const vector = { scar: 3, momentumScalar: 0, lastTick: 1, resistance: 10 }
   for (const name of [...HOSTILE_NAMES, '', 5, null, undefined, {}, Symbol('x')]) provider.vectors.set(name, vector)
@@ -101,7 +101,7 @@ test('names from the store that are none, or are hostile, affect no route', asyn
   for (const routeId of HOSTILE_NAMES) t.is(world.atrion.getState(routeId).scarTissue, 3)
 })
 
-test('a list of routes that is none is an empty one', async (t) => {
+test('a malformed list of routes counts as empty', async (t) => {
   for (const list of [null, undefined, 'abc', 5, { length: 3 }, new Map()]) {
     const provider = new RecordingProvider()
     provider.listRoutes = async () => list

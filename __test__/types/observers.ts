@@ -17,7 +17,7 @@ import {
   silentObserver,
 } from 'atrion'
 
-/** Everything that an event tells. */
+/** Every field of an event. */
 function tell(event: PhysicsEvent): unknown[] {
   const decision: 'FLOW' | 'SHED' | 'BOOTSTRAP' = event.decision
   const numbers: number[] = [event.resistance, event.scarTissue, event.deltaT, event.timestamp, event.pressureMagnitude]

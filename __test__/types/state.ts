@@ -1,4 +1,4 @@
-/** Providers of shared state: the one that comes with the package, and anyone's own. */
+/** Providers of shared state: the one that comes with the package, and a host's own. */
 import assert from 'node:assert/strict'
 import { Atrion, InMemoryProvider, type PhysicsVector, type StateProvider } from 'atrion'
 

@@ -1,7 +1,7 @@
 /**
- * What a decision costs while Redis is well, paused and dead, beside no provider at all. Each state has a process and a server of
+ * Measures the cost of a decision while Redis is well, paused and dead, beside no provider at all. Each state has a process and a server of
  * its own, so that they can take turns, a short block each, round after round; and one more node keeps the network's threads at
- * work and speaks of the same routes, so that what others say has its part in every decision.
+ * work and reports the same routes, so that the reports of others have their part in every decision.
  *
  * Where a process happens to have its memory makes a few percent for as long as it lives. So all are started anew a few times,
  * and a second process without a provider shows how far two that are alike lie apart.

@@ -22,7 +22,7 @@ async function join({ url, trials }) {
 
 /** Waits until the others are there, and the reports of the start have arrived. */
 async function settle({ others }) {
-  await until(() => provider.stats().nodes >= others, 'the others are heard')
+  await until(() => provider.stats().nodes >= others, 'the other nodes report')
   await sleep(1500)
 }
 

@@ -1,5 +1,5 @@
 /**
- * A day of lost connections in about a minute: the server hangs up on nodes that go on deciding and telling, and now and then is
+ * A day of lost connections in about a minute: the server hangs up on nodes that go on deciding and reporting, and now and then is
  * killed and comes back. A link that was lost again and again waits up to five seconds, so there are many, in one process. What
  * that process holds must be the same afterwards.
  */

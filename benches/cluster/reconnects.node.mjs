@@ -1,4 +1,4 @@
-/** Nodes in one process, whose connections are cut again and again while they go on telling. */
+/** Nodes in one process, whose connections are cut again and again while they go on reporting. */
 import { readdirSync } from 'node:fs'
 import { Atrion, RedisStateProvider } from 'atrion'
 import { serve } from '../../scripts/lib/duties.mjs'

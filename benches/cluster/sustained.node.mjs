@@ -22,7 +22,7 @@ const readings = (routes, { latencyMs, errorRate, saturation }) => {
   return samples
 }
 
-/** Runs `work` and tells what the process used meanwhile. */
+/** Runs `work` and returns what the process used meanwhile. */
 async function accounted(work) {
   const before = process.cpuUsage()
   const startedAt = machineMs()

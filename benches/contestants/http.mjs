@@ -7,7 +7,7 @@ const REQUESTS_A_TURN = 2000
 const WARM_TURNS = 5
 
 /**
- * CPU time of the server's process, ns a request: wall time would tell of the client's, and of how busy the machine is.
+ * CPU time of the server's process, ns a request: wall time would include the client's, and depend on how busy the machine is.
  */
 const serving = async (handler) => {
   const server = createServer(handler)

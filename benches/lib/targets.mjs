@@ -1,6 +1,6 @@
 /** The targets of a run. Each verdict names the row it belongs to; `value` is undefined where what it needs was not measured. */
 
-/** A number for medians, which the verdict is of, and one for minima, which tells what a disturbed machine is capable of. */
+/** A number for medians, which the verdict is of, and one for minima, which shows what a disturbed machine is capable of. */
 const of = (pick) => ({ measured: pick('median'), undisturbed: pick('min') })
 
 const ratio = (times, one, other) =>

@@ -144,7 +144,7 @@ const drawGrid = (colours) => {
     context.fillStyle = colours.accent
     context.fillRect(x + 1, y + 1, cell - 2, cell - 2)
     if (mode !== 2) continue
-    // An open breaker is crossed out: colour alone would not tell everybody.
+    // An open breaker is crossed out: colour alone is not visible to every reader.
     context.globalAlpha = 1
     context.strokeStyle = colours.text
     context.beginPath()

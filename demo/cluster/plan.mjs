@@ -20,7 +20,7 @@ export const ROUTE = 'pricing'
 export const FRONT_ROUTE = 'GET /quote'
 
 /**
- * What became of a request. `good`: a price of the dependency. `fallback`: the list price, at once, because Atrion refused the
+ * The outcomes of a request. `good`: a price of the dependency. `fallback`: the list price, at once, because Atrion refused the
  * call. `wasted`: the list price too, but only after the call had been sent, and failed. `refused`: the adapter in front
  * answered 503.
  */

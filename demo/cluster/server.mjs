@@ -14,14 +14,14 @@ const atrion = new Atrion({ ...ATRION, ...(redisUrl ? { provider: new RedisState
 const isOpen = () => atrion.getState(ROUTE)?.mode === 'CIRCUIT_BREAKER'
 let wasOpen = false
 
-/** Tells when the breaker has opened or closed. */
+/** Reports that the breaker has opened or closed. */
 function watch() {
   if (isOpen() === wasOpen) return
   wasOpen = !wasOpen
   tell('breaker', { at: nowMs(), isOpen: wasOpen })
 }
 
-/** Tells how a request ended, and whether it was a probe of an open breaker. */
+/** Reports the end of a request, and whether it was a probe of an open breaker. */
 async function quote(request, response) {
   let isProbe = false
   let kind = 'good'

@@ -1,5 +1,5 @@
 // The load generator, a process of its own: sends the planned requests at the planned moments, whatever comes back
-// (open loop), and tells what became of each. It ends with the plan. Arguments: the service's port, the plan.
+// (open loop), and reports the outcome of each. It ends with the plan. Arguments: the service's port, the plan.
 import { generate } from '../generator.mjs'
 import { createClient, nowMs } from '../http.mjs'
 import { createRandom } from '../random.mjs'

@@ -1,4 +1,4 @@
-// The conditions that are the same for both runs: traffic, timeline, the dependency's illness, and how each guard is set up.
+// The conditions that are the same for both runs: traffic, timeline, the dependency's failure, and the set-up of each guard.
 import { OPOSSUM } from '../../lab/contestants/settings.mjs'
 import { createRandom } from '../random.mjs'
 

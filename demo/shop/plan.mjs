@@ -9,7 +9,7 @@ export const DEADLINE_MS = 300
 export const PATIENCE_MS = 2000
 
 /**
- * What the shop serves, most important first. `share` of arrivals; `cpuMs` is the thread's own work; `needsStock`: it asks the
+ * The endpoints of the shop, most important first. `share` of arrivals; `cpuMs` is the thread's own work; `needsStock`: it asks the
  * dependency first.
  */
 export const ENDPOINTS = [

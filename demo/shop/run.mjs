@@ -133,7 +133,7 @@ export async function main(args) {
   const latestMs = Math.round(Math.max(...runs.map((notes) => notes.latestMs)))
   console.log(`\nEngine ${runs.at(-1).engine}; the clients were at most ${latestMs} ms late.`)
   if (latestMs > BUSY_MS)
-    console.log('The machine was busy with other work: run it again alone before you believe a figure.')
+    console.log('The machine was busy with other work: run it again on an idle machine before you rely on a figure.')
   writeFileSync(options.report, writeReport({ plan, settings, runs, comparison, losses }))
   console.log(`The same as a page: ${options.report}`)
 }

@@ -76,7 +76,7 @@ const shareUnder = async (failShare, attack) => {
   const other = new RedisStateProvider({ port: server.port })
   await other.connect()
   const { atrion, provider, key } = await nodeOn(server.port, client)
-  await until(() => provider.stats().nodes > 0, 'the other node was heard')
+  await until(() => provider.stats().nodes > 0, 'the other node reports')
   const { say, end } = (await attack?.({ client, port: server.port, key })) ?? {}
   const timer = say && setInterval(() => say().catch(() => {}), 20)
   await pause(300)
@@ -121,7 +121,7 @@ const lie = (id, title, failShare, attack) => ({
   run: async () => {
     const without = await shareUnder(failShare)
     const under = await shareUnder(failShare, attack)
-    return { without: without.share, under: under.share, unit: 'admitted', note: `${under.nodes} nodes are heard` }
+    return { without: without.share, under: under.share, unit: 'admitted', note: `${under.nodes} nodes count` }
   },
 })
 
@@ -145,7 +145,7 @@ const floodOf = async (port, { watchers }) => {
       const word = (k) => forged({ node: BigInt(from + ((i + k) % 5000) + 1), key, scar: DEAD - i })
       await Promise.all(Array.from({ length: 200 }, (_, k) => client.publish(CHANNEL, word(k))))
     }
-    await until(() => heard() >= before + 20_000, 'the words were heard')
+    await until(() => heard() >= before + 20_000, 'the reports arrived')
   }
 }
 

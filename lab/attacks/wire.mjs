@@ -19,7 +19,7 @@ export const forged = ({ node, key, scar, requests = 0xff }) => {
   return bytes
 }
 
-/** The key on the wire of the one route that a message speaks of; undefined of other messages. */
+/** The key on the wire of the only route in a message; undefined for other messages. */
 export const keyIn = (bytes) =>
   bytes.length === HEADER_BYTES + 18 && bytes.readUInt32LE(WORDS_AT) === 1
     ? Buffer.from(bytes.subarray(HEADER_BYTES, HEADER_BYTES + 8))

@@ -33,7 +33,7 @@ export const opossum = {
           new Promise((resolve, reject) => {
             permit = { end: (outcome) => (outcome === 'failure' ? reject(new Error('failed')) : resolve()) }
           })
-        // It runs the work at once or not at all; its own promise then only tells what is known already.
+        // It runs the work at once or not at all; its own promise then adds nothing.
         breaker.fire(work).catch(() => {})
         return permit
       },

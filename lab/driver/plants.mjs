@@ -22,7 +22,7 @@ export function capacityOf(plant) {
 }
 
 /**
- * How many requests a plant can work on at once without any of them waiting for another, as a function of time.
+ * Returns the number of requests that a plant can work on at once without any of them waiting for another, as a function of time.
  * @param {PlantSpec} plant
  * @returns {(tMs: number) => number}
  */

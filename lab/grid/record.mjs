@@ -69,7 +69,7 @@ export function targetsOf({ deadline, load }) {
 export const topShareOf = ({ top, topCeiling }) => (topCeiling === 0 ? 1 : Math.min(1, top / topCeiling))
 
 /**
- * What a cell misses: how far beyond the target, in shares.
+ * Returns the targets that a cell misses, and the distance to them, in shares.
  * @param {Played} played
  * @returns {{ figure: 'shed' | 'shedCold' | 'goodput' | 'top', by: number }[]}
  */

@@ -6,7 +6,7 @@ const MAX_POINTS = 80
 const short = (x) => (Number.isFinite(x) ? Number(x.toPrecision(3)) : null)
 
 /**
- * What the plots show: per bin, requests, good answers and the ceiling a second, and each tier's success (null where
+ * The series of the plots: per bin, requests, good answers and the ceiling a second, and each tier's success (null where
  * the tier sent nothing).
  * @param {import('./window.mjs').RunView} view
  */

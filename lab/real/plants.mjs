@@ -70,7 +70,7 @@ const KINDS = {
       reply(res)
     },
 
-  /** Asks another service, which for a while does not answer; then it answers everybody. */
+  /** Calls another service, which for a while does not answer; then it answers every request. */
   upstream({ serviceMs, stallMs: [from, to] }) {
     let startMs
     const upstream = createServer(async (_req, res) => {

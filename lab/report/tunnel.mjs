@@ -17,7 +17,7 @@ const COUNTS = new Set([
   ...['openedAt', 'closedAt', 'openedTick', 'endsOpen', 'botsBroken', 'usersBroken'],
 ])
 
-/** Everybody's figures side by side. */
+/** The figures of all controllers side by side. */
 function table(figures) {
   const parties = Object.keys(figures)
   const names = [...new Set(parties.flatMap((party) => Object.keys(figures[party])))]

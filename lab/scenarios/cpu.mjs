@@ -1,4 +1,4 @@
-// Work on the event loop: requests queue before anyone can refuse them, and a refusal costs time of its own.
+// Work on the event loop: requests queue before a guard can refuse them, and a refusal costs time of its own.
 import { flat, steps } from '../driver/curve.mjs'
 import * as want from './targets.mjs'
 

@@ -1,4 +1,4 @@
-// Checkout and search on one database, on the day when everybody only wants to look.
+// Checkout and search on one database, on a day when most visitors only browse.
 import { steps } from '../driver/curve.mjs'
 import { TIERS } from '../driver/tiers.mjs'
 import { METRICS } from '../metrics/metrics.mjs'

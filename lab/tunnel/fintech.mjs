@@ -1,4 +1,4 @@
-// The card network becomes a zombie: alive for health checks, five seconds slow for everybody else.
+// The card network becomes a zombie: alive for health checks, five seconds slow for every other request.
 import { steps } from '../driver/curve.mjs'
 import { exponential } from '../driver/random.mjs'
 import { GUARDS } from './guards.mjs'
@@ -112,7 +112,7 @@ function read(calls) {
 export default {
   name: 'fintech',
   shows:
-    'a zombie: the card network answers health checks, and everybody else five seconds late. It is detected, and the cascade stops at its own routes',
+    'a zombie: the card network answers health checks, and every other request five seconds late. It is detected, and the cascade stops at its own routes',
   setUp:
     '100 connections, 300 calls/s: 70 % balance, 25 % payment, 5 % refund; for 15 s card calls take 2 to 5 s and 30 % are wrong. A health check sees nothing',
   async play({ seed }) {

@@ -14,7 +14,7 @@ const ROUTE = 'game'
 const MISS_WINDOW_TICKS = 10
 
 /**
- * What computing a frame takes: 8 ms and 0.5 ms a player, more in a crowd. A lower level plays fewer frames a second,
+ * The time that computing a frame takes: 8 ms and 0.5 ms a player, more in a crowd. A lower level plays fewer frames a second,
  * so that each has longer.
  */
 function frameMs(players, uniform) {

@@ -22,7 +22,7 @@ const holdMs = (ohms) => Math.min(Math.max(0, (ohms - 15) * 100), 5000)
 /** The part of the memory of requests and failures that is left after a sample: half after three seconds. */
 const MEMORY = 0.5 ** (SAMPLE_MS / 3000)
 
-/** Watches what each address does, and tells Atrion ten times a second. The break point is static: no attacker teaches a tuner. */
+/** Measures each address, and reports to Atrion ten times a second. The break point is static: no attacker teaches a tuner. */
 class Addresses {
   #guard
   #seen = new Map()

@@ -1,4 +1,4 @@
-/** The worker's half of `./worker-pool.mjs`: answers questions by its duties, tells what happens meanwhile, and ends with its parent. */
+/** The worker's half of `./worker-pool.mjs`: answers questions by its duties, reports events meanwhile, and ends with its parent. */
 import { isMainThread, parentPort } from 'node:worker_threads'
 
 const port = isMainThread ? process : parentPort
@@ -16,5 +16,5 @@ export const serve = (duties) => {
   if (isMainThread) process.on('disconnect', () => process.exit(0))
 }
 
-/** Tells the parent something that it did not ask for. */
+/** Sends the parent an event that it did not request. */
 export const tell = (type, details) => send({ type, details })

@@ -18,7 +18,7 @@ export const sometimes = (everyMs = 5000) => {
 }
 
 /**
- * How far work in steps has come, on stderr, so that stdout holds the results alone: in place on a terminal, elsewhere a line a tenth.
+ * Shows the progress of work in steps, on stderr, so that stdout holds the results alone: in place on a terminal, elsewhere a line a tenth.
  *
  * @param {number} done @param {number} total @param {string} what the step
  */

@@ -4,7 +4,7 @@
  * A panic in Rust formats a message, and with it come number formatting, strings and tables, more than the engine itself.
  * In here it could not be read: a panic is a trap. So the functions that begin a panic are emptied, binaryen removes what
  * only they used, and data that nothing refers to any more is cleared. That needs to know where one datum ends and the
- * next begins, which the linker tells in its symbol table (`--emit-relocs`).
+ * next begins, which the linker writes to its symbol table (`--emit-relocs`).
  */
 import binaryen from 'binaryen'
 
@@ -171,7 +171,7 @@ const clearData = (bytes, code) => {
 }
 
 /**
- * What is shipped of what was linked.
+ * Makes the shipped module from the linked one.
  *
  * @param shrinkLevel how much speed goes for size, 0 to 2: at 1, the module is 250 bytes smaller, gzipped, and an acquire
  *   and release 7 ns slower

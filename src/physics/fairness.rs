@@ -13,7 +13,7 @@
 //!
 //! *No key decides the fate of another.* What a key holds beyond an equal share of what is in flight ranks behind all others of
 //! its tier, so it is shed before any of them; a key within its share never meets more of it than what is left over. The
-//! others arrive by chance: without the room they would find the house filled to where they are shed themselves.
+//! others arrive by chance: without the room they would find the route filled to the level at which they are shed themselves.
 //! A single key, or keys that hold equally much, are never over. Memory: the keys that hold something, at most `MOST_KEYS`;
 //! a key beyond that is not counted, and so never over.
 

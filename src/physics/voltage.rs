@@ -1,8 +1,8 @@
-//! Voltage: how hard a request pushes, and how much resistance a full house puts up.
+//! Voltage: how hard a request pushes, and how much resistance a full route puts up.
 //!
 //! ```text
 //! V = low + (high − low)·level         level in [0, 1): the key's place inside its tier's band
-//! x = (n − A)/(B − A)                  n in flight; A: where shedding starts; B: the full house (`limit`)
+//! x = (n − A)/(B − A)                  n in flight; A: where shedding starts; B: the route is full (`limit`)
 //!     from 1 to the top band's end     as n goes from B to C, as far as the top tier reaches
 //! R_occupancy = R_free·(n/A)⁴          below A: felt, sheds nothing
 //!             = R_free + R_span·x      above: the bands stop one after the other, lowest first
@@ -10,7 +10,7 @@
 //!
 //! This is trunk reservation, the optimum for prioritised loss systems (Miller, "A queueing reward system with several
 //! customer classes", 1969), with the steps between classes smoothed into ramps: a band sheds gradually as occupancy
-//! rises through it, none starves before the one below it is shed, and the top band reaches past the full house.
+//! rises through it, none starves before the one below it is shed, and the top band reaches past the limit.
 
 use crate::units::{Ohms, Volts};
 
@@ -36,11 +36,11 @@ pub const TIERS: usize = 5;
 /// Occupancy's resistance where it starts to shed, Ω: above what pressure and momentum alone can add up to, so that an
 /// idle route with a bad mood sheds nobody.
 pub const R_FREE: Ohms = 20.0;
-/// Ω from there to the full house.
+/// Ω from there to the limit.
 pub const R_SPAN: Ohms = 170.0;
 
-/// Bands of the tiers on the ramp, in x: 0 is where shedding starts, 1 the full house. Normal is the widest, because
-/// most requests are; critical starts to be shed only past the full house.
+/// Bands of the tiers on the ramp, in x: 0 is where shedding starts, 1 the limit. Normal is the widest, because
+/// most requests are; critical starts to be shed only past the limit.
 const BANDS: [(f64, f64); TIERS] = [(0.0, 0.14), (0.14, 0.28), (0.28, 0.6), (0.6, 0.78), (1.25, 1.6)];
 
 impl Tier {
@@ -71,7 +71,7 @@ impl Tier {
 pub struct Thresholds {
     /// Shedding starts: x = 0.
     pub start: f64,
-    /// The house is full: x = 1.
+    /// The route is full: x = 1.
     pub full: f64,
     /// As far as the top tier reaches: x is where its band ends.
     pub top: f64,
@@ -79,7 +79,7 @@ pub struct Thresholds {
 
 /// The beginning and the end of the top tier's band.
 const TOP_BAND: (f64, f64) = BANDS[TIERS - 1];
-/// Its reach beyond the full house is shared out so that the band begins this far along it.
+/// Its reach beyond the limit is shared out so that the band begins this far along it.
 const TOP_BEGINS: f64 = 0.85;
 
 impl Thresholds {
@@ -124,7 +124,7 @@ impl Thresholds {
     }
 }
 
-/// Share of a full house of the process below which it sheds nothing.
+/// Saturation of the process below which it sheds nothing.
 const PROCESS_START: f64 = 0.62;
 
 /// The addition to R of a process that is full to the share `u`, Ω.

@@ -1,5 +1,5 @@
 /**
- * Which pattern Express is going to route a request to. Express knows it only when the handler is reached, too late to refuse
+ * Finds the pattern to which Express is going to route a request. Express knows it only when the handler is reached, too late to refuse
  * cheaply, so the application's own stack of layers is asked beforehand, in its order and with its own matchers; Express
  * matches again itself, so that nothing is left behind.
  *

@@ -1,5 +1,5 @@
 /**
- * How an application's callbacks are called. They may answer at once or by a promise; one that throws, rejects or takes too
+ * Calls an application's callbacks. They may answer at once or by a promise; one that throws, rejects or takes too
  * long harms no request: its fallback counts, and the first time is a warning of the process.
  */
 

@@ -53,7 +53,7 @@ export interface FetchOptions<Request extends FetchRequest, Args extends readonl
   /** The instance that decides, or a function that makes it from the handler's other arguments, once. Default: an Atrion of this handler's own. */
   readonly atrion?: Atrion | ((...args: Args) => Atrion)
   /**
-   * Where state is kept beyond this isolate, or how to find it among the handler's other arguments (a Worker's `env`), once:
+   * The store of state beyond this isolate, or a function that finds it in the handler's other arguments (a Worker's `env`), once:
    * a StateProvider, or any store with get and put. Only without `atrion`.
    */
   readonly state?: StateProvider | KVStore | ((...args: Args) => StateProvider | KVStore)
@@ -120,10 +120,10 @@ function withState(state: StateProvider | KVStore): Atrion {
 const FLUSH_MS = 200
 
 /**
- * Where a request's end takes its timers with it, the instance's sync loop among them, its context can be asked to wait until
+ * Asks a request's context, whose end stops its timers, the instance's sync loop among them, to wait until
  * what changed is written.
  */
-function awaitPulse(args: readonly unknown[], atrion: Atrion): void {
+function awaitSync(args: readonly unknown[], atrion: Atrion): void {
   const context = args.find((arg) => typeof (arg as { waitUntil?: unknown } | null)?.waitUntil === 'function')
   const { waitUntil } = (context ?? {}) as { waitUntil?: (work: Promise<void>) => void }
   if (waitUntil === undefined) return
@@ -260,7 +260,7 @@ export function withAtrion<Request extends FetchRequest, Args extends readonly u
     const entered = gate.enter(routeId, params, request)
     const permit = isThenable(entered) ? await entered : entered
     if (!permit.allow) return gate.refuse(request, permit)
-    if (state) awaitPulse(args, gate.atrion)
+    if (state) awaitSync(args, gate.atrion)
     return handle(new WebResponseTracker(gate, routeId, permit, params, request, isStream), request, args)
   }
 }

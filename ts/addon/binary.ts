@@ -1,5 +1,5 @@
 /**
- * What a binary is, by its content. A file's name may say something else, and to load what is built for another C library, or
+ * Identifies a binary by its content. A file's name may say something else, and to load what is built for another C library, or
  * is cut short, can end the process instead of throwing.
  */
 

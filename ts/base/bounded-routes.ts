@@ -95,5 +95,5 @@ export class BoundedRoutes<T> {
   }
 }
 
-/** A provider is anyone's to call, with names that are none. */
+/** Checks a route's name: a provider may be called from outside of Atrion, with names that are none. */
 const unitsOf = (routeId: unknown): number => (typeof routeId === 'string' ? routeId.length : 0)

@@ -1,6 +1,6 @@
 /**
- * Which shed an error handler is about to answer. Frameworks and applications ask an error for its status and answer in the same
- * breath, so an adapter can tell the 503 of a guard further in from one of its own route, whatever handler wrote it.
+ * Finds the shed that an error handler is about to answer. Frameworks and applications read an error's status and answer at the same
+ * time, so an adapter can distinguish the 503 of a guard further in from one of its own route, whatever handler wrote it.
  */
 
 import { soon } from './soon.js'
@@ -11,7 +11,7 @@ interface Shed {
 }
 
 /**
- * What was thrown and not answered yet, in order, with its number. An error handler that answers 503 without asking the error
+ * The sheds that were thrown and not answered yet, in order, each with its number. An error handler that answers 503 without asking the error
  * for its status, or long after, answers a shed that was thrown in the time of its request: there are as many such answers as sheds.
  */
 interface Thrown {

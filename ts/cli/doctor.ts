@@ -93,8 +93,8 @@ export async function examine(options: { expect?: EngineKind; redis?: string } =
   if (engine !== expected) {
     const { causes = [], remedy } = engines[expected]
     const why = causes.length > 0 ? `: ${causes.join('; ')}` : ''
-    const mend = remedy === undefined ? '' : `. To mend it: ${remedy}`
-    problems.push(`engine 'auto' comes to '${engine}', and '${expected}' is expected${why}${mend}`)
+    const repair = remedy === undefined ? '' : `. To repair it: ${remedy}`
+    problems.push(`engine 'auto' comes to '${engine}', and '${expected}' is expected${why}${repair}`)
   }
   const decisionNs: Record<string, number> = {}
   for (const call of engine === null ? [] : Object.keys(CALLS)) {
@@ -133,7 +133,7 @@ function linesOf(report: Report): string[] {
     const { ok, causes = [], remedy } = report.engines[kind]
     if (ok) continue
     for (const cause of causes) rows.push([`not ${kind}`, cause])
-    if (remedy !== undefined) rows.push(['', `to mend it: ${remedy}`])
+    if (remedy !== undefined) rows.push(['', `to repair it: ${remedy}`])
   }
   rows.push(
     ['atrion', report.version],

@@ -61,9 +61,9 @@ export function glibcVersion(): string | undefined {
   }
 }
 
-/** Returns whether the kernel tells how long a connection's bytes have waited: asked of a connection of this process to itself. */
+/** Returns whether the kernel reports how long a connection's bytes have waited: asked of a connection of this process to itself. */
 export async function canReadAcceptQueue(): Promise<{ readonly ok: boolean; readonly cause?: string }> {
-  if (process.platform !== 'linux') return { ok: false, cause: `${process.platform} does not tell` }
+  if (process.platform !== 'linux') return { ok: false, cause: `${process.platform} does not report it` }
   let age: (fd: number) => number
   try {
     age = (loadBinding() as { socketAgeMs(fd: number): number }).socketAgeMs
@@ -84,7 +84,7 @@ export async function canReadAcceptQueue(): Promise<{ readonly ok: boolean; read
           const { fd } = (socket as unknown as { _handle: { fd: number } })._handle
           const ok = age(fd) >= 0
           socket.destroy()
-          resolve(ok ? { ok } : { ok, cause: 'the kernel does not tell' })
+          resolve(ok ? { ok } : { ok, cause: 'the kernel does not report it' })
         })
       })
       server.listen(0, '127.0.0.1', () => {

@@ -18,13 +18,13 @@ function causeOf(error: unknown): string {
   return inner?.message ?? String(error)
 }
 
-async function heard(listener: RedisStateProvider, speaker: RedisStateProvider, routeId: string): Promise<void> {
+async function received(listener: RedisStateProvider, speaker: RedisStateProvider, routeId: string): Promise<void> {
   let stop = (): void => {}
   let timer: NodeJS.Timeout | undefined
   try {
     const reached = new Promise<void>((resolve, reject) => {
       stop = listener.subscribe(routeId, () => resolve())
-      timer = setTimeout(() => reject(new Error(`nothing was heard for ${WAIT_MS} ms`)), WAIT_MS)
+      timer = setTimeout(() => reject(new Error(`nothing was received for ${WAIT_MS} ms`)), WAIT_MS)
     })
     // A message from before the other listens is lost.
     const again = setInterval(() => speaker.updateVector(routeId, VECTOR).catch(() => {}), WAIT_MS / 10)
@@ -68,7 +68,7 @@ export async function rightsOn(url: string): Promise<Right[]> {
       if ((await provider.getVector(routeId)) === null) throw new Error('what was written is not there')
     })
     await check('list routes', () => provider.listRoutes())
-    await check('tell other nodes, and hear them', async () => heard(await open(), provider, routeId))
+    await check('publish to other nodes, and receive from them', async () => received(await open(), provider, routeId))
     await check('delete it', () => provider.deleteVector(routeId))
     return rights
   } finally {

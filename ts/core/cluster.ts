@@ -8,7 +8,7 @@
  *   S          = γ·S_cluster + (1 − γ)·S_local                               what requests have to overcome
  *   S_judged   = γ·S_agreed  + (1 − γ)·S_local                               what the breaker is judged by
  *
- * One node alone, sick or lying, opens no breaker but its own, and moves R elsewhere by at most γ·S_lone in either direction: a
+ * One node alone, failing or lying, opens no breaker but its own, and moves R elsewhere by at most γ·S_lone in either direction: a
  * single peer is bounded by S_local ± γ·S_lone; two that contradict each other leave S_cluster within S_lone of both. What the closed
  * loop and a node that starts make of the others follows what at least two of them agree on:
  *

@@ -63,7 +63,7 @@ export function loadEngine(engines: Engines, wanted: string, maxRoutes: number, 
     try {
       const engine = create(maxRoutes)
       if (failures.length > 0) {
-        warnOnce('load', `running on engine '${engine.kind}': ${failures.join('; ')}. To mend it: ${remedy}`)
+        warnOnce('load', `running on engine '${engine.kind}': ${failures.join('; ')}. To repair it: ${remedy}`)
       }
       return engine
     } catch (error) {

@@ -65,7 +65,7 @@ export enum FRAME {
   OWN_RESISTANCE = 29,
   /** out, where it refuses: what the queue in front of the process adds, Ω; R is OWN + max(this, what the occupancies add) */
   QUEUE_RESISTANCE = 30,
-  /** out, where it refuses: occupancy of the route, 1 is a full house; 0 where WAITED_MS makes it no resistance */
+  /** out, where it refuses: occupancy of the route, 1 is full; 0 where WAITED_MS makes it no resistance */
   OCCUPANCY = 31,
 
   /** state block, in and out of readState / writeState: see {@link STATE} */
@@ -194,7 +194,7 @@ export interface RareCalls {
   lease(slot: number, taken: boolean): void
   /** An {@link ORDER} for the route, until the next. */
   order(slot: number, order: number): void
-  /** Decide and count, but admit everybody. */
+  /** Decide and count, but admit every request. */
   setDryRun(dryRun: boolean): void
   /** Slot of a route, made when new; may evict the least recently used (see {@link Engine.evicted}). */
   intern(routeId: string): number
@@ -218,7 +218,7 @@ export interface RareCalls {
   /** Others share this in a route's physics, and R follows at once: the head of the batch, see {@link SHARE}. */
   share(slot: number): void
   /**
-   * Where `taken`, a route that was not measured here takes over what a store has of it, the head of the batch ({@link PAST}): with the
+   * If `taken`, a route that was not measured here takes over the stored values at the head of the batch ({@link PAST}): with the
    * weight γ where other nodes stored it, or in full where γ is NaN. It is evicted before all that were used here. False when it was
    * measured here, or there is no route in the slot. Otherwise gives back what it took over with a γ: the other nodes report themselves.
    */

@@ -136,7 +136,7 @@ export class Lease implements TaskLease {
     if (outcome === 'timeout') this.#abort()
   }
 
-  /** The controller may be anyone's own class: what it throws must not keep the other leases from being looked at. */
+  /** The controller may be of a host's own class: its errors must not keep the other leases from being looked at. */
   #abort(): void {
     const warn = (error: unknown): void =>
       new SafeLogger(undefined).warn('the abort controller of a lease threw', {

@@ -85,7 +85,7 @@ export class PermitReturns implements PermitSource {
     return slot === undefined ? undefined : this.#lifeIn(slot)
   }
 
-  /** Tells the routes that had a slot one after the other apart. */
+  /** Distinguishes the routes that had a slot one after the other. */
   #lifeIn(slot: number): string {
     return `${slot} ${this.#context.routes.index.generationOf(slot)}`
   }

@@ -26,7 +26,7 @@ export const RUN_NAMES = [...ENTER_NAMES, 'timeoutMs', 'fallback', 'isFailure'] 
 /**
  * Reads a request's options into the frame's cells.
  *
- * @param breakBy how the route tells classes of keys apart
+ * @param breakBy the route's classification of keys
  * @param also names of further options that the call takes
  * @returns the tier's number, 0 (bulk) to 4 (critical), or {@link BY_VOLTAGE}
  * @throws ConfigError for an unknown option or tier, TypeError for a wrong type

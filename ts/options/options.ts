@@ -53,7 +53,7 @@ export interface AtrionOptions {
    * user is treated alike by all of them. Default: drawn for each process.
    */
   readonly keySecret?: string | Uint8Array
-  /** Decide, count and say so ('shed' events, `reason`), but admit everybody. Default false. */
+  /** Decides, counts and reports refusals ('shed' events, `reason`), but admits every request. Default false. */
   readonly dryRun?: boolean
   /** @deprecated `engine: 'wasm'` */
   readonly useWasm?: boolean

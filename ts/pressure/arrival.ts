@@ -3,7 +3,7 @@
  *
  * An event loop takes one new connection an iteration, and a worker of `node:cluster` or PM2 is handed its connections by
  * another process: with a connection per request, clients wait where JavaScript does not see them. But the kernel stamps what
- * comes in on every connection, accepted or not, and tells how old the last bytes are once it is.
+ * comes in on every connection, accepted or not, and reports the age of the last bytes once it is.
  *
  * ```text
  * age = (accepted − came)⁺ + min(now − max(came, accepted), busy)
@@ -28,7 +28,7 @@ export interface Arrival {
 }
 
 interface SocketBinding {
-  /** Since the last bytes came in, ms; −1 where the system does not tell. */
+  /** Since the last bytes came in, ms; −1 where the system does not report it. */
   readonly socketAgeMs?: (fd: number) => number
 }
 
@@ -54,7 +54,7 @@ function binding(): (fd: number) => number {
     const { socketAgeMs } = loadBinding() as SocketBinding
     return typeof socketAgeMs === 'function' ? socketAgeMs : UNKNOWN
   } catch {
-    // Without the addon only the loop tells; everything else works.
+    // Without the addon only the loop is measured; everything else works.
     return UNKNOWN
   }
 }

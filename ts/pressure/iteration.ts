@@ -1,5 +1,5 @@
 /**
- * The iteration clock: how long requests wait for the event loop, as far as the loop itself can tell.
+ * The iteration clock: how long requests wait for the event loop, as far as the loop itself shows.
  *
  * The first request of an iteration stamps its start. What is handled later in the same iteration has waited since then; and
  * when the loop did not sleep in between, its bytes came in during the iteration before, half of it ago on average. No timer,

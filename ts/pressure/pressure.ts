@@ -25,12 +25,12 @@ export interface PressureOptions {
   readonly cgroup?: boolean
 }
 
-/** A signal of one's own: [0, 1], 1 is a full house. What it throws, and what is no number ≥ 0, is ignored. */
+/** A signal of one's own: [0, 1], 1 is full. Its errors, and results that are no number ≥ 0, are ignored. */
 export type Signal = () => number
 
 /** Everything but queue ages is sampled at most this often, when a request comes, ms. */
 const WINDOW_MS = 100
-/** A busy loop is no more than this of a full house: below where shedding starts. */
+/** The most that a busy loop adds to the saturation of the process: below where shedding starts. */
 const EVENT_LOOP_SHARE = 0.5
 
 /** An age of 0 is one that was not measured. */

@@ -1,4 +1,4 @@
-/** The port to a store of route state. Anyone's own class works; nothing on the decision path ever waits for it. */
+/** The port to a store of route state. Any class with these methods works; nothing on the decision path ever waits for it. */
 
 /** The report of a node on a route. */
 export interface PhysicsVector {
@@ -34,7 +34,7 @@ export interface StateProvider {
    */
   readonly ownsRecords?: boolean
   /**
-   * Whether the nodes that changes name are proved, as by a secret of theirs. Default true. false: anyone who can write may invent
+   * True when the nodes that changes name are proved, as by a secret of theirs. Default true. false: every client that can write may invent
    * nodes, so that those that come later count as one until they have been there for a while.
    */
   readonly hasProvedNodes?: boolean

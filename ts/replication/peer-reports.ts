@@ -46,7 +46,7 @@ export class PeerReports {
 
   readonly #seniority: Seniority | undefined
 
-  /** @param isProved false: anyone may report under the ids of nodes that there are not, so that those that come later count less */
+  /** @param isProved false: a client may report under ids of nodes that do not exist, so that those that come later count less */
   constructor(maxRoutes: number, isProved = true) {
     this.#routes = new BoundedRoutes(maxRoutes)
     this.#seniority = isProved ? undefined : new Seniority()

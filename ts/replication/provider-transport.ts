@@ -1,4 +1,4 @@
-/** Carries state to and from any provider, written by anyone: a call a route, a bounded number at a time. */
+/** Carries state to and from a provider of any origin: a call a route, a bounded number at a time. */
 
 import { BoundedRoutes } from '../base/bounded-routes.js'
 import { noticeEnd } from '../base/host-calls.js'

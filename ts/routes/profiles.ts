@@ -14,7 +14,7 @@ type GivenProfile = WorkloadProfile | RouteProfileOptions
 /** The profiles of routes; routes that were given the same share one. */
 interface Governed {
   readonly given: GivenProfile
-  /** Tells what was given from all else; undefined where it holds a function. */
+  /** Identifies a given profile; undefined where it holds a function. */
   readonly key: string | undefined
   source: RouteParams
   law: number
@@ -40,7 +40,7 @@ function copyOf(given: GivenProfile): GivenProfile {
   return breakBy === undefined ? copy : { ...copy, breakBy }
 }
 
-/** Tells what is given from all else; undefined where it holds a function. */
+/** Returns a text that identifies a given profile; undefined where it holds a function. */
 function keyOf(given: GivenProfile): string | undefined {
   if (typeof given !== 'string' && typeof given.breakBy === 'function') return undefined
   return JSON.stringify(given, (_, value: unknown) =>

@@ -79,7 +79,7 @@ export const SHARING: Record<string, Clause> = {
     },
   },
 
-  'subscribe(), where there is one, tells of the changes of others on that route and of no others': {
+  'subscribe(), where there is one, passes on the changes of other nodes on that route and on no other': {
     async run(stage) {
       const providers = await pair(stage)
       if (!providers) return

@@ -10,7 +10,7 @@ use crate::replication::redis::{ClientOptions, Endpoint, Tls, Topology};
 /// TLS options of a client.
 #[napi(object)]
 pub struct RedisTlsOptions {
-    /// Whom to trust instead of the system's roots, PEM.
+    /// Certificates to trust instead of the system's roots, PEM.
     pub ca: Option<Buffer>,
     /// One's own certificate, PEM.
     pub cert: Option<Buffer>,

@@ -46,7 +46,7 @@ pub enum Topology {
 /// TLS, where it is wanted.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Tls {
-    /// Whom to trust instead of the system's roots, PEM.
+    /// Certificates to trust instead of the system's roots, PEM.
     pub ca: Option<Vec<u8>>,
     /// One's own certificate, PEM; needs `key`.
     pub cert: Option<Vec<u8>>,

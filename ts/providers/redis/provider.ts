@@ -161,7 +161,7 @@ export class RedisStateProvider implements StateProvider {
     return cells && vectorOf(cells)
   }
 
-  /** Writes this node's state of a route and tells the others; resolves when it is written. */
+  /** Writes this node's state of a route and publishes it to the other nodes; resolves when it is written. */
   async updateVector(routeId: string, vector: PhysicsVector): Promise<void> {
     if (!isPhysicsVector(vector)) throw new ConfigError('vector', 'of four finite numbers ≥ 0', vector)
     const { scar, momentumScalar, lastTick, resistance } = vector

@@ -7,7 +7,7 @@ import { Withheld } from '../../base/text.js'
 import { MAX_ADDRESSES } from './addresses.js'
 
 export interface RedisTlsSettings {
-  /** Whom to trust instead of the system's roots, PEM. */
+  /** Certificates to trust instead of the system's roots, PEM. */
   readonly ca?: Pem | readonly Pem[] | undefined
   /** One's own certificate, PEM; needs `key`. */
   readonly cert?: Pem | undefined

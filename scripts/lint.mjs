@@ -1,6 +1,6 @@
 /**
- * Formatting and lints: rustfmt, clippy, the crates' licences and sources, biome, the TypeScript compiler. All of them run, whatever the
- * others say. `npm run lint -- --help`.
+ * Formatting and lints: rustfmt, clippy, rustdoc, the crates' licences and sources, biome, the TypeScript compiler. All of them run,
+ * whatever the others find. `npm run lint -- --help`.
  */
 import { pathToFileURL } from 'node:url'
 import { cliOf } from './lib/cli.mjs'
@@ -10,9 +10,9 @@ import { say } from './lib/progress.mjs'
 import { tableOf, verdictOfCheck } from './lib/tally.mjs'
 import { installPackages, rustProblem } from './lib/toolchain.mjs'
 
-const cargo = async (args) => {
+const cargo = async (args, options) => {
   const problem = await rustProblem()
-  if (problem === undefined) return run('cargo', args)
+  if (problem === undefined) return run('cargo', args, options)
   console.error(problem)
   return { code: 127 }
 }
@@ -33,6 +33,9 @@ const LINTS = {
   // Code that is gated by target can be dead, or missing, on the other one.
   'clippy, wasm': {
     check: () => cargo(['clippy', '--quiet', '--lib', '--target', WASM_TARGET, '--', '-D', 'warnings']),
+  },
+  rustdoc: {
+    check: () => cargo(['doc', '--quiet', '--no-deps'], { env: { RUSTDOCFLAGS: '-D warnings' } }),
   },
   'licences and sources of crates': { check: crates },
   biome: {

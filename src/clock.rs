@@ -2,6 +2,15 @@
 
 /// A monotonic clock whose zero is the Unix epoch as it was believed to be when the clock was made, so that states
 /// written by one process mean something to the next, and a wall clock that jumps changes nothing.
+///
+/// ```
+/// use atrion::clock::MonotonicClock;
+///
+/// let clock = MonotonicClock::new();
+/// let before_ms = clock.precise_ms();
+/// assert!(clock.precise_ms() >= before_ms);
+/// assert_eq!(clock.coarse_ms().fract(), 0.0);
+/// ```
 #[cfg(not(target_family = "wasm"))]
 #[derive(Debug, Clone, Copy)]
 pub struct MonotonicClock {
@@ -98,6 +107,14 @@ impl MonotonicClock {
 const MOST_MS: crate::units::Millis = 9_007_199_254_740_992.0;
 
 /// The present, as a caller gave it or as the clock has it: read only when asked for, and only as precisely.
+///
+/// ```
+/// use atrion::clock::{MonotonicClock, Now};
+///
+/// let clock = MonotonicClock::new();
+/// assert_eq!(Now::new(1234.5, clock).precise_ms(), 1234.5);
+/// assert!(Now::new(f64::NAN, clock).precise_ms() > 1234.5, "the clock's time");
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Now {
     given_ms: crate::units::Millis,

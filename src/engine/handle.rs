@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 #[cfg(not(target_family = "wasm"))]
 use std::sync::Arc;
 
-use super::{Engine, Limits, engine_ref::EngineRef, ids::Slot, names::Name, params::ParamsCache, routes::Table};
+use super::{Engine, Evicted, Limits, engine_ref::EngineRef, ids::Slot, names::Name, params::ParamsCache};
 use crate::{
     physics::{
         mode::Mode,
@@ -18,6 +18,21 @@ use crate::{
 };
 
 /// A decision of the open loop, and the tick it was made on.
+///
+/// ```
+/// use atrion::{
+///     engine::{Handle, Limits},
+///     physics::pressure::Sample,
+/// };
+///
+/// let mut handle = Handle::alone(Limits::of_routes(10));
+/// let slot = handle.intern("GET /orders".into(), 0.0);
+/// let sample = Sample { latency_ms: 20.0, error_rate: 0.0, saturation: 0.1 };
+/// let mut decided = None;
+/// handle.route(slot, &sample, 100.0, None, 0.0, |decision, _, _| decided = Some(*decision));
+/// let decision = decided.expect("the route is there");
+/// assert!(decision.allow && decision.retry_after_ms.is_none());
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Decision {
     /// True when the request flows.
@@ -29,6 +44,19 @@ pub struct Decision {
 }
 
 /// The result of one row of a batch.
+///
+/// ```
+/// use atrion::{
+///     engine::{Handle, Limits},
+///     physics::{mode::Mode, pressure::Sample},
+/// };
+///
+/// let mut handle = Handle::alone(Limits::of_routes(10));
+/// let slot = handle.intern("GET /orders".into(), 0.0);
+/// let noise = Sample { latency_ms: f64::NAN, error_rate: 0.0, saturation: 0.0 };
+/// let row = handle.tick(slot, &noise, 0.0).expect("the route is there");
+/// assert!(row.first_rejected && row.mode == Mode::Bootstrap);
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Row {
     /// R after the tick, Ω.
@@ -39,15 +67,6 @@ pub struct Row {
     pub tick: Tick,
     /// True when the sample was the route's first with a component that was noise.
     pub first_rejected: bool,
-}
-
-/// An eviction that a handle reports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Evicted {
-    /// The route of this slot was evicted.
-    Slot(Slot),
-    /// More were evicted than are remembered: no slot is to be trusted.
-    All,
 }
 
 /// A view of an engine: one per thread, cheap to make, not to be shared.
@@ -193,26 +212,20 @@ impl Handle {
         Self::see_evictions(&table, &mut self.seen_evictions, &mut self.unreported);
     }
 
-    /// The next eviction that this handle has not reported yet.
-    #[cfg(not(target_family = "wasm"))]
-    pub fn evicted(&mut self) -> Option<Evicted> {
-        self.unreported.pop_front()
-    }
-
-    /// The next eviction that this handle has not reported yet: read where the table keeps it, since nothing decides in between.
-    #[cfg(target_family = "wasm")]
-    pub fn evicted(&mut self) -> Option<Evicted> {
-        let (table, _) = self.engine_ref.table();
-        let next = table.evicted_since(self.seen_evictions).map(|mut slots| slots.next());
-        self.seen_evictions = match next {
-            Some(None) => return None,
-            Some(_) => self.seen_evictions + 1,
-            None => table.evictions(),
-        };
-        Some(next.flatten().map_or(Evicted::All, Evicted::Slot))
-    }
-
     /// Adds parameters, or replaces those of number `id`; their number. None when there are none of that number, or no room.
+    ///
+    /// ```
+    /// use atrion::{
+    ///     engine::{Handle, Limits},
+    ///     physics::params::RouteParams,
+    /// };
+    ///
+    /// let mut handle = Handle::alone(Limits::of_routes(10));
+    /// let slot = handle.intern("GET /orders".into(), 0.0);
+    /// let params = RouteParams { base_resistance: 20.0, ..RouteParams::default() };
+    /// let id = handle.define_params(params, None).expect("there is room");
+    /// assert!(handle.set_params(slot, id) && !handle.set_params(slot, id + 1));
+    /// ```
     pub fn define_params(&mut self, params: RouteParams, id: Option<u16>) -> Option<u16> {
         #[cfg(not(target_family = "wasm"))]
         if id.is_none() && self.engine_ref.engine().params.is_worth_sweeping() {
@@ -241,6 +254,15 @@ impl Handle {
     }
 
     /// Adds trauma from outside the telemetry, Ω.
+    ///
+    /// ```
+    /// use atrion::engine::{Handle, Limits};
+    ///
+    /// let mut handle = Handle::alone(Limits::of_routes(10));
+    /// let slot = handle.intern("GET /orders".into(), 0.0);
+    /// handle.traumatise(slot, 5.0, 1.0);
+    /// assert_eq!(handle.state(slot).map(|state| state.scar), Some(5.0));
+    /// ```
     pub fn traumatise(&mut self, slot: Slot, ohms: Ohms, now_ms: Millis) {
         let (mut table, params) = self.engine_ref.table();
         self.params.refresh(params);
@@ -250,6 +272,20 @@ impl Handle {
     }
 
     /// Overrides a route's decisions, or leaves them to the physics.
+    ///
+    /// ```
+    /// use atrion::{
+    ///     engine::{AcquireRequest, Handle, Limits},
+    ///     physics::tick::Override,
+    /// };
+    ///
+    /// let mut handle = Handle::alone(Limits::of_routes(10));
+    /// let slot = handle.intern("GET /orders".into(), 0.0);
+    /// handle.set_override(slot, Override::Open);
+    /// let mut permit = None;
+    /// handle.acquire(slot, AcquireRequest::default(), 0.0, 0.0, |result, _, _| permit = result.permit);
+    /// assert_eq!(permit, None, "an open breaker refuses every request");
+    /// ```
     pub fn set_override(&mut self, slot: Slot, manual: Override) {
         self.change(slot, |state| state.manual = manual);
     }
@@ -262,29 +298,5 @@ impl Handle {
     fn change(&mut self, slot: Slot, f: impl FnOnce(&mut RouteState)) -> Option<()> {
         let (mut table, _) = self.engine_ref.table();
         table.holds(slot).then(|| f(table.state(slot)))
-    }
-
-    /// Records what was evicted since the last call; true when anything was: then no slot is to be trusted. In wasm no other
-    /// handle evicts, and the host reads evictions after each call that may evict.
-    #[inline]
-    pub(super) fn see_evictions(table: &Table, seen: &mut u64, unreported: &mut VecDeque<Evicted>) -> bool {
-        if cfg!(target_family = "wasm") || table.evictions() == *seen {
-            return false;
-        }
-        Self::record_evictions(table, seen, unreported);
-        true
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn record_evictions(table: &Table, seen: &mut u64, unreported: &mut VecDeque<Evicted>) {
-        match table.evicted_since(*seen) {
-            Some(slots) => slots.for_each(|slot| unreported.push_back(Evicted::Slot(slot))),
-            None => {
-                unreported.clear();
-                unreported.push_back(Evicted::All);
-            }
-        }
-        *seen = table.evictions();
     }
 }

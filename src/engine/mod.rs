@@ -8,13 +8,14 @@
 //! | `params` | the parameters of routes by number; `params_single` in a build with a single handle (wasm) |
 //! | `limiter` | the closed loop of a route |
 //! | `permits` | the granted permits |
-//! | `handle`, `handle_loop` | a thread's view: decisions, evictions it has not yet seen |
+//! | `handle`, `handle_loop`, `handle_evictions` | a thread's view: decisions, evictions it has not yet seen |
 //! | `peers` | what other nodes report of the routes |
 //! | `replication` | what is reported to them; not in wasm |
 //! | `engine_ref` | a handle's reference to its engine, owned or shared |
 
 mod engine_ref;
 mod handle;
+mod handle_evictions;
 mod handle_loop;
 mod ids;
 mod limiter;
@@ -32,7 +33,8 @@ mod routes;
 #[cfg(not(target_family = "wasm"))]
 use std::sync::Arc;
 
-pub use handle::{Decision, Evicted, Handle, Row};
+pub use handle::{Decision, Handle, Row};
+pub use handle_evictions::Evicted;
 pub use ids::{NO_PERMIT, PermitId, Slot};
 pub use limiter::{AcquireRequest, AcquireResult, Counts, Key, Outcome, Priority, Stats, Terms, Wait};
 pub use lru::ENTRY_BYTES;
@@ -46,6 +48,13 @@ use routes::Table;
 use crate::sync::Mutex;
 
 /// The bounds of an engine's memory.
+///
+/// ```
+/// use atrion::engine::Limits;
+///
+/// let limits = Limits::of_routes(1000);
+/// assert_eq!((limits.max_routes, limits.max_name_bytes), (1000, 16 << 20));
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Most routes kept, 1 to 2^24.
@@ -67,6 +76,16 @@ impl Limits {
 ///
 /// One lock guards the states: a decision holds it for tens of nanoseconds, less than the bookkeeping of finer locks
 /// would take. Names resolve without it.
+///
+/// ```
+/// use atrion::engine::{Engine, Handle, Limits};
+///
+/// let engine = Engine::new(Limits::of_routes(1000));
+/// let (mut one, two) = (Handle::new(engine.clone()), Handle::new(engine.clone()));
+/// let slot = one.intern("GET /orders".into(), 0.0);
+/// assert_eq!(two.find(&"GET /orders".into()), Some(slot), "handles see the same routes");
+/// assert_eq!((engine.len(), engine.max_routes()), (1, 1000));
+/// ```
 #[derive(Debug)]
 pub struct Engine {
     names: names::Names,

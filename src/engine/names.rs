@@ -9,6 +9,14 @@ use std::sync::Arc;
 use super::ids::Slot;
 
 /// A name in generalised UTF-8 (WTF-8).
+///
+/// ```
+/// use atrion::engine::Name;
+///
+/// let name = Name::from("GET /orders");
+/// assert_eq!(Name::from_utf16(&name.to_utf16()), name);
+/// assert_eq!(Name::from_shared(name.shared()), Some(name));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Name(Arc<[u8]>);
 

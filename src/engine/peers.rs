@@ -31,6 +31,18 @@ impl Handle {
     /// Inherits a stored scar, Ω, known after `ticks` ticks: with weight `gamma`, [0, 1], where peers stored it, or in full where
     /// there is none. The route becomes the least recently used. False when there is no route in the slot, or it was measured here
     /// already.
+    ///
+    /// ```
+    /// use atrion::engine::{Handle, Limits};
+    ///
+    /// let mut handle = Handle::alone(Limits::of_routes(10));
+    /// let slot = handle.intern("GET /orders".into(), 0.0);
+    /// assert!(handle.inherit(slot, 40.0, 50, Some(0.3), 0.0));
+    /// // One node alone counts for at most γ·R_base·breakMultiplier.
+    /// assert_eq!(handle.state(slot).map(|state| state.scar), Some(30.0));
+    /// handle.return_inherited(slot);
+    /// assert_eq!(handle.state(slot).map(|state| state.scar), Some(0.0));
+    /// ```
     pub fn inherit(&mut self, slot: Slot, scar: Ohms, ticks: u32, gamma: Option<f64>, now_ms: Millis) -> bool {
         let (mut table, params) = self.engine_ref.table();
         self.params.refresh(params);

@@ -47,6 +47,21 @@ struct LastSent {
 }
 
 /// The result of a sync.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use atrion::{
+///     engine::{Handle, Limits, Synced},
+///     replication::Mailbox,
+/// };
+///
+/// let mut handle = Handle::alone(Limits::of_routes(10));
+/// let mailbox = Arc::new(Mailbox::new(10));
+/// handle.intern("GET /orders".into(), 0.0);
+/// assert_eq!(handle.sync(&mailbox, 0.3, 0.0), Synced { used: 1, sent: 1, received: 0 });
+/// assert_eq!(mailbox.take_outgoing().reports.len(), 1);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Synced {
     /// Routes that were used since the last sync.

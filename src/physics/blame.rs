@@ -36,6 +36,17 @@ struct Class {
 }
 
 /// The classes of one route.
+///
+/// ```
+/// use atrion::physics::blame::Classes;
+///
+/// let mut classes = Classes::default();
+/// let failing = classes.find(0xbad, 0.0);
+/// for _ in 0..100 {
+///     classes.observe(failing, false);
+/// }
+/// assert_eq!(classes.open(), 1);
+/// ```
 #[derive(Debug, Default)]
 pub struct Classes {
     hashes: Vec<u64>,

@@ -51,6 +51,16 @@ const PROBES_TO_CLOSE: u32 = 3;
 const CREDIT: f64 = 0.75;
 
 /// The success of a route, and its breaker.
+///
+/// ```
+/// use atrion::physics::breaker::{Breaker, Change};
+///
+/// let mut breaker = Breaker::default();
+/// let opened = (1..=100).find(|_| breaker.observe(false, 0.0) == Change::Opened);
+/// assert!(opened.is_some() && breaker.is_open());
+/// // It lets one request in 100 ms probe the route.
+/// assert!(breaker.probe(1000.0, 100.0, 0) && !breaker.probe(1050.0, 100.0, 0));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Breaker {
     /// a, [0, 1].

@@ -32,6 +32,13 @@ pub const NO_KEY: u16 = u16::MAX;
 const HASH_UNIT: f64 = 1.0 / (1_u64 << 53) as f64;
 
 /// The place in its band, at `now_ms`, of a key that holds no more than its share, [0, 1).
+///
+/// ```
+/// use atrion::physics::fairness::level;
+///
+/// let places = [7_u64, 1 << 40, 1 << 52].map(|hash| level(hash, 0.0));
+/// assert!(places.iter().all(|place| (0.0..1.0).contains(place)));
+/// ```
 #[must_use]
 pub fn level(hash: u64, now_ms: Millis) -> f64 {
     let turns = hash as f64 * HASH_UNIT + now_ms / ROTATION_MS;
@@ -40,6 +47,12 @@ pub fn level(hash: u64, now_ms: Millis) -> f64 {
 }
 
 /// The room that a key that holds more than its share leaves free for others, with `n` in flight.
+///
+/// ```
+/// use atrion::physics::fairness::room_for_others;
+///
+/// assert_eq!((room_for_others(0.0), room_for_others(100.0)), (0.0, 9.0));
+/// ```
 #[must_use]
 pub fn room_for_others(n: f64) -> f64 {
     (n.sqrt() - 1.0).max(0.0)
@@ -55,6 +68,17 @@ struct Entry {
 }
 
 /// The work in flight of the keys of one route.
+///
+/// ```
+/// use atrion::physics::fairness::{NO_KEY, Tally};
+///
+/// let mut tally = Tally::default();
+/// let greedy = (0..9).fold(NO_KEY, |at, _| tally.take(at, 1, 1.0));
+/// let modest = tally.take(NO_KEY, 2, 1.0);
+/// assert!(tally.is_over(greedy, 1.0) && !tally.is_over(modest, 1.0));
+/// tally.give(modest);
+/// assert_eq!(tally.keys(), 1);
+/// ```
 #[derive(Debug, Default)]
 pub struct Tally {
     /// First entries of the buckets; their number is a power of two.

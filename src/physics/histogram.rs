@@ -17,6 +17,18 @@ const BUCKETS: usize = OCTAVES << STEP_BITS;
 const FULL: u32 = 20_000;
 
 /// See the module.
+///
+/// ```
+/// use atrion::physics::histogram::Histogram;
+///
+/// let mut latencies = Histogram::default();
+/// assert_eq!(latencies.quantile(0.5), None);
+/// for ms in 1..=100 {
+///     latencies.record(f64::from(ms));
+/// }
+/// let median = latencies.quantile(0.5).expect("there are latencies");
+/// assert!((40.0..63.0).contains(&median), "within a quarter of an octave: {median}");
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Histogram {
     counts: [u16; BUCKETS],

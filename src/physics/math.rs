@@ -25,6 +25,10 @@ const LOWEST: f64 = -708.0;
 const HIGHEST: f64 = 709.0;
 
 /// The larger, as one instruction: unlike `f64::max` it makes no promise about NaN.
+///
+/// ```
+/// assert_eq!(atrion::physics::math::larger(1.0, 2.0), 2.0);
+/// ```
 #[inline(always)]
 #[must_use]
 pub fn larger(a: f64, b: f64) -> f64 {
@@ -32,6 +36,10 @@ pub fn larger(a: f64, b: f64) -> f64 {
 }
 
 /// The smaller, as one instruction: unlike `f64::min` it makes no promise about NaN.
+///
+/// ```
+/// assert_eq!(atrion::physics::math::smaller(1.0, 2.0), 1.0);
+/// ```
 #[inline(always)]
 #[must_use]
 pub fn smaller(a: f64, b: f64) -> f64 {
@@ -58,6 +66,12 @@ fn reduce<L: Lanes>(y: L) -> (L, L) {
 }
 
 /// tanh of three numbers and e^y of a fourth, in one pass. For a NaN anything may come out.
+///
+/// ```
+/// use atrion::physics::math::{exp, tanh, tanh3_exp};
+///
+/// assert_eq!(tanh3_exp([0.1, -0.2, 3.0], -1.5), ([tanh(0.1), tanh(-0.2), tanh(3.0)], exp(-1.5)));
+/// ```
 #[inline]
 #[must_use]
 pub fn tanh3_exp(x: [f64; 3], y: f64) -> ([f64; 3], f64) {
@@ -89,6 +103,10 @@ pub fn tanh3_exp_in<L: Lanes>(x: [f64; 3], y: f64) -> ([f64; 3], f64) {
 }
 
 /// tanh(x), within 2 ulp.
+///
+/// ```
+/// assert!((atrion::physics::math::tanh(0.5) - 0.462_117_157_260_009_8).abs() < 1e-15);
+/// ```
 #[must_use]
 pub fn tanh(x: f64) -> f64 {
     if x.is_nan() {
@@ -98,6 +116,12 @@ pub fn tanh(x: f64) -> f64 {
 }
 
 /// e^y, within 2 ulp; 0 below −708, infinite above 709.
+///
+/// ```
+/// use atrion::physics::math::exp;
+///
+/// assert_eq!((exp(0.0), exp(-1e9), exp(1e9)), (1.0, 0.0, f64::INFINITY));
+/// ```
 #[must_use]
 pub fn exp(y: f64) -> f64 {
     if y.is_nan() {
@@ -109,6 +133,13 @@ pub fn exp(y: f64) -> f64 {
 /// Natural logarithm of a positive normal number, within 2 ulp; anything else gives NaN.
 ///
 /// x = 2^e·m with √½ ≤ m < √2, s = (m − 1)/(m + 1): ln x = e·ln 2 + 2·(s + s³/3 + s⁵/5 + …).
+///
+/// ```
+/// use atrion::physics::math::ln;
+///
+/// assert_eq!(ln(1.0), 0.0);
+/// assert!((ln(10.0) - std::f64::consts::LN_10).abs() < 1e-15 && ln(-1.0).is_nan());
+/// ```
 #[must_use]
 pub fn ln(x: f64) -> f64 {
     if !x.is_normal() || x < 0.0 {

@@ -24,6 +24,10 @@ pub mod voltage;
 pub type Vector = [f64; 3];
 
 /// ‖v‖, Euclidean.
+///
+/// ```
+/// assert_eq!(atrion::physics::magnitude([2.0, 3.0, 6.0]), 7.0);
+/// ```
 #[inline]
 #[must_use]
 pub fn magnitude(v: Vector) -> f64 {

@@ -12,6 +12,13 @@ use super::{Vector, magnitude, params::RouteParams, tuner};
 use crate::units::Ohms;
 
 /// A route's mode.
+///
+/// ```
+/// use atrion::physics::mode::Mode;
+///
+/// assert_eq!(Mode::from_index(2), Some(Mode::CircuitBreaker));
+/// assert_eq!(Mode::from_index(3), None);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Mode {
@@ -32,6 +39,17 @@ impl Mode {
 }
 
 /// The mode after a tick that found the breaker open and gave `resistance`, `scar` and `pressure`.
+///
+/// ```
+/// use atrion::physics::{
+///     mode::{Mode, recover},
+///     params::RouteParams,
+/// };
+///
+/// let params = RouteParams::default();
+/// assert_eq!(recover(200.0, 1.0, [0.0; 3], 100.0, &params), Mode::Operational, "calm");
+/// assert_eq!(recover(200.0, 50.0, [0.0; 3], 100.0, &params), Mode::CircuitBreaker, "still scarred");
+/// ```
 #[must_use]
 pub fn recover(resistance: Ohms, scar: Ohms, pressure: Vector, break_point: Ohms, params: &RouteParams) -> Mode {
     let calm = scar < params.scar_factor && magnitude(pressure) < params.critical_pressure;

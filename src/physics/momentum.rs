@@ -8,6 +8,13 @@ use super::{Vector, magnitude, math::smaller};
 use crate::units::{Millis, PerMillis};
 
 /// M, 1/ms, ≥ 0.
+///
+/// ```
+/// use atrion::physics::momentum::momentum;
+///
+/// assert_eq!(momentum([0.3, 0.4, 0.0], [0.0; 3], 100.0), 0.005);
+/// assert_eq!(momentum([0.3, 0.4, 0.0], [0.0; 3], -1.0), 0.0, "a clock that went back");
+/// ```
 #[inline]
 #[must_use]
 pub fn momentum(pressure: Vector, previous: Vector, delta_t_ms: Millis) -> PerMillis {

@@ -41,18 +41,41 @@ const FAILING: Ohms = CLOSED / 4.0;
 const INHERITED_ALONE: f64 = 0.5;
 
 /// S_lone, Ω: what one node alone reports counts no further from what the others do.
+///
+/// ```
+/// use atrion::physics::{params::RouteParams, peers::lone_limit};
+///
+/// assert_eq!(lone_limit(&RouteParams::default()), 100.0);
+/// ```
 #[must_use]
 pub fn lone_limit(params: &RouteParams) -> Ohms {
     params.base_resistance * params.break_multiplier
 }
 
 /// S_inherit of what one node alone stored, Ω: at most min(γ, ½)·S_lone.
+///
+/// ```
+/// use atrion::physics::{params::RouteParams, peers::inherited_alone};
+///
+/// let params = RouteParams::default();
+/// assert_eq!((inherited_alone(12.0, 0.3, &params), inherited_alone(1e6, 0.3, &params)), (12.0, 30.0));
+/// ```
 #[must_use]
 pub fn inherited_alone(scar: Ohms, gamma: f64, params: &RouteParams) -> Ohms {
     scar.max(0.0).min(gamma.min(INHERITED_ALONE) * lone_limit(params))
 }
 
 /// The reports of several nodes on one route, summed up, with the highest of them.
+///
+/// ```
+/// use atrion::physics::{params::RouteParams, peers::PeerAggregate};
+///
+/// let mut aggregate = PeerAggregate::default();
+/// aggregate.add(80.0, 10.0);
+/// aggregate.add(80.0, 10.0);
+/// let blend = aggregate.blend(0.0, 0.3, &RouteParams::default());
+/// assert_eq!(blend.blend(0.0), 24.0, "γ·80 Ω, since two nodes agree");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct PeerAggregate {
     /// The number of nodes that report.
@@ -178,6 +201,12 @@ impl PeerAggregate {
 }
 
 /// The part of peers in a route's scar.
+///
+/// ```
+/// use atrion::physics::peers::Blend;
+///
+/// assert_eq!(Blend::NONE.blend(12.5), 12.5);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Blend {
     /// 1 − γ; 1 without peers.

@@ -31,6 +31,21 @@ pub struct Reading {
 }
 
 /// P of a sample against the law's baselines, and e^`exponent`.
+///
+/// ```
+/// use atrion::physics::{
+///     params::RouteParams,
+///     pressure::{Sample, read},
+/// };
+///
+/// let params = RouteParams::default(); // 100 ms, 1 % of errors, half saturated
+/// let usual = Sample { latency_ms: 100.0, error_rate: 0.01, saturation: 0.5 };
+/// assert_eq!(read(&usual, [0.0; 3], &params, 0.0).pressure, [0.0; 3]);
+/// let slow = read(&Sample { latency_ms: 200.0, ..usual }, [0.0; 3], &params, 0.0);
+/// assert!((slow.pressure[0] - 1.0_f64.tanh()).abs() < 1e-12);
+/// let noise = read(&Sample { latency_ms: -1.0, ..usual }, [0.4, 0.0, 0.0], &params, 0.0);
+/// assert!(noise.rejected && noise.pressure[0] == 0.4);
+/// ```
 #[cfg_attr(target_family = "wasm", inline(never))] // 5 ns of a tick: it is a kilobyte of instructions, and both loops use it
 #[cfg_attr(not(target_family = "wasm"), inline)]
 #[must_use]

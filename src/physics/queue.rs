@@ -63,6 +63,13 @@ const WORK_FLOOR: f64 = 0.4;
 const WORK_ENOUGH: f64 = 0.55;
 
 /// The time at which the queue was last seen empty, and the loop's use of its time.
+///
+/// ```
+/// use atrion::physics::queue::Queue;
+///
+/// let mut queue = Queue::default();
+/// assert_eq!(queue.place(0.5, 500.0, 1000.0), 0.0, "a young request has no place in a queue");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Queue {
     empty_ms: Millis,

@@ -14,6 +14,13 @@ use super::{
 use crate::units::{MAX_RESISTANCE, Ohms, PerMillis};
 
 /// P·W, Ω: may be negative, a route that does better than expected.
+///
+/// ```
+/// use atrion::physics::{params::RouteParams, resistance::strain};
+///
+/// let params = RouteParams { weights: [1.0, 2.0, 3.0], ..RouteParams::default() };
+/// assert_eq!(strain([1.0, -0.5, 0.5], &params), 1.5);
+/// ```
 #[inline]
 #[must_use]
 pub fn strain(pressure: Vector, params: &RouteParams) -> Ohms {
@@ -22,6 +29,14 @@ pub fn strain(pressure: Vector, params: &RouteParams) -> Ohms {
 }
 
 /// R, in [R_base, 1e6] Ω.
+///
+/// ```
+/// use atrion::physics::{params::RouteParams, resistance::resistance};
+///
+/// let params = RouteParams::default();
+/// assert_eq!(resistance([0.0; 3], 0.0, 25.0, &params), 35.0, "R_base + S");
+/// assert_eq!(resistance([-1.0; 3], 0.0, 0.0, &params), 10.0, "never below R_base");
+/// ```
 #[inline]
 #[must_use]
 pub fn resistance(pressure: Vector, momentum: PerMillis, scar: Ohms, params: &RouteParams) -> Ohms {
@@ -30,6 +45,12 @@ pub fn resistance(pressure: Vector, momentum: PerMillis, scar: Ohms, params: &Ro
 }
 
 /// R before a route has shown what it is like: 1.2·R_base.
+///
+/// ```
+/// use atrion::physics::{params::RouteParams, resistance::bootstrap_resistance};
+///
+/// assert_eq!(bootstrap_resistance(&RouteParams::default()), 12.0);
+/// ```
 #[inline]
 #[must_use]
 pub fn bootstrap_resistance(params: &RouteParams) -> Ohms {

@@ -12,6 +12,16 @@ use super::{magnitude, math, mode::Mode, params::RouteParams, resistance::strain
 use crate::units::{Millis, Ohms, Volts};
 
 /// ms until a request of `voltage` would flow past a scar of `scar` Ω, the others' part included, if decay alone can do it.
+///
+/// ```
+/// use atrion::physics::{mode::Mode, params::RouteParams, retry::retry_after_ms, tick::RouteState};
+///
+/// let params = RouteParams::default();
+/// let state = RouteState { mode: Mode::Operational, scar: 40.0, ..RouteState::new(0, &params, 0.0) };
+/// // 30 V flow once S is down to 20 Ω: after one half-life, ln 2 / λ.
+/// assert_eq!(retry_after_ms(&state, state.scar, 30.0, &params), Some(6932.0));
+/// assert_eq!(retry_after_ms(&state, state.scar, 10.0, &params), None, "10 V never flow past R_base");
+/// ```
 #[must_use]
 pub fn retry_after_ms(state: &RouteState, scar: Ohms, voltage: Volts, params: &RouteParams) -> Option<Millis> {
     let strained = params.base_resistance + strain(state.pressure, params).max(0.0);

@@ -14,6 +14,15 @@ use super::{
 use crate::units::{EPSILON, MAX_RESISTANCE, Ohms};
 
 /// S after decaying by `decay` (that is, e^(−λΔt)) under `pressure`, Ω.
+///
+/// ```
+/// use atrion::physics::{params::RouteParams, scar::scar};
+///
+/// let params = RouteParams::default();
+/// assert_eq!(scar(8.0, 0.5, [0.0; 3], &params), 4.0, "decayed by half");
+/// assert_eq!(scar(8.0, 0.5, [0.9, 0.0, 0.0], &params), 9.0, "and a trauma of 5 Ω");
+/// assert_eq!(scar(8.0, 0.5, [-0.9, 0.0, 0.0], &params), 4.0, "better than expected is no trauma");
+/// ```
 #[inline]
 #[must_use]
 pub fn scar(scar: Ohms, decay: f64, pressure: Vector, params: &RouteParams) -> Ohms {
@@ -24,6 +33,12 @@ pub fn scar(scar: Ohms, decay: f64, pressure: Vector, params: &RouteParams) -> O
 }
 
 /// S with what is too small to matter gone, and bounded as R is.
+///
+/// ```
+/// use atrion::physics::scar::settle;
+///
+/// assert_eq!((settle(1e-12), settle(7.0), settle(1e9)), (0.0, 7.0, 1e6));
+/// ```
 #[inline]
 #[must_use]
 pub fn settle(scar: Ohms) -> Ohms {

@@ -22,6 +22,16 @@ use super::{
 use crate::units::{Millis, Ohms, PerMillis, Volts};
 
 /// An operator's override of a route's decisions.
+///
+/// ```
+/// use atrion::physics::{
+///     params::RouteParams,
+///     tick::{Override, RouteState},
+/// };
+///
+/// let state = RouteState { manual: Override::Open, ..RouteState::new(0, &RouteParams::default(), 0.0) };
+/// assert!(!state.allows(1e9));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[repr(u8)]
 pub enum Override {
@@ -35,6 +45,19 @@ pub enum Override {
 }
 
 /// The state of a route: 120 bytes, so that with its place in the table it fills two cache lines.
+///
+/// ```
+/// use atrion::physics::{mode::Mode, params::RouteParams, pressure::Sample, tick::RouteState};
+///
+/// let params = RouteParams::default();
+/// let mut state = RouteState::new(0, &params, 0.0);
+/// let calm = Sample { latency_ms: 20.0, error_rate: 0.0, saturation: 0.1 };
+/// for i in 0..10 {
+///     state.tick(&params, &calm, f64::from(i) * 100.0);
+/// }
+/// assert_eq!(state.mode, Mode::Operational);
+/// assert!(state.allows(100.0) && !state.allows(state.resistance));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RouteState {
     /// P.

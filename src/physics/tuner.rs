@@ -22,6 +22,18 @@ pub struct Moments {
 }
 
 /// The moments after seeing one more R; `count` is how many were seen before.
+///
+/// ```
+/// use atrion::physics::{
+///     params::RouteParams,
+///     tuner::{Moments, observe},
+/// };
+///
+/// let tuner = RouteParams::default().tuner.expect("the default has one");
+/// let first = observe(Moments::default(), 0, 20.0, &tuner);
+/// assert_eq!(first, Moments { mean: 20.0, variance: 0.0 });
+/// assert!(observe(first, 1, 30.0, &tuner).mean > 20.0);
+/// ```
 #[inline]
 #[must_use]
 pub fn observe(moments: Moments, count: u32, resistance: Ohms, tuner: &TunerParams) -> Moments {
@@ -36,6 +48,18 @@ pub fn observe(moments: Moments, count: u32, resistance: Ohms, tuner: &TunerPara
 }
 
 /// R at which the breaker opens, Ω.
+///
+/// ```
+/// use atrion::physics::{
+///     params::RouteParams,
+///     tuner::{Moments, break_point},
+/// };
+///
+/// let params = RouteParams::default();
+/// let moments = Moments { mean: 40.0, variance: 100.0 };
+/// assert_eq!(break_point(&params, moments, 0), 100.0, "R_base·breakMultiplier before warm-up");
+/// assert_eq!(break_point(&params, moments, 50), 70.0, "then μ + 3σ");
+/// ```
 #[inline]
 #[must_use]
 pub fn break_point(params: &RouteParams, moments: Moments, count: u32) -> Ohms {
@@ -49,6 +73,16 @@ pub fn break_point(params: &RouteParams, moments: Moments, count: u32) -> Ohms {
 }
 
 /// Is R at or above the break point? The square root is taken only where its answer could matter.
+///
+/// ```
+/// use atrion::physics::{
+///     params::RouteParams,
+///     tuner::{Moments, breaks},
+/// };
+///
+/// let (params, moments) = (RouteParams::default(), Moments { mean: 40.0, variance: 100.0 });
+/// assert!(breaks(&params, moments, 50, 70.0) && !breaks(&params, moments, 50, 69.0));
+/// ```
 #[inline]
 #[must_use]
 pub fn breaks(params: &RouteParams, moments: Moments, count: u32, resistance: Ohms) -> bool {
@@ -59,6 +93,12 @@ pub fn breaks(params: &RouteParams, moments: Moments, count: u32, resistance: Oh
 }
 
 /// R below which the breaker closes, Ω.
+///
+/// ```
+/// use atrion::physics::{params::RouteParams, tuner::recovery_point};
+///
+/// assert_eq!(recovery_point(&RouteParams::default(), 70.0), 35.0);
+/// ```
 #[inline]
 #[must_use]
 pub fn recovery_point(params: &RouteParams, break_point: Ohms) -> Ohms {

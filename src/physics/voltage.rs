@@ -15,6 +15,15 @@
 use crate::units::{Ohms, Volts};
 
 /// Priority classes, lowest first.
+///
+/// ```
+/// use atrion::physics::voltage::Tier;
+///
+/// assert_eq!(Tier::from_index(4), Some(Tier::Critical));
+/// let volts = Tier::High.voltage(0.5, 10.0);
+/// assert_eq!(Tier::of_voltage(volts, 10.0), Tier::High);
+/// assert!(volts < Tier::Critical.voltage(0.0, 10.0));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Tier {
@@ -67,6 +76,16 @@ impl Tier {
 }
 
 /// Work in flight at which the bands of the tiers stop.
+///
+/// ```
+/// use atrion::physics::voltage::{R_FREE, R_SPAN, Thresholds, Tier};
+///
+/// let thresholds = Thresholds { start: 8.0, full: 16.0, top: 24.0 };
+/// assert_eq!((thresholds.resistance(8.0), thresholds.resistance(16.0)), (R_FREE, R_FREE + R_SPAN));
+/// let bulk = thresholds.bearable(Tier::Bulk.voltage(0.99, 10.0), 10.0);
+/// let critical = thresholds.bearable(Tier::Critical.voltage(0.0, 10.0), 10.0);
+/// assert!(bulk < 16.0 && critical > 16.0, "bulk is shed first, critical last");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Thresholds {
     /// Shedding starts: x = 0.
@@ -128,6 +147,13 @@ impl Thresholds {
 const PROCESS_START: f64 = 0.62;
 
 /// The addition to R of a process that is full to the share `u`, Ω.
+///
+/// ```
+/// use atrion::physics::voltage::{R_FREE, R_SPAN, process_resistance};
+///
+/// assert_eq!((process_resistance(0.0), process_resistance(1.0)), (0.0, R_FREE + R_SPAN));
+/// assert!(process_resistance(0.5) < R_FREE, "half full sheds nothing");
+/// ```
 #[inline]
 #[must_use]
 pub fn process_resistance(u: f64) -> Ohms {
@@ -141,6 +167,12 @@ pub fn process_resistance(u: f64) -> Ohms {
 }
 
 /// The addition to R of a place `x` on the bands, Ω; nothing when it lies before them.
+///
+/// ```
+/// use atrion::physics::voltage::{R_FREE, R_SPAN, place_resistance};
+///
+/// assert_eq!((place_resistance(0.0), place_resistance(1.0)), (0.0, R_FREE + R_SPAN));
+/// ```
 #[inline]
 #[must_use]
 pub fn place_resistance(x: f64) -> Ohms {

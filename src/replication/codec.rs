@@ -88,6 +88,16 @@ impl std::error::Error for Malformed {}
 /// longer messages than [`MAX_BYTES`] are not read.
 ///
 /// S and R are bounded to [0, 10⁶] Ω, what is not a number is 0, and both lose what f32 does not hold.
+///
+/// ```
+/// use atrion::replication::{NodeId, Report, RouteKey, decode, encode};
+///
+/// let report = Report { scar: 12.5, resistance: 22.5, requests: 40.0, ticks: 9, momentum: 0.0 };
+/// let bytes = encode(NodeId(7), [(RouteKey(1), report)].into_iter(), &[RouteKey(2)]);
+/// let message = decode(&bytes).expect("it was just encoded");
+/// assert_eq!((message.node, message.reports.len()), (NodeId(7), 1));
+/// assert_eq!(message.forgotten, [RouteKey(2)]);
+/// ```
 #[must_use]
 pub fn encode(node: NodeId, reports: impl Iterator<Item = (RouteKey, Report)>, forgotten: &[RouteKey]) -> Vec<u8> {
     let mut bytes =
@@ -114,6 +124,12 @@ pub fn encode(node: NodeId, reports: impl Iterator<Item = (RouteKey, Report)>, f
 }
 
 /// The greeting of `node`: a message without reports, sent when it has subscribed.
+///
+/// ```
+/// use atrion::replication::{NodeId, decode, greeting};
+///
+/// assert!(decode(&greeting(NodeId(7))).expect("it was just encoded").greets);
+/// ```
 #[must_use]
 pub fn greeting(node: NodeId) -> Vec<u8> {
     let mut bytes = encode(node, iter::empty(), &[]);
@@ -126,6 +142,12 @@ pub fn greeting(node: NodeId) -> Vec<u8> {
 /// # Errors
 ///
 /// [`Malformed`]: why it is dropped. S and R above 10⁶ Ω are bounded instead.
+///
+/// ```
+/// use atrion::replication::decode;
+///
+/// assert!(decode(b"not a message").is_err());
+/// ```
 pub fn decode(bytes: &[u8]) -> Result<Message, Malformed> {
     if bytes.len() > MAX_BYTES {
         return Err(Malformed::TooLong(bytes.len()));

@@ -13,6 +13,13 @@ pub struct NodeId(pub u64);
 pub struct RouteKey(pub u64);
 
 /// A node's report of a route that it measured.
+///
+/// ```
+/// use atrion::replication::Report;
+///
+/// let report = Report { scar: 12.5, requests: 40.0, ..Report::default() };
+/// assert_eq!((report.scar, report.ticks), (12.5, 0));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Report {
     /// S, Ω, ≥ 0: by the node's own measurements, without its peers' part.

@@ -64,6 +64,17 @@ pub struct Field<'a> {
 }
 
 /// The keys of one service, derived from its secrets. It has no `Debug`: keys are never shown.
+///
+/// ```
+/// use atrion::replication::{Keyring, NodeId};
+///
+/// let secrets = [b"16 bytes or more".to_vec()];
+/// let keyring = Keyring::new(&secrets, "atrion:sync", "atrion:state:").expect("there is a secret");
+/// let mut sealed = keyring.seal_message(NodeId(7), 1, 1_700_000_000_000, b"inner");
+/// assert_eq!(keyring.open_message(&sealed).map(|opened| opened.inner.to_vec()), Ok(b"inner".to_vec()));
+/// *sealed.last_mut().expect("it has bytes") ^= 1;
+/// assert!(keyring.open_message(&sealed).is_err());
+/// ```
 pub struct Keyring {
     messages: Vec<Key>,
     records: Vec<Key>,

@@ -28,6 +28,16 @@ const MANTISSA_BITS: u32 = 52;
 const EXPONENT_OF_ONE: u64 = 0x3ff0_0000_0000_0000;
 
 /// Four f64 that move together.
+///
+/// ```
+/// use atrion::simd::{Lanes, Native, Portable};
+///
+/// fn squares<L: Lanes>(x: [f64; 4]) -> [f64; 4] {
+///     let lanes = L::from_array(x);
+///     lanes.mul(lanes).to_array()
+/// }
+/// assert_eq!(squares::<Native>([1.0, 2.0, 3.0, 4.0]), squares::<Portable>([1.0, 2.0, 3.0, 4.0]));
+/// ```
 pub trait Lanes: Copy {
     /// The same value in all lanes.
     fn splat(x: f64) -> Self;

@@ -7,6 +7,16 @@ use crate::{
 };
 
 /// The priority of a request: a tier or a voltage.
+///
+/// ```
+/// use atrion::{
+///     engine::{AcquireRequest, Priority},
+///     physics::voltage::Tier,
+/// };
+///
+/// let request = AcquireRequest { priority: Priority::Tier(Tier::High, None), ..AcquireRequest::default() };
+/// assert!(matches!(request.priority, Priority::Tier(Tier::High, None)));
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub enum Priority {
     /// A tier, and the level in its band, [0, 1). None: the key's level, or a random one.
@@ -16,6 +26,18 @@ pub enum Priority {
 }
 
 /// The key of a request, as a keyed hash.
+///
+/// ```
+/// use atrion::engine::{AcquireRequest, Handle, Key, Limits};
+///
+/// let mut handle = Handle::alone(Limits::of_routes(10));
+/// let slot = handle.intern("GET /orders".into(), 0.0);
+/// let key = Key { hash: 0x5eed, weight: 1.0, class: None };
+/// let request = AcquireRequest { key: Some(key), ..AcquireRequest::default() };
+/// let mut permit = None;
+/// handle.acquire(slot, request, 0.0, 0.0, |result, _, _| permit = result.permit);
+/// assert!(permit.is_some());
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Key {
     /// The hash, below 2⁵³.
@@ -27,6 +49,13 @@ pub struct Key {
 }
 
 /// A request for a permit.
+///
+/// ```
+/// use atrion::engine::AcquireRequest;
+///
+/// let request = AcquireRequest { process_occupancy: 0.9, ..AcquireRequest::default() };
+/// assert!(request.waited_ms < 0.0, "it cannot wait, unless it is given a time");
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct AcquireRequest {
     /// Its priority.
@@ -65,6 +94,19 @@ pub struct Terms {
 }
 
 /// The outcome of a request.
+///
+/// ```
+/// use atrion::engine::{AcquireRequest, Handle, Limits, Outcome};
+///
+/// let mut handle = Handle::alone(Limits::of_routes(10));
+/// let slot = handle.intern("GET /orders".into(), 0.0);
+/// let mut permit = None;
+/// handle.acquire(slot, AcquireRequest::default(), 0.0, 0.0, |result, _, _| permit = result.permit);
+/// let permit = permit.expect("an idle route admits");
+/// assert!(handle.release(permit, Outcome::Failure, 5.0, |_, _, _, _| {}));
+/// assert!(!handle.release(permit, Outcome::Success, 6.0, |_, _, _, _| {}), "a permit is released once");
+/// assert_eq!(handle.stats(slot).map(|stats| stats.counts.failures), Some(1));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// It succeeded.
@@ -89,6 +131,19 @@ pub struct Wait {
 }
 
 /// The result of a request for a permit.
+///
+/// ```
+/// use atrion::engine::{AcquireRequest, Handle, Limits};
+///
+/// let mut handle = Handle::alone(Limits::of_routes(10));
+/// let slot = handle.intern("GET /orders".into(), 0.0);
+/// let full = AcquireRequest { process_occupancy: 2.0, ..AcquireRequest::default() };
+/// let mut result = None;
+/// handle.acquire(slot, full, 0.0, 0.0, |given, _, _| result = Some(*given));
+/// let result = result.expect("the route is there");
+/// assert!(result.permit.is_none() && result.wait.is_none());
+/// assert!(result.resistance >= result.voltage && result.retry_after_ms > 0.0);
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct AcquireResult {
     /// The permit; None: refused, or to wait.

@@ -26,6 +26,17 @@ pub struct Counts {
 }
 
 /// The statistics of a route's closed loop.
+///
+/// ```
+/// use atrion::engine::{AcquireRequest, Handle, Limits};
+///
+/// let mut handle = Handle::alone(Limits::of_routes(10));
+/// let slot = handle.intern("GET /orders".into(), 0.0);
+/// assert!(handle.stats(slot).is_none(), "no permit was requested yet");
+/// handle.acquire(slot, AcquireRequest::default(), 0.0, 0.0, |_, _, _| {});
+/// let stats = handle.stats(slot).expect("the route has a closed loop");
+/// assert_eq!((stats.in_flight, stats.counts.admitted, stats.p50_ms), (1, 1, None));
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Stats {
     /// Requests admitted and not yet released, leases included.

@@ -161,6 +161,18 @@ pub enum Regime {
 }
 
 /// The limit's state. Laid out as written: what every request reads comes first, where an offset takes one byte of code in wasm.
+///
+/// ```
+/// use atrion::physics::{
+///     limit::{Limit, LimitLaw, Regime},
+///     params::RouteParams,
+/// };
+///
+/// let law: LimitLaw = RouteParams::default().limit;
+/// let limit = Limit::new(&law, 0.0);
+/// assert_eq!(limit.regime(), Regime::Unknown);
+/// assert!(limit.thresholds(0.0, &law).start > 1.0, "a route that is not known yet admits");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[repr(C)]
 pub struct Limit {

@@ -26,6 +26,19 @@ use crate::replication::{Mailbox, NodeId, RouteKey};
 const MAX_WAITING: usize = 65_536;
 
 /// A client that replicates over Redis. Dropping it ends its thread; only [`RedisClient::disconnect`] flushes first.
+///
+/// ```
+/// use std::sync::mpsc;
+///
+/// use atrion::replication::redis::{ClientOptions, Endpoint, RedisClient, Reply};
+///
+/// // Nothing listens at that port.
+/// let options = ClientOptions { endpoints: vec![Endpoint::Tcp("127.0.0.1".into(), 1)], ..ClientOptions::default() };
+/// let client = RedisClient::new(options);
+/// let (sender, connected) = mpsc::channel();
+/// client.connect(Reply::new(move |answer| drop(sender.send(answer))));
+/// assert!(connected.recv().expect("it answers").is_err());
+/// ```
 pub struct RedisClient {
     options: Arc<ClientOptions>,
     mailbox: Arc<Mailbox>,

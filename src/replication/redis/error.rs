@@ -20,6 +20,14 @@ pub enum Kind {
 }
 
 /// An error of the client.
+///
+/// ```
+/// use atrion::replication::redis::{ClientError, Kind};
+///
+/// let error = ClientError::new(Kind::Lost, "refused").at("127.0.0.1:6379");
+/// assert_eq!(error.kind, Kind::Lost);
+/// assert!(error.to_string().contains("127.0.0.1:6379"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientError {
     /// The consequence of an error.

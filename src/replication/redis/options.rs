@@ -59,6 +59,17 @@ pub struct Tls {
 }
 
 /// The options of a client. Credentials never show in its `Debug`: it has none.
+///
+/// ```
+/// use atrion::replication::redis::{ClientOptions, Endpoint};
+///
+/// let options = ClientOptions {
+///     endpoints: vec![Endpoint::Tcp("redis.internal".into(), 6379)],
+///     interval_ms: 250,
+///     ..ClientOptions::default()
+/// };
+/// assert_eq!((options.channel.as_str(), options.expire_ms), ("atrion:sync", 300_000));
+/// ```
 #[derive(Clone, PartialEq)]
 pub struct ClientOptions {
     /// The servers to try, ≥ 1.

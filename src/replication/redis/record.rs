@@ -37,6 +37,14 @@ pub fn age_ms(record: &Record, unix_ms: Millis, expire_ms: Millis) -> Millis {
 }
 
 /// A node's own state of a route, exactly.
+///
+/// ```
+/// use atrion::replication::{Report, redis::Record};
+///
+/// let record = Record::of(&Report { scar: 12.5, ..Report::default() }, 1_700_000_000_000.0);
+/// assert_eq!(Record::decode(&record.encode()), Some(record));
+/// assert_eq!(Record::decode(b"something else"), None);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Record {
     /// S, Ω, ≥ 0.

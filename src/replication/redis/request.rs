@@ -8,6 +8,16 @@ use crate::replication::NodeId;
 type Then<T> = Box<dyn FnOnce(Result<T, ClientError>) + Send>;
 
 /// The callback that waits for an answer; dropping it answers that the client is closed.
+///
+/// ```
+/// use std::sync::mpsc;
+///
+/// use atrion::replication::redis::Reply;
+///
+/// let (sender, answers) = mpsc::channel();
+/// Reply::new(move |answer: Result<u32, _>| drop(sender.send(answer))).send(Ok(7));
+/// assert!(matches!(answers.recv(), Ok(Ok(7))));
+/// ```
 pub struct Reply<T>(Option<Then<T>>);
 
 impl<T> Reply<T> {

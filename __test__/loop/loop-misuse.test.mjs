@@ -173,6 +173,19 @@ everywhere('events, orders and numbers that there are not are named, too', (t) =
     { field: 'engin', nearest: 'engine' },
   )
   t.is(refused(() => new Atrion({ frobnicate: 1 })).message.includes('did you mean'), false)
+  for (const [name, path] of Object.entries({
+    deadlineMs: 'slo.maxAcceptableLatencyMs',
+    timeout: 'slo.maxAcceptableLatencyMs',
+    maxLatencyMs: 'slo.maxAcceptableLatencyMs',
+    maxAcceptableLatencyMs: 'slo.maxAcceptableLatencyMs',
+    decayRate: 'config.decayRate',
+    warmupTicks: 'autoTuner.warmupTicks',
+  })) {
+    t.like(
+      refused(() => new Atrion({ [name]: 1 })),
+      { field: name, nearest: path },
+    )
+  }
 })
 
 test('a key that is a number is as good as its digits; null is none', (t) => {

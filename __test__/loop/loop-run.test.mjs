@@ -192,8 +192,10 @@ test('a signal that outlives the work keeps no listener of it', async (t) => {
 test('work that is no function, and a route that has no name, are refused by name', async (t) => {
   const { atrion } = virtual()
   await t.throwsAsync(() => atrion.run('route', 5), { instanceOf: TypeError, message: /^fn must be a function, got 5/ })
+  const message = /^routeId must be a non-empty string, got a function/
+  await t.throwsAsync(() => atrion.run(() => 1), { instanceOf: TypeError, message })
   await t.throwsAsync(() => atrion.run('', () => 1), { instanceOf: TypeError, message: /^routeId/ })
-  await t.throwsAsync(() => atrion.run('route', () => 1, { tier: 'x' }), { message: /^tier must be/ })
+  await t.throwsAsync(() => atrion.run('route', () => 1, { tier: 'x' }), { message: /^tier must be one of/ })
   t.is(atrion.stats('route').inFlight, 0)
 })
 

@@ -11,7 +11,7 @@ import { Atrion } from '../atrion.js'
 import { ConfigError } from '../base/errors.js'
 import { textOfAny } from '../base/host-calls.js'
 import { onAbort } from '../base/signals.js'
-import { nearestName } from '../base/suggest.js'
+import { unknownName } from '../base/suggest.js'
 import { TIERS } from '../engine/port.js'
 import type { AcquireOptions, Permit, Tier } from '../limiter/types.js'
 import { KVStateProvider, type KVStateProviderOptions, type KVStore } from '../providers/kv.js'
@@ -102,7 +102,7 @@ function validate(options: unknown): void {
   validateBounds(options as Record<string, unknown>)
   const { tier, atrion, state } = options as Record<string, unknown>
   if (typeof tier === 'string' && !isTier(tier)) {
-    throw new ConfigError('tier', [...TIERS].reverse().join(', '), tier, { nearest: nearestName(tier, TIERS) })
+    throw unknownName('tier', tier, [...TIERS].reverse())
   }
   if (atrion && state) throw new ConfigError('state', 'absent beside atrion, whose provider it would be', state)
 }

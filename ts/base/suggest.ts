@@ -43,7 +43,8 @@ export function nearestName(given: unknown, names: Iterable<string>): string | u
   return nearest
 }
 
-/** The error for a name that there is not. @param field the option, as a path */
-export function unknownName(field: string, given: unknown, names: readonly string[]): ConfigError {
-  return new ConfigError(field, `one of ${names.join(', ')}`, given, { nearest: nearestName(given, names) })
+/** The error for a name that there is not. @param field the option, as a path @param otherwise the suggestion where no name is near */
+export function unknownName(field: string, given: unknown, names: readonly string[], otherwise?: string): ConfigError {
+  const nearest = nearestName(given, names) ?? otherwise
+  return new ConfigError(field, `one of ${names.join(', ')}`, given, { nearest })
 }

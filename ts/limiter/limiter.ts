@@ -1,6 +1,6 @@
 /** The closed loop of an instance: permits, the requests that wait for one, and work that runs under one. */
 
-import { wrongType } from '../base/input.js'
+import { requireRouteId, wrongType } from '../base/input.js'
 import type { KeyHasher } from '../base/keys.js'
 import { onAbort, requireSignal } from '../base/signals.js'
 import type { Context } from '../context.js'
@@ -126,7 +126,10 @@ export class Limiter {
 
   /** Runs `work` under a permit. */
   async run<T>(routeId: string, work: Work<T>, options?: RunOptions<T>): Promise<T> {
-    if (typeof work !== 'function') throw wrongType('fn', 'a function', work)
+    if (typeof work !== 'function') {
+      requireRouteId(routeId) // a function in its place is named as that
+      throw wrongType('fn', 'a function', work)
+    }
     if (options !== undefined && isBounded(options)) return this.#runBounded(routeId, work, options)
     const permit = this.#acquire(routeId, options, RUN_NAMES)
     if (!permit.allow) return fallBack(routeId, permit, options)

@@ -4,7 +4,7 @@ import { ConfigError } from '../base/errors.js'
 import { noticeEnd } from '../base/host-calls.js'
 import { wrongType } from '../base/input.js'
 import type { KeyHasher } from '../base/keys.js'
-import { nearestName, unknownName } from '../base/suggest.js'
+import { unknownName } from '../base/suggest.js'
 import { MAX_TIMER_MS } from '../base/timer.js'
 import { type Engine, FRAME, TIERS } from '../engine/port.js'
 import type { BreakBy } from '../options/options.js'
@@ -90,7 +90,7 @@ export function readRequest(
 }
 
 function refuseTier(tier: unknown): never {
-  throw new ConfigError('tier', [...TIERS].reverse().join(', '), tier, { nearest: nearestName(tier, TIERS) })
+  throw unknownName('tier', tier, [...TIERS].reverse())
 }
 
 /** A key that is a number is as good as its digits. */

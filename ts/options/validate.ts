@@ -4,6 +4,7 @@ import { ConfigError } from '../base/errors.js'
 import { requireKeySecret } from '../base/keys.js'
 import { unknownName } from '../base/suggest.js'
 import { Withheld } from '../base/text.js'
+import { DEFAULT_AUTOTUNER_CONFIG, DEFAULT_CONFIG, DEFAULT_SLO } from '../core/index.js'
 import type { AtrionOptions } from './options.js'
 import { requireObject } from './ranges.js'
 
@@ -25,6 +26,17 @@ const KNOWN_OPTIONS: ReadonlySet<string> = new Set<keyof AtrionOptions>([
   'license',
 ])
 
+/** Names of the deadline in other packages. */
+const DEADLINE = /^(?:max|target)?(?:deadline|timeout|latency)(?:Ms)?$/i
+
+/** The path of an option that was given one level too high, or by another package's name. */
+function intendedPath(name: string): string | undefined {
+  if (Object.hasOwn(DEFAULT_SLO, name)) return `slo.${name}`
+  if (Object.hasOwn(DEFAULT_CONFIG, name)) return `config.${name}`
+  if (Object.hasOwn(DEFAULT_AUTOTUNER_CONFIG, name)) return `autoTuner.${name}`
+  return DEADLINE.test(name) ? 'slo.maxAcceptableLatencyMs' : undefined
+}
+
 const METHODS = {
   provider: ['connect', 'disconnect', 'getVector', 'updateVector', 'deleteVector', 'listRoutes'],
   observer: ['onUpdate'],
@@ -36,7 +48,7 @@ const METHODS = {
 export function validateOptions(given: AtrionOptions): AtrionOptions {
   requireObject('options', given)
   for (const name of Object.keys(given)) {
-    if (!KNOWN_OPTIONS.has(name)) throw unknownName(name, name, [...KNOWN_OPTIONS])
+    if (!KNOWN_OPTIONS.has(name)) throw unknownName(name, name, [...KNOWN_OPTIONS], intendedPath(name))
   }
   const names = [...KNOWN_OPTIONS] as (keyof AtrionOptions)[]
   const options = Object.fromEntries(names.map((name) => [name, given[name]])) as AtrionOptions

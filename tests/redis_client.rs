@@ -5,7 +5,7 @@ mod redis_common;
 use std::{sync::mpsc, time::Duration};
 
 use atrion::replication::{
-    NodeId, Report, encode,
+    NodeId, Report, Transport, encode,
     redis::{ClientOptions, Event, Record, RedisClient, Reply, State},
 };
 use redis_common::{Node, PATIENCE, Server, ask, options, route, until};

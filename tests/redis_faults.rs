@@ -5,7 +5,10 @@ mod redis_common;
 
 use std::{thread, time::Duration};
 
-use atrion::replication::redis::{ClientOptions, Event, Record, Reply, State};
+use atrion::replication::{
+    Transport,
+    redis::{ClientOptions, Event, Record, Reply, State},
+};
 use redis_common::{Node, Server, options, until};
 
 #[test]

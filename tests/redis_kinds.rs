@@ -4,7 +4,10 @@ mod redis_common;
 
 use std::{fs, path::Path, process::Command};
 
-use atrion::replication::redis::{ClientOptions, Endpoint, Record, Tls, Topology};
+use atrion::replication::{
+    Transport,
+    redis::{ClientOptions, Endpoint, Record, Tls, Topology},
+};
 use redis_common::{Node, Server, cli, free_port, options, until};
 
 fn openssl(folder: &Path, args: &str) {

@@ -25,6 +25,7 @@ test('every kind of change has its row, and every file that it names is there', 
     'a method of the engine',
     'a signal per request',
     'a store',
+    'a store in Rust',
   ])
   for (const row of rows) {
     const paths = pathsIn(row)

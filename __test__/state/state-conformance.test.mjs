@@ -227,7 +227,7 @@ const BREACHES = {
     },
     'who connects later finds what is there',
   ],
-  'no subscriber is called': [() => ({ tell: () => {} }), 'subscribe(), where there is one, tells'],
+  'no subscriber is called': [() => ({ tell: () => {} }), 'subscribe(), where there is one, passes on'],
   'its own changes are reported': [
     (provider) => ({
       updateVector: async (id, vector) => {
@@ -235,7 +235,7 @@ const BREACHES = {
         await own(provider, 'updateVector')(id, vector)
       },
     }),
-    'subscribe(), where there is one, tells',
+    'subscribe(), where there is one, passes on',
   ],
   'unsubscribing does nothing': [
     (provider) => ({

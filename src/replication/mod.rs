@@ -10,6 +10,7 @@
 //! | `membership` | the nodes that are live |
 //! | `peers`, `peer_routes` | the reports of peers, bounded, and their aggregates |
 //! | `mailbox` | what the deciding thread and the client's thread exchange |
+//! | `transport` | the seam to a store |
 //! | `redis` | the client's thread, over Redis |
 
 pub mod codec;
@@ -24,9 +25,11 @@ pub mod replay;
 mod report;
 pub mod seal;
 pub mod seniority;
+mod transport;
 
 pub use codec::{Malformed, Message, decode, encode, greeting};
 pub use mailbox::{Mailbox, Outbox};
 pub use peers::{Limits, PeerTable};
 pub use report::{NodeId, OutboundReport, Report, RouteKey};
 pub use seal::Keyring;
+pub use transport::{Loaded, RouteName, Transport};

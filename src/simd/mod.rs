@@ -39,6 +39,9 @@ const EXPONENT_OF_ONE: u64 = 0x3ff0_0000_0000_0000;
 /// assert_eq!(squares::<Native>([1.0, 2.0, 3.0, 4.0]), squares::<Portable>([1.0, 2.0, 3.0, 4.0]));
 /// ```
 pub trait Lanes: Copy {
+    /// The name of the instruction set.
+    const NAME: &'static str;
+
     /// The same value in all lanes.
     fn splat(x: f64) -> Self;
     /// From memory order.
@@ -74,6 +77,8 @@ impl Portable {
 }
 
 impl Lanes for Portable {
+    const NAME: &'static str = "portable";
+
     #[inline(always)]
     fn splat(x: f64) -> Self {
         Self([x; 4])

@@ -15,6 +15,8 @@ use super::{EXPONENT_OF_ONE, Lanes, MANTISSA_BITS};
 pub struct Simd128(v128, v128);
 
 impl Lanes for Simd128 {
+    const NAME: &'static str = "simd128";
+
     #[inline(always)]
     fn splat(x: f64) -> Self {
         Self(f64x2_splat(x), f64x2_splat(x))

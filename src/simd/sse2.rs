@@ -12,6 +12,8 @@ use super::{EXPONENT_OF_ONE, Lanes, MANTISSA_BITS};
 pub struct Sse2(__m128d, __m128d);
 
 impl Lanes for Sse2 {
+    const NAME: &'static str = "sse2";
+
     #[inline(always)]
     fn splat(x: f64) -> Self {
         // SAFETY: SSE2 is part of x86-64.

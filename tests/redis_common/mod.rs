@@ -18,8 +18,8 @@ use std::{
 use atrion::{
     physics::peers::PeerAggregate,
     replication::{
-        OutboundReport, Report, RouteKey,
-        redis::{ClientError, ClientOptions, Endpoint, Event, Record, RedisClient, Reply, RouteName, State},
+        OutboundReport, Report, RouteKey, RouteName, Transport,
+        redis::{ClientError, ClientOptions, Endpoint, Event, Record, RedisClient, Reply, State},
     },
 };
 

@@ -4,7 +4,7 @@
 export const LINK: unique symbol = Symbol('atrion.link')
 
 export interface NativeLink {
-  /** The addon's object; the native engine takes it as it is. */
+  /** The transport of the addon's object; the native engine takes it as it is. */
   readonly link: object
   /** Calls back when the link is lost or restored. @returns what stops that */
   onState(tell: (state: 'degraded' | 'restored', error?: Error) => void): () => void

@@ -1,31 +1,30 @@
 //! The rare calls: routes by name, parameters, states. A class, made by `#[napi]`.
 
-use std::{cell::RefCell, rc::Rc};
+use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use napi::{
     Env, JsString, Result,
-    bindgen_prelude::{Float64Array, Object, Utf16String},
+    bindgen_prelude::{External, Float64Array, Object, Utf16String},
 };
 use napi_derive::napi;
 
-use super::{checks, hot::Hot, panics, process, redis::RedisClient};
+use super::{checks, hot::Hot, panics, process};
 use crate::{
     binding::{blocks, frame},
     engine::{Evicted, Handle, Limits, Name, Slot},
     physics::tick::Override,
-    replication::{Report, redis::RouteName},
-    units::Millis,
+    replication::{Loaded, Transport},
 };
 
-/// Routes, each with the stored reports of it and their ages.
-type Waiting = std::vec::IntoIter<(RouteName, Vec<(Report, Millis)>)>;
+/// A store's transport, as JavaScript passes it on.
+pub type Link = External<Arc<dyn Transport>>;
 
 /// The native engine behind the port in `ts/engine/port.ts`.
 #[napi]
 pub struct NativeEngine {
     hot: Rc<Hot>,
     /// Routes that were loaded and not inherited yet.
-    waiting: RefCell<Waiting>,
+    waiting: RefCell<<Loaded as IntoIterator>::IntoIter>,
 }
 
 /// The beginning of the error that names the number of routes of the process's engine.
@@ -180,25 +179,25 @@ impl NativeEngine {
 
     /// Reports to peers what changed and blends in what they report, with weight `gamma`, [0, 1].
     #[napi(catch_unwind, js_name = "pulse")]
-    pub fn sync(&self, client: &RedisClient, gamma: f64) -> Result<()> {
+    pub fn sync(&self, link: &Link, gamma: f64) -> Result<()> {
         let gamma = checks::number("gamma", gamma, 0.0, 1.0)?;
-        self.hot.with(|handle, _, now| handle.sync(client.client().mailbox(), gamma, now.coarse_ms()));
+        self.hot.with(|handle, _, now| handle.sync(link.mailbox(), gamma, now.coarse_ms()));
         Ok(())
     }
 
     /// Inherits at most `most` of the routes that were loaded from the store, with weight `gamma`, [0, 1]; how many it took.
     #[napi(catch_unwind)]
-    pub fn adopt(&self, client: &RedisClient, most: u32, gamma: f64) -> Result<u32> {
+    pub fn adopt(&self, link: &Link, most: u32, gamma: f64) -> Result<u32> {
         let gamma = checks::number("gamma", gamma, 0.0, 1.0)?;
         let mut waiting = self.waiting.borrow_mut();
-        if let Some(loaded) = client.client().take_loaded() {
+        if let Some(loaded) = link.take_loaded() {
             *waiting = loaded.into_iter();
         }
         let mut taken = 0;
         for (name, reports) in waiting.by_ref().take(most as usize) {
             taken += 1;
             self.hot.with(|handle, _, now| {
-                handle.inherit_reports(client.client().mailbox(), &name, &reports, gamma, now.coarse_ms());
+                handle.inherit_reports(link.mailbox(), &name, &reports, gamma, now.coarse_ms());
             });
         }
         Ok(taken)
@@ -206,9 +205,9 @@ impl NativeEngine {
 
     /// Leaves the cluster: clears what peers report.
     #[napi(catch_unwind)]
-    pub fn leave(&self, client: &RedisClient) {
+    pub fn leave(&self, link: &Link) {
         *self.waiting.borrow_mut() = Vec::new().into_iter();
-        self.hot.with(|handle, _, _| handle.leave(client.client().mailbox()));
+        self.hot.with(|handle, _, _| handle.leave(link.mailbox()));
     }
 
     /// Adds trauma.

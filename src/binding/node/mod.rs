@@ -12,6 +12,8 @@ mod socket;
 
 use napi_derive::napi;
 
+use crate::simd::{Lanes, Native};
+
 /// The package's version: the face loads no addon of another one.
 #[napi]
 #[cfg_attr(test, allow(dead_code, reason = "tests have no module to register it in"))]
@@ -22,5 +24,5 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 #[must_use]
 #[cfg_attr(test, allow(dead_code, reason = "tests have no module to register it in"))]
 pub fn instruction_set() -> &'static str {
-    if cfg!(target_arch = "x86_64") { "sse2" } else { "portable" }
+    <Native as Lanes>::NAME
 }

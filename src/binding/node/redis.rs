@@ -17,13 +17,14 @@ use napi_derive::napi;
 use parking_lot::Mutex;
 
 use super::{
+    engine::Link,
     panics,
     redis_options::{RedisLinkOptions, RedisLinkStats},
 };
 use crate::{
     engine::Name,
-    replication::redis::{ClientError, Event, Record, Reply, RouteName, State},
-    replication::{NodeId, redis},
+    replication::redis::{ClientError, Event, Record, Reply, State},
+    replication::{NodeId, RouteName, redis},
 };
 
 type Listener = ThreadsafeFunction<JsEvent, (), FnArgs<(String, Utf16String, Vec<f64>)>, Status, false, true>;
@@ -80,15 +81,7 @@ fn arguments(event: JsEvent, changes: &Changes) -> FnArgs<(String, Utf16String, 
 /// A client that replicates over Redis.
 #[napi(js_name = "RedisLink")]
 pub struct RedisClient {
-    client: redis::RedisClient,
-}
-
-impl RedisClient {
-    /// The client itself, for the engine of this thread.
-    #[must_use]
-    pub fn client(&self) -> &redis::RedisClient {
-        &self.client
-    }
+    client: Arc<redis::RedisClient>,
 }
 
 #[napi]
@@ -97,7 +90,13 @@ impl RedisClient {
     #[napi(catch_unwind, constructor)]
     pub fn new(options: RedisLinkOptions) -> Result<Self> {
         panics::keep();
-        Ok(Self { client: redis::RedisClient::new(options.into_options()?) })
+        Ok(Self { client: Arc::new(redis::RedisClient::new(options.into_options()?)) })
+    }
+
+    /// The transport, for an engine of this thread.
+    #[napi(catch_unwind)]
+    pub fn transport(&self) -> Link {
+        Link::new(self.client.clone())
     }
 
     /// Connects, subscribes and loads.

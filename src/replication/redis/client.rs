@@ -15,12 +15,12 @@ use super::{
     error::{ClientError, Kind},
     options::ClientOptions,
     record::Record,
-    request::{Event, Listener, Reply, Request, RouteName},
-    shared::{Loaded, Shared, State},
+    request::{Event, Listener, Reply, Request},
+    shared::{Shared, State},
     stats::Stats,
     subscriber::PushReceiver,
 };
-use crate::replication::{Mailbox, NodeId, RouteKey};
+use crate::replication::{Loaded, Mailbox, NodeId, RouteKey, RouteName, Transport};
 
 /// The most requests that wait for the client's thread.
 const MAX_WAITING: usize = 65_536;
@@ -47,6 +47,16 @@ pub struct RedisClient {
     watched: Mutex<HashMap<RouteKey, RouteName>>,
 }
 
+impl Transport for RedisClient {
+    fn mailbox(&self) -> &Arc<Mailbox> {
+        &self.mailbox
+    }
+
+    fn take_loaded(&self) -> Option<Loaded> {
+        self.shared.take_loaded()
+    }
+}
+
 impl RedisClient {
     /// A client that is not connected yet.
     #[must_use]
@@ -60,12 +70,6 @@ impl RedisClient {
             requests: Mutex::default(),
             watched: Mutex::default(),
         }
-    }
-
-    /// The mailbox that the deciding thread reports through.
-    #[must_use]
-    pub fn mailbox(&self) -> &Arc<Mailbox> {
-        &self.mailbox
     }
 
     /// The id of this node.
@@ -86,12 +90,6 @@ impl RedisClient {
         let mut stats = self.shared.counters.read();
         stats.dropped_reports += self.mailbox.dropped();
         stats
-    }
-
-    /// Takes what the others had stored when it first connected; once.
-    #[must_use]
-    pub fn take_loaded(&self) -> Option<Loaded> {
-        self.shared.take_loaded()
     }
 
     /// Sets the listener of events, called on the client's thread, in place of the one before.

@@ -43,6 +43,6 @@ pub use client::RedisClient;
 pub use error::{ClientError, Kind};
 pub use options::{ClientOptions, Endpoint, RESPONSE_TIMEOUT_MS, Tls, Topology};
 pub use record::Record;
-pub use request::{Event, Listener, Reply, RouteName};
-pub use shared::{Loaded, State};
+pub use request::{Event, Listener, Reply};
+pub use shared::State;
 pub use stats::Stats;

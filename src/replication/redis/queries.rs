@@ -9,11 +9,10 @@ use super::{
     error::ClientError,
     options::ClientOptions,
     record::{Record, Records},
-    request::RouteName,
     shared::{Shared, unix_ms},
     store,
 };
-use crate::replication::{Message, NodeId, RouteKey, peers::MAX_REPORTS_PER_ROUTE};
+use crate::replication::{Message, NodeId, RouteKey, RouteName, peers::MAX_REPORTS_PER_ROUTE};
 
 /// The most look-ups of watched routes that are under way at once.
 const MAX_LOOK_UPS: usize = 64;

@@ -1,9 +1,7 @@
 //! The requests to the client's thread, their replies, and events.
 
-use std::sync::Arc;
-
 use super::{error::ClientError, record::Record};
-use crate::replication::NodeId;
+use crate::replication::{NodeId, RouteName};
 
 type Then<T> = Box<dyn FnOnce(Result<T, ClientError>) + Send>;
 
@@ -41,9 +39,6 @@ impl<T> Drop for Reply<T> {
         }
     }
 }
-
-/// A route's name, in generalised UTF-8.
-pub type RouteName = Arc<[u8]>;
 
 /// A request.
 pub enum Request {

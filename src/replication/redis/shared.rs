@@ -14,16 +14,13 @@ use super::{
     health::random,
     options::ClientOptions,
     record::{Record, Records, age_ms},
-    request::{Event, Listener, RouteName},
+    request::{Event, Listener},
     stats::Counters,
 };
 use crate::{
-    replication::{Keyring, NodeId, Report, replay::RecordCounters},
+    replication::{Keyring, Loaded, NodeId, replay::RecordCounters},
     units::Millis,
 };
-
-/// The reports that were stored when the client first connected: by route, those of every other node, and their ages, ms.
-pub type Loaded = Vec<(RouteName, Vec<(Report, Millis)>)>;
 
 /// The state of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -50,6 +50,7 @@ export interface RedisStats {
 
 /** The addon's class; written out here, because the addon's own types exist only after it was built. */
 interface NativeRedisLink {
+  transport(): object
   connect(): Promise<void>
   disconnect(): Promise<void>
   getVector(routeId: string): Promise<number[] | null>
@@ -117,7 +118,7 @@ export class RedisStateProvider implements StateProvider {
     this.#link = createLink(link)
     this.#link.onEvent(RedisStateProvider.#listener(new WeakRef(this)))
     this[LINK] = {
-      link: this.#link,
+      link: this.#link.transport(),
       onState: (tell) => {
         this.#telling.add(tell)
         return () => this.#telling.delete(tell)

@@ -24,7 +24,7 @@ use super::{
     publisher::{PendingPublish, Publisher},
     queries::Watches,
     record::Record,
-    request::{Event, Reply, Request, RouteName},
+    request::{Event, Reply, Request},
     session::{Loading, Opened},
     shared::{Shared, State},
     subscriber::{PushReceiver, ServerPush, Subscriber},
@@ -32,7 +32,7 @@ use super::{
     writer::{PendingWrite, Writer},
 };
 use crate::{
-    replication::{Limits, Mailbox, NodeId, PeerTable, RouteKey},
+    replication::{Limits, Mailbox, NodeId, PeerTable, RouteKey, RouteName},
     units::Millis,
 };
 

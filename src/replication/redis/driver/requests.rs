@@ -6,12 +6,12 @@ use redis::cmd;
 
 use super::{Completion, Driver};
 use crate::replication::{
-    NodeId, RouteKey,
+    NodeId, RouteKey, RouteName,
     redis::{
         connect::query,
         queries,
         record::Record,
-        request::{Reply, Request, RouteName},
+        request::{Reply, Request},
         shared::unix_ms,
         store,
     },

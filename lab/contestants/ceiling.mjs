@@ -8,7 +8,7 @@ import { TIERS } from '../driver/tiers.mjs'
  * @param {{ byTier: boolean, newestFirst: boolean }} policy `byTier`: higher tiers first; `newestFirst`: within a tier the
  * youngest first, else the oldest that can still be answered in time by a service of mean length
  */
-export function knowingRoom({ byTier, newestFirst }) {
+function knowingRoom({ byTier, newestFirst }) {
   return ({ clock, patienceMs, slotsAt, serviceMs }) => {
     const longestWaitMs = newestFirst ? patienceMs : Math.max(0, patienceMs - serviceMs)
     const queues = (byTier ? TIERS : ['all']).map(() => (newestFirst ? [] : new Fifo()))

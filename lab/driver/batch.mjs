@@ -1,5 +1,5 @@
 import { Fifo } from './heap.mjs'
-import { SERVICE_LAWS, stream } from './random.mjs'
+import { Plant } from './plant.mjs'
 
 /**
  * @typedef {object} BatchSpec servers that answer many requests in one go: inference on a GPU, a bulk insert
@@ -8,36 +8,16 @@ import { SERVICE_LAWS, stream } from './random.mjs'
  * @property {number} batch most requests in a batch
  * @property {number} lingerMs a server that is free waits this long for its batch to fill
  * @property {number} serviceMs mean time of a batch, however full
- * @property {keyof typeof SERVICE_LAWS} service
+ * @property {keyof typeof import('./random.mjs').SERVICE_LAWS} service
  * @property {number} deadlineMs
  */
 
 /** First come, first served, a batch at a time; all of a batch end together. */
-export class BatchPlant {
-  #spec
-  #world
+export class BatchPlant extends Plant {
   #queue = new Fifo()
   #cancelled = new Set()
   #busy = 0
-  #law
-  #service
   #lingering = 0
-
-  /**
-   * @param {BatchSpec} spec
-   * @param {import('./world.mjs').World} world
-   */
-  constructor(spec, world) {
-    this.#spec = spec
-    this.#world = world
-    this.#law = SERVICE_LAWS[spec.service]
-    this.#service = stream(`${world.seed}/service`)
-  }
-
-  /** @param {number} i */
-  arrive(i) {
-    this.#world.decide(i, undefined)
-  }
 
   /** @param {number} i */
   admitted(i) {
@@ -45,30 +25,25 @@ export class BatchPlant {
     this.#work()
   }
 
-  /** @param {number} i */
-  refused(i) {
-    this.#world.shed(i)
-  }
-
   /** One in the queue takes no place in a batch any more; one in a batch changes nothing. @param {number} i */
   cancel(i) {
-    if (Number.isNaN(this.#world.log.startedMs[i])) this.#cancelled.add(i)
+    if (Number.isNaN(this.world.log.startedMs[i])) this.#cancelled.add(i)
   }
 
   /** The linger that began as the given one is over. @param {number} linger */
   handle(linger) {
     if (linger !== this.#lingering) return
     this.#lingering = 0
-    if (this.#busy < this.#spec.workers && this.#queue.length > 0) this.#begin()
+    if (this.#busy < this.spec.workers && this.#queue.length > 0) this.#begin()
   }
 
   #work() {
-    const { workers, batch, lingerMs } = this.#spec
+    const { workers, batch, lingerMs } = this.spec
     while (this.#busy < workers && this.#queue.length >= batch) this.#begin()
     if (this.#busy < workers && this.#queue.length > 0 && this.#lingering === 0) {
       this.#lingers += 1
       this.#lingering = this.#lingers
-      this.#world.schedule(this.#world.nowMs + lingerMs, this, this.#lingering)
+      this.world.schedule(this.world.nowMs + lingerMs, this, this.#lingering)
     }
   }
 
@@ -76,8 +51,8 @@ export class BatchPlant {
   #lingers = 0
 
   #begin() {
-    const { batch, serviceMs } = this.#spec
-    const { log, nowMs } = this.#world
+    const { batch, serviceMs } = this.spec
+    const { log, nowMs } = this.world
     const members = []
     while (members.length < batch && this.#queue.length > 0) {
       const i = this.#queue.shift()
@@ -86,16 +61,16 @@ export class BatchPlant {
     if (members.length === 0) return
     this.#lingering = 0
     this.#busy += 1
-    const work = this.#law(this.#service)
+    const work = this.drawService()
     for (const i of members) {
       log.startedMs[i] = nowMs
       log.work[i] = work
     }
     const end = () => {
       this.#busy -= 1
-      for (const i of members) this.#world.finish(i, !this.#world.fails(i))
+      for (const i of members) this.world.finish(i, !this.world.fails(i))
       this.#work()
     }
-    this.#world.schedule(nowMs + work * serviceMs, { handle: end }, -1)
+    this.world.schedule(nowMs + work * serviceMs, { handle: end }, -1)
   }
 }

@@ -1,12 +1,12 @@
 import { EventHeap } from './heap.mjs'
-import { SERVICE_LAWS, stream } from './random.mjs'
+import { Plant } from './plant.mjs'
 
 /**
  * @typedef {object} ContendedSpec a plant whose throughput falls with the work in flight: a contended lock, a cache that
  * thrashes. It is shared equally by all that is in it.
  * @property {'contended'} kind
  * @property {number} serviceMs mean time of a request that is alone in it
- * @property {keyof typeof SERVICE_LAWS} service
+ * @property {keyof typeof import('./random.mjs').SERVICE_LAWS} service
  * @property {number} deadlineMs
  * @property {number} [workers] requests that it works on at full speed each, default 1
  * @property {number} [serial] share of the work that only one at a time can do (Gunther's σ), default 0
@@ -39,11 +39,7 @@ export function kneeOf(spec) {
  * Processor sharing: each of n in flight advances at throughput(n)/n. Progress is kept as one number for all, so that
  * a request ends when progress reaches what it was at its arrival plus its work.
  */
-export class ContendedPlant {
-  #spec
-  #world
-  #law
-  #service
+export class ContendedPlant extends Plant {
   /** Requests by the progress at which they end. @type {EventHeap<number>} */
   #ends = new EventHeap()
   #cancelled = new Set()
@@ -52,37 +48,16 @@ export class ContendedPlant {
   #sinceMs = 0
   #next = 0
 
-  /**
-   * @param {ContendedSpec} spec
-   * @param {import('./world.mjs').World} world
-   */
-  constructor(spec, world) {
-    this.#spec = spec
-    this.#world = world
-    this.#law = SERVICE_LAWS[spec.service]
-    this.#service = stream(`${world.seed}/service`)
-  }
-
-  /** @param {number} i */
-  arrive(i) {
-    this.#world.decide(i, undefined)
-  }
-
   /** @param {number} i */
   admitted(i) {
-    const { log, nowMs } = this.#world
+    const { log, nowMs } = this.world
     this.#advance()
-    const work = this.#law(this.#service) * this.#world.flowOf(i).work
+    const work = this.drawService() * this.world.flowOf(i).work
     log.startedMs[i] = nowMs
     log.work[i] = work
     this.#inFlight += 1
-    this.#ends.push(this.#progressMs + work * this.#spec.serviceMs, i)
+    this.#ends.push(this.#progressMs + work * this.spec.serviceMs, i)
     this.#plan()
-  }
-
-  /** @param {number} i */
-  refused(i) {
-    this.#world.shed(i)
   }
 
   /** Request i is given up. @param {number} i */
@@ -100,16 +75,16 @@ export class ContendedPlant {
     const i = this.#ends.pop()
     this.#inFlight -= 1
     this.#plan()
-    this.#world.finish(i, !this.#world.fails(i))
+    this.world.finish(i, !this.world.fails(i))
   }
 
   #pace() {
-    return this.#inFlight === 0 ? 0 : throughputOf(this.#spec, this.#inFlight) / this.#inFlight
+    return this.#inFlight === 0 ? 0 : throughputOf(this.spec, this.#inFlight) / this.#inFlight
   }
 
   #advance() {
-    this.#progressMs += (this.#world.nowMs - this.#sinceMs) * this.#pace()
-    this.#sinceMs = this.#world.nowMs
+    this.#progressMs += (this.world.nowMs - this.#sinceMs) * this.#pace()
+    this.#sinceMs = this.world.nowMs
   }
 
   #plan() {
@@ -117,6 +92,6 @@ export class ContendedPlant {
     this.#next += 1
     if (this.#ends.size === 0) return
     const leftMs = Math.max(0, this.#ends.nextMs - this.#progressMs)
-    this.#world.schedule(this.#world.nowMs + leftMs / this.#pace(), this, this.#next)
+    this.world.schedule(this.world.nowMs + leftMs / this.#pace(), this, this.#next)
   }
 }

@@ -1,13 +1,13 @@
 import { Fifo } from './heap.mjs'
+import { Plant } from './plant.mjs'
 import { endOf } from './pool.mjs'
-import { SERVICE_LAWS, stream } from './random.mjs'
 
 /**
  * @typedef {object} CpuSpec a handler that computes on the event loop: requests wait in the loop's queue before any
  * controller sees them, one is served at a time, and saying no takes time too
  * @property {'cpu'} kind
  * @property {number} serviceMs mean service time
- * @property {keyof typeof SERVICE_LAWS} service
+ * @property {keyof typeof import('./random.mjs').SERVICE_LAWS} service
  * @property {number} deadlineMs
  * @property {number} rejectCost what a refusal costs, as a share of the mean service time
  * @property {import('./curve.mjs').Curve} [speed] a service that starts now takes 1/speed of its time, default 1
@@ -19,15 +19,11 @@ import { SERVICE_LAWS, stream } from './random.mjs'
  * age given to the controller is what a process can measure of itself: the time since the iteration began plus
  * half the previous one's length, when that ended as this one began.
  */
-export class CpuPlant {
-  #spec
-  #world
+export class CpuPlant extends Plant {
   #log
   #queue = new Fifo()
   /** Requests whose decision took a promise: already decided, waiting for the loop. */
   #decided = new Fifo()
-  #law
-  #service
   #idle = true
   #left = 0
   #iterationMs = 0
@@ -38,11 +34,8 @@ export class CpuPlant {
    * @param {import('./world.mjs').World} world
    */
   constructor(spec, world) {
-    this.#spec = spec
-    this.#world = world
+    super(spec, world)
     this.#log = world.log
-    this.#law = SERVICE_LAWS[spec.service]
-    this.#service = stream(`${world.seed}/service`)
   }
 
   /** @param {number} i */
@@ -68,7 +61,7 @@ export class CpuPlant {
 
   /** The loop has come to the end of what it did. @param {number} i the request served, −1 for none */
   handle(i) {
-    if (i >= 0) this.#world.finish(i, true)
+    if (i >= 0) this.world.finish(i, true)
     this.#turn()
   }
 
@@ -76,15 +69,15 @@ export class CpuPlant {
     if (!this.#idle) return
     this.#idle = false
     this.#previousMs = 0
-    this.#iterationMs = this.#world.nowMs
+    this.#iterationMs = this.world.nowMs
     this.#left = this.#queue.length
-    this.#world.schedule(this.#world.nowMs, this, -1)
+    this.world.schedule(this.world.nowMs, this, -1)
   }
 
   #turn() {
-    const world = this.#world
+    const world = this.world
     const now = world.nowMs
-    const stall = this.#spec.stalls?.find(([from, to]) => now >= from * 1000 && now < to * 1000)
+    const stall = this.spec.stalls?.find(([from, to]) => now >= from * 1000 && now < to * 1000)
     if (stall !== undefined) {
       world.schedule(stall[1] * 1000, this, -1)
       return
@@ -109,17 +102,17 @@ export class CpuPlant {
   }
 
   #perform({ i, allowed }) {
-    const { serviceMs, rejectCost, speed, stalls } = this.#spec
-    const now = this.#world.nowMs
+    const { serviceMs, rejectCost, speed, stalls } = this.spec
+    const now = this.world.nowMs
     const pace = speed === undefined ? 1 : speed(now)
     if (allowed) {
-      const work = this.#law(this.#service)
+      const work = this.drawService()
       this.#log.startedMs[i] = now
       this.#log.work[i] = work
-      this.#world.schedule(endOf(now, (work * serviceMs) / pace, stalls), this, i)
+      this.world.schedule(endOf(now, (work * serviceMs) / pace, stalls), this, i)
     } else {
-      this.#world.shed(i)
-      this.#world.schedule(endOf(now, (rejectCost * serviceMs) / pace, stalls), this, -1)
+      this.world.shed(i)
+      this.world.schedule(endOf(now, (rejectCost * serviceMs) / pace, stalls), this, -1)
     }
   }
 }

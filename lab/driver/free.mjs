@@ -1,56 +1,30 @@
-import { SERVICE_LAWS, stream } from './random.mjs'
+import { Plant } from './plant.mjs'
 
 /**
  * @typedef {object} FreeSpec a dependency that nothing queues for: every answer takes as long as if it were alone
  * @property {'free'} kind
  * @property {number} perS the rate of arrivals that counts as load 1
  * @property {number} serviceMs mean latency
- * @property {keyof typeof SERVICE_LAWS} service
+ * @property {keyof typeof import('./random.mjs').SERVICE_LAWS} service
  * @property {number} deadlineMs
  * @property {import('./curve.mjs').Curve} [speed] an answer begun now takes 1/speed of its time, default 1
  */
 
 /** Answers everything after its own time, however much of it there is. */
-export class FreePlant {
-  #spec
-  #world
-  #law
-  #service
-
-  /**
-   * @param {FreeSpec} spec
-   * @param {import('./world.mjs').World} world
-   */
-  constructor(spec, world) {
-    this.#spec = spec
-    this.#world = world
-    this.#law = SERVICE_LAWS[spec.service]
-    this.#service = stream(`${world.seed}/service`)
-  }
-
-  /** @param {number} i */
-  arrive(i) {
-    this.#world.decide(i, undefined)
-  }
-
+export class FreePlant extends Plant {
   /** @param {number} i */
   admitted(i) {
-    const { serviceMs, speed } = this.#spec
-    const { log, nowMs } = this.#world
-    const work = this.#law(this.#service) * this.#world.flowOf(i).work
+    const { serviceMs, speed } = this.spec
+    const { log, nowMs } = this.world
+    const work = this.drawService() * this.world.flowOf(i).work
     log.startedMs[i] = nowMs
     log.work[i] = work
-    this.#world.schedule(nowMs + (work * serviceMs) / (speed === undefined ? 1 : speed(nowMs)), this, i)
-  }
-
-  /** @param {number} i */
-  refused(i) {
-    this.#world.shed(i)
+    this.world.schedule(nowMs + (work * serviceMs) / (speed === undefined ? 1 : speed(nowMs)), this, i)
   }
 
   /** The answer of request i. @param {number} i */
   handle(i) {
-    this.#world.finish(i, !this.#world.fails(i))
+    this.world.finish(i, !this.world.fails(i))
   }
 
   /** Nothing has to be freed. */

@@ -1,5 +1,5 @@
 import { Fifo } from './heap.mjs'
-import { SERVICE_LAWS, stream } from './random.mjs'
+import { Plant } from './plant.mjs'
 
 /**
  * @typedef {object} PoolSpec a pool of workers behind an admission controller: a route whose work is done elsewhere
@@ -7,7 +7,7 @@ import { SERVICE_LAWS, stream } from './random.mjs'
  * @property {'pool'} kind
  * @property {number} workers nominal number of workers
  * @property {number} serviceMs mean service time at speed 1
- * @property {keyof typeof SERVICE_LAWS} service
+ * @property {keyof typeof import('./random.mjs').SERVICE_LAWS} service
  * @property {number} deadlineMs
  * @property {import('./curve.mjs').Curve} [workersShare] share of the workers that take new work, default 1
  * @property {import('./curve.mjs').Curve} [speed] a service that starts now takes 1/speed of its time, default 1
@@ -19,14 +19,10 @@ import { SERVICE_LAWS, stream } from './random.mjs'
 const REFUSAL_MS = 1
 
 /** First come, first served, with an unbounded queue: whatever is admitted is worked on, however late. */
-export class PoolPlant {
-  #spec
-  #world
+export class PoolPlant extends Plant {
   #log
   #queue = new Fifo()
   #busy = 0
-  #law
-  #service
   /** Requests that were cancelled, in the queue or being worked on. */
   #cancelled = new Set()
 
@@ -35,41 +31,28 @@ export class PoolPlant {
    * @param {import('./world.mjs').World} world
    */
   constructor(spec, world) {
-    this.#spec = spec
-    this.#world = world
+    super(spec, world)
     this.#log = world.log
-    this.#law = SERVICE_LAWS[spec.service]
-    this.#service = stream(`${world.seed}/service`)
     const wakes = [...(spec.workersShare?.breaksMs ?? []), ...(spec.stalls ?? []).map((stall) => stall[1] * 1000)]
     for (const atMs of wakes) world.schedule(atMs, this, -1)
   }
 
   /** @param {number} i */
-  arrive(i) {
-    this.#world.decide(i, undefined)
-  }
-
-  /** @param {number} i */
   admitted(i) {
-    if (within(this.#spec.refuses, this.#world.nowMs)) {
+    if (within(this.spec.refuses, this.world.nowMs)) {
       this.#log.startedMs[i] = Number.NaN
-      this.#world.schedule(this.#world.nowMs + REFUSAL_MS, { handle: () => this.#world.finish(i, false) }, i)
+      this.world.schedule(this.world.nowMs + REFUSAL_MS, { handle: () => this.world.finish(i, false) }, i)
       return
     }
     this.#queue.push(i)
     this.#work()
   }
 
-  /** Refusing costs a pool nothing. @param {number} i */
-  refused(i) {
-    this.#world.shed(i)
-  }
-
   /** An event of this plant: the end of request i, or a change of the surroundings (−1). @param {number} i */
   handle(i) {
     if (i >= 0 && !this.#cancelled.delete(i)) {
       this.#busy -= 1
-      this.#world.finish(i, !this.#world.fails(i))
+      this.world.finish(i, !this.world.fails(i))
     }
     this.#work()
   }
@@ -83,25 +66,25 @@ export class PoolPlant {
   }
 
   #work() {
-    const { workers, workersShare, serviceMs, speed, stalls } = this.#spec
-    const now = this.#world.nowMs
+    const { workers, workersShare, serviceMs, speed, stalls } = this.spec
+    const now = this.world.nowMs
     if (this.#queue.length === 0 || within(stalls, now)) return
     const usable = workersShare === undefined ? workers : Math.round(workers * workersShare(now))
     while (this.#busy < usable && this.#queue.length > 0) {
       const i = this.#queue.shift()
       if (this.#cancelled.delete(i)) continue
-      const work = this.#law(this.#service) * this.#world.flowOf(i).work
+      const work = this.drawService() * this.world.flowOf(i).work
       this.#log.startedMs[i] = now
       this.#log.work[i] = work
       this.#busy += 1
       const takesMs = (work * serviceMs) / (speed === undefined ? 1 : speed(now))
-      this.#world.schedule(endOf(now, takesMs, stalls), this, i)
+      this.world.schedule(endOf(now, takesMs, stalls), this, i)
     }
   }
 }
 
 /** @param {[number, number][] | undefined} spans in seconds */
-export const within = (spans, tMs) => spans?.some(([from, to]) => tMs >= from * 1000 && tMs < to * 1000) ?? false
+const within = (spans, tMs) => spans?.some(([from, to]) => tMs >= from * 1000 && tMs < to * 1000) ?? false
 
 /** When work of `takesMs` begun now ends, standing still during the stalls. */
 export function endOf(nowMs, takesMs, stalls) {

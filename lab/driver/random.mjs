@@ -6,7 +6,7 @@
  * @param {string} text
  * @returns {number} unsigned 32-bit integer
  */
-export function hash32(text) {
+function hash32(text) {
   let h = 0x811c9dc5
   for (let i = 0; i < text.length; i += 1) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193)
   h = Math.imul(h ^ (h >>> 16), 0x7feb352d)

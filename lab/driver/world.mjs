@@ -8,9 +8,6 @@ import { TIERS } from './tiers.mjs'
 import { RunClock } from './time.mjs'
 import { flowsOf, tierDrawOf } from './traffic.mjs'
 
-/** The route of a request whose flow names none. */
-export const ROUTE = 'GET /work'
-
 /**
  * @typedef {object} GiveUp clients that do not wait until the deadline
  * @property {number} afterMs

@@ -11,7 +11,7 @@ export const LOADS = [0.3, 0.6, 0.8, 1.2, 3]
 export const LAWS = ['constant', 'exponential', 'bimodal', 'lognormal', 'uniform', 'erlang', 'hyperexponential']
 
 /** Mean service time of every cell, ms. */
-export const SERVICE_MS = 50
+const SERVICE_MS = 50
 
 const WARM_REQUESTS = 3000
 const SCORED_REQUESTS = 6000

@@ -60,7 +60,7 @@ export function playedOf(record) {
 }
 
 /** The targets of a cell. @param {import('./cells.mjs').Cell} cell */
-export function targetsOf({ deadline, load }) {
+function targetsOf({ deadline, load }) {
   const short = deadline < SHORT_DEADLINE
   return { shed: short ? 0.005 : 0.001, goodput: short ? 0.9 : 0.95, top: short ? 0.9 : load < 2 ? 0.99 : 0.98 }
 }

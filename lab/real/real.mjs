@@ -6,7 +6,7 @@ import { seriesOf } from '../metrics/series.mjs'
 import { RunView } from '../metrics/window.mjs'
 import * as want from '../scenarios/targets.mjs'
 import { EVERYDAY_SCENARIOS } from './everyday.mjs'
-import { REAL_CONTESTANTS, realById } from './guards.mjs'
+import { REAL_CONTESTANTS } from './guards.mjs'
 import { startPostgres } from './postgres.mjs'
 import { roundsFor } from './work.mjs'
 
@@ -219,4 +219,4 @@ const describe = ({ capacityPerS, rejectCost }) =>
     ? `${capacityPerS.toFixed(0)} answers a second, a refusal costs ${(100 * rejectCost).toFixed(1)} % of a service`
     : 'as many answers as requests'
 
-export { REAL_CONTESTANTS, realById }
+export { REAL_CONTESTANTS }

@@ -22,7 +22,7 @@ function frameMs(players, uniform) {
   return (8 + players * 0.5 + uniform() * 5) * crowd
 }
 
-export const levelFor = (ohms) => LEVELS.findIndex(({ belowOhms }) => ohms < belowOhms)
+const levelFor = (ohms) => LEVELS.findIndex(({ belowOhms }) => ohms < belowOhms)
 
 /**
  * @typedef {object} Frame what a controller is given of a frame

@@ -49,7 +49,7 @@ export interface Share extends Blend {
 }
 
 /** No other node reports. */
-export const NO_SHARE: Share = { keep: 1, add: 0, bound: Number.POSITIVE_INFINITY, lone: 0, belief: 0, witnesses: 0 }
+const NO_SHARE: Share = { keep: 1, add: 0, bound: Number.POSITIVE_INFINITY, lone: 0, belief: 0, witnesses: 0 }
 
 /** A scar with which next to nothing flows. What an open breaker of the closed loop is worth, Ω. */
 const CLOSED = 190

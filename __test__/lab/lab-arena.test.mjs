@@ -15,16 +15,9 @@ import { SCENARIOS, scenarioByName } from '../../lab/scenarios/index.mjs'
 import { cpu, pool } from '../../lab/scenarios/targets.mjs'
 import { controlsThatPassed, lossesOf } from '../../lab/verdict.mjs'
 import { playAll } from '../../lab/worker-pool.mjs'
+import { scenarioOf } from '../_scenario.mjs'
 
 const none = entrantById('none')
-const scenarioOf = (over) => ({
-  name: 'test',
-  durationS: 60,
-  targets: [],
-  plant: pool(),
-  traffic: [{ load: flat(0.7) }],
-  ...over,
-})
 
 const viewOf = async (scenario, entrant = none, seed = 1) =>
   new RunView(scenario, (await run(scenario, entrant, seed)).log)

@@ -10,16 +10,9 @@ import { METRICS } from '../../lab/metrics/metrics.mjs'
 import { RunView } from '../../lab/metrics/window.mjs'
 import { SCENARIOS, scenarioByName } from '../../lab/scenarios/index.mjs'
 import { contended, free, pool } from '../../lab/scenarios/targets.mjs'
+import { scenarioOf } from '../_scenario.mjs'
 
 const none = entrantById('none')
-const scenarioOf = (over) => ({
-  name: 'test',
-  durationS: 60,
-  targets: [],
-  plant: pool(),
-  traffic: [{ load: flat(0.7) }],
-  ...over,
-})
 
 const logOf = async (scenario, entrant = none, seed = 1) => (await run(scenarioOf(scenario), entrant, seed)).log
 

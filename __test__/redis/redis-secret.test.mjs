@@ -4,6 +4,7 @@ import { createHmac, randomBytes } from 'node:crypto'
 import { inspect } from 'node:util'
 import { RedisClusterProvider, RedisStateProvider } from 'atrion'
 import test from 'ava'
+import { forged, HEADER_BYTES, WORDS_AT } from '../../lab/attacks/wire.mjs'
 import { engine } from '../_engine.mjs'
 import { Node, until } from '../_redis/nodes.mjs'
 import { server, stranger } from '../_redis/stranger.mjs'
@@ -15,8 +16,6 @@ const CHANNEL = 'atrion:sync'
 const PREFIX = 'atrion:state:'
 const SECRET = 'a secret of the service'
 const SEALED_HEADER_BYTES = 28
-const HEADER_BYTES = 20
-const WORDS = 12
 
 /** All that is published from now on. */
 const recorded = async (t, origin) => {
@@ -40,26 +39,11 @@ const sealed = (secret, { node, counter, sentAtMs, inner, channel = CHANNEL }) =
   return Buffer.concat([header, inner, hmac(key, header, inner)])
 }
 
-/** A plain message in which a node says this of a route whose key is known. */
-const plain = ({ node, key, scar, requests = 0xff }) => {
-  const bytes = Buffer.alloc(HEADER_BYTES + 18)
-  bytes.write('At')
-  bytes.writeUInt8(1, 2)
-  bytes.writeBigUInt64LE(node, 4)
-  bytes.writeUInt32LE(1, WORDS)
-  key.copy(bytes, HEADER_BYTES)
-  bytes.writeFloatLE(scar, HEADER_BYTES + 8)
-  bytes.writeFloatLE(scar, HEADER_BYTES + 12)
-  bytes.writeUInt8(1, HEADER_BYTES + 16)
-  bytes.writeUInt8(requests, HEADER_BYTES + 17)
-  return bytes
-}
-
-/** The key on the wire of a route that a node says something of. */
+/** The key on the wire of a route that a node reports. */
 const keyOf = async (t, origin, speaker, routeId) => {
   const messages = await recorded(t, origin)
   await speaker.hurt(routeId, 5)
-  const saysOne = (bytes, at) => bytes.length > at + HEADER_BYTES && bytes.readUInt32LE(at + WORDS) === 1
+  const saysOne = (bytes, at) => bytes.length > at + HEADER_BYTES && bytes.readUInt32LE(at + WORDS_AT) === 1
   return until(() => {
     for (const bytes of messages) {
       const at = bytes[2] === 2 ? SEALED_HEADER_BYTES : 0
@@ -140,7 +124,7 @@ onNative(
 
     const COUNT = 200
     for (let id = 1n; id <= COUNT; id++) {
-      const inner = plain({ node: id, key, scar: 1e6 })
+      const inner = forged({ node: id, key, scar: 1e6 })
       await speak.publish(CHANNEL, inner)
       const message = { node: id, counter: id, sentAtMs: Date.now(), inner }
       await speak.publish(CHANNEL, sealed('another secret of 16 bytes', message))
@@ -152,14 +136,16 @@ onNative(
     t.like(dropped(node), { droppedUnsigned: COUNT, droppedForged: 3 * COUNT, droppedMalformed: 0 })
     t.is(node.provider.stats().nodes, 1)
 
-    const repeated = messages.filter((bytes) => bytes[2] === 2 && bytes.readUInt32LE(SEALED_HEADER_BYTES + WORDS) === 1)
+    const repeated = messages.filter(
+      (bytes) => bytes[2] === 2 && bytes.readUInt32LE(SEALED_HEADER_BYTES + WORDS_AT) === 1,
+    )
     t.true(repeated.length > 0)
     const replayedBefore = node.provider.stats().droppedReplayed
     for (const bytes of repeated) await speak.publish(CHANNEL, bytes)
     await until(() => node.provider.stats().droppedReplayed > replayedBefore, 'a repetition')
 
     // A client with the secret is believed, but not with what was recorded more than a minute ago, and not twice.
-    const report = { node: 77n, counter: 1n, inner: plain({ node: 77n, key, scar: 20 }) }
+    const report = { node: 77n, counter: 1n, inner: forged({ node: 77n, key, scar: 20 }) }
     const late = node.provider.stats().droppedReplayed
     await speak.publish(CHANNEL, sealed(SECRET, { ...report, sentAtMs: Date.now() - 61_000 }))
     await speak.publish(CHANNEL, sealed(SECRET, { ...report, sentAtMs: Date.now() + 120_000 }))
@@ -284,7 +270,7 @@ test('without a secret thousands of invented nodes are let in slowly and outvote
   const speak = await stranger(t, origin)
   const startedAt = performance.now()
   const COUNT = 3000
-  for (let id = 1n; id <= COUNT; id++) await speak.publish(CHANNEL, plain({ node: id, key: calm, scar: 1e6 }))
+  for (let id = 1n; id <= COUNT; id++) await speak.publish(CHANNEL, forged({ node: id, key: calm, scar: 1e6 }))
   await until(() => node.provider.stats().receivedMessages >= COUNT, 'all of them')
   const letIn = 64 + (16 * (performance.now() - startedAt)) / 1000
   await until(() => node.provider.stats().droppedStrangers >= COUNT - letIn - 1, 'those that were not let in')

@@ -1,10 +1,11 @@
 /** Forged reports: of a client that may publish on the channel of the nodes without being one. */
 
-const HEADER_BYTES = 20
-const WORDS_AT = 12
+export const HEADER_BYTES = 20
+/** The place of the number of reports. */
+export const WORDS_AT = 12
 const NODE_AT = 4
 
-/** A message in which a node says of one route, by its key on the wire, that it is dead. */
+/** A message without a proof in which a node reports one route, by its key on the wire. */
 export const forged = ({ node, key, scar, requests = 0xff }) => {
   const bytes = Buffer.alloc(HEADER_BYTES + 18)
   bytes.write('At')

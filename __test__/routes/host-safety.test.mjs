@@ -86,7 +86,7 @@ native('an engine or a link of no use is not made', (t) => {
     t.throws(() => new binding.RedisLink({ ...link, ...wrong }), { code: 'InvalidArg', message })
   }
   const other = new binding.RedisLink(link).transport()
-  t.throws(() => raw().engine.pulse(other, Number.NaN), { message: /^gamma must be/ })
+  t.throws(() => raw().engine.sync(other, Number.NaN), { message: /^gamma must be/ })
   t.throws(() => raw().engine.adopt(other, 1, 2), { message: /^gamma must be/ })
 })
 

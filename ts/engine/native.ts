@@ -44,7 +44,7 @@ class NativeEngine extends CrateEngine implements Engine {
     this.#binding = binding
     this.#native = native
     this.cluster = {
-      pulse: (link, gamma) => this.#try(() => native.pulse(link, gamma), undefined),
+      sync: (link, gamma) => this.#try(() => native.sync(link, gamma), undefined),
       adopt: (link, most, gamma) => this.#try(() => native.adopt(link, most, gamma), 0),
       leave: (link) => this.#try(() => native.leave(link), undefined),
     }

@@ -179,7 +179,7 @@ export const PAST = { SCAR: 0, TICKS: 1, GAMMA: 2 } as const
 /** The work of an engine of the addon, below JavaScript, with a provider of the addon's. */
 export interface NativeCluster {
   /** Sends what changed to the other nodes, and blends in their reports with the weight γ. */
-  pulse(link: object, gamma: number): void
+  sync(link: object, gamma: number): void
   /** Takes over at most so many of the routes that were loaded from the store, with the weight γ; how many it took. */
   adopt(link: object, most: number, gamma: number): number
   /** Drops the other nodes' reports. */

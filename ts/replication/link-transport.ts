@@ -32,7 +32,7 @@ export class LinkTransport implements SyncTransport {
       else this.#health.degraded(error ?? new Error('the link was lost'))
     })
     // Routes that were used until now are sent with the first connection, and are not taken for those that the store brings.
-    this.#cluster.pulse(link, this.#gamma)
+    this.#cluster.sync(link, this.#gamma)
     try {
       await this.#provider.connect()
     } catch (error) {
@@ -45,7 +45,7 @@ export class LinkTransport implements SyncTransport {
   sync(): void {
     // A store that was absent when we connected is loaded when it is there.
     this.#adopt()
-    this.#cluster.pulse(this.#native.link, this.#gamma)
+    this.#cluster.sync(this.#native.link, this.#gamma)
   }
 
   /** Takes over some of what was loaded; without weight for the others, nothing. */
@@ -58,7 +58,7 @@ export class LinkTransport implements SyncTransport {
   }
 
   async stop(): Promise<void> {
-    this.#cluster.pulse(this.#native.link, this.#gamma)
+    this.#cluster.sync(this.#native.link, this.#gamma)
     try {
       await this.#provider.disconnect()
     } finally {

@@ -178,7 +178,7 @@ impl NativeEngine {
     }
 
     /// Reports to peers what changed and blends in what they report, with weight `gamma`, [0, 1].
-    #[napi(catch_unwind, js_name = "pulse")]
+    #[napi(catch_unwind)]
     pub fn sync(&self, link: &Link, gamma: f64) -> Result<()> {
         let gamma = checks::number("gamma", gamma, 0.0, 1.0)?;
         self.hot.with(|handle, _, now| handle.sync(link.mailbox(), gamma, now.coarse_ms()));

@@ -115,8 +115,11 @@ fn two_threads_that_evict_each_other_never_decide_on_a_stale_slot() {
     });
     for seen in &both {
         assert_eq!((seen.foreign, seen.decisions), (0, ROUNDS * DECISIONS_A_ROUND), "{both:?}");
-        assert!(seen.stale >= ROUNDS / 2, "they did not collide: {both:?}");
     }
+    // Together they have more routes than there are places, and each uses all of its own in a round: however they are scheduled, one of
+    // them evicts in every round, and the other one finds that.
+    let stale: usize = both.iter().map(|seen| seen.stale).sum();
+    assert!(stale >= ROUNDS - 1, "they did not collide: {both:?}");
     assert_eq!(engine.len(), PLACES as usize);
 }
 

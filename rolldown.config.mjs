@@ -41,7 +41,9 @@ const wasm = {
 const face = {
   name: 'face',
   resolveId: (id, importer) =>
-    id === '../atrion.js' && /adapters[\\/]fetch\.ts$/.test(importer ?? '') ? { id: 'atrion', external: true } : null,
+    id === '../atrion.js' && /adapters[\\/](?:fetch|_nest-module)\.ts$/.test(importer ?? '')
+      ? { id: 'atrion', external: true }
+      : null,
 }
 
 /** Modules of Node's that the package asks for. */

@@ -95,6 +95,7 @@ for (const name of FRAMEWORKS) {
 
   test(`examples/${name}: SIGTERM ends the program when what is in flight is answered`, async (t) => {
     const child = spawn(process.execPath, [join(BUILT, name, 'main.js')], { timeout: PATIENCE_MS })
+    t.teardown(() => child.kill('SIGKILL'))
     let output = ''
     let complaints = ''
     child.stdout.on('data', (chunk) => {

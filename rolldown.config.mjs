@@ -5,6 +5,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { deflateRawSync } from 'node:zlib'
+import { checksum } from './scripts/lib/checksum.mjs'
 
 const pathOf = (relative) => fileURLToPath(new URL(relative, import.meta.url))
 
@@ -21,11 +22,9 @@ const PACKAGE = /^(?![A-Za-z]:[\\/])[^./\0]/
 const MODULE = pathOf('dist/atrion.wasm')
 const BYTES = 'atrion.wasm?deflate'
 /** Without the module the package has no engine 'wasm'. */
-const bytes = () => {
-  const module = existsSync(MODULE) ? readFileSync(MODULE) : Buffer.alloc(0)
-  const deflated = deflateRawSync(module, { level: 9 }).toString('base64')
-  return `export const BASE64 = '${deflated}', BYTES = ${module.length}`
-}
+const content = existsSync(MODULE) ? readFileSync(MODULE) : Buffer.alloc(0)
+const DEFLATED = JSON.stringify(deflateRawSync(content, { level: 9 }).toString('base64'))
+const FACTS = `export const BYTES = ${content.length}, CHECKSUM = ${checksum(content)}`
 
 /** The wasm module, as each entry wants it: bytes, or a file beside the package. */
 const wasm = {
@@ -34,14 +33,47 @@ const wasm = {
     if (id === BYTES) return `\0${id}`
     return id.startsWith('atrion.wasm') ? { id: `../${id}`, external: 'relative' } : null
   },
-  load: (id) => (id === `\0${BYTES}` ? bytes() : null),
+  load: (id) =>
+    id === `\0${BYTES}` ? `${FACTS}; export const deflated = () => ${DEFLATED}, file = () => undefined` : null,
 }
+
+/** In CommonJS the bytes are a file of their own, which is read where the module's file is not there: most processes need neither. */
+const INLINE = 'wasm-bytes.cjs'
+const wasmBeside = {
+  name: 'wasm-beside',
+  resolveId: (id) => (id === `./${INLINE}` ? { id: `./${INLINE}`, external: true } : null),
+  load: (id) =>
+    id === `\0${BYTES}`
+      ? `${FACTS}
+         export const deflated = () => require('./${INLINE}')
+         export const file = ({ readFileSync }) => {
+           try {
+             return new Uint8Array(readFileSync(__dirname + '/../atrion.wasm'))
+           } catch {}
+         }`
+      : null,
+  generateBundle() {
+    this.emitFile({ type: 'asset', fileName: `chunks/${INLINE}`, source: `module.exports=${DEFLATED}` })
+  },
+}
+
+/** One file for all that \`require('atrion')\` needs, but for the functional model, which is another one's entry, too. */
+const GROUPS = [
+  { name: 'core', test: /[\\/]ts[\\/](?:core|base[\\/](?:errors|text|limited-by|shed-answered|suggest))/, priority: 2 },
+  {
+    name: 'atrion',
+    test: /[\\/]ts[\\/](?:atrion\.ts|context\.ts|base|addon|engine|entries[\\/]node|events|options|routes|limiter|leases|providers|replication)|^\0atrion\.wasm/,
+    priority: 1,
+  },
+]
 
 /** What makes instances of its own takes the class from the package, as the runtime loads it. */
 const face = {
   name: 'face',
   resolveId: (id, importer) =>
-    id === '../atrion.js' && /adapters[\\/]fetch\.ts$/.test(importer ?? '') ? { id: 'atrion', external: true } : null,
+    id === '../atrion.js' && /adapters[\\/](?:fetch|_nest-module)\.ts$/.test(importer ?? '')
+      ? { id: 'atrion', external: true }
+      : null,
 }
 
 /** Modules of Node's that the package asks for. */
@@ -67,11 +99,11 @@ const common = {
   inline: 'ts/entries/inline.ts',
 }
 
-const graph = (input, { dir, format, extension, define = {}, plugins = [] }) => ({
+const graph = (input, { dir, format, extension, define = {}, plugins = [], groups }) => ({
   input: { ...common, ...input },
   platform: 'neutral',
   external: (id) => PACKAGE.test(id) && !id.startsWith('atrion.wasm'),
-  plugins: [face, wasm, ...plugins],
+  plugins: [face, ...plugins, wasm],
   transform: { define: { ATRION_VERSION: JSON.stringify(version), ...define } },
   output: {
     dir,
@@ -79,14 +111,22 @@ const graph = (input, { dir, format, extension, define = {}, plugins = [] }) => 
     entryFileNames: `[name].${extension}`,
     chunkFileNames: `chunks/[name].${extension}`,
     exports: 'named',
-    minify: { compress: true, mangle: { toplevel: false, keepNames: true }, codegen: true },
+    ...(groups && { codeSplitting: { groups } }),
+    minify: { compress: true, mangle: { toplevel: true, keepNames: { class: true, function: false } }, codegen: true },
   },
 })
 
 export default [
   graph(
     { index: 'ts/index.ts', cli: 'ts/cli/main.ts' },
-    { dir: 'dist', format: 'cjs', extension: 'cjs', define: { 'import.meta.url': 'undefined' }, plugins: [old] },
+    {
+      dir: 'dist',
+      format: 'cjs',
+      extension: 'cjs',
+      define: { 'import.meta.url': 'undefined' },
+      plugins: [old, wasmBeside],
+      groups: GROUPS,
+    },
   ),
   graph(
     {

@@ -52,6 +52,7 @@ const BUILT = ['packages', 'build']
 const COMMANDS = {
   'benches/cluster/run.mjs': [...BUILT, 'redis'],
   'benches/run.mjs': BUILT,
+  'benches/start.mjs': BUILT,
   'demo/cluster/run.mjs': [...BUILT, 'redis'],
   'demo/run.mjs': BUILT,
   'lab/arena.mjs': BUILT,

@@ -28,6 +28,7 @@ import type { RouteDecision, RouteSnapshot } from './routes/decision.js'
 import { OpenLoop, type RouteOptions, type Telemetry } from './routes/open-loop.js'
 import { RouteStates } from './routes/states.js'
 
+export type { AtrionOptions } from './options/options.js'
 export type { RouteOptions, Telemetry } from './routes/open-loop.js'
 
 export class Atrion implements AsyncDisposable {

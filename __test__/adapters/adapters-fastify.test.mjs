@@ -1,7 +1,7 @@
 // atrion/fastify in Fastify 5.
 
 import { ConfigError } from 'atrion'
-import { atrionFastify } from 'atrion/fastify'
+import { atrionFastify, openStreams } from 'atrion/fastify'
 import ava from 'ava'
 import Fastify from 'fastify'
 import { CALM, contract, drained, watched } from '../_adapters.mjs'
@@ -101,4 +101,85 @@ test('fastify: onShed answers instead, and wrong options reject the registration
   }
   await t.throwsAsync(wrong({ atrion, tier: 'high' }), { instanceOf: ConfigError })
   await t.throwsAsync(wrong({}), { instanceOf: ConfigError })
+})
+
+test('fastify: registered within a plugin it guards what is within, and no more', async (t) => {
+  const { atrion, asked } = watched()
+  const app = Fastify()
+  app.get('/outside', async (request) => [app.hasDecorator('atrion'), request.atrion === undefined])
+  await app.register(async (scope) => {
+    await scope.register(atrionFastify, { atrion, ...CALM })
+    t.is(scope.atrion, atrion)
+    scope.get('/inside', async ({ atrion: { routeId, tier, isStream } }) => ({ routeId, tier, isStream }))
+    await scope.register(async (inner) => {
+      inner.get('/deeper', async (request) => request.server.atrion === atrion)
+    })
+  })
+  t.deepEqual((await app.inject('/outside')).json(), [false, true])
+  t.deepEqual((await app.inject('/inside')).json(), { routeId: 'GET /inside', tier: 'normal', isStream: false })
+  t.is((await app.inject('/deeper')).body, 'true')
+  t.is((await app.inject('/nowhere')).statusCode, 404)
+  t.deepEqual(
+    asked.map(({ routeId }) => routeId),
+    ['GET /inside', 'GET /deeper'],
+  )
+  await app.close()
+})
+
+test('fastify: a guard of the application and one of a plugin take one permit, and another instance decides besides', async (t) => {
+  const { atrion, asked, outcomes } = watched()
+  const other = watched()
+  const app = Fastify()
+  await app.register(atrionFastify, { atrion, ...CALM, tier: () => 'high' })
+  await app.register(async (scope) => {
+    await scope.register(atrionFastify, { atrion, ...CALM, tier: () => 'bulk' })
+    scope.get('/same', async () => 'same')
+  })
+  await app.register(async (scope) => {
+    await scope.register(atrionFastify, { atrion: other.atrion, ...CALM })
+    scope.get('/other', async (request) => request.server.atrion === other.atrion)
+  })
+  t.is((await app.inject('/same')).body, 'same')
+  t.deepEqual(
+    asked.map(({ tier }) => tier),
+    ['high', 'bulk'],
+  )
+  await drained(atrion, 'GET /same')
+  t.deepEqual(outcomes, ['GET /same ignored', 'GET /same success'])
+  t.is((await app.inject('/other')).body, 'true')
+  t.is(app.atrion, atrion)
+  t.is(other.asked.length, 1)
+  await app.close()
+})
+
+test('fastify: config.atrion is false for what is not guarded, and is seen on routes from before the plugin', async (t) => {
+  const { atrion, asked } = watched()
+  const app = Fastify()
+  app.get('/health', { config: { atrion: false } }, async (request) => request.atrion === null)
+  app.get('/wrong', { config: { atrion: { tier: 'hihg' } } }, async () => 'ok')
+  await app.register(atrionFastify, { atrion, ...CALM })
+  app.get('/late', { config: { atrion: { tier: (request) => (request.query.q ? 'low' : 'high') } } }, async () => 'ok')
+  t.is((await app.inject('/health')).body, 'true')
+  t.deepEqual(asked, [])
+  t.is((await app.inject('/wrong')).body, 'ok')
+  await app.inject('/late')
+  await app.inject('/late?q=1')
+  t.deepEqual(
+    asked.map(({ tier }) => tier),
+    [undefined, 'high', 'low'],
+  )
+  await app.close()
+})
+
+test('fastify: a handler may call its answer long-lived', async (t) => {
+  const { atrion } = watched()
+  const app = Fastify()
+  await app.register(atrionFastify, { atrion, ...CALM })
+  app.get('/poll', async ({ atrion: admission }) => {
+    const before = atrion.stats('GET /poll').inFlight
+    return [before, admission.toStream(), atrion.stats('GET /poll').inFlight, openStreams(atrion, 'GET /poll')]
+  })
+  t.deepEqual((await app.inject('/poll')).json(), [1, true, 0, 1])
+  t.is(openStreams(atrion, 'GET /poll'), 0)
+  await app.close()
 })

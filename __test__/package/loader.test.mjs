@@ -244,6 +244,27 @@ test('a process without a state in Redis or an addon says what is missing when R
   )
 })
 
+const damagesOfWasm = {
+  'cut short': (content) => content.subarray(0, content.length >> 1),
+  'changed in one bit': (content) => {
+    content[content.length >> 1] ^= 1
+    return content
+  },
+  'of no wasm': (content) => content.fill(0),
+}
+for (const [name, damage] of Object.entries(damagesOfWasm)) {
+  test(`a wasm file that is ${name} is passed over for the bytes in the package's code`, (t) => {
+    const { folder, main } = install(t, { platform: false })
+    const file = join(main, 'dist', 'atrion.wasm')
+    writeFileSync(file, damage(readFileSync(file)))
+    const { printed, stderr } = run(
+      folder,
+      `${AUTO}; console.log(new Atrion({ engine: 'wasm' }).route('a', { latencyMs: 1 }).resistance)`,
+    )
+    t.is(printed, 'wasm true\n12', stderr)
+  })
+}
+
 test('the whole package is there without its wasm file', (t) => {
   const { folder, main } = install(t, { platform: false })
   rmSync(join(main, 'dist', 'atrion.wasm'))

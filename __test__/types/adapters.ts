@@ -3,12 +3,21 @@ import { createServer } from 'node:http'
 import type { ExecutionContext } from '@nestjs/common'
 import type { Atrion } from 'atrion'
 import { atrionExpress, openStreams } from 'atrion/express'
-import { atrionFastify } from 'atrion/fastify'
+import { atrionFastify, type RequestAdmission } from 'atrion/fastify'
 import { withAtrion } from 'atrion/fetch'
-import { atrionHono } from 'atrion/hono'
+import { type AtrionEnv, atrionHono } from 'atrion/hono'
 import { atrionHttp } from 'atrion/http'
 import { atrionKoa } from 'atrion/koa'
-import { atrionNest, type NestRequest, type NestResponse } from 'atrion/nest'
+import {
+  AtrionModule,
+  AtrionRoute,
+  atrionNest,
+  Key,
+  type NestRequest,
+  type NestResponse,
+  SkipAtrion,
+  Tier,
+} from 'atrion/nest'
 import type { Request, Response } from 'express'
 import express from 'express'
 import Fastify from 'fastify'
@@ -68,3 +77,57 @@ export function adapters(atrion: Atrion): number {
 }
 
 type Request2 = globalThis.Request
+
+/** Options of one route have the framework's own request, and its handlers the types of before. */
+export function routeOptions(atrion: Atrion): unknown[] {
+  const app = express()
+  app.get('/users/:id', atrionExpress.route({ tier: 'high', key: (req) => req.ip }), (req, res) =>
+    res.send(req.params.id),
+  )
+  app.get('/health', atrionExpress.route({ skip: true }), (_req, res) => res.send('well'))
+  // @ts-expect-error: no such tier
+  atrionExpress.route({ tier: 'hihg' })
+
+  const koa = new Koa()
+  koa.use(atrionKoa.route({ key: (ctx) => ctx.get('x-user'), stream: true }))
+
+  const fastify = Fastify()
+  fastify.register(atrionFastify, { atrion })
+  const config = { atrion: { tier: 'high', key: (request: { ip: string }) => request.ip } } as const
+  fastify.get('/pay', { config }, async (request) => {
+    const admission: RequestAdmission | null = request.atrion
+    const instance: Atrion = request.server.atrion
+    return [admission?.routeId, admission?.tier, instance.engine]
+  })
+  fastify.get('/poll', { config: { atrion: { stream: true, maxWaitMs: 20 } } }, async () => 'ok')
+  fastify.get('/health', { config: { atrion: false } }, async () => 'well')
+  // @ts-expect-error: no such tier
+  fastify.get('/', { config: { atrion: { tier: 'hihg' } } }, async () => 'ok')
+
+  const hono = new Hono<AtrionEnv>()
+  hono.use(atrionHono(atrion))
+  hono.get('/pay/:id', atrionHono.route({ tier: 'critical', key: (c) => c.req.header('x-user') }), (c) => {
+    const instance: Atrion = c.var.atrion
+    const routeId: string | undefined = c.get('atrionAdmission')?.routeId
+    return c.json([instance.engine, routeId, c.req.param('id')])
+  })
+  // In a chain the variables are known without being named.
+  const chained = new Hono().use(atrionHono(atrion)).get('/', (c) => c.text(c.var.atrion.engine))
+
+  const decorators = [
+    Tier('high'),
+    Tier((request: NestRequest) => (request.method === 'POST' ? 'high' : 'low')),
+    Key((request: { user?: { id: number } }) => request.user?.id),
+    SkipAtrion(),
+    AtrionRoute({ stream: true, maxWaitMs: 50 }),
+  ]
+  const modules = [
+    AtrionModule.forRoot(),
+    AtrionModule.forRoot({ atrion, tier: (request) => (request.method === 'GET' ? 'low' : 'high'), isGlobal: false }),
+    AtrionModule.forRoot({ atrion: { defaultVoltage: 50 }, guard: false }),
+    AtrionModule.forRootAsync({ inject: ['settings'], useFactory: async (ms: number) => ({ maxWaitMs: ms }) }),
+  ]
+  // @ts-expect-error: no such option
+  AtrionModule.forRoot({ teir: () => 'high' })
+  return [app, koa, fastify, hono, chained, ...decorators, ...modules]
+}

@@ -19,6 +19,7 @@ import {
   written,
 } from './_express-mount.js'
 import { patternRoute } from './_method.js'
+import { type AdapterRouteOptions, hasRouteOptions, optionsAlong } from './_route-options.js'
 
 export interface ExpressRequest {
   readonly method?: string | undefined
@@ -42,6 +43,8 @@ export interface Candidate {
   readonly isLast: boolean
   /** The mount of an application of which nothing is known yet: its layer, and its mount. */
   readonly unknown?: { readonly layer: Layer; readonly mount: string }
+  /** Options on the way to its handler that need no request. */
+  readonly own?: AdapterRouteOptions<unknown> | undefined
 }
 
 /** A path without its query; also of `http://host/path`, as proxies send it. */
@@ -82,36 +85,62 @@ function matchOf(layer: Layer, path: string): Match | undefined {
 /** The routes of a stack that match a request within a mount. */
 export function candidatesIn(stack: readonly Layer[], url: string, method: string, mount: string): Candidate[] {
   const found: Candidate[] = []
-  collect(stack, pathOf(url), method, mount, found)
+  collect(stack, pathOf(url), method, mount, found, [])
   return found
 }
 
-/** Puts the routes that match into `found`, in order, up to the first that answers; true once there is one. */
-function collect(stack: readonly Layer[], path: string, method: string, mount: string, found: Candidate[]): boolean {
+/** The middleware of a route for a method, with those before it. */
+const along = (before: readonly unknown[], { stack = [] }: ExpressRoute, method: string): readonly unknown[] => {
+  const name = method.toLowerCase()
+  const own = stack.filter((layer) => layer.method === undefined || layer.method === name).map(({ handle }) => handle)
+  return [...before, ...own]
+}
+
+/**
+ * Puts the routes that match into `found`, in order, up to the first that answers; true once there is one.
+ *
+ * @param before middleware with options that a request has passed by then
+ */
+function collect(
+  stack: readonly Layer[],
+  path: string,
+  method: string,
+  mount: string,
+  found: Candidate[],
+  before: readonly unknown[],
+): boolean {
+  let passed = before
   for (const layer of stack) {
     const { route } = layer
     const inner = route === undefined ? layersIn(layer) : undefined
     const isApp = inner === undefined && isMountedApp(layer)
-    if (route === undefined && inner === undefined && !isApp && !answers(layer)) continue
+    const isOptions = hasRouteOptions(layer.handle)
+    if (route === undefined && inner === undefined && !isApp && !isOptions && !answers(layer)) continue
     const match = matchOf(layer, path)
     if (match === undefined) continue
+    if (isOptions) {
+      passed = [...passed, layer.handle]
+      continue
+    }
     if (route !== undefined) {
       if (!handles(route, method)) continue
       const isLast = isLastFor(route, method)
-      found.push({ route, pattern: join(mount, written(route.path)), isLast })
+      const own = optionsAlong(along(passed, route, method))
+      found.push({ route, pattern: join(mount, written(route.path)), isLast, own })
       if (isLast) return true
       continue
     }
     const here = mount + mountOf(layer, match)
     if (inner !== undefined) {
       const rest = path.slice(match.path?.length ?? 0)
-      if (collect(inner, rest.startsWith('/') ? rest : `/${rest}`, method, here, found)) return true
+      if (collect(inner, rest.startsWith('/') ? rest : `/${rest}`, method, here, found, passed)) return true
       continue
     }
     const pattern = here === '' ? undefined : `${here}/*`
-    if (isApp) found.push({ route: undefined, pattern, isLast: true, unknown: { layer, mount: here } })
+    const own = optionsAlong(passed)
+    if (isApp) found.push({ route: undefined, pattern, isLast: true, unknown: { layer, mount: here }, own })
     else {
-      found.push({ route: undefined, pattern, isLast: true })
+      found.push({ route: undefined, pattern, isLast: true, own })
       return true
     }
   }

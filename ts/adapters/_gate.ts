@@ -19,8 +19,9 @@ import {
 import { deferContinue, deferContinueOnHttp2 } from './_continue.js'
 import { sharedRoute } from './_method.js'
 import { type AdapterOptions, DEFAULT_MAX_STREAMS, DEFAULT_MAX_WAIT_MS, validateAdapterOptions } from './_options.js'
-import { called, isThenable, keyOf, tierOf, trusted } from './_resolve.js'
+import { isThenable, trusted } from './_resolve.js'
 import { noteRefused, ResponseTracker, trackerOf } from './_response-tracker.js'
+import { type AdapterRouteOptions, type Answers, answersOf, over } from './_route-options.js'
 import { hasRoom, isUpgrade, openStream } from './_stream.js'
 import { hasFakedTimers, nowMs } from './_timers.js'
 import type { Connection } from './_upgrade.js'
@@ -39,6 +40,8 @@ export interface Crossing<Request> {
   readonly response: ServerResponse
   /** The framework's own pattern, where it has one. */
   readonly pattern: () => string | undefined
+  /** Options of the route that the request is going to come to. */
+  readonly own?: AdapterRouteOptions<Request> | undefined
 }
 
 export class Gate<Request, Response> implements TrackerHost {
@@ -47,6 +50,8 @@ export class Gate<Request, Response> implements TrackerHost {
   readonly maxStreams: number
   readonly #maxWaitMs: number
   readonly #pressure: Pressure
+  /** The guard's options with those of a route over them, by the latter. */
+  readonly #combined = new WeakMap<object, AdapterRouteOptions<Request>>()
 
   /** @throws ConfigError for an option that is unknown, of the wrong type or out of its range */
   constructor(atrion: Atrion, options: AdapterOptions<Request, Response> = {}) {
@@ -62,13 +67,24 @@ export class Gate<Request, Response> implements TrackerHost {
   }
 
   /** Reads a request; undefined where it is not guarded. Never rejects, and never throws. */
-  ask(request: Request, node: NodeRequest): AcquireParams | undefined | Promise<AcquireParams | undefined> {
-    const { skip } = this.options
-    const skips = skip === undefined ? false : called<boolean>('skip', () => skip(request), false)
-    if (isThenable(skips)) {
-      return (skips as Promise<boolean>).then((is) => (is === true ? undefined : this.#describe(request, node)))
+  ask(
+    request: Request,
+    node: NodeRequest,
+    own?: AdapterRouteOptions<Request>,
+  ): AcquireParams | undefined | Promise<AcquireParams | undefined> {
+    const answers = answersOf(this.#optionsWith(own), request)
+    if (!isThenable(answers)) return this.#params(node, answers as Answers | undefined)
+    return (answers as Promise<Answers | undefined>).then((given) => this.#params(node, given))
+  }
+
+  #optionsWith(own: AdapterRouteOptions<Request> | undefined): AdapterRouteOptions<Request> {
+    if (own === undefined) return this.options
+    let all = this.#combined.get(own)
+    if (all === undefined) {
+      all = over<AdapterRouteOptions<Request>>(this.options, own)
+      this.#combined.set(own, all)
     }
-    return skips === true ? undefined : this.#describe(request, node)
+    return all
   }
 
   /** Asks for a permit. Never rejects, and never throws. */
@@ -77,12 +93,13 @@ export class Gate<Request, Response> implements TrackerHost {
     params: AcquireParams,
     node: NodeRequest,
     response?: ServerResponse,
+    maxWaitMs = this.#maxWaitMs,
   ): Permit | Promise<Permit> {
     const options = this.#optionsOf(params, node)
-    if (this.#maxWaitMs <= 0) return acquire(this.atrion, routeId, options)
+    if (maxWaitMs <= 0) return acquire(this.atrion, routeId, options)
     // A client that goes away gives up its turn.
     const listen = response && ((abort: (reason: unknown) => void) => onClose(response, () => abort(GONE)))
-    return enter(this.atrion, routeId, options, this.#maxWaitMs, listen)
+    return enter(this.atrion, routeId, options, maxWaitMs, listen)
   }
 
   again(routeId: string, params: AcquireParams): Permit {
@@ -100,7 +117,7 @@ export class Gate<Request, Response> implements TrackerHost {
     go: (tracker: ResponseTracker | undefined) => T,
     refuse: (permit: Permit) => T,
   ): T | Promise<T> {
-    const params = this.ask(crossing.request, crossing.node)
+    const params = this.ask(crossing.request, crossing.node, crossing.own)
     if (isThenable(params)) {
       return (params as Promise<AcquireParams | undefined>).then((answer) => this.#arrive(crossing, answer, go, refuse))
     }
@@ -113,8 +130,12 @@ export class Gate<Request, Response> implements TrackerHost {
     go: (tracker: ResponseTracker | undefined) => T,
     refuse: (permit: Permit) => T,
   ): T | Promise<T> {
-    if (params === undefined) return go(undefined)
-    const { node, response, pattern } = crossing
+    const { node, response, pattern, own } = crossing
+    if (params === undefined) {
+      // A guard before this one did not know that the route is not guarded.
+      if (own?.skip !== undefined) trackerOf(node, this)?.dismiss()
+      return go(undefined)
+    }
     const turnAway = (permit: Permit): T => {
       noteRefused(node, permit)
       return refuse(permit)
@@ -123,16 +144,20 @@ export class Gate<Request, Response> implements TrackerHost {
     const known = params.route ?? pattern()
     const outer = trackerOf(node, this)
     if (outer !== undefined) {
-      const refusal = known === undefined ? undefined : outer.rename(known, params)
-      if (refusal !== undefined) return turnAway(refusal)
-      return params.isStream && !outer.toStream() ? turnAway(streamsSpent(this.maxStreams)) : go(outer)
+      outer.foreseen ??= own as AdapterRouteOptions<unknown> | undefined
+      const refusal = outer.refine(known, params)
+      return refusal === undefined ? go(outer) : turnAway(refusal)
     }
     const routeId = known ?? sharedRoute(node.method)
     const isStream = isUpgrade(node) || params.isStream
     if (isStream && !hasRoom(this.atrion, routeId, this.maxStreams)) return turnAway(streamsSpent(this.maxStreams))
-    const goIn = (permit: Permit): T =>
-      permit.allow ? go(new ResponseTracker(this, routeId, permit, params, node, response, isStream)) : turnAway(permit)
-    const permit = this.enter(routeId, params, node, response)
+    const goIn = (permit: Permit): T => {
+      if (!permit.allow) return turnAway(permit)
+      const tracker = new ResponseTracker(this, routeId, permit, params, node, response, isStream)
+      tracker.foreseen = own as AdapterRouteOptions<unknown> | undefined
+      return go(tracker)
+    }
+    const permit = this.enter(routeId, params, node, response, own?.maxWaitMs)
     if (!isThenable(permit)) return goIn(permit as Permit)
     return (permit as Promise<Permit>).then((given) => {
       if (!given.allow || !response.destroyed) return goIn(given)
@@ -161,23 +186,11 @@ export class Gate<Request, Response> implements TrackerHost {
     return true
   }
 
-  #describe(request: Request, node: NodeRequest): AcquireParams | Promise<AcquireParams> {
-    const { route, tier, key, stream } = this.options
-    const named = route && called<string | undefined>('route', () => route(request), undefined)
-    const wanted = tier && called<string | undefined>('tier', () => tier(request), undefined)
-    const whose = key && called<string | number | bigint | undefined>('key', () => key(request), undefined)
-    const long = typeof stream === 'function' ? called<boolean>('stream', () => stream(request), false) : stream
-    if (isThenable(named) || isThenable(wanted) || isThenable(whose) || isThenable(long)) {
-      return Promise.all([named, wanted, whose, long]).then((answers) => this.#params(node, ...answers))
-    }
-    return this.#params(node, named, wanted, whose, long)
-  }
-
-  #params(node: NodeRequest, named: unknown, wanted: unknown, whose: unknown, long: unknown): AcquireParams {
-    const route = typeof named === 'string' && named !== '' ? named : undefined
-    let tier = wanted === undefined ? undefined : tierOf(wanted)
+  #params(node: NodeRequest, answers: Answers | undefined): AcquireParams | undefined {
+    if (answers === undefined) return undefined
+    const { route, key, isStream } = answers
+    let { tier } = answers
     let voltage: number | undefined
-    const key = whose === undefined ? undefined : keyOf(whose)
     if (tier === undefined) {
       const { headers, method } = node
       if (this.options.trustHeaders === true) {
@@ -187,7 +200,7 @@ export class Gate<Request, Response> implements TrackerHost {
       const isUnnamed = tier === undefined && voltage === undefined
       if (isUnnamed && method === 'OPTIONS' && headers['access-control-request-method'] !== undefined) tier = 'critical'
     }
-    return { route, tier, voltage, key, isStream: long === true }
+    return { route, tier, voltage, key, isStream }
   }
 
   #optionsOf({ tier, voltage, key }: AcquireParams, node: NodeRequest): AcquireOptions {

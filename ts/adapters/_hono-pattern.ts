@@ -9,6 +9,7 @@ import type { Context } from 'hono'
 import { shedErrorOf } from '../limiter/run.js'
 import type { Permit } from '../limiter/types.js'
 import { patternRoute } from './_method.js'
+import { type AdapterRouteOptions, optionsAlong } from './_route-options.js'
 
 interface Route {
   readonly handler: object & { readonly length: number }
@@ -27,8 +28,10 @@ interface Tracker {
 /** Around a handler of a sub-application with an error handler of its own. */
 const COMPOSED = '__COMPOSED_HANDLER'
 
-const arity = ({ handler }: Route): number =>
-  ((handler as { readonly [COMPOSED]?: { readonly length: number } })[COMPOSED] ?? handler).length
+const handlerWithin = (handler: Route['handler']): Route['handler'] =>
+  (handler as { readonly [COMPOSED]?: Route['handler'] })[COMPOSED] ?? handler
+
+const arity = ({ handler }: Route): number => handlerWithin(handler).length
 
 /** Returns whether handlers that may pass a request on were seen to answer, and never to pass on. */
 const answering = new WeakMap<object, boolean>()
@@ -67,10 +70,23 @@ const routesOf = (context: Context): readonly Route[] => context.req.matchedRout
 
 const nameOf = (context: Context, { path }: Route): string => patternRoute(context.req.method, path)
 
-/** The pattern of a request, as far as it is known beforehand; undefined where nothing is registered for it. */
-export function honoRoute(context: Context): string | undefined {
-  const route = likeliest(routesOf(context))
-  return route && nameOf(context, route)
+/** The place that a request is going to come to, as far as it is known beforehand. */
+export interface HonoPlace {
+  /** undefined where nothing is registered for it. */
+  readonly routeId: string | undefined
+  /** Options on the way there that need no request. */
+  readonly own: AdapterRouteOptions<unknown> | undefined
+}
+
+/** Foresees where a request is going to come to. */
+export function honoPlace(context: Context): HonoPlace {
+  const routes = routesOf(context)
+  const end = likeliest(routes)
+  if (end === undefined) return { routeId: undefined, own: undefined }
+  // Of a route's own middleware, all has its path, and may have been taken for its end.
+  const isOnTheWay = (route: Route, at: number): boolean => at <= routes.indexOf(end) || route.path === end.path
+  const passed = routes.filter(isOnTheWay).map(({ handler }) => handlerWithin(handler))
+  return { routeId: nameOf(context, end), own: optionsAlong(passed) }
 }
 
 /** Remembers whether a handler that may pass a request on did so. One that ever did is taken for one that does. */

@@ -8,6 +8,7 @@ import { isShedError } from '../base/errors.js'
 import { shedErrorOf } from '../limiter/run.js'
 import { patternRoute } from './_method.js'
 import type { ResponseTracker } from './_response-tracker.js'
+import { type AdapterRouteOptions, optionsAlong } from './_route-options.js'
 
 interface Context {
   readonly method: string
@@ -23,7 +24,7 @@ interface RouterLayer {
   readonly path: unknown
   /** None for the router's own middleware. */
   readonly methods: readonly string[]
-  readonly stack?: readonly { readonly length: number }[]
+  readonly stack?: readonly ((...args: never[]) => unknown)[]
 }
 
 interface Routed {
@@ -85,20 +86,36 @@ function likeliest(layers: readonly RouterLayer[]): RouterLayer | undefined {
   return reached.find((layer) => !isWide(layer)) ?? reached.at(-1)
 }
 
-/** The pattern of a request, as far as it is known beforehand. Never throws: a router of another make harms no request. */
-export function koaRoute(context: Context): string | undefined {
+/** The place that a request is going to come to, as far as it is known beforehand. */
+export interface KoaPlace {
+  readonly routeId: string | undefined
+  /** Options on the way there that need no request. */
+  readonly own?: AdapterRouteOptions<unknown> | undefined
+}
+
+/** The middleware of the router, and of the route, that a request passes on its way to the one that answers. */
+const along = (layers: readonly RouterLayer[], end: RouterLayer): readonly unknown[] =>
+  layers
+    .slice(0, layers.indexOf(end) + 1)
+    .filter((layer) => layer === end || layer.methods.length === 0)
+    .flatMap(({ stack = [] }) => stack)
+
+/** Foresees where a request is going to come to. Never throws: a router of another make harms no request. */
+export function koaPlace(context: Context): KoaPlace {
   try {
     const { app, _matchedRoute: matched } = context as Context & Routed
     for (const { router } of app?.middleware ?? []) {
       if (typeof router?.match !== 'function') continue
-      const layer = likeliest(router.match(context.path, context.method).pathAndMethod)
-      if (layer !== undefined) return patternRoute(context.method, written(layer.path))
+      const layers = router.match(context.path, context.method).pathAndMethod
+      const layer = likeliest(layers)
+      if (layer === undefined) continue
+      return { routeId: patternRoute(context.method, written(layer.path)), own: optionsAlong(along(layers, layer)) }
     }
     const { path } = new Mounts(context)
-    if (matched !== undefined) return patternRoute(context.method, path + written(matched))
-    return path === '' ? undefined : patternRoute(context.method, `${path}/*`)
+    if (matched !== undefined) return { routeId: patternRoute(context.method, path + written(matched)) }
+    return { routeId: path === '' ? undefined : patternRoute(context.method, `${path}/*`) }
   } catch {
-    return undefined
+    return { routeId: undefined }
   }
 }
 

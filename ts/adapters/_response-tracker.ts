@@ -20,7 +20,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { soon } from '../base/soon.js'
 import type { Outcome, Permit, Tier } from '../limiter/types.js'
-import type { AcquireParams, TrackerHost } from './_acquire-params.js'
+import { type AcquireParams, streamsSpent, type TrackerHost } from './_acquire-params.js'
+import type { RequestAdmission } from './_admission.js'
 import { isClientsFault, statusOnStream } from './_client.js'
 import { Departure, depart } from './_departure.js'
 import { InnerShed } from './_inner-shed.js'
@@ -30,6 +31,7 @@ import { ReaderWatch } from './_reader.js'
 import { isBodyPending, waitsForClient, whenBodyEnds } from './_request-body.js'
 import { isThenable } from './_resolve.js'
 import { hookResponse } from './_response-hooks.js'
+import { type AdapterRouteOptions, isAskedAgain, refined } from './_route-options.js'
 import { contentTypeIn, isFeed, isUpgrade, openStream } from './_stream.js'
 import { after, callOff, nowMs, type Timer } from './_timers.js'
 import { watchLong } from './_watch.js'
@@ -61,7 +63,7 @@ export function noteRefused(request: IncomingMessage, refusal: Shed & object): v
   for (let tracker = lastTracker(request); tracker !== undefined; tracker = tracker.outer) tracker.noteShed(refusal)
 }
 
-export class ResponseTracker {
+export class ResponseTracker implements RequestAdmission {
   readonly #host: TrackerHost
   #params: AcquireParams
   readonly #request: IncomingMessage
@@ -84,7 +86,9 @@ export class ResponseTracker {
   #longTimer: Timer | undefined
   #readerWatch: ReaderWatch | undefined
   /** Set by an adapter: answers a refusal of the route that a router has named, as the application wants it. */
-  refuse: ((permit: Permit) => void) | undefined
+  refuse: ((permit: Permit) => unknown) | undefined
+  /** Options of the route that counted when it was admitted. */
+  foreseen: AdapterRouteOptions<unknown> | undefined
   /** Set by an adapter whose framework ends every response when its handler is over, of a client that is gone, too. */
   isAlwaysEnded = false
   /** Set by an adapter whose router knows only afterwards which handler answered: whether it was the one of this route. */
@@ -139,6 +143,10 @@ export class ResponseTracker {
 
   get routeId(): string {
     return this.#routeId
+  }
+
+  get isStream(): boolean {
+    return this.#closeStream !== undefined
   }
 
   /** True when the application named the route itself. */
@@ -197,6 +205,36 @@ export class ResponseTracker {
     }
     const next = this.#host.again(routeId, params)
     depart(permit)
+    return this.#take(next, routeId, params)
+  }
+
+  /**
+   * Options of a guard or a route further in count from now on.
+   *
+   * @param known the route's name as it has it; undefined: it names none
+   * @returns undefined, or the refusal of that route, or of a priority that is lower than the one it was admitted with
+   */
+  refine(known: string | undefined, given: Partial<AcquireParams>): Permit | undefined {
+    const params = refined(this.#params, known, given)
+    const refusal =
+      known === undefined || known === this.#routeId ? this.#reconsider(params) : this.rename(known, params)
+    if (refusal !== undefined) return refusal
+    return given.isStream === true && !this.toStream() ? streamsSpent(this.#host.maxStreams) : undefined
+  }
+
+  #reconsider(params: AcquireParams): Permit | undefined {
+    const permit = this.#permit
+    const isFinal = permit === undefined || this.#ended !== undefined || !isAskedAgain(this.#params, params)
+    if (isFinal) {
+      this.#params = params
+      return undefined
+    }
+    // It is not to be refused for its own place.
+    depart(permit)
+    return this.#take(this.#host.again(this.#routeId, params), this.#routeId, params)
+  }
+
+  #take(next: Permit, routeId: string, params: AcquireParams): Permit | undefined {
     this.#routeId = routeId
     this.#params = params
     if (next.allow) {
@@ -207,6 +245,19 @@ export class ResponseTracker {
     this.#permit = undefined
     this.#unwatch()
     return next
+  }
+
+  /** The request turns out not to be guarded: nothing of it counts. */
+  dismiss(): void {
+    if (this.#isClosed) return
+    const permit = this.#permit
+    this.#permit = undefined
+    this.#unwatch()
+    if (permit !== undefined) depart(permit)
+    this.#closeStream?.()
+    this.#departure.drop()
+    this.#isSending = false
+    this.#isClosed = true
   }
 
   /** The same for a request that holds no permit: a stream, or one whose body is still to come. */

@@ -4,13 +4,15 @@
  */
 
 import type { Atrion } from '../atrion.js'
-import type { Outcome, Permit } from '../limiter/types.js'
-import type { AcquireParams, TrackerHost } from './_acquire-params.js'
+import type { Outcome, Permit, Tier } from '../limiter/types.js'
+import { type AcquireParams, streamsSpent, type TrackerHost } from './_acquire-params.js'
+import type { RequestAdmission } from './_admission.js'
 import { type BodyEnd, watchBody } from './_body.js'
 import { Departure, depart } from './_departure.js'
 import { InnerShed } from './_inner-shed.js'
 import { longMs, noteAbandoned, noteSooner } from './_long.js'
 import { refusalOf, type Shed, shedIn } from './_problem.js'
+import { type AdapterRouteOptions, isAskedAgain, refined } from './_route-options.js'
 import { isFeed, openStream } from './_stream.js'
 import { after, callOff, type Timer } from './_timers.js'
 
@@ -29,9 +31,16 @@ export function noteWebRefused(request: object, refusal: Shed & object): void {
   for (let tracker = trackers.get(request); tracker !== undefined; tracker = tracker.outer) tracker.noteShed(refusal)
 }
 
-export class WebResponseTracker {
+/** The tracker that a request began last. */
+export const lastWebTracker = (request: object): WebResponseTracker | undefined => trackers.get(request)
+
+export class WebResponseTracker implements RequestAdmission {
   readonly host: TrackerHost
   readonly outer: WebResponseTracker | undefined
+  /** Set by an adapter: answers a refusal that comes of the options of a route further in. */
+  refuse: ((permit: Permit) => unknown) | undefined
+  /** Options of the route that counted when it was admitted. */
+  foreseen: AdapterRouteOptions<unknown> | undefined
   #routeId: string
   #permit: Permit | undefined
   #params: AcquireParams
@@ -64,6 +73,20 @@ export class WebResponseTracker {
     return this.#routeId
   }
 
+  /** The tier of the request; undefined when it came with a voltage. */
+  get tier(): Tier | undefined {
+    const { voltage, tier } = this.#params
+    return voltage === undefined ? (tier ?? 'normal') : undefined
+  }
+
+  get isStream(): boolean {
+    return this.#closeStream !== undefined
+  }
+
+  get ageMs(): number {
+    return this.#departure.ageMs
+  }
+
   /** True when the application named the route itself. */
   get isNamed(): boolean {
     return this.#params.route !== undefined
@@ -75,11 +98,44 @@ export class WebResponseTracker {
     if (permit === undefined || routeId === this.#routeId) return undefined
     const next = this.host.again(routeId, params)
     depart(permit)
+    return this.#take(next, routeId, params)
+  }
+
+  /** Options of a guard or a route further in count from now on. Returns undefined, or the refusal under them. */
+  refine(known: string | undefined, given: Partial<AcquireParams>): Permit | undefined {
+    const params = refined(this.#params, known, given)
+    const permit = this.#permit
+    let refusal: Permit | undefined
+    if (known !== undefined && known !== this.#routeId) refusal = this.rename(known, params)
+    else if (permit === undefined || !isAskedAgain(this.#params, params)) this.#params = params
+    else {
+      // It is not to be refused for its own place.
+      depart(permit)
+      refusal = this.#take(this.host.again(this.#routeId, params), this.#routeId, params)
+    }
+    if (refusal !== undefined) return refusal
+    return given.isStream === true && !this.toStream() ? streamsSpent(this.host.maxStreams) : undefined
+  }
+
+  #take(next: Permit, routeId: string, params: AcquireParams): Permit | undefined {
     this.#routeId = routeId
     this.#params = params
     this.#permit = next.allow ? next : undefined
     if (next.allow) this.#watch()
     return next.allow ? undefined : next
+  }
+
+  /** The request turns out not to be guarded: nothing of it counts. */
+  dismiss(): void {
+    const permit = this.#permit
+    this.#permit = undefined
+    callOff(this.#timer)
+    if (permit !== undefined) depart(permit)
+    this.#closeStream?.()
+    // It is no stream, whatever its answer is.
+    this.#closeStream = () => {}
+    this.#departure.drop()
+    this.disown()
   }
 
   #watch(): void {

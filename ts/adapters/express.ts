@@ -6,14 +6,17 @@ import type { Atrion } from '../atrion.js'
 import type { Permit } from '../limiter/types.js'
 import { withTier } from './_context.js'
 import { tie } from './_express-layers.js'
-import { expressRoute, lookUp, type Routing } from './_express-pattern.js'
+import { expressRoute, lookUp } from './_express-pattern.js'
 import { Gate } from './_gate.js'
 import type { AdapterOptions } from './_options.js'
 import { refuseOnNode } from './_refusal.js'
 import { isThenable } from './_resolve.js'
+import { arriveOnNode } from './_route-arrival.js'
+import { type AdapterRouteOptions, markRoute, validateRouteOptions } from './_route-options.js'
 
 export { currentTier, withTier } from './_context.js'
 export type { AdapterOptions, PressureOptions, Signal } from './_options.js'
+export type { AdapterRouteOptions } from './_route-options.js'
 export { openStreams } from './_stream.js'
 
 /** The options' callbacks get Express's own request and response. */
@@ -46,19 +49,16 @@ export function atrionExpress<
   return (node, serverResponse, next) => {
     const request = node as Request
     const response = serverResponse as Response
-    let routing: Routing | undefined
-    const pattern = (): string | undefined => {
-      routing = lookUp(request)
-      return expressRoute(request, routing)
-    }
+    const routing = lookUp(request)
+    const pattern = (): string | undefined => expressRoute(request, routing)
     const refuse = (permit: Permit): void =>
       refuseOnNode(node, response, permit, onShed && (() => onShed(request, response, permit)), next)
     const entered = gate.pass<void>(
-      { request, node, response, pattern },
+      { request, node, response, pattern, own: routing.chosen?.own },
       (tracker) => {
         if (tracker === undefined) return next()
         tracker.refuse ??= refuse
-        tie(tracker, node, routing ?? lookUp(request))
+        tie(tracker, node, routing)
         if (propagate === true) withTier(tracker.tier, next)
         else next()
       },
@@ -67,3 +67,32 @@ export function atrionExpress<
     if (isThenable(entered)) entered.then(undefined, next)
   }
 }
+
+/**
+ * Options of a route, or of a router, beneath the guard of the application:
+ * `app.get('/pay', atrionExpress.route({ tier: 'high' }), pay)`. It takes no permit of its own.
+ *
+ * What is no function counts when the request is admitted: the guard sees where it is going. A function is called where it
+ * stands, after what comes before it (`req.user`, `req.params`); a priority below that of the admission, and a key, are then asked
+ * for anew. Without a guard before it there is nothing to change.
+ *
+ * @throws ConfigError for an option that is unknown, of the wrong type or out of its range
+ */
+function route<Request extends IncomingMessage = ExpressRequest>(
+  options: AdapterRouteOptions<Request>,
+): ExpressMiddleware {
+  validateRouteOptions(options)
+  const middleware: ExpressMiddleware = (node, response, next) => {
+    const refuse = (permit: Permit): void => refuseOnNode(node, response, permit)
+    const arrived = arriveOnNode(node, middleware, node as Request, options)
+    if (!isThenable(arrived)) {
+      if (arrived === undefined) next()
+      else (arrived.refuse ?? refuse)(arrived.permit)
+      return
+    }
+    arrived.then((refusal) => (refusal === undefined ? next() : (refusal.refuse ?? refuse)(refusal.permit)))
+  }
+  return markRoute(middleware, options)
+}
+
+atrionExpress.route = route

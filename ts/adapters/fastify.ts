@@ -2,6 +2,8 @@
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Atrion } from '../atrion.js'
+import { textOfAny } from '../base/host-calls.js'
+import type { RequestAdmission } from './_admission.js'
 import { withTier } from './_context.js'
 import { Gate } from './_gate.js'
 import { patternRoute } from './_method.js'
@@ -9,11 +11,30 @@ import type { AdapterOptions } from './_options.js'
 import { describeShed, PROBLEM_TYPE, refusalHeaders, refusalOf } from './_problem.js'
 import { refuseOwn } from './_refusal.js'
 import { leaveBody } from './_request-body.js'
+import { warnOnce } from './_resolve.js'
 import { trackerOf } from './_response-tracker.js'
+import { type AdapterRouteOptions, validateRouteOptions } from './_route-options.js'
 
+export type { RequestAdmission } from './_admission.js'
 export { currentTier, withTier } from './_context.js'
 export type { AdapterOptions, PressureOptions, Signal } from './_options.js'
+export type { AdapterRouteOptions } from './_route-options.js'
 export { openStreams } from './_stream.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The instance that guards this context: set by `atrion/fastify`. */
+    readonly atrion: Atrion
+  }
+  interface FastifyRequest {
+    /** The request as it was admitted; null where it is not guarded. */
+    readonly atrion: RequestAdmission | null
+  }
+  interface FastifyContextConfig {
+    /** Options of this route, over those of the plugin; false: it is not guarded. */
+    readonly atrion?: AdapterRouteOptions<FastifyRequest> | false
+  }
+}
 
 export type FastifyOptions = AdapterOptions<FastifyRequest, FastifyReply>
 
@@ -40,9 +61,50 @@ function patternOf(request: FastifyRequest): string | undefined {
   return request.is404 || url === undefined ? undefined : patternRoute(request.method, url)
 }
 
+type Own = AdapterRouteOptions<FastifyRequest>
+
+const UNGUARDED: Own = { skip: true }
+/** Options of routes that were there before the plugin: valid ones, and undefined for what is none. */
+const seen = new WeakMap<object, Own | undefined>()
+
+/** The options in a route's `config.atrion`. @throws ConfigError for an option that is unknown, of the wrong type or out of its range */
+function optionsIn(given: Own | false): Own {
+  if (given === false) return UNGUARDED
+  validateRouteOptions(given)
+  return given
+}
+
+/** The same while a request is under way, which wrong options do not harm. */
+function ownOf({ routeOptions }: FastifyRequest): Own | undefined {
+  const given = routeOptions.config?.atrion
+  if (given === undefined) return undefined
+  if (given === false) return UNGUARDED
+  if (!seen.has(given)) {
+    let own: Own | undefined
+    try {
+      own = optionsIn(given)
+    } catch (error) {
+      warnOnce('config.atrion', `config.atrion of ${routeOptions.url} does not count: ${textOfAny(error)}`)
+    }
+    seen.set(given, own)
+  }
+  return seen.get(given)
+}
+
+/** `app.atrion`, and `request.atrion`, in this context and those within. */
+function decorate(app: FastifyInstance, atrion: Atrion): void {
+  // Of two guards in one context the first gives it its name.
+  if (!Object.hasOwn(app, 'atrion')) app.decorate('atrion', atrion)
+  if (!app.hasRequestDecorator('atrion')) app.decorateRequest('atrion', null)
+}
+
 function install(app: FastifyInstance, atrion: Atrion, options: FastifyOptions): void {
   const gate = new Gate<FastifyRequest, FastifyReply>(atrion, options)
   const { onShed, propagate } = options
+  decorate(app, atrion)
+  app.addHook('onRoute', ({ config }) => {
+    if (config?.atrion !== undefined) optionsIn(config.atrion)
+  })
   app.addHook('onRequest', (request, reply, done) => {
     const { raw: node } = request
     const refuse = (refusal: { readonly retryAfterMs?: number | undefined }): void => {
@@ -51,9 +113,12 @@ function install(app: FastifyInstance, atrion: Atrion, options: FastifyOptions):
       reply.code(503).headers(refusalHeaders({ retryAfterS, body })).type(PROBLEM_TYPE).send(body)
     }
     gate.pass<void>(
-      { request, node, response: reply.raw, pattern: () => patternOf(request) },
+      { request, node, response: reply.raw, pattern: () => patternOf(request), own: ownOf(request) },
       (tracker) => {
-        if (tracker !== undefined) tracker.isAlwaysEnded = true
+        if (tracker !== undefined) {
+          ;(request as { atrion: RequestAdmission | null }).atrion = tracker
+          tracker.isAlwaysEnded = true
+        }
         if (tracker !== undefined && propagate === true) withTier(tracker.tier, done)
         else done()
       },
@@ -91,9 +156,14 @@ function settle(work: () => void, done: (error?: Error) => void): void {
 }
 
 /**
- * Guards every route of the application: `app.register(atrionFastify, { atrion, … })`, or, where a plugin is wanted,
- * `app.register(atrionFastify(atrion, options))`. Routes are Fastify's own (`GET /users/:id`); what it has no route for shares
- * `GET *`, one a method. A request that is shed gets no further than the `onRequest` hook: its body is not read.
+ * Guards every route of the context that it is registered in: of the application, or of a plugin of its own and what is within.
+ * `app.register(atrionFastify, { atrion, … })`, or, where a plugin is wanted, `app.register(atrionFastify(atrion, options))`.
+ *
+ * There `app.atrion` is the instance, `request.atrion` the request as it was admitted, and a route has options of its own:
+ * `app.get('/pay', { config: { atrion: { tier: 'high' } } }, pay)`, or `atrion: false` where it is not guarded.
+ *
+ * Names of routes are Fastify's own (`GET /users/:id`); what it has no route for shares `GET *`, one a method. A request that is
+ * shed gets no further than the `onRequest` hook: its body is not read.
  *
  * @throws ConfigError for an option that is unknown, of the wrong type or out of its range; `app.register` rejects with it
  */

@@ -7,9 +7,10 @@ import { isShedError } from '../base/errors.js'
 import { textOfAny } from '../base/host-calls.js'
 import type { Permit } from '../limiter/types.js'
 import { type AcquireParams, streamsSpent } from './_acquire-params.js'
+import type { RequestAdmission } from './_admission.js'
 import { withTier } from './_context.js'
 import { Gate, type NodeRequest } from './_gate.js'
-import { Handlers, honoRoute } from './_hono-pattern.js'
+import { Handlers, honoPlace } from './_hono-pattern.js'
 import { sharedRoute } from './_method.js'
 import type { AdapterOptions } from './_options.js'
 import { PROBLEM_TYPE, refusalHeaders, refusalOf, type Shed, shedIn } from './_problem.js'
@@ -17,15 +18,32 @@ import { isHttpError } from './_refusal.js'
 import { leaveBody } from './_request-body.js'
 import { bounded, isThenable, warnOnce } from './_resolve.js'
 import type { ResponseTracker } from './_response-tracker.js'
+import { arriveOnNode, arriveOnWeb } from './_route-arrival.js'
+import { type AdapterRouteOptions, markRoute, validateRouteOptions } from './_route-options.js'
 import { hasRoom } from './_stream.js'
 import { noteWebRefused, WebResponseTracker, webPassageOf } from './_web-response-tracker.js'
 
+export type { RequestAdmission } from './_admission.js'
 export { currentTier, withTier } from './_context.js'
 export type { AdapterOptions, PressureOptions, Signal } from './_options.js'
+export type { AdapterRouteOptions } from './_route-options.js'
 export { openStreams } from './_stream.js'
 
 /** `onShed` returns the response. The callbacks get Hono's context of the application's own environment. */
 export type HonoOptions<E extends Env = Env> = AdapterOptions<Context<E>, Context<E>>
+
+/** The variables that a guard sets: `context.var.atrion`, `context.get('atrionAdmission')`. */
+export interface AtrionVariables {
+  /** The instance that decides. */
+  readonly atrion: Atrion
+  /** The request as it was admitted; undefined where it is not guarded. */
+  readonly atrionAdmission: RequestAdmission | undefined
+}
+
+/** The part of an application's environment that a guard adds: `new Hono<AtrionEnv & MyEnv>()`. */
+export interface AtrionEnv {
+  Variables: AtrionVariables
+}
 
 interface NodeBindings {
   readonly incoming?: IncomingMessage
@@ -92,7 +110,10 @@ const guarded = (work: PromiseLike<unknown>): PromiseLike<unknown> =>
  *
  * @throws ConfigError for an option that is unknown, of the wrong type or out of its range
  */
-export function atrionHono<E extends Env = Env>(atrion: Atrion, options: HonoOptions<E> = {}): MiddlewareHandler<E> {
+export function atrionHono<E extends Env = Env>(
+  atrion: Atrion,
+  options: HonoOptions<E> = {},
+): MiddlewareHandler<E & AtrionEnv> {
   const gate = new Gate<Context<E>, Context<E>>(atrion, options)
   const { onShed, propagate } = options
 
@@ -115,7 +136,14 @@ export function atrionHono<E extends Env = Env>(atrion: Atrion, options: HonoOpt
     context.res = response
   }
 
+  /** Gives the handlers their variables, and the tracker the way to answer a refusal further in. */
+  const attach = (context: Context, tracker: ResponseTracker | WebResponseTracker): void => {
+    tracker.refuse ??= (permit) => refuse(context as Context<E>, permit)
+    context.set('atrionAdmission', tracker)
+  }
+
   const onNode = async (context: Context<E>, next: Next, tracker: ResponseTracker): Promise<undefined> => {
+    attach(context, tracker)
     const handlers = tracker.isNamed ? undefined : new Handlers(context, tracker)
     if (handlers !== undefined) tracker.answersFor ??= handlers.isAsCounted
     const work = propagate === true ? withTier(tracker.tier, next) : next()
@@ -132,6 +160,7 @@ export function atrionHono<E extends Env = Env>(atrion: Atrion, options: HonoOpt
     tracker: WebResponseTracker,
     tier: AcquireParams['tier'],
   ): Promise<void> => {
+    attach(context, tracker)
     const handlers = tracker.isNamed ? undefined : new Handlers(context, tracker)
     try {
       await passed(propagate === true ? withTier(tier ?? 'normal', next) : next(), handlers)
@@ -155,15 +184,17 @@ export function atrionHono<E extends Env = Env>(atrion: Atrion, options: HonoOpt
       return refuse(context, permit)
     }
     const node = nodeRequestOf(context)
-    const params = await gate.ask(context, node)
+    const { routeId: pattern, own } = honoPlace(context)
+    const params = await gate.ask(context, node, own)
+    const outer = webPassageOf(context.req.raw, atrion)
     if (params === undefined) {
+      if (own?.skip !== undefined) outer?.dismiss()
       await next()
       return undefined
     }
-    const known = params.route ?? honoRoute(context)
-    const outer = webPassageOf(context.req.raw, atrion)
+    const known = params.route ?? pattern
     if (outer !== undefined) {
-      const refusal = known === undefined ? undefined : outer.rename(known, params)
+      const refusal = outer.refine(known, params)
       if (refusal !== undefined) return turnAway(refusal)
       await next()
       await answerShed(context, outer)
@@ -172,18 +203,22 @@ export function atrionHono<E extends Env = Env>(atrion: Atrion, options: HonoOpt
     const routeId = known ?? sharedRoute(node.method)
     const { isStream } = params
     if (isStream && !hasRoom(atrion, routeId, gate.maxStreams)) return turnAway(streamsSpent(gate.maxStreams))
-    const permit = await gate.enter(routeId, params, node)
+    const permit = await gate.enter(routeId, params, node, undefined, own?.maxWaitMs)
     if (!permit.allow) return turnAway(permit)
     const tracker = new WebResponseTracker(gate, routeId, permit, params, context.req.raw, isStream)
+    tracker.foreseen = own
     await onWeb(context, next, tracker, params.tier)
     return undefined
   }
 
-  return async (context, next) => {
+  return async (given, next) => {
+    const context = given as unknown as Context<E>
+    given.set('atrion', atrion)
     const { incoming, outgoing } = (context.env ?? {}) as NodeBindings
     if (incoming === undefined || outgoing === undefined) return enterWeb(context, next)
+    const { routeId, own } = honoPlace(context)
     return gate.pass<Promise<Response | undefined> | Response>(
-      { request: context, node: incoming, response: outgoing, pattern: () => honoRoute(context) },
+      { request: context, node: incoming, response: outgoing, pattern: () => routeId, own },
       (tracker) => (tracker === undefined ? next().then(() => undefined) : onNode(context, next, tracker)),
       (permit) => {
         leaveBody(incoming, outgoing)
@@ -192,3 +227,30 @@ export function atrionHono<E extends Env = Env>(atrion: Atrion, options: HonoOpt
     )
   }
 }
+
+/**
+ * Options of a route beneath the guard of the application:
+ * `app.get('/pay', atrionHono.route({ tier: 'high' }), pay)`. It takes no permit of its own.
+ *
+ * What is no function counts when the request is admitted: the guard sees where it is going. A function is called where it
+ * stands, after what comes before it (`context.var`, `context.req.param()`); a priority below that of the admission, and a key, are
+ * then asked for anew. Without a guard before it there is nothing to change.
+ *
+ * @throws ConfigError for an option that is unknown, of the wrong type or out of its range
+ */
+function route<E extends Env = Env>(options: AdapterRouteOptions<Context<E>>): MiddlewareHandler<E> {
+  validateRouteOptions(options)
+  const middleware: MiddlewareHandler<E> = async (context, next) => {
+    const { incoming } = (context.env ?? {}) as NodeBindings
+    const refusal = await (incoming === undefined
+      ? arriveOnWeb(context.req.raw, middleware, context, options)
+      : arriveOnNode(incoming, middleware, context, options))
+    if (refusal === undefined) return next()
+    if (incoming !== undefined) leaveBody(incoming, (context.env as NodeBindings).outgoing!)
+    const { permit, refuse = shedResponse } = refusal
+    return (await refuse(permit)) as Response
+  }
+  return markRoute(middleware, options)
+}
+
+atrionHono.route = route

@@ -4,19 +4,23 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ParameterizedContext } from 'koa'
 import type { Atrion } from '../atrion.js'
 import { textOfAny } from '../base/host-calls.js'
+import { shedErrorOf } from '../limiter/run.js'
 import type { Permit } from '../limiter/types.js'
 import { withTier } from './_context.js'
 import { Gate } from './_gate.js'
-import { koaRoute, whenRouted } from './_koa-pattern.js'
+import { koaPlace, whenRouted } from './_koa-pattern.js'
 import type { AdapterOptions } from './_options.js'
 import { PROBLEM_TYPE, refusalHeaders, refusalOf, type Shed, shedIn } from './_problem.js'
 import { isHttpError } from './_refusal.js'
 import { leaveBody } from './_request-body.js'
 import { isThenable, warnOnce } from './_resolve.js'
 import type { ResponseTracker } from './_response-tracker.js'
+import { arriveOnNode } from './_route-arrival.js'
+import { type AdapterRouteOptions, markRoute, validateRouteOptions } from './_route-options.js'
 
 export { currentTier, withTier } from './_context.js'
 export type { AdapterOptions, PressureOptions, Signal } from './_options.js'
+export type { AdapterRouteOptions } from './_route-options.js'
 export { openStreams } from './_stream.js'
 
 /** The part of Koa's context that is used; Koa's own is one. */
@@ -101,10 +105,37 @@ export function atrionKoa<Context extends KoaContext = ParameterizedContext>(
     }
   }
 
-  return async (context, next) =>
-    gate.pass<unknown>(
-      { request: context, node: context.req, response: context.res, pattern: () => koaRoute(context) },
+  return async (context, next) => {
+    const { routeId, own } = koaPlace(context)
+    return gate.pass<unknown>(
+      { request: context, node: context.req, response: context.res, pattern: () => routeId, own },
       (tracker) => (tracker === undefined ? next() : handle(tracker, context, next)),
       (permit) => shed(context, permit, permit),
     )
+  }
 }
+
+/**
+ * Options of a route, or of a router, beneath the guard of the application:
+ * `router.get('/pay', atrionKoa.route({ tier: 'high' }), pay)`. It takes no permit of its own.
+ *
+ * What is no function counts when the request is admitted: the guard sees where it is going. A function is called where it
+ * stands, after what comes before it (`ctx.state`, `ctx.params`); a priority below that of the admission, and a key, are then
+ * asked for anew. Without a guard before it there is nothing to change.
+ *
+ * @throws ConfigError for an option that is unknown, of the wrong type or out of its range
+ */
+function route<Context extends KoaContext = ParameterizedContext>(
+  options: AdapterRouteOptions<Context>,
+): KoaMiddleware<Context> {
+  validateRouteOptions(options)
+  const middleware: KoaMiddleware<Context> = async (context, next) => {
+    const refusal = await arriveOnNode(context.req, middleware, context, options)
+    if (refusal === undefined) return next()
+    refusal.refuse?.(refusal.permit)
+    throw shedErrorOf(koaPlace(context).routeId ?? '*', refusal.permit)
+  }
+  return markRoute(middleware, options)
+}
+
+atrionKoa.route = route

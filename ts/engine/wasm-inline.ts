@@ -3,8 +3,9 @@
  * synchronous. Where compiling bytes is allowed (Node, Deno, Bun, browsers), this works.
  */
 
-import { BASE64, BYTES } from 'atrion.wasm?deflate'
+import { BYTES, CHECKSUM, deflated, file } from 'atrion.wasm?deflate'
 import { builtin } from '../base/builtin.js'
+import { checksum } from '../base/checksum.js'
 import { inflate } from '../base/inflate.js'
 
 let compiled: WebAssembly.Module | undefined
@@ -16,7 +17,10 @@ export function wasmModule(): WebAssembly.Module {
 }
 
 function bytes(): Uint8Array<ArrayBuffer> {
-  const deflated = Uint8Array.from(atob(BASE64), (char) => char.charCodeAt(0))
+  // To inflate takes longer than to read; what lies beside the package's code may be another version's.
+  const installed = file(builtin('node:fs'))
+  if (installed?.length === BYTES && checksum(installed) === CHECKSUM) return installed
+  const packed = Uint8Array.from(atob(deflated()), (char) => char.charCodeAt(0))
   const { inflateRawSync } = builtin('node:zlib')
-  return inflateRawSync ? new Uint8Array(inflateRawSync(deflated)) : inflate(deflated, BYTES)
+  return inflateRawSync ? new Uint8Array(inflateRawSync(packed)) : inflate(packed, BYTES)
 }

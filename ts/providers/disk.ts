@@ -7,7 +7,8 @@
 
 import { builtin } from '../base/builtin.js'
 
-const { open, readdir, readFile, rename, rm, stat } = builtin('node:fs/promises')
+/** Loaded by the first file: most processes have none. */
+const files = (): ReturnType<typeof builtin<'node:fs/promises'>> => builtin('node:fs/promises')
 const { basename, dirname, join } = builtin('node:path')
 
 /** A file beside it that is older was abandoned, ms. */
@@ -17,16 +18,18 @@ const ABANDONED_MS = 60_000
 export async function replaceFile(path: string, content: Iterable<string>): Promise<void> {
   const beside = `${prefixOf(path)}${process.pid}.${crypto.randomUUID()}.tmp`
   try {
-    const file = await open(beside, 'wx')
+    const file = await files().open(beside, 'wx')
     try {
       for (const piece of content) await file.writeFile(piece)
       await file.sync()
     } finally {
       await file.close()
     }
-    await rename(beside, path)
+    await files().rename(beside, path)
   } catch (error) {
-    await rm(beside, { force: true }).catch(() => {})
+    await files()
+      .rm(beside, { force: true })
+      .catch(() => {})
     throw error
   }
   await syncFolder(dirname(path))
@@ -34,25 +37,27 @@ export async function replaceFile(path: string, content: Iterable<string>): Prom
 
 /** The content of a file of at most `maxBytes`. Anything else of that name, a device or a pipe, may never end. */
 export async function readWhole(path: string, maxBytes: number): Promise<Uint8Array> {
-  const found = await stat(path)
+  const found = await files().stat(path)
   if (!found.isFile()) throw new Error('it is no file')
   if (found.size > maxBytes) throw new Error(`it must have at most ${maxBytes} bytes, and has ${found.size}`)
-  return readFile(path)
+  return files().readFile(path)
 }
 
 /** Removes the files that processes left beside it when they died. */
 export async function removeLeftovers(path: string): Promise<void> {
   const folder = dirname(path)
   const prefix = basename(prefixOf(path))
-  for (const name of await readdir(folder)) {
+  for (const name of await files().readdir(folder)) {
     const pid = name.startsWith(prefix) && name.endsWith('.tmp') ? Number.parseInt(name.slice(prefix.length), 10) : 0
     if (!(pid > 0)) continue
     const beside = join(folder, name)
-    const { mtimeMs } = await stat(beside).catch(() => ({ mtimeMs: Number.POSITIVE_INFINITY }))
+    const { mtimeMs } = await files()
+      .stat(beside)
+      .catch(() => ({ mtimeMs: Number.POSITIVE_INFINITY }))
     // In a container every process may have the same id: what was there before this one started is another's.
     const bornMs = Date.now() - 1000 * process.uptime()
     const inUse = pid === process.pid ? mtimeMs >= bornMs : isAlive(pid)
-    if (!inUse || mtimeMs < Date.now() - ABANDONED_MS) await rm(beside, { force: true })
+    if (!inUse || mtimeMs < Date.now() - ABANDONED_MS) await files().rm(beside, { force: true })
   }
 }
 
@@ -70,7 +75,7 @@ function isAlive(pid: number): boolean {
 async function syncFolder(folder: string): Promise<void> {
   // Windows opens no folders, and needs no such sync.
   if (process.platform === 'win32') return
-  const handle = await open(folder, 'r')
+  const handle = await files().open(folder, 'r')
   try {
     await handle.sync()
   } finally {

@@ -7,7 +7,6 @@ import { readWhole, removeLeftovers, replaceFile } from './disk.js'
 import { isPhysicsVector, type PhysicsVector, type StateProvider } from './provider.js'
 import { type Entry, entriesOf, textOf } from './snapshot.js'
 
-const { access, constants, realpath } = builtin('node:fs/promises')
 const { dirname, resolve } = builtin('node:path')
 const { fileURLToPath } = builtin('node:url')
 
@@ -83,6 +82,7 @@ export class FileStateProvider implements StateProvider {
       if (this.#isConnected) return
       try {
         // Through a link, the file that it points to is replaced, and not the link.
+        const { access, constants, realpath } = builtin('node:fs/promises')
         this.#path = await realpath(this.#path).catch(() => this.#path)
         await access(dirname(this.#path), constants.W_OK)
         await removeLeftovers(this.#path)

@@ -28,7 +28,7 @@ console.log(JSON.stringify({ engine: atrion.engine, allow: permit.allow, libc: p
 `
 
 /** Unpacks the main package and a platform's as npm would. */
-const layOut = async (folder, packed, name) => {
+export const layOut = async (folder, packed, name) => {
   for (const { name: pkg, file, platform } of packed) {
     if (pkg !== 'atrion' && platform.name !== name) continue
     const target = join(folder, 'node_modules', pkg)

@@ -306,5 +306,5 @@ impl PeerRoutes {
 
 /// The seniority of the nodes, whether or not they report a route; all are equal unless `is_ranked`.
 pub fn seniority(nodes: &Membership, is_ranked: bool, now_ms: Millis) -> Seniority {
-    if is_ranked { Seniority::since(nodes.first_met_ms(), now_ms) } else { Seniority::NONE }
+    if is_ranked { Seniority::since(nodes.first_ms(), now_ms) } else { Seniority::NONE }
 }

@@ -52,6 +52,11 @@ export class PeerReports {
     this.#seniority = isProved ? undefined : new Seniority()
   }
 
+  /** Notes that this node begins to listen. */
+  listen(nowMs: number): void {
+    this.#seniority?.listen(nowMs)
+  }
+
   receive(routeId: string, scar: number, origin: VectorOrigin | undefined, nowMs: number): void {
     const { node, requests, ageMs } = readOrigin(origin)
     if (this.#seniority?.see(node, nowMs) === false) return

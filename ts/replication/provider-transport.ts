@@ -40,6 +40,7 @@ export class ProviderTransport implements SyncTransport {
 
   async start(): Promise<void> {
     await this.#provider.connect()
+    this.#reports.listen(this.#source.nowMs())
     this.#collect()
     // Without weight for the others nothing is taken over.
     if (this.#gamma > 0) await this.#load()

@@ -94,7 +94,7 @@ const guarded = (work: PromiseLike<unknown>): PromiseLike<unknown> =>
  */
 export function atrionHono<E extends Env = Env>(atrion: Atrion, options: HonoOptions<E> = {}): MiddlewareHandler<E> {
   const gate = new Gate<Context<E>, Context<E>>(atrion, options)
-  const { onShed, propagate } = options
+  const { onShed, propagate } = gate.options
 
   const refuse = (context: Context<E>, permit: Permit): Response | Promise<Response> =>
     onShed === undefined ? shedResponse(permit) : ownResponse(permit, () => onShed(context, context, permit))

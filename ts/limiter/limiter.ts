@@ -9,7 +9,7 @@ import { takeWish } from './acquire-or-wait.js'
 import { Admission, CANNOT_WAIT, WAITS_NO_LONGER } from './admission.js'
 import { PermitReturns } from './permit-returns.js'
 import { PermitWatch } from './permit-watch.js'
-import { ENTER_NAMES, keyIdOf, RUN_NAMES, requireMaxWait } from './request.js'
+import { ENTER_NAMES, keyIdOf, ownAcquireOptions, RUN_NAMES, requireMaxWait } from './request.js'
 import { fallBack, isBounded, neverAborted, readBounds, releaseFailed, runBounded, type Work } from './run.js'
 import { readStats } from './stats.js'
 import type { AcquireOptions, EnterOptions, Permit, RouteStats, RunOptions } from './types.js'
@@ -62,7 +62,8 @@ export class Limiter {
     })
   }
 
-  acquire(routeId: string, options?: AcquireOptions): Permit {
+  acquire(routeId: string, given?: AcquireOptions): Permit {
+    const options = ownAcquireOptions(given)
     const wish = takeWish()
     if (wish === undefined) return this.#acquire(routeId, options, NO_NAMES)
     const permit = this.#enter(routeId, options, NO_NAMES, wish.maxWaitMs, wish.listen)
@@ -79,7 +80,8 @@ export class Limiter {
   }
 
   /** Resolves to a permit when it is the request's turn, or to a refusal when it can no longer make it. */
-  async enter(routeId: string, options?: EnterOptions): Promise<Permit> {
+  async enter(routeId: string, given?: EnterOptions): Promise<Permit> {
+    const options = ownAcquireOptions(given)
     const maxWaitMs = requireMaxWait(typeof options === 'object' ? options?.maxWaitMs : undefined)
     const signal = requireSignal('signal', typeof options === 'object' ? options?.signal : undefined)
     return this.#enter(routeId, options, ENTER_NAMES, maxWaitMs, listenTo(signal))
@@ -125,7 +127,8 @@ export class Limiter {
   }
 
   /** Runs `work` under a permit. */
-  async run<T>(routeId: string, work: Work<T>, options?: RunOptions<T>): Promise<T> {
+  async run<T>(routeId: string, work: Work<T>, given?: RunOptions<T>): Promise<T> {
+    const options = ownAcquireOptions(given)
     if (typeof work !== 'function') throw wrongType('fn', 'a function', work)
     if (options !== undefined && isBounded(options)) return this.#runBounded(routeId, work, options)
     const permit = this.#acquire(routeId, options, RUN_NAMES)

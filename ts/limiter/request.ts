@@ -4,6 +4,7 @@ import { ConfigError } from '../base/errors.js'
 import { noticeEnd } from '../base/host-calls.js'
 import { wrongType } from '../base/input.js'
 import type { KeyHasher } from '../base/keys.js'
+import { isForeign, ownRequest } from '../base/own.js'
 import { nearestName, unknownName } from '../base/suggest.js'
 import { MAX_TIMER_MS } from '../base/timer.js'
 import { type Engine, FRAME, TIERS } from '../engine/port.js'
@@ -22,6 +23,12 @@ export const NO_KEY = -1
 const ACQUIRE_NAMES = ['tier', 'voltage', 'key', 'weight', 'queueAgeMs', 'saturation'] as const
 export const ENTER_NAMES = ['maxWaitMs', 'signal'] as const
 export const RUN_NAMES = [...ENTER_NAMES, 'timeoutMs', 'fallback', 'isFailure'] as const
+
+const ALL_NAMES = [...ACQUIRE_NAMES, ...RUN_NAMES]
+
+/** A request's options, without what `Object.prototype` was made to have. */
+export const ownAcquireOptions = <T>(options: T): T =>
+  options === undefined ? options : ownRequest(options, ALL_NAMES)
 
 /**
  * Reads a request's options into the frame's cells.
@@ -50,7 +57,8 @@ export function readRequest(
       case 'saturation':
         continue
       default:
-        if (!also.includes(name)) throw unknownName(name, name, [...ACQUIRE_NAMES, ...also])
+        if (!also.includes(name) && !isForeign(options, name))
+          throw unknownName(name, name, [...ACQUIRE_NAMES, ...also])
     }
   }
   const { tier, voltage, key, weight, queueAgeMs, saturation } = options

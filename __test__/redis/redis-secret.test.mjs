@@ -274,7 +274,7 @@ onNative('without a secret a burst of invented nodes at a lone one closes nothin
   speaker.decide('calm')
   const calm = await keyOf(t, origin, speaker, 'calm')
   await speaker.atrion.disconnect()
-  // A node that knows nobody, and one that has just begun.
+  // A node that has just begun, and one that has listened for a while.
   for (const pauseMs of [0, 500]) {
     const lone = await Node.connected(t, { port: origin.port, keyPrefix: `alone ${pauseMs}:` })
     const before = lone.resistanceOf('calm')

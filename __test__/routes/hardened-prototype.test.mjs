@@ -85,15 +85,15 @@ test('options of an instance and of its routes', async (t) => {
   await sameWith(t, names, async () => {
     const clock = new VirtualClock(1_000_000)
     const atrion = new Atrion({ engine, clock, slo: { targetErrorRate: 0.02 }, autoTuner: {}, config: {} })
-    const told = [atrion.engine, atrion.providerName]
-    for (let i = 0; i < 12; i++, clock.advance(100)) told.push(atrion.route('r', CALM))
+    const seen = [atrion.engine, atrion.providerName]
+    for (let i = 0; i < 12; i++, clock.advance(100)) seen.push(atrion.route('r', CALM))
     atrion.setRouteProfile('r', { scarFactor: 6, profile: { ...CUSTOM } })
-    told.push(JSON.stringify(atrion.getRouteProfile('r')))
+    seen.push(JSON.stringify(atrion.getRouteProfile('r')))
     atrion.configure({ decayRate: 0.2 })
     atrion.configure('r', { slo: { baselineLatencyMs: 80 } })
-    told.push(atrion.route('r', CALM), atrion.route('r', { latencyMs: 5000, errorRate: 1 }))
-    told.push(atrion.getState('r'), atrion.getTunerStats('r'))
-    return told
+    seen.push(atrion.route('r', CALM), atrion.route('r', { latencyMs: 5000, errorRate: 1 }))
+    seen.push(atrion.getState('r'), atrion.getTunerStats('r'))
+    return seen
   })
 })
 
@@ -103,17 +103,17 @@ test('telemetry and options of route()', async (t) => {
   const names = { ...of('errorRate', 'saturation', 'voltage', 'profile', 'nothingOfOurs'), latencyMs: [1e9, 'x'] }
   await sameWith(t, names, async () => {
     const { atrion, clock } = virtual()
-    const told = [await failed(() => atrion.route('r', {}))]
+    const seen = [await failed(() => atrion.route('r', {}))]
     for (let i = 0; i < 30; i++, clock.advance(100)) {
-      told.push(atrion.route('r', { latencyMs: 100 }, i % 2 ? {} : undefined))
+      seen.push(atrion.route('r', { latencyMs: 100 }, i % 2 ? {} : undefined))
       class Sample {
         get latencyMs() {
           return 90 + i
         }
       }
-      told.push(atrion.route('class', new Sample()))
+      seen.push(atrion.route('class', new Sample()))
     }
-    return told
+    return seen
   })
 })
 
@@ -157,17 +157,17 @@ closedLoop('options of acquire(), enter() and run()', async (t) => {
   }
   await sameWith(t, REQUEST, async () => {
     const { atrion, clock } = virtual()
-    const told = []
+    const seen = []
     const shown = ({ allow, resistance, voltage, tier, mode, reason, retryAfterMs, limitedBy }) =>
       `${allow} ${resistance} ${voltage} ${tier} ${mode} ${reason} ${retryAfterMs} ${limitedBy}`
     const ask = async (options) => {
       for (const permit of [atrion.acquire('r', options), await atrion.enter('r', options)]) {
-        told.push(shown(permit))
+        seen.push(shown(permit))
         clock.advance(5)
         permit.release()
       }
-      told.push(await failed(() => atrion.run('r', async () => 'done', options)))
-      told.push(await failed(() => atrion.run('r', () => Promise.reject(new Error('its own')), options)))
+      seen.push(await failed(() => atrion.run('r', async () => 'done', options)))
+      seen.push(await failed(() => atrion.run('r', () => Promise.reject(new Error('its own')), options)))
     }
     await ask({})
     await ask(undefined)
@@ -175,9 +175,9 @@ closedLoop('options of acquire(), enter() and run()', async (t) => {
     await ask({ tier: 'low' })
     atrion.override('r', 'open')
     await ask({})
-    told.push(await failed(() => atrion.acquire('r', { teir: 'low' })))
+    seen.push(await failed(() => atrion.acquire('r', { teir: 'low' })))
     const { failures, shed, admitted, shedByTier } = atrion.stats('r')
-    return [...told, failures, shed, admitted, shedByTier]
+    return [...seen, failures, shed, admitted, shedByTier]
   })
 })
 
@@ -203,19 +203,19 @@ test('options of providers, and what they tell', async (t) => {
     provider.vectors.set('half', { momentumScalar: 0, lastTick: 99, resistance: 90 })
     const { atrion, clock } = virtual({ provider, logger: memoryLogger() })
     await atrion.connect()
-    const told = [atrion.getState('r').scarTissue, atrion.getState('half')]
+    const seen = [atrion.getState('r').scarTissue, atrion.getState('half')]
     clock.advance(100)
     await atrion.disconnect()
     const memory = new InMemoryProvider({})
     for (let i = 0; i < 5; i++) await memory.updateVector(`${i}`, provider.vectors.get('r'))
     new FileStateProvider('/nowhere/state.json', {})
-    return [...told, memory.size]
+    return [...seen, memory.size]
   })
 })
 
 if (engine === 'native') {
   test('options of the Redis providers, its URLs and its clients', async (t) => {
-    const secret = 'a secret of somebody else'
+    const secret = 'a secret of another service'
     const names = {
       ...of(
         'url',

@@ -2,6 +2,7 @@
 
 import { wrongType } from '../base/input.js'
 import type { KeyHasher } from '../base/keys.js'
+import { ownOptions } from '../base/own.js'
 import { onAbort, requireSignal } from '../base/signals.js'
 import type { Context } from '../context.js'
 import { FRAME, OUTCOME } from '../engine/port.js'
@@ -9,7 +10,7 @@ import { takeWish } from './acquire-or-wait.js'
 import { Admission, CANNOT_WAIT, WAITS_NO_LONGER } from './admission.js'
 import { PermitReturns } from './permit-returns.js'
 import { PermitWatch } from './permit-watch.js'
-import { ENTER_NAMES, keyIdOf, ownAcquireOptions, RUN_NAMES, requireMaxWait } from './request.js'
+import { ENTER_NAMES, keyIdOf, RUN_NAMES, requireMaxWait } from './request.js'
 import { fallBack, isBounded, neverAborted, readBounds, releaseFailed, runBounded, type Work } from './run.js'
 import { readStats } from './stats.js'
 import type { AcquireOptions, EnterOptions, Permit, RouteStats, RunOptions } from './types.js'
@@ -27,6 +28,12 @@ const waits = (): Permit => ({
   release() {},
   [Symbol.dispose]() {},
 })
+
+/** The time that a request may wait, ms, and what ends that. @throws ConfigError */
+function readWait(options: EnterOptions | undefined): { maxWaitMs: number; signal: AbortSignal | undefined } {
+  const given = typeof options === 'object' ? ownOptions(options, ENTER_NAMES) : undefined
+  return { maxWaitMs: requireMaxWait(given?.maxWaitMs), signal: requireSignal('signal', given?.signal) }
+}
 
 /** Listens to a signal while a request waits. @throws its reason when it is aborted already */
 function listenTo(signal: AbortSignal | undefined): Listen | undefined {
@@ -62,8 +69,7 @@ export class Limiter {
     })
   }
 
-  acquire(routeId: string, given?: AcquireOptions): Permit {
-    const options = ownAcquireOptions(given)
+  acquire(routeId: string, options?: AcquireOptions): Permit {
     const wish = takeWish()
     if (wish === undefined) return this.#acquire(routeId, options, NO_NAMES)
     const permit = this.#enter(routeId, options, NO_NAMES, wish.maxWaitMs, wish.listen)
@@ -80,10 +86,8 @@ export class Limiter {
   }
 
   /** Resolves to a permit when it is the request's turn, or to a refusal when it can no longer make it. */
-  async enter(routeId: string, given?: EnterOptions): Promise<Permit> {
-    const options = ownAcquireOptions(given)
-    const maxWaitMs = requireMaxWait(typeof options === 'object' ? options?.maxWaitMs : undefined)
-    const signal = requireSignal('signal', typeof options === 'object' ? options?.signal : undefined)
+  async enter(routeId: string, options?: EnterOptions): Promise<Permit> {
+    const { maxWaitMs, signal } = readWait(options)
     return this.#enter(routeId, options, ENTER_NAMES, maxWaitMs, listenTo(signal))
   }
 
@@ -127,8 +131,7 @@ export class Limiter {
   }
 
   /** Runs `work` under a permit. */
-  async run<T>(routeId: string, work: Work<T>, given?: RunOptions<T>): Promise<T> {
-    const options = ownAcquireOptions(given)
+  async run<T>(routeId: string, work: Work<T>, options?: RunOptions<T>): Promise<T> {
     if (typeof work !== 'function') throw wrongType('fn', 'a function', work)
     if (options !== undefined && isBounded(options)) return this.#runBounded(routeId, work, options)
     const permit = this.#acquire(routeId, options, RUN_NAMES)

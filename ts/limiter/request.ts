@@ -4,7 +4,7 @@ import { ConfigError } from '../base/errors.js'
 import { noticeEnd } from '../base/host-calls.js'
 import { wrongType } from '../base/input.js'
 import type { KeyHasher } from '../base/keys.js'
-import { isForeign, ownRequest } from '../base/own.js'
+import { BARE, isForeign, ownOptions } from '../base/own.js'
 import { nearestName, unknownName } from '../base/suggest.js'
 import { MAX_TIMER_MS } from '../base/timer.js'
 import { type Engine, FRAME, TIERS } from '../engine/port.js'
@@ -23,12 +23,6 @@ export const NO_KEY = -1
 const ACQUIRE_NAMES = ['tier', 'voltage', 'key', 'weight', 'queueAgeMs', 'saturation'] as const
 export const ENTER_NAMES = ['maxWaitMs', 'signal'] as const
 export const RUN_NAMES = [...ENTER_NAMES, 'timeoutMs', 'fallback', 'isFailure'] as const
-
-const ALL_NAMES = [...ACQUIRE_NAMES, ...RUN_NAMES]
-
-/** A request's options, without what `Object.prototype` was made to have. */
-export const ownAcquireOptions = <T>(options: T): T =>
-  options === undefined ? options : ownRequest(options, ALL_NAMES)
 
 /**
  * Reads a request's options into the frame's cells.
@@ -61,7 +55,10 @@ export function readRequest(
           throw unknownName(name, name, [...ACQUIRE_NAMES, ...also])
     }
   }
-  const { tier, voltage, key, weight, queueAgeMs, saturation } = options
+  // One look for all of them: what a merge leaves on Object.prototype is enumerable.
+  let own = options
+  for (const _ in BARE) own = ownOptions(options, ACQUIRE_NAMES)
+  const { tier, voltage, key, weight, queueAgeMs, saturation } = own
   let hash = Number.NaN
   let share = 1
   let keyClass = Number.NaN

@@ -152,7 +152,7 @@ function requireHeartbeat(field: string, required: unknown, { heartbeatIntervalM
 /** The settings of a route besides its physics. */
 const SETTINGS = ['profile', 'slo', 'limits', 'pool', 'reserve', 'breakBy'] as const
 
-/** What was given for a route, without what `Object.prototype` was made to have. */
+/** The settings that were given for a route, without those that `Object.prototype` was made to have. */
 export const ownProfile = (given: RouteProfileOptions): RouteProfileOptions => ownOptions(given, SETTINGS)
 
 /** The law of a route that was given a profile, numbers of its own, or both. */

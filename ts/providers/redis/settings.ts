@@ -118,20 +118,9 @@ const REDIS_PORT = 6379
 const SENTINEL_PORT = 26_379
 
 const FIELDS: ReadonlySet<string> = new Set<keyof RedisStateProviderOptions>([
-  ...([
-    'url',
-    'host',
-    'port',
-    'path',
-    'username',
-    'password',
-    'db',
-    'tls',
-    'cluster',
-    'sentinel',
-    'keyPrefix',
-  ] as const),
-  ...(['channel', 'secret', 'intervalMs', 'gamma', 'connectTimeoutMs', 'required', 'expireMs', 'maxRoutes'] as const),
+  ...(['url', 'host', 'port', 'path', 'username', 'password', 'db', 'tls', 'cluster', 'sentinel'] as const),
+  ...(['keyPrefix', 'channel', 'secret', 'intervalMs', 'gamma', 'connectTimeoutMs', 'required'] as const),
+  ...(['expireMs', 'maxRoutes'] as const),
 ])
 const TLS_FIELDS: ReadonlySet<string> = new Set<keyof RedisTlsSettings>([
   ...(['ca', 'cert', 'key', 'servername', 'rejectUnauthorized'] as const),

@@ -19,8 +19,8 @@ struct Node {
     id: NodeId,
     /// The time at which it was first seen.
     met_ms: Millis,
-    /// True when the store named it as this node began to listen.
-    is_founding: bool,
+    /// The time since which it counts as known: the same, and any time of one that the store named as this node began to listen.
+    known_ms: Millis,
     received_ms: Millis,
     /// True when this place is taken.
     taken: bool,
@@ -61,7 +61,7 @@ impl Membership {
     /// The place of a node that the store names as this node begins to listen; None where there is no room for a new one.
     pub fn found(&mut self, id: NodeId, now_ms: Millis) -> Option<u16> {
         let place = self.see(id, now_ms)?;
-        self.nodes[place as usize].is_founding = true;
+        self.nodes[place as usize].known_ms = Millis::NEG_INFINITY;
         Some(place)
     }
 
@@ -82,15 +82,8 @@ impl Membership {
 
     fn add(&mut self, id: NodeId, now_ms: Millis) -> Option<u16> {
         // Live already: it has no reports that could count again.
-        let node = Node {
-            id,
-            met_ms: now_ms,
-            is_founding: false,
-            received_ms: 0.0,
-            taken: true,
-            is_live: true,
-            changed: false,
-        };
+        let node =
+            Node { id, met_ms: now_ms, known_ms: now_ms, received_ms: 0.0, taken: true, is_live: true, changed: false };
         let place = match self.vacant.pop() {
             Some(place) => {
                 self.nodes[place as usize] = node;
@@ -112,9 +105,8 @@ impl Membership {
     }
 
     /// The time since which it counts as known, ms: when it was first seen; of one that was there before this node, any.
-    pub fn met_ms(&self, place: u16) -> Millis {
-        let node = &self.nodes[place as usize];
-        if node.is_founding { Millis::NEG_INFINITY } else { node.met_ms }
+    pub fn known_ms(&self, place: u16) -> Millis {
+        self.nodes[place as usize].known_ms
     }
 
     /// The time since which the first of the nodes has been there, ms: this one, or a live one that was seen earlier.

@@ -169,7 +169,7 @@ impl PeerRoutes {
         } else {
             noted = Noted::Full;
             let seniority = seniority(nodes, is_ranked, now_ms);
-            let stays = |node: u16| nodes.is_live(node) && seniority.counts(nodes.met_ms(node));
+            let stays = |node: u16| nodes.is_live(node) && seniority.counts(nodes.known_ms(node));
             // Silent and later nodes give way first; to a later one none of the others does.
             let order = |report: &&mut PeerReport| (stays(report.node), report.received_ms);
             let first = route.reports.iter_mut().min_by(|a, b| {

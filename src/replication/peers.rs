@@ -224,7 +224,7 @@ impl PeerTable {
             let (mut aggregate, mut later) = (PeerAggregate::default(), Later::default());
             for report in route.reports.iter().filter(|report| nodes.is_live(report.node)) {
                 let scar = report.scar(now_ms, decay_per_ms);
-                if seniority.counts(nodes.met_ms(report.node)) {
+                if seniority.counts(nodes.known_ms(report.node)) {
                     aggregate.add(scar, report.requests());
                 } else {
                     later.add(scar, report.requests());

@@ -42,8 +42,8 @@ impl Seniority {
 
     /// Returns whether a node that has been known since then counts as earlier.
     #[must_use]
-    pub fn counts(&self, met_ms: Millis) -> bool {
-        met_ms <= self.mature_ms
+    pub fn counts(&self, known_ms: Millis) -> bool {
+        known_ms <= self.mature_ms
     }
 }
 

@@ -61,6 +61,8 @@ use crate::units::Millis;
 
 /// Octaves of work in flight that are told apart.
 const OCTAVES: usize = 20;
+/// ... and that are kept together.
+const STEP: usize = 4;
 /// τ: the wait of the standing limit, as a share of the deadline.
 const STANDING_WAIT: f64 = 0.32;
 /// The standing limit is no more than this many knees: a queue that is longer keeps no server busier.
@@ -161,7 +163,7 @@ pub enum Regime {
 }
 
 /// The limit's state. Laid out as written: what every request reads comes first, where an offset takes one byte of code in wasm.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 #[repr(C)]
 pub struct Limit {
     now_ms: Millis,

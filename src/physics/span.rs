@@ -55,6 +55,7 @@ impl<T: Copy + Default, const CELLS: usize, const STEP: usize> Span<T, CELLS, ST
     }
 
     /// The cells that were written, and some around them, with their numbers, in order.
+    #[must_use]
     pub fn cells(&self) -> impl DoubleEndedIterator<Item = (usize, &T)> {
         let first = usize::from(self.first);
         self.cells.iter().enumerate().map(move |(index, cell)| (first + index, cell))
@@ -78,6 +79,7 @@ impl<T: Copy + Default, const CELLS: usize, const STEP: usize> Span<T, CELLS, ST
 
     /// The cells with their numbers, in order.
     #[inline]
+    #[must_use]
     pub fn cells(&self) -> impl DoubleEndedIterator<Item = (usize, &T)> {
         self.cells.iter().enumerate()
     }

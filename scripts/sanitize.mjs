@@ -1,7 +1,7 @@
 /**
  * Memory errors and undefined behaviour, by three tools, each as far as it is to be had here: `npm run sanitize -- --help`.
  */
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { cliOf } from './lib/cli.mjs'
 import { entryOf, firstLine, ROOT, run } from './lib/process.mjs'
@@ -54,6 +54,21 @@ const runtime = async (host) => {
   return code === 0 ? { library } : { problem: 'its runtime could not be linked by gcc' }
 }
 
+/** A module that, loaded before all others, has this addon loaded in place of any other of ours, in workers and child processes too. */
+const insteadOf = (addon) => `'use strict'
+const { dlopen } = process
+process.dlopen = (module, file, ...rest) =>
+  dlopen.call(process, module, /[\\/]atrion\\.[^\\/]*\\.node$/.test(file) ? ${JSON.stringify(addon)} : file, ...rest)
+`
+
+/** Fails where the addon in use is not the one of the sanitizer. */
+const IS_LOADED = `
+import { readFileSync } from 'node:fs'
+import { Atrion } from 'atrion'
+new Atrion({ engine: 'native' }).acquire('a').release()
+const maps = readFileSync('/proc/self/maps', 'utf8')
+if (!maps.includes('sanitize') || !maps.includes('libatrion.so')) throw new Error('another addon was loaded')`
+
 const addon = async () => {
   if (process.platform !== 'linux' || process.report.getReport().header.glibcVersionRuntime === undefined) {
     return { lacks: 'Linux with glibc' }
@@ -78,16 +93,19 @@ const addon = async () => {
   )
   if (built.code !== 0) return { code: built.code }
   const made = join(TARGET, host, 'release', 'libatrion.so')
-  const node = join(TARGET, 'atrion.node')
-  await run('cp', [made, node])
+  const preload = join(TARGET, 'instead.cjs')
+  writeFileSync(preload, insteadOf(made))
+  const settings = {
+    ATRION_ENGINE: 'native',
+    LD_PRELOAD: library,
+    NODE_OPTIONS: `--require=${preload}`,
+    // Node itself leaves memory to the end of the process.
+    ASAN_OPTIONS: 'detect_leaks=0:exitcode=99',
+  }
+  const loads = await run(process.execPath, ['--input-type=module', '--eval', IS_LOADED], { env: settings })
+  if (loads.code !== 0) return { code: loads.code }
   return run(process.execPath, [entryOf('ava', 'ava'), '--concurrency', '1', '--timeout', '10m', ...SUITES], {
-    env: {
-      ATRION_ENGINE: 'native',
-      NAPI_RS_NATIVE_LIBRARY_PATH: node,
-      LD_PRELOAD: library,
-      // Node itself leaves memory to the end of the process.
-      ASAN_OPTIONS: 'detect_leaks=0:exitcode=99',
-    },
+    env: settings,
   })
 }
 

@@ -200,7 +200,7 @@ proptest! {
         let law = RouteParams::default();
         let mut table = table();
         for (id, (scar, requests)) in honest.iter().enumerate() {
-            table.receive(&message(id as u64 + 1, *scar, *requests), 0.0);
+            table.receive_stored(&message(id as u64 + 1, *scar, *requests), 0.0);
         }
         let alone = said(&mut table, 0.0);
         for (id, (scar, requests)) in honest.iter().enumerate() {
@@ -218,13 +218,35 @@ proptest! {
         let bound = gamma * (alone.top + law.base_resistance * law.break_multiplier);
         prop_assert!(with.blend(0.0, gamma, &law).add <= bound + 1e-6);
     }
+
+    #[test]
+    fn whatever_a_lone_node_is_sent_at_first_counts_as_one(
+        quiet_ms in prop_oneof![Just(0.0), 0.0..YOUNG_MS, 0.0..1e8], spread_ms in prop_oneof![Just(0.0), 0.0..YOUNG_MS / 300.0],
+        lies in prop::collection::vec((0.0..2e6, 0.0..1e12), 1..200), again in any::<bool>(), gamma in 0.0..=1.0, local in 0.0..300.0,
+    ) {
+        let law = RouteParams::default();
+        let mut table = table();
+        if again {
+            table.listen(quiet_ms);
+        }
+        let mut now_ms = quiet_ms;
+        for (id, (scar, requests)) in lies.iter().enumerate() {
+            table.receive(&message(id as u64 + 1000, *scar, *requests), now_ms);
+            now_ms += spread_ms;
+        }
+        let with = said(&mut table, now_ms);
+        prop_assert!(with.peers == 1 && !with.agrees_closed(), "{with:?}");
+        let blend = with.blend(local, gamma, &law);
+        prop_assert!((blend.belief, blend.witnesses) == (0.0, 0));
+        prop_assert!((blend.blend(local) - local).abs() <= gamma * law.base_resistance * law.break_multiplier + 1e-6);
+    }
 }
 
 #[test]
 fn invented_nodes_take_no_place_of_those_that_were_there_before() {
     let mut table = table();
     for id in 1..=16 {
-        table.receive(&message(id, 7.0, 10.0), 0.0);
+        table.receive_stored(&message(id, 7.0, 10.0), 0.0);
     }
     for id in 100..200 {
         table.receive(&message(id, 1e6, 1e12), 1000.0);
@@ -248,7 +270,7 @@ fn invented_nodes_take_no_place_of_those_that_were_there_before() {
 fn invented_nodes_agree_on_nothing_that_earlier_nodes_have_not_reported() {
     let mut words = table();
     // One that has said nothing of any route is there all the same.
-    words.receive(&Message { node: NodeId(1), reports: vec![], forgotten: vec![], greets: false }, 0.0);
+    words.receive_stored(&Message { node: NodeId(1), reports: vec![], forgotten: vec![], greets: false }, 0.0);
     for id in 100..164 {
         words.receive(&message(id, 1e6, 1e12), 1000.0);
     }
@@ -256,7 +278,7 @@ fn invented_nodes_agree_on_nothing_that_earlier_nodes_have_not_reported() {
     assert!(aggregate.peers == 1 && aggregate.second <= 0.0 && !aggregate.agrees_closed(), "{aggregate:?}");
 }
 
-/// Two nodes that joined after a healthy one say that a route fails: with how much weight, after how long?
+/// Whether two nodes that joined after a healthy one, met on the channel, agree that a route fails, after so long.
 fn agreed_after(known_ms: f64, alone_ms: f64) -> bool {
     let mut table = table();
     table.receive(&message(1, 0.0, 1.0), 0.0);
@@ -272,7 +294,8 @@ fn agreed_after(known_ms: f64, alone_ms: f64) -> bool {
 
 #[test]
 fn a_joining_node_counts_in_full_after_half_the_age_of_the_first_a_minute_at_least_and_an_hour_at_most() {
-    assert!(agreed_after(0.0, 0.0), "together");
+    assert!(!agreed_after(0.0, 0.0), "together, as any number of invented ones may come");
+    assert!(agreed_after(YOUNG_MS, 0.0));
     assert!(!agreed_after(0.0, 0.001));
     assert!(!agreed_after(YOUNG_MS - 1.0, 1000.0));
     assert!(agreed_after(YOUNG_MS, 1000.0));
@@ -280,6 +303,36 @@ fn a_joining_node_counts_in_full_after_half_the_age_of_the_first_a_minute_at_lea
     assert!(agreed_after(10.0 * YOUNG_MS, 10.0 * YOUNG_MS));
     assert!(!agreed_after(OLD_MS - 1.0, 100.0 * OLD_MS));
     assert!(agreed_after(OLD_MS, 100.0 * OLD_MS));
+}
+
+#[test]
+fn nodes_that_were_there_before_this_one_are_equal_at_once() {
+    let mut table = table();
+    for id in 1..=3 {
+        table.receive_stored(&message(id, 190.0, 1.0), 5.0);
+    }
+    assert!(said(&mut table, 5.0).agrees_closed());
+    // They are still when this one has listened for long.
+    for id in 1..=3 {
+        table.receive(&message(id, 190.0, 1.0), 2000.0);
+    }
+    assert!(said(&mut table, 2000.0).agrees_closed());
+}
+
+#[test]
+fn an_outage_of_the_channel_costs_a_minute_of_agreement_and_no_more() {
+    let mut table = table();
+    let long_ms = 10.0 * OLD_MS;
+    table.listen(long_ms);
+    for id in 1..=2 {
+        table.receive(&message(id, 190.0, 1.0), long_ms + 1.0);
+    }
+    assert!(!said(&mut table, long_ms + 1.0).agrees_closed());
+    let now_ms = long_ms + YOUNG_MS + 2.0;
+    for id in 1..=2 {
+        table.receive(&message(id, 190.0, 1.0), now_ms);
+    }
+    assert!(said(&mut table, now_ms).agrees_closed());
 }
 
 #[test]

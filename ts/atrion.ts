@@ -7,6 +7,7 @@
 import { ConfigError } from './base/errors.js'
 import { requireRouteId, wrongType } from './base/input.js'
 import { KeyHasher } from './base/keys.js'
+import { own } from './base/own.js'
 import { nearestName, unknownName } from './base/suggest.js'
 import { type Context, createContext } from './context.js'
 import type { RouteState, TunerStats, WorkloadProfile } from './core/index.js'
@@ -252,9 +253,11 @@ export class Atrion implements AsyncDisposable {
       return
     }
     if (typeof first !== 'object' || first === null) throw wrongType('changes', 'an object', first)
-    const { dryRun, ...changes } = first
+    const dryRun = own(first, 'dryRun')
+    const { dryRun: _, ...changes } = first
     if (dryRun !== undefined && typeof dryRun !== 'boolean') throw new ConfigError('dryRun', 'true or false', dryRun)
-    if (changes.breakBy !== undefined) throw new ConfigError('breakBy', 'an option of one route', changes.breakBy)
+    const breakBy = own(first, 'breakBy')
+    if (breakBy !== undefined) throw new ConfigError('breakBy', 'an option of one route', breakBy)
     this.#context.routes.configure(changes)
     if (dryRun !== undefined) this.#openLoop.setDryRun(dryRun)
     this.#limiter.freed('')

@@ -1,5 +1,6 @@
 /** The package on the wasm engine, whatever else would load. */
 
+import { own } from './base/own.js'
 import { Atrion as AnyAtrion } from './entries/node.js'
 import type { AtrionOptions } from './options/options.js'
 
@@ -20,6 +21,7 @@ export {
 /** {@link AnyAtrion} on engine 'wasm'. */
 export class Atrion extends AnyAtrion {
   constructor(options: AtrionOptions = {}) {
-    super({ ...options, engine: options.engine === undefined || options.engine === 'auto' ? 'wasm' : options.engine })
+    const engine = own(options, 'engine') ?? 'auto'
+    super({ ...options, engine: engine === 'auto' ? 'wasm' : engine })
   }
 }

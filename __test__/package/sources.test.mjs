@@ -57,7 +57,7 @@ const MAY_IMPORT = {
   port: ['model types'],
   addon: ['base'],
   'model types': [],
-  'provider port': [],
+  'provider port': ['base'],
   base: ['port', 'model types'],
   events: BOTTOM,
   core: ['model types', 'base', 'events'],
@@ -76,7 +76,7 @@ const MAY_IMPORT = {
   pressure: ['base', 'addon'],
   adapters: [...BOTTOM, 'limiter', 'pressure', 'providers', 'provider port', 'atrion.ts'],
   simulation: ['model types', 'base', 'core'],
-  testing: ['provider port'],
+  testing: ['base', 'provider port'],
   'wasm-names.ts': ['model types', 'core'],
 }
 

@@ -257,6 +257,36 @@ onNative('a secret is replaced without a gap', async (t) => {
   t.is(signing.provider.stats().droppedForged, 0)
 })
 
+onNative('without a secret a burst of invented nodes at a lone one closes nothing, and is one voice', async (t) => {
+  const origin = await server(t)
+  const speaker = await Node.connected(t, { port: origin.port })
+  speaker.decide('calm')
+  const calm = await keyOf(t, origin, speaker, 'calm')
+  await speaker.atrion.disconnect()
+  // A node that has just begun, and one that has listened for a while.
+  for (const pauseMs of [0, 500]) {
+    const lone = await Node.connected(t, { port: origin.port, keyPrefix: `alone ${pauseMs}:` })
+    const before = lone.resistanceOf('calm')
+    const speak = await stranger(t, origin)
+    await new Promise((resolve) => setTimeout(resolve, pauseMs))
+    const burst = speak.multi()
+    for (let id = 1n; id <= 64n; id++) burst.publish(CHANNEL, plain({ node: id, key: calm, scar: 1e6 }))
+    await burst.exec()
+    await until(() => lone.scarOf('calm') > 1, 'the burst')
+    for (let i = 0; i < 20; i++) {
+      for (let id = 1n; id <= 64n; id += 7n) await speak.publish(CHANNEL, plain({ node: id, key: calm, scar: 1e6 }))
+      const { resistance, mode } = lone.decide('calm')
+      t.true(resistance <= before + 30 + 1e-6, `R = ${resistance}, ${before} before`)
+      t.not(mode, 'CIRCUIT_BREAKER')
+    }
+    if (engine !== 'ts') {
+      for (let i = 0; i < 40; i++) lone.atrion.acquire('calm', { tier: 'high' }).release(i % 2 ? 'failure' : 'success')
+      t.not(lone.atrion.stats('calm').mode, 'CIRCUIT_BREAKER')
+    }
+    await lone.atrion.disconnect()
+  }
+})
+
 test('without a secret thousands of invented nodes are let in slowly and outvote no real node', async (t) => {
   const origin = await server(t)
   const [speaker, node] = [

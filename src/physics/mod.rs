@@ -1,4 +1,4 @@
-//! The laws, pure: no clock, no I/O. One per file, its formula above its code. Only what is kept by key allocates.
+//! The laws, pure: no clock, no I/O. One per file, its formula above its code. Only what is kept by key, and tables that grow, allocate.
 
 pub mod blame;
 pub mod breaker;
@@ -15,6 +15,7 @@ pub mod queue;
 pub mod resistance;
 pub mod retry;
 pub mod scar;
+pub mod span;
 pub mod tick;
 mod tick_closed;
 pub mod tuner;

@@ -19,6 +19,8 @@ struct Node {
     id: NodeId,
     /// The time at which it was first seen.
     met_ms: Millis,
+    /// The time since which it counts as known: the same, and any time of one that the store named as this node began to listen.
+    known_ms: Millis,
     received_ms: Millis,
     /// True when this place is taken.
     taken: bool,
@@ -33,16 +35,36 @@ pub struct Membership {
     nodes: Vec<Node>,
     places: HashMap<NodeId, u16>,
     vacant: Vec<u16>,
+    /// The time at which this node began to listen.
+    listening_ms: Millis,
     first_met_ms: Millis,
 }
 
 impl Default for Membership {
     fn default() -> Self {
-        Self { nodes: Vec::new(), places: HashMap::new(), vacant: Vec::new(), first_met_ms: Millis::INFINITY }
+        Self {
+            nodes: Vec::new(),
+            places: HashMap::new(),
+            vacant: Vec::new(),
+            listening_ms: 0.0,
+            first_met_ms: Millis::INFINITY,
+        }
     }
 }
 
 impl Membership {
+    /// Notes that this node begins to listen, for the first time or again.
+    pub fn listen(&mut self, now_ms: Millis) {
+        self.listening_ms = now_ms;
+    }
+
+    /// The place of a node that the store names as this node begins to listen; None where there is no room for a new one.
+    pub fn found(&mut self, id: NodeId, now_ms: Millis) -> Option<u16> {
+        let place = self.see(id, now_ms)?;
+        self.nodes[place as usize].known_ms = Millis::NEG_INFINITY;
+        Some(place)
+    }
+
     /// The place of a node that a message came from; None where there is no room for a new one.
     pub fn see(&mut self, id: NodeId, now_ms: Millis) -> Option<u16> {
         let place = match self.places.get(&id) {
@@ -60,7 +82,8 @@ impl Membership {
 
     fn add(&mut self, id: NodeId, now_ms: Millis) -> Option<u16> {
         // Live already: it has no reports that could count again.
-        let node = Node { id, met_ms: now_ms, received_ms: 0.0, taken: true, is_live: true, changed: false };
+        let node =
+            Node { id, met_ms: now_ms, known_ms: now_ms, received_ms: 0.0, taken: true, is_live: true, changed: false };
         let place = match self.vacant.pop() {
             Some(place) => {
                 self.nodes[place as usize] = node;
@@ -81,14 +104,14 @@ impl Membership {
         self.nodes[place as usize].is_live
     }
 
-    /// The time at which it was first seen, ms.
-    pub fn met_ms(&self, place: u16) -> Millis {
-        self.nodes[place as usize].met_ms
+    /// The time since which it counts as known, ms: when it was first seen; of one that was there before this node, any.
+    pub fn known_ms(&self, place: u16) -> Millis {
+        self.nodes[place as usize].known_ms
     }
 
-    /// The time at which the first of the live nodes was first seen, ms; infinite where there is none.
-    pub fn first_met_ms(&self) -> Millis {
-        self.first_met_ms
+    /// The time since which the first of the nodes has been there, ms: this one, or a live one that was seen earlier.
+    pub fn first_ms(&self) -> Millis {
+        self.first_met_ms.min(self.listening_ms)
     }
 
     fn find_first(&mut self) {

@@ -169,7 +169,7 @@ impl PeerRoutes {
         } else {
             noted = Noted::Full;
             let seniority = seniority(nodes, is_ranked, now_ms);
-            let stays = |node: u16| nodes.is_live(node) && seniority.counts(nodes.met_ms(node));
+            let stays = |node: u16| nodes.is_live(node) && seniority.counts(nodes.known_ms(node));
             // Silent and later nodes give way first; to a later one none of the others does.
             let order = |report: &&mut PeerReport| (stays(report.node), report.received_ms);
             let first = route.reports.iter_mut().min_by(|a, b| {
@@ -306,5 +306,5 @@ impl PeerRoutes {
 
 /// The seniority of the nodes, whether or not they report a route; all are equal unless `is_ranked`.
 pub fn seniority(nodes: &Membership, is_ranked: bool, now_ms: Millis) -> Seniority {
-    if is_ranked { Seniority::since(nodes.first_met_ms(), now_ms) } else { Seniority::NONE }
+    if is_ranked { Seniority::since(nodes.first_ms(), now_ms) } else { Seniority::NONE }
 }

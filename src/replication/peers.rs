@@ -139,14 +139,35 @@ impl PeerTable {
         Dropped { routes: self.routes.evicted(), ..self.dropped }
     }
 
+    /// Notes that this node begins to listen, for the first time or after it could not: nodes that it meets later are compared
+    /// with it, unless a secret proves them.
+    pub fn listen(&mut self, now_ms: Millis) {
+        self.advance(now_ms);
+        self.nodes.listen(self.now_ms);
+    }
+
     /// Receives a message at `now_ms` of a clock of this node's; time that runs backwards stands still.
     pub fn receive(&mut self, message: &Message, now_ms: Millis) {
+        self.receive_from(message, now_ms, Membership::see);
+    }
+
+    /// Receives what a node had stored before this one began to listen, as a message of it. Such a node counts as one that was there before.
+    pub fn receive_stored(&mut self, message: &Message, now_ms: Millis) {
+        self.receive_from(message, now_ms, Membership::found);
+    }
+
+    fn receive_from(
+        &mut self,
+        message: &Message,
+        now_ms: Millis,
+        place: fn(&mut Membership, NodeId, Millis) -> Option<u16>,
+    ) {
         self.advance(now_ms);
         if message.node == self.limits.own {
             self.dropped.echoes += 1;
             return;
         }
-        let Some(node) = self.nodes.see(message.node, self.now_ms) else {
+        let Some(node) = place(&mut self.nodes, message.node, self.now_ms) else {
             self.dropped.strangers += 1;
             return;
         };
@@ -203,7 +224,7 @@ impl PeerTable {
             let (mut aggregate, mut later) = (PeerAggregate::default(), Later::default());
             for report in route.reports.iter().filter(|report| nodes.is_live(report.node)) {
                 let scar = report.scar(now_ms, decay_per_ms);
-                if seniority.counts(nodes.met_ms(report.node)) {
+                if seniority.counts(nodes.known_ms(report.node)) {
                     aggregate.add(scar, report.requests());
                 } else {
                     later.add(scar, report.requests());

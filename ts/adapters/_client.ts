@@ -2,6 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { own, ownOptions } from '../base/own.js'
 
 /** The codes of a socket's error when the other side went away, or did not send its request in time. */
 const CLIENTS: ReadonlySet<unknown> = new Set([
@@ -29,7 +30,7 @@ const isParseError = (code: unknown): boolean => typeof code === 'string' && cod
 
 /** The status of an answer that was written whole on HTTP/2's stream itself, past its response; undefined where none was. */
 export function statusOnStream(response: ServerResponse): number | undefined {
-  const { stream } = response as ServerResponse & { stream?: Http2Stream }
+  const stream = own(response as ServerResponse & { stream?: Http2Stream }, 'stream')
   const status = stream?.writableFinished === true ? stream.sentHeaders?.[':status'] : undefined
   return typeof status === 'number' ? status : undefined
 }
@@ -42,6 +43,6 @@ export function isClientsFault(request: IncomingMessage, response: ServerRespons
   if (stream?.rstCode !== undefined) return !OURS_ON_HTTP2.has(stream.rstCode)
   const socket = request.socket as (Socket & { errored?: unknown }) | null | undefined
   if (!socket) return true
-  const code = (socket.errored as { code?: unknown } | null | undefined)?.code
+  const { code } = ownOptions((socket.errored ?? {}) as { code?: unknown }, ['code'])
   return socket.readableEnded || CLIENTS.has(code) || isParseError(code)
 }

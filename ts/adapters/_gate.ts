@@ -4,6 +4,7 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:
 import type { Socket } from 'node:net'
 import type { Atrion } from '../atrion.js'
 import { ConfigError } from '../base/errors.js'
+import { own } from '../base/own.js'
 import type { AcquireOptions, Permit } from '../limiter/types.js'
 import type { Arrival } from '../pressure/arrival.js'
 import { Pressure } from '../pressure/pressure.js'
@@ -18,7 +19,7 @@ import {
 } from './_acquire-params.js'
 import { deferContinue, deferContinueOnHttp2 } from './_continue.js'
 import { sharedRoute } from './_method.js'
-import { type AdapterOptions, DEFAULT_MAX_STREAMS, DEFAULT_MAX_WAIT_MS, validateAdapterOptions } from './_options.js'
+import { type AdapterOptions, adapterOptionsOf, DEFAULT_MAX_STREAMS, DEFAULT_MAX_WAIT_MS } from './_options.js'
 import { isThenable, trusted } from './_resolve.js'
 import { noteRefused, ResponseTracker, trackerOf } from './_response-tracker.js'
 import { type AdapterRouteOptions, type Answers, answersOf, over } from './_route-options.js'
@@ -54,10 +55,10 @@ export class Gate<Request, Response> implements TrackerHost {
   readonly #combined = new WeakMap<object, AdapterRouteOptions<Request>>()
 
   /** @throws ConfigError for an option that is unknown, of the wrong type or out of its range */
-  constructor(atrion: Atrion, options: AdapterOptions<Request, Response> = {}) {
+  constructor(atrion: Atrion, given: AdapterOptions<Request, Response> = {}) {
     if (typeof atrion?.acquire !== 'function') throw new ConfigError('atrion', 'an Atrion', atrion)
     if (atrion.engine === 'ts') throw new ConfigError('engine', "'native' or 'wasm', which have the closed loop", 'ts')
-    validateAdapterOptions(options)
+    const options = adapterOptionsOf(given)
     this.atrion = atrion
     this.options = options
     this.maxStreams = options.maxStreams ?? DEFAULT_MAX_STREAMS
@@ -194,11 +195,12 @@ export class Gate<Request, Response> implements TrackerHost {
     if (tier === undefined) {
       const { headers, method } = node
       if (this.options.trustHeaders === true) {
-        ;({ tier, voltage } = trusted(headers['x-atrion-voltage'], headers['x-atrion-tier']))
+        ;({ tier, voltage } = trusted(own(headers, 'x-atrion-voltage'), own(headers, 'x-atrion-tier')))
       }
       // A preflight costs next to nothing, and without it the real request would not come at all.
       const isUnnamed = tier === undefined && voltage === undefined
-      if (isUnnamed && method === 'OPTIONS' && headers['access-control-request-method'] !== undefined) tier = 'critical'
+      if (isUnnamed && method === 'OPTIONS' && own(headers, 'access-control-request-method') !== undefined)
+        tier = 'critical'
     }
     return { route, tier, voltage, key, isStream }
   }

@@ -1,6 +1,7 @@
 /** Options of all adapters of servers. */
 
 import { ConfigError } from '../base/errors.js'
+import { ownOptions } from '../base/own.js'
 import { unknownName } from '../base/suggest.js'
 import type { Permit, Tier } from '../limiter/types.js'
 import type { PressureOptions, Signal } from '../pressure/pressure.js'
@@ -86,8 +87,15 @@ export function validateTypes(options: unknown, types: OptionTypes, parent = '')
   }
 }
 
-/** @throws ConfigError for an option that is unknown, of the wrong type or out of its range */
-export function validateAdapterOptions(options: unknown): void {
+/**
+ * The options of an adapter, checked.
+ *
+ * @throws ConfigError for an option that is unknown, of the wrong type or out of its range
+ */
+export function adapterOptionsOf<Request, Response>(
+  given: AdapterOptions<Request, Response>,
+): AdapterOptions<Request, Response> {
+  const options = ownOptions(given, Object.keys(TYPES))
   validateTypes(options, TYPES)
   validateBounds(options as Record<string, unknown>)
   const { pressure, signals } = options as Record<string, unknown>
@@ -99,6 +107,7 @@ export function validateAdapterOptions(options: unknown): void {
   ) {
     throw new ConfigError('signals', 'an array of functions', signals)
   }
+  return options
 }
 
 /** @throws ConfigError for a number out of its range */

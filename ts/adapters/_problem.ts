@@ -1,6 +1,7 @@
 /** The answer to a shed client: RFC 9457's problem document, and when to come back. */
 
 import { isShedError } from '../base/errors.js'
+import { own } from '../base/own.js'
 import type { Permit } from '../limiter/types.js'
 
 export const PROBLEM_TYPE = 'application/problem+json'
@@ -27,7 +28,8 @@ export interface Refusal {
 let lastMs = -1
 let last: Refusal = { retryAfterS: '1', body: '' }
 
-export function refusalOf({ retryAfterMs }: Shed): Refusal {
+export function refusalOf(shed: Shed): Refusal {
+  const retryAfterMs = own(shed, 'retryAfterMs')
   const wanted = typeof retryAfterMs === 'number' && retryAfterMs >= 0 ? retryAfterMs : DEFAULT_RETRY_MS
   const ms = Math.min(Math.max(wanted, 1), MAX_RETRY_MS)
   if (ms !== lastMs) {
@@ -51,7 +53,7 @@ export function shedIn(error: unknown): (Shed & object) | undefined {
   let cause = error
   for (let i = 0; i < MAX_CAUSES && typeof cause === 'object' && cause !== null; i++) {
     if (isShedError(cause)) return cause
-    cause = (cause as { cause?: unknown }).cause
+    cause = own(cause as { cause?: unknown }, 'cause')
   }
   return undefined
 }

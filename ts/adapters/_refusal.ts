@@ -2,6 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { textOfAny } from '../base/host-calls.js'
+import { ownOptions } from '../base/own.js'
 import type { Permit } from '../limiter/types.js'
 import { PROBLEM_TYPE, refusalOf, type Shed } from './_problem.js'
 import { leaveBody } from './_request-body.js'
@@ -34,10 +35,15 @@ export function refuse(request: IncomingMessage, response: ServerResponse, shed:
   response.end(request.method === 'HEAD' ? undefined : body)
 }
 
+const ANSWER_NAMES = ['status', 'statusCode', 'getStatus', 'getResponse', 'code']
+
 /** Returns whether an error is a framework's own way to answer: http-errors, an HTTPException. */
 export function isHttpError(error: unknown): boolean {
   try {
-    const { status, statusCode, getStatus, getResponse, code } = (error ?? {}) as Record<string, unknown>
+    const { status, statusCode, getStatus, getResponse, code } = ownOptions(
+      (error ?? {}) as Record<string, unknown>,
+      ANSWER_NAMES,
+    )
     if (code === 'ATRION_SHED') return false
     if (typeof getStatus === 'function' || typeof getResponse === 'function') return true
     const answer = status ?? statusCode

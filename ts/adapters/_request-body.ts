@@ -2,6 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { own } from '../base/own.js'
 import { after, callOff } from './_timers.js'
 
 /** A body this short is read to keep the connection, bytes. */
@@ -14,10 +15,10 @@ export function isBodyPending(request: IncomingMessage): boolean {
   // A request that was injected has no `complete`; all of it is there.
   if (request.complete !== false) return false
   const { headers } = request
-  if (headers['transfer-encoding'] !== undefined) return true
-  const length = headers['content-length']
+  if (own(headers, 'transfer-encoding') !== undefined) return true
+  const length = own(headers, 'content-length')
   if (length !== undefined) return length !== '0'
-  const { stream } = request as IncomingMessage & { stream?: { endAfterHeaders?: boolean } }
+  const stream = own(request as IncomingMessage & { stream?: { endAfterHeaders?: boolean } }, 'stream')
   return stream !== undefined && stream.endAfterHeaders !== true
 }
 

@@ -25,4 +25,4 @@ export const nowMs: () => number = performance?.now.bind(performance) ?? Date.no
 
 /** Returns whether a library has put a faked `setImmediate` in place of the runtime's: what is put off with it may never happen. */
 export const hasFakedTimers = (): boolean =>
-  globalThis.setImmediate !== immediate || (immediate as { clock?: unknown } | undefined)?.clock !== undefined
+  globalThis.setImmediate !== immediate || (immediate !== undefined && Object.hasOwn(immediate, 'clock'))

@@ -4,6 +4,8 @@
  * undici within. A watched handler takes both, and passes on in the one that the caller's handler implements.
  */
 
+import { isShedError } from '../base/errors.js'
+import { ownOptions } from '../base/own.js'
 import type { Permit, Tier } from '../limiter/types.js'
 import { depart } from './_departure.js'
 import { isFeed } from './_stream.js'
@@ -50,7 +52,7 @@ export function withHeader<H>(headers: H, tier: Tier): H {
 
 /** The caller's own change of mind says nothing of the other side. */
 function wasAborted(error: unknown): boolean {
-  const { name, code } = (error ?? {}) as { name?: unknown; code?: unknown }
+  const { name, code } = ownOptions((error ?? {}) as { name?: unknown; code?: unknown }, ['name', 'code'])
   return name === 'AbortError' || code === 'UND_ERR_ABORTED' || code === 'ABORT_ERR'
 }
 
@@ -165,11 +167,9 @@ class Watch {
   }
 
   error(error: unknown): void {
-    this.#permit.release(wasAborted(error) || isShed(error) ? 'ignored' : 'failure')
+    this.#permit.release(wasAborted(error) || isShedError(error) ? 'ignored' : 'failure')
   }
 }
-
-const isShed = (error: unknown): boolean => (error as { code?: unknown } | null | undefined)?.code === 'ATRION_SHED'
 
 /** Calls of the new interface, for a handler of either. */
 function newInterface(handler: Handler, watch: Watch): Handler {

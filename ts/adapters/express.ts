@@ -45,7 +45,7 @@ export function atrionExpress<
   Response extends ServerResponse = ExpressResponse,
 >(atrion: Atrion, options: ExpressOptions<Request, Response> = {}): ExpressMiddleware {
   const gate = new Gate<Request, Response>(atrion, options)
-  const { onShed, propagate } = options
+  const { onShed, propagate } = gate.options
   return (node, serverResponse, next) => {
     const request = node as Request
     const response = serverResponse as Response

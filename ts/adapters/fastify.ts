@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Atrion } from '../atrion.js'
 import { textOfAny } from '../base/host-calls.js'
 import type { RequestAdmission } from './_admission.js'
+import { own } from '../base/own.js'
 import { withTier } from './_context.js'
 import { Gate } from './_gate.js'
 import { patternRoute } from './_method.js'
@@ -100,11 +101,11 @@ function decorate(app: FastifyInstance, atrion: Atrion): void {
 
 function install(app: FastifyInstance, atrion: Atrion, options: FastifyOptions): void {
   const gate = new Gate<FastifyRequest, FastifyReply>(atrion, options)
-  const { onShed, propagate } = options
   decorate(app, atrion)
   app.addHook('onRoute', ({ config }) => {
     if (config?.atrion !== undefined) optionsIn(config.atrion)
   })
+  const { onShed, propagate } = gate.options
   app.addHook('onRequest', (request, reply, done) => {
     const { raw: node } = request
     const refuse = (refusal: { readonly retryAfterMs?: number | undefined }): void => {
@@ -176,8 +177,14 @@ export function atrionFastify(
 ): FastifyAtrionPlugin | undefined {
   if (done !== undefined) {
     // Fastify's own options of `register` come along with the plugin's.
-    const { atrion, prefix, logLevel, logSerializers, ...rest } = options as FastifyPluginOptions &
-      Record<string, unknown>
+    const {
+      prefix,
+      logLevel,
+      logSerializers,
+      atrion: _,
+      ...rest
+    } = options as FastifyPluginOptions & Record<string, unknown>
+    const atrion = own(options as FastifyPluginOptions, 'atrion') as Atrion
     settle(() => install(first as FastifyInstance, atrion, rest), done)
     return undefined
   }

@@ -115,7 +115,7 @@ export function atrionHono<E extends Env = Env>(
   options: HonoOptions<E> = {},
 ): MiddlewareHandler<E & AtrionEnv> {
   const gate = new Gate<Context<E>, Context<E>>(atrion, options)
-  const { onShed, propagate } = options
+  const { onShed, propagate } = gate.options
 
   const refuse = (context: Context<E>, permit: Permit): Response | Promise<Response> =>
     onShed === undefined ? shedResponse(permit) : ownResponse(permit, () => onShed(context, context, permit))

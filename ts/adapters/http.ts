@@ -59,7 +59,7 @@ export function atrionHttp<Request extends IncomingMessage, Response extends Ser
 ): Listener<Request, Response> {
   if (typeof handler !== 'function') throw new TypeError('handler must be a function')
   const gate = new Gate<Request, Response>(atrion, options)
-  const { onShed, propagate } = options
+  const { onShed, propagate } = gate.options
 
   const failed = (error: unknown, tracker: ResponseTracker, request: Request, response: Response): void => {
     tracker.fail(error)

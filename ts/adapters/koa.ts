@@ -77,7 +77,7 @@ export function atrionKoa<Context extends KoaContext = ParameterizedContext>(
   options: KoaOptions<Context> = {},
 ): KoaMiddleware<Context> {
   const gate = new Gate<Context, Context>(atrion, options)
-  const { onShed, propagate } = options
+  const { onShed, propagate } = gate.options
 
   const shed = (context: Context, refusal: Shed, permit: Permit | undefined): void | Promise<void> => {
     leaveBody(context.req, context.res)

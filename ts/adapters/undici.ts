@@ -3,6 +3,7 @@
 import type { Dispatcher } from 'undici'
 import type { Atrion } from '../atrion.js'
 import { ConfigError } from '../base/errors.js'
+import { ownOptions } from '../base/own.js'
 import { noteThrown } from '../base/shed-answered.js'
 import { shedErrorOf } from '../limiter/run.js'
 import type { AcquireOptions, Tier } from '../limiter/types.js'
@@ -57,8 +58,9 @@ type Answers = readonly [skips: unknown, route: unknown, tier: unknown, key: unk
 export function atrionUndici(atrion: Atrion, options: UndiciOptions = {}): Dispatcher.DispatcherComposeInterceptor {
   if (typeof atrion?.acquire !== 'function') throw new ConfigError('atrion', 'an Atrion', atrion)
   if (atrion.engine === 'ts') throw new ConfigError('engine', "'native' or 'wasm', which have the closed loop", 'ts')
-  validateTypes(options, TYPES)
-  const { route, tier, key, skip, propagate } = options
+  const given = ownOptions(options, Object.keys(TYPES))
+  validateTypes(given, TYPES)
+  const { route, tier, key, skip, propagate } = given
 
   const answersOf = (request: Request): Answers | Promise<Answers> => {
     const skips = skip && called<boolean>('skip', () => skip(request), false)

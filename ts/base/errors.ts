@@ -6,6 +6,7 @@
 import type { OperationalMode } from '../core/types.js'
 import type { Tier } from '../engine/port.js'
 import { type LimitedBy, obstacleText } from './limited-by.js'
+import { own, ownOptions } from './own.js'
 import { noteStatusRead } from './shed-answered.js'
 import { kindOf, printable, Withheld, withoutSecrets } from './text.js'
 
@@ -34,8 +35,9 @@ export class AtrionError extends Error {
   readonly code: AtrionErrorCode
 
   constructor(message: string, options: AtrionErrorOptions & { readonly code?: AtrionErrorCode } = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause })
-    this.code = options.code ?? 'ATRION_ERROR'
+    const cause = own(options, 'cause')
+    super(message, cause === undefined ? undefined : { cause })
+    this.code = own(options, 'code') ?? 'ATRION_ERROR'
   }
 }
 
@@ -48,8 +50,9 @@ export class ConnectionError extends AtrionError {
   readonly providerName: string
 
   constructor(providerName = 'Provider', options: AtrionErrorOptions = {}) {
-    const what = options.cause === undefined ? 'is not connected: await connect() first' : 'could not connect'
-    super(`${providerName} ${what}${because(options.cause)}`, { ...options, code: 'ATRION_CONNECTION' })
+    const cause = own(options, 'cause')
+    const what = cause === undefined ? 'is not connected: await connect() first' : 'could not connect'
+    super(`${providerName} ${what}${because(cause)}`, { ...options, code: 'ATRION_CONNECTION' })
     this.providerName = providerName
   }
 }
@@ -70,7 +73,7 @@ export class DependencyError extends AtrionError {
   readonly installCommand: string
 
   constructor(dependency: string, installCommand = `npm install ${dependency}`, options: DependencyErrorOptions = {}) {
-    const { problem = 'is not installed', ...rest } = options
+    const { problem = 'is not installed', ...rest } = ownOptions(options, ['problem'])
     super(`${dependency} ${problem}: run \`${installCommand}\``, { ...rest, code: 'ATRION_DEPENDENCY' })
     this.dependency = dependency
     this.installCommand = installCommand
@@ -100,7 +103,7 @@ export class ParseError extends AtrionError {
   readonly routeId: string
 
   constructor(routeId: string, options: AtrionErrorOptions = {}) {
-    super(`stored state of route ${show(routeId)} cannot be read${because(options.cause)}`, {
+    super(`stored state of route ${show(routeId)} cannot be read${because(own(options, 'cause'))}`, {
       ...options,
       code: 'ATRION_PARSE',
     })
@@ -123,6 +126,8 @@ export interface Refusal {
   /** undefined: a voltage was given instead. */
   readonly tier?: Tier | undefined
 }
+
+const REFUSAL_NAMES = ['retryAfterMs', 'limitedBy', 'tier'] satisfies (keyof Refusal)[]
 
 /** Clients are not sent away for longer than a day, s. */
 const MAX_RETRY_AFTER_S = 86_400
@@ -153,7 +158,7 @@ export class ShedError extends AtrionError implements Refusal {
   readonly headers: Readonly<Record<string, string>>
 
   constructor(refusal: Refusal, options: AtrionErrorOptions = {}) {
-    const { routeId, resistance, voltage, mode, retryAfterMs, limitedBy, tier } = refusal
+    const { routeId, resistance, voltage, mode, retryAfterMs, limitedBy, tier } = ownOptions(refusal, REFUSAL_NAMES)
     const reason = obstacleText(mode, limitedBy) ?? `V=${Math.round(voltage * 10) / 10} ≤ R=${resistance.toFixed(1)}Ω`
     const remedy = retryAfterMs === undefined ? '' : `, retry in ${retryAfterMs} ms`
     super(`route ${show(routeId)} shed the request: ${reason}${remedy}`, { ...options, code: 'ATRION_SHED' })
@@ -201,12 +206,13 @@ export class ConfigError extends AtrionError {
     options: AtrionErrorOptions & { readonly nearest?: string | undefined } = {},
   ) {
     const shown = typeof got === 'string' ? withoutSecrets(got) : got
-    const hint = options.nearest === undefined ? '' : `; did you mean ${options.nearest}?`
+    const nearest = own(options, 'nearest')
+    const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`
     super(`${field} must be ${range}, got ${show(shown)}${hint}`, { ...options, code: 'ATRION_CONFIG' })
     this.field = field
     this.range = range
     this.got = shown instanceof Withheld ? shown.kind : shown
-    this.nearest = options.nearest
+    this.nearest = nearest
   }
 }
 
@@ -223,7 +229,7 @@ const CODES: ReadonlySet<unknown> = new Set<AtrionErrorCode>([
 /** Anything may be thrown, a proxy whose traps throw among it. */
 function codeOf(error: unknown): unknown {
   try {
-    return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
+    return typeof error === 'object' && error !== null ? own(error as { code?: unknown }, 'code') : undefined
   } catch {
     return undefined
   }

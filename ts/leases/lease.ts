@@ -2,6 +2,7 @@
 
 import { AtrionError, ConfigError } from '../base/errors.js'
 import { noticeEnd } from '../base/host-calls.js'
+import { ownOptions } from '../base/own.js'
 import { onAbort } from '../base/signals.js'
 import type { HeapTimer } from '../base/timer-heap.js'
 import type { ProfileConfig, Timestamp, WorkloadProfile } from '../core/index.js'
@@ -152,9 +153,11 @@ export class Lease implements TaskLease {
   }
 }
 
+const HEARTBEAT_NAMES = ['progress', 'memoryBytes', 'status']
+
 function requireHeartbeat(payload: HeartbeatPayload): void {
   if (typeof payload !== 'object' || payload === null) throw new ConfigError('heartbeat', 'an object', payload)
-  const { progress, memoryBytes, status } = payload
+  const { progress, memoryBytes, status } = ownOptions(payload, HEARTBEAT_NAMES)
   if (progress !== undefined && progress !== null) {
     requireNumber('heartbeat.progress', progress, { says: 'a number in [0, 1]', holds: (x) => x >= 0 && x <= 1 })
   }

@@ -7,6 +7,7 @@
  */
 
 import { ConfigError } from '../base/errors.js'
+import { ownOptions } from '../base/own.js'
 import { unknownName } from '../base/suggest.js'
 import { TimerHeap } from '../base/timer-heap.js'
 import type { Context } from '../context.js'
@@ -69,19 +70,20 @@ export class LeaseManager {
   }
 
   /** @throws ConfigError when an option can't be honoured */
-  start(routeId: string, options: LeaseOptions): TaskLease {
+  start(routeId: string, given: LeaseOptions): TaskLease {
+    const options = ownOptions(given, LEASE_NAMES)
     const ownProfile = this.#context.routes.paramsOf(routeId).profile
     for (const name of Object.keys(options)) {
       if (!LEASE_NAMES.includes(name)) throw unknownName(`options.${name}`, name, LEASE_NAMES)
     }
-    const given = requireProfile('options.profile', options.profile ?? ownProfile)
-    const profile = getProfileConfig(given)
+    const wanted = requireProfile('options.profile', options.profile ?? ownProfile)
+    const profile = getProfileConfig(wanted)
     const { abortController } = options
     if (abortController !== undefined && !isAbortController(abortController)) {
       throw new ConfigError('options.abortController', 'an AbortController', abortController)
     }
-    if (requiresAbortController(given) && !abortController) {
-      const name = typeof given === 'string' ? given : 'with heartbeats'
+    if (requiresAbortController(wanted) && !abortController) {
+      const name = typeof wanted === 'string' ? wanted : 'with heartbeats'
       throw new ConfigError(
         'options.abortController',
         `an AbortController, as profile ${name} asks for`,
@@ -97,7 +99,7 @@ export class LeaseManager {
     const lease = new Lease(this.#host, {
       id: `lease-${this.#count.toString(BASE36)}-${noise}`,
       routeId,
-      profile: typeof given === 'string' ? given : 'CUSTOM',
+      profile: typeof wanted === 'string' ? wanted : 'CUSTOM',
       config: profile,
       durationMs,
       abortController,

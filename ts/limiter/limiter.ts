@@ -2,6 +2,7 @@
 
 import { requireRouteId, wrongType } from '../base/input.js'
 import type { KeyHasher } from '../base/keys.js'
+import { ownOptions } from '../base/own.js'
 import { onAbort, requireSignal } from '../base/signals.js'
 import type { Context } from '../context.js'
 import { FRAME, OUTCOME } from '../engine/port.js'
@@ -27,6 +28,12 @@ const waits = (): Permit => ({
   release() {},
   [Symbol.dispose]() {},
 })
+
+/** The time that a request may wait, ms, and what ends that. @throws ConfigError */
+function readWait(options: EnterOptions | undefined): { maxWaitMs: number; signal: AbortSignal | undefined } {
+  const given = typeof options === 'object' ? ownOptions(options, ENTER_NAMES) : undefined
+  return { maxWaitMs: requireMaxWait(given?.maxWaitMs), signal: requireSignal('signal', given?.signal) }
+}
 
 /** Listens to a signal while a request waits. @throws its reason when it is aborted already */
 function listenTo(signal: AbortSignal | undefined): Listen | undefined {
@@ -80,8 +87,7 @@ export class Limiter {
 
   /** Resolves to a permit when it is the request's turn, or to a refusal when it can no longer make it. */
   async enter(routeId: string, options?: EnterOptions): Promise<Permit> {
-    const maxWaitMs = requireMaxWait(typeof options === 'object' ? options?.maxWaitMs : undefined)
-    const signal = requireSignal('signal', typeof options === 'object' ? options?.signal : undefined)
+    const { maxWaitMs, signal } = readWait(options)
     return this.#enter(routeId, options, ENTER_NAMES, maxWaitMs, listenTo(signal))
   }
 

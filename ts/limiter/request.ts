@@ -4,6 +4,7 @@ import { ConfigError } from '../base/errors.js'
 import { noticeEnd } from '../base/host-calls.js'
 import { wrongType } from '../base/input.js'
 import type { KeyHasher } from '../base/keys.js'
+import { BARE, isForeign, ownOptions } from '../base/own.js'
 import { unknownName } from '../base/suggest.js'
 import { MAX_TIMER_MS } from '../base/timer.js'
 import { type Engine, FRAME, TIERS } from '../engine/port.js'
@@ -50,10 +51,14 @@ export function readRequest(
       case 'saturation':
         continue
       default:
-        if (!also.includes(name)) throw unknownName(name, name, [...ACQUIRE_NAMES, ...also])
+        if (!also.includes(name) && !isForeign(options, name))
+          throw unknownName(name, name, [...ACQUIRE_NAMES, ...also])
     }
   }
-  const { tier, voltage, key, weight, queueAgeMs, saturation } = options
+  // One look for all of them: what a merge leaves on Object.prototype is enumerable.
+  let own = options
+  for (const _ in BARE) own = ownOptions(options, ACQUIRE_NAMES)
+  const { tier, voltage, key, weight, queueAgeMs, saturation } = own
   let hash = Number.NaN
   let share = 1
   let keyClass = Number.NaN

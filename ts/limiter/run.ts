@@ -2,10 +2,11 @@
 
 import { ConfigError, isShedError, ShedError } from '../base/errors.js'
 import { noticeEnd } from '../base/host-calls.js'
+import { own, ownOptions } from '../base/own.js'
 import { noteThrown } from '../base/shed-answered.js'
 import { onAbort, requireSignal } from '../base/signals.js'
 import { after } from '../base/timer.js'
-import { requireMaxWait, requireTimeout } from './request.js'
+import { RUN_NAMES, requireMaxWait, requireTimeout } from './request.js'
 import type { Outcome, Permit, RunOptions } from './types.js'
 
 export type Work<T> = (signal: AbortSignal) => T | PromiseLike<T>
@@ -28,7 +29,8 @@ export const isBounded = <T>(options: RunOptions<T> | null): boolean =>
     (typeof options.isFailure !== 'function' && options.isFailure !== undefined))
 
 /** @throws ConfigError */
-export function readBounds<T>({ maxWaitMs, timeoutMs, signal, isFailure }: RunOptions<T>): Bounds {
+export function readBounds<T>(options: RunOptions<T>): Bounds {
+  const { maxWaitMs, timeoutMs, signal, isFailure } = ownOptions(options, RUN_NAMES)
   if (isFailure !== undefined && isFailure !== null && typeof isFailure !== 'function') {
     throw new ConfigError('isFailure', 'a function', isFailure)
   }
@@ -50,7 +52,7 @@ export function shedErrorOf(
 /** The value that a refused call resolves to. @throws ShedError where there is no fallback */
 export function fallBack<T>(routeId: string, permit: Permit, options: RunOptions<T> | undefined): T | PromiseLike<T> {
   const refusal = shedErrorOf(routeId, permit)
-  const fallback = options?.fallback
+  const fallback = options && own(options, 'fallback')
   if (fallback === undefined) {
     noteThrown(refusal)
     throw refusal
@@ -97,7 +99,7 @@ export async function runBounded<T>(
 
 /** Gives back the permit of work that threw, even when the caller's own judgement of the error throws as well. */
 export function releaseFailed<T>(permit: Permit, error: unknown, options: RunOptions<T> | undefined): void {
-  const isFailure = options?.isFailure
+  const isFailure = options && own(options, 'isFailure')
   if (isFailure === undefined || isFailure === null) {
     // Another route's refusal says nothing of this one.
     permit.release(isShedError(error) ? 'ignored' : 'failure')

@@ -2,6 +2,7 @@
 
 import { DEFAULT_MAX_ROUTES } from '../base/bounded-routes.js'
 import { ConfigError } from '../base/errors.js'
+import { own, ownOptions } from '../base/own.js'
 import { nearestName } from '../base/suggest.js'
 import {
   type AutoTunerConfig,
@@ -60,7 +61,7 @@ export const DURATION_RANGE = above(0, ' of ms')
 function resolveSlo(path: string, given: SLOOptions | undefined, defaults: SLOConfig = DEFAULT_SLO): SLOConfig {
   if (given === undefined) return defaults
   const slo = override(path, defaults, given, OBJECTIVE, ['criticality'])
-  const criticality = override(`${path}.criticality`, defaults.criticality, given.criticality, CRITICALITY)
+  const criticality = override(`${path}.criticality`, defaults.criticality, own(given, 'criticality'), CRITICALITY)
   return { ...slo, criticality }
 }
 
@@ -69,13 +70,7 @@ function resolveConfig(
   given: object | undefined,
   defaults: PhysicsConfig = DEFAULT_CONFIG,
 ): PhysicsConfig {
-  return override(
-    path,
-    defaults,
-    given,
-    PHYSICS,
-    path ? [] : ['profile', 'slo', 'limits', 'pool', 'reserve', 'breakBy'],
-  )
+  return override(path, defaults, given, PHYSICS, path ? [] : SETTINGS)
 }
 
 function resolveTuner(given: AtrionOptions['autoTuner']): AutoTunerConfig | undefined {
@@ -137,7 +132,10 @@ export function requireProfile(field: string, value: unknown): WorkloadProfile |
     throw new ConfigError(field, `${names.join(', ')} or a profile of your own`, value, { nearest })
   }
   const profile = override(field, PROFILE_CONFIGS.STANDARD, value, PROFILE, ['heartbeatRequired'])
-  return { ...profile, heartbeatRequired: requireHeartbeat(field, (value as ProfileConfig).heartbeatRequired, profile) }
+  return {
+    ...profile,
+    heartbeatRequired: requireHeartbeat(field, own(value as ProfileConfig, 'heartbeatRequired'), profile),
+  }
 }
 
 /** Returns whether a profile of one's own asks for heartbeats: when it says so, or names how often they come. */
@@ -151,6 +149,12 @@ function requireHeartbeat(field: string, required: unknown, { heartbeatIntervalM
   return required ?? heartbeatIntervalMs > 0
 }
 
+/** The settings of a route besides its physics. */
+const SETTINGS = ['profile', 'slo', 'limits', 'pool', 'reserve', 'breakBy'] as const
+
+/** The settings that were given for a route, without those that `Object.prototype` was made to have. */
+export const ownProfile = (given: RouteProfileOptions): RouteProfileOptions => ownOptions(given, SETTINGS)
+
 /** The law of a route that was given a profile, numbers of its own, or both. */
 export function resolveRouteProfile(
   given: WorkloadProfile | RouteProfileOptions,
@@ -158,7 +162,7 @@ export function resolveRouteProfile(
   where = 'profile',
 ): RouteParams {
   if (typeof given === 'string') return { ...base, profile: requireProfile(where, given) }
-  const options = requireObject(where, given) as RouteProfileOptions
+  const options = ownProfile(requireObject(where, given))
   return {
     config: resolveConfig('', options, base.config),
     slo: resolveSlo('slo', options.slo, base.slo),

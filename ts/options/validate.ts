@@ -2,6 +2,7 @@
 
 import { ConfigError } from '../base/errors.js'
 import { requireKeySecret } from '../base/keys.js'
+import { ownOptions } from '../base/own.js'
 import { unknownName } from '../base/suggest.js'
 import { Withheld } from '../base/text.js'
 import { DEFAULT_AUTOTUNER_CONFIG, DEFAULT_CONFIG, DEFAULT_SLO } from '../core/index.js'
@@ -47,11 +48,12 @@ const METHODS = {
 /** The options, each read once. Throws ConfigError for the first that cannot be honoured. */
 export function validateOptions(given: AtrionOptions): AtrionOptions {
   requireObject('options', given)
-  for (const name of Object.keys(given)) {
+  const source = ownOptions(given, KNOWN_OPTIONS)
+  for (const name of Object.keys(source)) {
     if (!KNOWN_OPTIONS.has(name)) throw unknownName(name, name, [...KNOWN_OPTIONS], intendedPath(name))
   }
   const names = [...KNOWN_OPTIONS] as (keyof AtrionOptions)[]
-  const options = Object.fromEntries(names.map((name) => [name, given[name]])) as AtrionOptions
+  const options = Object.fromEntries(names.map((name) => [name, source[name]])) as AtrionOptions
   for (const [name, methods] of Object.entries(METHODS)) {
     const value = options[name as keyof typeof METHODS] as Record<string, unknown> | undefined
     if (value === undefined || (name === 'clock' && (value as unknown) === 'global')) continue

@@ -2,6 +2,7 @@
 
 import type { EventLoopUtilization } from 'node:perf_hooks'
 import { builtin } from '../base/builtin.js'
+import { ownOptions } from '../base/own.js'
 import { type Arrival, arrivalWaitMs } from './arrival.js'
 import { iterationClock } from './iteration.js'
 import { ControlGroup, Heap } from './memory.js'
@@ -27,6 +28,8 @@ export interface PressureOptions {
 
 /** A signal of one's own: [0, 1], 1 is full. Its errors, and results that are no number ≥ 0, are ignored. */
 export type Signal = () => number
+
+const NAMES = ['queueAge', 'acceptQueue', 'eventLoop', 'heap', 'cgroup'] satisfies (keyof PressureOptions)[]
 
 /** Everything but queue ages is sampled at most this often, when a request comes, ms. */
 const WINDOW_MS = 100
@@ -73,7 +76,7 @@ export class Pressure {
   #saturation = 0
 
   constructor(options: PressureOptions | false | undefined, signals: readonly Signal[] = []) {
-    const given = options === false ? undefined : (options ?? {})
+    const given = options === false ? undefined : ownOptions(options ?? {}, NAMES)
     this.#queueAge = given !== undefined && given.queueAge !== false
     this.#acceptQueue = given !== undefined && (given.acceptQueue ?? this.#queueAge)
     this.#eventLoop = given !== undefined && given.eventLoop !== false

@@ -3,6 +3,7 @@
 import { BoundedRoutes, DEFAULT_MAX_ROUTES } from '../base/bounded-routes.js'
 import { builtin } from '../base/builtin.js'
 import { ConfigError, ConnectionError, ParseError, SyncError } from '../base/errors.js'
+import { ownOptions } from '../base/own.js'
 import { readWhole, removeLeftovers, replaceFile } from './disk.js'
 import { isPhysicsVector, type PhysicsVector, type StateProvider } from './provider.js'
 import { type Entry, entriesOf, textOf } from './snapshot.js'
@@ -225,6 +226,6 @@ function pathOf(path: unknown): string {
 }
 
 function optionsOf(options: unknown): FileStateProviderOptions {
-  if (typeof options === 'object' && options !== null) return options
+  if (typeof options === 'object' && options !== null) return ownOptions(options, ['intervalMs', 'maxRoutes'])
   throw new ConfigError('options', 'an object', options)
 }

@@ -1,6 +1,7 @@
 /** State in any store that gets and puts strings by key: Workers KV, a Durable Object's storage, Deno KV behind two lines. */
 
 import { BoundedRoutes } from '../base/bounded-routes.js'
+import { ownOptions } from '../base/own.js'
 import { isPhysicsVector, type PhysicsVector, type StateProvider } from './provider.js'
 
 /** The methods that a store has to have. */
@@ -24,6 +25,8 @@ export interface KVStateProviderOptions {
   readonly maxRoutes?: number
 }
 
+const NAMES = ['prefix', 'writeEveryMs', 'maxRoutes'] satisfies (keyof KVStateProviderOptions)[]
+
 const INDEX = 'routes'
 
 /**
@@ -43,10 +46,8 @@ export class KVStateProvider implements StateProvider {
   readonly #pending = new Map<string, PhysicsVector>()
 
   /** @throws TypeError for a store without get and put */
-  constructor(
-    store: KVStore,
-    { prefix = 'atrion:', writeEveryMs = 1000, maxRoutes = 1000 }: KVStateProviderOptions = {},
-  ) {
+  constructor(store: KVStore, options: KVStateProviderOptions = {}) {
+    const { prefix = 'atrion:', writeEveryMs = 1000, maxRoutes = 1000 } = ownOptions(options, NAMES)
     if (typeof store?.get !== 'function' || typeof store.put !== 'function') {
       throw new TypeError('store must be an object with get(key) and put(key, value)')
     }

@@ -2,6 +2,7 @@
 
 import { BoundedRoutes, DEFAULT_MAX_ROUTES } from '../base/bounded-routes.js'
 import { ConfigError } from '../base/errors.js'
+import { own } from '../base/own.js'
 import type { PhysicsVector, StateProvider } from './provider.js'
 
 export interface InMemoryProviderOptions {
@@ -24,7 +25,7 @@ export class InMemoryProvider implements StateProvider {
 
   /** @throws ConfigError when maxRoutes is not a positive integer */
   constructor(options: InMemoryProviderOptions = {}) {
-    const maxRoutes = options.maxRoutes ?? DEFAULT_MAX_ROUTES
+    const maxRoutes = own(options, 'maxRoutes') ?? DEFAULT_MAX_ROUTES
     if (!Number.isInteger(maxRoutes) || maxRoutes < 1) throw new ConfigError('maxRoutes', 'an integer ≥ 1', maxRoutes)
     this.#vectors = new BoundedRoutes(maxRoutes)
   }

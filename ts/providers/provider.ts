@@ -1,5 +1,7 @@
 /** The port to a store of route state. Any class with these methods works; nothing on the decision path ever waits for it. */
 
+import { ownOptions } from '../base/own.js'
+
 /** The report of a node on a route. */
 export interface PhysicsVector {
   /** S, Ω, ≥ 0 */
@@ -56,9 +58,12 @@ export interface StateProvider {
 const isQuantity = (value: unknown): value is number =>
   typeof value === 'number' && Number.isFinite(value) && value >= 0
 
+/** The names of a vector. */
+export const VECTOR_NAMES = ['scar', 'momentumScalar', 'lastTick', 'resistance'] satisfies (keyof PhysicsVector)[]
+
 /** Returns whether what a store returned can be trusted as a vector. */
 export function isPhysicsVector(value: unknown): value is PhysicsVector {
   if (typeof value !== 'object' || value === null) return false
-  const { scar, momentumScalar, lastTick, resistance } = value as Record<string, unknown>
+  const { scar, momentumScalar, lastTick, resistance } = ownOptions(value as Record<string, unknown>, VECTOR_NAMES)
   return isQuantity(scar) && isQuantity(momentumScalar) && isQuantity(lastTick) && isQuantity(resistance)
 }

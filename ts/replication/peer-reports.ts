@@ -1,6 +1,7 @@
 /** The reports of other nodes on the routes, through a provider with `subscribe`: the newest report of each node, for 3 s. */
 
 import { BoundedRoutes } from '../base/bounded-routes.js'
+import { ownOptions } from '../base/own.js'
 import type { VectorOrigin } from '../providers/provider.js'
 import { type PeerScar, Seniority } from './seniority.js'
 
@@ -12,6 +13,7 @@ const MAX_NODES = 16
 const MAX_NODE_LENGTH = 256
 /** Requests that count of a report. */
 const MAX_REQUESTS = 1e12
+const ORIGIN_NAMES = ['node', 'requests', 'ageMs'] satisfies (keyof VectorOrigin)[]
 /** Stands for the node where the provider names none. */
 const UNNAMED = ''
 
@@ -30,7 +32,7 @@ export const amountOf = (value: unknown): number =>
 /** The description that a provider gives of a change: it may be anything. */
 function readOrigin(origin: unknown): Required<VectorOrigin> {
   try {
-    const { node, requests, ageMs } = (origin ?? {}) as VectorOrigin
+    const { node, requests, ageMs } = ownOptions((origin ?? {}) as VectorOrigin, ORIGIN_NAMES)
     return {
       node: typeof node === 'string' ? node.slice(0, MAX_NODE_LENGTH) : UNNAMED,
       requests: requests === Number.POSITIVE_INFINITY ? MAX_REQUESTS : Math.min(amountOf(requests), MAX_REQUESTS),
@@ -50,6 +52,11 @@ export class PeerReports {
   constructor(maxRoutes: number, isProved = true) {
     this.#routes = new BoundedRoutes(maxRoutes)
     this.#seniority = isProved ? undefined : new Seniority()
+  }
+
+  /** Notes that this node begins to listen. */
+  listen(nowMs: number): void {
+    this.#seniority?.listen(nowMs)
   }
 
   receive(routeId: string, scar: number, origin: VectorOrigin | undefined, nowMs: number): void {

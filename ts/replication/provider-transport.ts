@@ -3,7 +3,14 @@
 import { BoundedRoutes } from '../base/bounded-routes.js'
 import { noticeEnd } from '../base/host-calls.js'
 import { isRouteId } from '../base/input.js'
-import { isPhysicsVector, type PhysicsVector, type StateProvider, type VectorOrigin } from '../providers/provider.js'
+import { own, ownOptions } from '../base/own.js'
+import {
+  isPhysicsVector,
+  type PhysicsVector,
+  type StateProvider,
+  VECTOR_NAMES,
+  type VectorOrigin,
+} from '../providers/provider.js'
 import type { Health } from './health.js'
 import { amountOf, PeerReports } from './peer-reports.js'
 import type { RouteSource, SyncTransport } from './transport.js'
@@ -33,13 +40,14 @@ export class ProviderTransport implements SyncTransport {
     this.#source = source
     this.#health = health
     this.#gamma = gamma
-    this.#reports = new PeerReports(source.maxRoutes, provider.hasProvedNodes)
+    this.#reports = new PeerReports(source.maxRoutes, own(provider, 'hasProvedNodes'))
     this.#changed = new BoundedRoutes(source.maxRoutes)
     this.#subscriptions = new BoundedRoutes(source.maxRoutes)
   }
 
   async start(): Promise<void> {
     await this.#provider.connect()
+    this.#reports.listen(this.#source.nowMs())
     this.#collect()
     // Without weight for the others nothing is taken over.
     if (this.#gamma > 0) await this.#load()
@@ -116,10 +124,10 @@ export class ProviderTransport implements SyncTransport {
       loaded += 1
       const ageMs = amountOf(age)
       const scar = vector.scar * Math.exp((-this.#source.decayRate() * ageMs) / 1000)
-      const gamma = this.#provider.ownsRecords === true ? undefined : this.#gamma
+      const gamma = own(this.#provider, 'ownsRecords') === true ? undefined : this.#gamma
       if (!this.#source.inherit(routeId, scar, vector.lastTick, gamma)) this.#receive(routeId, vector, { ageMs })
     }
-    if (this.#provider.load !== undefined) {
+    if (own(this.#provider, 'load') !== undefined) {
       await this.#call('*', async () => {
         let taken = 0
         for (const [routeId, vector, ageMs] of await this.#provider.load!(maxRoutes)) {
@@ -151,9 +159,9 @@ export class ProviderTransport implements SyncTransport {
   }
 
   #subscribe(routeId: string): void {
-    if (this.#provider.subscribe === undefined || this.#subscriptions.has(routeId)) return
+    if (own(this.#provider, 'subscribe') === undefined || this.#subscriptions.has(routeId)) return
     try {
-      const unsubscribe = this.#provider.subscribe(routeId, (vector, origin) => this.#receive(routeId, vector, origin))
+      const unsubscribe = this.#provider.subscribe!(routeId, (vector, origin) => this.#receive(routeId, vector, origin))
       if (typeof unsubscribe !== 'function') return
       this.#subscriptions.set(routeId, unsubscribe, (_, oldest) => quietly(oldest))
     } catch (cause) {
@@ -186,7 +194,7 @@ export class ProviderTransport implements SyncTransport {
 /** The vector that code of another gave, each field read once; undefined where it is none, or a getter throws. */
 function readVector(value: unknown): PhysicsVector | undefined {
   try {
-    const { scar, momentumScalar, lastTick, resistance } = value as PhysicsVector
+    const { scar, momentumScalar, lastTick, resistance } = ownOptions(value as PhysicsVector, VECTOR_NAMES)
     const vector = { scar, momentumScalar, lastTick, resistance }
     return isPhysicsVector(vector) ? vector : undefined
   } catch {

@@ -1,7 +1,7 @@
 /**
  * Seniority: how much nodes count that are known for less long than others, where nothing proves their ids. The rule of
  * `src/replication/seniority.rs`: those that came later count as one node, with no more weight than those before them have together,
- * until they have been there for half as long as the first one, a minute at least and an hour at most.
+ * until they have been there for half as long as the first one, this one included, a minute at least and an hour at most.
  */
 
 /** A node without a report for so long is silent, and after so long forgotten, ms. */
@@ -25,8 +25,13 @@ interface Node {
 export class Seniority {
   /** Those seen longest ago first. */
   readonly #nodes = new Map<string, Node>()
-  #firstMs = Number.POSITIVE_INFINITY
-  #matureMs = Number.POSITIVE_INFINITY
+  #listeningMs = Number.POSITIVE_INFINITY
+  #matureMs = Number.NEGATIVE_INFINITY
+
+  /** Notes that this node begins to listen. */
+  listen(nowMs: number): void {
+    this.#listeningMs = nowMs
+  }
 
   /** Notes that a node has reported; false: there is no room for a node that is not known yet. */
   see(id: string, nowMs: number): boolean {
@@ -53,19 +58,18 @@ export class Seniority {
 
   /** Finds the first of the nodes that are not silent. To be called before {@link Seniority.counts}, once for many nodes. */
   settle(nowMs: number): void {
-    this.#firstMs = Number.POSITIVE_INFINITY
+    let firstMs = Math.min(this.#listeningMs, nowMs)
     for (const [id, { metMs, seenMs }] of this.#nodes) {
       const silentMs = Math.abs(nowMs - seenMs)
       if (silentMs > MEMORY_MS) this.#nodes.delete(id)
-      else if (silentMs <= SILENCE_MS) this.#firstMs = Math.min(this.#firstMs, metMs)
+      else if (silentMs <= SILENCE_MS) firstMs = Math.min(firstMs, metMs)
     }
-    this.#matureMs = nowMs - Math.min(Math.max((nowMs - this.#firstMs) / 2, YOUNG_MS), OLD_MS)
+    this.#matureMs = nowMs - Math.min(Math.max((nowMs - firstMs) / 2, YOUNG_MS), OLD_MS)
   }
 
   /** Returns whether a node counts as one of the earlier ones. */
   counts(id: string): boolean {
-    const metMs = this.#nodes.get(id)?.metMs ?? Number.POSITIVE_INFINITY
-    return metMs <= this.#firstMs || metMs <= this.#matureMs
+    return (this.#nodes.get(id)?.metMs ?? Number.POSITIVE_INFINITY) <= this.#matureMs
   }
 
   /** The reports of a route, those of later nodes as the one that they count as. */

@@ -3,6 +3,7 @@
  * path does not depend on it: it never waits for the store, and no failure of the store reaches it.
  */
 
+import { own } from '../base/own.js'
 import type { Context } from '../context.js'
 import { linkOf } from '../providers/native-link.js'
 import type { StateProvider } from '../providers/provider.js'
@@ -24,7 +25,7 @@ export class SyncLoop {
 
   constructor(transport: SyncTransport, provider: StateProvider) {
     this.#transport = transport
-    const { intervalMs } = provider
+    const intervalMs = own(provider, 'intervalMs')
     this.#intervalMs = typeof intervalMs === 'number' && intervalMs > 0 ? intervalMs : DEFAULT_INTERVAL_MS
   }
 
@@ -74,7 +75,7 @@ export function createSyncLoop(provider: StateProvider, context: Context, states
     inherit: (routeId, scar, ticks, gamma) => states.inherit(routeId, scar, ticks, gamma),
     blend: (routeId, reports, gamma) => states.blend(routeId, reports, gamma),
   }
-  const { gamma: wanted } = provider
+  const wanted = own(provider, 'gamma')
   const gamma = typeof wanted === 'number' && wanted >= 0 && wanted <= 1 ? wanted : DEFAULT_GAMMA
   const native = linkOf(provider)
   const transport =

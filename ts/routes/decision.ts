@@ -3,6 +3,7 @@
 import { ConfigError } from '../base/errors.js'
 import { isRouteId, LONGEST_ROUTE_ID } from '../base/input.js'
 import type { LimitedBy } from '../base/limited-by.js'
+import { own, ownOptions } from '../base/own.js'
 import { reasonOf } from '../base/reason.js'
 import {
   MAX_RESISTANCE,
@@ -135,25 +136,25 @@ export function requireSnapshot(path: string, value: unknown): RouteSnapshot {
     where: string,
     range: NumberRange = QUANTITY,
   ): number => {
-    const x = from[name]
+    const x = own(from, name)
     if (typeof x === 'number' && Number.isFinite(x) && range.holds(x)) return x
     throw new ConfigError(`${where}.${name}`, range.says, x)
   }
   const pressure = (name: string): RouteSnapshot['pressure'] => {
-    const vector = requireRecord(`${path}.${name}`, given[name])
+    const vector = requireRecord(`${path}.${name}`, own(given, name))
     const component = (axis: 'latency' | 'error' | 'saturation'): number => {
-      const x = vector[axis]
+      const x = own(vector, axis)
       if (typeof x === 'number' && x >= -1 && x <= 1) return x
       throw new ConfigError(`${path}.${name}.${axis}`, 'a number in [-1, 1]', x)
     }
     return { latency: component('latency'), error: component('error'), saturation: component('saturation') }
   }
-  const { routeId, mode } = given
+  const { routeId, mode, tuner: moments } = ownOptions(given, ['routeId', 'mode', 'tuner'])
   if (!isRouteId(routeId)) {
     throw new ConfigError(`${path}.routeId`, `a non-empty string of at most ${LONGEST_ROUTE_ID} characters`, routeId)
   }
   if (!MODES.includes(mode as OperationalMode)) throw new ConfigError(`${path}.mode`, MODES.join(', '), mode)
-  const tuner = requireRecord(`${path}.tuner`, given.tuner)
+  const tuner = requireRecord(`${path}.tuner`, moments)
   return {
     routeId,
     mode: mode as OperationalMode,

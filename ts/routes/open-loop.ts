@@ -1,6 +1,7 @@
 /** The open loop: one tick of a route on measured telemetry, and the decision on one request. */
 
 import { requireRouteId, wrongType } from '../base/input.js'
+import { ownRouteOptions, ownTelemetry } from '../base/own.js'
 import type { Context } from '../context.js'
 import type { Ohms, ProfileConfig, WorkloadProfile } from '../core/index.js'
 import { admit } from '../engine/fault.js'
@@ -68,9 +69,10 @@ export class OpenLoop {
   /** @throws TypeError for a wrong type */
   route(routeId: string, telemetry: Telemetry, options?: RouteOptions | number | null): RouteDecision {
     if (typeof telemetry !== 'object' || telemetry === null) throw wrongType('telemetry', 'an object', telemetry)
-    const { latencyMs } = telemetry
-    const errorRate = telemetry.errorRate ?? 0
-    const saturation = telemetry.saturation ?? 0
+    const sample = ownTelemetry(telemetry)
+    const { latencyMs } = sample
+    const errorRate = sample.errorRate ?? 0
+    const saturation = sample.saturation ?? 0
     if (typeof latencyMs !== 'number') throw wrongType('telemetry.latencyMs', 'a number', latencyMs)
     if (typeof errorRate !== 'number') throw wrongType('telemetry.errorRate', 'a number', errorRate)
     if (typeof saturation !== 'number') throw wrongType('telemetry.saturation', 'a number', saturation)
@@ -78,8 +80,9 @@ export class OpenLoop {
     let voltage = this.#defaultVoltage
     let law = -1
     if (options !== undefined && options !== null) {
-      voltage = this.#voltageOf(options)
-      const profile = typeof options === 'object' ? options.profile : undefined
+      const given = ownRouteOptions(options)
+      voltage = this.#voltageOf(given)
+      const profile = typeof given === 'object' ? given.profile : undefined
       if (this.#hasHostClock) this.#context.clock.settle()
       if (profile !== undefined && profile !== null) law = this.#context.routes.lawOfCall(routeId, profile)
     } else if (this.#hasHostClock) {

@@ -2,10 +2,11 @@
 
 import { BoundedRoutes } from '../base/bounded-routes.js'
 import { ConfigError } from '../base/errors.js'
+import { own } from '../base/own.js'
 import type { ProfileConfig, WorkloadProfile } from '../core/index.js'
 import type { Engine } from '../engine/port.js'
 import type { BreakBy, RouteProfileOptions } from '../options/options.js'
-import { requireProfile, resolveBreakBy, resolveRouteProfile } from '../options/resolve.js'
+import { ownProfile, requireProfile, resolveBreakBy, resolveRouteProfile } from '../options/resolve.js'
 import type { RouteParams } from '../options/route-params.js'
 import { deriveCells } from './params.js'
 
@@ -35,14 +36,15 @@ const MAX_POOLS = 1_024
 /** A copy that later changes of the caller's do not reach. */
 function copyOf(given: GivenProfile): GivenProfile {
   if (typeof given === 'string') return given
-  const { breakBy, ...data } = given
+  const breakBy = own(given, 'breakBy')
+  const { breakBy: _, ...data } = given
   const copy = structuredClone(data)
   return breakBy === undefined ? copy : { ...copy, breakBy }
 }
 
 /** Returns a text that identifies a given profile; undefined where it holds a function. */
 function keyOf(given: GivenProfile): string | undefined {
-  if (typeof given !== 'string' && typeof given.breakBy === 'function') return undefined
+  if (typeof given !== 'string' && typeof own(given, 'breakBy') === 'function') return undefined
   return JSON.stringify(given, (_, value: unknown) =>
     typeof value === 'number' && !Number.isFinite(value) ? { number: String(value) } : value,
   )
@@ -119,8 +121,9 @@ export class RouteProfiles {
   }
 
   /** @throws ConfigError when a value is out of its range, or no further law fits */
-  set(routeId: string, given: GivenProfile): number {
+  set(routeId: string, profile: GivenProfile): number {
     const base = this.#base
+    const given = typeof profile === 'string' ? profile : ownProfile(profile)
     let source = resolveRouteProfile(given, base)
     const breakBy = typeof given === 'string' ? undefined : resolveBreakBy(given.breakBy)
     const { pool } = source

@@ -1,6 +1,7 @@
 /** A route in virtual time: the functional model, a clock that moves by one sampling window a tick, and a scenario. */
 
 import { ConfigError } from '../base/errors.js'
+import { ownOptions } from '../base/own.js'
 import { VirtualClock } from '../core/clock.js'
 import { DEFAULT_CONFIG, DEFAULT_SLO, deriveBaselines, deriveWeights } from '../core/config.js'
 import { normalizeTelemetry } from '../core/normalize.js'
@@ -23,18 +24,20 @@ export interface SimulationOptions {
   readonly tuner?: AutoTuner
 }
 
+const NAMES = ['durationTicks', 'config', 'slo', 'scenario', 'tuner'] satisfies (keyof SimulationOptions)[]
+
 /**
  * Runs a scenario to its end. The same options give the same record, whenever it runs.
  *
  * @throws ConfigError when it would have no end
  */
 export function runSimulation(options: SimulationOptions): SimulationObserver {
-  const { durationTicks, scenario, tuner } = options
+  const { durationTicks, scenario, tuner, config: physics, slo: objective } = ownOptions(options, NAMES)
   if (!(Number.isFinite(durationTicks) && durationTicks >= 0)) {
     throw new ConfigError('durationTicks', 'a finite number ≥ 0', durationTicks)
   }
-  const config: PhysicsConfig = { ...DEFAULT_CONFIG, ...options.config }
-  const slo: SLOConfig = { ...DEFAULT_SLO, ...options.slo }
+  const config: PhysicsConfig = { ...DEFAULT_CONFIG, ...physics }
+  const slo: SLOConfig = { ...DEFAULT_SLO, ...objective }
   const weights = deriveWeights(slo)
   const baselines = deriveBaselines(slo)
 

@@ -1,5 +1,6 @@
 /** The conformance suite: every promise of the port to a state provider is one test. */
 
+import { ownOptions } from '../base/own.js'
 import { KEEPING } from './keeping.js'
 import { SHARING } from './sharing.js'
 import { type ProviderUnderTest, Stage } from './stage.js'
@@ -42,8 +43,15 @@ export interface ConformanceOptions {
 export function testProvider(
   test: RegisterTest,
   makeProvider: ProviderUnderTest,
-  { title = 'provider', shared = true, durable = true, routes = 1000, timeoutMs = 5000 }: ConformanceOptions = {},
+  options: ConformanceOptions = {},
 ): void {
+  const {
+    title = 'provider',
+    shared = true,
+    durable = true,
+    routes = 1000,
+    timeoutMs = 5000,
+  } = ownOptions(options, ['title', 'shared', 'durable', 'routes', 'timeoutMs'])
   if (typeof test !== 'function') throw new TypeError('test must be a function (name, run)')
   if (typeof makeProvider !== 'function') throw new TypeError('makeProvider must be a function')
   const clauses = { ...KEEPING, ...(shared && SHARING) }

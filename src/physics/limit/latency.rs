@@ -12,8 +12,8 @@
 //! b is an upper confidence bound of the latency without a queue: after a few samples it errs upwards, which harms
 //! nothing, where a plain minimum of means would err downwards and take the service for queueing.
 
-use super::{OCTAVES, octave};
-use crate::units::Millis;
+use super::{OCTAVES, STEP, octave};
+use crate::{physics::span::Span, units::Millis};
 
 /// Samples that an octave remembers.
 const MEMORY: f32 = 48.0;
@@ -42,9 +42,9 @@ struct Bin {
 }
 
 /// See the module.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Latencies {
-    bins: [Bin; OCTAVES],
+    bins: Span<Bin, OCTAVES, STEP>,
 }
 
 /// The finding of the latencies.
@@ -64,7 +64,7 @@ impl Latencies {
     /// A request that met `met` in flight, itself included, took `latency_ms`.
     #[inline]
     pub fn record(&mut self, met: f64, latency_ms: Millis) {
-        let bin = &mut self.bins[octave(met)];
+        let bin = self.bins.at(octave(met));
         bin.count = if bin.count < MEMORY - 1.0 { bin.count + 1.0 } else { MEMORY };
         let off = latency_ms as f32 - bin.mean;
         let gain = 1.0 / bin.count;
@@ -75,9 +75,11 @@ impl Latencies {
     /// A latency that lowering the limit to `met` did not mend is no queue: answers take `latency_ms` from there down, and what took
     /// longer beyond says nothing any more.
     pub fn raise(&mut self, met: f64, latency_ms: Millis) {
-        let (below, above) = self.bins.split_at_mut(octave(met) + 1);
-        above.fill(Bin::default());
-        for bin in below.iter_mut().filter(|bin| bin.count > 0.0) {
+        let octave = octave(met);
+        if octave + 1 < OCTAVES {
+            self.bins.within(octave + 1, OCTAVES - 1).fill(Bin::default());
+        }
+        for bin in self.bins.within(0, octave).iter_mut().filter(|bin| bin.count > 0.0) {
             bin.mean = bin.mean.max(latency_ms as f32);
         }
     }
@@ -85,7 +87,7 @@ impl Latencies {
     /// Time goes on by so many answers: what has not been met again says less and less.
     pub fn age(&mut self, answers: f64) {
         let keep = (1.0 - answers / AGEING).max(0.0) as f32;
-        for bin in &mut self.bins {
+        for bin in self.bins.within(0, OCTAVES - 1) {
             bin.count *= keep;
         }
     }
@@ -93,7 +95,7 @@ impl Latencies {
     /// `places`, or as long as too few answers met less than that to tell b, the most whose answers would.
     pub fn explored(&self, places: f64) -> f64 {
         let octave = octave(places);
-        let seen: f32 = self.bins[..octave].iter().map(|bin| bin.count).sum();
+        let seen: f32 = self.bins.cells().filter(|(number, _)| *number < octave).map(|(_, bin)| bin.count).sum();
         if octave > 0 && seen < SPEAKING as f32 { f64::from((1_u32 << octave) - 1) } else { places }
     }
 
@@ -101,7 +103,7 @@ impl Latencies {
     pub fn read(&self) -> Reading {
         let (mut count, mut mean, mut squares, mut baseline) = (0.0, 0.0, 0.0, f64::INFINITY);
         let (mut few, mut span_ms) = (0.0, f64::INFINITY);
-        for bin in self.bins.iter().filter(|bin| bin.count > 0.0) {
+        for (_, bin) in self.bins.cells().filter(|(_, bin)| bin.count > 0.0) {
             let (k, m) = (f64::from(bin.count), f64::from(bin.mean));
             let off = m - mean;
             squares += f64::from(bin.variance) * k + off * off * count * k / (count + k);
@@ -124,17 +126,15 @@ impl Latencies {
             queueing: false,
             free_up_to: 0.0,
         };
-        let mut top = 2.0;
-        for bin in &self.bins {
+        for (octave, bin) in self.bins.cells() {
             let mean = f64::from(bin.mean);
             if bin.count >= QUEUE_SAMPLES {
                 let error = f64::from(bin.variance / bin.count).sqrt();
                 reading.queueing |= mean - QUEUE_ERRORS * error > QUEUE_RATIO * baseline;
                 if mean < FREE_RATIO * baseline {
-                    reading.free_up_to = top;
+                    reading.free_up_to = f64::from(2_u32 << octave);
                 }
             }
-            top *= 2.0;
         }
         reading
     }

@@ -61,6 +61,8 @@ use crate::units::Millis;
 
 /// Octaves of work in flight that are told apart.
 const OCTAVES: usize = 20;
+/// ... and that are kept together.
+const STEP: usize = 4;
 /// τ: the wait of the standing limit, as a share of the deadline.
 const STANDING_WAIT: f64 = 0.32;
 /// The standing limit is no more than this many knees: a queue that is longer keeps no server busier.
@@ -173,7 +175,7 @@ pub enum Regime {
 /// assert_eq!(limit.regime(), Regime::Unknown);
 /// assert!(limit.thresholds(0.0, &law).start > 1.0, "a route that is not known yet admits");
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 #[repr(C)]
 pub struct Limit {
     now_ms: Millis,

@@ -12,9 +12,12 @@
 //! μ is followed both ways, and believed at once when it is further from what was known than counting explains. It says
 //! nothing of a route that is not busy, so no idleness, whoever caused it, passes for a loss of capacity.
 
-use super::{OCTAVES, octave};
+use super::{OCTAVES, STEP, octave};
 use crate::{
-    physics::math::{larger, smaller},
+    physics::{
+        math::{larger, smaller},
+        span::Span,
+    },
     units::Millis,
 };
 
@@ -77,7 +80,7 @@ impl Pace {
 }
 
 /// See the module. Laid out as written: what every request reads comes first.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 #[repr(C)]
 pub(super) struct Throughput {
     busy: Pace,
@@ -106,13 +109,13 @@ pub(super) struct Throughput {
     window_latency_ms: Millis,
     /// The last window in which every server had work.
     pub last: Pace,
-    levels: [Level; OCTAVES],
+    levels: Span<Level, OCTAVES, STEP>,
 }
 
 impl Throughput {
     pub fn new(now_ms: Millis) -> Self {
         Self {
-            levels: [Level::default(); OCTAVES],
+            levels: Span::default(),
             busy: Pace::default(),
             spared: Pace::default(),
             crowded: Pace::default(),
@@ -158,7 +161,7 @@ impl Throughput {
             counted_ms = smaller(larger(explained_ms, 0.0), counted_ms);
         }
         self.window.time_ms += counted_ms;
-        self.levels[octave(n)].time_ms += counted_ms as f32;
+        self.levels.at(octave(n)).time_ms += counted_ms as f32;
         if n + 1.0 > knee {
             self.busy.time_ms += counted_ms;
             if n > CROWDED_KNEES * knee {
@@ -178,7 +181,7 @@ impl Throughput {
         self.window_met += met;
         self.window_latency_ms += latency_ms;
         self.window_ms = self.window.time_ms;
-        self.levels[octave(n)].completions += 1.0;
+        self.levels.at(octave(n)).completions += 1.0;
         if n + 1.0 > knee {
             self.busy.complete(larger(3.0 * knee, BUSY_MEMORY));
             if n > CROWDED_KNEES * knee {
@@ -209,7 +212,7 @@ impl Throughput {
 
     /// Takes back what a window that ended with `n` in flight added.
     fn ignore(&mut self, window: Pace, n: f64) {
-        let levels = &mut self.levels[octave(n)..=octave(n + window.completions)];
+        let levels = self.levels.within(octave(n), octave(n + window.completions));
         let completions: f32 = levels.iter().map(|level| level.completions).sum();
         let time_ms: f32 = levels.iter().map(|level| level.time_ms).sum();
         let rest = |of: f32, all: f64| (1.0 - all as f32 / of).max(0.0);
@@ -233,10 +236,10 @@ impl Throughput {
             self.read(baseline_ms);
             return;
         }
-        let total: f32 = self.levels.iter().map(|level| level.completions).sum();
+        let total: f32 = self.levels.cells().map(|(_, level)| level.completions).sum();
         if total > LEVEL_MEMORY {
             let keep = LEVEL_MEMORY / total;
-            for level in &mut self.levels {
+            for level in self.levels.within(0, OCTAVES - 1) {
                 level.completions *= keep;
                 level.time_ms *= keep;
             }
@@ -298,7 +301,7 @@ impl Throughput {
 
     /// Forgets evidence of more than `rate` completions a ms: the route can't do that any more.
     pub fn forget_above(&mut self, rate: f64, baseline_ms: Millis) {
-        for level in &mut self.levels {
+        for level in self.levels.within(0, OCTAVES - 1) {
             if f64::from(level.completions) > rate * f64::from(level.time_ms) {
                 *level = Level::default();
             }
@@ -316,7 +319,7 @@ impl Throughput {
     fn read(&mut self, baseline_ms: Millis) {
         let (mut completions, mut time_ms) = (0.0, 0.0);
         self.most = 0.0;
-        for level in self.levels.iter().rev() {
+        for (_, level) in self.levels.cells().rev() {
             completions += f64::from(level.completions);
             time_ms += f64::from(level.time_ms);
             if completions >= LEVEL_SAMPLES && time_ms > 0.0 {

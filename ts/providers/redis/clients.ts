@@ -1,21 +1,30 @@
 /** Reads how other clients of Redis connect: their settings are taken over, their sockets left alone. */
 
 import { ConfigError } from '../../base/errors.js'
+import { ownOptions } from '../../base/own.js'
 import { Withheld } from '../../base/text.js'
 import { MAX_ADDRESSES } from './addresses.js'
 import type { RedisStateProviderOptions, RedisTlsSettings } from './settings.js'
 
 type Bag = Record<string, unknown>
 
+/** All that is read of a client and its options. */
+const NAMES = [
+  ...['options', '_options', 'isCluster', 'startupNodes', 'rootNodes', 'defaults', 'on', 'redisOptions', 'socket'],
+  ...['host', 'port', 'path', 'db', 'database', 'url', 'username', 'password', 'keyPrefix', 'tls'],
+  ...['sentinels', 'name', 'sentinelUsername', 'sentinelPassword'],
+  ...['ca', 'cert', 'key', 'servername', 'rejectUnauthorized'],
+]
+
 const isBag = (value: unknown): value is Bag => typeof value === 'object' && value !== null && !Array.isArray(value)
-const bagOf = (value: unknown): Bag => (isBag(value) ? value : {})
+const bagOf = (value: unknown): Bag => ownOptions(isBag(value) ? value : {}, NAMES)
 
 /** The settings of an ioredis or node-redis client; undefined for what is neither. */
 export function settingsOfClient(client: object): RedisStateProviderOptions | undefined {
-  const { options, _options: hidden, isCluster, startupNodes } = client as Bag
-  if (typeof (client as Bag).on !== 'function') return undefined
+  const { options, _options: hidden, isCluster, startupNodes, on } = ownOptions(client as Bag, NAMES)
+  if (typeof on !== 'function') return undefined
   if (isCluster === true && Array.isArray(startupNodes)) return ofIoredisCluster(startupNodes, bagOf(options))
-  const settings = isBag(options) ? options : bagOf(hidden)
+  const settings = bagOf(isBag(options) ? options : hidden)
   if (Array.isArray(settings.rootNodes)) return ofNodeRedisCluster(settings.rootNodes, bagOf(settings.defaults))
   if (!isBag(options)) {
     throw new ConfigError(
@@ -25,7 +34,7 @@ export function settingsOfClient(client: object): RedisStateProviderOptions | un
     )
   }
   // Only ioredis fills in a retryStrategy of its own, and has its host beside it.
-  return 'retryStrategy' in options || 'sentinels' in options ? ofIoredis(options) : ofNodeRedis(options)
+  return 'retryStrategy' in options || 'sentinels' in options ? ofIoredis(settings) : ofNodeRedis(settings)
 }
 
 function ofIoredis(options: Bag): RedisStateProviderOptions {
@@ -110,7 +119,8 @@ const prefix = (keyPrefix: unknown) => (isText(keyPrefix) ? { keyPrefix: `${keyP
 const tls = (value: unknown) => (isBag(value) ? { tls: tlsFields(value) } : value === true ? { tls: true } : {})
 
 /** The options of tls.connect that the link knows. */
-function tlsFields({ ca, cert, key, servername, rejectUnauthorized }: Bag): RedisTlsSettings {
+function tlsFields(given: Bag): RedisTlsSettings {
+  const { ca, cert, key, servername, rejectUnauthorized } = bagOf(given)
   return {
     ...(ca !== undefined && { ca: ca as NonNullable<RedisTlsSettings['ca']> }),
     ...(cert !== undefined && { cert: cert as NonNullable<RedisTlsSettings['cert']> }),

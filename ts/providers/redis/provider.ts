@@ -2,6 +2,7 @@
 
 import { loadBinding } from '../../addon/addon.js'
 import { AtrionError, ConfigError, ConnectionError, DependencyError, SyncError } from '../../base/errors.js'
+import { ownOptions } from '../../base/own.js'
 import { Withheld } from '../../base/text.js'
 import { LINK, type NativeLink } from '../native-link.js'
 import { isPhysicsVector, type PhysicsVector, type StateProvider, type VectorOrigin } from '../provider.js'
@@ -250,8 +251,8 @@ export class RedisClusterProvider extends RedisStateProvider {
    * @throws DependencyError where the native addon is missing
    */
   constructor(options: RedisClusterProviderOptions = {}) {
-    const { redis, sync, gamma, ...unknown } = options
-    const { interval, channel, ...unknownOfSync } = sync ?? {}
+    const { redis, sync, gamma, ...unknown } = ownOptions(options, ['redis', 'sync', 'gamma'])
+    const { interval, channel, ...unknownOfSync } = ownOptions(sync ?? {}, ['interval', 'channel'])
     for (const field of Object.keys(unknown)) throw new ConfigError(field, 'redis, sync or gamma', 'an unknown option')
     for (const field of Object.keys(unknownOfSync)) {
       throw new ConfigError(`sync.${field}`, 'interval or channel', 'an unknown option')

@@ -3,6 +3,7 @@
 import { DEFAULT_MAX_ROUTES } from '../../base/bounded-routes.js'
 import { ConfigError } from '../../base/errors.js'
 import { given } from '../../base/input.js'
+import { ownOptions } from '../../base/own.js'
 import { Withheld } from '../../base/text.js'
 import { MAX_ADDRESSES } from './addresses.js'
 
@@ -117,20 +118,9 @@ const REDIS_PORT = 6379
 const SENTINEL_PORT = 26_379
 
 const FIELDS: ReadonlySet<string> = new Set<keyof RedisStateProviderOptions>([
-  ...([
-    'url',
-    'host',
-    'port',
-    'path',
-    'username',
-    'password',
-    'db',
-    'tls',
-    'cluster',
-    'sentinel',
-    'keyPrefix',
-  ] as const),
-  ...(['channel', 'secret', 'intervalMs', 'gamma', 'connectTimeoutMs', 'required', 'expireMs', 'maxRoutes'] as const),
+  ...(['url', 'host', 'port', 'path', 'username', 'password', 'db', 'tls', 'cluster', 'sentinel'] as const),
+  ...(['keyPrefix', 'channel', 'secret', 'intervalMs', 'gamma', 'connectTimeoutMs', 'required'] as const),
+  ...(['expireMs', 'maxRoutes'] as const),
 ])
 const TLS_FIELDS: ReadonlySet<string> = new Set<keyof RedisTlsSettings>([
   ...(['ca', 'cert', 'key', 'servername', 'rejectUnauthorized'] as const),
@@ -141,12 +131,16 @@ const SENTINEL_FIELDS: ReadonlySet<string> = new Set<keyof RedisSentinelSettings
 
 /** @throws ConfigError for what cannot be meant */
 export function settingsOf(raw: RedisStateProviderOptions): Settings {
-  const options = given(raw)
+  const options = ownOptions(given(raw), FIELDS)
   known(options, FIELDS, '')
-  const { cluster, sentinel } = options
-  const url = options.url === undefined ? {} : parseUrl('url', options.url)
+  const { cluster } = options
+  const url = ownOptions(options.url === undefined ? {} : parseUrl('url', options.url), ADDRESS_FIELDS)
   const seeds = cluster === undefined ? [] : list('cluster', cluster).map((node) => seedOf('cluster', node, REDIS_PORT))
-  if (sentinel !== undefined) known(object('sentinel', sentinel), SENTINEL_FIELDS, 'sentinel.')
+  const sentinel =
+    options.sentinel === undefined
+      ? undefined
+      : ownOptions(object('sentinel', options.sentinel) as RedisSentinelSettings, SENTINEL_FIELDS)
+  if (sentinel !== undefined) known(sentinel, SENTINEL_FIELDS, 'sentinel.')
   const watchers = sentinel
     ? list('sentinel.sentinels', sentinel.sentinels).map((node) => seedOf('sentinel.sentinels', node, SENTINEL_PORT))
     : []
@@ -157,7 +151,7 @@ export function settingsOf(raw: RedisStateProviderOptions): Settings {
     port: integer('port', options.port ?? url.port ?? REDIS_PORT, 1, 65_535),
   }
   const nodes = cluster ? seeds : sentinel ? watchers : [single]
-  const [first] = seeds
+  const first = ownOptions(seeds[0], ADDRESS_FIELDS)
   const db = integer('db', options.db ?? url.db ?? 0, 0, 2 ** 31 - 1)
   if (cluster && db !== 0) throw new ConfigError('db', '0 in a cluster', db)
   const tls = tlsOf(options.tls ?? (url.tls || first?.tls || undefined))
@@ -189,6 +183,8 @@ export function settingsOf(raw: RedisStateProviderOptions): Settings {
     },
   }
 }
+
+const ADDRESS_FIELDS = ['host', 'port', 'username', 'password', 'db', 'tls'] satisfies (keyof Address)[]
 
 interface Address {
   host: string
@@ -248,7 +244,7 @@ function hostOf(field: string, value: unknown): string {
 function tlsOf(value: unknown): LinkTls | undefined {
   if (value === undefined || value === false) return undefined
   if (value === true) return { acceptAny: false }
-  const tls = given(object('tls', value) as RedisTlsSettings)
+  const tls = ownOptions(given(object('tls', value) as RedisTlsSettings), TLS_FIELDS)
   known(tls, TLS_FIELDS, 'tls.')
   const [ca, cert, key] = [pem('tls.ca', tls.ca), pem('tls.cert', tls.cert), pem('tls.key', tls.key)]
   if ((cert === undefined) !== (key === undefined)) {

@@ -15,6 +15,9 @@ use crate::{
     units::Millis,
 };
 
+/// The time after a session was opened within which what is loaded for the first time is from before it, ms.
+const FOUNDING_MS: Millis = 10_000.0;
+
 impl Driver {
     /// Begins to open a session.
     pub(super) fn open(&mut self) {
@@ -39,6 +42,7 @@ impl Driver {
             self.buffer.store_again();
         }
         self.was_opened = true;
+        self.peers.listen(now_ms);
         self.take_loaded(&opened.loaded, now_ms);
         self.publisher.session_opened(now_ms);
         let transition = self.health.connection(None);
@@ -72,8 +76,13 @@ impl Driver {
     /// Takes over what was loaded; what was not is loaded later.
     fn take_loaded(&mut self, loaded: &Loading, now_ms: Millis) {
         let decay_per_ms = self.mailbox.decay_per_ms();
+        let is_first = self.loads_left > 0 && now_ms - self.opened_ms <= FOUNDING_MS;
         for message in self.subscriber.load(&loaded.records, &self.shared, decay_per_ms, now_ms) {
-            self.peers.receive(&message, now_ms);
+            if is_first {
+                self.peers.receive_stored(&message, now_ms);
+            } else {
+                self.peers.receive(&message, now_ms);
+            }
         }
         self.deliver();
         if self.loads_left > 0 {

@@ -1,0 +1,58 @@
+/**
+ * Options as their caller gave them: an object's own properties and those of its class, and none that `Object.prototype` was made to
+ * have. A dependency that merges what a client sent into an object may put any name there; each is then to be read of every object.
+ *
+ * As long as `Object.prototype` has none of the names, nothing is copied and nothing is looked at twice.
+ */
+
+/** Has what `Object.prototype` has, and nothing else. A look at its enumerable names costs next to nothing while it has none. */
+export const BARE: Readonly<Record<string, unknown>> = {}
+
+/** Returns whether `holder`, or a class of it, has the property. */
+function has(holder: object, name: string): boolean {
+  for (let at: object | null = holder; at !== null && at !== Object.prototype; at = Object.getPrototypeOf(at)) {
+    if (Object.hasOwn(at, name)) return true
+  }
+  return false
+}
+
+/** One property of what a caller gave; undefined where only `Object.prototype` has it. */
+export const own = <T extends object, K extends keyof T & string>(given: T, name: K): T[K] | undefined =>
+  name in BARE && !has(given, name) ? undefined : given[name]
+
+/**
+ * The options that a caller gave, to be read as usual: themselves or, where `Object.prototype` has one of the names, a copy that
+ * inherits from nothing. Anything that is no object is returned as it is.
+ *
+ * @param names all that are read
+ */
+export const ownOptions = <T>(given: T, names: Iterable<string>): T => {
+  for (const name of names) if (name in BARE) return copyOf(given, names)
+  return given
+}
+
+const TELEMETRY_NAMES = ['latencyMs', 'errorRate', 'saturation']
+
+/** {@link ownOptions} for a sample of telemetry. */
+export const ownTelemetry = <T>(given: T): T =>
+  BARE.latencyMs === undefined && BARE.errorRate === undefined && BARE.saturation === undefined
+    ? given
+    : copyOf(given, TELEMETRY_NAMES)
+
+const ROUTE_NAMES = ['voltage', 'profile']
+
+/** {@link ownOptions} for the options of `route()`. */
+export const ownRouteOptions = <T>(given: T): T =>
+  BARE.voltage === undefined && BARE.profile === undefined ? given : copyOf(given, ROUTE_NAMES)
+
+function copyOf<T>(given: T, names: Iterable<string>): T {
+  if (typeof given !== 'object' || given === null) return given
+  const source = given as Record<string, unknown>
+  const copy = Object.create(null) as Record<string, unknown>
+  for (const name of Object.keys(source)) copy[name] = source[name]
+  for (const name of names) if (!(name in copy) && has(source, name)) copy[name] = source[name]
+  return copy as T
+}
+
+/** Returns whether only `Object.prototype` has a name that was met in an object. */
+export const isForeign = (given: object, name: string): boolean => name in BARE && !has(given, name)

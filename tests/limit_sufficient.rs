@@ -93,3 +93,34 @@ fn so_they_do_where_the_first_request_meets_overload() {
     let bounds = [(0.1, 10, 0.02), (0.1, 14, 0.03), (0.05, 6, 0.01), (0.03, 8, 0.01)];
     judge(&drawn(&overloads(5.0, 1000.0, true), 200, 5), bounds);
 }
+
+/// Overload at random of servers that work in flight slows down, after a calm time.
+fn contentions() -> impl Strategy<Value = Overload> {
+    let ratios = (magnitudes(20.0, 200.0), magnitudes(1.2, 4.0));
+    (magnitudes(5.0, 100.0), magnitudes(0.1, 2.0), shapes(), services_ms(), ratios, any::<u32>()).prop_map(
+        |(peak, slope, shape, service_ms, (ratio, load), seed)| {
+            let servers = Servers::Contended { peak: peak.round(), slope };
+            let plant = Plant::new(servers, shape, service_ms, ratio * service_ms);
+            let per_ms = plant.capacity_per_ms();
+            let began_ms = 1000.0 / per_ms;
+            let until_ms = began_ms + 8.0 * plant.deadline_ms + 4000.0 / per_ms;
+            let name = format!("{} load {load:.2} seed {seed}", plant.name());
+            let rates = Steps::new(vec![(0.0, 0.5 * per_ms), (began_ms, load * per_ms)]);
+            let sources = vec![Source::Poisson(rates)];
+            let scenario = Scenario { plant, sources, tiers: TIERS, until_ms, seed: u64::from(seed) };
+            Overload { case: Case { name, scenario, is_steady: true }, began_ms, settled_ms: began_ms }
+        },
+    )
+}
+
+#[test]
+fn work_in_flight_that_slows_the_servers_down_is_kept_short() {
+    let mut short = Findings::default();
+    for Overload { case: Case { name, scenario, .. }, began_ms, .. } in drawn(&contentions(), 200, 9) {
+        let with = play(&scenario, 0.0, &mut LimitedRoute::new(scenario.plant.deadline_ms));
+        let most = (scenario.until_ms - began_ms) * scenario.plant.capacity_per_ms();
+        short.add(1.0 - with.goodput(began_ms) / most, format!("top {:.3} {name}", with.top(began_ms)));
+    }
+    let bounds = Bounds { least: 200, figure: 0.9, exceptions: 4, mean: 0.32 };
+    assert_within([short.beyond("goodput short under contention", bounds)]);
+}

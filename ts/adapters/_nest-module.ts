@@ -15,7 +15,7 @@ import { APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core'
 import { Atrion, type AtrionOptions } from '../atrion.js'
 import { textOfAny } from '../base/host-calls.js'
 import { AtrionGuard, type NestOptions, type NestRequest, type NestResponse } from './_nest-guard.js'
-import { validateAdapterOptions } from './_options.js'
+import { adapterOptionsOf } from './_options.js'
 import { warnOnce } from './_resolve.js'
 import { after, callOff, type Timer } from './_timers.js'
 
@@ -124,7 +124,7 @@ export class AtrionModule extends Configurable implements OnModuleInit, OnApplic
     options: AtrionModuleOptions<Request, Response> & AtrionModuleExtras = {},
   ): DynamicModule {
     const { atrion: _, isGlobal: __, guard: ___, ...ofGuard } = options
-    validateAdapterOptions(ofGuard)
+    adapterOptionsOf(ofGuard)
     return Configurable.forRoot.call(AtrionModule, options as AtrionModuleOptions)
   }
 

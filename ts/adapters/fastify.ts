@@ -77,17 +77,17 @@ function optionsIn(given: Own | false): Own {
 
 /** The same while a request is under way, which wrong options do not harm. */
 function ownOf({ routeOptions }: FastifyRequest): Own | undefined {
-  const given = routeOptions.config?.atrion
+  const given = own(routeOptions.config, 'atrion') as Own | false | undefined
   if (given === undefined) return undefined
   if (given === false) return UNGUARDED
   if (!seen.has(given)) {
-    let own: Own | undefined
+    let valid: Own | undefined
     try {
-      own = optionsIn(given)
+      valid = optionsIn(given)
     } catch (error) {
       warnOnce('config.atrion', `config.atrion of ${routeOptions.url} does not count: ${textOfAny(error)}`)
     }
-    seen.set(given, own)
+    seen.set(given, valid)
   }
   return seen.get(given)
 }
@@ -103,7 +103,8 @@ function install(app: FastifyInstance, atrion: Atrion, options: FastifyOptions):
   const gate = new Gate<FastifyRequest, FastifyReply>(atrion, options)
   decorate(app, atrion)
   app.addHook('onRoute', ({ config }) => {
-    if (config?.atrion !== undefined) optionsIn(config.atrion)
+    const given = own(config, 'atrion') as Own | false | undefined
+    if (given !== undefined) optionsIn(given)
   })
   const { onShed, propagate } = gate.options
   app.addHook('onRequest', (request, reply, done) => {

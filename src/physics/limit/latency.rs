@@ -84,6 +84,15 @@ impl Latencies {
         }
     }
 
+    /// What took longer than `latency_ms` with up to `met` in flight was slowed down by others: it does not tell b.
+    pub fn lower(&mut self, met: f64, latency_ms: Millis) {
+        for bin in &mut self.bins[..=octave(met)] {
+            if bin.mean > latency_ms as f32 {
+                *bin = Bin { mean: latency_ms as f32, variance: 0.0, ..*bin };
+            }
+        }
+    }
+
     /// Time goes on by so many answers: what has not been met again says less and less.
     pub fn age(&mut self, answers: f64) {
         let keep = (1.0 - answers / AGEING).max(0.0) as f32;

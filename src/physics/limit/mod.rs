@@ -102,6 +102,7 @@ const TOP_DEMAND: f64 = 0.5;
 const TOP_CHANCE: f64 = 4.0;
 /// The addition of the top tier to the cap of an experiment, at most.
 const TOP_CAPS: f64 = 2.0;
+const TOP_CAP_OWN: f64 = 10.0;
 /// Places for requests that can wait: so much more than servers, in parts of them or of one, rounded down. A server that is
 /// overlooked is lost where there are many; where there are few, one too many costs the order of tiers.
 const PLACES_MARGIN: f64 = 1.1;
@@ -296,10 +297,22 @@ impl Limit {
         larger(self.throughput.rate_at_most * smaller(self.patience_ms, law.deadline_ms), self.knee)
     }
 
+    /// Is more offered than can be done?
+    #[cold]
+    #[inline(never)]
+    fn is_overloaded(&self, law: &LimitLaw) -> bool {
+        self.demand > OVERLOADED * self.drained(law)
+            || self.backlog.admission_rate() > OVERLOADING * self.throughput.most
+    }
+
     /// A request asks where `n` are in flight, whatever becomes of it; `top`: of the top tier.
     #[inline]
     pub fn offer(&mut self, n: f64, top: bool, law: &LimitLaw) {
         self.close_if_due(n, law);
+        if self.contention.is_due(&self.throughput, self.knee) && self.is_overloaded(law) {
+            let deadline_ms = self.patience_ms.min(law.deadline_ms);
+            self.contention.suspect(n, self.knee, self.baseline_ms, deadline_ms, self.now_ms, &self.throughput);
+        }
         let most = self.drained(law) * (DEMAND_BURST + 1.5 * DEMAND_REACH) + 1.0;
         self.demand = smaller(self.demand + 1.0, most);
         if top {
@@ -323,7 +336,7 @@ impl Limit {
         if let Some(cap) = self.contention.cap() {
             start = start.min(self.capped_start(cap));
             full = full.min(cap);
-            top = top.min(TOP_CAPS * cap);
+            top = top.min(TOP_CAPS * cap + TOP_CAP_OWN);
         }
         let full = smaller(larger(full, law.min), law.max);
         Thresholds { start: smaller(start, full), full, top: smaller(larger(top, full), larger(law.max, full)) }
@@ -442,22 +455,17 @@ impl Limit {
         if succeeded {
             self.observe(met, latency_ms, law);
         }
-        if self.throughput.most > 0.0 && self.contention.is_concerned(&self.throughput, self.knee) {
+        if self.contention.cap().is_some() {
             let at = At {
                 n: n + 1.0,
                 knee: self.knee,
                 baseline_ms: self.baseline_ms,
-                deadline_ms: self.patience_ms.min(law.deadline_ms),
                 admitted_ms: now_ms - latency_ms,
                 latency_ms,
-                overloaded: self.demand > OVERLOADED * self.drained(law)
-                    || self.backlog.admission_rate() > OVERLOADING * self.throughput.most,
             };
-            let (rate, contended) = (self.throughput.rate_at_most, self.contention.cap().is_some());
+            let rate = self.throughput.rate_at_most;
             self.contention.complete(&at, &mut self.throughput, &mut self.latencies);
-            if contended {
-                self.follow(rate, law);
-            }
+            self.follow(rate, law);
         }
         self.throughput.complete(n + 1.0, met, latency_ms, self.knee, now_ms);
         self.backlog.complete();

@@ -28,10 +28,11 @@ const LEVEL_SAMPLES: f64 = 12.0;
 /// Completions that μ remembers, at least; and from which it speaks.
 const BUSY_MEMORY: f64 = 256.0;
 const BUSY_SAMPLES: f64 = 16.0;
-/// Completions that the latest pace remembers.
-const PACE_MEMORY: f64 = 64.0;
 /// More than this many knees in flight is a crowd.
 const CROWDED_KNEES: f64 = 1.5;
+/// The share of M that a crowd is to complete at least, and the share of that to which contention makes it fall.
+const LEAST_SHARE: f64 = 0.8;
+const FALLEN: f64 = 0.5;
 /// Completions over which a change is looked for, and how many standard deviations make one.
 const CHANGE_MEMORY: f64 = 32.0;
 const CHANGE_DEVIATIONS: f64 = 3.0;
@@ -86,7 +87,7 @@ pub(super) struct Throughput {
     busy: Pace,
     /// The completions of late while servers idled.
     spared: Pace,
-    /// The completions of late with more in flight than every server needs, since there was less.
+    /// The completions of late with more in flight than every server needs, since there was less or W was 0.
     pub crowded: Pace,
     observed: f64,
     expected: f64,
@@ -165,7 +166,9 @@ impl Throughput {
         if n + 1.0 > knee {
             self.busy.time_ms += counted_ms;
             if n > CROWDED_KNEES * knee {
-                self.crowded.time_ms += counted_ms;
+                // A silence counts for twice as long: a fall that lets nothing be completed shows in nothing else.
+                let explained_ms = 2.0 * self.silent_from_ms(baseline_ms) - self.completed_ms - last_ms;
+                self.crowded.time_ms += explained_ms.max(0.0).min(now_ms - last_ms);
             }
         } else {
             self.crowded = Pace::default();
@@ -185,9 +188,19 @@ impl Throughput {
         if n + 1.0 > knee {
             self.busy.complete(larger(3.0 * knee, BUSY_MEMORY));
             if n > CROWDED_KNEES * knee {
-                self.crowded.complete(larger(3.0 * knee, PACE_MEMORY));
+                self.crowded.completions += 1.0;
+                if self.shortfall() <= 0.0 {
+                    self.crowded = Pace::default();
+                }
             }
         }
+    }
+
+    /// W: the log-likelihood that a crowd halves the rate against that it does at least 0.8·M.
+    #[inline]
+    pub fn shortfall(&self) -> f64 {
+        let Pace { completions, time_ms } = self.crowded;
+        LEAST_SHARE * (1.0 - FALLEN) * self.most * time_ms - FALLEN.recip().ln() * completions
     }
 
     /// Completions in the present window.

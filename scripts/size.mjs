@@ -10,7 +10,7 @@ import { cliOf } from './lib/cli.mjs'
 import { ROOT } from './lib/process.mjs'
 
 /** The most that the module may weigh, bytes as gzip -9 leaves them; it has the closed loop's law, keys, pools and breakers by class. */
-const WASM_BYTES = 19_800
+const WASM_BYTES = 19_900
 const GLUE_BYTES = 3_000
 
 cliOf(`Usage: npm run size -- [options]

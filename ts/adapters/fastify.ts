@@ -103,7 +103,7 @@ function install(app: FastifyInstance, atrion: Atrion, options: FastifyOptions):
   const gate = new Gate<FastifyRequest, FastifyReply>(atrion, options)
   decorate(app, atrion)
   app.addHook('onRoute', ({ config }) => {
-    const given = own(config, 'atrion') as Own | false | undefined
+    const given = own(config ?? {}, 'atrion') as Own | false | undefined
     if (given !== undefined) optionsIn(given)
   })
   const { onShed, propagate } = gate.options

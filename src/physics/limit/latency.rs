@@ -86,7 +86,7 @@ impl Latencies {
 
     /// What took longer than `latency_ms` with up to `met` in flight was slowed down by others: it does not tell b.
     pub fn lower(&mut self, met: f64, latency_ms: Millis) {
-        for bin in &mut self.bins[..=octave(met)] {
+        for bin in self.bins.within(0, octave(met)) {
             if bin.mean > latency_ms as f32 {
                 *bin = Bin { mean: latency_ms as f32, variance: 0.0, ..*bin };
             }

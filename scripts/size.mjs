@@ -9,8 +9,8 @@ import { rolldown } from 'rolldown'
 import { cliOf } from './lib/cli.mjs'
 import { ROOT } from './lib/process.mjs'
 
-/** What the module weighs with the closed loop's law, keys, pools and breakers by class. The target is 13,200. */
-const WASM_BYTES = 19_700
+/** What the module weighs with the closed loop's law, keys, pools, breakers by class and explanations. The target is 13,200. */
+const WASM_BYTES = 20_300
 const GLUE_BYTES = 3_000
 
 cliOf(`Usage: npm run size -- [options]

@@ -24,7 +24,7 @@ import { validateOptions } from './options/validate.js'
 import { InMemoryProvider } from './providers/memory.js'
 import { Connection } from './replication/connection.js'
 import { createSyncLoop } from './replication/sync-loop.js'
-import type { RouteDecision, RouteSnapshot } from './routes/decision.js'
+import type { ExplainedDecision, RouteSnapshot } from './routes/decision.js'
 import { OpenLoop, type RouteOptions, type Telemetry } from './routes/open-loop.js'
 import { RouteStates } from './routes/states.js'
 
@@ -111,7 +111,7 @@ export class Atrion implements AsyncDisposable {
    *
    * @throws TypeError for a wrong type, naming the field and the value
    */
-  route(routeId: string, telemetry: Telemetry, options?: RouteOptions | number | null): RouteDecision {
+  route(routeId: string, telemetry: Telemetry, options?: RouteOptions | number | null): ExplainedDecision {
     return this.#openLoop.route(routeId, telemetry, options)
   }
 

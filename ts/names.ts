@@ -2,6 +2,7 @@
 
 export type { RouteOptions, Telemetry } from './atrion.js'
 export * from './base/errors.js'
+export type { Explanation } from './base/explanation.js'
 export * from './core/index.js'
 export type { EngineKind } from './engine/port.js'
 export type { AtrionEvents } from './events/events.js'
@@ -23,4 +24,4 @@ export { DEFAULT_LIMITS, type LimitConfig } from './options/route-params.js'
 export { type ConflictStrategy, StateManager } from './providers/manager.js'
 export { InMemoryProvider, type InMemoryProviderOptions } from './providers/memory.js'
 export type { PhysicsVector, StateProvider, VectorOrigin } from './providers/provider.js'
-export type { RouteDecision, RouteSnapshot } from './routes/decision.js'
+export type { ExplainedDecision, RouteDecision, RouteSnapshot } from './routes/decision.js'

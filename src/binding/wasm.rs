@@ -171,6 +171,12 @@ extern "C" fn read_stats(slot: Slot) -> bool {
     with(|handle, cells, _, _| handle.stats(slot).map(|stats| blocks::write_stats(cells, &stats))).is_some()
 }
 
+/// Writes the parts of a route's own R; false when the slot is vacant.
+#[unsafe(no_mangle)]
+extern "C" fn explain(slot: Slot) -> bool {
+    with(|handle, cells, _, _| frame::explain(handle, cells, slot))
+}
+
 /// Counts a lease as work in flight of the route, or no longer.
 #[unsafe(no_mangle)]
 extern "C" fn lease(slot: Slot, taken: bool) {

@@ -34,7 +34,7 @@ use std::sync::Arc;
 
 pub use handle::{Decision, Evicted, Handle, Row};
 pub use ids::{NO_PERMIT, PermitId, Slot};
-pub use limiter::{AcquireRequest, AcquireResult, Counts, Key, Outcome, Priority, Stats, Terms, Wait};
+pub use limiter::{AcquireRequest, AcquireResult, Cause, Counts, Key, Outcome, Priority, Stats, Terms, Wait};
 pub use lru::ENTRY_BYTES;
 pub use names::Name;
 #[cfg(not(target_family = "wasm"))]

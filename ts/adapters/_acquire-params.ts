@@ -1,6 +1,7 @@
 /** The parameters of a request for a permit, and the route; for adapters of every runtime. */
 
 import type { Atrion } from '../atrion.js'
+import { explanationOf } from '../base/explanation.js'
 import { textOfAny } from '../base/host-calls.js'
 import { acquireOrWait } from '../limiter/acquire-or-wait.js'
 import type { AcquireOptions, Permit, Tier } from '../limiter/types.js'
@@ -33,6 +34,7 @@ const OPEN: Permit = {
   voltage: 0,
   mode: 'BOOTSTRAP',
   reason: 'OK',
+  explain: () => explanationOf(undefined, 0, 0, undefined, undefined, true),
   release() {},
   [Symbol.dispose]() {},
 }
@@ -89,6 +91,7 @@ export const streamsSpent = (max: number): Permit => ({
   reason: `${max} streams are open on this route`,
   retryAfterMs: undefined,
   limitedBy: 'budget',
+  explain: () => explanationOf(undefined, Number.POSITIVE_INFINITY, 0, 'budget', undefined, true),
   release() {},
   [Symbol.dispose]() {},
 })

@@ -154,7 +154,7 @@ export class ShedError extends AtrionError implements Refusal {
 
   constructor(refusal: Refusal, options: AtrionErrorOptions = {}) {
     const { routeId, resistance, voltage, mode, retryAfterMs, limitedBy, tier } = refusal
-    const reason = obstacleText(mode, limitedBy) ?? `V=${Math.round(voltage * 10) / 10} ≤ R=${resistance.toFixed(1)}Ω`
+    const reason = obstacleText(mode, voltage, resistance, limitedBy)
     const remedy = retryAfterMs === undefined ? '' : `, retry in ${retryAfterMs} ms`
     super(`route ${show(routeId)} shed the request: ${reason}${remedy}`, { ...options, code: 'ATRION_SHED' })
     this.routeId = routeId

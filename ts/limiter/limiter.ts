@@ -1,10 +1,11 @@
 /** The closed loop of an instance: permits, the requests that wait for one, and work that runs under one. */
 
+import { explanationOf } from '../base/explanation.js'
 import { wrongType } from '../base/input.js'
 import type { KeyHasher } from '../base/keys.js'
 import { onAbort, requireSignal } from '../base/signals.js'
 import type { Context } from '../context.js'
-import { FRAME, OUTCOME } from '../engine/port.js'
+import { CAUSE, FRAME, OUTCOME } from '../engine/port.js'
 import { takeWish } from './acquire-or-wait.js'
 import { Admission, CANNOT_WAIT, WAITS_NO_LONGER } from './admission.js'
 import { PermitReturns } from './permit-returns.js'
@@ -24,6 +25,7 @@ const waits = (): Permit => ({
   voltage: 0,
   mode: 'OPERATIONAL',
   reason: 'waiting',
+  explain: () => explanationOf(undefined, 0, 0, undefined, undefined, true),
   release() {},
   [Symbol.dispose]() {},
 })
@@ -105,7 +107,7 @@ export class Limiter {
     const keyClass = frame[FRAME.KEY_CLASS]!
     const voltage = frame[FRAME.VOLTAGE]!
     frame[FRAME.SLOT] = slot
-    const permit = this.#admission.ask(routeId, tier, keyId, maxWaitMs > 0 ? 0 : CANNOT_WAIT, undefined)
+    const permit = this.#admission.ask(routeId, tier, keyId, maxWaitMs > 0 ? 0 : CANNOT_WAIT, CAUSE.NONE)
     if (permit !== undefined) return permit
     // The clock is the caller's, and may call this instance.
     const wait = { ...this.#admission.wait }

@@ -2,6 +2,7 @@
 
 import type { Context } from '../context.js'
 import { type Engine, FRAME, OUTCOME, STATUS } from '../engine/port.js'
+import { termsAt } from '../engine/terms.js'
 import type { Conclude } from './adapter-port.js'
 import { RouteCounts } from './counts.js'
 import { outcomeCode, type PermitSource } from './permit.js'
@@ -52,6 +53,10 @@ export class PermitReturns implements PermitSource {
       this.#engine.release()
       this.#onFreed(routeId)
     }
+  }
+
+  termsAt(decision: number): ArrayLike<number> | undefined {
+    return termsAt(this.#engine.frame, decision)
   }
 
   /** A client went away before its answer was there. */

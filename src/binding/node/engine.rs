@@ -138,6 +138,12 @@ impl NativeEngine {
         self.hot.with(|handle, cells, _| handle.stats(slot).map(|stats| blocks::write_stats(cells, &stats))).is_some()
     }
 
+    /// Writes the parts of a route's own R; false when the slot is vacant.
+    #[napi(catch_unwind)]
+    pub fn explain(&self, slot: Slot) -> bool {
+        self.hot.with(|handle, cells, _| frame::explain(handle, cells, slot))
+    }
+
     /// Counts a lease as work in flight of the route, or no longer.
     #[napi(catch_unwind)]
     pub fn lease(&self, slot: Slot, taken: bool) {

@@ -3,6 +3,7 @@
 //! | file | content |
 //! |---|---|
 //! | `request` | a request for a permit, its result, its outcome |
+//! | `cause` | the cause of a refusal |
 //! | `capacity` | a limit and the work in flight that counts against it |
 //! | `in_flight` | the work in flight, by tier, key and class |
 //! | `outcome` | what the end of a request is evidence of |
@@ -11,6 +12,7 @@
 //! | `stats` | statistics |
 
 mod capacity;
+mod cause;
 mod in_flight;
 mod outcome;
 mod request;
@@ -19,6 +21,7 @@ mod stats;
 mod window;
 
 pub use capacity::Capacity;
+pub use cause::Cause;
 pub use request::{AcquireRequest, AcquireResult, Key, Outcome, Priority, Terms, Wait};
 pub use stats::{Counts, Stats};
 
@@ -227,7 +230,9 @@ impl Limiter {
         }
         let faults = self.breaker.resistance() + blamed;
         let own = state.resistance + faults;
-        let crowd = larger(larger(crowd, process_resistance(request.process_occupancy)), queue);
+        let process = process_resistance(request.process_occupancy);
+        let terms = Terms { own: state.parts(peers, params), faults, occupancy: crowd, queue, process };
+        let crowd = larger(larger(crowd, process), queue);
         let resistance = smaller(own + crowd, MAX_RESISTANCE);
 
         let flows = !self.breaker.is_open() && !by_class && voltage > resistance;
@@ -254,8 +259,7 @@ impl Limiter {
             Override::Closed => true,
         };
         let is_refused = !admitted && wait.is_none();
-        let occupancy = if is_refused && !can_wait { met / thresholds.full } else { 0.0 };
-        let terms = Terms { own, queue, occupancy };
+        let cause = if is_refused { self.cause(request, state, &terms, voltage, by_class) } else { Cause::None };
         if is_refused {
             self.counts.shed_by_tier[tier as usize] += 1;
             self.refused += 1.0;
@@ -274,16 +278,12 @@ impl Limiter {
             None
         };
         let retry_after_ms = if is_refused {
-            let probe_ms = class
-                .filter(|_| by_class)
-                .and_then(|class| self.classes.as_mut()?.breaker(class))
-                .map(|breaker| breaker.next_probe_ms(now_ms, params.min_delta_t_ms, 0));
-            self.retry_after_ms(state, peers, capacity, params, voltage, load, probe_ms, now_ms) * (1.0 + level)
+            let class = class.filter(|_| by_class);
+            self.retry_after_ms(state, peers, capacity, params, voltage, load, class, now_ms) * (1.0 + level)
         } else {
             0.0
         };
-        by_class &= is_refused && !self.breaker.is_open();
-        AcquireResult { permit, resistance, voltage, retry_after_ms, tier, terms, wait, by_class, tick }
+        AcquireResult { permit, resistance, voltage, retry_after_ms, tier, terms, wait, cause, tick }
     }
 
     /// Returns whether a request that does not flow is admitted as a probe. `throttled`: it would flow but for the breaker. Such a route

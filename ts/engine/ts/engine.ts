@@ -17,10 +17,10 @@ import {
 import { calculateResistance } from '../../core/resistance.js'
 import { calculateRetryAfterMs } from '../../core/retry.js'
 import { LAW } from '../law-cells.js'
-import { BATCH_ROWS, type Engine, FRAME, MODES, ORDER, ROW_CELLS, SHARE, STATUS } from '../port.js'
+import { BATCH_ROWS, CAUSE, type Engine, FRAME, MODES, ORDER, ROW_CELLS, SHARE, STATUS } from '../port.js'
 import { type Law, lawOf, tunerOf } from './params.js'
 import { type Route, RouteTable } from './route-table.js'
-import { CALM, readStateInto, writeStateFrom } from './state-block.js'
+import { CALM, readStateInto, writeStateFrom, writeTerms } from './state-block.js'
 
 const MAX_LAWS = 65_536
 
@@ -60,6 +60,10 @@ export class TsEngine implements Engine {
     frame[FRAME.MODE] = MODES.indexOf(state.mode)
     frame[FRAME.MODE_BEFORE] = MODES.indexOf(before.mode)
     frame[FRAME.RETRY_AFTER_MS] = retryAfterMs ?? Number.NaN
+    if (!allow) {
+      frame[FRAME.CAUSE] = causeOf(route)
+      writeTerms(frame, route, law)
+    }
     frame[FRAME.MOMENTUM] = state.momentum ?? 0
     frame[FRAME.SCAR] = blended.scarTissue
     frame[FRAME.DELTA_T_MS] = Math.max(0, state.lastUpdatedAt - before.lastUpdatedAt)
@@ -95,6 +99,13 @@ export class TsEngine implements Engine {
 
   readStats(): boolean {
     return false
+  }
+
+  explain(slot: number): boolean {
+    const route = this.#table.at(slot)
+    if (!route) return false
+    writeTerms(this.frame, route, this.#laws[route.law] ?? this.#laws[0]!)
+    return true
   }
 
   lease(): void {}
@@ -273,6 +284,10 @@ export class TsEngine implements Engine {
     return (Number.isNaN(given) ? Math.floor(performance.timeOrigin + performance.now()) : given) as Timestamp
   }
 }
+
+/** The obstacle of a request of the open loop. */
+const causeOf = ({ order, state }: Route): number =>
+  order === ORDER.OPEN ? CAUSE.OVERRIDE : state.mode === 'CIRCUIT_BREAKER' ? CAUSE.BREAKER : CAUSE.SCAR
 
 /** The closed loop's law is written once, in the native engine and its wasm twin; this one is the oracle of the open loop. */
 const closedLoopMissing = (): ConfigError =>

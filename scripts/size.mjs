@@ -9,9 +9,9 @@ import { rolldown } from 'rolldown'
 import { cliOf } from './lib/cli.mjs'
 import { ROOT } from './lib/process.mjs'
 
-/** What the module weighs with the closed loop's law, keys, pools, breakers by class and explanations. The target is 13,200. */
-const WASM_BYTES = 20_300
-const GLUE_BYTES = 3_000
+/** What the module weighs with the closed loop's law, keys, pools, breakers by class, explanations and metrics. The target is 13,200. */
+const WASM_BYTES = 21_500
+const GLUE_BYTES = 3_050
 
 cliOf(`Usage: npm run size -- [options]
 

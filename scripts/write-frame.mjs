@@ -34,6 +34,7 @@ const COPIES = {
     ROW_CELLS: { file: 'frame.rs' },
     BATCH_ROWS: { file: 'wasm.rs' },
   },
+  'metric-cells.ts': { METRIC: { file: 'metrics.rs', module: 'metric' }, METRIC_CELLS: { file: 'metrics.rs' } },
   'law-cells.ts': { LAW: { file: 'law.rs', module: 'cell', length: 'LAW_CELLS' } },
 }
 

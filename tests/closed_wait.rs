@@ -62,7 +62,7 @@ fn who_lacks_a_place_waits_and_is_not_counted_as_shed_before_it_gives_up() {
     assert_eq!(stats(&handle, slot).counts.shed_by_tier, [0, 0, 0, 1, 0]);
     handle.release(first, Outcome::Success, 21.0, |_, _, _, _| {});
     assert!(enter(&mut handle, slot, Tier::Bulk, 1.0, 21.0).permit.is_some());
-    assert_eq!(stats(&handle, slot).counts.admitted, 4);
+    assert_eq!(stats(&handle, slot).counts.admitted(), 4);
 }
 
 #[test]

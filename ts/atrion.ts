@@ -17,6 +17,7 @@ import { LeaseManager } from './leases/manager.js'
 import type { LeaseOptions, TaskLease } from './leases/types.js'
 import { ADAPTER_PORT, type AdapterPort } from './limiter/adapter-port.js'
 import { Limiter } from './limiter/limiter.js'
+import { Metrics } from './limiter/metrics.js'
 import type { AcquireOptions, EnterOptions, Permit, RouteStats, RunOptions } from './limiter/types.js'
 import type { AtrionOptions, RouteProfileOptions } from './options/options.js'
 import { resolveMaxRoutes, resolveParams, resolveVoltage } from './options/resolve.js'
@@ -222,6 +223,17 @@ export class Atrion implements AsyncDisposable {
     const stats = this.#limiter.stats(routeId, this.#context.routes.find(routeId))
     const state = this.#states.snapshot(routeId)
     return { ...stats, mode: state?.mode ?? 'BOOTSTRAP', rejectedSamples: state?.rejectedSamples ?? 0 }
+  }
+
+  /**
+   * The metrics of every route, in one crossing: 10,000 routes take a few ms of the event loop.
+   *
+   * @param previous metrics that are no longer needed: their array is filled anew, which saves its allocation
+   */
+  metrics(previous?: Metrics): Metrics {
+    if (previous !== undefined && !(previous instanceof Metrics)) throw wrongType('previous', 'Metrics', previous)
+    this.#context.clock.read()
+    return this.#limiter.metrics(previous)
   }
 
   /** Orders a route's breaker open (refuse everything) or closed (admit everything); null leaves it to the physics again. */

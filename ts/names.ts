@@ -9,6 +9,7 @@ export type { AtrionEvents } from './events/events.js'
 export * from './events/loggers.js'
 export * from './events/observers.js'
 export type { HeartbeatPayload, LeaseOptions, LeaseOutcome, TaskLease } from './leases/types.js'
+export type { HistogramTotals, Metrics, RouteMetrics } from './limiter/metrics.js'
 export type {
   AcquireOptions,
   EnterOptions,

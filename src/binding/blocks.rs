@@ -79,7 +79,7 @@ pub fn write_stats(frame: &mut Cells, given: &Stats) {
     block[stats::LIMIT] = given.limit;
     block[stats::RESISTANCE] = given.resistance;
     block[stats::SCAR] = given.scar;
-    block[stats::ADMITTED] = counts.admitted as f64;
+    block[stats::ADMITTED] = counts.admitted() as f64;
     for (tier, &shed) in counts.shed_by_tier.iter().enumerate() {
         block[stats::SHED_BY_TIER + tier] = shed as f64;
     }

@@ -310,6 +310,8 @@ export interface Engine extends RareCalls {
    * FRAME.PERMIT is −1, a detached request of FRAME.SLOT has come to FRAME.OUTCOME.
    */
   release(): void
+  /** A row of metrics for every route, one after the other: see `metric-cells.ts`. In `rows` where that is long enough, else in a new array. */
+  metrics(rows?: Float64Array): Float64Array
   /** Of the native engine only. */
   readonly cluster?: NativeCluster
 }

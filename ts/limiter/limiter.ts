@@ -5,9 +5,11 @@ import { wrongType } from '../base/input.js'
 import type { KeyHasher } from '../base/keys.js'
 import { onAbort, requireSignal } from '../base/signals.js'
 import type { Context } from '../context.js'
+import { METRIC, METRIC_CELLS } from '../engine/metric-cells.js'
 import { CAUSE, FRAME, OUTCOME } from '../engine/port.js'
 import { takeWish } from './acquire-or-wait.js'
 import { Admission, CANNOT_WAIT, WAITS_NO_LONGER } from './admission.js'
+import { Metrics } from './metrics.js'
 import { PermitReturns } from './permit-returns.js'
 import { PermitWatch } from './permit-watch.js'
 import { ENTER_NAMES, keyIdOf, RUN_NAMES, requireMaxWait } from './request.js'
@@ -173,6 +175,23 @@ export class Limiter {
       waiting: this.#rooms.sizeOf(routeId),
       pool: slot === undefined ? undefined : this.#context.routes.profiles.poolOf(routeId),
     }
+  }
+
+  /** The metrics of every route, in one crossing. */
+  metrics(previous?: Metrics): Metrics {
+    const { engine, routes, events } = this.#context
+    const cells = engine.metrics(previous?.cells)
+    const names: string[] = []
+    for (let at = 0; at < cells.length; at += METRIC_CELLS) {
+      names.push(routes.nameOf(cells[at + METRIC.SLOT]!) ?? '')
+    }
+    return new Metrics(names, cells, (routeId, slot) => ({
+      waiting: this.#rooms.sizeOf(routeId),
+      abandoned: this.#returns.abandonedOf(routeId, slot),
+      late: this.#returns.lateOf(routeId, slot),
+      waits: this.#rooms.waits.of(routeId),
+      transitions: events.transitionsOf(routeId),
+    }))
   }
 
   /** A client went away before its answer was there. */

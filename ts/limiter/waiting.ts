@@ -11,6 +11,7 @@ import { MAX_TIMER_MS } from '../base/timer.js'
 import { NO_KEY } from './request.js'
 import { type Held, Room, type RoomEntry } from './room.js'
 import type { LimitedBy, Permit } from './types.js'
+import { Waits } from './waits.js'
 
 /** Most requests that wait on one route, and on all of them. */
 const ROUTE_CAPACITY = 4_096
@@ -103,6 +104,8 @@ export class WaitingRooms {
   readonly #host: WaitingHost
   readonly #rooms = new Map<string, RouteRoom>()
   #size = 0
+  /** Waits that ended. */
+  readonly waits = new Waits()
 
   constructor(host: WaitingHost) {
     this.#host = host
@@ -276,7 +279,9 @@ export class WaitingRooms {
 
   #left(entry: RoomEntry<Pending>): void {
     this.#size -= 1
-    entry.item.forget?.()
+    const { waiter, forget } = entry.item
+    this.waits.record(waiter.routeId, Math.max(0, this.#host.nowMs() - waiter.arrivedMs))
+    forget?.()
   }
 
   /** After a change: an empty room is dropped, and any other's timer fires when its first entry can no longer make it. */

@@ -10,7 +10,7 @@ use napi_derive::napi;
 
 use super::{checks, hot::Hot, panics, process, redis::RedisClient};
 use crate::{
-    binding::{blocks, frame},
+    binding::{blocks, frame, metrics},
     engine::{Evicted, Handle, Limits, Name, Slot},
     physics::tick::Override,
     replication::{Report, redis::RouteName},
@@ -136,6 +136,12 @@ impl NativeEngine {
     #[napi(catch_unwind)]
     pub fn read_stats(&self, slot: Slot) -> bool {
         self.hot.with(|handle, cells, _| handle.stats(slot).map(|stats| blocks::write_stats(cells, &stats))).is_some()
+    }
+
+    /// Fills `rows` with the metrics of the routes, as many as fit; how many routes there are.
+    #[napi(catch_unwind)]
+    pub fn metrics(&self, rows: Float64Array) -> u32 {
+        self.hot.with_rows(rows, metrics::write) as u32
     }
 
     /// Writes the parts of a route's own R; false when the slot is vacant.

@@ -33,6 +33,9 @@ pub enum Cause {
     WaitFull = 9,
 }
 
+/// The number of causes.
+pub const CAUSES: usize = 10;
+
 /// R of a route that is not known yet, in R_base: up to there it is no scar.
 const UNKNOWN_SHARE: f64 = 1.2;
 

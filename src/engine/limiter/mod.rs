@@ -21,9 +21,9 @@ mod stats;
 mod window;
 
 pub use capacity::Capacity;
-pub use cause::Cause;
+pub use cause::{CAUSES, Cause};
 pub use request::{AcquireRequest, AcquireResult, Key, Outcome, Priority, Terms, Wait};
-pub use stats::{Counts, Stats};
+pub use stats::{Counts, Sheds, Stats};
 
 use capacity::Load;
 use request::rank;
@@ -89,6 +89,8 @@ pub struct Limiter {
     list: PermitList,
     random: u64,
     counts: Counts,
+    /// Requests shed, by tier and cause; allocated on first use.
+    sheds: Option<Box<Sheds>>,
     latency: Histogram,
 }
 
@@ -127,6 +129,7 @@ impl Limiter {
             list: PermitList::default(),
             random: u64::from(generation),
             counts: Counts::default(),
+            sheds: None,
         }
     }
 
@@ -262,6 +265,7 @@ impl Limiter {
         let cause = if is_refused { self.cause(request, state, &terms, voltage, by_class) } else { Cause::None };
         if is_refused {
             self.counts.shed_by_tier[tier as usize] += 1;
+            self.sheds.get_or_insert_default()[tier as usize][cause as usize] += 1;
             self.refused += 1.0;
         }
         let permit = if admitted || admit_all {

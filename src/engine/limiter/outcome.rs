@@ -51,6 +51,7 @@ impl Limiter {
             self.count += 1.0;
             self.latency_sum_ms += latency_ms;
             self.latency.record(latency_ms);
+            self.counts.durations.record(latency_ms);
             self.counts.failures += u64::from(!succeeded);
             // Outcomes of a route, or a class, that mostly fails are no evidence of its capacity.
             let is_evident = |breaker: &Breaker| breaker.success() > EVIDENT_SUCCESS && !breaker.is_open();

@@ -17,10 +17,11 @@ import {
 import { calculateResistance } from '../../core/resistance.js'
 import { calculateRetryAfterMs } from '../../core/retry.js'
 import { LAW } from '../law-cells.js'
+import { METRIC_CELLS } from '../metric-cells.js'
 import { BATCH_ROWS, CAUSE, type Engine, FRAME, MODES, ORDER, ROW_CELLS, SHARE, STATUS } from '../port.js'
 import { type Law, lawOf, tunerOf } from './params.js'
 import { type Route, RouteTable } from './route-table.js'
-import { CALM, readStateInto, writeStateFrom, writeTerms } from './state-block.js'
+import { CALM, readStateInto, writeMetrics, writeStateFrom, writeTerms } from './state-block.js'
 
 const MAX_LAWS = 65_536
 
@@ -96,6 +97,15 @@ export class TsEngine implements Engine {
   }
 
   release(): void {}
+
+  metrics(): Float64Array {
+    const slots = this.#table.routeIds().map((routeId) => this.#table.find(routeId)!)
+    const rows = new Float64Array(slots.length * METRIC_CELLS)
+    for (const [i, slot] of slots.entries()) {
+      writeMetrics(rows.subarray(i * METRIC_CELLS, (i + 1) * METRIC_CELLS), slot, this.#table.at(slot)!)
+    }
+    return rows
+  }
 
   readStats(): boolean {
     return false

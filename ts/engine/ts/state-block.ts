@@ -3,6 +3,7 @@
 import { blendScar } from '../../core/cluster.js'
 import type { PressureVector, RouteState } from '../../core/index.js'
 import { weighPressure } from '../../core/resistance.js'
+import { METRIC } from '../metric-cells.js'
 import { FRAME, MODES, STATE, TERM_ROWS, TERMS } from '../port.js'
 import { type Law, tunerOf } from './params.js'
 import type { Route } from './route-table.js'
@@ -91,4 +92,23 @@ export function writeTerms(frame: Float64Array, { state, others }: Route, { weig
     ],
     FRAME.TERMS + (decision % TERM_ROWS) * TERMS.LENGTH,
   )
+}
+
+/** Fills a row of metrics, of which the closed loop's part stays empty. */
+export function writeMetrics(row: Float64Array, slot: number, { state, others, rejectedSamples, order }: Route): void {
+  const cluster = blendScar(state.scarTissue, others) - state.scarTissue
+  row[METRIC.SLOT] = slot
+  row[METRIC.MODE] = MODES.indexOf(state.mode)
+  row[METRIC.OWN_RESISTANCE] = state.resistance
+  row[METRIC.MOMENTUM] = state.momentum ?? 0
+  row[METRIC.CLUSTER] = cluster
+  row[METRIC.TICKS] = state.tickCount
+  row[METRIC.LAST_UPDATED_AT] = state.lastUpdatedAt
+  row[METRIC.REJECTED_SAMPLES] = rejectedSamples
+  row[METRIC.ORDER] = order
+  row[METRIC.RESISTANCE] = state.resistance
+  row[METRIC.SCAR] = state.scarTissue + cluster
+  row[METRIC.P50_MS] = Number.NaN
+  row[METRIC.P99_MS] = Number.NaN
+  row[METRIC.SUCCESS] = 1
 }

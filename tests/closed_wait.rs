@@ -89,7 +89,7 @@ fn behind_a_queue_places_keep_the_servers_busy_and_a_burst_has_more_for_one_that
         }
         now_ms += 10.0;
         if let Some(done) = under_way.pop_front() {
-            assert!(handle.release(done, Outcome::Success, now_ms, |_, _, _, _| {}));
+            assert!(handle.release(done, Outcome::Success, now_ms, |_, _, _, _| {}).is_some());
         }
     }
     assert_eq!(stats(&handle, slot).regime, Regime::Queueing);

@@ -18,10 +18,12 @@ import type { LeaseOptions, TaskLease } from './leases/types.js'
 import { ADAPTER_PORT, type AdapterPort } from './limiter/adapter-port.js'
 import { Limiter } from './limiter/limiter.js'
 import { Metrics } from './limiter/metrics.js'
+import { TELEMETRY_PORT, type TelemetryPort } from './limiter/telemetry-port.js'
 import type { AcquireOptions, EnterOptions, Permit, RouteStats, RunOptions } from './limiter/types.js'
 import type { AtrionOptions, RouteProfileOptions } from './options/options.js'
 import { resolveMaxRoutes, resolveParams, resolveVoltage } from './options/resolve.js'
 import { validateOptions } from './options/validate.js'
+import { adapterPort, telemetryPort } from './ports.js'
 import { InMemoryProvider } from './providers/memory.js'
 import { Connection } from './replication/connection.js'
 import { createSyncLoop } from './replication/sync-loop.js'
@@ -212,10 +214,12 @@ export class Atrion implements AsyncDisposable {
 
   /** For the adapters of this package. @internal */
   get [ADAPTER_PORT](): AdapterPort {
-    return {
-      abandoned: (routeId) => this.#limiter.abandoned(routeId),
-      deadlineMs: (routeId) => this.#context.routes.paramsOf(routeId).slo.maxAcceptableLatencyMs,
-    }
+    return adapterPort(this.#context, this.#limiter)
+  }
+
+  /** For the exporters of this package. @internal */
+  get [TELEMETRY_PORT](): TelemetryPort {
+    return telemetryPort(this.#context, this.#limiter, this.#connection)
   }
 
   /** Returns the statistics of a route in the closed loop; zeros for one without requests. */

@@ -289,13 +289,15 @@ pub fn release(handle: &mut Handle, frame: &mut Cells, now: &Now) {
     }
     let permit = frame[cell::PERMIT] as PermitId;
     frame[cell::STATUS] = 0.0;
-    let was_out = handle.release(permit, outcome, now.precise_ms(), |slot, tick, state, peers| {
+    let age_ms = handle.release(permit, outcome, now.precise_ms(), |slot, tick, state, peers| {
         frame[cell::STATUS] = f64::from(status::TICKED);
         frame[cell::SLOT] = f64::from(slot);
         write_tick(frame, tick, state, peers);
     });
-    if !was_out && permit != NO_PERMIT {
-        frame[cell::STATUS] = f64::from(status::VOID);
+    match age_ms {
+        Some(age_ms) => frame[cell::AGE_MS] = age_ms,
+        None if permit != NO_PERMIT => frame[cell::STATUS] = f64::from(status::VOID),
+        None => {}
     }
 }
 

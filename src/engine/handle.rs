@@ -65,7 +65,7 @@ pub enum Evicted {
 /// let mut permit = None;
 /// handle.acquire(slot, AcquireRequest::default(), 0.0, 1.0, |result, _, _| permit = result.permit);
 /// let permit = permit.expect("without evidence of overload a request is admitted");
-/// assert!(handle.release(permit, Outcome::Success, 6.0, |_, _, _, _| {}));
+/// assert_eq!(handle.release(permit, Outcome::Success, 6.0, |_, _, _, _| {}), Some(5.0));
 /// ```
 #[derive(Debug)]
 pub struct Handle {

@@ -4,6 +4,7 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:
 import type { Socket } from 'node:net'
 import type { Atrion } from '../atrion.js'
 import { ConfigError } from '../base/errors.js'
+import { ADAPTER_PORT, type AdapterPort } from '../limiter/adapter-port.js'
 import type { AcquireOptions, Permit } from '../limiter/types.js'
 import type { Arrival } from '../pressure/arrival.js'
 import { Pressure } from '../pressure/pressure.js'
@@ -17,6 +18,7 @@ import {
   type TrackerHost,
 } from './_acquire-params.js'
 import { deferContinue, deferContinueOnHttp2 } from './_continue.js'
+import { isExempt, NONE_EXEMPT } from './_exempt.js'
 import { sharedRoute } from './_method.js'
 import { type AdapterOptions, DEFAULT_MAX_STREAMS, DEFAULT_MAX_WAIT_MS, validateAdapterOptions } from './_options.js'
 import { called, isThenable, keyOf, tierOf, trusted } from './_resolve.js'
@@ -47,6 +49,7 @@ export class Gate<Request, Response> implements TrackerHost {
   readonly maxStreams: number
   readonly #maxWaitMs: number
   readonly #pressure: Pressure
+  readonly #exempt: AdapterPort['exempt']
 
   /** @throws ConfigError for an option that is unknown, of the wrong type or out of its range */
   constructor(atrion: Atrion, options: AdapterOptions<Request, Response> = {}) {
@@ -57,12 +60,14 @@ export class Gate<Request, Response> implements TrackerHost {
     this.options = options
     this.maxStreams = options.maxStreams ?? DEFAULT_MAX_STREAMS
     this.#maxWaitMs = options.maxWaitMs ?? DEFAULT_MAX_WAIT_MS
+    this.#exempt = (atrion as Partial<Atrion>)[ADAPTER_PORT]?.exempt ?? NONE_EXEMPT
     this.#pressure = new Pressure(options.pressure, options.signals)
     deferContinue()
   }
 
   /** Reads a request; undefined where it is not guarded. Never rejects, and never throws. */
   ask(request: Request, node: NodeRequest): AcquireParams | undefined | Promise<AcquireParams | undefined> {
+    if (this.#exempt.size > 0 && isExempt(this.#exempt, request, node)) return undefined
     const { skip } = this.options
     const skips = skip === undefined ? false : called<boolean>('skip', () => skip(request), false)
     if (isThenable(skips)) {

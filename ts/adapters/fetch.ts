@@ -13,6 +13,7 @@ import { textOfAny } from '../base/host-calls.js'
 import { onAbort } from '../base/signals.js'
 import { nearestName } from '../base/suggest.js'
 import { TIERS } from '../engine/port.js'
+import { ADAPTER_PORT } from '../limiter/adapter-port.js'
 import type { AcquireOptions, Permit, Tier } from '../limiter/types.js'
 import { KVStateProvider, type KVStateProviderOptions, type KVStore } from '../providers/kv.js'
 import type { StateProvider } from '../providers/provider.js'
@@ -25,6 +26,7 @@ import {
   streamsSpent,
   type TrackerHost,
 } from './_acquire-params.js'
+import { isExempt } from './_exempt.js'
 import {
   DEFAULT_MAX_STREAMS,
   DEFAULT_MAX_WAIT_MS,
@@ -155,6 +157,12 @@ class FetchGate<Request extends FetchRequest, Args extends readonly unknown[]> i
     this.#maxWaitMs = options.maxWaitMs ?? DEFAULT_MAX_WAIT_MS
   }
 
+  /** Returns whether the request is for a path that is not guarded. */
+  isExempt(request: Request): boolean {
+    const exempt = (this.atrion as Partial<Atrion>)[ADAPTER_PORT]?.exempt
+    return exempt !== undefined && exempt.size > 0 && isExempt(exempt, request, undefined)
+  }
+
   again(routeId: string, params: AcquireParams): Permit {
     return acquireAgain(this.atrion, routeId, params)
   }
@@ -241,6 +249,7 @@ export function withAtrion<Request extends FetchRequest, Args extends readonly u
   }
 
   return async (request, ...args) => {
+    if (made?.isExempt(request)) return handler(request, ...args)
     const skips = skip !== undefined && (await called<boolean>('skip', () => skip(request, ...args), false)) === true
     if (skips) return handler(request, ...args)
     made ??= new FetchGate(create(args), options)

@@ -72,7 +72,10 @@ export enum FRAME {
   KEY_WEIGHT = 60,
   /** in, closed loop, where there is a KEY: the hash of the class that its failures are keyClass on; NaN: there is none */
   KEY_CLASS = 61,
-  /** in, closed loop, of `release` where PERMIT is −1: how long ago the request in SLOT was admitted that is concluded, ms */
+  /**
+   * in, closed loop, of `release` where PERMIT is −1: how long ago the request in SLOT was admitted that is concluded, ms; out, of
+   * any other: how long the permit was out
+   */
   AGE_MS = 62,
   /** stats block, out of readStats: see {@link STATS} */
   STATS = 64,

@@ -11,6 +11,8 @@ export const DETACH: unique symbol = Symbol.for('atrion.detach') as never
 export interface AdapterPort {
   /** A client went away before its answer was there. */
   abandoned(routeId: string): void
+  /** Paths that are not guarded: those of the exporters' handlers. */
+  readonly exempt: ReadonlyMap<string, number>
   /** The route's deadline, ms. */
   deadlineMs(routeId: string): number
 }

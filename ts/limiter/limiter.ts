@@ -6,10 +6,11 @@ import type { KeyHasher } from '../base/keys.js'
 import { onAbort, requireSignal } from '../base/signals.js'
 import type { Context } from '../context.js'
 import { METRIC, METRIC_CELLS } from '../engine/metric-cells.js'
-import { CAUSE, FRAME, OUTCOME } from '../engine/port.js'
+import { CAUSE, FRAME, OUTCOME, TIERS, type Tier } from '../engine/port.js'
+import type { RunContext } from '../events/watchers.js'
 import { takeWish } from './acquire-or-wait.js'
 import { Admission, CANNOT_WAIT, WAITS_NO_LONGER } from './admission.js'
-import { Metrics } from './metrics.js'
+import { type HistogramTotals, Metrics } from './metrics.js'
 import { PermitReturns } from './permit-returns.js'
 import { PermitWatch } from './permit-watch.js'
 import { ENTER_NAMES, keyIdOf, RUN_NAMES, requireMaxWait } from './request.js'
@@ -17,6 +18,10 @@ import { fallBack, isBounded, neverAborted, readBounds, releaseFailed, runBounde
 import { readStats } from './stats.js'
 import type { AcquireOptions, EnterOptions, Permit, RouteStats, RunOptions } from './types.js'
 import { type Listen, type Waiter, WaitingRooms } from './waiting.js'
+
+/** The tier in the options of a run, where they are any. */
+const tierIn = (options: AcquireOptions | undefined): Tier | undefined =>
+  TIERS.find((tier) => tier === (options as AcquireOptions | null | undefined)?.tier)
 
 const NO_NAMES: readonly string[] = []
 
@@ -61,6 +66,7 @@ export class Limiter {
       nowMs: () => clock.spanMs(),
       askAgain: (waiter, waitedMs) => admission.askAgain(waiter, waitedMs),
       giveUp: (waiter, limitedBy) => admission.askAgain(waiter, WAITS_NO_LONGER, limitedBy)!,
+      waited: (routeId, waitedMs) => context.events.watchers.waited?.(routeId, waitedMs),
       held: (routeId, keyId) => admission.held(routeId, keyId),
       poolOf: (routeId) => routes.profiles.poolOf(routeId),
     })
@@ -129,11 +135,23 @@ export class Limiter {
   }
 
   /** Runs `work` under a permit. */
-  async run<T>(routeId: string, work: Work<T>, options?: RunOptions<T>): Promise<T> {
+  run<T>(routeId: string, work: Work<T>, options?: RunOptions<T>): Promise<T> {
+    const { run } = this.#context.events.watchers
+    if (run === undefined) return this.#run(routeId, work, options, undefined)
+    const context: RunContext = { routeId, tier: tierIn(options), limitedBy: undefined }
+    return run(context, () => this.#run(routeId, work, options, context))
+  }
+
+  async #run<T>(
+    routeId: string,
+    work: Work<T>,
+    options: RunOptions<T> | undefined,
+    context: RunContext | undefined,
+  ): Promise<T> {
     if (typeof work !== 'function') throw wrongType('fn', 'a function', work)
-    if (options !== undefined && isBounded(options)) return this.#runBounded(routeId, work, options)
+    if (options !== undefined && isBounded(options)) return this.#runBounded(routeId, work, options, context)
     const permit = this.#acquire(routeId, options, RUN_NAMES)
-    if (!permit.allow) return fallBack(routeId, permit, options)
+    if (!permit.allow) return this.#refuse(routeId, permit, options, context)
     try {
       const result = await work(this.#takesSignal(work) ? new AbortController().signal : neverAborted())
       permit.release('success')
@@ -144,7 +162,22 @@ export class Limiter {
     }
   }
 
-  async #runBounded<T>(routeId: string, work: Work<T>, options: RunOptions<T>): Promise<T> {
+  #refuse<T>(
+    routeId: string,
+    permit: Permit,
+    options: RunOptions<T> | undefined,
+    context: RunContext | undefined,
+  ): T | PromiseLike<T> {
+    if (context !== undefined) context.limitedBy = permit.limitedBy
+    return fallBack(routeId, permit, options)
+  }
+
+  async #runBounded<T>(
+    routeId: string,
+    work: Work<T>,
+    options: RunOptions<T>,
+    context: RunContext | undefined,
+  ): Promise<T> {
     const bounds = readBounds(options)
     const { maxWaitMs, signal } = bounds
     if (signal?.aborted) throw signal.reason
@@ -152,7 +185,7 @@ export class Limiter {
       maxWaitMs === undefined
         ? this.#acquire(routeId, options, RUN_NAMES)
         : await this.#enter(routeId, options, RUN_NAMES, maxWaitMs, listenTo(signal))
-    if (!permit.allow) return fallBack(routeId, permit, options)
+    if (!permit.allow) return this.#refuse(routeId, permit, options, context)
     return runBounded(permit, work, options, bounds)
   }
 
@@ -192,6 +225,16 @@ export class Limiter {
       waits: this.#rooms.waits.of(routeId),
       transitions: events.transitionsOf(routeId),
     }))
+  }
+
+  /** Requests that wait for a place on a route. */
+  waitingOf(routeId: string): number {
+    return this.#rooms.sizeOf(routeId)
+  }
+
+  /** Waits for a place on a route. */
+  waitsOf(routeId: string): HistogramTotals | undefined {
+    return this.#rooms.waits.of(routeId)
   }
 
   /** A client went away before its answer was there. */

@@ -30,7 +30,11 @@ export class PermitReturns implements PermitSource {
     frame[FRAME.PERMIT] = id
     frame[FRAME.OUTCOME] = outcome
     this.#engine.release()
+    const { completed } = this.#context.events.watchers
+    const ageMs = completed === undefined ? 0 : frame[FRAME.AGE_MS]!
+    const isVoid = (frame[FRAME.STATUS]! & STATUS.VOID) !== 0
     if (frame[FRAME.STATUS] !== 0 && routeId !== '') this.#settle(frame, routeId)
+    if (completed !== undefined && !isVoid && outcome <= OUTCOME.FAILURE) completed(routeId, ageMs)
     this.#onFreed(routeId)
   }
 

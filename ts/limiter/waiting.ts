@@ -66,6 +66,8 @@ export interface WaitingHost {
   readonly wait: Wait
   /** Counts a refusal and makes its permit. */
   giveUp(waiter: Waiter, limitedBy: LimitedBy): Permit
+  /** A wait ended. */
+  waited(routeId: string, waitedMs: number): void
   /** Permits that a key holds on a route. */
   held(routeId: string, keyId: number): number
   /** The pool that a route is in. */
@@ -280,7 +282,9 @@ export class WaitingRooms {
   #left(entry: RoomEntry<Pending>): void {
     this.#size -= 1
     const { waiter, forget } = entry.item
-    this.waits.record(waiter.routeId, Math.max(0, this.#host.nowMs() - waiter.arrivedMs))
+    const waitedMs = Math.max(0, this.#host.nowMs() - waiter.arrivedMs)
+    this.waits.record(waiter.routeId, waitedMs)
+    this.#host.waited(waiter.routeId, waitedMs)
     forget?.()
   }
 

@@ -23,7 +23,7 @@ const CUT_OFF_SHARE: f64 = 0.25;
 const CUT_OFF_SERVICES: f64 = 4.0;
 
 impl Limiter {
-    /// Releases a permit with its outcome; the tick that was due, if one was.
+    /// Releases a permit with its outcome; the tick that was due, if one was, and how long the permit was out, ms.
     #[inline]
     #[allow(clippy::too_many_arguments, reason = "as for `acquire`")]
     pub fn release(
@@ -36,7 +36,7 @@ impl Limiter {
         permits: &mut Permits,
         params: &RouteParams,
         now_ms: Millis,
-    ) -> Option<Tick> {
+    ) -> Option<(Option<Tick>, Millis)> {
         let permit = permits.take(id, &mut self.list)?;
         capacity.limit.pass(capacity.load.under_way(), now_ms);
         self.leave(capacity, permit.mark);
@@ -64,7 +64,7 @@ impl Limiter {
         } else if outcome != Outcome::Detached {
             self.cut_off(&permit, state, peers, capacity, params, now_ms);
         }
-        self.tick_if_due(state, peers, capacity, permits, params, now_ms)
+        Some((self.tick_if_due(state, peers, capacity, permits, params, now_ms), latency_ms))
     }
 
     /// Records the outcome of a detached request that was admitted `age_ms` ago. Its duration is no sample of the route's latency;

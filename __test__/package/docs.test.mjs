@@ -117,6 +117,7 @@ for (const [page, file, name] of [
   [OPTIONS, 'ts/limiter/types.ts', 'RunOptions'],
   [OPTIONS, 'ts/limiter/types.ts', 'RouteStats'],
   ['docs/guide/adapters.md', 'ts/adapters/_options.ts', 'AdapterOptions'],
+  ['docs/guide/adapters.md', 'ts/adapters/_answer-style.ts', 'AnswerOptions'],
   ['docs/guide/profiles-and-leases.md', 'ts/leases/types.ts', 'LeaseOptions'],
   ['docs/reference/errors.md', 'ts/base/limited-by.ts', 'LimitedBy'],
   ['docs/reference/errors.md', 'ts/base/errors.ts', 'AtrionErrorCode'],

@@ -17,13 +17,15 @@ import {
   streamsSpent,
   type TrackerHost,
 } from './_acquire-params.js'
+import { AnswerStyles } from './_answer-style.js'
 import { deferContinue, deferContinueOnHttp2 } from './_continue.js'
 import { isExempt, NONE_EXEMPT } from './_exempt.js'
 import { sharedRoute } from './_method.js'
 import { type AdapterOptions, DEFAULT_MAX_STREAMS, DEFAULT_MAX_WAIT_MS, validateAdapterOptions } from './_options.js'
-import { called, isThenable, keyOf, tierOf, trusted } from './_resolve.js'
+import { called, isThenable, keyOf, tierOf } from './_resolve.js'
 import { noteRefused, ResponseTracker, trackerOf } from './_response-tracker.js'
 import { hasRoom, isUpgrade, openStream } from './_stream.js'
+import { priorityOf } from './_tier-headers.js'
 import { hasFakedTimers, nowMs } from './_timers.js'
 import type { Connection } from './_upgrade.js'
 
@@ -50,6 +52,7 @@ export class Gate<Request, Response> implements TrackerHost {
   readonly #maxWaitMs: number
   readonly #pressure: Pressure
   readonly #exempt: AdapterPort['exempt']
+  readonly #styles: AnswerStyles
 
   /** @throws ConfigError for an option that is unknown, of the wrong type or out of its range */
   constructor(atrion: Atrion, options: AdapterOptions<Request, Response> = {}) {
@@ -60,6 +63,7 @@ export class Gate<Request, Response> implements TrackerHost {
     this.options = options
     this.maxStreams = options.maxStreams ?? DEFAULT_MAX_STREAMS
     this.#maxWaitMs = options.maxWaitMs ?? DEFAULT_MAX_WAIT_MS
+    this.#styles = new AnswerStyles(atrion, options)
     this.#exempt = (atrion as Partial<Atrion>)[ADAPTER_PORT]?.exempt ?? NONE_EXEMPT
     this.#pressure = new Pressure(options.pressure, options.signals)
     deferContinue()
@@ -90,8 +94,14 @@ export class Gate<Request, Response> implements TrackerHost {
     return enter(this.atrion, routeId, options, this.#maxWaitMs, listen)
   }
 
+  /** Notes in which style a refusal is to be answered. */
+  dress(permit: Permit, routeId: string | undefined): Permit {
+    return this.#styles.dress(permit, routeId)
+  }
+
   again(routeId: string, params: AcquireParams): Permit {
-    return acquireAgain(this.atrion, routeId, params)
+    const permit = acquireAgain(this.atrion, routeId, params)
+    return permit.allow ? permit : this.dress(permit, routeId)
   }
 
   /**
@@ -122,7 +132,7 @@ export class Gate<Request, Response> implements TrackerHost {
     const { node, response, pattern } = crossing
     const turnAway = (permit: Permit): T => {
       noteRefused(node, permit)
-      return refuse(permit)
+      return refuse(this.dress(permit, known))
     }
     if (node.httpVersionMajor === 2) deferContinueOnHttp2(response)
     const known = params.route ?? pattern()
@@ -185,9 +195,7 @@ export class Gate<Request, Response> implements TrackerHost {
     const key = whose === undefined ? undefined : keyOf(whose)
     if (tier === undefined) {
       const { headers, method } = node
-      if (this.options.trustHeaders === true) {
-        ;({ tier, voltage } = trusted(headers['x-atrion-voltage'], headers['x-atrion-tier']))
-      }
+      ;({ tier, voltage } = priorityOf((name) => headers[name], this.options))
       // A preflight costs next to nothing, and without it the real request would not come at all.
       const isUnnamed = tier === undefined && voltage === undefined
       if (isUnnamed && method === 'OPTIONS' && headers['access-control-request-method'] !== undefined) tier = 'critical'

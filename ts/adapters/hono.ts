@@ -144,23 +144,26 @@ export function atrionHono<E extends Env = Env>(atrion: Atrion, options: HonoOpt
     const isGone = (): boolean => context.req.raw.signal?.aborted === true
     // Of an answer to a HEAD Hono drops the body, unread.
     const hasBody = context.req.method !== 'HEAD'
-    const given = tracker.give(context.res, hasBody, isGone, () => shedResponse({ retryAfterMs: undefined }))
+    const given = tracker.give(context.res, hasBody, isGone, () =>
+      shedResponse({ retryAfterMs: undefined, limitedBy: undefined }),
+    )
     if (given !== context.res) context.res = given
   }
 
   /** Without Node beneath there is a request and a response, and no connection. */
   const enterWeb = async (context: Context<E>, next: Next): Promise<Response | undefined> => {
-    const turnAway = (permit: Permit): Response | Promise<Response> => {
-      noteWebRefused(context.req.raw, permit)
-      return refuse(context, permit)
-    }
     const node = nodeRequestOf(context)
     const params = await gate.ask(context, node)
+    const routeOf = (): string | undefined => params?.route ?? honoRoute(context)
+    const turnAway = (permit: Permit): Response | Promise<Response> => {
+      noteWebRefused(context.req.raw, permit)
+      return refuse(context, gate.dress(permit, routeOf()))
+    }
     if (params === undefined) {
       await next()
       return undefined
     }
-    const known = params.route ?? honoRoute(context)
+    const known = routeOf()
     const outer = webPassageOf(context.req.raw, atrion)
     if (outer !== undefined) {
       const refusal = known === undefined ? undefined : outer.rename(known, params)

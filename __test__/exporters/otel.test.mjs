@@ -231,6 +231,25 @@ if (engine !== 'ts') {
     }
   })
 
+  test('a tracer that fails harms no run, and does none twice', async (t) => {
+    const fault = () => {
+      throw new Error('tracer')
+    }
+    const span = { setAttribute: fault, setAttributes: fault, recordException: fault, setStatus: fault, end: fault }
+    for (const startActiveSpan of [fault, (_name, _options, work) => work(span)]) {
+      const atrion = create()
+      t.teardown(atrionOtel(atrion, { tracer: { startActiveSpan } }))
+      let runs = 0
+      t.is(await atrion.run('a', () => ++runs), 1)
+      await t.throwsAsync(
+        atrion.run('a', () => Promise.reject(new Error('own'))),
+        { message: 'own' },
+      )
+      t.is(runs, 1)
+      t.is(atrion.stats('a').inFlight, 0)
+    }
+  })
+
   test('a mistake of the caller still rejects with what it did', async (t) => {
     const { tracer } = tracing()
     const atrion = create()

@@ -10,12 +10,25 @@ export const OPEN_METRICS_TYPE = 'application/openmetrics-text; version=1.0.0; c
 /** Finds the exemplar of a bucket. */
 export type ExemplarOf = (route: string, bucket: number) => Exemplar | undefined
 
-const escaped = (value: string): string => value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
+const SPECIAL = /[\\"\n]/
 
-const labelsOf = (labels: LabelSet, le?: string): string => {
-  const pairs = Object.entries(labels).map(([name, value]) => `${name.replaceAll('.', '_')}="${escaped(value)}"`)
-  if (le !== undefined) pairs.push(`le="${le}"`)
-  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`
+const escaped = (value: string): string => (SPECIAL.test(value) ? withEscapes(value) : value)
+
+const withEscapes = (value: string): string =>
+  value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
+
+/** The labels of a sample without their braces. */
+const pairsOf = (labels: LabelSet): string => {
+  let pairs = ''
+  for (const name of Object.keys(labels)) {
+    pairs += `${pairs === '' ? '' : ','}${name.replaceAll('.', '_')}="${escaped(labels[name]!)}"`
+  }
+  return pairs
+}
+
+const labelsOf = (labels: LabelSet): string => {
+  const pairs = pairsOf(labels)
+  return pairs === '' ? '' : `{${pairs}}`
 }
 
 const textOf = (value: number): string => {
@@ -46,6 +59,7 @@ function histogramLines(
   exemplarOf: ExemplarOf | undefined,
 ): string[] {
   const route = Object.values(labels)[0] ?? ''
+  const pairs = pairsOf(labels)
   let below = 0
   const lines = counts.map((count, i) => {
     below += count
@@ -54,7 +68,7 @@ function histogramLines(
       exemplar === undefined
         ? ''
         : ` # {trace_id="${escaped(exemplar.traceId)}"} ${exemplar.valueS} ${(exemplar.atMs / 1_000).toFixed(3)}`
-    return `${prometheus}_bucket${labelsOf(labels, boundOf(BOUNDS_S[i], isOpen))} ${below}${shown}`
+    return `${prometheus}_bucket{${pairs},le="${boundOf(BOUNDS_S[i], isOpen)}"} ${below}${shown}`
   })
   return [
     ...lines,

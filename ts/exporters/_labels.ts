@@ -38,18 +38,22 @@ export class Labels {
     return this.#labels.get(routeId)!
   }
 
-  /** Drops the labels of routes that have gone, and gives free ones to the busiest. @param routes by name how busy they are */
-  renew(routes: ReadonlyMap<string, number>): void {
-    for (const [routeId, label] of this.#labels) {
-      if (routes.has(routeId)) continue
+  /** Drops the labels of routes that have gone, and gives free ones to the busiest. @param busyOf tells how busy route `i` is */
+  renew(routes: readonly string[], busyOf: (i: number) => number): void {
+    const gone = new Map(this.#labels)
+    for (const routeId of routes) gone.delete(routeId)
+    for (const [routeId, label] of gone) {
       this.#labels.delete(routeId)
       this.#taken.delete(label)
     }
     const free = MOST_LABELS - this.#labels.size
-    if (free <= 0 || routes.size === this.#labels.size) return
-    const unnamed = [...routes].filter(([routeId]) => !this.#labels.has(routeId))
-    if (unnamed.length > free) unnamed.sort((a, b) => b[1] - a[1])
-    for (const [routeId] of unnamed.slice(0, free)) this.#name(routeId)
+    if (free <= 0 || routes.length === this.#labels.size) return
+    const unnamed: { readonly routeId: string; readonly busy: number }[] = []
+    for (const [i, routeId] of routes.entries()) {
+      if (!this.#labels.has(routeId)) unnamed.push({ routeId, busy: busyOf(i) })
+    }
+    if (unnamed.length > free) unnamed.sort((a, b) => b.busy - a.busy)
+    for (const { routeId } of unnamed.slice(0, free)) this.#name(routeId)
   }
 
   /** Two names that are the same as text get labels that are not. */

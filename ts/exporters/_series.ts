@@ -148,9 +148,7 @@ class Collector {
     const metrics = this.#atrion.metrics(this.#metrics)
     this.#metrics = metrics
     const { routes, cells } = metrics
-    const busy = new Map<string, number>()
-    for (const [i, routeId] of routes.entries()) busy.set(routeId, busyOf(cells, i * METRIC_CELLS))
-    this.#labels.renew(busy)
+    this.#labels.renew(routes, (i) => busyOf(cells, i * METRIC_CELLS))
     const groups = new Map<string, Group>()
     for (const [i, routeId] of routes.entries()) {
       const label = this.#labels.of(routeId)

@@ -68,7 +68,16 @@ function histogramOf(meter: Meter, { name, unit, help }: Family): Histogram {
 }
 
 /** Ends a span: a refusal has its obstacle, and is no error. */
-function endSpan(span: Span, { limitedBy }: RunContext, error: unknown, hasFailed: boolean): void {
+function endSpan(span: Span, context: RunContext, error: unknown, hasFailed: boolean): void {
+  try {
+    describe(span, context, error, hasFailed)
+    span.end()
+  } catch {
+    // A span's own fault is no caller's.
+  }
+}
+
+function describe(span: Span, { limitedBy }: RunContext, error: unknown, hasFailed: boolean): void {
   if (limitedBy !== undefined) {
     span.setAttributes({ [LABELS.result]: 'shed', [LABELS.limitedBy]: limitedBy })
   } else {
@@ -78,7 +87,6 @@ function endSpan(span: Span, { limitedBy }: RunContext, error: unknown, hasFaile
     span.recordException(error as Error)
     span.setStatus({ code: SpanStatusCode.ERROR, message: String((error as Error | undefined)?.message ?? '') })
   }
-  span.end()
 }
 
 /**
@@ -115,7 +123,9 @@ export function atrionOtel(atrion: Atrion, options: OtelOptions = {}): () => voi
   const run = <T>(context: RunContext, work: () => Promise<T>): Promise<T> => {
     const attributes: Attributes = routeOf(context.routeId)
     if (context.tier !== undefined) attributes[LABELS.tier] = context.tier
-    return tracer.startActiveSpan('atrion.run', { attributes }, async (span) => {
+    let begun = false
+    const within = async (span: Span): Promise<T> => {
+      begun = true
       try {
         const value = await work()
         endSpan(span, context, undefined, false)
@@ -124,7 +134,14 @@ export function atrionOtel(atrion: Atrion, options: OtelOptions = {}): () => voi
         endSpan(span, context, error, true)
         throw error
       }
-    })
+    }
+    try {
+      return tracer.startActiveSpan('atrion.run', { attributes }, within)
+    } catch (error) {
+      // A tracer's own fault is no reason not to do the work, nor to do it twice.
+      if (begun) throw error
+      return work()
+    }
   }
 
   const stop = port.watch({

@@ -21,12 +21,14 @@ function exemptOf(context: Context): Map<string, number> {
 export const adapterPort = (context: Context, limiter: Limiter): AdapterPort => ({
   abandoned: (routeId) => limiter.abandoned(routeId),
   exempt: exemptOf(context),
+  refused: (routeId, refusal) => limiter.refused(routeId, refusal),
   deadlineMs: (routeId) => context.routes.paramsOf(routeId).slo.maxAcceptableLatencyMs,
 })
 
 export const telemetryPort = (context: Context, limiter: Limiter, connection: Connection): TelemetryPort => ({
   watch: (watcher) => context.events.watchers.add(watcher),
   waitsOf: (routeId) => limiter.waitsOf(routeId),
+  budgetShedsOf: (routeId) => limiter.budgetShedsOf(routeId),
   waitingOf: (routeId) => limiter.waitingOf(routeId),
   transitionsOf: (routeId) => context.events.transitionsOf(routeId),
   leastLimitOf: (routeId) => context.routes.paramsOf(routeId).limits.min,

@@ -1,4 +1,5 @@
 // atrion/prometheus: what it says is what happened, promtool takes it, its labels are bounded, and every framework serves it unguarded.
+import { once } from 'node:events'
 import http from 'node:http'
 import { isConfigError } from 'atrion'
 import { withAtrion } from 'atrion/fetch'
@@ -326,6 +327,34 @@ for (const [name, serve] of Object.entries(SERVERS)) {
     t.is((await ask(server, '/metrics')).status, 503, 'once closed its path is guarded as any other')
   })
 }
+
+test('a spent budget of streams is an obstacle like any other: in the event, the metrics and the text', async (t) => {
+  if (engine === 'ts') return t.pass()
+  const atrion = create()
+  const metrics = atrionPrometheus(atrion)
+  const events = []
+  atrion.on('shed', (event) => events.push(event))
+  const open = []
+  const handler = (_, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: 1\n\n')
+    open.push(response)
+  }
+  const server = await listen(
+    http.createServer(atrionHttp(atrion, handler, { stream: true, maxStreams: 1, tier: () => 'low' })),
+  )
+  t.teardown(() => close(server))
+  const first = http.get({ port: server.address().port, host: '127.0.0.1', path: '/' })
+  first.on('error', () => {})
+  const [response] = await once(first, 'response')
+  response.on('error', () => {})
+  const refused = await ask(server, '/')
+  t.is(refused.status, 503)
+  first.destroy()
+  t.like(events[0], { routeId: 'GET *', limitedBy: 'budget', tier: 'low' })
+  const [row] = atrion.metrics()
+  t.deepEqual(row.shedByTier.low, { budget: 1 })
+  t.is(numberOf(metrics.scrape().body, 'atrion_requests_total', { atrion_tier: 'low', atrion_limited_by: 'budget' }), 1)
+})
 
 test('fetch: the metrics are served while everything else is shed', async (t) => {
   if (engine === 'ts') return t.pass()

@@ -140,11 +140,13 @@ export class Gate<Request, Response> implements TrackerHost {
     if (outer !== undefined) {
       const refusal = known === undefined ? undefined : outer.rename(known, params)
       if (refusal !== undefined) return turnAway(refusal)
-      return params.isStream && !outer.toStream() ? turnAway(streamsSpent(this.maxStreams)) : go(outer)
+      return params.isStream && !outer.toStream()
+        ? turnAway(this.#spent(known ?? sharedRoute(node.method), params))
+        : go(outer)
     }
     const routeId = known ?? sharedRoute(node.method)
     const isStream = isUpgrade(node) || params.isStream
-    if (isStream && !hasRoom(this.atrion, routeId, this.maxStreams)) return turnAway(streamsSpent(this.maxStreams))
+    if (isStream && !hasRoom(this.atrion, routeId, this.maxStreams)) return turnAway(this.#spent(routeId, params))
     const goIn = (permit: Permit): T =>
       permit.allow ? go(new ResponseTracker(this, routeId, permit, params, node, response, isStream)) : turnAway(permit)
     const permit = this.enter(routeId, params, node, response)
@@ -162,8 +164,12 @@ export class Gate<Request, Response> implements TrackerHost {
     const { stream } = connection
     const count = (params: AcquireParams | undefined): boolean => {
       if (params === undefined || stream.destroyed) return true
-      const close = openStream(this.atrion, params.route ?? sharedRoute(node.method), this.maxStreams)
-      if (close === undefined) return false
+      const routeId = params.route ?? sharedRoute(node.method)
+      const close = openStream(this.atrion, routeId, this.maxStreams)
+      if (close === undefined) {
+        this.#spent(routeId, params)
+        return false
+      }
       // A client that has gone may leave its half open for ever.
       stream.once('end', close).once('close', close)
       return true
@@ -174,6 +180,10 @@ export class Gate<Request, Response> implements TrackerHost {
       // The work of the application's listener meanwhile cannot be taken back.
     ;(params as Promise<AcquireParams | undefined>).then((answer) => count(answer) || stream.destroy())
     return true
+  }
+
+  #spent(routeId: string, { tier }: AcquireParams): Permit {
+    return streamsSpent(this.atrion, routeId, tier, this.maxStreams)
   }
 
   #describe(request: Request, node: NodeRequest): AcquireParams | Promise<AcquireParams> {

@@ -278,7 +278,7 @@ export function withAtrion<Request extends FetchRequest, Args extends readonly u
     const routeId = params.route ?? sharedRoute(request)
     const { isStream } = params
     if (isStream && !hasRoom(gate.atrion, routeId, gate.maxStreams)) {
-      return gate.refuse(request, streamsSpent(gate.maxStreams), routeId)
+      return gate.refuse(request, streamsSpent(gate.atrion, routeId, params.tier, gate.maxStreams), routeId)
     }
     const entered = gate.enter(routeId, params, request)
     const permit = isThenable(entered) ? await entered : entered

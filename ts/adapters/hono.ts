@@ -174,7 +174,8 @@ export function atrionHono<E extends Env = Env>(atrion: Atrion, options: HonoOpt
     }
     const routeId = known ?? sharedRoute(node.method)
     const { isStream } = params
-    if (isStream && !hasRoom(atrion, routeId, gate.maxStreams)) return turnAway(streamsSpent(gate.maxStreams))
+    if (isStream && !hasRoom(atrion, routeId, gate.maxStreams))
+      return turnAway(streamsSpent(atrion, routeId, params.tier, gate.maxStreams))
     const permit = await gate.enter(routeId, params, node)
     if (!permit.allow) return turnAway(permit)
     const tracker = new WebResponseTracker(gate, routeId, permit, params, context.req.raw, isStream)

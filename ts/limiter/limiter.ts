@@ -10,6 +10,7 @@ import { CAUSE, FRAME, OUTCOME, TIERS, type Tier } from '../engine/port.js'
 import type { RunContext } from '../events/watchers.js'
 import { takeWish } from './acquire-or-wait.js'
 import { Admission, CANNOT_WAIT, WAITS_NO_LONGER } from './admission.js'
+import { BudgetSheds } from './budget-sheds.js'
 import { type HistogramTotals, Metrics } from './metrics.js'
 import { PermitReturns } from './permit-returns.js'
 import { PermitWatch } from './permit-watch.js'
@@ -49,6 +50,7 @@ export class Limiter {
   readonly #returns: PermitReturns
   readonly #admission: Admission
   readonly #rooms: WaitingRooms
+  readonly #budgetSheds = new BudgetSheds()
   #lastWork: Work<unknown> | undefined
   #lastTakesSignal = false
 
@@ -220,11 +222,25 @@ export class Limiter {
     }
     return new Metrics(names, cells, (routeId, slot) => ({
       waiting: this.#rooms.sizeOf(routeId),
+      budgetSheds: this.#budgetSheds.of(routeId),
       abandoned: this.#returns.abandonedOf(routeId, slot),
       late: this.#returns.lateOf(routeId, slot),
       waits: this.#rooms.waits.of(routeId),
       transitions: events.transitionsOf(routeId),
     }))
+  }
+
+  /** An adapter refused a request by itself, for a budget that is spent. */
+  refused(routeId: string, { voltage, resistance, mode, retryAfterMs, limitedBy = 'budget', tier }: Permit): void {
+    this.#budgetSheds.add(routeId, tier ?? 'normal')
+    const { events } = this.#context
+    if (!events.has('shed')) return
+    events.emit('shed', { routeId, voltage, resistance, mode, retryAfterMs, limitedBy, tier })
+  }
+
+  /** Requests that were so refused, by tier, bulk to critical; undefined: there were none. */
+  budgetShedsOf(routeId: string): readonly number[] | undefined {
+    return this.#budgetSheds.of(routeId)
   }
 
   /** Requests that wait for a place on a route. */

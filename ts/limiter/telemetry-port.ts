@@ -12,6 +12,8 @@ export interface TelemetryPort {
   watch(watcher: Watcher): () => void
   /** Waits for a place on a route. */
   waitsOf(routeId: string): HistogramTotals | undefined
+  /** Requests that adapters refused for a spent budget, by tier, bulk to critical; undefined: there were none. */
+  budgetShedsOf(routeId: string): readonly number[] | undefined
   /** Requests that wait for a place on a route. */
   waitingOf(routeId: string): number
   /** Changes of a route's mode, by the mode that it became. */

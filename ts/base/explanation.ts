@@ -53,7 +53,7 @@ const UNKNOWN_SHARE = 1.2
 const MAX_RESISTANCE = 1e6
 /** Relative difference below which two sums are the same but for rounding. */
 const TOLERANCE = 1e-9
-const MOST_STEPS = 8
+const MOST_STEPS = 16
 
 const NO_VOLTAGE: ReadonlySet<LimitedBy | undefined> = new Set<LimitedBy>([
   'breaker',
@@ -83,10 +83,15 @@ function settle(terms: number[], total: number): void {
   for (let at = terms.length - 1; at >= 0; at--) {
     const before = terms[at]!
     if (before === 0) continue
+    // Where two neighbours of the total are hit in turn, since the sum lies in the middle between them, half a step decides.
+    let part = 1
+    let last = 0
     for (let step = 0; step < MOST_STEPS; step++) {
       const rest = total - sumOf(terms)
       if (rest === 0) return
-      const moved = terms[at]! + rest
+      if (rest === -last) part /= 2
+      last = rest
+      const moved = terms[at]! + rest * part
       terms[at] = moved === terms[at] ? next(moved, rest > 0) : moved
     }
     if (sumOf(terms) === total) return

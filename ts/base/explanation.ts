@@ -83,7 +83,7 @@ function settle(terms: number[], total: number): void {
   for (let at = terms.length - 1; at >= 0; at--) {
     const before = terms[at]!
     if (before === 0) continue
-    // Where two neighbours of the total are hit in turn, since the sum lies in the middle between them, half a step decides.
+    // A sum in the middle between two neighbours of the total hits them in turn: half a step decides.
     let part = 1
     let last = 0
     for (let step = 0; step < MOST_STEPS; step++) {

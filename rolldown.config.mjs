@@ -11,10 +11,12 @@ const pathOf = (relative) => fileURLToPath(new URL(relative, import.meta.url))
 
 const { version } = JSON.parse(readFileSync(pathOf('package.json'), 'utf8'))
 
-const folder = new URL('./ts/adapters/', import.meta.url)
-const adapters = readdirSync(folder, { withFileTypes: true })
-  .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && !entry.name.startsWith('_'))
-  .map((entry) => entry.name.replace(/\.ts$/, ''))
+/** The entry points in a folder: each file without an underscore is one. */
+const entriesIn = (folder) =>
+  readdirSync(new URL(`./ts/${folder}/`, import.meta.url), { withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && !entry.name.startsWith('_'))
+    .map((entry) => entry.name.replace(/\.ts$/, ''))
+    .map((name) => [name, `ts/${folder}/${name}.ts`])
 
 /** A package by name or a module of Node's; neither a path nor a drive. */
 const PACKAGE = /^(?![A-Za-z]:[\\/])[^./\0]/
@@ -91,7 +93,7 @@ const old = {
 }
 
 const common = {
-  ...Object.fromEntries(adapters.map((name) => [name, `ts/adapters/${name}.ts`])),
+  ...Object.fromEntries([...entriesIn('adapters'), ...entriesIn('exporters')]),
   core: 'ts/core/index.ts',
   simulation: 'ts/simulation/index.ts',
   testing: 'ts/testing/index.ts',

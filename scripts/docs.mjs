@@ -20,6 +20,7 @@ const ENTRIES = [
   'testing/index.ts',
   'wasm.ts',
   ...['express', 'fastify', 'fetch', 'hono', 'http', 'koa', 'nest', 'undici'].map((name) => `adapters/${name}.ts`),
+  ...['prometheus', 'otel', 'channels'].map((name) => `exporters/${name}.ts`),
 ]
 
 const USAGE = `Usage: npm run docs -- [options]

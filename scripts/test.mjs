@@ -7,7 +7,7 @@
  */
 import { fuzzSuite } from './fuzz.mjs'
 import { cliOf } from './lib/cli.mjs'
-import { provideRedis, provideValkey } from './lib/packages.mjs'
+import { provideProgram, provideRedis, provideValkey } from './lib/packages.mjs'
 import { node, ROOT } from './lib/process.mjs'
 import { say } from './lib/progress.mjs'
 import { avaSuite, cargoSuite, ENGINES, edgeSuite, packagesSuite, typeSuite } from './lib/suites.mjs'
@@ -32,6 +32,8 @@ const servers = async () => {
     return []
   }
   if (!(await provideValkey())) say('There is no Valkey to be had here: shared state is tested against Redis only.')
+  const unchecked = await provideProgram('promtool')
+  if (unchecked !== undefined) say(`The exporters are not checked by Prometheus itself. ${unchecked}`)
   const problem = await provideRedis()
   if (problem === undefined) return []
   console.error(`\n${problem}\n`)

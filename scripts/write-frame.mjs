@@ -28,9 +28,13 @@ const COPIES = {
     STATUS: { file: 'frame.rs', module: 'status' },
     STATE: { file: 'blocks.rs', module: 'state' },
     STATS: { file: 'blocks.rs', module: 'stats' },
+    TERMS: { file: 'frame.rs', module: 'terms' },
+    CAUSE: { file: 'frame.rs', module: 'cause' },
+    TERM_ROWS: { file: 'frame.rs' },
     ROW_CELLS: { file: 'frame.rs' },
     BATCH_ROWS: { file: 'wasm.rs' },
   },
+  'metric-cells.ts': { METRIC: { file: 'metrics.rs', module: 'metric' }, METRIC_CELLS: { file: 'metrics.rs' } },
   'law-cells.ts': { LAW: { file: 'law.rs', module: 'cell', length: 'LAW_CELLS' } },
 }
 

@@ -62,7 +62,7 @@ fn a_request_without_a_place_waits_and_is_not_counted_as_shed_before_it_gives_up
     assert_eq!(stats(&handle, slot).counts.shed_by_tier, [0, 0, 0, 1, 0]);
     handle.release(first, Outcome::Success, 21.0, |_, _, _, _| {});
     assert!(enter(&mut handle, slot, Tier::Bulk, 1.0, 21.0).permit.is_some());
-    assert_eq!(stats(&handle, slot).counts.admitted, 4);
+    assert_eq!(stats(&handle, slot).counts.admitted(), 4);
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn behind_a_queue_places_keep_the_servers_busy_and_a_burst_has_more_for_one_that
         }
         now_ms += 10.0;
         if let Some(done) = under_way.pop_front() {
-            assert!(handle.release(done, Outcome::Success, now_ms, |_, _, _, _| {}));
+            assert!(handle.release(done, Outcome::Success, now_ms, |_, _, _, _| {}).is_some());
         }
     }
     assert_eq!(stats(&handle, slot).regime, Regime::Queueing);

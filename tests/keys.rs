@@ -40,7 +40,7 @@ fn acquire(handle: &mut Handle, slot: Slot, tier: Tier, key: Option<Key>, now_ms
 }
 
 fn release(handle: &mut Handle, id: u64, outcome: Outcome, now_ms: f64) -> bool {
-    handle.release(id, outcome, now_ms, |_, _, _, _| {})
+    handle.release(id, outcome, now_ms, |_, _, _, _| {}).is_some()
 }
 
 fn capped(max: f64) -> RouteParams {

@@ -2,12 +2,14 @@
 
 export type { RouteOptions, Telemetry } from './atrion.js'
 export * from './base/errors.js'
+export type { Explanation } from './base/explanation.js'
 export * from './core/index.js'
 export type { EngineKind } from './engine/port.js'
 export type { AtrionEvents } from './events/events.js'
 export * from './events/loggers.js'
 export * from './events/observers.js'
 export type { HeartbeatPayload, LeaseOptions, LeaseOutcome, TaskLease } from './leases/types.js'
+export type { HistogramTotals, Metrics, RouteMetrics } from './limiter/metrics.js'
 export type {
   AcquireOptions,
   EnterOptions,
@@ -23,4 +25,4 @@ export { DEFAULT_LIMITS, type LimitConfig } from './options/route-params.js'
 export { type ConflictStrategy, StateManager } from './providers/manager.js'
 export { InMemoryProvider, type InMemoryProviderOptions } from './providers/memory.js'
 export type { PhysicsVector, StateProvider, VectorOrigin } from './providers/provider.js'
-export type { RouteDecision, RouteSnapshot } from './routes/decision.js'
+export type { ExplainedDecision, RouteDecision, RouteSnapshot } from './routes/decision.js'

@@ -135,6 +135,7 @@ for (const [page, file, name] of [
   [OPTIONS, 'ts/limiter/types.ts', 'RunOptions'],
   [OPTIONS, 'ts/limiter/types.ts', 'RouteStats'],
   ['docs/guide/adapters.md', 'ts/adapters/_options.ts', 'AdapterOptions'],
+  ['docs/guide/adapters.md', 'ts/adapters/_answer-style.ts', 'AnswerOptions'],
   ['docs/guide/profiles-and-leases.md', 'ts/leases/types.ts', 'LeaseOptions'],
   ['docs/reference/errors.md', 'ts/base/limited-by.ts', 'LimitedBy'],
   ['docs/reference/errors.md', 'ts/base/errors.ts', 'AtrionErrorCode'],
@@ -152,6 +153,22 @@ for (const [page, file, name] of [
     )
   })
 }
+
+test('docs/reference/metrics.md has every series: its names, kind, unit and what it is', (t) => {
+  const source = read('ts/exporters/_families.ts')
+  const FAMILY = /family\(\s*'([^']+)',\s*'([^']+)',\s*'([^']+)',\s*'([^']*)',\s*'([^']+)',?\s*\)/g
+  const families = [...source.matchAll(FAMILY)]
+  t.is(families.length, source.match(/: family\(/g).length)
+  const page = read('docs/reference/metrics.md')
+  for (const [, name, kind, unit, suffix, help] of families) {
+    const prometheus = `${name.replaceAll('.', '_')}${suffix}${kind === 'counter' ? '_total' : ''}`
+    const line = page
+      .split('\n')
+      .find((one) => one.startsWith(`| \`${name}\`<br>\`${prometheus}\` | ${kind} | ${unit} |`))
+    t.true(line?.endsWith(`| ${help} |`), `${name}: ${line}`)
+  }
+  t.is(page.match(/<br>/g).length, families.length)
+})
 
 test('measured tables are written by the script, not by hand', (t) => {
   for (const page of ['README.md', 'docs/benchmarks.md']) {

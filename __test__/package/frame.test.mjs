@@ -41,7 +41,7 @@ test('a cell that moves, appears or goes in Rust does so in the copy, and every 
   t.false(/^ {2}VOID = /m.test(gone))
   t.is(gone.split('\n').length, PORT.split('\n').length - 2)
   t.regex(
-    portOf(PORT, changed('frame.rs', 'FRAME_CELLS: usize = 128', 'FRAME_CELLS: usize = 256')),
+    portOf(PORT, changed('frame.rs', 'FRAME_CELLS: usize = 1408', 'FRAME_CELLS: usize = 256')),
     /^ {2}LENGTH = 256,$/m,
   )
 })

@@ -9,7 +9,7 @@ import { engine } from '../_engine.mjs'
 const binding = createRequire(import.meta.url)('../../binding.js')
 const native = engine === 'native' ? test : test.skip
 
-const FRAME_CELLS = 128
+const FRAME_CELLS = 1408
 const LAW_CELLS = 36
 const ANY_NUMBER = fc.oneof(
   fc.double(),
@@ -57,7 +57,7 @@ native('an engine or a link of no use is not made', (t) => {
     t.throws(() => new binding.NativeEngine(routes, frame, frame, false), { message: /^maxRoutes must be/ })
   }
   t.throws(() => new binding.NativeEngine(1, new Float64Array(3), frame, false), {
-    message: /frame must have 128 cells/,
+    message: /frame must have 1408 cells/,
   })
   const link = {
     hosts: ['127.0.0.1'],

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import FakeTimers from '@sinonjs/fake-timers'
 import anyTest from 'ava'
-import { BAD, CALM, drive, memoryLogger, virtual, warm } from '../_engine.mjs'
+import { BAD, CALM, drive, memoryLogger, randomOf, virtual, warm } from '../_engine.mjs'
 import { RecordingProvider } from '../_provider.mjs'
 
 // The sync loop is driven by timers of the process, which these tests take over: one after the other.
@@ -202,4 +202,31 @@ test('calls that never settle hold up neither other routes nor disconnect', asyn
   await t.context.timers.tickAsync(5000)
   await disconnected
   t.false(world.atrion.isConnected)
+})
+
+test('an explanation has the part of the other nodes in R, and sums to R to the last bit', async (t) => {
+  const random = randomOf(23)
+  for (let i = 0; i < 40; i++) {
+    const provider = new TellingProvider()
+    provider.gamma = random()
+    const world = await connected(t, { provider, autoTuner: false })
+    const [snapshot] = world.atrion.snapshot()
+    world.atrion.restore([{ ...snapshot, scarTissue: random() ** 4 * 1_000 }])
+    const nodes = 1 + Math.floor(random() * 4)
+    for (let node = 0; node < nodes; node++) {
+      provider.say('a', random() ** 2 * 500, { node: `${node}`, requests: Math.floor(random() * 100) })
+    }
+    await world.sync()
+    world.clock.advance(Math.floor(random() * 500))
+    const decision = world.atrion.route('a', { latencyMs: random() * 300, errorRate: 0, saturation: random() }, -1)
+    const { terms, resistance } = decision.explain()
+    t.is(resistance, decision.resistance)
+    t.is(
+      Object.values(terms).reduce((sum, term) => sum + term, 0),
+      resistance,
+      JSON.stringify(terms),
+    )
+    t.true(terms.cluster > 0, JSON.stringify(terms))
+    await world.atrion.disconnect()
+  }
 })

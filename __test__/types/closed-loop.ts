@@ -5,9 +5,11 @@ import {
   ConfigError,
   type EnterOptions,
   type LimitedBy,
+  type Metrics,
   type OperationalMode,
   type Outcome,
   type Permit,
+  type RouteMetrics,
   type RouteStats,
   ShedError,
   type Tier,
@@ -97,3 +99,19 @@ async function work(atrion: Atrion): Promise<void> {
 
 const atrion = new Atrion()
 if (atrion.engine !== 'ts') void work(atrion)
+
+/** Explanations and metrics. */
+const explained = (): void => {
+  const atrion = new Atrion()
+  const { terms, resistance, margin, limitedBy, admittedAt } = atrion.acquire('a').explain()
+  const total: number = Object.values(terms).reduce((sum, term) => sum + term, 0)
+  assert.equal(total, resistance)
+  const cause: LimitedBy | undefined = limitedBy
+  assert.deepEqual([cause, admittedAt.ms, typeof admittedAt.voltage, typeof margin], [undefined, 0, 'number', 'number'])
+  const metrics: Metrics = atrion.metrics()
+  const row: RouteMetrics | undefined = metrics.at(0)
+  const counts: readonly number[] | undefined = row?.durations.counts
+  assert.deepEqual([metrics.routes[0], row?.admittedByTier.normal, counts?.length], ['a', 1, 15])
+  for (const { shedByTier } of atrion.metrics(metrics)) assert.equal(shedByTier.bulk.occupancy, undefined)
+}
+explained()

@@ -21,7 +21,7 @@ export const contestants = [
     title: 'addon: the bare crossing of the hot path',
     prepare: () => {
       const { NativeEngine } = require('../../binding.js')
-      const { nothing } = new NativeEngine(16, new Float64Array(128), new Float64Array(64)).hot()
+      const { nothing } = new NativeEngine(16, new Float64Array(1408), new Float64Array(64)).hot()
       return {
         run: (n) => {
           for (let i = 0; i < n; i++) nothing()

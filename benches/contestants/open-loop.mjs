@@ -50,7 +50,30 @@ const batching = (engine, count) => () => {
   }
 }
 
+const METRIC_ROUTES = 10_000
+
+const reading = (engine) => () => {
+  const atrion = new Atrion({ engine })
+  for (const name of namesOf(METRIC_ROUTES)) {
+    atrion.acquire(name).release()
+    atrion.acquire(name, { saturation: 9 })
+  }
+  let metrics
+  return {
+    callsPerRun: METRIC_ROUTES,
+    run: (n) => {
+      for (let i = 0; i < n; i++) metrics = atrion.metrics(metrics)
+      if (metrics.size !== METRIC_ROUTES) throw new Error(`${metrics.size} of ${METRIC_ROUTES} routes were read`)
+    },
+  }
+}
+
 export const contestants = [
+  ...['native', 'wasm'].map((engine) => ({
+    id: `metrics-${engine}`,
+    title: `Atrion: metrics() of ${METRIC_ROUTES.toLocaleString('en')} routes, a route, ${engine}`,
+    prepare: reading(engine),
+  })),
   ...['native', 'ts'].map((engine) => ({
     id: `route-${engine}`,
     title: `Atrion: route(), ${engine}`,

@@ -22,6 +22,12 @@ const TARGETS = [
   { row: 'acquire', says: '≤ 200 ns', limit: 200, value: (t) => time(t, 'acquire') },
   { row: 'route-wasm', says: '≤ 1 × native', limit: 1, value: (t) => ratio(t, 'route-wasm', 'route-native') },
   { row: 'acquire-wasm', says: '≤ 100 ns', limit: 100, value: (t) => time(t, 'acquire-wasm') },
+  ...['native', 'wasm'].map((engine) => ({
+    row: `metrics-${engine}`,
+    says: '≤ 18 × unit a route, 5 ms for all',
+    limit: 18,
+    value: (t) => ratio(t, `metrics-${engine}`, 'unit'),
+  })),
   { row: 'run', says: '≤ 1 × cockatiel wrapped', limit: 1, value: (t) => ratio(t, 'run', 'cockatiel-wrap') },
   { row: 'tick', says: '≤ 10 µs', limit: 10_000, value: (t) => time(t, 'tick') },
   { row: 'http-shed', says: '≤ 1.3 × bare 503', limit: 1.3, value: (t) => ratio(t, 'http-shed', 'http-bare') },

@@ -1,5 +1,5 @@
 /**
- * Programs that the tests, the lab and the demos run and npm does not bring: a C compiler, Redis, Valkey, OpenSSL, PostgreSQL, Chromium. They
+ * Programs that the tests, the lab and the demos run and npm does not bring: a C compiler, Redis, Valkey, OpenSSL, PostgreSQL, Prometheus, Chromium. They
  * are installed where the machine's package manager can do it and `--no-install` was not given; where not, a sentence says what to install.
  */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -69,6 +69,11 @@ const PROGRAMS = {
     command: 'qemu-aarch64',
     why: 'qemu, in which the package is tried on arm64',
     packages: { 'apt-get': 'qemu-user' },
+  },
+  promtool: {
+    command: 'promtool',
+    why: 'Prometheus with promtool, which the metrics, the alerts and the dashboard are checked with',
+    packages: { brew: 'prometheus', 'apt-get': 'prometheus' },
   },
   openssl: {
     command: 'openssl',

@@ -1,7 +1,7 @@
 //! The blocks of the frame that describe a route: its state, which JavaScript also writes, and its statistics. Their cells are stated here,
 //! once: `scripts/write-frame.mjs` copies them into `ts/engine/port.ts`.
 
-use super::frame::{Cells, FRAME_CELLS, cell};
+use super::frame::{Cells, cell};
 use crate::{
     engine::{Handle, Slot, Stats},
     physics::{
@@ -63,7 +63,7 @@ pub mod stats {
 /// The blocks lie within the frame, and over none of its other cells.
 const _: () = {
     assert!(cell::STATE + state::LENGTH <= cell::KEY_WEIGHT);
-    assert!(cell::STATS > cell::AGE_MS && cell::STATS + stats::LENGTH <= FRAME_CELLS);
+    assert!(cell::STATS > cell::AGE_MS && cell::STATS + stats::LENGTH <= cell::TERMS);
 };
 
 /// The cells of a block.
@@ -79,7 +79,7 @@ pub fn write_stats(frame: &mut Cells, given: &Stats) {
     block[stats::LIMIT] = given.limit;
     block[stats::RESISTANCE] = given.resistance;
     block[stats::SCAR] = given.scar;
-    block[stats::ADMITTED] = counts.admitted as f64;
+    block[stats::ADMITTED] = counts.admitted() as f64;
     for (tier, &shed) in counts.shed_by_tier.iter().enumerate() {
         block[stats::SHED_BY_TIER + tier] = shed as f64;
     }
@@ -162,7 +162,9 @@ pub fn read_state(frame: &Cells, now_ms: Millis) -> RouteState {
 mod tests {
     #![allow(clippy::float_cmp, reason = "where an answer is exact, that is what is asserted")]
 
-    use super::{Cells, FRAME_CELLS, Mode, Moments, Override, RouteState, cell, read_state, state, write_state};
+    use super::{
+        super::frame::FRAME_CELLS, Cells, Mode, Moments, Override, RouteState, cell, read_state, state, write_state,
+    };
 
     #[test]
     fn a_state_that_is_written_is_read_again() {

@@ -3,20 +3,28 @@
 
 use crate::{
     clock::Now,
-    engine::{AcquireRequest, AcquireResult, Decision, Handle, Key, NO_PERMIT, Outcome, PermitId, Priority, Slot},
+    engine::{
+        AcquireRequest, AcquireResult, Cause, Decision, Handle, Key, NO_PERMIT, Outcome, PermitId, Priority, Slot,
+    },
     physics::{
         mode::Mode,
         peers::Blend,
         pressure::Sample,
+        resistance::Parts,
         tick::{RouteState, Tick},
         voltage::Tier,
     },
 };
 
 /// Cells of a frame.
-pub const FRAME_CELLS: usize = 128;
+pub const FRAME_CELLS: usize = 1408;
 /// Cells of a row of a batch.
 pub const ROW_CELLS: usize = 4;
+/// Decisions whose terms the frame keeps, a power of two.
+pub const TERM_ROWS: usize = 128;
+
+/// Numbers of decisions, as a mask: each is a small integer of JavaScript's.
+const DECISIONS: u32 = (1 << 30) - 1;
 
 /// Indices into a frame.
 pub mod cell {
@@ -48,16 +56,57 @@ pub mod cell {
     pub const TICKS: usize = 24;
     pub const TIMESTAMP: usize = 25;
     pub const PRESSURE: usize = 26;
-    pub const OWN_RESISTANCE: usize = 29;
-    pub const QUEUE_RESISTANCE: usize = 30;
-    pub const OCCUPANCY: usize = 31;
+    pub const CAUSE: usize = 29;
+    pub const DECISION: usize = 30;
 
     pub const STATE: usize = 32;
     pub const KEY_WEIGHT: usize = 60;
     pub const KEY_CLASS: usize = 61;
     pub const AGE_MS: usize = 62;
     pub const STATS: usize = 64;
+    pub const TERMS: usize = 128;
 }
+
+/// Indices into a row of terms.
+pub mod terms {
+    pub const BASE: usize = 0;
+    pub const PRESSURE: usize = 1;
+    pub const MOMENTUM: usize = 2;
+    pub const SCAR: usize = 3;
+    pub const CLUSTER: usize = 4;
+    pub const OWN: usize = 5;
+    pub const FAULTS: usize = 6;
+    pub const OCCUPANCY: usize = 7;
+    pub const QUEUE: usize = 8;
+    pub const PROCESS: usize = 9;
+    pub const LENGTH: usize = 10;
+}
+
+/// Causes of refusals: those of the engine, then those of JavaScript.
+#[allow(dead_code, reason = "JavaScript reads them all")]
+pub mod cause {
+    pub const NONE: usize = 0;
+    pub const BREAKER: usize = 1;
+    pub const CLASS: usize = 2;
+    pub const OCCUPANCY: usize = 3;
+    pub const QUEUE_AGE: usize = 4;
+    pub const PROCESS: usize = 5;
+    pub const SCAR: usize = 6;
+    pub const OVERRIDE: usize = 7;
+    pub const WAIT_TIMEOUT: usize = 8;
+    pub const WAIT_FULL: usize = 9;
+    pub const BUDGET: usize = 10;
+    pub const BAN: usize = 11;
+}
+
+const _: () = {
+    assert!(TERM_ROWS.is_power_of_two() && cell::TERMS + TERM_ROWS * terms::LENGTH <= FRAME_CELLS);
+    assert!(cause::BREAKER == Cause::Breaker as usize && cause::CLASS == Cause::Class as usize);
+    assert!(cause::OCCUPANCY == Cause::Occupancy as usize && cause::QUEUE_AGE == Cause::QueueAge as usize);
+    assert!(cause::PROCESS == Cause::Process as usize && cause::SCAR == Cause::Scar as usize);
+    assert!(cause::OVERRIDE == Cause::Override as usize);
+    assert!(cause::WAIT_TIMEOUT == Cause::WaitTimeout as usize && cause::WAIT_FULL == Cause::WaitFull as usize);
+};
 
 /// Bits of the status cell.
 pub mod status {
@@ -69,7 +118,6 @@ pub mod status {
     pub const STEADY: u32 = 32;
     pub const WAIT: u32 = 64;
     pub const VOID: u32 = 128;
-    pub const BY_CLASS: u32 = 256;
 }
 
 /// The frame's cells.
@@ -79,6 +127,22 @@ fn tick_status(tick: &Tick, first_rejected: bool) -> u32 {
     let rejected = if tick.rejected { status::REJECTED } else { 0 };
     let first = if first_rejected { status::FIRST_REJECTED } else { 0 };
     status::TICKED | rejected | first
+}
+
+/// Writes the route's own part of a decision's terms into the next row; the row.
+#[inline]
+fn write_own_terms<'a>(frame: &'a mut Cells, own: &Parts) -> &'a mut [f64; terms::LENGTH] {
+    let decision = (frame[cell::DECISION] as u32 + 1) & DECISIONS;
+    frame[cell::DECISION] = f64::from(decision);
+    let at = cell::TERMS + decision as usize % TERM_ROWS * terms::LENGTH;
+    let row: &mut [f64; terms::LENGTH] = frame[at..].first_chunk_mut().expect("every row lies within the frame");
+    row[terms::BASE] = own.base;
+    row[terms::PRESSURE] = own.pressure;
+    row[terms::MOMENTUM] = own.momentum;
+    row[terms::SCAR] = own.scar;
+    row[terms::CLUSTER] = own.cluster;
+    row[terms::OWN] = own.total;
+    row
 }
 
 /// The number of parameters from a cell; negative: the route's own.
@@ -108,7 +172,7 @@ pub fn route(handle: &mut Handle, frame: &mut Cells, now: &Now) {
 #[inline]
 fn write_decision(
     frame: &mut Cells,
-    Decision { allow, retry_after_ms, tick }: &Decision,
+    Decision { allow, retry_after_ms, refusal, tick }: &Decision,
     state: &RouteState,
     peers: Option<&Blend>,
 ) {
@@ -119,6 +183,10 @@ fn write_decision(
         | if steady { status::STEADY } else { 0 };
     frame[cell::STATUS] = f64::from(bits);
     frame[cell::RETRY_AFTER_MS] = retry_after_ms.unwrap_or(f64::NAN);
+    if let Some((cause, parts)) = refusal {
+        frame[cell::CAUSE] = f64::from(*cause as u8);
+        write_own_terms(frame, parts);
+    }
     write_tick(frame, tick, state, peers);
 }
 
@@ -145,8 +213,9 @@ pub fn acquire(handle: &mut Handle, frame: &mut Cells, now: &Now) {
     };
     let process_occupancy = finite(frame[cell::PROCESS_SATURATION]);
     let key = hash(frame[cell::KEY]).map(|hash| key_of(hash, frame));
-    let request =
-        AcquireRequest { priority, key, process_occupancy, queue_place: 0.0, waited_ms: frame[cell::WAITED_MS] };
+    let given_up = if frame[cell::CAUSE] as usize == cause::WAIT_FULL { Cause::WaitFull } else { Cause::WaitTimeout };
+    let waited_ms = frame[cell::WAITED_MS];
+    let request = AcquireRequest { priority, key, process_occupancy, queue_place: 0.0, waited_ms, given_up };
     // Negative for a request that asks again: the queue in front of the process has counted it.
     let age_ms = frame[cell::QUEUE_AGE_MS];
     let age_ms = if age_ms < f64::INFINITY { age_ms } else { 0.0 };
@@ -161,20 +230,19 @@ pub fn acquire(handle: &mut Handle, frame: &mut Cells, now: &Now) {
             bits |= status::ALLOW;
             frame[cell::PERMIT] = permit as f64;
         }
-        if result.retry_after_ms > 0.0 {
-            frame[cell::OWN_RESISTANCE] = result.terms.own;
-            frame[cell::QUEUE_RESISTANCE] = result.terms.queue;
-            frame[cell::OCCUPANCY] = result.terms.occupancy;
-        }
         if let Some(wait) = &result.wait {
             bits |= status::WAIT;
             frame[cell::MAY_WAIT_MS] = wait.may_wait_ms;
             frame[cell::RATE_PER_MS] = wait.rate_per_ms;
             frame[cell::TIER] = f64::from(result.tier as u8);
         }
-        if result.by_class {
-            bits |= status::BY_CLASS;
-        }
+        frame[cell::CAUSE] = f64::from(result.cause as u8);
+        let terms = &result.terms;
+        let row = write_own_terms(frame, &terms.own);
+        row[terms::FAULTS] = terms.faults;
+        row[terms::OCCUPANCY] = terms.occupancy;
+        row[terms::QUEUE] = terms.queue;
+        row[terms::PROCESS] = terms.process;
         frame[cell::STATUS] = f64::from(bits);
         frame[cell::RESISTANCE] = result.resistance;
         frame[cell::MODE] = f64::from(state.mode as u8);
@@ -221,13 +289,15 @@ pub fn release(handle: &mut Handle, frame: &mut Cells, now: &Now) {
     }
     let permit = frame[cell::PERMIT] as PermitId;
     frame[cell::STATUS] = 0.0;
-    let was_out = handle.release(permit, outcome, now.precise_ms(), |slot, tick, state, peers| {
+    let age_ms = handle.release(permit, outcome, now.precise_ms(), |slot, tick, state, peers| {
         frame[cell::STATUS] = f64::from(status::TICKED);
         frame[cell::SLOT] = f64::from(slot);
         write_tick(frame, tick, state, peers);
     });
-    if !was_out && permit != NO_PERMIT {
-        frame[cell::STATUS] = f64::from(status::VOID);
+    match age_ms {
+        Some(age_ms) => frame[cell::AGE_MS] = age_ms,
+        None if permit != NO_PERMIT => frame[cell::STATUS] = f64::from(status::VOID),
+        None => {}
     }
 }
 
@@ -256,6 +326,11 @@ pub fn inherit(handle: &mut Handle, batch: &[f64], slot: Slot, taken: bool, now:
     }
     let &[scar, ticks, gamma, ..] = batch else { return false };
     handle.inherit(slot, scar, ticks as u32, (gamma >= 0.0).then_some(gamma), now.coarse_ms())
+}
+
+/// `explain`: writes the parts of a route's own R into the next row of terms; false when there is no route in the slot.
+pub fn explain(handle: &Handle, frame: &mut Cells, slot: Slot) -> bool {
+    handle.parts(slot).map(|parts| write_own_terms(frame, &parts)).is_some()
 }
 
 /// `share`: sets what peers report of a route, from the head of the batch: keep, add, lone, belief, witnesses, bound.

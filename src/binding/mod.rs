@@ -6,6 +6,7 @@ mod frame;
 #[allow(unsafe_code, reason = "an allocator is unsafe to implement")]
 mod heap;
 mod law;
+mod metrics;
 #[cfg(not(target_family = "wasm"))]
 mod node;
 #[cfg(target_family = "wasm")]

@@ -12,7 +12,7 @@ use crate::{
         blocks,
         frame::{self, Cells, FRAME_CELLS, ROW_CELLS, cell},
         heap::Heap,
-        law,
+        law, metrics,
     },
     clock::{MonotonicClock, Now},
     engine::{Evicted, Handle, Limits, Name, Slot},
@@ -44,6 +44,7 @@ struct Instance {
     handle: UnsafeCell<Option<Handle>>,
     frame: UnsafeCell<Cells>,
     batch: UnsafeCell<Batch>,
+    rows: UnsafeCell<Vec<f64>>,
 }
 
 // SAFETY: this target has no threads.
@@ -53,6 +54,7 @@ static INSTANCE: Instance = Instance {
     handle: UnsafeCell::new(None),
     frame: UnsafeCell::new([0.0; FRAME_CELLS]),
     batch: UnsafeCell::new([0.0; BATCH_ROWS * ROW_CELLS]),
+    rows: UnsafeCell::new(Vec::new()),
 };
 
 /// Runs `f` with the engine, the frame and the batch; `f` must not call JavaScript but for the clock.
@@ -169,6 +171,30 @@ extern "C" fn write_state(slot: Slot) -> bool {
 #[unsafe(no_mangle)]
 extern "C" fn read_stats(slot: Slot) -> bool {
     with(|handle, cells, _, _| handle.stats(slot).map(|stats| blocks::write_stats(cells, &stats))).is_some()
+}
+
+/// Fills the rows with the metrics of the routes; how many routes there are.
+#[unsafe(no_mangle)]
+extern "C" fn metrics() -> usize {
+    // SAFETY: as in `with`.
+    let rows = unsafe { &mut *INSTANCE.rows.get() };
+    with(|handle, _, _, _| {
+        rows.resize(handle.slots() as usize * metrics::METRIC_CELLS, 0.0);
+        metrics::write(handle, rows)
+    })
+}
+
+/// The address of the rows.
+#[unsafe(no_mangle)]
+extern "C" fn rows() -> *const f64 {
+    // SAFETY: as in `with`.
+    unsafe { (*INSTANCE.rows.get()).as_ptr() }
+}
+
+/// Writes the parts of a route's own R; false when the slot is vacant.
+#[unsafe(no_mangle)]
+extern "C" fn explain(slot: Slot) -> bool {
+    with(|handle, cells, _, _| frame::explain(handle, cells, slot))
 }
 
 /// Counts a lease as work in flight of the route, or no longer.

@@ -4,13 +4,16 @@ use std::collections::VecDeque;
 #[cfg(not(target_family = "wasm"))]
 use std::sync::Arc;
 
-use super::{Engine, Evicted, Limits, engine_ref::EngineRef, ids::Slot, names::Name, params::ParamsCache};
+use super::{
+    Engine, Evicted, Limits, engine_ref::EngineRef, ids::Slot, limiter::Cause, names::Name, params::ParamsCache,
+};
 use crate::{
     physics::{
         mode::Mode,
         params::RouteParams,
         peers::Blend,
         pressure::Sample,
+        resistance::Parts,
         retry::retry_after_ms,
         tick::{Override, RouteState, Tick},
     },
@@ -39,6 +42,8 @@ pub struct Decision {
     pub allow: bool,
     /// The delay until it would, ms, when it does not and decay alone suffices.
     pub retry_after_ms: Option<Millis>,
+    /// The obstacle and the parts of R, when it does not.
+    pub refusal: Option<(Cause, Parts)>,
     /// The tick.
     pub tick: Tick,
 }
@@ -79,7 +84,7 @@ pub struct Row {
 /// let mut permit = None;
 /// handle.acquire(slot, AcquireRequest::default(), 0.0, 1.0, |result, _, _| permit = result.permit);
 /// let permit = permit.expect("without evidence of overload a request is admitted");
-/// assert!(handle.release(permit, Outcome::Success, 6.0, |_, _, _, _| {}));
+/// assert_eq!(handle.release(permit, Outcome::Success, 6.0, |_, _, _, _| {}), Some(5.0));
 /// ```
 #[derive(Debug)]
 pub struct Handle {
@@ -147,7 +152,8 @@ impl Handle {
         let allow = state.allows(voltage);
         let retry_after_ms =
             if allow { None } else { retry_after_ms(state, state.blended_scar(peers), voltage, params) };
-        report(&Decision { allow, retry_after_ms, tick }, state, peers);
+        let refusal = if allow { None } else { Some((cause_of(state), state.parts(peers, params))) };
+        report(&Decision { allow, retry_after_ms, refusal, tick }, state, peers);
         Some(())
     }
 
@@ -241,6 +247,17 @@ impl Handle {
         self.params.contains(params_id) && self.change(slot, |state| state.params_id = params_id).is_some()
     }
 
+    /// The parts of a route's own R as it is now.
+    #[must_use]
+    pub fn parts(&self, slot: Slot) -> Option<Parts> {
+        let mut table = self.engine().table.lock();
+        if !table.holds(slot) {
+            return None;
+        }
+        let state = *table.state(slot);
+        Some(state.parts(table.peer_part(slot).map(|part| &part.blend), self.params.get(state.params_id)))
+    }
+
     /// The state of a route.
     #[must_use]
     pub fn state(&self, slot: Slot) -> Option<RouteState> {
@@ -298,5 +315,14 @@ impl Handle {
     fn change(&mut self, slot: Slot, f: impl FnOnce(&mut RouteState)) -> Option<()> {
         let (mut table, _) = self.engine_ref.table();
         table.holds(slot).then(|| f(table.state(slot)))
+    }
+}
+
+/// The obstacle of a request of the open loop, where R is the route's health alone.
+fn cause_of(state: &RouteState) -> Cause {
+    match (state.manual, state.mode) {
+        (Override::Open, _) => Cause::Override,
+        (_, Mode::CircuitBreaker) => Cause::Breaker,
+        _ => Cause::Scar,
     }
 }

@@ -48,27 +48,28 @@ impl Handle {
         Some(())
     }
 
-    /// Releases a permit; `report` receives the tick that was due. False, and nothing changes, when the permit is void.
+    /// Releases a permit; `report` receives the tick that was due. How long it was out, ms; None, and nothing changes, when it is void.
     pub fn release(
         &mut self,
         id: PermitId,
         outcome: Outcome,
         now_ms: Millis,
         report: impl FnOnce(Slot, &Tick, &RouteState, Option<&Blend>),
-    ) -> bool {
+    ) -> Option<Millis> {
         let (mut table, params) = self.engine_ref.table();
         self.params.refresh(params);
         let table = &mut *table;
-        let Some(&Permit { slot, route_generation, .. }) = table.permit(id) else { return false };
-        let Some(LimitedRoute { state, peers, limiter, capacity, permits }) = table.limited(slot) else { return false };
+        let &Permit { slot, route_generation, .. } = table.permit(id)?;
+        let LimitedRoute { state, peers, limiter, capacity, permits } = table.limited(slot)?;
         if limiter.generation() != route_generation {
-            return false;
+            return None;
         }
         let params = self.params.get(state.params_id);
-        if let Some(tick) = limiter.release(id, outcome, state, peers, capacity, permits, params, now_ms) {
+        let (tick, age_ms) = limiter.release(id, outcome, state, peers, capacity, permits, params, now_ms)?;
+        if let Some(tick) = tick {
             report(slot, &tick, state, peers);
         }
-        true
+        Some(age_ms)
     }
 
     /// The slot of the route that a permit was granted on; None when the permit is void.

@@ -9,6 +9,7 @@
 //! | `limiter` | the closed loop of a route |
 //! | `permits` | the granted permits |
 //! | `handle`, `handle_loop`, `handle_evictions` | a thread's view: decisions, evictions it has not yet seen |
+//! | `metrics` | the state and the statistics of every route |
 //! | `peers` | what other nodes report of the routes |
 //! | `replication` | what is reported to them; not in wasm |
 //! | `engine_ref` | a handle's reference to its engine, owned or shared |
@@ -20,6 +21,7 @@ mod handle_loop;
 mod ids;
 mod limiter;
 mod lru;
+mod metrics;
 #[cfg_attr(target_family = "wasm", path = "names_external.rs")]
 mod names;
 #[cfg_attr(target_family = "wasm", path = "params_single.rs")]
@@ -36,8 +38,9 @@ use std::sync::Arc;
 pub use handle::{Decision, Handle, Row};
 pub use handle_evictions::Evicted;
 pub use ids::{NO_PERMIT, PermitId, Slot};
-pub use limiter::{AcquireRequest, AcquireResult, Counts, Key, Outcome, Priority, Stats, Terms, Wait};
+pub use limiter::{AcquireRequest, AcquireResult, CAUSES, Cause, Counts, Key, Outcome, Priority, Stats, Terms, Wait};
 pub use lru::ENTRY_BYTES;
+pub use metrics::RouteMetrics;
 pub use names::Name;
 #[cfg(not(target_family = "wasm"))]
 pub use replication::Synced;

@@ -159,6 +159,11 @@ impl Table {
         used
     }
 
+    /// The slots that were ever used.
+    pub fn slots(&self) -> Slot {
+        self.names.len() as Slot
+    }
+
     /// Returns whether there is a route in that slot.
     pub fn holds(&self, slot: Slot) -> bool {
         self.names.get(slot as usize).is_some_and(Option::is_some)

@@ -24,11 +24,11 @@ const FULL: u32 = 20_000;
 /// use atrion::physics::histogram::Histogram;
 ///
 /// let mut latencies = Histogram::default();
-/// assert_eq!(latencies.quantile(0.5), None);
+/// assert_eq!(latencies.quantiles([0.5]), None);
 /// for ms in 1..=100 {
 ///     latencies.record(f64::from(ms));
 /// }
-/// let median = latencies.quantile(0.5).expect("there are latencies");
+/// let [median] = latencies.quantiles([0.5]).expect("there are latencies");
 /// assert!((40.0..63.0).contains(&median), "within a quarter of an octave: {median}");
 /// ```
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -58,23 +58,28 @@ impl Histogram {
         }
     }
 
-    /// The latency that a share `q` of answers does not exceed, ms; None before the first.
+    /// The latencies that the shares `q`, rising, of answers do not exceed, ms; None before the first.
     #[must_use]
-    pub fn quantile(&self, q: f64) -> Option<Millis> {
+    pub fn quantiles<const N: usize>(&self, q: [f64; N]) -> Option<[Millis; N]> {
         if self.total == 0 {
             return None;
         }
-        let wanted = (f64::from(self.total) * q).ceil().max(1.0);
-        let mut below = 0.0;
+        let mut found = [Self::edge(BUCKETS); N];
+        let (mut below, mut next) = (0, 0);
+        let wanted = q.map(|share| (f64::from(self.total) * share).ceil().max(1.0) as u32);
         for (index, &count) in self.counts.cells() {
-            let count = f64::from(count);
-            if below + count >= wanted {
+            let count = u32::from(count);
+            while next < N && below + count >= wanted[next] {
                 let (low, high) = (Self::edge(index), Self::edge(index + 1));
-                return Some(low + (high - low) * ((wanted - below) / count));
+                found[next] = low + (high - low) * (f64::from(wanted[next] - below) / f64::from(count));
+                next += 1;
+            }
+            if next == N {
+                break;
             }
             below += count;
         }
-        Some(Self::edge(BUCKETS))
+        Some(found)
     }
 
     /// Lower edge of a bucket, ms.

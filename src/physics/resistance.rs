@@ -44,6 +44,23 @@ pub fn resistance(pressure: Vector, momentum: PerMillis, scar: Ohms, params: &Ro
     smaller(larger(total, params.base_resistance), MAX_RESISTANCE)
 }
 
+/// The parts of a route's own R, Ω: base and these sum to R, but for its bounds and for rounding. In BOOTSTRAP only R counts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Parts {
+    /// R_base.
+    pub base: Ohms,
+    /// P·W.
+    pub pressure: Ohms,
+    /// D·M.
+    pub momentum: Ohms,
+    /// The own part of S.
+    pub scar: Ohms,
+    /// The peers' part of S.
+    pub cluster: Ohms,
+    /// R.
+    pub total: Ohms,
+}
+
 /// R before a route has shown what it is like: 1.2·R_base.
 ///
 /// ```

@@ -15,7 +15,7 @@ use super::{
     params::RouteParams,
     peers::Blend,
     pressure::{self, Sample},
-    resistance::{bootstrap_resistance, resistance},
+    resistance::{Parts, bootstrap_resistance, resistance, strain},
     scar,
     tuner::{self, Moments},
 };
@@ -144,6 +144,24 @@ impl RouteState {
     #[must_use]
     pub fn blended_scar(&self, peers: Option<&Blend>) -> Ohms {
         peers.map_or(self.scar, |blend| blend.blend(self.scar))
+    }
+
+    /// The parts of R as the state is now.
+    #[inline]
+    #[must_use]
+    pub fn parts(&self, peers: Option<&Blend>, params: &RouteParams) -> Parts {
+        let (scar, cluster) = peers.map_or((self.scar, 0.0), |blend| {
+            let own = blend.keep * self.scar;
+            (own, blend.blend(self.scar) - own)
+        });
+        Parts {
+            base: params.base_resistance,
+            pressure: strain(self.pressure, params),
+            momentum: params.damping_factor * self.momentum,
+            scar,
+            cluster,
+            total: self.resistance,
+        }
     }
 
     /// One tick: `sample` was read at `now_ms`.

@@ -94,7 +94,7 @@ fn no_tick_and_no_permit_is_lost() {
         let slot = handle.find(&name(0)).expect("the route is there");
         let stats = handle.stats(slot).expect("it was asked for permits");
         assert_eq!(
-            (handle.state(slot).expect("the route is there").ticks, stats.in_flight, stats.counts.admitted),
+            (handle.state(slot).expect("the route is there").ticks, stats.in_flight, stats.counts.admitted()),
             (6, 0, 6)
         );
     });

@@ -1,8 +1,10 @@
 /** The parameters of a request for a permit, and the route; for adapters of every runtime. */
 
 import type { Atrion } from '../atrion.js'
+import { explanationOf } from '../base/explanation.js'
 import { textOfAny } from '../base/host-calls.js'
 import { acquireOrWait } from '../limiter/acquire-or-wait.js'
+import { ADAPTER_PORT } from '../limiter/adapter-port.js'
 import type { AcquireOptions, Permit, Tier } from '../limiter/types.js'
 import type { Listen } from '../limiter/waiting.js'
 import { warnOnce } from './_resolve.js'
@@ -24,6 +26,8 @@ export interface TrackerHost {
   readonly maxStreams: number
   /** Asks once more for a request that is in already. Never throws. */
   again(routeId: string, params: AcquireParams): Permit
+  /** The refusal of one more stream, which is reported. Never throws. */
+  spent(routeId: string, params: AcquireParams): Permit
 }
 
 /** A request that could not be asked for is admitted: without evidence nothing is refused. */
@@ -33,6 +37,7 @@ const OPEN: Permit = {
   voltage: 0,
   mode: 'BOOTSTRAP',
   reason: 'OK',
+  explain: () => explanationOf(undefined, 0, 0, undefined, undefined, true),
   release() {},
   [Symbol.dispose]() {},
 }
@@ -80,8 +85,19 @@ export function enter(
   }
 }
 
-/** The refusal of one more stream than a route may have open. */
-export const streamsSpent = (max: number): Permit => ({
+/** The refusal of one more stream than a route may have open: reported and counted as any other. */
+export function streamsSpent(atrion: Atrion, routeId: string, tier: Tier | undefined, max: number): Permit {
+  const refusal = streamRefusal(tier, max)
+  try {
+    const port = (atrion as Partial<Atrion>)[ADAPTER_PORT]
+    port?.refused(routeId, refusal)
+  } catch (error) {
+    warnOnce('refused', `a refusal could not be reported: ${textOfAny(error)}`)
+  }
+  return refusal
+}
+
+const streamRefusal = (tier: Tier | undefined, max: number): Permit => ({
   allow: false,
   resistance: Number.POSITIVE_INFINITY,
   voltage: 0,
@@ -89,6 +105,8 @@ export const streamsSpent = (max: number): Permit => ({
   reason: `${max} streams are open on this route`,
   retryAfterMs: undefined,
   limitedBy: 'budget',
+  tier: tier ?? 'normal',
+  explain: () => explanationOf(undefined, Number.POSITIVE_INFINITY, 0, 'budget', undefined, true),
   release() {},
   [Symbol.dispose]() {},
 })

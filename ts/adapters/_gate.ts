@@ -5,6 +5,7 @@ import type { Socket } from 'node:net'
 import type { Atrion } from '../atrion.js'
 import { ConfigError } from '../base/errors.js'
 import { own } from '../base/own.js'
+import { ADAPTER_PORT, type AdapterPort } from '../limiter/adapter-port.js'
 import type { AcquireOptions, Permit } from '../limiter/types.js'
 import type { Arrival } from '../pressure/arrival.js'
 import { Pressure } from '../pressure/pressure.js'
@@ -17,13 +18,16 @@ import {
   streamsSpent,
   type TrackerHost,
 } from './_acquire-params.js'
+import { AnswerStyles } from './_answer-style.js'
 import { deferContinue, deferContinueOnHttp2 } from './_continue.js'
+import { isExempt, NONE_EXEMPT } from './_exempt.js'
 import { sharedRoute } from './_method.js'
 import { type AdapterOptions, adapterOptionsOf, DEFAULT_MAX_STREAMS, DEFAULT_MAX_WAIT_MS } from './_options.js'
-import { isThenable, trusted } from './_resolve.js'
+import { isThenable } from './_resolve.js'
 import { noteRefused, ResponseTracker, trackerOf } from './_response-tracker.js'
 import { type AdapterRouteOptions, type Answers, answersOf, over } from './_route-options.js'
 import { hasRoom, isUpgrade, openStream } from './_stream.js'
+import { priorityOf } from './_tier-headers.js'
 import { hasFakedTimers, nowMs } from './_timers.js'
 import type { Connection } from './_upgrade.js'
 
@@ -53,6 +57,8 @@ export class Gate<Request, Response> implements TrackerHost {
   readonly #pressure: Pressure
   /** The guard's options with those of a route over them, by the latter. */
   readonly #combined = new WeakMap<object, AdapterRouteOptions<Request>>()
+  readonly #exempt: AdapterPort['exempt']
+  readonly #styles: AnswerStyles
 
   /** @throws ConfigError for an option that is unknown, of the wrong type or out of its range */
   constructor(atrion: Atrion, given: AdapterOptions<Request, Response> = {}) {
@@ -63,6 +69,8 @@ export class Gate<Request, Response> implements TrackerHost {
     this.options = options
     this.maxStreams = options.maxStreams ?? DEFAULT_MAX_STREAMS
     this.#maxWaitMs = options.maxWaitMs ?? DEFAULT_MAX_WAIT_MS
+    this.#styles = new AnswerStyles(atrion, options)
+    this.#exempt = (atrion as Partial<Atrion>)[ADAPTER_PORT]?.exempt ?? NONE_EXEMPT
     this.#pressure = new Pressure(options.pressure, options.signals)
     deferContinue()
   }
@@ -73,6 +81,7 @@ export class Gate<Request, Response> implements TrackerHost {
     node: NodeRequest,
     own?: AdapterRouteOptions<Request>,
   ): AcquireParams | undefined | Promise<AcquireParams | undefined> {
+    if (this.#exempt.size > 0 && isExempt(this.#exempt, request, node)) return undefined
     const answers = answersOf(this.#optionsWith(own), request)
     if (!isThenable(answers)) return this.#params(node, answers as Answers | undefined)
     return (answers as Promise<Answers | undefined>).then((given) => this.#params(node, given))
@@ -103,8 +112,14 @@ export class Gate<Request, Response> implements TrackerHost {
     return enter(this.atrion, routeId, options, maxWaitMs, listen)
   }
 
+  /** Notes in which style a refusal is to be answered. */
+  dress(permit: Permit, routeId: string | undefined): Permit {
+    return this.#styles.dress(permit, routeId)
+  }
+
   again(routeId: string, params: AcquireParams): Permit {
-    return acquireAgain(this.atrion, routeId, params)
+    const permit = acquireAgain(this.atrion, routeId, params)
+    return permit.allow ? permit : this.dress(permit, routeId)
   }
 
   /**
@@ -139,7 +154,7 @@ export class Gate<Request, Response> implements TrackerHost {
     }
     const turnAway = (permit: Permit): T => {
       noteRefused(node, permit)
-      return refuse(permit)
+      return refuse(this.dress(permit, known))
     }
     if (node.httpVersionMajor === 2) deferContinueOnHttp2(response)
     const known = params.route ?? pattern()
@@ -151,7 +166,7 @@ export class Gate<Request, Response> implements TrackerHost {
     }
     const routeId = known ?? sharedRoute(node.method)
     const isStream = isUpgrade(node) || params.isStream
-    if (isStream && !hasRoom(this.atrion, routeId, this.maxStreams)) return turnAway(streamsSpent(this.maxStreams))
+    if (isStream && !hasRoom(this.atrion, routeId, this.maxStreams)) return turnAway(this.spent(routeId, params))
     const goIn = (permit: Permit): T => {
       if (!permit.allow) return turnAway(permit)
       const tracker = new ResponseTracker(this, routeId, permit, params, node, response, isStream)
@@ -173,8 +188,12 @@ export class Gate<Request, Response> implements TrackerHost {
     const { stream } = connection
     const count = (params: AcquireParams | undefined): boolean => {
       if (params === undefined || stream.destroyed) return true
-      const close = openStream(this.atrion, params.route ?? sharedRoute(node.method), this.maxStreams)
-      if (close === undefined) return false
+      const routeId = params.route ?? sharedRoute(node.method)
+      const close = openStream(this.atrion, routeId, this.maxStreams)
+      if (close === undefined) {
+        this.spent(routeId, params)
+        return false
+      }
       // A client that has gone may leave its half open for ever.
       stream.once('end', close).once('close', close)
       return true
@@ -187,6 +206,10 @@ export class Gate<Request, Response> implements TrackerHost {
     return true
   }
 
+  spent(routeId: string, { tier }: AcquireParams): Permit {
+    return streamsSpent(this.atrion, routeId, tier, this.maxStreams)
+  }
+
   #params(node: NodeRequest, answers: Answers | undefined): AcquireParams | undefined {
     if (answers === undefined) return undefined
     const { route, key, isStream } = answers
@@ -194,9 +217,7 @@ export class Gate<Request, Response> implements TrackerHost {
     let voltage: number | undefined
     if (tier === undefined) {
       const { headers, method } = node
-      if (this.options.trustHeaders === true) {
-        ;({ tier, voltage } = trusted(own(headers, 'x-atrion-voltage'), own(headers, 'x-atrion-tier')))
-      }
+      ;({ tier, voltage } = priorityOf((name) => own(headers, name), this.options))
       // A preflight costs next to nothing, and without it the real request would not come at all.
       const isUnnamed = tier === undefined && voltage === undefined
       if (isUnnamed && method === 'OPTIONS' && own(headers, 'access-control-request-method') !== undefined)

@@ -5,7 +5,10 @@ import { ownOptions } from '../base/own.js'
 import { unknownName } from '../base/suggest.js'
 import type { Permit, Tier } from '../limiter/types.js'
 import type { PressureOptions, Signal } from '../pressure/pressure.js'
+import type { AnswerOptions } from './_answer-style.js'
+import { HEADER_TYPES, validateHeaders } from './_header-options.js'
 import type { MaybePromise } from './_resolve.js'
+import type { TierHeader } from './_tier-headers.js'
 
 export type { PressureOptions, Signal }
 
@@ -19,7 +22,7 @@ export const DEFAULT_MAX_STREAMS = 10_000
  * Options of the adapters of servers. `Request` and `Response` are the framework's own. Every callback may answer by a promise,
  * which is awaited for a second; what throws, rejects or comes later counts as not given, and is warned of once.
  */
-export interface AdapterOptions<Request, Response> {
+export interface AdapterOptions<Request, Response> extends AnswerOptions {
   /** Name of the route a request belongs to. There should be few: never the raw URL. Default: the framework's own pattern. */
   readonly route?: (request: Request) => MaybePromise<string | undefined>
   /** The importance of a request. Anything that is no tier counts as 'normal', the default; a CORS preflight is 'critical'. */
@@ -37,8 +40,13 @@ export interface AdapterOptions<Request, Response> {
   readonly maxStreams?: number
   /** The time that a request may wait for its turn before it is refused, ms, ≥ 0. 0, the default: it does not wait. */
   readonly maxWaitMs?: number
-  /** Believe `X-Atrion-Voltage` and `X-Atrion-Tier`: only behind a gateway that sets or removes them. Default false. */
+  /**
+   * Believe `X-Atrion-Voltage`, `X-Atrion-Tier`, `tierHeader` and RFC 9218's `Priority`: only behind a gateway that sets or removes
+   * them. Default false. A `Sec-Purpose: prefetch` is 'bulk' in any case.
+   */
   readonly trustHeaders?: boolean
+  /** A header whose whole number is a tier, 0 the highest; read where `trustHeaders`. Default: none. */
+  readonly tierHeader?: string | TierHeader
   /** Answers a shed request instead of the adapter's 503, which is sent where this throws, rejects or does not answer. */
   readonly onShed?: (request: Request, response: Response, decision: Permit) => unknown
   /** Signals of the process that count; false: none. Default: all. */
@@ -61,6 +69,7 @@ const TYPES: OptionTypes = {
   maxStreams: ['number'],
   maxWaitMs: ['number'],
   trustHeaders: ['boolean'],
+  ...HEADER_TYPES,
   onShed: ['function'],
   pressure: ['object', 'boolean'],
   signals: ['object'],
@@ -98,6 +107,7 @@ export function adapterOptionsOf<Request, Response>(
   const options = ownOptions(given, Object.keys(TYPES))
   validateTypes(options, TYPES)
   validateBounds(options as Record<string, unknown>)
+  validateHeaders(options as Record<string, unknown>)
   const { pressure, signals } = options as Record<string, unknown>
   if (pressure === null || pressure === true) throw new ConfigError('pressure', 'an object or false', pressure)
   if (typeof pressure === 'object') validateTypes(pressure, PRESSURE_TYPES, 'pressure.')

@@ -2,48 +2,78 @@
 
 import { isShedError } from '../base/errors.js'
 import { own } from '../base/own.js'
-import type { Permit } from '../limiter/types.js'
+import type { LimitedBy, Permit } from '../limiter/types.js'
+import { type AnswerStyle, styleOf } from './_answer-style.js'
 
 export const PROBLEM_TYPE = 'application/problem+json'
 
-const BODY =
-  '{"type":"about:blank","title":"Service Unavailable","status":503,' +
-  '"detail":"The service is at its capacity. Please try again later.","retryAfterMs":'
+/** The detail is the same for all: what limited the request is the service's own affair. */
+const DETAIL = '"status":503,"detail":"The service is at its capacity. Please try again later."'
+const PLAIN_TYPE = '"type":"about:blank","title":"Service Unavailable"'
+/** The type of IANA's registry of HTTP problem types, by the draft of the RateLimit fields. */
+const IETF_TYPE =
+  '"type":"https://iana.org/assignments/http-problem-types#temporary-reduced-capacity",' +
+  '"title":"Temporary Reduced Capacity"'
+/** The name of the policy that a limit is of. */
+const POLICY = 'route'
 
 /** When nothing better is known, ms. */
 const DEFAULT_RETRY_MS = 1_000
-/** No client is sent away for longer than a day, ms. */
-const MAX_RETRY_MS = 86_400_000
+
+/** Obstacles that stay for as long as an operator wants them to. */
+const LASTING: ReadonlySet<unknown> = new Set<LimitedBy>(['ban', 'override'])
 
 /** The source of a written refusal: a permit, or a ShedError of a guard further in. */
-export type Shed = Pick<Permit, 'retryAfterMs'>
+export type Shed = Pick<Permit, 'retryAfterMs' | 'limitedBy'>
 
 export interface Refusal {
   /** For `Retry-After`, whole seconds, ≥ 1 */
   readonly retryAfterS: string
   readonly body: string
+  /** All headers but the type and the length of the body; names in lower case. */
+  readonly headers: Readonly<Record<string, string>>
 }
 
-/** The last one is kept: under overload, waits repeat. */
+/** The last plain one is kept: under overload, waits repeat. */
 let lastMs = -1
-let last: Refusal = { retryAfterS: '1', body: '' }
+let lastIsLasting = false
+let last: Refusal | undefined
 
+function make(ms: number, isLasting: boolean, { isIetf, hasMs, limit }: AnswerStyle): Refusal {
+  const retryAfterS = String(Math.ceil(ms / 1_000))
+  const headers: Record<string, string> = { 'retry-after': retryAfterS, 'cache-control': 'no-store' }
+  if (hasMs) headers['retry-after-ms'] = String(ms)
+  // Waiting does not help: clients that know the header do not try again by themselves.
+  if (isLasting) headers['x-should-retry'] = 'false'
+  let violated = ''
+  if (isIetf) {
+    if (limit !== undefined) headers['ratelimit-policy'] = `"${POLICY}";q=${limit};qu="concurrent-requests"`
+    headers.ratelimit = `"${POLICY}";r=0;t=${retryAfterS}`
+    violated = `,"violated-policies":["${POLICY}"]`
+  }
+  const body = `{${isIetf ? IETF_TYPE : PLAIN_TYPE},${DETAIL}${violated},"retryAfterMs":${ms}}`
+  return { retryAfterS, body, headers }
+}
+
+/** The answer to a refusal, in the style of its guard. */
 export function refusalOf(shed: Shed): Refusal {
   const retryAfterMs = own(shed, 'retryAfterMs')
+  const limitedBy = own(shed, 'limitedBy')
+  const style = styleOf(shed)
   const wanted = typeof retryAfterMs === 'number' && retryAfterMs >= 0 ? retryAfterMs : DEFAULT_RETRY_MS
-  const ms = Math.min(Math.max(wanted, 1), MAX_RETRY_MS)
-  if (ms !== lastMs) {
+  const ms = Math.ceil(Math.min(Math.max(wanted, 1), style.maxRetryAfterMs))
+  const isLasting = LASTING.has(limitedBy)
+  if (style.isIetf || style.hasMs) return make(ms, isLasting, style)
+  if (last === undefined || ms !== lastMs || isLasting !== lastIsLasting) {
     lastMs = ms
-    last = { retryAfterS: String(Math.ceil(ms / 1_000)), body: `${BODY}${ms}}` }
+    lastIsLasting = isLasting
+    last = make(ms, isLasting, style)
   }
   return last
 }
 
 /** Headers of a refusal, apart from its type and length. */
-export const refusalHeaders = ({ retryAfterS }: Refusal): Record<'retry-after' | 'cache-control', string> => ({
-  'retry-after': retryAfterS,
-  'cache-control': 'no-store',
-})
+export const refusalHeaders = ({ headers }: Refusal): Readonly<Record<string, string>> => headers
 
 /** Causes that are looked through for a shed. */
 const MAX_CAUSES = 5
@@ -62,8 +92,9 @@ export function shedIn(error: unknown): (Shed & object) | undefined {
 export function describeShed(error: unknown): (Shed & object) | undefined {
   const shed = shedIn(error)
   if (shed === undefined) return undefined
-  const { retryAfterS } = refusalOf(shed)
-  const fields = { status: 503, statusCode: 503, headers: { 'retry-after': retryAfterS } }
+  const { headers: all } = refusalOf(shed)
+  const { 'cache-control': _, ...headers } = all
+  const fields = { status: 503, statusCode: 503, headers }
   for (const [name, value] of Object.entries(fields)) {
     if ((error as Record<string, unknown>)[name] === undefined) {
       Reflect.defineProperty(error as object, name, { value, configurable: true, writable: true })

@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { textOfAny } from '../base/host-calls.js'
 import { ownOptions } from '../base/own.js'
 import type { Permit } from '../limiter/types.js'
-import { PROBLEM_TYPE, refusalOf, type Shed } from './_problem.js'
+import { PROBLEM_TYPE, refusalHeaders, refusalOf, type Shed } from './_problem.js'
 import { leaveBody } from './_request-body.js'
 import { isThenable, warnOnce } from './_resolve.js'
 import { after, callOff } from './_timers.js'
@@ -20,7 +20,8 @@ export function refuse(request: IncomingMessage, response: ServerResponse, shed:
     response.destroy()
     return
   }
-  const { retryAfterS, body } = refusalOf(shed)
+  const refusal = refusalOf(shed)
+  const { body } = refusal
   leaveBody(request, response)
   // Headers that a handler further in had prepared describe another body.
   for (const name of response.getHeaderNames()) {
@@ -29,8 +30,7 @@ export function refuse(request: IncomingMessage, response: ServerResponse, shed:
   response.writeHead(503, {
     'Content-Type': PROBLEM_TYPE,
     'Content-Length': body.length,
-    'Cache-Control': 'no-store',
-    'Retry-After': retryAfterS,
+    ...refusalHeaders(refusal),
   })
   response.end(request.method === 'HEAD' ? undefined : body)
 }

@@ -90,9 +90,3 @@ export function keyOf(value: unknown): string | undefined {
   }
   return undefined
 }
-
-/** The priority in a gateway's headers: `X-Atrion-Voltage`, else `X-Atrion-Tier`. */
-export function trusted(voltage: unknown, tier: unknown): { voltage?: number; tier?: Tier } {
-  if (typeof voltage === 'string' && /^\d{1,9}(\.\d{1,9})?$/.test(voltage)) return { voltage: Number(voltage) }
-  return isTier(tier) ? { tier } : {}
-}

@@ -20,7 +20,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { soon } from '../base/soon.js'
 import type { Outcome, Permit, Tier } from '../limiter/types.js'
-import { type AcquireParams, streamsSpent, type TrackerHost } from './_acquire-params.js'
+import type { AcquireParams, TrackerHost } from './_acquire-params.js'
 import type { RequestAdmission } from './_admission.js'
 import { isClientsFault, statusOnStream } from './_client.js'
 import { Departure, depart } from './_departure.js'
@@ -219,7 +219,7 @@ export class ResponseTracker implements RequestAdmission {
     const refusal =
       known === undefined || known === this.#routeId ? this.#reconsider(params) : this.rename(known, params)
     if (refusal !== undefined) return refusal
-    return given.isStream === true && !this.toStream() ? streamsSpent(this.#host.maxStreams) : undefined
+    return given.isStream === true && !this.toStream() ? this.#host.spent(this.#routeId, params) : undefined
   }
 
   #reconsider(params: AcquireParams): Permit | undefined {

@@ -27,7 +27,7 @@ const guards = new WeakMap<object, UpgradeGuard>()
 const servers = new WeakMap<Server, Set<UpgradeGuard>>()
 
 function refuseSocket(socket: Duplex): void {
-  const { retryAfterS, body } = refusalOf({ retryAfterMs: undefined })
+  const { retryAfterS, body } = refusalOf({ retryAfterMs: undefined, limitedBy: undefined })
   const head = [
     'HTTP/1.1 503 Service Unavailable',
     'Connection: close',
@@ -44,7 +44,10 @@ function refuseSocket(socket: Duplex): void {
 function connectionOf(request: IncomingMessage, other: Duplex | ServerResponse): Connection {
   if (request.httpVersionMajor !== 2) return { stream: other as Duplex, refuse: () => refuseSocket(other as Duplex) }
   const { stream } = request as IncomingMessage & { readonly stream: Duplex }
-  return { stream, refuse: () => refuse(request, other as ServerResponse, { retryAfterMs: undefined }) }
+  return {
+    stream,
+    refuse: () => refuse(request, other as ServerResponse, { retryAfterMs: undefined, limitedBy: undefined }),
+  }
 }
 
 /** Guards a server's upgrades from now on. */

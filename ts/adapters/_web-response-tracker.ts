@@ -5,7 +5,7 @@
 
 import type { Atrion } from '../atrion.js'
 import type { Outcome, Permit, Tier } from '../limiter/types.js'
-import { type AcquireParams, streamsSpent, type TrackerHost } from './_acquire-params.js'
+import type { AcquireParams, TrackerHost } from './_acquire-params.js'
 import type { RequestAdmission } from './_admission.js'
 import { type BodyEnd, watchBody } from './_body.js'
 import { Departure, depart } from './_departure.js'
@@ -114,7 +114,7 @@ export class WebResponseTracker implements RequestAdmission {
       refusal = this.#take(this.host.again(this.#routeId, params), this.#routeId, params)
     }
     if (refusal !== undefined) return refusal
-    return given.isStream === true && !this.toStream() ? streamsSpent(this.host.maxStreams) : undefined
+    return given.isStream === true && !this.toStream() ? this.host.spent(this.#routeId, params) : undefined
   }
 
   #take(next: Permit, routeId: string, params: AcquireParams): Permit | undefined {

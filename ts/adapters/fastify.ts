@@ -9,7 +9,7 @@ import { withTier } from './_context.js'
 import { Gate } from './_gate.js'
 import { patternRoute } from './_method.js'
 import type { AdapterOptions } from './_options.js'
-import { describeShed, PROBLEM_TYPE, refusalHeaders, refusalOf } from './_problem.js'
+import { describeShed, PROBLEM_TYPE, refusalHeaders, refusalOf, type Shed } from './_problem.js'
 import { refuseOwn } from './_refusal.js'
 import { leaveBody } from './_request-body.js'
 import { warnOnce } from './_resolve.js'
@@ -109,10 +109,10 @@ function install(app: FastifyInstance, atrion: Atrion, options: FastifyOptions):
   const { onShed, propagate } = gate.options
   app.addHook('onRequest', (request, reply, done) => {
     const { raw: node } = request
-    const refuse = (refusal: { readonly retryAfterMs?: number | undefined }): void => {
+    const refuse = (shed: Shed): void => {
       if (reply.sent || reply.raw.headersSent) return
-      const { retryAfterS, body } = refusalOf(refusal)
-      reply.code(503).headers(refusalHeaders({ retryAfterS, body })).type(PROBLEM_TYPE).send(body)
+      const refusal = refusalOf(shed)
+      reply.code(503).headers(refusalHeaders(refusal)).type(PROBLEM_TYPE).send(refusal.body)
     }
     gate.pass<void>(
       { request, node, response: reply.raw, pattern: () => patternOf(request), own: ownOf(request) },

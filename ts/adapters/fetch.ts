@@ -14,6 +14,7 @@ import { ownOptions } from '../base/own.js'
 import { onAbort } from '../base/signals.js'
 import { unknownName } from '../base/suggest.js'
 import { TIERS } from '../engine/port.js'
+import { ADAPTER_PORT } from '../limiter/adapter-port.js'
 import type { AcquireOptions, Permit, Tier } from '../limiter/types.js'
 import { KVStateProvider, type KVStateProviderOptions, type KVStore } from '../providers/kv.js'
 import type { StateProvider } from '../providers/provider.js'
@@ -26,6 +27,9 @@ import {
   streamsSpent,
   type TrackerHost,
 } from './_acquire-params.js'
+import { type AnswerOptions, AnswerStyles } from './_answer-style.js'
+import { isExempt } from './_exempt.js'
+import { HEADER_TYPES, validateHeaders } from './_header-options.js'
 import {
   DEFAULT_MAX_STREAMS,
   DEFAULT_MAX_WAIT_MS,
@@ -34,8 +38,9 @@ import {
   validateTypes,
 } from './_options.js'
 import { PROBLEM_TYPE, refusalHeaders, refusalOf, type Shed, shedIn } from './_problem.js'
-import { called, isThenable, isTier, keyOf, type MaybePromise, tierOf, trusted } from './_resolve.js'
+import { called, isThenable, isTier, keyOf, type MaybePromise, tierOf } from './_resolve.js'
 import { hasRoom } from './_stream.js'
+import { priorityOf, type TierHeader } from './_tier-headers.js'
 import { noteWebRefused, WebResponseTracker, webPassageOf } from './_web-response-tracker.js'
 
 export { openStreams } from './_stream.js'
@@ -50,7 +55,7 @@ export interface FetchRequest {
 }
 
 /** Options of {@link withAtrion}; `Args` are what the runtime hands the handler beside the request. */
-export interface FetchOptions<Request extends FetchRequest, Args extends readonly unknown[]> {
+export interface FetchOptions<Request extends FetchRequest, Args extends readonly unknown[]> extends AnswerOptions {
   /** The instance that decides, or a function that makes it from the handler's other arguments, once. Default: an Atrion of this handler's own. */
   readonly atrion?: Atrion | ((...args: Args) => Atrion)
   /**
@@ -72,8 +77,13 @@ export interface FetchOptions<Request extends FetchRequest, Args extends readonl
   readonly maxStreams?: number
   /** The time that a request may wait for its turn before it is refused, ms, ≥ 0. 0, the default: it does not wait. */
   readonly maxWaitMs?: number
-  /** Believe `X-Atrion-Voltage` and `X-Atrion-Tier`: only behind a gateway that sets or removes them. Default false. */
+  /**
+   * Believe `X-Atrion-Voltage`, `X-Atrion-Tier`, `tierHeader` and RFC 9218's `Priority`: only behind a gateway that sets or removes
+   * them. Default false. A `Sec-Purpose: prefetch` is 'bulk' in any case.
+   */
   readonly trustHeaders?: boolean
+  /** A header whose whole number is a tier, 0 the highest; read where `trustHeaders`. Default: none. */
+  readonly tierHeader?: string | TierHeader
   /** Answers a shed request instead of the 503. */
   readonly onShed?: (request: Request, decision: Permit) => MaybePromise<Response>
 }
@@ -95,12 +105,14 @@ const TYPES: OptionTypes = {
   maxStreams: ['number'],
   maxWaitMs: ['number'],
   trustHeaders: ['boolean'],
+  ...HEADER_TYPES,
   onShed: ['function'],
 }
 
 function validate(options: unknown): void {
   validateTypes(options, TYPES)
   validateBounds(options as Record<string, unknown>)
+  validateHeaders(options as Record<string, unknown>)
   const { tier, atrion, state } = options as Record<string, unknown>
   if (typeof tier === 'string' && !isTier(tier)) {
     throw unknownName('tier', tier, [...TIERS].reverse())
@@ -148,16 +160,29 @@ class FetchGate<Request extends FetchRequest, Args extends readonly unknown[]> i
   readonly maxStreams: number
   readonly #options: FetchOptions<Request, Args>
   readonly #maxWaitMs: number
+  readonly #styles: AnswerStyles
 
   constructor(atrion: Atrion, options: FetchOptions<Request, Args>) {
     this.atrion = atrion
     this.#options = options
+    this.#styles = new AnswerStyles(atrion, options)
     this.maxStreams = options.maxStreams ?? DEFAULT_MAX_STREAMS
     this.#maxWaitMs = options.maxWaitMs ?? DEFAULT_MAX_WAIT_MS
   }
 
+  /** Returns whether the request is for a path that is not guarded. */
+  isExempt(request: Request): boolean {
+    const exempt = (this.atrion as Partial<Atrion>)[ADAPTER_PORT]?.exempt
+    return exempt !== undefined && exempt.size > 0 && isExempt(exempt, request, undefined)
+  }
+
   again(routeId: string, params: AcquireParams): Permit {
-    return acquireAgain(this.atrion, routeId, params)
+    const permit = acquireAgain(this.atrion, routeId, params)
+    return permit.allow ? permit : this.#styles.dress(permit, routeId)
+  }
+
+  spent(routeId: string, { tier }: AcquireParams): Permit {
+    return streamsSpent(this.atrion, routeId, tier, this.maxStreams)
   }
 
   ask(request: Request, args: Args): AcquireParams | Promise<AcquireParams> {
@@ -185,8 +210,9 @@ class FetchGate<Request extends FetchRequest, Args extends readonly unknown[]> i
   }
 
   /** The answer to a request that is shed. Never rejects. */
-  async refuse(request: Request, permit: Permit): Promise<Response> {
+  async refuse(request: Request, permit: Permit, routeId: string | undefined): Promise<Response> {
     noteWebRefused(request, permit)
+    this.#styles.dress(permit, routeId)
     const { onShed } = this.#options
     const own = onShed && (await called<Response | undefined>('onShed', () => onShed(request, permit), undefined))
     return own instanceof Response ? own : shedResponse(permit)
@@ -197,10 +223,8 @@ class FetchGate<Request extends FetchRequest, Args extends readonly unknown[]> i
     const route = typeof named === 'string' && named !== '' ? named : undefined
     const tier = wanted === undefined ? undefined : tierOf(wanted)
     const key = whose === undefined ? undefined : keyOf(whose)
-    if (tier !== undefined || this.#options.trustHeaders !== true)
-      return { route, tier, voltage: undefined, key, isStream }
-    const { headers } = request
-    const given = trusted(headers.get('x-atrion-voltage'), headers.get('x-atrion-tier'))
+    if (tier !== undefined) return { route, tier, voltage: undefined, key, isStream }
+    const given = priorityOf((name) => request.headers.get(name), this.#options)
     return { route, tier: given.tier, voltage: given.voltage, key, isStream }
   }
 }
@@ -233,7 +257,9 @@ export function withAtrion<Request extends FetchRequest, Args extends readonly u
     const isGone = (): boolean => request.signal?.aborted === true
     try {
       const response = await handler(request, ...args)
-      return tracker.give(response, request.method !== 'HEAD', isGone, () => shedResponse({ retryAfterMs: undefined }))
+      return tracker.give(response, request.method !== 'HEAD', isGone, () =>
+        shedResponse({ retryAfterMs: undefined, limitedBy: undefined }),
+      )
     } catch (error) {
       tracker.fail(error, isGone())
       const shed = shedIn(error)
@@ -243,6 +269,7 @@ export function withAtrion<Request extends FetchRequest, Args extends readonly u
   }
 
   return async (request, ...args) => {
+    if (made?.isExempt(request)) return handler(request, ...args)
     const skips = skip !== undefined && (await called<boolean>('skip', () => skip(request, ...args), false)) === true
     if (skips) return handler(request, ...args)
     made ??= new FetchGate(create(args), options)
@@ -252,16 +279,16 @@ export function withAtrion<Request extends FetchRequest, Args extends readonly u
     const outer = webPassageOf(request, gate.atrion)
     if (outer !== undefined) {
       const refusal = params.route === undefined ? undefined : outer.rename(params.route, params)
-      return refusal === undefined ? handler(request, ...args) : gate.refuse(request, refusal)
+      return refusal === undefined ? handler(request, ...args) : gate.refuse(request, refusal, params.route)
     }
     const routeId = params.route ?? sharedRoute(request)
     const { isStream } = params
     if (isStream && !hasRoom(gate.atrion, routeId, gate.maxStreams)) {
-      return gate.refuse(request, streamsSpent(gate.maxStreams))
+      return gate.refuse(request, gate.spent(routeId, params), routeId)
     }
     const entered = gate.enter(routeId, params, request)
     const permit = isThenable(entered) ? await entered : entered
-    if (!permit.allow) return gate.refuse(request, permit)
+    if (!permit.allow) return gate.refuse(request, permit, routeId)
     if (state) awaitSync(args, gate.atrion)
     return handle(new WebResponseTracker(gate, routeId, permit, params, request, isStream), request, args)
   }

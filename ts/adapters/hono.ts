@@ -6,7 +6,7 @@ import type { Atrion } from '../atrion.js'
 import { isShedError } from '../base/errors.js'
 import { textOfAny } from '../base/host-calls.js'
 import type { Permit } from '../limiter/types.js'
-import { type AcquireParams, streamsSpent } from './_acquire-params.js'
+import type { AcquireParams } from './_acquire-params.js'
 import type { RequestAdmission } from './_admission.js'
 import { withTier } from './_context.js'
 import { Gate, type NodeRequest } from './_gate.js'
@@ -173,26 +173,28 @@ export function atrionHono<E extends Env = Env>(
     const isGone = (): boolean => context.req.raw.signal?.aborted === true
     // Of an answer to a HEAD Hono drops the body, unread.
     const hasBody = context.req.method !== 'HEAD'
-    const given = tracker.give(context.res, hasBody, isGone, () => shedResponse({ retryAfterMs: undefined }))
+    const given = tracker.give(context.res, hasBody, isGone, () =>
+      shedResponse({ retryAfterMs: undefined, limitedBy: undefined }),
+    )
     if (given !== context.res) context.res = given
   }
 
   /** Without Node beneath there is a request and a response, and no connection. */
   const enterWeb = async (context: Context<E>, next: Next): Promise<Response | undefined> => {
-    const turnAway = (permit: Permit): Response | Promise<Response> => {
-      noteWebRefused(context.req.raw, permit)
-      return refuse(context, permit)
-    }
     const node = nodeRequestOf(context)
     const { routeId: pattern, own } = honoPlace(context)
     const params = await gate.ask(context, node, own)
     const outer = webPassageOf(context.req.raw, atrion)
+    const known = params?.route ?? pattern
+    const turnAway = (permit: Permit): Response | Promise<Response> => {
+      noteWebRefused(context.req.raw, permit)
+      return refuse(context, gate.dress(permit, known))
+    }
     if (params === undefined) {
       if (own?.skip !== undefined) outer?.dismiss()
       await next()
       return undefined
     }
-    const known = params.route ?? pattern
     if (outer !== undefined) {
       const refusal = outer.refine(known, params)
       if (refusal !== undefined) return turnAway(refusal)
@@ -202,7 +204,8 @@ export function atrionHono<E extends Env = Env>(
     }
     const routeId = known ?? sharedRoute(node.method)
     const { isStream } = params
-    if (isStream && !hasRoom(atrion, routeId, gate.maxStreams)) return turnAway(streamsSpent(gate.maxStreams))
+    if (isStream && !hasRoom(atrion, routeId, gate.maxStreams))
+      return turnAway(gate.spent(routeId, params))
     const permit = await gate.enter(routeId, params, node, undefined, own?.maxWaitMs)
     if (!permit.allow) return turnAway(permit)
     const tracker = new WebResponseTracker(gate, routeId, permit, params, context.req.raw, isStream)

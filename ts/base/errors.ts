@@ -129,13 +129,15 @@ export interface Refusal {
 
 const REFUSAL_NAMES = ['retryAfterMs', 'limitedBy', 'tier'] satisfies (keyof Refusal)[]
 
-/** Clients are not sent away for longer than a day, s. */
-const MAX_RETRY_AFTER_S = 86_400
+/** Popular clients ignore more than a minute, s. */
+const MAX_RETRY_AFTER_S = 60
 
-const headersOf = (retryAfterMs: number | undefined): Record<string, string> => {
-  if (retryAfterMs === undefined || Number.isNaN(retryAfterMs)) return {}
+const headersOf = (retryAfterMs: number | undefined, limitedBy: LimitedBy | undefined): Record<string, string> => {
+  // An operator's order or ban stays, however long a client waits.
+  const retry = limitedBy === 'ban' || limitedBy === 'override' ? { 'x-should-retry': 'false' } : undefined
+  if (retryAfterMs === undefined || Number.isNaN(retryAfterMs)) return { ...retry }
   const seconds = Math.min(Math.max(Math.ceil(retryAfterMs / 1000), 1), MAX_RETRY_AFTER_S)
-  return { 'retry-after': String(seconds) }
+  return { 'retry-after': String(seconds), ...retry }
 }
 
 /**
@@ -154,12 +156,12 @@ export class ShedError extends AtrionError implements Refusal {
   readonly retryAfterMs: number | undefined
   readonly limitedBy: LimitedBy | undefined
   readonly tier: Tier | undefined
-  /** `retry-after` in whole seconds, 1 to 86,400, where it is known when to come back. */
+  /** `retry-after` in whole seconds, 1 to 60, where it is known when to come back; `x-should-retry` 'false' where waiting will not help. */
   readonly headers: Readonly<Record<string, string>>
 
   constructor(refusal: Refusal, options: AtrionErrorOptions = {}) {
     const { routeId, resistance, voltage, mode, retryAfterMs, limitedBy, tier } = ownOptions(refusal, REFUSAL_NAMES)
-    const reason = obstacleText(mode, limitedBy) ?? `V=${Math.round(voltage * 10) / 10} ≤ R=${resistance.toFixed(1)}Ω`
+    const reason = obstacleText(mode, voltage, resistance, limitedBy)
     const remedy = retryAfterMs === undefined ? '' : `, retry in ${retryAfterMs} ms`
     super(`route ${show(routeId)} shed the request: ${reason}${remedy}`, { ...options, code: 'ATRION_SHED' })
     this.routeId = routeId
@@ -169,7 +171,7 @@ export class ShedError extends AtrionError implements Refusal {
     this.retryAfterMs = retryAfterMs
     this.limitedBy = limitedBy
     this.tier = tier
-    this.headers = headersOf(retryAfterMs)
+    this.headers = headersOf(retryAfterMs, limitedBy)
   }
 
   /** For error handlers, as `http-errors` has it. */

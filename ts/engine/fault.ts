@@ -15,6 +15,7 @@ export function admit(frame: Float64Array): void {
   frame[FRAME.MODE] = 0
   frame[FRAME.MODE_BEFORE] = 0
   frame[FRAME.RETRY_AFTER_MS] = 0
+  frame[FRAME.CAUSE] = 0
   frame[FRAME.PERMIT] = NO_PERMIT
 }
 

@@ -4,6 +4,7 @@ import { loadBinding } from '../addon/addon.js'
 import { ConfigError } from '../base/errors.js'
 import { answerOnFault, CrateEngine } from './crate-engine.js'
 import { admit, admitRows, type FaultListener } from './fault.js'
+import { METRIC_CELLS } from './metric-cells.js'
 import { BATCH_ROWS, type Engine, FRAME, type NativeCluster, type RareCalls, ROW_CELLS } from './port.js'
 
 /** The exports of the addon; written out here, because the addon's own types exist only after it was built. */
@@ -22,7 +23,10 @@ interface NativeBinding {
 const PANICS: readonly unknown[] = ['ATRION_PANIC', 'GenericFailure']
 
 /** The port but for the hot path, which it hands out as bare functions. */
-type NativeClass = RareCalls & NativeCluster & { hot(): Pick<Engine, 'route' | 'routeBatch' | 'acquire' | 'release'> }
+type NativeClass = RareCalls &
+  NativeCluster & { metrics(rows: Float64Array): number } & {
+    hot(): Pick<Engine, 'route' | 'routeBatch' | 'acquire' | 'release'>
+  }
 
 class NativeEngine extends CrateEngine implements Engine {
   readonly kind = 'native'
@@ -37,6 +41,8 @@ class NativeEngine extends CrateEngine implements Engine {
   onFault: FaultListener | undefined
   readonly #native: NativeClass
   readonly #binding: NativeBinding
+  /** Routes that there were when they were last counted. */
+  #metricRows = 0
 
   constructor(binding: NativeBinding, maxRoutes: number, isShared: boolean) {
     super()
@@ -79,6 +85,19 @@ class NativeEngine extends CrateEngine implements Engine {
         frame[FRAME.STATUS] = 0
       }
     }
+  }
+
+  metrics(given?: Float64Array): Float64Array {
+    return this.#try(() => {
+      let rows = given ?? new Float64Array(this.#metricRows * METRIC_CELLS)
+      let count = this.#native.metrics(rows)
+      if (count * METRIC_CELLS > rows.length) {
+        rows = new Float64Array(count * METRIC_CELLS)
+        count = Math.min(this.#native.metrics(rows), count)
+      }
+      this.#metricRows = count
+      return rows.subarray(0, count * METRIC_CELLS)
+    }, new Float64Array())
   }
 
   #try<T>(call: () => T, otherwise: T): T {

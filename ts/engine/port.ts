@@ -61,12 +61,10 @@ export enum FRAME {
   TIMESTAMP = 25,
   /** out: three cells, the pressure's latency, error and saturation */
   PRESSURE = 26,
-  /** out, where `acquire` refuses: R of the route alone, its faults included, were it and the process empty, Ω */
-  OWN_RESISTANCE = 29,
-  /** out, where it refuses: what the queue in front of the process adds, Ω; R is OWN + max(this, what the occupancies add) */
-  QUEUE_RESISTANCE = 30,
-  /** out, where it refuses: occupancy of the route, 1 is full; 0 where WAITED_MS makes it no resistance */
-  OCCUPANCY = 31,
+  /** out, where `route` or `acquire` refuses: a {@link CAUSE}; in, closed loop, where WAITED_MS is Infinity: the cause of that */
+  CAUSE = 29,
+  /** out: the number of the decision, an integer in [0, 2³⁰); its terms are in row DECISION modulo {@link TERM_ROWS} */
+  DECISION = 30,
 
   /** state block, in and out of readState / writeState: see {@link STATE} */
   STATE = 32,
@@ -74,12 +72,56 @@ export enum FRAME {
   KEY_WEIGHT = 60,
   /** in, closed loop, where there is a KEY: the hash of the class that its failures are keyClass on; NaN: there is none */
   KEY_CLASS = 61,
-  /** in, closed loop, of `release` where PERMIT is −1: how long ago the request in SLOT was admitted that is concluded, ms */
+  /**
+   * in, closed loop, of `release` where PERMIT is −1: how long ago the request in SLOT was admitted that is concluded, ms; out, of
+   * any other: how long the permit was out
+   */
   AGE_MS = 62,
   /** stats block, out of readStats: see {@link STATS} */
   STATS = 64,
-  LENGTH = 128,
+  /** out, of `acquire`, and of `route` where it refuses: {@link TERM_ROWS} rows of {@link TERMS}, those of the last decisions */
+  TERMS = 128,
+  LENGTH = 1408,
 }
+
+/** Rows of terms that the frame keeps. */
+export const TERM_ROWS = 128
+
+/** Cells of a row of terms, relative to its beginning: the parts of R, Ω. */
+export const TERMS = {
+  /** R_base */
+  BASE: 0,
+  /** P·W, momentum, and the two parts of the scar: in BOOTSTRAP they do not count */
+  PRESSURE: 1,
+  MOMENTUM: 2,
+  SCAR: 3,
+  CLUSTER: 4,
+  /** R of the route by itself, without its faults */
+  OWN: 5,
+  /** of `acquire` alone, from here on: failures that its breaker counts */
+  FAULTS: 6,
+  /** the largest of these three counts */
+  OCCUPANCY: 7,
+  QUEUE: 8,
+  PROCESS: 9,
+  LENGTH: 10,
+} as const
+
+/** Causes of refusals; CLASS is the breaker of the key's class. */
+export const CAUSE = {
+  NONE: 0,
+  BREAKER: 1,
+  CLASS: 2,
+  OCCUPANCY: 3,
+  QUEUE_AGE: 4,
+  PROCESS: 5,
+  SCAR: 6,
+  OVERRIDE: 7,
+  WAIT_TIMEOUT: 8,
+  WAIT_FULL: 9,
+  BUDGET: 10,
+  BAN: 11,
+} as const
 
 /** Cells of the stats block, relative to FRAME.STATS. */
 export const STATS = {
@@ -128,8 +170,6 @@ export enum STATUS {
   WAIT = 64,
   /** of `release`: the permit was no longer out */
   VOID = 128,
-  /** of `acquire`: refused, because the breaker of its key's class is open */
-  BY_CLASS = 256,
 }
 
 export const MODES = ['BOOTSTRAP', 'OPERATIONAL', 'CIRCUIT_BREAKER'] as const
@@ -190,6 +230,8 @@ export interface NativeCluster {
 export interface RareCalls {
   /** Fills the stats block; false when no permit was requested in the slot. */
   readStats(slot: number): boolean
+  /** Writes what R of the route by itself is made of into the next row of terms; false when there is no route in the slot. */
+  explain(slot: number): boolean
   /** A lease takes its place among the work in flight (true), or gives it back. */
   lease(slot: number, taken: boolean): void
   /** An {@link ORDER} for the route, until the next. */
@@ -233,6 +275,7 @@ export interface RareCalls {
  */
 export const RARE_CALLS = {
   readStats: false,
+  explain: false,
   lease: undefined,
   order: undefined,
   setDryRun: undefined,
@@ -277,6 +320,8 @@ export interface Engine extends RareCalls {
    * FRAME.PERMIT is −1, a detached request of FRAME.SLOT has come to FRAME.OUTCOME.
    */
   release(): void
+  /** A row of metrics for every route, one after the other: see `metric-cells.ts`. In `rows` where that is long enough, else in a new array. */
+  metrics(rows?: Float64Array): Float64Array
   /** Of the native engine only. */
   readonly cluster?: NativeCluster
 }

@@ -3,6 +3,7 @@
 import { answerOnFault, CrateEngine } from './crate-engine.js'
 import { admit, admitRows, type FaultListener } from './fault.js'
 import { LAW } from './law-cells.js'
+import { METRIC_CELLS } from './metric-cells.js'
 import { BATCH_ROWS, type Engine, FRAME, NO_SLOT, RARE_CALLS, type RareCalls, ROW_CELLS } from './port.js'
 
 /** The exports of `src/binding/wasm.rs` besides the rare calls, which have the port's names in snake case. Booleans come as 0 and 1. */
@@ -20,6 +21,8 @@ interface Exports {
   evicted(): number
   remove(slot: number): void
   define_law(id: number): number
+  metrics(): number
+  rows(): number
 }
 
 /** The exports of the rare calls. */
@@ -198,6 +201,15 @@ export class WasmEngine extends CrateEngine implements Engine {
     const name = this.#names[slot]
     if (name !== undefined) this.#slots.delete(name)
     this.#names[slot] = undefined
+  }
+
+  metrics(given?: Float64Array): Float64Array {
+    return this.#ask(() => {
+      const cells = this.#wasm.metrics() * METRIC_CELLS
+      const rows = given !== undefined && given.length >= cells ? given.subarray(0, cells) : new Float64Array(cells)
+      rows.set(this.#view(this.#wasm.rows(), cells))
+      return rows
+    }, new Float64Array())
   }
 
   override routeIds(): string[] {

@@ -1,6 +1,6 @@
 /** The port of the adapters of this package: what they ask of an instance and its permits besides what is public. */
 
-import type { Outcome } from './types.js'
+import type { Outcome, Permit } from './types.js'
 
 /** Key of an instance's {@link AdapterPort}: the same in every copy of the package. */
 export const ADAPTER_PORT: unique symbol = Symbol.for('atrion.adapter') as never
@@ -11,6 +11,10 @@ export const DETACH: unique symbol = Symbol.for('atrion.detach') as never
 export interface AdapterPort {
   /** A client went away before its answer was there. */
   abandoned(routeId: string): void
+  /** An adapter refused a request by itself. */
+  refused(routeId: string, refusal: Permit): void
+  /** Paths that are not guarded: those of the exporters' handlers. */
+  readonly exempt: ReadonlyMap<string, number>
   /** The route's deadline, ms. */
   deadlineMs(routeId: string): number
 }

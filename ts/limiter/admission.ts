@@ -1,12 +1,12 @@
 /** Asks the engine for a permit: the request into the frame, the answer out of it. The engine decides; this only translates. */
 
 import type { KeyHasher } from '../base/keys.js'
-import { reasonOf } from '../base/reason.js'
+import { limitedByAt, waitCause } from '../base/limited-by.js'
 import type { Context } from '../context.js'
 import { admit } from '../engine/fault.js'
-import { type Engine, FRAME, modeAt, STATUS, TIERS, type Tier } from '../engine/port.js'
+import { CAUSE, type Engine, FRAME, modeAt, STATUS, TIERS, type Tier } from '../engine/port.js'
+import { copyTerms } from '../engine/terms.js'
 import { Holdings } from './holdings.js'
-import { obstacleIn } from './obstacle.js'
 import { EnginePermit, KeyedPermit, type PermitSource } from './permit.js'
 import type { PermitWatch } from './permit-watch.js'
 import { BY_VOLTAGE, cellOf, NO_KEY, NORMAL, readRequest } from './request.js'
@@ -75,7 +75,7 @@ export class Admission {
     if ((status & STATUS.TICKED) !== 0) this.#context.events.ticked(frame, routeId)
     // An admitted request that is to come back later was refused, in a dry run.
     if ((status & STATUS.ALLOW) === 0 || frame[FRAME.RETRY_AFTER_MS] !== 0) {
-      return this.#refuse(frame, routeId, status, tier, undefined)
+      return this.#refuse(frame, routeId, status, tier)
     }
     const id = frame[FRAME.PERMIT]!
     return new EnginePermit(
@@ -87,21 +87,20 @@ export class Admission {
       frame[FRAME.VOLTAGE]!,
       TIER_NAMES[tier + 1],
       modeAt(frame, FRAME.MODE),
-      'OK',
       undefined,
       undefined,
+      frame[FRAME.DECISION]! | 0,
     )
   }
 
-  /** Asks for the request in the frame; undefined: it may wait, see {@link Admission.wait}. */
-  ask(
-    routeId: string,
-    tier: number,
-    keyId: number,
-    waitedMs: number,
-    limitedBy: LimitedBy | undefined,
-  ): Permit | undefined {
+  /**
+   * Asks for the request in the frame; undefined: it may wait, see {@link Admission.wait}.
+   *
+   * @param cause of its refusal, where it no longer waits
+   */
+  ask(routeId: string, tier: number, keyId: number, waitedMs: number, cause: number): Permit | undefined {
     this.#engine.frame[FRAME.WAITED_MS] = waitedMs
+    this.#engine.frame[FRAME.CAUSE] = cause
     this.#engine.acquire()
     let { frame } = this.#engine
     if ((frame[FRAME.STATUS]! & STATUS.STALE) !== 0) frame = this.#acquireAnew(routeId)
@@ -116,10 +115,10 @@ export class Admission {
       // Its deadline leaves no time: asked once more, it is refused and counted.
       frame[FRAME.TIER] = tier
       frame[FRAME.QUEUE_AGE_MS] = ASKED_BEFORE
-      return this.ask(routeId, tier, keyId, WAITS_NO_LONGER, 'wait_timeout')
+      return this.ask(routeId, tier, keyId, WAITS_NO_LONGER, CAUSE.WAIT_TIMEOUT)
     }
     if ((status & STATUS.ALLOW) === 0 || frame[FRAME.RETRY_AFTER_MS] !== 0) {
-      return this.#refuse(frame, routeId, status, tier, limitedBy)
+      return this.#refuse(frame, routeId, status, tier)
     }
     const id = frame[FRAME.PERMIT]!
     const group = this.#watch.watch(id)
@@ -133,9 +132,9 @@ export class Admission {
       frame[FRAME.VOLTAGE]!,
       TIER_NAMES[tier + 1],
       modeAt(frame, FRAME.MODE),
-      'OK',
       undefined,
       undefined,
+      frame[FRAME.DECISION]! | 0,
     )
     if (permit instanceof KeyedPermit) permit.hold = group.keep(this.#holdings.hold(routeId, keyId))
     return permit
@@ -155,7 +154,7 @@ export class Admission {
     frame[FRAME.QUEUE_AGE_MS] = ASKED_BEFORE
     frame[FRAME.PROCESS_SATURATION] = 0
     frame[FRAME.SLOT] = slot
-    return this.ask(routeId, askedTier, keyId, waitedMs, limitedBy)
+    return this.ask(routeId, askedTier, keyId, waitedMs, limitedBy === undefined ? CAUSE.NONE : waitCause(limitedBy))
   }
 
   /** Another thread evicted the route: asks for it in its new slot. A route that finds no place admits. @returns the frame */
@@ -173,19 +172,13 @@ export class Admission {
   }
 
   /** The refusal in the frame; in a dry run it is admitted all the same. */
-  #refuse(
-    frame: Float64Array,
-    routeId: string,
-    status: number,
-    tier: number,
-    limitedBy: LimitedBy | undefined,
-  ): Permit {
-    const { events, routes } = this.#context
+  #refuse(frame: Float64Array, routeId: string, status: number, tier: number): Permit {
+    const { events } = this.#context
     const id = (status & STATUS.ALLOW) === 0 ? -1 : frame[FRAME.PERMIT]!
     const resistance = frame[FRAME.RESISTANCE]!
     const voltage = frame[FRAME.VOLTAGE]!
-    const mode = (status & STATUS.BY_CLASS) === 0 ? modeAt(frame, FRAME.MODE) : 'CIRCUIT_BREAKER'
-    const obstacle = limitedBy ?? obstacleIn(frame, routeId, mode, routes)
+    const mode = frame[FRAME.CAUSE] === CAUSE.CLASS ? 'CIRCUIT_BREAKER' : modeAt(frame, FRAME.MODE)
+    const limitedBy = limitedByAt(frame, FRAME.CAUSE)
     const refusal = new EnginePermit(
       this.#source,
       routeId,
@@ -195,13 +188,13 @@ export class Admission {
       voltage,
       TIER_NAMES[tier + 1],
       mode,
-      reasonOf(mode, Math.round(voltage * 10) / 10, resistance, obstacle),
       Math.ceil(frame[FRAME.RETRY_AFTER_MS]!),
-      obstacle,
+      limitedBy,
+      copyTerms(frame),
     )
     if (events.has('shed')) {
       const { retryAfterMs, tier } = refusal
-      events.emit('shed', { routeId, voltage, resistance, mode, retryAfterMs, limitedBy: obstacle, tier })
+      events.emit('shed', { routeId, voltage, resistance, mode, retryAfterMs, limitedBy, tier })
     }
     return refusal
   }

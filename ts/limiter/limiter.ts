@@ -1,13 +1,18 @@
 /** The closed loop of an instance: permits, the requests that wait for one, and work that runs under one. */
 
+import { explanationOf } from '../base/explanation.js'
 import { requireRouteId, wrongType } from '../base/input.js'
 import type { KeyHasher } from '../base/keys.js'
 import { ownOptions } from '../base/own.js'
 import { onAbort, requireSignal } from '../base/signals.js'
 import type { Context } from '../context.js'
-import { FRAME, OUTCOME } from '../engine/port.js'
+import { METRIC, METRIC_CELLS } from '../engine/metric-cells.js'
+import { CAUSE, FRAME, OUTCOME, TIERS, type Tier } from '../engine/port.js'
+import type { RunContext } from '../events/watchers.js'
 import { takeWish } from './acquire-or-wait.js'
 import { Admission, CANNOT_WAIT, WAITS_NO_LONGER } from './admission.js'
+import { BudgetSheds } from './budget-sheds.js'
+import { type HistogramTotals, Metrics } from './metrics.js'
 import { PermitReturns } from './permit-returns.js'
 import { PermitWatch } from './permit-watch.js'
 import { ENTER_NAMES, keyIdOf, RUN_NAMES, requireMaxWait } from './request.js'
@@ -15,6 +20,10 @@ import { fallBack, isBounded, neverAborted, readBounds, releaseFailed, runBounde
 import { readStats } from './stats.js'
 import type { AcquireOptions, EnterOptions, Permit, RouteStats, RunOptions } from './types.js'
 import { type Listen, type Waiter, WaitingRooms } from './waiting.js'
+
+/** The tier in the options of a run, where they are any. */
+const tierIn = (options: AcquireOptions | undefined): Tier | undefined =>
+  TIERS.find((tier) => tier === (options as AcquireOptions | null | undefined)?.tier)
 
 const NO_NAMES: readonly string[] = []
 
@@ -25,6 +34,7 @@ const waits = (): Permit => ({
   voltage: 0,
   mode: 'OPERATIONAL',
   reason: 'waiting',
+  explain: () => explanationOf(undefined, 0, 0, undefined, undefined, true),
   release() {},
   [Symbol.dispose]() {},
 })
@@ -47,6 +57,7 @@ export class Limiter {
   readonly #returns: PermitReturns
   readonly #admission: Admission
   readonly #rooms: WaitingRooms
+  readonly #budgetSheds = new BudgetSheds()
   #lastWork: Work<unknown> | undefined
   #lastTakesSignal = false
 
@@ -64,6 +75,7 @@ export class Limiter {
       nowMs: () => clock.spanMs(),
       askAgain: (waiter, waitedMs) => admission.askAgain(waiter, waitedMs),
       giveUp: (waiter, limitedBy) => admission.askAgain(waiter, WAITS_NO_LONGER, limitedBy)!,
+      waited: (routeId, waitedMs) => context.events.watchers.waited?.(routeId, waitedMs),
       held: (routeId, keyId) => admission.held(routeId, keyId),
       poolOf: (routeId) => routes.profiles.poolOf(routeId),
     })
@@ -111,7 +123,7 @@ export class Limiter {
     const keyClass = frame[FRAME.KEY_CLASS]!
     const voltage = frame[FRAME.VOLTAGE]!
     frame[FRAME.SLOT] = slot
-    const permit = this.#admission.ask(routeId, tier, keyId, maxWaitMs > 0 ? 0 : CANNOT_WAIT, undefined)
+    const permit = this.#admission.ask(routeId, tier, keyId, maxWaitMs > 0 ? 0 : CANNOT_WAIT, CAUSE.NONE)
     if (permit !== undefined) return permit
     // The clock is the caller's, and may call this instance.
     const wait = { ...this.#admission.wait }
@@ -131,14 +143,26 @@ export class Limiter {
   }
 
   /** Runs `work` under a permit. */
-  async run<T>(routeId: string, work: Work<T>, options?: RunOptions<T>): Promise<T> {
+  run<T>(routeId: string, work: Work<T>, options?: RunOptions<T>): Promise<T> {
+    const { run } = this.#context.events.watchers
+    if (run === undefined) return this.#run(routeId, work, options, undefined)
+    const context: RunContext = { routeId, tier: tierIn(options), limitedBy: undefined }
+    return run(context, () => this.#run(routeId, work, options, context))
+  }
+
+  async #run<T>(
+    routeId: string,
+    work: Work<T>,
+    options: RunOptions<T> | undefined,
+    context: RunContext | undefined,
+  ): Promise<T> {
     if (typeof work !== 'function') {
       requireRouteId(routeId) // a function in its place is named as that
       throw wrongType('fn', 'a function', work)
     }
-    if (options !== undefined && isBounded(options)) return this.#runBounded(routeId, work, options)
+    if (options !== undefined && isBounded(options)) return this.#runBounded(routeId, work, options, context)
     const permit = this.#acquire(routeId, options, RUN_NAMES)
-    if (!permit.allow) return fallBack(routeId, permit, options)
+    if (!permit.allow) return this.#refuse(routeId, permit, options, context)
     try {
       const result = await work(this.#takesSignal(work) ? new AbortController().signal : neverAborted())
       permit.release('success')
@@ -149,7 +173,22 @@ export class Limiter {
     }
   }
 
-  async #runBounded<T>(routeId: string, work: Work<T>, options: RunOptions<T>): Promise<T> {
+  #refuse<T>(
+    routeId: string,
+    permit: Permit,
+    options: RunOptions<T> | undefined,
+    context: RunContext | undefined,
+  ): T | PromiseLike<T> {
+    if (context !== undefined) context.limitedBy = permit.limitedBy
+    return fallBack(routeId, permit, options)
+  }
+
+  async #runBounded<T>(
+    routeId: string,
+    work: Work<T>,
+    options: RunOptions<T>,
+    context: RunContext | undefined,
+  ): Promise<T> {
     const bounds = readBounds(options)
     const { maxWaitMs, signal } = bounds
     if (signal?.aborted) throw signal.reason
@@ -157,7 +196,7 @@ export class Limiter {
       maxWaitMs === undefined
         ? this.#acquire(routeId, options, RUN_NAMES)
         : await this.#enter(routeId, options, RUN_NAMES, maxWaitMs, listenTo(signal))
-    if (!permit.allow) return fallBack(routeId, permit, options)
+    if (!permit.allow) return this.#refuse(routeId, permit, options, context)
     return runBounded(permit, work, options, bounds)
   }
 
@@ -180,6 +219,47 @@ export class Limiter {
       waiting: this.#rooms.sizeOf(routeId),
       pool: slot === undefined ? undefined : this.#context.routes.profiles.poolOf(routeId),
     }
+  }
+
+  /** The metrics of every route, in one crossing. */
+  metrics(previous?: Metrics): Metrics {
+    const { engine, routes, events } = this.#context
+    const cells = engine.metrics(previous?.cells)
+    const names: string[] = []
+    for (let at = 0; at < cells.length; at += METRIC_CELLS) {
+      names.push(routes.nameOf(cells[at + METRIC.SLOT]!) ?? '')
+    }
+    return new Metrics(names, cells, (routeId, slot) => ({
+      waiting: this.#rooms.sizeOf(routeId),
+      budgetSheds: this.#budgetSheds.of(routeId),
+      abandoned: this.#returns.abandonedOf(routeId, slot),
+      late: this.#returns.lateOf(routeId, slot),
+      waits: this.#rooms.waits.of(routeId),
+      transitions: events.transitionsOf(routeId),
+    }))
+  }
+
+  /** An adapter refused a request by itself, for a budget that is spent. */
+  refused(routeId: string, { voltage, resistance, mode, retryAfterMs, limitedBy = 'budget', tier }: Permit): void {
+    this.#budgetSheds.add(routeId, tier ?? 'normal')
+    const { events } = this.#context
+    if (!events.has('shed')) return
+    events.emit('shed', { routeId, voltage, resistance, mode, retryAfterMs, limitedBy, tier })
+  }
+
+  /** Requests that were so refused, by tier, bulk to critical; undefined: there were none. */
+  budgetShedsOf(routeId: string): readonly number[] | undefined {
+    return this.#budgetSheds.of(routeId)
+  }
+
+  /** Requests that wait for a place on a route. */
+  waitingOf(routeId: string): number {
+    return this.#rooms.sizeOf(routeId)
+  }
+
+  /** Waits for a place on a route. */
+  waitsOf(routeId: string): HistogramTotals | undefined {
+    return this.#rooms.waits.of(routeId)
   }
 
   /** A client went away before its answer was there. */

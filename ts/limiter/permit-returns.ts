@@ -2,6 +2,7 @@
 
 import type { Context } from '../context.js'
 import { type Engine, FRAME, OUTCOME, STATUS } from '../engine/port.js'
+import { termsAt } from '../engine/terms.js'
 import type { Conclude } from './adapter-port.js'
 import { RouteCounts } from './counts.js'
 import { outcomeCode, type PermitSource } from './permit.js'
@@ -29,7 +30,11 @@ export class PermitReturns implements PermitSource {
     frame[FRAME.PERMIT] = id
     frame[FRAME.OUTCOME] = outcome
     this.#engine.release()
+    const { completed } = this.#context.events.watchers
+    const ageMs = completed === undefined ? 0 : frame[FRAME.AGE_MS]!
+    const isVoid = (frame[FRAME.STATUS]! & STATUS.VOID) !== 0
     if (frame[FRAME.STATUS] !== 0 && routeId !== '') this.#settle(frame, routeId)
+    if (completed !== undefined && !isVoid && outcome <= OUTCOME.FAILURE) completed(routeId, ageMs)
     this.#onFreed(routeId)
   }
 
@@ -52,6 +57,10 @@ export class PermitReturns implements PermitSource {
       this.#engine.release()
       this.#onFreed(routeId)
     }
+  }
+
+  termsAt(decision: number): ArrayLike<number> | undefined {
+    return termsAt(this.#engine.frame, decision)
   }
 
   /** A client went away before its answer was there. */

@@ -1,7 +1,9 @@
 /** Permits as callers hold them. */
 
 import { ConfigError } from '../base/errors.js'
+import { type Explanation, explanationOf } from '../base/explanation.js'
 import { wrongType } from '../base/input.js'
+import { reasonOf } from '../base/reason.js'
 import { nearestName } from '../base/suggest.js'
 import type { OperationalMode } from '../core/index.js'
 import { OUTCOME } from '../engine/port.js'
@@ -36,6 +38,8 @@ const concludeNothing: Conclude = () => {}
 export interface PermitSource {
   giveBack(routeId: string, id: number, outcome: number): void
   detach(routeId: string, id: number): Conclude
+  /** The terms of a decision by its number, where they are still kept. */
+  termsAt(decision: number): ArrayLike<number> | undefined
 }
 
 /** Node 20 has it since 20.0; elsewhere it may be missing, and then a private symbol stands for it. */
@@ -45,7 +49,6 @@ export class EnginePermit implements Permit, Detachable {
   readonly allow: boolean
   readonly resistance: number
   readonly mode: OperationalMode
-  readonly reason: string
   readonly retryAfterMs: number | undefined
   readonly limitedBy: LimitedBy | undefined
   readonly tier: Tier | undefined
@@ -55,6 +58,8 @@ export class EnginePermit implements Permit, Detachable {
   /** Keeps the group alive for as long as the permit is. */
   readonly group: PermitGroup | undefined
   #id: number
+  /** The number of the decision, or, of a refusal, the terms themselves: see {@link TERMS}. */
+  readonly #terms: number | readonly number[]
 
   constructor(
     source: PermitSource,
@@ -65,9 +70,9 @@ export class EnginePermit implements Permit, Detachable {
     voltage: number,
     tier: Tier | undefined,
     mode: OperationalMode,
-    reason: string,
     retryAfterMs: number | undefined,
     limitedBy: LimitedBy | undefined,
+    terms: number | readonly number[],
   ) {
     this.#source = source
     this.#routeId = routeId
@@ -76,11 +81,22 @@ export class EnginePermit implements Permit, Detachable {
     this.allow = id >= 0
     this.resistance = resistance
     this.mode = mode
-    this.reason = reason
     this.retryAfterMs = retryAfterMs
     this.limitedBy = limitedBy
     this.tier = tier
     this.voltage = voltage
+    this.#terms = terms
+  }
+
+  get reason(): string {
+    const { mode, voltage, resistance, limitedBy } = this
+    return limitedBy === undefined ? 'OK' : reasonOf(mode, voltage, resistance, limitedBy)
+  }
+
+  explain(): Explanation {
+    const terms = this.#terms
+    const row = typeof terms === 'number' ? this.#source.termsAt(terms) : terms
+    return explanationOf(row, this.resistance, this.voltage, this.limitedBy, this.retryAfterMs, true)
   }
 
   release(outcome: Outcome | 'failed' | 'error' = 'success'): void {
@@ -104,7 +120,7 @@ export class EnginePermit implements Permit, Detachable {
   }
 
   /** The part that is data. */
-  toJSON(): Omit<Permit, 'release' | typeof Symbol.dispose> {
+  toJSON(): Omit<Permit, 'release' | 'explain' | typeof Symbol.dispose> {
     const { allow, resistance, voltage, tier, mode, reason, retryAfterMs, limitedBy } = this
     return { allow, resistance, voltage, tier, mode, reason, retryAfterMs, limitedBy }
   }

@@ -2,6 +2,7 @@
 /** The types of a request for a permit, and of its answer. */
 
 import type { ShedError } from '../base/errors.js'
+import type { Explanation } from '../base/explanation.js'
 import type { LimitedBy } from '../base/limited-by.js'
 import type { OperationalMode } from '../core/types.js'
 import type { Tier } from '../engine/port.js'
@@ -58,6 +59,8 @@ export interface Permit {
   readonly tier?: Tier | undefined
   /** V that it was decided with. */
   readonly voltage: number
+  /** Explains the decision: the terms of R, the margin, and what would have been admitted. Costs nothing unless it is called. */
+  explain(): Explanation
   /**
    * Gives the permit back; 'success' by default, and 'failed' and 'error' are synonyms of 'failure'. Once is enough, and a
    * refused permit's does nothing.

@@ -11,6 +11,7 @@ import { MAX_TIMER_MS } from '../base/timer.js'
 import { NO_KEY } from './request.js'
 import { type Held, Room, type RoomEntry } from './room.js'
 import type { LimitedBy, Permit } from './types.js'
+import { Waits } from './waits.js'
 
 /** Most requests that wait on one route, and on all of them. */
 const ROUTE_CAPACITY = 4_096
@@ -65,6 +66,8 @@ export interface WaitingHost {
   readonly wait: Wait
   /** Counts a refusal and makes its permit. */
   giveUp(waiter: Waiter, limitedBy: LimitedBy): Permit
+  /** A wait ended. */
+  waited(routeId: string, waitedMs: number): void
   /** Permits that a key holds on a route. */
   held(routeId: string, keyId: number): number
   /** The pool that a route is in. */
@@ -103,6 +106,8 @@ export class WaitingRooms {
   readonly #host: WaitingHost
   readonly #rooms = new Map<string, RouteRoom>()
   #size = 0
+  /** Waits that ended. */
+  readonly waits = new Waits()
 
   constructor(host: WaitingHost) {
     this.#host = host
@@ -276,7 +281,11 @@ export class WaitingRooms {
 
   #left(entry: RoomEntry<Pending>): void {
     this.#size -= 1
-    entry.item.forget?.()
+    const { waiter, forget } = entry.item
+    const waitedMs = Math.max(0, this.#host.nowMs() - waiter.arrivedMs)
+    this.waits.record(waiter.routeId, waitedMs)
+    this.#host.waited(waiter.routeId, waitedMs)
+    forget?.()
   }
 
   /** After a change: an empty room is dropped, and any other's timer fires when its first entry can no longer make it. */

@@ -82,6 +82,9 @@ function watch(server: Server): void {
   })
 }
 
+/** The wait of the last request's connection to be accepted, ms. */
+export const arrival = { acceptWaitMs: 0 }
+
 /**
  * The time that a request has waited in front of the process, ms, ≥ 0; −1 where that can't be known.
  *
@@ -105,6 +108,7 @@ export function arrivalWaitMs(socket: Arrival, nowMs: number, certainMs: number,
     // Plain TCP: the bytes say themselves whether they were there. TLS: the client's hello was.
     const isLate = socket._parent ? cameMs - acceptedMs > HANDSHAKE_MS : cameMs > acceptedMs + TICK_MS
     if (isLate) acceptWaitMs = 0
+    arrival.acceptWaitMs = acceptWaitMs
     return acceptWaitMs + Math.min(nowMs - Math.max(cameMs, acceptedMs), busyMs)
   } catch {
     // HTTP/2's stand-in throws when its session is gone.

@@ -3,7 +3,7 @@
 import type { EventLoopUtilization } from 'node:perf_hooks'
 import { builtin } from '../base/builtin.js'
 import { ownOptions } from '../base/own.js'
-import { type Arrival, arrivalWaitMs } from './arrival.js'
+import { type Arrival, arrival, arrivalWaitMs } from './arrival.js'
 import { iterationClock } from './iteration.js'
 import { ControlGroup, Heap } from './memory.js'
 
@@ -65,6 +65,31 @@ function loopOccupancy(nowMs: number): number {
   return shared.loop
 }
 
+/** The last measurement of the process. */
+export interface ProcessReading {
+  /** The time that the last request waited in front of the process, ms; 0 where none came within a second. */
+  readonly queueAgeMs: number
+  /** The part of that before its connection was accepted, ms. */
+  readonly acceptQueueMs: number
+  /** Utilisation of the event loop over the last 100 ms or more, [0, 1]. */
+  readonly utilization: number
+}
+
+/** A measurement is one of now for this long, ms. */
+const FRESH_MS = 1_000
+const last = { atMs: Number.NEGATIVE_INFINITY, queueAgeMs: 0, acceptQueueMs: 0 }
+
+/** The process's last reading. */
+export function processReading(): ProcessReading {
+  const nowMs = globalThis.performance.now()
+  const isFresh = nowMs - last.atMs <= FRESH_MS
+  return {
+    queueAgeMs: isFresh ? last.queueAgeMs : 0,
+    acceptQueueMs: isFresh ? last.acceptQueueMs : 0,
+    utilization: typeof performance?.eventLoopUtilization === 'function' ? loopOccupancy(nowMs) / EVENT_LOOP_SHARE : 0,
+  }
+}
+
 export class Pressure {
   readonly #queueAge: boolean
   readonly #acceptQueue: boolean
@@ -90,6 +115,14 @@ export class Pressure {
    * `socket`: what it came in on.
    */
   queueAgeMs(nowMs: number, socket: Arrival | null | undefined): number {
+    last.queueAgeMs = this.#queueAgeMs(nowMs, socket)
+    last.atMs = nowMs
+    last.acceptQueueMs = arrival.acceptWaitMs
+    return last.queueAgeMs
+  }
+
+  #queueAgeMs(nowMs: number, socket: Arrival | null | undefined): number {
+    arrival.acceptWaitMs = 0
     if (!this.#queueAge && !this.#acceptQueue) return 0
     iterationClock.note(nowMs)
     const certainMs = this.#queueAge ? iterationClock.certainMs(nowMs) : 0

@@ -40,6 +40,16 @@ export class Connection {
     })
   }
 
+  /** Other nodes that reported lately, where the provider knows. */
+  get nodes(): number | undefined {
+    try {
+      const nodes = (this.#provider as { stats?: () => { nodes?: unknown } }).stats?.()?.nodes
+      return typeof nodes === 'number' ? nodes : undefined
+    } catch {
+      return undefined
+    }
+  }
+
   /** Never rejects. */
   async flush(): Promise<void> {
     await this.#syncLoop?.flush()

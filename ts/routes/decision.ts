@@ -1,10 +1,11 @@
 /** From the cells of a frame to what a caller reads: decisions, events, states, snapshots. */
 
 import { ConfigError } from '../base/errors.js'
+import { type Explanation, explanationOf } from '../base/explanation.js'
 import { isRouteId, LONGEST_ROUTE_ID } from '../base/input.js'
-import type { LimitedBy } from '../base/limited-by.js'
+import { type LimitedBy, limitedByAt } from '../base/limited-by.js'
 import { own, ownOptions } from '../base/own.js'
-import { reasonOf } from '../base/reason.js'
+import { openLoopReasonOf } from '../base/reason.js'
 import {
   MAX_RESISTANCE,
   type Ohms,
@@ -14,6 +15,7 @@ import {
   type TunerMoments,
 } from '../core/index.js'
 import { FRAME, MODES, modeAt, STATE } from '../engine/port.js'
+import { copyTerms } from '../engine/terms.js'
 
 /** Answer of `route()`. */
 export interface RouteDecision {
@@ -44,30 +46,72 @@ export interface RouteSnapshot {
   readonly rejectedSamples: number
 }
 
-/** One that flows by voltage was ordered to be refused, if not by this instance then by another of the process. */
-const isStopped = (mode: OperationalMode, resistance: number, voltage: number, isOrdered: boolean): boolean =>
-  isOrdered || (mode !== 'CIRCUIT_BREAKER' && voltage > resistance)
-
-/** The obstacle of a request of the open loop, whose R is the route's health alone. */
-export function openLoopObstacle(refusal: RouteDecision, voltage: number, isOrdered: boolean): LimitedBy {
-  const { mode, resistance } = refusal
-  if (isStopped(mode, resistance, voltage, isOrdered)) return 'override'
-  return mode === 'CIRCUIT_BREAKER' ? 'breaker' : 'scar'
+/** A decision that explains itself. */
+export interface ExplainedDecision extends RouteDecision {
+  /** The terms of R, the margin, and what would have flowed. Costs nothing unless it is called. */
+  explain(): Explanation
 }
 
-/** The refusal that the out cells describe. @param isOrdered an operator has ordered the route open */
-export function readRefusal(frame: Float64Array, voltage: number, isOrdered: boolean): RouteDecision {
+/** The place that the terms of a decision come from. */
+export interface TermSource {
+  /** The terms of a route's R as it is now. */
+  termsOf(routeId: string): readonly number[] | undefined
+}
+
+/** A decision: to look at and to compare, a plain object with a method. */
+export class Decision implements ExplainedDecision {
+  static {
+    // Compared as the plain object that it was in Atrion 2.0.
+    Decision.prototype.constructor = Object
+  }
+
+  declare readonly allow: boolean
+  declare readonly resistance: Ohms
+  declare readonly mode: OperationalMode
+  declare readonly reason: string
+  declare readonly retryAfterMs?: number
+  readonly #voltage: number
+  readonly #source: TermSource
+  /** Of a refusal its terms; of a request that flows its route, whose R is explained for as long as it is the same. */
+  readonly #terms: string | readonly number[]
+  readonly #limitedBy: LimitedBy | undefined
+
+  constructor(
+    allow: boolean,
+    resistance: Ohms,
+    mode: OperationalMode,
+    reason: string,
+    voltage: number,
+    source: TermSource,
+    terms: string | readonly number[],
+    limitedBy?: LimitedBy,
+  ) {
+    this.allow = allow
+    this.resistance = resistance
+    this.mode = mode
+    this.reason = reason
+    this.#voltage = voltage
+    this.#source = source
+    this.#terms = terms
+    this.#limitedBy = limitedBy
+  }
+
+  explain(): Explanation {
+    const row = typeof this.#terms === 'string' ? this.#source.termsOf(this.#terms) : this.#terms
+    return explanationOf(row, this.resistance, this.#voltage, this.#limitedBy, this.retryAfterMs, false)
+  }
+}
+
+/** The refusal that the out cells describe. @param allow true in a dry run */
+export function readRefusal(frame: Float64Array, voltage: number, allow: boolean, source: TermSource): Decision {
   const resistance = frame[FRAME.RESISTANCE] as Ohms
   const mode = modeAt(frame, FRAME.MODE)
   const retryAfterMs = frame[FRAME.RETRY_AFTER_MS]!
-  const reason = reasonOf(
-    mode,
-    voltage,
-    resistance,
-    isStopped(mode, resistance, voltage, isOrdered) ? 'override' : undefined,
-  )
-  const refusal = { allow: false, resistance, mode, reason }
-  return Number.isNaN(retryAfterMs) ? refusal : { ...refusal, retryAfterMs }
+  const limitedBy = limitedByAt(frame, FRAME.CAUSE)
+  const reason = openLoopReasonOf(voltage, resistance, limitedBy)
+  const refusal = new Decision(allow, resistance, mode, reason, voltage, source, copyTerms(frame), limitedBy)
+  if (!Number.isNaN(retryAfterMs)) (refusal as { retryAfterMs?: number }).retryAfterMs = retryAfterMs
+  return refusal
 }
 
 const pressureAt = (frame: Float64Array, cell: number): PressureVector =>

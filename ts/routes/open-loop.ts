@@ -1,13 +1,15 @@
 /** The open loop: one tick of a route on measured telemetry, and the decision on one request. */
 
 import { requireRouteId, wrongType } from '../base/input.js'
+import { limitedByAt } from '../base/limited-by.js'
 import { ownRouteOptions, ownTelemetry } from '../base/own.js'
 import type { Context } from '../context.js'
 import type { Ohms, ProfileConfig, WorkloadProfile } from '../core/index.js'
 import { admit } from '../engine/fault.js'
 import { FRAME, modeAt, STATUS } from '../engine/port.js'
+import { copyTerms } from '../engine/terms.js'
 import { Batch } from './batch.js'
-import { openLoopObstacle, type RouteDecision, readRefusal } from './decision.js'
+import { Decision, type ExplainedDecision, readRefusal, type TermSource } from './decision.js'
 import type { RouteIndex } from './route-index.js'
 
 /** One reading of a route. */
@@ -33,7 +35,7 @@ const MAX_TRIES = 8
 /** Status of a request that flows on a route that is, and was, OPERATIONAL. */
 const FLOWS = STATUS.ALLOW | STATUS.TICKED | STATUS.STEADY
 
-export class OpenLoop {
+export class OpenLoop implements TermSource {
   readonly #context: Context
   readonly #engine: Context['engine']
   readonly #index: RouteIndex
@@ -61,13 +63,18 @@ export class OpenLoop {
     })
   }
 
+  termsOf(routeId: string): readonly number[] | undefined {
+    const slot = this.#context.routes.find(routeId)
+    return slot !== undefined && this.#engine.explain(slot) ? copyTerms(this.#engine.frame) : undefined
+  }
+
   setDryRun(dryRun: boolean): void {
     this.#dryRun = dryRun
     this.#engine.setDryRun(dryRun)
   }
 
   /** @throws TypeError for a wrong type */
-  route(routeId: string, telemetry: Telemetry, options?: RouteOptions | number | null): RouteDecision {
+  route(routeId: string, telemetry: Telemetry, options?: RouteOptions | number | null): ExplainedDecision {
     if (typeof telemetry !== 'object' || telemetry === null) throw wrongType('telemetry', 'an object', telemetry)
     const sample = ownTelemetry(telemetry)
     const { latencyMs } = sample
@@ -100,7 +107,8 @@ export class OpenLoop {
     this.#engine.route()
     // Nearly every call ends here. Reading and comparing the modes as well would cost it 4 ns of 66.
     if (frame[FRAME.STATUS] === FLOWS && !this.#isObserved) {
-      return { allow: true, resistance: frame[FRAME.RESISTANCE] as Ohms, mode: 'OPERATIONAL', reason: 'OK' }
+      const resistance = frame[FRAME.RESISTANCE] as Ohms
+      return new Decision(true, resistance, 'OPERATIONAL', 'OK', voltage, this, routeId)
     }
     return this.#settle(routeId, frame, voltage)
   }
@@ -136,19 +144,20 @@ export class OpenLoop {
   }
 
   /** The rest of `route()`, where there is more to it than a request that flows. */
-  #settle(routeId: string, frame: Float64Array, voltage: number): RouteDecision {
-    const { events, routes } = this.#context
+  #settle(routeId: string, frame: Float64Array, voltage: number): ExplainedDecision {
+    const { events } = this.#context
     if ((frame[FRAME.STATUS]! & STATUS.STALE) !== 0) this.#retry(routeId, frame)
     const status = frame[FRAME.STATUS]!
     const isReported = this.#isObserved || frame[FRAME.MODE] !== frame[FRAME.MODE_BEFORE]
     if (isReported && (status & STATUS.TICKED) !== 0) events.ticked(frame, routeId)
-    const decision: RouteDecision =
-      (status & STATUS.ALLOW) === 0
-        ? readRefusal(frame, voltage, routes.isOverriddenOpen(routeId))
-        : { allow: true, resistance: frame[FRAME.RESISTANCE] as Ohms, mode: modeAt(frame, FRAME.MODE), reason: 'OK' }
+    const isRefused = (status & STATUS.ALLOW) === 0
+    const decision = isRefused
+      ? readRefusal(frame, voltage, this.#dryRun, this)
+      : new Decision(true, frame[FRAME.RESISTANCE] as Ohms, modeAt(frame, FRAME.MODE), 'OK', voltage, this, routeId)
+    if (isRefused) this.#reportShed(routeId, frame, voltage)
     // The logger is the caller's, and may call this instance: the frame has been read by now.
     if ((status & STATUS.FIRST_REJECTED) !== 0) this.#warnOfNoise(routeId)
-    return decision.allow ? decision : this.#refuse(routeId, decision, voltage)
+    return decision
   }
 
   /** Another thread evicted the route between two calls: it is new again. */
@@ -161,15 +170,19 @@ export class OpenLoop {
     if ((frame[FRAME.STATUS]! & STATUS.STALE) !== 0) admit(frame)
   }
 
-  /** Reports a refusal; in a dry run the request is admitted all the same. */
-  #refuse(routeId: string, refusal: RouteDecision, voltage: number): RouteDecision {
-    const { events, routes } = this.#context
-    if (events.has('shed')) {
-      const { resistance, mode, retryAfterMs } = refusal
-      const limitedBy = openLoopObstacle(refusal, voltage, routes.isOverriddenOpen(routeId))
-      events.emit('shed', { routeId, voltage, resistance, mode, retryAfterMs, limitedBy, tier: undefined })
-    }
-    return this.#dryRun ? { ...refusal, allow: true } : refusal
+  #reportShed(routeId: string, frame: Float64Array, voltage: number): void {
+    const { events } = this.#context
+    if (!events.has('shed')) return
+    const retryAfterMs = frame[FRAME.RETRY_AFTER_MS]!
+    events.emit('shed', {
+      routeId,
+      voltage,
+      resistance: frame[FRAME.RESISTANCE]!,
+      mode: modeAt(frame, FRAME.MODE),
+      retryAfterMs: Number.isNaN(retryAfterMs) ? undefined : retryAfterMs,
+      limitedBy: limitedByAt(frame, FRAME.CAUSE),
+      tier: undefined,
+    })
   }
 
   #voltageOf(options: RouteOptions | number): number {

@@ -38,6 +38,11 @@ export class RouteIndex {
     return this.#generations[slot] ?? 0
   }
 
+  /** Name of the route in a slot, where it was interned here. Where other threads evict, it may be another's by now. */
+  nameOf(slot: number): string | undefined {
+    return this.#isShared ? undefined : this.#names[slot]
+  }
+
   /** Slot of a route, made when new; {@link NO_SLOT} where the engine failed. */
   intern(routeId: string): number {
     const slot = this.#engine.intern(routeId)

@@ -64,6 +64,11 @@ export class Routes {
     return this.index.find(routeId)
   }
 
+  /** Name of the route in a slot. */
+  nameOf(slot: number): string | undefined {
+    return this.index.nameOf(slot) ?? this.#engine.nameOf(slot)
+  }
+
   /** Removes a route's state; its profile and its override stay. */
   remove(routeId: string): void {
     const slot = this.find(routeId)

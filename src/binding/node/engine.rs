@@ -10,7 +10,7 @@ use napi_derive::napi;
 
 use super::{checks, hot::Hot, panics, process};
 use crate::{
-    binding::{blocks, frame},
+    binding::{blocks, frame, metrics},
     engine::{Evicted, Handle, Limits, Name, Slot},
     physics::tick::Override,
     replication::{Loaded, Transport},
@@ -135,6 +135,18 @@ impl NativeEngine {
     #[napi(catch_unwind)]
     pub fn read_stats(&self, slot: Slot) -> bool {
         self.hot.with(|handle, cells, _| handle.stats(slot).map(|stats| blocks::write_stats(cells, &stats))).is_some()
+    }
+
+    /// Fills `rows` with the metrics of the routes, as many as fit; how many routes there are.
+    #[napi(catch_unwind)]
+    pub fn metrics(&self, rows: Float64Array) -> u32 {
+        self.hot.with_rows(rows, metrics::write) as u32
+    }
+
+    /// Writes the parts of a route's own R; false when the slot is vacant.
+    #[napi(catch_unwind)]
+    pub fn explain(&self, slot: Slot) -> bool {
+        self.hot.with(|handle, cells, _| frame::explain(handle, cells, slot))
     }
 
     /// Counts a lease as work in flight of the route, or no longer.

@@ -99,6 +99,13 @@ impl Hot {
         f(&mut inner.handle, cells)
     }
 
+    /// Runs `f` with the engine and the cells of an array; `f` must not call JavaScript.
+    pub fn with_rows<T>(&self, mut rows: Float64Array, f: impl FnOnce(&Handle, &mut [f64]) -> T) -> T {
+        // SAFETY: JavaScript waits for this call, and `f` runs none, so nothing else reads or writes the array meanwhile.
+        let cells = unsafe { rows.as_mut() };
+        self.with(|handle, _, _| f(handle, cells))
+    }
+
     fn route_batch(&self) {
         let (cells, now) = self.with(|_, cells, now| (cells[cell::SLOT] as usize * frame::ROW_CELLS, *now));
         self.with_batch(|handle, batch| {

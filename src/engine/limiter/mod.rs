@@ -3,6 +3,7 @@
 //! | file | content |
 //! |---|---|
 //! | `request` | a request for a permit, its result, its outcome |
+//! | `cause` | the cause of a refusal |
 //! | `capacity` | a limit and the work in flight that counts against it |
 //! | `in_flight` | the work in flight, by tier, key and class |
 //! | `outcome` | what the end of a request is evidence of |
@@ -11,6 +12,7 @@
 //! | `stats` | statistics |
 
 mod capacity;
+mod cause;
 mod in_flight;
 mod outcome;
 mod request;
@@ -19,8 +21,9 @@ mod stats;
 mod window;
 
 pub use capacity::Capacity;
+pub use cause::{CAUSES, Cause};
 pub use request::{AcquireRequest, AcquireResult, Key, Outcome, Priority, Terms, Wait};
-pub use stats::{Counts, Stats};
+pub use stats::{Counts, Sheds, Stats};
 
 use capacity::Load;
 use request::rank;
@@ -86,6 +89,8 @@ pub struct Limiter {
     list: PermitList,
     random: u64,
     counts: Counts,
+    /// Requests shed, by tier and cause; allocated on first use.
+    sheds: Option<Box<Sheds>>,
     latency: Histogram,
 }
 
@@ -124,6 +129,7 @@ impl Limiter {
             list: PermitList::default(),
             random: u64::from(generation),
             counts: Counts::default(),
+            sheds: None,
         }
     }
 
@@ -227,7 +233,9 @@ impl Limiter {
         }
         let faults = self.breaker.resistance() + blamed;
         let own = state.resistance + faults;
-        let crowd = larger(larger(crowd, process_resistance(request.process_occupancy)), queue);
+        let process = process_resistance(request.process_occupancy);
+        let terms = Terms { own: state.parts(peers, params), faults, occupancy: crowd, queue, process };
+        let crowd = larger(larger(crowd, process), queue);
         let resistance = smaller(own + crowd, MAX_RESISTANCE);
 
         let flows = !self.breaker.is_open() && !by_class && voltage > resistance;
@@ -254,10 +262,10 @@ impl Limiter {
             Override::Closed => true,
         };
         let is_refused = !admitted && wait.is_none();
-        let occupancy = if is_refused && !can_wait { met / thresholds.full } else { 0.0 };
-        let terms = Terms { own, queue, occupancy };
+        let cause = if is_refused { self.cause(request, state, &terms, voltage, by_class) } else { Cause::None };
         if is_refused {
             self.counts.shed_by_tier[tier as usize] += 1;
+            self.sheds.get_or_insert_default()[tier as usize][cause as usize] += 1;
             self.refused += 1.0;
         }
         let permit = if admitted || admit_all {
@@ -274,16 +282,12 @@ impl Limiter {
             None
         };
         let retry_after_ms = if is_refused {
-            let probe_ms = class
-                .filter(|_| by_class)
-                .and_then(|class| self.classes.as_mut()?.breaker(class))
-                .map(|breaker| breaker.next_probe_ms(now_ms, params.min_delta_t_ms, 0));
-            self.retry_after_ms(state, peers, capacity, params, voltage, load, probe_ms, now_ms) * (1.0 + level)
+            let class = class.filter(|_| by_class);
+            self.retry_after_ms(state, peers, capacity, params, voltage, load, class, now_ms) * (1.0 + level)
         } else {
             0.0
         };
-        by_class &= is_refused && !self.breaker.is_open();
-        AcquireResult { permit, resistance, voltage, retry_after_ms, tier, terms, wait, by_class, tick }
+        AcquireResult { permit, resistance, voltage, retry_after_ms, tier, terms, wait, cause, tick }
     }
 
     /// Returns whether a request that does not flow is admitted as a probe. `throttled`: it would flow but for the breaker. Such a route

@@ -23,7 +23,7 @@ const CUT_OFF_SHARE: f64 = 0.25;
 const CUT_OFF_SERVICES: f64 = 4.0;
 
 impl Limiter {
-    /// Releases a permit with its outcome; the tick that was due, if one was.
+    /// Releases a permit with its outcome; the tick that was due, if one was, and how long the permit was out, ms.
     #[inline]
     #[allow(clippy::too_many_arguments, reason = "as for `acquire`")]
     pub fn release(
@@ -36,7 +36,7 @@ impl Limiter {
         permits: &mut Permits,
         params: &RouteParams,
         now_ms: Millis,
-    ) -> Option<Tick> {
+    ) -> Option<(Option<Tick>, Millis)> {
         let permit = permits.take(id, &mut self.list)?;
         capacity.limit.pass(capacity.load.under_way(), now_ms);
         self.leave(capacity, permit.mark);
@@ -51,6 +51,7 @@ impl Limiter {
             self.count += 1.0;
             self.latency_sum_ms += latency_ms;
             self.latency.record(latency_ms);
+            self.counts.durations.record(latency_ms);
             self.counts.failures += u64::from(!succeeded);
             // Outcomes of a route, or a class, that mostly fails are no evidence of its capacity.
             let is_evident = |breaker: &Breaker| breaker.success() > EVIDENT_SUCCESS && !breaker.is_open();
@@ -63,7 +64,7 @@ impl Limiter {
         } else if outcome != Outcome::Detached {
             self.cut_off(&permit, state, peers, capacity, params, now_ms);
         }
-        self.tick_if_due(state, peers, capacity, permits, params, now_ms)
+        Some((self.tick_if_due(state, peers, capacity, permits, params, now_ms), latency_ms))
     }
 
     /// Records the outcome of a detached request that was admitted `age_ms` ago. Its duration is no sample of the route's latency;

@@ -1,8 +1,9 @@
 //! A request for a permit, its result, and its outcome.
 
+use super::cause::Cause;
 use crate::{
     engine::ids::PermitId,
-    physics::{fairness, tick::Tick, voltage::Tier},
+    physics::{fairness, resistance::Parts, tick::Tick, voltage::Tier},
     units::{Millis, Ohms, Volts},
 };
 
@@ -68,6 +69,8 @@ pub struct AcquireRequest {
     pub queue_place: f64,
     /// The time it has waited for a place, ms. Negative: it cannot wait. Infinite: it no longer waits.
     pub waited_ms: Millis,
+    /// The cause of its refusal where it no longer waits.
+    pub given_up: Cause,
 }
 
 impl Default for AcquireRequest {
@@ -78,19 +81,24 @@ impl Default for AcquireRequest {
             process_occupancy: 0.0,
             queue_place: 0.0,
             waited_ms: -1.0,
+            given_up: Cause::WaitTimeout,
         }
     }
 }
 
-/// The terms of R: R − `own` is the larger of what the queue and what the occupancies add.
+/// The terms of R: the route's own R, its faults, and the largest of the other three.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms {
-    /// R of the route with no work in flight, its breaker included, Ω.
-    pub own: Ohms,
+    /// The parts of the route's own R.
+    pub own: Parts,
+    /// The part of its failures, and of those of the key's class, Ω.
+    pub faults: Ohms,
+    /// The part of the work in flight, Ω; 0 where it could wait, or a place is reserved for it.
+    pub occupancy: Ohms,
     /// The part of the queue in front of the process, Ω.
     pub queue: Ohms,
-    /// The occupancy of the route at a refusal; 1 is full, 0 where the request could have waited.
-    pub occupancy: f64,
+    /// The part of the process's own shortages, Ω.
+    pub process: Ohms,
 }
 
 /// The outcome of a request.
@@ -160,8 +168,8 @@ pub struct AcquireResult {
     pub terms: Terms,
     /// Set when it was neither admitted nor refused and may wait for a place.
     pub wait: Option<Wait>,
-    /// True when it was refused because the breaker of its class is open.
-    pub by_class: bool,
+    /// The obstacle of a refused request.
+    pub cause: Cause,
     /// The tick that was due, if one was.
     pub tick: Option<Tick>,
 }

@@ -11,24 +11,24 @@ const CROWD_PATIENCE: f64 = 9.0;
 
 impl Limiter {
     /// The delay after which a refused request should be retried, ms: until enough work has drained for its voltage, the scar
-    /// has healed, or the breaker may be probed; longer, the larger the share of refused requests.
+    /// has healed, or the breaker, or that of its key's class, may be probed; longer, the larger the share of refused requests.
     #[allow(clippy::too_many_arguments, reason = "as for `acquire`")]
     pub(super) fn retry_after_ms(
-        &self,
+        &mut self,
         state: &RouteState,
         peers: Option<&Blend>,
         capacity: &Capacity,
         params: &RouteParams,
         voltage: Volts,
         load: f64,
-        probe_ms: Option<Millis>,
+        open_class: Option<u8>,
         now_ms: Millis,
     ) -> Millis {
         let window_ms = params.min_delta_t_ms;
         let wait_ms = if self.breaker.is_open() {
             self.breaker.next_probe_ms(now_ms, window_ms, witnesses(peers))
-        } else if let Some(probe_ms) = probe_ms {
-            probe_ms
+        } else if let Some(breaker) = open_class.and_then(|class| self.classes.as_mut()?.breaker(class)) {
+            breaker.next_probe_ms(now_ms, window_ms, 0)
         } else {
             let bearable =
                 capacity.limit.thresholds(capacity.load.under_way(), &params.limit).bearable(voltage, state.resistance);

@@ -1,8 +1,9 @@
 //! The statistics of a route's closed loop, and the scar that it reports to peers.
 
-use super::{Limiter, capacity::Capacity};
+use super::{CAUSES, Limiter, capacity::Capacity};
 use crate::{
     physics::{
+        durations::Durations,
         limit::Regime,
         params::RouteParams,
         peers::Blend,
@@ -15,14 +16,27 @@ use crate::{
 /// Totals since the route was first seen.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Counts {
-    /// Requests admitted.
-    pub admitted: u64,
+    /// Requests admitted, by tier.
+    pub admitted_by_tier: [u64; TIERS],
     /// Requests shed, by tier.
     pub shed_by_tier: [u64; TIERS],
     /// Requests that failed.
     pub failures: u64,
     /// Permits that were reclaimed because they were never released.
     pub reclaimed: u64,
+    /// Completed requests by their durations.
+    pub durations: Durations,
+}
+
+/// Requests shed, by tier and [`super::Cause`].
+pub type Sheds = [[u64; CAUSES]; TIERS];
+
+impl Counts {
+    /// Requests admitted.
+    #[must_use]
+    pub fn admitted(&self) -> u64 {
+        self.admitted_by_tier.iter().sum()
+    }
 }
 
 /// The statistics of a route's closed loop.
@@ -80,7 +94,12 @@ impl Limiter {
     /// Requests so far, admitted and refused.
     #[cfg(not(target_family = "wasm"))]
     pub fn requests(&self) -> u64 {
-        self.counts.admitted + self.counts.shed_by_tier.iter().sum::<u64>()
+        self.counts.admitted() + self.counts.shed_by_tier.iter().sum::<u64>()
+    }
+
+    /// Requests shed, by tier and cause; None before the first.
+    pub fn sheds(&self) -> Option<&Sheds> {
+        self.sheds.as_deref()
     }
 
     /// The statistics of the route.
@@ -89,6 +108,7 @@ impl Limiter {
         let thresholds = capacity.limit.thresholds(n, &params.limit);
         // The load that the next request meets.
         let next = if n > 0.0 { capacity.limit.load(n, self.completed_ms) + 0.5 } else { 0.0 };
+        let quantiles = self.latency.quantiles([0.5, 0.99]);
         Stats {
             in_flight: self.load.in_flight + self.load.leases,
             open_classes: self.classes.as_ref().map_or(0, |classes| classes.open() as u32),
@@ -96,8 +116,8 @@ impl Limiter {
             resistance: self.resistance(state, &thresholds, next),
             scar: state.blended_scar(peers) + self.breaker.resistance(),
             counts: self.counts,
-            p50_ms: self.latency.quantile(0.5),
-            p99_ms: self.latency.quantile(0.99),
+            p50_ms: quantiles.map(|[p50, _]| p50),
+            p99_ms: quantiles.map(|[_, p99]| p99),
             baseline_ms: capacity.limit.baseline_ms(),
             rate_per_s: capacity.limit.rate() * 1e3,
             success: self.breaker.success(),

@@ -19,10 +19,11 @@ import {
 import { calculateResistance } from '../../core/resistance.js'
 import { calculateRetryAfterMs } from '../../core/retry.js'
 import { LAW } from '../law-cells.js'
-import { BATCH_ROWS, type Engine, FRAME, MODES, ORDER, PAST, ROW_CELLS, SHARE, STATUS } from '../port.js'
+import { METRIC_CELLS } from '../metric-cells.js'
+import { BATCH_ROWS, CAUSE, type Engine, FRAME, MODES, ORDER, PAST, ROW_CELLS, SHARE, STATUS } from '../port.js'
 import { type Law, lawOf, tunerOf } from './params.js'
 import { type Route, RouteTable } from './route-table.js'
-import { CALM, readStateInto, writeStateFrom } from './state-block.js'
+import { CALM, readStateInto, writeMetrics, writeStateFrom, writeTerms } from './state-block.js'
 
 const MAX_LAWS = 65_536
 
@@ -62,6 +63,10 @@ export class TsEngine implements Engine {
     frame[FRAME.MODE] = MODES.indexOf(state.mode)
     frame[FRAME.MODE_BEFORE] = MODES.indexOf(before.mode)
     frame[FRAME.RETRY_AFTER_MS] = retryAfterMs ?? Number.NaN
+    if (!allow) {
+      frame[FRAME.CAUSE] = causeOf(route)
+      writeTerms(frame, route, law)
+    }
     frame[FRAME.MOMENTUM] = state.momentum ?? 0
     frame[FRAME.SCAR] = blended.scarTissue
     frame[FRAME.DELTA_T_MS] = Math.max(0, state.lastUpdatedAt - before.lastUpdatedAt)
@@ -95,8 +100,24 @@ export class TsEngine implements Engine {
 
   release(): void {}
 
+  metrics(): Float64Array {
+    const slots = this.#table.routeIds().map((routeId) => this.#table.find(routeId)!)
+    const rows = new Float64Array(slots.length * METRIC_CELLS)
+    for (const [i, slot] of slots.entries()) {
+      writeMetrics(rows.subarray(i * METRIC_CELLS, (i + 1) * METRIC_CELLS), slot, this.#table.at(slot)!)
+    }
+    return rows
+  }
+
   readStats(): boolean {
     return false
+  }
+
+  explain(slot: number): boolean {
+    const route = this.#table.at(slot)
+    if (!route) return false
+    writeTerms(this.frame, route, this.#laws[route.law] ?? this.#laws[0]!)
+    return true
   }
 
   lease(): void {}
@@ -309,6 +330,10 @@ export class TsEngine implements Engine {
     return (Number.isNaN(given) ? Math.floor(performance.timeOrigin + performance.now()) : given) as Timestamp
   }
 }
+
+/** The obstacle of a request of the open loop. */
+const causeOf = ({ order, state }: Route): number =>
+  order === ORDER.OPEN ? CAUSE.OVERRIDE : state.mode === 'CIRCUIT_BREAKER' ? CAUSE.BREAKER : CAUSE.SCAR
 
 /** The closed loop's law is written once, in the native engine and its wasm twin; this one is the oracle of the open loop. */
 const closedLoopMissing = (): ConfigError =>

@@ -2,7 +2,9 @@
 
 import { blendScar } from '../../core/cluster.js'
 import type { PressureVector, RouteState } from '../../core/index.js'
-import { FRAME, MODES, STATE } from '../port.js'
+import { weighPressure } from '../../core/resistance.js'
+import { METRIC } from '../metric-cells.js'
+import { FRAME, MODES, STATE, TERM_ROWS, TERMS } from '../port.js'
 import { type Law, tunerOf } from './params.js'
 import type { Route } from './route-table.js'
 
@@ -72,4 +74,41 @@ export function writeStateFrom(frame: Float64Array, route: Route, law: Law, now:
     count: cell(STATE.TUNER_COUNT),
   })
   route.rejectedSamples = cell(STATE.REJECTED_SAMPLES)
+}
+
+/** Writes what R of the route is made of into the next row of the frame. */
+export function writeTerms(frame: Float64Array, { state, others }: Route, { weights, config }: Law): void {
+  const decision = (frame[FRAME.DECISION]! + 1) % 2 ** 30
+  frame[FRAME.DECISION] = decision
+  const own = (others?.keep ?? 1) * state.scarTissue
+  frame.set(
+    [
+      config.baseResistance,
+      weighPressure(state.pressure, weights),
+      config.dampingFactor * (state.momentum ?? 0),
+      own,
+      blendScar(state.scarTissue, others) - own,
+      state.resistance,
+    ],
+    FRAME.TERMS + (decision % TERM_ROWS) * TERMS.LENGTH,
+  )
+}
+
+/** Fills a row of metrics, of which the closed loop's part stays empty. */
+export function writeMetrics(row: Float64Array, slot: number, { state, others, rejectedSamples, order }: Route): void {
+  const cluster = blendScar(state.scarTissue, others) - state.scarTissue
+  row[METRIC.SLOT] = slot
+  row[METRIC.MODE] = MODES.indexOf(state.mode)
+  row[METRIC.OWN_RESISTANCE] = state.resistance
+  row[METRIC.MOMENTUM] = state.momentum ?? 0
+  row[METRIC.CLUSTER] = cluster
+  row[METRIC.TICKS] = state.tickCount
+  row[METRIC.LAST_UPDATED_AT] = state.lastUpdatedAt
+  row[METRIC.REJECTED_SAMPLES] = rejectedSamples
+  row[METRIC.ORDER] = order
+  row[METRIC.RESISTANCE] = state.resistance
+  row[METRIC.SCAR] = state.scarTissue + cluster
+  row[METRIC.P50_MS] = Number.NaN
+  row[METRIC.P99_MS] = Number.NaN
+  row[METRIC.SUCCESS] = 1
 }

@@ -1,0 +1,48 @@
+/** The ports of an instance that the adapters and the exporters of this package use. */
+
+import type { Context } from './context.js'
+import type { AdapterPort } from './limiter/adapter-port.js'
+import type { Limiter } from './limiter/limiter.js'
+import type { TelemetryPort } from './limiter/telemetry-port.js'
+import type { Connection } from './replication/connection.js'
+
+/** Paths that are not guarded, each with the number of those that asked for it. */
+const exemptions = new WeakMap<Context, Map<string, number>>()
+
+function exemptOf(context: Context): Map<string, number> {
+  let paths = exemptions.get(context)
+  if (paths === undefined) {
+    paths = new Map()
+    exemptions.set(context, paths)
+  }
+  return paths
+}
+
+export const adapterPort = (context: Context, limiter: Limiter): AdapterPort => ({
+  abandoned: (routeId) => limiter.abandoned(routeId),
+  exempt: exemptOf(context),
+  refused: (routeId, refusal) => limiter.refused(routeId, refusal),
+  deadlineMs: (routeId) => context.routes.paramsOf(routeId).slo.maxAcceptableLatencyMs,
+})
+
+export const telemetryPort = (context: Context, limiter: Limiter, connection: Connection): TelemetryPort => ({
+  watch: (watcher) => context.events.watchers.add(watcher),
+  waitsOf: (routeId) => limiter.waitsOf(routeId),
+  budgetShedsOf: (routeId) => limiter.budgetShedsOf(routeId),
+  waitingOf: (routeId) => limiter.waitingOf(routeId),
+  transitionsOf: (routeId) => context.events.transitionsOf(routeId),
+  leastLimitOf: (routeId) => context.routes.paramsOf(routeId).limits.min,
+  cluster: () => ({ nodes: connection.nodes, isDegraded: context.events.isDegraded }),
+  exempt: (path) => {
+    const paths = exemptOf(context)
+    paths.set(path, (paths.get(path) ?? 0) + 1)
+    let isExempt = true
+    return () => {
+      if (!isExempt) return
+      isExempt = false
+      const left = paths.get(path)! - 1
+      if (left > 0) paths.set(path, left)
+      else paths.delete(path)
+    }
+  },
+})

@@ -11,7 +11,8 @@ import { ROOT } from './lib/process.mjs'
 
 /** What the module weighs with the closed loop's law, keys, pools, breakers by class, explanations and metrics. The target is 13,200. */
 const WASM_BYTES = 21_700
-const GLUE_BYTES = 3_050
+/** ... and each way to load it. Inlined, it also finds its file where there is one. */
+const GLUE_BYTES = { inline: 3_300, stream: 2_300, workerd: 2_150, 'edge-light': 2_150 }
 
 cliOf(`Usage: npm run size -- [options]
 
@@ -49,11 +50,7 @@ const glueOf = async (loader) => {
 const parts = [
   ['atrion.wasm', readFileSync(MODULE), WASM_BYTES],
   ...(await Promise.all(
-    ['inline', 'stream', 'workerd', 'edge-light'].map(async (loader) => [
-      `glue, ${loader}`,
-      await glueOf(loader),
-      GLUE_BYTES,
-    ]),
+    Object.entries(GLUE_BYTES).map(async ([loader, most]) => [`glue, ${loader}`, await glueOf(loader), most]),
   )),
 ]
 

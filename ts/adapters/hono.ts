@@ -204,8 +204,7 @@ export function atrionHono<E extends Env = Env>(
     }
     const routeId = known ?? sharedRoute(node.method)
     const { isStream } = params
-    if (isStream && !hasRoom(atrion, routeId, gate.maxStreams))
-      return turnAway(gate.spent(routeId, params))
+    if (isStream && !hasRoom(atrion, routeId, gate.maxStreams)) return turnAway(gate.spent(routeId, params))
     const permit = await gate.enter(routeId, params, node, undefined, own?.maxWaitMs)
     if (!permit.allow) return turnAway(permit)
     const tracker = new WebResponseTracker(gate, routeId, permit, params, context.req.raw, isStream)

@@ -1,4 +1,4 @@
-/** What a first decision costs a process that starts, beside one that does nothing: `npm run bench:start -- --help`. */
+/** The cost of a first decision to a process that starts, beside one that does nothing: `npm run bench:start -- --help`. */
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

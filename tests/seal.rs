@@ -220,7 +220,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_a_lone_node_is_sent_at_first_counts_as_one(
+    fn the_first_reports_to_a_lone_node_count_as_one(
         quiet_ms in prop_oneof![Just(0.0), 0.0..YOUNG_MS, 0.0..1e8], spread_ms in prop_oneof![Just(0.0), 0.0..YOUNG_MS / 300.0],
         lies in prop::collection::vec((0.0..2e6, 0.0..1e12), 1..200), again in any::<bool>(), gamma in 0.0..=1.0, local in 0.0..300.0,
     ) {
@@ -278,7 +278,7 @@ fn invented_nodes_agree_on_nothing_that_earlier_nodes_have_not_reported() {
     assert!(aggregate.peers == 1 && aggregate.second <= 0.0 && !aggregate.agrees_closed(), "{aggregate:?}");
 }
 
-/// Whether two nodes that joined after a healthy one, met on the channel, agree that a route fails, after so long.
+/// True when two nodes that joined after a healthy one, met on the channel, agree that a route fails, after so long.
 fn agreed_after(known_ms: f64, alone_ms: f64) -> bool {
     let mut table = table();
     table.receive(&message(1, 0.0, 1.0), 0.0);

@@ -18,7 +18,7 @@ import { LeaseManager } from './leases/manager.js'
 import type { LeaseOptions, TaskLease } from './leases/types.js'
 import { ADAPTER_PORT, type AdapterPort } from './limiter/adapter-port.js'
 import { Limiter } from './limiter/limiter.js'
-import { Metrics } from './limiter/metrics.js'
+import type { Metrics } from './limiter/metrics.js'
 import { TELEMETRY_PORT, type TelemetryPort } from './limiter/telemetry-port.js'
 import type { AcquireOptions, EnterOptions, Permit, RouteStats, RunOptions } from './limiter/types.js'
 import type { AtrionOptions, RouteProfileOptions } from './options/options.js'
@@ -237,8 +237,6 @@ export class Atrion implements AsyncDisposable {
    * @param previous metrics that are no longer needed: their array is filled anew, which saves its allocation
    */
   metrics(previous?: Metrics): Metrics {
-    if (previous !== undefined && !(previous instanceof Metrics)) throw wrongType('previous', 'Metrics', previous)
-    this.#context.clock.read()
     return this.#limiter.metrics(previous)
   }
 
@@ -246,8 +244,9 @@ export class Atrion implements AsyncDisposable {
   override(routeId: string, order: 'open' | 'closed' | null): void {
     requireRouteId(routeId)
     if (order !== 'open' && order !== 'closed' && order !== null) {
-      const nearest = nearestName(order, ['open', 'closed'])
-      throw new ConfigError('order', "'open', 'closed' or null", order, { nearest })
+      throw new ConfigError('order', "'open', 'closed' or null", order, {
+        nearest: nearestName(order, ['open', 'closed']),
+      })
     }
     this.#context.routes.override(routeId, order === null ? ORDER.NONE : order === 'open' ? ORDER.OPEN : ORDER.CLOSED)
     this.#limiter.freed(routeId)
@@ -272,8 +271,7 @@ export class Atrion implements AsyncDisposable {
     const dryRun = own(first, 'dryRun')
     const { dryRun: _, ...changes } = first
     if (dryRun !== undefined && typeof dryRun !== 'boolean') throw new ConfigError('dryRun', 'true or false', dryRun)
-    const breakBy = own(first, 'breakBy')
-    if (breakBy !== undefined) throw new ConfigError('breakBy', 'an option of one route', breakBy)
+    if (own(first, 'breakBy') !== undefined) throw new ConfigError('breakBy', 'an option of one route', first.breakBy)
     this.#context.routes.configure(changes)
     if (dryRun !== undefined) this.#openLoop.setDryRun(dryRun)
     this.#limiter.freed('')

@@ -107,7 +107,7 @@ const STARTS = {
 
 /** Frameworks that know a route's options, functions too, before a request is admitted. */
 const KNOWS_ALL = ['fastify', 'nest on express', 'nest on fastify']
-/** What a function finds that was set before it, where something can be. */
+/** The value that a function finds, set before it where something can be. */
 const userOf = (request) => request.user ?? request.state?.user ?? request.get?.('user')
 
 for (const [name, start] of Object.entries(STARTS)) {

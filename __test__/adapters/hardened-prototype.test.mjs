@@ -1,4 +1,4 @@
-// What a dependency made Object.prototype have is no option of an adapter, and no header of a request.
+// Properties that a dependency gave Object.prototype are no options of an adapter, and no headers of a request.
 import { Atrion } from 'atrion'
 import { withAtrion } from 'atrion/fetch'
 import { atrionUndici } from 'atrion/undici'

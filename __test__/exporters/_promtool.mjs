@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { provideProgram } from '../../scripts/lib/packages.mjs'
 
-/** Why there is no promtool here and how to install it; undefined where it is. */
+/** The reason for which there is no promtool here, and how to install it; undefined where it is. */
 export const missing = await provideProgram('promtool')
 if (missing !== undefined) console.error(`PROMETHEUS IS MISSING: the exporters are not checked by it.\n${missing}`)
 

@@ -1,4 +1,4 @@
-// What is shipped for Grafana and Prometheus: every query of the dashboard and of the alerts returns data from a Prometheus that scrapes a
+// The files shipped for Grafana and Prometheus: every query of the dashboard and of the alerts returns data from a Prometheus that scrapes a
 // service in an overload, and each alert fires at what it should.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -98,7 +98,7 @@ const prometheusSeries = (text) =>
     ]),
   )
 
-/** What changes from one reading to the next by itself. */
+/** The values that change from one reading to the next by themselves. */
 const OF_THE_MOMENT = /^atrion_process_/
 
 const settled = (series) =>

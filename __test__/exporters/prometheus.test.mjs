@@ -212,7 +212,7 @@ test('an option that is none is refused, by name', (t) => {
   t.is(t.throws(() => atrionPrometheus({})).field, 'atrion')
 })
 
-test('what a trace throws reaches no caller, and closed it watches no longer', (t) => {
+test('an error of a trace reaches no caller, and closed it watches no longer', (t) => {
   if (engine === 'ts') return t.pass()
   const atrion = create()
   let calls = 0

@@ -85,7 +85,7 @@ for (const name of FRAMEWORKS) {
     // With room again, everything is.
     const product = call('/products/7')
     await until(() => store.held === 1)
-    // What is in flight is answered before the shop ends.
+    // Requests in flight are answered before the shop ends.
     const closed = shop.close()
     store.answer()
     t.deepEqual(await json(product), { product: '7' })

@@ -87,7 +87,7 @@ test('in a process like that of Electron it is native, whether its program can b
 
 test('in a process like that of Electron an addon that its V8 refuses is named, and wasm decides', (t) => {
   const { folder } = install(t)
-  // What a process without a memory of its own outside of V8's cage answers to an addon that it can't hold.
+  // The answer of a process without memory of its own outside of V8's cage to an addon that it can't hold.
   const refuse = `${ELECTRON}
     const { dlopen } = process
     process.dlopen = (module, path, ...rest) => { if (path.endsWith('.node')) throw new Error('Module did not self-register: ' + path); return dlopen(module, path, ...rest) }`

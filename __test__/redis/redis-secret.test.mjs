@@ -257,7 +257,7 @@ onNative('a secret is replaced without a gap', async (t) => {
   t.is(signing.provider.stats().droppedForged, 0)
 })
 
-onNative('without a secret a burst of invented nodes at a lone one closes nothing, and is one voice', async (t) => {
+onNative('without a secret a burst of invented nodes at a lone one closes nothing, and counts as one', async (t) => {
   const origin = await server(t)
   const speaker = await Node.connected(t, { port: origin.port })
   speaker.decide('calm')

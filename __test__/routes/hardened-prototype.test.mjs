@@ -1,4 +1,4 @@
-// What a dependency made Object.prototype have is no option of any call: neither obeyed, nor refused as unknown.
+// Properties that a dependency gave Object.prototype are no options of any call: neither obeyed, nor refused as unknown.
 import {
   Atrion,
   AtrionError,

@@ -32,7 +32,7 @@ test('the open loop: state, order and transitions', (t) => {
   t.deepEqual([bad.p50Ms, bad.limit, bad.inFlight], [undefined, 0, 0])
 })
 
-test('what is read stays as it was read, and a route that has gone has no row', async (t) => {
+test('metrics stay as they were read, and a route that has gone has no row', async (t) => {
   const world = virtual()
   drive(world, 'a', CALM, 3)
   const before = world.atrion.metrics()

@@ -6,7 +6,7 @@ import { createAtrion, healthOf, type Query, run, type Shop } from '../shop'
 export async function start(query: Query, port: number): Promise<Shop> {
   const app = Fastify()
 
-  // What is outside of the guarded scope is not guarded.
+  // Routes outside of the guarded scope are not guarded.
   await app.register(async (shop) => {
     await shop.register(atrionFastify, { atrion: createAtrion() })
     await shop.atrion.connect()

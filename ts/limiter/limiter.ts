@@ -223,7 +223,9 @@ export class Limiter {
 
   /** The metrics of every route, in one crossing. */
   metrics(previous?: Metrics): Metrics {
-    const { engine, routes, events } = this.#context
+    if (previous !== undefined && !(previous instanceof Metrics)) throw wrongType('previous', 'Metrics', previous)
+    const { engine, routes, events, clock } = this.#context
+    clock.read()
     const cells = engine.metrics(previous?.cells)
     const names: string[] = []
     for (let at = 0; at < cells.length; at += METRIC_CELLS) {

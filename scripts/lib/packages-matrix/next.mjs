@@ -61,7 +61,7 @@ const served = async (cwd, args, path) => {
       printed += `${line}\n`
       const url = /http:\/\/(?:127\.0\.0\.1|localhost):\d+/.exec(line)?.[0]
       if (url === undefined) continue
-      // What is printed next is read, else the server would wait for it.
+      // The rest of the output is read, else the server would wait for it.
       child.stdout.resume()
       const { engine, inFlight } = await (await fetch(url + path)).json()
       if (inFlight !== 1) throw new Error(`the request is not guarded: ${inFlight} in flight`)

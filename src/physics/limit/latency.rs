@@ -84,7 +84,7 @@ impl Latencies {
         }
     }
 
-    /// What took longer than `latency_ms` with up to `met` in flight was slowed down by others: it does not tell b.
+    /// Takes back latencies beyond `latency_ms` of requests that met up to `met` in flight: others slowed them down, and they do not tell b.
     pub fn lower(&mut self, met: f64, latency_ms: Millis) {
         for bin in self.bins.within(0, octave(met)) {
             if bin.mean > latency_ms as f32 {

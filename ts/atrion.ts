@@ -49,9 +49,8 @@ export class Atrion implements AsyncDisposable {
   constructor(options: AtrionOptions | undefined, engines: Engines)
   constructor(given: AtrionOptions = {}, engines: Engines = {}) {
     const options = validateOptions(given)
-    const params = resolveParams(options)
     const defaultVoltage = resolveVoltage(options.defaultVoltage)
-    const context = createContext(options, params, resolveMaxRoutes(options.maxRoutes), engines)
+    const context = createContext(options, resolveParams(options), resolveMaxRoutes(options.maxRoutes), engines)
     this.#context = context
     this.#openLoop = new OpenLoop(context, defaultVoltage)
     if (options.dryRun === true) this.#openLoop.setDryRun(true)

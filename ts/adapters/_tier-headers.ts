@@ -11,10 +11,10 @@ export interface TierHeader {
   readonly tiers?: readonly Tier[]
 }
 
-/** A priority as it was found. */
+/** A priority as it was found. Both are there, since what is missing would be read of `Object.prototype`. */
 export interface HeaderPriority {
-  readonly voltage?: number
-  readonly tier?: Tier
+  readonly voltage: number | undefined
+  readonly tier: Tier | undefined
 }
 
 /** The options that are read. */
@@ -23,7 +23,8 @@ export interface TierHeaderOptions {
   readonly tierHeader?: string | TierHeader
 }
 
-const NONE: HeaderPriority = {}
+const NONE: HeaderPriority = { voltage: undefined, tier: undefined }
+const tiered = (tier: Tier): HeaderPriority => ({ voltage: undefined, tier })
 const HIGHEST_FIRST: readonly Tier[] = [...TIERS].reverse()
 /** Tiers by the urgency of RFC 9218, of which 3 is the default, and 7 is for work in the background. */
 const URGENCIES: readonly Tier[] = ['critical', 'high', 'high', 'normal', 'low', 'low', 'bulk', 'bulk']
@@ -55,18 +56,18 @@ function tierOfNumber(value: unknown, header: string | TierHeader): Tier | undef
 export function priorityOf(get: (name: string) => unknown, options: TierHeaderOptions): HeaderPriority {
   if (options.trustHeaders === true) {
     const voltage = get('x-atrion-voltage')
-    if (typeof voltage === 'string' && VOLTAGE.test(voltage)) return { voltage: Number(voltage) }
+    if (typeof voltage === 'string' && VOLTAGE.test(voltage)) return { voltage: Number(voltage), tier: undefined }
     const named = get('x-atrion-tier')
-    if (isTier(named)) return { tier: named }
+    if (isTier(named)) return tiered(named)
     const { tierHeader } = options
     if (tierHeader !== undefined) {
       const name = typeof tierHeader === 'string' ? tierHeader : tierHeader.name
       const tier = tierOfNumber(get(name.toLowerCase()), tierHeader)
-      if (tier !== undefined) return { tier }
+      if (tier !== undefined) return tiered(tier)
     }
     const tier = tierOfPriority(get('priority'))
-    if (tier !== undefined) return { tier }
+    if (tier !== undefined) return tiered(tier)
   }
   const purpose = get('sec-purpose')
-  return typeof purpose === 'string' && PREFETCH.test(purpose) ? { tier: 'bulk' } : NONE
+  return typeof purpose === 'string' && PREFETCH.test(purpose) ? tiered('bulk') : NONE
 }

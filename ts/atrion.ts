@@ -96,10 +96,7 @@ export class Atrion implements AsyncDisposable {
     return this.#connection.disconnect()
   }
 
-  /**
-   * Sends what changed to the provider now, instead of with the next batch: for hosts that freeze or end between requests. Waits
-   * until the provider has it, for at most 5 s. Never rejects, and does nothing before `connect()`.
-   */
+  /** Sends what changed to the provider now, for hosts that freeze between requests: at most 5 s, never rejects, nothing before `connect()`. */
   async flush(): Promise<void> {
     await this.#connection.flush()
   }

@@ -67,7 +67,7 @@ const FLOODS = {
     },
   },
   observers: {
-    title: '900,000 ticks before an observer has its turn',
+    title: '300,000 ticks before an observer has its turn, again and again',
     make: () => {
       const atrion = new Atrion({ observer: { onUpdate: () => {} } })
       return (from) => {
@@ -85,13 +85,17 @@ const residentMb = async () => {
   return process.memoryUsage().rss / MB
 }
 
-/** MB before, after two floods that fill what there is, and after a third. */
+const FILLING = 4
+
+/** MB before, after the floods that fill what there is, and after one more: the heap of the process itself grows in steps. */
 export const measure = async (flood) => {
   const before = await residentMb()
-  await flood(0)
-  await flood(10_000_000)
+  for (let i = 0; i < FILLING; i++) {
+    await flood(i * 10_000_000)
+    await residentMb()
+  }
   const first = await residentMb()
-  await flood(20_000_000)
+  await flood(FILLING * 10_000_000)
   return { before, first, second: await residentMb() }
 }
 

@@ -20,7 +20,8 @@ use super::{
 };
 use crate::units::Millis;
 
-/// W from which contention is suspected: by chance alone it exceeds that about once in fifty thousand completions ...
+/// W from which contention is suspected: of Poisson completions at the rate M, chance takes one of e^(1.77·W) = 7,000 excursions from
+/// 0 that far ...
 const SUSPICION: f64 = 5.0;
 /// ... with so much more for each server, since a round of all of them may complete together, and where one long service
 /// is a silence of a good part of them.
@@ -149,11 +150,11 @@ impl Contention {
         }
         let Pace { completions, time_ms } = experiment.pace;
         let deviation = (completions * throughput.dispersion.max(1.0)).sqrt();
-        let most_likely = completions + 2.0 * deviation + 1.0;
+        let at_most = completions + 2.0 * deviation + 1.0;
         let answered = experiment.answers >= ANSWERS;
         let mut gives_up = false;
         if !experiment.confirmed {
-            gives_up = answered && most_likely < experiment.middle * time_ms;
+            gives_up = answered && at_most < experiment.middle * time_ms;
             experiment.confirmed = completions >= 16.0 && completions - deviation > experiment.middle * time_ms;
             if experiment.confirmed {
                 latencies.lower(knee, experiment.baseline_ms);
@@ -174,7 +175,7 @@ impl Contention {
             let is_less = experiment.suspected_at > TELLING_CUT * experiment.cap;
             let is_unmended = is_less && latency_ms > UNMENDED * experiment.wait_ms;
             let is_mended = latency_ms < NO_WORSE * experiment.wait_ms;
-            let idles = is_mended && most_likely < STARVED * experiment.crowd_rate * time_ms;
+            let idles = is_mended && at_most < STARVED * experiment.crowd_rate * time_ms;
             if answered && (is_unmended || idles) {
                 latencies.raise(experiment.cap, latency_ms);
             } else {

@@ -111,8 +111,8 @@ pub struct Terms {
 /// let mut permit = None;
 /// handle.acquire(slot, AcquireRequest::default(), 0.0, 0.0, |result, _, _| permit = result.permit);
 /// let permit = permit.expect("an idle route admits");
-/// assert!(handle.release(permit, Outcome::Failure, 5.0, |_, _, _, _| {}));
-/// assert!(!handle.release(permit, Outcome::Success, 6.0, |_, _, _, _| {}), "a permit is released once");
+/// assert!(handle.release(permit, Outcome::Failure, 5.0, |_, _, _, _| {}).is_some());
+/// assert!(handle.release(permit, Outcome::Success, 6.0, |_, _, _, _| {}).is_none(), "a permit is released once");
 /// assert_eq!(handle.stats(slot).map(|stats| stats.counts.failures), Some(1));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -49,7 +49,7 @@ impl Counts {
 /// assert!(handle.stats(slot).is_none(), "no permit was requested yet");
 /// handle.acquire(slot, AcquireRequest::default(), 0.0, 0.0, |_, _, _| {});
 /// let stats = handle.stats(slot).expect("the route has a closed loop");
-/// assert_eq!((stats.in_flight, stats.counts.admitted, stats.p50_ms), (1, 1, None));
+/// assert_eq!((stats.in_flight, stats.counts.admitted(), stats.p50_ms), (1, 1, None));
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Stats {

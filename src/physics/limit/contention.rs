@@ -14,10 +14,7 @@
 //! end         when the demand is drained, V = 0
 //! ```
 
-use super::{
-    latency::Latencies,
-    throughput::{Pace, Throughput},
-};
+use super::{latency::Latencies, pace::Pace, throughput::Throughput};
 use crate::units::Millis;
 
 /// W from which contention is suspected: of Poisson completions at the rate M, chance takes one of e^(1.77·W) = 7,000 excursions from
@@ -112,11 +109,10 @@ impl Contention {
         self.experiment.map(|experiment| experiment.cap)
     }
 
-    /// Does an answer to a request that was admitted at `admitted_ms` say nothing of b? Of contention one that was served beside the
-    /// crowd does not; before that is known, one that was admitted under the cap does not.
+    /// Was a request that was admitted at `admitted_ms` admitted during an experiment?
     #[inline]
     pub fn covers(&self, admitted_ms: Millis) -> bool {
-        self.experiment.is_some_and(|experiment| experiment.confirmed != (admitted_ms >= experiment.since_ms))
+        self.experiment.is_some_and(|experiment| admitted_ms >= experiment.since_ms)
     }
 
     /// `counted_ms` passed with `n` in flight.

@@ -45,6 +45,7 @@ mod backlog;
 mod contention;
 mod latency;
 mod lateness;
+mod pace;
 mod throughput;
 
 use backlog::Backlog;

@@ -12,7 +12,7 @@
 //! μ is followed both ways, and believed at once when it is further from what was known than counting explains. It says
 //! nothing of a route that is not busy, so no idleness, whoever caused it, passes for a loss of capacity.
 
-use super::{OCTAVES, STEP, octave};
+use super::{OCTAVES, STEP, octave, pace::Pace};
 use crate::{
     physics::{
         math::{larger, smaller},
@@ -54,30 +54,6 @@ const RELEASED_RATE: f64 = 2.0;
 struct Level {
     completions: f32,
     time_ms: f32,
-}
-
-/// Completions and the time that they took, forgetting.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(super) struct Pace {
-    /// Completions.
-    pub completions: f64,
-    /// ms.
-    pub time_ms: Millis,
-}
-
-impl Pace {
-    fn complete(&mut self, memory: f64) {
-        self.completions += 1.0;
-        if self.completions > memory {
-            self.time_ms *= memory / self.completions;
-            self.completions = memory;
-        }
-    }
-
-    /// Completions a ms; 0 before there was time.
-    pub fn rate(&self) -> f64 {
-        if self.time_ms > 0.0 { self.completions / self.time_ms } else { 0.0 }
-    }
 }
 
 /// See the module. Laid out as written: what every request reads comes first.

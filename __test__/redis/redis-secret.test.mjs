@@ -270,11 +270,11 @@ onNative('without a secret a burst of invented nodes at a lone one closes nothin
     const speak = await stranger(t, origin)
     await new Promise((resolve) => setTimeout(resolve, pauseMs))
     const burst = speak.multi()
-    for (let id = 1n; id <= 64n; id++) burst.publish(CHANNEL, plain({ node: id, key: calm, scar: 1e6 }))
+    for (let id = 1n; id <= 64n; id++) burst.publish(CHANNEL, forged({ node: id, key: calm, scar: 1e6 }))
     await burst.exec()
     await until(() => lone.scarOf('calm') > 1, 'the burst')
     for (let i = 0; i < 20; i++) {
-      for (let id = 1n; id <= 64n; id += 7n) await speak.publish(CHANNEL, plain({ node: id, key: calm, scar: 1e6 }))
+      for (let id = 1n; id <= 64n; id += 7n) await speak.publish(CHANNEL, forged({ node: id, key: calm, scar: 1e6 }))
       const { resistance, mode } = lone.decide('calm')
       t.true(resistance <= before + 30 + 1e-6, `R = ${resistance}, ${before} before`)
       t.not(mode, 'CIRCUIT_BREAKER')

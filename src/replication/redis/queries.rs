@@ -91,6 +91,9 @@ impl Noticed {
     }
 }
 
+/// Reports of routes that are not watched yet, at most.
+const MAX_EARLY: usize = 256;
+
 /// The watched routes, and the look-ups of those that peers reported: at most one a route is under way, and a bounded number
 /// of all.
 #[derive(Default)]
@@ -99,6 +102,8 @@ pub(super) struct Watches {
     noticed: HashMap<RouteKey, Noticed>,
     queue: VecDeque<RouteKey>,
     running: usize,
+    /// The latest reports of routes that were not watched, oldest first: a route may be in use before it is watched.
+    early: VecDeque<(RouteKey, NodeId, Record)>,
 }
 
 impl Watches {
@@ -107,6 +112,13 @@ impl Watches {
         let key = RouteKey::of(&name);
         if on {
             self.watched.insert(key, name);
+            for (early, node, record) in std::mem::take(&mut self.early) {
+                if early == key {
+                    self.queue_look_up(key, node, record);
+                } else {
+                    self.early.push_back((early, node, record));
+                }
+            }
         } else {
             self.watched.remove(&key);
         }
@@ -114,21 +126,30 @@ impl Watches {
 
     /// Queues look-ups of the watched routes in a message.
     pub fn notice(&mut self, message: &Message) {
-        if self.watched.is_empty() {
-            return;
-        }
         for (key, report) in &message.reports {
-            let Some(name) = self.watched.get(key) else { continue };
-            let noticed = self.noticed.entry(*key).or_insert_with(|| Noticed {
-                name: name.clone(),
-                waiting: Vec::new(),
-                is_queued: false,
-            });
-            noticed.add(message.node, Record::of(report, unix_ms()));
-            if !noticed.is_queued {
-                noticed.is_queued = true;
-                self.queue.push_back(*key);
+            let record = Record::of(report, unix_ms());
+            if self.watched.contains_key(key) {
+                self.queue_look_up(*key, message.node, record);
+                continue;
             }
+            if self.early.len() >= MAX_EARLY {
+                self.early.pop_front();
+            }
+            self.early.push_back((*key, message.node, record));
+        }
+    }
+
+    fn queue_look_up(&mut self, key: RouteKey, node: NodeId, record: Record) {
+        let Some(name) = self.watched.get(&key) else { return };
+        let noticed = self.noticed.entry(key).or_insert_with(|| Noticed {
+            name: name.clone(),
+            waiting: Vec::new(),
+            is_queued: false,
+        });
+        noticed.add(node, record);
+        if !noticed.is_queued {
+            noticed.is_queued = true;
+            self.queue.push_back(key);
         }
     }
 

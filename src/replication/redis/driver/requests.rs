@@ -22,6 +22,7 @@ impl Driver {
     pub(super) fn serve(&mut self, request: Request) {
         if let Request::Watch(name, on) = request {
             self.watches.watch(name, on);
+            self.look_up_watched();
             return;
         }
         if let Request::Delete(name, _) = &request {

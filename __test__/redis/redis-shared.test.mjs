@@ -19,8 +19,7 @@ const space = ({ context: { server } }, options = {}) => {
 }
 
 /**
- * Hurts a route on one node until the other one feels it. Only the native engine asks for what was reported before a route
- * was first used; the others listen from then on.
+ * Hurts a route on one node until the other one feels it.
  */
 const infect = (from, to, routeId) =>
   until(async () => {
@@ -118,4 +117,14 @@ test('a process with a connected provider ends by itself', async (t) => {
     t.is(end.stderr, '')
     t.is(end.stdout.trim(), 'connected')
   }
+})
+
+test('a report of a route that a node comes to use only later reaches it', async (t) => {
+  const settings = space(t)
+  const [early, late] = [await Node.connected(t, settings), await Node.connected(t, settings)]
+  await early.hurt('pay', 20)
+  await until(() => late.provider.stats().receivedRoutes > 0, 'the report')
+  t.is(late.scarOf('pay'), 0)
+  await late.feels('pay')
+  t.is(late.ownScarOf('pay'), 0)
 })

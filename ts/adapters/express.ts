@@ -72,8 +72,8 @@ export function atrionExpress<
  * Options of a route, or of a router, beneath the guard of the application:
  * `app.get('/pay', atrionExpress.route({ tier: 'high' }), pay)`. It takes no permit of its own.
  *
- * What is no function counts when the request is admitted: the guard sees where it is going. A function is called where it
- * stands, after what comes before it (`req.user`, `req.params`); a priority below that of the admission, and a key, are then asked
+ * Plain values count at admission, since the guard looks ahead to the route. A function is called when the request reaches this
+ * middleware, after what comes before it (`req.user`, `req.params`); a priority below that of the admission, and a key, are then asked
  * for anew. Without a guard before it there is nothing to change.
  *
  * @throws ConfigError for an option that is unknown, of the wrong type or out of its range

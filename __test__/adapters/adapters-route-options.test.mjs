@@ -1,4 +1,5 @@
 // Options of one route beneath the guard of its application, in every framework that has a place for them.
+// One file, because every test runs over the same table of applications.
 import 'reflect-metadata'
 import { once } from 'node:events'
 import { createServer } from 'node:http'

@@ -1,4 +1,5 @@
 // atrion/prometheus: what it says is what happened, promtool takes it, its labels are bounded, and every framework serves it unguarded.
+// One file, because its tests read the same exposition of the same driven instance.
 import { once } from 'node:events'
 import http from 'node:http'
 import { isConfigError } from 'atrion'

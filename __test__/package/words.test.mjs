@@ -82,7 +82,7 @@ const CODE = ['src', 'tests', 'fuzz', ...FOLDERS]
   )
   .filter((file) => /\.(?:rs|[mc]?[jt]s)$/.test(file) && !SKIPPED.test(file) && !/(?:^|\/)target\//.test(file))
 
-/** What `find` finds in the files of code, as 'file:line: text'. */
+/** All matches of `find` in the files of code, as 'file:line: text'. */
 const inCode = (find) =>
   CODE.flatMap((file) => find(readFileSync(join(ROOT, file), 'utf8')).map((found) => `${file}:${found}`))
 

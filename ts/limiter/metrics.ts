@@ -5,6 +5,7 @@ import { LIMITED_BY } from '../base/limited-by.js'
 import type { OperationalMode } from '../core/types.js'
 import { METRIC, METRIC_CELLS, SHED_CAUSES } from '../engine/metric-cells.js'
 import { MODES, TIERS, type Tier } from '../engine/port.js'
+import type { RouteStats } from './types.js'
 
 /** Totals of a histogram with the bounds of {@link DURATION_BOUNDS_S}. */
 export interface HistogramTotals {
@@ -30,39 +31,23 @@ export interface FaceMetrics {
   readonly transitions: Readonly<Record<OperationalMode, number>> | undefined
 }
 
-/** The metrics of a route. Counts are totals since it was first seen. */
-export interface RouteMetrics {
+type StatsInMetrics =
+  | ('mode' | 'inFlight' | 'limit' | 'waiting' | 'resistance' | 'scar')
+  | ('failures' | 'reclaimed' | 'abandoned' | 'rejectedSamples' | 'openClasses')
+  | ('p50Ms' | 'p99Ms' | 'baselineMs' | 'ratePerS' | 'successRatio')
+
+/** The metrics of a route: numbers of its {@link RouteStats}, and more. Counts are totals since it was first seen. */
+export interface RouteMetrics extends Pick<RouteStats, StatsInMetrics> {
   readonly routeId: string
-  readonly mode: OperationalMode
   /** An operator's order; undefined: there is none. */
   readonly order: 'open' | 'closed' | undefined
-  /** R for a request that came now, Ω */
-  readonly resistance: number
-  /** The addition of faults and traumas to it, Ω */
-  readonly scar: number
-  /** The part of the other nodes in that, Ω; negative where they calm it. */
+  /** The part of the other nodes in the scar, Ω; negative where they calm it. */
   readonly clusterScar: number
   /** M, 1/ms */
   readonly momentum: number
-  readonly inFlight: number
-  /** Requests that it carries at once; 0 before the first request of the closed loop. */
-  readonly limit: number
-  readonly waiting: number
   readonly admittedByTier: Readonly<Record<Tier, number>>
   /** Requests shed by tier and obstacle; those of the closed loop. */
   readonly shedByTier: Readonly<Record<Tier, Readonly<Partial<Record<LimitedBy, number>>>>>
-  readonly failures: number
-  readonly reclaimed: number
-  readonly abandoned: number
-  /** Samples with a component that was noise. */
-  readonly rejectedSamples: number
-  /** ms; undefined before the first answer */
-  readonly p50Ms: number | undefined
-  readonly p99Ms: number | undefined
-  readonly baselineMs: number
-  readonly ratePerS: number
-  readonly successRatio: number
-  readonly openClasses: number
   /** Completed requests by duration. */
   readonly durations: HistogramTotals
   readonly waits: HistogramTotals | undefined

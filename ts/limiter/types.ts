@@ -117,7 +117,7 @@ export interface RouteStats {
   readonly baselineMs: number
   /** Completions a second at capacity, as far as it is known. */
   readonly ratePerS: number
-  /** Share of requests that succeed, [0, 1]; failures that are keyClass on a class of keys do not count. */
+  /** Share of requests that succeed, [0, 1]; failures that count against a class of keys alone are left out. */
   readonly successRatio: number
   /** Classes of keys whose breaker is open; see `breakBy`. */
   readonly openClasses: number

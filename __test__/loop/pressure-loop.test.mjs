@@ -22,13 +22,18 @@ const spin = (ms) => {
 }
 
 /** A server whose handler keeps the loop busy, and what was asked with each request. */
-const busyServer = async (options, busyMs = BUSY_MS) => {
+const busyServer = async (t, options, busyMs = BUSY_MS) => {
   const { atrion, asked } = watched()
   const handler = (_req, res) => {
     spin(busyMs)
     res.end('ok')
   }
   const server = await listen(createServer(atrionHttp(atrion, handler, options)))
+  // A test that fails leaves nothing open, which would keep the run from ending.
+  t.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
   return { atrion, asked, server, ages: () => asked.map(({ queueAgeMs }) => queueAgeMs) }
 }
 
@@ -54,7 +59,7 @@ const askWorker = async () => {
 }
 
 test('a request handled later in an iteration has waited for those before it', async (t) => {
-  const { asked, ages, server } = await busyServer({ pressure: { acceptQueue: false } })
+  const { asked, ages, server } = await busyServer(t, { pressure: { acceptQueue: false } })
   const sockets = await openSockets(server, 4)
   for (const socket of sockets) socket.write(requestText('/'))
   await until(() => asked.length === 4)
@@ -67,7 +72,7 @@ test('a request handled later in an iteration has waited for those before it', a
 })
 
 test('no request has waited when the loop had slept', async (t) => {
-  const { asked, ages, server } = await busyServer({ pressure: { acceptQueue: false } }, 0)
+  const { asked, ages, server } = await busyServer(t, { pressure: { acceptQueue: false } }, 0)
   const [socket] = await openSockets(server, 1)
   for (let i = 1; i <= 10; i++) {
     // A timer lets the loop sleep.
@@ -83,7 +88,7 @@ test('no request has waited when the loop had slept', async (t) => {
 })
 
 test('a queue that is not looked at has no age', async (t) => {
-  const { asked, ages, server } = await busyServer({ pressure: { queueAge: false } })
+  const { asked, ages, server } = await busyServer(t, { pressure: { queueAge: false } })
   const sockets = await openSockets(server, 3)
   for (const socket of sockets) socket.write(requestText('/'))
   await until(() => asked.length === 3)
@@ -113,7 +118,7 @@ onLinux('the kernel tells how old the last bytes on a connection are', async (t)
 })
 
 onLinux('a new connection has waited to be accepted, too', async (t) => {
-  const { asked, ages, server } = await busyServer({ pressure: { queueAge: false, acceptQueue: true } })
+  const { asked, ages, server } = await busyServer(t, { pressure: { queueAge: false, acceptQueue: true } })
   const sockets = Array.from({ length: 12 }, () => net.connect(server.address().port, '127.0.0.1'))
   for (const socket of sockets) {
     socket.on('error', () => {})
@@ -126,7 +131,7 @@ onLinux('a new connection has waited to be accepted, too', async (t) => {
 })
 
 onLinux('a connection that waited has done so once, and its later requests for themselves', async (t) => {
-  const { asked, ages, server } = await busyServer({}, 0)
+  const { asked, ages, server } = await busyServer(t, {}, 0)
   // From the first request on, a server's connections are looked at.
   const first = await dial(server, requestText('/'))
   await until(() => asked.length === 1)
@@ -149,7 +154,7 @@ onLinux('a connection that waited has done so once, and its later requests for t
 })
 
 onLinux('bytes that a client adds to look young make no request younger than its iteration', async (t) => {
-  const { asked, ages, server } = await busyServer({})
+  const { asked, ages, server } = await busyServer(t, {})
   const sockets = await openSockets(server, 4)
   for (const socket of sockets) socket.write(requestText('/'))
   const adding = setInterval(() => sockets.at(-1).write('GET'), 1)

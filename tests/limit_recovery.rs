@@ -133,9 +133,9 @@ fn once_the_load_has_gone_nothing_is_refused() {
 
 #[test]
 fn a_route_that_is_as_fast_as_before_refuses_nothing() {
-    let found = refused_after(&drawn(&slowdowns(), 200, 7), 2.0);
+    let found = refused_after(&drawn(&slowdowns(), 600, 7), 2.0);
     assert_within([
-        found.beyond("refused after a loss of speed", Bounds { least: 200, figure: 0.0, exceptions: 16, mean: 0.0015 })
+        found.beyond("refused after a loss of speed", Bounds { least: 600, figure: 0.0, exceptions: 33, mean: 0.0007 })
     ]);
 }
 

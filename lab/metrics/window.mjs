@@ -68,12 +68,16 @@ export class RunView {
    * The most good answers that any controller could have drawn from the plant in the span: arrivals or capacity,
    * whichever is less, by the second; on a cpu plant less what refusing the rest costs. Capacity is that of the service
    * times which were really drawn: a run that drew long ones is not blamed for it.
-   * Where references were run, the ceiling is what the best of them answered in the span.
+   * Where references were run, the ceiling is what the best of them answered in the span, and no more than was sent in
+   * it: what a waiting room still answers of an overload that is over is no measure of a controller that has none.
    */
   ceilingIn(fromMs, toMs) {
     const { plant, ceilingPerS } = this.scenario
     if (ceilingPerS !== undefined) return (ceilingPerS * (toMs - fromMs)) / 1000
-    if (this.#references.length > 0) return Math.max(...this.#references.map((view) => view.goodIn(fromMs, toMs)))
+    if (this.#references.length > 0) {
+      const best = Math.max(...this.#references.map((view) => view.goodIn(fromMs, toMs)))
+      return Math.min(this.requestsIn(fromMs, toMs), best)
+    }
     const luck = this.#luckIn(fromMs, toMs)
     let ceiling = 0
     for (let at = fromMs; at < toMs; at = nextSecond(at)) {

@@ -109,6 +109,12 @@ impl Contention {
         self.experiment.map(|experiment| experiment.cap)
     }
 
+    /// Has an experiment shown that less work in flight does more?
+    #[inline]
+    pub fn is_confirmed(&self) -> bool {
+        self.experiment.is_some_and(|experiment| experiment.confirmed)
+    }
+
     /// Was a request that was admitted at `admitted_ms` admitted during an experiment?
     #[inline]
     pub fn covers(&self, admitted_ms: Millis) -> bool {

@@ -13,7 +13,8 @@
 //! k = M·b      the knee: that many keep every server busy
 //!
 //! no queue proven     refuse while b + Q/μ nears D, beyond twice what was explored and, at first, `initial`
-//! V ≤ 0.85·μ·D        burst: H = max(μ, M)·D, what the deadline can still drain
+//! V ≤ 0.85·μ·D        burst: H = max(μ, M)·D, what the deadline can still drain; less, below the top tier, what that tier
+//!                     had in former bursts that were too large, as far as it has not come yet
 //! V ≥ 1.15·μ·D        standing: S = max(min(τ·μ·D, 20·k), min(1.5·k + 1, 0.75·μ·(D − q)))
 //! between             from H to S linearly
 //! critical            as far as 0.9·μ·(D − q), less where it overloads the route by itself: it is still on time there
@@ -76,14 +77,18 @@ const STANDING_ON_TIME: f64 = 0.75;
 const KNEE_MARGIN: f64 = 1.15;
 /// Shares of the standing limit at which shedding starts, at least and at most.
 const STANDING_START: (f64, f64) = (0.62, 0.85);
+/// ... and of the cap of an experiment at which it does, at least.
+const CAPPED_START: f64 = 0.5;
 /// In a burst, shedding starts, and the route is full, by these shares of H − 2k below H.
 const BURST_START: f64 = 0.3;
 const BURST_FULL: f64 = 0.15;
 /// ... and by this many at least: the request itself is in flight as well.
 const BURST_OWN: f64 = 1.0;
-/// c: how far V may rise above μ·D, as a share of it.
+/// V may be a burst up to this share of μ·D, and is standing overload this much beyond.
 const DEMAND_BURST: f64 = 0.85;
 const DEMAND_REACH: f64 = 0.3;
+/// The most that V becomes, as a share of μ·D.
+const DEMAND_MOST: f64 = DEMAND_BURST + 1.5 * DEMAND_REACH;
 /// Share of the deadline that a predicted latency may take while no queue is proven, and the certainty of its backlog.
 const UNPROVEN_SHARE: f64 = 0.7;
 const BACKLOG_DEVIATIONS: f64 = 2.0;
@@ -101,6 +106,10 @@ const TOP_REACH: (f64, f64) = (0.6, 0.9);
 const TOP_DEMAND: f64 = 0.5;
 /// ... beyond the requests that chance alone piles up.
 const TOP_CHANCE: f64 = 4.0;
+/// ... on average over so many completions: a burst of the top tier is not an overload by it.
+const TOP_MEMORY: f64 = 128.0;
+/// V that is a burst worth learning from, as a share of μ·D.
+const LARGE_BURST: f64 = 0.5;
 /// The addition of the top tier to the cap of an experiment, at most.
 const TOP_CAPS: f64 = 2.0;
 const TOP_CAP_OWN: f64 = 10.0;
@@ -200,6 +209,12 @@ pub struct Limit {
     /// V, and V of the top tier alone.
     demand: f64,
     top_demand: f64,
+    /// The most that V of the top tier rose above its average in the last burst that was too large.
+    top_burst: f64,
+    /// ... since V was last 0, where not all could be served.
+    top_peak: f64,
+    /// V of the top tier on average over the last completions.
+    top_standing: f64,
     /// q, ms.
     excess_ms: Millis,
     /// The deadline, or what clients wait for if that is less, ms.
@@ -241,6 +256,9 @@ impl Limit {
             placed: 0.0,
             demand: 0.0,
             top_demand: 0.0,
+            top_burst: 0.0,
+            top_peak: 0.0,
+            top_standing: 0.0,
             excess_ms: 0.0,
             patience_ms: law.deadline_ms,
             edge: 0.0,
@@ -314,10 +332,14 @@ impl Limit {
             let deadline_ms = self.patience_ms.min(law.deadline_ms);
             self.contention.suspect(n, self.knee, self.baseline_ms, deadline_ms, self.now_ms, &self.throughput);
         }
-        let most = self.drained(law) * (DEMAND_BURST + 1.5 * DEMAND_REACH) + 1.0;
+        let most = self.drained(law) * DEMAND_MOST + 1.0;
         self.demand = smaller(self.demand + 1.0, most);
         if top {
             self.top_demand = smaller(self.top_demand + 1.0, most);
+            if self.demand * DEMAND_MOST > DEMAND_BURST * most {
+                self.top_peak = larger(self.top_peak, self.top_demand - self.top_standing);
+                self.top_burst = larger(self.top_burst, self.top_peak);
+            }
         }
     }
 
@@ -334,7 +356,7 @@ impl Limit {
     #[must_use]
     pub fn thresholds(&self, n: f64, law: &LimitLaw) -> Thresholds {
         let (mut start, mut full, mut top) = if self.queueing { self.proven(law) } else { self.unproven(n, law) };
-        if let Some(cap) = self.contention.cap() {
+        if let Some(cap) = self.cap(law) {
             start = start.min(self.capped_start(cap));
             full = full.min(cap);
             top = top.min(TOP_CAPS * cap + TOP_CAP_OWN);
@@ -382,17 +404,30 @@ impl Limit {
         let standing_start = self.standing * smaller(larger(share, low), high);
         let queue = larger(self.burst - 2.0 * self.knee, 0.0);
         let start = burst * (self.burst - larger(BURST_START * queue, BURST_OWN)) + (1.0 - burst) * standing_start;
-        let full = burst * (self.burst - larger(BURST_FULL * queue, BURST_OWN)) + (1.0 - burst) * self.standing;
-        let alone = smaller(larger(self.top_demand - TOP_CHANCE, 0.0) / (TOP_DEMAND * drained), 1.0);
+        let burst_full = self.burst - larger(BURST_FULL * queue, BURST_OWN);
+        let full = burst * burst_full + (1.0 - burst) * self.standing;
+        // The top tier's part of a burst like those before, as far as it has not come yet: a burst comes in any order.
+        let kept = burst * larger(self.top_burst - TOP_CHANCE - self.top_demand, 0.0);
+        let (start, full) = (larger(start - kept, standing_start), larger(full - kept, self.standing));
+        let alone = smaller(larger(self.top_standing - TOP_CHANCE, 0.0) / (TOP_DEMAND * drained), 1.0);
         let reach = TOP_REACH.1 - (TOP_REACH.1 - TOP_REACH.0) * alone;
-        // A resource that others share as well: n says little of what is on time, and what was on time says more.
-        let top = larger(self.top * reach, (self.edge + 1.0) * (1.0 - alone));
+        // A resource that others share as well: n says little of what is on time, and what was on time says more. What the top
+        // tier has in a burst is on time as well.
+        let top = larger(self.top * reach, larger(self.edge + 1.0, burst_full) * (1.0 - alone));
         (start, full, top)
+    }
+
+    /// The most that may be in flight during an experiment. Once contention is confirmed, up to twice as much as the backlog that
+    /// would stand is drained: a calm load that meets the cap by chance is refused for nothing.
+    fn cap(&self, law: &LimitLaw) -> Option<f64> {
+        let cap = self.contention.cap()?;
+        let drained = 1.0 - smaller(self.demand / (self.drained(law) * DEMAND_MOST), 1.0);
+        Some(if self.contention.is_confirmed() { cap * (1.0 + drained) } else { cap })
     }
 
     /// The point at which shedding starts while an experiment caps what is in flight.
     fn capped_start(&self, cap: f64) -> f64 {
-        (KNEE_MARGIN * self.knee + 1.0).min(STANDING_START.1 * cap)
+        smaller(larger(KNEE_MARGIN * self.knee + 1.0, CAPPED_START * cap), STANDING_START.1 * cap)
     }
 
     /// The number in flight that keeps every server busy, whole: one more than there are servers waits where none can pass it. A route
@@ -422,7 +457,7 @@ impl Limit {
         } else {
             self.unproven(n, law).1
         };
-        self.contention.cap().map_or(places, |cap| places.min(self.capped_start(cap))).max(law.min).min(law.max)
+        self.cap(law).map_or(places, |cap| places.min(self.capped_start(cap))).max(law.min).min(law.max)
     }
 
     /// The time that a request may wait for a place and still be answered in time, ms: in a burst, as long as without the room. One of
@@ -494,12 +529,28 @@ impl Limit {
         }
         let rate = self.throughput.rate_at_most;
         self.known_knee *= (1.0 - self.throughput.counted() / KNEE_MEMORY).max(0.0);
+        self.remember_top(law);
         self.throughput.close(n, self.busy, self.baseline_ms);
         if self.contention.cap().is_some() {
             self.follow(rate, law);
         }
         self.busy = n + 1.0 > self.knee;
         self.derive(law);
+    }
+
+    /// Updates what is known of the top tier's demand: its part of the last burst that was too large, less with every large one
+    /// since then that was not.
+    fn remember_top(&mut self, law: &LimitLaw) {
+        let weight = smaller(self.throughput.counted() / TOP_MEMORY, 1.0);
+        self.top_standing += weight * (self.top_demand - self.top_standing);
+        if self.top_peak == 0.0 {
+            if self.demand > LARGE_BURST * self.drained(law) {
+                self.top_burst *= 1.0 - weight;
+            }
+        } else if self.demand == 0.0 {
+            self.top_burst = self.top_peak;
+            self.top_peak = 0.0;
+        }
     }
 
     /// Updates what is known of latency with an answer.

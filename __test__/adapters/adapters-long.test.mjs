@@ -165,3 +165,28 @@ test('a feed that begins after the deadline was answered', async (t) => {
   }
   t.like(other.stats('feed'), { failures: 0, shed: 0, successRatio: 1 })
 })
+
+test('a handler that does not end after its answer holds its permit for ten seconds', async (t) => {
+  const { atrion, outcomes } = watched()
+  let end
+  const handler = (_req, res) => {
+    res.end('answered')
+    return new Promise((resolve) => {
+      end = resolve
+    })
+  }
+  const server = await listen(createServer(atrionHttp(atrion, handler, { ...CALM, route: () => 'job' })))
+  let closed = false
+  server.on('request', (_req, res) => res.once('close', () => (closed = true)))
+  t.is((await ask(server, '/')).body, 'answered')
+  await until(() => closed)
+  pass(9_000)
+  t.is(atrion.stats('job').inFlight, 1)
+  pass(1_500)
+  t.is(atrion.stats('job').inFlight, 0)
+  t.is(openStreams(atrion, 'job'), 0)
+  end()
+  await drained(atrion, 'job')
+  t.deepEqual(outcomes, ['job ignored'])
+  await close(server)
+})

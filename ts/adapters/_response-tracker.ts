@@ -23,6 +23,7 @@ import type { Outcome, Permit, Tier } from '../limiter/types.js'
 import type { AcquireParams, TrackerHost } from './_acquire-params.js'
 import type { RequestAdmission } from './_admission.js'
 import { isClientsFault, statusOnStream } from './_client.js'
+import { isClosed, whenClosed } from './_closed.js'
 import { Departure, depart } from './_departure.js'
 import { InnerShed } from './_inner-shed.js'
 import { holdMs, isLateAsARule, longMs, noteAbandoned, noteSooner } from './_long.js'
@@ -112,7 +113,7 @@ export class ResponseTracker implements RequestAdmission {
     this.#departure = new Departure(host.atrion)
     this.outer = (request as Marked)[TRACKER]
     ;(request as Marked)[TRACKER] = this
-    if (response.destroyed || response.writableEnded) {
+    if (isClosed(response) || response.writableEnded) {
       this.#isClosed = true
       this.#release(response.writableEnded ? this.#verdict() : 'ignored')
       return
@@ -125,7 +126,7 @@ export class ResponseTracker implements RequestAdmission {
     }
     this.#hookResponse()
     // The response of a broken connection closes; one that waits behind another on its connection does not.
-    response.once('close', () => this.#close())
+    whenClosed(response, () => this.#close())
     if (response.socket === null) request.once('close', () => this.#requestClosed())
     if (!isStream) {
       this.#watch()
@@ -160,22 +161,38 @@ export class ResponseTracker implements RequestAdmission {
     return voltage === undefined ? (tier ?? 'normal') : undefined
   }
 
+  /** Runs a handler. It is not over before the promise that it returns is settled, though it may have answered before it returned. */
+  running<T>(handler: () => T): T {
+    this.#pending++
+    try {
+      const result = handler()
+      this.follow(result)
+      return result
+    } finally {
+      this.#settled()
+    }
+  }
+
   /** Holds the permit until the handler's promise is settled, too. What is no promise shows nothing. */
   follow(work: unknown): void {
     if (!isThenable(work)) return
     this.#wasFollowed = true
     this.#pending++
-    const done = (): void => {
-      this.#pending--
-      if (this.#pending > 0) return
-      if (this.#ended !== undefined) this.#release(this.#ended)
-      else if (this.#isClosed) this.#release('ignored')
-    }
-    work.then(done, (error: unknown) => {
-      const shed = shedIn(error)
-      if (shed !== undefined) this.noteShed(shed)
-      done()
-    })
+    work.then(
+      () => this.#settled(),
+      (error: unknown) => {
+        const shed = shedIn(error)
+        if (shed !== undefined) this.noteShed(shed)
+        this.#settled()
+      },
+    )
+  }
+
+  #settled(): void {
+    this.#pending--
+    if (this.#pending > 0) return
+    if (this.#ended !== undefined) this.#release(this.#ended)
+    else if (this.#isClosed) this.#release('ignored')
   }
 
   /** The handler failed, or met a guard that shed it; what becomes of the response is the framework's business. */
@@ -292,7 +309,9 @@ export class ResponseTracker implements RequestAdmission {
   outlasts(ageMs: number): boolean {
     if (ageMs < longMs(this.atrion, this.#routeId)) return false
     this.#departure.isOutlasting = !this.#isClosed
-    this.toStream()
+    // A handler that works on after its answer has no stream to be counted for.
+    if (this.#isClosed && this.#ended !== undefined) this.#leave()
+    else this.toStream()
     return true
   }
 
@@ -395,7 +414,7 @@ export class ResponseTracker implements RequestAdmission {
       },
       beforeEnd: () => {
         // An end that is tried on a response that has broken off ends nothing.
-        if (response.destroyed) this.#close()
+        if (isClosed(response)) this.#close()
       },
       ended: () => this.#end(),
       refused: () => {

@@ -26,7 +26,7 @@ import { isClientsFault, statusOnStream } from './_client.js'
 import { isClosed, whenClosed } from './_closed.js'
 import { Departure, depart } from './_departure.js'
 import { InnerShed } from './_inner-shed.js'
-import { holdMs, isLateAsARule, longMs, noteAbandoned, noteSooner } from './_long.js'
+import { holdMs, isLateAsARule, isSoon, longMs, noteAbandoned, noteSooner, restMs } from './_long.js'
 import { refusalOf, type Shed, shedIn } from './_problem.js'
 import { ReaderWatch } from './_reader.js'
 import { isBodyPending, waitsForClient, whenBodyEnds } from './_request-body.js'
@@ -39,8 +39,6 @@ import { watchLong } from './_watch.js'
 
 /** A client's sending holds a slot for this long, ms. */
 const SENDING_MS = 20
-/** A handler whose client is gone, and whose end only its response would show, is counted for this long, ms. */
-const UNKNOWN_HOLD_MS = 1_000
 
 /** An answer that would be one stream more than its route may have open. */
 const NO_ROOM: Shed = { retryAfterMs: undefined }
@@ -82,6 +80,7 @@ export class ResponseTracker implements RequestAdmission {
   #wasFollowed = false
   #isClosed = false
   #isSending = false
+  #hasAnswer = false
   readonly #innerShed = new InnerShed()
   #timer: Timer | undefined
   #longTimer: Timer | undefined
@@ -267,10 +266,7 @@ export class ResponseTracker implements RequestAdmission {
   /** The request turns out not to be guarded: nothing of it counts. */
   dismiss(): void {
     if (this.#isClosed) return
-    const permit = this.#permit
-    this.#permit = undefined
-    this.#unwatch()
-    if (permit !== undefined) depart(permit)
+    this.#drop()
     this.#closeStream?.()
     this.#departure.drop()
     this.#isSending = false
@@ -386,12 +382,47 @@ export class ResponseTracker implements RequestAdmission {
     if (!isClients) this.#release(this.#innerShed.isNoted ? 'ignored' : 'failure')
     else if (isOver) this.#release('ignored')
     else {
-      // The handler may work on for a client that is gone, and end a response that is closed.
-      callOff(this.#timer)
-      const isEndKnown = this.#pending > 0 || this.isAlwaysEnded
-      const ms = isEndKnown ? holdMs(this.atrion, this.#routeId) : UNKNOWN_HOLD_MS
-      this.#timer = after(ms, () => this.#release('ignored'))
+      this.#holdOn()
     }
+  }
+
+  /**
+   * The handler may work on for a client that is gone, and end a response that is closed. One that is not seen to end is no evidence
+   * of a slow route where the client left before an answer was due: clients that hang up at once would close the route for others.
+   */
+  #holdOn(): void {
+    const { ageMs } = this.#departure
+    // A handler may as well wait for the end of an answer that it has begun.
+    const isEndKnown = (this.#pending > 0 || this.isAlwaysEnded) && !this.#isProduced
+    const ms = isEndKnown ? holdMs(this.atrion, this.#routeId) : restMs(this.atrion, this.#routeId, ageMs)
+    callOff(this.#timer)
+    this.#timer = after(ms, () => {
+      const isAtWork = this.#pending > 0 && !this.#isProduced
+      if (!isAtWork && isSoon(this.atrion, this.#routeId, ageMs)) this.#drop()
+      else this.#release('ignored')
+    })
+  }
+
+  /** The handler has its answer: what comes after is its framework's, or its client's. */
+  get #isProduced(): boolean {
+    return this.#hasAnswer || this.#response.headersSent
+  }
+
+  /** The handler has begun to answer; of most frameworks that is its end. */
+  noteAnswer(): void {
+    if (this.#hasAnswer) return
+    this.#hasAnswer = true
+    if (!this.#isClosed || this.#permit === undefined) return
+    if (this.isAlwaysEnded && this.#pending === 0) this.#release('ignored')
+    else this.#holdOn()
+  }
+
+  /** Gives the permit back, and says nothing of the route. */
+  #drop(): void {
+    const permit = this.#permit
+    this.#permit = undefined
+    this.#unwatch()
+    if (permit !== undefined) depart(permit)
   }
 
   /** The request of a response that waits for its turn is over: given up, or merely read to its end. */
@@ -405,12 +436,15 @@ export class ResponseTracker implements RequestAdmission {
       isStreamTooMany: (headers) => this.#isFeed(headers) && !this.toStream(),
       beforeHead: (status) => {
         if (status === 503) this.#noteShedAnswered()
+        // A handler that answers a client that is gone may wait for ever for it to take the answer.
+        this.noteAnswer()
       },
       answered: () => {
         if (this.#departure.isOpen) this.#departure.answered(this.#routeId, this.#verdict())
       },
       blocked: (chunk) => {
-        if (this.#permit !== undefined) this.#reader().wrote(chunk)
+        if (this.#isClosed) this.noteAnswer()
+        else if (this.#permit !== undefined) this.#reader().wrote(chunk)
       },
       beforeEnd: () => {
         // An end that is tried on a response that has broken off ends nothing.

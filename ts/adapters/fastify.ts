@@ -138,7 +138,9 @@ function install(app: FastifyInstance, atrion: Atrion, options: FastifyOptions):
     )
   })
   app.addHook('onSend', (request, reply, _payload, done) => {
-    trackerOf(request.raw, gate)?.noteType(reply.getHeader('content-type'))
+    const tracker = trackerOf(request.raw, gate)
+    tracker?.noteType(reply.getHeader('content-type'))
+    tracker?.noteAnswer()
     done()
   })
   app.addHook('onError', (request, _reply, error, done) => {

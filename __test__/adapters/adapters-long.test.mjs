@@ -165,3 +165,63 @@ test('a feed that begins after the deadline was answered', async (t) => {
   }
   t.like(other.stats('feed'), { failures: 0, shed: 0, successRatio: 1 })
 })
+
+test('a handler that does not end after its answer holds its permit for ten seconds', async (t) => {
+  const { atrion, outcomes } = watched()
+  let end
+  const handler = (_req, res) => {
+    res.end('answered')
+    return new Promise((resolve) => {
+      end = resolve
+    })
+  }
+  const server = await listen(createServer(atrionHttp(atrion, handler, { ...CALM, route: () => 'job' })))
+  let closed = false
+  server.on('request', (_req, res) => res.once('close', () => (closed = true)))
+  t.is((await ask(server, '/')).body, 'answered')
+  await until(() => closed)
+  pass(9_000)
+  t.is(atrion.stats('job').inFlight, 1)
+  pass(1_500)
+  t.is(atrion.stats('job').inFlight, 0)
+  t.is(openStreams(atrion, 'job'), 0)
+  end()
+  await drained(atrion, 'job')
+  t.deepEqual(outcomes, ['job ignored'])
+  await close(server)
+})
+
+/** Hangs up on a handler, `afterMs` after it was called, and lets it be counted to the end. @returns how long that was, ms */
+const hangUp = async ({ held, server }, afterMs) => {
+  const before = held.length
+  const socket = await dial(server, requestText('/'))
+  await until(() => held.length > before)
+  pass(afterMs)
+  timers.length = 0
+  const isGone = once(held.at(-1), 'close')
+  socket.destroy()
+  await isGone
+  const { work, ms } = timers.at(-1)
+  pass(ms)
+  work()
+  return ms
+}
+
+test('a client that hangs up at once on a handler that nothing shows the end of is no evidence', async (t) => {
+  const it = await world()
+  for (let i = 0; i < 20; i++) t.true((await hangUp(it, 5)) <= 495)
+  t.like(it.atrion.stats('poll'), { inFlight: 0, limit: 100_000, p99Ms: undefined, abandoned: 20 })
+  for (let i = 0; i < 5; i++) await ask(it.server, '/soon')
+  const { p99Ms } = it.atrion.stats('poll')
+  // The slowest of its answers take that long.
+  for (let i = 0; i < 20; i++) t.true((await hangUp(it, 5)) <= Math.max(0, p99Ms - 5))
+  t.like(it.atrion.stats('poll'), { inFlight: 0, limit: 100_000, p99Ms, abandoned: 40, shed: 0 })
+  await close(it.server)
+})
+
+test('one that waited for most of the deadline counts for longer', async (t) => {
+  const it = await world()
+  t.is(await hangUp(it, 400), 1_000)
+  t.like(it.atrion.stats('poll'), { inFlight: 0, abandoned: 1 })
+  await close(it.server)
+})

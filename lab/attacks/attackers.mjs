@@ -34,6 +34,30 @@ export const slowUploads = (server, count, { path = '/a' } = {}) => {
 export const slowReaders = (server, count, { path = '/b' } = {}) =>
   crowd(count, () => dial(server, `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`, { reads: false }))
 
+/** Clients that ask, hang up before the answer, and ask again, each so many ms later. */
+export const hangUps = async (server, count, { path = '/a', afterMs = 3, pauseMs = 300 } = {}) => {
+  let isOver = false
+  const begun = []
+  const client = async (i) => {
+    while (!isOver) {
+      const socket = await dial(server, `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`)
+      await new Promise((resolve) => setTimeout(resolve, afterMs))
+      socket.destroy()
+      begun[i]?.()
+      await new Promise((resolve) => setTimeout(resolve, pauseMs))
+    }
+  }
+  const firsts = Array.from({ length: count }, (_, i) => new Promise((resolve) => (begun[i] = resolve)))
+  const clients = Array.from({ length: count }, (_, i) => client(i).catch(() => {}))
+  await Promise.all(firsts)
+  return {
+    end: () => {
+      isOver = true
+      return Promise.all(clients)
+    },
+  }
+}
+
 /** Slowloris: heads that never end. */
 export const slowloris = (server, count, { path = '/a' } = {}) =>
   crowd(count, (i) => dial(server, `${i % 2 ? 'POST' : 'GET'} ${path} HTTP/1.1\r\nHost: x\r\nX-Slow: `))

@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { createServer, request as httpRequest } from 'node:http'
 import http2 from 'node:http2'
+import { Readable } from 'node:stream'
 import { atrionExpress } from 'atrion/express'
 import { atrionHttp } from 'atrion/http'
 import expressWs from 'express-ws'
@@ -10,7 +11,7 @@ import express5 from 'express5'
 import { WebSocket } from 'ws'
 import { ask, CALM, close, create, listen } from '../../__test__/_adapters.mjs'
 import { FRAMEWORKS, readsFirst, SPEAK_HTTP2 } from '../../__test__/_frameworks.mjs'
-import { slowloris, slowReaders, slowStreams, slowUploads, upgrades } from './attackers.mjs'
+import { hangUps, slowloris, slowReaders, slowStreams, slowUploads, upgrades } from './attackers.mjs'
 
 const DEADLINE_MS = 500
 /** Others: so many at a time, and so many requests of each. */
@@ -142,6 +143,43 @@ const webSockets = {
     }),
 }
 
+/** Handlers of node:http that end no response of a client that is gone: nothing shows that they are over. */
+const UNSEEN = {
+  'looks whether the client is there': (_req, res) => {
+    setTimeout(() => {
+      if (!res.destroyed) res.end('a')
+    }, SERVICE_MS)
+  },
+  'pipes a stream': (_req, res) => {
+    setTimeout(() => Readable.from([LARGE.slice(0, 400_000)], { objectMode: false }).pipe(res), SERVICE_MS)
+  },
+  'waits for the end of its answer': async (_req, res) => {
+    await pause(SERVICE_MS)
+    Readable.from([LARGE.slice(0, 400_000)], { objectMode: false }).pipe(res)
+    await new Promise((resolve) => res.on('finish', resolve))
+  },
+}
+
+const unseenHangUps = {
+  id: 'hang-ups-unseen',
+  title: '30 clients that hang up at once and ask again, on handlers that do not end then',
+  // Without what this attack is about it is 0.3; the law itself doubts a route of which half the requests are given up.
+  atLeast: 0.8,
+  run: () =>
+    onEach(Object.keys(UNSEEN), async (name, isAttacked) => {
+      const server = await listen(createServer(atrionHttp(create(), UNSEEN[name], CALM)))
+      const { end } = isAttacked ? await hangUps(server, 30) : {}
+      const askOne = async () => {
+        await pause(100)
+        return ask(server, '/a')
+      }
+      const share = await goodShare(askOne)
+      await end?.()
+      await close(server)
+      return share
+    }),
+}
+
 /** The effect of long answers on the route that they share, where the operator has bounded the limit. */
 const feed = (count) => ({
   id: `feeds-${count}`,
@@ -183,5 +221,7 @@ export const attacks = [
   overHttp2('bodies', 'slowloris on HTTP/2: 60 bodies'),
   overHttp2('windows', 'slowloris on HTTP/2: 60 closed windows'),
   overHttp1('upgrades', '60 upgrades that there are not', (server) => upgrades(server, 60)),
+  overHttp1('hang-ups', '30 clients that hang up at once and ask again', (server) => hangUps(server, 30)),
+  unseenHangUps,
   webSockets,
 ]

@@ -69,11 +69,8 @@ function wrap(layer: Layer, route: ExpressRoute, isFirst: boolean): void {
       next(error)
     }
     try {
-      const result = handle.call(this, request, response, onward)
-      if (isThenable(result)) {
-        tracker.follow(result)
-        passRejection(result, isExpress4 ? onward : undefined)
-      }
+      const result = tracker.running(() => handle.call(this, request, response, onward))
+      if (isThenable(result)) passRejection(result, isExpress4 ? onward : undefined)
       return result
     } catch (error) {
       noteShed(tracker, error)

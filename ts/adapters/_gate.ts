@@ -19,6 +19,7 @@ import {
   type TrackerHost,
 } from './_acquire-params.js'
 import { AnswerStyles } from './_answer-style.js'
+import { isClosed, whenClosed } from './_closed.js'
 import { deferContinue, deferContinueOnHttp2 } from './_continue.js'
 import { isExempt, NONE_EXEMPT } from './_exempt.js'
 import { sharedRoute } from './_method.js'
@@ -108,7 +109,7 @@ export class Gate<Request, Response> implements TrackerHost {
     const options = this.#optionsOf(params, node)
     if (maxWaitMs <= 0) return acquire(this.atrion, routeId, options)
     // A client that goes away gives up its turn.
-    const listen = response && ((abort: (reason: unknown) => void) => onClose(response, () => abort(GONE)))
+    const listen = response && ((abort: (reason: unknown) => void) => whenClosed(response, () => abort(GONE)))
     return enter(this.atrion, routeId, options, maxWaitMs, listen)
   }
 
@@ -176,7 +177,7 @@ export class Gate<Request, Response> implements TrackerHost {
     const permit = this.enter(routeId, params, node, response, own?.maxWaitMs)
     if (!isThenable(permit)) return goIn(permit as Permit)
     return (permit as Promise<Permit>).then((given) => {
-      if (!given.allow || !response.destroyed) return goIn(given)
+      if (!given.allow || !isClosed(response)) return goIn(given)
       // The client did not wait: nothing is done for it.
       given.release('ignored')
       return refuse(given)
@@ -233,10 +234,4 @@ export class Gate<Request, Response> implements TrackerHost {
     const queueAgeMs = hasFakedTimers() ? 0 : this.#pressure.queueAgeMs(now, socket)
     return { tier, voltage, key, queueAgeMs, saturation: this.#pressure.saturation(now) } as AcquireOptions
   }
-}
-
-/** Calls back when a response is closed. @returns what stops that */
-function onClose(response: ServerResponse, callback: () => void): () => void {
-  response.once('close', callback)
-  return () => response.removeListener('close', callback)
 }

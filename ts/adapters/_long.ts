@@ -17,6 +17,8 @@ const LONG_DEADLINES = 2
 /** A handler that works on for a client that is gone is counted for so long, ms, or for so many deadlines. */
 const HOLD_MS = 5_000
 const HOLD_DEADLINES = 10
+/** One whose end only its response would show is counted for this long at most, ms. */
+const UNKNOWN_HOLD_MS = 1_000
 /** Of an instance that does not tell, ms. */
 const DEADLINE_MS = 500
 
@@ -66,6 +68,21 @@ export function longMs(atrion: Atrion, routeId: string): number {
 /** The time that a handler whose client is gone is counted, where its end will be known, ms. */
 export const holdMs = (atrion: Atrion, routeId: string): number =>
   Math.max(HOLD_MS, HOLD_DEADLINES * deadlineMs(atrion, routeId))
+
+/**
+ * The time that a handler whose client is gone is counted where only its response would show its end, ms. Where the client left soon,
+ * it is over by the time that the slowest of a hundred answers take: beyond the deadline it would pass for one that is late.
+ */
+export function restMs(atrion: Atrion, routeId: string, ageMs: number): number {
+  if (!isSoon(atrion, routeId, ageMs)) return UNKNOWN_HOLD_MS
+  const deadline = deadlineMs(atrion, routeId)
+  const endMs = Math.min(atrion.stats(routeId).p99Ms ?? deadline, deadline)
+  return Math.min(Math.max(0, endMs - ageMs), UNKNOWN_HOLD_MS)
+}
+
+/** Returns whether an answer of this age may still have come in time: half the deadline, or what the slowest of a hundred take. */
+export const isSoon = (atrion: Atrion, routeId: string, ageMs: number): boolean =>
+  ageMs <= Math.max(deadlineMs(atrion, routeId) / 2, atrion.stats(routeId).p99Ms ?? 0)
 
 /** The least that {@link longMs} is where nothing is expected, ms. */
 export const LEAST_LONG_MS = LONG_MS

@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { textOfAny } from '../base/host-calls.js'
 import { ownOptions } from '../base/own.js'
 import type { Permit } from '../limiter/types.js'
+import { isClosed } from './_closed.js'
 import { PROBLEM_TYPE, refusalHeaders, refusalOf, type Shed } from './_problem.js'
 import { leaveBody } from './_request-body.js'
 import { isThenable, warnOnce } from './_resolve.js'
@@ -15,7 +16,7 @@ const ANSWERED_WITHIN_MS = 5_000
 
 /** Answers on Node's own response. One that has its head already is cut off. */
 export function refuse(request: IncomingMessage, response: ServerResponse, shed: Shed): void {
-  if (response.writableEnded || response.destroyed) return
+  if (response.writableEnded || isClosed(response)) return
   if (response.headersSent) {
     response.destroy()
     return
@@ -116,6 +117,6 @@ export function refuseOnNode(
     answer: onShed,
     refuse: () => refuse(request, response, permit),
     raise,
-    isAnswered: () => response.headersSent || response.writableEnded || response.destroyed,
+    isAnswered: () => response.headersSent || response.writableEnded || isClosed(response),
   })
 }

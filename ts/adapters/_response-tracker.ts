@@ -23,9 +23,10 @@ import type { Outcome, Permit, Tier } from '../limiter/types.js'
 import type { AcquireParams, TrackerHost } from './_acquire-params.js'
 import type { RequestAdmission } from './_admission.js'
 import { isClientsFault, statusOnStream } from './_client.js'
+import { isClosed, whenClosed } from './_closed.js'
 import { Departure, depart } from './_departure.js'
 import { InnerShed } from './_inner-shed.js'
-import { holdMs, isLateAsARule, longMs, noteAbandoned, noteSooner } from './_long.js'
+import { holdMs, isLateAsARule, isSoon, longMs, noteAbandoned, noteSooner, restMs } from './_long.js'
 import { refusalOf, type Shed, shedIn } from './_problem.js'
 import { ReaderWatch } from './_reader.js'
 import { isBodyPending, waitsForClient, whenBodyEnds } from './_request-body.js'
@@ -38,8 +39,6 @@ import { watchLong } from './_watch.js'
 
 /** A client's sending holds a slot for this long, ms. */
 const SENDING_MS = 20
-/** A handler whose client is gone, and whose end only its response would show, is counted for this long, ms. */
-const UNKNOWN_HOLD_MS = 1_000
 
 /** An answer that would be one stream more than its route may have open. */
 const NO_ROOM: Shed = { retryAfterMs: undefined }
@@ -81,6 +80,7 @@ export class ResponseTracker implements RequestAdmission {
   #wasFollowed = false
   #isClosed = false
   #isSending = false
+  #hasAnswer = false
   readonly #innerShed = new InnerShed()
   #timer: Timer | undefined
   #longTimer: Timer | undefined
@@ -112,7 +112,7 @@ export class ResponseTracker implements RequestAdmission {
     this.#departure = new Departure(host.atrion)
     this.outer = (request as Marked)[TRACKER]
     ;(request as Marked)[TRACKER] = this
-    if (response.destroyed || response.writableEnded) {
+    if (isClosed(response) || response.writableEnded) {
       this.#isClosed = true
       this.#release(response.writableEnded ? this.#verdict() : 'ignored')
       return
@@ -125,7 +125,7 @@ export class ResponseTracker implements RequestAdmission {
     }
     this.#hookResponse()
     // The response of a broken connection closes; one that waits behind another on its connection does not.
-    response.once('close', () => this.#close())
+    whenClosed(response, () => this.#close())
     if (response.socket === null) request.once('close', () => this.#requestClosed())
     if (!isStream) {
       this.#watch()
@@ -160,22 +160,38 @@ export class ResponseTracker implements RequestAdmission {
     return voltage === undefined ? (tier ?? 'normal') : undefined
   }
 
+  /** Runs a handler. It is not over before the promise that it returns is settled, though it may have answered before it returned. */
+  running<T>(handler: () => T): T {
+    this.#pending++
+    try {
+      const result = handler()
+      this.follow(result)
+      return result
+    } finally {
+      this.#settled()
+    }
+  }
+
   /** Holds the permit until the handler's promise is settled, too. What is no promise shows nothing. */
   follow(work: unknown): void {
     if (!isThenable(work)) return
     this.#wasFollowed = true
     this.#pending++
-    const done = (): void => {
-      this.#pending--
-      if (this.#pending > 0) return
-      if (this.#ended !== undefined) this.#release(this.#ended)
-      else if (this.#isClosed) this.#release('ignored')
-    }
-    work.then(done, (error: unknown) => {
-      const shed = shedIn(error)
-      if (shed !== undefined) this.noteShed(shed)
-      done()
-    })
+    work.then(
+      () => this.#settled(),
+      (error: unknown) => {
+        const shed = shedIn(error)
+        if (shed !== undefined) this.noteShed(shed)
+        this.#settled()
+      },
+    )
+  }
+
+  #settled(): void {
+    this.#pending--
+    if (this.#pending > 0) return
+    if (this.#ended !== undefined) this.#release(this.#ended)
+    else if (this.#isClosed) this.#release('ignored')
   }
 
   /** The handler failed, or met a guard that shed it; what becomes of the response is the framework's business. */
@@ -250,10 +266,7 @@ export class ResponseTracker implements RequestAdmission {
   /** The request turns out not to be guarded: nothing of it counts. */
   dismiss(): void {
     if (this.#isClosed) return
-    const permit = this.#permit
-    this.#permit = undefined
-    this.#unwatch()
-    if (permit !== undefined) depart(permit)
+    this.#drop()
     this.#closeStream?.()
     this.#departure.drop()
     this.#isSending = false
@@ -292,7 +305,9 @@ export class ResponseTracker implements RequestAdmission {
   outlasts(ageMs: number): boolean {
     if (ageMs < longMs(this.atrion, this.#routeId)) return false
     this.#departure.isOutlasting = !this.#isClosed
-    this.toStream()
+    // A handler that works on after its answer has no stream to be counted for.
+    if (this.#isClosed && this.#ended !== undefined) this.#leave()
+    else this.toStream()
     return true
   }
 
@@ -367,12 +382,47 @@ export class ResponseTracker implements RequestAdmission {
     if (!isClients) this.#release(this.#innerShed.isNoted ? 'ignored' : 'failure')
     else if (isOver) this.#release('ignored')
     else {
-      // The handler may work on for a client that is gone, and end a response that is closed.
-      callOff(this.#timer)
-      const isEndKnown = this.#pending > 0 || this.isAlwaysEnded
-      const ms = isEndKnown ? holdMs(this.atrion, this.#routeId) : UNKNOWN_HOLD_MS
-      this.#timer = after(ms, () => this.#release('ignored'))
+      this.#holdOn()
     }
+  }
+
+  /**
+   * The handler may work on for a client that is gone, and end a response that is closed. One that is not seen to end is no evidence
+   * of a slow route where the client left before an answer was due: clients that hang up at once would close the route for others.
+   */
+  #holdOn(): void {
+    const { ageMs } = this.#departure
+    // A handler may as well wait for the end of an answer that it has begun.
+    const isEndKnown = (this.#pending > 0 || this.isAlwaysEnded) && !this.#isProduced
+    const ms = isEndKnown ? holdMs(this.atrion, this.#routeId) : restMs(this.atrion, this.#routeId, ageMs)
+    callOff(this.#timer)
+    this.#timer = after(ms, () => {
+      const isAtWork = this.#pending > 0 && !this.#isProduced
+      if (!isAtWork && isSoon(this.atrion, this.#routeId, ageMs)) this.#drop()
+      else this.#release('ignored')
+    })
+  }
+
+  /** The handler has its answer: what comes after is its framework's, or its client's. */
+  get #isProduced(): boolean {
+    return this.#hasAnswer || this.#response.headersSent
+  }
+
+  /** The handler has begun to answer; of most frameworks that is its end. */
+  noteAnswer(): void {
+    if (this.#hasAnswer) return
+    this.#hasAnswer = true
+    if (!this.#isClosed || this.#permit === undefined) return
+    if (this.isAlwaysEnded && this.#pending === 0) this.#release('ignored')
+    else this.#holdOn()
+  }
+
+  /** Gives the permit back, and says nothing of the route. */
+  #drop(): void {
+    const permit = this.#permit
+    this.#permit = undefined
+    this.#unwatch()
+    if (permit !== undefined) depart(permit)
   }
 
   /** The request of a response that waits for its turn is over: given up, or merely read to its end. */
@@ -386,16 +436,19 @@ export class ResponseTracker implements RequestAdmission {
       isStreamTooMany: (headers) => this.#isFeed(headers) && !this.toStream(),
       beforeHead: (status) => {
         if (status === 503) this.#noteShedAnswered()
+        // A handler that answers a client that is gone may wait for ever for it to take the answer.
+        this.noteAnswer()
       },
       answered: () => {
         if (this.#departure.isOpen) this.#departure.answered(this.#routeId, this.#verdict())
       },
       blocked: (chunk) => {
-        if (this.#permit !== undefined) this.#reader().wrote(chunk)
+        if (this.#isClosed) this.noteAnswer()
+        else if (this.#permit !== undefined) this.#reader().wrote(chunk)
       },
       beforeEnd: () => {
         // An end that is tried on a response that has broken off ends nothing.
-        if (response.destroyed) this.#close()
+        if (isClosed(response)) this.#close()
       },
       ended: () => this.#end(),
       refused: () => {

@@ -5,6 +5,7 @@ import type { Atrion } from '../atrion.js'
 import { textOfAny } from '../base/host-calls.js'
 import { own } from '../base/own.js'
 import type { RequestAdmission } from './_admission.js'
+import { isClosed } from './_closed.js'
 import { withTier } from './_context.js'
 import { Gate } from './_gate.js'
 import { patternRoute } from './_method.js'
@@ -131,13 +132,15 @@ function install(app: FastifyInstance, atrion: Atrion, options: FastifyOptions):
           answer: () => onShed(request, reply, permit),
           refuse: () => refuse(permit),
           raise: (error) => reply.send(error),
-          isAnswered: () => reply.sent || reply.raw.headersSent || reply.raw.destroyed,
+          isAnswered: () => reply.sent || reply.raw.headersSent || isClosed(reply.raw),
         })
       },
     )
   })
   app.addHook('onSend', (request, reply, _payload, done) => {
-    trackerOf(request.raw, gate)?.noteType(reply.getHeader('content-type'))
+    const tracker = trackerOf(request.raw, gate)
+    tracker?.noteType(reply.getHeader('content-type'))
+    tracker?.noteAnswer()
     done()
   })
   app.addHook('onError', (request, _reply, error, done) => {

@@ -146,8 +146,7 @@ export function atrionHono<E extends Env = Env>(
     attach(context, tracker)
     const handlers = tracker.isNamed ? undefined : new Handlers(context, tracker)
     if (handlers !== undefined) tracker.answersFor ??= handlers.isAsCounted
-    const work = propagate === true ? withTier(tracker.tier, next) : next()
-    tracker.follow(work)
+    const work = tracker.running(propagate === true ? () => withTier(tracker.tier, next) : next)
     await passed(work, handlers)
     await answerShed(context, tracker, handlers)
     tracker.noteType(context.res.headers.get('content-type'))

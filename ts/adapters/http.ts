@@ -69,17 +69,20 @@ export function atrionHttp<Request extends IncomingMessage, Response extends Ser
   }
 
   const handle = (tracker: ResponseTracker, request: Request, response: Response): unknown => {
-    let result: unknown
+    let settled: unknown
+    const run = (): unknown => {
+      const result = handler(request, response)
+      if (isThenable(result)) {
+        settled = result.then(undefined, (error: unknown) => failed(error, tracker, request, response))
+      }
+      return result
+    }
     try {
-      result =
-        propagate === true ? withTier(tracker.tier, () => handler(request, response)) : handler(request, response)
+      const result = tracker.running(propagate === true ? () => withTier(tracker.tier, run) : run)
+      return settled ?? result
     } catch (error) {
       return failed(error, tracker, request, response)
     }
-    if (!isThenable(result)) return result
-    const settled = result.then(undefined, (error: unknown) => failed(error, tracker, request, response))
-    tracker.follow(result)
-    return settled
   }
 
   const upgrades: UpgradeGuard = (request, connection) => gate.passUpgrade(request as Request, request, connection)

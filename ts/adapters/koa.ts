@@ -91,8 +91,7 @@ export function atrionKoa<Context extends KoaContext = ParameterizedContext>(
       refusal = permit
     }
     if (!tracker.isNamed) whenRouted(context, tracker)
-    const work = propagate === true ? withTier(tracker.tier, next) : next()
-    tracker.follow(work)
+    const work = tracker.running(propagate === true ? () => withTier(tracker.tier, next) : next)
     try {
       const result = await work
       tracker.noteType(context.res.getHeader('content-type'))

@@ -180,9 +180,23 @@ export class ShedError extends AtrionError implements Refusal {
     return 503
   }
 
+  /** Koa writes an error's status back to it. */
+  set status(given: number) {
+    settle(this, 'status', given)
+  }
+
   get statusCode(): 503 {
     return this.status
   }
+
+  set statusCode(given: number) {
+    settle(this, 'statusCode', given)
+  }
+}
+
+/** Gives an error a field of its own in place of its class's accessor. */
+function settle(error: object, name: string, value: unknown): void {
+  Object.defineProperty(error, name, { value, configurable: true, enumerable: true, writable: true })
 }
 
 /** An option is out of its range. */

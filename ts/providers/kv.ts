@@ -1,7 +1,9 @@
 /** State in any store that gets and puts strings by key: Workers KV, a Durable Object's storage, Deno KV behind two lines. */
 
 import { BoundedRoutes } from '../base/bounded-routes.js'
+import { ConfigError } from '../base/errors.js'
 import { ownOptions } from '../base/own.js'
+import { unknownName } from '../base/suggest.js'
 import { isPhysicsVector, type PhysicsVector, type StateProvider } from './provider.js'
 
 /** The methods that a store has to have. */
@@ -43,11 +45,14 @@ export class KVStateProvider implements StateProvider {
   /** The routes in the store, the one that was written longest ago first. */
   readonly #known: BoundedRoutes<true>
   /** The newest of routes that were written too lately to be written again; each goes with a later call. */
-  readonly #pending = new Map<string, PhysicsVector>()
+  readonly #pending: BoundedRoutes<PhysicsVector>
 
-  /** @throws TypeError for a store without get and put */
+  /**
+   * @throws TypeError for a store without get and put
+   * @throws ConfigError for an option that is unknown or out of its range
+   */
   constructor(store: KVStore, options: KVStateProviderOptions = {}) {
-    const { prefix = 'atrion:', writeEveryMs = 1000, maxRoutes = 1000 } = ownOptions(options, NAMES)
+    const { prefix, writeEveryMs, maxRoutes } = checked(options)
     if (typeof store?.get !== 'function' || typeof store.put !== 'function') {
       throw new TypeError('store must be an object with get(key) and put(key, value)')
     }
@@ -56,6 +61,7 @@ export class KVStateProvider implements StateProvider {
     this.#writeEveryMs = writeEveryMs
     this.#written = new BoundedRoutes(maxRoutes)
     this.#known = new BoundedRoutes(maxRoutes)
+    this.#pending = new BoundedRoutes(maxRoutes)
   }
 
   /** Learns which routes the store knows. */
@@ -65,7 +71,7 @@ export class KVStateProvider implements StateProvider {
 
   /** Writes what was held back. */
   async disconnect(): Promise<void> {
-    for (const [routeId, vector] of [...this.#pending]) await this.#write(routeId, vector, Date.now())
+    await this.#writeAll([...this.#pending], Date.now())
   }
 
   async getVector(routeId: string): Promise<PhysicsVector | null> {
@@ -75,13 +81,24 @@ export class KVStateProvider implements StateProvider {
     return isPhysicsVector(value) ? value : null
   }
 
-  /** Resolves when the store has it or, within `writeEveryMs` of the last time, when it is held back for a later call. */
+  /**
+   * Resolves when the store has it or, within `writeEveryMs` of the last time, when it is held back for a later call. What the store
+   * does not take is held back as well.
+   */
   async updateVector(routeId: string, vector: PhysicsVector): Promise<void> {
     const nowMs = Date.now()
     this.#pending.set(routeId, { ...vector })
-    for (const [id, newest] of [...this.#pending]) {
-      if (this.#isDue(id, nowMs)) await this.#write(id, newest, nowMs)
+    const due = [...this.#pending].filter(([id]) => this.#isDue(id, nowMs))
+    await this.#writeAll(due, nowMs)
+  }
+
+  /** Writes each, whatever becomes of the others; rejects with the first failure. */
+  async #writeAll(entries: readonly (readonly [string, PhysicsVector])[], nowMs: number): Promise<void> {
+    const failures: unknown[] = []
+    for (const [routeId, vector] of entries) {
+      await this.#write(routeId, vector, nowMs).catch((error: unknown) => failures.push(error))
     }
+    if (failures.length > 0) throw failures[0]
   }
 
   #isDue(routeId: string, nowMs: number): boolean {
@@ -91,7 +108,12 @@ export class KVStateProvider implements StateProvider {
   async #write(routeId: string, vector: PhysicsVector, nowMs: number): Promise<void> {
     this.#pending.delete(routeId)
     this.#written.set(routeId, nowMs)
-    await this.#store.put(this.#keyOf(routeId), JSON.stringify(vector))
+    try {
+      await this.#store.put(this.#keyOf(routeId), JSON.stringify(vector))
+    } catch (error) {
+      if (!this.#pending.has(routeId)) this.#pending.set(routeId, vector)
+      throw error
+    }
     const isNew = !this.#known.has(routeId)
     const gone = new Set<string>()
     this.#known.set(routeId, true, (oldest) => gone.add(oldest))
@@ -143,6 +165,22 @@ export class KVStateProvider implements StateProvider {
     this.#learn((await this.#readIndex()).filter((routeId) => !gone.has(routeId)))
     await this.#store.put(`${this.#prefix}${INDEX}`, JSON.stringify([...this.#known.keys()]))
   }
+}
+
+/** @throws ConfigError for an option that is unknown or out of its range */
+function checked(given: KVStateProviderOptions): Required<KVStateProviderOptions> {
+  if (typeof given !== 'object' || given === null) throw new ConfigError('options', 'an object', given)
+  const options = ownOptions(given, NAMES)
+  for (const name of Object.keys(options)) {
+    if (!(NAMES as string[]).includes(name)) throw unknownName(name, name, NAMES)
+  }
+  const { prefix = 'atrion:', writeEveryMs = 1000, maxRoutes = 1000 } = options
+  if (typeof prefix !== 'string') throw new ConfigError('prefix', 'a string', prefix)
+  if (!(typeof writeEveryMs === 'number' && writeEveryMs >= 0 && writeEveryMs < Number.POSITIVE_INFINITY)) {
+    throw new ConfigError('writeEveryMs', 'a number of ms ≥ 0', writeEveryMs)
+  }
+  if (!Number.isInteger(maxRoutes) || maxRoutes < 1) throw new ConfigError('maxRoutes', 'an integer ≥ 1', maxRoutes)
+  return { prefix, writeEveryMs, maxRoutes }
 }
 
 /** A store's answer; one that is not JSON is none. */

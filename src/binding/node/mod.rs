@@ -1,6 +1,8 @@
 //! N-API: the engine as a class for what is rare, and bare functions over the frame for what is not.
 
 mod checks;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod counter;
 mod engine;
 #[allow(unsafe_code, reason = "N-API hands out raw pointers; what soundness rests on is stated at each use")]
 mod hot;

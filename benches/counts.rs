@@ -5,8 +5,9 @@
 use std::hint::black_box;
 
 use atrion::{
-    engine::{AcquireRequest, Handle, Limits, Name, Outcome, Priority, Slot},
+    engine::{AcquireRequest, Handle, Limits, Name, Outcome, Priority, Row as RowResult, Rows, Slot},
     physics::{math, params::RouteParams, pressure::Sample, tick::RouteState, voltage::Tier},
+    simd::InstructionSet,
 };
 
 /// Routes that a row with several of them goes round.
@@ -60,14 +61,54 @@ fn permit(calls: usize) {
     }
 }
 
-/// Every row and its calls.
-const ROWS: [(&str, fn(usize)); 4] =
-    [("tanh3_exp", tanh3_exp), ("tick", tick), ("decision", decision), ("permit", permit)];
+/// Rows of a batch in memory: their results are left where they are read.
+struct Batch(Vec<(Slot, Sample, f64)>);
+
+impl Rows for Batch {
+    fn count(&self) -> usize {
+        self.0.len()
+    }
+    fn read(&self, row: usize) -> (Slot, Sample) {
+        (self.0[row].0, self.0[row].1)
+    }
+    fn write(&mut self, row: usize, result: Option<RowResult>) {
+        self.0[row].2 = result.map_or(f64::NAN, |done| done.resistance);
+    }
+}
+
+/// `calls` ticks in batches of 64 routes.
+fn batch(calls: usize, set: &str) {
+    const ROUTES: usize = 64;
+    let (mut handle, slots) = handle_of(ROUTES);
+    let Some(set) = InstructionSet::named(set) else { return };
+    handle.set_instruction_set(set);
+    let mut rows = Batch(slots.iter().enumerate().map(|(i, &slot)| (slot, sample(i), 0.0)).collect());
+    for i in 0..calls / ROUTES {
+        handle.tick_batch(&mut rows, i as f64);
+        black_box(rows.0.last());
+    }
+}
+
+/// Makes so many calls.
+type Row = fn(usize);
+
+/// Every row by its name.
+const ROWS: [(&str, Row); 7] = [
+    ("tanh3_exp", tanh3_exp),
+    ("tick", tick),
+    ("decision", decision),
+    ("batch-portable", |calls| batch(calls, "portable")),
+    ("batch-native", |calls| batch(calls, InstructionSet::NATIVE.name())),
+    ("batch-best", |calls| batch(calls, InstructionSet::best().name())),
+    ("permit", permit),
+];
 
 fn main() {
     let given: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let [name, calls] = given.as_slice() else {
-        ROWS.iter().for_each(|(name, _)| println!("{name}"));
+        for (name, _) in ROWS {
+            println!("{name}");
+        }
         return;
     };
     let calls = calls.parse().expect("the second argument is a number of calls");

@@ -4,7 +4,8 @@
 use crate::{
     clock::Now,
     engine::{
-        AcquireRequest, AcquireResult, Cause, Decision, Handle, Key, NO_PERMIT, Outcome, PermitId, Priority, Slot,
+        AcquireRequest, AcquireResult, Cause, Decision, Handle, Key, NO_PERMIT, Outcome, PermitId, Priority, Row, Rows,
+        Slot,
     },
     physics::{
         mode::Mode,
@@ -301,12 +302,24 @@ pub fn release(handle: &mut Handle, frame: &mut Cells, now: &Now) {
     }
 }
 
-/// `routeBatch`: rows of [slot, latencyMs, errorRate, saturation] become [slot, resistance, mode, status].
-pub fn route_batch(handle: &mut Handle, rows: &mut [f64], now: &Now) {
-    let now_ms = now.coarse_ms();
-    for row in rows.chunks_exact_mut(ROW_CELLS) {
-        let sample = Sample { latency_ms: row[1], error_rate: row[2], saturation: row[3] };
-        match handle.tick(row[0] as Slot, &sample, now_ms) {
+/// Rows of [slot, latencyMs, errorRate, saturation], which become [slot, resistance, mode, status].
+struct BatchRows<'a>(&'a mut [[f64; ROW_CELLS]]);
+
+impl Rows for BatchRows<'_> {
+    fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    #[inline]
+    fn read(&self, row: usize) -> (Slot, Sample) {
+        let [slot, latency_ms, error_rate, saturation] = self.0[row];
+        (slot as Slot, Sample { latency_ms, error_rate, saturation })
+    }
+
+    #[inline]
+    fn write(&mut self, row: usize, result: Option<Row>) {
+        let row = &mut self.0[row];
+        match result {
             Some(done) => {
                 row[1] = done.resistance;
                 row[2] = f64::from(done.mode as u8);
@@ -315,6 +328,11 @@ pub fn route_batch(handle: &mut Handle, rows: &mut [f64], now: &Now) {
             None => row[3] = f64::from(status::STALE),
         }
     }
+}
+
+/// `routeBatch`: ticks the routes of the rows.
+pub fn route_batch(handle: &mut Handle, rows: &mut [f64], now: &Now) {
+    handle.tick_batch(&mut BatchRows(rows.as_chunks_mut().0), now.coarse_ms());
 }
 
 /// `inherit`: takes over what a store has of a route, from the head of the batch: scar, ticks, gamma (NaN: in full); or, where not

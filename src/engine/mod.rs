@@ -9,11 +9,14 @@
 //! | `limiter` | the closed loop of a route |
 //! | `permits` | the granted permits |
 //! | `handle`, `handle_loop`, `handle_evictions` | a thread's view: decisions, evictions it has not yet seen |
+//! | `batch` | ticks of many routes, four a vector; `batch_single` one by one (wasm) |
 //! | `metrics` | the state and the statistics of every route |
 //! | `peers` | what other nodes report of the routes |
 //! | `replication` | what is reported to them; not in wasm |
 //! | `engine_ref` | a handle's reference to its engine, owned or shared |
 
+#[cfg_attr(target_family = "wasm", path = "batch_single.rs")]
+mod batch;
 mod engine_ref;
 mod handle;
 mod handle_evictions;
@@ -35,7 +38,7 @@ mod routes;
 #[cfg(not(target_family = "wasm"))]
 use std::sync::Arc;
 
-pub use handle::{Decision, Handle, Row};
+pub use handle::{Decision, Handle, Row, Rows};
 pub use handle_evictions::Evicted;
 pub use ids::{NO_PERMIT, PermitId, Slot};
 pub use limiter::{AcquireRequest, AcquireResult, CAUSES, Cause, Counts, Key, Outcome, Priority, Stats, Terms, Wait};

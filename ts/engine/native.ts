@@ -133,7 +133,10 @@ export function createNativeEngine(maxRoutes: number, isShared = false): Engine 
   try {
     return new NativeEngine(binding, maxRoutes, isShared)
   } catch (error) {
-    const room = /^maxRoutes of the process: (\d+)$/.exec((error as Error).message)?.[1]
+    const { message } = error as Error
+    const sets = /^ATRION_SIMD: (.+)$/.exec(message)?.[1]
+    if (sets !== undefined) throw new ConfigError('ATRION_SIMD', `one of ${sets}`, process.env.ATRION_SIMD)
+    const room = /^maxRoutes of the process: (\d+)$/.exec(message)?.[1]
     if (room === undefined) throw error
     throw new ConfigError('maxRoutes', `${room}, as of the process's other instances of scope 'process'`, maxRoutes)
   }

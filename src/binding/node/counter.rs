@@ -114,7 +114,7 @@ impl Shared {
         fence(Ordering::Acquire);
         let time = anchor.time(count());
         match time {
-            Some(ns) if version % 2 == 0 && self.version.load(Ordering::Relaxed) == version => ns,
+            Some(ns) if version.is_multiple_of(2) && self.version.load(Ordering::Relaxed) == version => ns,
             _ => self.renew(),
         }
     }

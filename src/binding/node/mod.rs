@@ -14,17 +14,7 @@ mod socket;
 
 use napi_derive::napi;
 
-use crate::simd::{Lanes, Native};
-
 /// The package's version: the face loads no addon of another one.
 #[napi]
 #[cfg_attr(test, allow(dead_code, reason = "tests have no module to register it in"))]
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// The instruction set in which ticks are computed.
-#[napi]
-#[must_use]
-#[cfg_attr(test, allow(dead_code, reason = "tests have no module to register it in"))]
-pub fn instruction_set() -> &'static str {
-    <Native as Lanes>::NAME
-}

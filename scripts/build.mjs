@@ -62,13 +62,18 @@ const buildWasm = async () => {
     return false
   }
   say('Compiling the engine for wasm.')
-  const args = ['build', '--lib', '--profile', 'wasm', '--target', WASM_TARGET]
+  return (await buildModule('atrion.wasm', [])) && (await buildModule('fleet.wasm', ['--features', 'fleet']))
+}
+
+/** Compiles the crate with these features for wasm, and shrinks it to a module of dist. */
+const buildModule = async (name, features) => {
+  const args = ['build', '--lib', '--profile', 'wasm', '--target', WASM_TARGET, ...features]
   const env = { CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS: WASM_FLAGS.join(' ') }
   if ((await run('cargo', args, { env })).code !== 0) return false
   const { shrink } = await import('./lib/wasm.mjs')
   const linked = join(process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target'), WASM_TARGET, 'wasm', 'atrion.wasm')
   mkdirSync(join(ROOT, 'dist'), { recursive: true })
-  writeFileSync(join(ROOT, 'dist', 'atrion.wasm'), shrink(readFileSync(linked)))
+  writeFileSync(join(ROOT, 'dist', name), shrink(readFileSync(linked)))
   return true
 }
 

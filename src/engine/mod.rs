@@ -10,6 +10,7 @@
 //! | `permits` | the granted permits |
 //! | `handle`, `handle_loop`, `handle_evictions` | a thread's view: decisions, evictions it has not yet seen |
 //! | `batch` | ticks of many routes, four a vector; `batch_single` one by one (wasm) |
+//! | `fleet` | routes by number that tick together, as columns |
 //! | `metrics` | the state and the statistics of every route |
 //! | `peers` | what other nodes report of the routes |
 //! | `replication` | what is reported to them; not in wasm |
@@ -18,6 +19,8 @@
 #[cfg_attr(target_family = "wasm", path = "batch_single.rs")]
 mod batch;
 mod engine_ref;
+#[cfg(any(not(target_family = "wasm"), feature = "fleet"))]
+mod fleet;
 mod handle;
 mod handle_evictions;
 mod handle_loop;
@@ -38,6 +41,8 @@ mod routes;
 #[cfg(not(target_family = "wasm"))]
 use std::sync::Arc;
 
+#[cfg(any(not(target_family = "wasm"), feature = "fleet"))]
+pub use fleet::{COLUMNS as FLEET_COLUMNS, Fleet, FleetClock, READINGS as FLEET_READINGS};
 pub use handle::{Decision, Handle, Row, Rows};
 pub use handle_evictions::Evicted;
 pub use ids::{NO_PERMIT, PermitId, Slot};

@@ -35,7 +35,7 @@ const OTHER_ROOM: &str = "maxRoutes of the process: ";
 const OTHER_SETS: &str = "ATRION_SIMD: ";
 
 /// The instruction set that `ATRION_SIMD` in the environment names, or the fastest.
-fn wanted_set() -> Result<InstructionSet> {
+pub(super) fn wanted_set() -> Result<InstructionSet> {
     match std::env::var("ATRION_SIMD") {
         Ok(name) if !name.is_empty() => InstructionSet::named(&name).ok_or_else(|| {
             let names: Vec<_> = InstructionSet::all().into_iter().map(InstructionSet::name).collect();

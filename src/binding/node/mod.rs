@@ -4,6 +4,7 @@ mod checks;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod counter;
 mod engine;
+mod fleet;
 #[allow(unsafe_code, reason = "N-API hands out raw pointers; what soundness rests on is stated at each use")]
 mod hot;
 mod panics;

@@ -3,6 +3,7 @@
 #[cfg(not(feature = "fleet"))]
 mod blocks;
 #[cfg(any(not(target_family = "wasm"), feature = "fleet"))]
+#[cfg_attr(test, allow(dead_code, reason = "tests have no module to register its tick in"))]
 mod fleet;
 #[cfg(not(feature = "fleet"))]
 mod frame;

@@ -190,6 +190,10 @@ pub fn mask_of(holds: bool) -> f64 {
 }
 
 /// The four numbers of a column from `at` on.
+///
+/// # Panics
+///
+/// When there are fewer.
 #[inline(always)]
 #[must_use]
 pub fn load<L: Lanes>(column: &[f64], at: usize) -> L {
@@ -197,6 +201,10 @@ pub fn load<L: Lanes>(column: &[f64], at: usize) -> L {
 }
 
 /// Overwrites the four numbers of a column from `at` on.
+///
+/// # Panics
+///
+/// When there are fewer.
 #[inline(always)]
 pub fn store<L: Lanes>(column: &mut [f64], at: usize, lanes: L) {
     *column[at..].first_chunk_mut::<LANES>().expect("a column ends with whole vectors") = lanes.to_array();

@@ -4,6 +4,7 @@ import { loadBinding } from '../addon/addon.js'
 import { ConfigError } from '../base/errors.js'
 import { answerOnFault, CrateEngine } from './crate-engine.js'
 import { admit, admitRows, type FaultListener } from './fault.js'
+import { namingSets } from './instruction-set.js'
 import { METRIC_CELLS } from './metric-cells.js'
 import { BATCH_ROWS, type Engine, FRAME, type NativeCluster, type RareCalls, ROW_CELLS } from './port.js'
 
@@ -133,11 +134,8 @@ export function createNativeEngine(maxRoutes: number, isShared = false): Engine 
   try {
     return new NativeEngine(binding, maxRoutes, isShared)
   } catch (error) {
-    const { message } = error as Error
-    const sets = /^ATRION_SIMD: (.+)$/.exec(message)?.[1]
-    if (sets !== undefined) throw new ConfigError('ATRION_SIMD', `one of ${sets}`, process.env.ATRION_SIMD)
-    const room = /^maxRoutes of the process: (\d+)$/.exec(message)?.[1]
-    if (room === undefined) throw error
+    const room = /^maxRoutes of the process: (\d+)$/.exec((error as Error).message)?.[1]
+    if (room === undefined) throw namingSets(error)
     throw new ConfigError('maxRoutes', `${room}, as of the process's other instances of scope 'process'`, maxRoutes)
   }
 }

@@ -6,6 +6,7 @@ import { builtin } from '../base/builtin.js'
 import { ConfigError, DependencyError } from '../base/errors.js'
 import { inflate } from '../base/inflate.js'
 import { BLOCK, COLUMN } from '../engine/fleet-cells.js'
+import { namingSets } from '../engine/instruction-set.js'
 
 /** Cells of a reading: latency, error rate, saturation. */
 export const READING_CELLS = 3
@@ -24,11 +25,18 @@ const cellsOf = (size: number): number => BLOCK.COLUMNS + (COLUMN.READINGS + REA
 const DETACHED = 'a column of the fleet was transferred: it ticks no longer'
 
 interface FleetBinding {
+  /** Throws where `ATRION_SIMD` names none that the processor has. */
+  instructionSet(): string
   tickFleet(cells: Float64Array, modes: Uint8Array): boolean
 }
 
 function nativeBlock(size: number): FleetBlock {
   const binding = loadAddon().binding as FleetBinding
+  try {
+    binding.instructionSet()
+  } catch (error) {
+    throw namingSets(error)
+  }
   const cells = new Float64Array(cellsOf(size))
   const modes = new Uint8Array(size)
   const tick = (): void => {
@@ -89,7 +97,7 @@ export function createBlock(size: number, wanted: unknown): FleetBlock {
     try {
       return create(size)
     } catch (error) {
-      if (error instanceof RangeError) throw error
+      if (error instanceof RangeError || error instanceof ConfigError) throw error
       cause = error
     }
   }

@@ -47,6 +47,7 @@ pub(super) fn wanted_set() -> Result<InstructionSet> {
 
 /// The instruction set in which ticks of many routes are computed.
 #[napi(catch_unwind)]
+#[cfg_attr(test, allow(dead_code, reason = "tests have no module to register it in"))]
 pub fn instruction_set() -> Result<String> {
     wanted_set().map(|set| set.name().to_owned())
 }

@@ -11,6 +11,7 @@ use crate::binding::fleet;
 
 /// Ticks the fleet whose block and modes these are; false when the block has not as many cells as its routes take.
 #[napi(catch_unwind)]
+#[cfg_attr(test, allow(dead_code, reason = "tests have no module to register it in"))]
 #[allow(unsafe_code, reason = "N-API hands out the memory of arrays so")]
 pub fn tick_fleet(mut block: Float64Array, mut modes: Uint8Array) -> Result<bool> {
     let set = wanted_set()?;

@@ -94,7 +94,7 @@ for (const engine of ENGINES) {
     t.is(resistance[0], 12)
   })
 
-  test(`${engine}: what a program writes into a column is what the next tick goes on from`, (t) => {
+  test(`${engine}: the next tick goes on from the values that a program writes into a column`, (t) => {
     const fleet = new Fleet(9, { engine })
     for (let i = 0; i < 20; i++) fleet.tick(fleet.samples, i * 100)
     fleet.scar[7] = 40
@@ -123,7 +123,7 @@ test('a fleet has the numbers of routes: nested, flat, by profile', (t) => {
   t.notThrows(() => new Fleet(1, { profile: 'HEAVY', slo: { baselineLatencyMs: 80 } }))
 })
 
-test('what cannot be honoured is refused by name', (t) => {
+test('options and arguments out of their range are refused by name', (t) => {
   for (const size of [0, -1, 1.5, Number.NaN, 2 ** 24 + 1, '4', undefined]) {
     t.throws(() => new Fleet(size), { name: 'ConfigError', message: /^size must be/ })
   }

@@ -4,8 +4,7 @@
 use crate::{
     clock::Now,
     engine::{
-        AcquireRequest, AcquireResult, Cause, Decision, Handle, Key, NO_PERMIT, Outcome, PermitId, Priority, Row, Rows,
-        Slot,
+        AcquireRequest, AcquireResult, Cause, Decision, Handle, Key, NO_PERMIT, Outcome, PermitId, Priority, Slot,
     },
     physics::{
         mode::Mode,
@@ -124,7 +123,7 @@ pub mod status {
 /// The frame's cells.
 pub type Cells = [f64; FRAME_CELLS];
 
-fn tick_status(tick: &Tick, first_rejected: bool) -> u32 {
+pub fn tick_status(tick: &Tick, first_rejected: bool) -> u32 {
     let rejected = if tick.rejected { status::REJECTED } else { 0 };
     let first = if first_rejected { status::FIRST_REJECTED } else { 0 };
     status::TICKED | rejected | first
@@ -300,39 +299,6 @@ pub fn release(handle: &mut Handle, frame: &mut Cells, now: &Now) {
         None if permit != NO_PERMIT => frame[cell::STATUS] = f64::from(status::VOID),
         None => {}
     }
-}
-
-/// Rows of [slot, latencyMs, errorRate, saturation], which become [slot, resistance, mode, status].
-struct BatchRows<'a>(&'a mut [[f64; ROW_CELLS]]);
-
-impl Rows for BatchRows<'_> {
-    fn count(&self) -> usize {
-        self.0.len()
-    }
-
-    #[inline]
-    fn read(&self, row: usize) -> (Slot, Sample) {
-        let [slot, latency_ms, error_rate, saturation] = self.0[row];
-        (slot as Slot, Sample { latency_ms, error_rate, saturation })
-    }
-
-    #[inline]
-    fn write(&mut self, row: usize, result: Option<Row>) {
-        let row = &mut self.0[row];
-        match result {
-            Some(done) => {
-                row[1] = done.resistance;
-                row[2] = f64::from(done.mode as u8);
-                row[3] = f64::from(tick_status(&done.tick, done.first_rejected));
-            }
-            None => row[3] = f64::from(status::STALE),
-        }
-    }
-}
-
-/// `routeBatch`: ticks the routes of the rows.
-pub fn route_batch(handle: &mut Handle, rows: &mut [f64], now: &Now) {
-    handle.tick_batch(&mut BatchRows(rows.as_chunks_mut().0), now.coarse_ms());
 }
 
 /// `inherit`: takes over what a store has of a route, from the head of the batch: scar, ticks, gamma (NaN: in full); or, where not

@@ -1,6 +1,8 @@
 //! Translation between JavaScript and the engine: nothing is decided here.
 
 #[cfg(not(feature = "fleet"))]
+mod batch;
+#[cfg(not(feature = "fleet"))]
 mod blocks;
 #[cfg(any(not(target_family = "wasm"), feature = "fleet"))]
 #[cfg_attr(test, allow(dead_code, reason = "tests have no module to register its tick in"))]

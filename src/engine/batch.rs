@@ -27,7 +27,7 @@ type Column = [f64; CHUNK];
 
 /// The numbers of a chunk of routes, by column.
 #[derive(Debug)]
-pub(super) struct Chunk {
+struct Chunk {
     slots: [Slot; CHUNK],
     len: usize,
     /// A bit for each rest of a slot that is in the chunk.
@@ -130,6 +130,19 @@ impl Chunk {
     }
 }
 
+/// The memory that a handle has for its batches, and their instruction set.
+#[derive(Debug)]
+pub struct BatchState {
+    instruction_set: InstructionSet,
+    chunk: Box<Chunk>,
+}
+
+impl Default for BatchState {
+    fn default() -> Self {
+        Self { instruction_set: InstructionSet::best(), chunk: Box::default() }
+    }
+}
+
 /// Ticks a chunk in its columns.
 struct TickChunk<'a> {
     chunk: &'a mut Chunk,
@@ -193,7 +206,7 @@ impl Handle {
 
     /// Ticks the rows from `from` on that go together, or one; the row that is next.
     fn tick_chunk(&mut self, rows: &mut impl Rows, from: usize, now_ms: Millis) -> usize {
-        let chunk = &mut *self.chunk;
+        let BatchState { instruction_set, chunk } = &mut self.batch;
         let (mut table, params) = self.engine_ref.table();
         self.params.refresh(params);
         let table = &mut *table;
@@ -222,7 +235,7 @@ impl Handle {
         }
         let params = self.params.get(chunk.params_id);
         if let Some(tuner) = &params.tuner {
-            self.instruction_set.run(TickChunk { chunk, params, tuner });
+            instruction_set.run(TickChunk { chunk, params, tuner });
         }
         for (at, &slot) in chunk.slots[..chunk.len].iter().enumerate() {
             rows.write(from + at, Some(chunk.finish(at, table.state(slot), now_ms)));
@@ -233,7 +246,7 @@ impl Handle {
     /// The instruction set that batches run on.
     #[must_use]
     pub fn instruction_set(&self) -> InstructionSet {
-        self.instruction_set
+        self.batch.instruction_set
     }
 
     /// Runs batches on another instruction set from now on: the answers are the same to the last bit.
@@ -249,6 +262,6 @@ impl Handle {
     /// assert_eq!(handle.instruction_set().name(), "portable");
     /// ```
     pub fn set_instruction_set(&mut self, instruction_set: InstructionSet) {
-        self.instruction_set = instruction_set;
+        self.batch.instruction_set = instruction_set;
     }
 }

@@ -3,6 +3,10 @@
 use super::{Handle, handle::Rows};
 use crate::units::Millis;
 
+/// The memory that a handle has for its batches: none.
+#[derive(Debug, Default)]
+pub struct BatchState {}
+
 impl Handle {
     /// Ticks the routes of a batch, in the order of its rows.
     pub fn tick_batch(&mut self, rows: &mut impl Rows, now_ms: Millis) {

@@ -23,7 +23,7 @@ pub const COLUMNS: usize = 9;
 /// Numbers of a reading: latency, error rate, saturation.
 pub const READINGS: usize = 3;
 
-/// What is the same for all routes of a fleet.
+/// The state that all routes of a fleet share.
 ///
 /// ```
 /// use atrion::engine::FleetClock;

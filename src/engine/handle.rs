@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::{
-    Engine, Evicted, Limits, engine_ref::EngineRef, ids::Slot, limiter::Cause, names::Name, params::ParamsCache,
+    Engine, Evicted, Limits, batch::BatchState, engine_ref::EngineRef, ids::Slot, limiter::Cause, names::Name,
+    params::ParamsCache,
 };
 use crate::{
     physics::{
@@ -102,10 +103,8 @@ pub struct Handle {
     pub(super) params: ParamsCache,
     pub(super) seen_evictions: u64,
     pub(super) unreported: VecDeque<Evicted>,
-    #[cfg(not(target_family = "wasm"))]
-    pub(super) instruction_set: crate::simd::InstructionSet,
-    #[cfg(not(target_family = "wasm"))]
-    pub(super) chunk: Box<super::batch::Chunk>,
+    #[cfg_attr(target_family = "wasm", allow(dead_code, reason = "a batch needs none there"))]
+    pub(super) batch: BatchState,
 }
 
 #[cfg(not(target_family = "wasm"))]
@@ -133,16 +132,7 @@ impl Handle {
     fn over(engine_ref: EngineRef) -> Self {
         let params = ParamsCache::new(&engine_ref.engine().params);
         let seen_evictions = engine_ref.engine().table.lock().evictions();
-        Self {
-            engine_ref,
-            params,
-            seen_evictions,
-            unreported: VecDeque::new(),
-            #[cfg(not(target_family = "wasm"))]
-            instruction_set: crate::simd::InstructionSet::best(),
-            #[cfg(not(target_family = "wasm"))]
-            chunk: Box::default(),
-        }
+        Self { engine_ref, params, seen_evictions, unreported: VecDeque::new(), batch: BatchState::default() }
     }
 
     /// The engine this is a view of.

@@ -127,7 +127,7 @@ export class OpenLoop implements TermSource {
     const { ids: before } = this.#batch
     for (let i = 0; i < count; i++) {
       const routeId = routeIds[i]!
-      if (routeId !== before[i]) requireRouteId(routeId, `routeIds[${i}]`)
+      if (routeId === undefined || routeId !== before[i]) requireRouteId(routeId, `routeIds[${i}]`)
       ids[i] = routeId
     }
     // The host's code may have shrunk what was checked before it.

@@ -238,7 +238,7 @@ mod tests {
             assert!(now >= last, "{now} after {last}");
             last = now;
             let after = system_ns();
-            // What a part of RATE_PART is off within a span, at most.
+            // A rate that is off by a part in RATE_PART gives less within a span.
             assert!(now + 60_000 >= before && now <= after + 60_000, "{now} outside {before}..{after}");
         }
     }

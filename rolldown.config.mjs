@@ -59,6 +59,20 @@ const wasmBeside = {
   },
 }
 
+/** The module of a fleet, as bytes in its code. */
+const FLEET = pathOf('dist/fleet.wasm')
+const fleetContent = existsSync(FLEET) ? readFileSync(FLEET) : Buffer.alloc(0)
+const FLEET_BYTES = 'fleet.wasm?deflate'
+const fleet = {
+  name: 'fleet',
+  resolveId: (id) => (id === FLEET_BYTES ? `\0${id}` : null),
+  load: (id) =>
+    id === `\0${FLEET_BYTES}`
+      ? `export const BYTES = ${fleetContent.length}
+         export const deflated = () => ${JSON.stringify(deflateRawSync(fleetContent, { level: 9 }).toString('base64'))}`
+      : null,
+}
+
 /** One file for all that \`require('atrion')\` needs, but for the functional model, which is another one's entry, too. */
 const GROUPS = [
   { name: 'core', test: /[\\/]ts[\\/](?:core|base[\\/](?:errors|text|limited-by|shed-answered|suggest))/, priority: 2 },
@@ -97,6 +111,7 @@ const common = {
   core: 'ts/core/index.ts',
   simulation: 'ts/simulation/index.ts',
   testing: 'ts/testing/index.ts',
+  fleet: 'ts/fleet/index.ts',
   wasm: 'ts/wasm.ts',
   inline: 'ts/entries/inline.ts',
 }
@@ -104,8 +119,8 @@ const common = {
 const graph = (input, { dir, format, extension, define = {}, plugins = [], groups }) => ({
   input: { ...common, ...input },
   platform: 'neutral',
-  external: (id) => PACKAGE.test(id) && !id.startsWith('atrion.wasm'),
-  plugins: [face, ...plugins, wasm],
+  external: (id) => PACKAGE.test(id) && !/^(?:atrion|fleet)\.wasm/.test(id),
+  plugins: [face, ...plugins, wasm, fleet],
   transform: { define: { ATRION_VERSION: JSON.stringify(version), ...define } },
   output: {
     dir,

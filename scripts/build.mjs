@@ -44,8 +44,21 @@ const WASM_FLAGS = [
   '-C target-feature=+simd128',
   '-C link-arg=-zstack-size=65536', // deep enough by far: nothing in there recurses
   '-C link-arg=--emit-relocs',
-  '-C llvm-args=-inline-threshold=0', // inlined is what then takes no more room, and what is called once
 ]
+
+/** The engine: every page that protects something loads it. */
+const SMALL = {
+  features: [],
+  // Inlined is what then takes no more room, and what is called once.
+  flags: [...WASM_FLAGS, '-C llvm-args=-inline-threshold=0'],
+}
+/** A fleet: loaded to compute. */
+const FAST = {
+  features: ['--features', 'fleet'],
+  flags: WASM_FLAGS,
+  env: { CARGO_PROFILE_WASM_OPT_LEVEL: '3' },
+  shrinkLevel: 0,
+}
 
 /** Installs the standard library of the wasm target where rustup can. */
 const addWasmTarget = async () => {
@@ -62,13 +75,18 @@ const buildWasm = async () => {
     return false
   }
   say('Compiling the engine for wasm.')
-  const args = ['build', '--lib', '--profile', 'wasm', '--target', WASM_TARGET]
-  const env = { CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS: WASM_FLAGS.join(' ') }
-  if ((await run('cargo', args, { env })).code !== 0) return false
+  return (await buildModule('atrion.wasm', SMALL)) && (await buildModule('fleet.wasm', FAST))
+}
+
+/** Compiles the crate for wasm, and shrinks it to a module of dist. */
+const buildModule = async (name, { features, flags, env, shrinkLevel }) => {
+  const args = ['build', '--lib', '--profile', 'wasm', '--target', WASM_TARGET, ...features]
+  const given = { CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS: flags.join(' '), ...env }
+  if ((await run('cargo', args, { env: given })).code !== 0) return false
   const { shrink } = await import('./lib/wasm.mjs')
   const linked = join(process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target'), WASM_TARGET, 'wasm', 'atrion.wasm')
   mkdirSync(join(ROOT, 'dist'), { recursive: true })
-  writeFileSync(join(ROOT, 'dist', 'atrion.wasm'), shrink(readFileSync(linked)))
+  writeFileSync(join(ROOT, 'dist', name), shrink(readFileSync(linked), { shrinkLevel }))
   return true
 }
 

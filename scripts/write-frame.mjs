@@ -35,6 +35,10 @@ const COPIES = {
     BATCH_ROWS: { file: 'wasm.rs' },
   },
   'metric-cells.ts': { METRIC: { file: 'metrics.rs', module: 'metric' }, METRIC_CELLS: { file: 'metrics.rs' } },
+  'fleet-cells.ts': {
+    BLOCK: { file: 'fleet.rs', module: 'cell' },
+    COLUMN: { file: 'fleet.rs', module: 'column' },
+  },
   'law-cells.ts': { LAW: { file: 'law.rs', module: 'cell', length: 'LAW_CELLS' } },
 }
 

@@ -75,6 +75,7 @@ const MAY_IMPORT = {
     'ports.ts',
     ...['core', 'engine', 'events', 'options', 'providers', 'routes', 'limiter', 'leases', 'replication', 'context.ts'],
   ],
+  fleet: [...BOTTOM, 'addon', 'core', 'engine', 'options', 'routes'],
   pressure: ['base', 'addon'],
   adapters: [...BOTTOM, 'limiter', 'pressure', 'providers', 'provider port', 'atrion.ts'],
   exporters: [...BOTTOM, 'engine', 'events', 'limiter', 'pressure', 'atrion.ts'],

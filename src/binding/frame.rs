@@ -123,7 +123,7 @@ pub mod status {
 /// The frame's cells.
 pub type Cells = [f64; FRAME_CELLS];
 
-fn tick_status(tick: &Tick, first_rejected: bool) -> u32 {
+pub fn tick_status(tick: &Tick, first_rejected: bool) -> u32 {
     let rejected = if tick.rejected { status::REJECTED } else { 0 };
     let first = if first_rejected { status::FIRST_REJECTED } else { 0 };
     status::TICKED | rejected | first
@@ -298,22 +298,6 @@ pub fn release(handle: &mut Handle, frame: &mut Cells, now: &Now) {
         Some(age_ms) => frame[cell::AGE_MS] = age_ms,
         None if permit != NO_PERMIT => frame[cell::STATUS] = f64::from(status::VOID),
         None => {}
-    }
-}
-
-/// `routeBatch`: rows of [slot, latencyMs, errorRate, saturation] become [slot, resistance, mode, status].
-pub fn route_batch(handle: &mut Handle, rows: &mut [f64], now: &Now) {
-    let now_ms = now.coarse_ms();
-    for row in rows.chunks_exact_mut(ROW_CELLS) {
-        let sample = Sample { latency_ms: row[1], error_rate: row[2], saturation: row[3] };
-        match handle.tick(row[0] as Slot, &sample, now_ms) {
-            Some(done) => {
-                row[1] = done.resistance;
-                row[2] = f64::from(done.mode as u8);
-                row[3] = f64::from(tick_status(&done.tick, done.first_rejected));
-            }
-            None => row[3] = f64::from(status::STALE),
-        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::cell::UnsafeCell;
 
 use crate::{
     binding::{
-        blocks,
+        batch, blocks,
         frame::{self, Cells, FRAME_CELLS, ROW_CELLS, cell},
         heap::Heap,
         law, metrics,
@@ -107,7 +107,7 @@ extern "C" fn release() {
 extern "C" fn route_batch() {
     with(|handle, cells, rows, now| {
         let count = (cells[cell::SLOT] as usize).min(BATCH_ROWS);
-        frame::route_batch(handle, &mut rows[..count * ROW_CELLS], now);
+        batch::route_batch(handle, &mut rows[..count * ROW_CELLS], now);
     });
 }
 

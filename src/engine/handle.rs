@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::{
-    Engine, Evicted, Limits, engine_ref::EngineRef, ids::Slot, limiter::Cause, names::Name, params::ParamsCache,
+    Engine, Evicted, Limits, batch::BatchState, engine_ref::EngineRef, ids::Slot, limiter::Cause, names::Name,
+    params::ParamsCache,
 };
 use crate::{
     physics::{
@@ -74,6 +75,16 @@ pub struct Row {
     pub first_rejected: bool,
 }
 
+/// The rows of a batch, where a caller keeps them.
+pub trait Rows {
+    /// The number of rows.
+    fn count(&self) -> usize;
+    /// The slot of a row's route, and its reading.
+    fn read(&self, row: usize) -> (Slot, Sample);
+    /// Takes the result of a row. None when the slot can't be trusted: the route was evicted, intern it again.
+    fn write(&mut self, row: usize, result: Option<Row>);
+}
+
 /// A view of an engine: one per thread, cheap to make, not to be shared.
 ///
 /// ```
@@ -92,6 +103,8 @@ pub struct Handle {
     pub(super) params: ParamsCache,
     pub(super) seen_evictions: u64,
     pub(super) unreported: VecDeque<Evicted>,
+    #[cfg_attr(target_family = "wasm", allow(dead_code, reason = "a batch needs none there"))]
+    pub(super) batch: BatchState,
 }
 
 #[cfg(not(target_family = "wasm"))]
@@ -119,7 +132,7 @@ impl Handle {
     fn over(engine_ref: EngineRef) -> Self {
         let params = ParamsCache::new(&engine_ref.engine().params);
         let seen_evictions = engine_ref.engine().table.lock().evictions();
-        Self { engine_ref, params, seen_evictions, unreported: VecDeque::new() }
+        Self { engine_ref, params, seen_evictions, unreported: VecDeque::new(), batch: BatchState::default() }
     }
 
     /// The engine this is a view of.
@@ -157,7 +170,7 @@ impl Handle {
         Some(())
     }
 
-    /// Ticks one route of a batch; the lock is taken for each, so that a batch never holds up another thread.
+    /// One tick of the open loop, without a decision.
     #[inline]
     pub fn tick(&mut self, slot: Slot, sample: &Sample, now_ms: Millis) -> Option<Row> {
         let (mut table, params) = self.engine_ref.table();

@@ -175,6 +175,15 @@ impl Table {
         self.lru.state(slot)
     }
 
+    /// Makes the route in that slot the most recently used; its state, where no other node has a part in it.
+    #[cfg(not(target_family = "wasm"))]
+    #[inline]
+    pub fn touch_alone(&mut self, slot: Slot) -> Option<&RouteState> {
+        let is_alone = self.peer_parts.get(slot as usize).is_none_or(|part| part.blend == Blend::NONE);
+        let state = self.lru.touch(slot)?;
+        is_alone.then_some(state)
+    }
+
     /// Makes the route in that slot the most recently used; its state, and what other nodes report of it. None: no route.
     #[inline]
     pub fn touch(&mut self, slot: Slot) -> Option<(&mut RouteState, Option<&Blend>)> {

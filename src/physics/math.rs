@@ -102,6 +102,26 @@ pub fn tanh3_exp_in<L: Lanes>(x: [f64; 3], y: f64) -> ([f64; 3], f64) {
     ([signed(0), signed(1), signed(2)], exp)
 }
 
+/// tanh of four numbers: the bits of [`tanh`]. For a NaN anything may come out.
+#[inline(always)]
+#[must_use]
+pub fn tanh_in<L: Lanes>(x: L) -> L {
+    let (scale, p) = reduce(L::splat(-2.0).mul(x.abs()).larger(L::splat(LOWEST)));
+    let scaled = scale.mul(p);
+    let t = scaled.add(scale.sub(L::splat(1.0)));
+    t.div(scaled.add(scale.add(L::splat(1.0)))).copysign(x)
+}
+
+/// e^y of four numbers: the bits of [`exp`]. For a NaN anything may come out.
+#[inline(always)]
+#[must_use]
+pub fn exp_in<L: Lanes>(y: L) -> L {
+    let (lowest, highest) = (L::splat(LOWEST), L::splat(HIGHEST));
+    let (scale, p) = reduce(y.larger(lowest).smaller(highest));
+    let exp = scale.add(scale.mul(p)).and_not(lowest.gt(y));
+    y.gt(highest).select(L::splat(f64::INFINITY), exp)
+}
+
 /// tanh(x), within 2 ulp.
 ///
 /// ```

@@ -2,6 +2,7 @@
 
 pub mod blame;
 pub mod breaker;
+pub mod columns;
 pub mod durations;
 pub mod fairness;
 pub mod histogram;

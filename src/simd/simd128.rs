@@ -2,7 +2,9 @@
 
 use std::{
     arch::wasm32::{
-        f64x2, f64x2_add, f64x2_div, f64x2_mul, f64x2_splat, f64x2_sub, i64x2_add, i64x2_shl, i64x2_splat, v128,
+        f64x2, f64x2_add, f64x2_div, f64x2_ge, f64x2_gt, f64x2_mul, f64x2_pmax, f64x2_pmin, f64x2_splat, f64x2_sqrt,
+        f64x2_sub, i64x2_add, i64x2_bitmask, i64x2_shl, i64x2_splat, v128, v128_and, v128_andnot, v128_bitselect,
+        v128_or,
     },
     mem::{self, MaybeUninit},
     ptr,
@@ -59,5 +61,45 @@ impl Lanes for Simd128 {
         let one = i64x2_splat(EXPONENT_OF_ONE as i64);
         let exp2 = |v| i64x2_add(i64x2_shl(v, MANTISSA_BITS), one);
         Self(exp2(self.0), exp2(self.1))
+    }
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        Self(f64x2_sqrt(self.0), f64x2_sqrt(self.1))
+    }
+    #[inline(always)]
+    fn gt(self, o: Self) -> Self {
+        Self(f64x2_gt(self.0, o.0), f64x2_gt(self.1, o.1))
+    }
+    #[inline(always)]
+    fn ge(self, o: Self) -> Self {
+        Self(f64x2_ge(self.0, o.0), f64x2_ge(self.1, o.1))
+    }
+    #[inline(always)]
+    fn and(self, o: Self) -> Self {
+        Self(v128_and(self.0, o.0), v128_and(self.1, o.1))
+    }
+    #[inline(always)]
+    fn or(self, o: Self) -> Self {
+        Self(v128_or(self.0, o.0), v128_or(self.1, o.1))
+    }
+    #[inline(always)]
+    fn and_not(self, o: Self) -> Self {
+        Self(v128_andnot(self.0, o.0), v128_andnot(self.1, o.1))
+    }
+    #[inline(always)]
+    fn larger(self, o: Self) -> Self {
+        Self(f64x2_pmax(o.0, self.0), f64x2_pmax(o.1, self.1))
+    }
+    #[inline(always)]
+    fn smaller(self, o: Self) -> Self {
+        Self(f64x2_pmin(o.0, self.0), f64x2_pmin(o.1, self.1))
+    }
+    #[inline(always)]
+    fn bits(self) -> u8 {
+        i64x2_bitmask(self.0) | i64x2_bitmask(self.1) << 2
+    }
+    #[inline(always)]
+    fn select(self, a: Self, b: Self) -> Self {
+        Self(v128_bitselect(a.0, b.0, self.0), v128_bitselect(a.1, b.1, self.1))
     }
 }

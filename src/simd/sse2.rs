@@ -1,8 +1,9 @@
-//! Two SSE2 registers. Every x86-64 has them, so nothing is dispatched.
+//! Two SSE2 registers. Every x86-64 has them.
 
 use std::arch::x86_64::{
-    __m128d, _mm_add_epi64, _mm_add_pd, _mm_castpd_si128, _mm_castsi128_pd, _mm_cvtsd_f64, _mm_div_pd, _mm_mul_pd,
-    _mm_set_pd, _mm_set1_epi64x, _mm_set1_pd, _mm_slli_epi64, _mm_sub_pd, _mm_unpackhi_pd,
+    __m128d, _mm_add_epi64, _mm_add_pd, _mm_and_pd, _mm_andnot_pd, _mm_castpd_si128, _mm_castsi128_pd, _mm_cmpge_pd,
+    _mm_cmpgt_pd, _mm_cvtsd_f64, _mm_div_pd, _mm_max_pd, _mm_min_pd, _mm_movemask_pd, _mm_mul_pd, _mm_or_pd,
+    _mm_set_pd, _mm_set1_epi64x, _mm_set1_pd, _mm_slli_epi64, _mm_sqrt_pd, _mm_sub_pd, _mm_unpackhi_pd,
 };
 
 use super::{EXPONENT_OF_ONE, Lanes, MANTISSA_BITS};
@@ -63,5 +64,50 @@ impl Lanes for Sse2 {
             };
             Self(exp2(self.0), exp2(self.1))
         }
+    }
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        // SAFETY: SSE2 is part of x86-64.
+        unsafe { Self(_mm_sqrt_pd(self.0), _mm_sqrt_pd(self.1)) }
+    }
+    #[inline(always)]
+    fn gt(self, o: Self) -> Self {
+        // SAFETY: SSE2 is part of x86-64.
+        unsafe { Self(_mm_cmpgt_pd(self.0, o.0), _mm_cmpgt_pd(self.1, o.1)) }
+    }
+    #[inline(always)]
+    fn ge(self, o: Self) -> Self {
+        // SAFETY: SSE2 is part of x86-64.
+        unsafe { Self(_mm_cmpge_pd(self.0, o.0), _mm_cmpge_pd(self.1, o.1)) }
+    }
+    #[inline(always)]
+    fn and(self, o: Self) -> Self {
+        // SAFETY: SSE2 is part of x86-64.
+        unsafe { Self(_mm_and_pd(self.0, o.0), _mm_and_pd(self.1, o.1)) }
+    }
+    #[inline(always)]
+    fn or(self, o: Self) -> Self {
+        // SAFETY: SSE2 is part of x86-64.
+        unsafe { Self(_mm_or_pd(self.0, o.0), _mm_or_pd(self.1, o.1)) }
+    }
+    #[inline(always)]
+    fn and_not(self, o: Self) -> Self {
+        // SAFETY: SSE2 is part of x86-64.
+        unsafe { Self(_mm_andnot_pd(o.0, self.0), _mm_andnot_pd(o.1, self.1)) }
+    }
+    #[inline(always)]
+    fn larger(self, o: Self) -> Self {
+        // SAFETY: SSE2 is part of x86-64.
+        unsafe { Self(_mm_max_pd(self.0, o.0), _mm_max_pd(self.1, o.1)) }
+    }
+    #[inline(always)]
+    fn smaller(self, o: Self) -> Self {
+        // SAFETY: SSE2 is part of x86-64.
+        unsafe { Self(_mm_min_pd(self.0, o.0), _mm_min_pd(self.1, o.1)) }
+    }
+    #[inline(always)]
+    fn bits(self) -> u8 {
+        // SAFETY: SSE2 is part of x86-64.
+        unsafe { (_mm_movemask_pd(self.0) | _mm_movemask_pd(self.1) << 2) as u8 }
     }
 }

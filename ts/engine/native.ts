@@ -4,6 +4,7 @@ import { loadBinding } from '../addon/addon.js'
 import { ConfigError } from '../base/errors.js'
 import { answerOnFault, CrateEngine } from './crate-engine.js'
 import { admit, admitRows, type FaultListener } from './fault.js'
+import { namingSets } from './instruction-set.js'
 import { METRIC_CELLS } from './metric-cells.js'
 import { BATCH_ROWS, type Engine, FRAME, type NativeCluster, type RareCalls, ROW_CELLS } from './port.js'
 
@@ -134,7 +135,7 @@ export function createNativeEngine(maxRoutes: number, isShared = false): Engine 
     return new NativeEngine(binding, maxRoutes, isShared)
   } catch (error) {
     const room = /^maxRoutes of the process: (\d+)$/.exec((error as Error).message)?.[1]
-    if (room === undefined) throw error
+    if (room === undefined) throw namingSets(error)
     throw new ConfigError('maxRoutes', `${room}, as of the process's other instances of scope 'process'`, maxRoutes)
   }
 }

@@ -13,17 +13,44 @@ export interface BatchHost {
   warnOfNoise(routeIds: readonly string[]): void
 }
 
+/** The largest batch whose slots are kept for the next. */
+const MOST_KEPT = 65_536
+const NO_IDS: readonly string[] = []
+
 export class Batch {
   readonly #engine: Engine
   readonly #routes: Routes
   readonly #index: RouteIndex
   readonly #host: BatchHost
+  /** The routes of the batch before, their slots, and the evictions that there had been: a batch is mostly of the same routes. */
+  #ids: readonly string[] = NO_IDS
+  #slots = new Uint32Array(0)
+  #evictions = 0
 
   constructor({ engine, routes }: Context, host: BatchHost) {
     this.#engine = engine
     this.#routes = routes
     this.#index = routes.index
     this.#host = host
+  }
+
+  /** The routes of the batch before. */
+  get ids(): readonly string[] {
+    return this.#ids
+  }
+
+  /** Has the slots of a batch at hand, for the next one, where that is not too large to keep. */
+  #keep(routeIds: readonly string[]): { ids: readonly string[]; slots: Uint32Array } {
+    const ids = this.#evictions === this.#index.evictions ? this.#ids : NO_IDS
+    this.#evictions = this.#index.evictions
+    const isKept = routeIds.length <= MOST_KEPT
+    if (this.#slots.length < routeIds.length && isKept) {
+      const before = this.#slots
+      this.#slots = new Uint32Array(routeIds.length)
+      this.#slots.set(before)
+    }
+    this.#ids = isKept ? routeIds : NO_IDS
+    return { ids, slots: isKept ? this.#slots : new Uint32Array(routeIds.length) }
   }
 
   /**
@@ -38,8 +65,11 @@ export class Batch {
     const noisy: string[] = []
     const cross = (from: number, to: number): void => this.#cross(routeIds, out, stride, from, to, stale, noisy)
     let from = 0
+    const kept = this.#keep(routeIds)
+    const { slots } = kept
+    let { ids } = kept
     for (let i = 0; i < routeIds.length; i++) {
-      let slot = this.#index.get(routeIds[i]!)
+      let slot = routeIds[i] === ids[i] ? slots[i] : this.#index.get(routeIds[i]!)
       const mayEvict = slot === undefined && this.#index.size >= this.#routes.maxRoutes
       // The route that gives way to a new one may have a row that still waits: those rows go first.
       if (i - from === BATCH_ROWS || (mayEvict && i > from)) {
@@ -49,7 +79,9 @@ export class Batch {
       if (slot === undefined) {
         slot = this.#routes.intern(routeIds[i]!)
         batch = this.#engine.batch
+        if (this.#index.evictions !== this.#evictions) ids = NO_IDS
       }
+      slots[i] = slot
       const at = (i - from) * ROW_CELLS
       batch[at] = slot
       batch[at + 1] = samples[i * 3]!

@@ -123,11 +123,12 @@ export class OpenLoop implements TermSource {
     const results = out ?? new Float64Array(count)
     if (results.length < count) throw new RangeError(`out must hold ${count} cells, got ${results.length}`)
     // Read once: an element may be a getter that answers differently the next time.
-    const ids: string[] = []
+    const ids = new Array<string>(count)
+    const { ids: before } = this.#batch
     for (let i = 0; i < count; i++) {
-      const routeId: unknown = routeIds[i]
-      requireRouteId(routeId, `routeIds[${i}]`)
-      ids.push(routeId)
+      const routeId = routeIds[i]!
+      if (routeId === undefined || routeId !== before[i]) requireRouteId(routeId, `routeIds[${i}]`)
+      ids[i] = routeId
     }
     // The host's code may have shrunk what was checked before it.
     if (samples.length < count * 3 || results.length < count)

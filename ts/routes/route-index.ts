@@ -10,6 +10,7 @@ export class RouteIndex {
   readonly #slots = new Map<string, number>()
   /** The name in each slot, so that a slot's new route evicts the old one here too. */
   readonly #names: (string | undefined)[] = []
+  #evictions = 0
   /** The number of routes that each slot has lost. */
   readonly #generations: number[] = []
 
@@ -21,6 +22,11 @@ export class RouteIndex {
     this.#engine = engine
     this.#onIntern = onIntern
     this.#isShared = isShared
+  }
+
+  /** Evictions so far: while it stays the same, every slot that was found still is its route's. */
+  get evictions(): number {
+    return this.#evictions
   }
 
   /** Routes whose slots are known. */
@@ -69,6 +75,7 @@ export class RouteIndex {
   /** Learns which slots are no longer what they were. */
   forgetEvicted(): void {
     for (let slot = this.#engine.evicted(); slot !== -1; slot = this.#engine.evicted()) {
+      this.#evictions += 1
       if (slot === -2) {
         this.#slots.clear()
         this.#names.length = 0

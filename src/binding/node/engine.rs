@@ -14,6 +14,7 @@ use crate::{
     engine::{Evicted, Handle, Limits, Name, Slot},
     physics::tick::Override,
     replication::{Loaded, Transport},
+    simd::InstructionSet,
 };
 
 /// A store's transport, as JavaScript passes it on.
@@ -30,6 +31,27 @@ pub struct NativeEngine {
 /// The beginning of the error that names the number of routes of the process's engine.
 const OTHER_ROOM: &str = "maxRoutes of the process: ";
 
+/// The beginning of the error that names the instruction sets that there are.
+const OTHER_SETS: &str = "ATRION_SIMD: ";
+
+/// The instruction set that `ATRION_SIMD` in the environment names, or the fastest.
+pub(super) fn wanted_set() -> Result<InstructionSet> {
+    match std::env::var("ATRION_SIMD") {
+        Ok(name) if !name.is_empty() => InstructionSet::named(&name).ok_or_else(|| {
+            let names: Vec<_> = InstructionSet::all().into_iter().map(InstructionSet::name).collect();
+            napi::Error::from_reason(format!("{OTHER_SETS}{}", names.join(", ")))
+        }),
+        _ => Ok(InstructionSet::best()),
+    }
+}
+
+/// The instruction set in which ticks of many routes are computed.
+#[napi(catch_unwind)]
+#[cfg_attr(test, allow(dead_code, reason = "tests have no module to register it in"))]
+pub fn instruction_set() -> Result<String> {
+    wanted_set().map(|set| set.name().to_owned())
+}
+
 fn name_of(route_id: JsString) -> Result<Name> {
     // N-API ends a string with a NUL of its own, and counts it.
     let units = route_id.into_utf16()?;
@@ -43,12 +65,14 @@ impl NativeEngine {
     pub fn new(max_routes: u32, frame: Float64Array, batch: Float64Array, is_shared: Option<bool>) -> Result<Self> {
         panics::keep();
         let max_routes = checks::max_routes(max_routes)?;
-        let handle = match is_shared {
+        let instruction_set = wanted_set()?;
+        let mut handle = match is_shared {
             Some(true) => {
                 process::handle(max_routes).map_err(|room| napi::Error::from_reason(format!("{OTHER_ROOM}{room}")))?
             }
             _ => Handle::alone(Limits::of_routes(max_routes)),
         };
+        handle.set_instruction_set(instruction_set);
         Ok(Self { hot: Hot::new(handle, frame, batch)?, waiting: RefCell::new(Vec::new().into_iter()) })
     }
 

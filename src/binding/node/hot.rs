@@ -13,7 +13,10 @@ use napi::{
 
 use super::{panics, process};
 use crate::{
-    binding::frame::{self, Cells, FRAME_CELLS, cell},
+    binding::{
+        batch,
+        frame::{self, Cells, FRAME_CELLS, cell},
+    },
     clock::{MonotonicClock, Now},
     engine::{Handle, PermitId, Slot},
 };
@@ -110,7 +113,7 @@ impl Hot {
         let (cells, now) = self.with(|_, cells, now| (cells[cell::SLOT] as usize * frame::ROW_CELLS, *now));
         self.with_batch(|handle, batch| {
             let cells = cells.min(batch.len());
-            frame::route_batch(handle, &mut batch[..cells], &now);
+            batch::route_batch(handle, &mut batch[..cells], &now);
         });
     }
 

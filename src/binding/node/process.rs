@@ -4,6 +4,8 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
 
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+use super::counter;
 use crate::{
     clock::MonotonicClock,
     engine::{Engine, Handle, Limits},
@@ -30,7 +32,9 @@ pub fn handle(max_routes: u32) -> Result<Handle, u32> {
 /// The process's clock: states that threads share carry its times.
 pub fn clock() -> MonotonicClock {
     static CLOCK: OnceLock<MonotonicClock> = OnceLock::new();
-    #[cfg(target_os = "linux")]
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    return *CLOCK.get_or_init(|| MonotonicClock::over(if counter::is_steady() { counter::now_ns } else { system_ns }));
+    #[cfg(all(target_os = "linux", not(target_arch = "x86_64")))]
     return *CLOCK.get_or_init(|| MonotonicClock::over(system_ns));
     #[cfg(not(target_os = "linux"))]
     *CLOCK.get_or_init(MonotonicClock::new)
@@ -40,7 +44,7 @@ pub fn clock() -> MonotonicClock {
 /// into seconds and the rest, and checks both.
 #[cfg(target_os = "linux")]
 #[allow(unsafe_code, reason = "a call of the system's library")]
-fn system_ns() -> u64 {
+pub fn system_ns() -> u64 {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the call writes to `now` alone. Every Linux has this clock; where the call failed, `now` would stay 0.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };

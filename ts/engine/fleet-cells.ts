@@ -1,0 +1,30 @@
+/**
+ * The cells of a fleet's block. Their numbers are stated in `src/binding/fleet.rs`, and copied here by `scripts/write-frame.mjs`.
+ */
+
+/** The head of a block, which a law, the columns and the readings follow. */
+export const BLOCK = {
+  /** −1: the next tick makes every route one without measurements */
+  TICKS: 0,
+  /** ms; NaN before the first tick */
+  LAST_UPDATED_AT: 1,
+  REJECTED_SAMPLES: 2,
+  /** ms */
+  NOW: 3,
+  LAW: 4,
+  COLUMNS: 40,
+} as const
+
+/** The columns, each a cell a route; the readings are three cells a route. */
+export const COLUMN = {
+  PRESSURE_LATENCY: 0,
+  PRESSURE_ERROR: 1,
+  PRESSURE_SATURATION: 2,
+  MOMENTUM: 3,
+  SCAR: 4,
+  RESISTANCE: 5,
+  TUNER_MEAN: 6,
+  TUNER_VARIANCE: 7,
+  RECOVERY_STARTED_AT: 8,
+  READINGS: 9,
+} as const

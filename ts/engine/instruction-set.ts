@@ -1,0 +1,9 @@
+/** The instruction set that `ATRION_SIMD` names: an addon refuses one that the processor has not got. */
+
+import { ConfigError } from '../base/errors.js'
+
+/** The error of the addon as one of the configuration; any other as it is. */
+export function namingSets(error: unknown): unknown {
+  const sets = /^ATRION_SIMD: (.+)$/.exec((error as Error).message)?.[1]
+  return sets === undefined ? error : new ConfigError('ATRION_SIMD', `one of ${sets}`, process.env.ATRION_SIMD)
+}

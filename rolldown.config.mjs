@@ -6,6 +6,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { deflateRawSync } from 'node:zlib'
 import { checksum } from './scripts/lib/checksum.mjs'
+import { studioPage } from './scripts/lib/studio-page.mjs'
 
 const pathOf = (relative) => fileURLToPath(new URL(relative, import.meta.url))
 
@@ -92,10 +93,18 @@ const old = {
       : null,
 }
 
+/** Studio's page: one document with its style and its script in it. */
+const page = {
+  name: 'studio-page',
+  resolveId: (id) => (id === 'studio-page' ? '\0studio-page' : null),
+  load: async (id) => (id === '\0studio-page' ? `export const PAGE = ${JSON.stringify(await studioPage())}` : null),
+}
+
 const common = {
   ...Object.fromEntries([...entriesIn('adapters'), ...entriesIn('exporters')]),
   core: 'ts/core/index.ts',
   simulation: 'ts/simulation/index.ts',
+  studio: 'ts/studio/studio.ts',
   testing: 'ts/testing/index.ts',
   wasm: 'ts/wasm.ts',
   inline: 'ts/entries/inline.ts',
@@ -104,8 +113,8 @@ const common = {
 const graph = (input, { dir, format, extension, define = {}, plugins = [], groups }) => ({
   input: { ...common, ...input },
   platform: 'neutral',
-  external: (id) => PACKAGE.test(id) && !id.startsWith('atrion.wasm'),
-  plugins: [face, ...plugins, wasm],
+  external: (id) => PACKAGE.test(id) && !id.startsWith('atrion.wasm') && id !== 'studio-page',
+  plugins: [face, page, ...plugins, wasm],
   transform: { define: { ATRION_VERSION: JSON.stringify(version), ...define } },
   output: {
     dir,

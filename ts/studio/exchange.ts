@@ -49,6 +49,7 @@ export function jsonOfNode(request: IncomingMessage, parsed: unknown): Promise<u
   if (typeof parsed === 'object' && parsed !== null) return Promise.resolve(parsed)
   if (typeof parsed === 'string') return Promise.resolve().then(() => parse(parsed))
   return new Promise((resolve, reject) => {
+    const decoder = new TextDecoder()
     let text = ''
     let bytes = 0
     const timer = setTimeout(() => fail('the body does not come'), BODY_MS)
@@ -56,25 +57,30 @@ export function jsonOfNode(request: IncomingMessage, parsed: unknown): Promise<u
     const end = (): void => {
       clearTimeout(timer)
       request.removeListener('data', onData).removeListener('end', onEnd)
+      request.removeListener('error', onGone).removeListener('close', onGone)
     }
     const fail = (problem: string): void => {
       end()
       request.resume()
+      // An error after that is no exception of the process.
+      request.on('error', () => {})
       reject(new BodyError(problem))
     }
+    const onGone = (): void => fail('the body did not come')
     const onData = (chunk: Buffer): void => {
       bytes += chunk.length
       if (bytes > MOST_BYTES) fail(`the body has more than ${MOST_BYTES} bytes`)
-      else text += chunk.toString('utf8')
+      else text += decoder.decode(chunk, { stream: true })
     }
     const onEnd = (): void => {
       end()
-      Promise.resolve()
-        .then(() => parse(text))
-        .then(resolve, reject)
+      try {
+        resolve(parse(text))
+      } catch (error) {
+        reject(error)
+      }
     }
-    request.on('data', onData).once('end', onEnd)
-    request.once('error', () => fail('the body did not come')).once('close', () => fail('the body did not come'))
+    request.on('data', onData).once('end', onEnd).once('error', onGone).once('close', onGone)
   })
 }
 

@@ -163,7 +163,7 @@ test('a change needs the role, JSON, the Origin of the page and the token of the
   const isOrdered = () => atrion.metrics().at(0).order !== undefined
   for (const [why, status, headers] of [
     ['a reader', 403, { 'x-test': 'reader' }],
-    ['an unknown role', 403, { 'x-test': 'nobody' }],
+    ['an unknown role', 403, { 'x-test': 'unknown' }],
     ['no token', 403, { 'x-atrion-token': undefined }],
     ['a wrong token', 403, { 'x-atrion-token': token.replace(/^./, (first) => (first === '0' ? '1' : '0')) }],
     ['a longer token', 403, { 'x-atrion-token': `${token}0` }],

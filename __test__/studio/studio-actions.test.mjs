@@ -122,7 +122,7 @@ test('settings: a preview changes nothing, a change does, and an undo takes it b
   t.regex(late.body.error, /changed again/)
 })
 
-test('what is out of its range is refused by name, and changes nothing', async (t) => {
+test('a value out of its range is refused by name, and changes nothing', async (t) => {
   const { atrion, act, key, order } = await start(t)
   for (const [action, pattern] of [
     [{ kind: 'override', key, order: 'open' }, /forS/],

@@ -172,7 +172,7 @@ closed('the view of a route: terms that sum to R, causes, limits', async (t) => 
   t.true(tiers.find(({ tier }) => tier === 'bulk').success < 0.5)
 })
 
-test('what was recorded is there after a reload; with `record` before the first viewer, too', async (t) => {
+test('a record is there after a reload; with `record` before the first viewer, too', async (t) => {
   const atrion = create()
   atrion.route('GET /a', CALM)
   const { server, open } = await start(t, atrion, { record: true })

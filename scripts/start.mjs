@@ -55,6 +55,7 @@ const COMMANDS = {
   'benches/start.mjs': BUILT,
   'demo/cluster/run.mjs': [...BUILT, 'redis'],
   'demo/run.mjs': BUILT,
+  'demo/studio/run.mjs': BUILT,
   'lab/arena.mjs': BUILT,
   'lab/attacks/run.mjs': [...BUILT, 'redis'],
   'lab/lab.mjs': BUILT,
@@ -67,7 +68,7 @@ const COMMANDS = {
   'scripts/pack.mjs': BUILT,
   'scripts/sbom.mjs': ['packages', 'toolchain'],
   'scripts/size.mjs': BUILT,
-  'scripts/test-edge.mjs': [...BUILT, 'chromium'],
+  'scripts/test-edge.mjs': [...BUILT, 'chromium', 'redis'],
   'scripts/test-nodes.mjs': BUILT,
   'scripts/test-packages.mjs': BUILT,
   // It builds by itself, since it tests what it has built. What it cannot have is a failure of its own.

@@ -137,8 +137,10 @@ export function findings(
   routes: readonly { readonly figures: RouteFigures; readonly verdict: Verdict; readonly next: string | undefined }[],
 ): readonly Finding[] {
   const found: Finding[] = []
-  const isBlocked = whole.longestBlockMs >= LONG_BLOCK_MS || whole.sumBlockMs >= MUCH_BLOCKED_MS
-  if (isBlocked) found.push(ofBlocks(whole))
+  const isLate = whole.longestBlockMs >= LONG_BLOCK_MS || whole.sumBlockMs >= MUCH_BLOCKED_MS
+  const culprit = isLate ? culpritOf(whole) : undefined
+  const isBlocked = culprit !== undefined
+  if (isLate) found.push(ofBlocks(whole, culprit))
   if (whole.engineFault) {
     found.push({
       level: 'sick',
@@ -187,21 +189,29 @@ const RANK: Readonly<Record<Level, number>> = { sick: 2, watch: 1, well: 0 }
 const rank = ({ level, cause }: Finding): number =>
   RANK[level] * 10 + (cause === 'loop' ? 2 : cause === 'store' ? 0 : 1)
 
-function ofBlocks({ blocks, longestBlockMs, blamed }: WholeFigures): Finding {
+/** The route whose code blocks the loop: measured, or found at the end of most of several blocks. One block alone may be the machine's. */
+function culpritOf({ blocks, blamed }: WholeFigures): Blamed | undefined {
+  const measured = blamed.find(({ isMeasured }) => isMeasured)
+  if (measured !== undefined) return measured
   const [first] = blamed
-  const times = blocks === 1 ? 'once' : `${blocks} times`
+  return first !== undefined && first.blocks >= 3 && first.blocks >= 0.6 * blocks ? first : undefined
+}
+
+function ofBlocks({ blocks, longestBlockMs }: WholeFigures, culprit: Blamed | undefined): Finding {
+  const times = blocks <= 1 ? 'once' : `${blocks} times`
+  const evidence = `Blocked ${times} within 15 s, for up to ${msText(longestBlockMs)}; every route waits meanwhile.`
+  if (culprit === undefined) {
+    const next = 'No route was found at work: profile the process, and look whether the machine is short of CPU.'
+    return { level: 'watch', cause: 'loop', title: 'It may be us: the event loop is late', evidence, next }
+  }
+  const { routeId, blocks: found } = culprit
   return {
     level: 'sick',
     cause: 'loop',
-    route: first?.routeId,
+    route: routeId,
     title: CAUSE_TITLES.loop,
-    evidence: `Blocked ${times} within 15 s, for up to ${msText(longestBlockMs)}; every route waits meanwhile.${
-      first === undefined ? '' : ` This route was at work in ${first.blocks} of these.`
-    }`,
-    next:
-      first === undefined
-        ? 'Profile the process: no route ended a block.'
-        : 'Its code computes for too long at a time.',
+    evidence: `${evidence} This route was at work in ${found} of these.`,
+    next: 'Its code computes for too long at a time: move that to a worker, or cut it up.',
   }
 }
 

@@ -21,13 +21,15 @@ export interface Blamed {
   readonly routeId: string
   readonly blocks: number
   readonly longestMs: number
+  /** True when its own code was measured at work, and not only found at the end of a block. */
+  readonly isMeasured: boolean
 }
 
 export class LoopWatch {
   #dueMs = Number.POSITIVE_INFINITY
   #blocks: Block[] = []
   #hasNamed = false
-  readonly #blamed = new Map<string, { blocks: number; longestMs: number; atMs: number }>()
+  readonly #blamed = new Map<string, { blocks: number; longestMs: number; isMeasured: boolean; atMs: number }>()
 
   /** The timer is due at a time of `performance.now()`, ms. */
   expect(dueMs: number): void {
@@ -53,7 +55,7 @@ export class LoopWatch {
       const lateMs = nowMs - this.#dueMs
       if (lateMs < BLOCK_MS || this.#hasNamed) return
       this.#hasNamed = true
-      this.#blame(routeId, lateMs, nowMs)
+      this.#blame(routeId, lateMs, nowMs, false)
     },
     run: (context, work) => {
       const startedMs = performance.now()
@@ -61,7 +63,7 @@ export class LoopWatch {
       const nowMs = performance.now()
       if (nowMs - startedMs >= BLOCK_MS) {
         this.#hasNamed = true
-        this.#blame(context.routeId, nowMs - startedMs, nowMs)
+        this.#blame(context.routeId, nowMs - startedMs, nowMs, true)
       }
       return result
     },
@@ -83,18 +85,19 @@ export class LoopWatch {
   blamed(nowMs: number): readonly Blamed[] {
     for (const [routeId, { atMs }] of this.#blamed) if (nowMs - atMs > MEMORY_MS) this.#blamed.delete(routeId)
     return [...this.#blamed]
-      .map(([routeId, { blocks, longestMs }]) => ({ routeId, blocks, longestMs }))
+      .map(([routeId, { blocks, longestMs, isMeasured }]) => ({ routeId, blocks, longestMs, isMeasured }))
       .sort((a, b) => b.blocks - a.blocks)
   }
 
-  #blame(routeId: string, ms: number, nowMs: number): void {
+  #blame(routeId: string, ms: number, nowMs: number, isMeasured: boolean): void {
     const known = this.#blamed.get(routeId)
     if (known !== undefined) {
       known.blocks += 1
       known.longestMs = Math.max(known.longestMs, ms)
+      known.isMeasured ||= isMeasured
       known.atMs = nowMs
     } else if (this.#blamed.size < MOST_ROUTES) {
-      this.#blamed.set(routeId, { blocks: 1, longestMs: ms, atMs: nowMs })
+      this.#blamed.set(routeId, { blocks: 1, longestMs: ms, isMeasured, atMs: nowMs })
     }
   }
 }

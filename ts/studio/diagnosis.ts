@@ -169,8 +169,8 @@ export function findings(
     })
   }
   for (const { figures, verdict, next } of routes) {
-    // A queue before a blocked loop is no route's own fault.
-    if (isBlocked && verdict.cause === 'demand') continue
+    // A queue before a blocked loop, and what is slow for it, is no route's own fault.
+    if (isBlocked && (verdict.cause === 'demand' || verdict.level === 'watch')) continue
     if (found.length >= MOST_FINDINGS || verdict.level === 'well') break
     found.push({
       level: verdict.level,
@@ -217,7 +217,9 @@ function ofBlocks({ blocks, longestBlockMs }: WholeFigures, culprit: Blamed | un
 
 function figuresText({ admittedPerS, shedPerS, failedPerS, inFlight, limit, p99Ms, deadlineMs }: RouteFigures): string {
   const per = (n: number): string => (n >= 10 ? String(Math.round(n)) : n.toFixed(1))
-  const parts = [`${per(admittedPerS)}/s admitted`, `${per(shedPerS)}/s refused`, `${per(failedPerS)}/s failed`]
+  const parts = [`${per(admittedPerS)}/s admitted`]
+  if (shedPerS > 0) parts.push(`${per(shedPerS)}/s refused`)
+  if (failedPerS > 0) parts.push(`${per(failedPerS)}/s failed`)
   if (limit > 0)
     parts.push(limit < NO_LIMIT ? `${inFlight} of ${Math.round(limit)} in flight` : `${inFlight} in flight`)
   if (p99Ms !== undefined) parts.push(`p99 ${msText(p99Ms)} (deadline ${msText(deadlineMs)})`)

@@ -126,7 +126,7 @@ export const showTiers = (tiers: readonly TierState[]): void => tierRows.show(ti
 
 export function showCluster(it: ClusterState): void {
   const counts = Object.entries(it.counts)
-    .filter(([name]) => name !== 'nodes')
+    .filter(([name, value]) => name !== 'nodes' && value > 0)
     .slice(0, 24)
   clusterFigures.show([
     ['State is kept by', it.provider],

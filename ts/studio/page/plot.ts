@@ -83,7 +83,7 @@ export function draw(figure: HTMLElement, plot: Plot, points: readonly (readonly
   picture.append(svg('text', { x: LEFT, y: HEIGHT - 4 }, clock(fromMs)))
   picture.append(svg('text', { x: WIDTH, y: HEIGHT - 4, 'text-anchor': 'end' }, clock(toMs)))
   const legend = h('ul', { class: 'legend' })
-  for (const { name, colour, of } of used.length > 0 ? used : series.slice(0, 1)) {
+  for (const { name, colour, of } of used) {
     const sign = h('i')
     sign.style.background = `var(--c${colour})`
     legend.append(h('li', {}, sign, `${name} ${last === undefined ? '' : count(Math.max(0, of(last)))}`))

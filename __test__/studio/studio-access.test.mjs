@@ -283,6 +283,22 @@ test('no secret leaves: of a store, of keys, of an error', async (t) => {
   t.true(texts[0].includes('RedisStateProvider'))
 })
 
+test.serial('no role and no option comes from Object.prototype', async (t) => {
+  const studio = atrionStudio(create(), { authorize: () => ({}) })
+  t.teardown(() => studio.close())
+  const given = { role: 'write', authorize: () => 'write', name: 'x', remoteAddress: '127.0.0.1' }
+  Object.assign(Object.prototype, given)
+  try {
+    const other = atrionStudio(create(), {})
+    t.teardown(() => other.close())
+    const request = new Request('http://127.0.0.1/atrion')
+    t.is((await studio.fetch(request)).status, 403)
+    t.is((await other.fetch(request)).status, 403)
+  } finally {
+    for (const name of Object.keys(given)) delete Object.prototype[name]
+  }
+})
+
 test('an option that is none is refused, by name', (t) => {
   const atrion = create()
   for (const [options, field] of [

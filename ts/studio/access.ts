@@ -3,6 +3,7 @@
  * `Host` of this machine (a name that a site rebinds to 127.0.0.1 is none), not sent by another site, and not forwarded by a proxy.
  */
 
+import { own } from '../base/own.js'
 import { plain } from './journal.js'
 
 export type Role = 'read' | 'write'
@@ -128,7 +129,8 @@ function grantOf(answer: unknown): Grant | Refusal {
   if (answer === 'read' || answer === 'write') return { role: answer, name: answer === 'write' ? 'operator' : 'reader' }
   if (answer === true) return { role: 'read', name: 'reader' }
   if (typeof answer === 'object' && answer !== null) {
-    const { role, name } = answer as { role?: unknown; name?: unknown }
+    const role = own(answer as { role?: unknown }, 'role')
+    const name = own(answer as { name?: unknown }, 'name')
     if (role === 'read' || role === 'write') {
       return { role, name: typeof name === 'string' && name !== '' ? plain(name, 64) : 'operator' }
     }

@@ -3,6 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Atrion } from '../atrion.js'
 import { ConfigError } from '../base/errors.js'
+import { own, ownOptions } from '../base/own.js'
 import { unknownName } from '../base/suggest.js'
 import { TELEMETRY_PORT, type TelemetryPort } from '../limiter/telemetry-port.js'
 import { Access, type Authorize } from './access.js'
@@ -107,7 +108,8 @@ function validate(options: StudioOptions): void {
   for (const name of Object.keys(options)) {
     if (!(NAMES as readonly string[]).includes(name)) throw unknownName(name, name, [...NAMES])
   }
-  const { path, authorize, origins, record, onAction } = options
+  const given: StudioOptions = ownOptions(options, NAMES)
+  const { path, authorize, origins, record, onAction } = given
   if (path !== undefined && !(typeof path === 'string' && /^(?:\/[\w.~-]+)+$/.test(path))) {
     throw new ConfigError('path', "a path that begins with '/' and does not end with it, without a query", path)
   }
@@ -119,8 +121,8 @@ function validate(options: StudioOptions): void {
   if (origins !== undefined && !(Array.isArray(origins) && origins.every((one) => /^https?:\/\/[^/\s]+$/.test(one)))) {
     throw new ConfigError('origins', "an array of origins, as 'https://ops.example.com'", origins)
   }
-  requireCount('maxViewers', options.maxViewers, 1, 1_000)
-  requireCount('historyRoutes', options.historyRoutes, 0, 1_000)
+  requireCount('maxViewers', given.maxViewers, 1, 1_000)
+  requireCount('historyRoutes', given.historyRoutes, 0, 1_000)
 }
 
 /** The port of an instance. @throws ConfigError for what is none */
@@ -132,7 +134,7 @@ function portOf(atrion: Atrion): TelemetryPort {
 
 /** The path and the query of a request of Node's, Express's before it was mounted. */
 function urlOf(request: IncomingMessage): { readonly path: string; readonly query: string } {
-  const { originalUrl } = request as { originalUrl?: unknown }
+  const originalUrl = own(request as { originalUrl?: unknown }, 'originalUrl')
   const url = (typeof originalUrl === 'string' ? originalUrl : (request.url ?? '/')).replace(/^https?:\/\/[^/?#]*/i, '')
   const [whole = ''] = url.split('#')
   const end = whole.indexOf('?')
@@ -155,13 +157,14 @@ function urlOf(request: IncomingMessage): { readonly path: string; readonly quer
  */
 export function atrionStudio(atrion: Atrion, options: StudioOptions = {}): Studio {
   validate(options)
-  const { path: base = '/atrion', maxViewers = 32, historyRoutes = 100, record = false } = options
+  const given: StudioOptions = ownOptions(options, NAMES)
+  const { path: base = '/atrion', maxViewers = 32, historyRoutes = 100, record = false } = given
   const port = portOf(atrion)
   const token = [...crypto.getRandomValues(new Uint8Array(24))]
     .map((byte) => byte.toString(16).padStart(2, '0'))
     .join('')
-  const access = new Access(options.authorize as Authorize | undefined, options.origins ?? [], token)
-  const room = new Room(atrion, port, access, { base, token, maxViewers, historyRoutes, onAction: options.onAction })
+  const access = new Access(given.authorize as Authorize | undefined, given.origins ?? [], token)
+  const room = new Room(atrion, port, access, { base, token, maxViewers, historyRoutes, onAction: given.onAction })
   if (record) room.record()
   const ends = room.paths.map((path) => port.exempt(path))
 
@@ -184,7 +187,7 @@ export function atrionStudio(atrion: Atrion, options: StudioOptions = {}): Studi
       const value = request.headers[name]
       return Array.isArray(value) ? value.join(', ') : value
     },
-    json: () => jsonOfNode(request, body ?? (request as { body?: unknown }).body),
+    json: () => jsonOfNode(request, body ?? own(request as { body?: unknown }, 'body')),
   })
 
   const serveNode = async (request: StudioRequest, response: ServerResponse): Promise<void> => {
@@ -198,7 +201,7 @@ export function atrionStudio(atrion: Atrion, options: StudioOptions = {}): Studi
 
   const onNode = (request: IncomingMessage, response: ServerResponse, next?: (error?: unknown) => void): void => {
     const { path, query } = urlOf(request)
-    const { baseUrl } = request as { baseUrl?: unknown }
+    const baseUrl = own(request as { baseUrl?: unknown }, 'baseUrl')
     const rest = within(path, typeof baseUrl === 'string' ? baseUrl : undefined)
     if (rest === undefined) {
       if (next !== undefined) next()
@@ -217,7 +220,7 @@ export function atrionStudio(atrion: Atrion, options: StudioOptions = {}): Studi
       method: request.method,
       query: url.searchParams,
       original: request,
-      remoteAddress: info.remoteAddress,
+      remoteAddress: own(info, 'remoteAddress'),
       header: (name) => request.headers.get(name) ?? (name === 'host' ? url.host : undefined),
       json: () => jsonOfFetch(request),
     })
@@ -251,7 +254,7 @@ export function atrionStudio(atrion: Atrion, options: StudioOptions = {}): Studi
       await serveNode(ofNode(raw, rest, query, body), context.res as ServerResponse)
     },
     hono: (context: HonoLike): Promise<Response> => {
-      const { incoming } = (context.env ?? {}) as { incoming?: IncomingMessage }
+      const incoming = own((context.env ?? {}) as { incoming?: IncomingMessage }, 'incoming')
       return onFetch(context.req.raw, { remoteAddress: incoming?.socket?.remoteAddress })
     },
     fetch: onFetch,

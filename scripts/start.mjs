@@ -53,6 +53,7 @@ const COMMANDS = {
   'benches/cluster/run.mjs': [...BUILT, 'redis'],
   'benches/run.mjs': BUILT,
   'benches/start.mjs': BUILT,
+  'benches/studio/run.mjs': BUILT,
   'demo/cluster/run.mjs': [...BUILT, 'redis'],
   'demo/run.mjs': BUILT,
   'demo/studio/run.mjs': BUILT,

@@ -45,6 +45,8 @@ export class Archive {
   #wholeMs = 0
   #routesMs = 0
   #worstLoopMs = 0
+  /** Counts the points of the whole. */
+  version = 0
 
   constructor(mostRoutes: number) {
     this.#mostRoutes = mostRoutes
@@ -58,6 +60,7 @@ export class Archive {
       const seconds = this.#wholeMs > 0 ? (nowMs - this.#wholeMs) / 1_000 : WHOLE_STEP_MS / 1_000
       this.#wholeMs = nowMs
       this.#whole.push(nowMs, (row) => this.#writeWhole(row, sampler, seconds))
+      this.version += 1
       this.#sum.clear()
       this.#worstLoopMs = 0
     }

@@ -166,10 +166,14 @@ export class Board {
     const slot = cells[at + METRIC.SLOT]!
     const busy = rates.rate(slot, RATE.ADMITTED)
     const hurt = rates.rate(slot, RATE.SHED) + rates.rate(slot, RATE.FAILED)
+    // Only a route that may be in trouble is judged: most are quiet.
     const isQuiet = hurt === 0 && cells[at + METRIC.MODE] !== 2 && cells[at + METRIC.ORDER] === 0
-    // Only what may be in trouble is judged: of ten thousand routes most are quiet.
-    if (isQuiet && cells[at + METRIC.OPEN_CLASSES] === 0 && (busy === 0 || !(cells[at + METRIC.P99_MS]! > 0)))
-      return stepOf(busy)
+    if (isQuiet && cells[at + METRIC.OPEN_CLASSES] === 0) {
+      const p99Ms = cells[at + METRIC.P99_MS]!
+      if (busy === 0 || !(p99Ms > 0)) return stepOf(busy)
+      if (p99Ms <= this.#sampler.port.paramsOf(this.#sampler.metrics!.routes[i]!).slo.maxAcceptableLatencyMs)
+        return stepOf(busy)
+    }
     const { level } = judge(this.figures(i))
     return LEVEL_SCORE[level] + stepOf(hurt) * 1e3 + stepOf(busy)
   }

@@ -28,12 +28,18 @@ export class Ring {
     this.#size = Math.min(this.#size + 1, this.capacity)
   }
 
-  /** The points from a time on, oldest first. */
+  /** The points from a time on, oldest first; the row of each is a view that the next points leave alone. */
   *since(fromMs: number): Generator<{ readonly atMs: number; readonly row: Float32Array }> {
-    for (let i = this.#size; i > 0; i--) {
-      const at = (this.#next - i + this.capacity) % this.capacity
-      const atMs = this.#times[at]!
-      if (atMs >= fromMs) yield { atMs, row: this.#cells.subarray(at * this.width, (at + 1) * this.width) }
+    let count = 0
+    while (count < this.#size && this.#times[this.#indexOf(count + 1)]! >= fromMs) count += 1
+    for (let i = count; i > 0; i--) {
+      const at = this.#indexOf(i)
+      yield { atMs: this.#times[at]!, row: this.#cells.subarray(at * this.width, (at + 1) * this.width) }
     }
+  }
+
+  /** The place of the point that was pushed so many points ago, 1 is the newest. */
+  #indexOf(ago: number): number {
+    return (this.#next - ago + this.capacity) % this.capacity
   }
 }

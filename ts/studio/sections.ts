@@ -11,6 +11,7 @@ import { findings, NO_LIMIT, type Verdict } from './diagnosis.js'
 import type { ClusterState, Finding, ProcessState, RouteDetail, TierState } from './protocol.js'
 import { RATE } from './rates.js'
 import type { Sampler } from './sampler.js'
+import { SentRows } from './sent-rows.js'
 
 const RECENT_MS = 30_000
 const BEFORE_FROM_MS = 330_000
@@ -25,6 +26,13 @@ export class Sections {
   readonly #board: Board
   readonly #actions: Actions
   readonly #probes = new Map<string, number>()
+  readonly #rows = new SentRows()
+  #ofArchive:
+    | {
+        readonly version: number
+        readonly sections: { readonly tiers: readonly TierState[]; readonly causes: Readonly<Record<string, number>> }
+      }
+    | undefined
   #common: readonly (readonly [string, string])[] = []
 
   constructor(sampler: Sampler, board: Board, actions: Actions) {
@@ -41,8 +49,7 @@ export class Sections {
     this.#common = Object.entries({
       findings: this.#findings(),
       process: this.#process(),
-      tiers: this.#tiers(),
-      causes: this.#causes(),
+      ...this.#recent(),
       changes: journal.changes(MOST_CHANGES),
       audit: journal.audit(MOST_ENTRIES),
       orders: this.#actions.orders(),
@@ -55,11 +62,11 @@ export class Sections {
     const { list, rows } = this.#board.list(query)
     const sections = new Map(this.#common)
     sections.set('list', JSON.stringify(list))
-    for (const row of rows) sections.set(`row.${row.key}`, JSON.stringify(row))
+    for (const row of rows) sections.set(`row.${row.key}`, this.#rows.jsonOf(row))
     const at = query.route === undefined ? undefined : this.#board.find(query.route)
     if (at !== undefined) {
       const row = this.#board.row(at)
-      sections.set(`row.${row.key}`, JSON.stringify(row))
+      sections.set(`row.${row.key}`, this.#rows.jsonOf(row))
       sections.set('detail', JSON.stringify(this.#detail(at)))
     }
     return sections
@@ -142,6 +149,15 @@ export class Sections {
       routes: metrics?.size ?? 0,
       intervalMs,
     }
+  }
+
+  /** What is made from the archive: it differs when that has grown. */
+  #recent(): { readonly tiers: readonly TierState[]; readonly causes: Readonly<Record<string, number>> } {
+    const { version } = this.#sampler.archive
+    if (this.#ofArchive?.version !== version) {
+      this.#ofArchive = { version, sections: { tiers: this.#tiers(), causes: this.#causes() } }
+    }
+    return this.#ofArchive.sections
   }
 
   #tiers(): readonly TierState[] {

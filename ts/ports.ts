@@ -9,6 +9,9 @@ import { resolveRouteProfile } from './options/resolve.js'
 import type { Connection } from './replication/connection.js'
 import type { OpenLoop } from './routes/open-loop.js'
 
+/** Orders by the engine's numbers. */
+const ORDERS = [null, 'open', 'closed'] as const
+
 /** Paths that are not guarded, each with the number of those that asked for it. */
 const exemptions = new WeakMap<Context, Map<string, number>>()
 
@@ -45,6 +48,7 @@ export const telemetryPort = (
   paramsOf: (routeId) => (routeId === undefined ? context.routes.params : context.routes.paramsOf(routeId)),
   previewOf: (routeId, changes) =>
     resolveRouteProfile(changes, routeId === undefined ? context.routes.params : context.routes.paramsOf(routeId)),
+  orderOf: (routeId) => ORDERS[context.routes.orderOf(routeId)] ?? null,
   isDryRun: () => openLoop.isDryRun,
   termsOf: (routeId) => openLoop.termsOf(routeId),
   lastTerms: () => copyTerms(context.engine.frame),

@@ -40,6 +40,7 @@ test('an order is given, noted with its author, and undone once', async (t) => {
   t.is((await act({ kind: 'undo', id: body.entry.id })).status, 200)
   t.is(order(), undefined)
   t.is((await act({ kind: 'undo', id: body.entry.id })).status, 400, 'once')
+  t.is(noted.length, 2)
   const after = await viewer.until((sections) => sections.audit.length === 2)
   t.deepEqual(
     after.audit.map(({ by, canUndo }) => [by, canUndo]),
@@ -66,8 +67,9 @@ test('an order of code that came later is not lifted by the end of an earlier on
   await act({ kind: 'override', key, order: 'closed', forS: 1 })
   atrion.override('GET /a', 'open')
   await viewer.until(({ changes }) => changes.some(({ text }) => text === 'GET /a: refuse everything'))
-  await act({ kind: 'override', key, order: 'closed', forS: 2 })
+  const { body } = await act({ kind: 'override', key, order: 'closed', forS: 2 })
   atrion.override('GET /a', 'open')
+  t.is((await act({ kind: 'undo', id: body.entry.id })).status, 400, 'nor by an undo')
   const seen = viewer.events.length
   await viewer.until(
     ({ orders }) => orders.every(({ until }) => until === null || until > Date.now()) && viewer.events.length > seen,
@@ -110,6 +112,15 @@ test('settings: a preview changes nothing, a change does, and an undo takes it b
   t.is((await act({ kind: 'configure', key, changes })).status, 400, 'nothing would change')
   t.is((await act({ kind: 'undo', id: body.entry.id })).status, 200)
   t.deepEqual((await preview(changes, key)).body.differences.length, 4)
+
+  // A group of settings that a route was given before keeps what is not changed.
+  atrion.setRouteProfile('GET /a', { limits: { min: 5, max: 80 }, slo: { baselineLatencyMs: 70 } })
+  const some = { 'limits.max': 60, 'slo.maxAcceptableLatencyMs': 222 }
+  const foreseen = (await preview(some, key)).body.differences
+  const done = await act({ kind: 'configure', key, changes: some })
+  t.is(done.body.entry.text, `GET /a: ${foreseen.join(', ')}`, 'what was foreseen is what was done')
+  t.like(atrion.getRouteProfile('GET /a'), { limits: { min: 5, max: 60 }, slo: { baselineLatencyMs: 70 } })
+  t.is((await act({ kind: 'undo', id: done.body.entry.id })).status, 200)
 
   const all = await act({ kind: 'configure', key: null, changes: { 'slo.maxAcceptableLatencyMs': 300 } })
   t.is(all.status, 200)

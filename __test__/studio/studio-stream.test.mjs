@@ -1,11 +1,12 @@
 // Studio's stream: a snapshot and then what differs, taken up again where it was lost; search and pages of many routes; what changed.
 import { spawnSync } from 'node:child_process'
+import http2 from 'node:http2'
 import { fileURLToPath } from 'node:url'
 import { atrionStudio } from 'atrion/studio'
 import test from 'ava'
-import { ask } from '../_adapters.mjs'
+import { ask, close, listen } from '../_adapters.mjs'
 import { BAD, CALM, create, engine } from '../_engine.mjs'
-import { serve, view } from './_studio.mjs'
+import { eventReader, serve, view } from './_studio.mjs'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const closed = engine === 'ts' ? test.skip : test
@@ -209,5 +210,57 @@ test('nothing is recorded and no route is read before the first viewer, and noth
     timeout: 60_000,
   })
   t.is(stdout, '0\n1\n', stderr)
+  t.is(status, 0)
+})
+
+test('HTTP/2: the page and the stream, by the authority; a foreign one is refused', async (t) => {
+  const studio = atrionStudio(create())
+  const server = await listen(http2.createServer(studio))
+  const session = http2.connect(`http://127.0.0.1:${server.address().port}`)
+  t.teardown(async () => {
+    studio.close()
+    session.destroy()
+    await close(server)
+  })
+  const open = (path, headers = {}) =>
+    new Promise((resolve, reject) => {
+      const stream = session.request({ ':path': path, ...headers })
+      stream.setEncoding('utf8').on('error', reject)
+      stream.once('response', (head) => resolve({ status: head[':status'], stream }))
+    })
+  t.is((await open('/atrion')).status, 200)
+  t.is((await open('/atrion', { ':authority': 'evil.test' })).status, 403)
+  const { status, stream } = await open('/atrion/events')
+  t.is(status, 200)
+  const reader = eventReader()
+  stream.on('data', (more) => reader.chunk(more)).once('close', () => reader.end())
+  await reader.next(({ event }) => event === 'snapshot')
+  studio.close()
+  await reader.next(() => reader.ended).catch(() => {})
+  t.true(reader.ended)
+})
+
+test('viewers that are still there keep no process alive', (t) => {
+  const script = `
+    const http = require('node:http')
+    const { Atrion } = require('atrion')
+    const { atrionStudio } = require('atrion/studio')
+    const server = http.createServer(atrionStudio(new Atrion({ engine: ${JSON.stringify(engine)} })))
+    server.listen(0, '127.0.0.1', () => {
+      const client = require('node:net').connect(server.address().port, '127.0.0.1')
+      client.unref()
+      client.write('GET /atrion/events HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n')
+      client.on('data', (text) => {
+        if (!String(text).includes('event: snapshot')) return
+        console.log('seen')
+        server.close()
+      })
+    })`
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['-e', script], {
+    cwd: ROOT,
+    encoding: 'utf8',
+    timeout: 60_000,
+  })
+  t.is(stdout, 'seen\n', stderr)
   t.is(status, 0)
 })

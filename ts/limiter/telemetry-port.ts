@@ -30,6 +30,8 @@ export interface TelemetryPort {
   paramsOf(routeId?: string): RouteParams
   /** The settings that `configure` would lead to; nothing is changed. @throws ConfigError */
   previewOf(routeId: string | undefined, changes: RouteProfileOptions): RouteParams
+  /** The order of an operator that stands for a route. */
+  orderOf(routeId: string): 'open' | 'closed' | null
   /** True while every request is admitted, whatever is decided. */
   isDryRun(): boolean
   /** The terms of R of a route by itself, Ω: cells of `TERMS`; undefined: there is no such route. */

@@ -16,6 +16,8 @@ export const MOST_ORDER_S = 86_400
 const MOST_ORDERS = 1_000
 const LONGEST_NOTE = 280
 const MOST_FIELDS = 32
+const MOST_SHOWN = 50
+const CHANGED = 'it was changed again since: change it by hand'
 
 /** A change that cannot be made. */
 export class ActionError extends Error {}
@@ -63,9 +65,14 @@ export class Actions {
       found.push({ text: 'Dry run: everything is admitted', until: this.#dryRun?.untilMs ?? null, key: null })
     }
     const routes = new Map<string, 'open' | 'closed'>(this.#settings.orders)
-    for (const [routeId, { order }] of this.#standing) if (order !== null) routes.set(routeId, order)
-    for (const [routeId, order] of [...routes].slice(0, 50)) {
-      const standing = this.#standing.get(routeId)
+    for (const routeId of this.#standing.keys()) {
+      const order = this.#port.orderOf(routeId)
+      if (order === null) routes.delete(routeId)
+      else routes.set(routeId, order)
+    }
+    for (const [routeId, order] of [...routes].slice(0, MOST_SHOWN)) {
+      const given = this.#standing.get(routeId)
+      const standing = given?.order === order ? given : undefined
       const text = `${nameInLog(routeId)}: ${ORDER_TEXTS[order]}`
       found.push({ text, until: standing?.untilMs ?? null, key: standing?.key ?? null })
     }
@@ -78,13 +85,55 @@ export class Actions {
    * @param routeOf the route of a key @throws ActionError, ConfigError
    */
   act(action: Action, by: string, routeOf: (key: string) => string | undefined): AuditEntry {
-    const entry = this.#act(action, by, routeOf)
-    try {
-      this.#onAction?.(entry)
-    } catch {
-      // A log of the host's own that throws undoes nothing.
+    const at = Date.now()
+    switch (action?.kind) {
+      case 'override': {
+        const { order, key } = action
+        if (order !== 'open' && order !== 'closed' && order !== null)
+          throw new ActionError('order: open, closed or null')
+        const routeId = routeIn(key, routeOf)
+        const before = this.#port.orderOf(routeId)
+        const untilMs = order === null ? 0 : at + 1_000 * secondsIn(action.forS)
+        if (order !== null && this.#standing.size >= MOST_ORDERS && !this.#standing.has(routeId)) {
+          throw new ActionError(`at most ${MOST_ORDERS} orders at once`)
+        }
+        this.#order(routeId, key, order, untilMs)
+        const text = order === null ? 'order lifted' : `${ORDER_TEXTS[order]} for ${spanText(action.forS)}`
+        return this.#record(at, by, `${nameInLog(routeId)}: ${text}`, () => {
+          if (this.#port.orderOf(routeId) !== order) return CHANGED
+          this.#order(routeId, key, before, before === null ? 0 : at + 1_000 * MOST_ORDER_S)
+          return undefined
+        })
+      }
+      case 'dryRun': {
+        if (typeof action.on !== 'boolean') throw new ActionError('on: true or false')
+        const before = this.#port.isDryRun()
+        this.#setDryRun(action.on, action.on ? at + 1_000 * secondsIn(action.forS) : 0)
+        const text = action.on ? `Dry run on for ${spanText(action.forS)}: everything is admitted` : 'Dry run off'
+        return this.#record(at, by, text, () => {
+          this.#setDryRun(before, before ? at + 1_000 * MOST_ORDER_S : 0)
+          return undefined
+        })
+      }
+      case 'configure':
+        return this.#configure(at, action.key, action.changes, by, routeOf)
+      case 'undo': {
+        const found = this.#journal.find(action.id)
+        if (found?.undo === undefined) throw new ActionError('there is nothing of that kind to undo')
+        const hindrance = found.undo()
+        if (hindrance !== undefined) throw new ActionError(hindrance)
+        found.undo = undefined
+        return this.#record(at, by, `Undone: ${found.entry.text}`)
+      }
+      case 'note': {
+        if (typeof action.text !== 'string' || action.text.trim() === '') throw new ActionError('text: what happened')
+        const text = plain(action.text.trim(), LONGEST_NOTE)
+        this.#journal.note({ at, kind: 'note', text })
+        return this.#record(at, by, `Noted: ${text}`)
+      }
+      default:
+        throw new ActionError('kind: override, dryRun, configure, undo or note')
     }
-    return entry
   }
 
   /** The settings that a change would lead to. @throws ActionError, ConfigError */
@@ -102,55 +151,15 @@ export class Actions {
     this.#dryRun = undefined
   }
 
-  #act(action: Action, by: string, routeOf: (key: string) => string | undefined): AuditEntry {
-    const at = Date.now()
-    switch (action?.kind) {
-      case 'override': {
-        const { order, key } = action
-        if (order !== 'open' && order !== 'closed' && order !== null)
-          throw new ActionError('order: open, closed or null')
-        const routeId = routeIn(key, routeOf)
-        const before = this.#settings.orders.get(routeId) ?? null
-        const untilMs = order === null ? 0 : at + 1_000 * secondsIn(action.forS)
-        if (order !== null && this.#standing.size >= MOST_ORDERS && !this.#standing.has(routeId)) {
-          throw new ActionError(`at most ${MOST_ORDERS} orders at once`)
-        }
-        this.#order(routeId, key, order, untilMs)
-        const text = order === null ? 'order lifted' : `${ORDER_TEXTS[order]} for ${spanText(action.forS)}`
-        return this.#journal.record(at, by, `${nameInLog(routeId)}: ${text}`, () => {
-          this.#order(routeId, key, before, before === null ? 0 : at + 1_000 * MOST_ORDER_S)
-          return undefined
-        })
-      }
-      case 'dryRun': {
-        if (typeof action.on !== 'boolean') throw new ActionError('on: true or false')
-        const before = this.#port.isDryRun()
-        this.#setDryRun(action.on, action.on ? at + 1_000 * secondsIn(action.forS) : 0)
-        const text = action.on ? `Dry run on for ${spanText(action.forS)}: everything is admitted` : 'Dry run off'
-        return this.#journal.record(at, by, text, () => {
-          this.#setDryRun(before, before ? at + 1_000 * MOST_ORDER_S : 0)
-          return undefined
-        })
-      }
-      case 'configure':
-        return this.#configure(at, action.key, action.changes, by, routeOf)
-      case 'undo': {
-        const found = this.#journal.find(action.id)
-        if (found?.undo === undefined) throw new ActionError('there is nothing of that kind to undo')
-        const hindrance = found.undo()
-        if (hindrance !== undefined) throw new ActionError(hindrance)
-        found.undo = undefined
-        return this.#journal.record(at, by, `Undone: ${found.entry.text}`)
-      }
-      case 'note': {
-        if (typeof action.text !== 'string' || action.text.trim() === '') throw new ActionError('text: what happened')
-        const text = plain(action.text.trim(), LONGEST_NOTE)
-        this.#journal.note({ at, kind: 'note', text })
-        return this.#journal.record(at, by, `Noted: ${text}`)
-      }
-      default:
-        throw new ActionError('kind: override, dryRun, configure, undo or note')
+  /** Notes what was done, here and outside of Studio. */
+  #record(at: number, by: string, text: string, undo?: () => string | undefined): AuditEntry {
+    const entry = this.#journal.record(at, by, text, undo)
+    try {
+      this.#onAction?.(entry)
+    } catch {
+      // A log of the host's own that throws undoes nothing.
     }
+    return entry
   }
 
   #configure(
@@ -165,15 +174,15 @@ export class Actions {
     const before = this.#port.paramsOf(routeId)
     const profile = routeId === undefined ? undefined : this.#atrion.getRouteProfile(routeId)
     if (routeId === undefined) this.#atrion.configure(changes)
-    else this.#atrion.configure(routeId, changes)
+    else this.#atrion.configure(routeId, mergedWith(profile, changes))
     const after = this.#port.paramsOf(routeId)
     const changed = differences(before, after)
     if (changed.length === 0) throw new ActionError('nothing would change')
     const where = routeId === undefined ? 'All routes' : nameInLog(routeId)
     // A look at every sample sees the change of all routes by itself.
     if (routeId !== undefined) this.#journal.note({ at, kind: 'configure', text: `${where}: ${changed.join(', ')}` })
-    return this.#journal.record(at, by, `${where}: ${changed.join(', ')}`, () => {
-      if (this.#port.paramsOf(routeId) !== after) return 'it was changed again since: change it by hand'
+    return this.#record(at, by, `${where}: ${changed.join(', ')}`, () => {
+      if (this.#port.paramsOf(routeId) !== after) return CHANGED
       if (routeId === undefined) this.#atrion.configure(backTo(before, after))
       else this.#atrion.setRouteProfile(routeId, profile ?? 'STANDARD')
       return undefined
@@ -188,9 +197,9 @@ export class Actions {
     const timer = unrefTimer(untilMs - Date.now(), () => {
       this.#standing.delete(routeId)
       // Another order may have been given meanwhile, by code.
-      if (this.#settings.orders.get(routeId) !== order) return
+      if (this.#port.orderOf(routeId) !== order) return
       this.#atrion.override(routeId, null)
-      this.#journal.record(Date.now(), 'Studio', `${nameInLog(routeId)}: order has lapsed`)
+      this.#record(Date.now(), 'Studio', `${nameInLog(routeId)}: order has lapsed`)
     })
     this.#standing.set(routeId, { order, untilMs, key, timer })
   }
@@ -203,7 +212,7 @@ export class Actions {
     const timer = unrefTimer(untilMs - Date.now(), () => {
       this.#dryRun = undefined
       this.#atrion.configure({ dryRun: false })
-      this.#journal.record(Date.now(), 'Studio', 'Dry run has lapsed')
+      this.#record(Date.now(), 'Studio', 'Dry run has lapsed')
     })
     this.#dryRun = { untilMs, timer }
   }
@@ -248,6 +257,17 @@ function optionsOf(changes: unknown): RouteProfileOptions {
     else options[group!] = { ...(options[group!] as object | undefined), [name]: value }
   }
   return { ...options } as RouteProfileOptions
+}
+
+/** Changes with the rest of each group that a route was given before: a group replaces that as a whole. */
+function mergedWith(given: unknown, changes: RouteProfileOptions): RouteProfileOptions {
+  if (typeof given !== 'object' || given === null) return changes
+  const { slo, limits } = given as RouteProfileOptions
+  return {
+    ...changes,
+    ...(changes.slo && { slo: { ...slo, ...changes.slo } }),
+    ...(changes.limits && { limits: { ...limits, ...changes.limits } }),
+  }
 }
 
 /** The changes that lead back from one set of numbers to another. */

@@ -24,6 +24,8 @@ export interface Sink {
   /** Calls back when the client takes more again. */
   onDrain(callback: () => void): void
   end(): void
+  /** Ends it at once: what the client has not taken is lost. */
+  drop(): void
 }
 
 /** An answer: a whole body, or what takes over a sink; it returns what is called when the client has gone. */
@@ -99,16 +101,19 @@ export function answerNode(response: ServerResponse, answer: StudioAnswer, isHea
   }
   response.writeHead(answer.status, headers)
   response.flushHeaders?.()
+  // A viewer keeps no process alive. HTTP/2 shares its socket, and lets nothing be done to it.
+  const socket = response.req?.httpVersionMajor === 1 ? response.socket : undefined
+  socket?.unref?.()
   const gone = answer.stream({
     write: (text) => response.write(text),
     onDrain: (callback) => {
       response.once('drain', callback)
     },
     end: () => {
+      socket?.ref?.()
       response.end()
-      // A client that does not read does not see the end either.
-      response.socket?.destroySoon?.()
     },
+    drop: () => response.destroy(),
   })
   response.once('close', gone)
   response.once('error', gone)
@@ -179,6 +184,14 @@ export function answerFetch(answer: StudioAnswer, isHead: boolean, signal: Abort
             drained = callback
           },
           end,
+          drop: () => {
+            isOpen = false
+            try {
+              controller.error(new Error('the client takes nothing'))
+            } catch {
+              // The client was faster.
+            }
+          },
         })
         signal?.addEventListener('abort', () => {
           end()

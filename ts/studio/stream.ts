@@ -107,7 +107,7 @@ class View {
     if (client.slowSinceMs !== undefined) {
       if (nowMs - client.slowSinceMs < SLOW_MS) return
       this.clients.delete(client)
-      client.sink.end()
+      client.sink.drop()
     } else if (nowMs - client.lastMs >= HEARTBEAT_MS) {
       this.send(client, ': still there\n\n', nowMs)
     }

@@ -165,6 +165,7 @@ export class Detail {
       ['Next probe', probe],
       ['Tenants refused', count(detail.openClasses)],
       ['Next limit', detail.nextLimit],
+      ['Scar, of that other nodes', `${ohms(detail.scar)}, ${ohms(detail.clusterScar)}`],
       ['Limits set', `${count(detail.limitMin)} to ${count(detail.limitMax)}`],
       ['Profile', detail.profile],
     ])

@@ -51,11 +51,11 @@ export class Table {
   constructor(host: TableHost) {
     this.#host = host
     const heads = ['State', 'Route', ...COLUMNS.map(([head]) => head)]
-    const head = h(
-      'tr',
-      {},
-      ...heads.map((text, i) => h('th', { scope: 'col', class: i < 3 || i > 10 ? 'text' : '' }, text)),
-    )
+    const headOf = (text: string, i: number): HTMLElement =>
+      h('th', { scope: 'col', role: 'columnheader', class: i < 3 || i > 10 ? 'text' : '' }, text)
+    const head = h('tr', { role: 'row' }, ...heads.map(headOf))
+    // On a phone rows are laid out as no table is: their roles stay.
+    setAttribute(byId('table'), 'role', 'table')
     byId('table').append(h('caption', { class: 'unseen' }, 'Routes and how they are'), h('thead', {}, head), this.#body)
     this.#back = h('button', { type: 'button', on: () => this.turn(-1) }, '← Back')
     this.#next = h('button', { type: 'button', on: () => this.turn(1) }, 'Next →')
@@ -94,9 +94,15 @@ export class Table {
 
   #create(row: RouteRow): HTMLTableRowElement {
     const name = h('button', { type: 'button', class: 'plain', on: () => this.#host.open(row.key) })
-    const cells = COLUMNS.map(([label, kind]) => h('td', { class: kind, 'data-label': label }))
-    const state = h('td', {}, h('span', { class: 'badge' }))
-    return h('tr', { 'data-key': row.key }, state, h('td', { class: 'name text' }, name), ...cells)
+    const cells = COLUMNS.map(([label, kind]) => h('td', { class: kind, role: 'cell', 'data-label': label }))
+    const state = h('td', { role: 'cell' }, h('span', { class: 'badge' }))
+    return h(
+      'tr',
+      { role: 'row', 'data-key': row.key },
+      state,
+      h('td', { class: 'name text', role: 'cell' }, name),
+      ...cells,
+    )
   }
 }
 

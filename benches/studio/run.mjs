@@ -1,4 +1,4 @@
-// What Studio costs, and how fast it is: `npm run bench:studio -- --help`.
+// The cost of Studio, and its speed: `npm run bench:studio -- --help`.
 import { fork } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { get } from 'node:http'

@@ -193,6 +193,14 @@ export class Board {
       resistance: (i) => stepOf(cells[i * stride + METRIC.RESISTANCE]! || cells[i * stride + METRIC.OWN_RESISTANCE]!),
     }
     const value = by[sort]
+    // Of many routes most have nothing to be sorted by.
+    const some = rows.filter((i) => value(i) !== 0)
+    if (some.length < rows.length) {
+      const rest = rows.filter((i) => value(i) === 0)
+      some.sort((a, b) => value(b) - value(a) || a - b)
+      for (const [at, i] of [...some, ...rest].entries()) rows[at] = i
+      return
+    }
     rows.sort((a, b) => value(b) - value(a) || a - b)
   }
 }

@@ -82,6 +82,7 @@ export class Rates {
       const slot = cells[at + METRIC.SLOT]!
       if (slot >= this.#slots) this.#grow(slot + 1)
       this.#read(cells, at)
+      if (this.#isIdle(slot, routes[i]!)) continue
       this.#differ(slot, routes[i]!, into)
       const from = slot * RATE_CELLS
       this.#blend(from + RATE.ADMITTED, sumOf(this.#step, 0, TIER_COUNT) / seconds, weight)
@@ -96,20 +97,29 @@ export class Rates {
 
   #read(cells: Float64Array, at: number): void {
     const now = this.#now
+    now.fill(0, CAUSES, FAILURES)
+    let cell = at + METRIC.SHED
     for (let tier = 0; tier < TIER_COUNT; tier++) {
       now[tier] = cells[at + METRIC.ADMITTED + tier]!
       let shed = 0
-      for (let cause = 0; cause < SHED_CAUSES; cause++) {
-        shed += cells[at + METRIC.SHED + tier * SHED_CAUSES + cause]!
+      for (let cause = CAUSES; cause < FAILURES; cause++) {
+        const count = cells[cell++]!
+        shed += count
+        now[cause]! += count
       }
       now[SHED + tier] = shed
     }
-    for (let cause = 0; cause < SHED_CAUSES; cause++) {
-      let count = 0
-      for (let tier = 0; tier < TIER_COUNT; tier++) count += cells[at + METRIC.SHED + tier * SHED_CAUSES + cause]!
-      now[CAUSES + cause] = count
-    }
     now[FAILURES] = cells[at + METRIC.FAILURES]!
+  }
+
+  /** Returns whether a route did nothing since the last sample, and has no rate left that fades. */
+  #isIdle(slot: number, routeId: string): boolean {
+    const rates = slot * RATE_CELLS
+    if (this.#rates[rates]! + this.#rates[rates + RATE.SHED]! + this.#rates[rates + RATE.FAILED]! !== 0) return false
+    if (this.names[slot] !== routeId) return false
+    const from = slot * TOTAL_CELLS
+    for (let cell = 0; cell < TOTAL_CELLS; cell++) if (this.#now[cell] !== this.#totals[from + cell]) return false
+    return true
   }
 
   /** Differences to the totals before; a route that is new in its slot began at 0, and so did one whose totals fell. */

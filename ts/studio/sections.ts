@@ -128,6 +128,7 @@ export class Sections {
       return `The breaker probes in about ${seconds} s. Repair the dependency; the route then recovers by itself.`
     }
     if (cause === 'demand') return 'Add capacity, or find out what made it slower: compare p50 with its baseline.'
+    if (cause === 'operator') return 'Lift the order below, where it is needed no longer.'
     if (cause === 'tenant') return 'Other tenants are served. Look up the failing one by your own keys.'
     return undefined
   }
@@ -151,7 +152,7 @@ export class Sections {
     }
   }
 
-  /** What is made from the archive: it differs when that has grown. */
+  /** The sections that the archive leads to: made anew when it has grown. */
   #recent(): { readonly tiers: readonly TierState[]; readonly causes: Readonly<Record<string, number>> } {
     const { version } = this.#sampler.archive
     if (this.#ofArchive?.version !== version) {

@@ -4,7 +4,8 @@ import type { History } from '../protocol.js'
 import { h, svg } from './dom.js'
 import { clock, count } from './text.js'
 
-const WIDTH = 640
+/** Units of a plot are px, so that its text is as large as any. */
+const LEAST_WIDTH = 280
 const HEIGHT = 170
 const LEFT = 44
 const BOTTOM = 18
@@ -56,13 +57,14 @@ export function draw(figure: HTMLElement, plot: Plot, points: readonly (readonly
   const used = series.filter(({ of }) => points.some((point) => of(point) > 0))
   const totals = points.map((point) => series.reduce((sum, { of }) => sum + Math.max(0, of(point)), 0))
   const top = roundUp(Math.max(0, ...totals))
-  const x = (ms: number): number => LEFT + ((ms - fromMs) / (toMs - fromMs)) * (WIDTH - LEFT)
+  const width = Math.max(LEAST_WIDTH, figure.clientWidth)
+  const x = (ms: number): number => LEFT + ((ms - fromMs) / (toMs - fromMs)) * (width - LEFT)
   const y = (value: number): number => TOP + (1 - value / top) * (HEIGHT - TOP - BOTTOM)
   const last = points[points.length - 1]
   const summary = `${plot.caption}: ${last === undefined ? 'no data yet' : `now ${count(totals[totals.length - 1] ?? 0)} ${unit}`}`
-  const picture = svg('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img', 'aria-label': summary })
+  const picture = svg('svg', { viewBox: `0 0 ${width} ${HEIGHT}`, role: 'img', 'aria-label': summary })
   for (const part of [0, 0.5, 1]) {
-    picture.append(svg('line', { class: 'axis', x1: LEFT, x2: WIDTH, y1: y(top * part), y2: y(top * part) }))
+    picture.append(svg('line', { class: 'axis', x1: LEFT, x2: width, y1: y(top * part), y2: y(top * part) }))
     picture.append(svg('text', { x: LEFT - 6, y: y(top * part) + 4, 'text-anchor': 'end' }, count(top * part)))
   }
   const below = points.map(() => 0)
@@ -81,7 +83,7 @@ export function draw(figure: HTMLElement, plot: Plot, points: readonly (readonly
       picture.append(svg('line', { class: 'mark', x1: x(at), x2: x(at), y1: TOP, y2: HEIGHT - BOTTOM }))
   }
   picture.append(svg('text', { x: LEFT, y: HEIGHT - 4 }, clock(fromMs)))
-  picture.append(svg('text', { x: WIDTH, y: HEIGHT - 4, 'text-anchor': 'end' }, clock(toMs)))
+  picture.append(svg('text', { x: width, y: HEIGHT - 4, 'text-anchor': 'end' }, clock(toMs)))
   const legend = h('ul', { class: 'legend' })
   for (const { name, colour, of } of used) {
     const sign = h('i')

@@ -1,10 +1,11 @@
 // Studio's stream: a snapshot and then what differs, taken up again where it was lost; search and pages of many routes; what changed.
 import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import http2 from 'node:http2'
 import { fileURLToPath } from 'node:url'
 import { atrionStudio } from 'atrion/studio'
 import test from 'ava'
-import { ask, close, listen } from '../_adapters.mjs'
+import { ask, close, dial, listen } from '../_adapters.mjs'
 import { BAD, CALM, create, engine } from '../_engine.mjs'
 import { eventReader, serve, view } from './_studio.mjs'
 
@@ -211,6 +212,29 @@ test('nothing is recorded and no route is read before the first viewer, and noth
   })
   t.is(stdout, '0\n1\n', stderr)
   t.is(status, 0)
+})
+
+test('a viewer that takes nothing is dropped, and little waits for it', async (t) => {
+  const atrion = create()
+  for (let i = 0; i < 25; i++) atrion.route(`${'\u0001'.repeat(200)}${i}`, CALM)
+  const { server } = await start(t, atrion)
+  const worsen = setInterval(() => {
+    for (const routeId of atrion.getRoutes()) {
+      atrion.route(routeId, { latencyMs: Math.random() * 1e4, errorRate: Math.random() })
+    }
+  }, 20)
+  t.teardown(() => clearInterval(worsen))
+  const [socket] = await Promise.all([
+    once(server, 'connection').then(([one]) => one),
+    dial(server, 'GET /atrion/events HTTP/1.1\r\nHost: localhost\r\n\r\n').then((client) => client.pause()),
+  ])
+  let most = 0
+  const look = setInterval(() => {
+    most = Math.max(most, socket.writableLength)
+  }, 10)
+  t.teardown(() => clearInterval(look))
+  await once(socket, 'close')
+  t.true(most > 0 && most < 200_000, `${most} bytes waited at once`)
 })
 
 test('HTTP/2: the page and the stream, by the authority; a foreign one is refused', async (t) => {

@@ -44,6 +44,7 @@ export interface WholeFigures {
 /** Share of failures from which a route's dependency is at fault, and from which it is to be watched. */
 const FAILING = 0.1
 const SOME_FAIL = 0.02
+const MOST_FAIL = 0.5
 /** Share of refusals from which a route is in trouble. */
 const SHEDDING = 0.02
 /** Fewer requests than these prove nothing, 1/s. */
@@ -83,7 +84,8 @@ export function judge(route: RouteFigures): Verdict {
     return { level: 'sick', cause: 'tenant', says: `${classes}, refused alone` }
   }
   if (failing >= FAILING && failedPerS >= LEAST_PER_S) {
-    return { level: 'sick', cause: 'dependency', says: `Dependency fails: ${percent(failing)} of what is admitted` }
+    const part = failing < MOST_FAIL ? 'A part fails' : 'Dependency fails'
+    return { level: 'sick', cause: 'dependency', says: `${part}: ${percent(failing)} of what is admitted` }
   }
   if (isHanging(route))
     return { level: 'sick', cause: 'dependency', says: 'Dependency hangs: all in flight, nothing ends' }

@@ -1,9 +1,7 @@
 /** The event loop as Studio sees it: how late its own timer is, and which route was at work when it was. */
 
-import { builtin } from '../base/builtin.js'
 import type { Watcher } from '../events/watchers.js'
 
-const { performance } = builtin('node:perf_hooks')
 /** A delay from this on is a block of the loop, ms. */
 export const BLOCK_MS = 80
 /** Blocks are remembered for so long, ms. */

@@ -19,7 +19,6 @@ import { Interval, RATE, Rates } from './rates.js'
 import type { ProcessFigures, Refusal, Sample } from './sample.js'
 import { Settings } from './settings.js'
 
-const { performance } = builtin('node:perf_hooks')
 const { getHeapStatistics } = builtin('node:v8')
 
 /** Between samples while there are viewers, and while there are none, ms. */
@@ -171,6 +170,8 @@ export class Sampler implements Sample {
   }
 
   #heap(): number {
+    // Runtimes that are not Node have no such figures.
+    if (typeof getHeapStatistics !== 'function') return 0
     const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics()
     this.#heaps.push(used / limit)
     if (this.#heaps.length > HEAP_SAMPLES) this.#heaps.shift()

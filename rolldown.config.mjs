@@ -93,11 +93,15 @@ const old = {
       : null,
 }
 
-/** Studio's page: one document with its style and its script in it. */
+/** Studio's page: one document with its style and its script in it, deflated. */
+const pageModule = async () => {
+  const bytes = Buffer.from(await studioPage())
+  return `export const BYTES = ${bytes.length}, DEFLATED = ${JSON.stringify(deflateRawSync(bytes, { level: 9 }).toString('base64'))}`
+}
 const page = {
   name: 'studio-page',
   resolveId: (id) => (id === 'studio-page' ? '\0studio-page' : null),
-  load: async (id) => (id === '\0studio-page' ? `export const PAGE = ${JSON.stringify(await studioPage())}` : null),
+  load: (id) => (id === '\0studio-page' ? pageModule() : null),
 }
 
 const common = {

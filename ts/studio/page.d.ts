@@ -1,4 +1,7 @@
-/** The page, as the build bundles it from `page/`: its place holders are in `studio.ts`. */
+/** The page, as the build bundles it from `page/`: its place holders are filled in by `document.ts`. */
 declare module 'studio-page' {
-  export const PAGE: string
+  /** The length of the page, bytes. */
+  export const BYTES: number
+  /** The page, deflated, in base64. */
+  export const DEFLATED: string
 }

@@ -1,12 +1,12 @@
 /** The control room: answers each request to Studio, and holds what samples, records and streams. */
 
-import { PAGE } from 'studio-page'
 import type { Atrion } from '../atrion.js'
 import { ConfigError } from '../base/errors.js'
 import type { TelemetryPort } from '../limiter/telemetry-port.js'
 import { type Access, type Grant, isRefusal } from './access.js'
 import { ActionError, Actions } from './actions.js'
 import { Board, queryOf } from './board.js'
+import { documentOf } from './document.js'
 import { BodyError, type StudioAnswer, type StudioRequest } from './exchange.js'
 import { plain } from './journal.js'
 import type { Action, AuditEntry, Hello } from './protocol.js'
@@ -132,8 +132,9 @@ export class Room {
 
   #page(): StudioAnswer {
     const nonce = hexOf(16)
-    const body = PAGE.replaceAll('__NONCE__', nonce).replace('__BASE__', this.#options.base)
-    return answerOf(200, 'text/html; charset=utf-8', body, { 'content-security-policy': policyOf(nonce) })
+    return answerOf(200, 'text/html; charset=utf-8', documentOf(this.#options.base, nonce), {
+      'content-security-policy': policyOf(nonce),
+    })
   }
 
   #events(request: StudioRequest, grant: Grant): StudioAnswer {

@@ -150,6 +150,65 @@ for (const [name, start] of Object.entries(SERVERS)) {
   })
 }
 
+/** Places that Studio is mounted at without having been given them: an address, and what is served beside it. */
+const MOUNTS = {
+  'express 5 at another path': (atrion, studio) =>
+    express(atrion, studio, 'express5', (app) => app.use('/control', studio)).then((it) => ({ ...it, at: '/control' })),
+  'express 4 in a router': (atrion, studio) =>
+    express(atrion, studio, 'express4', (app, _, make) => {
+      const router = make.Router()
+      router.use(studio)
+      router.get('/beside', (_request, response) => response.send('ok'))
+      app.use('/ops', router)
+    }).then((it) => ({ ...it, at: '/ops/atrion', beside: '/ops/beside' })),
+  async 'fastify with a prefix'(_, studio) {
+    const { default: fastify } = await import('fastify')
+    const app = fastify()
+    await app.register(studio.fastify, { prefix: '/ops' })
+    await app.listen({ port: 0, host: '127.0.0.1' })
+    return { server: app.server, end: () => app.close(), at: '/ops/atrion' }
+  },
+  async 'koa-mount'(_, studio) {
+    const { default: Koa } = await import('koa')
+    const { default: mount } = await import('koa-mount')
+    const app = new Koa()
+    app.use(mount('/ops', studio.koa))
+    const server = await listen(http.createServer(app.callback()))
+    return { server, end: () => close(server), at: '/ops/atrion' }
+  },
+  async 'hono below a base'(_, studio) {
+    const { Hono } = await import('hono')
+    const inner = new Hono().all('/atrion', studio.hono).all('/atrion/*', studio.hono)
+    const server = await listen(createAdaptorServer(new Hono().route('/ops', inner)))
+    return { server, end: () => close(server), at: '/ops/atrion' }
+  },
+}
+
+for (const [name, start] of Object.entries(MOUNTS)) {
+  test(`${name}: the page asks where it was found, and what is beside it is left alone`, async (t) => {
+    if (engine === 'ts') return t.pass('the adapters need the closed loop')
+    const atrion = create()
+    const studio = atrionStudio(atrion)
+    const { server, end, at, beside } = await start(atrion, studio)
+    t.teardown(async () => {
+      studio.close()
+      await end()
+    })
+    for (const path of [at, `${at}?x=1`]) {
+      const page = await ask(server, path)
+      t.is(page.status, 200)
+      t.true(page.body.includes(`data-base="${at}"`), path)
+    }
+    const viewer = await view(server, `${at}/events`)
+    t.teardown(viewer.close)
+    t.truthy(await viewer.next(({ event }) => event === 'snapshot'))
+    t.is((await ask(server, `${at}/nothing`)).status, 404)
+    if (beside !== undefined) t.is((await ask(server, beside)).body, 'ok')
+    for (const method of ['GET', 'POST']) for (const path of ['*', at]) atrion.override(`${method} ${path}`, 'open')
+    t.is((await ask(server, at)).status, 200, 'once found, it is not guarded')
+  })
+}
+
 /** Of Node's request, and of that of the fetch API. */
 const readable = ({ headers }) => (headers.get?.('x-no') ?? headers['x-no'] ?? null) === null
 

@@ -10,6 +10,8 @@ const BODY_MS = 10_000
 
 /** A request to Studio. */
 export interface StudioRequest extends Asked {
+  /** The path that Studio is served under, as the client sees it. */
+  readonly base: string
   /** The path behind that of Studio: '', '/events', … */
   readonly path: string
   readonly query: URLSearchParams

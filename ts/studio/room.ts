@@ -16,13 +16,20 @@ import { Streams } from './stream.js'
 
 export interface RoomOptions {
   readonly base: string
+  /** Leaves a path unguarded. @returns a function that takes it back */
+  readonly exempt: (path: string) => () => void
   readonly token: string
   readonly maxViewers: number
   readonly historyRoutes: number
   readonly onAction: ((entry: AuditEntry) => void) | undefined
 }
 
-const PATHS = ['', '/', '/events', '/history', '/act', '/preview']
+/** Paths behind that of Studio. */
+export const PATHS = ['', '/', '/events', '/history', '/act', '/preview']
+/** A path that may stand in the page. */
+const PLAIN_PATH = /^[\w./~%-]+$/
+/** Paths that Studio was found to be mounted at besides its own. */
+const MOST_MOUNTS = 4
 const MOST_MINUTES = 60
 
 /** Headers of every answer. */
@@ -65,7 +72,6 @@ const jsonOf = (status: number, value: unknown): StudioAnswer =>
   answerOf(status, 'application/json; charset=utf-8', JSON.stringify(value))
 
 export class Room {
-  readonly paths: readonly string[]
   readonly #access: Access
   readonly #options: RoomOptions
   readonly #sampler: Sampler
@@ -75,12 +81,13 @@ export class Room {
   readonly #streams: Streams
   readonly #instance = hexOf(4)
   readonly #startedAt = Date.now()
+  readonly #exempted = new Map<string, (() => void)[]>()
   #isClosed = false
 
   constructor(atrion: Atrion, port: TelemetryPort, access: Access, options: RoomOptions) {
-    this.paths = PATHS.map((path) => `${options.base}${path}`)
     this.#access = access
     this.#options = options
+    this.#exempt(options.base)
     this.#sampler = new Sampler(atrion, port, options.historyRoutes)
     this.#board = new Board(this.#sampler)
     const { journal, settings } = this.#sampler
@@ -108,6 +115,8 @@ export class Room {
 
   close(): void {
     this.#isClosed = true
+    for (const ends of this.#exempted.values()) for (const end of ends) end()
+    this.#exempted.clear()
     this.#streams.close()
     this.#sampler.stop()
     this.#actions.close()
@@ -124,17 +133,32 @@ export class Room {
     if (isChange ? request.method !== 'POST' : !isGet) {
       return textOf(405, isChange ? 'POST' : 'GET or HEAD', { allow: isChange ? 'POST' : 'GET, HEAD' })
     }
-    if (isPage) return this.#page()
+    this.#exempt(request.base)
+    if (isPage) return this.#page(request.base)
     if (isChange) return this.#change(request, grant)
     if (request.path === '/events') return this.#events(request, grant)
     return this.#history(request)
   }
 
-  #page(): StudioAnswer {
+  /** Leaves the paths of a place unguarded where Studio is mounted, once a request there was granted. */
+  #exempt(base: string): void {
+    if (this.#exempted.has(base) || this.#exempted.size > MOST_MOUNTS) return
+    this.#exempted.set(
+      base,
+      PATHS.map((path) => this.#options.exempt(`${base}${path}`)),
+    )
+  }
+
+  #page(base: string): StudioAnswer {
     const nonce = hexOf(16)
-    return answerOf(200, 'text/html; charset=utf-8', documentOf(this.#options.base, nonce), {
-      'content-security-policy': policyOf(nonce),
-    })
+    return answerOf(
+      200,
+      'text/html; charset=utf-8',
+      documentOf(PLAIN_PATH.test(base) ? base : this.#options.base, nonce),
+      {
+        'content-security-policy': policyOf(nonce),
+      },
+    )
   }
 
   #events(request: StudioRequest, grant: Grant): StudioAnswer {

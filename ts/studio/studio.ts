@@ -9,7 +9,7 @@ import { TELEMETRY_PORT, type TelemetryPort } from '../limiter/telemetry-port.js
 import { Access, type Authorize } from './access.js'
 import { answerFetch, answerNode, type FetchRequest, jsonOfFetch, jsonOfNode, type StudioRequest } from './exchange.js'
 import type { AuditEntry } from './protocol.js'
-import { Room } from './room.js'
+import { PATHS, Room } from './room.js'
 
 export type { Role } from './access.js'
 export type { AuditEntry } from './protocol.js'
@@ -62,6 +62,7 @@ interface KoaLike {
   readonly req: unknown
   readonly res: unknown
   readonly request: unknown
+  readonly originalUrl?: string | undefined
   respond?: boolean | undefined
 }
 
@@ -69,6 +70,12 @@ interface KoaLike {
 interface HonoLike {
   readonly req: { readonly raw: FetchRequest }
   readonly env?: unknown
+}
+
+/** A place in Studio: the path that it is served under, and the part behind that. */
+interface Place {
+  readonly base: string
+  readonly path: string
 }
 
 /** The socket's other end, where the runtime tells. */
@@ -86,7 +93,7 @@ export interface Studio {
   fastify(app: FastifyLike, options: unknown, done: (error?: Error) => void): void
   /** A middleware of Koa's: `app.use(studio.koa)`. */
   koa(context: KoaLike, next: () => Promise<unknown>): Promise<void>
-  /** A handler of Hono's: `app.use('/atrion/*', studio.hono)`. */
+  /** A handler of Hono's: `app.all('/atrion', studio.hono)` and `app.all('/atrion/*', studio.hono)`. */
   hono(context: HonoLike, next?: () => Promise<unknown>): Promise<Response>
   /** A handler in the style of fetch. Without the address of the client, which `info` gives, `authorize` has to be given. */
   fetch(request: FetchRequest, info?: FetchInfo): Promise<Response>
@@ -164,21 +171,28 @@ export function atrionStudio(atrion: Atrion, options: StudioOptions = {}): Studi
     .map((byte) => byte.toString(16).padStart(2, '0'))
     .join('')
   const access = new Access(given.authorize as Authorize | undefined, given.origins ?? [], token)
-  const room = new Room(atrion, port, access, { base, token, maxViewers, historyRoutes, onAction: given.onAction })
+  const room = new Room(atrion, port, access, {
+    ...{ base, token, maxViewers, historyRoutes, onAction: given.onAction },
+    exempt: (path) => port.exempt(path),
+  })
   if (record) room.record()
-  const ends = room.paths.map((path) => port.exempt(path))
 
-  /** The part of a path behind Studio's; undefined: it is for something else. */
-  const within = (path: string, mountedAt?: string): string | undefined => {
-    for (const root of mountedAt ? [mountedAt, base] : [base]) {
-      if (path === root) return ''
-      if (path.startsWith(`${root}/`)) return path.slice(root.length)
+  /** The place of a path in Studio; undefined: it is for something else. */
+  const placeOf = (path: string, mountedAt?: string): Place | undefined => {
+    const roots = mountedAt ? [`${mountedAt}${base}`, mountedAt, base] : [base]
+    for (const root of roots) {
+      if (path === root || path.startsWith(`${root}/`)) return { base: root, path: path.slice(root.length) }
     }
     return undefined
   }
+  /** The same where a framework has routed the path here: whatever comes before Studio's own is the application's. */
+  const routedPlaceOf = (path: string): Place | undefined => {
+    const at = `${path}/`.indexOf(`${base}/`)
+    return at < 0 ? undefined : { base: path.slice(0, at + base.length), path: path.slice(at + base.length) }
+  }
 
-  const ofNode = (request: IncomingMessage, path: string, query: string, body?: unknown): StudioRequest => ({
-    path,
+  const ofNode = (request: IncomingMessage, place: Place, query: string, body?: unknown): StudioRequest => ({
+    ...place,
     method: request.method ?? 'GET',
     query: new URLSearchParams(query),
     original: request,
@@ -202,21 +216,21 @@ export function atrionStudio(atrion: Atrion, options: StudioOptions = {}): Studi
   const onNode = (request: IncomingMessage, response: ServerResponse, next?: (error?: unknown) => void): void => {
     const { path, query } = urlOf(request)
     const baseUrl = own(request as { baseUrl?: unknown }, 'baseUrl')
-    const rest = within(path, typeof baseUrl === 'string' ? baseUrl : undefined)
-    if (rest === undefined) {
+    const place = placeOf(path, typeof baseUrl === 'string' ? baseUrl : undefined)
+    if (place === undefined || (next !== undefined && !PATHS.includes(place.path))) {
       if (next !== undefined) next()
       else answerNode(response, { status: 404, headers: {}, body: 'Not found\n' }, request.method === 'HEAD')
       return
     }
-    void serveNode(ofNode(request, rest, query), response)
+    void serveNode(ofNode(request, place, query), response)
   }
 
   const onFetch = async (request: FetchRequest, info: FetchInfo = {}): Promise<Response> => {
     const url = new URL(request.url)
-    const rest = within(url.pathname)
-    if (rest === undefined) return new Response('Not found\n', { status: 404 })
+    const place = routedPlaceOf(url.pathname)
+    if (place === undefined) return new Response('Not found\n', { status: 404 })
     const answer = await room.answer({
-      path: rest,
+      ...place,
       method: request.method,
       query: url.searchParams,
       original: request,
@@ -233,7 +247,8 @@ export function atrionStudio(atrion: Atrion, options: StudioOptions = {}): Studi
         const raw = request.raw as IncomingMessage
         const { path, query } = urlOf(raw)
         reply.hijack()
-        void serveNode(ofNode(raw, within(path) ?? '/-', query, request.body), reply.raw as ServerResponse)
+        const place = routedPlaceOf(path) ?? { base, path: '/-' }
+        void serveNode(ofNode(raw, place, query, request.body), reply.raw as ServerResponse)
         return reply
       }
       for (const url of [base, `${base}/*`]) {
@@ -244,14 +259,17 @@ export function atrionStudio(atrion: Atrion, options: StudioOptions = {}): Studi
     koa: async (context: KoaLike, next: () => Promise<unknown>): Promise<void> => {
       const raw = context.req as IncomingMessage
       const { path, query } = urlOf(raw)
-      const rest = within(path)
-      if (rest === undefined) {
+      const place = placeOf(path)
+      if (place === undefined) {
         await next()
         return
       }
       context.respond = false
       const { body } = context.request as { body?: unknown }
-      await serveNode(ofNode(raw, rest, query, body), context.res as ServerResponse)
+      // A mounted application sees its own part of the path alone.
+      const { originalUrl } = context
+      const mounted = typeof originalUrl === 'string' ? routedPlaceOf(originalUrl.split('?')[0]!) : undefined
+      await serveNode(ofNode(raw, mounted ?? place, query, body), context.res as ServerResponse)
     },
     hono: (context: HonoLike): Promise<Response> => {
       const incoming = own((context.env ?? {}) as { incoming?: IncomingMessage }, 'incoming')
@@ -263,7 +281,6 @@ export function atrionStudio(atrion: Atrion, options: StudioOptions = {}): Studi
       room.annotate(text)
     },
     close: (): void => {
-      for (const end of ends.splice(0)) end()
       room.close()
     },
   })

@@ -6,6 +6,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { deflateRawSync } from 'node:zlib'
 import { checksum } from './scripts/lib/checksum.mjs'
+import { studioPage } from './scripts/lib/studio-page.mjs'
 
 const pathOf = (relative) => fileURLToPath(new URL(relative, import.meta.url))
 
@@ -106,10 +107,22 @@ const old = {
       : null,
 }
 
+/** Studio's page: one document with its style and its script in it, deflated. */
+const pageModule = async () => {
+  const bytes = Buffer.from(await studioPage())
+  return `export const BYTES = ${bytes.length}, DEFLATED = ${JSON.stringify(deflateRawSync(bytes, { level: 9 }).toString('base64'))}`
+}
+const page = {
+  name: 'studio-page',
+  resolveId: (id) => (id === 'studio-page' ? '\0studio-page' : null),
+  load: (id) => (id === '\0studio-page' ? pageModule() : null),
+}
+
 const common = {
   ...Object.fromEntries([...entriesIn('adapters'), ...entriesIn('exporters')]),
   core: 'ts/core/index.ts',
   simulation: 'ts/simulation/index.ts',
+  studio: 'ts/studio/studio.ts',
   testing: 'ts/testing/index.ts',
   fleet: 'ts/fleet/index.ts',
   wasm: 'ts/wasm.ts',
@@ -119,8 +132,8 @@ const common = {
 const graph = (input, { dir, format, extension, define = {}, plugins = [], groups }) => ({
   input: { ...common, ...input },
   platform: 'neutral',
-  external: (id) => PACKAGE.test(id) && !/^(?:atrion|fleet)\.wasm/.test(id),
-  plugins: [face, ...plugins, wasm, fleet],
+  external: (id) => PACKAGE.test(id) && !/^(?:atrion|fleet)\.wasm/.test(id) && id !== 'studio-page',
+  plugins: [face, page, ...plugins, wasm, fleet],
   transform: { define: { ATRION_VERSION: JSON.stringify(version), ...define } },
   output: {
     dir,

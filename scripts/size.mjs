@@ -8,15 +8,19 @@ import { gzipSync } from 'node:zlib'
 import { rolldown } from 'rolldown'
 import { cliOf } from './lib/cli.mjs'
 import { ROOT } from './lib/process.mjs'
+import { studioPage } from './lib/studio-page.mjs'
 
 /** The most that the module may weigh, with the closed loop's law, keys, pools, breakers by class, explanations and metrics. The target is 13,200. */
 const WASM_BYTES = 21_900
 /** ... and each way to load it. Inlined, it also finds its file where there is one. */
 const GLUE_BYTES = { inline: 3_300, stream: 2_300, workerd: 2_150, 'edge-light': 2_150 }
 
+/** ... and the whole of Studio's page, its style and its script in it. The most that it may ever be is 40,000. */
+const STUDIO_BYTES = 16_000
+
 cliOf(`Usage: npm run size -- [options]
 
-Prints what a page pays for the engine, as gzip -9 leaves it. Exits with 1 when a part is larger than it may be.
+Prints what a page pays for the engine, and Studio's page, as gzip -9 leaves them. Exits with 1 when a part is larger than it may be.
 
   --help   this text`)
 
@@ -52,6 +56,7 @@ const parts = [
   ...(await Promise.all(
     Object.entries(GLUE_BYTES).map(async ([loader, most]) => [`glue, ${loader}`, await glueOf(loader), most]),
   )),
+  ["Studio's page", Buffer.from(await studioPage()), STUDIO_BYTES],
 ]
 
 let isTooLarge = false

@@ -1,7 +1,7 @@
 /**
  * The packed package where there is no Node: workerd, edge-runtime, Deno, Bun, and Chromium behind three bundlers. Each
  * imports it by name from an installed tarball, decides, takes permits and leases, and reproduces the golden vectors to
- * the last bit: `npm run test:edge -- --help`.
+ * the last bit. In Chromium, also the demo and Studio's page: `npm run test:edge -- --help`.
  *
  * Installs what is missing into .cache/edge; what cannot be had is a failure that says so.
  */
@@ -105,6 +105,15 @@ const noteOf = ({ worlds, firstDecisionMs, coldStartMs, worstColdStartMs, pageFi
   return notes.join(', ')
 }
 
+/** Errors on Studio's page; an incident that is not found fails by itself. */
+const drillFaults = (found) =>
+  Object.entries(found).flatMap(([name, { problems }]) => problems.map((text) => `${name}: ${text}`))
+
+const drillNote = (found) =>
+  Object.entries(found)
+    .map(([name, { foundMs }]) => `${name} found after ${(foundMs / 1_000).toFixed(1)} s`)
+    .join(', ')
+
 const USAGE = `Usage: npm run test:edge -- [name] [options]
 
 Runs the packed package in workerd, edge-runtime, deno, bun and chromium, or in those whose name begins with the name given.
@@ -134,9 +143,11 @@ for (const [name, runtime] of Object.entries(runtimesOf(FOLDER))) {
   say(`${name}.`)
   try {
     const report = await runtime()
-    const faults = [...faultsOf(report), ...(timed ? timesMissed(report) : [])]
+    const isDrill = report.drill !== undefined
+    const faults = isDrill ? drillFaults(report.drill) : [...faultsOf(report), ...(timed ? timesMissed(report) : [])]
     const verdict = verdictOfCheck(name, faults.length, faults.join('; '))
-    verdicts.push(faults.length === 0 ? { ...verdict, note: noteOf(report) } : verdict)
+    const note = isDrill ? drillNote(report.drill) : noteOf(report)
+    verdicts.push(faults.length === 0 ? { ...verdict, note } : verdict)
   } catch (error) {
     verdicts.push(verdictOfCheck(name, 1, String(error?.stack ?? error).slice(0, 600)))
   }

@@ -217,7 +217,7 @@ export class Atrion implements AsyncDisposable {
 
   /** For the exporters of this package. @internal */
   get [TELEMETRY_PORT](): TelemetryPort {
-    return telemetryPort(this.#context, this.#limiter, this.#connection)
+    return telemetryPort(this.#context, this.#limiter, this.#connection, this.#openLoop)
   }
 
   /** Returns the statistics of a route in the closed loop; zeros for one without requests. */

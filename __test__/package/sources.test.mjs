@@ -69,7 +69,7 @@ const MAY_IMPORT = {
   limiter: [...BOTTOM, 'core', 'engine', 'events', 'options', 'routes', 'context.ts'],
   leases: [...BOTTOM, 'core', 'events', 'options', 'context.ts'],
   replication: [...BOTTOM, 'provider port', 'providers', 'routes', 'context.ts'],
-  'ports.ts': [...BOTTOM, 'limiter', 'replication', 'context.ts'],
+  'ports.ts': [...BOTTOM, 'engine', 'limiter', 'options', 'replication', 'routes', 'context.ts'],
   'atrion.ts': [
     ...BOTTOM,
     'ports.ts',
@@ -79,6 +79,7 @@ const MAY_IMPORT = {
   pressure: ['base', 'addon'],
   adapters: [...BOTTOM, 'limiter', 'pressure', 'providers', 'provider port', 'atrion.ts'],
   exporters: [...BOTTOM, 'engine', 'events', 'limiter', 'pressure', 'atrion.ts'],
+  studio: [...BOTTOM, 'engine', 'events', 'limiter', 'options', 'pressure', 'atrion.ts'],
   simulation: ['model types', 'base', 'core'],
   testing: ['base', 'provider port'],
   'wasm-names.ts': ['model types', 'core'],

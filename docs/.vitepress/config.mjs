@@ -51,6 +51,7 @@ export default defineConfig({
           page('Cluster', '/guide/cluster'),
           page('Engines, edge and browser', '/guide/edge-and-browser'),
           page('Observability', '/guide/observability'),
+          page('Studio', '/guide/studio'),
           page('Tests and simulation', '/guide/tests-and-simulation'),
           page('The open loop', '/guide/open-loop'),
           page('Demo', '/guide/demo'),

@@ -246,6 +246,21 @@ export const runtimesOf = (folder) => {
     }
   }
 
+  /** Studio: five incidents behind its page, each read from the page alone. */
+  const studio = async () => {
+    const { drill } = await import('./drill.mjs')
+    const { chromium } = require('playwright-core')
+    const browser = await chromium.launch({ executablePath: chromiumPath(), args: CHROMIUM_ARGS })
+    mkdirSync(SCREENSHOTS, { recursive: true })
+    try {
+      const screenshot = (page, name) =>
+        page.screenshot({ path: join(SCREENSHOTS, `studio-${name}.png`), fullPage: true })
+      return { drill: await drill(browser, { screenshot }) }
+    } finally {
+      await browser.close()
+    }
+  }
+
   return {
     workerd,
     'edge-runtime': edgeRuntime,
@@ -257,5 +272,6 @@ export const runtimesOf = (folder) => {
     'chromium, vite, streamed': tab('vite', 'streamed.mjs'),
     'chromium, webpack, streamed': tab('webpack', 'streamed.mjs'),
     'chromium, demo': demo,
+    'chromium, studio': studio,
   }
 }

@@ -1,9 +1,10 @@
 #!/usr/bin/env node
-/** `npx atrion`: what this machine makes of the package, and what its calls cost here. */
+/** `npx atrion`: what this machine makes of the package, what its calls cost here, and Studio of a service that runs. */
 
 import { VERSION } from '../addon/addon.js'
 import { bench } from './bench.js'
 import { doctor } from './doctor.js'
+import { studio } from './studio.js'
 import { UsageError } from './usage.js'
 
 interface Command {
@@ -13,7 +14,7 @@ interface Command {
   run(args: readonly string[]): Promise<number>
 }
 
-const COMMANDS: Readonly<Record<string, Command>> = { doctor, bench }
+const COMMANDS: Readonly<Record<string, Command>> = { doctor, bench, studio }
 
 const HELP = `Usage: atrion <command> [options]
 

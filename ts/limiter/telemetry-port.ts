@@ -2,6 +2,8 @@
 
 import type { OperationalMode } from '../core/types.js'
 import type { Watcher } from '../events/watchers.js'
+import type { RouteProfileOptions } from '../options/options.js'
+import type { RouteParams } from '../options/route-params.js'
 import type { HistogramTotals } from './metrics.js'
 
 /** Key of an instance's {@link TelemetryPort}: the same in every copy of the package. */
@@ -22,6 +24,20 @@ export interface TelemetryPort {
   leastLimitOf(routeId: string): number
   /** Other nodes that reported lately, undefined where that is not known; whether a provider, or the engine, is in trouble. */
   cluster(): { readonly nodes: number | undefined; readonly isDegraded: boolean }
+  /** Numbers that the provider of shared state counts. */
+  providerCounts(): Readonly<Record<string, number>>
+  /** The settings that govern a route; without one, those of every route that was not given its own. */
+  paramsOf(routeId?: string): RouteParams
+  /** The settings that `configure` would lead to; nothing is changed. @throws ConfigError */
+  previewOf(routeId: string | undefined, changes: RouteProfileOptions): RouteParams
+  /** The order of an operator that stands for a route. */
+  orderOf(routeId: string): 'open' | 'closed' | null
+  /** True while every request is admitted, whatever is decided. */
+  isDryRun(): boolean
+  /** The terms of R of a route by itself, Ω: cells of `TERMS`; undefined: there is no such route. */
+  termsOf(routeId: string): readonly number[] | undefined
+  /** The terms of the decision under way, in a call of `shed` of a watcher. */
+  lastTerms(): readonly number[]
   /** A path that the adapters do not guard, as that of the metrics. @returns a function that takes it back */
   exempt(path: string): () => void
 }

@@ -42,11 +42,16 @@ export class Connection {
 
   /** Other nodes that reported lately, where the provider knows. */
   get nodes(): number | undefined {
+    return this.counts.nodes
+  }
+
+  /** The numbers that the provider counts; none where it counts nothing. */
+  get counts(): Readonly<Record<string, number>> {
     try {
-      const nodes = (this.#provider as { stats?: () => { nodes?: unknown } }).stats?.()?.nodes
-      return typeof nodes === 'number' ? nodes : undefined
+      const stats: object = (this.#provider as { stats?: () => object }).stats?.() ?? {}
+      return Object.fromEntries(Object.entries(stats).filter(([, value]) => typeof value === 'number'))
     } catch {
-      return undefined
+      return {}
     }
   }
 

@@ -68,6 +68,10 @@ export class OpenLoop implements TermSource {
     return slot !== undefined && this.#engine.explain(slot) ? copyTerms(this.#engine.frame) : undefined
   }
 
+  get isDryRun(): boolean {
+    return this.#dryRun
+  }
+
   setDryRun(dryRun: boolean): void {
     this.#dryRun = dryRun
     this.#engine.setDryRun(dryRun)

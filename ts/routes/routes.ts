@@ -106,6 +106,11 @@ export class Routes {
     if (slot !== undefined) this.#engine.order(slot, order)
   }
 
+  /** The {@link ORDER} of an operator that stands for a route. */
+  orderOf(routeId: string): number {
+    return this.#overrides.get(routeId) ?? ORDER.NONE
+  }
+
   isOverriddenOpen(routeId: string): boolean {
     return this.#overrides.size > 0 && this.#overrides.get(routeId) === ORDER.OPEN
   }

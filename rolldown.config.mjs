@@ -2,22 +2,17 @@
 // CommonJS one, so that `instanceof ShedError` holds whichever way, and through whichever subpath, the package was loaded.
 // `dist/esm` is what bundlers and other runtimes load, with one entry for each way in which the wasm module may come.
 // Neither imports a module of Node's when it is loaded: a bundle of either runs in any format.
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { deflateRawSync } from 'node:zlib'
+import { parseAst } from 'rolldown/parseAst'
 import { checksum } from './scripts/lib/checksum.mjs'
+import { entries } from './scripts/lib/entries.mjs'
 import { studioPage } from './scripts/lib/studio-page.mjs'
 
 const pathOf = (relative) => fileURLToPath(new URL(relative, import.meta.url))
 
 const { version } = JSON.parse(readFileSync(pathOf('package.json'), 'utf8'))
-
-/** The entry points in a folder: each file without an underscore is one. */
-const entriesIn = (folder) =>
-  readdirSync(new URL(`./ts/${folder}/`, import.meta.url), { withFileTypes: true })
-    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && !entry.name.startsWith('_'))
-    .map((entry) => entry.name.replace(/\.ts$/, ''))
-    .map((name) => [name, `ts/${folder}/${name}.ts`])
 
 /** A package by name or a module of Node's; neither a path nor a drive. */
 const PACKAGE = /^(?![A-Za-z]:[\\/])[^./\0]/
@@ -74,15 +69,59 @@ const fleet = {
       : null,
 }
 
-/** One file for all that \`require('atrion')\` needs, but for the functional model, which is another one's entry, too. */
+/** Files of which few processes need any: each is loaded by the first use of a name in it, since a start pays for every byte that is compiled. */
+const LAZY = [
+  { name: 'model', test: /[\\/]ts[\\/]core[\\/](?!config|constants|guards|index|profiles|tuner|types)/, priority: 3 },
+  { name: 'ts-engine', test: /[\\/]ts[\\/]engine[\\/]ts[\\/]/, priority: 3 },
+  { name: 'providers', test: /[\\/]ts[\\/]providers[\\/](?:disk|file|kv|manager|snapshot|redis[\\/])/, priority: 3 },
+  { name: 'replication', test: /[\\/]ts[\\/]replication[\\/](?!connection)/, priority: 3 },
+]
+/** One file for all else that `require('atrion')` needs, but for what the functional model needs, which is another one's entry, too. */
 const GROUPS = [
-  { name: 'core', test: /[\\/]ts[\\/](?:core|base[\\/](?:errors|text|limited-by|shed-answered|suggest))/, priority: 2 },
+  ...LAZY,
+  {
+    name: 'base',
+    test: /[\\/]ts[\\/](?:core[\\/](?!index)|base[\\/]|engine[\\/](?:kinds|port)|events[\\/](?:loggers|observers))/,
+    priority: 2,
+  },
   {
     name: 'atrion',
-    test: /[\\/]ts[\\/](?:atrion\.ts|context\.ts|base|addon|engine|entries[\\/]node|events|options|routes|limiter|leases|providers|replication)|^\0atrion\.wasm/,
+    test: /[\\/]ts[\\/](?:atrion\.ts|context\.ts|ports\.ts|addon|engine|entries[\\/]node|events|options|routes|limiter|leases|providers|replication)|^\0atrion\.wasm/,
     priority: 1,
   },
 ]
+
+/** An object with a getter for each name of a file that it loads at the first use of one. */
+const GETTERS =
+  '((load,names,file,all={})=>{for(const name of names)Object.defineProperty(all,name,{get:()=>(file??=load())[name]});return all})'
+/**
+ * Loads the files of `LAZY` at the first use of a name: to the others each is an object of getters. What an entry re-exports of them is a
+ * getter, too, in a form that Node finds the names of an ESM import in.
+ */
+const lazily = {
+  name: 'lazily',
+  generateBundle(_, bundle) {
+    const lazy = new Map(LAZY.map(({ name }) => [`${name}.cjs`, bundle[`chunks/${name}.cjs`]?.exports ?? []]))
+    for (const chunk of Object.values(bundle)) {
+      if (chunk.type !== 'chunk' || lazy.has(chunk.fileName.replace('chunks/', ''))) continue
+      const locals = new Set()
+      const getters = (found, local, path, file) => {
+        const names = lazy.get(file)
+        if (names === undefined) return found
+        locals.add(local)
+        const used = names.filter((name) => chunk.code.includes(`${local}.${name}`))
+        return `${local}=${GETTERS}(()=>require("${path}"),"${used.join(' ')}".split(" "))`
+      }
+      const reexport = (found, name, local, member) =>
+        locals.has(local)
+          ? `Object.defineProperty(exports,"${name}",{enumerable:true,get:function(){return ${local}.${member}}})`
+          : found
+      chunk.code = chunk.code
+        .replace(/([\w$]+)=require\("(\.\/(?:chunks\/)?([\w-]+\.cjs))"\)/g, getters)
+        .replace(/exports\.([\w$]+)=([\w$]+)\.([\w$]+)(?=[,;])/g, reexport)
+    }
+  },
+}
 
 /** What makes instances of its own takes the class from the package, as the runtime loads it. */
 const face = {
@@ -118,13 +157,34 @@ const page = {
   load: (id) => (id === '\0studio-page' ? pageModule() : null),
 }
 
+/**
+ * Line breaks between statements and between the members of classes: Node prints the whole line of an error that nobody catches, and a
+ * stack names a line.
+ */
+const lines = {
+  name: 'lines',
+  generateBundle(_, bundle) {
+    for (const chunk of Object.values(bundle).filter(({ type }) => type === 'chunk')) {
+      const starts = []
+      const walk = (node) => {
+        if (Array.isArray(node)) node.forEach(walk)
+        if (typeof node?.type !== 'string') return
+        if (node.type === 'Program' || node.type === 'ClassBody') starts.push(...node.body.map(({ start }) => start))
+        if (node.type === 'VariableDeclaration') starts.push(...node.declarations.slice(1).map(({ start }) => start))
+        Object.values(node).forEach(walk)
+      }
+      walk(parseAst(chunk.code, { lang: 'js' }))
+      const ends = [0, ...new Set(starts.filter((start) => start > 0).sort((a, b) => a - b)), chunk.code.length]
+      chunk.code = ends
+        .slice(1)
+        .map((end, i) => chunk.code.slice(ends[i], end))
+        .join('\n')
+    }
+  },
+}
+
 const common = {
-  ...Object.fromEntries([...entriesIn('adapters'), ...entriesIn('exporters')]),
-  core: 'ts/core/index.ts',
-  simulation: 'ts/simulation/index.ts',
-  studio: 'ts/studio/studio.ts',
-  testing: 'ts/testing/index.ts',
-  fleet: 'ts/fleet/index.ts',
+  ...Object.fromEntries(entries().map(([name, source]) => [name, `ts/${source}.ts`])),
   wasm: 'ts/wasm.ts',
   inline: 'ts/entries/inline.ts',
 }
@@ -133,7 +193,7 @@ const graph = (input, { dir, format, extension, define = {}, plugins = [], group
   input: { ...common, ...input },
   platform: 'neutral',
   external: (id) => PACKAGE.test(id) && !/^(?:atrion|fleet)\.wasm/.test(id) && id !== 'studio-page',
-  plugins: [face, page, ...plugins, wasm, fleet],
+  plugins: [face, page, ...plugins, wasm, fleet, ...(format === 'cjs' ? [lazily] : []), lines],
   transform: { define: { ATRION_VERSION: JSON.stringify(version), ...define } },
   output: {
     dir,
@@ -141,7 +201,7 @@ const graph = (input, { dir, format, extension, define = {}, plugins = [], group
     entryFileNames: `[name].${extension}`,
     chunkFileNames: `chunks/[name].${extension}`,
     exports: 'named',
-    ...(groups && { codeSplitting: { groups } }),
+    ...(groups && { codeSplitting: { groups, includeDependenciesRecursively: false } }),
     minify: { compress: true, mangle: { toplevel: true, keepNames: { class: true, function: false } }, codegen: true },
   },
 })

@@ -17,7 +17,7 @@ const ENTRIES = [
   'index.ts',
   'core/index.ts',
   'simulation/index.ts',
-  'studio/studio.ts',
+  'studio/index.ts',
   'testing/index.ts',
   'wasm.ts',
   ...['express', 'fastify', 'fetch', 'hono', 'http', 'koa', 'nest', 'undici'].map((name) => `adapters/${name}.ts`),

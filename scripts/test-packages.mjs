@@ -32,7 +32,7 @@ docs/operations/packages.md and docs/public/packages.svg where everything is pla
   --help              this text`
 
 /** The most that an install of the main package puts into node_modules, bytes, 145,000 of them for Studio. The target is 300,000. */
-const MAIN_BYTES = 1_045_000
+const MAIN_BYTES = 1_005_000
 
 const SHORT = { clients: ['npm 11'], bundlers: ['esbuild', 'rolldown'] }
 

@@ -33,7 +33,7 @@ for (const [field, options] of [
   })
 }
 
-test('a write that the store refuses is repeated until it takes it', async (t) => {
+test('values that the store refused are written when it takes them', async (t) => {
   let isDown = true
   const { values, store } = storeOf(() => isDown)
   const provider = new KVStateProvider(store, { writeEveryMs: 0 })
@@ -59,7 +59,7 @@ test('a name that the store refuses keeps no other from it', async (t) => {
   t.deepEqual((await provider.listRoutes()).sort(), ['a', 'b'])
 })
 
-test('writes held back for a store that is down are bounded', async (t) => {
+test('the values held back for a store that is down are bounded', async (t) => {
   const { store } = storeOf(() => true)
   const provider = new KVStateProvider(store, { writeEveryMs: 0, maxRoutes: 3 })
   await provider.connect()

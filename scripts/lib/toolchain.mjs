@@ -159,7 +159,7 @@ const BUILT = {
     [/^atrion\..*\.node$/, /^atrion-redis\..*\.node$/, /^binding\.js$/].every((file) =>
       readdirSync(ROOT).some((name) => file.test(name)),
     ),
-  wasm: () => existsSync(join(ROOT, 'dist', 'atrion.wasm')),
+  wasm: () => ['atrion.wasm', 'fleet.wasm'].every((file) => existsSync(join(ROOT, 'dist', file))),
   ts: () =>
     ['index.cjs', join('esm', 'stream.mjs'), join('types', 'index.d.ts')].every((file) =>
       existsSync(join(ROOT, 'dist', file)),

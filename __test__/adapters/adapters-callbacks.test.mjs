@@ -199,7 +199,7 @@ test('an unknown tier is one warning, with the name that was probably meant', as
     import { createServer } from 'node:http'
     import { Atrion } from 'atrion'
     import { atrionHttp } from 'atrion/http'
-    const server = createServer(atrionHttp(new Atrion(), (req, res) => res.end('ok'), { tier: () => 'criticl' }))
+    const server = createServer(atrionHttp(new Atrion(), (req, res) => res.end('ok'), { pressure: false, tier: () => 'criticl' }))
     await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
     for (let i = 0; i < 3; i++) await (await fetch('http://127.0.0.1:' + server.address().port)).text()
     server.closeAllConnections()

@@ -69,14 +69,14 @@ test('http: what the handler throws is a failure, and still thrown', async (t) =
     () => {
       throw new RangeError('sync')
     },
-    { route },
+    { ...CALM, route },
   )
   const later = atrionHttp(
     atrion,
     async () => {
       throw new RangeError('async')
     },
-    { route },
+    { ...CALM, route },
   )
   const server = await listen(
     createServer(async (req, res) => {
@@ -97,7 +97,7 @@ test('http: what the handler throws is a failure, and still thrown', async (t) =
 test('http: pipelined requests of a client that hangs up are all given back', async (t) => {
   const { atrion, outcomes } = watched()
   const held = []
-  const server = await listen(createServer(atrionHttp(atrion, (_req, res) => held.push(res))))
+  const server = await listen(createServer(atrionHttp(atrion, (_req, res) => held.push(res), CALM)))
   const socket = await dial(server, requestText('/a') + requestText('/b') + requestText('/c'))
   await until(() => held.length === 3)
   t.is(atrion.stats('GET *').inFlight, 3)
@@ -110,7 +110,7 @@ test('http: pipelined requests of a client that hangs up are all given back', as
 test('http: pipelined requests that are answered succeed, in their order', async (t) => {
   const { atrion, outcomes } = watched()
   const held = []
-  const server = await listen(createServer(atrionHttp(atrion, (_req, res) => held.push(res))))
+  const server = await listen(createServer(atrionHttp(atrion, (_req, res) => held.push(res), CALM)))
   const socket = await dial(server, requestText('/a') + requestText('/b'))
   await until(() => held.length === 2)
   held[1].end('second')
@@ -124,7 +124,7 @@ test('http: pipelined requests that are answered succeed, in their order', async
 test('http: a server that closes its connections has cut them off', async (t) => {
   const { atrion, outcomes } = watched()
   const held = []
-  const server = await listen(createServer(atrionHttp(atrion, (_req, res) => held.push(res))))
+  const server = await listen(createServer(atrionHttp(atrion, (_req, res) => held.push(res), CALM)))
   const answer = ask(server, '/')
   await until(() => held.length === 1)
   server.closeAllConnections()
@@ -136,10 +136,14 @@ test('http: a server that closes its connections has cut them off', async (t) =>
 
 test('http: an upload that the client breaks off is ignored', async (t) => {
   const { atrion, outcomes } = watched()
-  const guarded = atrionHttp(atrion, async (req, res) => {
-    for await (const _ of req);
-    res.end()
-  })
+  const guarded = atrionHttp(
+    atrion,
+    async (req, res) => {
+      for await (const _ of req);
+      res.end()
+    },
+    CALM,
+  )
   const errors = []
   const server = await listen(createServer((req, res) => guarded(req, res).catch((error) => errors.push(error.code))))
   const socket = await dial(server, 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nfive.')
@@ -178,7 +182,7 @@ test('http: many streams of events stay open at once', async (t) => {
 test('http: onShed answers instead', async (t) => {
   const { atrion } = watched()
   const onShed = (_req, res, decision) => res.writeHead(429).end(`R=${decision.resistance > 0} ${decision.allow}`)
-  const server = await listen(createServer(atrionHttp(atrion, (_req, res) => res.end(), { onShed })))
+  const server = await listen(createServer(atrionHttp(atrion, (_req, res) => res.end(), { ...CALM, onShed })))
   await ask(server, '/')
   atrion.override('GET *', 'open')
   const { status, body } = await ask(server, '/')
@@ -190,7 +194,7 @@ test('http: onShed answers instead', async (t) => {
 test('http: a shed upload is refused before its body, and the connection stays usable', async (t) => {
   const { atrion } = watched()
   let handled = 0
-  const server = await listen(createServer(atrionHttp(atrion, (_req, res) => res.end(String(++handled)))))
+  const server = await listen(createServer(atrionHttp(atrion, (_req, res) => res.end(String(++handled)), CALM)))
   await ask(server, '/', { method: 'POST', body: 'x' })
   atrion.override('POST *', 'open')
   const socket = await dial(server, 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n')
@@ -212,10 +216,10 @@ test('http: the tier is known to what the request starts, when asked to propagat
     res.end(String(currentTier()))
   }
   const tier = (req) => req.headers['x-tier']
-  const keeping = await listen(createServer(atrionHttp(atrion, handler, { tier, propagate: true })))
+  const keeping = await listen(createServer(atrionHttp(atrion, handler, { ...CALM, tier, propagate: true })))
   t.is((await ask(keeping, '/', { headers: { 'x-tier': 'high' } })).body, 'high')
   t.is((await ask(keeping, '/')).body, 'normal')
-  const plain = await listen(createServer(atrionHttp(atrion, handler, { tier })))
+  const plain = await listen(createServer(atrionHttp(atrion, handler, { ...CALM, tier })))
   t.is((await ask(plain, '/', { headers: { 'x-tier': 'high' } })).body, 'undefined')
   await close(keeping)
   await close(plain)

@@ -4,6 +4,7 @@
  */
 
 import type { Atrion } from '../atrion.js'
+import { onAbort } from '../base/signals.js'
 import type { Outcome, Permit, Tier } from '../limiter/types.js'
 import type { AcquireParams, TrackerHost } from './_acquire-params.js'
 import type { RequestAdmission } from './_admission.js'
@@ -49,15 +50,18 @@ export class WebResponseTracker implements RequestAdmission {
   readonly #innerShed = new InnerShed()
   #isOthers = false
   #timer: Timer | undefined
+  readonly #request: { readonly signal?: unknown }
+  #stopListening: (() => void) | undefined
 
   constructor(
     host: TrackerHost,
     routeId: string,
     permit: Permit,
     params: AcquireParams,
-    request: object,
+    request: object & { readonly signal?: unknown },
     isStream: boolean,
   ) {
+    this.#request = request
     this.host = host
     this.#routeId = routeId
     this.#permit = permit
@@ -186,6 +190,7 @@ export class WebResponseTracker implements RequestAdmission {
   /** The request is over; `isGone`: its client did not wait. */
   end(outcome: Outcome, isGone = false): void {
     callOff(this.#timer)
+    this.#stopListening?.()
     this.#closeStream?.()
     const departure = this.#departure
     const isWaitedFor = this.#permit !== undefined || (departure.isOpen && departure.isOutlasting)
@@ -239,11 +244,19 @@ export class WebResponseTracker implements RequestAdmission {
       this.#leave()
       this.#answered(verdict)
     }
-    return watchBody(
+    const watched = watchBody(
       response,
       (end) => this.end(outcomeOf(end), isGone() || end === 'cancelled'),
       this.#closeStream === undefined ? stalls : undefined,
     )
+    if (watched !== response) this.#awaitGone()
+    return watched
+  }
+
+  /** Not every server cancels the body of an answer whose client is gone. */
+  #awaitGone(): void {
+    const { signal } = this.#request
+    if (signal instanceof AbortSignal) this.#stopListening = onAbort(signal, () => this.end('ignored', true))
   }
 
   #release(given: Outcome): void {

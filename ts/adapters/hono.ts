@@ -161,21 +161,21 @@ export function atrionHono<E extends Env = Env>(
   ): Promise<void> => {
     attach(context, tracker)
     const handlers = tracker.isNamed ? undefined : new Handlers(context, tracker)
+    const isGone = (): boolean => context.req.raw.signal?.aborted === true
     try {
       await passed(propagate === true ? withTier(tier ?? 'normal', next) : next(), handlers)
+      await answerShed(context, tracker, handlers)
+      if (handlers?.isAsCounted() === false) tracker.disown()
+      // Of an answer to a HEAD Hono drops the body, unread.
+      const hasBody = context.req.method !== 'HEAD'
+      const given = tracker.give(context.res, hasBody, isGone, () =>
+        shedResponse({ retryAfterMs: undefined, limitedBy: undefined }),
+      )
+      if (given !== context.res) context.res = given
     } catch (error) {
-      tracker.fail(error, context.req.raw.signal?.aborted === true)
+      tracker.fail(error, isGone())
       throw error
     }
-    await answerShed(context, tracker, handlers)
-    if (handlers?.isAsCounted() === false) tracker.disown()
-    const isGone = (): boolean => context.req.raw.signal?.aborted === true
-    // Of an answer to a HEAD Hono drops the body, unread.
-    const hasBody = context.req.method !== 'HEAD'
-    const given = tracker.give(context.res, hasBody, isGone, () =>
-      shedResponse({ retryAfterMs: undefined, limitedBy: undefined }),
-    )
-    if (given !== context.res) context.res = given
   }
 
   /** Without Node beneath there is a request and a response, and no connection. */

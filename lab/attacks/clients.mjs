@@ -165,8 +165,8 @@ const UNSEEN = {
 const unseenHangUps = {
   id: 'hang-ups-unseen',
   title: '30 clients that hang up at once and ask again, on handlers that do not end then',
-  // Without what this attack is about it is 0.3; the law itself doubts a route of which half the requests are given up.
-  atLeast: 0.8,
+  // Beside a busy machine the process stalls, and what was given up before its answer then lowers the limit.
+  atLeast: 0.85,
   run: () =>
     onEach(Object.keys(UNSEEN), async (name, isAttacked) => {
       const server = await listen(createServer(atrionHttp(create(), UNSEEN[name], CALM)))

@@ -1,5 +1,6 @@
 /** Clients that take as much of a server as they can for as little as they can, over raw sockets. Each returns what ends it. */
 import { once } from 'node:events'
+import http2 from 'node:http2'
 import net from 'node:net'
 
 const HOST = '127.0.0.1'
@@ -54,6 +55,30 @@ export const hangUps = async (server, count, { path = '/a', afterMs = 3, pauseMs
     end: () => {
       isOver = true
       return Promise.all(clients)
+    },
+  }
+}
+
+/** Rapid reset: sessions of HTTP/2 that open ten streams every so many ms, and cancel them in the same turn. */
+export const rapidReset = async (server, count, { path = '/a', pauseMs = 150 } = {}) => {
+  const client = async () => {
+    const session = http2.connect(`http://${HOST}:${server.address().port}`).on('error', () => {})
+    await once(session, 'connect')
+    const timer = setInterval(() => {
+      for (let i = 0; i < 10 && !session.destroyed; i++) {
+        const stream = session.request({ ':path': path }).on('error', () => {})
+        stream.close(http2.constants.NGHTTP2_CANCEL)
+      }
+    }, pauseMs)
+    return () => {
+      clearInterval(timer)
+      session.destroy()
+    }
+  }
+  const ends = await Promise.all(Array.from({ length: count }, client))
+  return {
+    end: () => {
+      for (const end of ends) end()
     },
   }
 }

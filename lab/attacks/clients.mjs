@@ -11,7 +11,7 @@ import express5 from 'express5'
 import { WebSocket } from 'ws'
 import { ask, CALM, close, create, listen } from '../../__test__/_adapters.mjs'
 import { FRAMEWORKS, readsFirst, SPEAK_HTTP2 } from '../../__test__/_frameworks.mjs'
-import { hangUps, slowloris, slowReaders, slowStreams, slowUploads, upgrades } from './attackers.mjs'
+import { hangUps, rapidReset, slowloris, slowReaders, slowStreams, slowUploads, upgrades } from './attackers.mjs'
 
 const DEADLINE_MS = 500
 /** Others: so many at a time, and so many requests of each. */
@@ -100,7 +100,9 @@ const overHttp2 = (how, title) => ({
         }
         await askOne({})
         const path = how === 'windows' ? '/b' : '/a'
-        const { end } = isAttacked ? await slowStreams(server, 6, how, { path, streams: 10 }) : {}
+        const attack = () =>
+          how === 'resets' ? rapidReset(server, 3) : slowStreams(server, 6, how, { path, streams: 10 })
+        const { end } = isAttacked ? await attack() : {}
         await askOne({})
         const share = await goodShare(askOne)
         await end?.()
@@ -163,8 +165,8 @@ const UNSEEN = {
 const unseenHangUps = {
   id: 'hang-ups-unseen',
   title: '30 clients that hang up at once and ask again, on handlers that do not end then',
-  // Without what this attack is about it is 0.3; the law itself doubts a route of which half the requests are given up.
-  atLeast: 0.8,
+  // Beside a busy machine the process stalls, and what was given up before its answer then lowers the limit.
+  atLeast: 0.85,
   run: () =>
     onEach(Object.keys(UNSEEN), async (name, isAttacked) => {
       const server = await listen(createServer(atrionHttp(create(), UNSEEN[name], CALM)))
@@ -220,6 +222,7 @@ export const attacks = [
   overHttp2('heads', 'slowloris on HTTP/2: heads'),
   overHttp2('bodies', 'slowloris on HTTP/2: 60 bodies'),
   overHttp2('windows', 'slowloris on HTTP/2: 60 closed windows'),
+  overHttp2('resets', 'rapid reset on HTTP/2: 200 streams a second'),
   overHttp1('upgrades', '60 upgrades that there are not', (server) => upgrades(server, 60)),
   overHttp1('hang-ups', '30 clients that hang up at once and ask again', (server) => hangUps(server, 30)),
   unseenHangUps,

@@ -101,8 +101,7 @@ export class Room {
       this.#sampler.viewers = clients
     }
     this.#sampler.onSample = () => {
-      if (this.#streams.clients === 0) return
-      this.#sections.update()
+      if (this.#streams.clients > 0) this.#sections.update()
       this.#streams.update()
     }
   }

@@ -11,6 +11,9 @@ import { mainCause, type Sampler } from './sampler.js'
 /** Rows of a page. */
 export const PAGE_ROWS = 25
 const LONGEST_SEARCH = 200
+/** Characters of a name that are searched, and that its key is made from at either end. */
+const LOOKED_AT = 256
+const PRIME = 0x01000193
 
 export const SORTS = ['hurt', 'busy', 'p99', 'resistance', 'name'] as const
 export type Sort = (typeof SORTS)[number]
@@ -41,8 +44,13 @@ const ORDERS = [null, 'open', 'closed'] as const
 
 /** Stands for a route in requests to the server: its slot, and a hash of its name. */
 export function keyOf(slot: number, routeId: string): string {
-  let hash = 0x811c9dc5
-  for (let i = 0; i < routeId.length; i++) hash = Math.imul(hash ^ routeId.charCodeAt(i), 0x01000193)
+  let hash = Math.imul(0x811c9dc5 ^ routeId.length, PRIME)
+  const head = Math.min(routeId.length, LOOKED_AT)
+  for (let i = 0; i < head; i++) hash = Math.imul(hash ^ routeId.charCodeAt(i), PRIME)
+  // Of a long name its end as well: what lies between costs time with every sample.
+  for (let i = Math.max(head, routeId.length - LOOKED_AT); i < routeId.length; i++) {
+    hash = Math.imul(hash ^ routeId.charCodeAt(i), PRIME)
+  }
   return `${slot}.${(hash >>> 0).toString(36)}`
 }
 
@@ -102,7 +110,7 @@ export class Board {
     const matched: number[] = []
     const { routes } = metrics
     for (let i = 0; i < routes.length; i++) {
-      if (query.search === '' || routes[i]!.toLowerCase().includes(query.search)) matched.push(i)
+      if (query.search === '' || routes[i]!.slice(0, LOOKED_AT).toLowerCase().includes(query.search)) matched.push(i)
     }
     this.#sort(matched, query.sort)
     const pages = Math.max(1, Math.ceil(matched.length / PAGE_ROWS))

@@ -31,6 +31,9 @@ const PLAIN_PATH = /^[\w./~%-]+$/
 /** Paths that Studio was found to be mounted at besides its own. */
 const MOST_MOUNTS = 4
 const MOST_MINUTES = 60
+/** Histories that viewers share until there is more. */
+const MOST_HISTORIES = 32
+const JSON_TYPE = 'application/json; charset=utf-8'
 
 /** Headers of every answer. */
 const SAFE_HEADERS: Readonly<Record<string, string>> = {
@@ -68,8 +71,7 @@ const answerOf = (status: number, type: string, body: string, more: Record<strin
 })
 const textOf = (status: number, text: string, more?: Record<string, string>): StudioAnswer =>
   answerOf(status, 'text/plain; charset=utf-8', `${text}\n`, more)
-const jsonOf = (status: number, value: unknown): StudioAnswer =>
-  answerOf(status, 'application/json; charset=utf-8', JSON.stringify(value))
+const jsonOf = (status: number, value: unknown): StudioAnswer => answerOf(status, JSON_TYPE, JSON.stringify(value))
 
 export class Room {
   readonly #access: Access
@@ -81,6 +83,7 @@ export class Room {
   readonly #streams: Streams
   readonly #instance = hexOf(4)
   readonly #startedAt = Date.now()
+  readonly #histories = new Map<string, { readonly version: number; readonly json: string }>()
   readonly #exempted = new Map<string, (() => void)[]>()
   #isClosed = false
 
@@ -98,8 +101,7 @@ export class Room {
       this.#sampler.viewers = clients
     }
     this.#sampler.onSample = () => {
-      if (this.#streams.clients === 0) return
-      this.#sections.update()
+      if (this.#streams.clients > 0) this.#sections.update()
       this.#streams.update()
     }
   }
@@ -195,7 +197,14 @@ export class Room {
     const key = request.query.get('route')
     const routeId = key === null ? undefined : this.#routeOf(key)
     if (key !== null && routeId === undefined) return textOf(404, 'There is no such route any more')
-    return jsonOf(200, this.#sampler.archive.history(Date.now(), minutes, routeId))
+    const { archive } = this.#sampler
+    const name = `${minutes} ${key}`
+    const known = this.#histories.get(name)
+    if (known?.version === archive.version) return answerOf(200, JSON_TYPE, known.json)
+    const json = JSON.stringify(archive.history(Date.now(), minutes, routeId))
+    if (this.#histories.size >= MOST_HISTORIES) this.#histories.clear()
+    this.#histories.set(name, { version: archive.version, json })
+    return answerOf(200, JSON_TYPE, json)
   }
 
   readonly #routeOf = (key: string): string | undefined => {

@@ -8,10 +8,11 @@ import type { Actions } from './actions.js'
 import { TERM_NAMES, termsNow } from './archive.js'
 import { type Board, keyOf, type Query, short } from './board.js'
 import { findings, NO_LIMIT, type Verdict } from './diagnosis.js'
-import type { ClusterState, Finding, ProcessState, RouteDetail, TierState } from './protocol.js'
+import type { ClusterState, Finding, ProcessState, RouteDetail, RouteList, TierState } from './protocol.js'
 import { RATE } from './rates.js'
 import type { Sampler } from './sampler.js'
 import { SentRows } from './sent-rows.js'
+import { isNearProcess, isSameList, Steady } from './steady.js'
 
 const RECENT_MS = 30_000
 const BEFORE_FROM_MS = 330_000
@@ -27,13 +28,15 @@ export class Sections {
   readonly #actions: Actions
   readonly #probes = new Map<string, number>()
   readonly #rows = new SentRows()
+  readonly #processes = new Steady<ProcessState>(isNearProcess)
+  readonly #lists = new Steady<RouteList>(isSameList)
   #ofArchive:
     | {
         readonly version: number
         readonly sections: { readonly tiers: readonly TierState[]; readonly causes: Readonly<Record<string, number>> }
       }
     | undefined
-  #common: readonly (readonly [string, string])[] = []
+  #common: (readonly [string, string])[] = []
 
   constructor(sampler: Sampler, board: Board, actions: Actions) {
     this.#sampler = sampler
@@ -48,20 +51,22 @@ export class Sections {
     const { journal } = this.#sampler
     this.#common = Object.entries({
       findings: this.#findings(),
-      process: this.#process(),
       ...this.#recent(),
       changes: journal.changes(MOST_CHANGES),
       audit: journal.audit(MOST_ENTRIES),
       orders: this.#actions.orders(),
       cluster: this.#cluster(),
-    }).map(([name, section]) => [name, JSON.stringify(section)])
+    }).map(([name, section]) => [name, JSON.stringify(section)] as const)
+    this.#common.push(['process', this.#processes.jsonOf('', this.#process())])
   }
 
   /** The sections of a view, as JSON by name. */
   of(query: Query): Map<string, string> {
     const { list, rows } = this.#board.list(query)
     const sections = new Map(this.#common)
-    sections.set('list', JSON.stringify(list))
+    // While every route is well their order hardly matters: it may stand for a second.
+    const isCalm = this.#board.troubled === 0
+    sections.set('list', isCalm ? this.#lists.jsonOf(JSON.stringify(query), list) : JSON.stringify(list))
     for (const row of rows) sections.set(`row.${row.key}`, this.#rows.jsonOf(row))
     const at = query.route === undefined ? undefined : this.#board.find(query.route)
     if (at !== undefined) {

@@ -25,6 +25,8 @@ import { CAUSE_TEXTS, clock, until } from './text.js'
 import { setUpTheme } from './theme.js'
 
 const HISTORY_MS = 5_000
+/** Every so many of these while an hour is shown, of which little changes. */
+const LONG_STEPS = 4
 /** Colours of the causes, in their order, and of failures. */
 const COLOURS = [3, 5, 1, 7, 4, 6, 2, 0, 0, 0]
 
@@ -240,7 +242,10 @@ byId('span').addEventListener('change', () => {
   minutes = Number(byId<HTMLSelectElement>('span').value)
   void recall()
 })
+let step = 0
 setInterval(() => {
-  if (!document.hidden && live.hello !== undefined) void recall()
+  step += 1
+  const isDue = minutes <= 5 || step % LONG_STEPS === 0
+  if (isDue && !document.hidden && live.hello !== undefined) void recall()
 }, HISTORY_MS)
 look()

@@ -2,22 +2,15 @@
 // CommonJS one, so that `instanceof ShedError` holds whichever way, and through whichever subpath, the package was loaded.
 // `dist/esm` is what bundlers and other runtimes load, with one entry for each way in which the wasm module may come.
 // Neither imports a module of Node's when it is loaded: a bundle of either runs in any format.
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { deflateRawSync } from 'node:zlib'
 import { checksum } from './scripts/lib/checksum.mjs'
-import { studioPage } from './scripts/lib/studio-page.mjs'
+import { entries } from './scripts/lib/entries.mjs'
 
 const pathOf = (relative) => fileURLToPath(new URL(relative, import.meta.url))
 
 const { version } = JSON.parse(readFileSync(pathOf('package.json'), 'utf8'))
-
-/** The entry points in a folder: each file without an underscore is one. */
-const entriesIn = (folder) =>
-  readdirSync(new URL(`./ts/${folder}/`, import.meta.url), { withFileTypes: true })
-    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && !entry.name.startsWith('_'))
-    .map((entry) => entry.name.replace(/\.ts$/, ''))
-    .map((name) => [name, `ts/${folder}/${name}.ts`])
 
 /** A package by name or a module of Node's; neither a path nor a drive. */
 const PACKAGE = /^(?![A-Za-z]:[\\/])[^./\0]/
@@ -107,24 +100,8 @@ const old = {
       : null,
 }
 
-/** Studio's page: one document with its style and its script in it, deflated. */
-const pageModule = async () => {
-  const bytes = Buffer.from(await studioPage())
-  return `export const BYTES = ${bytes.length}, DEFLATED = ${JSON.stringify(deflateRawSync(bytes, { level: 9 }).toString('base64'))}`
-}
-const page = {
-  name: 'studio-page',
-  resolveId: (id) => (id === 'studio-page' ? '\0studio-page' : null),
-  load: (id) => (id === '\0studio-page' ? pageModule() : null),
-}
-
 const common = {
-  ...Object.fromEntries([...entriesIn('adapters'), ...entriesIn('exporters')]),
-  core: 'ts/core/index.ts',
-  simulation: 'ts/simulation/index.ts',
-  studio: 'ts/studio/studio.ts',
-  testing: 'ts/testing/index.ts',
-  fleet: 'ts/fleet/index.ts',
+  ...Object.fromEntries(entries().map(([name, source]) => [name, `ts/${source}.ts`])),
   wasm: 'ts/wasm.ts',
   inline: 'ts/entries/inline.ts',
 }
@@ -132,8 +109,8 @@ const common = {
 const graph = (input, { dir, format, extension, define = {}, plugins = [], groups }) => ({
   input: { ...common, ...input },
   platform: 'neutral',
-  external: (id) => PACKAGE.test(id) && !/^(?:atrion|fleet)\.wasm/.test(id) && id !== 'studio-page',
-  plugins: [face, page, ...plugins, wasm, fleet],
+  external: (id) => PACKAGE.test(id) && !/^(?:atrion|fleet)\.wasm/.test(id),
+  plugins: [face, ...plugins, wasm, fleet],
   transform: { define: { ATRION_VERSION: JSON.stringify(version), ...define } },
   output: {
     dir,

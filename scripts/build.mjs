@@ -4,6 +4,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { cliOf } from './lib/cli.mjs'
 import { pruneDeclarations } from './lib/declarations.mjs'
+import { writeEntries } from './lib/entries.mjs'
 import { entryOf, firstLine, node, ROOT, run } from './lib/process.mjs'
 import { say } from './lib/progress.mjs'
 import { installPackages, rustProblem } from './lib/toolchain.mjs'
@@ -102,6 +103,7 @@ const prune = (startedAt) => {
 
 const buildTypeScript = async () => {
   const startedAt = Date.now()
+  writeEntries()
   say('Bundling the TypeScript face.')
   const bundle = await node(entryOf('rolldown', 'rolldown'), ['-c', 'rolldown.config.mjs', '--logLevel', 'warn'])
   say('Writing the type declarations.')

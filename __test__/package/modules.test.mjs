@@ -1,6 +1,8 @@
 // One install, two module systems, one set of classes.
 import { createRequire } from 'node:module'
 import test from 'ava'
+import { entries, withEntries } from '../../scripts/lib/entries.mjs'
+import { manifest } from '../../scripts/lib/platforms.mjs'
 import { CALM, engine } from '../_engine.mjs'
 
 const require = createRequire(import.meta.url)
@@ -74,4 +76,22 @@ test('a clock of the core drives an instance of the package', (t) => {
 test('package.json can be read, and nothing behind the entry points', (t) => {
   t.is(require('atrion/package.json').name, 'atrion')
   t.throws(() => require('atrion/dist/index.cjs'), { code: 'ERR_PACKAGE_PATH_NOT_EXPORTED' })
+})
+
+test('package.json has every subpath that the sources have, and each can be required and imported', async (t) => {
+  t.deepEqual(Object.keys(manifest().exports), Object.keys(withEntries(manifest()).exports))
+  t.deepEqual(withEntries(manifest()), manifest())
+  for (const [name] of entries()) {
+    const imported = namesOf(await import(`atrion/${name}`))
+    t.deepEqual(imported, namesOf(require(`atrion/${name}`)), name)
+    t.not(imported.length, 0, name)
+  }
+})
+
+test('a subpath that is new is written, and one that is gone is not kept', (t) => {
+  const given = manifest()
+  const { './fetch': _, ...exports } = given.exports
+  const { fetch: __, ...types } = given.typesVersions['*']
+  const stale = { ...given, exports: { ...exports, './gone': './dist/gone.cjs' }, typesVersions: { '*': types } }
+  t.deepEqual(withEntries(stale), given)
 })

@@ -35,7 +35,7 @@ export const platforms = () => manifest().napi.targets.map(platformOf)
 
 export const packageOf = ({ name }) => `${manifest().napi.packageName}-${name}`
 
-/** The package.json of a platform's package; `crc32` of its binary is added when it is packed. */
+/** The package.json of a platform's package; the `checksum` of its binary is added when it is packed. */
 export const platformManifest = (platform) => {
   const { version, license, repository, engines } = manifest()
   return {

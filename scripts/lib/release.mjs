@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { crc32 } from 'node:zlib'
+import { checksum } from './checksum.mjs'
 import { manifest, packageOf, platformManifest, platforms } from './platforms.mjs'
 import { npm, ROOT } from './process.mjs'
 
@@ -49,7 +49,7 @@ export const stagePlatform = (platform, binary, folder) => {
   copyFileSync(join(ROOT, 'npm', platform.name, 'README.md'), join(folder, 'README.md'))
   copyFileSync(join(ROOT, 'LICENSE'), join(folder, 'LICENSE'))
   // The face compares it before it loads the binary.
-  const atrion = binary && { crc32: crc32(readFileSync(binary)) }
+  const atrion = binary && { checksum: checksum(readFileSync(binary)) }
   writeJson(join(folder, 'package.json'), { ...platformManifest(platform), atrion })
 }
 

@@ -4,6 +4,7 @@
  */
 
 import { builtin } from '../base/builtin.js'
+import { checksum } from '../base/checksum.js'
 import { type Binary, inspect } from './binary.js'
 import { isBuilt, libcOfProcess, packageOf, platformNames, resolveFolder } from './platform.js'
 
@@ -100,7 +101,7 @@ interface Manifest {
   readonly version?: string
   readonly main?: string
   /** Of the binary as it was published. */
-  readonly atrion?: { readonly crc32?: number }
+  readonly atrion?: { readonly checksum?: number }
 }
 
 /** Loads one file. @throws Unusable, or what the loader of Node threw */
@@ -108,10 +109,8 @@ function load(path: string, manifest: Manifest | undefined, reinstall: string): 
   const content = builtin('node:fs').readFileSync(path)
   const misfitting = misfit(inspect(content), content.length)
   if (misfitting !== undefined) throw new Unusable(misfitting, reinstall)
-  const expected = manifest?.atrion?.crc32
-  // Node has it since 20.15.
-  const crc = builtin('node:zlib').crc32?.(content)
-  if (expected !== undefined && crc !== undefined && crc !== expected) {
+  const expected = manifest?.atrion?.checksum
+  if (expected !== undefined && checksum(content) !== expected) {
     throw new Unusable('is damaged: its checksum is not the one that was published', reinstall)
   }
   const binding = builtin('node:module').createRequire(path)(path) as Record<string, unknown>

@@ -11,8 +11,16 @@ export interface GivenClock {
 /** The global `Date`, read anew each time, so that a faked one counts. */
 const GLOBAL_CLOCK: GivenClock = { now: () => Date.now() }
 
-/** The clock that timers of this process and no fake follow, ms. */
-const monotonic = performance.now.bind(performance)
+/** The clock that timers of this process and no fake follow, ms. Node loads `performance` at its first use, which a start would wait for. */
+const monotonic = monotonicOf((globalThis as { process?: Partial<NodeJS.Process> }).process?.hrtime)
+
+function monotonicOf(hrtime: (() => [number, number]) | undefined): () => number {
+  if (typeof hrtime !== 'function') return performance.now.bind(performance)
+  return () => {
+    const [seconds, nanoseconds] = hrtime()
+    return seconds * 1e3 + nanoseconds / 1e6
+  }
+}
 
 export class InstanceClock {
   /** True when time is a clock of the caller's: the engine does not read it, and timers do not follow it. */

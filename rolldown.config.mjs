@@ -5,6 +5,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { deflateRawSync } from 'node:zlib'
+import { parseAst } from 'rolldown/parseAst'
 import { checksum } from './scripts/lib/checksum.mjs'
 import { entries } from './scripts/lib/entries.mjs'
 
@@ -100,6 +101,32 @@ const old = {
       : null,
 }
 
+/**
+ * Line breaks between statements and between the members of classes: Node prints the whole line of an error that nobody catches, and a
+ * stack names a line.
+ */
+const lines = {
+  name: 'lines',
+  generateBundle(_, bundle) {
+    for (const chunk of Object.values(bundle).filter(({ type }) => type === 'chunk')) {
+      const starts = []
+      const walk = (node) => {
+        if (Array.isArray(node)) node.forEach(walk)
+        if (typeof node?.type !== 'string') return
+        if (node.type === 'Program' || node.type === 'ClassBody') starts.push(...node.body.map(({ start }) => start))
+        if (node.type === 'VariableDeclaration') starts.push(...node.declarations.slice(1).map(({ start }) => start))
+        Object.values(node).forEach(walk)
+      }
+      walk(parseAst(chunk.code, { lang: 'js' }))
+      const ends = [0, ...new Set(starts.filter((start) => start > 0).sort((a, b) => a - b)), chunk.code.length]
+      chunk.code = ends
+        .slice(1)
+        .map((end, i) => chunk.code.slice(ends[i], end))
+        .join('\n')
+    }
+  },
+}
+
 const common = {
   ...Object.fromEntries(entries().map(([name, source]) => [name, `ts/${source}.ts`])),
   wasm: 'ts/wasm.ts',
@@ -110,7 +137,7 @@ const graph = (input, { dir, format, extension, define = {}, plugins = [], group
   input: { ...common, ...input },
   platform: 'neutral',
   external: (id) => PACKAGE.test(id) && !/^(?:atrion|fleet)\.wasm/.test(id),
-  plugins: [face, ...plugins, wasm, fleet],
+  plugins: [face, ...plugins, wasm, fleet, lines],
   transform: { define: { ATRION_VERSION: JSON.stringify(version), ...define } },
   output: {
     dir,

@@ -21,7 +21,8 @@ export const install = (t, { platform = true } = {}) => {
   const native = join(modules, '@atrion', `native-${own?.platform.name}`)
   if (platform) stagePlatform(own.platform, own.binary, native)
   writeFileSync(join(folder, 'package.json'), '{"private":true}')
-  return { folder, modules, main, native, binary: join(native, own?.platform.binary ?? '') }
+  const [binary, redisBinary] = [own?.platform.binary ?? '', own?.platform.redisBinary ?? '']
+  return { folder, modules, main, native, binary: join(native, binary), redisBinary: join(native, redisBinary) }
 }
 
 /** Changes the JSON in a file. */

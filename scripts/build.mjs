@@ -1,5 +1,5 @@
 /** Builds what `require('atrion')` needs: `npm run build -- --help`. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { cliOf } from './lib/cli.mjs'
@@ -11,7 +11,8 @@ import { installPackages, rustProblem } from './lib/toolchain.mjs'
 
 const USAGE = `Usage: npm run build -- [part] [options]
 
-Builds what the package needs, or one part of it: native (the engine in Rust: atrion.<platform>.node, and binding.js for the tests), wasm
+Builds what the package needs, or one part of it: native (the engine in Rust:
+atrion.<platform>.node, and binding.js for the tests; the client of Redis: atrion-redis.<platform>.node), wasm
 (the same engine for everything else: dist/atrion.wasm), ts (the TypeScript face: dist/*.cjs, dist/esm and dist/types).
 
   --help   this text
@@ -20,6 +21,9 @@ Exits with 1 when a part could not be built, after having tried the others.`
 
 /** Without `--js` the binding's loader would be written over the package's own index.js. */
 const NAPI = ['build', '--platform', '--release', '--js', 'binding.js', '--dts', 'binding.d.ts']
+/** One addon for the engine, one for the client of Redis. */
+const only = (feature) => ['--no-default-features', '--features', feature]
+const REDIS_OUT = join(ROOT, 'target', 'redis-addon')
 
 /** Paths of this machine stay out of the binary, so that it is the same wherever it is built. */
 const remapped = () => {
@@ -35,9 +39,16 @@ const buildNative = async () => {
     return false
   }
   say('Compiling the native engine (a first build takes a minute or two).')
-  const args = [...NAPI, ...process.argv.slice(3)]
-  const { code } = await node(entryOf('@napi-rs/cli', 'napi'), args, { env: { RUSTFLAGS: remapped() } })
-  return code === 0
+  const napi = (feature, more = [], env = {}) =>
+    node(entryOf('@napi-rs/cli', 'napi'), [...NAPI, ...only(feature), ...more, ...process.argv.slice(3)], {
+      env: { RUSTFLAGS: remapped(), ...env },
+    })
+  const forSize = { CARGO_PROFILE_RELEASE_OPT_LEVEL: 's' }
+  if ((await napi('redis', ['--output-dir', REDIS_OUT], forSize)).code !== 0) return false
+  for (const file of readdirSync(REDIS_OUT).filter((name) => name.endsWith('.node'))) {
+    renameSync(join(REDIS_OUT, file), join(ROOT, file.replace('atrion.', 'atrion-redis.')))
+  }
+  return (await napi('engine')).code === 0
 }
 
 const WASM_TARGET = 'wasm32-unknown-unknown'

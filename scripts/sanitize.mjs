@@ -54,11 +54,11 @@ const runtime = async (host) => {
   return code === 0 ? { library } : { problem: 'its runtime could not be linked by gcc' }
 }
 
-/** A module that, loaded before all others, has this addon loaded in place of any other of ours, in workers and child processes too. */
+/** A module that, loaded before all others, has this addon, which is the engine's and the Redis client's in one, loaded in place of any other of ours, in workers and child processes too. */
 const insteadOf = (addon) => `'use strict'
 const { dlopen } = process
 process.dlopen = (module, file, ...rest) =>
-  dlopen.call(process, module, /[\\/]atrion\\.[^\\/]*\\.node$/.test(file) ? ${JSON.stringify(addon)} : file, ...rest)
+  dlopen.call(process, module, /[\\/]atrion(?:-redis)?\\.[^\\/]*\\.node$/.test(file) ? ${JSON.stringify(addon)} : file, ...rest)
 `
 
 /** Fails where the addon in use is not the one of the sanitizer. */

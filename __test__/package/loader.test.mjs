@@ -244,6 +244,43 @@ test('a process without a state in Redis or an addon says what is missing when R
   )
 })
 
+/** The engine stays native; asked for Redis, an error names the file, the cause and the command that mends it. */
+const REDIS = `
+  const { Atrion, RedisStateProvider } = require('atrion')
+  const asked = () => { try { return new RedisStateProvider({ path: '/nowhere' }).stats().state } catch (error) { return JSON.stringify({ ...error, name: error.name, message: error.message }) } }
+  const first = asked()
+  console.log(new Atrion({ engine: 'native' }).acquire('GET /').allow, asked() === first, first)`
+each('the client of Redis is an addon of its own, which only a provider loads', (t) => {
+  const { folder, redisBinary } = install(t)
+  t.is(run(folder, REDIS).printed, 'true true closed')
+  const script = `${AUTO}; console.log(process.report.getReport().sharedObjects.includes(${JSON.stringify(redisBinary)}))`
+  t.is(run(folder, script).printed, 'native true\nfalse')
+})
+for (const [name, [damage, cause]] of Object.entries({ ...damages, missing: [(file) => rmSync(file), /is missing/] })) {
+  each(`a damaged client of Redis: ${name}`, (t) => {
+    const { folder, redisBinary } = install(t)
+    damage(redisBinary)
+    const { status, printed, stderr } = run(folder, REDIS)
+    t.is(status, 0, stderr)
+    const [allow, isSame, ...rest] = printed.split(' ')
+    t.deepEqual([allow, isSame], ['true', 'true'])
+    const error = JSON.parse(rest.join(' '))
+    t.is(error.name, 'DependencyError')
+    t.true(error.message.includes(redisBinary))
+    t.regex(error.message, cause)
+    t.regex(error.message, REINSTALL)
+  })
+}
+
+each('a client of Redis of another build, or none, is refused', (t) => {
+  const installed = install(t)
+  writeFileSync(installed.redisBinary, readFileSync(installed.binary))
+  change(join(installed.native, 'package.json'), (manifest) => {
+    delete manifest.atrion
+  })
+  t.regex(run(installed.folder, REDIS).printed, /^true true .* lacks RedisLink/)
+})
+
 const damagesOfWasm = {
   'cut short': (content) => content.subarray(0, content.length >> 1),
   'changed in one bit': (content) => {

@@ -69,7 +69,7 @@ test('the published manifest names every platform package by its exact version, 
   for (const folder of folders) {
     const { os, cpu, libc, engines, files, main, scripts } = readJson(ROOT, 'npm', folder, 'package.json')
     t.is(scripts, undefined)
-    t.deepEqual(files, [main])
+    t.deepEqual(files, [main, main.replace('atrion.', 'atrion-redis.')])
     t.deepEqual(engines, published.engines)
     t.deepEqual([os.length, cpu.length], [1, 1])
     t.is(libc?.[0], os[0] === 'linux' ? (folder.endsWith('musl') ? 'musl' : 'glibc') : undefined, folder)

@@ -1,12 +1,16 @@
 // The host is safe from the addon: what reaches past the face gets an error or an answer, never the end of the process.
 import { spawnSync } from 'node:child_process'
 import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import fc from 'fast-check'
 import { engine } from '../_engine.mjs'
+import { own } from '../_installed.mjs'
 
-const binding = createRequire(import.meta.url)('../../binding.js')
+const require = createRequire(import.meta.url)
+const binding = require('../../binding.js')
+const redis = require(join(dirname(own.binary), own.platform.redisBinary))
 const native = engine === 'native' ? test : test.skip
 
 const FRAME_CELLS = 1408
@@ -22,6 +26,21 @@ const lawOf = (changes = {}) => {
   const cells = new Float64Array(LAW_CELLS)
   Object.assign(cells, { 0: 10, 7: 100, 15: 500, 23: 30_000, 24: 1, 25: 100, 26: 10, ...changes })
   return cells
+}
+
+const LINK = {
+  hosts: ['127.0.0.1'],
+  ports: [6379],
+  isCluster: false,
+  db: 0,
+  keyPrefix: '',
+  channel: '',
+  intervalMs: 100,
+  connectTimeoutMs: 100,
+  expireMs: 1000,
+  maxRoutes: 1,
+  required: true,
+  secrets: [],
 }
 
 const raw = (maxRoutes = 64) => {
@@ -59,21 +78,8 @@ native('an engine or a link of no use is not made', (t) => {
   t.throws(() => new binding.NativeEngine(1, new Float64Array(3), frame, false), {
     message: /frame must have 1408 cells/,
   })
-  const link = {
-    hosts: ['127.0.0.1'],
-    ports: [6379],
-    isCluster: false,
-    db: 0,
-    keyPrefix: '',
-    channel: '',
-    intervalMs: 100,
-    connectTimeoutMs: 100,
-    expireMs: 1000,
-    maxRoutes: 1,
-    required: true,
-    secrets: [],
-  }
-  t.is(new binding.RedisLink(link).stats().state, 'closed')
+  const link = LINK
+  t.is(new redis.RedisLink(link).stats().state, 'closed')
   for (const [wrong, message] of [
     [{ ports: [0] }, /^port must be/],
     [{ ports: [65_536] }, /^port must be/],
@@ -83,12 +89,53 @@ native('an engine or a link of no use is not made', (t) => {
     [{ expireMs: Number.NaN }, /^expireMs must be/],
     [{ maxRoutes: 0 }, /^maxRoutes must be/],
   ]) {
-    t.throws(() => new binding.RedisLink({ ...link, ...wrong }), { code: 'InvalidArg', message })
+    t.throws(() => new redis.RedisLink({ ...link, ...wrong }), { code: 'InvalidArg', message })
   }
-  const other = new binding.RedisLink(link).transport()
-  t.throws(() => raw().engine.sync(other, Number.NaN), { message: /^gamma must be/ })
-  t.throws(() => raw().engine.adopt(other, 1, 2), { message: /^gamma must be/ })
+  for (const routes of [0, 2 ** 24 + 1]) t.throws(() => new binding.Link(routes), { message: /^maxRoutes must be/ })
+  const half = new binding.Link(1)
+  t.throws(() => raw().engine.sync(half, Number.NaN), { message: /^gamma must be/ })
+  t.throws(() => raw().engine.adopt(half, 1, 2), { message: /^gamma must be/ })
+  for (const other of [{}, link, new redis.RedisLink(link)]) t.throws(() => raw().engine.sync(other, 0.3))
 })
+
+native(
+  'bytes that no addon wrote are refused by either half of a mailbox, and those of the other half are taken',
+  (t) => {
+    const { engine: one } = raw()
+    const [half, store] = [new binding.Link(64), new redis.RedisLink({ ...LINK, maxRoutes: 64 })]
+    one.intern('GET /orders')
+    one.sync(half, 0.3)
+    const outgoing = half.outgoing()
+    store.deposit(outgoing)
+    t.is(half.outgoing(), null, 'it was taken')
+    const empty = Buffer.alloc(4)
+    half.receive(empty)
+    half.load(empty)
+    const bytes = fc.oneof(
+      fc.uint8Array({ maxLength: 200 }),
+      fc.integer({ min: 0, max: outgoing.length - 1 }).map((length) => outgoing.subarray(0, length)),
+      fc.uint8Array({ minLength: 1, maxLength: 9 }).map((more) => Buffer.concat([outgoing, more])),
+    )
+    fc.assert(
+      fc.property(bytes, (given) => {
+        for (const call of [() => store.deposit(given), () => half.receive(given), () => half.load(given)]) {
+          try {
+            call()
+          } catch (error) {
+            t.regex(error.message, /must be bytes of/)
+            t.is(error.code, 'InvalidArg')
+          }
+        }
+      }),
+    )
+    for (const shorter of [outgoing.subarray(1), outgoing.subarray(0, -1), Buffer.concat([outgoing, empty])])
+      t.throws(() => store.deposit(shorter), { code: 'InvalidArg', message: /^outgoing must be bytes of/ })
+    t.throws(() => half.receive(outgoing), { code: 'InvalidArg', message: /^received must be bytes of/ })
+    t.throws(() => half.load(outgoing), { code: 'InvalidArg', message: /^loaded must be bytes of/ })
+    store.deposit(outgoing)
+    t.is(store.stats().droppedRoutes, 0)
+  },
+)
 
 native(
   'whatever is in the frame, each function of the addon comes back, and a good route is served afterwards',
@@ -175,6 +222,7 @@ test('an engine that fails in a call admits, says so once, with a backtrace, and
   // The engine's functions are taken from it as an addon or a module that fails would: by what they throw.
   const code = `
     import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
     const require = createRequire(${JSON.stringify(import.meta.url)})
     const failing = { on: false, calls: 0 }
     const failure = () => (${engine === 'native'} ? Object.assign(new Error('the engine panicked'), { code: 'ATRION_PANIC' })

@@ -27,7 +27,9 @@ export const platformOf = (target) => {
     cpu,
     ...(isLinux && { libc: LIBCS[abi] }),
     title: `${TITLES[os]} ${cpu}${isLinux ? `, ${LIBCS[abi]}` : ''}`,
+    /** The addon of the engine, and that of the client of Redis beside it. */
     binary: `atrion.${name}.node`,
+    redisBinary: `atrion-redis.${name}.node`,
   }
 }
 
@@ -35,7 +37,7 @@ export const platforms = () => manifest().napi.targets.map(platformOf)
 
 export const packageOf = ({ name }) => `${manifest().napi.packageName}-${name}`
 
-/** The package.json of a platform's package; the `checksum` of its binary is added when it is packed. */
+/** The package.json of a platform's package; the CRC-32 of its binaries is added when it is packed. */
 export const platformManifest = (platform) => {
   const { version, license, repository, engines } = manifest()
   return {
@@ -49,7 +51,7 @@ export const platformManifest = (platform) => {
     ...(platform.libc && { libc: [platform.libc] }),
     engines,
     main: platform.binary,
-    files: [platform.binary],
+    files: [platform.binary, platform.redisBinary],
     // A binary can't be loaded from inside an archive.
     preferUnplugged: true,
     publishConfig: { access: 'public' },

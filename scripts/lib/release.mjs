@@ -10,8 +10,8 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
-import { join } from 'node:path'
-import { checksum } from './checksum.mjs'
+import { basename, dirname, join } from 'node:path'
+import { crc32 } from 'node:zlib'
 import { manifest, packageOf, platformManifest, platforms } from './platforms.mjs'
 import { npm, ROOT } from './process.mjs'
 
@@ -37,7 +37,12 @@ export const stageMain = (folder) => {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
   const { files } = manifest()
-  for (const file of [...files, ...ALWAYS]) cpSync(join(ROOT, file), join(folder, file), { recursive: true })
+  for (const file of [...files, ...ALWAYS]) {
+    cpSync(join(ROOT, file), join(folder, file), { recursive: true })
+    // A dashboard is read by Grafana: indented, it is half as long again.
+    if (file.endsWith('.json'))
+      writeFileSync(join(folder, file), JSON.stringify(JSON.parse(readFileSync(join(ROOT, file), 'utf8'))))
+  }
   writeJson(join(folder, 'package.json'), publishedManifest())
 }
 
@@ -45,11 +50,14 @@ export const stageMain = (folder) => {
 export const stagePlatform = (platform, binary, folder) => {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
-  if (binary !== undefined) copyFileSync(binary, join(folder, platform.binary))
+  // The addons of one build lie side by side.
+  const files = binary === undefined ? [] : [binary, join(dirname(binary), platform.redisBinary)]
+  for (const file of files) copyFileSync(file, join(folder, basename(file)))
   copyFileSync(join(ROOT, 'npm', platform.name, 'README.md'), join(folder, 'README.md'))
   copyFileSync(join(ROOT, 'LICENSE'), join(folder, 'LICENSE'))
-  // The face compares it before it loads the binary.
-  const atrion = binary && { checksum: checksum(readFileSync(binary)) }
+  // The face compares them before it loads the binaries.
+  const checksums = files.map((file) => [basename(file), crc32(readFileSync(file))])
+  const atrion = binary && { crc32: Object.fromEntries(checksums) }
   writeJson(join(folder, 'package.json'), { ...platformManifest(platform), atrion })
 }
 
@@ -77,11 +85,14 @@ const binaryFolders = () => {
   ]
 }
 
-/** Platforms with the path of their binary, undefined for those that have none here. */
+/** Platforms with the path of their engine's addon, undefined for those that have not both addons here. */
 export const binaries = (folders = binaryFolders()) =>
   platforms().map((platform) => ({
     platform,
-    binary: folders.map((folder) => join(folder, platform.binary)).find((file) => existsSync(file)),
+    binary: folders
+      .filter((folder) => existsSync(join(folder, platform.redisBinary)))
+      .map((folder) => join(folder, platform.binary))
+      .find((file) => existsSync(file)),
   }))
 
 /**

@@ -155,7 +155,10 @@ export const provideRustLints = async () => {
 
 /** The parts of a build, and the files that each leaves. */
 const BUILT = {
-  native: () => readdirSync(ROOT).some((name) => name.endsWith('.node')) && existsSync(join(ROOT, 'binding.js')),
+  native: () =>
+    [/^atrion\..*\.node$/, /^atrion-redis\..*\.node$/, /^binding\.js$/].every((file) =>
+      readdirSync(ROOT).some((name) => file.test(name)),
+    ),
   wasm: () => existsSync(join(ROOT, 'dist', 'atrion.wasm')),
   ts: () =>
     ['index.cjs', join('esm', 'stream.mjs'), join('types', 'index.d.ts')].every((file) =>

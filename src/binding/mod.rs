@@ -1,19 +1,20 @@
 //! Translation between JavaScript and the engine: nothing is decided here.
 
-#[cfg(not(feature = "fleet"))]
+#[cfg(all(not(feature = "fleet"), any(target_family = "wasm", feature = "engine")))]
 mod batch;
-#[cfg(not(feature = "fleet"))]
+#[cfg(all(not(feature = "fleet"), any(target_family = "wasm", feature = "engine")))]
 mod blocks;
-#[cfg(any(not(target_family = "wasm"), feature = "fleet"))]
+#[cfg(any(all(not(target_family = "wasm"), feature = "engine"), feature = "fleet"))]
 #[cfg_attr(test, allow(dead_code, reason = "tests have no module to register its tick in"))]
 mod fleet;
-#[cfg(not(feature = "fleet"))]
+#[cfg(all(not(feature = "fleet"), any(target_family = "wasm", feature = "engine")))]
 mod frame;
 #[cfg(target_family = "wasm")]
 #[allow(unsafe_code, reason = "an allocator is unsafe to implement")]
 mod heap;
+#[cfg_attr(not(feature = "engine"), allow(dead_code, reason = "parameters are the engine's"))]
 mod law;
-#[cfg(not(feature = "fleet"))]
+#[cfg(all(not(feature = "fleet"), any(target_family = "wasm", feature = "engine")))]
 mod metrics;
 #[cfg(not(any(target_family = "wasm", feature = "fleet")))]
 mod node;

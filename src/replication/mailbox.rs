@@ -127,6 +127,12 @@ impl Mailbox {
         self.dropped.load(Ordering::Relaxed)
     }
 
+    /// Takes the count of routes that were left out: from now on it is another's.
+    #[must_use]
+    pub fn take_dropped(&self) -> u64 {
+        self.dropped.swap(0, Ordering::Relaxed)
+    }
+
     /// Sends reports of the deciding thread; the newest of each route is published.
     pub fn send(&self, outgoing: Vec<OutboundReport>) {
         if !outgoing.is_empty() {
@@ -188,7 +194,8 @@ impl Mailbox {
         }
     }
 
-    fn count_dropped(&self, over: usize) {
+    /// Counts routes that were left out before they came here.
+    pub fn count_dropped(&self, over: usize) {
         self.dropped.fetch_add(over as u64, Ordering::Relaxed);
     }
 }

@@ -11,6 +11,7 @@
 //! | `peers`, `peer_routes` | the reports of peers, bounded, and their aggregates |
 //! | `mailbox` | what the deciding thread and the client's thread exchange |
 //! | `transport` | the seam to a store |
+//! | `transfer` | what crosses it as bytes, where the store is in another addon |
 //! | `redis` | the client's thread, over Redis |
 
 pub mod codec;
@@ -25,6 +26,7 @@ pub mod replay;
 mod report;
 pub mod seal;
 pub mod seniority;
+pub mod transfer;
 mod transport;
 
 pub use codec::{Malformed, Message, decode, encode, greeting};

@@ -20,7 +20,7 @@ export interface AcquireParams {
   readonly isStream: boolean
 }
 
-/** The parts of its gate that a tracker needs. */
+/** The parts of its gate that a tracker needs. @internal */
 export interface TrackerHost {
   readonly atrion: Atrion
   readonly maxStreams: number
@@ -59,7 +59,7 @@ export function acquire(atrion: Atrion, routeId: string, options: AcquireOptions
   }
 }
 
-/** Asks once more, for a request that is in already. */
+/** Asks once more, for a request that is in already. @internal */
 export const acquireAgain = (atrion: Atrion, routeId: string, { tier, voltage, key }: AcquireParams): Permit =>
   acquire(atrion, routeId, { tier, voltage, key } as AcquireOptions)
 
@@ -68,6 +68,7 @@ export const acquireAgain = (atrion: Atrion, routeId: string, { tier, voltage, k
  * refused.
  *
  * @param listen called when the request waits
+ * @internal
  */
 export function enter(
   atrion: Atrion,
@@ -85,7 +86,7 @@ export function enter(
   }
 }
 
-/** The refusal of one more stream than a route may have open: reported and counted as any other. */
+/** The refusal of one more stream than a route may have open: reported and counted as any other. @internal */
 export function streamsSpent(atrion: Atrion, routeId: string, tier: Tier | undefined, max: number): Permit {
   const refusal = streamRefusal(tier, max)
   try {

@@ -1,10 +1,9 @@
 /**
- * The Rust addon: looked for beside the package and among its platform packages, and checked by its content before it is loaded.
- * Every attempt's cause is kept.
+ * The Rust addons: the engine's, looked for beside the package and among its platform packages, and that of the client of Redis, which lies
+ * beside the engine's. Each is checked by its content before it is loaded. Every attempt's cause is kept.
  */
 
 import { builtin } from '../base/builtin.js'
-import { checksum } from '../base/checksum.js'
 import { type Binary, inspect } from './binary.js'
 import { isBuilt, libcOfProcess, packageOf, platformNames, resolveFolder } from './platform.js'
 
@@ -13,7 +12,9 @@ declare const ATRION_VERSION: string
 export const VERSION: string = ATRION_VERSION
 
 /** The functions that this version of the package calls; an addon without one of them is another version's. */
-const EXPORTS = ['NativeEngine', 'RedisLink', 'takePanic', 'socketAgeMs', 'instructionSet'] as const
+const EXPORTS = ['NativeEngine', 'Link', 'takePanic', 'socketAgeMs', 'instructionSet'] as const
+/** ... and those of the addon beside it. */
+const REDIS_EXPORTS = ['RedisLink'] as const
 
 export interface Attempt {
   /** A package, or the path of a file. */
@@ -44,6 +45,9 @@ export interface Addon {
   readonly path: string
   /** The attempts before it. */
   readonly attempts: readonly Attempt[]
+  readonly manifest: Manifest | undefined
+  /** The command that puts its files there anew. */
+  readonly reinstall: string
 }
 
 const INSTALL = 'npm install --save-optional'
@@ -100,23 +104,30 @@ function misfit({ format, platform, archs, libc, bytes }: Binary, length: number
 interface Manifest {
   readonly version?: string
   readonly main?: string
-  /** Of the binary as it was published. */
-  readonly atrion?: { readonly checksum?: number }
+  /** CRC-32 of the binaries as they were published, by file. */
+  readonly atrion?: { readonly crc32?: Readonly<Record<string, number>> }
 }
 
 /** Loads one file. @throws Unusable, or what the loader of Node threw */
-function load(path: string, manifest: Manifest | undefined, reinstall: string): object {
+function load(
+  path: string,
+  manifest: Manifest | undefined,
+  reinstall: string,
+  exports: readonly string[] = EXPORTS,
+): object {
   const content = builtin('node:fs').readFileSync(path)
   const misfitting = misfit(inspect(content), content.length)
   if (misfitting !== undefined) throw new Unusable(misfitting, reinstall)
-  const expected = manifest?.atrion?.checksum
-  if (expected !== undefined && checksum(content) !== expected) {
+  const expected = manifest?.atrion?.crc32?.[builtin('node:path').basename(path)]
+  // Node has it since 20.15. To load zlib takes 2 ms, and a loop over so many bytes that is not optimised yet 5.
+  const crc = expected === undefined ? undefined : builtin('node:zlib').crc32?.(content)
+  if (crc !== undefined && crc !== expected) {
     throw new Unusable('is damaged: its checksum is not the one that was published', reinstall)
   }
   const binding = builtin('node:module').createRequire(path)(path) as Record<string, unknown>
   const version = typeof binding?.VERSION === 'string' ? binding.VERSION : 'older than 3.0.0'
   if (version !== VERSION) throw new Unusable(`is version ${version}, and ${VERSION} is expected`, reinstall)
-  const missing = EXPORTS.filter((name) => typeof binding[name] !== 'function')
+  const missing = exports.filter((name) => typeof binding[name] !== 'function')
   if (missing.length > 0) throw new Unusable(`lacks ${missing.join(', ')}`, reinstall)
   return binding
 }
@@ -164,8 +175,9 @@ function search(): Addon {
     const path = join(root!, `atrion.${name}.node`)
     // Only where it was built: what was installed has none beside it.
     if (!builtin('node:fs').existsSync(path)) continue
-    const binding = attempt(path, 'npm run build:native', () => load(path, undefined, 'npm run build:native'))
-    if (binding) return { binding, path, attempts }
+    const rebuild = 'npm run build:native'
+    const binding = attempt(path, rebuild, () => load(path, undefined, rebuild))
+    if (binding) return { binding, path, attempts, manifest: undefined, reinstall: rebuild }
   }
   if (!isBuilt()) {
     const what = `${process.platform}-${process.arch}`
@@ -176,40 +188,64 @@ function search(): Addon {
   for (const name of names) {
     const pkg = packageOf(name)
     const install = `${INSTALL} ${pkg}@${VERSION}`
+    const reinstall = `npm install --force ${pkg}@${VERSION}`
     let path = ''
+    let manifest: Manifest | undefined
     const binding = attempt(pkg, install, () => {
       const folder = resolveFolder(pkg, from)
-      const reinstall = `npm install --force ${pkg}@${VERSION}`
-      const manifest = JSON.parse(builtin('node:fs').readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest
+      manifest = JSON.parse(builtin('node:fs').readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest
       if (manifest.version !== VERSION) {
         throw new Unusable(`is version ${manifest.version}, and ${VERSION} is expected`, `${INSTALL} ${pkg}@${VERSION}`)
       }
       path = join(folder, manifest.main ?? `atrion.${name}.node`)
       return load(path, manifest, reinstall)
     })
-    if (binding) return { binding, path, attempts }
+    if (binding) return { binding, path, attempts, manifest, reinstall }
   }
   throw new AddonError(attempts)
 }
 
+/** What `search` finds, or the reasons for which it finds nothing; called once. */
+const outcomeOf = <T>(search: () => T): T | AddonError => {
+  try {
+    return search()
+  } catch (error) {
+    if (error instanceof AddonError) return error
+    const cause = `failed: ${(error as Error | null)?.message ?? error}`
+    return new AddonError([{ what: 'the search for it', cause, remedy: REINSTALL, isThere: false }])
+  }
+}
+
 let found: Addon | AddonError | undefined
 
-/** The addon, searched for once a thread. @throws AddonError with every cause */
+/** The addon of the engine, searched for once a thread. @throws AddonError with every cause */
 export function loadAddon(): Addon {
-  if (found === undefined) {
-    try {
-      found = search()
-    } catch (error) {
-      const cause = `failed: ${(error as Error | null)?.message ?? error}`
-      found =
-        error instanceof AddonError
-          ? error
-          : new AddonError([{ what: 'the search for it', cause, remedy: REINSTALL, isThere: false }])
-    }
-  }
+  found ??= outcomeOf(search)
   if (found instanceof AddonError) throw found
   return found
 }
 
 /** The exports of the addon. @throws AddonError */
 export const loadBinding = (): unknown => loadAddon().binding
+
+/** The addon of the client of Redis: of the same build, in the folder of the engine's. */
+function searchRedis(): object {
+  const { path, manifest, reinstall } = loadAddon()
+  const file = path.replace(/atrion(?=\.[^/\\]*$)/, 'atrion-redis')
+  try {
+    return load(file, manifest, reinstall, REDIS_EXPORTS)
+  } catch (error) {
+    const isThere = !isMissing(error as NodeJS.ErrnoException)
+    const cause = isThere ? causeOf(error) : 'is missing'
+    throw new AddonError([{ what: file, cause, remedy: remedyOf(error, reinstall), isThere }])
+  }
+}
+
+let foundRedis: object | undefined
+
+/** The exports of the addon of the client of Redis, searched for once a thread. @throws AddonError */
+export function loadRedisBinding(): object {
+  foundRedis ??= outcomeOf(searchRedis)
+  if (foundRedis instanceof AddonError) throw foundRedis
+  return foundRedis
+}

@@ -4,7 +4,7 @@
  */
 
 import type { OperationalMode } from '../core/types.js'
-import type { Tier } from '../engine/port.js'
+import type { Tier } from '../engine/kinds.js'
 import { type LimitedBy, obstacleText } from './limited-by.js'
 import { own, ownOptions } from './own.js'
 import { noteStatusRead } from './shed-answered.js'

@@ -6,7 +6,16 @@ import { answerOnFault, CrateEngine } from './crate-engine.js'
 import { admit, admitRows, type FaultListener } from './fault.js'
 import { namingSets } from './instruction-set.js'
 import { METRIC_CELLS } from './metric-cells.js'
-import { BATCH_ROWS, type Engine, FRAME, type NativeCluster, type RareCalls, ROW_CELLS } from './port.js'
+import {
+  BATCH_ROWS,
+  type Engine,
+  type EngineHalf,
+  FRAME,
+  type MailboxLink,
+  type NativeCluster,
+  type RareCalls,
+  ROW_CELLS,
+} from './port.js'
 
 /** The exports of the addon; written out here, because the addon's own types exist only after it was built. */
 interface NativeBinding {
@@ -16,6 +25,7 @@ interface NativeBinding {
     batch: Float64Array,
     isShared: boolean,
   ) => NativeClass
+  readonly Link: new (maxRoutes: number) => EngineHalf
   /** The report of the first panic since it was last asked. */
   takePanic(): string | undefined | null
 }
@@ -23,11 +33,53 @@ interface NativeBinding {
 /** The codes of the addon's errors that are panics. */
 const PANICS: readonly unknown[] = ['ATRION_PANIC', 'GenericFailure']
 
+/** The calls on the addon's halves of mailboxes. */
+interface NativeSync {
+  sync(link: EngineHalf, gamma: number): void
+  adopt(link: EngineHalf, most: number, gamma: number): number
+  leave(link: EngineHalf): void
+}
+
 /** The port but for the hot path, which it hands out as bare functions. */
 type NativeClass = RareCalls &
-  NativeCluster & { metrics(rows: Float64Array): number } & {
+  NativeSync & { metrics(rows: Float64Array): number } & {
     hot(): Pick<Engine, 'route' | 'routeBatch' | 'acquire' | 'release'>
   }
+
+/** The engine's part in replication: bytes go from its half of a mailbox to the store's and back, each time the two are brought into step. */
+function clusterOf(
+  { Link }: NativeBinding,
+  native: NativeClass,
+  attempt: <T>(call: () => T, otherwise: T) => T,
+): NativeCluster {
+  const halfOf = (link: MailboxLink): EngineHalf => {
+    link.engine ??= new Link(link.maxRoutes)
+    return link.engine
+  }
+  const sync = (link: MailboxLink, gamma: number): void => {
+    const half = halfOf(link)
+    const received = link.store.received()
+    if (received !== null) half.receive(received)
+    native.sync(half, gamma)
+    const outgoing = half.outgoing()
+    if (outgoing !== null) link.store.deposit(outgoing)
+  }
+  const adopt = (link: MailboxLink, most: number, gamma: number): number => {
+    const half = halfOf(link)
+    const loaded = link.store.loaded()
+    if (loaded !== null) half.load(loaded)
+    const taken = native.adopt(half, most, gamma)
+    // New routes are requested of the peers.
+    const outgoing = taken > 0 ? half.outgoing() : null
+    if (outgoing !== null) link.store.deposit(outgoing)
+    return taken
+  }
+  return {
+    sync: (link, gamma) => attempt(() => sync(link, gamma), undefined),
+    adopt: (link, most, gamma) => attempt(() => adopt(link, most, gamma), 0),
+    leave: (link) => attempt(() => native.leave(halfOf(link)), undefined),
+  }
+}
 
 class NativeEngine extends CrateEngine implements Engine {
   readonly kind = 'native'
@@ -50,11 +102,7 @@ class NativeEngine extends CrateEngine implements Engine {
     const native = new binding.NativeEngine(maxRoutes, this.frame, this.batch, isShared)
     this.#binding = binding
     this.#native = native
-    this.cluster = {
-      sync: (link, gamma) => this.#try(() => native.sync(link, gamma), undefined),
-      adopt: (link, most, gamma) => this.#try(() => native.adopt(link, most, gamma), 0),
-      leave: (link) => this.#try(() => native.leave(link), undefined),
-    }
+    this.cluster = clusterOf(binding, native, (call, otherwise) => this.#try(call, otherwise))
     const { route, routeBatch, acquire, release } = native.hot()
     const { frame, batch } = this
     this.route = () => {

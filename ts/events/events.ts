@@ -5,7 +5,7 @@ import { later } from '../base/later.js'
 import type { LimitedBy } from '../base/limited-by.js'
 import { soon } from '../base/soon.js'
 import type { OperationalMode } from '../core/types.js'
-import type { Tier } from '../engine/port.js'
+import type { Tier } from '../engine/kinds.js'
 import type { SafeLogger } from './safe-logger.js'
 
 export interface AtrionEvents {

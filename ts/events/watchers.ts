@@ -4,7 +4,7 @@
  */
 
 import type { LimitedBy } from '../base/limited-by.js'
-import type { Tier } from '../engine/port.js'
+import type { Tier } from '../engine/kinds.js'
 import type { AtrionEvents } from './events.js'
 
 /** A call of `run()`. */

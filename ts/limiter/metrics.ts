@@ -3,8 +3,9 @@
 import type { LimitedBy } from '../base/limited-by.js'
 import { LIMITED_BY } from '../base/limited-by.js'
 import type { OperationalMode } from '../core/types.js'
+import { TIERS, type Tier } from '../engine/kinds.js'
 import { METRIC, METRIC_CELLS, SHED_CAUSES } from '../engine/metric-cells.js'
-import { MODES, TIERS, type Tier } from '../engine/port.js'
+import { MODES } from '../engine/port.js'
 import type { RouteStats } from './types.js'
 
 /** Totals of a histogram with the bounds of {@link DURATION_BOUNDS_S}. */

@@ -5,10 +5,10 @@ import type { ShedError } from '../base/errors.js'
 import type { Explanation } from '../base/explanation.js'
 import type { LimitedBy } from '../base/limited-by.js'
 import type { OperationalMode } from '../core/types.js'
-import type { Tier } from '../engine/port.js'
+import type { Tier } from '../engine/kinds.js'
 
 export type { LimitedBy } from '../base/limited-by.js'
-export type { Tier } from '../engine/port.js'
+export type { Tier } from '../engine/kinds.js'
 
 /** Options of `acquire()`. null counts as not given. */
 export interface AcquireOptions {

@@ -9,7 +9,7 @@ import type {
   SLOConfig,
   WorkloadProfile,
 } from '../core/index.js'
-import type { EngineKind, Tier } from '../engine/port.js'
+import type { EngineKind, Tier } from '../engine/kinds.js'
 import type { Logger } from '../events/loggers.js'
 import type { StateProvider } from '../providers/provider.js'
 import type { LimitConfig } from './route-params.js'

@@ -1,11 +1,11 @@
 /** The link that a provider written in Rust shows to the native engine, besides the face of every provider. */
 
+import type { MailboxLink } from '../engine/port.js'
+
 /** Under this a provider carries its {@link NativeLink}. */
 export const LINK: unique symbol = Symbol('atrion.link')
 
-export interface NativeLink {
-  /** The transport of the addon's object; the native engine takes it as it is. */
-  readonly link: object
+export interface NativeLink extends MailboxLink {
   /** Calls back when the link is lost or restored. @returns what stops that */
   onState(tell: (state: 'degraded' | 'restored', error?: Error) => void): () => void
 }

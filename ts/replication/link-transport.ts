@@ -26,13 +26,12 @@ export class LinkTransport implements SyncTransport {
   }
 
   async start(): Promise<void> {
-    const { link } = this.#native
     this.#stopListening = this.#native.onState((state, error) => {
       if (state === 'restored') this.#health.restored()
       else this.#health.degraded(error ?? new Error('the link was lost'))
     })
     // Routes that were used until now are sent with the first connection, and are not taken for those that the store brings.
-    this.#cluster.sync(link, this.#gamma)
+    this.#cluster.sync(this.#native, this.#gamma)
     try {
       await this.#provider.connect()
     } catch (error) {
@@ -45,12 +44,12 @@ export class LinkTransport implements SyncTransport {
   sync(): void {
     // A store that was absent when we connected is loaded when it is there.
     this.#adopt()
-    this.#cluster.sync(this.#native.link, this.#gamma)
+    this.#cluster.sync(this.#native, this.#gamma)
   }
 
   /** Takes over some of what was loaded; without weight for the others, nothing. */
   #adopt(): number {
-    return this.#gamma > 0 ? this.#cluster.adopt(this.#native.link, ADOPT_CHUNK, this.#gamma) : 0
+    return this.#gamma > 0 ? this.#cluster.adopt(this.#native, ADOPT_CHUNK, this.#gamma) : 0
   }
 
   async flush(): Promise<void> {
@@ -58,7 +57,7 @@ export class LinkTransport implements SyncTransport {
   }
 
   async stop(): Promise<void> {
-    this.#cluster.sync(this.#native.link, this.#gamma)
+    this.#cluster.sync(this.#native, this.#gamma)
     try {
       await this.#provider.disconnect()
     } finally {
@@ -76,6 +75,6 @@ export class LinkTransport implements SyncTransport {
 
   #leave(): void {
     this.#stopListening?.()
-    this.#cluster.leave(this.#native.link)
+    this.#cluster.leave(this.#native)
   }
 }

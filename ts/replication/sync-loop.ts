@@ -58,7 +58,7 @@ export class SyncLoop {
   }
 }
 
-/** The sync loop of an engine with a provider: below JavaScript where both are of the addon, call by call otherwise. */
+/** The sync loop of an engine with a provider: batch by batch where both are in Rust, call by call otherwise. */
 export function createSyncLoop(provider: StateProvider, context: Context, states: RouteStates): SyncLoop {
   const { engine, routes, clock, events, logger } = context
   const health = new Health(provider.name, {

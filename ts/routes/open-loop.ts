@@ -35,6 +35,7 @@ const MAX_TRIES = 8
 /** Status of a request that flows on a route that is, and was, OPERATIONAL. */
 const FLOWS = STATUS.ALLOW | STATUS.TICKED | STATUS.STEADY
 
+/** Ticks routes and decides on requests for the class that users hold. @internal */
 export class OpenLoop implements TermSource {
   readonly #context: Context
   readonly #engine: Context['engine']

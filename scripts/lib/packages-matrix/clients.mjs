@@ -5,7 +5,8 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TOOLS } from './tools.mjs'
 
-const PATIENCE_MS = 120_000
+/** A build of Next.js takes minutes where the machine is busy. */
+const PATIENCE_MS = 600_000
 
 /** Runs a command to its end. @throws Error with what it printed when it fails */
 export const must = async (command, args, { cwd, env = {} }) => {

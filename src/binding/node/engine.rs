@@ -1,14 +1,14 @@
 //! The rare calls: routes by name, parameters, states. A class, made by `#[napi]`.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc};
+use std::{cell::RefCell, rc::Rc};
 
 use napi::{
     Env, JsString, Result,
-    bindgen_prelude::{External, Float64Array, Object, Utf16String},
+    bindgen_prelude::{Float64Array, Object, Utf16String},
 };
 use napi_derive::napi;
 
-use super::{checks, hot::Hot, panics, process};
+use super::{checks, hot::Hot, link::Link, panics, process};
 use crate::{
     binding::{blocks, frame, metrics},
     engine::{Evicted, Handle, Limits, Name, Slot},
@@ -16,9 +16,6 @@ use crate::{
     replication::{Loaded, Transport},
     simd::InstructionSet,
 };
-
-/// A store's transport, as JavaScript passes it on.
-pub type Link = External<Arc<dyn Transport>>;
 
 /// The native engine behind the port in `ts/engine/port.ts`.
 #[napi]

@@ -1,16 +1,27 @@
-//! N-API: the engine as a class for what is rare, and bare functions over the frame for what is not.
+//! N-API: the engine as a class for what is rare, and bare functions over the frame for what is not; and, as an addon of its own, the client
+//! of Redis.
 
+#[cfg_attr(not(feature = "engine"), allow(dead_code, reason = "parameters are the engine's"))]
 mod checks;
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[cfg(all(feature = "engine", target_os = "linux", target_arch = "x86_64"))]
 mod counter;
+#[cfg(feature = "engine")]
 mod engine;
+#[cfg(feature = "engine")]
 mod fleet;
+#[cfg(feature = "engine")]
 #[allow(unsafe_code, reason = "N-API hands out raw pointers; what soundness rests on is stated at each use")]
 mod hot;
+#[cfg(feature = "engine")]
+mod link;
 mod panics;
+#[cfg(feature = "engine")]
 mod process;
+#[cfg(feature = "redis")]
 pub mod redis;
+#[cfg(feature = "redis")]
 mod redis_options;
+#[cfg(feature = "engine")]
 mod socket;
 
 use napi_derive::napi;

@@ -10,21 +10,23 @@ use std::{
 
 use napi::{
     Env, JsString, Result, Status,
-    bindgen_prelude::{FnArgs, Function, Object, Utf16String},
+    bindgen_prelude::{Buffer, FnArgs, Function, Object, Utf16String},
     threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode},
 };
 use napi_derive::napi;
 use parking_lot::Mutex;
 
 use super::{
-    engine::Link,
     panics,
     redis_options::{RedisLinkOptions, RedisLinkStats},
 };
 use crate::{
     engine::Name,
     replication::redis::{ClientError, Event, Record, Reply, State},
-    replication::{NodeId, RouteName, redis},
+    replication::{
+        NodeId, Outbox, RouteName, Transport, redis,
+        transfer::{self, Outgoing},
+    },
 };
 
 type Listener = ThreadsafeFunction<JsEvent, (), FnArgs<(String, Utf16String, Vec<f64>)>, Status, false, true>;
@@ -93,10 +95,31 @@ impl RedisClient {
         Ok(Self { client: Arc::new(redis::RedisClient::new(options.into_options()?)) })
     }
 
-    /// The transport, for an engine of this thread.
+    /// Takes over what an engine's link has for the store.
     #[napi(catch_unwind)]
-    pub fn transport(&self) -> Link {
-        Link::new(self.client.clone())
+    #[allow(clippy::needless_pass_by_value, reason = "the macro hands over what it made from the argument")]
+    pub fn deposit(&self, outgoing: Buffer) -> Result<()> {
+        let outgoing = Outgoing::decode(&outgoing)
+            .ok_or_else(|| napi::Error::new(Status::InvalidArg, "outgoing must be bytes of an engine's link"))?;
+        let (mailbox, Outbox { reports, requested }) = (self.client.mailbox(), outgoing.outbox);
+        mailbox.set_decay_per_ms(outgoing.decay_per_ms);
+        mailbox.count_dropped(outgoing.dropped as usize);
+        mailbox.request(requested);
+        mailbox.send(reports);
+        Ok(())
+    }
+
+    /// Takes what peers reported, for an engine's link; null where nothing came.
+    #[napi(catch_unwind)]
+    pub fn received(&self) -> Option<Buffer> {
+        let received = self.client.mailbox().take_received();
+        (!received.is_empty()).then(|| transfer::encode_received(&received).into())
+    }
+
+    /// Takes what was loaded from the store, for an engine's link, once; null before and after.
+    #[napi(catch_unwind)]
+    pub fn loaded(&self) -> Option<Buffer> {
+        self.client.take_loaded().map(|loaded| transfer::encode_loaded(&loaded).into())
     }
 
     /// Connects, subscribes and loads.

@@ -1,9 +1,10 @@
 /** State in Redis or Valkey, shared by all nodes of a service. The network is Rust's, on a thread of its own. */
 
-import { loadBinding } from '../../addon/addon.js'
+import { loadRedisBinding } from '../../addon/addon.js'
 import { AtrionError, ConfigError, ConnectionError, DependencyError, SyncError } from '../../base/errors.js'
 import { ownOptions } from '../../base/own.js'
 import { Withheld } from '../../base/text.js'
+import type { StoreHalf } from '../../engine/port.js'
 import { LINK, type NativeLink } from '../native-link.js'
 import { isPhysicsVector, type PhysicsVector, type StateProvider, type VectorOrigin } from '../provider.js'
 import { settingsOfClient } from './clients.js'
@@ -49,9 +50,8 @@ export interface RedisStats {
   readonly pendingRoutes: number
 }
 
-/** The addon's class; written out here, because the addon's own types exist only after it was built. */
-interface NativeRedisLink {
-  transport(): object
+/** The class of the Redis client's addon; written out here, because the addon's own types exist only after it was built. */
+interface NativeRedisLink extends StoreHalf {
   connect(): Promise<void>
   disconnect(): Promise<void>
   getVector(routeId: string): Promise<number[] | null>
@@ -119,7 +119,8 @@ export class RedisStateProvider implements StateProvider {
     this.#link = createLink(link)
     this.#link.onEvent(RedisStateProvider.#listener(new WeakRef(this)))
     this[LINK] = {
-      link: this.#link.transport(),
+      store: this.#link,
+      maxRoutes: link.maxRoutes,
       onState: (tell) => {
         this.#telling.add(tell)
         return () => this.#telling.delete(tell)
@@ -276,7 +277,7 @@ function optionsOf(redis: string | RedisStateProviderOptions | RedisClientLike):
 function createLink(settings: LinkSettings): NativeRedisLink {
   let RedisLink: new (settings: LinkSettings) => NativeRedisLink
   try {
-    ;({ RedisLink } = loadBinding() as { RedisLink: typeof RedisLink })
+    ;({ RedisLink } = loadRedisBinding() as { RedisLink: typeof RedisLink })
   } catch (cause) {
     const { message, remedy } = cause as Error & { readonly remedy?: string }
     throw new DependencyError('the native addon, which state in Redis needs,', remedy, {

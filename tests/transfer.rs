@@ -1,4 +1,4 @@
-//! What crosses between two addons as bytes: whatever is written is read as it was, and nothing else is read.
+//! The bytes that cross between two addons: a batch is read as it was written, and other bytes are refused.
 
 use atrion::{
     physics::peers::PeerAggregate,
@@ -71,7 +71,7 @@ fn only_whole(bytes: &[u8], reads: impl Fn(&[u8]) -> bool) {
 
 proptest! {
     #[test]
-    fn what_is_written_is_read_whole_or_not_at_all(outgoing in outgoing(), received in received(), loaded in loaded()) {
+    fn a_batch_is_read_whole_or_not_at_all(outgoing in outgoing(), received in received(), loaded in loaded()) {
         let bytes = outgoing.encode();
         only_whole(&bytes, |bytes| Outgoing::decode(bytes).is_some());
         prop_assert_eq!(Outgoing::decode(&bytes), Some(outgoing));

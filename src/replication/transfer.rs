@@ -13,7 +13,7 @@
 use super::{Loaded, OutboundReport, Outbox, Report, RouteKey, RouteName};
 use crate::{physics::peers::PeerAggregate, units::PerMillis};
 
-/// What the deciding thread has for the store.
+/// The reports of the deciding thread for the store.
 #[derive(Debug, PartialEq)]
 pub struct Outgoing {
     /// λ of the deciding thread's default parameters, 1/ms.
@@ -133,7 +133,7 @@ pub fn decode_received(bytes: &[u8]) -> Option<Received> {
     reader.end(received)
 }
 
-/// What was loaded from the store as bytes.
+/// The reports that were loaded from the store as bytes.
 ///
 /// ```
 /// use atrion::replication::{Report, transfer};

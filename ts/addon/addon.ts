@@ -205,7 +205,7 @@ function search(): Addon {
   throw new AddonError(attempts)
 }
 
-/** What `search` finds, or the reasons for which it finds nothing; called once. */
+/** The result of `search`, or the reasons for which it finds nothing. */
 const outcomeOf = <T>(search: () => T): T | AddonError => {
   try {
     return search()

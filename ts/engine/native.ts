@@ -2,20 +2,12 @@
 
 import { loadBinding } from '../addon/addon.js'
 import { ConfigError } from '../base/errors.js'
+import type { EngineHalf, MailboxLink, NativeCluster } from './cluster-port.js'
 import { answerOnFault, CrateEngine } from './crate-engine.js'
 import { admit, admitRows, type FaultListener } from './fault.js'
 import { namingSets } from './instruction-set.js'
 import { METRIC_CELLS } from './metric-cells.js'
-import {
-  BATCH_ROWS,
-  type Engine,
-  type EngineHalf,
-  FRAME,
-  type MailboxLink,
-  type NativeCluster,
-  type RareCalls,
-  ROW_CELLS,
-} from './port.js'
+import { BATCH_ROWS, type Engine, FRAME, type RareCalls, ROW_CELLS } from './port.js'
 
 /** The exports of the addon; written out here, because the addon's own types exist only after it was built. */
 interface NativeBinding {

@@ -1,6 +1,6 @@
 /** The link that a provider written in Rust shows to the native engine, besides the face of every provider. */
 
-import type { MailboxLink } from '../engine/port.js'
+import type { MailboxLink } from '../engine/cluster-port.js'
 
 /** Under this a provider carries its {@link NativeLink}. */
 export const LINK: unique symbol = Symbol('atrion.link')

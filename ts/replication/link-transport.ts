@@ -1,6 +1,6 @@
 /** Carries state to and from a provider written in Rust: the engine and the provider's thread meet below JavaScript. */
 
-import type { NativeCluster } from '../engine/port.js'
+import type { NativeCluster } from '../engine/cluster-port.js'
 import type { NativeLink } from '../providers/native-link.js'
 import type { StateProvider } from '../providers/provider.js'
 import type { Health } from './health.js'

@@ -68,15 +68,56 @@ const fleet = {
       : null,
 }
 
-/** One file for all that \`require('atrion')\` needs, but for the functional model, which is another one's entry, too. */
+/** Files of which few processes need any: each is loaded by the first use of a name in it, since a start pays for every byte that is compiled. */
+const LAZY = [
+  { name: 'model', test: /[\\/]ts[\\/]core[\\/](?!config|constants|guards|index|profiles|tuner|types)/, priority: 3 },
+  { name: 'ts-engine', test: /[\\/]ts[\\/]engine[\\/]ts[\\/]/, priority: 3 },
+  { name: 'providers', test: /[\\/]ts[\\/]providers[\\/](?:disk|file|kv|manager|snapshot|redis[\\/])/, priority: 3 },
+  { name: 'replication', test: /[\\/]ts[\\/]replication[\\/](?!connection)/, priority: 3 },
+]
+/** One file for all else that `require('atrion')` needs, but for what the functional model needs, which is another one's entry, too. */
 const GROUPS = [
-  { name: 'core', test: /[\\/]ts[\\/](?:core|base[\\/](?:errors|text|limited-by|shed-answered|suggest))/, priority: 2 },
+  ...LAZY,
+  {
+    name: 'base',
+    test: /[\\/]ts[\\/](?:core[\\/](?!index)|base[\\/]|engine[\\/](?:kinds|port)|events[\\/](?:loggers|observers))/,
+    priority: 2,
+  },
   {
     name: 'atrion',
-    test: /[\\/]ts[\\/](?:atrion\.ts|context\.ts|base|addon|engine|entries[\\/]node|events|options|routes|limiter|leases|providers|replication)|^\0atrion\.wasm/,
+    test: /[\\/]ts[\\/](?:atrion\.ts|context\.ts|ports\.ts|addon|engine|entries[\\/]node|events|options|routes|limiter|leases|providers|replication)|^\0atrion\.wasm/,
     priority: 1,
   },
 ]
+
+/**
+ * Loads the files of `LAZY` at the first use of a name: to the others each is an object of getters. What an entry re-exports of them is a
+ * getter, too, in a form that Node finds the names of an ESM import in.
+ */
+const lazily = {
+  name: 'lazily',
+  generateBundle(_, bundle) {
+    const lazy = new Map(LAZY.map(({ name }) => [`${name}.cjs`, bundle[`chunks/${name}.cjs`]?.exports ?? []]))
+    for (const chunk of Object.values(bundle)) {
+      if (chunk.type !== 'chunk' || lazy.has(chunk.fileName.replace('chunks/', ''))) continue
+      const locals = new Set()
+      const getters = (found, local, path, file) => {
+        const names = lazy.get(file)
+        if (names === undefined) return found
+        locals.add(local)
+        const used = names.filter((name) => chunk.code.includes(`${local}.${name}`))
+        return `${local}=(m=>({${used.map((name) => `get ${name}(){return(m??=require("${path}")).${name}}`)}}))()`
+      }
+      const reexport = (found, name, local, member) =>
+        locals.has(local)
+          ? `Object.defineProperty(exports,"${name}",{enumerable:true,get:function(){return ${local}.${member}}})`
+          : found
+      chunk.code = chunk.code
+        .replace(/([\w$]+)=require\("(\.\/(?:chunks\/)?([\w-]+\.cjs))"\)/g, getters)
+        .replace(/exports\.([\w$]+)=([\w$]+)\.([\w$]+)(?=[,;])/g, reexport)
+    }
+  },
+}
 
 /** What makes instances of its own takes the class from the package, as the runtime loads it. */
 const face = {
@@ -137,7 +178,7 @@ const graph = (input, { dir, format, extension, define = {}, plugins = [], group
   input: { ...common, ...input },
   platform: 'neutral',
   external: (id) => PACKAGE.test(id) && !/^(?:atrion|fleet)\.wasm/.test(id),
-  plugins: [face, ...plugins, wasm, fleet, lines],
+  plugins: [face, ...plugins, wasm, fleet, ...(format === 'cjs' ? [lazily] : []), lines],
   transform: { define: { ATRION_VERSION: JSON.stringify(version), ...define } },
   output: {
     dir,
@@ -145,7 +186,7 @@ const graph = (input, { dir, format, extension, define = {}, plugins = [], group
     entryFileNames: `[name].${extension}`,
     chunkFileNames: `chunks/[name].${extension}`,
     exports: 'named',
-    ...(groups && { codeSplitting: { groups } }),
+    ...(groups && { codeSplitting: { groups, includeDependenciesRecursively: false } }),
     minify: { compress: true, mangle: { toplevel: true, keepNames: { class: true, function: false } }, codegen: true },
   },
 })

@@ -90,6 +90,9 @@ const GROUPS = [
   },
 ]
 
+/** An object with a getter for each name of a file that it loads at the first use of one. */
+const GETTERS =
+  '((load,names,file,all={})=>{for(const name of names)Object.defineProperty(all,name,{get:()=>(file??=load())[name]});return all})'
 /**
  * Loads the files of `LAZY` at the first use of a name: to the others each is an object of getters. What an entry re-exports of them is a
  * getter, too, in a form that Node finds the names of an ESM import in.
@@ -106,7 +109,7 @@ const lazily = {
         if (names === undefined) return found
         locals.add(local)
         const used = names.filter((name) => chunk.code.includes(`${local}.${name}`))
-        return `${local}=(m=>({${used.map((name) => `get ${name}(){return(m??=require("${path}")).${name}}`)}}))()`
+        return `${local}=${GETTERS}(()=>require("${path}"),"${used.join(' ')}".split(" "))`
       }
       const reexport = (found, name, local, member) =>
         locals.has(local)

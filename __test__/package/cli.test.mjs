@@ -46,6 +46,7 @@ each('doctor: nothing is missing, and it says what there is', (t) => {
   for (const row of [
     'engine +native',
     'addon +',
+    'redis client +loads',
     `node +${process.versions.node}`,
     'route\\(\\) +\\d+ ns',
     'instruction set +\\S',
@@ -69,6 +70,20 @@ each('doctor --json holds the same', (t) => {
   t.true(report.decisionNs['route()'] > 0 && report.decisionNs['acquire() and release()'] > 0)
   t.true(report.cpu.cores >= 1)
   if (process.platform === 'linux') t.true(report.acceptQueue.ok, report.acceptQueue.cause)
+})
+
+each('doctor exits with 1 when the addon of the client of Redis is away, and says what mends it', (t) => {
+  const file = join(folder, 'app', 'node_modules', '@atrion', `native-${own.platform.name}`, own.platform.redisBinary)
+  renameSync(file, `${file}.away`)
+  try {
+    const { status, stdout } = atrion('doctor')
+    t.is(status, 1)
+    t.regex(stdout, /^engine +native$/m)
+    t.true(stdout.includes(`${file} is missing. To repair it: npm install --force @atrion/native-`), stdout)
+    t.false(JSON.parse(atrion('doctor', '--json').stdout).redisClient.ok)
+  } finally {
+    renameSync(`${file}.away`, file)
+  }
 })
 
 each('doctor exits with 1 when the platform package is away, and says what mends it', (t) => {

@@ -1,6 +1,6 @@
 /** `atrion doctor`: which engine runs here and why not a better one, and what else the package needs of the machine. */
 
-import { AddonError, loadAddon, VERSION } from '../addon/addon.js'
+import { AddonError, loadAddon, loadRedisBinding, VERSION } from '../addon/addon.js'
 import { isBuilt, libcOfProcess } from '../addon/platform.js'
 import type { EngineKind } from '../engine/port.js'
 import { Atrion } from '../entries/node.js'
@@ -38,6 +38,8 @@ export interface Report {
   readonly engines: Readonly<Record<EngineKind, Load>>
   readonly version: string
   readonly addon: { readonly version: string; readonly path: string } | null
+  /** The addon that RedisStateProvider loads; null where there is no native engine, beside which it lies. */
+  readonly redisClient: Load | null
   readonly node: string
   readonly platform: string
   readonly arch: string
@@ -79,6 +81,17 @@ function addonOf(): (Report['addon'] & object) | null {
   }
 }
 
+/** Loads the client of Redis; the reason, if it does not. */
+function tryRedisClient(): Load {
+  try {
+    loadRedisBinding()
+    return { ok: true }
+  } catch (error) {
+    const { attempts, remedy } = error as AddonError
+    return { ok: false, causes: attempts.map(({ what, cause }) => `${what} ${cause}`), remedy }
+  }
+}
+
 const INSTRUCTIONS: Readonly<Record<EngineKind, () => string>> = {
   native: () => (loadAddon().binding as { instructionSet(): string }).instructionSet(),
   wasm: () => 'simd128',
@@ -96,6 +109,11 @@ export async function examine(options: { expect?: EngineKind; redis?: string } =
     const repair = remedy === undefined ? '' : `. To repair it: ${remedy}`
     problems.push(`engine 'auto' comes to '${engine}', and '${expected}' is expected${why}${repair}`)
   }
+  const addon = addonOf()
+  const redisClient = addon && tryRedisClient()
+  if (redisClient?.ok === false) {
+    problems.push(`the client of Redis: ${redisClient.causes?.join('; ')}. To repair it: ${redisClient.remedy}`)
+  }
   const decisionNs: Record<string, number> = {}
   for (const call of engine === null ? [] : Object.keys(CALLS)) {
     const loop = loopOf(call, engine!)
@@ -110,7 +128,8 @@ export async function examine(options: { expect?: EngineKind; redis?: string } =
     expected,
     engines,
     version: VERSION,
-    addon: addonOf(),
+    addon,
+    redisClient,
     node: process.versions.node,
     platform: process.platform,
     arch: process.arch,
@@ -127,7 +146,7 @@ export async function examine(options: { expect?: EngineKind; redis?: string } =
 const GIB = 2 ** 30
 
 function linesOf(report: Report): string[] {
-  const { addon, cpu, limits, acceptQueue } = report
+  const { addon, redisClient, cpu, limits, acceptQueue } = report
   const rows: [string, string][] = [['engine', report.engine ?? 'none']]
   for (const kind of ENGINES) {
     const { ok, causes = [], remedy } = report.engines[kind]
@@ -138,6 +157,9 @@ function linesOf(report: Report): string[] {
   rows.push(
     ['atrion', report.version],
     ['addon', addon ? `${addon.version}, ${addon.path}` : 'none'],
+    ...(redisClient
+      ? [['redis client', redisClient.ok ? 'loads' : `${redisClient.causes?.join('; ')}`] as [string, string]]
+      : []),
     ['node', report.node],
     ['platform', [report.platform, report.arch, report.libc].filter(Boolean).join(', ')],
     ['cpu', `${cpu.model}, ${cpu.cores} cores`],

@@ -8,6 +8,7 @@ import { deflateRawSync } from 'node:zlib'
 import { parseAst } from 'rolldown/parseAst'
 import { checksum } from './scripts/lib/checksum.mjs'
 import { entries } from './scripts/lib/entries.mjs'
+import { studioPage } from './scripts/lib/studio-page.mjs'
 
 const pathOf = (relative) => fileURLToPath(new URL(relative, import.meta.url))
 
@@ -145,6 +146,17 @@ const old = {
       : null,
 }
 
+/** Studio's page: one document with its style and its script in it, deflated. */
+const pageModule = async () => {
+  const bytes = Buffer.from(await studioPage())
+  return `export const BYTES = ${bytes.length}, DEFLATED = ${JSON.stringify(deflateRawSync(bytes, { level: 9 }).toString('base64'))}`
+}
+const page = {
+  name: 'studio-page',
+  resolveId: (id) => (id === 'studio-page' ? '\0studio-page' : null),
+  load: (id) => (id === '\0studio-page' ? pageModule() : null),
+}
+
 /**
  * Line breaks between statements and between the members of classes: Node prints the whole line of an error that nobody catches, and a
  * stack names a line.
@@ -180,8 +192,8 @@ const common = {
 const graph = (input, { dir, format, extension, define = {}, plugins = [], groups }) => ({
   input: { ...common, ...input },
   platform: 'neutral',
-  external: (id) => PACKAGE.test(id) && !/^(?:atrion|fleet)\.wasm/.test(id),
-  plugins: [face, ...plugins, wasm, fleet, ...(format === 'cjs' ? [lazily] : []), lines],
+  external: (id) => PACKAGE.test(id) && !/^(?:atrion|fleet)\.wasm/.test(id) && id !== 'studio-page',
+  plugins: [face, page, ...plugins, wasm, fleet, ...(format === 'cjs' ? [lazily] : []), lines],
   transform: { define: { ATRION_VERSION: JSON.stringify(version), ...define } },
   output: {
     dir,

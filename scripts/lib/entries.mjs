@@ -1,13 +1,19 @@
 /**
- * The subpaths of the package whose code is the same in every runtime. A folder of `ts/` becomes one by its name in `FOLDERS`, a file of
+ * The subpaths of the package whose code is the same in every runtime. A folder of `ts/` becomes one by a line in `FOLDERS`, a file of
  * `ts/adapters` or `ts/exporters` without an underscore by being there; `npm run build:ts` writes them into package.json.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ROOT } from './process.mjs'
 
-/** Folders of `ts/` whose `index.ts` is a subpath of that name. */
-const FOLDERS = ['core', 'simulation', 'testing', 'fleet']
+/** Subpaths that a folder of `ts/` makes up, with their sources. */
+const FOLDERS = {
+  core: 'core/index',
+  simulation: 'simulation/index',
+  studio: 'studio/studio',
+  testing: 'testing/index',
+  fleet: 'fleet/index',
+}
 /** Folders of `ts/` each of whose files is a subpath. */
 const SHELVES = ['adapters', 'exporters']
 
@@ -19,7 +25,7 @@ const filesOf = (folder) =>
 
 /** The subpaths with their sources, `[name, path without its extension below ts/]`. */
 export const entries = () => [
-  ...FOLDERS.map((name) => [name, `${name}/index`]),
+  ...Object.entries(FOLDERS),
   ...SHELVES.flatMap((folder) => filesOf(folder).map((name) => [name, `${folder}/${name}`])),
 ]
 

@@ -36,13 +36,15 @@ export const publishedManifest = () => {
 export const stageMain = (folder) => {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
-  const { files } = manifest()
+  const { files: patterns } = manifest()
+  const files = patterns.filter((pattern) => !pattern.startsWith('!'))
   for (const file of [...files, ...ALWAYS]) {
     cpSync(join(ROOT, file), join(folder, file), { recursive: true })
     // A dashboard is read by Grafana: indented, it is half as long again.
     if (file.endsWith('.json'))
       writeFileSync(join(folder, file), JSON.stringify(JSON.parse(readFileSync(join(ROOT, file), 'utf8'))))
   }
+  for (const pattern of patterns) if (pattern.startsWith('!')) rmSync(join(folder, pattern.slice(1)), { force: true })
   writeJson(join(folder, 'package.json'), publishedManifest())
 }
 

@@ -5,7 +5,10 @@
 use std::hint::black_box;
 
 use atrion::{
-    engine::{AcquireRequest, Handle, Limits, Name, Outcome, Priority, Row as RowResult, Rows, Slot},
+    engine::{
+        AcquireRequest, FLEET_COLUMNS, Fleet, FleetClock, Handle, Limits, Name, Outcome, Priority, Row as RowResult,
+        Rows, Slot,
+    },
     physics::{math, params::RouteParams, pressure::Sample, tick::RouteState, voltage::Tier},
     simd::InstructionSet,
 };
@@ -76,42 +79,63 @@ impl Rows for Batch {
     }
 }
 
-/// `calls` ticks in batches of 64 routes.
-fn batch(calls: usize, set: &str) {
-    const ROUTES: usize = 64;
-    let (mut handle, slots) = handle_of(ROUTES);
-    let Some(set) = InstructionSet::named(set) else { return };
+/// Routes of a batch, and of a fleet.
+const MANY: usize = 64;
+/// Ticks after which the tuner of a route is warm.
+const WARM_TICKS: usize = 100;
+
+/// `calls` ticks in batches.
+fn batch(calls: usize, set: InstructionSet) {
+    let (mut handle, slots) = handle_of(MANY);
     handle.set_instruction_set(set);
     let mut rows = Batch(slots.iter().enumerate().map(|(i, &slot)| (slot, sample(i), 0.0)).collect());
-    for i in 0..calls / ROUTES {
+    for i in 0..WARM_TICKS + calls / MANY {
         handle.tick_batch(&mut rows, i as f64);
         black_box(rows.0.last());
     }
 }
 
-/// Makes so many calls.
-type Row = fn(usize);
+/// `calls` ticks in a fleet.
+fn fleet(calls: usize, set: InstructionSet) {
+    let params = RouteParams::default();
+    let (mut cells, mut modes) = (vec![0.0; FLEET_COLUMNS * MANY], vec![0; MANY]);
+    let mut fleet = Fleet::new(&mut cells, &mut modes).expect("as many cells as the routes take");
+    fleet.clear(&params);
+    let mut clock = FleetClock::default();
+    let readings: Vec<f64> = (0..MANY).flat_map(|i| [50.0 + (i % 8) as f64, 0.01, 0.3]).collect();
+    for i in 0..WARM_TICKS + calls / MANY {
+        fleet.tick(&mut clock, black_box(&readings), &params, i as f64, set);
+    }
+}
 
-/// Every row by its name.
-const ROWS: [(&str, Row); 7] = [
-    ("tanh3_exp", tanh3_exp),
-    ("tick", tick),
-    ("decision", decision),
-    ("batch-portable", |calls| batch(calls, "portable")),
-    ("batch-native", |calls| batch(calls, InstructionSet::NATIVE.name())),
-    ("batch-best", |calls| batch(calls, InstructionSet::best().name())),
-    ("permit", permit),
-];
+/// A row makes so many calls.
+type Row = Box<dyn Fn(usize)>;
+
+/// Every row by its name: those of many routes on each instruction set of this processor.
+fn rows() -> Vec<(String, Row)> {
+    let mut rows: Vec<(String, Row)> = vec![
+        ("tanh3_exp".into(), Box::new(tanh3_exp)),
+        ("tick".into(), Box::new(tick)),
+        ("decision".into(), Box::new(decision)),
+        ("permit".into(), Box::new(permit)),
+    ];
+    for set in InstructionSet::all() {
+        rows.push((format!("batch-{set}"), Box::new(move |calls| batch(calls, set))));
+        rows.push((format!("fleet-{set}"), Box::new(move |calls| fleet(calls, set))));
+    }
+    rows
+}
 
 fn main() {
     let given: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let [name, calls] = given.as_slice() else {
-        for (name, _) in ROWS {
+        for (name, _) in rows() {
             println!("{name}");
         }
         return;
     };
     let calls = calls.parse().expect("the second argument is a number of calls");
-    let (_, row) = ROWS.iter().find(|(known, _)| known == name).expect("the first argument is a row");
+    let row = rows().into_iter().find(|(known, _)| known == name);
+    let (_, row) = row.expect("the first argument is a row");
     row(calls);
 }

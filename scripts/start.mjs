@@ -50,6 +50,7 @@ const NEEDS = {
 
 const BUILT = ['packages', 'build']
 const COMMANDS = {
+  'benches/compare.mjs': ['toolchain'],
   'benches/cluster/run.mjs': [...BUILT, 'redis'],
   'benches/run.mjs': BUILT,
   'benches/start.mjs': BUILT,
@@ -70,6 +71,7 @@ const COMMANDS = {
   'scripts/sbom.mjs': ['packages', 'toolchain'],
   'scripts/size.mjs': BUILT,
   'scripts/test-edge.mjs': [...BUILT, 'chromium', 'redis'],
+  'scripts/test-neon.mjs': ['toolchain'],
   'scripts/test-nodes.mjs': BUILT,
   'scripts/test-packages.mjs': BUILT,
   // It builds by itself, since it tests what it has built. What it cannot have is a failure of its own.

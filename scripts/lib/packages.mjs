@@ -70,6 +70,11 @@ const PROGRAMS = {
     why: 'qemu, in which the package is tried on arm64',
     packages: { 'apt-get': 'qemu-user' },
   },
+  valgrind: {
+    command: 'valgrind',
+    why: 'valgrind, which counts instructions',
+    packages: { 'apt-get': 'valgrind', dnf: 'valgrind', apk: 'valgrind' },
+  },
   promtool: {
     command: 'promtool',
     why: 'Prometheus with promtool, which the metrics, the alerts and the dashboard are checked with',

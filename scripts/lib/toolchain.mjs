@@ -156,7 +156,7 @@ export const provideRustLints = async () => {
 /** The parts of a build, and the files that each leaves. */
 const BUILT = {
   native: () => readdirSync(ROOT).some((name) => name.endsWith('.node')) && existsSync(join(ROOT, 'binding.js')),
-  wasm: () => existsSync(join(ROOT, 'dist', 'atrion.wasm')),
+  wasm: () => ['atrion.wasm', 'fleet.wasm'].every((file) => existsSync(join(ROOT, 'dist', file))),
   ts: () =>
     ['index.cjs', join('esm', 'stream.mjs'), join('types', 'index.d.ts')].every((file) =>
       existsSync(join(ROOT, 'dist', file)),

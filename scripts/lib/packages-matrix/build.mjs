@@ -15,7 +15,7 @@ const VERSIONS = ['ziglang==0.15.2', 'cargo-zigbuild']
 const isLinkable = ({ os }) => os === 'linux' || os === 'darwin'
 
 /** zig and cargo-zigbuild from PyPI, in a folder of their own, first on the PATH. Resolves to what is wrong. */
-const provideZig = async () => {
+export const provideZig = async () => {
   const bin = join(ZIG, process.platform === 'win32' ? 'Scripts' : 'bin')
   if (!existsSync(join(bin, 'cargo-zigbuild'))) {
     say('Installing zig and cargo-zigbuild from PyPI into .cache/zig.')
@@ -28,10 +28,15 @@ const provideZig = async () => {
   return undefined
 }
 
-const compile = async (platform) => {
-  const { target, libc, os, cpu } = platform
+/** Adds Rust's standard library of a target where rustup can. */
+export const addTarget = async (target) => {
   if ((await firstLine('rustup', ['target', 'list', '--installed', '--quiet']))?.includes(target) !== true)
     await run('rustup', ['target', 'add', target], { quiet: true })
+}
+
+const compile = async (platform) => {
+  const { target, libc, os, cpu } = platform
+  await addTarget(target)
   const args = ['native', '-x', '--target', `${target}${libc === 'glibc' ? GLIBC : ''}`]
   const env = os === 'darwin' ? { MACOSX_DEPLOYMENT_TARGET: MACOS[cpu] } : {}
   const { code, output } = await node(join(ROOT, 'scripts', 'build.mjs'), args, { env, quiet: true })

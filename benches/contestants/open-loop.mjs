@@ -50,6 +50,23 @@ const batching = (engine, count) => () => {
   }
 }
 
+const FLEET_ROUTES = 1_000_000
+
+const fleet = (engine) => async () => {
+  const { Fleet } = await import('atrion/fleet')
+  let nowMs = 0
+  const many = new Fleet(FLEET_ROUTES, { engine, clock: { now: () => (nowMs += 100) } })
+  for (let i = 0; i < FLEET_ROUTES; i++) many.samples.set([50 + (i & 7), 0.01, 0.3], i * 3)
+  for (let i = 0; i < 60; i++) many.tick()
+  return {
+    turn: () => {
+      const startedAt = process.hrtime.bigint()
+      many.tick()
+      return { ns: Number(process.hrtime.bigint() - startedAt) / FLEET_ROUTES }
+    },
+  }
+}
+
 const METRIC_ROUTES = 10_000
 
 const reading = (engine) => () => {
@@ -83,6 +100,13 @@ export const contestants = [
     id: `batch-${count}`,
     title: `Atrion: routeBatch() a route, ${count} at once`,
     prepare: batching('native', count),
+  })),
+  ...['native', 'wasm'].map((engine) => ({
+    id: `fleet-${engine}`,
+    title: `Atrion: Fleet.tick() of ${FLEET_ROUTES.toLocaleString('en')} routes, a route, ${engine}`,
+    kind: 'own',
+    needs: 'atrion/fleet',
+    prepare: fleet(engine),
   })),
   {
     id: 'route-p99',

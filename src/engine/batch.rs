@@ -3,7 +3,7 @@
 //! States lie route by route, so that a request finds its route in two cache lines. A batch gathers the numbers of a few routes into
 //! columns, ticks those, and puts them back.
 
-use super::{Handle, Row, handle::Rows, ids::Slot, params::ParamsCache, routes::Table};
+use super::{Handle, Row, ids::Slot, params::ParamsCache, routes::Table};
 use crate::{
     physics::{
         columns::{Before, Law, load, mask_of, store, tick_in},
@@ -21,6 +21,16 @@ use crate::{
 const CHUNK: usize = 32;
 /// Routes that a chunk tells apart: one whose slot has the same rest as another's begins the next chunk.
 const RESTS: usize = 128;
+
+/// The rows of a batch, where a caller keeps them.
+pub trait Rows {
+    /// The number of rows.
+    fn count(&self) -> usize;
+    /// The slot of a row's route, and its reading.
+    fn read(&self, row: usize) -> (Slot, Sample);
+    /// Takes the result of a row. None when the slot can't be trusted: the route was evicted, intern it again.
+    fn write(&mut self, row: usize, result: Option<Row>);
+}
 
 /// A column of a chunk.
 type Column = [f64; CHUNK];

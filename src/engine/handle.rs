@@ -5,8 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::{
-    Engine, Evicted, Limits, batch::BatchState, engine_ref::EngineRef, ids::Slot, limiter::Cause, names::Name,
-    params::ParamsCache,
+    Engine, Evicted, Limits, engine_ref::EngineRef, ids::Slot, limiter::Cause, names::Name, params::ParamsCache,
 };
 use crate::{
     physics::{
@@ -75,16 +74,6 @@ pub struct Row {
     pub first_rejected: bool,
 }
 
-/// The rows of a batch, where a caller keeps them.
-pub trait Rows {
-    /// The number of rows.
-    fn count(&self) -> usize;
-    /// The slot of a row's route, and its reading.
-    fn read(&self, row: usize) -> (Slot, Sample);
-    /// Takes the result of a row. None when the slot can't be trusted: the route was evicted, intern it again.
-    fn write(&mut self, row: usize, result: Option<Row>);
-}
-
 /// A view of an engine: one per thread, cheap to make, not to be shared.
 ///
 /// ```
@@ -103,8 +92,8 @@ pub struct Handle {
     pub(super) params: ParamsCache,
     pub(super) seen_evictions: u64,
     pub(super) unreported: VecDeque<Evicted>,
-    #[cfg_attr(target_family = "wasm", allow(dead_code, reason = "a batch needs none there"))]
-    pub(super) batch: BatchState,
+    #[cfg(not(target_family = "wasm"))]
+    pub(super) batch: super::batch::BatchState,
 }
 
 #[cfg(not(target_family = "wasm"))]
@@ -132,7 +121,14 @@ impl Handle {
     fn over(engine_ref: EngineRef) -> Self {
         let params = ParamsCache::new(&engine_ref.engine().params);
         let seen_evictions = engine_ref.engine().table.lock().evictions();
-        Self { engine_ref, params, seen_evictions, unreported: VecDeque::new(), batch: BatchState::default() }
+        Self {
+            engine_ref,
+            params,
+            seen_evictions,
+            unreported: VecDeque::new(),
+            #[cfg(not(target_family = "wasm"))]
+            batch: super::batch::BatchState::default(),
+        }
     }
 
     /// The engine this is a view of.

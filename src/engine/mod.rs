@@ -9,14 +9,14 @@
 //! | `limiter` | the closed loop of a route |
 //! | `permits` | the granted permits |
 //! | `handle`, `handle_loop`, `handle_evictions` | a thread's view: decisions, evictions it has not yet seen |
-//! | `batch` | ticks of many routes, four a vector; `batch_single` one by one (wasm) |
+//! | `batch` | ticks of many routes, four a vector; not in wasm, where a second copy of the laws would weigh more than it gains |
 //! | `fleet` | routes by number that tick together, as columns |
 //! | `metrics` | the state and the statistics of every route |
 //! | `peers` | what other nodes report of the routes |
 //! | `replication` | what is reported to them; not in wasm |
 //! | `engine_ref` | a handle's reference to its engine, owned or shared |
 
-#[cfg_attr(target_family = "wasm", path = "batch_single.rs")]
+#[cfg(not(target_family = "wasm"))]
 mod batch;
 mod engine_ref;
 #[cfg(any(not(target_family = "wasm"), feature = "fleet"))]
@@ -41,9 +41,11 @@ mod routes;
 #[cfg(not(target_family = "wasm"))]
 use std::sync::Arc;
 
+#[cfg(not(target_family = "wasm"))]
+pub use batch::Rows;
 #[cfg(any(not(target_family = "wasm"), feature = "fleet"))]
 pub use fleet::{COLUMNS as FLEET_COLUMNS, Fleet, FleetClock, READINGS as FLEET_READINGS};
-pub use handle::{Decision, Handle, Row, Rows};
+pub use handle::{Decision, Handle, Row};
 pub use handle_evictions::Evicted;
 pub use ids::{NO_PERMIT, PermitId, Slot};
 pub use limiter::{AcquireRequest, AcquireResult, CAUSES, Cause, Counts, Key, Outcome, Priority, Stats, Terms, Wait};

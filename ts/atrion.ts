@@ -250,8 +250,8 @@ export class Atrion implements AsyncDisposable {
   }
 
   /**
-   * Changes the numbers while they are in use: of one route, or of every route that was not given its own. What is not given
-   * stays as it is.
+   * Changes the numbers while they are in use: of one route, or of every route that was not given its own. What is not given,
+   * within `slo` and `limits` as well, stays as it is.
    *
    * @throws ConfigError when a value is out of its range; nothing is changed then
    */
@@ -259,9 +259,9 @@ export class Atrion implements AsyncDisposable {
   configure(routeId: string, changes: RouteProfileOptions): void
   configure(first: string | (RouteProfileOptions & { readonly dryRun?: boolean }), second?: RouteProfileOptions): void {
     if (typeof first === 'string') {
-      const given = this.getRouteProfile(first)
-      const before = typeof given === 'string' ? { profile: given } : given
-      this.setRouteProfile(first, { ...before, ...(second ?? {}) })
+      requireRouteId(first)
+      this.#context.routes.configureRoute(first, second ?? {})
+      this.#limiter.freed(first)
       return
     }
     if (typeof first !== 'object' || first === null) throw wrongType('changes', 'an object', first)

@@ -220,3 +220,23 @@ test('a call that names an unknown profile makes no route', (t) => {
   t.throws(() => atrion.route('route', CALM, { voltage: '5' }))
   t.deepEqual(atrion.getRoutes(), [])
 })
+
+test('configure() of a route keeps what the changes do not give, within slo and limits as well', (t) => {
+  const { atrion } = virtual()
+  atrion.setRouteProfile('route', {
+    profile: 'HEAVY',
+    slo: { maxAcceptableLatencyMs: 900 },
+    limits: { min: 2, max: 50 },
+    scarFactor: 3,
+  })
+  atrion.configure('route', { limits: { max: 40, min: undefined }, slo: { targetErrorRate: 0.02 }, pool: undefined })
+  t.deepEqual(atrion.getRouteProfile('route'), {
+    profile: 'HEAVY',
+    slo: { maxAcceptableLatencyMs: 900, targetErrorRate: 0.02 },
+    limits: { min: 2, max: 40 },
+    scarFactor: 3,
+  })
+  t.throws(() => atrion.configure('route', { limits: { min: 45 } }), { instanceOf: ConfigError })
+  t.is(atrion.getRouteProfile('route').limits.min, 2)
+  t.throws(() => atrion.configure('route', 'HEAVY'), { instanceOf: Error })
+})

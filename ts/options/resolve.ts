@@ -155,6 +155,21 @@ const SETTINGS = ['profile', 'slo', 'limits', 'pool', 'reserve', 'breakBy'] as c
 /** The settings that were given for a route, without those that `Object.prototype` was made to have. */
 export const ownProfile = (given: RouteProfileOptions): RouteProfileOptions => ownOptions(given, SETTINGS)
 
+/** Options without those that are not given. */
+const given = (options: object): object =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+
+/** The settings of a route with changes to some of them: what the changes do not give stays, within `slo` and `limits` as well. */
+export function changedProfile(before: RouteProfileOptions, changes: RouteProfileOptions): RouteProfileOptions {
+  const changed = given(ownProfile(requireObject('changes', changes))) as RouteProfileOptions
+  const within = (name: 'slo' | 'limits'): object => {
+    const [old, now] = [before[name], changed[name]]
+    const isObject = typeof old === 'object' && old !== null && typeof now === 'object' && now !== null
+    return isObject ? { [name]: { ...old, ...given(now) } } : {}
+  }
+  return { ...before, ...changed, ...within('slo'), ...within('limits') }
+}
+
 /** The law of a route that was given a profile, numbers of its own, or both. */
 export function resolveRouteProfile(
   given: WorkloadProfile | RouteProfileOptions,

@@ -4,7 +4,7 @@ import { requireRouteId } from '../base/input.js'
 import type { ProfileConfig, WorkloadProfile } from '../core/index.js'
 import { type Engine, ORDER } from '../engine/port.js'
 import type { RouteProfileOptions } from '../options/options.js'
-import { resolveRouteProfile } from '../options/resolve.js'
+import { changedProfile, resolveRouteProfile } from '../options/resolve.js'
 import type { RouteParams } from '../options/route-params.js'
 import { RouteProfiles } from './profiles.js'
 import { RouteIndex } from './route-index.js'
@@ -88,6 +88,12 @@ export class Routes {
   /** Number of the parameters of one call that names a profile; −1: the route's own. */
   lawOfCall(routeId: string, profile: WorkloadProfile | ProfileConfig): number {
     return this.profiles.forCall(routeId, profile)
+  }
+
+  /** Changes what governs one route. @throws ConfigError; nothing is changed then */
+  configureRoute(routeId: string, changes: RouteProfileOptions): void {
+    const before = this.profiles.get(routeId)
+    this.setProfile(routeId, changedProfile(typeof before === 'string' ? { profile: before } : before, changes))
   }
 
   /** Changes what governs every route that was not given its own. @throws ConfigError; nothing is changed then */

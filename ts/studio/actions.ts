@@ -174,7 +174,7 @@ export class Actions {
     const before = this.#port.paramsOf(routeId)
     const profile = routeId === undefined ? undefined : this.#atrion.getRouteProfile(routeId)
     if (routeId === undefined) this.#atrion.configure(changes)
-    else this.#atrion.configure(routeId, mergedWith(profile, changes))
+    else this.#atrion.configure(routeId, changes)
     const after = this.#port.paramsOf(routeId)
     const changed = differences(before, after)
     if (changed.length === 0) throw new ActionError('nothing would change')
@@ -257,17 +257,6 @@ function optionsOf(changes: unknown): RouteProfileOptions {
     else options[group!] = { ...(options[group!] as object | undefined), [name]: value }
   }
   return { ...options } as RouteProfileOptions
-}
-
-/** Changes with the rest of each group that a route was given before: a group replaces that as a whole. */
-function mergedWith(given: unknown, changes: RouteProfileOptions): RouteProfileOptions {
-  if (typeof given !== 'object' || given === null) return changes
-  const { slo, limits } = given as RouteProfileOptions
-  return {
-    ...changes,
-    ...(changes.slo && { slo: { ...slo, ...changes.slo } }),
-    ...(changes.limits && { limits: { ...limits, ...changes.limits } }),
-  }
 }
 
 /** The changes that lead back from one set of numbers to another. */

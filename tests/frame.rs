@@ -1,5 +1,5 @@
-//! Numbers that both sides of the frame give to the same things, in `src/binding/frame.rs` and `ts/engine/port.ts`. The cells are copied by a
-//! script, whose test is `__test__/package/frame.test.mjs`.
+//! Numbers that both sides of the frame give to the same things, in `src/binding/frame.rs`, `ts/engine/port.ts` and
+//! `ts/engine/kinds.ts`. The cells are copied by a script, whose test is `__test__/package/frame.test.mjs`.
 #![allow(clippy::float_cmp, reason = "where an answer is exact, that is what is asserted")]
 
 mod reader;
@@ -24,10 +24,10 @@ fn object_of_port(name: &str) -> BTreeMap<String, usize> {
         .collect()
 }
 
-/// Entries of a list of strings of port.ts.
-fn list_of_port(name: &str) -> Vec<String> {
-    let text = read("ts/engine/port.ts");
-    let start = text.find(&format!("export const {name} = [")).unwrap_or_else(|| panic!("no {name} in port.ts"));
+/// Entries of a list of strings of a file of `ts/engine`.
+fn list_of(file: &str, name: &str) -> Vec<String> {
+    let text = read(&format!("ts/engine/{file}"));
+    let start = text.find(&format!("export const {name} = [")).unwrap_or_else(|| panic!("no {name} in {file}"));
     let body = &text[start..][..text[start..].find(']').unwrap()];
     body[body.find('[').unwrap()..].split('\'').skip(1).step_by(2).map(String::from).collect()
 }
@@ -35,14 +35,14 @@ fn list_of_port(name: &str) -> Vec<String> {
 #[test]
 fn the_numbers_of_modes_tiers_orders_and_outcomes_agree() {
     let modes = [Mode::Bootstrap, Mode::Operational, Mode::CircuitBreaker];
-    assert_eq!(list_of_port("MODES"), ["BOOTSTRAP", "OPERATIONAL", "CIRCUIT_BREAKER"]);
+    assert_eq!(list_of("port.ts", "MODES"), ["BOOTSTRAP", "OPERATIONAL", "CIRCUIT_BREAKER"]);
     assert_eq!(modes.map(|mode| mode as u8), [0, 1, 2]);
     assert_eq!(modes.map(|mode| Mode::from_index(mode as u8)), modes.map(Some));
     assert_eq!(Mode::from_index(3), None);
 
     let tiers = [Tier::Bulk, Tier::Low, Tier::Normal, Tier::High, Tier::Critical];
     let names: Vec<_> = tiers.iter().map(|tier| format!("{tier:?}").to_lowercase()).collect();
-    assert_eq!(list_of_port("TIERS"), names);
+    assert_eq!(list_of("kinds.ts", "TIERS"), names);
     assert_eq!(tiers.map(|tier| Tier::from_index(tier as u8)), tiers.map(Some));
     assert_eq!(Tier::from_index(5), None);
 

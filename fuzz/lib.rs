@@ -17,6 +17,8 @@ pub mod units;
 
 #[path = "../src/binding"]
 pub mod binding {
+    #[path = "batch.rs"]
+    pub mod batch;
     #[path = "blocks.rs"]
     pub mod blocks;
     #[path = "frame.rs"]

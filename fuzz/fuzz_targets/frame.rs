@@ -4,7 +4,7 @@
 
 use atrion_fuzz::{
     binding::{
-        blocks,
+        batch, blocks,
         frame::{self, Cells, FRAME_CELLS, cell, status},
     },
     clock::{MonotonicClock, Now},
@@ -61,7 +61,7 @@ fn run(bytes: &mut Bytes, handle: &mut Handle, cells: &mut Cells, clock: Monoton
                 for row in &mut rows {
                     *row = bytes.number()?;
                 }
-                frame::route_batch(handle, &mut rows, &now);
+                batch::route_batch(handle, &mut rows, &now);
             }
             8 => drop(blocks::read_route(handle, cells, slot)),
             9 => drop(handle.restore(slot, blocks::read_state(cells, now.precise_ms()))),

@@ -158,7 +158,7 @@ const page = {
 }
 
 /**
- * Line breaks between statements and between the members of classes: Node prints the whole line of an error that nobody catches, and a
+ * Line breaks between statements and between the members of classes: Node prints the whole line of an error that is not caught, and a
  * stack names a line.
  */
 const lines = {

@@ -193,7 +193,7 @@ pub fn mask_of(holds: bool) -> f64 {
 ///
 /// # Panics
 ///
-/// When there are fewer.
+/// Panics where there are fewer.
 #[inline(always)]
 #[must_use]
 pub fn load<L: Lanes>(column: &[f64], at: usize) -> L {
@@ -204,7 +204,7 @@ pub fn load<L: Lanes>(column: &[f64], at: usize) -> L {
 ///
 /// # Panics
 ///
-/// When there are fewer.
+/// Panics where there are fewer.
 #[inline(always)]
 pub fn store<L: Lanes>(column: &mut [f64], at: usize, lanes: L) {
     *column[at..].first_chunk_mut::<LANES>().expect("a column ends with whole vectors") = lanes.to_array();

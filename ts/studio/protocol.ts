@@ -90,7 +90,7 @@ export interface RouteDetail {
   readonly causes: Readonly<Record<string, number>>
   readonly limitMin: number
   readonly limitMax: number
-  /** When the breaker is going to probe; null: not known, or it is closed. */
+  /** The time at which the breaker is going to probe; null: not known, or it is closed. */
   readonly probeAt: number | null
   readonly nextLimit: string
   readonly trend: string
@@ -114,7 +114,7 @@ export interface AuditEntry {
 
 export interface ActiveOrder {
   readonly text: string
-  /** When it lapses; null: it does not. */
+  /** The time at which it lapses; null: never. */
   readonly until: number | null
   readonly key: string | null
 }

@@ -163,7 +163,7 @@ const given = (options: object): object =>
 export function changedProfile(before: RouteProfileOptions, changes: RouteProfileOptions): RouteProfileOptions {
   const changed = given(ownProfile(requireObject('changes', changes))) as RouteProfileOptions
   const within = (name: 'slo' | 'limits'): object => {
-    const [old, now] = [before[name], changed[name]]
+    const [old, now] = [own(before, name), own(changed, name)]
     const isObject = typeof old === 'object' && old !== null && typeof now === 'object' && now !== null
     return isObject ? { [name]: { ...old, ...given(now) } } : {}
   }

@@ -68,7 +68,8 @@ impl Anchor {
             return anew;
         };
         if elapsed_ns < FIRST_SPAN_NS {
-            return Self { ns, ..*self };
+            // Read again while it holds, as where another thread writes it: the time at its count is what it was.
+            return if self.rate == 0 { Self { ns, ..*self } } else { *self };
         }
         let rate = u64::try_from((u128::from(elapsed_ns) << RATE_BITS) / u128::from(counts)).unwrap_or(0);
         if rate == 0 || rate >> RATE_BITS > 1 || self.rate != 0 && rate.abs_diff(self.rate) > self.rate / RATE_PART {
@@ -140,7 +141,7 @@ impl Shared {
             self.span.store(next.span, Ordering::Relaxed);
             self.version.fetch_add(1, Ordering::Release);
         }
-        next.ns.max(system_ns)
+        next.latest(count).max(system_ns)
     }
 }
 
@@ -212,6 +213,31 @@ mod tests {
         // It is given the time to catch up.
         let later = next.next(count + 2 * SPAN_NS, system_ns + SPAN_NS);
         assert!(later.ns - (system_ns + SPAN_NS) < next.ns - system_ns);
+    }
+
+    #[test]
+    fn an_anchor_that_holds_is_not_moved_by_a_reading() {
+        let anchor = running(2);
+        assert_eq!(anchor.next(anchor.count + 2_000, anchor.system_ns + 1_000), anchor);
+    }
+
+    #[test]
+    fn readings_of_several_threads_stay_beside_the_system() {
+        if !is_steady() {
+            return;
+        }
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let deadline = system_ns() + 8 * SPAN_NS;
+                    while system_ns() < deadline {
+                        let now = now_ns();
+                        let after = system_ns();
+                        assert!(now <= after + 60_000, "{now} after {after}");
+                    }
+                });
+            }
+        });
     }
 
     #[test]

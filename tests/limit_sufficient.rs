@@ -78,7 +78,7 @@ fn judge(cases: &[Overload], bounds: [(f64, usize, f64); 4]) {
 
 #[test]
 fn goodput_and_the_top_tier_reach_the_ceiling() {
-    let bounds = [(0.1, 2, 0.005), (0.1, 8, 0.01), (0.05, 9, 0.0025), (0.03, 17, 0.0025)];
+    let bounds = [(0.1, 2, 0.005), (0.1, 8, 0.0095), (0.05, 9, 0.0021), (0.03, 16, 0.0022)];
     judge(&drawn(&overloads(5.0, 1000.0, false), 600, 3), bounds);
 }
 

@@ -68,7 +68,7 @@ export class RunView {
    * The most good answers that any controller could have drawn from the plant in the span: arrivals or capacity,
    * whichever is less, by the second; on a cpu plant less what refusing the rest costs. Capacity is that of the service
    * times which were really drawn: a run that drew long ones is not blamed for it.
-   * Where references were run, the ceiling is what the best of them answered in the span, and no more than was sent in
+   * With references, the ceiling is what the best of them answered in the span, and no more than was sent in
    * it: what a waiting room still answers of an overload that is over is no measure of a controller that has none.
    */
   ceilingIn(fromMs, toMs) {

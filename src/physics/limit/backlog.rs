@@ -14,33 +14,25 @@ const TOLERANCE: f64 = 0.3;
 /// A part surely lasts up to this share of the time at which the next begins: what rounding may shift is less.
 const SURE: f64 = 1.0 - 4.0 * f64::EPSILON;
 
-/// Admissions and completions in the last b, by parts of it, and their sums.
+/// Admissions and completions in the last b, to a part of it.
+///
+/// Totals, and what they were at the beginning of each part: what is in the last b is a difference, and to enter a part is to
+/// note the totals, however many were counted.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct Backlog {
     part_ms: Millis,
     part: i64,
     /// Before this time, ms, it is the same part for sure.
     same_until_ms: Millis,
-    admitted: Parts,
-    completed: Parts,
+    total: Counts,
+    at_part: [Counts; PARTS],
 }
 
+/// Numbers that wrap.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-struct Parts {
-    by_part: [u32; PARTS],
-    sum: u32,
-}
-
-impl Parts {
-    #[inline]
-    fn count(&mut self, part: i64) {
-        self.by_part[part as usize % PARTS] += 1;
-        self.sum += 1;
-    }
-
-    fn forget(&mut self, part: i64) {
-        self.sum -= std::mem::take(&mut self.by_part[part as usize % PARTS]);
-    }
+struct Counts {
+    admitted: u32,
+    completed: u32,
 }
 
 impl Backlog {
@@ -75,49 +67,55 @@ impl Backlog {
     #[inline(never)]
     fn pass_parts(&mut self, now_ms: Millis) {
         let part = (now_ms / self.part_ms) as i64;
-        let gone = part - self.part;
-        if gone >= PARTS as i64 {
-            (self.admitted, self.completed) = Default::default();
-        } else {
-            for ahead in 1..=gone {
-                self.admitted.forget(self.part + ahead);
-                self.completed.forget(self.part + ahead);
-            }
+        // Parts that ended without a request, too; as many as there are, at most.
+        for ahead in 1..=(part - self.part).min(PARTS as i64) {
+            self.at_part[(self.part + ahead) as usize % PARTS] = self.total;
         }
         self.enter(part.max(self.part));
+    }
+
+    /// The totals at the beginning of the last b.
+    #[inline]
+    fn before(&self) -> Counts {
+        self.at_part[(self.part + 1) as usize % PARTS]
     }
 
     /// A request was admitted.
     #[inline]
     pub fn admit(&mut self) {
-        self.admitted.count(self.part);
+        self.total.admitted = self.total.admitted.wrapping_add(1);
     }
 
     /// A request was completed.
     #[inline]
     pub fn complete(&mut self) {
-        self.completed.count(self.part);
+        self.total.completed = self.total.completed.wrapping_add(1);
     }
 
     /// Admitted in the last b.
     #[inline]
     pub fn admitted(&self) -> f64 {
-        f64::from(self.admitted.sum)
+        f64::from(self.total.admitted.wrapping_sub(self.before().admitted))
     }
 
-    fn per_ms(&self, parts: &Parts) -> f64 {
+    #[inline]
+    fn completed(&self) -> f64 {
+        f64::from(self.total.completed.wrapping_sub(self.before().completed))
+    }
+
+    fn per_ms(&self, count: f64) -> f64 {
         let span_ms = self.part_ms * PARTS as f64;
-        if span_ms > 0.0 { f64::from(parts.sum) / span_ms } else { 0.0 }
+        if span_ms > 0.0 { count / span_ms } else { 0.0 }
     }
 
     /// Completions a ms in the last b; 0 before b is known.
     pub fn rate(&self) -> f64 {
-        self.per_ms(&self.completed)
+        self.per_ms(self.completed())
     }
 
     /// Admissions a ms in the last b; 0 before b is known.
     pub fn admission_rate(&self) -> f64 {
-        self.per_ms(&self.admitted)
+        self.per_ms(self.admitted())
     }
 
     /// Is b known, so that the backlog is?

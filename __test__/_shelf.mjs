@@ -8,7 +8,8 @@ export class ShelfProvider {
   #listeners = new Map()
 
   constructor(shelf) {
-    if (!shelves.has(shelf)) shelves.set(shelf, { vectors: new Map(), readers: new Set() })
+    if (!shelves.has(shelf))
+      shelves.set(shelf, { vectors: new Map(), readers: new Set(), documents: new Map(), last: 0 })
     this.#shelf = shelves.get(shelf)
   }
 
@@ -58,4 +59,58 @@ export class ShelfProvider {
       })
     }
   }
+
+  async readDocument(name) {
+    checkDocument(name)
+    const nowMs = Date.now()
+    const { version = 0, text = null } = this.#document(name, nowMs) ?? {}
+    return { version, text, nowMs }
+  }
+
+  async writeDocument(name, version, text, { ttlMs } = {}) {
+    checkDocument(name, version ?? -1, text, ttlMs)
+    const nowMs = Date.now()
+    if ((this.#document(name, nowMs)?.version ?? 0) !== version) return false
+    this.#shelf.last = Math.max(this.#shelf.last + 1, nowMs)
+    const expiresAtMs = nowMs + (ttlMs ?? Number.POSITIVE_INFINITY)
+    this.#shelf.documents.set(name, { version: this.#shelf.last, text, expiresAtMs })
+    for (const reader of this.#shelf.readers) if (reader !== this) reader.tellDocument(name)
+    return true
+  }
+
+  #watchers = new Set()
+
+  watchDocuments(onWrite) {
+    const watcher = { onWrite }
+    this.#watchers.add(watcher)
+    return () => this.#watchers.delete(watcher)
+  }
+
+  tellDocument(name) {
+    for (const watcher of this.#watchers) {
+      queueMicrotask(() => {
+        try {
+          if (this.#watchers.has(watcher)) watcher.onWrite(name)
+        } catch {}
+      })
+    }
+  }
+
+  #document(name, nowMs) {
+    const document = this.#shelf.documents.get(name)
+    return document && nowMs < document.expiresAtMs ? document : undefined
+  }
+}
+
+const isText = (value, least, most) =>
+  typeof value === 'string' &&
+  !/\p{Surrogate}/u.test(value) &&
+  Buffer.byteLength(value) >= least &&
+  Buffer.byteLength(value) <= most
+
+function checkDocument(name, version = 0, text = '', ttlMs = 1) {
+  if (!isText(name, 1, 256)) throw new RangeError('name')
+  if (!Number.isSafeInteger(version) || version < 0) throw new RangeError('version')
+  if (!isText(text, 0, 2 ** 20)) throw new RangeError('text')
+  if (!Number.isInteger(ttlMs) || ttlMs < 1 || ttlMs > 31_536_000_000) throw new RangeError('ttlMs')
 }

@@ -24,5 +24,11 @@ export type { AtrionOptions, RouteProfileOptions, SLOOptions } from './options/o
 export { DEFAULT_LIMITS, type LimitConfig } from './options/route-params.js'
 export { type ConflictStrategy, StateManager } from './providers/manager.js'
 export { InMemoryProvider, type InMemoryProviderOptions } from './providers/memory.js'
-export type { PhysicsVector, StateProvider, VectorOrigin } from './providers/provider.js'
+export type {
+  DocumentOptions,
+  PhysicsVector,
+  SharedDocument,
+  StateProvider,
+  VectorOrigin,
+} from './providers/provider.js'
 export type { ExplainedDecision, RouteDecision, RouteSnapshot } from './routes/decision.js'

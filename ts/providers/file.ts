@@ -28,7 +28,8 @@ const BYTES_A_ROUTE = 2048
 const LEAST_BYTES = 2 ** 28
 
 /**
- * Routes' state in one file of one process: two processes that write to the same file replace each other's snapshots.
+ * Routes' state in one file of one process: two processes that write to the same file replace each other's snapshots. It keeps no
+ * documents, since no two nodes could share them.
  *
  * Changes are written at most every `intervalMs` in the background, and by `disconnect()`; a process that is killed
  * at any instant leaves its last complete snapshot. While the file cannot be written, `updateVector` rejects; what it was

@@ -3,7 +3,8 @@
 import { BoundedRoutes, DEFAULT_MAX_ROUTES } from '../base/bounded-routes.js'
 import { ConfigError } from '../base/errors.js'
 import { own } from '../base/own.js'
-import type { PhysicsVector, StateProvider } from './provider.js'
+import { DocumentShelf } from './documents.js'
+import type { DocumentOptions, PhysicsVector, SharedDocument, StateProvider } from './provider.js'
 
 export interface InMemoryProviderOptions {
   /**
@@ -15,11 +16,12 @@ export interface InMemoryProviderOptions {
 
 /**
  * The default: a bounded map. Instances of Atrion that share one share their state, for as long as one of them is connected:
- * the last `disconnect()` empties it.
+ * the last `disconnect()` empties it. So do documents, of which it keeps 4096 at most, of 64 Mi characters in all.
  */
 export class InMemoryProvider implements StateProvider {
   readonly name = 'InMemoryProvider'
   readonly #vectors: BoundedRoutes<PhysicsVector>
+  readonly #documents = new DocumentShelf()
   /** Calls of connect() that no disconnect() has answered. */
   #holders = 0
 
@@ -41,7 +43,9 @@ export class InMemoryProvider implements StateProvider {
 
   async disconnect(): Promise<void> {
     this.#holders = Math.max(0, this.#holders - 1)
-    if (this.#holders === 0) this.#vectors.clear()
+    if (this.#holders > 0) return
+    this.#vectors.clear()
+    this.#documents.clear()
   }
 
   async getVector(routeId: string): Promise<PhysicsVector | null> {
@@ -61,5 +65,23 @@ export class InMemoryProvider implements StateProvider {
 
   async listRoutes(): Promise<string[]> {
     return [...this.#vectors.keys()]
+  }
+
+  /** @throws ConfigError for a name out of its range */
+  async readDocument(name: string): Promise<SharedDocument> {
+    return this.#documents.read(name)
+  }
+
+  /**
+   * @throws ConfigError for a name, a version, a text or an option out of its range
+   * @throws AtrionError when there is no room for it
+   */
+  async writeDocument(name: string, version: number, text: string, options?: DocumentOptions): Promise<boolean> {
+    return this.#documents.write(name, version, text, options)
+  }
+
+  /** Calls back for the writes of every instance that uses this provider. */
+  watchDocuments(onWrite: (name: string) => void): () => void {
+    return this.#documents.watch(onWrite)
   }
 }

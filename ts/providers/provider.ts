@@ -24,6 +24,22 @@ export interface VectorOrigin {
   readonly ageMs?: number
 }
 
+/** A small text that all nodes share under a name: a swarm's budget, a patch of the configuration, a list of bans. */
+export interface SharedDocument {
+  /** The version, an integer > 0 that no other content of that name ever has; 0: there is none. */
+  readonly version: number
+  /** null: there is none. */
+  readonly text: string | null
+  /** The store's clock when it was read, Unix ms. */
+  readonly nowMs: number
+}
+
+/** Options of `writeDocument()`. */
+export interface DocumentOptions {
+  /** The document is gone so long after this write, ms, a whole number in [1, 31,536,000,000]. Without it, it stays. */
+  readonly ttlMs?: number | null | undefined
+}
+
 export interface StateProvider {
   readonly name: string
   /** The interval at which changes are sent, ms. Default 100. */
@@ -53,6 +69,22 @@ export interface StateProvider {
    * ms, it was so. Without it, `connect()` asks for one route after the other.
    */
   load?(maxRoutes: number): Promise<Iterable<readonly [routeId: string, vector: PhysicsVector, ageMs: number]>>
+  /**
+   * The document of a name, 1 to 256 bytes of UTF-8. A provider has both `readDocument()` and `writeDocument()`, or neither. They reject
+   * within a bounded time while the store is lost; a write that rejects may have succeeded, which only a later read shows.
+   */
+  readDocument?(name: string): Promise<SharedDocument>
+  /**
+   * Replaces a document by a text of at most 1 MiB of UTF-8 if its version still is `version` (0: if there is none), and resolves to
+   * whether it did: of all who write at one version, one does. Versions never repeat, not even after a document expired: a new one is
+   * max(last + 1, the store's clock in Unix ms).
+   */
+  writeDocument?(name: string, version: number, text: string, options?: DocumentOptions): Promise<boolean>
+  /**
+   * Calls back with a name soon after another node wrote it; a node's own writes may be reported, too. A hint that can be missed: readers
+   * also look from time to time. Returns how to stop.
+   */
+  watchDocuments?(onWrite: (name: string) => void): () => void
 }
 
 const isQuantity = (value: unknown): value is number =>

@@ -1,6 +1,7 @@
 /** The conformance suite: every promise of the port to a state provider is one test. */
 
 import { ownOptions } from '../base/own.js'
+import { DOCUMENTS, SHARED_DOCUMENTS } from './documents.js'
 import { KEEPING } from './keeping.js'
 import { SHARING } from './sharing.js'
 import { type ProviderUnderTest, Stage } from './stage.js'
@@ -26,7 +27,7 @@ export interface ConformanceOptions {
 /**
  * Registers one test for each promise of `StateProvider`, among them what is optional where the provider has it.
  *
- * Every test makes providers of its own and disconnects them; the names of its routes are its own, and it deletes them.
+ * Every test makes providers of its own and disconnects them; the names of its routes and documents are its own, and it deletes them.
  * So the tests may share one store and run at the same time, unless the store keeps its list of routes under one key.
  *
  * ```ts
@@ -54,12 +55,12 @@ export function testProvider(
   } = ownOptions(options, ['title', 'shared', 'durable', 'routes', 'timeoutMs'])
   if (typeof test !== 'function') throw new TypeError('test must be a function (name, run)')
   if (typeof makeProvider !== 'function') throw new TypeError('makeProvider must be a function')
-  const clauses = { ...KEEPING, ...(shared && SHARING) }
+  const clauses = { ...KEEPING, ...DOCUMENTS, ...(shared && { ...SHARING, ...SHARED_DOCUMENTS }) }
   for (const [name, { run, needs }] of Object.entries(clauses)) {
     if (needs === 'durable' && !durable) continue
     // Runners of the older kind take a function with a parameter for one that calls back.
     test(`${title}: ${name}`, async (...context: unknown[]) => {
-      const stage = new Stage(makeProvider, routes, timeoutMs)
+      const stage = new Stage(makeProvider, { routes, timeoutMs, shared })
       try {
         await run(stage)
       } catch (error) {

@@ -75,8 +75,10 @@ const MAY_IMPORT = {
   'atrion.ts': [
     ...BOTTOM,
     'ports.ts',
+    'swarm',
     ...['core', 'engine', 'events', 'options', 'providers', 'routes', 'limiter', 'leases', 'replication', 'context.ts'],
   ],
+  swarm: [...BOTTOM, 'core', 'events', 'leases', 'limiter', 'options', 'context.ts'],
   fleet: [...BOTTOM, 'addon', 'core', 'engine', 'options', 'routes'],
   pressure: ['base', 'addon'],
   adapters: [...BOTTOM, 'limiter', 'pressure', 'providers', 'provider port', 'atrion.ts'],

@@ -27,6 +27,7 @@ import { resolveMaxRoutes, resolveParams, resolveVoltage } from './options/resol
 import { validateOptions } from './options/validate.js'
 import { adapterPort, telemetryPort } from './ports.js'
 import { InMemoryProvider } from './providers/memory.js'
+import type { StateProvider } from './providers/provider.js'
 import { Connection } from './replication/connection.js'
 import { createSyncLoop } from './replication/sync-loop.js'
 import type { ExplainedDecision, RouteSnapshot } from './routes/decision.js'
@@ -45,6 +46,8 @@ export class Atrion implements AsyncDisposable {
   readonly #leases: LeaseManager
   readonly #states: RouteStates
   readonly #connection: Connection
+  /** The provider that was given. */
+  readonly #provider: StateProvider | undefined
   #swarms: Swarms | undefined
 
   /** @throws ConfigError for an option out of its range, DependencyError for a named engine that does not load */
@@ -56,6 +59,7 @@ export class Atrion implements AsyncDisposable {
     const defaultVoltage = resolveVoltage(options.defaultVoltage)
     const context = createContext(options, resolveParams(options), resolveMaxRoutes(options.maxRoutes), engines)
     this.#context = context
+    this.#provider = options.provider
     this.#openLoop = new OpenLoop(context, defaultVoltage)
     if (options.dryRun === true) this.#openLoop.setDryRun(true)
     this.#states = new RouteStates(context)
@@ -97,7 +101,8 @@ export class Atrion implements AsyncDisposable {
   disconnect(): Promise<void> {
     this.#context.events.flush()
     this.#limiter.refuseWaiting()
-    return this.#connection.disconnect()
+    const left = this.#swarms?.leave()
+    return left === undefined ? this.#connection.disconnect() : left.then(() => this.#connection.disconnect())
   }
 
   /** Sends what changed to the provider now, for hosts that freeze between requests: at most 5 s, never rejects, nothing before `connect()`. */
@@ -301,7 +306,7 @@ export class Atrion implements AsyncDisposable {
 
   /** A budget that work shares: see {@link Swarm}. @throws ConfigError for an option out of its range and a name that is taken, TypeError */
   createSwarm(name: string, options: SwarmOptions): Swarm {
-    this.#swarms ??= new Swarms(this.#context, this.#limiter, this.#leases)
+    this.#swarms ??= new Swarms(this.#context, this.#limiter, this.#leases, this.#provider)
     return this.#swarms.create(name, options)
   }
 }

@@ -14,6 +14,9 @@ import { isAmount, MAX_UNITS, STRUCTURAL_UNITS } from './units.js'
 /** Names in an estimate that are no units. */
 const ESTIMATE_NAMES = ['model', 'agent', 'maxTokens'] as const
 
+/** A price of more is taken for none, US dollars. */
+const MOST_USD = 1e6
+
 /** Models whose price is warned of. */
 const WARNED_MODELS = 64
 
@@ -122,7 +125,8 @@ export function priceOf(
   outputTokens: number,
 ): number | undefined {
   try {
-    return terms.priceOf?.(model, inputTokens, outputTokens)
+    const usd = terms.priceOf?.(model, inputTokens, outputTokens)
+    return usd === undefined || usd > MOST_USD ? undefined : usd
   } catch {
     // A function of the caller's that fails has no price.
     return undefined

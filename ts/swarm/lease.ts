@@ -15,7 +15,7 @@ import type { Alarm } from './alarms.js'
 import { type Call, type CallHost, priceOf } from './call.js'
 import type { Stoppable, SwarmNode } from './node.js'
 import type { Amounts, SwarmLease } from './types.js'
-import { isAmount, MAX_UNITS, STRUCTURAL_UNITS } from './units.js'
+import { FINE_PARTS, isAmount, MAX_UNITS, STRUCTURAL_UNITS } from './units.js'
 
 /** A call that reports nothing for so long is settled as if its holder had gone; at most twice as long, ms. */
 export const SILENCE_MS = 600_000
@@ -25,6 +25,9 @@ const LEFT = 1
 const OVER = 2
 
 const ALL = 2 ** MAX_UNITS - 1
+
+/** The most that a call may report of a unit, thousandths of a quantum. */
+const MOST_FINE = Number.MAX_SAFE_INTEGER * FINE_PARTS
 
 /** Ends accounts of calls that were left and whose work never ended. */
 const lost =
@@ -43,7 +46,7 @@ export class RunLease implements SwarmLease, Stoppable, Alarm {
   #state = OPEN
   /** Units that were reported, as bits. */
   #reported = 0
-  /** Reported totals, by unit. */
+  /** Reported totals, thousandths of a quantum by unit. */
   readonly #totals: number[]
   /** The part of them that is counted, quanta by unit. */
   readonly #charged: number[]
@@ -128,7 +131,8 @@ export class RunLease implements SwarmLease, Stoppable, Alarm {
     const { units } = this.#host.root
     const amounts = new Map<string, number>()
     this.#totals.forEach((total, index) => {
-      if (((this.#reported >> index) & 1) === 1) amounts.set(units.names[index]!, total)
+      if (((this.#reported >> index) & 1) === 1)
+        amounts.set(units.names[index]!, units.amountOf(index, total / FINE_PARTS))
     })
     if (this.#inputTokens !== undefined) amounts.set('inputTokens', this.#inputTokens)
     if (this.#outputTokens !== undefined) amounts.set('outputTokens', this.#outputTokens)
@@ -222,18 +226,22 @@ export class RunLease implements SwarmLease, Stoppable, Alarm {
     this.#requireWork()
     const { root } = this.#host
     const read = this.#read('usage', usage)
-    const totalOf = (index: number, amount: number): number => (isMore ? (this.#totals[index] ?? 0) + amount : amount)
     // Nothing is counted where one of them cannot be.
-    for (const [name, index, amount] of read)
-      if (index >= 0) root.units.up(`usage.${name}`, index, totalOf(index, amount))
+    const totals = read.map(([name, index, amount]) => {
+      if (index < 0) return 0
+      const fine = root.units.fineUp(`usage.${name}`, index, amount)
+      const total = isMore ? (this.#totals[index] ?? 0) + fine : fine
+      if (total > MOST_FINE) throw new ConfigError(`usage.${name}`, 'an amount that can be counted', amount)
+      return total
+    })
     let fits = true
-    for (const [name, index, amount] of read) {
+    for (const [i, [name, index, amount]] of read.entries()) {
       if (name === 'inputTokens')
         this.#inputTokens = Math.max(amount + (isMore ? (this.#inputTokens ?? 0) : 0), this.#inputTokens ?? 0)
       if (name === 'outputTokens')
         this.#outputTokens = Math.max(amount + (isMore ? (this.#outputTokens ?? 0) : 0), this.#outputTokens ?? 0)
       if (name === 'usd') this.#hasOwnUsd = true
-      if (index >= 0) fits = this.#count(index, totalOf(index, amount)) && fits
+      if (index >= 0) fits = this.#count(index, totals[i]!) && fits
     }
     fits = this.#countPrice() && fits
     this.#isAlive = true
@@ -249,10 +257,10 @@ export class RunLease implements SwarmLease, Stoppable, Alarm {
     if (this.#inputTokens === undefined && this.#outputTokens === undefined) return true
     const { model, inputTokens } = this.#call
     const usd = priceOf(root, model, this.#inputTokens ?? inputTokens, this.#outputTokens ?? 0)
-    return usd === undefined ? true : this.#count(index, usd)
+    return usd === undefined ? true : this.#count(index, root.units.fineUp('usage.usd', index, usd))
   }
 
-  /** Counts a unit's total. @returns false where it goes beyond the limit */
+  /** Counts a unit's total, thousandths of a quantum. @returns false where it goes beyond the limit */
   #count(index: number, total: number): boolean {
     const { root } = this.#host
     if (index >= this.#totals.length) {
@@ -266,7 +274,7 @@ export class RunLease implements SwarmLease, Stoppable, Alarm {
     this.#reported |= 1 << index
     if (total < this.#totals[index]!) return true
     this.#totals[index] = total
-    const quanta = root.units.up('usage', index, total)
+    const quanta = Math.ceil(total / FINE_PARTS)
     const more = quanta - this.#charged[index]!
     if (this.#state === LEFT) {
       // Of what was settled without a report the truth may be less.

@@ -75,10 +75,11 @@ const MAY_IMPORT = {
   'atrion.ts': [
     ...BOTTOM,
     'ports.ts',
+    'provider port',
     'swarm',
     ...['core', 'engine', 'events', 'options', 'providers', 'routes', 'limiter', 'leases', 'replication', 'context.ts'],
   ],
-  swarm: [...BOTTOM, 'core', 'events', 'leases', 'limiter', 'options', 'context.ts'],
+  swarm: [...BOTTOM, 'core', 'events', 'leases', 'limiter', 'options', 'provider port', 'context.ts'],
   fleet: [...BOTTOM, 'addon', 'core', 'engine', 'options', 'routes'],
   pressure: ['base', 'addon'],
   adapters: [...BOTTOM, 'limiter', 'pressure', 'providers', 'provider port', 'atrion.ts'],

@@ -83,7 +83,7 @@ export class World {
     this.#shelf.clear()
   }
 
-  /** What the store has now, and a function that brings it back. */
+  /** Returns a function that brings back the account as it is now. */
   remember() {
     const { text } = this.#shelf.read(documentOf('crew'))
     return () => this.#shelf.write(documentOf('crew'), this.#shelf.read(documentOf('crew')).version, text)
@@ -137,7 +137,7 @@ export class World {
     this.at(1 + 4 * this.random(), () => node.isDead || node.onWrite?.(name))
   }
 
-  /** What all nodes that there were may use, or have used, of a unit. */
+  /** Quanta of a unit that all nodes that there were may use, or have used. */
   rightsOf(unit) {
     return this.nodes.reduce((sum, node) => sum + node.cells.get(unit).granted, 0)
   }

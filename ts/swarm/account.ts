@@ -25,11 +25,11 @@ const MAX_REMEMBERED = 64
 export interface Part {
   /** The node's limit of the whole budget. */
   limit: number
-  /** What it may use in all since it joined. */
+  /** Quanta that it may use in all since it joined. */
   granted: number
-  /** What it has used and reserved of that. */
+  /** Quanta of those that are used or reserved. */
   taken: number
-  /** What it lacks for those who wait, and since when, ms; 0: nothing. */
+  /** Quanta that it lacks for calls that wait, and the time since which they do, ms; 0: none wait. */
   missing: number
   sinceMs: number
 }
@@ -46,11 +46,11 @@ export interface Demand {
   readonly limit: number
   /** Used and reserved since it joined: it is never granted less. */
   readonly taken: number
-  /** What it has been granted, as far as it knows: less than in the account where an answer was lost. */
+  /** Its grant as far as it knows: less than in the account where an answer was lost. */
   readonly granted: number
-  /** What those who wait lack beyond that; 0: nothing. */
+  /** Quanta that calls which wait lack beyond that; 0: none wait for this unit. */
   readonly missing: number
-  /** What they need of this unit beyond what is taken, where they lack this one or another; 0: none waits. */
+  /** Quanta that they need of this unit beyond what is taken, where they lack this one or another; 0: none wait. */
   readonly need: number
   /** The time since which the first of them has waited, ms. */
   readonly sinceMs: number
@@ -87,14 +87,14 @@ export class Account {
     return least
   }
 
-  /** What no node has; negative where more was used than there was. */
+  /** Quanta that no node has; negative where more was used than there was. */
   leftOf(unit: number): number {
     let left = this.limitOf(unit) - this.gone[unit]!
     for (const { parts } of this.sharers.values()) left -= parts[unit]?.granted ?? 0
     return left
   }
 
-  /** What is used or reserved for sure. */
+  /** Quanta that are used or reserved for sure. */
   takenOf(unit: number): number {
     let taken = this.gone[unit]!
     for (const { parts } of this.sharers.values()) taken += parts[unit]?.taken ?? 0

@@ -12,7 +12,7 @@
  * | the process dies | after {@link TTL_MS} others count its slice as used, since it may have been |
  * | the account is lost or an older one is back | what the nodes still know is written again, and nothing is granted until all had time to do so |
  *
- * One file, because it is safe by the order in which a grant is lowered here, written, and raised here.
+ * Longer than other files, because it is safe by the order in which a grant is lowered here, written, and raised here.
  */
 
 import { soon } from '../base/soon.js'
@@ -130,7 +130,7 @@ export class SharedBudget implements BudgetSource {
   #mayCome(slice: Slice, missing: number): boolean {
     const account = this.#account
     const unit = account?.units.indexOf(slice.unit) ?? -1
-    // Where nodes count it by different quanta it is left to the account.
+    // It is left to the account where nodes count it by different quanta.
     if (account === undefined || unit < 0 || account.scales[unit] !== slice.root.scaleOf(slice.unit)) return true
     let possible = Math.min(account.limitOf(unit), slice.limit) - account.gone[unit]!
     for (const [id, { parts }] of account.sharers) if (id !== this.#id) possible -= parts[unit]?.taken ?? 0

@@ -12,7 +12,7 @@ const FIRST_PART = 256
 export class Slice {
   /** Counted as used in the account under an earlier membership. */
   base = 0
-  /** What it may use beyond that. */
+  /** Quanta that it may use beyond that. */
   granted = 0
   missing = 0
   /** The need of the last run that was short of something. */

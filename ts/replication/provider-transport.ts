@@ -40,7 +40,7 @@ export class ProviderTransport implements SyncTransport {
     this.#source = source
     this.#health = health
     this.#gamma = gamma
-    this.#reports = new PeerReports(source.maxRoutes, own(provider, 'hasProvedNodes'))
+    this.#reports = new PeerReports(source.maxRoutes, own(provider, 'hasProvedNodes'), own(provider, 'zone'))
     this.#changed = new BoundedRoutes(source.maxRoutes)
     this.#subscriptions = new BoundedRoutes(source.maxRoutes)
   }

@@ -91,6 +91,8 @@ export class RedisStateProvider implements StateProvider {
   readonly gamma: number
   /** True when a `secret` proves the nodes. */
   readonly hasProvedNodes: boolean
+  /** The zone of this node, if it has one. */
+  readonly zone?: string
   /** @internal */
   readonly [LINK]: NativeLink
   readonly #link: NativeRedisLink
@@ -116,6 +118,7 @@ export class RedisStateProvider implements StateProvider {
     this.intervalMs = link.intervalMs
     this.gamma = gamma
     this.hasProvedNodes = link.secrets.length > 0
+    if (link.zone !== undefined) this.zone = link.zone
     this.#link = createLink(link)
     this.#link.onEvent(RedisStateProvider.#listener(new WeakRef(this)))
     this[LINK] = {

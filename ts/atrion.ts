@@ -32,6 +32,8 @@ import { createSyncLoop } from './replication/sync-loop.js'
 import type { ExplainedDecision, RouteSnapshot } from './routes/decision.js'
 import { OpenLoop, type RouteOptions, type Telemetry } from './routes/open-loop.js'
 import { RouteStates } from './routes/states.js'
+import { Swarms } from './swarm/swarms.js'
+import type { Swarm, SwarmOptions } from './swarm/types.js'
 
 export type { AtrionOptions } from './options/options.js'
 export type { RouteOptions, Telemetry } from './routes/open-loop.js'
@@ -43,6 +45,7 @@ export class Atrion implements AsyncDisposable {
   readonly #leases: LeaseManager
   readonly #states: RouteStates
   readonly #connection: Connection
+  #swarms: Swarms | undefined
 
   /** @throws ConfigError for an option out of its range, DependencyError for a named engine that does not load */
   constructor(options?: AtrionOptions)
@@ -294,5 +297,11 @@ export class Atrion implements AsyncDisposable {
 
   getActiveTaskCount(routeId: string): number {
     return this.#leases.activeCount(routeId)
+  }
+
+  /** A budget that work shares: see {@link Swarm}. @throws ConfigError for an option out of its range and a name that is taken, TypeError */
+  createSwarm(name: string, options: SwarmOptions): Swarm {
+    this.#swarms ??= new Swarms(this.#context, this.#limiter, this.#leases)
+    return this.#swarms.create(name, options)
   }
 }

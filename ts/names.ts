@@ -1,11 +1,17 @@
 /** The package's names but the class and the providers, which differ between runtimes. */
 
 export type { RouteOptions, Telemetry } from './atrion.js'
+export {
+  type BudgetCause,
+  BudgetError,
+  type BudgetRefusal,
+  isBudgetError,
+} from './base/budget-error.js'
 export * from './base/errors.js'
 export type { Explanation } from './base/explanation.js'
 export * from './core/index.js'
 export type { EngineKind } from './engine/kinds.js'
-export type { AtrionEvents } from './events/events.js'
+export type { AtrionEvents, BudgetEvent } from './events/events.js'
 export * from './events/loggers.js'
 export * from './events/observers.js'
 export type { HeartbeatPayload, LeaseOptions, LeaseOutcome, TaskLease } from './leases/types.js'
@@ -32,3 +38,21 @@ export type {
   VectorOrigin,
 } from './providers/provider.js'
 export type { ExplainedDecision, RouteDecision, RouteSnapshot } from './routes/decision.js'
+export type {
+  Amounts,
+  Budget,
+  BudgetEvents,
+  ChildOptions,
+  Estimate,
+  EstimateStats,
+  ModelPrice,
+  Price,
+  Swarm,
+  SwarmLease,
+  SwarmOptions,
+  SwarmRunOptions,
+  SwarmStats,
+  SwarmTaskLease,
+  SwarmTaskOptions,
+  UnitStats,
+} from './swarm/types.js'

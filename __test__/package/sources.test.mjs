@@ -129,7 +129,7 @@ test('a file has at most 350 lines, or says at its head why it is longer', (t) =
     t.regex(text.slice(0, text.indexOf('*/')), /Longer than other files, because/, file)
   }
   t.true(textOf('index.ts').split('\n').length < 60, 'index.ts is a table of contents')
-  t.true(textOf('atrion.ts').split('\n').length <= 300, 'atrion.ts hands on to its parts')
+  t.true(textOf('atrion.ts').split('\n').length <= 350, 'atrion.ts hands on to its parts')
 })
 
 test('no module of Node is imported: bundles of any format, for any runtime, can hold the package', (t) => {

@@ -48,6 +48,7 @@ export default defineConfig({
           page('Priorities', '/guide/priorities'),
           page('Adapters', '/guide/adapters'),
           page('Profiles and leases', '/guide/profiles-and-leases'),
+          page('Agents under a budget', '/guide/agents-under-a-budget'),
           page('Cluster', '/guide/cluster'),
           page('Engines, edge and browser', '/guide/edge-and-browser'),
           page('Observability', '/guide/observability'),

@@ -18,6 +18,7 @@ export type AtrionErrorCode =
   | 'ATRION_PARSE'
   | 'ATRION_SHED'
   | 'ATRION_CONFIG'
+  | 'ATRION_BUDGET'
 
 /** The options that every Atrion error accepts besides its own fields. */
 export interface AtrionErrorOptions {
@@ -240,6 +241,7 @@ const CODES: ReadonlySet<unknown> = new Set<AtrionErrorCode>([
   'ATRION_PARSE',
   'ATRION_SHED',
   'ATRION_CONFIG',
+  'ATRION_BUDGET',
 ])
 
 /** Anything may be thrown, a proxy whose traps throw among it. */

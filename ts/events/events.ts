@@ -32,9 +32,33 @@ export interface AtrionEvents {
   degraded: { readonly provider: string; readonly error: Error }
   /** … and works again. */
   restored: { readonly provider: string }
+  /** The soft limit of a unit of a swarm's budget was crossed; once. */
+  soft: BudgetEvent
+  /** A limit of a swarm's budget refused a call, or ended one. */
+  hard: BudgetEvent & { readonly caller: string; readonly ended: boolean }
+  /** A call of a swarm's ended that had reserved more than it used. */
+  refund: { readonly swarm: string; readonly amounts: Readonly<Record<string, number>> }
 }
 
-export const EVENT_NAMES: readonly (keyof AtrionEvents)[] = ['transition', 'shed', 'degraded', 'restored']
+/** A unit of a swarm's budget, in the unit itself. */
+export interface BudgetEvent {
+  /** The path of the swarm whose budget it is: its name behind those of its ancestors, as 'root/child'. */
+  readonly swarm: string
+  readonly unit: string
+  readonly limit: number
+  readonly used: number
+  readonly held: number
+}
+
+export const BUDGET_EVENT_NAMES = ['soft', 'hard', 'refund'] as const satisfies readonly (keyof AtrionEvents)[]
+
+export const EVENT_NAMES: readonly (keyof AtrionEvents)[] = [
+  'transition',
+  'shed',
+  'degraded',
+  'restored',
+  ...BUDGET_EVENT_NAMES,
+]
 
 type Listener<K extends keyof AtrionEvents> = (event: AtrionEvents[K]) => void
 

@@ -32,15 +32,15 @@ export class InstanceEvents {
   }
 
   /** Returns whether an event has a listener or a watcher. */
-  has(name: 'shed' | 'transition'): boolean {
-    return this.#events.has(name) || this.watchers[name] !== undefined
+  has(name: keyof AtrionEvents): boolean {
+    return this.#events.has(name) || ((name === 'shed' || name === 'transition') && this.watchers[name] !== undefined)
   }
 
   emit<K extends keyof AtrionEvents>(name: K, event: AtrionEvents[K]): void {
     if (name === 'shed') this.watchers.shed?.(event as AtrionEvents['shed'])
     else if (name === 'transition') this.watchers.transition?.(event as AtrionEvents['transition'])
     else if (name === 'degraded') this.#degraded.add((event as AtrionEvents['degraded']).provider)
-    else this.#degraded.delete((event as AtrionEvents['restored']).provider)
+    else if (name === 'restored') this.#degraded.delete((event as AtrionEvents['restored']).provider)
     this.#events.emit(name, event)
   }
 

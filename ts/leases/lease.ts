@@ -39,6 +39,8 @@ export interface LeaseTerms {
   readonly durationMs: number
   readonly abortController: AbortController | undefined
   readonly metadata: Readonly<Record<string, unknown>>
+  /** Called once, when it has ended. */
+  readonly onEnd?: (() => void) | undefined
 }
 
 export class Lease implements TaskLease {
@@ -52,6 +54,7 @@ export class Lease implements TaskLease {
   readonly #config: ProfileConfig
   readonly #abortController: AbortController | undefined
   readonly #vacate: () => void
+  readonly #onEnd: (() => void) | undefined
   readonly #onAbort = (): void => this.#end('aborted', 0)
   /** Stops listening to the controller's signal. */
   #forget: (() => void) | undefined
@@ -73,6 +76,7 @@ export class Lease implements TaskLease {
     this.#config = terms.config
     this.#abortController = terms.abortController
     this.#lastSignAt = now
+    this.#onEnd = terms.onEnd
     this.#vacate = host.occupy(terms.routeId)
     if (this.#abortController?.signal.aborted) this.#end('aborted', 0)
     else if (this.#abortController) this.#forget = onAbort(this.#abortController.signal, this.#onAbort)
@@ -132,6 +136,7 @@ export class Lease implements TaskLease {
     this.#forget?.()
     this.#host.drop(this)
     this.#vacate()
+    this.#onEnd?.()
     const ohms = trauma * this.#host.scarFactorOf(this.routeId) * this.#config.scarMultiplier
     if (ohms > 0) this.#host.scar(this.routeId, ohms)
     if (outcome === 'timeout') this.#abort()

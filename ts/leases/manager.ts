@@ -69,8 +69,8 @@ export class LeaseManager {
     clock.onAdvance = (nowMs) => this.sweepAt(nowMs)
   }
 
-  /** @throws ConfigError when an option can't be honoured */
-  start(routeId: string, given: LeaseOptions): TaskLease {
+  /** @param onEnd called once, when the lease has ended @throws ConfigError when an option can't be honoured */
+  start(routeId: string, given: LeaseOptions, onEnd?: () => void): TaskLease {
     const options = ownOptions(given, LEASE_NAMES)
     const ownProfile = this.#context.routes.paramsOf(routeId).profile
     for (const name of Object.keys(options)) {
@@ -104,6 +104,7 @@ export class LeaseManager {
       durationMs,
       abortController,
       metadata: options.metadata ?? {},
+      onEnd,
     })
     // An abort that came before the task did: there is nothing left to watch.
     if (!lease.isOpen) return lease

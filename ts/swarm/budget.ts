@@ -45,7 +45,6 @@ export class BudgetTree {
   #freeSlots = new Int32Array(INITIAL_SLOTS)
   #free = 0
   #slots = 0
-  #open = 0
 
   /** The node and the unit that refused the last reservation, or that the last charge went over. */
   refusedNode = NONE
@@ -65,7 +64,7 @@ export class BudgetTree {
 
   /** Reservations that are open. */
   get open(): number {
-    return this.#open
+    return this.#slots - this.#free
   }
 
   /** Makes room for as many units. */
@@ -241,10 +240,10 @@ export class BudgetTree {
         if (isCounted) this.#spend(where, rest)
       }
     }
-    this.#generation[slot] = (this.#generation[slot]! + 1) % GENERATIONS
+    const generation = this.#generation[slot]! + 1
+    this.#generation[slot] = generation < GENERATIONS ? generation : 0
     this.#freeSlots[this.#free] = slot
     this.#free += 1
-    this.#open -= 1
     return true
   }
 
@@ -312,20 +311,20 @@ export class BudgetTree {
 
   #slotOf(handle: number): number {
     if (handle < 0) return NONE
-    const slot = handle % SLOTS
-    return slot < this.#slots && this.#generation[slot] === (handle - slot) / SLOTS ? slot : NONE
+    // Not by `%`, which takes longer than all else here.
+    const generation = Math.floor(handle / SLOTS)
+    const slot = handle - generation * SLOTS
+    return slot < this.#slots && this.#generation[slot] === generation ? slot : NONE
   }
 
   #takeSlot(): number {
     if (this.#free > 0) {
       this.#free -= 1
-      this.#open += 1
       return this.#freeSlots[this.#free]!
     }
     if (this.#slots >= MAX_RESERVATIONS) return NONE
     const slot = this.#slots
     this.#slots += 1
-    this.#open += 1
     if (slot >= this.#slotNode.length) {
       const more = 2 * slot
       this.#slotNode = grown(this.#slotNode, more)

@@ -12,7 +12,8 @@
  * Every operation takes O(log n) of the tenants; giving way takes O(n) of them.
  */
 
-const TIERS = 5
+import { Entry, type Lane, LaneHeap, linkLane, Tenant, TIERS, unlinkLane } from './lanes.js'
+
 /** Of so many turns one is the oldest entry's. */
 export const OLDEST_EVERY = 10
 /** Most tenants that are remembered while they do not wait. */
@@ -42,122 +43,6 @@ export interface QueueEntry<T> extends QueueTerms {
   readonly waits: boolean
 }
 
-class Entry<T> implements QueueEntry<T> {
-  waits = true
-  /** Neighbours among those of its tenant and tier. */
-  older: Entry<T> | undefined
-  newer: Entry<T> | undefined
-  /** Neighbours among all, by arrival. */
-  before: Entry<T> | undefined
-  after: Entry<T> | undefined
-
-  constructor(
-    readonly item: T,
-    readonly owner: Tenant<T>,
-    readonly tier: number,
-    readonly weight: number,
-    readonly cost: number,
-    readonly arrivedMs: number,
-  ) {}
-
-  get tenant(): string {
-    return this.owner.name
-  }
-}
-
-/** The entries of one tenant in one tier, oldest first, and their place among those of other tenants. */
-class Lane<T> {
-  oldest: Entry<T> | undefined
-  newest: Entry<T> | undefined
-  count = 0
-  /** Index in its tier's heap; −1: it is empty, and in none. */
-  place = -1
-
-  constructor(readonly owner: Tenant<T>) {}
-}
-
-class Tenant<T> {
-  /** The service it has had, in cost by weight. */
-  served: number
-  count = 0
-  readonly lanes: Lane<T>[]
-
-  constructor(
-    readonly name: string,
-    served: number,
-  ) {
-    this.served = served
-    this.lanes = Array.from({ length: TIERS }, () => new Lane<T>(this))
-  }
-}
-
-/** Lanes of one tier, least served first, then by the age of their oldest entry. */
-class LaneHeap<T> {
-  readonly #lanes: Lane<T>[] = []
-
-  get first(): Lane<T> | undefined {
-    return this.#lanes[0]
-  }
-
-  get lanes(): readonly Lane<T>[] {
-    return this.#lanes
-  }
-
-  /** Puts a lane where it belongs: in, out, or at another place. */
-  place(lane: Lane<T>): void {
-    if (lane.count === 0) {
-      if (lane.place >= 0) this.#remove(lane)
-      return
-    }
-    if (lane.place < 0) {
-      lane.place = this.#lanes.length
-      this.#lanes.push(lane)
-    }
-    this.#rise(lane)
-    this.#sink(lane)
-  }
-
-  #remove(lane: Lane<T>): void {
-    const { place } = lane
-    lane.place = -1
-    const last = this.#lanes.pop()!
-    if (last === lane) return
-    this.#put(last, place)
-    this.#rise(last)
-    this.#sink(last)
-  }
-
-  #put(lane: Lane<T>, place: number): void {
-    this.#lanes[place] = lane
-    lane.place = place
-  }
-
-  #rise(lane: Lane<T>): void {
-    while (lane.place > 0) {
-      const { place } = lane
-      const parent = this.#lanes[(place - 1) >> 1]!
-      if (!isBefore(lane, parent)) return
-      this.#put(lane, parent.place)
-      this.#put(parent, place)
-    }
-  }
-
-  #sink(lane: Lane<T>): void {
-    for (;;) {
-      const { place } = lane
-      const left = this.#lanes[2 * place + 1]
-      const right = this.#lanes[2 * place + 2]
-      const child = right !== undefined && isBefore(right, left!) ? right : left
-      if (child === undefined || !isBefore(child, lane)) return
-      this.#put(lane, child.place)
-      this.#put(child, place)
-    }
-  }
-}
-
-const isBefore = <T>(a: Lane<T>, b: Lane<T>): boolean =>
-  a.owner.served < b.owner.served || (a.owner.served === b.owner.served && a.oldest!.arrivedMs < b.oldest!.arrivedMs)
-
 export class FairQueue<T> {
   readonly #capacity: number
   readonly #ageMs: number
@@ -168,6 +53,7 @@ export class FairQueue<T> {
   #size = 0
   #idle = 0
   #turns = 0
+  #pushed = 0
   /** The service that a tenant starts from which has had none lately. */
   #virtual = 0
 
@@ -178,6 +64,11 @@ export class FairQueue<T> {
 
   get size(): number {
     return this.#size
+  }
+
+  /** Tenants that wait or are remembered. */
+  get tenants(): number {
+    return this.#tenants.size
   }
 
   get isFull(): boolean {
@@ -192,7 +83,8 @@ export class FairQueue<T> {
   /** Adds an entry; a full queue takes it as well: see {@link FairQueue.yielding}. */
   push(item: T, { tier, tenant, weight, cost, arrivedMs }: QueueTerms): QueueEntry<T> {
     const owner = this.#tenantOf(tenant)
-    const entry = new Entry(item, owner, tier, weight, cost, arrivedMs)
+    const entry = new Entry(item, owner, tier, weight, cost, arrivedMs, this.#pushed)
+    this.#pushed += 1
     const lane = owner.lanes[tier]!
     let older = lane.newest
     while (older !== undefined && older.arrivedMs > arrivedMs) older = older.older
@@ -317,26 +209,4 @@ export class FairQueue<T> {
     entry.before = undefined
     entry.after = undefined
   }
-}
-
-function linkLane<T>(lane: Lane<T>, entry: Entry<T>, older: Entry<T> | undefined): void {
-  const newer = older === undefined ? lane.oldest : older.newer
-  entry.older = older
-  entry.newer = newer
-  if (older === undefined) lane.oldest = entry
-  else older.newer = entry
-  if (newer === undefined) lane.newest = entry
-  else newer.older = entry
-  lane.count += 1
-}
-
-function unlinkLane<T>(lane: Lane<T>, entry: Entry<T>): void {
-  const { older, newer } = entry
-  if (older === undefined) lane.oldest = newer
-  else older.newer = newer
-  if (newer === undefined) lane.newest = older
-  else newer.older = older
-  entry.older = undefined
-  entry.newer = undefined
-  lane.count -= 1
 }

@@ -8,7 +8,7 @@
 export interface SourcedRoot {
   readonly name: string
   /** The units of the root's own budget that are spent: neither `wallMs`, `depth` nor `children`. */
-  readonly units: readonly string[]
+  readonly ownUnits: readonly string[]
   /** Quanta in one unit. */
   scaleOf(unit: string): number
   /** The whole limit. */

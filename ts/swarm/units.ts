@@ -31,15 +31,21 @@ export const MAX_UNITS = 24
 const LONGEST_UNIT = 64
 
 const FINE = 1e6
+/** Parts of a quantum in which the reports of a call are added up. */
+export const FINE_PARTS = 1_000
 const COARSE_ABOVE = 1e9
 
-/** Products of a decimal fraction and a scale are off by one or two units in the last place. */
-const TOLERANCE = 4 * Number.EPSILON
+/** The fewest whole quanta that are no less than an amount: an amount that is used is rounded up. */
+export function quantaUp(amount: number, scale: number): number {
+  const quanta = Math.round(amount * scale)
+  return quanta / scale < amount ? quanta + 1 : quanta
+}
 
-/** Whole quanta of an amount that is used, rounded up. */
-export const quantaUp = (amount: number, scale: number): number => Math.ceil(amount * scale * (1 - TOLERANCE))
-/** Whole quanta of a limit, rounded down. */
-const quantaDown = (amount: number, scale: number): number => Math.floor(amount * scale * (1 + TOLERANCE))
+/** The most whole quanta that are no more than an amount: a limit is rounded down. */
+function quantaDown(amount: number, scale: number): number {
+  const quanta = Math.round(amount * scale)
+  return quanta / scale > amount ? quanta - 1 : quanta
+}
 
 const outOfRange = (field: string, scale: number, got: unknown): ConfigError =>
   new ConfigError(field, `a finite number in [0, ${Math.floor(Number.MAX_SAFE_INTEGER / scale)}]`, got)
@@ -85,6 +91,15 @@ export class Units {
       if (quanta <= Number.MAX_SAFE_INTEGER) return quanta
     }
     throw outOfRange(field, scale, amount)
+  }
+
+  /**
+   * The same in whole thousandths of a quantum, {@link FINE_PARTS} of them: sums of many small amounts are rounded up once, and those of
+   * decimal fractions are what they seem. @throws ConfigError
+   */
+  fineUp(field: string, index: number, amount: unknown): number {
+    const quanta = this.up(field, index, amount)
+    return quanta === 0 ? 0 : quantaUp(amount as number, this.scales[index]! * FINE_PARTS)
   }
 
   /** Whole quanta of a limit. @throws ConfigError where a double cannot count so many */

@@ -1,0 +1,147 @@
+/** A swarm as its callers hold it. It validates and hands on; the state is its root's. */
+
+import { requireRouteId, wrongType } from '../base/input.js'
+import { unknownName } from '../base/suggest.js'
+import { BUDGET_EVENT_NAMES } from '../events/events.js'
+import type { LeaseManager } from '../leases/manager.js'
+import { CallAdmission, type Permits } from './admission.js'
+import { type CallHost, readCall } from './call.js'
+import { RunLease } from './lease.js'
+import type { SwarmNode } from './node.js'
+import { readChildOptions, readRunOptions, requireName } from './options.js'
+import { runWork, type SwarmWork } from './run.js'
+import type {
+  BudgetEvents,
+  ChildOptions,
+  Estimate,
+  Swarm,
+  SwarmRunOptions,
+  SwarmStats,
+  SwarmTaskLease,
+  SwarmTaskOptions,
+  UnitStats,
+} from './types.js'
+
+/** The parts that all swarms of a root share. */
+export interface SwarmHost extends CallHost {
+  readonly permits: Permits
+  readonly leases: LeaseManager
+  /** A root is closed: its name is free again. */
+  closed(name: string): void
+}
+
+export class BudgetedSwarm implements Swarm {
+  readonly #host: SwarmHost
+  readonly #node: SwarmNode
+
+  constructor(host: SwarmHost, node: SwarmNode) {
+    this.#host = host
+    this.#node = node
+  }
+
+  get name(): string {
+    return this.#node.name
+  }
+
+  get path(): string {
+    return this.#node.path
+  }
+
+  get isClosed(): boolean {
+    return this.#node.isClosed
+  }
+
+  child(name: string, options: ChildOptions = {}): Swarm {
+    const { root } = this.#host
+    root.settleTime()
+    return new BudgetedSwarm(this.#host, root.addChild(this.#node, requireName(name), readChildOptions(options)))
+  }
+
+  async run<T>(
+    estimate: Estimate | null | undefined,
+    work: SwarmWork<T>,
+    options?: SwarmRunOptions | null,
+  ): Promise<T> {
+    if (typeof work !== 'function') throw wrongType('work', 'a function', work)
+    const terms = readRunOptions(options)
+    terms.signal?.throwIfAborted()
+    this.#host.root.settleTime()
+    const call = readCall(this.#host, this.#node, estimate)
+    const { permits, root } = this.#host
+    const admission = await new CallAdmission(permits, root, this.#node, call, terms).admit()
+    const controller = new AbortController()
+    const lease = new RunLease(this.#host, this.#node, call, admission.handle, controller, true)
+    return runWork(lease, admission, work, terms, (reason) => controller.abort(reason))
+  }
+
+  async startTask(routeId: string, options?: SwarmTaskOptions | null): Promise<SwarmTaskLease> {
+    requireRouteId(routeId)
+    if (options !== undefined && (typeof options !== 'object' || options === null)) {
+      throw wrongType('options', 'an object', options)
+    }
+    const { estimate, ...rest } = options ?? {}
+    const { root, leases } = this.#host
+    root.settleTime()
+    const call = readCall(this.#host, this.#node, estimate)
+    const handle = root.reserve(this.#node, call.needs, call.wallMs)
+    if (handle < 0) throw root.refusal(this.#node, call.needs, call.wallMs)
+    const controller = new AbortController()
+    const budget = new RunLease(this.#host, this.#node, call, handle, controller, false)
+    try {
+      const task = leases.start(routeId, rest, () => budget.finish())
+      budget.onStop = () => rest.abortController?.abort(budget.exhausted)
+      return Object.defineProperty(task, 'budget', { value: budget, enumerable: true }) as SwarmTaskLease
+    } catch (error) {
+      budget.refund()
+      budget.finish()
+      throw error
+    }
+  }
+
+  stats(): SwarmStats {
+    const { root } = this.#host
+    root.settleTime()
+    root.readTime(this.#node)
+    const node = this.#node
+    const units = node.limited.map((index): [string, UnitStats] => {
+      const { unit, limit, used, held } = root.accounts.of(node, root.units.names[index]!)
+      const left = root.units.amountOf(
+        index,
+        root.wholeLimit(node, index) - root.tree.usedOf(node.id, index) - root.tree.heldOf(node.id, index),
+      )
+      return [unit, { limit, used, held, left }]
+    })
+    return {
+      name: node.name,
+      path: node.path,
+      units: Object.fromEntries(units),
+      inFlight: node.inFlight,
+      waiting: node.waiting,
+      children: [...node.children.keys()],
+      runs: node.runs,
+      exhausted: node.exhausted,
+      refusals: { ...node.refusals },
+      unknownPrices: node.unknownPrices,
+      estimates: node.estimates.read(),
+    }
+  }
+
+  on<K extends keyof BudgetEvents>(name: K, listener: (event: BudgetEvents[K]) => void): () => void {
+    if (!BUDGET_EVENT_NAMES.includes(name)) throw unknownName('event', name, BUDGET_EVENT_NAMES)
+    if (typeof listener !== 'function') throw wrongType('listener', 'a function', listener)
+    const { path } = this
+    return this.#host.root.events.on(name, (event) => {
+      if (event.swarm === path || event.swarm.startsWith(`${path}/`)) return listener(event as BudgetEvents[K])
+    })
+  }
+
+  close(): void {
+    const isRoot = this.#node.parent === undefined && !this.#node.isClosed
+    this.#host.root.close(this.#node)
+    if (isRoot) this.#host.closed(this.#node.name)
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+}

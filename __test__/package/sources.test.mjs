@@ -81,6 +81,7 @@ const MAY_IMPORT = {
   swarm: [...BOTTOM, 'core', 'events', 'leases', 'limiter', 'options', 'context.ts'],
   fleet: [...BOTTOM, 'addon', 'core', 'engine', 'options', 'routes'],
   pressure: ['base', 'addon'],
+  upstream: ['port', 'model types', 'base', 'limiter'],
   adapters: [...BOTTOM, 'limiter', 'pressure', 'providers', 'provider port', 'atrion.ts'],
   exporters: [...BOTTOM, 'engine', 'events', 'limiter', 'pressure', 'atrion.ts'],
   studio: [...BOTTOM, 'engine', 'events', 'limiter', 'options', 'pressure', 'atrion.ts'],

@@ -177,7 +177,7 @@ const anyNumber = fc.oneof(
   fc.integer({ min: 0, max: 1e9 }).map(String),
 )
 
-test('whatever an upstream sends: no wait is longer than a quarter of an hour, or no number', (t) => {
+test('an upstream may send anything: no wait is longer than a quarter of an hour, or no number', (t) => {
   const event = fc.record({
     headers: fc.dictionary(fc.constantFrom(...HEADERS), anyNumber),
     status: fc.constantFrom(200, 200, 200, 429, 500, 529),

@@ -109,7 +109,7 @@ test('a line without end takes no memory, and what comes after it is read', (t) 
   t.like(reader.usage, { inputTokens: 3, outputTokens: 4 })
 })
 
-test('whatever a body is: nothing throws, and counts are finite', (t) => {
+test('a body may be anything: nothing throws, and counts are finite', (t) => {
   const json = fc.oneof(
     fc.json(),
     fc.string(),

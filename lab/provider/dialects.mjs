@@ -180,7 +180,7 @@ const responsesStream = (call) => ({
   after: event({ type: 'response.completed', sequence_number: 2, response: responses(call) }),
 })
 
-/** How each provider speaks. */
+/** The dialects by provider. */
 export const DIALECTS = {
   openai: { headers: openaiHeaders, retry: retryMs, errors: OPENAI_ERRORS },
   'azure-openai': { headers: azureHeaders, retry: retryMs, errors: OPENAI_ERRORS },

@@ -110,7 +110,7 @@ export class KeyLimits {
   }
 
   /**
-   * Lets a call in, or tells for how long not, ms.
+   * Lets a call in, or returns for how long not, ms.
    *
    * @param {{ inputTokens: number, maxOutputTokens: number }} call
    * @returns {number} 0: it is in
@@ -133,7 +133,7 @@ export class KeyLimits {
     this.#buckets.outputTokens?.take(tokens, nowMs)
   }
 
-  /** What there is of each limit. */
+  /** The state of each limit. */
   *states(nowMs) {
     for (const [dimension, bucket] of Object.entries(this.#buckets)) {
       yield {

@@ -91,7 +91,7 @@ export class MockProvider {
     await new Promise((resolve) => this.#server.close(resolve))
   }
 
-  /** What it has answered since it began, or since the last `reset`. */
+  /** The answers since it began, or since the last `reset`. */
   get counts() {
     return { ...this.#counts }
   }

@@ -4,7 +4,7 @@
  * **The law** is additive increase, multiplicative decrease, on the rate instead of the number in flight: the limit that is looked for is
  * one of calls a minute, however long each takes. At a refusal the provider's bucket is empty, so that what it accepted lately is its
  * refill: the rate becomes 0.9 of what was accepted in the last minute, or since the refusal before. The first minute holds the bucket's
- * first filling, too; the second refusal tells the refill. From then on the rate grows by 4 % of itself a minute. What is below the
+ * first filling, too; the second refusal shows the refill. From then on the rate grows by 4 % of itself a minute. What is below the
  * limit fills the bucket, and that pays for what is above it later: on average nearly all of the limit is used, and a refusal comes
  * once in about five minutes. Without one for longer the limit has been raised: the growth quickens with the square of the time.
  *
@@ -20,7 +20,7 @@ const QUICKENS_MS = 300_000
 /** Calls from which a rate can be measured, and the decrease where there are fewer. */
 const FEWEST_CALLS = 10
 const BLIND_DECREASE = 0.7
-/** What was accepted is counted by slots of this many ms; twelve make a minute. */
+/** Accepted calls are counted by slots of this many ms; twelve make a minute. */
 const SLOT_MS = 5000
 const SLOTS = 12
 /** Refusals of calls that were sent before the last decrease say nothing new; and so soon after it nothing is known yet, ms. */

@@ -8,7 +8,7 @@
  *
  *     level = min(L, R + r · (now − t) − κ · (S − s))
  *
- * Every answer states it anew: errors do not add up, and answers that overtake one another are told apart by `s`.
+ * Every answer states it anew: errors do not add up, and answers that overtake one another are kept apart by `s`.
  *
  * **κ** is what the provider counts for each unit that was estimated here. It is learnt from two answers and what was sent between
  * them: `κ = Σ (R₁ + r · Δt − R₂) / Σ (s₂ − s₁)`, a sum in which the rounding of single headers cancels. It is below 1 where estimates
@@ -16,7 +16,7 @@
  * processes that see the same headers share the refill without knowing of one another.
  *
  * **r** is L a minute until `reset` says otherwise. `(L − R) / reset` has an error, since both are rounded; r is moved only as far as
- * into the interval that a header leaves. So a limit of 200 a day, told as `limit 200, reset 7m12s`, is not taken for one a minute.
+ * into the interval that a header leaves. So a limit of 200 a day, stated as `limit 200, reset 7m12s`, is not taken for one a minute.
  * Where `reset` points at the same moment whatever remains, the limit is no bucket but a window: nothing comes back before its end.
  *
  * **Slack costs nothing.** A bucket's refill is lost only while it is full, and calls are refused only when it is empty. The pace keeps
@@ -139,7 +139,7 @@ export class QuotaBucket {
     return this.#windowsSeen >= WINDOWS_SEEN
   }
 
-  /** What remains once all that was sent is counted. */
+  /** The amount that remains once all that was sent is counted. */
   levelAt(nowMs: number): number {
     this.#refill(nowMs)
     return this.#level
@@ -227,7 +227,7 @@ export class QuotaBucket {
     this.#catchUp = Math.min(CATCH_UP, this.#catchUp * WIDENS)
   }
 
-  /** What is left in the bucket for errors of the model, and for the rounding of what headers say. */
+  /** The amount that is left in the bucket for errors of the model, and for the rounding of what headers say. */
   get #reserved(): number {
     const reserve = this.#reserve * this.#limit
     if (this.isWindow) return reserve * WINDOW_RESERVE

@@ -22,7 +22,7 @@ export interface Classified {
   readonly kind: AnswerKind
   /** The outcome of the route's permit. */
   readonly outcome: Outcome
-  /** Whether the same request may succeed later. */
+  /** True where the same request may succeed later. */
   readonly mayRetry: boolean
   /** The time that the answer asks to wait, ms, at most a day. */
   readonly retryAfterMs: number | undefined

@@ -1,5 +1,5 @@
 /**
- * The quota that a provider of language models tells in the headers of an answer: limits, what remains of them, and when they are
+ * The quota that a provider of language models states in the headers of an answer: limits, what remains of them, and when they are
  * whole again.
  *
  * | provider | headers | time |
@@ -9,7 +9,7 @@
  * | Anthropic | `anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-{limit,remaining,reset}` | RFC 3339 |
  * | all | `retry-after-ms`, `retry-after` | ms; seconds or an HTTP date |
  *
- * What makes no sense is left out, and every number is bounded: an upstream that errs, or means harm, tells at most a day.
+ * What makes no sense is left out, and every number is bounded: an upstream that errs, or means harm, states at most a day.
  */
 
 import { type HeaderReader, readerOf } from './headers.js'
@@ -24,11 +24,11 @@ export type Dimension = 'requests' | 'tokens' | 'inputTokens' | 'outputTokens'
 
 export const DIMENSIONS: readonly Dimension[] = ['requests', 'tokens', 'inputTokens', 'outputTokens']
 
-/** A limit as an answer tells it. */
+/** A limit as an answer states it. */
 export interface QuotaState {
-  /** The most that can remain, > 0; undefined where the answer does not tell. */
+  /** The most that can remain, > 0; undefined where the answer does not state it. */
   readonly limit: number | undefined
-  /** ≥ 0, at most `limit`; undefined where the answer does not tell. */
+  /** ≥ 0, at most `limit`; undefined where the answer does not state it. */
   readonly remaining: number | undefined
   /** The time until all of it is there again, ms, 0 to a day. */
   readonly resetMs: number | undefined
@@ -36,7 +36,7 @@ export interface QuotaState {
   readonly resolutionMs: number
 }
 
-/** All that an answer tells of quota. */
+/** All that an answer states of quota. */
 export interface Quota {
   readonly states: Readonly<Partial<Record<Dimension, QuotaState>>>
   /** The time after which to come back, ms, 0 to a day. */
@@ -152,7 +152,7 @@ export function retryAfterOf(read: HeaderReader, wallMs: number): number | undef
 }
 
 /**
- * Reads what an answer tells of quota. Never throws.
+ * Reads what an answer states of quota. Never throws.
  *
  * @param headers in any form
  * @param provider the dialect. 'generic' reads all of them.

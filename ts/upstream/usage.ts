@@ -32,7 +32,7 @@ export function usageIn(usage: unknown): TokenUsage {
   if (!isRecord(usage)) return NOTHING
   const fresh = countOf(own(usage, 'prompt_tokens')) ?? countOf(own(usage, 'input_tokens'))
   const outputTokens = countOf(own(usage, 'completion_tokens')) ?? countOf(own(usage, 'output_tokens'))
-  // Anthropic counts what it wrote to its cache and read of it beside the rest; OpenAI tells what of the rest it was.
+  // Anthropic counts what it wrote to its cache and read of it beside the rest; OpenAI states what of the rest it was.
   const written = countOf(own(usage, 'cache_creation_input_tokens')) ?? 0
   const read = countOf(own(usage, 'cache_read_input_tokens'))
   const details = own(usage, 'prompt_tokens_details') ?? own(usage, 'input_tokens_details')

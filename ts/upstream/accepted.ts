@@ -74,6 +74,11 @@ export class AcceptedRate {
     this.#burst -= cost
   }
 
+  /** A call that was taken for was not sent. */
+  untake(cost: number, nowMs: number): void {
+    if (this.isKnown) this.#burst = Math.min(this.#burst + cost, this.#size(nowMs))
+  }
+
   accepted(cost: number, nowMs: number): void {
     this.#turn(nowMs)
     this.#slots[this.#slot % SLOTS]! += cost

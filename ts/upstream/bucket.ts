@@ -177,6 +177,16 @@ export class QuotaBucket {
     return { sent: this.#sent, atMs: nowMs }
   }
 
+  /** A call that was taken for was not sent. */
+  untake(cost: number, { sent }: SentMark, nowMs: number): void {
+    this.#refill(nowMs)
+    const counted = this.factor * cost
+    this.#level = Math.min(this.#level + counted, this.#limit)
+    this.#burst = Math.min(this.#burst + counted, this.#burstSize)
+    // Those that were sent since have their place behind it.
+    if (this.#sent === sent) this.#sent -= cost
+  }
+
   /** Gives back what a call was estimated too high, where no header will tell. Negative: too low. */
   settle(unused: number, nowMs: number): void {
     this.#refill(nowMs)

@@ -52,10 +52,13 @@ export interface SentCall {
   readonly sentAtMs: number
 }
 
+/** Places of a call in the order of each limit. */
+export type Marks = Partial<Record<Dimension, SentMark>>
+
 /** A call among those of its model. */
 export interface CallPlace {
   readonly number: number
-  readonly marks: Partial<Record<Dimension, SentMark>>
+  readonly marks: Marks
   /** It went ahead although the model of the limits had no room for it. */
   readonly isEarly: boolean
 }
@@ -127,7 +130,7 @@ export class ModelPace {
     this.#inFlight += 1
     this.#lastSentMs = nowMs
     if (this.#probe === 0) this.#probe = number
-    const marks: Partial<Record<Dimension, SentMark>> = {}
+    const marks: Marks = {}
     for (const dimension of DIMENSIONS) {
       const bucket = this.observed[dimension]
       if (bucket !== undefined) marks[dimension] = bucket.take(amounts[dimension], nowMs)
@@ -161,6 +164,21 @@ export class ModelPace {
     if (this.#probe !== undefined && call.place.number >= this.#probe && this.#probe > 0) {
       this.#probe = kind === 'quota' ? 0 : undefined
     }
+  }
+
+  /** A call that was taken for was not sent. */
+  cancel(call: SentCall, nowMs: number): void {
+    const { amounts, place } = call
+    this.#inFlight -= 1
+    if (this.#probe === place.number) this.#probe = 0
+    if (this.#sent === place.number) this.#sent -= 1
+    else this.#answered = Math.max(this.#answered, place.number)
+    for (const dimension of DIMENSIONS) {
+      const mark = place.marks[dimension]
+      if (mark !== undefined) this.observed[dimension]!.untake(amounts[dimension], mark, nowMs)
+    }
+    this.learnt.requests.untake(amounts.requests, nowMs)
+    this.learnt.tokens.untake(amounts.tokens, nowMs)
   }
 
   /** A call ended. */

@@ -27,6 +27,7 @@ import {
   type Buckets,
   type CallCost,
   type CallPlace,
+  type Marks,
   ModelPace,
   type SentCall,
 } from './model-pace.js'
@@ -51,10 +52,13 @@ export class PacedCall implements SentCall {
   readonly amounts: Amounts
   readonly place: CallPlace
   readonly sentAtMs: number
+  /** Its place in the configured limits. */
+  readonly #configuredMarks: Marks
   #isAnswered = false
   #isEnded = false
 
-  constructor(whole: Pace, pace: ModelPace, amounts: Amounts, nowMs: number) {
+  constructor(whole: Pace, pace: ModelPace, amounts: Amounts, marks: Marks, nowMs: number) {
+    this.#configuredMarks = marks
     this.#whole = whole
     this.#pace = pace
     this.amounts = amounts
@@ -75,6 +79,14 @@ export class PacedCall implements SentCall {
     this.#pace.answered(this, classified.kind, readQuota(headers, this.#whole.provider, wallMs), nowMs)
     this.#whole.count(classified.kind)
     return classified
+  }
+
+  /** The call was not sent: its quota comes back. */
+  cancel(nowMs: number): void {
+    if (this.#isEnded || this.#isAnswered) return
+    this.#isEnded = true
+    this.#pace.cancel(this, nowMs)
+    this.#whole.cancel(this.amounts, this.#configuredMarks, nowMs)
   }
 
   /** The call has ended. @param used what it really cost; undefined: as estimated */
@@ -144,9 +156,22 @@ export class Pace {
   /** A call is sent now. */
   send(cost: CallCost, nowMs: number): PacedCall {
     const amounts = amountsOf(cost)
-    for (const dimension of DIMENSIONS) this.#configured[dimension]?.take(amounts[dimension], nowMs)
+    const marks: Marks = {}
+    for (const dimension of DIMENSIONS) {
+      const bucket = this.#configured[dimension]
+      if (bucket !== undefined) marks[dimension] = bucket.take(amounts[dimension], nowMs)
+    }
     this.#sent += 1
-    return new PacedCall(this, this.#paceOf(cost.model, nowMs), amounts, nowMs)
+    return new PacedCall(this, this.#paceOf(cost.model, nowMs), amounts, marks, nowMs)
+  }
+
+  /** Of a call that was not sent. @internal */
+  cancel(amounts: Amounts, marks: Marks, nowMs: number): void {
+    this.#sent -= 1
+    for (const dimension of DIMENSIONS) {
+      const mark = marks[dimension]
+      if (mark !== undefined) this.#configured[dimension]!.untake(amounts[dimension], mark, nowMs)
+    }
   }
 
   /** Of a call's end. @internal */

@@ -6,17 +6,19 @@
  * At most 65,536 calls wait in all; beyond that the least important gives way, or the newcomer.
  */
 
-import type { HeapTimer } from '../base/timer-heap.js'
 import { onAbort } from '../base/signals.js'
-import type { Alarm, Alarms } from '../swarm/alarms.js'
-import type { PaceGrant, PaceRequest, Pacer } from '../swarm/pacer.js'
-import { FairQueue, type QueueEntry } from '../swarm/queue.js'
+import type { HeapTimer } from '../base/timer-heap.js'
 import type { Outcome } from '../limiter/types.js'
-import type { Classified } from './classify.js'
-import { type CallCost, Pace, type PacedCall, type PaceOptions, type PaceStats } from './pace.js'
+import type { Classified } from '../upstream/classify.js'
+import { type CallCost, Pace, type PacedCall, type PaceOptions, type PaceStats } from '../upstream/pace.js'
+import type { Alarm, Alarms } from './alarms.js'
+import type { PaceGrant, PaceRequest, Pacer } from './pacer.js'
+import { FairQueue, type QueueEntry } from './queue.js'
 
 /** Most calls that wait. */
 const MOST_WAITING = 65_536
+/** Most queues that are kept while none waits in them. */
+const MOST_IDLE_QUEUES = 64
 /** Tokens that weigh as much as a call by itself, where it is weighed whose turn is next. */
 const TOKENS_A_CALL = 1000
 
@@ -26,12 +28,23 @@ export interface UpstreamHost {
   nowMs(): number
 }
 
+const LONGEST_MODEL = 256
+const modelOf = ({ model }: PaceRequest): string => model?.slice(0, LONGEST_MODEL) ?? ''
+
 const costOf = ({ amounts, model }: PaceRequest): CallCost => ({
   inputTokens: amounts.inputTokens,
   outputTokens: amounts.outputTokens,
   requests: amounts.requests,
   model,
 })
+
+const fieldOf = (error: unknown, name: string): unknown => {
+  try {
+    return typeof error === 'object' && error !== null ? (error as Record<string, unknown>)[name] : undefined
+  } catch {
+    return undefined
+  }
+}
 
 /** A grant, which the call's lease holds. */
 export class UpstreamGrant implements PaceGrant {
@@ -48,6 +61,14 @@ export class UpstreamGrant implements PaceGrant {
     const classified = this.#call.answered(status, headers, this.#owner.nowMs(), body)
     this.#owner.pump()
     return classified
+  }
+
+  failed(error: unknown): Outcome | undefined {
+    // The official SDKs and those like them: an error with the answer's status, its headers and its body.
+    const status = fieldOf(error, 'status') ?? fieldOf(error, 'statusCode')
+    if (typeof status !== 'number' || !(status >= 400 && status < 600)) return undefined
+    const headers = fieldOf(error, 'headers') ?? fieldOf(error, 'responseHeaders')
+    return this.answered(status, headers, fieldOf(error, 'error') ?? fieldOf(error, 'responseBody')).outcome
   }
 
   settle(used: Readonly<Record<string, number>>, outcome: Outcome): void {
@@ -98,9 +119,10 @@ class Waiter implements Alarm {
 export class UpstreamPacer implements Pacer, Alarm {
   readonly #host: UpstreamHost
   readonly #pace: Pace
-  /** Queues by model, of those in which calls wait; the one that was served last is the last. */
+  /** Queues by model. One in which none waits is kept for the service that it remembers, as long as there are few. */
   readonly #queues = new Map<string, FairQueue<Waiter>>()
   #size = 0
+  #turn = 0
   #wake: HeapTimer<Alarm> | undefined
   #isPumping = false
   #isPumpDue = false
@@ -124,7 +146,7 @@ export class UpstreamPacer implements Pacer, Alarm {
   }
 
   tryAdmit(request: PaceRequest): PaceGrant | undefined {
-    if (this.#queues.has(request.model ?? '')) return undefined
+    if ((this.#queues.get(modelOf(request))?.size ?? 0) > 0) return undefined
     const cost = costOf(request)
     return this.#pace.waitMs(cost, this.nowMs()) === 0 ? this.#grant(cost) : undefined
   }
@@ -136,7 +158,7 @@ export class UpstreamPacer implements Pacer, Alarm {
         return
       }
       const { alarms } = this.#host
-      const waiter = new Waiter(this, request.model ?? '', costOf(request), resolve)
+      const waiter = new Waiter(this, modelOf(request), costOf(request), resolve)
       if (!this.#makeRoom(request)) {
         resolve(undefined)
         return
@@ -182,7 +204,11 @@ export class UpstreamPacer implements Pacer, Alarm {
 
   #pumpAll(): void {
     let wakesInMs = Number.POSITIVE_INFINITY
-    for (const model of [...this.#queues.keys()]) wakesInMs = Math.min(wakesInMs, this.#pumpOne(model))
+    const models = [...this.#queues.keys()]
+    // The models take turns at being the first to be looked at: they may share a configured limit.
+    const first = this.#turn++ % Math.max(1, models.length)
+    for (const model of [...models.slice(first), ...models.slice(0, first)])
+      wakesInMs = Math.min(wakesInMs, this.#pumpOne(model))
     const { alarms } = this.#host
     if (this.#wake !== undefined) alarms.remove(this.#wake)
     this.#wake = wakesInMs < Number.POSITIVE_INFINITY ? alarms.add(this, this.nowMs() + wakesInMs) : undefined
@@ -200,8 +226,6 @@ export class UpstreamPacer implements Pacer, Alarm {
       if (waitMs > 0) return waitMs
       const grant = this.#grant(waiter.cost)
       queue.take(entry)
-      this.#queues.delete(model)
-      this.#queues.set(model, queue)
       this.leave(waiter, grant)
     }
   }
@@ -223,9 +247,11 @@ export class UpstreamPacer implements Pacer, Alarm {
   }
 
   /** In a full queue one gives way. False: the newcomer does. */
-  #makeRoom({ tier, tenant, model }: PaceRequest): boolean {
+  #makeRoom(request: PaceRequest): boolean {
     if (this.#size < MOST_WAITING) return true
-    const victim = this.#queues.get(model ?? '')?.yielding(tier, tenant)?.item
+    const { tier, tenant } = request
+    const model = modelOf(request)
+    const victim = this.#queues.get(model)?.yielding(tier, tenant)?.item
     if (victim === undefined) return false
     this.leave(victim, undefined)
     return true
@@ -236,7 +262,7 @@ export class UpstreamPacer implements Pacer, Alarm {
     if (waiter.release === undefined) return false
     const queue = this.#queues.get(waiter.model)
     queue?.remove(waiter.entry)
-    if (queue?.size === 0) this.#queues.delete(waiter.model)
+    if (queue?.size === 0 && this.#queues.size > MOST_IDLE_QUEUES) this.#queues.delete(waiter.model)
     this.#size -= 1
     waiter.release()
     waiter.release = undefined

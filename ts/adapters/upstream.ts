@@ -68,9 +68,13 @@ function withBody(response: Response, body: BodyInit | null): Response {
   return Object.defineProperties(copy, { url: { value: url }, redirected: { value: redirected } })
 }
 
-/** Reports what was used so far. @returns false where the limit is reached */
-function report(lease: SwarmLease, reader: UsageReader): boolean {
-  const { inputTokens, outputTokens } = reader.usage
+/**
+ * Reports what was used so far. @returns false where the limit is reached
+ *
+ * @param isCut the answer was broken off: of a stream nothing counts but what came
+ */
+function report(lease: SwarmLease, reader: UsageReader, isCut = false): boolean {
+  const { inputTokens, outputTokens = isCut && reader.isStream ? 0 : undefined } = reader.usage
   if (inputTokens === undefined && outputTokens === undefined) return true
   try {
     return lease.used({ inputTokens, outputTokens })
@@ -105,13 +109,14 @@ function metered(body: ReadableStream<Uint8Array>, lease: SwarmLease, reader: Us
           if (changed && !report(lease, reader)) throw lease.exhausted ?? new Error('the budget is spent')
         } catch (error) {
           const reason = lease.exhausted ?? error
+          report(lease, reader, true)
           controller.error(reason)
           await source.cancel(reason).catch(() => {})
           finish(reason)
         }
       },
       async cancel(reason) {
-        report(lease, reader)
+        report(lease, reader, true)
         finish()
         await source.cancel(reason)
       },

@@ -46,6 +46,7 @@ export default defineConfig({
         items: [
           page('The closed loop', '/guide/closed-loop'),
           page('Priorities', '/guide/priorities'),
+          page('Providers of language models', '/guide/language-models'),
           page('Adapters', '/guide/adapters'),
           page('Profiles and leases', '/guide/profiles-and-leases'),
           page('Agents under a budget', '/guide/agents-under-a-budget'),

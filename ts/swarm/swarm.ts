@@ -71,6 +71,7 @@ export class BudgetedSwarm implements Swarm {
     const admission = await new CallAdmission(permits, root, this.#node, call, terms).admit()
     const controller = new AbortController()
     const lease = new RunLease(this.#host, this.#node, call, admission.handle, controller, true)
+    lease.grant = admission.grant
     return runWork(lease, admission, work, terms, (reason) => controller.abort(reason))
   }
 
@@ -123,6 +124,7 @@ export class BudgetedSwarm implements Swarm {
       refusals: { ...node.refusals },
       unknownPrices: node.unknownPrices,
       estimates: node.estimates.read(),
+      upstream: root.terms.pacer?.stats?.(),
     }
   }
 

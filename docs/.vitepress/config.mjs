@@ -49,6 +49,8 @@ export default defineConfig({
           page('Adapters', '/guide/adapters'),
           page('Profiles and leases', '/guide/profiles-and-leases'),
           page('Cluster', '/guide/cluster'),
+          page('Live configuration', '/guide/live-configuration'),
+          page('Bans', '/guide/bans'),
           page('Engines, edge and browser', '/guide/edge-and-browser'),
           page('Observability', '/guide/observability'),
           page('Studio', '/guide/studio'),

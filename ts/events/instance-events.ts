@@ -40,7 +40,7 @@ export class InstanceEvents {
     if (name === 'shed') this.watchers.shed?.(event as AtrionEvents['shed'])
     else if (name === 'transition') this.watchers.transition?.(event as AtrionEvents['transition'])
     else if (name === 'degraded') this.#degraded.add((event as AtrionEvents['degraded']).provider)
-    else this.#degraded.delete((event as AtrionEvents['restored']).provider)
+    else if (name === 'restored') this.#degraded.delete((event as AtrionEvents['restored']).provider)
     this.#events.emit(name, event)
   }
 

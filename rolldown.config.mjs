@@ -74,8 +74,9 @@ const LAZY = [
   { name: 'model', test: /[\\/]ts[\\/]core[\\/](?!config|constants|guards|index|profiles|tuner|types)/, priority: 3 },
   { name: 'ts-engine', test: /[\\/]ts[\\/]engine[\\/]ts[\\/]/, priority: 3 },
   { name: 'providers', test: /[\\/]ts[\\/]providers[\\/](?:disk|file|kv|manager|snapshot|redis[\\/])/, priority: 3 },
-  { name: 'replication', test: /[\\/]ts[\\/]replication[\\/](?!connection)/, priority: 3 },
   { name: 'swarm', test: /[\\/]ts[\\/](?:swarm|upstream)[\\/]/, priority: 3 },
+  { name: 'replication', test: /[\\/]ts[\\/]replication[\\/](?!connection|documents)/, priority: 3 },
+  { name: 'control', test: /[\\/]ts[\\/](?:config[\\/]|bans[\\/]|control\.ts|replication[\\/]documents)/, priority: 4 },
 ]
 /** One file for all else that `require('atrion')` needs, but for what the functional model needs, which is another one's entry, too. */
 const GROUPS = [

@@ -4,12 +4,16 @@
  * gives it the engines of its runtime.
  */
 
+import type { Ban, BanOptions, BanTarget } from './bans/types.js'
 import { ConfigError } from './base/errors.js'
 import { requireRouteId, wrongType } from './base/input.js'
 import { KeyHasher } from './base/keys.js'
 import { own } from './base/own.js'
 import { nearestName, unknownName } from './base/suggest.js'
+import type { Config } from './config/index.js'
+import type { PatchOptions, PatchResult } from './config/types.js'
 import { type Context, createContext } from './context.js'
+import { Control } from './control.js'
 import type { RouteState, TunerStats, WorkloadProfile } from './core/index.js'
 import type { Engines } from './engine/engines.js'
 import type { EngineKind } from './engine/kinds.js'
@@ -27,6 +31,7 @@ import { resolveMaxRoutes, resolveParams, resolveVoltage } from './options/resol
 import { validateOptions } from './options/validate.js'
 import { adapterPort, telemetryPort } from './ports.js'
 import { InMemoryProvider } from './providers/memory.js'
+import { keepsDocuments } from './providers/provider.js'
 import { Connection } from './replication/connection.js'
 import { createSyncLoop } from './replication/sync-loop.js'
 import type { ExplainedDecision, RouteSnapshot } from './routes/decision.js'
@@ -46,6 +51,8 @@ export class Atrion implements AsyncDisposable {
   readonly #states: RouteStates
   readonly #connection: Connection
   #swarms: Swarms | undefined
+  readonly #options: AtrionOptions
+  #control: Control | undefined
 
   /** @throws ConfigError for an option out of its range, DependencyError for a named engine that does not load */
   constructor(options?: AtrionOptions)
@@ -62,10 +69,26 @@ export class Atrion implements AsyncDisposable {
     this.#connection = new Connection(
       options.provider ?? new InMemoryProvider(),
       options.provider && createSyncLoop(options.provider, context, this.#states),
+      (isConnected) => this.#follow(isConnected),
     )
     this.#leases = new LeaseManager(context, (routeId) => this.#limiter.freed(routeId))
-    this.#limiter = new Limiter(context, new KeyHasher(options.keySecret))
+    this.#limiter = new Limiter(context, new KeyHasher(options.keySecret), () => this.#openLoop.isDryRun)
+    this.#options = options
     context.clock.restart()
+    if (options.bans !== undefined) this.#controls()
+  }
+
+  /** The parts that few instances need. */
+  #controls(): Control {
+    this.#control ??= new Control(this.#context, this.#limiter, this.#openLoop, this.#options)
+    return this.#control
+  }
+
+  /** Follows what nodes share while the provider is connected. */
+  #follow(isConnected: boolean): void {
+    if (isConnected && keepsDocuments(this.#options.provider)) this.#controls()
+    if (isConnected) this.#control?.start()
+    else this.#control?.stop()
   }
 
   /** The engine that computes the physics. */
@@ -275,6 +298,34 @@ export class Atrion implements AsyncDisposable {
     this.#context.routes.configure(changes)
     if (dryRun !== undefined) this.#openLoop.setDryRun(dryRun)
     this.#limiter.freed('')
+  }
+
+  /** The live configuration: what patches, files and the cluster lay over the code's settings. */
+  get config(): Config {
+    return this.#controls().config.use()
+  }
+
+  /**
+   * Changes settings in one turn, on all nodes of a provider that keeps documents, else on this one. @returns a refusal with the conflict
+   * where `base` is not the version that holds @throws (rejects) ConfigError, TypeError, what the provider does; nothing is changed then
+   */
+  patch(patch: PatchOptions): Promise<PatchResult> {
+    return this.config.patch(patch)
+  }
+
+  /** Refuses the requests of a key, or of a prefix of keys: here at once, soon on all nodes that share documents. @throws ConfigError, TypeError */
+  ban(target: BanTarget, options?: BanOptions): Ban {
+    return this.#controls().ban(target, options)
+  }
+
+  /** Lifts a ban by its id, everywhere. @returns whether this node knew it @throws TypeError */
+  unban(id: string): boolean {
+    return this.#controls().unban(id)
+  }
+
+  /** The bans that hold on this node: those of the cluster, and at most 4,096 more. */
+  bans(): Ban[] {
+    return this.#control?.bans() ?? []
   }
 
   /**

@@ -51,6 +51,8 @@ export default defineConfig({
           page('Profiles and leases', '/guide/profiles-and-leases'),
           page('Agents under a budget', '/guide/agents-under-a-budget'),
           page('Cluster', '/guide/cluster'),
+          page('Live configuration', '/guide/live-configuration'),
+          page('Bans', '/guide/bans'),
           page('Engines, edge and browser', '/guide/edge-and-browser'),
           page('Observability', '/guide/observability'),
           page('Studio', '/guide/studio'),

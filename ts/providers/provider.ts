@@ -1,7 +1,7 @@
 /** The port to a store of route state. Any class with these methods works; nothing on the decision path ever waits for it. */
 
 import { ConfigError } from '../base/errors.js'
-import { ownOptions } from '../base/own.js'
+import { own, ownOptions } from '../base/own.js'
 
 /** The report of a node on a route. */
 export interface PhysicsVector {
@@ -113,3 +113,12 @@ export function isPhysicsVector(value: unknown): value is PhysicsVector {
   const { scar, momentumScalar, lastTick, resistance } = ownOptions(value as Record<string, unknown>, VECTOR_NAMES)
   return isQuantity(scar) && isQuantity(momentumScalar) && isQuantity(lastTick) && isQuantity(resistance)
 }
+
+/** A provider that keeps documents. */
+export type DocumentProvider = StateProvider & Required<Pick<StateProvider, 'readDocument' | 'writeDocument'>>
+
+/** Returns whether a provider keeps documents. */
+export const keepsDocuments = (provider: StateProvider | undefined): provider is DocumentProvider =>
+  provider !== undefined &&
+  typeof own(provider, 'readDocument') === 'function' &&
+  typeof own(provider, 'writeDocument') === 'function'

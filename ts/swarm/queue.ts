@@ -12,7 +12,7 @@
  * Every operation takes O(log n) of the tenants; giving way takes O(n) of them.
  */
 
-import { Entry, type Lane, LaneHeap, linkLane, Tenant, TIERS, unlinkLane } from './lanes.js'
+import { Entry, LaneHeap, linkLane, Tenant, TIERS, unlinkLane } from './lanes.js'
 
 /** Of so many turns one is the oldest entry's. */
 export const OLDEST_EVERY = 10

@@ -56,6 +56,11 @@ export interface StateProvider {
    * nodes, so that those that come later count as one until they have been there for a while.
    */
   readonly hasProvedNodes?: boolean
+  /**
+   * Calls of `updateVector()` that may be under way at once, ≥ 1. A provider that sends all changes together takes as many as there are
+   * routes. Default 64.
+   */
+  readonly maxConcurrentUpdates?: number
   connect(): Promise<void>
   disconnect(): Promise<void>
   getVector(routeId: string): Promise<PhysicsVector | null>

@@ -51,6 +51,14 @@ export type { AtrionOptions, BansOptions, RouteProfileOptions, SLOOptions } from
 export { DEFAULT_LIMITS, type LimitConfig } from './options/route-params.js'
 export { type ConflictStrategy, StateManager } from './providers/manager.js'
 export { InMemoryProvider, type InMemoryProviderOptions } from './providers/memory.js'
+export {
+  type PostgresClientLike,
+  type PostgresMigrationOptions,
+  PostgresStateProvider,
+  type PostgresStateProviderOptions,
+  type PostgresStats,
+  type PostgresTableOptions,
+} from './providers/postgres/provider.js'
 export type {
   DocumentOptions,
   PhysicsVector,

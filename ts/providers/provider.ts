@@ -61,6 +61,11 @@ export interface StateProvider {
   readonly hasProvedNodes?: boolean
   /** The zone of this node, as 'eu-1': recent requests of changes that name another weigh a quarter. Default: none, all weigh alike. */
   readonly zone?: string
+  /**
+   * Calls of `updateVector()` that may be under way at once, ≥ 1. A provider that sends all changes together takes as many as there are
+   * routes. Default 64.
+   */
+  readonly maxConcurrentUpdates?: number
   connect(): Promise<void>
   disconnect(): Promise<void>
   getVector(routeId: string): Promise<PhysicsVector | null>

@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /**
  * The class a service holds. It validates and hands on to its parts; nothing is decided here. Each entry point of the package
- * gives it the engines of its runtime.
+ * gives it the engines of its runtime. Longer than other files, because every public method is described where it is declared.
  */
 
 import type { Ban, BanOptions, BanTarget } from './bans/types.js'

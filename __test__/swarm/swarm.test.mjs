@@ -48,7 +48,7 @@ test('a call reserves its estimate, is counted by what it reports, and leaves th
   })
 })
 
-test('what is not reported counts as reserved, unit by unit', async (t) => {
+test('units that are not reported count as reserved', async (t) => {
   const { swarm } = swarmOf({ usd: 1, outputTokens: 1000, requests: 10, calls: 5 })
   await swarm.run({ usd: 0.5, outputTokens: 400, calls: 2 }, async (lease) => lease.used({ outputTokens: 7 }))
   const used = Object.fromEntries(Object.entries(swarm.stats().units).map(([unit, { used }]) => [unit, used]))
@@ -528,7 +528,7 @@ if (engine !== 'ts') {
     t.is(swarm.stats().refusals.shed, 1)
   })
 
-  test('what waits for a permit holds no budget', async (t) => {
+  test('a call that waits for a permit holds no budget', async (t) => {
     const { swarm, atrion } = swarmOf({ usd: 1 }, { route: 'llm' })
     atrion.configure('llm', { limits: { min: 1, max: 1, initial: 1 } })
     const permit = atrion.acquire('llm', { tier: 'critical' })

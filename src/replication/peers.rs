@@ -13,8 +13,8 @@
 //! Unless a secret proves the ids of nodes, those that came later cannot outvote those that came before, nor take their places on a
 //! full route: see [`super::seniority`].
 //!
-//! Where this node has a zone, the recent requests of nodes in others count for [`FAR`] of what they are: what is near shares more of
-//! the network with it. How many nodes agree does not depend on zones.
+//! With a zone, this node counts the recent requests of nodes in others for [`FAR`] of what they are: what is near shares more of the
+//! network with it. How many nodes agree does not depend on zones.
 //!
 //! Of a full table the route that was reported longest ago among a few is removed; of a full route the node that was. Where there
 //! are too many nodes, silent ones expire, and a new one is ignored before one has: else invented ids could displace nodes that

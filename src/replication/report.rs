@@ -6,7 +6,7 @@ use crate::units::{Ohms, PerMillis};
 
 /// A node of the cluster, drawn at random when it starts.
 ///
-/// Where it has a zone, the upper 16 bits are a hash of the zone's name, so that no message needs a place for it.
+/// With a zone, the upper 16 bits are a hash of the zone's name, so that no message needs a place for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId(pub u64);
 

@@ -36,8 +36,8 @@ if (engine === 'ts') {
   )
 }
 
-// Redis does not run on Windows.
-if (process.platform === 'win32') files.push(...without('redis', 'redis-*'))
+// Neither Redis nor memcached runs on Windows, and PostgreSQL there has other ways to be started.
+if (process.platform === 'win32') files.push(...without('redis', 'redis-*'), ...without('postgres', 'postgres-*'))
 
 export default {
   files,

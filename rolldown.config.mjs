@@ -73,9 +73,14 @@ const fleet = {
 const LAZY = [
   { name: 'model', test: /[\\/]ts[\\/]core[\\/](?!config|constants|guards|index|profiles|tuner|types)/, priority: 3 },
   { name: 'ts-engine', test: /[\\/]ts[\\/]engine[\\/]ts[\\/]/, priority: 3 },
-  { name: 'providers', test: /[\\/]ts[\\/]providers[\\/](?:disk|file|kv|manager|snapshot|redis[\\/])/, priority: 3 },
-  { name: 'replication', test: /[\\/]ts[\\/]replication[\\/](?!connection)/, priority: 3 },
-  { name: 'swarm', test: /[\\/]ts[\\/]swarm[\\/]/, priority: 3 },
+  { name: 'swarm', test: /[\\/]ts[\\/](?:swarm|upstream)[\\/]/, priority: 3 },
+  { name: 'replication', test: /[\\/]ts[\\/]replication[\\/](?!connection|documents)/, priority: 3 },
+  { name: 'control', test: /[\\/]ts[\\/](?:config[\\/]|bans[\\/]|control\.ts|replication[\\/]documents)/, priority: 4 },
+  {
+    name: 'providers',
+    test: /[\\/]ts[\\/]providers[\\/](?:checks|disk|file|kv|listeners|machine[\\/]|manager|postgres[\\/]|snapshot|redis[\\/])/,
+    priority: 3,
+  },
 ]
 /** One file for all else that `require('atrion')` needs, but for what the functional model needs, which is another one's entry, too. */
 const GROUPS = [
@@ -134,7 +139,7 @@ const face = {
 }
 
 /** Modules of Node's that the package asks for. */
-const BUILTINS = 'async_hooks diagnostics_channel fs fs/promises http module net os path perf_hooks url v8 zlib'
+const BUILTINS = 'async_hooks crypto diagnostics_channel fs fs/promises http module net os path perf_hooks url v8 zlib'
   .split(' ')
   .map((name) => `node:${name}`)
 /** Before Node 20.16 CommonJS requires them; each by a call of its own, which bundlers understand. */

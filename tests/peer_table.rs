@@ -367,3 +367,21 @@ fn no_number_of_a_word_makes_a_sum_that_is_none() {
     says(&mut still, 1, 5.0, 1, 0.0, 0.0);
     assert_eq!(told(&mut still, 1e9).top, 5.0);
 }
+
+#[test]
+fn nodes_of_the_same_zone_weigh_more_and_agree_no_more() {
+    let [near, far] = [("eu-1", 1), ("us-1", 2)].map(|(zone, random)| NodeId::in_zone(zone, random).0);
+    let mixed = |zoned: bool| {
+        let own = NodeId::in_zone("eu-1", 9);
+        let mut table = PeerTable::new(Limits { max_routes: 10, decay_per_ms: DECAY_PER_MS, own });
+        table.set_zoned(zoned);
+        says(&mut table, near, 80.0, 1, 99.0, 0.0);
+        says(&mut table, far, 10.0, 1, 100.0, 0.0);
+        told(&mut table, 0.0)
+    };
+    let (alike, zoned) = (mixed(false), mixed(true));
+    // The scale of requests is the wire's, and not in the way here.
+    assert_eq!((alike.weight, zoned.weight), (100.0 + 101.0, 100.0 + 26.0));
+    assert_eq!(zoned.weighted_scar, 8000.0 + 260.0);
+    assert_eq!((zoned.peers, zoned.top, zoned.second), (alike.peers, alike.top, alike.second));
+}

@@ -1,15 +1,19 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /**
  * The class a service holds. It validates and hands on to its parts; nothing is decided here. Each entry point of the package
- * gives it the engines of its runtime.
+ * gives it the engines of its runtime. Longer than other files, because every public method is described where it is declared.
  */
 
+import type { Ban, BanOptions, BanTarget } from './bans/types.js'
 import { ConfigError } from './base/errors.js'
 import { requireRouteId, wrongType } from './base/input.js'
 import { KeyHasher } from './base/keys.js'
 import { own } from './base/own.js'
 import { nearestName, unknownName } from './base/suggest.js'
+import type { Config } from './config/index.js'
+import type { PatchOptions, PatchResult } from './config/types.js'
 import { type Context, createContext } from './context.js'
+import { Control } from './control.js'
 import type { RouteState, TunerStats, WorkloadProfile } from './core/index.js'
 import type { Engines } from './engine/engines.js'
 import type { EngineKind } from './engine/kinds.js'
@@ -27,7 +31,7 @@ import { resolveMaxRoutes, resolveParams, resolveVoltage } from './options/resol
 import { validateOptions } from './options/validate.js'
 import { adapterPort, telemetryPort } from './ports.js'
 import { InMemoryProvider } from './providers/memory.js'
-import type { StateProvider } from './providers/provider.js'
+import { keepsDocuments } from './providers/provider.js'
 import { Connection } from './replication/connection.js'
 import { createSyncLoop } from './replication/sync-loop.js'
 import type { ExplainedDecision, RouteSnapshot } from './routes/decision.js'
@@ -46,9 +50,9 @@ export class Atrion implements AsyncDisposable {
   readonly #leases: LeaseManager
   readonly #states: RouteStates
   readonly #connection: Connection
-  /** The provider that was given. */
-  readonly #provider: StateProvider | undefined
   #swarms: Swarms | undefined
+  readonly #options: AtrionOptions
+  #control: Control | undefined
 
   /** @throws ConfigError for an option out of its range, DependencyError for a named engine that does not load */
   constructor(options?: AtrionOptions)
@@ -59,17 +63,32 @@ export class Atrion implements AsyncDisposable {
     const defaultVoltage = resolveVoltage(options.defaultVoltage)
     const context = createContext(options, resolveParams(options), resolveMaxRoutes(options.maxRoutes), engines)
     this.#context = context
-    this.#provider = options.provider
     this.#openLoop = new OpenLoop(context, defaultVoltage)
     if (options.dryRun === true) this.#openLoop.setDryRun(true)
     this.#states = new RouteStates(context)
     this.#connection = new Connection(
       options.provider ?? new InMemoryProvider(),
       options.provider && createSyncLoop(options.provider, context, this.#states),
+      (isConnected) => this.#follow(isConnected),
     )
     this.#leases = new LeaseManager(context, (routeId) => this.#limiter.freed(routeId))
-    this.#limiter = new Limiter(context, new KeyHasher(options.keySecret))
+    this.#limiter = new Limiter(context, new KeyHasher(options.keySecret), () => this.#openLoop.isDryRun)
+    this.#options = options
     context.clock.restart()
+    if (options.bans !== undefined) this.#controls()
+  }
+
+  /** The parts that few instances need. */
+  #controls(): Control {
+    this.#control ??= new Control(this.#context, this.#limiter, this.#openLoop, this.#options)
+    return this.#control
+  }
+
+  /** Follows what nodes share while the provider is connected. */
+  #follow(isConnected: boolean): void {
+    if (isConnected && keepsDocuments(this.#options.provider)) this.#controls()
+    if (isConnected) this.#control?.start()
+    else this.#control?.stop()
   }
 
   /** The engine that computes the physics. */
@@ -282,6 +301,34 @@ export class Atrion implements AsyncDisposable {
     this.#limiter.freed('')
   }
 
+  /** The live configuration: what patches, files and the cluster lay over the code's settings. */
+  get config(): Config {
+    return this.#controls().config.use()
+  }
+
+  /**
+   * Changes settings in one turn, on all nodes of a provider that keeps documents, else on this one. @returns a refusal with the conflict
+   * where `base` is not the version that holds @throws (rejects) ConfigError, TypeError, what the provider does; nothing is changed then
+   */
+  patch(patch: PatchOptions): Promise<PatchResult> {
+    return this.config.patch(patch)
+  }
+
+  /** Refuses the requests of a key, or of a prefix of keys: here at once, soon on all nodes that share documents. @throws ConfigError, TypeError */
+  ban(target: BanTarget, options?: BanOptions): Ban {
+    return this.#controls().ban(target, options)
+  }
+
+  /** Lifts a ban by its id, everywhere. @returns whether this node knew it @throws TypeError */
+  unban(id: string): boolean {
+    return this.#controls().unban(id)
+  }
+
+  /** The bans that hold on this node: those of the cluster, and at most 4,096 more. */
+  bans(): Ban[] {
+    return this.#control?.bans() ?? []
+  }
+
   /**
    * Listens to an event, off the decision path. @returns a function that stops that
    *
@@ -306,7 +353,7 @@ export class Atrion implements AsyncDisposable {
 
   /** A budget that work shares: see {@link Swarm}. @throws ConfigError for an option out of its range and a name that is taken, TypeError */
   createSwarm(name: string, options: SwarmOptions): Swarm {
-    this.#swarms ??= new Swarms(this.#context, this.#limiter, this.#leases, this.#provider)
+    this.#swarms ??= new Swarms(this.#context, this.#limiter, this.#leases, this.#options.provider)
     return this.#swarms.create(name, options)
   }
 }

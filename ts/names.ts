@@ -1,6 +1,7 @@
 /** The package's names but the class and the providers, which differ between runtimes. */
 
 export type { RouteOptions, Telemetry } from './atrion.js'
+export type { Ban, BanOptions, BanTarget } from './bans/types.js'
 export {
   type BudgetCause,
   BudgetError,
@@ -9,6 +10,26 @@ export {
 } from './base/budget-error.js'
 export * from './base/errors.js'
 export type { Explanation } from './base/explanation.js'
+export type { Config } from './config/index.js'
+export type {
+  CanaryOptions,
+  CanaryOutcome,
+  ConfigAuditEntry,
+  ConfigChanges,
+  ConfigExplanation,
+  ConfigLayer,
+  ConfigSource,
+  ConflictingPatch,
+  CurrentConfig,
+  LayerValue,
+  MergePatch,
+  PatchConflict,
+  PatchOptions,
+  PatchResult,
+  PatchState,
+  RouteChanges,
+  WatchFileOptions,
+} from './config/types.js'
 export * from './core/index.js'
 export type { EngineKind } from './engine/kinds.js'
 export type { AtrionEvents, BudgetEvent } from './events/events.js'
@@ -26,10 +47,18 @@ export type {
   RunOptions,
   Tier,
 } from './limiter/types.js'
-export type { AtrionOptions, RouteProfileOptions, SLOOptions } from './options/options.js'
+export type { AtrionOptions, BansOptions, RouteProfileOptions, SLOOptions } from './options/options.js'
 export { DEFAULT_LIMITS, type LimitConfig } from './options/route-params.js'
 export { type ConflictStrategy, StateManager } from './providers/manager.js'
 export { InMemoryProvider, type InMemoryProviderOptions } from './providers/memory.js'
+export {
+  type PostgresClientLike,
+  type PostgresMigrationOptions,
+  PostgresStateProvider,
+  type PostgresStateProviderOptions,
+  type PostgresStats,
+  type PostgresTableOptions,
+} from './providers/postgres/provider.js'
 export type {
   DocumentOptions,
   PhysicsVector,

@@ -39,6 +39,7 @@ export const telemetryPort = (
 ): TelemetryPort => ({
   watch: (watcher) => context.events.watchers.add(watcher),
   waitsOf: (routeId) => limiter.waitsOf(routeId),
+  banShedsOf: (routeId) => limiter.banShedsOf(routeId),
   budgetShedsOf: (routeId) => limiter.budgetShedsOf(routeId),
   waitingOf: (routeId) => limiter.waitingOf(routeId),
   transitionsOf: (routeId) => context.events.transitionsOf(routeId),

@@ -46,10 +46,13 @@ export default defineConfig({
         items: [
           page('The closed loop', '/guide/closed-loop'),
           page('Priorities', '/guide/priorities'),
+          page('Providers of language models', '/guide/language-models'),
           page('Adapters', '/guide/adapters'),
           page('Profiles and leases', '/guide/profiles-and-leases'),
           page('Agents under a budget', '/guide/agents-under-a-budget'),
           page('Cluster', '/guide/cluster'),
+          page('Live configuration', '/guide/live-configuration'),
+          page('Bans', '/guide/bans'),
           page('Engines, edge and browser', '/guide/edge-and-browser'),
           page('Observability', '/guide/observability'),
           page('Studio', '/guide/studio'),

@@ -1,23 +1,13 @@
 // A PostgreSQL of one's own: a cluster in a temporary folder, on a socket in it and on no port.
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chownSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { providePostgres } from '../../scripts/lib/packages.mjs'
+import { makeCluster } from '../../scripts/lib/postgres-cluster.mjs'
 
 const require = createRequire(import.meta.url)
-
-/** The server refuses to run as root. Installing it makes this user. */
-const USER = 'postgres'
-
-/** User and group to run as, where we are root. */
-function unprivileged() {
-  if (process.getuid() !== 0) return {}
-  const id = (flag) => Number(spawnSync('id', [flag, USER], { encoding: 'utf8' }).stdout)
-  return { uid: id('-u'), gid: id('-g') }
-}
 
 async function connects(connection) {
   const { Client } = require('pg')
@@ -39,20 +29,9 @@ async function connects(connection) {
  * @throws Error that says how to get one, where there is none
  */
 export async function startPostgres() {
-  const bin = await providePostgres()
   const folder = mkdtempSync(join(tmpdir(), 'atrion-postgres-'))
-  const as = unprivileged()
-  if (as.uid !== undefined) chownSync(folder, as.uid, as.gid)
-  const data = join(folder, 'data')
-  const options = ['--auth=trust', '--no-sync', '--username=lab', '--encoding=UTF8', '--locale=C']
-  const made = spawnSync(join(bin, 'initdb'), ['-D', data, ...options], { ...as, cwd: folder, encoding: 'utf8' })
-  if (made.status !== 0) throw new Error(`initdb failed: ${made.stderr ?? made.error}`)
-  const settings = ['fsync=off', 'max_connections=40', 'listen_addresses=', `unix_socket_directories=${folder}`]
-  const server = spawn(join(bin, 'postgres'), ['-D', data, ...settings.flatMap((setting) => ['-c', setting])], {
-    ...as,
-    cwd: folder,
-    stdio: 'ignore',
-  })
+  const { command, args, as } = await makeCluster(folder, ['listen_addresses='])
+  const server = spawn(command, args, { ...as, cwd: folder, stdio: 'ignore' })
   const gone = once(server, 'exit')
   const end = async () => {
     server.kill('SIGINT')

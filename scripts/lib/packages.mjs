@@ -1,5 +1,6 @@
 /**
- * Programs that the tests, the lab and the demos run and npm does not bring: a C compiler, Redis, Valkey, OpenSSL, PostgreSQL, Prometheus, Chromium. They
+ * Programs that the tests, the lab and the demos run and npm does not bring: a C compiler, Redis, Valkey, OpenSSL, PostgreSQL, PgBouncer,
+ * memcached, Prometheus, Chromium. They
  * are installed where the machine's package manager can do it and `--no-install` was not given; where not, a sentence says what to install.
  */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -79,6 +80,16 @@ const PROGRAMS = {
     command: 'promtool',
     why: 'Prometheus with promtool, which the metrics, the alerts and the dashboard are checked with',
     packages: { brew: 'prometheus', 'apt-get': 'prometheus' },
+  },
+  pgbouncer: {
+    command: 'pgbouncer',
+    why: 'PgBouncer, which shared state in PostgreSQL is tested through',
+    packages: { brew: 'pgbouncer', 'apt-get': 'pgbouncer', dnf: 'pgbouncer', apk: 'pgbouncer' },
+  },
+  memcached: {
+    command: 'memcached',
+    why: 'memcached, which the guide builds a store over',
+    packages: { brew: 'memcached', 'apt-get': 'memcached', dnf: 'memcached', apk: 'memcached' },
   },
   openssl: {
     command: 'openssl',

@@ -104,6 +104,11 @@ impl Membership {
         self.nodes[place as usize].is_live
     }
 
+    /// The id of the node of this place.
+    pub fn id(&self, place: u16) -> NodeId {
+        self.nodes[place as usize].id
+    }
+
     /// The time since which it counts as known, ms: when it was first seen; of one that was there before this node, any.
     pub fn known_ms(&self, place: u16) -> Millis {
         self.nodes[place as usize].known_ms

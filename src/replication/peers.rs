@@ -13,6 +13,9 @@
 //! Unless a secret proves the ids of nodes, those that came later cannot outvote those that came before, nor take their places on a
 //! full route: see [`super::seniority`].
 //!
+//! With a zone, this node counts the recent requests of nodes in others for [`FAR`] of what they are: what is near shares more of the
+//! network with it. How many nodes agree does not depend on zones.
+//!
 //! Of a full table the route that was reported longest ago among a few is removed; of a full route the node that was. Where there
 //! are too many nodes, silent ones expire, and a new one is ignored before one has: else invented ids could displace nodes that
 //! measure something.
@@ -35,6 +38,9 @@ pub use super::{
 
 /// The time within which every fading scar is delivered again, ms.
 pub const REFRESH_MS: Millis = 1000.0;
+
+/// The weight of the requests of a node in another zone.
+pub const FAR: f64 = 0.25;
 
 /// The parameters of a table of peers.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -78,6 +84,8 @@ pub struct PeerTable {
     limits: Limits,
     /// True when it matters how long a node has been known.
     is_ranked: bool,
+    /// True when this node has a zone.
+    is_zoned: bool,
     routes: PeerRoutes,
     nodes: Membership,
     now_ms: Millis,
@@ -95,6 +103,7 @@ impl PeerTable {
         Self {
             limits: Limits { max_routes, decay_per_ms: limits.decay_per_ms.max(0.0), ..limits },
             is_ranked: false,
+            is_zoned: false,
             routes: PeerRoutes::new(max_routes),
             nodes: Membership::default(),
             now_ms: 0.0,
@@ -108,6 +117,11 @@ impl PeerTable {
     /// Default: no.
     pub fn set_ranked(&mut self, ranked: bool) {
         self.is_ranked = ranked;
+    }
+
+    /// Sets whether this node's id names its zone, so that nodes in others weigh less. Default: no.
+    pub fn set_zoned(&mut self, zoned: bool) {
+        self.is_zoned = zoned;
     }
 
     /// Sets λ, 1/ms: it may change while routes are decided.
@@ -218,16 +232,18 @@ impl PeerTable {
             deliver(key, PeerAggregate::default());
         }
         let (nodes, now_ms, is_ranked) = (&self.nodes, self.now_ms, self.is_ranked);
-        let decay_per_ms = self.limits.decay_per_ms;
+        let Limits { decay_per_ms, own, .. } = self.limits;
+        let is_far = |node: u16| self.is_zoned && nodes.id(node).zone() != own.zone();
         let seniority = seniority(nodes, is_ranked, now_ms);
         self.routes.drain_changed(|route| {
             let (mut aggregate, mut later) = (PeerAggregate::default(), Later::default());
             for report in route.reports.iter().filter(|report| nodes.is_live(report.node)) {
                 let scar = report.scar(now_ms, decay_per_ms);
+                let requests = report.requests() * if is_far(report.node) { FAR } else { 1.0 };
                 if seniority.counts(nodes.known_ms(report.node)) {
-                    aggregate.add(scar, report.requests());
+                    aggregate.add(scar, requests);
                 } else {
-                    later.add(scar, report.requests());
+                    later.add(scar, requests);
                 }
             }
             later.join(&mut aggregate);

@@ -38,6 +38,16 @@ export interface AtrionEvents {
   hard: BudgetEvent & { readonly caller: string; readonly ended: boolean }
   /** A call of a swarm's ended that had reserved more than it used. */
   refund: { readonly swarm: string; readonly amounts: Readonly<Record<string, number>> }
+  /** Settings changed: by a patch, on trial or for good, or because one expired; of a file, `paths` is all that is in it. */
+  patch: ConfigEvent & { readonly state: 'applied' | 'canary' | 'expired' }
+  /** A patch on trial was taken back. */
+  rollback: ConfigEvent & { readonly evidence: string }
+  /** Settings were refused, those before hold. */
+  patch_refused: Omit<ConfigEvent, 'version'> & { readonly version: number | undefined; readonly error: Error }
+  /** A ban was made, here or by other nodes. */
+  ban: BanEvent
+  /** A ban ended: it was lifted, here or by another node. */
+  unban: { readonly id: string }
 }
 
 /** A unit of a swarm's budget, in the unit itself. */
@@ -52,12 +62,32 @@ export interface BudgetEvent {
 
 export const BUDGET_EVENT_NAMES = ['soft', 'hard', 'refund'] as const satisfies readonly (keyof AtrionEvents)[]
 
+/** A change of the settings. */
+export interface ConfigEvent {
+  readonly layer: 'file' | 'cluster' | 'node'
+  readonly version: number
+  readonly author: string | undefined
+  readonly reason: string | undefined
+  readonly paths: readonly string[]
+}
+
+/** A ban; its key is in none. */
+export interface BanEvent {
+  readonly id: string
+  readonly origin: 'operator' | 'evidence'
+  /** 'manual', 'share' or 'failures'. */
+  readonly scenario: string
+  /** 'demote': its requests go as tier `bulk`, on this node alone. */
+  readonly type: 'ban' | 'demote'
+  readonly simulated: boolean
+  /** Unix ms */
+  readonly until: number
+}
+
 export const EVENT_NAMES: readonly (keyof AtrionEvents)[] = [
-  'transition',
-  'shed',
-  'degraded',
-  'restored',
+  ...(['transition', 'shed', 'degraded', 'restored'] as const),
   ...BUDGET_EVENT_NAMES,
+  ...(['patch', 'rollback', 'patch_refused', 'ban', 'unban'] as const),
 ]
 
 type Listener<K extends keyof AtrionEvents> = (event: AtrionEvents[K]) => void

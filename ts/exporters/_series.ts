@@ -49,7 +49,8 @@ class Group {
   readonly modes = [0, 0, 0]
   readonly orders = [0, 0, 0]
   readonly transitions = [0, 0, 0]
-  readonly budgetSheds = TIERS.map(() => 0)
+  /** By obstacle: requests that were refused without the engine. */
+  readonly faceSheds = { budget: TIERS.map(() => 0), ban: TIERS.map(() => 0) }
   readonly waits = { counts: new Array<number>(BUCKETS).fill(0), sumMs: 0 }
   limit = 0
   limitFloor = 0
@@ -167,9 +168,9 @@ class Collector {
   #addFace(group: Group, routeId: string, isLimited: boolean): void {
     const transitions = this.#port.transitionsOf(routeId)
     if (transitions !== undefined) for (const [i, mode] of MODES.entries()) group.transitions[i]! += transitions[mode]
-    const budgetSheds = this.#port.budgetShedsOf(routeId)
-    if (budgetSheds !== undefined) {
-      for (const [tier, count] of budgetSheds.entries()) group.budgetSheds[tier]! += count
+    const sheds = { budget: this.#port.budgetShedsOf(routeId), ban: this.#port.banShedsOf(routeId) }
+    for (const obstacle of ['budget', 'ban'] as const) {
+      for (const [tier, count] of (sheds[obstacle] ?? []).entries()) group.faceSheds[obstacle][tier]! += count
     }
     if (!isLimited) return
     if (group.label !== OTHER) group.limitFloor = this.#port.leastLimitOf(routeId)
@@ -202,7 +203,7 @@ class Collector {
       const admitted = this.#total(group, `admitted${tier}`, sums[METRIC.ADMITTED + tier]!)
       if (admitted > 0) add('requests', admitted, { ...labels, [LABELS.result]: 'admitted' })
       for (const limitedBy of SHED_BY) {
-        let count = limitedBy === 'budget' ? group.budgetSheds[tier]! : 0
+        let count = limitedBy === 'budget' || limitedBy === 'ban' ? group.faceSheds[limitedBy][tier]! : 0
         for (let cause = 0; cause < SHED_CAUSES; cause++) {
           if (LIMITED_BY[cause] === limitedBy) count += sums[METRIC.SHED + tier * SHED_CAUSES + cause]!
         }

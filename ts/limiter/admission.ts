@@ -4,9 +4,10 @@ import type { KeyHasher } from '../base/keys.js'
 import { limitedByAt, waitCause } from '../base/limited-by.js'
 import type { Context } from '../context.js'
 import { admit } from '../engine/fault.js'
-import { CAUSE, type Engine, FRAME, modeAt, STATUS, TIERS, type Tier } from '../engine/port.js'
+import { CAUSE, type Engine, FRAME, modeAt, STATUS, TERMS, TIERS, type Tier } from '../engine/port.js'
 import { copyTerms } from '../engine/terms.js'
 import { Holdings } from './holdings.js'
+import type { KeyGate } from './key-gate.js'
 import { EnginePermit, KeyedPermit, type PermitSource } from './permit.js'
 import type { PermitWatch } from './permit-watch.js'
 import { BY_VOLTAGE, cellOf, NO_KEY, NORMAL, readRequest } from './request.js'
@@ -25,6 +26,9 @@ const ASKED_BEFORE = -1
 /** Tries to find a route's slot while other threads evict. */
 const MAX_TRIES = 8
 
+/** The terms of a refusal that the engine was not asked for. */
+const NO_TERMS: readonly number[] = Object.freeze(Array.from({ length: TERMS.LENGTH }, () => 0))
+
 export class Admission {
   readonly #context: Context
   readonly #engine: Engine
@@ -32,6 +36,8 @@ export class Admission {
   readonly #source: PermitSource
   readonly #watch: PermitWatch
   readonly #holdings = new Holdings()
+  /** The gate before keys; undefined: there is none. */
+  gate: KeyGate | undefined
   /** The engine's answer to the last request that may wait. */
   readonly wait: { -readonly [K in keyof Wait]: Wait[K] } & { tier: number } = { mayWaitMs: 0, ratePerMs: 0, tier: 0 }
 
@@ -53,7 +59,8 @@ export class Admission {
   describe(routeId: string, options: AcquireOptions | undefined, also: readonly string[]): number {
     if (options !== undefined) {
       const { breakBy } = this.#context.routes.profiles
-      return readRequest(this.#engine, options, this.#keys, breakBy.size === 0 ? undefined : breakBy.get(routeId), also)
+      const breaks = breakBy.size === 0 ? undefined : breakBy.get(routeId)
+      return readRequest(this.#engine, options, this.#keys, breaks, also, this.gate)
     }
     const { frame } = this.#engine
     frame[FRAME.TIER] = NORMAL
@@ -78,6 +85,10 @@ export class Admission {
       return this.#refuse(frame, routeId, status, tier)
     }
     const id = frame[FRAME.PERMIT]!
+    if (this.gate !== undefined) {
+      const failed = this.failureOf()
+      if (failed !== undefined) return this.#keyed(frame, routeId, tier, NO_KEY, failed)
+    }
     return new EnginePermit(
       this.#source,
       routeId,
@@ -93,12 +104,25 @@ export class Admission {
     )
   }
 
+  /** Notes a failure of the key of the request in the frame; undefined: there is none, or failures are not counted. */
+  failureOf(): (() => void) | undefined {
+    return this.gate === undefined || Number.isNaN(this.#engine.frame[FRAME.KEY]!) ? undefined : this.gate.failureOf()
+  }
+
   /**
    * Asks for the request in the frame; undefined: it may wait, see {@link Admission.wait}.
    *
    * @param cause of its refusal, where it no longer waits
+   * @param failed called where it fails
    */
-  ask(routeId: string, tier: number, keyId: number, waitedMs: number, cause: number): Permit | undefined {
+  ask(
+    routeId: string,
+    tier: number,
+    keyId: number,
+    waitedMs: number,
+    cause: number,
+    failed?: () => void,
+  ): Permit | undefined {
     this.#engine.frame[FRAME.WAITED_MS] = waitedMs
     this.#engine.frame[FRAME.CAUSE] = cause
     this.#engine.acquire()
@@ -120,9 +144,14 @@ export class Admission {
     if ((status & STATUS.ALLOW) === 0 || frame[FRAME.RETRY_AFTER_MS] !== 0) {
       return this.#refuse(frame, routeId, status, tier)
     }
+    return this.#keyed(frame, routeId, tier, keyId, failed)
+  }
+
+  /** The permit in the frame, of a key where there is one. */
+  #keyed(frame: Float64Array, routeId: string, tier: number, keyId: number, failed: (() => void) | undefined): Permit {
     const id = frame[FRAME.PERMIT]!
     const group = this.#watch.watch(id)
-    const Class = keyId === NO_KEY ? EnginePermit : KeyedPermit
+    const Class = keyId === NO_KEY && failed === undefined ? EnginePermit : KeyedPermit
     const permit = new Class(
       this.#source,
       routeId,
@@ -136,7 +165,10 @@ export class Admission {
       undefined,
       frame[FRAME.DECISION]! | 0,
     )
-    if (permit instanceof KeyedPermit) permit.hold = group.keep(this.#holdings.hold(routeId, keyId))
+    if (permit instanceof KeyedPermit) {
+      if (keyId !== NO_KEY) permit.hold = group.keep(this.#holdings.hold(routeId, keyId))
+      permit.failed = failed
+    }
     return permit
   }
 
@@ -154,7 +186,21 @@ export class Admission {
     frame[FRAME.QUEUE_AGE_MS] = ASKED_BEFORE
     frame[FRAME.PROCESS_SATURATION] = 0
     frame[FRAME.SLOT] = slot
-    return this.ask(routeId, askedTier, keyId, waitedMs, limitedBy === undefined ? CAUSE.NONE : waitCause(limitedBy))
+    const cause = limitedBy === undefined ? CAUSE.NONE : waitCause(limitedBy)
+    return this.ask(routeId, askedTier, keyId, waitedMs, cause, waiter.failed)
+  }
+
+  /** The refusal of a request in the frame whose key is banned. The engine is not asked, so that it costs little. */
+  banned(routeId: string): Permit {
+    const tier = this.#engine.frame[FRAME.TIER]!
+    const voltage = tier === BY_VOLTAGE ? this.#engine.frame[FRAME.VOLTAGE]! : 0
+    const { limitedBy, retryAfterMs } = this.gate!
+    const none = undefined
+    return new EnginePermit(
+      ...([this.#source, routeId, -1, none, 0, voltage, TIER_NAMES[tier + 1], 'OPERATIONAL', retryAfterMs] as const),
+      limitedBy,
+      NO_TERMS,
+    )
   }
 
   /** Another thread evicted the route: asks for it in its new slot. A route that finds no place admits. @returns the frame */

@@ -8,17 +8,19 @@ import { onAbort, requireSignal } from '../base/signals.js'
 import type { Context } from '../context.js'
 import { METRIC, METRIC_CELLS } from '../engine/metric-cells.js'
 import { CAUSE, FRAME, OUTCOME, TIERS, type Tier } from '../engine/port.js'
+import type { AtrionEvents } from '../events/events.js'
 import type { RunContext } from '../events/watchers.js'
 import { takeWish } from './acquire-or-wait.js'
 import { Admission, CANNOT_WAIT, WAITS_NO_LONGER } from './admission.js'
-import { BudgetSheds } from './budget-sheds.js'
+import { FaceSheds } from './face-sheds.js'
+import type { KeyGate } from './key-gate.js'
 import { type HistogramTotals, Metrics } from './metrics.js'
 import { PermitReturns } from './permit-returns.js'
 import { PermitWatch } from './permit-watch.js'
-import { ENTER_NAMES, keyIdOf, RUN_NAMES, requireMaxWait } from './request.js'
+import { BANNED, ENTER_NAMES, keyIdOf, RUN_NAMES, requireMaxWait } from './request.js'
 import { fallBack, isBounded, neverAborted, readBounds, releaseFailed, runBounded, type Work } from './run.js'
 import { readStats } from './stats.js'
-import type { AcquireOptions, EnterOptions, Permit, RouteStats, RunOptions } from './types.js'
+import type { AcquireOptions, EnterOptions, LimitedBy, Permit, RouteStats, RunOptions } from './types.js'
 import { type Listen, type Waiter, WaitingRooms } from './waiting.js'
 
 /** The tier in the options of a run, where they are any. */
@@ -52,17 +54,33 @@ function listenTo(signal: AbortSignal | undefined): Listen | undefined {
   return (abort) => onAbort(signal, () => abort(signal.reason))
 }
 
+/** Cells that describe the request which is about to be asked for. */
+const BAN_CELLS = [
+  ...[FRAME.TIER, FRAME.VOLTAGE, FRAME.KEY, FRAME.KEY_WEIGHT, FRAME.KEY_CLASS],
+  ...[FRAME.QUEUE_AGE_MS, FRAME.PROCESS_SATURATION],
+]
+
+const shedOf = (
+  routeId: string,
+  { voltage, resistance, mode, retryAfterMs, tier }: Permit,
+  limitedBy: LimitedBy,
+): AtrionEvents['shed'] => ({ routeId, voltage, resistance, mode, retryAfterMs, limitedBy, tier })
+
 export class Limiter {
   readonly #context: Context
   readonly #returns: PermitReturns
   readonly #admission: Admission
   readonly #rooms: WaitingRooms
-  readonly #budgetSheds = new BudgetSheds()
+  readonly #budgetSheds = new FaceSheds()
+  readonly #banSheds = new FaceSheds()
+  readonly #isDryRun: () => boolean
   #lastWork: Work<unknown> | undefined
   #lastTakesSignal = false
 
-  constructor(context: Context, keys: KeyHasher) {
+  /** @param isDryRun whether every request is admitted, whatever is decided */
+  constructor(context: Context, keys: KeyHasher, isDryRun: () => boolean) {
     const { clock, routes } = context
+    this.#isDryRun = isDryRun
     this.#context = context
     clock.read()
     this.#returns = new PermitReturns(context, (routeId) => this.#pump(routeId))
@@ -94,7 +112,28 @@ export class Limiter {
     if (this.#rooms.size > 0) this.#rooms.expire(routeId)
     this.#context.clock.keepUp()
     this.#context.clock.settle()
-    return this.#admission.acquire(routeId, this.#admission.describe(routeId, options, also))
+    const tier = this.#admission.describe(routeId, options, also)
+    if (tier !== BANNED) return this.#admission.acquire(routeId, tier)
+    return this.#banned(routeId) ?? this.#admission.acquire(routeId, this.#context.engine.frame[FRAME.TIER]!)
+  }
+
+  /** The refusal of a request whose key is banned, counted and reported; undefined: everything is admitted. */
+  #banned(routeId: string): Permit | undefined {
+    requireRouteId(routeId)
+    const { engine, events } = this.#context
+    const refusal = this.#admission.banned(routeId)
+    // A listener of the caller's may ask this instance: what is in the frame is put back.
+    const asked = BAN_CELLS.map((cell) => engine.frame[cell]!)
+    this.#banSheds.add(routeId, refusal.tier ?? 'normal')
+    if (events.has('shed')) events.emit('shed', shedOf(routeId, refusal, 'ban'))
+    if (!this.#isDryRun()) return refusal
+    for (const [i, cell] of BAN_CELLS.entries()) engine.frame[cell] = asked[i]!
+    return undefined
+  }
+
+  /** Puts a gate before keys, or takes it away. */
+  setGate(gate: KeyGate | undefined): void {
+    this.#admission.gate = gate
   }
 
   /** Resolves to a permit when it is the request's turn, or to a refusal when it can no longer make it. */
@@ -115,7 +154,13 @@ export class Limiter {
     if (this.#rooms.size > 0) this.#rooms.pump(routeId)
     clock.keepUp()
     clock.settle()
-    const tier = this.#admission.describe(routeId, options, also)
+    let tier = this.#admission.describe(routeId, options, also)
+    if (tier === BANNED) {
+      const refusal = this.#banned(routeId)
+      if (refusal !== undefined) return refusal
+      tier = engine.frame[FRAME.TIER]!
+    }
+    const failed = this.#admission.failureOf()
     const slot = routes.slotOf(routeId)
     const { frame } = engine
     const keyId = keyIdOf(frame[FRAME.KEY]!)
@@ -123,7 +168,8 @@ export class Limiter {
     const keyClass = frame[FRAME.KEY_CLASS]!
     const voltage = frame[FRAME.VOLTAGE]!
     frame[FRAME.SLOT] = slot
-    const permit = this.#admission.ask(routeId, tier, keyId, maxWaitMs > 0 ? 0 : CANNOT_WAIT, CAUSE.NONE)
+    const waitedMs = maxWaitMs > 0 ? 0 : CANNOT_WAIT
+    const permit = this.#admission.ask(routeId, tier, keyId, waitedMs, CAUSE.NONE, failed)
     if (permit !== undefined) return permit
     // The clock is the caller's, and may call this instance.
     const wait = { ...this.#admission.wait }
@@ -138,6 +184,7 @@ export class Limiter {
       tier: wait.tier,
       arrivedMs,
       latestMs: arrivedMs + maxWaitMs,
+      failed,
     }
     return this.#rooms.enter(waiter, wait, listen)
   }
@@ -234,6 +281,7 @@ export class Limiter {
     return new Metrics(names, cells, (routeId, slot) => ({
       waiting: this.#rooms.sizeOf(routeId),
       budgetSheds: this.#budgetSheds.of(routeId),
+      banSheds: this.#banSheds.of(routeId),
       abandoned: this.#returns.abandonedOf(routeId, slot),
       late: this.#returns.lateOf(routeId, slot),
       waits: this.#rooms.waits.of(routeId),
@@ -242,11 +290,15 @@ export class Limiter {
   }
 
   /** An adapter refused a request by itself, for a budget that is spent. */
-  refused(routeId: string, { voltage, resistance, mode, retryAfterMs, limitedBy = 'budget', tier }: Permit): void {
-    this.#budgetSheds.add(routeId, tier ?? 'normal')
+  refused(routeId: string, refusal: Permit): void {
+    this.#budgetSheds.add(routeId, refusal.tier ?? 'normal')
     const { events } = this.#context
-    if (!events.has('shed')) return
-    events.emit('shed', { routeId, voltage, resistance, mode, retryAfterMs, limitedBy, tier })
+    if (events.has('shed')) events.emit('shed', shedOf(routeId, refusal, refusal.limitedBy ?? 'budget'))
+  }
+
+  /** Requests that were refused for their key, by tier, bulk to critical; undefined: there were none. */
+  banShedsOf(routeId: string): readonly number[] | undefined {
+    return this.#banSheds.of(routeId)
   }
 
   /** Requests that were so refused, by tier, bulk to critical; undefined: there were none. */

@@ -24,6 +24,8 @@ export interface FaceMetrics {
   readonly abandoned: number
   /** Requests that adapters refused for a spent budget, by tier, bulk to critical. */
   readonly budgetSheds: readonly number[] | undefined
+  /** Requests that were refused for their key, by tier, bulk to critical. */
+  readonly banSheds: readonly number[] | undefined
   /** Permits that came back after they had been reclaimed. */
   readonly late: number
   /** Waits for a place, however they ended; undefined: there were none. */
@@ -89,7 +91,7 @@ export class Metrics implements Iterable<RouteMetrics> {
     const from = i * METRIC_CELLS
     const cell = (index: number): number => this.cells[from + index]!
     const known = (index: number): number | undefined => (Number.isNaN(cell(index)) ? undefined : cell(index))
-    const { late, budgetSheds, ...face } = this.#faceOf(routeId, cell(METRIC.SLOT))
+    const { late, budgetSheds, banSheds, ...face } = this.#faceOf(routeId, cell(METRIC.SLOT))
     return {
       routeId,
       mode: MODES[cell(METRIC.MODE)]!,
@@ -101,7 +103,7 @@ export class Metrics implements Iterable<RouteMetrics> {
       inFlight: cell(METRIC.IN_FLIGHT),
       limit: cell(METRIC.LIMIT),
       admittedByTier: byTier((tier) => cell(METRIC.ADMITTED + tier)),
-      shedByTier: byTier((tier) => this.#shedsOf(from, tier, budgetSheds?.[tier] ?? 0)),
+      shedByTier: byTier((tier) => this.#shedsOf(from, tier, budgetSheds?.[tier] ?? 0, banSheds?.[tier] ?? 0)),
       failures: cell(METRIC.FAILURES),
       reclaimed: Math.max(0, cell(METRIC.RECLAIMED) - late),
       rejectedSamples: cell(METRIC.REJECTED_SAMPLES),
@@ -123,8 +125,11 @@ export class Metrics implements Iterable<RouteMetrics> {
     for (let i = 0; i < this.size; i++) yield this.at(i)!
   }
 
-  #shedsOf(from: number, tier: number, byBudget: number): Partial<Record<LimitedBy, number>> {
-    const sheds: Partial<Record<LimitedBy, number>> = byBudget > 0 ? { budget: byBudget } : {}
+  #shedsOf(from: number, tier: number, byBudget: number, byBan: number): Partial<Record<LimitedBy, number>> {
+    const sheds: Partial<Record<LimitedBy, number>> = {
+      ...(byBudget > 0 && { budget: byBudget }),
+      ...(byBan > 0 && { ban: byBan }),
+    }
     for (let cause = 0; cause < SHED_CAUSES; cause++) {
       const count = this.cells[from + METRIC.SHED + tier * SHED_CAUSES + cause]!
       const limitedBy = LIMITED_BY[cause]

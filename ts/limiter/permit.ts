@@ -130,15 +130,29 @@ export class EnginePermit implements Permit, Detachable {
 export class KeyedPermit extends EnginePermit {
   /** Set once, before a caller sees the permit. */
   hold: Hold | undefined
+  /** Called where the request fails. Set once, as well. */
+  failed: (() => void) | undefined
 
   override release(outcome?: Outcome | 'failed' | 'error'): void {
     this.hold?.end()
+    const { failed } = this
+    if (failed !== undefined) {
+      this.failed = undefined
+      if (outcomeCode(outcome) === FAILURE) failed()
+    }
     super.release(outcome)
   }
 
   override [DETACH](): Conclude {
     this.hold?.end()
-    return super[DETACH]()
+    const conclude = super[DETACH]()
+    const { failed } = this
+    if (failed === undefined) return conclude
+    this.failed = undefined
+    return (outcome, ageMs) => {
+      if (outcome === 'failure') failed()
+      conclude(outcome, ageMs)
+    }
   }
 }
 

@@ -9,14 +9,18 @@ import { unknownName } from '../base/suggest.js'
 import { MAX_TIMER_MS } from '../base/timer.js'
 import { type Engine, FRAME, TIERS } from '../engine/port.js'
 import type { BreakBy } from '../options/options.js'
+import { type KeyGate, VERDICT } from './key-gate.js'
 import type { AcquireOptions } from './types.js'
 
 const TIER_INDEX: ReadonlyMap<unknown, number> = new Map(TIERS.map((tier, index) => [tier, index]))
 
 /** The tier of a request without options. */
 export const NORMAL = TIERS.indexOf('normal')
+const BULK = TIERS.indexOf('bulk')
 /** Stands for a tier where a voltage decides. */
 export const BY_VOLTAGE = -1
+/** Stands for a tier where the request is refused for its key. */
+export const BANNED = -2
 /** Stands for a key where there is none. */
 export const NO_KEY = -1
 
@@ -29,7 +33,8 @@ export const RUN_NAMES = [...ENTER_NAMES, 'timeoutMs', 'fallback', 'isFailure'] 
  *
  * @param breakBy the route's classification of keys
  * @param also names of further options that the call takes
- * @returns the tier's number, 0 (bulk) to 4 (critical), or {@link BY_VOLTAGE}
+ * @param gate the gate before keys
+ * @returns the tier's number, 0 (bulk) to 4 (critical), {@link BY_VOLTAGE}, or {@link BANNED}: then the tier's is in the frame
  * @throws ConfigError for an unknown option or tier, TypeError for a wrong type
  */
 export function readRequest(
@@ -38,6 +43,7 @@ export function readRequest(
   keys: KeyHasher,
   breakBy: BreakBy | undefined,
   also: readonly string[],
+  gate: KeyGate | undefined,
 ): number {
   if (typeof options !== 'object' || options === null) throw wrongType('options', 'an object', options)
   // A `switch` costs half of what a look-up in a set does.
@@ -62,9 +68,11 @@ export function readRequest(
   let hash = Number.NaN
   let share = 1
   let keyClass = Number.NaN
+  let verdict: number = VERDICT.PASS
   if (key !== undefined && key !== null) {
     const text = textOf(key)
     hash = keys.hash(text)
+    if (gate !== undefined) verdict = gate.check(text, hash)
     if (breakBy !== undefined) keyClass = breakBy === 'key' ? hash : classOf(text, keys, breakBy)
   }
   if (weight !== undefined && weight !== null) share = requireWeight(weight)
@@ -80,6 +88,7 @@ export function readRequest(
       push = voltage
     }
   }
+  if (verdict === VERDICT.DEMOTE) index = BULK
   const ageMs = queueAgeMs === undefined ? 0 : sizeOf('queueAgeMs', queueAgeMs)
   const full = saturation === undefined ? 0 : sizeOf('saturation', saturation)
   // Read only now: what was called above may have asked this instance, and made the engine's memory grow.
@@ -91,7 +100,7 @@ export function readRequest(
   frame[FRAME.KEY] = hash
   frame[FRAME.QUEUE_AGE_MS] = ageMs
   frame[FRAME.PROCESS_SATURATION] = full
-  return index
+  return verdict === VERDICT.REFUSE ? BANNED : index
 }
 
 function refuseTier(tier: unknown): never {

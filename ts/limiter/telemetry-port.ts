@@ -16,6 +16,8 @@ export interface TelemetryPort {
   waitsOf(routeId: string): HistogramTotals | undefined
   /** Requests that adapters refused for a spent budget, by tier, bulk to critical; undefined: there were none. */
   budgetShedsOf(routeId: string): readonly number[] | undefined
+  /** Requests that were refused for their key, by tier, bulk to critical; undefined: there were none. */
+  banShedsOf(routeId: string): readonly number[] | undefined
   /** Requests that wait for a place on a route. */
   waitingOf(routeId: string): number
   /** Changes of a route's mode, by the mode that it became. */

@@ -41,6 +41,8 @@ export interface Waiter {
   readonly arrivedMs: number
   /** It will not wait for longer than until then, whatever its deadline, ms. */
   readonly latestMs: number
+  /** Called where it is admitted and fails. */
+  readonly failed?: (() => void) | undefined
 }
 
 /** The engine's answer to a request that has to wait. */

@@ -53,12 +53,26 @@ export interface AtrionOptions {
    * user is treated alike by all of them. Default: drawn for each process.
    */
   readonly keySecret?: string | Uint8Array
+  /** Keys that are found to take too much, and keys that are never banned. Default: none. */
+  readonly bans?: BansOptions
   /** Decides, counts and reports refusals ('shed' events, `reason`), but admits every request. Default false. */
   readonly dryRun?: boolean
   /** @deprecated `engine: 'wasm'` */
   readonly useWasm?: boolean
   /** Accepted and ignored: everything is Apache-2.0. */
   readonly license?: unknown
+}
+
+/** Bans by evidence, which need a `share` or `failures`; and the keys that no ban concerns. */
+export interface BansOptions {
+  /** The share of all requests with a key that is too much for one key, in (0, 1]. Default: none is. */
+  readonly share?: number
+  /** Failures of one key in a window that are too many where they are most of all failures, an integer ≥ 1. Default: none are. */
+  readonly failures?: number
+  /** The window, ms, 100 to 600,000. Default 10,000. */
+  readonly windowMs?: number
+  /** Keys, and prefixes of keys, that are neither refused nor demoted. At most 1,024. Default: none. */
+  readonly allow?: readonly (string | { readonly prefix: string })[]
 }
 
 /** The settings that `setRouteProfile` takes besides a profile's name. */

@@ -2,12 +2,12 @@
 
 import { ConfigError } from '../base/errors.js'
 import { requireKeySecret } from '../base/keys.js'
-import { ownOptions } from '../base/own.js'
+import { own, ownOptions } from '../base/own.js'
 import { unknownName } from '../base/suggest.js'
 import { Withheld } from '../base/text.js'
 import { DEFAULT_AUTOTUNER_CONFIG, DEFAULT_CONFIG, DEFAULT_SLO } from '../core/index.js'
-import type { AtrionOptions } from './options.js'
-import { requireObject } from './ranges.js'
+import type { AtrionOptions, BansOptions } from './options.js'
+import { integer, type Range, requireNumber, requireObject } from './ranges.js'
 
 const KNOWN_OPTIONS: ReadonlySet<string> = new Set<keyof AtrionOptions>([
   'provider',
@@ -23,6 +23,7 @@ const KNOWN_OPTIONS: ReadonlySet<string> = new Set<keyof AtrionOptions>([
   'logger',
   'dryRun',
   'keySecret',
+  'bans',
   'useWasm',
   'license',
 ])
@@ -45,6 +46,36 @@ const METHODS = {
   logger: ['debug', 'info', 'warn', 'error'],
 } as const
 
+const SHARE: Range = { says: 'a number in (0, 1]', holds: (x) => x > 0 && x <= 1 }
+const WINDOW: Range = { says: 'a number of ms in [100, 600000]', holds: (x) => x >= 100 && x <= 600_000 }
+const BAN_NAMES = ['share', 'failures', 'windowMs', 'allow'] satisfies (keyof BansOptions)[]
+/** Most keys and prefixes of an allow-list, and the longest prefix, characters. */
+const MOST_ALLOWED = 1_024
+const LONGEST_PREFIX = 256
+
+/** @throws ConfigError, which shows no key */
+function requireBans(value: unknown): void {
+  if (value === undefined) return
+  const given = requireObject('bans', value)
+  for (const name of Object.keys(given)) {
+    if (!(BAN_NAMES as readonly string[]).includes(name)) throw unknownName(`bans.${name}`, name, BAN_NAMES)
+  }
+  const { share, failures, windowMs, allow } = ownOptions(given as BansOptions, BAN_NAMES)
+  if (share !== undefined) requireNumber('bans.share', share, SHARE)
+  if (failures !== undefined) requireNumber('bans.failures', failures, integer(1, 1e9))
+  if (windowMs !== undefined) requireNumber('bans.windowMs', windowMs, WINDOW)
+  if (allow === undefined) return
+  const says = `an array of at most ${MOST_ALLOWED} keys and { prefix } of 1 to ${LONGEST_PREFIX} characters`
+  if (!Array.isArray(allow) || allow.length > MOST_ALLOWED)
+    throw new ConfigError('bans.allow', says, new Withheld(allow))
+  allow.forEach((one: unknown, i) => {
+    const isObject = typeof one === 'object' && one !== null
+    const text = isObject ? own(one as { prefix?: unknown }, 'prefix') : one
+    const isTarget = typeof text === 'string' && text !== '' && (!isObject || text.length <= LONGEST_PREFIX)
+    if (!isTarget) throw new ConfigError(`bans.allow[${i}]`, says, new Withheld(one))
+  })
+}
+
 /** The options, each read once. Throws ConfigError for the first that cannot be honoured. */
 export function validateOptions(given: AtrionOptions): AtrionOptions {
   requireObject('options', given)
@@ -63,6 +94,7 @@ export function validateOptions(given: AtrionOptions): AtrionOptions {
     if (missing) throw new ConfigError(name, `an object with a method ${missing}()`, shown)
   }
   requireKeySecret(options.keySecret)
+  requireBans(options.bans)
   const { scope } = options as { scope: unknown }
   if (scope !== undefined && scope !== 'instance' && scope !== 'process') {
     throw new ConfigError('scope', "'instance' or 'process'", scope)

@@ -1,6 +1,7 @@
 /** The port to a store of route state. Any class with these methods works; nothing on the decision path ever waits for it. */
 
-import { ownOptions } from '../base/own.js'
+import { ConfigError } from '../base/errors.js'
+import { own, ownOptions } from '../base/own.js'
 
 /** The report of a node on a route. */
 export interface PhysicsVector {
@@ -22,6 +23,8 @@ export interface VectorOrigin {
   readonly requests?: number
   /** The time since it was so, ms. Default 0. */
   readonly ageMs?: number
+  /** The zone of the node. Default: none. */
+  readonly zone?: string
 }
 
 /** A small text that all nodes share under a name: a swarm's budget, a patch of the configuration, a list of bans. */
@@ -56,6 +59,13 @@ export interface StateProvider {
    * nodes, so that those that come later count as one until they have been there for a while.
    */
   readonly hasProvedNodes?: boolean
+  /** The zone of this node, as 'eu-1': recent requests of changes that name another weigh a quarter. Default: none, all weigh alike. */
+  readonly zone?: string
+  /**
+   * Calls of `updateVector()` that may be under way at once, ≥ 1. A provider that sends all changes together takes as many as there are
+   * routes. Default 64.
+   */
+  readonly maxConcurrentUpdates?: number
   connect(): Promise<void>
   disconnect(): Promise<void>
   getVector(routeId: string): Promise<PhysicsVector | null>
@@ -87,6 +97,15 @@ export interface StateProvider {
   watchDocuments?(onWrite: (name: string) => void): () => void
 }
 
+/** Characters of the name of a zone. */
+const MAX_ZONE_LENGTH = 64
+
+/** @throws ConfigError for what is not the name of a zone */
+export function zoneOf(value: unknown): string {
+  if (typeof value === 'string' && value !== '' && value.length <= MAX_ZONE_LENGTH) return value
+  throw new ConfigError('zone', `a text of 1 to ${MAX_ZONE_LENGTH} characters`, value)
+}
+
 const isQuantity = (value: unknown): value is number =>
   typeof value === 'number' && Number.isFinite(value) && value >= 0
 
@@ -99,3 +118,12 @@ export function isPhysicsVector(value: unknown): value is PhysicsVector {
   const { scar, momentumScalar, lastTick, resistance } = ownOptions(value as Record<string, unknown>, VECTOR_NAMES)
   return isQuantity(scar) && isQuantity(momentumScalar) && isQuantity(lastTick) && isQuantity(resistance)
 }
+
+/** A provider that keeps documents. */
+export type DocumentProvider = StateProvider & Required<Pick<StateProvider, 'readDocument' | 'writeDocument'>>
+
+/** Returns whether a provider keeps documents. */
+export const keepsDocuments = (provider: StateProvider | undefined): provider is DocumentProvider =>
+  provider !== undefined &&
+  typeof own(provider, 'readDocument') === 'function' &&
+  typeof own(provider, 'writeDocument') === 'function'

@@ -6,12 +6,17 @@ import type { SyncLoop } from './sync-loop.js'
 export class Connection {
   readonly #provider: StateProvider
   readonly #syncLoop: SyncLoop | undefined
+  readonly #changed: (isConnected: boolean) => void
   #isConnected = false
   /** The last connect or disconnect, settled or not. */
   #last: Promise<void> = Promise.resolve()
 
-  /** @param syncLoop what carries state to and from the provider; undefined: nothing is carried */
-  constructor(provider: StateProvider, syncLoop: SyncLoop | undefined) {
+  /**
+   * @param syncLoop what carries state to and from the provider; undefined: nothing is carried
+   * @param changed called when the provider was connected, and when it is going to be disconnected; throws nothing
+   */
+  constructor(provider: StateProvider, syncLoop: SyncLoop | undefined, changed: (isConnected: boolean) => void) {
+    this.#changed = changed
     this.#provider = provider
     this.#syncLoop = syncLoop
   }
@@ -29,6 +34,7 @@ export class Connection {
       if (this.#isConnected) return
       await (this.#syncLoop?.start() ?? this.#provider.connect())
       this.#isConnected = true
+      this.#changed(true)
     })
   }
 
@@ -36,6 +42,7 @@ export class Connection {
     return this.#inOrder(async () => {
       if (!this.#isConnected) return
       this.#isConnected = false
+      this.#changed(false)
       await (this.#syncLoop?.stop() ?? this.#provider.disconnect())
     })
   }

@@ -11,9 +11,11 @@ const EXPIRY_MS = 3000
 const MAX_NODES = 16
 /** Characters of a node's name that count. */
 const MAX_NODE_LENGTH = 256
+/** The weight of the requests of a node in another zone; that of the engine's own table of peers. */
+const FAR = 0.25
 /** Requests that count of a report. */
 const MAX_REQUESTS = 1e12
-const ORIGIN_NAMES = ['node', 'requests', 'ageMs'] satisfies (keyof VectorOrigin)[]
+const ORIGIN_NAMES = ['node', 'requests', 'ageMs', 'zone'] satisfies (keyof VectorOrigin)[]
 /** Stands for the node where the provider names none. */
 const UNNAMED = ''
 
@@ -32,14 +34,15 @@ export const amountOf = (value: unknown): number =>
 /** The description that a provider gives of a change: it may be anything. */
 function readOrigin(origin: unknown): Required<VectorOrigin> {
   try {
-    const { node, requests, ageMs } = ownOptions((origin ?? {}) as VectorOrigin, ORIGIN_NAMES)
+    const { node, requests, ageMs, zone } = ownOptions((origin ?? {}) as VectorOrigin, ORIGIN_NAMES)
     return {
       node: typeof node === 'string' ? node.slice(0, MAX_NODE_LENGTH) : UNNAMED,
       requests: requests === Number.POSITIVE_INFINITY ? MAX_REQUESTS : Math.min(amountOf(requests), MAX_REQUESTS),
       ageMs: amountOf(ageMs),
+      zone: typeof zone === 'string' ? zone : UNNAMED,
     }
   } catch {
-    return { node: UNNAMED, requests: 0, ageMs: 0 }
+    return { node: UNNAMED, requests: 0, ageMs: 0, zone: UNNAMED }
   }
 }
 
@@ -47,10 +50,15 @@ export class PeerReports {
   readonly #routes: BoundedRoutes<Map<string, Report>>
 
   readonly #seniority: Seniority | undefined
+  readonly #zone: string | undefined
 
-  /** @param isProved false: a client may report under ids of nodes that do not exist, so that those that come later count less */
-  constructor(maxRoutes: number, isProved = true) {
+  /**
+   * @param isProved false: a client may report under ids of nodes that do not exist, so that those that come later count less
+   * @param zone this node's, if it has one
+   */
+  constructor(maxRoutes: number, isProved = true, zone?: string) {
     this.#routes = new BoundedRoutes(maxRoutes)
+    this.#zone = zone
     this.#seniority = isProved ? undefined : new Seniority()
   }
 
@@ -60,7 +68,8 @@ export class PeerReports {
   }
 
   receive(routeId: string, scar: number, origin: VectorOrigin | undefined, nowMs: number): void {
-    const { node, requests, ageMs } = readOrigin(origin)
+    const { node, requests, ageMs, zone } = readOrigin(origin)
+    const nearness = this.#zone === undefined || this.#zone === zone ? 1 : FAR
     if (this.#seniority?.see(node, nowMs) === false) return
     let reports = this.#routes.get(routeId)
     if (reports === undefined) {
@@ -70,7 +79,7 @@ export class PeerReports {
     }
     reports.delete(node)
     if (reports.size >= MAX_NODES && !this.#makeRoom(reports, node, nowMs)) return
-    reports.set(node, { scar, requests, atMs: nowMs - ageMs, receivedMs: nowMs })
+    reports.set(node, { scar, requests: requests * nearness, atMs: nowMs - ageMs, receivedMs: nowMs })
   }
 
   /** Drops the oldest report of a full route, of a later node where there is one; false where a later one must not take the place. */

@@ -15,7 +15,7 @@ import type { Health } from './health.js'
 import { amountOf, PeerReports } from './peer-reports.js'
 import type { RouteSource, SyncTransport } from './transport.js'
 
-/** Calls to the store that may be under way at once. A call that never settles holds one of them for ever, and nothing else. */
+/** Calls to the store that may be under way at once, where the provider says nothing else. A call that never settles holds one of them for ever, and nothing else. */
 const CONCURRENCY = 64
 /** `disconnect()` waits no longer for calls that do not settle, ms. */
 const PATIENCE_MS = 5000
@@ -32,6 +32,7 @@ export class ProviderTransport implements SyncTransport {
   readonly #changed: BoundedRoutes<true>
   readonly #underWay = new Map<string, Promise<void>>()
   readonly #subscriptions: BoundedRoutes<() => void>
+  readonly #mostUnderWay: number
   #worked = 0
   #failed: { routeId: string; cause: unknown } | undefined
 
@@ -40,7 +41,9 @@ export class ProviderTransport implements SyncTransport {
     this.#source = source
     this.#health = health
     this.#gamma = gamma
-    this.#reports = new PeerReports(source.maxRoutes, own(provider, 'hasProvedNodes'))
+    this.#reports = new PeerReports(source.maxRoutes, own(provider, 'hasProvedNodes'), own(provider, 'zone'))
+    const most = own(provider, 'maxConcurrentUpdates')
+    this.#mostUnderWay = typeof most === 'number' && most >= 1 ? most : CONCURRENCY
     this.#changed = new BoundedRoutes(source.maxRoutes)
     this.#subscriptions = new BoundedRoutes(source.maxRoutes)
   }
@@ -95,7 +98,7 @@ export class ProviderTransport implements SyncTransport {
   /** Starts as many calls as may be under way; a route whose last call has not settled waits for the next round. */
   #send(): void {
     for (const routeId of this.#changed.keys()) {
-      if (this.#underWay.size >= CONCURRENCY) return
+      if (this.#underWay.size >= this.#mostUnderWay) return
       if (this.#underWay.has(routeId)) continue
       this.#changed.delete(routeId)
       const vector = this.#source.vectorOf(routeId)

@@ -46,6 +46,9 @@ export class OpenLoop implements TermSource {
   readonly #hasHostClock: boolean
   readonly #isObserved: boolean
   #dryRun = false
+  /** As the code has it, and as an operator has it instead. */
+  #codeDryRun = false
+  #ordered: boolean | undefined
 
   constructor(context: Context, defaultVoltage: number) {
     this.#context = context
@@ -73,9 +76,25 @@ export class OpenLoop implements TermSource {
     return this.#dryRun
   }
 
+  /** As the code has it, which holds unless an operator has it otherwise. */
+  get codeDryRun(): boolean {
+    return this.#codeDryRun
+  }
+
   setDryRun(dryRun: boolean): void {
-    this.#dryRun = dryRun
-    this.#engine.setDryRun(dryRun)
+    this.#codeDryRun = dryRun
+    this.#applyDryRun()
+  }
+
+  /** Has it otherwise than the code, or, undefined, as that. */
+  orderDryRun(dryRun: boolean | undefined): void {
+    this.#ordered = dryRun
+    this.#applyDryRun()
+  }
+
+  #applyDryRun(): void {
+    this.#dryRun = this.#ordered ?? this.#codeDryRun
+    this.#engine.setDryRun(this.#dryRun)
   }
 
   /** @throws TypeError for a wrong type */

@@ -34,7 +34,7 @@ const MAX_CALL_LAWS = 256
 const MAX_POOLS = 1_024
 
 /** A copy that later changes of the caller's do not reach. */
-function copyOf(given: GivenProfile): GivenProfile {
+export function copyOf(given: GivenProfile): GivenProfile {
   if (typeof given === 'string') return given
   const breakBy = own(given, 'breakBy')
   const { breakBy: _, ...data } = given
@@ -179,12 +179,50 @@ export class RouteProfiles {
     else this.#pools.delete(pool)
   }
 
+  /** The given profiles of routes, over another base. @throws ConfigError where it does not fit */
+  #sourcesOver(base: RouteParams, replaced: Iterable<string>): Map<Governed, RouteParams> {
+    const leaving = new Map<Governed, number>()
+    for (const routeId of replaced) {
+      const governed = this.#routes.get(routeId)
+      if (governed !== undefined) leaving.set(governed, (leaving.get(governed) ?? 0) + 1)
+    }
+    const sources = new Map<Governed, RouteParams>()
+    for (const governed of this.#all) {
+      if (leaving.get(governed) !== governed.users) sources.set(governed, resolveRouteProfile(governed.given, base))
+    }
+    return sources
+  }
+
+  /** Finds whether what routes were given fits another base. @throws ConfigError where it does not */
+  checkBase(base: RouteParams, replaced: Iterable<string>): void {
+    this.#sourcesOver(base, replaced)
+  }
+
+  /** A route has no profile of its own any more. @returns the number of its law */
+  unset(routeId: string): number {
+    const governed = this.#routes.get(routeId)
+    if (governed !== undefined) {
+      this.#routes.delete(routeId)
+      this.#breakBy.delete(routeId)
+      this.#leave(governed)
+    }
+    return 0
+  }
+
+  /** The profile that was set for a route, itself; undefined: none was. */
+  givenTo(routeId: string): GivenProfile | undefined {
+    return this.#routes.get(routeId)?.given
+  }
+
   /**
    * Changes the law of every route that was not given one, and what the others build upon. @returns the routes whose law has another
-   * number now @throws ConfigError
+   * number now
+   *
+   * @param replaced routes that are going to be given something else at once: what they were given need not fit the new base
+   * @throws ConfigError; nothing is changed then
    */
-  rebase(base: RouteParams): string[] {
-    const sources = new Map([...this.#all].map((governed) => [governed, resolveRouteProfile(governed.given, base)]))
+  rebase(base: RouteParams, replaced: Iterable<string> = []): string[] {
+    const sources = this.#sourcesOver(base, replaced)
     this.#base = base
     const key = deriveCells(base).join()
     const entry = this.#entries[0]!

@@ -1,12 +1,14 @@
 /** The routes of an instance: their slots, the parameters that govern them, and the operator's overrides. */
 
+import { ConfigError, isConfigError } from '../base/errors.js'
 import { requireRouteId } from '../base/input.js'
 import type { ProfileConfig, WorkloadProfile } from '../core/index.js'
 import { type Engine, ORDER } from '../engine/port.js'
 import type { RouteProfileOptions } from '../options/options.js'
-import { changedProfile, resolveRouteProfile } from '../options/resolve.js'
+import { changedProfile, ownProfile, resolveBreakBy, resolveRouteProfile } from '../options/resolve.js'
 import type { RouteParams } from '../options/route-params.js'
-import { RouteProfiles } from './profiles.js'
+import { baseChanges, NO_OVERLAY, overlaid, type RouteOverlay } from './overlay.js'
+import { copyOf, RouteProfiles } from './profiles.js'
 import { RouteIndex } from './route-index.js'
 
 export class Routes {
@@ -16,12 +18,18 @@ export class Routes {
   readonly #engine: Engine
   /** An {@link ORDER} by route, where an operator has given one. */
   readonly #overrides = new Map<string, number>()
-  /** Parameters of every route that was not given its own. */
+  /** Parameters of every route that was not given its own: those of the code, and with the overlay over them. */
+  #codeParams: RouteParams
   #params: RouteParams
+  #overlay: RouteOverlay = NO_OVERLAY
+  /** The code's profiles of the routes of the overlay. */
+  readonly #codeProfiles = new Map<string, WorkloadProfile | RouteProfileOptions | undefined>()
+  readonly #codeOrders = new Map<string, number>()
 
   /** @param isShared whether other threads use the same engine */
   constructor(engine: Engine, params: RouteParams, maxRoutes: number, isShared: boolean) {
     this.#engine = engine
+    this.#codeParams = params
     this.#params = params
     this.maxRoutes = maxRoutes
     this.index = new RouteIndex(engine, (routeId, slot) => this.#interned(routeId, slot), isShared)
@@ -29,7 +37,7 @@ export class Routes {
       engine,
       params,
       maxRoutes,
-      (routeId) => this.index.find(routeId) !== undefined,
+      (routeId) => this.index.find(routeId) !== undefined || this.#codeProfiles.has(routeId),
       (routeId) => this.#govern(routeId),
     )
   }
@@ -80,7 +88,19 @@ export class Routes {
   }
 
   setProfile(routeId: string, profile: WorkloadProfile | RouteProfileOptions): void {
-    const law = this.profiles.set(routeId, profile)
+    const upper = this.#overlay.routes.get(routeId)
+    if (upper === undefined) {
+      this.#setLaw(routeId, this.profiles.set(routeId, profile))
+      return
+    }
+    const given = copyOf(typeof profile === 'string' ? profile : ownProfile(profile))
+    // As it is, it has to be right as well.
+    checkProfile(given, this.#codeParams)
+    this.#setLaw(routeId, this.profiles.set(routeId, overlaid(given, upper)!))
+    this.#codeProfiles.set(routeId, given)
+  }
+
+  #setLaw(routeId: string, law: number): void {
     const slot = this.find(routeId)
     if (slot !== undefined) this.#engine.setLaw(slot, law)
   }
@@ -92,20 +112,89 @@ export class Routes {
 
   /** Changes what governs one route. @throws ConfigError; nothing is changed then */
   configureRoute(routeId: string, changes: RouteProfileOptions): void {
-    const before = this.profiles.get(routeId)
+    const before = copyOf(this.#codeProfileOf(routeId) ?? 'STANDARD')
     this.setProfile(routeId, changedProfile(typeof before === 'string' ? { profile: before } : before, changes))
   }
 
   /** Changes what governs every route that was not given its own. @throws ConfigError; nothing is changed then */
   configure(changes: RouteProfileOptions): void {
-    const params = resolveRouteProfile(changes, this.#params)
-    const moved = this.profiles.rebase(params)
+    const code = resolveRouteProfile(changes, this.#codeParams)
+    this.#rebase(code, baseOver(code, this.#overlay), [])
+  }
+
+  #rebase(code: RouteParams, params: RouteParams, replaced: Iterable<string>): void {
+    const moved = this.profiles.rebase(params, replaced)
+    this.#codeParams = code
     this.#params = params
     for (const routeId of moved) this.#govern(routeId)
   }
 
+  /** The parameters as the code states them, of every route that was not given its own or of one. */
+  codeParamsOf(routeId?: string): RouteParams {
+    if (routeId === undefined) return this.#codeParams
+    const given = this.#codeProfileOf(routeId)
+    return given === undefined ? this.#codeParams : resolveRouteProfile(given, this.#codeParams)
+  }
+
+  /** The {@link ORDER} that the code gave for a route. */
+  codeOrderOf(routeId: string): number {
+    return this.#codeOrders.get(routeId) ?? this.orderOf(routeId)
+  }
+
+  /** The code's profile of a route. */
+  #codeProfileOf(routeId: string): WorkloadProfile | RouteProfileOptions | undefined {
+    return this.#codeProfiles.has(routeId) ? this.#codeProfiles.get(routeId) : this.profiles.givenTo(routeId)
+  }
+
+  /** Finds whether an overlay could be laid over the settings. @throws ConfigError where it could not; nothing is changed */
+  checkOverlay(next: RouteOverlay): void {
+    const params = baseOver(this.#codeParams, next)
+    const touched = new Set([...this.#overlay.routes.keys(), ...next.routes.keys()])
+    this.profiles.checkBase(params, touched)
+    for (const routeId of touched) {
+      const given = overlaid(this.#codeProfileOf(routeId), next.routes.get(routeId))
+      if (given !== undefined) inRoute(routeId, () => checkProfile(given, params))
+    }
+  }
+
+  /**
+   * Lays an overlay over the settings, in place of the one before. @throws ConfigError where it does not fit; nothing is changed then
+   */
+  setOverlay(next: RouteOverlay): void {
+    this.checkOverlay(next)
+    const before = this.#overlay
+    try {
+      this.#lay(next)
+    } catch (error) {
+      // There was no room for so many different laws or pools: there was for those before.
+      this.#lay(before)
+      throw error
+    }
+  }
+
+  #lay(next: RouteOverlay): void {
+    const touched = new Set([...this.#codeProfiles.keys(), ...next.routes.keys()])
+    for (const routeId of touched) this.#codeProfiles.set(routeId, this.#codeProfileOf(routeId))
+    const orders = new Set([...this.#codeOrders.keys(), ...next.orders.keys()])
+    for (const routeId of orders) this.#codeOrders.set(routeId, this.codeOrderOf(routeId))
+    this.#rebase(this.#codeParams, baseOver(this.#codeParams, next), touched)
+    for (const routeId of touched) {
+      const given = overlaid(this.#codeProfiles.get(routeId), next.routes.get(routeId))
+      this.#setLaw(routeId, given === undefined ? this.profiles.unset(routeId) : this.profiles.set(routeId, given))
+    }
+    this.#overlay = next
+    for (const routeId of orders) this.#order(routeId, next.orders.get(routeId) ?? this.#codeOrders.get(routeId)!)
+    for (const routeId of touched) if (!next.routes.has(routeId)) this.#codeProfiles.delete(routeId)
+    for (const routeId of orders) if (!next.orders.has(routeId)) this.#codeOrders.delete(routeId)
+  }
+
   /** @param order an {@link ORDER} */
   override(routeId: string, order: number): void {
+    if (this.#codeOrders.has(routeId)) this.#codeOrders.set(routeId, order)
+    else this.#order(routeId, order)
+  }
+
+  #order(routeId: string, order: number): void {
     if (order === ORDER.NONE) this.#overrides.delete(routeId)
     else this.#overrides.set(routeId, order)
     const slot = this.find(routeId)
@@ -130,5 +219,25 @@ export class Routes {
   #govern(routeId: string): void {
     const slot = this.find(routeId)
     if (slot !== undefined) this.#engine.setLaw(slot, this.profiles.lawOf(routeId))
+  }
+}
+
+/** The parameters of the code with an overlay over them. @throws ConfigError */
+const baseOver = (code: RouteParams, { base }: RouteOverlay): RouteParams =>
+  base === undefined ? code : resolveRouteProfile(baseChanges(code, base), code)
+
+function checkProfile(given: WorkloadProfile | RouteProfileOptions, base: RouteParams): void {
+  resolveRouteProfile(given, base)
+  if (typeof given !== 'string') resolveBreakBy(given.breakBy)
+}
+
+/** Names the route in what is wrong with its settings. */
+function inRoute(routeId: string, check: () => void): void {
+  try {
+    check()
+  } catch (error) {
+    if (!isConfigError(error)) throw error
+    const { field, range, got, nearest } = error
+    throw new ConfigError(`routes.${routeId}.${field}`, range, got, { nearest })
   }
 }

@@ -11,9 +11,11 @@
 import type { BudgetCause, BudgetError } from '../base/budget-error.js'
 import { ConfigError } from '../base/errors.js'
 import type { HeapTimer } from '../base/timer-heap.js'
+import { type Classified, classify } from '../upstream/classify.js'
 import type { Alarm } from './alarms.js'
 import { type Call, type CallHost, priceOf } from './call.js'
 import type { Stoppable, SwarmNode } from './node.js'
+import type { PaceGrant } from './pacer.js'
 import type { Amounts, SwarmLease } from './types.js'
 import { FINE_PARTS, isAmount, MAX_UNITS, STRUCTURAL_UNITS } from './units.js'
 
@@ -37,6 +39,8 @@ export class RunLease implements SwarmLease, Stoppable, Alarm {
   /** Called when a limit ends it, once. */
   onStop: (() => void) | undefined
   exhausted: BudgetError | undefined
+  /** Its upstream's grant, where there is an upstream. */
+  grant: PaceGrant | undefined
   partial: unknown
   readonly #host: CallHost
   readonly #node: SwarmNode
@@ -141,6 +145,10 @@ export class RunLease implements SwarmLease, Stoppable, Alarm {
 
   keep(partial: unknown): void {
     this.partial = partial
+  }
+
+  answered(status: number, headers: unknown, body?: unknown): Classified {
+    return this.grant?.answered?.(status, headers, body) ?? classify(status, headers, body)
   }
 
   refund(): void {
@@ -286,7 +294,7 @@ export class RunLease implements SwarmLease, Stoppable, Alarm {
     }
     if (more <= 0) return true
     this.#charged[index] = quanta
-    if (root.tree.charge(this.#handle, index, more) || root.covers(index)) return true
+    if (root.tree.charge(this.#handle, index, more) || root.sourced.covers(index)) return true
     const by = root.nodeOf(root.tree.refusedNode)
     const unit = root.units.names[index]!
     this.#exhaust(root.accounts.error(this.#node, 'hard', by, unit, more), by, unit)

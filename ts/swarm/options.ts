@@ -8,6 +8,8 @@ import { unknownName } from '../base/suggest.js'
 import { TIERS } from '../engine/kinds.js'
 import { requireMaxWait, requireTimeout } from '../limiter/request.js'
 import { above, requireNumber, requireObject } from '../options/ranges.js'
+import { readUpstreamOptions, type UpstreamOptions } from '../upstream/options.js'
+import type { PaceOptions } from '../upstream/pace.js'
 import type { Pacer } from './pacer.js'
 import type { ChildOptions, ModelPrice, Price, SwarmOptions, SwarmRunOptions } from './types.js'
 import { isAmount, requireBudget } from './units.js'
@@ -59,6 +61,8 @@ export interface SwarmTerms {
   readonly soft: number
   readonly route: string | undefined
   readonly pacer: Pacer | undefined
+  /** The options of an upstream whose pacer is to be made, by the object they were given as. */
+  readonly upstream: { readonly given: object; readonly options: PaceOptions } | undefined
   readonly weight: number
   readonly warnsOfPrices: boolean
   readonly priceOf: PriceOf | undefined
@@ -71,7 +75,6 @@ export function readSwarmOptions(options: SwarmOptions): SwarmTerms {
   if (isGiven(route) && (typeof route !== 'string' || route === '')) {
     throw new ConfigError('options.route', 'a non-empty string', route)
   }
-  if (isGiven(upstream) && !isPacer(upstream)) throw new ConfigError('options.upstream', 'a pacer', upstream)
   if (isGiven(onUnknownPrice) && onUnknownPrice !== 'refuse' && onUnknownPrice !== 'warn') {
     throw new ConfigError('options.onUnknownPrice', "'refuse' or 'warn'", onUnknownPrice)
   }
@@ -79,7 +82,8 @@ export function readSwarmOptions(options: SwarmOptions): SwarmTerms {
     limits: requireBudget('options.budget', given.budget),
     soft: softOf(given.soft) ?? DEFAULT_SOFT,
     route: route ?? undefined,
-    pacer: upstream ?? undefined,
+    pacer: isGiven(upstream) && isPacer(upstream) ? upstream : undefined,
+    upstream: isGiven(upstream) && !isPacer(upstream) ? upstreamOf(upstream) : undefined,
     weight: weightOf(given.weight),
     warnsOfPrices: onUnknownPrice === 'warn',
     priceOf: isGiven(price) ? readPrice(price) : undefined,
@@ -109,6 +113,8 @@ export function readChildOptions(options: ChildOptions): ChildTerms {
 const softOf = (soft: unknown): number | undefined =>
   isGiven(soft) ? requireNumber('options.soft', soft, SHARE) : undefined
 const weightOf = (weight: unknown): number => (isGiven(weight) ? requireNumber('options.weight', weight, WEIGHT) : 1)
+
+const upstreamOf = (given: UpstreamOptions) => ({ given, options: readUpstreamOptions('options.upstream', given) })
 
 const isPacer = (value: unknown): value is Pacer => {
   const { tryAdmit, admit } = value as Partial<Pacer>

@@ -6,6 +6,9 @@
  * for the budget. What it was granted in a wait it keeps while it tries to get the rest at once, and gives back where it cannot.
  */
 
+import type { Classified } from '../upstream/classify.js'
+import type { PaceStats } from '../upstream/pace.js'
+
 export interface PaceRequest {
   /** The estimate of the call, in units: `inputTokens`, `outputTokens`, `requests` and so on; what is not known is absent. */
   readonly amounts: Readonly<Record<string, number>>
@@ -26,11 +29,21 @@ export interface PaceGrant {
    * @param used what was used; undefined for what was not reported
    */
   settle(used: Readonly<Record<string, number>>, outcome: 'success' | 'failure' | 'ignored'): void
+  /**
+   * The head of the upstream's answer, as the work reports it: at most once counts.
+   *
+   * @param headers in any form @param body of an error, if it is there
+   */
+  answered?(status: number, headers: unknown, body?: unknown): Classified
+  /** Judges an error of the work: the outcome of the route's permit; undefined: it is a failure like any other. */
+  failed?(error: unknown): 'success' | 'failure' | 'ignored' | undefined
   /** The call did not begin: all of the quota comes back. */
   cancel(): void
 }
 
 export interface Pacer {
+  /** Its state, for the swarm's statistics. */
+  stats?(): PaceStats
   /** Takes quota where there is some now and none waits before it; undefined: not now. Must not throw. */
   tryAdmit(request: PaceRequest): PaceGrant | undefined
   /**

@@ -5,6 +5,7 @@ import { isShedError } from '../base/errors.js'
 import { onAbort } from '../base/signals.js'
 import { after } from '../base/timer.js'
 import type { Outcome } from '../limiter/types.js'
+import { AnswerEnd } from '../upstream/answer.js'
 import type { Admission } from './admission.js'
 import type { RunLease } from './lease.js'
 import type { RunTerms } from './options.js'
@@ -25,6 +26,17 @@ function settleGrant(grant: PaceGrant | undefined, lease: RunLease, outcome: Out
   try {
     grant?.settle(lease.reported(), outcome)
   } catch {}
+}
+
+/** The outcome of work that threw. A refusal elsewhere says nothing of the route; an upstream judges its own errors. */
+function outcomeOf(grant: PaceGrant | undefined, error: unknown): Outcome {
+  if (isShedError(error) || isBudgetError(error)) return 'ignored'
+  if (error instanceof AnswerEnd) return error.outcome
+  try {
+    return grant?.failed?.(error) ?? 'failure'
+  } catch {
+    return 'failure'
+  }
 }
 
 export function runWork<T>(
@@ -80,7 +92,7 @@ export function runWork<T>(
       const { exhausted } = lease
       if (exhausted !== undefined) {
         if (answered('ignored')) reject(stopped(exhausted, lease.partial))
-      } else if (answered(isShedError(error) || isBudgetError(error) ? 'ignored' : 'failure')) reject(error)
+      } else if (answered(outcomeOf(grant, error))) reject(error)
       lease.finish()
     }
     void (async () => work(lease, lease.signal))().then(done, failed)

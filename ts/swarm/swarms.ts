@@ -4,15 +4,17 @@ import { BudgetError } from '../base/budget-error.js'
 import { ConfigError } from '../base/errors.js'
 import type { Context } from '../context.js'
 import type { LeaseManager } from '../leases/manager.js'
-import type { StateProvider } from '../providers/provider.js'
+import { type DocumentProvider, keepsDocuments, type StateProvider } from '../providers/provider.js'
 import type { Permits } from './admission.js'
+import { Alarms } from './alarms.js'
 import { Estimates } from './estimates.js'
-import { readSwarmOptions, requireName } from './options.js'
+import { readSwarmOptions, requireName, type SwarmTerms } from './options.js'
 import { SwarmRoot } from './root.js'
-import { type DocumentStore, SharedBudget } from './shared-budget.js'
+import { SharedBudget } from './shared-budget.js'
 import { BudgetedSwarm } from './swarm.js'
 import type { Swarm, SwarmOptions } from './types.js'
 import { STRUCTURAL_UNITS } from './units.js'
+import { UpstreamPacer } from './upstream-pacer.js'
 
 /** Most swarms without a parent that are open at once. */
 const MOST_SWARMS = 65_536
@@ -27,16 +29,18 @@ export class Swarms {
   readonly #warned = new Set<string>()
   readonly #open = new Map<string, Swarm>()
   /** The store of budgets that processes share. */
-  readonly #store: DocumentStore | undefined
+  readonly #store: DocumentProvider | undefined
   readonly #shared = new Map<string, SharedBudget>()
   /** Slices that are going back. */
   readonly #leaving = new Set<Promise<void>>()
+  /** Paces by the object that they were asked for with. */
+  readonly #pacers = new WeakMap<object, UpstreamPacer>()
 
   constructor(context: Context, permits: Permits, leases: LeaseManager, provider: StateProvider | undefined) {
     this.#context = context
     this.#permits = permits
     this.#leases = leases
-    if (provider?.readDocument && provider.writeDocument) this.#store = provider as DocumentStore
+    this.#store = keepsDocuments(provider) ? provider : undefined
   }
 
   /** Gives back what processes share and this one has left; at most two seconds, never rejects. undefined: there is nothing. */
@@ -55,9 +59,10 @@ export class Swarms {
   /** @throws ConfigError, TypeError, BudgetError 'full' */
   create(name: string, options: SwarmOptions): Swarm {
     requireName(name)
-    const terms = readSwarmOptions(options)
+    const read = readSwarmOptions(options)
     if (this.#open.has(name)) throw new ConfigError('name', 'a name that no open swarm has', name)
     if (this.#open.size >= MOST_SWARMS) throw new BudgetError({ cause: 'full', swarm: name })
+    const terms = { ...read, pacer: read.pacer ?? this.#pacerOf(read) }
     const { clock, events, logger } = this.#context
     const isSpent = terms.limits.some(([unit]) => !STRUCTURAL_UNITS.has(unit))
     const source = isSpent && this.#store ? this.#share(this.#store) : undefined
@@ -80,7 +85,7 @@ export class Swarms {
     return swarm
   }
 
-  #share(store: DocumentStore): SharedBudget {
+  #share(store: DocumentProvider): SharedBudget {
     const { logger } = this.#context
     return new SharedBudget({
       store,
@@ -91,5 +96,15 @@ export class Swarms {
         void left.then(() => this.#leaving.delete(left))
       },
     })
+  }
+
+  #pacerOf({ upstream }: SwarmTerms): UpstreamPacer | undefined {
+    if (upstream === undefined) return undefined
+    const { clock } = this.#context
+    const known = this.#pacers.get(upstream.given)
+    const pacer =
+      known ?? new UpstreamPacer(upstream.options, { alarms: new Alarms(clock), nowMs: () => clock.spanMs() })
+    this.#pacers.set(upstream.given, pacer)
+    return pacer
   }
 }

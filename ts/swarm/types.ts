@@ -5,6 +5,9 @@ import type { BudgetCause } from '../base/budget-error.js'
 import type { Tier } from '../engine/kinds.js'
 import type { AtrionEvents } from '../events/events.js'
 import type { LeaseOptions, TaskLease } from '../leases/types.js'
+import type { Classified } from '../upstream/classify.js'
+import type { UpstreamOptions } from '../upstream/options.js'
+import type { PaceStats } from '../upstream/pace.js'
 import type { Pacer } from './pacer.js'
 
 /** Amounts by unit, each finite and ≥ 0; one that is null or undefined is not given. Units of one's own may have any other name. */
@@ -66,8 +69,8 @@ export interface SwarmOptions {
   readonly soft?: number | null | undefined
   /** The route whose limiter every call passes, as everything else on it. Default: none. */
   readonly route?: string | null | undefined
-  /** Paces calls by the quota of their provider. Default: none. */
-  readonly upstream?: Pacer | null | undefined
+  /** Paces calls by the quota of their provider, or a pacer of one's own. Default: none. */
+  readonly upstream?: UpstreamOptions | Pacer | null | undefined
   /** Weight of its calls' equal share, > 0. Default 1. */
   readonly weight?: number | null | undefined
   /** The answer to a call whose price is not known in a budget in `usd`: refuse it, or admit it and warn in the log. Default 'refuse'. */
@@ -125,6 +128,13 @@ export interface SwarmLease {
   remaining(): Record<string, number>
   /** Keeps a result so far: the `partial` of the BudgetError, should a limit end the work. */
   keep(partial: unknown): void
+  /**
+   * Reports the head of the provider's answer, by which the swarm's `upstream` learns its quota. The first report counts.
+   *
+   * @param headers in any form: `Headers`, an object, names and values in turn
+   * @param body of an error, as text, bytes or parsed: without it a 429 is taken for quota, not for credit that is gone
+   */
+  answered(status: number, headers: unknown, body?: unknown): Classified
   /** Nothing else was used: units that were not reported count as they stand, and not as reserved. */
   refund(): void
   /** Ends it, as the end of the work does. @returns false where it was settled before: nothing changes then */
@@ -133,7 +143,9 @@ export interface SwarmLease {
 
 export interface UnitStats {
   readonly limit: number
+  /** Of a budget that processes share, by all of them, as far as this one knows. */
   readonly used: number
+  /** The same: other processes hold what they have reserved and their slices. */
   readonly held: number
   /** limit − used − held: negative where calls used more than they had reserved and more than there was. */
   readonly left: number
@@ -173,6 +185,8 @@ export interface SwarmStats {
   /** Calls whose price was not known. */
   readonly unknownPrices: number
   readonly estimates: EstimateStats
+  /** The quota of its upstream as far as it is known; undefined: it has none. */
+  readonly upstream: PaceStats | undefined
 }
 
 /** The events of a budget; they are the instance's as well. */

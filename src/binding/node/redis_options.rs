@@ -53,6 +53,8 @@ pub struct RedisLinkOptions {
     pub channel: String,
     /// The secrets of the service: the first signs, all verify. Empty for none.
     pub secrets: Vec<Buffer>,
+    /// The zone of this node.
+    pub zone: Option<String>,
     /// ms
     pub interval_ms: u32,
     /// ms
@@ -104,6 +106,7 @@ impl RedisLinkOptions {
             key_prefix: self.key_prefix,
             channel: self.channel,
             secrets: self.secrets.into_iter().map(Into::into).collect(),
+            zone: self.zone,
             interval_ms: self.interval_ms.into(),
             connect_timeout_ms: self.connect_timeout_ms.into(),
             expire_ms: self.expire_ms as u64,

@@ -68,7 +68,8 @@ impl Backlog {
     fn pass_parts(&mut self, now_ms: Millis) {
         let part = (now_ms / self.part_ms) as i64;
         // Parts that ended without a request, too; as many as there are, at most.
-        for ahead in 1..=(part - self.part).min(PARTS as i64) {
+        let gone = (part - self.part).clamp(0, PARTS as i64);
+        for ahead in 1..gone + 1 {
             self.at_part[(self.part + ahead) as usize % PARTS] = self.total;
         }
         self.enter(part.max(self.part));

@@ -90,6 +90,8 @@ pub struct ClientOptions {
     pub channel: String,
     /// The secrets of the service: the first signs messages and records, all verify them. Empty for none.
     pub secrets: Vec<Vec<u8>>,
+    /// The zone of this node: nodes in the same one weigh more. None: all weigh alike.
+    pub zone: Option<String>,
     /// The interval of messages, ms, ≥ 1.
     pub interval_ms: u64,
     /// The timeout of a connection, ms, ≥ 1.
@@ -114,6 +116,7 @@ impl Default for ClientOptions {
             key_prefix: "atrion:state:".into(),
             channel: "atrion:sync".into(),
             secrets: Vec::new(),
+            zone: None,
             interval_ms: 100,
             connect_timeout_ms: 5000,
             expire_ms: 300_000,

@@ -61,7 +61,7 @@ impl Shared {
     /// The state of a client that is not connected yet; `secrets` are not kept.
     pub fn new(options: &ClientOptions, secrets: &[Vec<u8>]) -> Self {
         Self {
-            node: NodeId(random()),
+            node: options.zone.as_deref().map_or(NodeId(random()), |zone| NodeId::in_zone(zone, random())),
             counters: Counters::default(),
             keyring: Keyring::new(secrets, &options.channel, &options.key_prefix),
             records: Mutex::new(RecordCounters::new(options.max_routes)),

@@ -96,6 +96,8 @@ export class RedisStateProvider implements StateProvider {
   readonly gamma: number
   /** True when a `secret` proves the nodes. */
   readonly hasProvedNodes: boolean
+  /** The zone of this node, if it has one. */
+  readonly zone?: string
   /** @internal */
   readonly [LINK]: NativeLink
   readonly #link: NativeRedisLink
@@ -122,6 +124,7 @@ export class RedisStateProvider implements StateProvider {
     this.intervalMs = link.intervalMs
     this.gamma = gamma
     this.hasProvedNodes = link.secrets.length > 0
+    if (link.zone !== undefined) this.zone = link.zone
     this.#link = createLink(link)
     this.#documents = new RedisDocuments(
       this.#link,

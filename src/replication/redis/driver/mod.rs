@@ -109,6 +109,7 @@ impl Driver {
         let limits = Limits { max_routes: options.max_routes, decay_per_ms: mailbox.decay_per_ms(), own: shared.node };
         let mut peers = PeerTable::new(limits);
         peers.set_ranked(shared.keyring.is_none());
+        peers.set_zoned(options.zone.is_some());
         Self {
             peers,
             buffer: WriteBuffer::new(options.max_routes, options.expiry()),

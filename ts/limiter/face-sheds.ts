@@ -1,4 +1,4 @@
-/** Requests that adapters refused for a spent budget, by route and tier: they never come to the engine. */
+/** Requests that were refused without the engine, by route and tier: for a budget that is spent, or for a ban. */
 
 import { BoundedRoutes } from '../base/bounded-routes.js'
 import { TIERS, type Tier } from '../engine/port.js'
@@ -6,7 +6,7 @@ import { TIERS, type Tier } from '../engine/port.js'
 /** Routes that are kept count of; the one that was counted first goes first. */
 const ROUTES = 8_192
 
-export class BudgetSheds {
+export class FaceSheds {
   readonly #routes = new BoundedRoutes<number[]>(ROUTES)
 
   add(routeId: string, tier: Tier): void {

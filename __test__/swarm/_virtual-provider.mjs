@@ -1,0 +1,170 @@
+// Callers that always have more to do, and a provider with true limits, in virtual time: what a pace makes of them.
+import { DIALECTS } from '../../lab/provider/dialects.mjs'
+import { KeyLimits } from '../../lab/provider/limits.mjs'
+import { randomOf } from '../_engine.mjs'
+import { sourceOf } from '../_source.mjs'
+
+export const { Pace } = await sourceOf('upstream/index.ts')
+
+const MINUTE_MS = 60_000
+const MOST_IN_FLIGHT = 5000
+/** A start far from zero, as clocks have it. */
+const START_MS = 1_000_000
+
+/** Events by time, and by order of their making at the same time. */
+class Timeline {
+  nowMs = START_MS
+  #heap = []
+  #made = 0
+
+  at(ms, run) {
+    const heap = this.#heap
+    const event = { ms, order: this.#made++, run }
+    let i = heap.length
+    for (; i > 0 && before(event, heap[(i - 1) >> 1]); i = (i - 1) >> 1) heap[i] = heap[(i - 1) >> 1]
+    heap[i] = event
+  }
+
+  run(untilMs) {
+    while (this.#heap.length > 0 && this.#heap[0].ms < untilMs) {
+      const { ms, run } = this.#take()
+      this.nowMs = Math.max(this.nowMs, ms)
+      run()
+    }
+  }
+
+  #take() {
+    const heap = this.#heap
+    const [first] = heap
+    const last = heap.pop()
+    if (heap.length === 0) return first
+    let i = 0
+    for (let child = 1; child < heap.length; child = 2 * i + 1) {
+      if (child + 1 < heap.length && before(heap[child + 1], heap[child])) child++
+      if (!before(heap[child], last)) break
+      heap[i] = heap[child]
+      i = child
+    }
+    heap[i] = last
+    return first
+  }
+}
+
+const before = (a, b) => a.ms < b.ms || (a.ms === b.ms && a.order < b.order)
+
+/** Answers of half a second to a second and a half. */
+const SHORT = (random) => 500 + 1000 * random()
+/** Answers of five to thirty seconds. */
+export const LONG = (random) => 5000 + 25_000 * random()
+
+/**
+ * Plays processes that share a key and always have a call waiting.
+ *
+ * @param {object} world
+ * @param {string} [world.provider] the dialect
+ * @param {import('../../lab/provider/limits.mjs').Limits} world.limits
+ * @param {object} [world.configured] the limits that the pace is given
+ * @param {number} [world.estimate] what is estimated for each token that is used
+ * @param {(random: () => number) => { inputTokens: number, outputTokens: number }} [world.cost]
+ * @param {(minute: number) => boolean} [world.rests] the second process makes no calls in that minute
+ * @returns {{ used: number, usedLater: number, refused: number, refusedLater: number }} shares: of the limit that binds, of all calls; later: from the third minute on
+ */
+export function play({
+  provider = 'openai',
+  limits,
+  configured = {},
+  processes = 1,
+  answerMs = SHORT,
+  cost = () => ({ inputTokens: 500, outputTokens: 500 }),
+  estimate = 1,
+  minutes = 10,
+  seed = 1,
+  rests = () => false,
+}) {
+  const random = randomOf(seed)
+  const timeline = new Timeline()
+  const key = new KeyLimits(limits, START_MS)
+  const { headers: headersOf, retry } = DIALECTS[provider]
+  const byMinute = Array.from({ length: minutes }, () => ({ ok: 0, refused: 0, tokens: 0 }))
+  const minuteOf = () => Math.floor((timeline.nowMs - START_MS) / MINUTE_MS)
+
+  const callerOf = (index) => {
+    const pace = new Pace({ provider, ...configured }, START_MS)
+    let inFlight = 0
+    let next
+    let wakesMs = 0
+    const ended = (call, status, headers, used) => {
+      call.answered(status, headers, timeline.nowMs, undefined, timeline.nowMs)
+      call.end(timeline.nowMs, used)
+      inFlight--
+      pump()
+    }
+    const sendOne = (used, estimated) => {
+      const call = pace.send(estimated, timeline.nowMs)
+      inFlight++
+      timeline.at(timeline.nowMs + 15 + 30 * random(), () => {
+        const { nowMs } = timeline
+        const waitMs = key.admit({ inputTokens: used.inputTokens, maxOutputTokens: used.outputTokens }, nowMs)
+        const headers = { ...headersOf([...key.states(nowMs)], nowMs), ...(waitMs > 0 ? retry(waitMs) : {}) }
+        const count = byMinute[minuteOf()]
+        if (waitMs > 0) {
+          count.refused++
+          timeline.at(nowMs + 30, () => ended(call, 429, headers))
+          return
+        }
+        count.ok++
+        count.tokens += used.inputTokens + used.outputTokens
+        key.made(used.outputTokens, nowMs)
+        timeline.at(nowMs + answerMs(random), () => ended(call, 200, headers, used))
+      })
+    }
+    const pump = () => {
+      if (index === 1 && rests(minuteOf())) return
+      while (inFlight < MOST_IN_FLIGHT) {
+        const { nowMs } = timeline
+        next ??= cost(random)
+        const estimated = {
+          inputTokens: next.inputTokens * estimate,
+          outputTokens: next.outputTokens * estimate,
+        }
+        const waitMs = pace.waitMs(estimated, nowMs)
+        if (waitMs > 0) {
+          const atMs = nowMs + waitMs
+          if (wakesMs > nowMs && wakesMs <= atMs) return
+          wakesMs = atMs
+          timeline.at(atMs, pump)
+          return
+        }
+        sendOne(next, estimated)
+        next = undefined
+      }
+    }
+    timeline.at(START_MS + 100 * random(), pump)
+    return pace
+  }
+  const paces = Array.from({ length: processes }, (_, index) => callerOf(index))
+  timeline.run(START_MS + minutes * MINUTE_MS)
+
+  const sumOf = (name, from) => byMinute.slice(from).reduce((sum, minute) => sum + minute[name], 0)
+  const usedFrom = (from) => {
+    const perMinute = (name) => sumOf(name, from) / (minutes - from)
+    const shares = [
+      [perMinute('ok'), limits.requestsPerMinute],
+      [perMinute('ok') * 1440, limits.requestsPerDay],
+      [perMinute('tokens'), limits.tokensPerMinute],
+    ]
+    return Math.max(...shares.filter(([, limit]) => limit !== undefined).map(([used, limit]) => used / limit))
+  }
+  const refusedFrom = (from) => {
+    const refused = sumOf('refused', from)
+    return refused / (refused + sumOf('ok', from))
+  }
+  return {
+    used: usedFrom(0),
+    usedLater: usedFrom(2),
+    refused: refusedFrom(0),
+    refusedLater: refusedFrom(2),
+    paces,
+    nowMs: timeline.nowMs,
+  }
+}

@@ -1,0 +1,267 @@
+/**
+ * One layer of the configuration: what holds for good, and the patches over it that expire or are on trial. A layer is a value: every
+ * change makes a new one, so that what held before is still there when a change cannot be applied.
+ */
+
+import { nameNumber } from '../base/keys.js'
+import { cloneJson, emptyObject, isObject, type JsonObject, leavesOf, mergeObjects, valueAt } from './merge.js'
+import { namesOfPointer, overlap, pointerOf, textOfPath } from './paths.js'
+import type { PatchState } from './types.js'
+
+/** Patches of a layer that expire or are on trial. */
+export const MOST_STANDING = 64
+/** Entries of a layer's trail, and paths of an entry. */
+export const MOST_ENTRIES = 100
+export const MOST_PATHS = 16
+
+/** The origin of a setting. */
+export interface Origin {
+  readonly version: number
+  readonly author?: string
+  readonly reason?: string
+}
+
+/** A trial of a patch. */
+export interface Trial {
+  /** The share of the other nodes that try it, too, [0, 1]: each draws its lot from its id and the version. */
+  readonly share: number
+  /** Unix ms of the store: without a result by then it is taken back. */
+  readonly untilMs: number
+  readonly forMs: number
+  readonly fallPoints: number
+}
+
+export interface StandingPatch extends Origin {
+  readonly changes: JsonObject
+  /** Unix ms of the store; undefined: it stays. */
+  readonly expiresAtMs?: number
+  readonly trial?: Trial
+  readonly node: string
+}
+
+export interface TrailEntry extends Origin {
+  readonly atMs: number
+  readonly paths: readonly string[]
+  readonly state: PatchState
+  readonly node: string
+}
+
+export interface Layer {
+  readonly version: number
+  /** The settings that hold for good. */
+  readonly settled: JsonObject
+  /** Origins of the leaves of `settled`, by pointer. */
+  readonly origins: Readonly<Record<string, Origin>>
+  /** Patches over them, the oldest first. */
+  readonly standing: readonly StandingPatch[]
+  /** The newest first. */
+  readonly trail: readonly TrailEntry[]
+}
+
+export const EMPTY_LAYER: Layer = Object.freeze({
+  version: 0,
+  settled: emptyObject(),
+  origins: Object.create(null) as Record<string, Origin>,
+  standing: [],
+  trail: [],
+})
+
+/** Returns whether a patch has expired, or its trial had no result in time. */
+export const isOver = ({ expiresAtMs, trial }: StandingPatch, nowMs: number): boolean =>
+  (expiresAtMs !== undefined && expiresAtMs <= nowMs) || (trial !== undefined && trial.untilMs <= nowMs)
+
+const LOTS = 2 ** 53
+
+/** Returns whether a patch is tried on a node. */
+export const isTriedOn = ({ trial, version, node: origin }: StandingPatch, node: string): boolean =>
+  trial !== undefined && (origin === node || nameNumber(`${version} ${node}`) / LOTS < trial.share)
+
+/** Returns whether a patch holds on a node. */
+const holdsOn = (patch: StandingPatch, node: string, nowMs: number): boolean =>
+  !isOver(patch, nowMs) && (patch.trial === undefined || isTriedOn(patch, node))
+
+/** The settings of a layer as they hold on a node. */
+export function settingsOf(layer: Layer, node: string, nowMs: number): JsonObject {
+  let settings = layer.settled
+  for (const patch of layer.standing) {
+    if (holdsOn(patch, node, nowMs)) settings = mergeObjects(settings, patch.changes)
+  }
+  return settings
+}
+
+/** The earliest time at which something of the layer expires, Unix ms; Infinity: nothing does. */
+export const nextExpiryOf = (layer: Layer, nowMs: number): number =>
+  Math.min(
+    Number.POSITIVE_INFINITY,
+    ...layer.standing.flatMap(({ expiresAtMs, trial }) =>
+      [expiresAtMs, trial?.untilMs].filter((at): at is number => at !== undefined && at > nowMs),
+    ),
+  )
+
+/** The patch that is on trial. */
+export const trialOf = (layer: Layer): StandingPatch | undefined =>
+  layer.standing.find(({ trial }) => trial !== undefined)
+
+/** The origin of the value that a layer has at a path on a node. */
+export function originAt(
+  layer: Layer,
+  path: readonly string[],
+  node: string,
+  nowMs: number,
+): (Origin & { readonly expiresAtMs?: number }) | undefined {
+  for (const patch of [...layer.standing].reverse()) {
+    if (holdsOn(patch, node, nowMs) && leavesOf(patch.changes).some((leaf) => overlap(leaf, path))) return patch
+  }
+  const found = Object.keys(layer.origins).filter((pointer) => overlap(namesOfPointer(pointer), path))
+  return found
+    .map((pointer) => layer.origins[pointer]!)
+    .reduce<Origin | undefined>((newest, one) => (newest && newest.version > one.version ? newest : one), undefined)
+}
+
+const originOf = ({ version, author, reason }: Origin): Origin => ({
+  version,
+  ...(author !== undefined && { author }),
+  ...(reason !== undefined && { reason }),
+})
+
+/** The layer with what expired taken out, and with what stands for good at its head made a part of its settings. */
+export function settle(layer: Layer, nowMs: number): Layer {
+  const standing = layer.standing.filter((patch) => !isOver(patch, nowMs))
+  let { settled, origins } = layer
+  while (standing[0] !== undefined && standing[0].expiresAtMs === undefined && standing[0].trial === undefined) {
+    const patch = standing.shift()!
+    settled = mergeObjects(settled, patch.changes)
+    const merged = Object.assign(Object.create(null) as Record<string, Origin>, origins)
+    for (const leaf of leavesOf(patch.changes)) merged[pointerOf(leaf)] = originOf(patch)
+    for (const pointer of Object.keys(merged)) {
+      if (valueAt(settled, namesOfPointer(pointer)) === undefined) delete merged[pointer]
+    }
+    origins = merged
+  }
+  return { ...layer, settled, origins, standing }
+}
+
+const pathsOf = (changes: JsonObject): string[] => leavesOf(changes).map(textOfPath)
+
+/** An entry of the trail for a patch. */
+export const entryOf = (patch: StandingPatch, atMs: number, state: PatchState): TrailEntry => ({
+  ...originOf(patch),
+  atMs,
+  paths: pathsOf(patch.changes).slice(0, MOST_PATHS),
+  state,
+  node: patch.node,
+})
+
+/** The trail with an entry more, which takes the place of one about the same patch. */
+export const noted = (trail: readonly TrailEntry[], entry: TrailEntry): readonly TrailEntry[] =>
+  [entry, ...trail.filter(({ version }) => version !== entry.version)].slice(0, MOST_ENTRIES)
+
+/** A version after another: the time where that is later. */
+export const nextVersion = (version: number, nowMs: number): number => Math.max(version + 1, Math.floor(nowMs))
+
+/** The layer with a patch more. */
+export function withPatch(layer: Layer, given: Omit<StandingPatch, 'version'>, nowMs: number): Layer {
+  const version = nextVersion(layer.version, nowMs)
+  const patch: StandingPatch = { ...given, version }
+  const state = patch.trial === undefined ? 'applied' : 'canary'
+  const standing = [...layer.standing, patch]
+  const trail = noted(layer.trail, entryOf(patch, nowMs, state))
+  return settle({ ...layer, version, standing, trail }, nowMs)
+}
+
+/** The layer with the patch on trial made one for all, or taken back. */
+export function withVerdict(layer: Layer, version: number, state: 'applied' | 'rolled_back', nowMs: number): Layer {
+  const patch = layer.standing.find((one) => one.version === version && one.trial !== undefined)
+  if (patch === undefined) return layer
+  const { trial: _, ...proven } = patch
+  const standing = layer.standing.flatMap((one) => (one !== patch ? [one] : state === 'applied' ? [proven] : []))
+  const trail = noted(layer.trail, entryOf(patch, nowMs, state))
+  return settle({ ...layer, version: nextVersion(layer.version, nowMs), standing, trail }, nowMs)
+}
+
+/** Paths of changes that touch any of some paths. */
+export function touching(changes: JsonObject, paths: readonly string[]): string[] {
+  const others = new Set(paths)
+  return pathsOf(changes).filter(
+    (path) => others.has(path) || paths.some((one) => path.startsWith(`${one}.`) || one.startsWith(`${path}.`)),
+  )
+}
+
+export { pathsOf }
+
+const isText = (value: unknown, most: number): value is string => typeof value === 'string' && value.length <= most
+const isTime = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value) && value >= 0
+
+const readOrigin = (given: JsonObject): Origin | undefined => {
+  const { version, author, reason } = given
+  if (!isTime(version)) return undefined
+  return {
+    version,
+    ...(isText(author, 64) && { author }),
+    ...(isText(reason, 280) && { reason }),
+  }
+}
+
+function readTrial(given: unknown): Trial | undefined {
+  if (!isObject(given)) return undefined
+  const { share, untilMs, forMs, fallPoints } = given
+  if (!isTime(share) || !isTime(untilMs) || !isTime(forMs) || !isTime(fallPoints)) return undefined
+  return { share, untilMs, forMs, fallPoints }
+}
+
+function readPatch(given: unknown): StandingPatch | undefined {
+  if (!isObject(given) || !isObject(given.changes)) return undefined
+  const origin = readOrigin(given)
+  const { expiresAtMs, trial, node } = given
+  const known = readTrial(trial)
+  if (origin === undefined || (trial !== undefined && known === undefined)) return undefined
+  return {
+    ...origin,
+    changes: given.changes,
+    ...(isTime(expiresAtMs) && { expiresAtMs }),
+    ...(known && { trial: known }),
+    node: isText(node, 64) ? node : '',
+  }
+}
+
+const STATES: readonly unknown[] = ['applied', 'canary', 'rolled_back', 'expired', 'refused'] satisfies PatchState[]
+
+function readEntry(given: unknown): TrailEntry | undefined {
+  if (!isObject(given)) return undefined
+  const origin = readOrigin(given)
+  const { atMs, paths, state, node } = given
+  if (origin === undefined || !isTime(atMs) || !Array.isArray(paths) || !STATES.includes(state)) return undefined
+  return {
+    ...origin,
+    atMs,
+    paths: paths.filter((path): path is string => typeof path === 'string').slice(0, MOST_PATHS),
+    state: state as PatchState,
+    node: isText(node, 64) ? node : '',
+  }
+}
+
+/** The layer in a text that another node wrote. @throws Error for what is none */
+export function readLayer(text: string): Layer {
+  const given: unknown = cloneJson(JSON.parse(text))
+  if (!isObject(given) || given.format !== 1) throw new Error('it is no configuration of this format')
+  const { version, settled, origins, standing, trail } = given
+  if (!isTime(version) || !isObject(settled) || !Array.isArray(standing)) throw new Error('it is damaged')
+  const patches = standing.slice(0, MOST_STANDING).map(readPatch)
+  if (patches.includes(undefined)) throw new Error('a patch in it is damaged')
+  const known = Object.create(null) as Record<string, Origin>
+  if (isObject(origins)) {
+    for (const pointer of Object.keys(origins)) {
+      const origin = isObject(origins[pointer]) ? readOrigin(origins[pointer]) : undefined
+      if (origin !== undefined) known[pointer] = origin
+    }
+  }
+  return {
+    version,
+    settled,
+    origins: known,
+    standing: patches as StandingPatch[],
+    trail: Array.isArray(trail) ? trail.slice(0, MOST_ENTRIES).flatMap((entry) => readEntry(entry) ?? []) : [],
+  }
+}
+
+export const writeLayer = (layer: Layer): string => JSON.stringify({ format: 1, ...layer })

@@ -1,0 +1,236 @@
+/**
+ * The live configuration of an instance: the layers over the code's settings, and what they come to. Everything is checked before
+ * anything moves, and moves in one turn: a decision sees all of a change or nothing of it.
+ */
+
+import type { RouteParams } from '../options/route-params.js'
+import type { RouteOverlay } from '../routes/overlay.js'
+import {
+  EMPTY_LAYER,
+  entryOf,
+  isOver,
+  type Layer,
+  nextExpiryOf,
+  nextVersion,
+  noted,
+  type Origin,
+  originAt,
+  pathsOf,
+  settingsOf,
+  settle,
+  type TrailEntry,
+} from './layers.js'
+import { emptyObject, type Json, type JsonObject, mergeObjects, valueAt } from './merge.js'
+import { namesOfPath, textOfPath } from './paths.js'
+import type {
+  ConfigAuditEntry,
+  ConfigChanges,
+  ConfigExplanation,
+  ConfigLayer,
+  CurrentConfig,
+  LayerValue,
+} from './types.js'
+import { overlayOf } from './validate.js'
+
+/** The part of an instance that settings lead to. */
+export interface Settable {
+  /** @throws ConfigError where the overlay does not fit; nothing is changed then */
+  checkOverlay(next: RouteOverlay): void
+  /** @throws ConfigError where the overlay does not fit; nothing is changed then */
+  setOverlay(next: RouteOverlay): void
+  /** Never throws. undefined: as the code has it. */
+  orderDryRun(dryRun: boolean | undefined): void
+  /** Never throws. undefined: there is no allow-list of that layer's. */
+  allow(list: readonly Json[] | undefined): void
+  /** Places may have become free on any route. Never throws. */
+  changed(): void
+  /** The value that governs, at a path. */
+  valueOf(path: readonly string[]): unknown
+  /** The code's value, at a path. */
+  codeValueOf(path: readonly string[]): unknown
+}
+
+export type UpperLayer = Exclude<ConfigLayer, 'code'>
+
+/** The upper layers, the one that wins last. */
+const UPPER = ['file', 'cluster', 'node'] as const
+
+export class LiveConfig {
+  readonly #settable: Settable
+  readonly node: string
+  #layers: Readonly<Record<UpperLayer, Layer>> = { file: EMPTY_LAYER, cluster: EMPTY_LAYER, node: EMPTY_LAYER }
+  /** The lead of the clock of each layer's store over this node's, ms. */
+  readonly #aheadMs: Record<UpperLayer, number> = { file: 0, cluster: 0, node: 0 }
+  readonly #nowMs: () => number
+  /** The settings that hold, as one text: a change of no setting moves nothing. */
+  #applied = '{}'
+
+  constructor(settable: Settable, node: string, nowMs: () => number) {
+    this.#settable = settable
+    this.node = node
+    this.#nowMs = nowMs
+  }
+
+  layer(name: UpperLayer): Layer {
+    return this.#layers[name]
+  }
+
+  /** The time of a layer's store, Unix ms. */
+  nowOf(name: UpperLayer): number {
+    return this.#nowMs() + this.#aheadMs[name]
+  }
+
+  /** Notes the time of a layer's store. */
+  synchronize(name: UpperLayer, storeNowMs: number): void {
+    this.#aheadMs[name] = storeNowMs - this.#nowMs()
+  }
+
+  #merged(layers: Readonly<Record<UpperLayer, Layer>>): JsonObject {
+    return UPPER.reduce<JsonObject>(
+      (merged, name) => mergeObjects(merged, settingsOf(layers[name], this.node, this.nowOf(name))),
+      emptyObject(),
+    )
+  }
+
+  /**
+   * Finds whether a layer could take another's place: by itself over the code's settings, since no other node need have what this one
+   * has, and with the others. Also with the patch on trial in it, where this node is not of the trial.
+   *
+   * @throws ConfigError
+   */
+  check(name: UpperLayer, layer: Layer): void {
+    const nowMs = this.nowOf(name)
+    for (const node of [this.node, ...layer.standing.filter(({ trial }) => trial).map((patch) => patch.node)]) {
+      this.#settable.checkOverlay(overlayOf(settingsOf(layer, node, nowMs)))
+    }
+    this.#settable.checkOverlay(overlayOf(this.#merged({ ...this.#layers, [name]: layer })))
+  }
+
+  /** Puts a layer in place and applies what all of them come to. @throws ConfigError where that does not fit; nothing is changed then */
+  put(name: UpperLayer, layer: Layer): void {
+    const layers = { ...this.#layers, [name]: layer }
+    this.#apply(this.#merged(layers))
+    this.#layers = layers
+  }
+
+  #apply(merged: JsonObject): void {
+    const text = JSON.stringify(merged)
+    if (text === this.#applied) return
+    this.#settable.setOverlay(overlayOf(merged))
+    // Nothing from here on fails.
+    this.#applied = text
+    const { dryRun } = merged
+    this.#settable.orderDryRun(typeof dryRun === 'boolean' ? dryRun : undefined)
+    const allow = valueAt(merged, ['bans', 'allow'])
+    this.#settable.allow(Array.isArray(allow) ? allow : undefined)
+    this.#settable.changed()
+  }
+
+  /** The time until the next patch expires, ms; Infinity: none does. */
+  get untilExpiryMs(): number {
+    const left = UPPER.map((name) => nextExpiryOf(this.#layers[name], this.nowOf(name)) - this.nowOf(name))
+    return Math.min(...left)
+  }
+
+  /**
+   * Takes out what has expired. @returns the patches that it was, each with its layer
+   *
+   * @throws ConfigError where what is left does not fit together: it stays as it is
+   */
+  expire(): { readonly layer: UpperLayer; readonly entry: TrailEntry }[] {
+    const over = UPPER.flatMap((name) => {
+      const nowMs = this.nowOf(name)
+      return this.#layers[name].standing
+        .filter((patch) => isOver(patch, nowMs))
+        .map((patch) => ({ layer: name, entry: entryOf(patch, nowMs, patch.trial ? 'rolled_back' : 'expired') }))
+    })
+    // A trial without a result in time no longer holds either.
+    this.#apply(this.#merged(this.#layers))
+    const layers: Record<UpperLayer, Layer> = { ...this.#layers }
+    for (const name of UPPER) layers[name] = settle(layers[name], this.nowOf(name))
+    for (const { layer, entry } of over) {
+      layers[layer] = { ...layers[layer], trail: noted(layers[layer].trail, entry) }
+    }
+    this.#layers = layers
+    return over
+  }
+
+  /** Replaces the whole of the file's layer. @throws ConfigError where it does not fit; nothing is changed then */
+  replaceFile(settings: JsonObject, origin: Omit<Origin, 'version'>): TrailEntry {
+    const before = this.#layers.file
+    const version = nextVersion(before.version, this.nowOf('file'))
+    const paths = pathsOf(settings)
+    const patch = { ...origin, version, changes: settings, node: this.node }
+    const entry = entryOf(patch, this.nowOf('file'), 'applied')
+    const layer = settle({ ...EMPTY_LAYER, version, standing: [patch], trail: noted(before.trail, entry) }, 0)
+    this.check('file', layer)
+    this.put('file', layer)
+    return { ...entry, paths }
+  }
+
+  /** @param main the layer whose version is the base of the next patch */
+  current(main: 'cluster' | 'node'): CurrentConfig {
+    const { file, cluster, node } = this.#layers
+    return {
+      version: this.#layers[main].version,
+      versions: { file: file.version, cluster: cluster.version, node: node.version },
+      changes: JSON.parse(JSON.stringify(this.#merged(this.#layers))) as ConfigChanges,
+    }
+  }
+
+  explain(path: readonly string[]): ConfigExplanation {
+    const layers: LayerValue[] = []
+    for (const name of [...UPPER].reverse()) {
+      const nowMs = this.nowOf(name)
+      const value = valueAt(settingsOf(this.#layers[name], this.node, nowMs), path)
+      if (value === undefined) continue
+      const origin = originAt(this.#layers[name], path, this.node, nowMs)
+      layers.push({
+        layer: name,
+        value: JSON.parse(JSON.stringify(value)),
+        author: origin?.author,
+        reason: origin?.reason,
+        version: origin?.version,
+        expiresAtMs: origin?.expiresAtMs,
+      })
+    }
+    const code = this.#settable.codeValueOf(path)
+    const nothing = { author: undefined, reason: undefined, version: undefined, expiresAtMs: undefined }
+    layers.push({ layer: 'code', value: code, ...nothing })
+    return { path: textOfPath(path), value: this.#settable.valueOf(path), layer: layers[0]!.layer, layers }
+  }
+
+  /** The trails of all layers, the newest first. */
+  audit(): ConfigAuditEntry[] {
+    return UPPER.flatMap((layer) =>
+      this.#layers[layer].trail.map(({ version, atMs, author, reason, paths, state, node }) => ({
+        ...{ layer, version, atMs, author, reason, paths, state },
+        node: node === '' ? undefined : node,
+      })),
+    ).sort((a, b) => b.atMs - a.atMs || b.version - a.version)
+  }
+}
+
+/** The value at a path of parameters, as a patch names it. */
+export function valueInParams(params: RouteParams, path: readonly string[], tiers: readonly string[]): unknown {
+  const [section = '', ...rest] = path
+  const { config, slo, limits, profile, pool, reserve } = params
+  const reserved = Object.fromEntries(
+    tiers.flatMap((tier, i) => (reserve[i]! > 0 ? [[tier, reserve[i]!] as const] : [])),
+  )
+  const sections: Record<string, unknown> = { slo, limits, profile, pool, reserve: reserved, ...config, config }
+  let at: unknown = Object.hasOwn(sections, section) ? sections[section] : undefined
+  for (const name of rest) {
+    at =
+      typeof at === 'object' && at !== null && Object.hasOwn(at, name)
+        ? (at as Record<string, unknown>)[name]
+        : undefined
+  }
+  return at
+}
+
+/** The names of a path that was given as text or as names. */
+export const namesOf = (path: unknown): string[] | undefined => {
+  if (typeof path === 'string') return namesOfPath(path)
+  return Array.isArray(path) && path.every((name) => typeof name === 'string') ? [...(path as string[])] : undefined
+}

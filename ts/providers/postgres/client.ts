@@ -1,0 +1,206 @@
+/**
+ * The user's client of PostgreSQL, whichever package made it, as one function that gives rows of text. Nothing of it is closed here.
+ *
+ * Parameters are text and results are text: so no driver's mapping of types matters, and no statement needs a name, which PgBouncer in
+ * transaction mode has no place for. A statement that does not settle is given up after a time, and of these only a few hold
+ * a connection of the user's pool at once.
+ */
+
+import { ConfigError } from '../../base/errors.js'
+import { noticeEnd } from '../../base/host-calls.js'
+import { later } from '../../base/later.js'
+import { own } from '../../base/own.js'
+import { printable, Withheld } from '../../base/text.js'
+
+/** A client or a pool of `pg`, PGlite, or any other that has `query()`; of postgres.js, which has `unsafe()`. */
+export type PostgresClientLike =
+  | { query(text: string, values?: never[]): PromiseLike<unknown> }
+  | { unsafe(text: string, values?: never[]): PromiseLike<unknown> }
+
+export type Row = Readonly<Record<string, string | null>>
+
+/** Statements that were given up and still hold a connection, at most … */
+const MOST_ABANDONED = 3
+/** … of which one is no longer counted after so long, ms: a connection that was cut without notice never settles. */
+const FORGOTTEN_MS = 60_000
+/** Statements under way at once: the rest of a pool is its owner's. Others wait, so many of them. */
+const MOST_AT_ONCE = 4
+const MOST_WAITING = 65_536
+/** Longest text of a driver's error that is kept, characters. */
+const MESSAGE_LENGTH = 300
+
+type Driver = Record<string, (...given: unknown[]) => unknown>
+
+export class PostgresClient {
+  readonly #driver: Driver
+  readonly #timeoutMs: number
+  readonly #isPg: boolean
+  readonly #abandoned = new Set<object>()
+  readonly #waiting: (() => void)[] = []
+  #running = 0
+
+  /** @throws ConfigError when it has no method for statements */
+  constructor(given: unknown, timeoutMs: number) {
+    this.#driver = driverOf(given)
+    this.#timeoutMs = timeoutMs
+    // A pool of `pg` ends a connection whose statement has timed out, which it does when the time is given with it.
+    this.#isPg = typeof this.#driver.query === 'function' && 'totalCount' in this.#driver && 'idleCount' in this.#driver
+  }
+
+  /** Rejects when the statement fails or is not done within `timeoutMs` of its turn. */
+  async query(text: string, values: readonly string[] = []): Promise<Row[]> {
+    if (this.#running >= MOST_AT_ONCE) {
+      if (this.#waiting.length >= MOST_WAITING) throw new Error(`${MOST_WAITING} statements are waiting already`)
+      await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    } else this.#running += 1
+    try {
+      return await this.#query(text, values)
+    } finally {
+      const next = this.#waiting.shift()
+      if (next === undefined) this.#running -= 1
+      else next()
+    }
+  }
+
+  async #query(text: string, values: readonly string[]): Promise<Row[]> {
+    if (this.#abandoned.size >= MOST_ABANDONED) {
+      throw new Error(`${this.#abandoned.size} statements have not been answered`)
+    }
+    const work = this.#send(text, [...values])
+    let isOver = false
+    let timer: ReturnType<typeof setTimeout> | undefined
+    const overdue = new Promise<never>((_, reject) => {
+      const giveUp = (): void => {
+        if (isOver) return
+        this.#abandon(work)
+        reject(new Error(`no answer within ${this.#timeoutMs} ms`))
+      }
+      // The answer may have come to a process that was busy for so long: it is read in the next turn.
+      timer = setTimeout(() => later(() => later(giveUp)), this.#timeoutMs)
+      timer.unref?.()
+    })
+    try {
+      return rowsOf(await Promise.race([work, overdue]))
+    } catch (error) {
+      throw cleanError(error)
+    } finally {
+      isOver = true
+      clearTimeout(timer)
+    }
+  }
+
+  /** Calls back for each notice of a channel; resolves to what ends that. Rejects where the client cannot listen. */
+  async listen(channel: string, onNotice: (payload: string) => void): Promise<() => Promise<void>> {
+    try {
+      return await listenWith(this.#driver, channel, onNotice)
+    } catch (error) {
+      throw cleanError(error)
+    }
+  }
+
+  #send(text: string, values: string[]): PromiseLike<unknown> {
+    const { unsafe, query } = this.#driver
+    try {
+      // Without parameters some drivers take more than one statement, and some give the results in another form.
+      const given = values.length > 0 ? [text, values] : [text]
+      if (unsafe !== undefined) return unsafe.apply(this.#driver, given) as PromiseLike<unknown>
+      if (this.#isPg) {
+        const config = { text, ...(values.length > 0 && { values }), query_timeout: 2 * this.#timeoutMs }
+        return query!.call(this.#driver, config) as PromiseLike<unknown>
+      }
+      return query!.apply(this.#driver, given) as PromiseLike<unknown>
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  #abandon(work: PromiseLike<unknown>): void {
+    this.#abandoned.add(work)
+    const timer = setTimeout(() => this.#abandoned.delete(work), FORGOTTEN_MS)
+    timer.unref?.()
+    const settled = (): void => {
+      clearTimeout(timer)
+      this.#abandoned.delete(work)
+    }
+    work.then(settled, settled)
+    try {
+      // postgres.js can cancel a statement.
+      const { cancel } = work as { cancel?: unknown }
+      if (typeof cancel === 'function') noticeEnd(cancel.call(work))
+    } catch {}
+  }
+}
+
+/** @throws ConfigError */
+function driverOf(given: unknown): Driver {
+  const isObject = (typeof given === 'object' && given !== null) || typeof given === 'function'
+  const driver = given as Driver
+  if (isObject && typeof own(driver, 'unsafe') === 'function') return driver
+  if (isObject && typeof own(driver, 'query') === 'function') return driver
+  throw new ConfigError('pool', 'a client of PostgreSQL with a method query(text, values)', new Withheld(given))
+}
+
+/** The rows of whatever the driver gave: an array of them, or an object with one. */
+function rowsOf(result: unknown): Row[] {
+  if (Array.isArray(result)) return result as Row[]
+  const rows = typeof result === 'object' && result !== null ? (result as { rows?: unknown }).rows : undefined
+  return Array.isArray(rows) ? (rows as Row[]) : []
+}
+
+/** The channel as a name in SQL. */
+const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
+
+async function listenWith(driver: Driver, channel: string, onNotice: (payload: string) => void) {
+  if (typeof own(driver, 'listen') === 'function') {
+    // postgres.js gives { unlisten }, PGlite a function.
+    const name = typeof own(driver, 'unsafe') === 'function' ? channel : quoted(channel)
+    const listening: unknown = await driver.listen!(name, (payload: unknown) => onNotice(String(payload)))
+    const stop = typeof listening === 'function' ? listening : (listening as { unlisten?: unknown } | null)?.unlisten
+    return async (): Promise<void> => {
+      if (typeof stop === 'function') await stop()
+    }
+  }
+  const isPool = typeof own(driver, 'connect') === 'function' && 'totalCount' in driver
+  const client = (isPool ? await driver.connect!() : driver) as Driver
+  if (typeof client.on !== 'function' || typeof client.off !== 'function') {
+    throw new Error('this client has neither listen() nor on(): leave notify out')
+  }
+  const receive = (notice: { channel?: unknown; payload?: unknown }): void => {
+    if (notice?.channel === channel) onNotice(String(notice.payload))
+  }
+  // A client out of the pool whose connection is lost would end the process; polling goes on without it.
+  const ignore = (): void => {}
+  client.on('notification', receive)
+  if (isPool) client.on('error', ignore)
+  await client.query!(`listen ${quoted(channel)}`)
+  return async (): Promise<void> => {
+    client.off!('notification', receive)
+    try {
+      await client.query!(`unlisten ${quoted(channel)}`)
+    } finally {
+      if (isPool) client.release!()
+    }
+  }
+}
+
+/** Credentials within a text, as in a URL or a list of settings. */
+const URL_CREDENTIALS = /([a-z][a-z0-9+.-]*:\/\/)[^\s@/?#]*@/gi
+const SETTING = /\b(pass(?:word|wd)?|pwd|secret|token)(\s*[=:]\s*)(?:"[^"]*"|'[^']*'|[^\s;&,]+)/gi
+
+/** An error of a driver by its text and code alone, without what looks like credentials: other fields may hold its settings. */
+export function cleanError(error: unknown): Error {
+  let message = 'the statement failed'
+  let code: unknown
+  try {
+    const given = error as { message?: unknown; code?: unknown; errors?: unknown }
+    // Node gathers the errors of several addresses in one without a text.
+    const first = Array.isArray(given.errors) ? (given.errors[0] as { message?: unknown } | undefined) : undefined
+    message = String(given.message || first?.message || given.code || error)
+    code = given.code
+  } catch {}
+  const clean = printable(message.slice(0, 4 * MESSAGE_LENGTH))
+    .replace(URL_CREDENTIALS, '$1…@')
+    .replace(SETTING, '$1$2…')
+    .slice(0, MESSAGE_LENGTH)
+  return Object.assign(new Error(clean), typeof code === 'string' && { code })
+}

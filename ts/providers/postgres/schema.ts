@@ -1,0 +1,128 @@
+/**
+ * The tables, the statements that make them, and the rights that a service needs.
+ *
+ * ```text
+ * state          a row for each node and shard of its routes: the body is JSON, an array of [name, S, M, ticks, R, stamp µs, lag ms]
+ * state_nodes    a row for each node: the stamp of its last batch, its zone, when it last wrote
+ * state_documents  a row for each document, its name and text as JSON strings
+ * state_version  the version of these tables
+ * ```
+ *
+ * Routes lie in 256 shards by their names: ten thousand routes are 256 rows a batch, which is what makes a batch cheap. A row carries a version,
+ * so that one that arrives late, of a statement that was given up, changes nothing. Names are JSON, since text has no place for NUL.
+ */
+
+import type { Place } from './settings.js'
+
+/** The version of the tables that this code reads and writes. */
+export const SCHEMA_VERSION = 1
+
+const identifier = (name: string): string => `"${name.replaceAll('"', '""')}"`
+const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`
+
+/** The tables' names as SQL has them. */
+export interface Tables {
+  readonly schema: string
+  readonly state: string
+  readonly nodes: string
+  readonly documents: string
+  readonly version: string
+  /** The channel of NOTIFY. */
+  readonly channel: string
+}
+
+export function tablesOf({ schema, table }: Place): Tables {
+  const full = (end: string): string => `${identifier(schema)}.${identifier(`${table}${end}`)}`
+  return {
+    schema: identifier(schema),
+    state: full(''),
+    nodes: full('_nodes'),
+    documents: full('_documents'),
+    version: full('_version'),
+    channel: `atrion:${table}`,
+  }
+}
+
+/** The DDL of each version, from the one before. */
+function steps(place: Place): string[] {
+  const { state, nodes, documents } = tablesOf(place)
+  const kind = place.unlogged ? 'unlogged table' : 'table'
+  const index = (end: string): string => identifier(`${place.table}_${end}`)
+  return [
+    `
+  create ${kind} ${nodes} (
+    node text primary key,
+    stamp bigint not null,
+    zone text not null,
+    at timestamptz not null
+  );
+  create ${kind} ${state} (
+    shard integer not null,
+    node text not null,
+    version bigint not null,
+    stamp bigint not null,
+    body text not null,
+    mac text not null,
+    primary key (shard, node)
+  ) with (fillfactor = 50);
+  alter table ${state} alter column body set storage external;
+  create index ${index('stamp')} on ${state} (node, stamp);
+  create table ${documents} (
+    name text primary key,
+    version bigint not null,
+    node text not null,
+    body text not null,
+    mac text not null,
+    expires bigint
+  );
+  alter table ${documents} alter column body set storage external;
+  create index ${index('documents_at')} on ${documents} (version);`,
+  ]
+}
+
+/**
+ * One statement that brings the tables to the current version from any before, and does nothing where they have it. Any number of nodes may run it at once.
+ */
+export function migrationOf(place: Place): string {
+  const { schema, version } = tablesOf(place)
+  const lock = literal(`atrion ${place.schema}.${place.table}`)
+  const blocks = steps(place)
+    .map((ddl, at) => `  if at < ${at + 1} then${ddl.replace(/^/gm, '  ')}\n  end if;`)
+    .join('\n')
+  return `do $atrion$
+declare
+  at integer := 0;
+begin
+  perform pg_advisory_xact_lock(hashtextextended(${lock}, 0));
+  if to_regnamespace(${literal(schema)}) is null then
+    create schema ${schema};
+  end if;
+  if to_regclass(${literal(version)}) is null then
+    create table ${version} (version integer not null);
+    insert into ${version} values (0);
+  end if;
+  select version into at from ${version};
+${blocks}
+  if at < ${SCHEMA_VERSION} then
+    update ${version} set version = ${SCHEMA_VERSION};
+  end if;
+end
+$atrion$`
+}
+
+/** The rights of a service that does not make the tables itself: no more than it uses. */
+export function roleOf(place: Place, role: string): string {
+  const { schema, state, nodes, documents, version } = tablesOf(place)
+  const name = identifier(role)
+  return `do $atrion$
+begin
+  if not exists (select from pg_roles where rolname = ${literal(role)}) then
+    create role ${name} login nosuperuser nocreatedb nocreaterole noinherit;
+  end if;
+end
+$atrion$;
+grant usage on schema ${schema} to ${name};
+grant select on ${version} to ${name};
+grant select, insert, update, delete on ${state}, ${nodes}, ${documents} to ${name};
+`
+}

@@ -1,0 +1,15 @@
+/** The answer of a provider that ends a call without a success, for those who judge how it counts. */
+
+import type { Outcome } from '../limiter/types.js'
+import type { Classified } from './classify.js'
+
+/** Thrown by the work of a call whose answer is handed on by other means. Never reaches a caller. */
+export class AnswerEnd extends Error {
+  constructor(readonly classified: Classified) {
+    super(`answered: ${classified.kind}`)
+  }
+
+  get outcome(): Outcome {
+    return this.classified.outcome
+  }
+}

@@ -1,0 +1,321 @@
+/**
+ * The model of one limit of a provider: a token bucket that is seen through the headers of answers alone.
+ *
+ * **What an answer says.** A provider counts a call when it comes in, and its headers state what remained then. When the answer is
+ * here, that is as old as the answer took, and calls that were sent meanwhile are missing from it. With `R` the remaining amount,
+ * `t` the time at which the answered call was sent, `S − s` the cost of what was sent since, and `r` the refill, what remains once all
+ * that was sent is counted is
+ *
+ *     level = min(L, R + r · (now − t) − κ · (S − s))
+ *
+ * Every answer states it anew: errors do not add up, and answers that overtake one another are kept apart by `s`.
+ *
+ * **κ** is what the provider counts for each unit that was estimated here. It is learnt from two answers and what was sent between
+ * them: `κ = Σ (R₁ + r · Δt − R₂) / Σ (s₂ − s₁)`, a sum in which the rounding of single headers cancels. It is below 1 where estimates
+ * are too high, and above 1 where other processes use the same key: each call of one's own then stands for theirs, too, so that N
+ * processes that see the same headers share the refill without knowing of one another.
+ *
+ * **r** is L a minute until `reset` says otherwise. `(L − R) / reset` has an error, since both are rounded; r is moved only as far as
+ * into the interval that a header leaves. So a limit of 200 a day, stated as `limit 200, reset 7m12s`, is not taken for one a minute.
+ * Where `reset` points at the same moment whatever remains, the limit is no bucket but a window: nothing comes back before its end.
+ *
+ * **Slack costs nothing.** A bucket's refill is lost only while it is full, and calls are refused only when it is empty. The pace keeps
+ * it in between, at a small reserve: all of the refill is used, and no call is refused for an error that the reserve covers.
+ */
+
+import type { Dimension, QuotaState } from './quota.js'
+
+/** A limit is per minute unless its reset says otherwise, ms. */
+const MINUTE_MS = 60_000
+/** Reserve at first, its step after a refusal, and the most of it, as shares of the limit. */
+const RESERVE = 0.04
+const RESERVE_STEP = 0.02
+const MAX_RESERVE = 0.2
+/** Share of the limit that may be sent at once, and on trust: before an answer shows what it did. */
+const FIRST_BURST = 0.1
+const FIRST_TRUST = 0.2
+/** Speed of the pace above the refill: how many times a minute it takes what is there. */
+const CATCH_UP = 3
+const LEAST_CATCH_UP = 0.05
+/** The pace is a little faster than the refill even when nothing is there: it must not be what leaves some unused. */
+const LEAST_LEVEL = 0.05
+/** Bursts are divided by this where they are refused, and grow by this in each minute in which nothing is. */
+const NARROWS = 4
+const WIDENS = 1.03
+/** Range of κ, and the share of the limit over whose use it is learnt. */
+const LEAST_FACTOR = 0.02
+const MOST_FACTOR = 50
+const LEARN_SHARE = 0.1
+/** A bucket from which more than its whole could be taken is never full enough: this share of it is enough for any call. */
+const ENOUGH = 0.95
+/** Most of the limit that comes back in a second, and the longest that all of it may take. */
+const FASTEST_MS = 1000
+const SLOWEST_MS = 86_400_000
+/** Resets within this belong to the same moment, ms; windows are believed after so many of them. */
+const SAME_MOMENT_MS = 1500
+const WINDOWS_SEEN = 3
+/** Two answers are compared whose remaining amounts differ by this share of the limit. */
+const WINDOW_SHARE = 0.06
+/** Some headers tell tokens in whole thousands. */
+const ROUNDED_TO = 1000
+/** Share of the reserve that is kept in a window, where what is left at the end is lost. */
+const WINDOW_RESERVE = 0.25
+/** A window's end is waited out by this, ms. */
+const WINDOW_MARGIN_MS = 250
+/** The pace forgets trust after so long without calls, ms. */
+const IDLE_MS = 60_000
+
+/** A call's place in the order in which calls were sent. */
+export interface SentMark {
+  /** Cost of all that was sent up to it, itself included. */
+  readonly sent: number
+  readonly atMs: number
+}
+
+interface Anchor extends SentMark {
+  readonly remaining: number
+}
+
+const clamp = (value: number, low: number, high: number): number => Math.min(Math.max(value, low), high)
+
+export class QuotaBucket {
+  readonly #dimension: Dimension
+  /** L */
+  #limit: number
+  /** r, per ms */
+  #ratePerMs: number
+  #level: number
+  #levelAtMs: number
+  /** S */
+  #sent = 0
+  #newest: Anchor | undefined
+  /** κ, and the sums that it is the quotient of. */
+  #used = 0
+  #estimated = 0
+  #reserve = RESERVE
+  /** So far every header had a multiple of {@link ROUNDED_TO}. */
+  #isRounded: boolean
+  /** The pace's own bucket, and its size as a share of the limit. */
+  #burst: number
+  #burstShare = FIRST_BURST
+  #catchUp = CATCH_UP
+  /** The most that may be sent beyond the newest answer, besides what came back since. */
+  #trust: number
+  #lastSentMs: number
+  /** An answer's reset, to compare others with. */
+  #otherReset: { readonly remaining: number; readonly atMs: number } | undefined
+  #windowsSeen = 0
+  #windowEndsMs: number | undefined
+
+  /** @param level the share of the limit that is there: little where nothing is known of the past */
+  constructor(dimension: Dimension, limit: number, nowMs: number, level: number) {
+    this.#dimension = dimension
+    this.#limit = limit
+    this.#ratePerMs = limit / MINUTE_MS
+    this.#level = level * limit
+    this.#levelAtMs = nowMs
+    // The first calls go one by one at the pace: a provider that looks at single seconds is not met by a burst.
+    this.#burst = Math.min(this.#burstSize, dimension === 'requests' ? 1 : Number.POSITIVE_INFINITY)
+    this.#trust = FIRST_TRUST * limit
+    this.#lastSentMs = nowMs
+    this.#isRounded = dimension !== 'requests'
+    this.#forgetFactor()
+  }
+
+  get limit(): number {
+    return this.#limit
+  }
+
+  get ratePerMs(): number {
+    return this.#ratePerMs
+  }
+
+  /** κ */
+  get factor(): number {
+    return clamp(this.#used / this.#estimated, LEAST_FACTOR, MOST_FACTOR)
+  }
+
+  get isWindow(): boolean {
+    return this.#windowsSeen >= WINDOWS_SEEN
+  }
+
+  /** The amount that remains once all that was sent is counted. */
+  levelAt(nowMs: number): number {
+    this.#refill(nowMs)
+    return this.#level
+  }
+
+  /** The time until a call of a cost may be sent, ms; 0: now. It may be known later only, from an answer. */
+  waitMs(cost: number, nowMs: number): number {
+    if (cost <= 0) return 0
+    this.#refill(nowMs)
+    const rate = this.#ratePerMs
+    const needed = this.factor * cost
+    const limit = this.#limit
+    const short = Math.min(needed + this.#reserved, ENOUGH * limit) - this.#level
+    let waitMs = 0
+    if (short > 0) waitMs = this.isWindow ? Math.max(1, (this.#windowEndsMs ?? nowMs) - nowMs) : short / rate
+    const early = Math.min(needed, this.#burstSize) - this.#burst
+    if (early > 0) waitMs = Math.max(waitMs, early / this.#paceAt())
+    if (this.#newest !== undefined) {
+      const ahead = this.factor * (this.#sent - this.#newest.sent)
+      const trusted = this.#trust + rate * (nowMs - this.#newest.atMs)
+      if (ahead > 0 && ahead + needed > trusted) waitMs = Math.max(waitMs, (ahead + needed - trusted) / rate)
+    }
+    return waitMs
+  }
+
+  /** Takes the cost of a call that is sent. */
+  take(cost: number, nowMs: number): SentMark {
+    this.#refill(nowMs)
+    if (nowMs - this.#lastSentMs > IDLE_MS) this.#trust = Math.min(this.#trust, FIRST_TRUST * this.#limit)
+    this.#lastSentMs = nowMs
+    const counted = this.factor * cost
+    this.#sent += cost
+    this.#level -= counted
+    this.#burst -= counted
+    return { sent: this.#sent, atMs: nowMs }
+  }
+
+  /** A call that was taken for was not sent. */
+  untake(cost: number, { sent }: SentMark, nowMs: number): void {
+    this.#refill(nowMs)
+    const counted = this.factor * cost
+    this.#level = Math.min(this.#level + counted, this.#limit)
+    this.#burst = Math.min(this.#burst + counted, this.#burstSize)
+    // Those that were sent since have their place behind it.
+    if (this.#sent === sent) this.#sent -= cost
+  }
+
+  /** Gives back what a call was estimated too high, where no header will tell. Negative: too low. */
+  settle(unused: number, nowMs: number): void {
+    this.#refill(nowMs)
+    this.#level = Math.min(this.#level + unused, this.#limit)
+  }
+
+  /** Takes over what the answer to a call says. */
+  observe(state: QuotaState, mark: SentMark, nowMs: number): void {
+    if (state.limit !== undefined && state.limit !== this.#limit) this.#resize(state.limit)
+    const { remaining } = state
+    if (remaining === undefined) return
+    if (remaining > this.#limit) this.#resize(remaining)
+    this.#isRounded &&= remaining % ROUNDED_TO === 0 || remaining === this.#limit
+    const before = this.#newest
+    if (before !== undefined && mark.sent <= before.sent) return
+    const resetAtMs = state.resetMs === undefined ? undefined : nowMs + state.resetMs
+    this.#learnWindow(remaining, resetAtMs, nowMs)
+    if (!this.isWindow) this.#learnRate(state, remaining)
+    if (before !== undefined) {
+      this.#learnFactor(before, remaining, mark)
+      this.#trust = Math.min(this.#trust + this.factor * (mark.sent - before.sent), this.#limit)
+    }
+    this.#newest = { ...mark, remaining }
+    const refill = this.isWindow ? 0 : this.#ratePerMs * (nowMs - mark.atMs)
+    this.#level = Math.min(this.#limit, remaining + refill - this.factor * (this.#sent - mark.sent))
+    this.#levelAtMs = nowMs
+  }
+
+  /** A call was refused although the headers say that there was room: bursts are not wanted. */
+  narrow(): void {
+    this.#burstShare /= NARROWS
+    this.#catchUp = Math.max(this.#catchUp / NARROWS, LEAST_CATCH_UP)
+    this.#burst = Math.min(this.#burst, 0)
+  }
+
+  /** A call was refused because the model was wrong: it keeps more in reserve. */
+  retreat(nowMs: number): void {
+    this.#refill(nowMs)
+    this.#reserve = Math.min(this.#reserve + RESERVE_STEP, MAX_RESERVE)
+    this.#trust = FIRST_TRUST * this.#limit
+    this.#level = Math.min(this.#level, 0)
+  }
+
+  /** Nothing was refused for a minute: some of what was given up comes back. */
+  recover(): void {
+    this.#reserve = Math.max(RESERVE, this.#reserve - RESERVE_STEP / 4)
+    this.#burstShare = Math.min(FIRST_BURST, this.#burstShare * WIDENS)
+    this.#catchUp = Math.min(CATCH_UP, this.#catchUp * WIDENS)
+  }
+
+  /** The amount that is left in the bucket for errors of the model, and for the rounding of what headers say. */
+  get #reserved(): number {
+    const reserve = this.#reserve * this.#limit
+    if (this.isWindow) return reserve * WINDOW_RESERVE
+    return this.#isRounded ? Math.max(reserve, Math.min(ROUNDED_TO / 2 + reserve, MAX_RESERVE * this.#limit)) : reserve
+  }
+
+  /** The largest burst: one request at least, since there is no half of one. */
+  get #burstSize(): number {
+    const size = this.#burstShare * this.#limit
+    return this.#dimension === 'requests' ? Math.max(size, 1) : size
+  }
+
+  /** Speed of the pace, per ms. */
+  #paceAt(): number {
+    return this.#ratePerMs + (this.#catchUp * clamp(this.#level, LEAST_LEVEL * this.#limit, this.#limit)) / MINUTE_MS
+  }
+
+  #refill(nowMs: number): void {
+    const elapsedMs = nowMs - this.#levelAtMs
+    if (!(elapsedMs > 0)) return
+    this.#burst = Math.min(this.#burst + this.#paceAt() * elapsedMs, this.#burstSize)
+    if (!this.isWindow) this.#level = Math.min(this.#limit, this.#level + this.#ratePerMs * elapsedMs)
+    else if (this.#windowEndsMs !== undefined && nowMs >= this.#windowEndsMs) {
+      this.#level = this.#limit
+      this.#windowEndsMs += Math.max(MINUTE_MS, nowMs - this.#windowEndsMs)
+    }
+    this.#levelAtMs = nowMs
+  }
+
+  #resize(limit: number): void {
+    const scale = limit / this.#limit
+    this.#limit = limit
+    this.#ratePerMs *= scale
+    this.#level = Math.min(this.#level, limit)
+    this.#trust *= scale
+    this.#burst = Math.min(this.#burst, this.#burstSize)
+    this.#forgetFactor()
+  }
+
+  #forgetFactor(): void {
+    this.#estimated = this.#used = (LEARN_SHARE / 2) * this.#limit
+  }
+
+  #learnFactor(before: Anchor, remaining: number, mark: SentMark): void {
+    const estimated = mark.sent - before.sent
+    const back = this.isWindow ? 0 : this.#ratePerMs * (mark.atMs - before.atMs)
+    const had = Math.min(before.remaining + back, this.#limit)
+    if (this.isWindow && remaining > before.remaining) return
+    const keeps = Math.exp(-estimated / (LEARN_SHARE * this.#limit))
+    this.#used = Math.max(0, this.#used * keeps + had - remaining)
+    this.#estimated = this.#estimated * keeps + estimated
+  }
+
+  #learnRate({ resetMs, resolutionMs }: QuotaState, remaining: number): void {
+    if (resetMs === undefined) return
+    const limit = this.#limit
+    const missing = limit - remaining
+    const error = this.#dimension === 'requests' ? 1 : Math.max(1, 0.01 * limit)
+    const low = (missing - error) / (resetMs + resolutionMs)
+    const high = (missing + error) / Math.max(resetMs - resolutionMs, 1e-6)
+    this.#ratePerMs = clamp(clamp(this.#ratePerMs, low, high), limit / SLOWEST_MS, limit / FASTEST_MS)
+  }
+
+  #learnWindow(remaining: number, resetAtMs: number | undefined, nowMs: number): void {
+    if (resetAtMs === undefined || resetAtMs - nowMs < 2 * SAME_MOMENT_MS) return
+    if (this.isWindow) this.#windowEndsMs = resetAtMs + WINDOW_MARGIN_MS
+    const other = this.#otherReset
+    if (other === undefined || other.atMs < nowMs) {
+      this.#otherReset = { remaining, atMs: resetAtMs }
+      return
+    }
+    // A bucket that has so much more, or less, is full that much earlier or later.
+    if (Math.abs(other.remaining - remaining) < WINDOW_SHARE * this.#limit) return
+    const isSame = Math.abs(other.atMs - resetAtMs) < SAME_MOMENT_MS
+    this.#windowsSeen = clamp(this.#windowsSeen + (isSame ? 1 : -1), 0, 2 * WINDOWS_SEEN)
+    this.#otherReset = { remaining, atMs: resetAtMs }
+    if (!this.isWindow) return
+    this.#windowEndsMs = resetAtMs + WINDOW_MARGIN_MS
+    this.#ratePerMs = this.#limit / Math.max(MINUTE_MS, resetAtMs - nowMs)
+  }
+}

@@ -1,0 +1,177 @@
+/**
+ * The usage that an answer reports: of JSON as a whole, of a stream as it comes. Both providers state the exact numbers at a stream's
+ * end; until then the output is counted by its text, so that a limit ends a stream where it is reached and not when it is over.
+ */
+
+import { isRecord, own } from './json.js'
+import { EventReader } from './sse.js'
+
+/** Tokens of a call. */
+export interface TokenUsage {
+  /** All input tokens, those from a cache among them. */
+  readonly inputTokens: number | undefined
+  readonly outputTokens: number | undefined
+  /** Of the input tokens, those that came from a cache. */
+  readonly cachedInputTokens: number | undefined
+}
+
+const NOTHING: TokenUsage = { inputTokens: undefined, outputTokens: undefined, cachedInputTokens: undefined }
+
+/** Characters of text a token, where none is reported yet: a little less than usual, so that it is rather too many tokens. */
+export const CHARACTERS_A_TOKEN = 3.5
+/** Longest JSON answer that is kept to be read, bytes. A longer one has no usage. */
+const LONGEST_JSON = 8_388_608
+/** Largest number of tokens that is believed. */
+const MOST_TOKENS = 1e12
+
+const countOf = (value: unknown): number | undefined =>
+  typeof value === 'number' && value >= 0 && value <= MOST_TOKENS ? value : undefined
+
+/** A `usage` object of any of the providers' interfaces. */
+export function usageIn(usage: unknown): TokenUsage {
+  if (!isRecord(usage)) return NOTHING
+  const fresh = countOf(own(usage, 'prompt_tokens')) ?? countOf(own(usage, 'input_tokens'))
+  const outputTokens = countOf(own(usage, 'completion_tokens')) ?? countOf(own(usage, 'output_tokens'))
+  // Anthropic counts what it wrote to its cache and read of it beside the rest; OpenAI states what of the rest it was.
+  const written = countOf(own(usage, 'cache_creation_input_tokens')) ?? 0
+  const read = countOf(own(usage, 'cache_read_input_tokens'))
+  const details = own(usage, 'prompt_tokens_details') ?? own(usage, 'input_tokens_details')
+  const cachedInputTokens = read ?? (isRecord(details) ? countOf(own(details, 'cached_tokens')) : undefined)
+  const inputTokens = fresh === undefined ? undefined : fresh + written + (read ?? 0)
+  return { inputTokens, outputTokens, cachedInputTokens }
+}
+
+/** The usage of a whole answer: at its top, or in the `response` or `message` that an event carries. */
+function usageOfAnswer(answer: unknown): TokenUsage {
+  if (!isRecord(answer)) return NOTHING
+  for (const holder of [answer, own(answer, 'response'), own(answer, 'message')]) {
+    if (!isRecord(holder)) continue
+    const usage = usageIn(own(holder, 'usage'))
+    if (usage.inputTokens !== undefined || usage.outputTokens !== undefined) return usage
+  }
+  return NOTHING
+}
+
+const lengthOf = (value: unknown): number => (typeof value === 'string' ? value.length : 0)
+
+/** Characters that an event adds to the output: of chat completions, of responses, of messages. */
+function charactersIn(event: Record<string, unknown>): number {
+  const delta = own(event, 'delta')
+  if (typeof delta === 'string') return delta.length
+  if (isRecord(delta)) {
+    return lengthOf(own(delta, 'text')) + lengthOf(own(delta, 'thinking')) + lengthOf(own(delta, 'partial_json'))
+  }
+  const choices = own(event, 'choices')
+  if (!Array.isArray(choices)) return 0
+  let characters = 0
+  for (const choice of choices.slice(0, 128)) {
+    const part = isRecord(choice) ? own(choice, 'delta') : undefined
+    if (!isRecord(part)) continue
+    characters +=
+      lengthOf(own(part, 'content')) + lengthOf(own(part, 'reasoning_content')) + lengthOf(own(part, 'refusal'))
+    const calls = own(part, 'tool_calls')
+    if (!Array.isArray(calls)) continue
+    for (const call of calls.slice(0, 128)) {
+      const called = isRecord(call) ? own(call, 'function') : undefined
+      if (isRecord(called)) characters += lengthOf(own(called, 'name')) + lengthOf(own(called, 'arguments'))
+    }
+  }
+  return characters
+}
+
+/** Reads the usage of one answer from its bytes. Never throws. */
+export class UsageReader {
+  readonly #events: EventReader | undefined
+  #chunks: Uint8Array[] = []
+  #bytes = 0
+  #inputTokens: number | undefined
+  #cachedInputTokens: number | undefined
+  /** As reported; until then by characters. */
+  #outputTokens: number | undefined
+  #characters = 0
+  #isFinal = false
+  #error: unknown
+
+  /** @param contentType of the answer */
+  constructor(contentType: string | null | undefined) {
+    const type = (contentType ?? '').toLowerCase()
+    if (type.includes('text/event-stream')) this.#events = new EventReader((data) => this.#event(data))
+  }
+
+  get isStream(): boolean {
+    return this.#events !== undefined
+  }
+
+  /** The error that a stream brought, as it was; undefined: none. */
+  get error(): unknown {
+    return this.#error
+  }
+
+  /** The usage so far. */
+  get usage(): TokenUsage {
+    const counted = this.#characters > 0 ? Math.ceil(this.#characters / CHARACTERS_A_TOKEN) : undefined
+    const reported = this.#outputTokens
+    const outputTokens = this.#isFinal || counted === undefined ? reported : Math.max(counted, reported ?? 0)
+    return { inputTokens: this.#inputTokens, outputTokens, cachedInputTokens: this.#cachedInputTokens }
+  }
+
+  /** Takes bytes of the body. @returns whether the usage so far has changed */
+  push(chunk: Uint8Array): boolean {
+    if (this.#events === undefined) {
+      this.#bytes += chunk.byteLength
+      if (this.#bytes <= LONGEST_JSON) this.#chunks.push(chunk)
+      else this.#chunks = []
+      return false
+    }
+    const before = this.#characters + (this.#outputTokens ?? 0) + (this.#inputTokens ?? 0)
+    this.#events.push(chunk)
+    return this.#characters + (this.#outputTokens ?? 0) + (this.#inputTokens ?? 0) !== before
+  }
+
+  /** The body is over. */
+  end(): TokenUsage {
+    if (this.#events !== undefined) this.#events.end()
+    else if (this.#chunks.length > 0) {
+      this.#take(usageOfAnswer(parsed(textOf(this.#chunks, this.#bytes))), true)
+      this.#chunks = []
+    }
+    return this.usage
+  }
+
+  #event(data: string): void {
+    const event = parsed(data)
+    if (!isRecord(event)) return
+    if (own(event, 'type') === 'error' || isRecord(own(event, 'error'))) this.#error ??= event
+    this.#characters += charactersIn(event)
+    const type = own(event, 'type')
+    // The first event of a message counts one output token or so: what it says of the output is no end.
+    this.#take(usageOfAnswer(event), type !== 'message_start' && type !== 'response.created')
+  }
+
+  #take({ inputTokens, outputTokens, cachedInputTokens }: TokenUsage, isFinal: boolean): void {
+    this.#inputTokens = inputTokens ?? this.#inputTokens
+    this.#cachedInputTokens = cachedInputTokens ?? this.#cachedInputTokens
+    if (outputTokens === undefined) return
+    this.#outputTokens = outputTokens
+    this.#isFinal ||= isFinal
+  }
+}
+
+function textOf(chunks: readonly Uint8Array[], bytes: number): string {
+  if (chunks.length === 1) return new TextDecoder().decode(chunks[0])
+  const whole = new Uint8Array(bytes)
+  let at = 0
+  for (const chunk of chunks) {
+    whole.set(chunk, at)
+    at += chunk.byteLength
+  }
+  return new TextDecoder().decode(whole)
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

@@ -89,7 +89,6 @@ const MAY_IMPORT = {
   'atrion.ts': [
     ...BOTTOM,
     'ports.ts',
-    'provider port',
     'swarm',
     ...['bans', 'config', 'control.ts', 'provider port'],
     ...['core', 'engine', 'events', 'options', 'providers', 'routes', 'limiter', 'leases', 'replication', 'context.ts'],

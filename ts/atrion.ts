@@ -1,15 +1,13 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /**
  * The class a service holds. It validates and hands on to its parts; nothing is decided here. Each entry point of the package
- * gives it the engines of its runtime. Longer than other files, because every public method is described where it is declared.
+ * gives it the engines of its runtime.
  */
 
 import type { Ban, BanOptions, BanTarget } from './bans/types.js'
-import { ConfigError } from './base/errors.js'
 import { requireRouteId, wrongType } from './base/input.js'
 import { KeyHasher } from './base/keys.js'
-import { own } from './base/own.js'
-import { nearestName, unknownName } from './base/suggest.js'
+import { unknownName } from './base/suggest.js'
 import type { Config } from './config/index.js'
 import type { PatchOptions, PatchResult } from './config/types.js'
 import { type Context, createContext } from './context.js'
@@ -17,7 +15,6 @@ import { Control } from './control.js'
 import type { RouteState, TunerStats, WorkloadProfile } from './core/index.js'
 import type { Engines } from './engine/engines.js'
 import type { EngineKind } from './engine/kinds.js'
-import { ORDER } from './engine/port.js'
 import { type AtrionEvents, EVENT_NAMES } from './events/events.js'
 import { LeaseManager } from './leases/manager.js'
 import type { LeaseOptions, TaskLease } from './leases/types.js'
@@ -34,6 +31,7 @@ import { InMemoryProvider } from './providers/memory.js'
 import { keepsDocuments } from './providers/provider.js'
 import { Connection } from './replication/connection.js'
 import { createSyncLoop } from './replication/sync-loop.js'
+import { type Changes, configure, orderOf } from './routes/configure.js'
 import type { ExplainedDecision, RouteSnapshot } from './routes/decision.js'
 import { OpenLoop, type RouteOptions, type Telemetry } from './routes/open-loop.js'
 import { RouteStates } from './routes/states.js'
@@ -266,12 +264,7 @@ export class Atrion implements AsyncDisposable {
   /** Orders a route's breaker open (refuse everything) or closed (admit everything); null leaves it to the physics again. */
   override(routeId: string, order: 'open' | 'closed' | null): void {
     requireRouteId(routeId)
-    if (order !== 'open' && order !== 'closed' && order !== null) {
-      throw new ConfigError('order', "'open', 'closed' or null", order, {
-        nearest: nearestName(order, ['open', 'closed']),
-      })
-    }
-    this.#context.routes.override(routeId, order === null ? ORDER.NONE : order === 'open' ? ORDER.OPEN : ORDER.CLOSED)
+    this.#context.routes.override(routeId, orderOf(order))
     this.#limiter.freed(routeId)
   }
 
@@ -281,23 +274,10 @@ export class Atrion implements AsyncDisposable {
    *
    * @throws ConfigError when a value is out of its range; nothing is changed then
    */
-  configure(changes: RouteProfileOptions & { readonly dryRun?: boolean }): void
+  configure(changes: Changes): void
   configure(routeId: string, changes: RouteProfileOptions): void
-  configure(first: string | (RouteProfileOptions & { readonly dryRun?: boolean }), second?: RouteProfileOptions): void {
-    if (typeof first === 'string') {
-      requireRouteId(first)
-      this.#context.routes.configureRoute(first, second ?? {})
-      this.#limiter.freed(first)
-      return
-    }
-    if (typeof first !== 'object' || first === null) throw wrongType('changes', 'an object', first)
-    const dryRun = own(first, 'dryRun')
-    const { dryRun: _, ...changes } = first
-    if (dryRun !== undefined && typeof dryRun !== 'boolean') throw new ConfigError('dryRun', 'true or false', dryRun)
-    if (own(first, 'breakBy') !== undefined) throw new ConfigError('breakBy', 'an option of one route', first.breakBy)
-    this.#context.routes.configure(changes)
-    if (dryRun !== undefined) this.#openLoop.setDryRun(dryRun)
-    this.#limiter.freed('')
+  configure(first: string | Changes, second?: RouteProfileOptions): void {
+    this.#limiter.freed(configure(this.#context.routes, this.#openLoop, first, second))
   }
 
   /** The live configuration: what patches, files and the cluster lay over the code's settings. */

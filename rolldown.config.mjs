@@ -74,7 +74,7 @@ const LAZY = [
   { name: 'model', test: /[\\/]ts[\\/]core[\\/](?!config|constants|guards|index|profiles|tuner|types)/, priority: 3 },
   { name: 'ts-engine', test: /[\\/]ts[\\/]engine[\\/]ts[\\/]/, priority: 3 },
   { name: 'providers', test: /[\\/]ts[\\/]providers[\\/](?:disk|file|kv|manager|snapshot|redis[\\/])/, priority: 3 },
-  { name: 'recording', test: /[\\/]ts[\\/]recording[\\/]/, priority: 3 },
+  { name: 'recording', test: /[\\/]ts[\\/]recording[\\/](?!format)/, priority: 3 },
   { name: 'replication', test: /[\\/]ts[\\/]replication[\\/](?!connection)/, priority: 3 },
 ]
 /** One file for all else that `require('atrion')` needs, but for what the functional model needs, which is another one's entry, too. */

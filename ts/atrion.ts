@@ -27,7 +27,7 @@ import { resolveMaxRoutes, resolveParams, resolveVoltage } from './options/resol
 import { validateOptions } from './options/validate.js'
 import { adapterPort, telemetryPort } from './ports.js'
 import { InMemoryProvider } from './providers/memory.js'
-import { type RecordOptions, Recording, type RecordTarget } from './recording/recording.js'
+import { Recording, type RecordOptions, type RecordTarget } from './recording/recording.js'
 import { Connection } from './replication/connection.js'
 import { createSyncLoop } from './replication/sync-loop.js'
 import type { ExplainedDecision, RouteSnapshot } from './routes/decision.js'

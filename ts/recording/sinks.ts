@@ -1,4 +1,4 @@
-/** Where blocks of a recording go. None of them waits: a block that finds no room is dropped, and counted by its writer. */
+/** The places that blocks of a recording go to. None of them waits: a block that finds no room is dropped, and counted by its writer. */
 
 import { builtin } from '../base/builtin.js'
 import { BLOCK, FORMAT_VERSION, HEAD } from './format.js'
@@ -168,7 +168,7 @@ export class FileSink extends QueueSink {
       this.#onIdle = resolve
       this.wake()
     })
-    // What a failed write left beyond the last whole block goes.
+    // The rest that a failed write left beyond the last whole block goes.
     if (this.error !== undefined) {
       await new Promise<void>((resolve) => this.#files.ftruncate(this.#fd, this.#end, () => resolve()))
     }

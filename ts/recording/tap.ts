@@ -3,6 +3,9 @@
  * time it went by, and what came of it. The engine is a function of these, so that the same calls come to the same decisions, bit for bit.
  *
  * The calls of the engine are replaced on the object itself and put back: an instance that does not record pays nothing.
+ *
+ * Longer than other files, because the calls of the hot path share the state of the coder, and a look into another object at each would cost
+ * a decision more than its entry does.
  */
 
 import type { Context } from '../context.js'
@@ -14,14 +17,12 @@ import {
   digestOf,
   ENTRY,
   EXTRA,
-  MOST_PERMIT,
-  PLACES,
   RELEASE,
   RESULT,
   ROUTE,
   ROUTE_RESULT,
+  SIZE,
   toJson,
-  WORDS,
   wordsOf,
 } from './format.js'
 import { type Redact, redacted } from './redact.js'
@@ -57,11 +58,14 @@ const MOST_PLACES = 1 << 22
 /** Marks a place whose permit is not in the recording. */
 const NOT_RECORDED = 0xffff_ffff
 
-const R_WORD = FRAME.RESISTANCE * WORDS
-const V_WORD = FRAME.VOLTAGE * WORDS
-const RETRY_WORD = FRAME.RETRY_AFTER_MS * WORDS
-const KEY_WORD = FRAME.KEY * WORDS
-const CLASS_WORD = FRAME.KEY_CLASS * WORDS
+/** Once looked up: a name of another chunk is a getter. */
+const digest = digestOf
+const MOST_TIERS = TIERS.length
+const R_WORD = FRAME.RESISTANCE * SIZE.WORDS
+const V_WORD = FRAME.VOLTAGE * SIZE.WORDS
+const RETRY_WORD = FRAME.RETRY_AFTER_MS * SIZE.WORDS
+const KEY_WORD = FRAME.KEY * SIZE.WORDS
+const CLASS_WORD = FRAME.KEY_CLASS * SIZE.WORDS
 const BOTH = STATUS.ALLOW | STATUS.TICKED
 const SHARE_CELLS = SHARE.BOUND + 1
 const PAST_CELLS = PAST.GAMMA + 1
@@ -70,7 +74,7 @@ export interface TapOptions {
   /** Share of the decisions that are recorded, (0, 1]. */
   readonly sample: number
   readonly redact: Redact
-  /** What the first block says of the recording. */
+  /** The facts of the recording that its first block states. */
   readonly about: () => object
   /** True where all that was known has to be written again at the beginning of a block. */
   readonly beginsAnew: () => boolean
@@ -162,7 +166,7 @@ export class Tap {
     }
   }
 
-  /** The beginning of a block: what the coder remembers is forgotten, and, where the reader knows nothing, it is told. */
+  /** The beginning of a block: what the coder remembers is forgotten; where the reader knows nothing, it gets all it needs. */
   #open(): void {
     const writer = this.#writer
     this.#lastSlot = -1
@@ -185,7 +189,7 @@ export class Tap {
     if (this.#writer.beginLarge()) this.#open()
   }
 
-  /** What is known of a route that was there before. */
+  /** Writes the known part of a route that was there before. */
   #introduce(slot: number): void {
     this.#beginLarge()
     const engine = this.#engine
@@ -300,7 +304,7 @@ export class Tap {
       }
       const steps = writer.stepsTo(nowMs)
       const hasKey = key >= 0
-      const byVoltage = !(tier >= 0 && tier < TIERS.length)
+      const byVoltage = !(tier >= 0 && tier < MOST_TIERS)
       let extras = 0
       if (ageMs !== 0) extras |= EXTRA.QUEUE_AGE
       if (process !== 0) extras |= EXTRA.PROCESS
@@ -320,7 +324,7 @@ export class Tap {
       this.#lastSlot = slot
       writer.byte(
         ACQUIRE.OP |
-          ((byVoltage ? ACQUIRE.BY_VOLTAGE : tier) << ACQUIRE.TIER) |
+          ((byVoltage ? ACQUIRE.BY_VOLTAGE : tier) * ACQUIRE.TIER) |
           (hasKey ? ACQUIRE.KEY : 0) |
           (extras !== 0 ? ACQUIRE.EXTRAS : 0) |
           (isSame ? ACQUIRE.SAME_SLOT : 0) |
@@ -334,7 +338,7 @@ export class Tap {
         (status & BOTH) |
           ((status & STATUS.STALE) !== 0 ? RESULT.STALE : 0) |
           ((status & STATUS.WAIT) !== 0 ? RESULT.WAIT : 0) |
-          (frame[FRAME.MODE]! << RESULT.MODE) |
+          (frame[FRAME.MODE]! * RESULT.MODE) |
           (cause !== 0 ? RESULT.CAUSE : 0) |
           (isAllowed && place < 0 ? RESULT.NO_PLACE : 0),
       )
@@ -351,17 +355,17 @@ export class Tap {
         if ((extras & EXTRA.GIVEN_UP) !== 0) writer.byte(givenUp)
       }
       if (byVoltage) writer.number(askedVoltage)
-      writer.word(digestOf(this.#words, R_WORD, V_WORD, RETRY_WORD))
+      writer.word(digest(this.#words, R_WORD, V_WORD, RETRY_WORD))
       writer.decisions += 1
-      if (permit === MOST_PERMIT && isAllowed) this.noteFault()
+      if (permit === SIZE.MOST_PERMIT && isAllowed) this.noteFault()
     }
   }
 
   /** Remembers the permit of a place. @returns its place; −1 of one that has none */
   #hold(permit: number, isRecorded: boolean): number {
-    if (!(permit < MOST_PERMIT)) return -1
-    const generation = Math.floor(permit / PLACES)
-    const place = permit - generation * PLACES
+    if (!(permit < SIZE.MOST_PERMIT)) return -1
+    const generation = Math.floor(permit / SIZE.PLACES)
+    const place = permit - generation * SIZE.PLACES
     if (place >= this.#generations.length) {
       if (place >= MOST_PLACES) return place
       const grown = new Uint32Array(Math.min(MOST_PLACES, Math.max(place + 1, 2 * this.#generations.length)))
@@ -389,17 +393,17 @@ export class Tap {
       // A permit that was void changes nothing.
       const status = frame[FRAME.STATUS]!
       if (permit >= 0 && (status & STATUS.VOID) !== 0) return
-      if (permit >= MOST_PERMIT) return
+      if (permit >= SIZE.MOST_PERMIT) return
       const isConcluded = permit < 0
-      const generation = Math.floor(permit / PLACES)
-      const place = permit - generation * PLACES
+      const generation = Math.floor(permit / SIZE.PLACES)
+      const place = permit - generation * SIZE.PLACES
       const known = isConcluded ? 0 : this.#generations[place]!
       if (known === NOT_RECORDED) return
       const isWhole = isConcluded || known !== generation + 1
       const steps = writer.stepsTo(nowMs)
       writer.byte(
         RELEASE.OP |
-          (outcome << RELEASE.OUTCOME) |
+          (outcome * RELEASE.OUTCOME) |
           (steps < 0 ? RELEASE.FULL_TIME : 0) |
           (!isConcluded && (status & STATUS.TICKED) !== 0 ? RELEASE.TICKED : 0) |
           (isWhole ? RELEASE.FULL_PERMIT : 0),
@@ -470,7 +474,7 @@ export class Tap {
       writer.byte(
         (status & (STATUS.ALLOW | STATUS.TICKED | STATUS.REJECTED | STATUS.FIRST_REJECTED)) |
           ((status & STATUS.STALE) !== 0 ? ROUTE_RESULT.STALE : 0) |
-          (frame[FRAME.MODE]! << ROUTE_RESULT.MODE) |
+          (frame[FRAME.MODE]! * ROUTE_RESULT.MODE) |
           (isRefused ? ROUTE_RESULT.CAUSE : 0),
       )
       if (isRefused) writer.byte(frame[FRAME.CAUSE]!)
@@ -479,7 +483,7 @@ export class Tap {
       writer.number(saturation)
       if (!isUsual) writer.double(voltage)
       if (law >= 0) writer.varint(law)
-      writer.word(digestOf(this.#words, R_WORD, V_WORD, RETRY_WORD))
+      writer.word(digest(this.#words, R_WORD, V_WORD, RETRY_WORD))
       writer.decisions += 1
     }
   }
@@ -509,7 +513,7 @@ export class Tap {
           writer.number(rows[at + 3]!)
           writer.byte(batch[at + 2]!)
           writer.byte(batch[at + 3]!)
-          writer.word(words[(at + 1) * WORDS]! ^ words[(at + 1) * WORDS + 1]!)
+          writer.word(words[(at + 1) * SIZE.WORDS]! ^ words[(at + 1) * SIZE.WORDS + 1]!)
         }
         writer.decisions += to - from
       }
@@ -563,7 +567,7 @@ export class Tap {
         if (law < 0) return law
         this.#beginLarge()
         this.#writeLaw(law, cells)
-        // What every route builds upon is known by now.
+        // The new base of all routes is known by now.
         if (law === 0) {
           writer.byte(ENTRY.BASE)
           writer.text(toJson(this.#routes.profiles.base))

@@ -6,7 +6,7 @@
 import { checksum } from '../base/checksum.js'
 import { BLOCK, FORMAT_VERSION, HEAD } from '../recording/format.js'
 
-/** Why a recording was not read to its end. */
+/** The reason for which a recording was not read to its end. */
 export interface Damage {
   /** The byte of the file that the damaged block begins at. */
   readonly atByte: number
@@ -91,11 +91,12 @@ export class Blocks {
     // Copied, so that words are aligned whatever the file's other blocks are.
     const bytes = this.#source.read(at, size).slice()
     if (bytes.length < size) return this.stop('the file ends within a block')
-    if (checksum(bytes.subarray(BLOCK.SEQUENCE_AT)) !== view.getUint32(BLOCK.CHECKSUM_AT, true)) {
+    // The head was another read: a source may have used its array again.
+    const whole = viewOf(bytes)
+    if (checksum(bytes.subarray(BLOCK.SEQUENCE_AT)) !== whole.getUint32(BLOCK.CHECKSUM_AT, true)) {
       return this.stop('the checksum of a block does not fit')
     }
     this.at = at + size
-    const whole = viewOf(bytes)
     return {
       bytes,
       sequence: whole.getUint32(BLOCK.SEQUENCE_AT, true),

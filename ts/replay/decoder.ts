@@ -1,6 +1,8 @@
 /**
  * The entries of a block, one after the other, each as a call of a handler. A block whose checksum fits may still hold anything: every
  * number is checked before it is used, and the first that can be none ends the reading.
+ *
+ * Longer than other files, because it is one object over the bytes of a block: each kind of entry has a method.
  */
 
 import { LAW } from '../engine/law-cells.js'
@@ -11,14 +13,12 @@ import {
   ENTRY,
   EXTRA,
   fromJson,
-  MOST_PERMIT,
   NUMBER,
-  PLACES,
   RELEASE,
   RESULT,
   ROUTE,
   ROUTE_RESULT,
-  STEPS_PER_MS,
+  SIZE,
 } from '../recording/format.js'
 import type { Block } from './blocks.js'
 
@@ -29,7 +29,7 @@ const MOST_SLOTS = 2 ** 24
 const MOST_LAWS = 2 ** 16
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
-/** What is decoded: one object, written anew for every entry. */
+/** A decoded entry: one object, written anew for every one. */
 export class Entry {
   nowMs = 0
   slot = 0
@@ -233,18 +233,18 @@ export class Decoder {
   }
 
   #hotTime(isWhole: boolean): number {
-    this.#lastMs = isWhole ? this.#double() : this.#lastMs + this.#varint() / STEPS_PER_MS
+    this.#lastMs = isWhole ? this.#double() : this.#lastMs + this.#varint() / SIZE.STEPS_PER_MS
     return this.#lastMs
   }
 
   #rareTime(): number {
     const steps = this.#varint()
-    this.#lastMs = steps === 0 ? this.#double() : this.#lastMs + (steps - 1) / STEPS_PER_MS
+    this.#lastMs = steps === 0 ? this.#double() : this.#lastMs + (steps - 1) / SIZE.STEPS_PER_MS
     return this.#lastMs
   }
 
   #acquire(op: number, entry: Entry): void {
-    entry.tier = (op >> ACQUIRE.TIER) & 7
+    entry.tier = (op / ACQUIRE.TIER) & 7
     if (entry.tier > 4 && entry.tier !== ACQUIRE.BY_VOLTAGE) throw new GarbageError(`tier ${entry.tier}`)
     entry.nowMs = this.#hotTime((op & ACQUIRE.FULL_TIME) !== 0)
     if ((op & ACQUIRE.SAME_SLOT) === 0) entry.slot = this.#slot()
@@ -254,11 +254,11 @@ export class Decoder {
     entry.isTicked = (result & RESULT.TICKED) !== 0
     entry.isStale = (result & RESULT.STALE) !== 0
     entry.waits = (result & RESULT.WAIT) !== 0
-    entry.mode = (result >> RESULT.MODE) & 3
+    entry.mode = (result / RESULT.MODE) & 3
     if (entry.mode > 2) throw new GarbageError(`mode ${entry.mode}`)
     entry.cause = (result & RESULT.CAUSE) === 0 ? 0 : this.#byte()
     const hasPlace = entry.isAllowed && (result & RESULT.NO_PLACE) === 0
-    entry.place = hasPlace ? this.#below(PLACES, 'place') : -1
+    entry.place = hasPlace ? this.#below(SIZE.PLACES, 'place') : -1
     entry.key = (op & ACQUIRE.KEY) === 0 ? Number.NaN : this.#hash()
     const extras = (op & ACQUIRE.EXTRAS) === 0 ? 0 : this.#byte()
     entry.queueAgeMs = (extras & EXTRA.QUEUE_AGE) === 0 ? 0 : this.#number()
@@ -274,17 +274,17 @@ export class Decoder {
   }
 
   #release(op: number, entry: Entry): void {
-    entry.outcome = (op >> RELEASE.OUTCOME) & 7
+    entry.outcome = (op / RELEASE.OUTCOME) & 7
     if (entry.outcome > 4) throw new GarbageError(`outcome ${entry.outcome}`)
     entry.nowMs = this.#hotTime((op & RELEASE.FULL_TIME) !== 0)
     entry.isTicked = (op & RELEASE.TICKED) !== 0
     if ((op & RELEASE.FULL_PERMIT) === 0) {
-      entry.place = this.#below(PLACES, 'place')
+      entry.place = this.#below(SIZE.PLACES, 'place')
       entry.permit = Number.NaN
     } else {
       entry.place = -1
       entry.permit = this.#double()
-      if (entry.permit !== -1 && !(entry.permit >= 0 && entry.permit < MOST_PERMIT && entry.permit % 1 === 0)) {
+      if (entry.permit !== -1 && !(entry.permit >= 0 && entry.permit < SIZE.MOST_PERMIT && entry.permit % 1 === 0)) {
         throw new GarbageError(`permit ${entry.permit}`)
       }
       if (entry.permit === -1) {
@@ -307,7 +307,7 @@ export class Decoder {
     entry.isAllowed = (result & ROUTE_RESULT.ALLOW) !== 0
     entry.isTicked = (result & ROUTE_RESULT.TICKED) !== 0
     entry.isStale = (result & ROUTE_RESULT.STALE) !== 0
-    entry.mode = (result >> ROUTE_RESULT.MODE) & 3
+    entry.mode = (result / ROUTE_RESULT.MODE) & 3
     if (entry.mode > 2) throw new GarbageError(`mode ${entry.mode}`)
     entry.cause = (result & ROUTE_RESULT.CAUSE) === 0 ? 0 : this.#byte()
     entry.latencyMs = this.#number()
@@ -323,47 +323,66 @@ export class Decoder {
     const handler = this.#handler
     switch (op) {
       case ENTRY.ABOUT:
-        return handler.about(this.#json())
+        handler.about(this.#json())
+        return
       case ENTRY.BASE:
-        return handler.base(this.#json())
+        handler.base(this.#json())
+        return
       case ENTRY.NAME:
-        return handler.name(this.#slot(), this.#varint(), this.#text())
+        handler.name(this.#slot(), this.#varint(), this.#text())
+        return
       case ENTRY.PROFILE:
-        return handler.profile(this.#slot(), this.#json())
+        handler.profile(this.#slot(), this.#json())
+        return
       default:
     }
     const nowMs = this.#rareTime()
     switch (op) {
       case ENTRY.INTERN:
-        return handler.intern(this.#slot(), nowMs)
+        handler.intern(this.#slot(), nowMs)
+        return
       case ENTRY.REMOVE:
-        return handler.remove(this.#slot(), nowMs)
+        handler.remove(this.#slot(), nowMs)
+        return
       case ENTRY.LAW:
-        return handler.law(this.#below(MOST_LAWS, 'law'), this.#doubles(LAW.LENGTH), nowMs)
+        handler.law(this.#below(MOST_LAWS, 'law'), this.#doubles(LAW.LENGTH), nowMs)
+        return
       case ENTRY.SET_LAW:
-        return handler.setLaw(this.#slot(), this.#below(MOST_LAWS, 'law'), nowMs)
+        handler.setLaw(this.#slot(), this.#below(MOST_LAWS, 'law'), nowMs)
+        return
       case ENTRY.STATE:
-        return handler.state(this.#slot(), this.#doubles(STATE.LENGTH), nowMs)
+        handler.state(this.#slot(), this.#doubles(STATE.LENGTH), nowMs)
+        return
       case ENTRY.KNOWN:
-        return handler.known(this.#slot(), this.#byte() !== 0, this.#doubles(STATE.LENGTH), nowMs)
+        handler.known(this.#slot(), this.#byte() !== 0, this.#doubles(STATE.LENGTH), nowMs)
+        return
       case ENTRY.SHARE:
-        return handler.share(this.#slot(), this.#doubles(SHARE.BOUND + 1), nowMs)
+        handler.share(this.#slot(), this.#doubles(SHARE.BOUND + 1), nowMs)
+        return
       case ENTRY.INHERIT:
-        return handler.inherit(this.#slot(), this.#byte() !== 0, this.#doubles(PAST.GAMMA + 1), nowMs)
+        handler.inherit(this.#slot(), this.#byte() !== 0, this.#doubles(PAST.GAMMA + 1), nowMs)
+        return
       case ENTRY.SCAR:
-        return handler.scar(this.#slot(), this.#double(), nowMs)
+        handler.scar(this.#slot(), this.#double(), nowMs)
+        return
       case ENTRY.LEASE:
-        return handler.lease(this.#slot(), this.#byte() !== 0, nowMs)
+        handler.lease(this.#slot(), this.#byte() !== 0, nowMs)
+        return
       case ENTRY.ORDER:
-        return handler.order(this.#slot(), this.#byte(), nowMs)
+        handler.order(this.#slot(), this.#byte(), nowMs)
+        return
       case ENTRY.DRY_RUN:
-        return handler.dryRun(this.#byte() !== 0)
+        handler.dryRun(this.#byte() !== 0)
+        return
       case ENTRY.PEERS:
-        return handler.peers()
+        handler.peers()
+        return
       case ENTRY.FAULT:
-        return handler.fault()
+        handler.fault()
+        return
       case ENTRY.BATCH:
-        return this.#batch(nowMs)
+        this.#batch(nowMs)
+        return
       default:
         throw new GarbageError(`an entry of kind ${op}`)
     }

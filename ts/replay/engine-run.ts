@@ -9,10 +9,10 @@ const UNKNOWN = -1
 /** A permit that the engine did not give. */
 export const NO_PERMIT_HERE = -1
 /** Places of permits that are followed. */
-const MOST_PLACES = 2 ** 22
+export const MOST_PLACES = 2 ** 22
 
 /** An array of numbers by a small integer, which grows to the largest that is written. */
-class Numbers {
+export class Numbers {
   #cells: Float64Array
   readonly #blank: number
   readonly #most: number
@@ -82,6 +82,11 @@ export class EngineRun {
     const here = this.#slots.get(slot)
     if (here !== UNKNOWN && !this.#named.has(slot)) return here
     return this.intern(slot, nowMs)
+  }
+
+  /** Returns whether a recorded slot has a route here. */
+  has(slot: number): boolean {
+    return this.#slots.get(slot) !== UNKNOWN
   }
 
   remove(slot: number, nowMs: number): void {

@@ -1,14 +1,18 @@
-/** Replay: the decisions of a recording made again, each compared with what was recorded. */
+/**
+ * Replay: the decisions of a recording made again, each compared with the recorded one.
+ *
+ * Longer than other files, because a replay answers every kind of entry.
+ */
 
 import type { EngineKind } from '../engine/kinds.js'
-import { type Engine, FRAME, STATUS } from '../engine/port.js'
-import { digestOf, MOST_PERMIT, WORDS, wordsOf } from '../recording/format.js'
+import { type Engine, FRAME, STATE, STATUS } from '../engine/port.js'
+import { digestOf, SIZE, wordsOf } from '../recording/format.js'
 import { Blocks, type Damage, RecordingError, type Source } from './blocks.js'
 import { Decoder, type Entry, GarbageError, type Handler } from './decoder.js'
-import { EngineRun, NO_PERMIT_HERE } from './engine-run.js'
+import { EngineRun, MOST_PLACES, NO_PERMIT_HERE, Numbers } from './engine-run.js'
 import { type RouteTally, Tally } from './tally.js'
 
-/** What a recording says of itself. */
+/** The facts that a recording states of itself. */
 export interface About {
   readonly atrion: string
   readonly engine: EngineKind
@@ -21,7 +25,7 @@ export interface About {
   readonly dryRun: boolean
 }
 
-/** Why decisions may come out otherwise. */
+/** The reasons for which decisions may come out otherwise. */
 export type Doubt =
   | 'began late'
   | 'shared engine'
@@ -64,20 +68,22 @@ export interface Companion {
   name(slot: number, bytes: number, name: string): void
   /** A call that is not about a decision. */
   rare(call: (run: EngineRun) => void): void
+  law(law: number, cells: Float64Array): void
   setLaw(slot: number, nowMs: number): void
-  /** Decides a request; whether it is admitted, for the tally. */
-  acquire(entry: Entry, route: RouteTally): boolean
+  acquire(entry: Entry, route: RouteTally): void
   release(entry: Entry): void
-  route(entry: Entry, route: RouteTally): boolean
+  route(entry: Entry, route: RouteTally): void
 }
 
 export type EngineMaker = (kind: EngineKind, maxRoutes: number) => Engine
 
+/** Once looked up: a name of another chunk is a getter. */
+const digest = digestOf
 const BITS = STATUS.ALLOW | STATUS.TICKED | STATUS.STALE | STATUS.WAIT
 const MOST_ROUTES = 2 ** 24
 const UNNAMED = 'a route without a name'
 
-/** What a recording says of itself, or an error. */
+/** The facts that a recording states of itself. @throws GarbageError */
 export function requireAbout(value: unknown): About {
   const about = value as Partial<About> | null
   const { engine, maxRoutes, sample } = about ?? {}
@@ -109,7 +115,8 @@ export class Replay implements Handler {
   readonly tally = new Tally()
   readonly #routes: (RouteTally | undefined)[] = []
   /** When the permit of a place was granted, ms, and on which route. */
-  readonly #admitted = new Map<number, { atMs: number; route: RouteTally }>()
+  readonly #admittedMs = new Numbers(Number.NaN, MOST_PLACES)
+  readonly #admittedOn: (RouteTally | undefined)[] = []
   decisions = 0
   certain = 0
   equal = 0
@@ -217,6 +224,7 @@ export class Replay implements Handler {
 
   law(law: number, cells: Float64Array): void {
     this.#engine.law(law, cells)
+    this.#companion?.law(law, cells)
   }
 
   setLaw(slot: number, law: number, nowMs: number): void {
@@ -234,7 +242,7 @@ export class Replay implements Handler {
       run.intern(slot, nowMs)
       run.state(slot, cells, nowMs)
     })
-    this.#engine.setLaw(slot, cells[17]!, nowMs)
+    this.#engine.setLaw(slot, cells[STATE.LAW]!, nowMs)
     this.#companion?.setLaw(slot, nowMs)
   }
 
@@ -315,24 +323,31 @@ export class Replay implements Handler {
       status === recorded &&
       frame[FRAME.MODE] === entry.mode &&
       frame[FRAME.CAUSE] === entry.cause &&
-      digestOf(this.#words, FRAME.RESISTANCE * WORDS, FRAME.VOLTAGE * WORDS, FRAME.RETRY_AFTER_MS * WORDS) ===
-        entry.digest
+      digest(
+        this.#words,
+        FRAME.RESISTANCE * SIZE.WORDS,
+        FRAME.VOLTAGE * SIZE.WORDS,
+        FRAME.RETRY_AFTER_MS * SIZE.WORDS,
+      ) === entry.digest
     const isAllowedHere = (status & STATUS.ALLOW) !== 0
     if (isAllowedHere) {
       const permit = frame[FRAME.PERMIT]!
-      if (entry.isAllowed && permit < MOST_PERMIT) run.hold(entry.place, permit)
+      if (entry.isAllowed && permit < SIZE.MOST_PERMIT) run.hold(entry.place, permit)
       else run.release(permit, 2, entry.nowMs)
     } else if (entry.isAllowed) run.hold(entry.place, NO_PERMIT_HERE)
     const route = this.#routeAt(entry.slot)
     this.#compare(isEqual, entry, 'a permit')
     if (entry.isStale) return
+    this.#companion?.acquire(entry, route)
     if (entry.waits) {
       this.asks += 1
       return
     }
-    if (entry.isAllowed && entry.place >= 0) this.#admitted.set(entry.place, { atMs: entry.nowMs, route })
-    const there = this.#companion === undefined ? entry.isAllowed : this.#companion.acquire(entry, route)
-    this.tally.add(route, entry.tier, entry.key, entry.nowMs, entry.isAllowed, there, entry.cause)
+    if (entry.isAllowed && entry.place >= 0 && entry.place < MOST_PLACES) {
+      this.#admittedMs.set(entry.place, entry.nowMs)
+      this.#admittedOn[entry.place] = route
+    }
+    this.tally.add(route, entry.tier, entry.key, entry.nowMs, entry.isAllowed, entry.isAllowed, entry.cause)
   }
 
   release(entry: Entry): void {
@@ -345,14 +360,13 @@ export class Replay implements Handler {
     if (entry.place < 0) return
     const permit = run.take(entry.place)
     if (permit !== NO_PERMIT_HERE) run.release(permit, entry.outcome, entry.nowMs)
-    const admitted = this.#admitted.get(entry.place)
-    if (admitted !== undefined) {
-      this.#admitted.delete(entry.place)
-      const { route, atMs } = admitted
+    const route = this.#admittedOn[entry.place]
+    if (route !== undefined) {
+      this.#admittedOn[entry.place] = undefined
       if (entry.outcome === 0 || entry.outcome === 1) {
         route.completed += 1
         if (entry.outcome === 1) route.failed += 1
-        route.addLatency(entry.nowMs - atMs)
+        route.addLatency(entry.nowMs - this.#admittedMs.get(entry.place))
       }
     }
     this.#companion?.release(entry)
@@ -367,20 +381,23 @@ export class Replay implements Handler {
       ((status & STATUS.ALLOW) !== 0) === entry.isAllowed &&
       ((status & STATUS.STALE) !== 0) === entry.isStale &&
       frame[FRAME.MODE] === entry.mode &&
-      digestOf(this.#words, FRAME.RESISTANCE * WORDS, FRAME.VOLTAGE * WORDS, FRAME.RETRY_AFTER_MS * WORDS) ===
-        entry.digest
+      digest(
+        this.#words,
+        FRAME.RESISTANCE * SIZE.WORDS,
+        FRAME.VOLTAGE * SIZE.WORDS,
+        FRAME.RETRY_AFTER_MS * SIZE.WORDS,
+      ) === entry.digest
     this.#compare(isEqual, entry, 'a tick')
     if (entry.isStale) return
     const route = this.#routeAt(entry.slot)
-    const there = this.#companion === undefined ? entry.isAllowed : this.#companion.route(entry, route)
-    this.tally.add(route, -1, Number.NaN, entry.nowMs, entry.isAllowed, there, entry.cause)
+    this.#companion?.route(entry, route)
+    this.tally.add(route, -1, Number.NaN, entry.nowMs, entry.isAllowed, entry.isAllowed, entry.cause)
   }
 
   row(entry: Entry, status: number): void {
     const batch = this.#engine.row(entry)
     const words = wordsOf(batch)
-    const isEqual =
-      batch[2] === entry.mode && batch[3] === status && (words[2]! ^ words[3]!) === entry.digest
+    const isEqual = batch[2] === entry.mode && batch[3] === status && (words[2]! ^ words[3]!) === entry.digest
     this.#compare(isEqual, entry, 'a row of a batch')
     const route = this.#routeAt(entry.slot)
     this.tally.add(route, -1, Number.NaN, entry.nowMs, entry.mode !== 2, entry.mode !== 2, 0)

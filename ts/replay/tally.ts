@@ -1,4 +1,4 @@
-/** What was decided, by route, tier and key: counts, latencies of what was admitted, and differences to another run. */
+/** Decisions by route, tier and key: counts, latencies of what was admitted, and differences to another run. */
 
 import { TIERS } from '../engine/port.js'
 import { ACQUIRE } from '../recording/format.js'
@@ -20,7 +20,7 @@ export interface Counts {
   decisions: number
   admitted: number
   refused: number
-  /** Admitted here, and refused by the other run; and the other way round. */
+  /** Refused here, and admitted by the recorded configuration; and the other way round. */
   admittedToRefused: number
   refusedToAdmitted: number
 }
@@ -70,14 +70,14 @@ function add(sum: Counts, { decisions, admitted, refused, admittedToRefused, ref
   sum.refusedToAdmitted += refusedToAdmitted
 }
 
-function count(counts: Counts, isAdmitted: boolean, isAdmittedThere: boolean): void {
+function count(counts: Counts, isAdmitted: boolean, wasAdmitted: boolean): void {
   counts.decisions += 1
   if (isAdmitted) {
     counts.admitted += 1
-    if (!isAdmittedThere) counts.admittedToRefused += 1
+    if (!wasAdmitted) counts.refusedToAdmitted += 1
   } else {
     counts.refused += 1
-    if (isAdmittedThere) counts.refusedToAdmitted += 1
+    if (wasAdmitted) counts.admittedToRefused += 1
   }
 }
 
@@ -108,22 +108,22 @@ export class Tally {
     return this.#lastMs > this.#firstMs ? this.#lastMs - this.#firstMs : 0
   }
 
-  /** Counts a decision. @param isAdmittedThere what the other run made of it; the same without one */
+  /** Counts a decision. @param wasAdmitted what the recorded configuration made of it */
   add(
     route: RouteTally,
     tier: number,
     key: number,
     nowMs: number,
     isAdmitted: boolean,
-    isAdmittedThere: boolean,
+    wasAdmitted: boolean,
     cause: number,
   ): void {
     if (!(this.#firstMs <= nowMs)) this.#firstMs = nowMs
     if (!(this.#lastMs >= nowMs)) this.#lastMs = nowMs
     const label = tier === ACQUIRE.BY_VOLTAGE ? BY_VOLTAGE : tier
-    count(route.tiers[tier === -1 ? OPEN_LOOP : label]!, isAdmitted, isAdmittedThere)
+    count(route.tiers[tier === -1 ? OPEN_LOOP : label]!, isAdmitted, wasAdmitted)
     if (!isAdmitted) route.causes.set(cause, (route.causes.get(cause) ?? 0) + 1)
-    count(this.#countsOf(key), isAdmitted, isAdmittedThere)
+    count(this.#countsOf(key), isAdmitted, wasAdmitted)
   }
 
   #countsOf(key: number): Counts {

@@ -327,13 +327,8 @@ export class TsEngine implements Engine {
     return route.tuner
   }
 
-  readClock(): number {
-    return this.#now()
-  }
-
-  lastRead(): number {
-    return this.#lastRead
-  }
+  readonly readClock = (): number => this.#now()
+  readonly lastRead = (): number => this.#lastRead
 
   #now(): Timestamp {
     const given = this.frame[FRAME.NOW]!

@@ -29,6 +29,7 @@ import { validateOptions } from './options/validate.js'
 import { adapterPort, telemetryPort } from './ports.js'
 import { InMemoryProvider } from './providers/memory.js'
 import { keepsDocuments } from './providers/provider.js'
+import { Recording, type RecordOptions, type RecordTarget } from './recording/recording.js'
 import { Connection } from './replication/connection.js'
 import { createSyncLoop } from './replication/sync-loop.js'
 import { type Changes, configure, orderOf } from './routes/configure.js'
@@ -317,6 +318,16 @@ export class Atrion implements AsyncDisposable {
     if (!EVENT_NAMES.includes(name)) throw unknownName('event', name, EVENT_NAMES)
     if (typeof listener !== 'function') throw wrongType('listener', 'a function', listener)
     return this.#context.events.on(name, listener)
+  }
+
+  /**
+   * Records every decision with its inputs, for `npx atrion replay`: to a file, a stream of Node's, or a ring in memory. Never waits: what
+   * finds no room is dropped and counted. One recording at a time. To be decided again bit for bit it begins before the first request.
+   *
+   * @throws ConfigError, TypeError for a target that is none, AtrionError while there is a recording, the error of a file that does not open
+   */
+  record(target: RecordTarget, options: RecordOptions = {}): Recording {
+    return new Recording(this.#context, target, options, () => this.#openLoop.isDryRun)
   }
 
   /** Leases a long-running task on a route. Rejects with ConfigError when an option can't be honoured. */

@@ -119,7 +119,8 @@ export class Atrion implements AsyncDisposable {
   disconnect(): Promise<void> {
     this.#context.events.flush()
     this.#limiter.refuseWaiting()
-    return this.#connection.disconnect()
+    const left = this.#swarms?.leave()
+    return left === undefined ? this.#connection.disconnect() : left.then(() => this.#connection.disconnect())
   }
 
   /** Sends what changed to the provider now, for hosts that freeze between requests: at most 5 s, never rejects, nothing before `connect()`. */
@@ -343,7 +344,7 @@ export class Atrion implements AsyncDisposable {
 
   /** A budget that work shares: see {@link Swarm}. @throws ConfigError for an option out of its range and a name that is taken, TypeError */
   createSwarm(name: string, options: SwarmOptions): Swarm {
-    this.#swarms ??= new Swarms(this.#context, this.#limiter, this.#leases)
+    this.#swarms ??= new Swarms(this.#context, this.#limiter, this.#leases, this.#options.provider)
     return this.#swarms.create(name, options)
   }
 }

@@ -142,6 +142,7 @@ redis('doctor --redis: what may be done there, by the rights of a user', async (
     'list routes',
     'publish to other nodes, and receive from them',
     'delete it',
+    'share documents: budgets, patches, bans',
   ]) {
     t.regex(all.stdout, new RegExp(`^redis: ${right} +yes$`, 'm'))
   }

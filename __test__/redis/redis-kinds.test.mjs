@@ -45,7 +45,8 @@ test('TLS with a private authority, as a user who may do little', async (t) => {
 
 /** The commands that a node sends, and no others: what docs/reference/wire-format.md recommends for an ACL. */
 const LEAST =
-  '-@all ~atrion:* &atrion:* +hello +ping +select +subscribe +publish +scan +hscan +hset +hget +hdel +pexpire'
+  '-@all ~atrion:* &atrion:* +hello +ping +select +subscribe +publish +scan +hscan +hset +hget +hdel +pexpire ' +
+  '+eval +time +hmget +persist'
 
 test('a user who may do nothing but what a node does', async (t) => {
   const { host, port, username, password, ca } = await stopped(t, withTls({ rights: LEAST.split(' ') }))
@@ -53,6 +54,11 @@ test('a user who may do nothing but what a node does', async (t) => {
   await one.atrion.resetRoute('pay')
   // A report that was under way is written and removed once more.
   await until(async () => String(await one.provider.listRoutes()) === 'ship', "that 'pay' is forgotten")
+  for (const options of [{ ttlMs: 60_000 }, undefined]) {
+    const { version } = await one.provider.readDocument('a')
+    t.true(await one.provider.writeDocument('a', version, 'text', options))
+  }
+  t.is((await one.provider.readDocument('a')).text, 'text')
   t.is(one.heard.length, 0)
 })
 

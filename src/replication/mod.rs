@@ -5,6 +5,7 @@
 //! | `report` | a report of a route, by this node or a peer |
 //! | `key` | the key of a route on the wire |
 //! | `codec` | messages as bytes |
+//! | `notice` | the message that a document was written |
 //! | `seal`, `replay` | with a secret: MACs of messages and records, and protection from repetitions |
 //! | `newcomers`, `seniority` | without one: how many unknown nodes are accepted, and how much they count |
 //! | `membership` | the nodes that are live |
@@ -19,6 +20,7 @@ mod key;
 pub mod mailbox;
 mod membership;
 pub mod newcomers;
+pub mod notice;
 mod peer_routes;
 pub mod peers;
 pub mod redis;

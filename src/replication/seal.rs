@@ -6,12 +6,14 @@
 //! ```
 //!
 //! All little-endian. The MAC is HMAC-SHA256 by `ring`, which TLS brings along anyway, and is compared in constant time. Its key
-//! is derived from the secret and from the channel (for messages) or the key prefix (for records), so nothing that was written for
+//! is derived from the secret and from the channel (for messages) or the key prefix (for records and documents), so nothing that was written for
 //! one of them proves anything on another. A record's MAC covers the node, the shard and the name of the route as well: a value that
 //! is moved to another field or hash proves nothing.
 //!
 //! The first secret signs and every one verifies, so a secret is replaced without a gap: first all nodes accept the new one, then
 //! all sign with it, then the old one goes.
+//!
+//! A document's MAC is kept beside it, and covers its name, version, time to live and text.
 //!
 //! A proven message may still be a repetition: see [`super::replay`]. Without a secret messages and records stay those of version 1;
 //! such a node takes a sealed one for what is inside.
@@ -63,6 +65,19 @@ pub struct Field<'a> {
     pub name: &'a [u8],
 }
 
+/// The fields of a document that its MAC covers.
+#[derive(Debug, Clone, Copy)]
+pub struct DocumentFields<'a> {
+    /// The document's name.
+    pub name: &'a str,
+    /// Its version.
+    pub version: u64,
+    /// Its time to live, ms; 0: it stays.
+    pub ttl_ms: u64,
+    /// Its text.
+    pub text: &'a str,
+}
+
 /// The keys of one service, derived from its secrets. It has no `Debug`: keys are never shown.
 ///
 /// ```
@@ -78,6 +93,7 @@ pub struct Field<'a> {
 pub struct Keyring {
     messages: Vec<Key>,
     records: Vec<Key>,
+    documents: Vec<Key>,
 }
 
 impl Keyring {
@@ -94,6 +110,7 @@ impl Keyring {
         (!secrets.is_empty()).then(|| Self {
             messages: derive(b"atrion message 2\0", channel),
             records: derive(b"atrion record 2\0", key_prefix),
+            documents: derive(b"atrion document 1\0", key_prefix),
         })
     }
 
@@ -155,6 +172,29 @@ impl Keyring {
         let (_, counter) = body.split_last_chunk::<COUNTER_BYTES>().ok_or(Unproven::Forged)?;
         let record = record_in(value).ok_or(Unproven::Forged)?;
         Ok((record, u64::from_le_bytes(*counter)))
+    }
+}
+
+impl Keyring {
+    /// The MAC of a document.
+    #[must_use]
+    pub fn sign_document(&self, fields: &DocumentFields<'_>) -> Vec<u8> {
+        self.documents.first().map_or_else(Vec::new, |key| hmac::sign(key, &fields.context()).as_ref().to_vec())
+    }
+
+    /// Returns whether a node that has one of the secrets wrote the document.
+    #[must_use]
+    pub fn verify_document(&self, fields: &DocumentFields<'_>, mac: &[u8]) -> bool {
+        let signed = fields.context();
+        self.documents.iter().any(|key| hmac::verify(key, &signed, mac).is_ok())
+    }
+}
+
+impl DocumentFields<'_> {
+    /// The bytes that a document's MAC covers.
+    fn context(&self) -> Vec<u8> {
+        let numbers = [self.name.len() as u64, self.version, self.ttl_ms].map(u64::to_le_bytes);
+        [&numbers.concat()[..], self.name.as_bytes(), self.text.as_bytes()].concat()
     }
 }
 

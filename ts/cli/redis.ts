@@ -70,6 +70,11 @@ export async function rightsOn(url: string): Promise<Right[]> {
     await check('list routes', () => provider.listRoutes())
     await check('publish to other nodes, and receive from them', async () => received(await open(), provider, routeId))
     await check('delete it', () => provider.deleteVector(routeId))
+    await check('share documents: budgets, patches, bans', async () => {
+      const { version } = await provider.readDocument(routeId)
+      if (await provider.writeDocument(routeId, version, 'doctor', { ttlMs: 1000 })) return
+      throw new Error('a document of its own was not written')
+    })
     return rights
   } finally {
     await Promise.all(made.map((provider) => provider.disconnect().catch(() => {})))

@@ -1,14 +1,6 @@
 /** The providers that need what only Node has; bundles for other runtimes take `node-web` instead. */
 
 export { FileStateProvider, type FileStateProviderOptions } from './file.js'
-export {
-  type RedisClientLike,
-  RedisClusterProvider,
-  type RedisClusterProviderOptions,
-  type RedisOptions,
-  type RedisSentinelSettings,
-  RedisStateProvider,
-  type RedisStateProviderOptions,
-  type RedisStats,
-  type RedisTlsSettings,
-} from './redis/provider.js'
+export { RedisClusterProvider, type RedisClusterProviderOptions, type RedisOptions } from './redis/cluster-provider.js'
+export { type RedisClientLike, RedisStateProvider, type RedisStats } from './redis/provider.js'
+export type { RedisSentinelSettings, RedisStateProviderOptions, RedisTlsSettings } from './redis/settings.js'

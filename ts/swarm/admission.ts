@@ -122,16 +122,19 @@ export class CallAdmission {
     const root = this.#root
     const { needs, wallMs } = this.#call
     let id = root.waiting.blocked(this.#node)
+    let untilMs = this.#untilMs
     if (this.#maxWaitMs() <= 0 || id === NONE) {
       // Asked anew: what was given back meanwhile may do.
       const handle = root.reserve(this.#node, needs, wallMs)
       if (handle !== NONE) return handle
       const comes = root.canCome(needs)
-      if (!comes || this.#maxWaitMs() <= 0) throw root.refusal(this.#node, needs, wallMs)
+      const sliceWaitMs = comes ? root.sliceWaitMs : 0
+      if (!comes || (this.#maxWaitMs() <= 0 && sliceWaitMs === 0)) throw root.refusal(this.#node, needs, wallMs)
+      untilMs = Math.max(untilMs, root.nowMs() + sliceWaitMs)
       id = root.refusedId
     }
     const { tier, key } = this.#terms
-    const terms = { node: this.#node, needs, wallMs, tier, key, untilMs: this.#untilMs, listen: this.#listen }
+    const terms = { node: this.#node, needs, wallMs, tier, key, untilMs, listen: this.#listen }
     return root.waiting.wait(id, terms)
   }
 

@@ -16,6 +16,9 @@ import { SourcedBudget } from './sourced.js'
 import { MAX_UNITS, STRUCTURAL_UNITS, Units } from './units.js'
 import { BudgetWaiting, type WaitingHost } from './waiting.js'
 
+/** A call that does not wait for budget waits so long for a slice of one that processes share, ms. */
+const SLICE_WAIT_MS = 1000
+
 /** Ends a swarm at its limit of time. */
 class WallAlarm implements Alarm {
   constructor(
@@ -262,8 +265,25 @@ export class SwarmRoot implements WaitingHost {
     this.refusedId = this.tree.refusedNode
     this.refusedUnit = this.tree.refusedUnit
     if (this.#source === undefined || this.refusedId !== this.node.id) return
-    const missing = Math.max(1, needs[this.refusedUnit]!) - this.tree.leftOf(this.refusedId, this.refusedUnit)
-    this.#mayCome = this.#source.short(this.units.names[this.refusedUnit]!, missing)
+    this.#mayCome = true
+    for (const unit of this.node.limited) {
+      // Of a need that is not known any amount will do.
+      const missing =
+        Math.min(1, Math.abs(needs[unit]!)) && Math.max(1, needs[unit]!) - this.tree.leftOf(this.refusedId, unit)
+      if (missing <= 0 || STRUCTURAL_UNITS.has(this.units.names[unit]!)) continue
+      if (!this.#source.short(this.units.names[unit]!, missing)) this.#mayCome = false
+    }
+  }
+
+  /** Returns whether a use that went over this process's part of a shared budget is within what the budget has left. */
+  covers(unit: number): boolean {
+    if (this.#source === undefined || this.tree.refusedNode !== this.node.id) return false
+    return this.#source.covers(this.units.names[unit]!, -this.tree.leftOf(this.node.id, unit))
+  }
+
+  /** Time for which a call that does not wait for budget waits for a slice of a shared one, ms. */
+  get sliceWaitMs(): number {
+    return this.#source !== undefined && this.refusedId === this.node.id && this.#mayCome ? SLICE_WAIT_MS : 0
   }
 
   /** The source's answer to what it was asked last. */

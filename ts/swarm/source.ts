@@ -30,6 +30,13 @@ export interface BudgetSource {
    * @returns whether more may come, so that it is worth waiting for
    */
   short(unit: string, missing: number): boolean
+  /**
+   * Work under way has used more than this process was granted. Asks for more in the background.
+   *
+   * @param beyond all that is used and held beyond what was granted
+   * @returns whether the shared budget has so much left for sure, so that the work may go on
+   */
+  covers(unit: string, beyond: number): boolean
   /** The root is closed: what it has left goes back. */
   close(): void
 }

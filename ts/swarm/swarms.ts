@@ -4,17 +4,22 @@ import { BudgetError } from '../base/budget-error.js'
 import { ConfigError } from '../base/errors.js'
 import type { Context } from '../context.js'
 import type { LeaseManager } from '../leases/manager.js'
+import type { StateProvider } from '../providers/provider.js'
 import type { Permits } from './admission.js'
 import { Alarms } from './alarms.js'
 import { Estimates } from './estimates.js'
 import { readSwarmOptions, requireName, type SwarmTerms } from './options.js'
 import { SwarmRoot } from './root.js'
+import { type DocumentStore, SharedBudget } from './shared-budget.js'
 import { BudgetedSwarm } from './swarm.js'
 import type { Swarm, SwarmOptions } from './types.js'
+import { STRUCTURAL_UNITS } from './units.js'
 import { UpstreamPacer } from './upstream-pacer.js'
 
 /** Most swarms without a parent that are open at once. */
 const MOST_SWARMS = 65_536
+/** The longest that `disconnect()` waits for slices to go back, ms. */
+const LEAVE_MS = 2000
 
 export class Swarms {
   readonly #context: Context
@@ -25,11 +30,30 @@ export class Swarms {
   readonly #open = new Map<string, Swarm>()
   /** Paces by the object that they were asked for with. */
   readonly #pacers = new WeakMap<object, UpstreamPacer>()
+  /** The store of budgets that processes share. */
+  readonly #store: DocumentStore | undefined
+  readonly #shared = new Map<string, SharedBudget>()
+  /** Slices that are going back. */
+  readonly #leaving = new Set<Promise<void>>()
 
-  constructor(context: Context, permits: Permits, leases: LeaseManager) {
+  constructor(context: Context, permits: Permits, leases: LeaseManager, provider: StateProvider | undefined) {
     this.#context = context
     this.#permits = permits
     this.#leases = leases
+    if (provider?.readDocument && provider.writeDocument) this.#store = provider as DocumentStore
+  }
+
+  /** Gives back what processes share and this one has left; at most two seconds, never rejects. undefined: there is nothing. */
+  leave(): Promise<void> | undefined {
+    const leaving = [...this.#leaving, ...[...this.#shared.values()].map((budget) => budget.leave())]
+    if (leaving.length === 0) return undefined
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, LEAVE_MS)
+      void Promise.all(leaving).then(() => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
   }
 
   /** @throws ConfigError, TypeError, BudgetError 'full' */
@@ -40,7 +64,10 @@ export class Swarms {
     if (this.#open.size >= MOST_SWARMS) throw new BudgetError({ cause: 'full', swarm: name })
     const terms = { ...read, pacer: read.pacer ?? this.#pacerOf(read) }
     const { clock, events, logger } = this.#context
-    const root = new SwarmRoot(name, terms, { clock, events, source: undefined })
+    const isSpent = terms.limits.some(([unit]) => !STRUCTURAL_UNITS.has(unit))
+    const source = isSpent && this.#store ? this.#share(this.#store) : undefined
+    const root = new SwarmRoot(name, terms, { clock, events, source })
+    if (source !== undefined) this.#shared.set(name, source)
     const host = {
       root,
       estimates: this.#estimates,
@@ -48,7 +75,10 @@ export class Swarms {
       warned: this.#warned,
       permits: this.#permits,
       leases: this.#leases,
-      closed: () => this.#open.delete(name),
+      closed: () => {
+        this.#open.delete(name)
+        this.#shared.delete(name)
+      },
     }
     const swarm = new BudgetedSwarm(host, root.node)
     this.#open.set(name, swarm)
@@ -63,5 +93,18 @@ export class Swarms {
       known ?? new UpstreamPacer(upstream.options, { alarms: new Alarms(clock), nowMs: () => clock.spanMs() })
     this.#pacers.set(upstream.given, pacer)
     return pacer
+  }
+
+  #share(store: DocumentStore): SharedBudget {
+    const { logger } = this.#context
+    return new SharedBudget({
+      store,
+      onUnreadable: (error) =>
+        logger.warn('the account of a shared budget cannot be read: slices last as they are', { error }),
+      onLeave: (left) => {
+        this.#leaving.add(left)
+        void left.then(() => this.#leaving.delete(left))
+      },
+    })
   }
 }

@@ -20,6 +20,8 @@ mod process;
 #[cfg(feature = "redis")]
 pub mod redis;
 #[cfg(feature = "redis")]
+mod redis_documents;
+#[cfg(feature = "redis")]
 mod redis_options;
 #[cfg(feature = "engine")]
 mod socket;

@@ -4,7 +4,7 @@
 //! itself and its events never do.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::{HashMap, HashSet, hash_map::Entry},
     sync::Arc,
 };
 
@@ -37,14 +37,21 @@ enum JsEvent {
     Health(&'static str, String),
     /// The route that this node reported; the newest record is in [`Changes`].
     Changed(RouteName, NodeId),
+    /// The document that a node wrote.
+    Written(String),
 }
 
 /// The newest record of every node on every watched route that JavaScript has not been called with yet. There is one call for
 /// each, so a busy JavaScript thread finds as many calls as there are records here and no more.
 type Changes = Mutex<HashMap<(RouteName, NodeId), Record>>;
 
+/// The names of documents that JavaScript has not been called with yet.
+type Written = Mutex<HashSet<String>>;
+
 /// The most records that wait for JavaScript.
 const MAX_CHANGES: usize = 65_536;
+/// The most names of documents that do.
+const MAX_WRITTEN: usize = 4096;
 
 /// Returns whether JavaScript is to be called: not where a call is under way already, nor where too many are.
 fn note_change(changes: &Changes, name: &RouteName, node: NodeId, record: Record) -> bool {
@@ -63,10 +70,20 @@ fn note_change(changes: &Changes, name: &RouteName, node: NodeId, record: Record
     }
 }
 
+/// Returns whether JavaScript is to be called with the name of a document: not where a call is under way already.
+fn note_written(written: &Written, name: &str) -> bool {
+    let mut written = written.lock();
+    written.len() < MAX_WRITTEN && written.insert(name.into())
+}
+
 /// The arguments of a call.
-fn arguments(event: JsEvent, changes: &Changes) -> FnArgs<(String, Utf16String, Vec<f64>)> {
+fn arguments(event: JsEvent, changes: &Changes, written: &Written) -> FnArgs<(String, Utf16String, Vec<f64>)> {
     let (kind, detail, cells) = match event {
         JsEvent::Health(kind, reason) => (kind, Utf16String::from(reason), Vec::new()),
+        JsEvent::Written(name) => {
+            written.lock().remove(&name);
+            ("written", Utf16String::from(name), Vec::new())
+        }
         JsEvent::Changed(name, node) => {
             let record = changes.lock().remove(&(name.clone(), node));
             let name = Name::from_shared(name).map(|name| Utf16String::from(name.to_utf16()));
@@ -83,7 +100,7 @@ fn arguments(event: JsEvent, changes: &Changes) -> FnArgs<(String, Utf16String, 
 /// A client that replicates over Redis.
 #[napi(js_name = "RedisLink")]
 pub struct RedisClient {
-    client: Arc<redis::RedisClient>,
+    pub(super) client: Arc<redis::RedisClient>,
 }
 
 #[napi]
@@ -182,19 +199,19 @@ impl RedisClient {
         Ok(())
     }
 
-    /// Sets the callback of events: 'degraded' and why, 'restored', 'changed', the route and its cells as those of
-    /// `getVector`. In place of the callback before.
+    /// Sets the callback of events: 'degraded' and why, 'restored', 'written' and a document's name, 'changed', the route and its
+    /// cells as those of `getVector`. In place of the callback before.
     #[napi(catch_unwind, ts_args_type = "callback: (kind: string, detail: string, cells: number[]) => void")]
     #[allow(clippy::needless_pass_by_value, reason = "the macro hands over what it made from the argument")]
     pub fn on_event(&self, callback: Function<'_, FnArgs<(String, Utf16String, Vec<f64>)>, ()>) -> Result<()> {
-        let changes = Arc::new(Changes::default());
-        let newest = changes.clone();
+        let (changes, written) = (Arc::new(Changes::default()), Arc::new(Written::default()));
+        let (newest, named) = (changes.clone(), written.clone());
         let callback: Listener = callback
             .build_threadsafe_function::<JsEvent>()
             .callee_handled::<false>()
             .weak::<true>()
             .build_callback(move |context| {
-                let event = panics::caught(|| arguments(context.value, &newest));
+                let event = panics::caught(|| arguments(context.value, &newest, &named));
                 // No route has an empty name: it is ignored.
                 Ok(event.unwrap_or_else(|| ("changed".into(), Utf16String::from(String::new()), vec![0.0; 7]).into()))
             })?;
@@ -202,6 +219,12 @@ impl RedisClient {
             let event = match event {
                 Event::Degraded(reason) => JsEvent::Health("degraded", reason),
                 Event::Restored => JsEvent::Health("restored", String::new()),
+                Event::Written(name) => {
+                    if !note_written(&written, &name) {
+                        return;
+                    }
+                    JsEvent::Written(name)
+                }
                 Event::Changed(name, node, record) => {
                     if !note_change(&changes, &name, node, record) {
                         return;
@@ -270,7 +293,7 @@ fn cells(record: &Record) -> Vec<f64> {
 }
 
 /// A promise of the answer to `call`, translated for JavaScript by `translate`.
-fn promise<T, D>(env: &Env, translate: fn(T) -> D, call: impl FnOnce(Reply<T>)) -> Result<Object<'_>>
+pub(super) fn promise<T, D>(env: &Env, translate: fn(T) -> D, call: impl FnOnce(Reply<T>)) -> Result<Object<'_>>
 where
     T: Send + 'static,
     D: napi::bindgen_prelude::ToNapiValue + 'static,

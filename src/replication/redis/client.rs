@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, hash_map::Entry},
     panic::{self, AssertUnwindSafe},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::Relaxed},
     thread,
 };
 
@@ -11,11 +11,12 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use super::{
+    document::{Document, DocumentWrite},
     driver::Driver,
     error::{ClientError, Kind},
     options::ClientOptions,
     record::Record,
-    request::{Event, Listener, Reply, Request},
+    request::{DocumentRequest, Event, Listener, Reply, Request},
     shared::{Shared, State},
     stats::Stats,
     subscriber::PushReceiver,
@@ -183,6 +184,21 @@ impl RedisClient {
             _ => {}
         }
         self.request(Request::Watch(name, on));
+    }
+
+    /// Reads a document.
+    pub fn read_document(&self, name: String, reply: Reply<Document>) {
+        self.request(Request::Document(DocumentRequest::Read(name, reply)));
+    }
+
+    /// Writes a document if it has the version that is to be replaced; whether it had.
+    pub fn write_document(&self, order: DocumentWrite, reply: Reply<bool>) {
+        self.request(Request::Document(DocumentRequest::Write(order, reply)));
+    }
+
+    /// Emits [`Event::Written`] when another node wrote a document, or no longer.
+    pub fn watch_documents(&self, on: bool) {
+        self.shared.watches_documents.store(on, Relaxed);
     }
 
     fn request(&self, request: Request) {

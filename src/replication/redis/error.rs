@@ -15,6 +15,8 @@ pub enum Kind {
     Moved,
     /// The server refused: the same may succeed later.
     Refused,
+    /// A stored value that no node of the service wrote.
+    Unreadable,
     /// The client is not connected.
     Closed,
 }

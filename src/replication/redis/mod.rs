@@ -14,14 +14,17 @@
 //! | `connect` | servers, sentinels, clusters, TLS |
 //! | `proof` | verification of messages and records |
 //! | `store`, `record` | the stored hashes, and the values in them |
+//! | `document`, `documents` | texts that nodes share, replaced by compare-and-set |
 //! | `health` | degraded and restored, and the delays between attempts |
 //! | `request`, `error`, `stats` | what crosses between the threads |
 //!
 //! Rejected: a thread of the runtime for every provider's every connection (one loop keeps up with 10,000 routes an interval),
-//! and Redis scripts (nodes own their keys, so there is nothing to be atomic about).
+//! and Redis scripts but for documents (nodes own their other keys, so there is nothing to be atomic about).
 
 mod client;
 mod connect;
+mod document;
+mod documents;
 mod driver;
 mod error;
 mod health;
@@ -40,6 +43,7 @@ mod write_buffer;
 mod writer;
 
 pub use client::RedisClient;
+pub use document::{Document, DocumentWrite};
 pub use error::{ClientError, Kind};
 pub use options::{ClientOptions, Endpoint, RESPONSE_TIMEOUT_MS, Tls, Topology};
 pub use record::Record;

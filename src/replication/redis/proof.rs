@@ -6,7 +6,7 @@ use super::{
     stats::count,
 };
 use crate::replication::{
-    Malformed, Message, RouteKey, decode,
+    Malformed, Message, NodeId, RouteKey, decode, notice,
     seal::{self, Field, Unproven},
 };
 
@@ -71,13 +71,38 @@ impl Shared {
     }
 }
 
+/// The content of a message.
+pub(super) enum Content {
+    /// Reports on routes.
+    Reports(Message),
+    /// A node wrote the document of that name.
+    Written(NodeId, String),
+}
+
+impl Content {
+    /// The sender.
+    pub fn node(&self) -> NodeId {
+        match self {
+            Self::Reports(message) => message.node,
+            Self::Written(node, _) => *node,
+        }
+    }
+}
+
+fn parse(bytes: &[u8]) -> Result<Content, Malformed> {
+    match notice::decode(bytes) {
+        Some(written) => written.map(|(node, name)| Content::Written(node, name.into())),
+        None => decode(bytes).map(Content::Reports),
+    }
+}
+
 /// The message in these bytes, with its counter and time if it is sealed; else it is counted under its reason.
-pub(super) fn open_message(shared: &Shared, bytes: &[u8]) -> Option<(Message, Option<(u64, u64)>)> {
+pub(super) fn open_message(shared: &Shared, bytes: &[u8]) -> Option<(Content, Option<(u64, u64)>)> {
     let opened = match &shared.keyring {
         Some(keyring) => match keyring.open_message(bytes) {
             Ok(sealed) => Some(sealed),
             Err(unproven) => {
-                match decode(bytes) {
+                match parse(bytes) {
                     Ok(_) => shared.count_unproven(Unproven::Unsigned, 1),
                     Err(_) if unproven == Unproven::Forged => shared.count_unproven(unproven, 1),
                     Err(malformed) => count_malformed(shared, malformed),
@@ -88,18 +113,18 @@ pub(super) fn open_message(shared: &Shared, bytes: &[u8]) -> Option<(Message, Op
         None => None,
     };
     let inner = opened.map_or_else(|| seal::message_in(bytes).unwrap_or(bytes), |sealed| sealed.inner);
-    let message = match decode(inner) {
-        Ok(message) => message,
+    let content = match parse(inner) {
+        Ok(content) => content,
         Err(malformed) => {
             count_malformed(shared, malformed);
             return None;
         }
     };
-    if opened.is_some_and(|sealed| sealed.node != message.node) {
+    if opened.is_some_and(|sealed| sealed.node != content.node()) {
         shared.count_unproven(Unproven::Forged, 1);
         return None;
     }
-    Some((message, opened.map(|sealed| (sealed.counter, sealed.sent_unix_ms))))
+    Some((content, opened.map(|sealed| (sealed.counter, sealed.sent_unix_ms))))
 }
 
 fn count_malformed(shared: &Shared, malformed: Malformed) {

@@ -1,6 +1,10 @@
 //! The requests to the client's thread, their replies, and events.
 
-use super::{error::ClientError, record::Record};
+use super::{
+    document::{Document, DocumentWrite},
+    error::ClientError,
+    record::Record,
+};
 use crate::replication::{NodeId, RouteName};
 
 type Then<T> = Box<dyn FnOnce(Result<T, ClientError>) + Send>;
@@ -52,8 +56,28 @@ pub enum Request {
     List(Reply<Vec<RouteName>>),
     /// Emit events when another node changes this route, or no longer.
     Watch(RouteName, bool),
+    /// Read or write a document.
+    Document(DocumentRequest),
     /// Publish and store what is not, and end.
     Close(Reply<()>),
+}
+
+/// A request for a document.
+pub enum DocumentRequest {
+    /// Read it.
+    Read(String, Reply<Document>),
+    /// Write it if it has a version, and publish that; whether it had.
+    Write(DocumentWrite, Reply<bool>),
+}
+
+impl DocumentRequest {
+    /// Answers with an error.
+    pub fn refuse(self, error: ClientError) {
+        match self {
+            Self::Read(_, reply) => reply.send(Err(error)),
+            Self::Write(_, reply) => reply.send(Err(error)),
+        }
+    }
 }
 
 /// An event.
@@ -63,6 +87,8 @@ pub enum Event {
     Degraded(String),
     /// Publishing and storing work again.
     Restored,
+    /// Another node wrote the document of that name.
+    Written(String),
     /// Another node reported a route that is watched.
     Changed(RouteName, NodeId, Record),
 }

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU8, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed},
     },
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -11,6 +11,7 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{
+    document::KnownDocuments,
     health::random,
     options::ClientOptions,
     record::{Record, Records, age_ms},
@@ -45,6 +46,10 @@ pub(super) struct Shared {
     /// The counters of the records that were read.
     pub records: Mutex<RecordCounters>,
     pub expire_ms: Millis,
+    /// The documents that this node knows.
+    pub documents: KnownDocuments,
+    /// True when notices of documents are wanted.
+    pub watches_documents: AtomicBool,
     /// The last counter that this node signed.
     counter: AtomicU64,
     state: AtomicU8,
@@ -61,6 +66,8 @@ impl Shared {
             keyring: Keyring::new(secrets, &options.channel, &options.key_prefix),
             records: Mutex::new(RecordCounters::new(options.max_routes)),
             expire_ms: options.expiry(),
+            documents: KnownDocuments::default(),
+            watches_documents: AtomicBool::new(false),
             counter: AtomicU64::new(0),
             state: AtomicU8::new(State::Closed as u8),
             loaded: Mutex::default(),

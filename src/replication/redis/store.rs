@@ -15,6 +15,7 @@ use redis::{Cmd, Pipeline, RedisResult, Value, cmd, pipe};
 
 use super::{
     connect::Store,
+    document,
     error::{ClientError, Kind},
     record::{LEGACY, Record, Records, SHARDS, hash_key, parse_hash_key, shard_of},
     shared::{Shared, unix_ms},
@@ -125,6 +126,8 @@ pub async fn scan(store: &mut Store, prefix: &str, max_legacy: usize) -> Result<
             for key in keys {
                 if let Some(hash) = parse_hash_key(prefix, &key) {
                     found.push(hash);
+                } else if document::is_key(prefix, &key) {
+                    // Read by its name only.
                 } else if legacy.len() < max_legacy
                     && let Some(name) = key.strip_prefix(prefix.as_bytes())
                     && (1..=MAX_NAME_BYTES).contains(&name.len())

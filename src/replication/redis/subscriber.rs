@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::{
     connect::PushHandler,
-    proof::open_message,
+    proof::{Content, open_message},
     record::{LEGACY, Records, age_ms},
     shared::{Shared, unix_ms},
     stats::count,
@@ -121,23 +121,23 @@ impl Subscriber {
     }
 
     /// The message in these bytes, if it is one and is verified; else it is counted under its reason.
-    pub fn open(&mut self, bytes: &[u8], shared: &Shared, now_ms: Millis) -> Option<Message> {
-        let (message, sealed) = open_message(shared, bytes)?;
+    pub fn open(&mut self, bytes: &[u8], shared: &Shared, now_ms: Millis) -> Option<Content> {
+        let (content, sealed) = open_message(shared, bytes)?;
+        let node = content.node();
         if let Some((counter, sent_unix_ms)) = sealed {
-            if !self.counters.accept(message.node, counter, sent_unix_ms, unix_ms(), now_ms) {
+            if !self.counters.accept(node, counter, sent_unix_ms, unix_ms(), now_ms) {
                 count(&shared.counters.dropped_replayed, 1);
                 return None;
             }
-        } else if message.node != shared.node
-            && !self.nodes.contains_key(&message.node)
-            && !self.newcomers.admit(now_ms)
-        {
+        } else if node != shared.node && !self.nodes.contains_key(&node) && !self.newcomers.admit(now_ms) {
             self.rejected += 1;
             return None;
         }
-        count(&shared.counters.received_reports, message.reports.len());
-        self.see(message.node, now_ms);
-        Some(message)
+        if let Content::Reports(message) = &content {
+            count(&shared.counters.received_reports, message.reports.len());
+        }
+        self.see(node, now_ms);
+        Some(content)
     }
 
     /// The messages that the others' stored records amount to, as if the nodes that are still live had just sent them.

@@ -2,15 +2,20 @@
 
 import { loadRedisBinding } from '../../addon/addon.js'
 import { AtrionError, ConfigError, ConnectionError, DependencyError, SyncError } from '../../base/errors.js'
-import { ownOptions } from '../../base/own.js'
 import { Withheld } from '../../base/text.js'
 import type { StoreHalf } from '../../engine/cluster-port.js'
 import { LINK, type NativeLink } from '../native-link.js'
-import { isPhysicsVector, type PhysicsVector, type StateProvider, type VectorOrigin } from '../provider.js'
+import {
+  type DocumentOptions,
+  isPhysicsVector,
+  type PhysicsVector,
+  type SharedDocument,
+  type StateProvider,
+  type VectorOrigin,
+} from '../provider.js'
 import { settingsOfClient } from './clients.js'
+import { type NativeDocuments, RedisDocuments } from './documents.js'
 import { type LinkSettings, type RedisStateProviderOptions, settingsOf } from './settings.js'
-
-export type { RedisSentinelSettings, RedisStateProviderOptions, RedisTlsSettings } from './settings.js'
 
 /** The traffic of a provider's link since it was made; `state`, `nodes` and `pendingRoutes` are as they are now. */
 export interface RedisStats {
@@ -51,7 +56,7 @@ export interface RedisStats {
 }
 
 /** The class of the Redis client's addon; written out here, because the addon's own types exist only after it was built. */
-interface NativeRedisLink extends StoreHalf {
+interface NativeRedisLink extends StoreHalf, NativeDocuments {
   connect(): Promise<void>
   disconnect(): Promise<void>
   getVector(routeId: string): Promise<number[] | null>
@@ -72,7 +77,7 @@ export interface RedisClientLike {
 
 /**
  * Shares state over Redis: scars travel over pub/sub every `intervalMs`, and every node's own state is kept
- * in hashes that expire, so that a restarted node starts scarred.
+ * in hashes that expire, so that a restarted node starts scarred. Documents are in hashes of their own.
  *
  * Nothing waits for it: with the server gone, decisions go on alone; `connect()` alone rejects, and not with
  * `required: false`. A connected provider keeps no process alive.
@@ -96,6 +101,7 @@ export class RedisStateProvider implements StateProvider {
   /** @internal */
   readonly [LINK]: NativeLink
   readonly #link: NativeRedisLink
+  readonly #documents: RedisDocuments
   readonly #watching = new Map<string, Set<Callback>>()
   readonly #telling = new Set<(state: 'degraded' | 'restored', error?: Error) => void>()
   #connecting: Promise<void> | undefined
@@ -120,6 +126,11 @@ export class RedisStateProvider implements StateProvider {
     this.hasProvedNodes = link.secrets.length > 0
     if (link.zone !== undefined) this.zone = link.zone
     this.#link = createLink(link)
+    this.#documents = new RedisDocuments(
+      this.#link,
+      () => this.name,
+      () => this.#requireConnected(),
+    )
     this.#link.onEvent(RedisStateProvider.#listener(new WeakRef(this)))
     this[LINK] = {
       store: this.#link,
@@ -200,6 +211,34 @@ export class RedisStateProvider implements StateProvider {
   }
 
   /**
+   * Reads a document from the server, in four seconds at most.
+   *
+   * @throws ConfigError for a name out of its range
+   * @throws ConnectionError while the server cannot be reached
+   * @throws AtrionError when the server refuses (`ATRION_SYNC`), and where there is something else, or with a `secret` one that
+   *   no node wrote or that is older than one that was read before (`ATRION_PARSE`)
+   */
+  async readDocument(name: string): Promise<SharedDocument> {
+    return this.#documents.read(name)
+  }
+
+  /**
+   * Writes a document if it has this version, in four seconds at most.
+   *
+   * @throws ConfigError for a name, a version, a text or an option out of its range
+   * @throws ConnectionError while the server cannot be reached; it may have been written then
+   * @throws AtrionError when the server refuses (`ATRION_SYNC`)
+   */
+  async writeDocument(name: string, version: number, text: string, options?: DocumentOptions): Promise<boolean> {
+    return this.#documents.write(name, version, text, options)
+  }
+
+  /** Calls back for the writes of other nodes, and of those in this process that use this provider. */
+  watchDocuments(onWrite: (name: string) => void): () => void {
+    return this.#documents.watch(onWrite)
+  }
+
+  /**
    * Made here, and of a weak reference: else the link would keep the provider, and the provider the link. A function of
    * the constructor would see its `this`.
    */
@@ -211,9 +250,8 @@ export class RedisStateProvider implements StateProvider {
   }
 
   async #ask<T>(routeId: string, call: () => Promise<T>): Promise<T> {
-    if (this.#connecting === undefined) throw new ConnectionError(this.name)
     // At once where that is possible: what is asked before disconnect() is done before it.
-    if (!this.#isConnected) await this.#connecting
+    if (!this.#isConnected) await this.#requireConnected()
     try {
       return await call()
     } catch (cause) {
@@ -221,51 +259,23 @@ export class RedisStateProvider implements StateProvider {
     }
   }
 
+  async #requireConnected(): Promise<void> {
+    if (this.#connecting === undefined) throw new ConnectionError(this.name)
+    if (!this.#isConnected) await this.#connecting
+  }
+
   #receive(kind: string, detail: string, cells: number[]): void {
     if (kind === 'changed') {
       for (const callback of [...(this.#watching.get(detail) ?? [])])
         harmless(() => callback(vectorOf(cells), originOf(cells)))
+    } else if (kind === 'written') {
+      this.#documents.written(detail)
     } else if (kind === 'restored') {
       for (const tell of [...this.#telling]) harmless(() => tell('restored'))
     } else {
       const error = new AtrionError(`${this.name} is in trouble: ${detail}`, { code: 'ATRION_CONNECTION' })
       for (const tell of [...this.#telling]) harmless(() => tell('degraded', error))
     }
-  }
-}
-
-/** {@link RedisStateProviderOptions} under the name that they had in atrion 2.0. */
-export type RedisOptions = RedisStateProviderOptions
-
-/** Options under their names in atrion 2.0. */
-export interface RedisClusterProviderOptions {
-  /** The server, as for {@link RedisStateProvider}. */
-  readonly redis?: string | RedisStateProviderOptions | RedisClientLike
-  /** `interval`, ms, is intervalMs; `channel` is channel. */
-  readonly sync?: { readonly interval?: number; readonly channel?: string }
-  readonly gamma?: number
-}
-
-/** {@link RedisStateProvider} under the name and with the options that it had in atrion 2.0. */
-export class RedisClusterProvider extends RedisStateProvider {
-  override readonly name: string = 'RedisClusterProvider'
-
-  /**
-   * @throws ConfigError for an option out of its range, or unknown
-   * @throws DependencyError where the native addon is missing
-   */
-  constructor(options: RedisClusterProviderOptions = {}) {
-    const { redis, sync, gamma, ...unknown } = ownOptions(options, ['redis', 'sync', 'gamma'])
-    const { interval, channel, ...unknownOfSync } = ownOptions(sync ?? {}, ['interval', 'channel'])
-    for (const field of Object.keys(unknown)) throw new ConfigError(field, 'redis, sync or gamma', 'an unknown option')
-    for (const field of Object.keys(unknownOfSync)) {
-      throw new ConfigError(`sync.${field}`, 'interval or channel', 'an unknown option')
-    }
-    super(redis ?? {}, {
-      ...(interval != null && { intervalMs: interval }),
-      ...(channel != null && { channel }),
-      ...(gamma != null && { gamma }),
-    })
   }
 }
 

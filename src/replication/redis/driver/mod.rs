@@ -5,6 +5,7 @@
 //! server that is slow, paused or gone delays what it was asked, and nothing else: what is reported meanwhile is merged, and
 //! requests are answered. At most one message and one batch are under way: the server's own pace decides how much is merged.
 
+mod documents;
 mod outgoing;
 mod requests;
 mod sessions;
@@ -21,6 +22,7 @@ use super::{
     error::{ClientError, Kind},
     health::{Backoff, Health},
     options::{ClientOptions, Endpoint, RESPONSE_TIMEOUT_MS},
+    proof::Content,
     publisher::{PendingPublish, Publisher},
     queries::Watches,
     record::Record,
@@ -70,6 +72,8 @@ pub(super) struct Driver {
     subscriber: Subscriber,
     writer: Writer,
     watches: Watches,
+    /// One reference for each document that is being read or written, and one more.
+    document_tasks: Arc<()>,
     tasks: JoinSet<Completion>,
     health: Health,
     started: Instant,
@@ -113,6 +117,7 @@ impl Driver {
             subscriber: Subscriber::default(),
             writer: Writer::default(),
             watches: Watches::default(),
+            document_tasks: Arc::default(),
             tasks: JoinSet::new(),
             health: Health::default(),
             started: Instant::now(),
@@ -199,7 +204,13 @@ impl Driver {
         };
         self.receiver.taken(bytes.len());
         let now_ms = self.now_ms();
-        let Some(message) = self.subscriber.open(&bytes, &self.shared, now_ms) else { return };
+        let message = match self.subscriber.open(&bytes, &self.shared, now_ms) {
+            Some(Content::Reports(message)) => message,
+            Some(Content::Written(_, name)) if self.shared.watches_documents.load(Relaxed) => {
+                return self.shared.emit(Event::Written(name));
+            }
+            _ => return,
+        };
         self.peers.receive(&message, now_ms);
         if self.session.is_some() {
             self.watches.notice(&message);

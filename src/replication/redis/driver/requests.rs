@@ -64,6 +64,7 @@ impl Driver {
                     Completion::Answered(generation, error)
                 });
             }
+            Request::Document(request) => self.serve_document(session, request),
             Request::Watch(..) | Request::Close(_) => {}
         }
     }

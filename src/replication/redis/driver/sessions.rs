@@ -124,7 +124,7 @@ impl Driver {
             return;
         }
         match error.kind {
-            Kind::Refused | Kind::Closed => {}
+            Kind::Refused | Kind::Unreadable | Kind::Closed => {}
             Kind::Moved => {
                 // The server says where to go, so that is no trouble unless the next attempt fails.
                 self.end_session();

@@ -1,0 +1,371 @@
+/**
+ * A budget that processes share: takes slices of it from an {@link Account}, one compare-and-set each, and none a call.
+ *
+ * | event | what happens |
+ * |---|---|
+ * | a run finds the slice empty | a larger slice is taken: twice as large each time, up to a 64th of the limit and half an equal share of what is left |
+ * | the slice is used up slowly | it is filled up in the background, to what was used of late in a second |
+ * | nothing is used | the slice shrinks to what one run needs, and what is beyond goes back |
+ * | others lack something | the slice goes back, but for what is reserved; those who lack are served in the order of their waits |
+ * | the store is lost | this node lives on its slice, and on nothing else |
+ * | an answer of the store is lost | what may have been taken is not used before it was read; what was to go back is not used any more |
+ * | the process dies | after {@link TTL_MS} others count its slice as used, since it may have been |
+ * | the account is lost or an older one is back | what the nodes still know is written again, and nothing is granted until all had time to do so |
+ *
+ * Longer than other files, because it is safe by the order in which a grant is lowered here, written, and raised here.
+ */
+
+import { soon } from '../base/soon.js'
+import type { StateProvider } from '../providers/provider.js'
+import { Account, type Demand, documentOf } from './account.js'
+import { converted, HORIZON_MS, Slice } from './slice.js'
+import type { BudgetSource, SourcedRoot } from './source.js'
+
+/** A node that has not reported for so long counts as dead, ms. */
+export const TTL_MS = 10_000
+/** An account that no node writes any more is kept for so long, ms. */
+const RETENTION_MS = 86_400_000
+/** Between two looks while something is used, and while something is lacking, ms. */
+const ACTIVE_MS = 250
+const LACKING_MS = 100
+/** A look after another node wrote, in a random part of the time, ms: where this one lacks something, and else. */
+const HINT_LACKING_MS = 20
+const HINT_MS = 300
+/** Attempts at one change while others write as well. */
+const MAX_TRIES = 8
+const MAX_BACKOFF_MS = 2000
+/** Nodes for which the pace is not slowed. */
+const UNSLOWED = 16
+
+/** A provider that has documents. */
+export type DocumentStore = Required<Pick<StateProvider, 'readDocument' | 'writeDocument'>> &
+  Pick<StateProvider, 'watchDocuments'>
+
+export interface SharedBudgetParts {
+  readonly store: DocumentStore
+  /** Called with the reason for which the account cannot be read, once for each. */
+  readonly onUnreadable?: (reason: Error) => void
+  /** Called with what resolves once slices that go back for good are back. */
+  readonly onLeave?: (left: Promise<void>) => void
+  /** Calls `run` after some ms, and keeps no process alive; returns what stops that. */
+  readonly after?: (ms: number, run: () => void) => () => void
+  /** In [0, 1). */
+  readonly random?: () => number
+  readonly id?: string
+}
+
+function afterHost(ms: number, run: () => void): () => void {
+  const timer = setTimeout(run, ms)
+  timer.unref?.()
+  return () => clearTimeout(timer)
+}
+
+export class SharedBudget implements BudgetSource {
+  readonly #store: DocumentStore
+  readonly #parts: SharedBudgetParts
+  readonly #after: NonNullable<SharedBudgetParts['after']>
+  readonly #random: () => number
+  readonly #id: string
+  #document = ''
+  #slices: Slice[] = []
+  /** The account as this node has read or written it last. */
+  #account: Account | undefined
+  #hasJoined = false
+  #isOpen = true
+  #isRunning = false
+  #isDue = false
+  /** True after `leave()`, until a run is short again. */
+  #hasLeft = false
+  #turn: Promise<void> = Promise.resolve()
+  #failures = 0
+  #learntMs = 0
+  #writtenMs = 0
+  /** The time since which the first of those who wait has waited, ms; 0: none waits. */
+  #lackingMs = 0
+  #stopTimer: (() => void) | undefined
+  #timerMs = Number.POSITIVE_INFINITY
+  #unwatch: (() => void) | undefined
+  #unreadable = ''
+
+  constructor(parts: SharedBudgetParts) {
+    this.#parts = parts
+    this.#store = parts.store
+    this.#after = parts.after ?? afterHost
+    this.#random = parts.random ?? Math.random
+    this.#id = parts.id ?? crypto.randomUUID()
+  }
+
+  /** The account as this node has read or written it last. */
+  get account(): Account | undefined {
+    return this.#account
+  }
+
+  attach(root: SourcedRoot): void {
+    this.#document = documentOf(root.name)
+    this.#slices = root.ownUnits.map((unit) => new Slice(unit, root))
+    this.#unwatch = this.#store.watchDocuments?.((name) => {
+      if (name !== this.#document || this.#isRunning || this.#hasLeft) return
+      const lacks = this.#slices.some(({ missing }) => missing > 0)
+      if (lacks) this.#plan(this.#random() * HINT_LACKING_MS)
+      else if (this.#hasJoined) this.#plan((0.5 + 0.5 * this.#random()) * HINT_MS)
+    })
+    if (this.#slices.length > 0) this.#look()
+  }
+
+  short(unit: string, missing: number): boolean {
+    const slice = this.#slices.find((one) => one.unit === unit)
+    if (slice === undefined || !this.#isOpen) return false
+    if (missing > slice.missing) slice.missing = missing
+    if (!this.#isDue) slice.lack(missing)
+    this.#hasLeft = false
+    const mayCome = this.#mayCome(slice, missing)
+    if (mayCome && !this.#isDue) {
+      this.#isDue = true
+      if (!this.#isRunning) soon(() => this.#look())
+    }
+    return mayCome
+  }
+
+  /** Returns whether enough would be left if all that is reserved, here and elsewhere, came back. */
+  #mayCome(slice: Slice, missing: number): boolean {
+    const account = this.#account
+    const unit = account?.units.indexOf(slice.unit) ?? -1
+    // It is left to the account where nodes count it by different quanta.
+    if (account === undefined || unit < 0 || account.scales[unit] !== slice.root.scaleOf(slice.unit)) return true
+    let possible = Math.min(account.limitOf(unit), slice.limit) - account.gone[unit]!
+    for (const [id, { parts }] of account.sharers) if (id !== this.#id) possible -= parts[unit]?.taken ?? 0
+    return possible >= slice.granted + missing - slice.held
+  }
+
+  covers(unit: string, beyond: number): boolean {
+    const slice = this.#slices.find((one) => one.unit === unit)
+    if (slice === undefined || !this.short(unit, beyond) || this.#failures > 0) return false
+    const index = this.#account?.units.indexOf(unit) ?? -1
+    if (index < 0 || this.#account!.scales[index] !== slice.root.scaleOf(unit)) return false
+    return beyond <= this.#account!.leftOf(index) / (2 * this.#account!.sharers.size)
+  }
+
+  close(): void {
+    const left = this.leave(true)
+    this.#parts.onLeave?.(left)
+  }
+
+  /**
+   * Gives back what is not taken, and leaves. Resolves when that is done or could not be; never rejects.
+   *
+   * @param isOver true: for good, and the account goes with the last node; else it is kept, and the next run that is short joins again
+   */
+  leave(isOver = false): Promise<void> {
+    if (isOver) {
+      this.#isOpen = false
+      this.#unwatch?.()
+    }
+    this.#hasLeft = true
+    this.#isDue = false
+    this.#stopTimer?.()
+    this.#timerMs = Number.POSITIVE_INFINITY
+    // Nothing more is reserved of what goes back.
+    for (const slice of this.#slices) slice.apply(Math.min(slice.granted, slice.taken))
+    this.#turn = this.#turn.then(() => this.#depart(isOver)).catch(() => {})
+    return this.#turn
+  }
+
+  async #depart(isOver: boolean): Promise<void> {
+    if (!this.#hasJoined) return
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      const { version, text } = await this.#store.readDocument(this.#document)
+      if (text === null) return
+      const account = Account.parse(text)
+      for (const slice of this.#slices) {
+        const part = account.sharers.get(this.#id)?.parts[account.units.indexOf(slice.unit)]
+        if (part) part.taken = this.#up(account, slice, Math.max(slice.taken, slice.granted))
+      }
+      account.leave(this.#id)
+      // A node that counts as dead may be cut off only, and come back.
+      const ends = isOver && account.sharers.size === 0 && account.dead.length === 0
+      const ttlMs = ends ? 1 : RETENTION_MS
+      if (await this.#store.writeDocument(this.#document, version, account.text(), { ttlMs })) break
+      await this.#pause(tries)
+    }
+    this.#hasJoined = false
+    this.#account = undefined
+    for (const slice of this.#slices) slice.settle(Math.max(slice.taken, slice.granted))
+  }
+
+  /** Plans a look, unless one is planned earlier. */
+  #plan(ms: number): void {
+    if (!this.#isOpen || this.#isRunning || ms >= this.#timerMs) return
+    this.#stopTimer?.()
+    this.#timerMs = ms
+    this.#stopTimer = this.#after(ms, () => this.#look())
+  }
+
+  #look(): void {
+    if (this.#isRunning || !this.#isOpen) return
+    this.#isRunning = true
+    this.#stopTimer?.()
+    this.#timerMs = Number.POSITIVE_INFINITY
+    this.#turn = this.#turn
+      .then(() => this.#change())
+      .then(
+        () => {
+          this.#failures = 0
+        },
+        () => {
+          this.#failures += 1
+        },
+      )
+      .then(() => {
+        this.#isRunning = false
+        this.#next()
+      })
+  }
+
+  #next(): void {
+    const isDue = this.#isDue
+    this.#isDue = false
+    if (this.#hasLeft) return
+    if (this.#failures > 0) {
+      const backoffMs = Math.min(MAX_BACKOFF_MS, LACKING_MS * 2 ** Math.min(this.#failures - 1, 10))
+      this.#plan((0.5 + 0.5 * this.#random()) * backoffMs)
+      return
+    }
+    const lacks = this.#slices.some(({ missing }) => missing > 0)
+    const isActive = this.#slices.some((slice) => slice.isActive)
+    const slowed = Math.max(1, (this.#account?.sharers.size ?? 1) / UNSLOWED)
+    if (isDue && lacks) this.#plan(0)
+    else if (lacks) this.#plan((0.75 + 0.5 * this.#random()) * LACKING_MS * slowed)
+    else if (isActive) this.#plan((0.75 + 0.5 * this.#random()) * ACTIVE_MS * slowed)
+    else if (this.#hasJoined) this.#plan(TTL_MS / 3)
+  }
+
+  #pause(tries: number): Promise<void> {
+    return new Promise((resolve) => this.#after(this.#random() * 5 * (tries + 1), resolve))
+  }
+
+  /** One change of the account; rejects while the store is lost. */
+  async #change(): Promise<void> {
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      if (!this.#isOpen || (await this.#attempt())) return
+      await this.#pause(tries)
+    }
+  }
+
+  /** False: another node wrote meanwhile. */
+  async #attempt(): Promise<boolean> {
+    const { version, text, nowMs: storeMs } = await this.#store.readDocument(this.#document)
+    const nowMs = Math.floor(storeMs)
+    const account = this.#read(text, nowMs)
+    if (!this.#isOpen) return true
+    this.#rejoin(account, nowMs, text === null)
+    if (!account.join(this.#id, nowMs + TTL_MS)) throw new Error('too many nodes share the budget')
+    account.bury(nowMs)
+    const elapsedMs = this.#learntMs === 0 ? 0 : nowMs - this.#learntMs
+    if (elapsedMs >= ACTIVE_MS / 2 || this.#learntMs === 0) {
+      for (const slice of this.#slices) slice.learn(Math.max(1, elapsedMs))
+      this.#learntMs = nowMs
+    }
+    for (const slice of this.#slices) this.#ask(slice)
+    const lacks = this.#slices.some(({ missing }) => missing > 0)
+    if (!lacks) this.#lackingMs = 0
+    else if (this.#lackingMs === 0) this.#lackingMs = nowMs
+    const grants = this.#slices.map((slice) => this.#demand(account, slice, nowMs, lacks))
+    const silentMs = nowMs - this.#writtenMs
+    const isDue = !this.#hasJoined || text === null || silentMs >= TTL_MS / 3
+    if (!isDue && !account.hasNews(text, this.#id, silentMs >= HORIZON_MS)) {
+      this.#account = account
+      this.#isDue = false
+      return true
+    }
+    if (!(await this.#store.writeDocument(this.#document, version, account.text(), { ttlMs: RETENTION_MS })))
+      return false
+    this.#account = account
+    this.#hasJoined = true
+    this.#writtenMs = nowMs
+    this.#isDue = false
+    if (this.#hasLeft) return true
+    const { parts } = account.sharers.get(this.#id)!
+    const taken = this.#slices.map((slice) => slice.taken)
+    for (const [n, slice] of this.#slices.entries()) {
+      if (parts[account.units.indexOf(slice.unit)]!.missing > 0) continue
+      slice.missing = 0
+      // Others who wait may be short again at once.
+      slice.apply(Math.max(grants[n]!, slice.granted))
+    }
+    // The next one of those who wait has not waited for as long.
+    if (this.#slices.some((slice, n) => slice.taken > taken[n]!)) this.#lackingMs = 0
+    return true
+  }
+
+  /** The account, or what this node knows of it where it is lost. */
+  #read(text: string | null, nowMs: number): Account {
+    if (text !== null) {
+      try {
+        return Account.parse(text)
+      } catch (error) {
+        const reason = error as Error
+        if (this.#unreadable !== reason.message) this.#parts.onUnreadable?.(reason)
+        this.#unreadable = reason.message
+        throw reason
+      }
+    }
+    if (this.#account === undefined) {
+      const account = new Account()
+      // Another node may have ended the account meanwhile.
+      for (const { unit, root, base } of this.#slices) account.gone[account.unitOf(unit, root.scaleOf(unit))]! += base
+      return account
+    }
+    const account = Account.parse(this.#account.text())
+    for (const sharer of account.sharers.values()) sharer.untilMs = nowMs + TTL_MS
+    return account
+  }
+
+  /** Finds out whether the account knows this node as it knows itself. */
+  #rejoin(account: Account, nowMs: number, isLost: boolean): void {
+    if (!this.#hasJoined) return
+    const sharer = account.sharers.get(this.#id)
+    const buried = account.dead.indexOf(this.#id)
+    if (sharer === undefined && buried >= 0) {
+      account.dead.splice(buried, 1)
+      for (const slice of this.#slices) slice.settle(slice.granted)
+      return
+    }
+    const isOlder = this.#slices.some((slice) => {
+      const part = sharer?.parts[account.units.indexOf(slice.unit)]
+      return this.#up(account, slice, slice.granted) > (part?.granted ?? 0)
+    })
+    if (isOlder || isLost) account.recoveringUntilMs = Math.max(account.recoveringUntilMs, nowMs + TTL_MS)
+  }
+
+  /** Has those who wait state again what they lack: they may be gone. */
+  #ask(slice: Slice): void {
+    if (slice.missing === 0) return
+    slice.missing = 0
+    slice.apply(slice.granted)
+  }
+
+  /** Demands of one unit; what is to go back is not used from now on. Returns what is granted once it is written. */
+  #demand(account: Account, slice: Slice, nowMs: number, lacks: boolean): number {
+    const { root, unit } = slice
+    const index = account.unitOf(unit, root.scaleOf(unit))
+    const scale = account.scales[index]!
+    const demand: Demand = {
+      limit: converted(slice.limit, root.scaleOf(unit), scale, Math.floor),
+      taken: this.#up(account, slice, slice.taken),
+      granted: this.#up(account, slice, slice.granted),
+      missing: this.#up(account, slice, slice.missing),
+      need: lacks ? this.#up(account, slice, slice.need) : 0,
+      sinceMs: this.#lackingMs || nowMs,
+      window: this.#up(account, slice, slice.window),
+    }
+    const granted = converted(account.grant(this.#id, index, demand, nowMs), scale, root.scaleOf(unit), Math.floor)
+    if (granted < slice.granted) slice.apply(Math.max(granted, slice.taken))
+    return granted
+  }
+
+  #up(account: Account, { root, unit }: Slice, quanta: number): number {
+    const index = account.units.indexOf(unit)
+    const own = root.scaleOf(unit)
+    return converted(Math.ceil(quanta), own, index < 0 ? own : account.scales[index]!, Math.ceil)
+  }
+}

@@ -1,0 +1,89 @@
+/** The slice that a process has of one unit of a shared budget, and how large it ought to be. */
+
+import type { SourcedRoot } from './source.js'
+
+/** The slice is what is used in this time, ms … */
+export const HORIZON_MS = 1000
+/** … at most this part of the limit, and at first this one; never less than a run needs. */
+const MOST_PART = 64
+const FIRST_PART = 256
+
+/** One unit of the root, in quanta of the root. */
+export class Slice {
+  /** Counted as used in the account under an earlier membership. */
+  base = 0
+  /** Quanta that it may use beyond that. */
+  granted = 0
+  missing = 0
+  /** The need of the last run that was short of something. */
+  need = 0
+  burst = 0
+  /** Quanta a ms. */
+  rate = 0
+  seenTaken = 0
+  /** True while it is used, or larger than when nothing is used. */
+  isActive = false
+
+  constructor(
+    readonly unit: string,
+    readonly root: SourcedRoot,
+  ) {}
+
+  get limit(): number {
+    return this.root.limitOf(this.unit)
+  }
+
+  get held(): number {
+    return this.root.heldOf(this.unit)
+  }
+
+  /** Used and reserved beyond the base. */
+  get taken(): number {
+    return Math.max(0, this.root.usedOf(this.unit) + this.held - this.base)
+  }
+
+  /** Has calls that wait looked at. */
+  apply(granted: number): void {
+    this.granted = granted
+    this.root.setGranted(this.unit, this.base + granted)
+  }
+
+  /** The slice of a node that uses nothing. */
+  get #least(): number {
+    return this.need > 0 ? this.need : Math.ceil(this.limit / FIRST_PART)
+  }
+
+  /** The slice that this node would like to have. */
+  get window(): number {
+    const most = Math.max(this.need, Math.ceil(this.limit / MOST_PART))
+    return Math.ceil(Math.min(Math.max(this.#least, this.burst, this.rate * HORIZON_MS), most))
+  }
+
+  /** A call was short of something. */
+  lack(missing: number): void {
+    this.need = missing + Math.max(0, this.granted - this.taken)
+    this.burst = Math.max(2 * this.burst, this.need)
+  }
+
+  /** So much counts as used in the account from now on, whatever becomes of it. */
+  settle(quanta: number): void {
+    this.base += quanta
+    this.granted = 0
+    this.seenTaken = 0
+  }
+
+  /** Learns from the time since the last look. */
+  learn(elapsedMs: number): void {
+    const { taken } = this
+    const used = Math.max(0, taken - this.seenTaken)
+    this.isActive = used > 0 || this.window > this.#least
+    this.seenTaken = taken
+    const weight = Math.min(1, elapsedMs / HORIZON_MS)
+    this.rate += weight * (used / Math.max(1, elapsedMs) - this.rate)
+    if (this.missing === 0) this.burst *= 0.5 ** (elapsedMs / HORIZON_MS)
+  }
+}
+
+/** Amounts of an account and of this process, where they count a unit by different quanta. */
+export const converted = (quanta: number, from: number, to: number, round: (x: number) => number): number =>
+  from === to ? quanta : round((quanta / from) * to)

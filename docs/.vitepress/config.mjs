@@ -49,6 +49,7 @@ export default defineConfig({
           page('Adapters', '/guide/adapters'),
           page('Profiles and leases', '/guide/profiles-and-leases'),
           page('Cluster', '/guide/cluster'),
+          page('PostgreSQL', '/guide/postgres'),
           page('Engines, edge and browser', '/guide/edge-and-browser'),
           page('Observability', '/guide/observability'),
           page('Studio', '/guide/studio'),

@@ -157,8 +157,8 @@ export class Atrion implements AsyncDisposable {
   }
 
   /**
-   * Governs a route by a profile, or by numbers of its own. Outlives the route's state; profiles are kept of at most `maxRoutes` routes, or 4096 where that is more,
-   * and of those that have no state the one that was set longest ago goes first. @throws ConfigError
+   * Governs a route by a profile, or by numbers of its own. Outlives the route's state; kept of at most `maxRoutes` routes, or 4096 where that is
+   * more: of those without state the one that was set longest ago goes first. @throws ConfigError
    */
   setRouteProfile(routeId: string, profile: WorkloadProfile | RouteProfileOptions): void {
     requireRouteId(routeId)
@@ -205,10 +205,8 @@ export class Atrion implements AsyncDisposable {
   }
 
   /**
-   * Asks for a permit: Atrion measures the request from now until the permit is released, and admits what the route can
-   * carry within its deadline, the most important first.
-   *
-   * @throws TypeError for a wrong type, ConfigError for an unknown option or tier or on engine 'ts'
+   * Asks for a permit: Atrion measures the request from now until the permit is released, and admits what the route can carry within its
+   * deadline, the most important first. @throws TypeError for a wrong type, ConfigError for an unknown option or tier or on engine 'ts'
    */
   acquire(routeId: string, options?: AcquireOptions): Permit {
     return this.#limiter.acquire(routeId, options)
@@ -312,7 +310,6 @@ export class Atrion implements AsyncDisposable {
 
   /**
    * Listens to an event, off the decision path. @returns a function that stops that
-   *
    * @throws ConfigError for an event that there is not, TypeError for a listener that is no function
    */
   on<K extends keyof AtrionEvents>(name: K, listener: (event: AtrionEvents[K]) => void): () => void {

@@ -81,6 +81,7 @@ const LAZY = [
     test: /[\\/]ts[\\/]providers[\\/](?:checks|disk|file|kv|listeners|machine[\\/]|manager|postgres[\\/]|snapshot|redis[\\/])/,
     priority: 3,
   },
+  { name: 'recording', test: /[\\/]ts[\\/]recording[\\/](?!format)/, priority: 3 },
 ]
 /** One file for all else that `require('atrion')` needs, but for what the functional model needs, which is another one's entry, too. */
 const GROUPS = [

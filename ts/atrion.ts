@@ -1,15 +1,13 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /**
  * The class a service holds. It validates and hands on to its parts; nothing is decided here. Each entry point of the package
- * gives it the engines of its runtime. Longer than other files, because every public method is described where it is declared.
+ * gives it the engines of its runtime.
  */
 
 import type { Ban, BanOptions, BanTarget } from './bans/types.js'
-import { ConfigError } from './base/errors.js'
 import { requireRouteId, wrongType } from './base/input.js'
 import { KeyHasher } from './base/keys.js'
-import { own } from './base/own.js'
-import { nearestName, unknownName } from './base/suggest.js'
+import { unknownName } from './base/suggest.js'
 import type { Config } from './config/index.js'
 import type { PatchOptions, PatchResult } from './config/types.js'
 import { type Context, createContext } from './context.js'
@@ -17,7 +15,6 @@ import { Control } from './control.js'
 import type { RouteState, TunerStats, WorkloadProfile } from './core/index.js'
 import type { Engines } from './engine/engines.js'
 import type { EngineKind } from './engine/kinds.js'
-import { ORDER } from './engine/port.js'
 import { type AtrionEvents, EVENT_NAMES } from './events/events.js'
 import { LeaseManager } from './leases/manager.js'
 import type { LeaseOptions, TaskLease } from './leases/types.js'
@@ -32,8 +29,10 @@ import { validateOptions } from './options/validate.js'
 import { adapterPort, telemetryPort } from './ports.js'
 import { InMemoryProvider } from './providers/memory.js'
 import { keepsDocuments } from './providers/provider.js'
+import { Recording, type RecordOptions, type RecordTarget } from './recording/recording.js'
 import { Connection } from './replication/connection.js'
 import { createSyncLoop } from './replication/sync-loop.js'
+import { type Changes, configure, orderOf } from './routes/configure.js'
 import type { ExplainedDecision, RouteSnapshot } from './routes/decision.js'
 import { OpenLoop, type RouteOptions, type Telemetry } from './routes/open-loop.js'
 import { RouteStates } from './routes/states.js'
@@ -158,8 +157,8 @@ export class Atrion implements AsyncDisposable {
   }
 
   /**
-   * Governs a route by a profile, or by numbers of its own. Outlives the route's state; profiles are kept of at most `maxRoutes` routes, or 4096 where that is more,
-   * and of those that have no state the one that was set longest ago goes first. @throws ConfigError
+   * Governs a route by a profile, or by numbers of its own. Outlives the route's state; kept of at most `maxRoutes` routes, or 4096 where that is
+   * more: of those without state the one that was set longest ago goes first. @throws ConfigError
    */
   setRouteProfile(routeId: string, profile: WorkloadProfile | RouteProfileOptions): void {
     requireRouteId(routeId)
@@ -206,10 +205,8 @@ export class Atrion implements AsyncDisposable {
   }
 
   /**
-   * Asks for a permit: Atrion measures the request from now until the permit is released, and admits what the route can
-   * carry within its deadline, the most important first.
-   *
-   * @throws TypeError for a wrong type, ConfigError for an unknown option or tier or on engine 'ts'
+   * Asks for a permit: Atrion measures the request from now until the permit is released, and admits what the route can carry within its
+   * deadline, the most important first. @throws TypeError for a wrong type, ConfigError for an unknown option or tier or on engine 'ts'
    */
   acquire(routeId: string, options?: AcquireOptions): Permit {
     return this.#limiter.acquire(routeId, options)
@@ -267,12 +264,7 @@ export class Atrion implements AsyncDisposable {
   /** Orders a route's breaker open (refuse everything) or closed (admit everything); null leaves it to the physics again. */
   override(routeId: string, order: 'open' | 'closed' | null): void {
     requireRouteId(routeId)
-    if (order !== 'open' && order !== 'closed' && order !== null) {
-      throw new ConfigError('order', "'open', 'closed' or null", order, {
-        nearest: nearestName(order, ['open', 'closed']),
-      })
-    }
-    this.#context.routes.override(routeId, order === null ? ORDER.NONE : order === 'open' ? ORDER.OPEN : ORDER.CLOSED)
+    this.#context.routes.override(routeId, orderOf(order))
     this.#limiter.freed(routeId)
   }
 
@@ -282,23 +274,10 @@ export class Atrion implements AsyncDisposable {
    *
    * @throws ConfigError when a value is out of its range; nothing is changed then
    */
-  configure(changes: RouteProfileOptions & { readonly dryRun?: boolean }): void
+  configure(changes: Changes): void
   configure(routeId: string, changes: RouteProfileOptions): void
-  configure(first: string | (RouteProfileOptions & { readonly dryRun?: boolean }), second?: RouteProfileOptions): void {
-    if (typeof first === 'string') {
-      requireRouteId(first)
-      this.#context.routes.configureRoute(first, second ?? {})
-      this.#limiter.freed(first)
-      return
-    }
-    if (typeof first !== 'object' || first === null) throw wrongType('changes', 'an object', first)
-    const dryRun = own(first, 'dryRun')
-    const { dryRun: _, ...changes } = first
-    if (dryRun !== undefined && typeof dryRun !== 'boolean') throw new ConfigError('dryRun', 'true or false', dryRun)
-    if (own(first, 'breakBy') !== undefined) throw new ConfigError('breakBy', 'an option of one route', first.breakBy)
-    this.#context.routes.configure(changes)
-    if (dryRun !== undefined) this.#openLoop.setDryRun(dryRun)
-    this.#limiter.freed('')
+  configure(first: string | Changes, second?: RouteProfileOptions): void {
+    this.#limiter.freed(configure(this.#context.routes, this.#openLoop, first, second))
   }
 
   /** The live configuration: what patches, files and the cluster lay over the code's settings. */
@@ -331,13 +310,22 @@ export class Atrion implements AsyncDisposable {
 
   /**
    * Listens to an event, off the decision path. @returns a function that stops that
-   *
    * @throws ConfigError for an event that there is not, TypeError for a listener that is no function
    */
   on<K extends keyof AtrionEvents>(name: K, listener: (event: AtrionEvents[K]) => void): () => void {
     if (!EVENT_NAMES.includes(name)) throw unknownName('event', name, EVENT_NAMES)
     if (typeof listener !== 'function') throw wrongType('listener', 'a function', listener)
     return this.#context.events.on(name, listener)
+  }
+
+  /**
+   * Records every decision with its inputs, for `npx atrion replay`: to a file, a stream of Node's, or a ring in memory. Never waits: what
+   * finds no room is dropped and counted. One recording at a time. To be decided again bit for bit it begins before the first request.
+   *
+   * @throws ConfigError, TypeError for a target that is none, AtrionError while there is a recording, the error of a file that does not open
+   */
+  record(target: RecordTarget, options: RecordOptions = {}): Recording {
+    return new Recording(this.#context, target, options, () => this.#openLoop.isDryRun)
   }
 
   /** Leases a long-running task on a route. Rejects with ConfigError when an option can't be honoured. */

@@ -66,6 +66,14 @@ export type {
   StateProvider,
   VectorOrigin,
 } from './providers/provider.js'
+export {
+  Recording,
+  type RecordingStats,
+  type RecordOptions,
+  type RecordTarget,
+  type RingTarget,
+} from './recording/recording.js'
+export type { Redact } from './recording/redact.js'
 export type { ExplainedDecision, RouteDecision, RouteSnapshot } from './routes/decision.js'
 export type {
   Amounts,

@@ -142,6 +142,7 @@ for (const [page, file, name] of [
   ['docs/reference/events.md', 'ts/events/events.ts', 'AtrionEvents'],
   ['docs/reference/events.md', 'ts/core/types.ts', 'PhysicsEvent'],
   [OPTIONS, 'ts/providers/redis/settings.ts', 'RedisStateProviderOptions'],
+  [OPTIONS, 'ts/providers/postgres/settings.ts', 'PostgresStateProviderOptions'],
 ]) {
   test(`${page} names every member of ${name}`, (t) => {
     const names = namesOf(file, name)

@@ -66,7 +66,7 @@ const action = fc.oneof(
   { weight: 1, arbitrary: fc.record({ type: fc.constant('settle again'), which, counted: fc.constant(7) }) },
 )
 
-test('in random trees limit = used + held + left at every node, as a naive tree has it', (t) => {
+test('limit = used + held + left at every node of any tree after any history, as a naive tree has it', (t) => {
   fc.assert(
     fc.property(shape, fc.array(action, { maxLength: 80 }), (nodes, actions) => {
       const tree = new BudgetTree(1)

@@ -48,7 +48,7 @@ test('a call reserves its estimate, is counted by what it reports, and leaves th
   })
 })
 
-test('units that are not reported count as reserved', async (t) => {
+test('a unit without a report counts as reserved', async (t) => {
   const { swarm } = swarmOf({ usd: 1, outputTokens: 1000, requests: 10, calls: 5 })
   await swarm.run({ usd: 0.5, outputTokens: 400, calls: 2 }, async (lease) => lease.used({ outputTokens: 7 }))
   const used = Object.fromEntries(Object.entries(swarm.stats().units).map(([unit, { used }]) => [unit, used]))

@@ -53,7 +53,7 @@ test('a call waits for what another may give back, and is refused at once where 
   t.is(unitOf(swarm).used, 0.75)
 })
 
-test('budget used meanwhile refuses those that cannot be served any more', async (t) => {
+test('a call that waits is refused once too much was used for it', async (t) => {
   const { swarm } = swarmOf({ usd: 1 })
   const holder = await occupy(swarm, 1)
   const large = outcomeOf(swarm.run({ usd: 0.5 }, async () => 'large', { maxWaitMs: 60_000 }))

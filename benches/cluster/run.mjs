@@ -1,4 +1,4 @@
-/** Measures the cost and the speed of sharing scars over Redis, with real servers: `npm run bench:cluster -- --help`. */
+/** Measures the cost and the speed of sharing scars over Redis and PostgreSQL, with real servers: `npm run bench:cluster -- --help`. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { single } from '../../__test__/_redis/servers.mjs'
 import { cliOf } from '../../scripts/lib/cli.mjs'
@@ -6,12 +6,13 @@ import { stopAll } from '../../scripts/lib/worker-pool.mjs'
 import { machineOf } from '../lib/record.mjs'
 import * as coldStart from './cold-start.mjs'
 import * as latency from './latency.mjs'
+import * as postgres from './postgres.mjs'
 import * as propagation from './propagation.mjs'
 import * as reconnects from './reconnects.mjs'
 import { judge, verdictTable } from './report.mjs'
 import * as sustained from './sustained.mjs'
 
-const PARTS = [propagation, latency, sustained, coldStart, reconnects]
+const PARTS = [propagation, latency, sustained, coldStart, reconnects, postgres]
 const IDS = PARTS.map(({ id }) => id)
 
 const USAGE = `Usage: npm run bench:cluster -- [options]

@@ -53,6 +53,7 @@ export default defineConfig({
           page('Cluster', '/guide/cluster'),
           page('Live configuration', '/guide/live-configuration'),
           page('Bans', '/guide/bans'),
+          page('PostgreSQL', '/guide/postgres'),
           page('Engines, edge and browser', '/guide/edge-and-browser'),
           page('Observability', '/guide/observability'),
           page('Studio', '/guide/studio'),

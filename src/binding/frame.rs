@@ -14,6 +14,7 @@ use crate::{
         tick::{RouteState, Tick},
         voltage::Tier,
     },
+    units::Millis,
 };
 
 /// Cells of a frame.
@@ -58,6 +59,7 @@ pub mod cell {
     pub const PRESSURE: usize = 26;
     pub const CAUSE: usize = 29;
     pub const DECISION: usize = 30;
+    pub const READ_MS: usize = 31;
 
     pub const STATE: usize = 32;
     pub const KEY_WEIGHT: usize = 60;
@@ -150,6 +152,15 @@ fn params_id(cell: f64) -> Option<u16> {
     (cell >= 0.0).then_some(cell as u16)
 }
 
+/// Writes the time that a call goes by, an input of its decision. In wasm the clock is JavaScript's, which knows its readings.
+#[inline(always)]
+fn write_reading(frame: &mut Cells, now_ms: Millis) -> Millis {
+    if cfg!(not(target_family = "wasm")) {
+        frame[cell::READ_MS] = now_ms;
+    }
+    now_ms
+}
+
 /// `route`: one tick for the slot in the frame, the decision into the frame.
 #[inline]
 pub fn route(handle: &mut Handle, frame: &mut Cells, now: &Now) {
@@ -161,10 +172,11 @@ pub fn route(handle: &mut Handle, frame: &mut Cells, now: &Now) {
     let voltage = frame[cell::VOLTAGE];
     let params = params_id(frame[cell::LAW]);
     let slot = frame[cell::SLOT] as Slot;
+    let now_ms = write_reading(frame, now.coarse_ms());
     let report = |decision: &Decision, state: &RouteState, peers: Option<&Blend>| {
         write_decision(frame, decision, state, peers);
     };
-    if handle.route(slot, &sample, voltage, params, now.coarse_ms(), report).is_none() {
+    if handle.route(slot, &sample, voltage, params, now_ms, report).is_none() {
         frame[cell::STATUS] = f64::from(status::STALE);
     }
 }
@@ -220,6 +232,7 @@ pub fn acquire(handle: &mut Handle, frame: &mut Cells, now: &Now) {
     let age_ms = frame[cell::QUEUE_AGE_MS];
     let age_ms = if age_ms < f64::INFINITY { age_ms } else { 0.0 };
     let slot = frame[cell::SLOT] as Slot;
+    let now_ms = write_reading(frame, now.precise_ms());
     let report = |result: &AcquireResult, state: &RouteState, peers: Option<&Blend>| {
         let mut bits = 0;
         if let Some(tick) = &result.tick {
@@ -249,7 +262,7 @@ pub fn acquire(handle: &mut Handle, frame: &mut Cells, now: &Now) {
         frame[cell::VOLTAGE] = result.voltage;
         frame[cell::RETRY_AFTER_MS] = result.retry_after_ms;
     };
-    if handle.acquire(slot, request, age_ms, now.precise_ms(), report).is_none() {
+    if handle.acquire(slot, request, age_ms, now_ms, report).is_none() {
         frame[cell::STATUS] = f64::from(status::STALE);
     }
 }
@@ -283,13 +296,14 @@ pub fn release(handle: &mut Handle, frame: &mut Cells, now: &Now) {
         4 => Outcome::Detached,
         _ => Outcome::Reclaimed,
     };
+    let now_ms = write_reading(frame, now.precise_ms());
     if frame[cell::PERMIT] < 0.0 {
-        handle.conclude(frame[cell::SLOT] as Slot, outcome, frame[cell::AGE_MS], now.precise_ms());
+        handle.conclude(frame[cell::SLOT] as Slot, outcome, frame[cell::AGE_MS], now_ms);
         return;
     }
     let permit = frame[cell::PERMIT] as PermitId;
     frame[cell::STATUS] = 0.0;
-    let age_ms = handle.release(permit, outcome, now.precise_ms(), |slot, tick, state, peers| {
+    let age_ms = handle.release(permit, outcome, now_ms, |slot, tick, state, peers| {
         frame[cell::STATUS] = f64::from(status::TICKED);
         frame[cell::SLOT] = f64::from(slot);
         write_tick(frame, tick, state, peers);

@@ -4,6 +4,7 @@
 import { VERSION } from '../addon/addon.js'
 import { bench } from './bench.js'
 import { doctor } from './doctor.js'
+import { replay } from './replay.js'
 import { studio } from './studio.js'
 import { UsageError } from './usage.js'
 
@@ -14,7 +15,7 @@ interface Command {
   run(args: readonly string[]): Promise<number>
 }
 
-const COMMANDS: Readonly<Record<string, Command>> = { doctor, bench, studio }
+const COMMANDS: Readonly<Record<string, Command>> = { doctor, bench, studio, replay }
 
 const HELP = `Usage: atrion <command> [options]
 

@@ -34,7 +34,7 @@ interface NativeSync {
 
 /** The port but for the hot path, which it hands out as bare functions. */
 type NativeClass = RareCalls &
-  NativeSync & { metrics(rows: Float64Array): number } & {
+  NativeSync & { metrics(rows: Float64Array): number; readClock(isCoarse: boolean): number } & {
     hot(): Pick<Engine, 'route' | 'routeBatch' | 'acquire' | 'release'>
   }
 
@@ -78,10 +78,10 @@ class NativeEngine extends CrateEngine implements Engine {
   readonly hasClosedLoop = true
   readonly frame = new Float64Array(FRAME.LENGTH)
   readonly batch = new Float64Array(BATCH_ROWS * ROW_CELLS)
-  readonly route: () => void
-  readonly routeBatch: () => void
-  readonly acquire: () => void
-  readonly release: () => void
+  route: () => void
+  routeBatch: () => void
+  acquire: () => void
+  release: () => void
   readonly cluster: NativeCluster
   onFault: FaultListener | undefined
   readonly #native: NativeClass
@@ -139,6 +139,14 @@ class NativeEngine extends CrateEngine implements Engine {
       this.#metricRows = count
       return rows.subarray(0, count * METRIC_CELLS)
     }, new Float64Array())
+  }
+
+  readClock(isCoarse: boolean): number {
+    return this.#native.readClock(isCoarse)
+  }
+
+  lastRead(): number {
+    return this.frame[FRAME.READ_MS]!
   }
 
   #try<T>(call: () => T, otherwise: T): T {

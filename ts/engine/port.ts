@@ -68,6 +68,8 @@ export enum FRAME {
   CAUSE = 29,
   /** out: the number of the decision, an integer in [0, 2³⁰); its terms are in row DECISION modulo {@link TERM_ROWS} */
   DECISION = 30,
+  /** out, of the native engine's `route`, `acquire` and `release`: the time that the call went by, ms; of any engine see {@link Engine.lastRead} */
+  READ_MS = 31,
 
   /** state block, in and out of readState / writeState: see {@link STATE} */
   STATE = 32,
@@ -295,20 +297,24 @@ export interface Engine extends RareCalls {
   /** The shared cells. Read it anew for every call: an engine whose memory grew hands out a new view. */
   readonly frame: Float64Array
   /** One tick of the open loop for FRAME.SLOT. */
-  route(): void
+  route: () => void
   /** {@link BATCH_ROWS} rows of four cells [slot, latencyMs, errorRate, saturation]. Read it anew for every batch. */
   readonly batch: Float64Array
   /** Ticks the first FRAME.SLOT rows at FRAME.NOW; each row becomes [slot, resistance, mode, status]. */
-  routeBatch(): void
+  routeBatch: () => void
   /** Closed loop: asks for a permit on FRAME.SLOT. FRAME.PERMIT is the permit, if STATUS allows. */
-  acquire(): void
+  acquire: () => void
   /**
    * Closed loop: FRAME.PERMIT comes back with FRAME.OUTCOME. When that was a tick, FRAME.SLOT says of which route. Where
    * FRAME.PERMIT is −1, a detached request of FRAME.SLOT has come to FRAME.OUTCOME.
    */
-  release(): void
+  release: () => void
   /** A row of metrics for every route, one after the other: see `metric-cells.ts`. In `rows` where that is long enough, else in a new array. */
   metrics(rows?: Float64Array): Float64Array
+  /** The time that a call goes by now, ms: FRAME.NOW where it is a number, or the engine's clock; whole ms where `isCoarse`, as the open loop has it. */
+  readClock(isCoarse: boolean): number
+  /** The time that the last `route`, `acquire` or `release` went by, ms. */
+  lastRead(isCoarse: boolean): number
   /** Of the native engine only. */
   readonly cluster?: NativeCluster
 }

@@ -62,10 +62,13 @@ function bytesOf(routeId: string): number {
 export class WasmEngine extends CrateEngine implements Engine {
   readonly kind = 'wasm'
   readonly hasClosedLoop = true
-  readonly route: () => void
-  readonly routeBatch: () => void
-  readonly acquire: () => void
-  readonly release: () => void
+  route: () => void
+  routeBatch: () => void
+  acquire: () => void
+  release: () => void
+  readonly #now = hostClock()
+  /** The clock's last reading, ms: an input of the call that asked for it. */
+  readonly #read = new Float64Array(1)
   readonly #wasm: Exports
   readonly #slots = new Map<string, number>()
   readonly #names: (string | undefined)[] = []
@@ -78,7 +81,12 @@ export class WasmEngine extends CrateEngine implements Engine {
 
   constructor(module: WebAssembly.Module, maxRoutes: number) {
     super()
-    const instance = new WebAssembly.Instance(module, { host: { now: hostClock() } })
+    const [clock, read] = [this.#now, this.#read]
+    const now = (): number => {
+      read[0] = clock()
+      return read[0]
+    }
+    const instance = new WebAssembly.Instance(module, { host: { now } })
     const wasm = instance.exports as unknown as Exports
     wasm.create(maxRoutes)
     this.#wasm = wasm
@@ -158,6 +166,18 @@ export class WasmEngine extends CrateEngine implements Engine {
 
   #view(address: number, cells: number): Float64Array {
     return new Float64Array(this.#wasm.memory.buffer, address, cells)
+  }
+
+  readClock(isCoarse: boolean): number {
+    const given = this.frame[FRAME.NOW]!
+    if (!Number.isNaN(given)) return given
+    return isCoarse ? Math.floor(this.#now()) : this.#now()
+  }
+
+  lastRead(isCoarse: boolean): number {
+    const given = this.#frame[FRAME.NOW]!
+    if (!Number.isNaN(given)) return given
+    return isCoarse ? Math.floor(this.#read[0]!) : this.#read[0]!
   }
 
   override intern(routeId: string): number {

@@ -28,10 +28,12 @@ export class Health {
       if (worked > 0) this.#isPatchy = false
       return
     }
-    if (worked === 0) this.degraded(new SyncError(failed.routeId, failed.cause), failed.routeId)
+    const { routeId, cause } = failed
+    const error = cause instanceof SyncError ? cause : new SyncError(routeId, cause)
+    if (worked === 0) this.degraded(error, routeId)
     else if (!this.#isPatchy) {
       this.#isPatchy = true
-      this.#warn(new SyncError(failed.routeId, failed.cause), failed.routeId)
+      this.#warn(error, routeId)
     }
   }
 

@@ -3,6 +3,7 @@
 import { BoundedRoutes } from '../base/bounded-routes.js'
 import { noticeEnd } from '../base/host-calls.js'
 import { isRouteId } from '../base/input.js'
+import { later } from '../base/later.js'
 import { own, ownOptions } from '../base/own.js'
 import {
   isPhysicsVector,
@@ -17,6 +18,8 @@ import type { RouteSource, SyncTransport } from './transport.js'
 
 /** Calls to the store that may be under way at once, where the provider says nothing else. A call that never settles holds one of them for ever, and nothing else. */
 const CONCURRENCY = 64
+/** Calls are judged at least once in so many rounds. */
+const LATE_ROUNDS = 10
 /** `disconnect()` waits no longer for calls that do not settle, ms. */
 const PATIENCE_MS = 5000
 /** Routes taken over from the store at once, before others may run. */
@@ -33,6 +36,11 @@ export class ProviderTransport implements SyncTransport {
   readonly #underWay = new Map<string, Promise<void>>()
   readonly #subscriptions: BoundedRoutes<() => void>
   readonly #mostUnderWay: number
+  /** True when the provider settles calls in batches of its own. */
+  readonly #settlesTogether: boolean
+  #isJudging = false
+  /** Rounds since the calls were judged. */
+  #unjudged = 0
   #worked = 0
   #failed: { routeId: string; cause: unknown } | undefined
 
@@ -43,7 +51,8 @@ export class ProviderTransport implements SyncTransport {
     this.#gamma = gamma
     this.#reports = new PeerReports(source.maxRoutes, own(provider, 'hasProvedNodes'), own(provider, 'zone'))
     const most = own(provider, 'maxConcurrentUpdates')
-    this.#mostUnderWay = typeof most === 'number' && most >= 1 ? most : CONCURRENCY
+    this.#settlesTogether = typeof most === 'number' && most >= 1
+    this.#mostUnderWay = this.#settlesTogether ? most! : CONCURRENCY
     this.#changed = new BoundedRoutes(source.maxRoutes)
     this.#subscriptions = new BoundedRoutes(source.maxRoutes)
   }
@@ -58,6 +67,8 @@ export class ProviderTransport implements SyncTransport {
   }
 
   sync(): void {
+    // With a store that is slower than changes come, there is always a call under way.
+    if (++this.#unjudged >= LATE_ROUNDS) this.#judge()
     this.#collect()
     this.#send()
     this.#reports.current(this.#source.nowMs(), this.#source.decayRate(), (routeId, reports) => {
@@ -108,6 +119,7 @@ export class ProviderTransport implements SyncTransport {
         // The batch goes on where it stopped; what has changed meanwhile is a matter of the next round.
         if (this.#underWay.size === 0) this.#judge()
         else this.#send()
+        if (this.#settlesTogether) this.#judgeSoon()
       })
       this.#underWay.set(routeId, call)
     }
@@ -187,7 +199,18 @@ export class ProviderTransport implements SyncTransport {
     }
   }
 
+  /** Judges the calls that settle in this turn as one batch. */
+  #judgeSoon(): void {
+    if (this.#isJudging) return
+    this.#isJudging = true
+    later(() => {
+      this.#isJudging = false
+      this.#judge()
+    })
+  }
+
   #judge(): void {
+    this.#unjudged = 0
     this.#health.judge(this.#worked, this.#failed)
     this.#worked = 0
     this.#failed = undefined

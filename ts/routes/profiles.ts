@@ -115,6 +115,17 @@ export class RouteProfiles {
     return this.#routes.get(routeId)?.source ?? this.#base
   }
 
+  /** The numbers that govern every route that was not given its own. */
+  get base(): RouteParams {
+    return this.#base
+  }
+
+  /** The cells of a law that is in use. */
+  cellsOf(law: number): Float64Array | undefined {
+    const entry = this.#entries[law]
+    return entry && Float64Array.from(entry.key.split(','), Number)
+  }
+
   /** The number of the law of a route. */
   lawOf(routeId: string): number {
     return this.#routes.get(routeId)?.law ?? 0

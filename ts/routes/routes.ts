@@ -13,6 +13,8 @@ import { RouteIndex } from './route-index.js'
 
 export class Routes {
   readonly maxRoutes: number
+  /** True where other threads use the same engine. */
+  readonly isShared: boolean
   readonly index: RouteIndex
   readonly profiles: RouteProfiles
   readonly #engine: Engine
@@ -32,6 +34,7 @@ export class Routes {
     this.#codeParams = params
     this.#params = params
     this.maxRoutes = maxRoutes
+    this.isShared = isShared
     this.index = new RouteIndex(engine, (routeId, slot) => this.#interned(routeId, slot), isShared)
     this.profiles = new RouteProfiles(
       engine,

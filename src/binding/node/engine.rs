@@ -79,6 +79,12 @@ impl NativeEngine {
         self.hot.functions(env)
     }
 
+    /// The time, ms since the epoch: the given one where there is one in the frame; whole ms where `coarse`.
+    #[napi(catch_unwind)]
+    pub fn read_clock(&self, coarse: bool) -> f64 {
+        self.hot.with(|_, _, now| if coarse { now.coarse_ms() } else { now.precise_ms() })
+    }
+
     /// Slot of a route, made when new.
     #[napi(catch_unwind)]
     pub fn intern(&self, route_id: JsString) -> Result<Slot> {

@@ -34,6 +34,8 @@ export class TsEngine implements Engine {
   readonly batch = new Float64Array(BATCH_ROWS * ROW_CELLS)
   readonly #laws: Law[] = []
   readonly #table: RouteTable
+  /** The last reading of the clock, ms: a call reads it once. */
+  #lastRead = 0
 
   constructor(maxRoutes: number) {
     this.#table = new RouteTable(maxRoutes)
@@ -325,9 +327,13 @@ export class TsEngine implements Engine {
     return route.tuner
   }
 
+  readonly readClock = (): number => this.#now()
+  readonly lastRead = (): number => this.#lastRead
+
   #now(): Timestamp {
     const given = this.frame[FRAME.NOW]!
-    return (Number.isNaN(given) ? Math.floor(performance.timeOrigin + performance.now()) : given) as Timestamp
+    this.#lastRead = Number.isNaN(given) ? Math.floor(performance.timeOrigin + performance.now()) : given
+    return this.#lastRead as Timestamp
   }
 }
 

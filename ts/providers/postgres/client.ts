@@ -47,14 +47,18 @@ export class PostgresClient {
     this.#isPg = typeof this.#driver.query === 'function' && 'totalCount' in this.#driver && 'idleCount' in this.#driver
   }
 
-  /** Rejects when the statement fails or is not done within `timeoutMs` of its turn. */
-  async query(text: string, values: readonly string[] = []): Promise<Row[]> {
+  /**
+   * Rejects when the statement fails or is not done within `timeoutMs` of its turn.
+   *
+   * @param keepsAlive true: the process lives until then. Default false.
+   */
+  async query(text: string, values: readonly string[] = [], keepsAlive = false): Promise<Row[]> {
     if (this.#running >= MOST_AT_ONCE) {
       if (this.#waiting.length >= MOST_WAITING) throw new Error(`${MOST_WAITING} statements are waiting already`)
       await new Promise<void>((resolve) => this.#waiting.push(resolve))
     } else this.#running += 1
     try {
-      return await this.#query(text, values)
+      return await this.#query(text, values, keepsAlive)
     } finally {
       const next = this.#waiting.shift()
       if (next === undefined) this.#running -= 1
@@ -62,7 +66,7 @@ export class PostgresClient {
     }
   }
 
-  async #query(text: string, values: readonly string[]): Promise<Row[]> {
+  async #query(text: string, values: readonly string[], keepsAlive: boolean): Promise<Row[]> {
     if (this.#abandoned.size >= MOST_ABANDONED) {
       throw new Error(`${this.#abandoned.size} statements have not been answered`)
     }
@@ -77,7 +81,7 @@ export class PostgresClient {
       }
       // The answer may have come to a process that was busy for so long: it is read in the next turn.
       timer = setTimeout(() => later(() => later(giveUp)), this.#timeoutMs)
-      timer.unref?.()
+      if (!keepsAlive) timer.unref?.()
     })
     try {
       return rowsOf(await Promise.race([work, overdue]))

@@ -236,15 +236,15 @@ export class PostgresStateProvider implements StateProvider {
     if (!this.#settings.migrate) {
       throw new Error(`table ${tables.version} is missing or has version ${version}: run what migration() gives`)
     }
-    await this.#link.client.query(this.migration())
+    await this.#link.client.query(this.migration(), [], true)
   }
 
   /** The version of the tables; 0: there are none. */
   async #version(): Promise<number> {
     const { version } = this.#link.tables
-    const [found] = await this.#link.client.query('select to_regclass($1::text)::text as found', [version])
+    const [found] = await this.#link.client.query('select to_regclass($1::text)::text as found', [version], true)
     if (found?.found == null) return 0
-    const [row] = await this.#link.client.query(`select version::text from ${version}`)
+    const [row] = await this.#link.client.query(`select version::text from ${version}`, [], true)
     return Number(row?.version ?? 0)
   }
 

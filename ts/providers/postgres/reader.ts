@@ -28,7 +28,7 @@ const MOST_WRITTEN = 4096
 const SILENCE_MS = 3000
 
 export class Reader {
-  readonly listeners = new RouteListeners()
+  readonly listeners: RouteListeners
   readonly watchers = new DocumentWatchers()
   readonly #link: Link
   /** The last stamp that was read of each node, µs. */
@@ -46,6 +46,7 @@ export class Reader {
 
   constructor(link: Link) {
     this.#link = link
+    this.listeners = new RouteListeners(link.settings.maxRoutes)
   }
 
   /** Other nodes that wrote within three seconds. */

@@ -85,7 +85,9 @@ function steps(place: Place): string[] {
  */
 export function migrationOf(place: Place): string {
   const { schema, version } = tablesOf(place)
-  const lock = literal(`atrion ${place.schema}.${place.table}`)
+  // The names are looked for by statements, since those see the others' work, and PostgreSQL's caches need not. One lock for the schema's tables.
+  const lock = literal(`atrion ${place.schema}`)
+  const name = literal(place.schema)
   const blocks = steps(place)
     .map((ddl, at) => `  if at < ${at + 1} then${ddl.replace(/^/gm, '  ')}\n  end if;`)
     .join('\n')
@@ -94,10 +96,12 @@ declare
   at integer := 0;
 begin
   perform pg_advisory_xact_lock(hashtextextended(${lock}, 0));
-  if to_regnamespace(${literal(schema)}) is null then
+  if not exists (select from pg_namespace where nspname = ${name}) then
     create schema ${schema};
   end if;
-  if to_regclass(${literal(version)}) is null then
+  if not exists (
+    select from pg_class where relnamespace = (select oid from pg_namespace where nspname = ${name}) and relname = ${literal(`${place.table}_version`)}
+  ) then
     create table ${version} (version integer not null);
     insert into ${version} values (0);
   end if;

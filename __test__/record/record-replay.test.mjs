@@ -1,0 +1,348 @@
+// A recording is decided again bit for bit, on each engine; what it does not cover it says.
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Writable } from 'node:stream'
+import test from 'ava'
+import { Atrion, VirtualClock } from 'atrion'
+import { fileURLToPath } from 'node:url'
+import { cli, drive, replayed } from './_drive.mjs'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
+let folder
+test.before(() => {
+  folder = mkdtempSync(join(tmpdir(), 'atrion-record-'))
+})
+test.after.always(() => rmSync(folder, { recursive: true, force: true }))
+
+const virtual = (options = {}) => {
+  const clock = new VirtualClock(1_700_000_000_000)
+  return { clock, atrion: new Atrion({ clock, slo: { maxAcceptableLatencyMs: 50 }, ...options }) }
+}
+
+for (const engine of ['native', 'wasm']) {
+  test(`everything that is asked of engine '${engine}' is decided again bit for bit`, async (t) => {
+    const path = join(folder, `all-${engine}.rec`)
+    const world = virtual({ engine })
+    const recording = world.atrion.record(path)
+    await drive(world, 4000)
+    await recording.stop()
+    const { decisions, dropped, bytes, error } = recording.stats
+    t.is(dropped, 0)
+    t.is(error, undefined)
+    t.is(statSync(path).size, bytes + 16)
+    const { code, report } = await replayed(path)
+    t.is(code, 0)
+    t.is(report.coverage.decisions, decisions)
+    t.true(decisions > 4500, `${decisions}`)
+    t.is(report.coverage.share, 1)
+    t.is(report.replay.equal, decisions)
+    const { total, routes, keys } = report.recorded
+    t.true(total.refused > 200, 'it refuses')
+    t.true(total.admitted > 1000, 'and admits')
+    t.true(report.coverage.asks > 0, 'and makes wait')
+    t.truthy(routes['GET /b'].tiers.critical)
+    t.true(keys['no key'].decisions > 0)
+  })
+
+  test(`on the clock of engine '${engine}' as well`, async (t) => {
+    const path = join(folder, `clock-${engine}.rec`)
+    const atrion = new Atrion({ engine, slo: { maxAcceptableLatencyMs: 5 } })
+    const recording = atrion.record(path)
+    const open = []
+    for (let i = 0; i < 3000; i++) {
+      const permit = atrion.acquire(`r${i % 3}`, { tier: 'normal', key: `k${i % 7}` })
+      if (permit.allow) open.push(permit)
+      if (open.length > 30) open.shift().release(i % 5 === 0 ? 'failure' : 'success')
+      if (i % 50 === 0) atrion.route('open', { latencyMs: i })
+      if (i % 100 === 0) await new Promise((resolve) => setImmediate(resolve))
+    }
+    for (const permit of open) permit.release()
+    await recording.stop()
+    const { report } = await replayed(path)
+    t.is(report.coverage.certain, 3060)
+    t.is(report.replay.equal, 3060)
+  })
+}
+
+test('one engine decides what another recorded', async (t) => {
+  const path = join(folder, 'cross.rec')
+  const world = virtual({ engine: 'native' })
+  const recording = world.atrion.record(path)
+  await drive(world, 1500)
+  await recording.stop()
+  const { report } = await replayed(path, '--engine', 'wasm')
+  t.is(report.replay.equal, report.coverage.decisions)
+})
+
+test("engine 'ts' is recorded in its open loop", async (t) => {
+  const path = join(folder, 'ts.rec')
+  const { atrion, clock } = virtual({ engine: 'ts' })
+  const recording = atrion.record(path)
+  for (let i = 0; i < 500; i++) {
+    clock.advance(100)
+    atrion.route(`r${i % 2}`, { latencyMs: (i * 37) % 900, errorRate: (i % 10) / 10 })
+  }
+  await recording.stop()
+  const { report } = await replayed(path)
+  t.is(report.coverage.decisions, 500)
+  t.is(report.replay.equal, 500)
+})
+
+test('routes that are evicted go in the replay as well', async (t) => {
+  const path = join(folder, 'evicted.rec')
+  const { atrion, clock } = virtual({ maxRoutes: 8 })
+  const recording = atrion.record(path)
+  for (let i = 0; i < 2000; i++) {
+    clock.advance(1.3)
+    const permit = atrion.acquire(`r${(i * i) % 23}`)
+    if (i % 3 > 0) permit.release()
+  }
+  await recording.stop()
+  const { report } = await replayed(path)
+  t.is(report.replay.equal, 2000)
+})
+
+test('an instance that stops recording goes on as before, and may be recorded again', async (t) => {
+  const { atrion, clock } = virtual()
+  const first = atrion.record({ ringBytes: 2 ** 20 })
+  t.throws(() => atrion.record({ ringBytes: 2 ** 20 }), { message: /recorded already/ })
+  const held = atrion.acquire('GET /a')
+  await first.stop()
+  await first.stop()
+  t.true(first.isStopped)
+  const { decisions } = first.stats
+  clock.advance(10)
+  held.release()
+  atrion.acquire('GET /a').release()
+  t.is(first.stats.decisions, decisions)
+  const path = join(folder, 'late.rec')
+  const second = atrion.record(path)
+  for (let i = 0; i < 300; i++) {
+    clock.advance(5)
+    atrion.acquire('GET /a').release()
+    atrion.route('open', { latencyMs: i })
+  }
+  await second.stop()
+  const { code, report } = await replayed(path)
+  t.is(code, 0)
+  t.deepEqual(report.coverage.doubts, ['began late'])
+  t.is(report.coverage.share, 0)
+  t.is(report.coverage.decisions, 600)
+})
+
+test('a ring keeps the newest, and can be read at any time', async (t) => {
+  const { atrion, clock } = virtual()
+  const recording = atrion.record({ ringBytes: 2 ** 19 })
+  for (let i = 0; i < 60_000; i++) {
+    clock.advance(1)
+    atrion.acquire(`r${i % 5}`, { key: `k${i % 100}` }).release()
+  }
+  const path = join(folder, 'ring.rec')
+  const bytes = recording.read()
+  writeFileSync(path, bytes)
+  const { decisions, dropped } = recording.stats
+  t.is(decisions + dropped, 60_000)
+  t.true(bytes.length <= 2 ** 19 + 2 ** 17, `${bytes.length}`)
+  t.true(decisions > 10_000, `${decisions}`)
+  const { report } = await replayed(path)
+  t.is(report.coverage.decisions, decisions)
+  t.true(report.coverage.doubts.includes('ring') || report.coverage.doubts.includes('began late'))
+  t.deepEqual(Object.keys(report.recorded.routes).sort(), ['r0', 'r1', 'r2', 'r3', 'r4'])
+})
+
+test('a decision with a key takes at most 24 bytes', async (t) => {
+  const { atrion } = virtual({ clock: undefined })
+  const recording = atrion.record(join(folder, 'size.rec'))
+  for (let i = 0; i < 20_000; i++) atrion.acquire('GET /orders', { tier: 'high', key: `user ${i % 1000}` }).release()
+  await recording.stop()
+  const { bytes, decisions } = recording.stats
+  t.true(bytes / decisions <= 24, `${bytes / decisions}`)
+})
+
+test('keys are never written, nor what looks like data in names', async (t) => {
+  const path = join(folder, 'redacted.rec')
+  for (const [redact, wanted, unwanted] of [
+    [undefined, /GET \/users\/\*/, /ada@example|123456|secret-key|token=/],
+    ['routes', /route 1/, /GET|ada@example|123456|secret-key|token=/],
+    [false, /GET \/users\/ada@example\.org\?token=x/, /secret-key/],
+  ]) {
+    const { atrion } = virtual()
+    const recording = atrion.record(path, redact === undefined ? {} : { redact })
+    for (const route of ['GET /users/ada@example.org?token=x', 'GET /orders/123456']) {
+      for (let i = 0; i < 5; i++) atrion.acquire(route, { key: 'secret-key' }).release()
+    }
+    await recording.stop()
+    const text = readFileSync(path, 'latin1')
+    t.regex(text, wanted)
+    t.notRegex(text, unwanted)
+    const { report } = await replayed(path)
+    t.is(report.replay.equal, 10)
+  }
+})
+
+test('a sample says that it is one', async (t) => {
+  const path = join(folder, 'sample.rec')
+  const { atrion, clock } = virtual()
+  const recording = atrion.record(path, { sample: 0.1 })
+  for (let i = 0; i < 5000; i++) {
+    clock.advance(1)
+    atrion.acquire('GET /a').release()
+  }
+  await recording.stop()
+  const { decisions, skipped } = recording.stats
+  t.is(decisions + skipped, 5000)
+  t.true(decisions > 250 && decisions < 1000, `${decisions}`)
+  const { report } = await replayed(path)
+  t.deepEqual(report.coverage.doubts, ['sampled'])
+  t.is(report.recorded.routes['GET /a'].completed, decisions)
+})
+
+test('a stream that is slow never holds up a decision: what finds no room is dropped, and said', async (t) => {
+  const path = join(folder, 'slow.rec')
+  const pieces = []
+  let release
+  const stream = new Writable({
+    highWaterMark: 1,
+    write(piece, _, done) {
+      pieces.push(Buffer.from(piece))
+      if (pieces.length === 3) release = done
+      else done()
+    },
+  })
+  const { atrion, clock } = virtual()
+  const recording = atrion.record(stream)
+  const some = async (count) => {
+    for (let i = 0; i < count; i++) {
+      clock.advance(1)
+      atrion.acquire(`r${i % 3}`, { key: `k${i}` }).release()
+      if (i % 1000 === 0) await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+  await some(400_000)
+  const { dropped } = recording.stats
+  t.true(dropped > 50_000, `${dropped}`)
+  release()
+  await some(20_000)
+  await recording.stop()
+  t.false(stream.writableEnded, 'the stream is the caller’s')
+  t.is(recording.stats.decisions + recording.stats.dropped, 420_000)
+  writeFileSync(path, Buffer.concat(pieces))
+  const { code, report } = await replayed(path)
+  t.is(code, 0)
+  t.is(report.coverage.damage, undefined)
+  t.is(report.coverage.decisions, recording.stats.decisions)
+  t.true(report.coverage.doubts.includes('blocks were dropped'))
+  t.true(report.coverage.certain > 100_000)
+  t.is(report.replay.equal, report.coverage.certain)
+})
+
+test('a stream that fails ends nothing but the recording', async (t) => {
+  const stream = new Writable({ write: (_, __, done) => done(new Error('the disk is full')) })
+  stream.on('error', () => {})
+  const { atrion } = virtual()
+  const recording = atrion.record(stream)
+  for (let i = 0; i < 50_000; i++) atrion.acquire('GET /a').release()
+  await new Promise((resolve) => setImmediate(resolve))
+  for (let i = 0; i < 50_000; i++) atrion.acquire('GET /a').release()
+  await recording.stop()
+  t.regex(recording.stats.error.message, /disk is full/)
+  t.is(recording.stats.decisions + recording.stats.dropped, 100_000)
+  t.true(recording.stats.dropped > 90_000)
+})
+
+const onLinux = process.platform === 'linux' ? test : test.skip
+
+onLinux('a disk that is full costs decisions, and what was written stays whole', async (t) => {
+  t.throws(() => virtual().atrion.record('/dev/full'), { code: 'ENOSPC' })
+  const path = join(folder, 'full.rec')
+  const script = `const { Atrion } = require('atrion'); const atrion = new Atrion()
+    const recording = atrion.record(${JSON.stringify(path)})
+    const some = async (rounds) => {
+      for (let i = 0; i < rounds; i++) {
+        for (let k = 0; k < 2000; k++) atrion.acquire('GET /a', { key: 'k' + k }).release()
+        await new Promise((resolve) => setTimeout(resolve))
+      }
+    }
+    some(40).then(() => recording.stop()).then(() => {
+      const { error, ...stats } = recording.stats
+      console.log(JSON.stringify({ ...stats, code: error.code }))
+    })`
+  const limited = `trap '' XFSZ; ulimit -f 400; exec "$0" -e "$1"`
+  const { stdout } = spawnSync('sh', ['-c', limited, process.execPath, script], { cwd: ROOT, encoding: 'utf8' })
+  const { decisions, dropped, code } = JSON.parse(stdout)
+  t.is(code, 'EFBIG')
+  t.is(decisions + dropped, 80_000)
+  t.true(dropped > 10_000, `${dropped}`)
+  const { report } = await replayed(path)
+  t.is(report.coverage.damage, undefined)
+  t.is(report.coverage.decisions, decisions)
+  t.is(report.replay.equal, report.coverage.certain)
+})
+
+test('a file grows no further than it may', async (t) => {
+  const path = join(folder, 'bounded.rec')
+  const { atrion, clock } = virtual()
+  const recording = atrion.record(path, { maxBytes: 200_000 })
+  for (let i = 0; i < 60_000; i++) {
+    clock.advance(1)
+    atrion.acquire('GET /a', { key: `k${i}` }).release()
+    if (i % 1000 === 0) await new Promise((resolve) => setImmediate(resolve))
+  }
+  await recording.stop()
+  t.true(statSync(path).size <= 200_000)
+  t.is(recording.stats.decisions + recording.stats.dropped, 60_000)
+  const { report } = await replayed(path)
+  t.is(report.coverage.decisions, recording.stats.decisions)
+  t.is(report.replay.equal, recording.stats.decisions)
+})
+
+test('what cannot be honoured is named', (t) => {
+  const { atrion } = virtual()
+  t.throws(() => atrion.record(''), { instanceOf: TypeError, message: /target must be/ })
+  t.throws(() => atrion.record(7), { instanceOf: TypeError, message: /target must be .*, got 7/ })
+  t.throws(() => atrion.record({}), { instanceOf: TypeError })
+  t.throws(() => atrion.record({ ringBytes: 1 }), { message: /target\.ringBytes must be .*, got 1/ })
+  t.throws(() => atrion.record('x', { sample: 0 }), { message: /sample must be a number in \(0, 1\], got 0/ })
+  t.throws(() => atrion.record('x', { redact: 'all' }), { message: /redact must be/ })
+  t.throws(() => atrion.record('x', { maxBytes: 5 }), { message: /maxBytes must be/ })
+  t.throws(() => atrion.record('x', { sampel: 1 }), { message: /did you mean sample/ })
+  t.throws(() => atrion.record(join(folder, 'no', 'such', 'folder')), { code: 'ENOENT' })
+})
+
+test('a process that ends without stopping its recording loses nothing', async (t) => {
+  const path = join(folder, 'exit.rec')
+  const script = `const { Atrion } = require('atrion'); const atrion = new Atrion(); atrion.record(${JSON.stringify(path)})
+    for (let i = 0; i < 10_000; i++) atrion.acquire('GET /a').release()`
+  const { status } = spawnSync(process.execPath, ['-e', script], { cwd: ROOT })
+  t.is(status, 0)
+  const { report } = await replayed(path)
+  t.is(report.replay.equal, 10_000)
+})
+
+test('other settings: who would have been refused, and who admitted, within bounds', async (t) => {
+  const path = join(folder, 'candidate.rec')
+  const world = virtual({ slo: { maxAcceptableLatencyMs: 200 } })
+  const recording = world.atrion.record(path)
+  await drive(world, 3000)
+  await recording.stop()
+  const [same, tight] = [join(folder, 'same.json'), join(folder, 'tight.json')]
+  writeFileSync(same, '{}')
+  writeFileSync(tight, JSON.stringify({ routes: { 'GET /a': { limits: { max: 2, initial: 2 } } } }))
+  const { report } = await replayed(path, '--config', same, '--config', tight)
+  t.is(report.replay.equal, report.coverage.decisions)
+  const [{ best: a, worst: b }, { best: c, worst: d }] = report.candidates
+  for (const one of [a, b]) {
+    t.is(one.routes.open.admittedToRefused + one.routes.open.refusedToAdmitted, 0)
+    t.is(one.routes['GET /a'].admittedToRefused, 0)
+  }
+  for (const one of [c, d]) {
+    t.true(one.routes['GET /a'].admittedToRefused > 20)
+    t.is(one.routes['GET /a'].decisions, report.recorded.routes['GET /a'].decisions)
+  }
+  const text = (await cli('replay', path, '--config', tight)).stdout
+  t.regex(text, /^coverage/)
+  t.regex(text, /admitted→refused/)
+})

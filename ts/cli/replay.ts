@@ -1,0 +1,157 @@
+/** `atrion replay`: the decisions of a recording made again, and what other settings would have decided. */
+
+import { builtin } from '../base/builtin.js'
+import { isConfigError } from '../base/errors.js'
+import { ENGINES } from '../engine/engines-node.js'
+import type { EngineKind } from '../engine/kinds.js'
+import { RecordingError, type Source } from '../replay/blocks.js'
+import { CandidateError, parseCandidate } from '../replay/candidate-file.js'
+import { CandidateRun, Companions } from '../replay/candidate-run.js'
+import { type EngineMaker, Replay } from '../replay/replay.js'
+import { candidateLines, coverageLines, reportOf, summaryLines, verdictLines } from '../replay/report.js'
+import { parse, UsageError } from './usage.js'
+
+const HELP = `Usage: atrion replay <recording> [options]
+
+Makes every decision of a recording again, from its recorded inputs, and compares it with the recorded one, bit for bit. Says
+first what the recording covers. Exits with 1 when a decision that follows from the recording comes out otherwise, or the
+recording cannot be read at all; a damaged one is used up to the damage.
+
+  --config <file>    settings to try on the same requests, JSON: { "slo": { "maxAcceptableLatencyMs": 200 },
+                     "limits": …, "routes": { "GET /orders": { … } } }; more than one, each with its own --config
+  --engine <engine>  the engine that decides: native, wasm or ts (default: the recorded one)
+  --json             the same as JSON
+  --help             this text`
+
+const ENGINE_NAMES: readonly EngineKind[] = ['native', 'wasm', 'ts']
+/** Bytes that are read at once. */
+const PIECE = 2 ** 20
+const MOST_CANDIDATES = 8
+/** The longest candidate, bytes. */
+const LONGEST_CANDIDATE = 2 ** 20
+
+export function engineNamed(value: string): EngineKind {
+  if (ENGINE_NAMES.includes(value as EngineKind)) return value as EngineKind
+  throw new UsageError(`--engine must be ${ENGINE_NAMES.join(', ')}, got '${value}'`)
+}
+
+/** A file's bytes, read in pieces. @throws RecordingError for what is no file */
+export function fileSource(path: string): Source & { close(): void } {
+  const files = builtin('node:fs')
+  let fd: number
+  try {
+    fd = files.openSync(path, 'r')
+  } catch (error) {
+    throw new RecordingError(`${path} cannot be opened: ${(error as Error).message}`)
+  }
+  const found = files.fstatSync(fd)
+  if (!found.isFile()) {
+    files.closeSync(fd)
+    throw new RecordingError(`${path} is no file`)
+  }
+  const piece = new Uint8Array(PIECE)
+  let [from, to] = [0, 0]
+  return {
+    length: found.size,
+    read(at, length) {
+      if (at < from || at + length > to) {
+        from = at
+        to = at + files.readSync(fd, piece, 0, PIECE, at)
+      }
+      return piece.subarray(at - from, Math.min(at - from + length, to - from))
+    },
+    close: () => files.closeSync(fd),
+  }
+}
+
+/** Splits what stands alone from the options, and collects an option that may be repeated. */
+export function splitArgs(
+  args: readonly string[],
+  repeated: string,
+): { alone: string[]; all: string[]; rest: string[] } {
+  const [alone, all, rest]: [string[], string[], string[]] = [[], [], []]
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i]!
+    if (arg === repeated) {
+      const value = args[++i]
+      if (value === undefined || value === '') throw new UsageError(`${repeated} needs a value`)
+      all.push(value)
+    } else if (arg.startsWith(`${repeated}=`)) all.push(arg.slice(repeated.length + 1))
+    else if (arg.startsWith('--')) {
+      rest.push(arg)
+      const isFlag = arg.includes('=') || ['--json', '--help'].includes(arg)
+      if (!isFlag && args[i + 1] !== undefined) rest.push(args[++i]!)
+    } else alone.push(arg)
+  }
+  return { alone, all, rest }
+}
+
+export function readCandidate(path: string): ReturnType<typeof parseCandidate> {
+  let text: string
+  try {
+    const files = builtin('node:fs')
+    if (files.statSync(path).size > LONGEST_CANDIDATE) throw new Error(`it has more than ${LONGEST_CANDIDATE} bytes`)
+    text = files.readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new CandidateError(`${path} cannot be read: ${(error as Error).message}`)
+  }
+  return parseCandidate(text, path)
+}
+
+/** An engine by its name, or the one that was asked for. @throws RecordingError where it does not load */
+export const makerOf =
+  (wanted: EngineKind | undefined): EngineMaker =>
+  (kind, maxRoutes) => {
+    const name = wanted ?? kind
+    try {
+      return ENGINES[name]!(maxRoutes)
+    } catch (error) {
+      throw new RecordingError(
+        `engine '${name}' does not load: ${(error as Error).message.split('\n', 1)[0]}. --engine names another`,
+      )
+    }
+  }
+
+/** Runs a command that reads files: what cannot be read is reported, and the exit code is 1. */
+export function withFiles(command: string, run: () => number): number {
+  try {
+    return run()
+  } catch (error) {
+    if (!(error instanceof RecordingError || error instanceof CandidateError || isConfigError(error))) throw error
+    console.error(`atrion ${command}: ${error.message}`)
+    return 1
+  }
+}
+
+export const replay = {
+  summary: 'decide a recording again, and see what other settings would have decided',
+  help: HELP,
+  async run(args: readonly string[]): Promise<number> {
+    const { alone, all, rest } = splitArgs(args, '--config')
+    const options = parse<{ json: true; engine: EngineKind }>(rest, { json: true, engine: engineNamed })
+    const path = alone[0]
+    if (path === undefined || alone.length > 1) throw new UsageError('one recording is wanted')
+    if (all.length > MOST_CANDIDATES) throw new UsageError(`at most ${MOST_CANDIDATES} times --config`)
+    return withFiles('replay', () => {
+      const make = makerOf(options.engine)
+      const pairs = all.map(readCandidate).map((candidate) => {
+        return [new CandidateRun(candidate, 'best', make), new CandidateRun(candidate, 'worst', make)] as const
+      })
+      const source = fileSource(path)
+      try {
+        const companion = pairs.length === 0 ? undefined : new Companions(pairs.flat())
+        const result = new Replay(make, companion).all(source)
+        if (options.json) console.log(JSON.stringify(reportOf(result, pairs), null, 2))
+        else {
+          const lines = [...coverageLines(result), ...verdictLines(result), ...summaryLines(result)]
+          for (const [best, worst] of pairs) lines.push(...candidateLines(best, worst))
+          console.log(lines.join('\n'))
+        }
+        const isLost = result.coverage.damage !== undefined && result.coverage.decisions === 0
+        return result.equal === result.coverage.certain && !isLost ? 0 : 1
+      } finally {
+        source.close()
+      }
+    })
+  },
+}

@@ -1,0 +1,179 @@
+/** Blocks of a recording as they fill: bytes are put one after the other, and a full block goes to the sink. */
+
+import { checksum } from '../base/checksum.js'
+import { BLOCK, LARGEST_ENTRY, NUMBER, SIZE } from './format.js'
+import type { Sink } from './sinks.js'
+
+/** From here on a block is full. */
+const FULL = BLOCK.MAX_BYTES - LARGEST_ENTRY
+/** Entries of the hot path take less than this, so that a block is used up to its end. */
+const SMALL_ENTRY = 256
+const FULL_FOR_SMALL = BLOCK.MAX_BYTES - SMALL_ENTRY
+const MOST_STEPS = 2 ** 28
+
+const encoder = new TextEncoder()
+
+export class BlockWriter {
+  readonly #sink: Sink
+  /** Called where decisions were lost: what is known must be written anew. */
+  readonly #onGap: () => void
+  bytes: Uint8Array
+  #view: DataView
+  /** The next byte. */
+  at: number = BLOCK.LENGTH
+  /** The time of the entry before, ms. */
+  lastMs = Number.NaN
+  /** Decisions in the block. */
+  decisions = 0
+  #sequence = 0
+  #droppedBefore = 0
+  #isBlank = true
+  /** Decisions that are in blocks which the sink took. */
+  kept = 0
+  dropped = 0
+  bytesWritten = 0
+
+  constructor(sink: Sink, onGap: () => void) {
+    this.#sink = sink
+    this.#onGap = onGap
+    this.bytes = sink.buffer() ?? new Uint8Array(BLOCK.MAX_BYTES)
+    this.#view = new DataView(this.bytes.buffer)
+  }
+
+  /** True where {@link BlockWriter.begin} has to be called before an entry of the hot path. */
+  get isFull(): boolean {
+    return this.at >= FULL_FOR_SMALL || this.#isBlank
+  }
+
+  /** Makes room for an entry of the hot path. @returns true where a block begins with it */
+  begin(): boolean {
+    if (this.at >= FULL_FOR_SMALL) this.finish()
+    if (!this.#isBlank) return false
+    this.#isBlank = false
+    this.#view.setFloat64(BLOCK.BASE_AT, this.lastMs, true)
+    return true
+  }
+
+  /** The same for any entry. */
+  beginLarge(): boolean {
+    if (this.at >= FULL) this.finish()
+    return this.begin()
+  }
+
+  get isEmpty(): boolean {
+    return this.#isBlank
+  }
+
+  /** Steps from the entry before to a time, ms; −1 where they do not lead to it exactly. */
+  stepsTo(nowMs: number): number {
+    const { lastMs } = this
+    const steps = (nowMs - lastMs) * SIZE.STEPS_PER_MS
+    return steps >= 0 && steps < MOST_STEPS && (steps | 0) === steps && lastMs + steps / SIZE.STEPS_PER_MS === nowMs
+      ? steps
+      : -1
+  }
+
+  /** A time after an operation that says whether it is whole: steps from the one before, or the double itself. */
+  time(nowMs: number, steps: number): void {
+    if (steps >= 0) this.varint(steps)
+    else this.double(nowMs)
+    this.lastMs = nowMs
+  }
+
+  byte(value: number): void {
+    this.bytes[this.at++] = value
+  }
+
+  /** A whole number in [0, 2³²). */
+  varint(value: number): void {
+    const { bytes } = this
+    let at = this.at
+    let left = value
+    while (left > 127) {
+      bytes[at++] = left | 128
+      left >>>= 7
+    }
+    bytes[at++] = left
+    this.at = at
+  }
+
+  word(value: number): void {
+    const { bytes, at } = this
+    bytes[at] = value
+    bytes[at + 1] = value >>> 8
+    bytes[at + 2] = value >>> 16
+    bytes[at + 3] = value >>> 24
+    this.at = at + 4
+  }
+
+  /** A double of which the words are at hand. */
+  pair(words: Uint32Array, at: number): void {
+    this.word(words[at]!)
+    this.word(words[at + 1]!)
+  }
+
+  double(value: number): void {
+    this.#view.setFloat64(this.at, value, true)
+    this.at += 8
+  }
+
+  doubles(cells: Float64Array, from: number, count: number): void {
+    for (let i = 0; i < count; i++) this.double(cells[from + i]!)
+  }
+
+  /** A number in as few bytes as hold it exactly. */
+  number(value: number): void {
+    if (value === 0 && 1 / value > 0) this.byte(NUMBER.ZERO)
+    else if (value === -1) this.byte(NUMBER.MINUS_ONE)
+    else if (value === Number.POSITIVE_INFINITY) this.byte(NUMBER.INFINITY)
+    else if (value > 0 && value < 2 ** 24 && (value * 64) % 1 === 0) {
+      const isWhole = value % 1 === 0
+      this.byte(isWhole ? NUMBER.INTEGER : NUMBER.SIXTY_FOURTHS)
+      this.varint(isWhole ? value : value * 64)
+    } else if (Math.fround(value) === value && value !== 0) {
+      this.byte(NUMBER.FLOAT)
+      this.#view.setFloat32(this.at, value, true)
+      this.at += 4
+    } else {
+      this.byte(NUMBER.DOUBLE)
+      this.double(value)
+    }
+  }
+
+  /** A text of at most half of the largest entry. */
+  text(value: string): void {
+    const encoded = encoder.encode(value).subarray(0, LARGEST_ENTRY / 2)
+    this.varint(encoded.length)
+    this.bytes.set(encoded, this.at)
+    this.at += encoded.length
+  }
+
+  /** Hands the block on, where there is anything in it, and begins another. Never waits: a block that finds no room is dropped. */
+  finish(): void {
+    if (this.#isBlank) return
+    const padded = (this.at + 3) & ~3
+    this.bytes.fill(0, this.at, padded)
+    const view = this.#view
+    view.setUint32(BLOCK.MAGIC_AT, BLOCK.MAGIC, true)
+    view.setUint32(BLOCK.LENGTH_AT, padded - BLOCK.SEQUENCE_AT, true)
+    view.setUint32(BLOCK.SEQUENCE_AT, this.#sequence++, true)
+    view.setUint32(BLOCK.DECISIONS_AT, this.decisions, true)
+    view.setUint32(BLOCK.DROPPED_AT, Math.min(this.#droppedBefore, 0xffff_ffff), true)
+    view.setUint32(BLOCK.CHECKSUM_AT, checksum(this.bytes.subarray(BLOCK.SEQUENCE_AT, padded)), true)
+    const isLost = !this.#sink.take(this.bytes, padded, this.decisions)
+    if (isLost) {
+      this.dropped += this.decisions
+      this.#droppedBefore += Math.max(1, this.decisions)
+    } else {
+      this.kept += this.decisions
+      this.bytesWritten += padded
+      this.#droppedBefore = 0
+      this.bytes = this.#sink.buffer() ?? new Uint8Array(BLOCK.MAX_BYTES)
+      this.#view = new DataView(this.bytes.buffer)
+    }
+    this.at = BLOCK.LENGTH
+    this.decisions = 0
+    this.#isBlank = true
+    if (isLost) this.#onGap()
+  }
+}

@@ -1,0 +1,131 @@
+/** A candidate: settings in a JSON file, to be tried on a recording. Whatever is wrong in it is reported with its line. */
+
+import { isConfigError } from '../base/errors.js'
+import { nearestName } from '../base/suggest.js'
+import { DEFAULT_CONFIG } from '../core/config.js'
+import type { AtrionOptions, RouteProfileOptions } from '../options/options.js'
+import { changedProfile, resolveParams, resolveRouteProfile } from '../options/resolve.js'
+import type { RouteParams } from '../options/route-params.js'
+
+/** Settings of all routes, and of single ones by the name that the recording has of them. */
+export interface Candidate {
+  readonly name: string
+  /** The settings that `configure()` takes, for every route that was not given its own. */
+  readonly changes: RouteProfileOptions
+  readonly autoTuner: AtrionOptions['autoTuner']
+  readonly routes: ReadonlyMap<string, RouteProfileOptions>
+}
+
+/** A candidate that cannot be used: its message names the file and the line. */
+export class CandidateError extends Error {}
+
+const SETTINGS = ['profile', 'slo', 'limits', 'pool', 'reserve']
+const NAMES = ['config', 'autoTuner', 'routes', ...SETTINGS]
+
+const lineAt = (text: string, position: number): number => text.slice(0, position).split('\n').length
+
+/** The position in a message of `JSON.parse`; V8 gives the character, or the line, or only what it found. */
+function lineOfSyntax(text: string, message: string): number {
+  const line = /\(line (\d+) column/.exec(message)?.[1]
+  if (line !== undefined) return Number(line)
+  const position = /at position (\d+)/.exec(message)?.[1]
+  return position === undefined ? lineAt(text, text.length) : lineAt(text, Number(position))
+}
+
+/** The line of a setting, by the last of the names of its path that the text has after those before it. */
+function lineOfField(text: string, path: readonly string[]): number {
+  let at = 0
+  for (const name of path) {
+    const found = text.indexOf(`${JSON.stringify(name)}`, at)
+    if (found >= 0) at = found
+  }
+  return lineAt(text, at)
+}
+
+function requireObject(value: unknown, field: string): object {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
+  throw Object.assign(new Error(`${field} must be an object, got ${JSON.stringify(value)?.slice(0, 80)}`), { field })
+}
+
+/** @throws CandidateError */
+export function parseCandidate(text: string, name: string): Candidate {
+  let value: unknown
+  try {
+    value = JSON.parse(text.replace(/^\uFEFF/, ''))
+  } catch (error) {
+    const { message } = error as Error
+    throw new CandidateError(`${name}, line ${lineOfSyntax(text, message)}: ${message}`)
+  }
+  let path: string[] = []
+  try {
+    const given = requireObject(value, 'a candidate') as Record<string, unknown>
+    for (const key of Object.keys(given)) {
+      if (NAMES.includes(key) || Object.hasOwn(DEFAULT_CONFIG, key)) continue
+      path = [key]
+      const nearest = nearestName(key, [...NAMES, ...Object.keys(DEFAULT_CONFIG)])
+      const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`
+      throw new Error(`${key} is no setting of a candidate: ${NAMES.join(', ')}${hint}`)
+    }
+    const { config, autoTuner, routes = {}, ...settings } = given
+    path = ['config']
+    const changes = { ...(config === undefined ? {} : requireObject(config, 'config')), ...settings }
+    path = []
+    const base = resolveParams({ autoTuner: autoTuner as never })
+    resolveRouteProfile(changes, base)
+    path = ['routes']
+    const byRoute = new Map<string, RouteProfileOptions>()
+    for (const [routeId, one] of Object.entries(requireObject(routes, 'routes'))) {
+      path = ['routes', routeId]
+      const own = requireObject(one, `routes[${JSON.stringify(routeId)}]`) as RouteProfileOptions
+      resolveRouteProfile(own, base)
+      byRoute.set(routeId, own)
+    }
+    return { name, changes, autoTuner: autoTuner as never, routes: byRoute }
+  } catch (error) {
+    const { message } = error as Error
+    const field = isConfigError(error) ? error.field.split('.') : []
+    throw new CandidateError(`${name}, line ${lineOfField(text, [...path, ...field])}: ${message}`)
+  }
+}
+
+/** The parameters of every route under a candidate. */
+export function candidateBase({ changes, autoTuner }: Candidate, recorded: RouteParams): RouteParams {
+  const params = resolveRouteProfile(changes, recorded)
+  return autoTuner === undefined ? params : { ...params, tuner: resolveParams({ autoTuner }).tuner }
+}
+
+/** The parameters of a route under a candidate. @param given what was set for it, as recorded */
+export function candidateParams(
+  { routes }: Candidate,
+  base: RouteParams,
+  name: string,
+  given: RouteProfileOptions | undefined,
+): RouteParams {
+  const own = routes.get(name)
+  if (own === undefined && given === undefined) return base
+  return resolveRouteProfile(changedProfile(given ?? {}, own ?? {}), base)
+}
+
+/** The parameters that a recording says governed every route, found right. @throws ConfigError, TypeError */
+export function recordedBase(value: unknown): RouteParams {
+  const { config, slo, tuner, limits, profile, pool, reserve } = value as RouteParams
+  const names = ['bulk', 'low', 'normal', 'high', 'critical']
+  const shares = Object.fromEntries(
+    names.map((tier, i) => [tier, reserve[i]] as const).filter(([, share]) => share !== undefined && share > 0),
+  )
+  const base = resolveParams({ config, slo, autoTuner: tuner ?? false })
+  return resolveRouteProfile({ limits, profile, pool: pool ?? null, reserve: shares }, base)
+}
+
+/** The recorded settings of a route, found right; undefined where they are none. */
+export function recordedProfile(value: unknown, base: RouteParams): RouteProfileOptions | undefined {
+  try {
+    const given = (
+      typeof value === 'string' ? { profile: value } : requireObject(value, 'profile')
+    ) as RouteProfileOptions
+    resolveRouteProfile(given, base)
+    return given
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,405 @@
+/**
+ * Replay: the decisions of a recording made again, each compared with the recorded one.
+ *
+ * Longer than other files, because a replay answers every kind of entry.
+ */
+
+import type { EngineKind } from '../engine/kinds.js'
+import { type Engine, FRAME, STATE, STATUS } from '../engine/port.js'
+import { digestOf, SIZE, wordsOf } from '../recording/format.js'
+import { Blocks, type Damage, RecordingError, type Source } from './blocks.js'
+import { Decoder, type Entry, GarbageError, type Handler } from './decoder.js'
+import { EngineRun, MOST_PLACES, NO_PERMIT_HERE, Numbers } from './engine-run.js'
+import { type RouteTally, Tally } from './tally.js'
+
+/** The facts that a recording states of itself. */
+export interface About {
+  readonly atrion: string
+  readonly engine: EngineKind
+  readonly maxRoutes: number
+  readonly isWhole: boolean
+  readonly isRing: boolean
+  readonly sample: number
+  readonly redact: unknown
+  readonly startedAt: string
+  readonly dryRun: boolean
+}
+
+/** The reasons for which decisions may come out otherwise. */
+export type Doubt =
+  | 'began late'
+  | 'shared engine'
+  | 'sampled'
+  | 'blocks were dropped'
+  | 'ring'
+  | 'reports of other nodes'
+  | 'the engine failed'
+
+export interface Coverage {
+  readonly about: About
+  readonly bytes: number
+  readonly decisions: number
+  readonly dropped: number
+  readonly damage: Damage | undefined
+  /** Decisions before the first doubt: these are a function of what is recorded. */
+  readonly certain: number
+  readonly doubts: readonly Doubt[]
+  /** Requests that waited for their turn, and asked again. */
+  readonly asks: number
+}
+
+export interface ReplayResult {
+  readonly coverage: Coverage
+  /** Of the certain decisions, and of those after the first doubt. */
+  readonly equal: number
+  readonly equalDoubtful: number
+  /** The first certain decision that came out otherwise. */
+  readonly firstDifference: string | undefined
+  readonly tally: Tally
+  /** Seconds that the replay took. */
+  readonly seconds: number
+}
+
+/** Watches the decisions of a recording as they are replayed, to decide them otherwise. */
+export interface Companion {
+  about(about: About): void
+  base(params: unknown): void
+  profile(slot: number, profile: unknown): void
+  name(slot: number, bytes: number, name: string): void
+  /** A call that is not about a decision. */
+  rare(call: (run: EngineRun) => void): void
+  law(law: number, cells: Float64Array): void
+  setLaw(slot: number, nowMs: number): void
+  acquire(entry: Entry, route: RouteTally): void
+  release(entry: Entry): void
+  route(entry: Entry, route: RouteTally): void
+}
+
+export type EngineMaker = (kind: EngineKind, maxRoutes: number) => Engine
+
+/** Once looked up: a name of another chunk is a getter. */
+const digest = digestOf
+const BITS = STATUS.ALLOW | STATUS.TICKED | STATUS.STALE | STATUS.WAIT
+const MOST_ROUTES = 2 ** 24
+const UNNAMED = 'a route without a name'
+
+/** The facts that a recording states of itself. @throws GarbageError */
+export function requireAbout(value: unknown): About {
+  const about = value as Partial<About> | null
+  const { engine, maxRoutes, sample } = about ?? {}
+  const isNumber = typeof maxRoutes === 'number' && Number.isInteger(maxRoutes)
+  if (engine !== 'native' && engine !== 'wasm' && engine !== 'ts') throw new GarbageError('no engine is named')
+  if (!isNumber || maxRoutes < 1 || maxRoutes > MOST_ROUTES) throw new GarbageError(`maxRoutes ${maxRoutes}`)
+  if (typeof sample !== 'number' || !(sample > 0 && sample <= 1)) throw new GarbageError(`sample ${sample}`)
+  return {
+    atrion: String(about?.atrion),
+    engine,
+    maxRoutes,
+    sample,
+    isWhole: about?.isWhole === true,
+    isRing: about?.isRing === true,
+    redact: about?.redact,
+    startedAt: String(about?.startedAt),
+    dryRun: about?.dryRun === true,
+  }
+}
+
+export class Replay implements Handler {
+  readonly #make: EngineMaker
+  readonly #companion: Companion | undefined
+  #run: EngineRun | undefined
+  #about: About | undefined
+  #frame: Float64Array = new Float64Array()
+  #words: Uint32Array = new Uint32Array()
+  readonly #doubts = new Set<Doubt>()
+  readonly tally = new Tally()
+  readonly #routes: (RouteTally | undefined)[] = []
+  /** When the permit of a place was granted, ms, and on which route. */
+  readonly #admittedMs = new Numbers(Number.NaN, MOST_PLACES)
+  readonly #admittedOn: (RouteTally | undefined)[] = []
+  decisions = 0
+  certain = 0
+  equal = 0
+  equalDoubtful = 0
+  asks = 0
+  dropped = 0
+  firstDifference: string | undefined
+
+  constructor(make: EngineMaker, companion?: Companion) {
+    this.#make = make
+    this.#companion = companion
+  }
+
+  /** Replays blocks until their end or their damage. */
+  all(source: Source): ReplayResult {
+    const started = performance.now()
+    const blocks = new Blocks(source)
+    const decoder = new Decoder(this)
+    let at = blocks.at
+    let sequence = -1
+    for (let block = blocks.next(); block !== undefined; block = blocks.next()) {
+      if (this.#about !== undefined && (block.droppedBefore > 0 || block.sequence !== sequence + 1)) {
+        this.#doubts.add(this.#about.isRing ? 'ring' : 'blocks were dropped')
+      }
+      sequence = block.sequence
+      this.dropped += block.droppedBefore
+      try {
+        decoder.decode(block)
+      } catch (error) {
+        if (!(error instanceof GarbageError)) throw error
+        blocks.stop(`a block holds what no recording holds: ${error.message}`, at)
+        break
+      }
+      at = blocks.at
+    }
+    const about = this.#about
+    const { damage } = blocks
+    if (about === undefined) {
+      throw new RecordingError(
+        damage === undefined ? 'the recording is empty' : `nothing of the recording can be read: ${damage.cause}`,
+      )
+    }
+    return {
+      coverage: {
+        about,
+        bytes: source.length,
+        decisions: this.decisions,
+        dropped: this.dropped,
+        damage,
+        certain: this.certain,
+        doubts: [...this.#doubts],
+        asks: this.asks,
+      },
+      equal: this.equal,
+      equalDoubtful: this.equalDoubtful,
+      firstDifference: this.firstDifference,
+      tally: this.tally,
+      seconds: (performance.now() - started) / 1000,
+    }
+  }
+
+  get #engine(): EngineRun {
+    if (this.#run === undefined) throw new GarbageError('it does not say how it was recorded')
+    return this.#run
+  }
+
+  about(value: unknown): void {
+    const about = requireAbout(value)
+    // Written again after blocks were lost.
+    if (this.#about !== undefined) return
+    this.#about = about
+    this.#run = new EngineRun(this.#make(about.engine, about.maxRoutes))
+    if (about.dryRun) this.#run.engine.setDryRun(true)
+    if (!about.isWhole) this.#doubts.add('began late')
+    if (about.sample < 1) this.#doubts.add('sampled')
+    this.#companion?.about(about)
+  }
+
+  base(params: unknown): void {
+    this.#companion?.base(params)
+  }
+
+  name(slot: number, bytes: number, name: string): void {
+    this.#engine.name(slot, bytes)
+    this.#routes[slot] = this.tally.routeOf(name)
+    this.#companion?.name(slot, bytes, name)
+  }
+
+  profile(slot: number, profile: unknown): void {
+    this.#companion?.profile(slot, profile)
+  }
+
+  #both(call: (run: EngineRun) => void): void {
+    call(this.#engine)
+    this.#companion?.rare(call)
+  }
+
+  intern(slot: number, nowMs: number): void {
+    this.#both((run) => run.intern(slot, nowMs))
+  }
+
+  remove(slot: number, nowMs: number): void {
+    this.#both((run) => run.remove(slot, nowMs))
+  }
+
+  law(law: number, cells: Float64Array): void {
+    this.#engine.law(law, cells)
+    this.#companion?.law(law, cells)
+  }
+
+  setLaw(slot: number, law: number, nowMs: number): void {
+    this.#engine.setLaw(slot, law, nowMs)
+    this.#companion?.setLaw(slot, nowMs)
+  }
+
+  state(slot: number, cells: Float64Array, nowMs: number): void {
+    this.#both((run) => run.state(slot, cells, nowMs))
+  }
+
+  known(slot: number, hasLimiter: boolean, cells: Float64Array, nowMs: number): void {
+    if (hasLimiter) this.#doubts.add('began late')
+    this.#both((run) => {
+      run.intern(slot, nowMs)
+      run.state(slot, cells, nowMs)
+    })
+    this.#engine.setLaw(slot, cells[STATE.LAW]!, nowMs)
+    this.#companion?.setLaw(slot, nowMs)
+  }
+
+  share(slot: number, cells: Float64Array, nowMs: number): void {
+    this.#both((run) => run.share(slot, cells, nowMs))
+  }
+
+  inherit(slot: number, taken: boolean, cells: Float64Array, nowMs: number): void {
+    this.#both((run) => run.inherit(slot, taken, cells, nowMs))
+  }
+
+  scar(slot: number, ohms: number, nowMs: number): void {
+    this.#both((run) => run.scar(slot, ohms, nowMs))
+  }
+
+  lease(slot: number, taken: boolean, nowMs: number): void {
+    this.#both((run) => run.lease(slot, taken, nowMs))
+  }
+
+  order(slot: number, order: number, nowMs: number): void {
+    this.#both((run) => run.order(slot, order, nowMs))
+  }
+
+  dryRun(dryRun: boolean): void {
+    this.#both((run) => run.engine.setDryRun(dryRun))
+  }
+
+  peers(): void {
+    this.#doubts.add('reports of other nodes')
+  }
+
+  fault(): void {
+    this.#doubts.add('the engine failed')
+  }
+
+  #look(run: EngineRun): Float64Array {
+    const { frame } = run.engine
+    if (frame !== this.#frame) {
+      this.#frame = frame
+      this.#words = wordsOf(frame)
+    }
+    return frame
+  }
+
+  #routeAt(slot: number): RouteTally {
+    let route = this.#routes[slot]
+    if (route === undefined) {
+      route = this.tally.routeOf(UNNAMED)
+      this.#routes[slot] = route
+    }
+    return route
+  }
+
+  /** Counts whether a decision came out as it was recorded. */
+  #compare(isEqual: boolean, entry: Entry, what: string): void {
+    this.decisions += 1
+    if (this.#doubts.size > 0) {
+      if (isEqual) this.equalDoubtful += 1
+      return
+    }
+    this.certain += 1
+    if (isEqual) this.equal += 1
+    else this.firstDifference ??= `decision ${this.decisions}, ${what} at ${entry.nowMs} ms`
+  }
+
+  acquire(entry: Entry): void {
+    const run = this.#engine
+    if (!run.engine.hasClosedLoop) throw new GarbageError(`a permit on engine '${run.engine.kind}'`)
+    run.acquire(entry, entry.waitedMs)
+    const frame = this.#look(run)
+    const status = frame[FRAME.STATUS]! & BITS
+    const recorded =
+      (entry.isAllowed ? STATUS.ALLOW : 0) |
+      (entry.isTicked ? STATUS.TICKED : 0) |
+      (entry.isStale ? STATUS.STALE : 0) |
+      (entry.waits ? STATUS.WAIT : 0)
+    const isEqual =
+      status === recorded &&
+      frame[FRAME.MODE] === entry.mode &&
+      frame[FRAME.CAUSE] === entry.cause &&
+      digest(
+        this.#words,
+        FRAME.RESISTANCE * SIZE.WORDS,
+        FRAME.VOLTAGE * SIZE.WORDS,
+        FRAME.RETRY_AFTER_MS * SIZE.WORDS,
+      ) === entry.digest
+    const isAllowedHere = (status & STATUS.ALLOW) !== 0
+    if (isAllowedHere) {
+      const permit = frame[FRAME.PERMIT]!
+      if (entry.isAllowed && permit < SIZE.MOST_PERMIT) run.hold(entry.place, permit)
+      else run.release(permit, 2, entry.nowMs)
+    } else if (entry.isAllowed) run.hold(entry.place, NO_PERMIT_HERE)
+    const route = this.#routeAt(entry.slot)
+    this.#compare(isEqual, entry, 'a permit')
+    if (entry.isStale) return
+    this.#companion?.acquire(entry, route)
+    if (entry.waits) {
+      this.asks += 1
+      return
+    }
+    if (entry.isAllowed && entry.place >= 0 && entry.place < MOST_PLACES) {
+      this.#admittedMs.set(entry.place, entry.nowMs)
+      this.#admittedOn[entry.place] = route
+    }
+    this.tally.add(route, entry.tier, entry.key, entry.nowMs, entry.isAllowed, entry.isAllowed, entry.cause)
+  }
+
+  release(entry: Entry): void {
+    const run = this.#engine
+    if (entry.permit === -1) {
+      run.conclude(entry)
+      this.#companion?.release(entry)
+      return
+    }
+    if (entry.place < 0) return
+    const permit = run.take(entry.place)
+    if (permit !== NO_PERMIT_HERE) run.release(permit, entry.outcome, entry.nowMs)
+    const route = this.#admittedOn[entry.place]
+    if (route !== undefined) {
+      this.#admittedOn[entry.place] = undefined
+      if (entry.outcome === 0 || entry.outcome === 1) {
+        route.completed += 1
+        if (entry.outcome === 1) route.failed += 1
+        route.addLatency(entry.nowMs - this.#admittedMs.get(entry.place))
+      }
+    }
+    this.#companion?.release(entry)
+  }
+
+  route(entry: Entry): void {
+    const run = this.#engine
+    run.route(entry, entry.law < 0 ? -1 : run.lawOf(entry.law))
+    const frame = this.#look(run)
+    const status = frame[FRAME.STATUS]!
+    const isEqual =
+      ((status & STATUS.ALLOW) !== 0) === entry.isAllowed &&
+      ((status & STATUS.STALE) !== 0) === entry.isStale &&
+      frame[FRAME.MODE] === entry.mode &&
+      digest(
+        this.#words,
+        FRAME.RESISTANCE * SIZE.WORDS,
+        FRAME.VOLTAGE * SIZE.WORDS,
+        FRAME.RETRY_AFTER_MS * SIZE.WORDS,
+      ) === entry.digest
+    this.#compare(isEqual, entry, 'a tick')
+    if (entry.isStale) return
+    const route = this.#routeAt(entry.slot)
+    this.#companion?.route(entry, route)
+    this.tally.add(route, -1, Number.NaN, entry.nowMs, entry.isAllowed, entry.isAllowed, entry.cause)
+  }
+
+  row(entry: Entry, status: number): void {
+    const batch = this.#engine.row(entry)
+    const words = wordsOf(batch)
+    const isEqual = batch[2] === entry.mode && batch[3] === status && (words[2]! ^ words[3]!) === entry.digest
+    this.#compare(isEqual, entry, 'a row of a batch')
+    const route = this.#routeAt(entry.slot)
+    this.tally.add(route, -1, Number.NaN, entry.nowMs, entry.mode !== 2, entry.mode !== 2, 0)
+  }
+}

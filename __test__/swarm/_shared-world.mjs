@@ -199,6 +199,10 @@ class Node {
     this.pump()
   }
 
+  setElsewhere(unit, used, held) {
+    Object.assign(this.cells.get(unit), { usedElsewhere: used, heldElsewhere: held })
+  }
+
   /** Reserves, or asks for more; whether it did, or undefined where no more may come. */
   #reserve(needs) {
     let has = true

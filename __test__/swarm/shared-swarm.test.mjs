@@ -143,3 +143,26 @@ test('names of any length and kind have accounts of their own', async (t) => {
   await until(() => new Set(written).size === names.length)
   t.pass()
 })
+
+test('figures and the soft limit count all that processes use together', async (t) => {
+  const [, a, b] = pair(t)
+  const [one, other] = [a, b].map((atrion) => atrion.createSwarm('crew', { budget: { requests: 1000 }, soft: 0.8 }))
+  const soft = new Promise((resolve) => one.on('soft', resolve))
+  await one.run({ requests: 100 }, () => {}, { maxWaitMs: 60_000 })
+  await other.run({ requests: 750 }, () => {}, { maxWaitMs: 60_000 })
+  const event = await soft
+  t.like(event, { swarm: 'crew', unit: 'requests', limit: 1000 })
+  t.true(event.used >= 800)
+  const { limit, used, held, left } = one.stats().units.requests
+  t.is(used + held + left, limit)
+  t.is(used, 850)
+  t.true(left <= 150)
+})
+
+test('a task waits for a slice, too', async (t) => {
+  const [, a] = pair(t)
+  const swarm = a.createSwarm('crew', { budget: { requests: 10 } })
+  const task = await swarm.startTask('jobs', { estimate: { requests: 10 } })
+  await task.release()
+  await t.throwsAsync(swarm.startTask('jobs', { estimate: { requests: 1 } }), { instanceOf: BudgetError })
+})

@@ -13,6 +13,8 @@ export interface AccountsHost {
   nodeOf(id: number): SwarmNode | undefined
   /** A limit as it was given, quanta; Infinity: there is none. */
   wholeLimit(node: SwarmNode, unit: number): number
+  /** Quanta that other processes have used and hold. */
+  elsewhere(node: SwarmNode, unit: number): { readonly used: number; readonly held: number }
 }
 
 /** A unit of a swarm's, in the unit itself. */
@@ -34,11 +36,12 @@ export class Accounts {
     const { units, tree } = this.#host
     const index = units.indexOf(unit)
     if (unit === 'depth') return { unit, limit: node.depthLimit ?? 0, used: 0, held: 0 }
+    const { used, held } = this.#host.elsewhere(node, index)
     return {
       unit,
       limit: units.amountOf(index, this.#host.wholeLimit(node, index)),
-      used: units.amountOf(index, tree.usedOf(node.id, index)),
-      held: units.amountOf(index, tree.heldOf(node.id, index)),
+      used: units.amountOf(index, tree.usedOf(node.id, index) + used),
+      held: units.amountOf(index, tree.heldOf(node.id, index) + held),
     }
   }
 

@@ -4,8 +4,7 @@
  * difference; and what a node uses or holds, each of its ancestors uses or holds as well.
  *
  * A reservation is made of all units up the whole tree, or not at all. It is a handle of a slot and that slot's generation: once it is
- * settled the generation has moved on, and the handle does nothing any more. Nodes and reservations lie in flat arrays, which grow with
- * the most that were open at once and never with the number that there have been.
+ * settled the generation has moved on, and the handle does nothing any more. All lie in flat arrays, which grow with the most open at once.
  */
 
 import { grown, widened } from './cells.js'
@@ -121,8 +120,7 @@ export class BudgetTree {
 
   /** Negative where more was used than there was. */
   leftOf(node: number, unit: number): number {
-    const at = node * this.#stride + unit
-    return this.#limit[at]! - this.#used[at]! - this.#held[at]!
+    return this.limitOf(node, unit) - this.usedOf(node, unit) - this.heldOf(node, unit)
   }
 
   /** The least that is left from a node up to the root. */
@@ -139,6 +137,13 @@ export class BudgetTree {
     this.#soft[at] = limit > 0 ? Math.max(1, softShare * limit) : Number.POSITIVE_INFINITY
   }
 
+  /** Moves a soft limit that was not crossed yet, as where others use a part of the same budget. */
+  moveSoft(node: number, unit: number, soft: number): void {
+    const at = node * this.#stride + unit
+    if (this.#soft[at] !== Number.POSITIVE_INFINITY) this.#soft[at] = soft
+    this.#spend(at, 0)
+  }
+
   /** Changes how much of a limit there is, as where processes share one; the soft limit stays. */
   changeLimit(node: number, unit: number, limit: number): void {
     this.#limit[node * this.#stride + unit] = limit
@@ -148,7 +153,7 @@ export class BudgetTree {
   setUsed(node: number, unit: number, used: number): void {
     const at = node * this.#stride + unit
     this.#used[at] = used
-    if (used >= this.#soft[at]!) this.#cross(at)
+    this.#spend(at, 0)
   }
 
   /**
@@ -301,10 +306,7 @@ export class BudgetTree {
   #spend(at: number, quanta: number): void {
     const used = this.#used[at]! + quanta
     this.#used[at] = used
-    if (used >= this.#soft[at]!) this.#cross(at)
-  }
-
-  #cross(at: number): void {
+    if (used < this.#soft[at]!) return
     this.#soft[at] = Number.POSITIVE_INFINITY
     this.crossed.push(Math.floor(at / this.#stride), at % this.#stride)
   }

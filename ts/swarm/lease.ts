@@ -294,7 +294,7 @@ export class RunLease implements SwarmLease, Stoppable, Alarm {
     }
     if (more <= 0) return true
     this.#charged[index] = quanta
-    if (root.tree.charge(this.#handle, index, more) || root.covers(index)) return true
+    if (root.tree.charge(this.#handle, index, more) || root.sourced.covers(index)) return true
     const by = root.nodeOf(root.tree.refusedNode)
     const unit = root.units.names[index]!
     this.#exhaust(root.accounts.error(this.#node, 'hard', by, unit, more), by, unit)

@@ -18,6 +18,8 @@ import { BudgetWaiting, type WaitingHost } from './waiting.js'
 
 /** A call that does not wait for budget waits so long for a slice of one that processes share, ms. */
 const SLICE_WAIT_MS = 1000
+/** The tier of tasks, which name none. */
+const NORMAL = 2
 
 /** Ends a swarm at its limit of time. */
 class WallAlarm implements Alarm {
@@ -42,8 +44,7 @@ export class SwarmRoot implements WaitingHost {
   readonly waiting: BudgetWaiting
   readonly accounts: Accounts = new Accounts(this)
   readonly node: SwarmNode
-  readonly #source: BudgetSource | undefined
-  readonly #sourced: SourcedBudget
+  readonly sourced: SourcedBudget
   readonly #nodes: SwarmNode[] = []
   /** Needs of the reservation of one child. */
   readonly #place = new Float64Array(MAX_UNITS)
@@ -61,15 +62,14 @@ export class SwarmRoot implements WaitingHost {
   ) {
     this.clock = parts.clock
     this.events = parts.events
-    this.#source = parts.source
     this.terms = terms
     this.tree = new BudgetTree(terms.limits.length)
     this.alarms = new Alarms(parts.clock)
     this.waiting = new BudgetWaiting(this)
     const limits = terms.limits.map(([unit, limit]) => this.#limit(unit, limit))
     this.node = this.#add(name, undefined, terms.weight, terms.soft, limits)
-    this.#sourced = new SourcedBudget(this)
-    this.#source?.attach(this.#sourced)
+    this.sourced = new SourcedBudget(this, parts.source)
+    this.sourced.attach()
   }
 
   nowMs(): number {
@@ -120,7 +120,7 @@ export class SwarmRoot implements WaitingHost {
       this.tree.settle(node.place, 0)
       this.waiting.freed(parent!)
     }
-    if (parent === undefined) this.#source?.close()
+    if (parent === undefined) this.sourced.close()
     this.#forget(node)
   }
 
@@ -167,9 +167,7 @@ export class SwarmRoot implements WaitingHost {
         node.depthLimit = quanta
         this.#hasDepth = true
       }
-      const isSourced = parent === undefined && this.#source !== undefined && !STRUCTURAL_UNITS.has(unit)
       this.tree.setLimit(id, index, quanta, soft)
-      if (isSourced) this.tree.changeLimit(id, index, 0)
     }
     return node
   }
@@ -216,10 +214,15 @@ export class SwarmRoot implements WaitingHost {
     }
   }
 
+  /** Quanta that other processes have used and hold of a budget that is shared with them. */
+  elsewhere(node: SwarmNode, index: number): { readonly used: number; readonly held: number } {
+    return this.sourced.elsewhere(node.parent === undefined ? index : NONE)
+  }
+
   /** A limit as it was given, however much of it this process may use; Infinity: there is none. */
   wholeLimit(node: SwarmNode, index: number): number {
-    if (node.parent !== undefined || this.#source === undefined) return this.tree.limitOf(node.id, index)
-    return node.limited.includes(index) ? this.#sourced.limitOf(this.units.names[index]!) : Number.POSITIVE_INFINITY
+    if (node.parent !== undefined || !this.sourced.isShared) return this.tree.limitOf(node.id, index)
+    return node.limited.includes(index) ? this.sourced.limitOf(this.units.names[index]!) : Number.POSITIVE_INFINITY
   }
 
   /** @throws BudgetError */
@@ -264,39 +267,30 @@ export class SwarmRoot implements WaitingHost {
   #noteRefusal(needs: Float64Array): void {
     this.refusedId = this.tree.refusedNode
     this.refusedUnit = this.tree.refusedUnit
-    if (this.#source === undefined || this.refusedId !== this.node.id) return
-    this.#mayCome = true
-    for (const unit of this.node.limited) {
-      // Of a need that is not known any amount will do.
-      const missing =
-        Math.min(1, Math.abs(needs[unit]!)) && Math.max(1, needs[unit]!) - this.tree.leftOf(this.refusedId, unit)
-      if (missing <= 0 || STRUCTURAL_UNITS.has(this.units.names[unit]!)) continue
-      if (!this.#source.short(this.units.names[unit]!, missing)) this.#mayCome = false
-    }
+    if (this.refusedId === this.node.id) this.sourced.lacks(needs)
   }
 
-  /** Returns whether a use that went over this process's part of a shared budget is within what the budget has left. */
-  covers(unit: number): boolean {
-    if (this.#source === undefined || this.tree.refusedNode !== this.node.id) return false
-    return this.#source.covers(this.units.names[unit]!, -this.tree.leftOf(this.node.id, unit))
+  /** Waits for a slice of a budget that processes share, where a reservation was refused. @throws BudgetError */
+  async slice(node: SwarmNode, needs: Float64Array, wallMs: number): Promise<number> {
+    if (!this.canCome(needs) || this.sliceWaitMs === 0) throw this.refusal(node, needs, wallMs)
+    const untilMs = this.nowMs() + this.sliceWaitMs
+    const terms = { node, needs, wallMs, tier: NORMAL, key: undefined, untilMs, listen: undefined }
+    return this.waiting.wait(this.refusedId, terms)
   }
 
   /** Time for which a call that does not wait for budget waits for a slice of a shared one, ms. */
   get sliceWaitMs(): number {
-    return this.#source !== undefined && this.refusedId === this.node.id && this.#mayCome ? SLICE_WAIT_MS : 0
+    return this.refusedId === this.node.id && this.sourced.mayCome ? SLICE_WAIT_MS : 0
   }
-
-  /** The source's answer to what it was asked last. */
-  #mayCome = false
 
   /** Returns whether what refused last may come back, or come. */
   canCome(needs: Float64Array): boolean {
     const { refusedId, refusedUnit } = this
     if (refusedId === NONE || STRUCTURAL_UNITS.has(this.units.names[refusedUnit]!)) return false
-    const isSourced = this.#source !== undefined
-    if (isSourced && refusedId === this.node.id && this.#mayCome) return true
+    const { isShared } = this.sourced
+    if (refusedId === this.node.id && this.sourced.mayCome) return true
     for (let at: SwarmNode | undefined = this.#nodes[refusedId]; at !== undefined; at = at.parent) {
-      if (isSourced && at === this.node && refusedId !== at.id) return true
+      if (isShared && at === this.node && refusedId !== at.id) return true
       for (let unit = 0; unit < this.units.count; unit++) {
         if (needs[unit] === 0 || this.tree.couldFit(at.id, unit, needs[unit]!)) continue
         this.refusedId = at.id

@@ -16,7 +16,7 @@
  */
 
 import { soon } from '../base/soon.js'
-import type { StateProvider } from '../providers/provider.js'
+import type { DocumentProvider } from '../providers/provider.js'
 import { Account, type Demand, documentOf } from './account.js'
 import { converted, HORIZON_MS, Slice } from './slice.js'
 import type { BudgetSource, SourcedRoot } from './source.js'
@@ -37,12 +37,8 @@ const MAX_BACKOFF_MS = 2000
 /** Nodes for which the pace is not slowed. */
 const UNSLOWED = 16
 
-/** A provider that has documents. */
-export type DocumentStore = Required<Pick<StateProvider, 'readDocument' | 'writeDocument'>> &
-  Pick<StateProvider, 'watchDocuments'>
-
 export interface SharedBudgetParts {
-  readonly store: DocumentStore
+  readonly store: Pick<DocumentProvider, 'readDocument' | 'writeDocument' | 'watchDocuments'>
   /** Called with the reason for which the account cannot be read, once for each. */
   readonly onUnreadable?: (reason: Error) => void
   /** Called with what resolves once slices that go back for good are back. */
@@ -61,7 +57,7 @@ function afterHost(ms: number, run: () => void): () => void {
 }
 
 export class SharedBudget implements BudgetSource {
-  readonly #store: DocumentStore
+  readonly #store: SharedBudgetParts['store']
   readonly #parts: SharedBudgetParts
   readonly #after: NonNullable<SharedBudgetParts['after']>
   readonly #random: () => number
@@ -273,13 +269,13 @@ export class SharedBudget implements BudgetSource {
     const silentMs = nowMs - this.#writtenMs
     const isDue = !this.#hasJoined || text === null || silentMs >= TTL_MS / 3
     if (!isDue && !account.hasNews(text, this.#id, silentMs >= HORIZON_MS)) {
-      this.#account = account
+      this.#learnt(account)
       this.#isDue = false
       return true
     }
     if (!(await this.#store.writeDocument(this.#document, version, account.text(), { ttlMs: RETENTION_MS })))
       return false
-    this.#account = account
+    this.#learnt(account)
     this.#hasJoined = true
     this.#writtenMs = nowMs
     this.#isDue = false
@@ -295,6 +291,23 @@ export class SharedBudget implements BudgetSource {
     // The next one of those who wait has not waited for as long.
     if (this.#slices.some((slice, n) => slice.taken > taken[n]!)) this.#lackingMs = 0
     return true
+  }
+
+  /** Keeps an account that is the store's, and passes on what others have of it. */
+  #learnt(account: Account): void {
+    this.#account = account
+    for (const { unit, root, base } of this.#slices) {
+      const index = account.units.indexOf(unit)
+      let [used, held] = [account.gone[index]!, 0]
+      for (const [id, { parts }] of account.sharers) {
+        const part = parts[index]
+        if (id === this.#id || part === undefined) continue
+        used += part.taken
+        held += part.granted - part.taken
+      }
+      const own = (quanta: number): number => converted(quanta, account.scales[index]!, root.scaleOf(unit), Math.ceil)
+      root.setElsewhere(unit, Math.max(0, own(used) - base), own(held))
+    }
   }
 
   /** The account, or what this node knows of it where it is lost. */

@@ -19,6 +19,8 @@ export interface SourcedRoot {
   heldOf(unit: string): number
   /** Sets what this process may use in all. Less than `used + held` is possible: then nothing more is reserved. Looks at those who wait. */
   setGranted(unit: string, quanta: number): void
+  /** Sets what other processes have used, and what they hold, as far as this one knows: for figures, and for the soft limit. */
+  setElsewhere(unit: string, used: number, held: number): void
 }
 
 export interface BudgetSource {

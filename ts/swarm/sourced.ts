@@ -1,9 +1,10 @@
 /** A root's budget as its source sees it. */
 
+import type { Accounts } from './accounts.js'
 import type { BudgetTree } from './budget.js'
 import type { SwarmNode } from './node.js'
 import type { SwarmTerms } from './options.js'
-import type { SourcedRoot } from './source.js'
+import type { BudgetSource, SourcedRoot } from './source.js'
 import { STRUCTURAL_UNITS, type Units } from './units.js'
 import type { BudgetWaiting } from './waiting.js'
 
@@ -14,15 +15,59 @@ interface Rooted {
   readonly tree: BudgetTree
   readonly terms: SwarmTerms
   readonly waiting: BudgetWaiting
+  readonly accounts: Accounts
 }
+
+const NOWHERE = { used: 0, held: 0 }
 
 export class SourcedBudget implements SourcedRoot {
   readonly ownUnits: readonly string[]
+  /** Returns whether processes share the budget. */
+  readonly isShared: boolean
+  /** True where all that was lacking last may come from others. */
+  mayCome = false
   readonly #root: Rooted
+  readonly #source: BudgetSource | undefined
+  readonly #elsewhere = new Map<number, { readonly used: number; readonly held: number }>()
 
-  constructor(root: Rooted) {
+  constructor(root: Rooted, source: BudgetSource | undefined) {
     this.#root = root
+    this.#source = source
+    this.isShared = source !== undefined
     this.ownUnits = root.terms.limits.map(([unit]) => unit).filter((unit) => !STRUCTURAL_UNITS.has(unit))
+  }
+
+  /** Nothing may be used from now on but what the source grants. */
+  attach(): void {
+    if (this.#source === undefined) return
+    const { node, tree } = this.#root
+    for (const unit of this.ownUnits) tree.changeLimit(node.id, this.#indexOf(unit), 0)
+    this.#source.attach(this)
+  }
+
+  close(): void {
+    this.#source?.close()
+  }
+
+  /** A reservation found too little: asks for what it lacks of each unit. */
+  lacks(needs: Float64Array): void {
+    if (this.#source === undefined) return
+    const { node, tree } = this.#root
+    this.mayCome = true
+    for (const unit of this.ownUnits) {
+      const index = this.#indexOf(unit)
+      if (needs[index] === 0) continue
+      // Of a need that is not known any amount will do.
+      const missing = Math.max(1, needs[index]!) - tree.leftOf(node.id, index)
+      if (missing > 0 && !this.#source.short(unit, missing)) this.mayCome = false
+    }
+  }
+
+  /** Returns whether a use that went over this process's part is within what the budget has left. */
+  covers(index: number): boolean {
+    const { node, tree, units } = this.#root
+    if (this.#source === undefined || tree.refusedNode !== node.id) return false
+    return this.#source.covers(units.names[index]!, -tree.leftOf(node.id, index))
   }
 
   get name(): string {
@@ -53,6 +98,18 @@ export class SourcedBudget implements SourcedRoot {
   setGranted(unit: string, quanta: number): void {
     this.#root.tree.changeLimit(this.#root.node.id, this.#indexOf(unit), quanta)
     this.#root.waiting.freed(this.#root.node)
+  }
+
+  setElsewhere(unit: string, used: number, held: number): void {
+    const index = this.#indexOf(unit)
+    this.#elsewhere.set(index, { used, held })
+    this.#root.tree.moveSoft(this.#root.node.id, index, this.#root.terms.soft * this.limitOf(unit) - used)
+    if (this.#root.tree.crossed.length > 0) this.#root.accounts.reportSoft()
+  }
+
+  /** Quanta that other processes have used, and that they hold. */
+  elsewhere(index: number): { readonly used: number; readonly held: number } {
+    return this.#elsewhere.get(index) ?? NOWHERE
   }
 
   #indexOf(unit: string): number {

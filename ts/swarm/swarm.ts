@@ -84,8 +84,8 @@ export class BudgetedSwarm implements Swarm {
     const { root, leases } = this.#host
     root.settleTime()
     const call = readCall(this.#host, this.#node, estimate)
-    const handle = root.reserve(this.#node, call.needs, call.wallMs)
-    if (handle < 0) throw root.refusal(this.#node, call.needs, call.wallMs)
+    let handle = root.reserve(this.#node, call.needs, call.wallMs)
+    if (handle < 0) handle = await root.slice(this.#node, call.needs, call.wallMs)
     const controller = new AbortController()
     const budget = new RunLease(this.#host, this.#node, call, handle, controller, false)
     try {
@@ -106,10 +106,9 @@ export class BudgetedSwarm implements Swarm {
     const node = this.#node
     const units = node.limited.map((index): [string, UnitStats] => {
       const { unit, limit, used, held } = root.accounts.of(node, root.units.names[index]!)
-      const left = root.units.amountOf(
-        index,
-        root.wholeLimit(node, index) - root.tree.usedOf(node.id, index) - root.tree.heldOf(node.id, index),
-      )
+      const elsewhere = root.elsewhere(node, index)
+      const here = root.tree.usedOf(node.id, index) + root.tree.heldOf(node.id, index)
+      const left = root.units.amountOf(index, root.wholeLimit(node, index) - here - elsewhere.used - elsewhere.held)
       return [unit, { limit, used, held, left }]
     })
     return {

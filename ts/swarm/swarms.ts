@@ -4,13 +4,13 @@ import { BudgetError } from '../base/budget-error.js'
 import { ConfigError } from '../base/errors.js'
 import type { Context } from '../context.js'
 import type { LeaseManager } from '../leases/manager.js'
-import type { StateProvider } from '../providers/provider.js'
+import { type DocumentProvider, keepsDocuments, type StateProvider } from '../providers/provider.js'
 import type { Permits } from './admission.js'
 import { Alarms } from './alarms.js'
 import { Estimates } from './estimates.js'
 import { readSwarmOptions, requireName, type SwarmTerms } from './options.js'
 import { SwarmRoot } from './root.js'
-import { type DocumentStore, SharedBudget } from './shared-budget.js'
+import { SharedBudget } from './shared-budget.js'
 import { BudgetedSwarm } from './swarm.js'
 import type { Swarm, SwarmOptions } from './types.js'
 import { STRUCTURAL_UNITS } from './units.js'
@@ -28,19 +28,19 @@ export class Swarms {
   readonly #estimates = new Estimates()
   readonly #warned = new Set<string>()
   readonly #open = new Map<string, Swarm>()
-  /** Paces by the object that they were asked for with. */
-  readonly #pacers = new WeakMap<object, UpstreamPacer>()
   /** The store of budgets that processes share. */
-  readonly #store: DocumentStore | undefined
+  readonly #store: DocumentProvider | undefined
   readonly #shared = new Map<string, SharedBudget>()
   /** Slices that are going back. */
   readonly #leaving = new Set<Promise<void>>()
+  /** Paces by the object that they were asked for with. */
+  readonly #pacers = new WeakMap<object, UpstreamPacer>()
 
   constructor(context: Context, permits: Permits, leases: LeaseManager, provider: StateProvider | undefined) {
     this.#context = context
     this.#permits = permits
     this.#leases = leases
-    if (provider?.readDocument && provider.writeDocument) this.#store = provider as DocumentStore
+    this.#store = keepsDocuments(provider) ? provider : undefined
   }
 
   /** Gives back what processes share and this one has left; at most two seconds, never rejects. undefined: there is nothing. */
@@ -85,17 +85,7 @@ export class Swarms {
     return swarm
   }
 
-  #pacerOf({ upstream }: SwarmTerms): UpstreamPacer | undefined {
-    if (upstream === undefined) return undefined
-    const { clock } = this.#context
-    const known = this.#pacers.get(upstream.given)
-    const pacer =
-      known ?? new UpstreamPacer(upstream.options, { alarms: new Alarms(clock), nowMs: () => clock.spanMs() })
-    this.#pacers.set(upstream.given, pacer)
-    return pacer
-  }
-
-  #share(store: DocumentStore): SharedBudget {
+  #share(store: DocumentProvider): SharedBudget {
     const { logger } = this.#context
     return new SharedBudget({
       store,
@@ -106,5 +96,15 @@ export class Swarms {
         void left.then(() => this.#leaving.delete(left))
       },
     })
+  }
+
+  #pacerOf({ upstream }: SwarmTerms): UpstreamPacer | undefined {
+    if (upstream === undefined) return undefined
+    const { clock } = this.#context
+    const known = this.#pacers.get(upstream.given)
+    const pacer =
+      known ?? new UpstreamPacer(upstream.options, { alarms: new Alarms(clock), nowMs: () => clock.spanMs() })
+    this.#pacers.set(upstream.given, pacer)
+    return pacer
   }
 }

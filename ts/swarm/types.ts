@@ -143,7 +143,9 @@ export interface SwarmLease {
 
 export interface UnitStats {
   readonly limit: number
+  /** Of a budget that processes share, by all of them, as far as this one knows. */
   readonly used: number
+  /** The same: other processes hold what they have reserved and their slices. */
   readonly held: number
   /** limit − used − held: negative where calls used more than they had reserved and more than there was. */
   readonly left: number

@@ -28,13 +28,13 @@ export class Swarms {
   readonly #estimates = new Estimates()
   readonly #warned = new Set<string>()
   readonly #open = new Map<string, Swarm>()
+  /** Paces by the object that they were asked for with. */
+  readonly #pacers = new WeakMap<object, UpstreamPacer>()
   /** The store of budgets that processes share. */
   readonly #store: DocumentProvider | undefined
   readonly #shared = new Map<string, SharedBudget>()
   /** Slices that are going back. */
   readonly #leaving = new Set<Promise<void>>()
-  /** Paces by the object that they were asked for with. */
-  readonly #pacers = new WeakMap<object, UpstreamPacer>()
 
   constructor(context: Context, permits: Permits, leases: LeaseManager, provider: StateProvider | undefined) {
     this.#context = context
@@ -85,6 +85,16 @@ export class Swarms {
     return swarm
   }
 
+  #pacerOf({ upstream }: SwarmTerms): UpstreamPacer | undefined {
+    if (upstream === undefined) return undefined
+    const { clock } = this.#context
+    const known = this.#pacers.get(upstream.given)
+    const pacer =
+      known ?? new UpstreamPacer(upstream.options, { alarms: new Alarms(clock), nowMs: () => clock.spanMs() })
+    this.#pacers.set(upstream.given, pacer)
+    return pacer
+  }
+
   #share(store: DocumentProvider): SharedBudget {
     const { logger } = this.#context
     return new SharedBudget({
@@ -96,15 +106,5 @@ export class Swarms {
         void left.then(() => this.#leaving.delete(left))
       },
     })
-  }
-
-  #pacerOf({ upstream }: SwarmTerms): UpstreamPacer | undefined {
-    if (upstream === undefined) return undefined
-    const { clock } = this.#context
-    const known = this.#pacers.get(upstream.given)
-    const pacer =
-      known ?? new UpstreamPacer(upstream.options, { alarms: new Alarms(clock), nowMs: () => clock.spanMs() })
-    this.#pacers.set(upstream.given, pacer)
-    return pacer
   }
 }

@@ -91,10 +91,11 @@ const MAY_IMPORT = {
   'atrion.ts': [
     ...BOTTOM,
     'ports.ts',
-    ...['provider port', 'swarm', 'bans', 'config', 'control.ts', 'recording'],
+    ...['provider port', 'auto', 'swarm', 'bans', 'config', 'control.ts', 'recording'],
     ...['core', 'engine', 'events', 'options', 'providers', 'routes', 'limiter', 'leases', 'replication', 'context.ts'],
   ],
   swarm: [...BOTTOM, 'core', 'events', 'leases', 'limiter', 'options', 'provider port', 'upstream', 'context.ts'],
+  auto: [...BOTTOM, 'core', 'events', 'leases', 'options', 'routes', 'context.ts'],
   fleet: [...BOTTOM, 'addon', 'core', 'engine', 'options', 'routes'],
   pressure: ['base', 'addon'],
   upstream: ['port', 'model types', 'base', 'limiter'],

@@ -14,7 +14,7 @@ const isBanned = (atrion, key, routeId = 'r') => {
   return permit.limitedBy === 'ban'
 }
 
-test('what is wrong is refused by name', (t) => {
+test('a wrong option is refused by its name', (t) => {
   const atrion = create()
   for (const [given, options, field] of [
     ['k', { ttlMs: 0 }, 'ttlMs'],
@@ -267,7 +267,7 @@ if (engine !== 'ts') {
   })
 }
 
-test('what another writes into the store is read with care', async (t) => {
+test('a document that a stranger wrote harms nothing', async (t) => {
   const provider = new InMemoryProvider()
   const { nodes } = await clusterOf(t, 1, { provider })
   const [node] = nodes

@@ -91,7 +91,7 @@ test('after a partition every node ends on one version', async (t) => {
   )
 })
 
-test('what does not fit a node is refused there, and the rest goes on', async (t) => {
+test('a patch that does not fit a node is refused there, and the rest goes on', async (t) => {
   const provider = new InMemoryProvider()
   const { nodes } = await clusterOf(t, 2, { provider })
   const odd = create({ provider: new Way(provider) })
@@ -108,7 +108,7 @@ test('what does not fit a node is refused there, and the rest goes on', async (t
   await odd.disconnect()
 })
 
-test('what another writes into the store is read with care', async (t) => {
+test('a document that a stranger wrote harms nothing', async (t) => {
   const { nodes, provider } = await clusterOf(t, 1)
   const [node] = nodes
   await patch(node, { limits: { max: 20 } })

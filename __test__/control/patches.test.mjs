@@ -79,7 +79,7 @@ test('null returns to the layer below, to the last bit', async (t) => {
   t.is(atrion.config.explain('dryRun').value, true)
 })
 
-test('what the code sets meanwhile holds under a patch, and comes out with its end', async (t) => {
+test('settings of the code hold under a patch, and come out with its end', async (t) => {
   const atrion = create()
   await patch(atrion, {
     limits: { max: 50 },
@@ -156,7 +156,7 @@ test('a patch with an end takes itself back, whatever came over it', async (t) =
   )
 })
 
-test('what is wrong is refused by name, and nothing moves', async (t) => {
+test('a wrong patch is refused by the name of its setting, and nothing moves', async (t) => {
   const atrion = create()
   await patch(atrion, { limits: { max: 10 } })
   const before = [paramsOf(atrion), atrion.config.current(), atrion.config.audit()]

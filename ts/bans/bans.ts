@@ -236,7 +236,7 @@ export class Bans {
     }
     for (const hash of bans.lifted.keys()) {
       if (this.#shared.has(hash) || this.#sharing!.pending.has(hash)) continue
-      const isKnown = before.has(hash) || this.#made.has(hash)
+      const isKnown = [before, this.#made, this.#agreed, this.#demoted].some((known) => known.has(hash))
       for (const known of [this.#made, this.#agreed, this.#demoted]) known.delete(hash)
       if (!isKnown) continue
       this.#settle(hash)

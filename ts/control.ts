@@ -1,8 +1,8 @@
 /** The live configuration and the bans of an instance: changes that an operator makes while it runs. Made when they are first needed. */
 
-import type { KeyHasher } from './base/keys.js'
 import { Bans } from './bans/bans.js'
 import type { Ban, BanOptions, BanTarget } from './bans/types.js'
+import type { KeyHasher } from './base/keys.js'
 import { Config } from './config/index.js'
 import type { Context } from './context.js'
 import type { Limiter } from './limiter/limiter.js'
@@ -34,7 +34,14 @@ export class Control {
     const node = newNode()
     this.#documents = keepsDocuments(provider) ? new SharedDocuments(provider) : undefined
     this.#bans = new Bans({
-      ...{ node, keys, isSecret: keySecret !== undefined, documents: this.#documents, evidence: evidenceOf(bans), allow: bans?.allow ?? [] },
+      ...{
+        node,
+        keys,
+        isSecret: keySecret !== undefined,
+        documents: this.#documents,
+        evidence: evidenceOf(bans),
+        allow: bans?.allow ?? [],
+      },
       hasProvedNodes: provider?.hasProvedNodes !== false,
       nowMs: () => clock.nowMs(),
       isDryRun: () => openLoop.isDryRun,

@@ -49,7 +49,8 @@ class Part {
 }
 
 /** Three bits of a word, by bits of a hash that choose neither part nor place. */
-const filterMask = (high: number): number => (1 << (high & 31)) | (1 << ((high >>> 5) & 31)) | (1 << ((high >>> 10) & 31))
+const filterMask = (high: number): number =>
+  (1 << (high & 31)) | (1 << ((high >>> 5) & 31)) | (1 << ((high >>> 10) & 31))
 
 export class BanTable {
   readonly #parts: (Part | undefined)[] = Array.from({ length: PARTS })
@@ -145,7 +146,8 @@ export class BanTable {
       const { cells } = part
       this.#size -= part.size
       for (let at = 0; at < cells.length; at += CELLS) {
-        if (cells[at + 1] !== 0 && cells[at + 2]! > present) this.#put(grown, cells[at]!, cells[at + 1]!, cells[at + 2]!)
+        if (cells[at + 1] !== 0 && cells[at + 2]! > present)
+          this.#put(grown, cells[at]!, cells[at + 1]!, cells[at + 2]!)
       }
       this.#parts[index] = grown
       return grown

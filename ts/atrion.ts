@@ -52,6 +52,7 @@ export class Atrion implements AsyncDisposable {
   readonly #connection: Connection
   #swarms: Swarms | undefined
   readonly #options: AtrionOptions
+  readonly #keys: KeyHasher
   #control: Control | undefined
   readonly #auto: Auto
 
@@ -73,16 +74,16 @@ export class Atrion implements AsyncDisposable {
       (isConnected) => this.#follow(isConnected),
     )
     this.#leases = new LeaseManager(context, (routeId) => this.#limiter.freed(routeId))
-    this.#limiter = new Limiter(context, new KeyHasher(options.keySecret), () => this.#openLoop.isDryRun)
+    this.#keys = new KeyHasher(options.keySecret)
+    this.#limiter = new Limiter(context, this.#keys, () => this.#openLoop.isDryRun)
     this.#auto = new Auto(context, this.#leases)
     this.#options = options
     context.clock.restart()
     if (options.bans !== undefined) this.#controls()
   }
 
-  /** The parts that few instances need. */
   #controls(): Control {
-    this.#control ??= new Control(this.#context, this.#limiter, this.#openLoop, this.#options)
+    this.#control ??= new Control(this.#context, this.#limiter, this.#openLoop, this.#keys, this.#options)
     return this.#control
   }
 
@@ -305,7 +306,7 @@ export class Atrion implements AsyncDisposable {
     return this.#controls().ban(target, options)
   }
 
-  /** Lifts a ban by its id, everywhere. @returns whether this node knew it @throws TypeError */
+  /** Lifts a ban by its id, everywhere. @returns whether it was known here */
   unban(id: string): boolean {
     return this.#controls().unban(id)
   }

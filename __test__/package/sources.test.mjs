@@ -85,7 +85,17 @@ const MAY_IMPORT = {
     'context.ts',
   ],
   bans: [...BOTTOM, 'events', 'limiter', 'provider port', 'replication'],
-  'control.ts': ['bans', 'config', 'limiter', 'options', 'provider port', 'replication', 'routes', 'context.ts'],
+  'control.ts': [
+    'base',
+    'bans',
+    'config',
+    'limiter',
+    'options',
+    'provider port',
+    'replication',
+    'routes',
+    'context.ts',
+  ],
   recording: [...BOTTOM, 'addon', 'core', 'engine', 'options', 'context.ts'],
   replay: [...BOTTOM, 'core', 'engine', 'options', 'recording', 'routes', 'simulation'],
   'atrion.ts': [

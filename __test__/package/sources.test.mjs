@@ -101,8 +101,8 @@ const MAY_IMPORT = {
   adapters: [...BOTTOM, 'limiter', 'pressure', 'providers', 'provider port', 'swarm', 'upstream', 'atrion.ts'],
   exporters: [...BOTTOM, 'engine', 'events', 'limiter', 'pressure', 'atrion.ts'],
   studio: [...BOTTOM, 'engine', 'events', 'limiter', 'options', 'pressure', 'atrion.ts'],
-  simulation: ['model types', 'base', 'core'],
-  testing: ['base', 'provider port'],
+  simulation: [...BOTTOM, 'core', 'options'],
+  testing: [...BOTTOM, 'options', 'provider port', 'simulation', 'atrion.ts'],
   'wasm-names.ts': ['model types', 'core'],
 }
 

@@ -87,7 +87,7 @@ const MAY_IMPORT = {
   bans: [...BOTTOM, 'events', 'limiter', 'provider port', 'replication'],
   'control.ts': ['bans', 'config', 'limiter', 'options', 'provider port', 'replication', 'routes', 'context.ts'],
   recording: [...BOTTOM, 'addon', 'core', 'engine', 'options', 'context.ts'],
-  replay: [...BOTTOM, 'core', 'engine', 'options', 'recording', 'routes', 'simulation'],
+  replay: [...BOTTOM, 'core', 'engine', 'options', 'recording', 'routes', 'simulation', 'atrion.ts'],
   'atrion.ts': [
     ...BOTTOM,
     'ports.ts',

@@ -135,7 +135,8 @@ const lazily = {
 const face = {
   name: 'face',
   resolveId: (id, importer) =>
-    id === '../atrion.js' && /adapters[\\/](?:fetch|_nest-module)\.ts$/.test(importer ?? '')
+    id === '../atrion.js' &&
+    /(?:adapters[\\/](?:fetch|_nest-module)|testing[\\/]expect-goodput)\.ts$/.test(importer ?? '')
       ? { id: 'atrion', external: true }
       : null,
 }

@@ -97,7 +97,7 @@ const MAY_IMPORT = {
     'context.ts',
   ],
   recording: [...BOTTOM, 'addon', 'core', 'engine', 'options', 'context.ts'],
-  replay: [...BOTTOM, 'core', 'engine', 'options', 'recording', 'routes', 'simulation'],
+  replay: [...BOTTOM, 'core', 'engine', 'options', 'recording', 'routes', 'simulation', 'atrion.ts'],
   'atrion.ts': [
     ...BOTTOM,
     'ports.ts',
@@ -112,8 +112,8 @@ const MAY_IMPORT = {
   adapters: [...BOTTOM, 'limiter', 'pressure', 'providers', 'provider port', 'swarm', 'upstream', 'atrion.ts'],
   exporters: [...BOTTOM, 'engine', 'events', 'limiter', 'pressure', 'atrion.ts'],
   studio: [...BOTTOM, 'engine', 'events', 'limiter', 'options', 'pressure', 'atrion.ts'],
-  simulation: ['model types', 'base', 'core'],
-  testing: ['base', 'provider port'],
+  simulation: [...BOTTOM, 'core', 'options'],
+  testing: [...BOTTOM, 'options', 'provider port', 'simulation', 'atrion.ts'],
   'wasm-names.ts': ['model types', 'core'],
 }
 

@@ -102,11 +102,9 @@ export class Atrion implements AsyncDisposable {
   get usingWasm(): boolean {
     return this.engine === 'wasm'
   }
-
   get isConnected(): boolean {
     return this.#connection.isConnected
   }
-
   get providerName(): string {
     return this.#connection.providerName
   }
@@ -116,10 +114,7 @@ export class Atrion implements AsyncDisposable {
     return this.#connection.connect()
   }
 
-  /**
-   * Sends the provider what it does not have yet and disconnects it. Requests that wait for a place are refused; `route()`,
-   * `acquire()` and the rest go on working.
-   */
+  /** Sends the provider what it does not have yet and disconnects it. Requests that wait for a place are refused; the rest goes on working. */
   disconnect(): Promise<void> {
     this.#context.events.flush()
     this.#limiter.refuseWaiting()
@@ -236,7 +231,6 @@ export class Atrion implements AsyncDisposable {
 
   /**
    * Runs `fn` under a permit and gives it back when it settles. With `maxWaitMs` it waits for the permit as {@link enter} does.
-   *
    * @returns what `fn` resolves to, or the fallback's value when the request was refused
    * @throws (rejects) ShedError when it was refused and there is no fallback; whatever `fn` rejects with; TypeError and
    *   ConfigError, before the work begins, for an option that cannot be honoured

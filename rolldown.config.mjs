@@ -82,6 +82,7 @@ const LAZY = [
     priority: 3,
   },
   { name: 'recording', test: /[\\/]ts[\\/]recording[\\/](?!format)/, priority: 3 },
+  { name: 'auto', test: /[\\/]ts[\\/]auto[\\/](?!auto\.ts)/, priority: 3 },
 ]
 /** One file for all else that `require('atrion')` needs, but for what the functional model needs, which is another one's entry, too. */
 const GROUPS = [
@@ -93,7 +94,7 @@ const GROUPS = [
   },
   {
     name: 'atrion',
-    test: /[\\/]ts[\\/](?:atrion\.ts|context\.ts|ports\.ts|addon|engine|entries[\\/]node|events|options|routes|limiter|leases|providers|replication)|^\0atrion\.wasm/,
+    test: /[\\/]ts[\\/](?:atrion\.ts|auto[\\/]auto\.ts|context\.ts|ports\.ts|addon|engine|entries[\\/]node|events|options|routes|limiter|leases|providers|replication)|^\0atrion\.wasm/,
     priority: 1,
   },
 ]
@@ -134,7 +135,8 @@ const lazily = {
 const face = {
   name: 'face',
   resolveId: (id, importer) =>
-    id === '../atrion.js' && /adapters[\\/](?:fetch|_nest-module)\.ts$/.test(importer ?? '')
+    id === '../atrion.js' &&
+    /(?:adapters[\\/](?:fetch|_nest-module)|testing[\\/]expect-goodput)\.ts$/.test(importer ?? '')
       ? { id: 'atrion', external: true }
       : null,
 }

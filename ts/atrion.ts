@@ -4,18 +4,19 @@
  * gives it the engines of its runtime.
  */
 
+import { type AnyProfile, Auto } from './auto/auto.js'
+import type { AutoProfile } from './auto/types.js'
 import type { Ban, BanOptions, BanTarget } from './bans/types.js'
-import { requireRouteId, wrongType } from './base/input.js'
+import { requireRouteId } from './base/input.js'
 import { KeyHasher } from './base/keys.js'
-import { unknownName } from './base/suggest.js'
 import type { Config } from './config/index.js'
 import type { PatchOptions, PatchResult } from './config/types.js'
 import { type Context, createContext } from './context.js'
 import { Control } from './control.js'
-import type { RouteState, TunerStats, WorkloadProfile } from './core/index.js'
+import type { RouteState, TunerStats } from './core/index.js'
 import type { Engines } from './engine/engines.js'
 import type { EngineKind } from './engine/kinds.js'
-import { type AtrionEvents, EVENT_NAMES } from './events/events.js'
+import type { AtrionEvents } from './events/events.js'
 import { LeaseManager } from './leases/manager.js'
 import type { LeaseOptions, TaskLease } from './leases/types.js'
 import { ADAPTER_PORT, type AdapterPort } from './limiter/adapter-port.js'
@@ -51,7 +52,9 @@ export class Atrion implements AsyncDisposable {
   readonly #connection: Connection
   #swarms: Swarms | undefined
   readonly #options: AtrionOptions
+  readonly #keys: KeyHasher
   #control: Control | undefined
+  readonly #auto: Auto
 
   /** @throws ConfigError for an option out of its range, DependencyError for a named engine that does not load */
   constructor(options?: AtrionOptions)
@@ -71,15 +74,16 @@ export class Atrion implements AsyncDisposable {
       (isConnected) => this.#follow(isConnected),
     )
     this.#leases = new LeaseManager(context, (routeId) => this.#limiter.freed(routeId))
-    this.#limiter = new Limiter(context, new KeyHasher(options.keySecret), () => this.#openLoop.isDryRun)
+    this.#keys = new KeyHasher(options.keySecret)
+    this.#limiter = new Limiter(context, this.#keys, () => this.#openLoop.isDryRun)
+    this.#auto = new Auto(context, this.#leases)
     this.#options = options
     context.clock.restart()
     if (options.bans !== undefined) this.#controls()
   }
 
-  /** The parts that few instances need. */
   #controls(): Control {
-    this.#control ??= new Control(this.#context, this.#limiter, this.#openLoop, this.#options)
+    this.#control ??= new Control(this.#context, this.#limiter, this.#openLoop, this.#keys, this.#options)
     return this.#control
   }
 
@@ -98,11 +102,9 @@ export class Atrion implements AsyncDisposable {
   get usingWasm(): boolean {
     return this.engine === 'wasm'
   }
-
   get isConnected(): boolean {
     return this.#connection.isConnected
   }
-
   get providerName(): string {
     return this.#connection.providerName
   }
@@ -112,10 +114,7 @@ export class Atrion implements AsyncDisposable {
     return this.#connection.connect()
   }
 
-  /**
-   * Sends the provider what it does not have yet and disconnects it. Requests that wait for a place are refused; `route()`,
-   * `acquire()` and the rest go on working.
-   */
+  /** Sends the provider what it does not have yet and disconnects it. Requests that wait for a place are refused; the rest goes on working. */
   disconnect(): Promise<void> {
     this.#context.events.flush()
     this.#limiter.refuseWaiting()
@@ -157,18 +156,23 @@ export class Atrion implements AsyncDisposable {
   }
 
   /**
-   * Governs a route by a profile, or by numbers of its own. Outlives the route's state; kept of at most `maxRoutes` routes, or 4096 where that is
-   * more: of those without state the one that was set longest ago goes first. @throws ConfigError
+   * Governs a route by a profile, or by numbers of its own; 'AUTO': it learns what is usual. Outlives the route's state; kept of at most
+   * `maxRoutes` routes, or 4096 where that is more: of those without state the one that was set longest ago goes first. @throws ConfigError
    */
-  setRouteProfile(routeId: string, profile: WorkloadProfile | RouteProfileOptions): void {
+  setRouteProfile(routeId: string, profile: AnyProfile): void {
     requireRouteId(routeId)
-    this.#context.routes.setProfile(routeId, profile)
+    this.#auto.setProfile(routeId, profile)
     this.#limiter.freed(routeId)
   }
 
   /** Returns the profile that was set for a route; 'STANDARD' when none was. */
-  getRouteProfile(routeId: string): WorkloadProfile | RouteProfileOptions {
-    return this.#context.routes.profiles.get(routeId)
+  getRouteProfile(routeId: string): AnyProfile {
+    return this.#auto.profileOf(routeId)
+  }
+
+  /** Returns what a route with the profile 'AUTO' has learnt, and why it is governed as it is; undefined for any other. */
+  getAutoProfile(routeId: string): AutoProfile | undefined {
+    return this.#auto.read(routeId)
   }
 
   /** The state of a route as its last tick left it. */
@@ -184,6 +188,7 @@ export class Atrion implements AsyncDisposable {
   async resetRoute(routeId: string): Promise<void> {
     requireRouteId(routeId)
     this.#context.routes.remove(routeId)
+    this.#auto.forget(routeId)
     this.#limiter.freed(routeId)
     await this.#connection.forget(routeId)
   }
@@ -196,12 +201,12 @@ export class Atrion implements AsyncDisposable {
 
   /** All routes as plain JSON. */
   snapshot(): RouteSnapshot[] {
-    return this.#states.snapshots()
+    return this.#auto.snapshots(this.#states)
   }
 
   /** Takes over routes from a snapshot, all of them or, when one is malformed, none. @throws ConfigError naming the field */
   restore(snapshot: readonly RouteSnapshot[]): void {
-    this.#states.restore(snapshot)
+    this.#auto.restore(this.#states, snapshot)
   }
 
   /**
@@ -226,7 +231,6 @@ export class Atrion implements AsyncDisposable {
 
   /**
    * Runs `fn` under a permit and gives it back when it settles. With `maxWaitMs` it waits for the permit as {@link enter} does.
-   *
    * @returns what `fn` resolves to, or the fallback's value when the request was refused
    * @throws (rejects) ShedError when it was refused and there is no fallback; whatever `fn` rejects with; TypeError and
    *   ConfigError, before the work begins, for an option that cannot be honoured
@@ -254,7 +258,6 @@ export class Atrion implements AsyncDisposable {
 
   /**
    * The metrics of every route, in one crossing: 10,000 routes take a few ms of the event loop.
-   *
    * @param previous metrics that are no longer needed: their array is filled anew, which saves its allocation
    */
   metrics(previous?: Metrics): Metrics {
@@ -271,7 +274,6 @@ export class Atrion implements AsyncDisposable {
   /**
    * Changes the numbers while they are in use: of one route, or of every route that was not given its own. What is not given,
    * within `slo` and `limits` as well, stays as it is.
-   *
    * @throws ConfigError when a value is out of its range; nothing is changed then
    */
   configure(changes: Changes): void
@@ -298,7 +300,7 @@ export class Atrion implements AsyncDisposable {
     return this.#controls().ban(target, options)
   }
 
-  /** Lifts a ban by its id, everywhere. @returns whether this node knew it @throws TypeError */
+  /** Lifts a ban by its id, everywhere. @returns whether it was known here */
   unban(id: string): boolean {
     return this.#controls().unban(id)
   }
@@ -313,15 +315,12 @@ export class Atrion implements AsyncDisposable {
    * @throws ConfigError for an event that there is not, TypeError for a listener that is no function
    */
   on<K extends keyof AtrionEvents>(name: K, listener: (event: AtrionEvents[K]) => void): () => void {
-    if (!EVENT_NAMES.includes(name)) throw unknownName('event', name, EVENT_NAMES)
-    if (typeof listener !== 'function') throw wrongType('listener', 'a function', listener)
     return this.#context.events.on(name, listener)
   }
 
   /**
    * Records every decision with its inputs, for `npx atrion replay`: to a file, a stream of Node's, or a ring in memory. Never waits: what
    * finds no room is dropped and counted. One recording at a time. To be decided again bit for bit it begins before the first request.
-   *
    * @throws ConfigError, TypeError for a target that is none, AtrionError while there is a recording, the error of a file that does not open
    */
   record(target: RecordTarget, options: RecordOptions = {}): Recording {
@@ -330,8 +329,6 @@ export class Atrion implements AsyncDisposable {
 
   /** Leases a long-running task on a route. Rejects with ConfigError when an option can't be honoured. */
   async startTask(routeId: string, options: LeaseOptions = {}): Promise<TaskLease> {
-    requireRouteId(routeId)
-    if (typeof options !== 'object' || options === null) throw wrongType('options', 'an object', options)
     return this.#leases.start(routeId, options)
   }
 

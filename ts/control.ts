@@ -2,6 +2,7 @@
 
 import { Bans } from './bans/bans.js'
 import type { Ban, BanOptions, BanTarget } from './bans/types.js'
+import type { KeyHasher } from './base/keys.js'
 import { Config } from './config/index.js'
 import type { Context } from './context.js'
 import type { Limiter } from './limiter/limiter.js'
@@ -27,13 +28,20 @@ export class Control {
   readonly #bans: Bans
   readonly #documents: SharedDocuments | undefined
 
-  constructor(context: Context, limiter: Limiter, openLoop: OpenLoop, options: AtrionOptions) {
+  constructor(context: Context, limiter: Limiter, openLoop: OpenLoop, keys: KeyHasher, options: AtrionOptions) {
     const { clock, events, logger } = context
     const { bans, keySecret, provider } = options
     const node = newNode()
     this.#documents = keepsDocuments(provider) ? new SharedDocuments(provider) : undefined
     this.#bans = new Bans({
-      ...{ node, secret: keySecret, documents: this.#documents, evidence: evidenceOf(bans), allow: bans?.allow ?? [] },
+      ...{
+        node,
+        keys,
+        isSecret: keySecret !== undefined,
+        documents: this.#documents,
+        evidence: evidenceOf(bans),
+        allow: bans?.allow ?? [],
+      },
       hasProvedNodes: provider?.hasProvedNodes !== false,
       nowMs: () => clock.nowMs(),
       isDryRun: () => openLoop.isDryRun,

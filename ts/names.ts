@@ -1,6 +1,7 @@
 /** The package's names but the class and the providers, which differ between runtimes. */
 
 export type { RouteOptions, Telemetry } from './atrion.js'
+export type { AutoProfile } from './auto/types.js'
 export type { Ban, BanOptions, BanTarget } from './bans/types.js'
 export {
   type BudgetCause,
@@ -74,7 +75,7 @@ export {
   type RingTarget,
 } from './recording/recording.js'
 export type { Redact } from './recording/redact.js'
-export type { ExplainedDecision, RouteDecision, RouteSnapshot } from './routes/decision.js'
+export type { AutoSnapshot, ExplainedDecision, RouteDecision, RouteSnapshot } from './routes/decision.js'
 export type {
   Amounts,
   Budget,

@@ -63,6 +63,8 @@ const cockatiel = async () => {
  */
 const atrion = () => {
   const guard = new Atrion(ATRION)
+  // `npm run demo:replay` has the shop recorded.
+  const recording = process.env.ATRION_DEMO_RECORDING && guard.record(process.env.ATRION_DEMO_RECORDING)
   for (const { route, needsStock } of ENDPOINTS) if (needsStock) guard.setRouteProfile(route, { pool: 'stock' })
   const shown = ENDPOINTS[0].route
   return {
@@ -75,7 +77,10 @@ const atrion = () => {
       const { mode, limit } = guard.stats(shown) ?? {}
       return { breaker: mode === 'CIRCUIT_BREAKER' ? 'open' : 'closed', inFlight, limit }
     },
-    close: () => guard.disconnect(),
+    close: async () => {
+      await recording?.stop?.()
+      await guard.disconnect()
+    },
   }
 }
 

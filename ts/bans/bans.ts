@@ -5,6 +5,7 @@
 
 import { ConfigError } from '../base/errors.js'
 import { wrongType } from '../base/input.js'
+import type { KeyHasher } from '../base/keys.js'
 import type { AtrionEvents } from '../events/events.js'
 import type { KeyGate } from '../limiter/key-gate.js'
 import type { SharedDocuments } from '../replication/documents.js'
@@ -29,8 +30,10 @@ const DOUBT_MS = 1_000
 
 export interface BansHost {
   readonly node: string
-  /** The service's own secret. */
-  readonly secret: string | Uint8Array | undefined
+  /** Hashes the keys of requests. */
+  readonly keys: KeyHasher
+  /** True where all nodes hash keys like this one: under the option `keySecret`. */
+  readonly isSecret: boolean
   readonly documents: SharedDocuments | undefined
   readonly hasProvedNodes: boolean
   readonly evidence: EvidenceLimits | undefined
@@ -65,11 +68,11 @@ export class Bans {
   #looking: ReturnType<typeof setInterval> | undefined
 
   constructor(host: BansHost) {
-    const { secret, documents, evidence, node } = host
+    const { keys, documents, evidence, node } = host
     this.#host = host
-    this.#hasher = new TargetHasher(secret ?? this.#salt)
+    const isSecret = host.isSecret || documents === undefined
+    this.#hasher = new TargetHasher(isSecret ? keys : this.#salt)
     const found = evidence && new Evidence(evidence, (hash, scenario) => this.#found(hash, scenario))
-    const isSecret = secret !== undefined
     const { nowMs, isDryRun, gate, warn } = host
     this.#gate = new BanGate({ isSecret, nowMs, isDryRun, gate }, this.#hasher, found)
     this.#agreement = evidence && new Agreement(node, host.hasProvedNodes)
@@ -136,7 +139,7 @@ export class Bans {
 
   /** An allow-list without keys in clear, as all nodes read it. @throws (rejects) what the provider rejects with */
   async hashed(list: readonly unknown[]): Promise<string[]> {
-    if (this.#host.secret === undefined) await this.#sharing?.agreeOnSalt()
+    if (!this.#host.isSecret) await this.#sharing?.agreeOnSalt()
     return hashedTargets(list, this.#hasher)
   }
 
@@ -233,7 +236,7 @@ export class Bans {
     }
     for (const hash of bans.lifted.keys()) {
       if (this.#shared.has(hash) || this.#sharing!.pending.has(hash)) continue
-      const isKnown = before.has(hash) || this.#made.has(hash)
+      const isKnown = [before, this.#made, this.#agreed, this.#demoted].some((known) => known.has(hash))
       for (const known of [this.#made, this.#agreed, this.#demoted]) known.delete(hash)
       if (!isKnown) continue
       this.#settle(hash)
@@ -261,7 +264,7 @@ export class Bans {
 
   /** The nodes agree on a salt: bans that were made here are hashed anew, and what is only known by its hash is dropped. */
   #adopt(salt: string): void {
-    if (this.#host.secret !== undefined || salt === this.#salt) return
+    if (this.#host.isSecret || salt === this.#salt) return
     this.#salt = salt
     this.#hasher = new TargetHasher(salt)
     const made = [...this.#made.values()]

@@ -12,7 +12,7 @@ import { type TargetHasher, TargetSet, targetsOf } from './targets.js'
 const MOST_COUNTED = 4 * MOST_SHARED
 
 interface GateHost {
-  /** True where keys come hashed under the secret of the service. */
+  /** True where keys come hashed as bans are. */
   readonly isSecret: boolean
   /** Unix ms, by this node's clock. */
   nowMs(): number

@@ -45,9 +45,19 @@ export function strongest(entries: readonly (Known | undefined)[], nowMs: number
 export const marksOf = ({ type, isSimulated }: Known): number =>
   type === 'demote' ? MARK.DEMOTED : isSimulated ? MARK.BAN | MARK.SIMULATED : MARK.BAN
 
-/** Makes an entry the newest of a map; the oldest gives way where there are too many. */
+/** Entries that give way together: a map that loses one at a time from its head looks through all that it lost. */
+const TOGETHER = MOST_SHARED / 8
+
+/** Makes an entry the newest of a map; the oldest give way where there are too many. */
 export function keep<T>(map: Map<number, T>, hash: number, value: T): void {
   map.delete(hash)
-  if (map.size >= MOST_SHARED) map.delete(map.keys().next().value!)
+  if (map.size >= MOST_SHARED) {
+    let left = TOGETHER
+    for (const oldest of map.keys()) {
+      map.delete(oldest)
+      left -= 1
+      if (left === 0) break
+    }
+  }
   map.set(hash, value)
 }

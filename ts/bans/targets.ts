@@ -9,9 +9,9 @@ const TOKEN = /^#(?:k|p(\d{1,3})):([0-9a-z]{1,11})$/
 export class TargetHasher {
   readonly #keys: KeyHasher
 
-  /** @param secret the service's own, or the salt that its nodes share */
-  constructor(secret: string | Uint8Array) {
-    this.#keys = new KeyHasher(secret)
+  /** @param keys those of the instance, or the salt that its nodes share */
+  constructor(keys: KeyHasher | string) {
+    this.#keys = typeof keys === 'string' ? new KeyHasher(keys) : keys
   }
 
   key(key: string): number {

@@ -4,11 +4,24 @@ import { builtin } from '../base/builtin.js'
 import { isConfigError } from '../base/errors.js'
 import { ENGINES } from '../engine/engines-node.js'
 import type { EngineKind } from '../engine/kinds.js'
+import { Atrion } from '../entries/node.js'
+import type { AtrionOptions } from '../options/options.js'
 import { RecordingError, type Source } from '../replay/blocks.js'
 import { CandidateError, parseCandidate } from '../replay/candidate-file.js'
 import { CandidateRun, Companions } from '../replay/candidate-run.js'
 import { type EngineMaker, Replay } from '../replay/replay.js'
-import { candidateLines, coverageLines, reportOf, summaryLines, verdictLines } from '../replay/report.js'
+import {
+  candidateLines,
+  coverageLines,
+  fitLines,
+  replayPage,
+  reportOf,
+  summaryLines,
+  verdictLines,
+  type WhatIf,
+} from '../replay/report.js'
+import { Trace } from '../replay/trace.js'
+import { RECORDED, whatIf } from '../replay/what-if.js'
 import { parse, UsageError } from './usage.js'
 
 const HELP = `Usage: atrion replay <recording> [options]
@@ -18,7 +31,10 @@ first what the recording covers. Exits with 1 when a decision that follows from 
 recording cannot be read at all; a damaged one is used up to the damage.
 
   --config <file>    settings to try on the same requests, JSON: { "slo": { "maxAcceptableLatencyMs": 200 },
-                     "limits": …, "routes": { "GET /orders": { … } } }; more than one, each with its own --config
+                     "limits": …, "routes": { "GET /orders": { … } } }; more than one, each with its own --config.
+                     Prints what they would have decided, within bounds, and what they come to on plants that are fitted
+                     to the recorded answers
+  --out <file>       also a page with plots, HTML
   --engine <engine>  the engine that decides: native, wasm or ts (default: the recorded one)
   --json             the same as JSON
   --help             this text`
@@ -112,10 +128,19 @@ export const makerOf =
     }
   }
 
-/** Runs a command that reads files: what cannot be read is reported, and the exit code is 1. */
-export function withFiles(command: string, run: () => number): number {
+/** @throws RecordingError where the page cannot be written */
+export function writePage(path: string, page: string): void {
   try {
-    return run()
+    builtin('node:fs').writeFileSync(path, page)
+  } catch (error) {
+    throw new RecordingError(`${path} cannot be written: ${(error as Error).message}`)
+  }
+}
+
+/** Runs a command that reads files: what cannot be read is reported, and the exit code is 1. */
+export async function withFiles(command: string, run: () => Promise<number>): Promise<number> {
+  try {
+    return await run()
   } catch (error) {
     if (!(error instanceof RecordingError || error instanceof CandidateError || isConfigError(error))) throw error
     console.error(`atrion ${command}: ${error.message}`)
@@ -128,24 +153,43 @@ export const replay = {
   help: HELP,
   async run(args: readonly string[]): Promise<number> {
     const { alone, all, rest } = splitArgs(args, '--config')
-    const options = parse<{ json: true; engine: EngineKind }>(rest, { json: true, engine: engineNamed })
+    const options = parse<{ json: true; engine: EngineKind; out: string }>(rest, {
+      json: true,
+      engine: engineNamed,
+      out: (file) => file,
+    })
     const path = alone[0]
     if (path === undefined || alone.length > 1) throw new UsageError('one recording is wanted')
     if (all.length > MOST_CANDIDATES) throw new UsageError(`at most ${MOST_CANDIDATES} times --config`)
-    return withFiles('replay', () => {
+    return withFiles('replay', async () => {
       const make = makerOf(options.engine)
-      const pairs = all.map(readCandidate).map((candidate) => {
+      const candidates = all.map(readCandidate)
+      const pairs = candidates.map((candidate) => {
         return [new CandidateRun(candidate, 'best', make), new CandidateRun(candidate, 'worst', make)] as const
       })
       const source = fileSource(path)
       try {
-        const companion = pairs.length === 0 ? undefined : new Companions(pairs.flat())
+        const trace = new Trace()
+        const companion = pairs.length === 0 ? undefined : new Companions([...pairs.flat(), trace])
         const result = new Replay(make, companion).all(source)
-        if (options.json) console.log(JSON.stringify(reportOf(result, pairs), null, 2))
+        const engine = options.engine ?? result.coverage.about.engine
+        const fits = trace.fits()
+        const runs: WhatIf[] = []
+        for (const candidate of fits.length === 0 ? [] : [RECORDED, ...candidates]) {
+          const makeAtrion = (given: AtrionOptions): Atrion => new Atrion({ ...given, engine })
+          runs.push({ name: candidate.name, result: await whatIf(trace, fits, candidate, makeAtrion) })
+        }
+        if (options.json) console.log(JSON.stringify(reportOf(result, pairs, runs), null, 2))
         else {
           const lines = [...coverageLines(result), ...verdictLines(result), ...summaryLines(result)]
           for (const [best, worst] of pairs) lines.push(...candidateLines(best, worst))
+          lines.push(...fitLines(trace, fits, runs))
           console.log(lines.join('\n'))
+        }
+        if (options.out !== undefined) {
+          const page = replayPage(`Replay of ${path}`, result, pairs, { trace, fits, runs })
+          writePage(options.out, page)
+          if (options.json !== true) console.log(`\npage        ${options.out}`)
         }
         const isLost = result.coverage.damage !== undefined && result.coverage.decisions === 0
         return result.equal === result.coverage.certain && !isLost ? 0 : 1

@@ -89,14 +89,15 @@ export function settingsOf(layer: Layer, node: string, nowMs: number): JsonObjec
   return settings
 }
 
-/** The earliest time at which something of the layer expires, Unix ms; Infinity: nothing does. */
-export const nextExpiryOf = (layer: Layer, nowMs: number): number =>
-  Math.min(
-    Number.POSITIVE_INFINITY,
-    ...layer.standing.flatMap(({ expiresAtMs, trial }) =>
-      [expiresAtMs, trial?.untilMs].filter((at): at is number => at !== undefined && at > nowMs),
-    ),
+/** The times at which something of the layer expires, Unix ms. */
+export const expiriesOf = (layer: Layer): number[] =>
+  layer.standing.flatMap(({ expiresAtMs, trial }) =>
+    [expiresAtMs, trial?.untilMs].filter((at): at is number => at !== undefined),
   )
+
+/** The earliest of them that is still to come; Infinity: there is none. */
+export const nextExpiryOf = (layer: Layer, nowMs: number): number =>
+  Math.min(Number.POSITIVE_INFINITY, ...expiriesOf(layer).filter((at) => at > nowMs))
 
 /** The patch that is on trial. */
 export const trialOf = (layer: Layer): StandingPatch | undefined =>
@@ -190,11 +191,15 @@ export function touching(changes: JsonObject, paths: readonly string[]): string[
 export { pathsOf }
 
 const isText = (value: unknown, most: number): value is string => typeof value === 'string' && value.length <= most
+/** Versions beyond this are no times of any clock. */
+const MOST_VERSION = Number.MAX_SAFE_INTEGER - 2 ** 32
+const isVersion = (value: unknown): value is number =>
+  Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MOST_VERSION
 const isTime = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value) && value >= 0
 
 const readOrigin = (given: JsonObject): Origin | undefined => {
   const { version, author, reason } = given
-  if (!isTime(version)) return undefined
+  if (!isVersion(version)) return undefined
   return {
     version,
     ...(isText(author, 64) && { author }),
@@ -245,7 +250,7 @@ export function readLayer(text: string): Layer {
   const given: unknown = cloneJson(JSON.parse(text))
   if (!isObject(given) || given.format !== 1) throw new Error('it is no configuration of this format')
   const { version, settled, origins, standing, trail } = given
-  if (!isTime(version) || !isObject(settled) || !Array.isArray(standing)) throw new Error('it is damaged')
+  if (!isVersion(version) || !isObject(settled) || !Array.isArray(standing)) throw new Error('it is damaged')
   const patches = standing.slice(0, MOST_STANDING).map(readPatch)
   if (patches.includes(undefined)) throw new Error('a patch in it is damaged')
   const known = Object.create(null) as Record<string, Origin>

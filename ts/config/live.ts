@@ -8,6 +8,7 @@ import type { RouteOverlay } from '../routes/overlay.js'
 import {
   EMPTY_LAYER,
   entryOf,
+  expiriesOf,
   isOver,
   type Layer,
   nextExpiryOf,
@@ -85,25 +86,29 @@ export class LiveConfig {
     this.#aheadMs[name] = storeNowMs - this.#nowMs()
   }
 
-  #merged(layers: Readonly<Record<UpperLayer, Layer>>): JsonObject {
+  /** @param laterMs the time from now at which they are so, ms */
+  #merged(layers: Readonly<Record<UpperLayer, Layer>>, laterMs = 0): JsonObject {
     return UPPER.reduce<JsonObject>(
-      (merged, name) => mergeObjects(merged, settingsOf(layers[name], this.node, this.nowOf(name))),
+      (merged, name) => mergeObjects(merged, settingsOf(layers[name], this.node, this.nowOf(name) + laterMs)),
       emptyObject(),
     )
   }
 
   /**
    * Finds whether a layer could take another's place: by itself over the code's settings, since no other node need have what this one
-   * has, and with the others. Also with the patch on trial in it, where this node is not of the trial.
+   * has, and with the others; now, and whenever a patch expires. Also with the patch on trial in it, where this node is not of the trial.
    *
    * @throws ConfigError
    */
   check(name: UpperLayer, layer: Layer): void {
+    const layers: Record<UpperLayer, Layer> = { ...this.#layers, [name]: layer }
     const nowMs = this.nowOf(name)
-    for (const node of [this.node, ...layer.standing.filter(({ trial }) => trial).map((patch) => patch.node)]) {
-      this.#settable.checkOverlay(overlayOf(settingsOf(layer, node, nowMs)))
+    const nodes = [this.node, ...layer.standing.filter(({ trial }) => trial).map((patch) => patch.node)]
+    const ends = UPPER.flatMap((one) => expiriesOf(layers[one]).map((endMs) => endMs - this.nowOf(one)))
+    for (const laterMs of new Set([0, ...ends.filter((endMs) => endMs > 0)])) {
+      for (const node of nodes) this.#settable.checkOverlay(overlayOf(settingsOf(layer, node, nowMs + laterMs)))
+      this.#settable.checkOverlay(overlayOf(this.#merged(layers, laterMs)))
     }
-    this.#settable.checkOverlay(overlayOf(this.#merged({ ...this.#layers, [name]: layer })))
   }
 
   /** Puts a layer in place and applies what all of them come to. @throws ConfigError where that does not fit; nothing is changed then */

@@ -121,8 +121,7 @@ export class Patches {
     await documents.update(DOCUMENT, (text, nowMs) => {
       this.#live.synchronize('cluster', nowMs)
       writtenMs = nowMs
-      // A store that has lost the document gets it again.
-      const before = settle(text === null ? this.#live.layer('cluster') : readLayer(text), nowMs)
+      const before = settle(this.#readOr(text), nowMs)
       conflict = conflictOf(before, checked)
       if (conflict !== undefined) return undefined
       next = this.#next(before, checked, nowMs)
@@ -132,6 +131,15 @@ export class Patches {
     if (next === undefined || conflict !== undefined) return this.#refuse('cluster', checked, conflict!)
     if (next.version > this.#live.layer('cluster').version) this.#put('cluster', next, writtenMs)
     return this.#result('cluster', checked, next)
+  }
+
+  /** The layer in a text; where a store has lost it, or has something else in its place, the one that this node knows. */
+  #readOr(text: string | null): Layer {
+    try {
+      return text === null ? this.#live.layer('cluster') : readLayer(text)
+    } catch {
+      return this.#live.layer('cluster')
+    }
   }
 
   /** The layer with a patch more. @throws ConfigError where it is too much */
@@ -263,7 +271,7 @@ export class Patches {
       let written: Layer | undefined
       await this.#documents!.update(DOCUMENT, (text, nowMs) => {
         this.#live.synchronize('cluster', nowMs)
-        const before = text === null ? this.#live.layer('cluster') : readLayer(text)
+        const before = this.#readOr(text)
         const next = withVerdict(before, version, state, nowMs)
         written = next
         return next === before ? undefined : writeLayer(next)

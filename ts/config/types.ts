@@ -48,7 +48,7 @@ export interface CanaryOptions {
 }
 
 export interface PatchOptions {
-  /** The version that the patch was made on: `atrion.config.version`. */
+  /** The version that the patch was made on: `atrion.config.version`, or, where `layer` is given, that of `atrion.config.current().versions`. */
   readonly base: number
   /** The settings that it changes. */
   readonly changes: ConfigChanges

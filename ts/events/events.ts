@@ -32,6 +32,17 @@ export interface AtrionEvents {
   degraded: { readonly provider: string; readonly error: Error }
   /** … and works again. */
   restored: { readonly provider: string }
+  /** A route with the profile 'AUTO' has been slower than usual for 15 minutes; once, until it is as usual again. */
+  regression: {
+    readonly routeId: string
+    /** Now, ms. */
+    readonly p50Ms: number
+    readonly p99Ms: number
+    readonly usualP50Ms: number
+    readonly usualP99Ms: number
+    /** The time since it began, ms. */
+    readonly forMs: number
+  }
   /** The soft limit of a unit of a swarm's budget was crossed; once. */
   soft: BudgetEvent
   /** A limit of a swarm's budget refused a call, or ended one. */
@@ -85,7 +96,7 @@ export interface BanEvent {
 }
 
 export const EVENT_NAMES: readonly (keyof AtrionEvents)[] = [
-  ...(['transition', 'shed', 'degraded', 'restored'] as const),
+  ...(['transition', 'shed', 'degraded', 'restored', 'regression'] as const),
   ...BUDGET_EVENT_NAMES,
   ...(['patch', 'rollback', 'patch_refused', 'ban', 'unban'] as const),
 ]

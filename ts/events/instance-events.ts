@@ -1,9 +1,11 @@
 /** The reports of an instance: every tick to its observer, and its events to their listeners. */
 
 import { BoundedRoutes } from '../base/bounded-routes.js'
+import { wrongType } from '../base/input.js'
+import { unknownName } from '../base/suggest.js'
 import type { OperationalMode } from '../core/types.js'
 import { type Engine, FRAME, modeAt } from '../engine/port.js'
-import { type AtrionEvents, Events } from './events.js'
+import { type AtrionEvents, EVENT_NAMES, Events } from './events.js'
 import type { ObserverQueue } from './observer-queue.js'
 import { readEvent } from './read-event.js'
 import type { SafeLogger } from './safe-logger.js'
@@ -27,7 +29,10 @@ export class InstanceEvents {
     this.isObserved = observers !== undefined
   }
 
+  /** @throws ConfigError for an event that there is not, TypeError for a listener that is no function */
   on<K extends keyof AtrionEvents>(name: K, listener: (event: AtrionEvents[K]) => void): () => void {
+    if (!EVENT_NAMES.includes(name)) throw unknownName('event', name, EVENT_NAMES)
+    if (typeof listener !== 'function') throw wrongType('listener', 'a function', listener)
     return this.#events.on(name, listener)
   }
 

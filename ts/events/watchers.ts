@@ -21,22 +21,22 @@ export interface Watcher {
   readonly shed?: (event: AtrionEvents['shed']) => void
   readonly transition?: (event: AtrionEvents['transition']) => void
   /** A request of the closed loop succeeded or failed, after so many ms. */
-  readonly completed?: (routeId: string, durationMs: number) => void
+  readonly completed?: (routeId: string, durationMs: number, failed: boolean) => void
   /** A wait for a place ended, as a permit or as a refusal. */
   readonly waited?: (routeId: string, waitedMs: number) => void
   /** Makes a call of `run()`: has to call `work` once, and to return what it does. */
   readonly run?: <T>(context: RunContext, work: () => Promise<T>) => Promise<T>
 }
 
-type Listener = (first: never, second: never) => void
+type Listener = (first: never, second: never, third: never) => void
 
 const together = (listeners: readonly (Listener | undefined)[]): Listener | undefined => {
   const given = listeners.filter((listener) => listener !== undefined)
   if (given.length === 0) return undefined
-  return (first, second) => {
+  return (first, second, third) => {
     for (const listener of given) {
       try {
-        listener(first, second)
+        listener(first, second, third)
       } catch {
         // An exporter's own fault is no caller's.
       }

@@ -28,6 +28,8 @@ export interface LeaseHost {
   occupy(routeId: string): () => void
   /** A lease has ended. */
   drop(lease: Lease): void
+  /** A lease was released as completed, after so many ms. */
+  completed(routeId: string, durationMs: number): void
 }
 
 /** The options that a lease is started with. */
@@ -114,6 +116,7 @@ export class Lease implements TaskLease {
   async release(outcome: LeaseOutcome = 'completed'): Promise<void> {
     if (!OUTCOMES.has(outcome)) throw new ConfigError('outcome', [...OUTCOMES].join(', '), outcome)
     if (!this.isActive) return
+    if (outcome === 'completed') this.#host.completed(this.routeId, this.#host.nowMs() - this.startedAt)
     this.#end(outcome, outcome === 'timeout' || outcome === 'failed' ? TRAUMA[outcome] : 0)
   }
 

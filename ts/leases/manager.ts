@@ -7,6 +7,7 @@
  */
 
 import { ConfigError } from '../base/errors.js'
+import { requireRouteId, wrongType } from '../base/input.js'
 import { ownOptions } from '../base/own.js'
 import { unknownName } from '../base/suggest.js'
 import { TimerHeap } from '../base/timer-heap.js'
@@ -38,6 +39,8 @@ export class LeaseManager {
   #timer: ReturnType<typeof setTimeout> | undefined
   #wakesAt = Number.POSITIVE_INFINITY
   #count = 0
+  /** Called when a lease was released as completed. */
+  onCompleted: ((routeId: string, durationMs: number) => void) | undefined
   #sweeping = false
 
   /** @param onFreed called when a lease has ended: a place may have become free on its route */
@@ -65,12 +68,15 @@ export class LeaseManager {
         }
       },
       drop: (lease) => this.#drop(lease),
+      completed: (routeId, durationMs) => this.onCompleted?.(routeId, durationMs),
     }
     clock.onAdvance = (nowMs) => this.sweepAt(nowMs)
   }
 
   /** @param onEnd called once, when the lease has ended @throws ConfigError when an option can't be honoured */
   start(routeId: string, given: LeaseOptions, onEnd?: () => void): TaskLease {
+    requireRouteId(routeId)
+    if (typeof given !== 'object' || given === null) throw wrongType('options', 'an object', given)
     const options = ownOptions(given, LEASE_NAMES)
     const ownProfile = this.#context.routes.paramsOf(routeId).profile
     for (const name of Object.keys(options)) {

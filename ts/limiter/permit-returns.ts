@@ -34,7 +34,9 @@ export class PermitReturns implements PermitSource {
     const ageMs = completed === undefined ? 0 : frame[FRAME.AGE_MS]!
     const isVoid = (frame[FRAME.STATUS]! & STATUS.VOID) !== 0
     if (frame[FRAME.STATUS] !== 0 && routeId !== '') this.#settle(frame, routeId)
-    if (completed !== undefined && !isVoid && outcome <= OUTCOME.FAILURE) completed(routeId, ageMs)
+    if (completed !== undefined && !isVoid && outcome <= OUTCOME.FAILURE) {
+      completed(routeId, ageMs, outcome === OUTCOME.FAILURE)
+    }
     this.#onFreed(routeId)
   }
 

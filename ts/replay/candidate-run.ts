@@ -228,9 +228,9 @@ export class CandidateRun implements Companion {
 
 /** Several runs beside one replay. */
 export class Companions implements Companion {
-  readonly #all: readonly CandidateRun[]
+  readonly #all: readonly Companion[]
 
-  constructor(all: readonly CandidateRun[]) {
+  constructor(all: readonly Companion[]) {
     this.#all = all
   }
 

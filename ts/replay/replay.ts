@@ -4,6 +4,7 @@
  * Longer than other files, because a replay answers every kind of entry.
  */
 
+import { isAtrionError } from '../base/errors.js'
 import type { EngineKind } from '../engine/kinds.js'
 import { type Engine, FRAME, STATE, STATUS } from '../engine/port.js'
 import { digestOf, SIZE, wordsOf } from '../recording/format.js'
@@ -146,7 +147,8 @@ export class Replay implements Handler {
       try {
         decoder.decode(block)
       } catch (error) {
-        if (!(error instanceof GarbageError)) throw error
+        // An engine may find out late that a law is none.
+        if (!(error instanceof GarbageError || isAtrionError(error))) throw error
         blocks.stop(`a block holds what no recording holds: ${error.message}`, at)
         break
       }

@@ -2,6 +2,7 @@
 
 import { TIERS } from '../engine/port.js'
 import { ACQUIRE } from '../recording/format.js'
+import { Series } from './series.js'
 
 /** Routes, and keys of all routes, that are counted each by itself. */
 const MOST_ROUTES = 4_096
@@ -81,7 +82,11 @@ function count(counts: Counts, isAdmitted: boolean, wasAdmitted: boolean): void 
   }
 }
 
+/** Lanes of the series of a tally. */
+export const [OFFERED, ADMITTED, REFUSED] = [0, 1, 2]
+
 export class Tally {
+  readonly series = new Series(3)
   readonly routes = new Map<string, RouteTally>()
   readonly #keys = new Map<number, Counts>()
   readonly #otherKeys = countsOf()
@@ -124,6 +129,8 @@ export class Tally {
     count(route.tiers[tier === -1 ? OPEN_LOOP : label]!, isAdmitted, wasAdmitted)
     if (!isAdmitted) route.causes.set(cause, (route.causes.get(cause) ?? 0) + 1)
     count(this.#countsOf(key), isAdmitted, wasAdmitted)
+    this.series.add(OFFERED, nowMs)
+    this.series.add(isAdmitted ? ADMITTED : REFUSED, nowMs)
   }
 
   #countsOf(key: number): Counts {

@@ -44,6 +44,21 @@ export interface RouteSnapshot {
   readonly recoveryStartedAt: number
   readonly tuner: TunerMoments
   readonly rejectedSamples: number
+  /** The record of a route with the profile 'AUTO'; restored, it goes on from there. */
+  readonly auto?: AutoSnapshot | undefined
+}
+
+/** The record of a route that learns what is usual on it. */
+export interface AutoSnapshot {
+  /** Requests that succeeded. */
+  readonly requests: number
+  /** 0 while it is learning. */
+  readonly p50Ms: number
+  readonly p99Ms: number
+  readonly isRegressed: boolean
+  /** Durations while it learns, and of leases, as pairs of a step and a count. */
+  readonly durations: readonly number[]
+  readonly leases: readonly number[]
 }
 
 /** A decision that explains itself. */

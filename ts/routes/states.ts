@@ -2,6 +2,7 @@
 
 import { ConfigError } from '../base/errors.js'
 import { requireRouteId } from '../base/input.js'
+import { own } from '../base/own.js'
 import type { Context } from '../context.js'
 import { calculateShare, type PeerReport } from '../core/cluster.js'
 import type { AutoTunerConfig, PhysicsConfig, RouteState, TunerStats } from '../core/index.js'
@@ -37,13 +38,25 @@ export class RouteStates {
       .filter((one) => one !== undefined)
   }
 
-  /** All of them or, when one is malformed, none. @throws ConfigError naming the field */
-  restore(snapshots: readonly RouteSnapshot[]): void {
+  /**
+   * All of them or, when one is malformed, none.
+   *
+   * @param learnt is given what a snapshot has besides a route's state, as it came; whatever it throws ends it
+   * @throws ConfigError naming the field
+   */
+  restore(
+    snapshots: readonly RouteSnapshot[],
+    learnt: (path: string, routeId: string, auto: unknown) => void = () => {},
+  ): void {
     if (!Array.isArray(snapshots)) throw new ConfigError('snapshot', 'an array of route snapshots', snapshots)
     const checked: RouteSnapshot[] = []
     // One by one: a hole is none, and what is no snapshot ends it at once, whatever the length is.
     for (let index = 0; index < snapshots.length; index++) {
-      checked.push(requireSnapshot(`snapshot[${index}]`, snapshots[index]))
+      const path = `snapshot[${index}]`
+      const one = requireSnapshot(path, snapshots[index])
+      const auto = own(snapshots[index]!, 'auto')
+      if (auto !== undefined && auto !== null) learnt(`${path}.auto`, one.routeId, auto)
+      checked.push(one)
     }
     for (const one of checked) {
       const slot = this.#intern(one.routeId)

@@ -1,4 +1,4 @@
-/** For tests: whether a state provider of one's own keeps what the port to it promises. */
+/** For tests: whether a state provider of one's own keeps what the port to it promises, and whether settings hold under load. */
 
 export {
   type ConformanceOptions,
@@ -6,3 +6,4 @@ export {
   type RegisterTest,
   testProvider,
 } from './conformance.js'
+export { expectGoodput, GoodputError, type GoodputOptions, type GoodputReport } from './expect-goodput.js'

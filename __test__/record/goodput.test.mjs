@@ -1,0 +1,126 @@
+// Load in virtual time: plants do what queueing theory says of them, and `expectGoodput` holds settings to what is wanted.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test from 'ava'
+import { Atrion } from 'atrion'
+import { contended, delay, listed, merged, poisson, pool, runLoad } from 'atrion/simulation'
+import { expectGoodput, GoodputError } from 'atrion/testing'
+
+const OPEN = { allow: true, release() {} }
+const open = () => ({ acquire: () => OPEN })
+
+test('a pool with one exponential server waits as M/M/1 does', async (t) => {
+  // ρ = 0.5: a mean of S / (1 − ρ) = 20 ms, exponential, so that half take at most 20 ln 2.
+  const { p50Ms, p99Ms, total } = await runLoad({
+    gate: open,
+    arrivals: poisson({ perS: 50, durationS: 2000 }),
+    plants: pool({ servers: 1, serviceMs: 10, law: 'exponential' }),
+    deadlineMs: 1000,
+    binS: 10,
+  })
+  t.true(Math.abs(p50Ms / (20 * Math.LN2) - 1) < 0.06, `${p50Ms}`)
+  t.true(Math.abs(p99Ms / (20 * Math.log(100)) - 1) < 0.1, `${p99Ms}`)
+  t.is(total.good, total.offered)
+})
+
+test('plants say what they can answer, and answer no more', async (t) => {
+  const plant = pool({ servers: 4, serviceMs: [10, 30] })
+  t.is(plant.capacityPerS, 200)
+  t.is(delay({ latencyMs: 5 }).capacityPerS, undefined)
+  const { total, countedS } = await runLoad({
+    gate: open,
+    arrivals: poisson({ perS: 400, durationS: 20 }),
+    plants: plant,
+    deadlineMs: 60_000,
+  })
+  t.true(total.offered / countedS > 350)
+  t.is(total.good, total.admitted)
+  const knee = contended({ serviceMs: 10 })
+  t.true(knee.capacityPerS > 500 && knee.capacityPerS < 2500, `${knee.capacityPerS}`)
+})
+
+test('the same seed gives the same run, another one another', async (t) => {
+  const run = (seed) =>
+    runLoad({
+      gate: (clock) => new Atrion({ clock, keySecret: 'the same in every run' }),
+      arrivals: poisson({ perS: 1000, durationS: 4, seed }),
+      plants: pool({ servers: 8, serviceMs: 20 }),
+      deadlineMs: 200,
+      seed,
+    })
+  const [a, b, c] = [await run(1), await run(1), await run(2)]
+  t.deepEqual(a, b)
+  t.notDeepEqual(a.total, c.total)
+  t.true(a.total.refused > 500)
+})
+
+test('arrivals come in order of time, from a list or from several', (t) => {
+  const next = merged(
+    listed([{ atMs: 1, route: 'a' }, { atMs: 5, route: 'a' }]),
+    listed([{ atMs: 3, route: 'b' }]),
+    poisson({ perS: 0, durationS: 1 }),
+  )
+  t.deepEqual([next(), next(), next(), next()].map((one) => one?.atMs), [1, 3, 5, undefined])
+})
+
+test('settings that hold at four times the capacity', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'atrion-goodput-'))
+  try {
+    const report = join(folder, 'goodput.html')
+    const { share, goodputPerS, runs } = await expectGoodput({
+      plant: { servers: 16, serviceMs: 20 },
+      load: 4,
+      durationS: 10,
+      seeds: 2,
+      tiers: { critical: 0.9 },
+      report,
+    })
+    t.true(share > 0.8 && share < 1.1, `${share}`)
+    t.true(goodputPerS > 640)
+    t.is(runs.length, 2)
+    const page = readFileSync(report, 'utf8')
+    t.regex(page, /The settings hold/)
+    t.regex(page, /<svg/)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})
+
+test('settings that do not hold are refused with the figures', async (t) => {
+  const plant = { servers: 16, serviceMs: 20 }
+  const error = await t.throwsAsync(
+    expectGoodput({ plant, load: 2, durationS: 6, seeds: 1, routes: { 'GET /work': { limits: { max: 3, initial: 3 } } } }),
+    { instanceOf: GoodputError },
+  )
+  t.regex(error.message, /goodput was \d+\/s, [\d.]+ % of the 8\d\d\/s|goodput was \d+\/s, [\d.]+ % of the 800\/s/)
+  t.regex(error.message, /at least 80\.0 % is wanted/)
+  t.regex(error.message, /critical +\d+/)
+  t.true(error.report.share < 0.5)
+  const tiers = await t.throwsAsync(
+    expectGoodput({ plant, load: 4, durationS: 6, seeds: 1, tiers: { bulk: 0.5 } }),
+    { instanceOf: GoodputError },
+  )
+  t.regex(tiers.message, /of tier 'bulk' were answered well, and at least 50\.0 % are wanted/)
+})
+
+test('what cannot be honoured is named', async (t) => {
+  const plant = { servers: 4, serviceMs: 10 }
+  for (const [options, message] of [
+    [{ plant }, /load must be/],
+    [{ plant, load: 0 }, /load must be .*, got 0/],
+    [{ plant, load: 1, atLeast: 2 }, /atLeast must be .*, got 2/],
+    [{ plant, load: 1, seeds: 0 }, /seeds must be/],
+    [{ plant, load: 1, durationS: -1 }, /durationS must be/],
+    [{ plant, load: 1, tiers: { critical: 5 } }, /tiers\.critical must be/],
+    [{ plant, laod: 1 }, /did you mean load/],
+    [{ plant: { servers: 0, serviceMs: 1 }, load: 1 }, /servers must be an integer ≥ 1, got 0/],
+    [{ plant: { servers: 1, serviceMs: -1 }, load: 1 }, /serviceMs must be/],
+    [{ plant: { servers: 1, serviceMs: 1, law: 'normal' }, load: 1 }, /law must be/],
+    [{ plant: delay({ latencyMs: 5 }), load: 1 }, /where a plant has no capacity/],
+    [{ plant, load: 1, mix: { vip: 1 } }, /mix must be/],
+    [{ plant, load: 1, settings: { slo: { maxAcceptableLatencyMs: -1 } } }, /must be/],
+  ]) {
+    await t.throwsAsync(expectGoodput(options), { message })
+  }
+})

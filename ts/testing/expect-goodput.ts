@@ -1,0 +1,227 @@
+/** `expectGoodput`: a test of whether settings hold under load. */
+
+import { Atrion } from '../atrion.js'
+import { builtin } from '../base/builtin.js'
+import { ConfigError } from '../base/errors.js'
+import { ownOptions } from '../base/own.js'
+import { unknownName } from '../base/suggest.js'
+import type { Tier } from '../engine/kinds.js'
+import type { AtrionOptions, RouteProfileOptions } from '../options/options.js'
+import { requireObject } from '../options/ranges.js'
+import { type Arrivals, poisson } from '../simulation/arrivals.js'
+import { type LoadCounts, type LoadResult, runLoad } from '../simulation/load.js'
+import { pageOf, type Section } from '../simulation/page.js'
+import { type Plant, type PoolOptions, pool } from '../simulation/plants.js'
+
+export interface GoodputOptions {
+  /** Of the instance: `slo`, `config`, `autoTuner`, `engine` … Its clock is the simulation's. */
+  readonly settings?: AtrionOptions
+  /** The settings that `setRouteProfile` takes, by route. */
+  readonly routes?: Readonly<Record<string, RouteProfileOptions>>
+  /** The plant that does the work: one of `atrion/simulation`, or the options of a pool. */
+  readonly plant: Plant | PoolOptions
+  /** Load in multiples of the plant's capacity; or that by the time, s. Not beside `arrivals`. */
+  readonly load?: number | ((s: number) => number)
+  /** Arrivals of one's own, made anew for each seed. */
+  readonly arrivals?: (seed: number) => Arrivals
+  /** Default 'GET /work'. */
+  readonly route?: string
+  readonly mix?: Readonly<Partial<Record<Tier, number>>>
+  /** s of virtual time, > 0. Default 30. */
+  readonly durationS?: number
+  /** Arrivals before this are not judged, s: a limit is found by then. Default a third of the duration, at most 10. */
+  readonly warmupS?: number
+  /** Runs, each with other chances; all have to hold. 1 to 100, default 3. */
+  readonly seeds?: number
+  /** An answer later than this is of no use, ms. Default the instance's deadline, 500. */
+  readonly deadlineMs?: number
+  /** Good answers as a share of what can be had: of the capacity, or of the load where that is less. (0, 1], default 0.8. */
+  readonly atLeast?: number
+  /** Share of a tier's requests that have to be answered well, (0, 1]. */
+  readonly tiers?: Readonly<Partial<Record<Tier, number>>>
+  /** A path: a page with tables and plots is written there, whether it holds or not. */
+  readonly report?: string
+}
+
+export interface GoodputReport {
+  /** Good answers a second of the worst run, and as a share of what can be had. */
+  readonly goodputPerS: number
+  readonly share: number
+  readonly runs: readonly LoadResult[]
+}
+
+const NAMES = [
+  ...['settings', 'routes', 'plant', 'load', 'arrivals', 'route', 'mix', 'durationS', 'warmupS', 'seeds'],
+  ...['deadlineMs', 'atLeast', 'tiers', 'report'],
+]
+const DEFAULT_DEADLINE_MS = 500
+
+/** The settings did not hold: the message has the figures. */
+export class GoodputError extends Error {
+  static {
+    GoodputError.prototype.name = 'GoodputError'
+  }
+  readonly report: GoodputReport
+
+  constructor(message: string, report: GoodputReport) {
+    super(message)
+    this.report = report
+  }
+}
+
+function shareOf(field: string, value: unknown): number {
+  if (typeof value === 'number' && value > 0 && value <= 1) return value
+  throw new ConfigError(field, 'a number in (0, 1]', value)
+}
+
+const percent = (share: number): string => (Number.isNaN(share) ? '–' : `${(100 * share).toFixed(1)} %`)
+const rate = (perS: number): string => `${perS >= 10 ? Math.round(perS) : perS.toFixed(2)}/s`
+
+function rowsOf(result: LoadResult): string[] {
+  const row = (name: string, { offered, admitted, refused, good, late, failed }: LoadCounts): string =>
+    name.padEnd(10) + [offered, admitted, refused, good, late, failed].map((x) => String(x).padStart(10)).join('')
+  const head = `${''.padEnd(10)}${['offered', 'admitted', 'refused', 'good', 'late', 'failed'].map((x) => x.padStart(10)).join('')}`
+  return [head, row('all', result.total), ...[...result.tiers].map(([tier, counts]) => row(tier, counts))]
+}
+
+/**
+ * Runs load against an instance and a plant in virtual time, and rejects where fewer good answers come than are wanted: "will my settings
+ * hold at 4 ×?" as a test. The same options give the same runs.
+ *
+ * ```ts
+ * import { expectGoodput } from 'atrion/testing'
+ *
+ * await expectGoodput({ plant: { servers: 16, serviceMs: 20 }, load: 4, atLeast: 0.8, tiers: { critical: 0.95 } })
+ * ```
+ *
+ * @returns the figures
+ * @throws (rejects) GoodputError, whose message has the figures; ConfigError for options that cannot be honoured
+ */
+export async function expectGoodput(given: GoodputOptions): Promise<GoodputReport> {
+  const options = ownOptions(requireObject('options', given) as GoodputOptions, NAMES)
+  for (const name of Object.keys(options)) if (!NAMES.includes(name)) throw unknownName(name, name, NAMES)
+  const {
+    settings = {},
+    routes = {},
+    load,
+    route = 'GET /work',
+    mix,
+    durationS = 30,
+    seeds = 3,
+    report: path,
+  } = options
+  requireObject('settings', settings)
+  const plantGiven = requireObject('plant', options.plant) as Partial<Plant>
+  const plant = typeof plantGiven.serve === 'function' ? (plantGiven as Plant) : pool(options.plant as PoolOptions)
+  const atLeast = options.atLeast === undefined ? 0.8 : shareOf('atLeast', options.atLeast)
+  if (!(Number.isInteger(seeds) && seeds >= 1 && seeds <= 100))
+    throw new ConfigError('seeds', 'an integer in [1, 100]', seeds)
+  if (!(durationS > 0 && durationS <= 86_400))
+    throw new ConfigError('durationS', 'a number of s in (0, 86400]', durationS)
+  const warmupS = options.warmupS ?? Math.min(10, durationS / 3)
+  if (!(warmupS >= 0 && warmupS < durationS))
+    throw new ConfigError('warmupS', 'a number of s in [0, durationS)', warmupS)
+  const deadlineMs = options.deadlineMs ?? settings.slo?.maxAcceptableLatencyMs ?? DEFAULT_DEADLINE_MS
+  if (!(deadlineMs > 0)) throw new ConfigError('deadlineMs', 'a number of ms > 0', deadlineMs)
+  const wanted = Object.entries(options.tiers ?? {}).map(
+    ([tier, share]) => [tier, shareOf(`tiers.${tier}`, share)] as const,
+  )
+  const { capacityPerS } = plant
+  const arrivalsOf = options.arrivals ?? arrivalsBy(load, capacityPerS, { route, mix, durationS })
+
+  const runs: LoadResult[] = []
+  for (let seed = 1; seed <= seeds; seed++) {
+    runs.push(
+      await runLoad({
+        gate: (clock) => {
+          const atrion = new Atrion({ ...settings, clock })
+          for (const [routeId, profile] of Object.entries(routes)) atrion.setRouteProfile(routeId, profile)
+          return atrion
+        },
+        arrivals: arrivalsOf(seed),
+        plants: plant,
+        deadlineMs,
+        warmupS,
+        seed,
+      }),
+    )
+  }
+  const possibleOf = ({ total, countedS }: LoadResult): number =>
+    Math.min(total.offered / countedS, capacityPerS ?? Number.POSITIVE_INFINITY)
+  const shareOfRun = (run: LoadResult): number => run.goodputPerS / Math.max(possibleOf(run), 1e-9)
+  const worst = runs.reduce((a, b) => (shareOfRun(b) < shareOfRun(a) ? b : a))
+  const result: GoodputReport = { goodputPerS: worst.goodputPerS, share: shareOfRun(worst), runs }
+
+  const problems: string[] = []
+  if (worst.total.offered === 0) problems.push('no request came')
+  else if (result.share < atLeast) {
+    problems.push(
+      `goodput was ${rate(worst.goodputPerS)}, ${percent(result.share)} of the ${rate(possibleOf(worst))} that can be had, and at least ${percent(atLeast)} is wanted`,
+    )
+  }
+  for (const [tier, share] of wanted) {
+    const shares = runs.map((run) => {
+      const { offered = 0, good = 0 } = run.tiers.get(tier) ?? {}
+      return offered === 0 ? Number.NaN : good / offered
+    })
+    const least = Math.min(...shares)
+    if (!(least >= share)) {
+      problems.push(`${percent(least)} of tier '${tier}' were answered well, and at least ${percent(share)} are wanted`)
+    }
+  }
+  if (path !== undefined) builtin('node:fs').writeFileSync(path, reportPage(result, problems, capacityPerS))
+  if (problems.length === 0) return result
+  const figures = [
+    `offered ${rate(worst.total.offered / worst.countedS)}, deadline ${deadlineMs} ms, p50 ${worst.p50Ms.toFixed(1)} ms, p99 ${worst.p99Ms.toFixed(1)} ms, run ${runs.indexOf(worst) + 1} of ${seeds}:`,
+    ...rowsOf(worst),
+  ]
+  throw new GoodputError(`${problems.join('; ')}\n${figures.join('\n')}`, result)
+}
+
+function arrivalsBy(
+  load: GoodputOptions['load'],
+  capacityPerS: number | undefined,
+  more: { route: string; mix: GoodputOptions['mix']; durationS: number },
+): (seed: number) => Arrivals {
+  if (load === undefined) throw new ConfigError('load', 'a multiple of the capacity, unless there are arrivals', load)
+  if (capacityPerS === undefined) {
+    throw new ConfigError('load', 'left out, and arrivals given, where a plant has no capacity', load)
+  }
+  if (typeof load !== 'function' && !(load > 0 && load <= 1000)) {
+    throw new ConfigError('load', 'a number in (0, 1000], or a function of the time, s', load)
+  }
+  const perS = typeof load === 'function' ? (s: number) => capacityPerS * load(s) : capacityPerS * load
+  const { mix, ...rest } = more
+  return (seed) => poisson({ ...rest, ...(mix !== undefined && { mix }), perS, seed })
+}
+
+function reportPage(report: GoodputReport, problems: readonly string[], capacityPerS: number | undefined): string {
+  const sections: Section[] = [
+    {
+      kind: 'text',
+      text: problems.length === 0 ? 'The settings hold.' : `The settings do not hold: ${problems.join('; ')}.`,
+    },
+  ]
+  report.runs.forEach((run, i) => {
+    const flat = run.offeredPerS.map(() => capacityPerS ?? Number.NaN)
+    sections.push(
+      { kind: 'heading', text: `Run ${i + 1}` },
+      {
+        kind: 'plot',
+        plot: {
+          title: 'Good answers, refusals, load',
+          unit: 'requests a second',
+          binS: run.binS,
+          lines: [
+            { name: 'offered', values: run.offeredPerS },
+            { name: 'good', values: run.goodPerS },
+            { name: 'refused', values: run.refusedPerS },
+            { name: 'capacity', values: flat },
+          ],
+        },
+      },
+      { kind: 'pre', text: rowsOf(run).join('\n') },
+    )
+  })
+  return pageOf('Goodput', sections)
+}

@@ -75,7 +75,7 @@ export class World {
 
   get account() {
     const { text } = this.#shelf.read(documentOf('crew'))
-    return text === null ? undefined : Account.parse(text)
+    return text ? Account.parse(text) : undefined
   }
 
   /** Forgets everything, as a server that restarts empty. */

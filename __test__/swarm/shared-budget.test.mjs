@@ -114,6 +114,29 @@ test('a node that leaves gives back what it did not take; the last one to close 
   t.is(world.account, undefined)
 })
 
+test('an account outlives its last node by ten minutes where another may be cut off only', async (t) => {
+  const world = checked(t, new World(randomOf(4), { requests: 1000 }), 'closing after a death')
+  const nodes = [world.add(), world.add(), world.add()]
+  for (let i = 0; i < 20; i++) for (const node of nodes) node.run({ requests: 1 })
+  await world.run(500)
+  const [dead, cut, last] = nodes
+  dead.kill()
+  cut.isCutOff = true
+  await world.run(15_000)
+  last.source.close()
+  await world.run(1000)
+  t.is(world.account.sharers.size, 0)
+  cut.isCutOff = false
+  await world.run(3000)
+  t.is(world.account.sharers.size, 1)
+  t.true(world.account.takenOf(0) >= 60)
+  cut.source.close()
+  await world.run(599_000)
+  t.not(world.account, undefined)
+  await world.run(2000)
+  t.is(world.account, undefined)
+})
+
 test('a node that left joins again with the next run that is short', async (t) => {
   const world = checked(t, new World(randomOf(5), { requests: 1000 }), 'joining again')
   const node = world.add()

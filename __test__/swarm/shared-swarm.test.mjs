@@ -110,6 +110,16 @@ test('the last instance to close a swarm ends its account: the next one of that 
   t.pass()
 })
 
+test('a swarm that is made as soon as one of its name is closed begins anew', async (t) => {
+  const [, a] = pair(t)
+  for (let round = 0; round < 10; round++) {
+    const swarm = a.createSwarm('crew', { budget: { requests: 10 } })
+    await swarm.run({ requests: 10 }, () => {})
+    swarm.close()
+  }
+  t.pass()
+})
+
 test('an instance without a provider, and budgets of time alone, share nothing', async (t) => {
   const alone = new Atrion()
   const swarm = alone.createSwarm('crew', { budget: { requests: 1 } })

@@ -121,21 +121,18 @@ export class CallAdmission {
   #waitForBudget(): number | Promise<number> {
     const root = this.#root
     const { needs, wallMs } = this.#call
+    const { tier, key } = this.#terms
+    const terms = { node: this.#node, needs, wallMs, tier, key, listen: this.#listen }
     let id = root.waiting.blocked(this.#node)
-    let untilMs = this.#untilMs
     if (this.#maxWaitMs() <= 0 || id === NONE) {
       // Asked anew: what was given back meanwhile may do.
       const handle = root.reserve(this.#node, needs, wallMs)
       if (handle !== NONE) return handle
-      const comes = root.canCome(needs)
-      const sliceWaitMs = comes ? root.sliceWaitMs : 0
-      if (!comes || (this.#maxWaitMs() <= 0 && sliceWaitMs === 0)) throw root.refusal(this.#node, needs, wallMs)
-      untilMs = Math.max(untilMs, root.nowMs() + sliceWaitMs)
+      if (this.#untilMs === 0) return root.slice(terms)
+      if (!root.canCome(needs) || this.#maxWaitMs() <= 0) throw root.refusal(this.#node, needs, wallMs)
       id = root.refusedId
     }
-    const { tier, key } = this.#terms
-    const terms = { node: this.#node, needs, wallMs, tier, key, untilMs, listen: this.#listen }
-    return root.waiting.wait(id, terms)
+    return root.waiting.wait(id, { ...terms, untilMs: this.#untilMs })
   }
 
   async #waitForQuota(): Promise<PaceGrant> {

@@ -3,7 +3,7 @@
  * what calls need of it.
  */
 
-import type { BudgetError } from '../base/budget-error.js'
+import { BudgetError } from '../base/budget-error.js'
 import { ConfigError } from '../base/errors.js'
 import type { InstanceEvents } from '../events/instance-events.js'
 import { Accounts } from './accounts.js'
@@ -14,12 +14,10 @@ import type { ChildTerms, SwarmTerms } from './options.js'
 import type { BudgetSource } from './source.js'
 import { SourcedBudget } from './sourced.js'
 import { MAX_UNITS, STRUCTURAL_UNITS, Units } from './units.js'
-import { BudgetWaiting, type WaitingHost } from './waiting.js'
+import { BudgetWaiting, type WaitingHost, type WaitTerms } from './waiting.js'
 
 /** A call that does not wait for budget waits so long for a slice of one that processes share, ms. */
 const SLICE_WAIT_MS = 1000
-/** The tier of tasks, which name none. */
-const NORMAL = 2
 
 /** Ends a swarm at its limit of time. */
 class WallAlarm implements Alarm {
@@ -270,17 +268,21 @@ export class SwarmRoot implements WaitingHost {
     if (this.refusedId === this.node.id) this.sourced.lacks(needs)
   }
 
-  /** Waits for a slice of a budget that processes share, where a reservation was refused. @throws BudgetError */
-  async slice(node: SwarmNode, needs: Float64Array, wallMs: number): Promise<number> {
-    if (!this.canCome(needs) || this.sliceWaitMs === 0) throw this.refusal(node, needs, wallMs)
-    const untilMs = this.nowMs() + this.sliceWaitMs
-    const terms = { node, needs, wallMs, tier: NORMAL, key: undefined, untilMs, listen: undefined }
-    return this.waiting.wait(this.refusedId, terms)
-  }
-
-  /** Time for which a call that does not wait for budget waits for a slice of a shared one, ms. */
-  get sliceWaitMs(): number {
-    return this.refusedId === this.node.id && this.sourced.mayCome ? SLICE_WAIT_MS : 0
+  /** Waits a moment for a slice of a budget that processes share, where a reservation was refused. @throws BudgetError */
+  async slice({ node, needs, wallMs, ...terms }: Omit<WaitTerms, 'untilMs'>): Promise<number> {
+    if (!this.canCome(needs) || this.refusedId !== this.node.id || !this.sourced.mayCome) {
+      throw this.refusal(node, needs, wallMs)
+    }
+    try {
+      const untilMs = this.nowMs() + SLICE_WAIT_MS
+      return await this.waiting.wait(this.refusedId, { node, needs, wallMs, ...terms, untilMs })
+    } catch (error) {
+      if (!(error instanceof BudgetError) || error.cause !== 'wait_timeout') throw error
+      // It did not mean to wait: the reason is that too little is left.
+      const handle = this.reserve(node, needs, wallMs)
+      if (handle === NONE) throw this.refusal(node, needs, wallMs)
+      return handle
+    }
   }
 
   /** Returns whether what refused last may come back, or come. */

@@ -25,6 +25,8 @@ import type { BudgetSource, SourcedRoot } from './source.js'
 export const TTL_MS = 10_000
 /** An account that no node writes any more is kept for so long, ms. */
 const RETENTION_MS = 86_400_000
+/** The same where the last node has closed it, and one that counts as dead may be cut off only, ms. */
+const ENDED_MS = 600_000
 /** Between two looks while something is used, and while something is lacking, ms. */
 const ACTIVE_MS = 250
 const LACKING_MS = 100
@@ -48,6 +50,8 @@ export interface SharedBudgetParts {
   /** In [0, 1). */
   readonly random?: () => number
   readonly id?: string
+  /** Nothing is looked at before. Never rejects. */
+  readonly ready?: Promise<void> | undefined
 }
 
 function afterHost(ms: number, run: () => void): () => void {
@@ -72,7 +76,7 @@ export class SharedBudget implements BudgetSource {
   #isDue = false
   /** True after `leave()`, until a run is short again. */
   #hasLeft = false
-  #turn: Promise<void> = Promise.resolve()
+  #turn: Promise<void>
   #failures = 0
   #learntMs = 0
   #writtenMs = 0
@@ -89,6 +93,7 @@ export class SharedBudget implements BudgetSource {
     this.#after = parts.after ?? afterHost
     this.#random = parts.random ?? Math.random
     this.#id = parts.id ?? crypto.randomUUID()
+    this.#turn = parts.ready ?? Promise.resolve()
   }
 
   /** The account as this node has read or written it last. */
@@ -170,17 +175,17 @@ export class SharedBudget implements BudgetSource {
     if (!this.#hasJoined) return
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       const { version, text } = await this.#store.readDocument(this.#document)
-      if (text === null) return
+      if (!text) return
       const account = Account.parse(text)
       for (const slice of this.#slices) {
         const part = account.sharers.get(this.#id)?.parts[account.units.indexOf(slice.unit)]
         if (part) part.taken = this.#up(account, slice, Math.max(slice.taken, slice.granted))
       }
       account.leave(this.#id)
-      // A node that counts as dead may be cut off only, and come back.
-      const ends = isOver && account.sharers.size === 0 && account.dead.length === 0
-      const ttlMs = ends ? 1 : RETENTION_MS
-      if (await this.#store.writeDocument(this.#document, version, account.text(), { ttlMs })) break
+      const isLast = isOver && account.sharers.size === 0
+      const ends = isLast && account.dead.length === 0
+      const ttlMs = ends ? 1 : isLast ? ENDED_MS : RETENTION_MS
+      if (await this.#store.writeDocument(this.#document, version, ends ? '' : account.text(), { ttlMs })) break
       await this.#pause(tries)
     }
     this.#hasJoined = false
@@ -249,7 +254,9 @@ export class SharedBudget implements BudgetSource {
 
   /** False: another node wrote meanwhile. */
   async #attempt(): Promise<boolean> {
-    const { version, text, nowMs: storeMs } = await this.#store.readDocument(this.#document)
+    const { version, text: found, nowMs: storeMs } = await this.#store.readDocument(this.#document)
+    // One that has ended is empty for the moment that it is kept.
+    const text = found || null
     const nowMs = Math.floor(storeMs)
     const account = this.#read(text, nowMs)
     if (!this.#isOpen) return true

@@ -30,6 +30,9 @@ export interface SwarmHost extends CallHost {
   closed(name: string): void
 }
 
+/** The tier of tasks, which name none. */
+const NORMAL = 2
+
 export class BudgetedSwarm implements Swarm {
   readonly #host: SwarmHost
   readonly #node: SwarmNode
@@ -85,7 +88,10 @@ export class BudgetedSwarm implements Swarm {
     root.settleTime()
     const call = readCall(this.#host, this.#node, estimate)
     let handle = root.reserve(this.#node, call.needs, call.wallMs)
-    if (handle < 0) handle = await root.slice(this.#node, call.needs, call.wallMs)
+    if (handle < 0) {
+      const { needs, wallMs } = call
+      handle = await root.slice({ node: this.#node, needs, wallMs, tier: NORMAL, key: undefined, listen: undefined })
+    }
     const controller = new AbortController()
     const budget = new RunLease(this.#host, this.#node, call, handle, controller, false)
     try {

@@ -33,8 +33,8 @@ export class Swarms {
   /** The store of budgets that processes share. */
   readonly #store: DocumentProvider | undefined
   readonly #shared = new Map<string, SharedBudget>()
-  /** Slices that are going back. */
-  readonly #leaving = new Set<Promise<void>>()
+  /** Slices that are going back for good, by the name of their swarm. */
+  readonly #leaving = new Map<string, Promise<void>>()
 
   constructor(context: Context, permits: Permits, leases: LeaseManager, provider: StateProvider | undefined) {
     this.#context = context
@@ -45,7 +45,7 @@ export class Swarms {
 
   /** Gives back what processes share and this one has left; at most two seconds, never rejects. undefined: there is nothing. */
   leave(): Promise<void> | undefined {
-    const leaving = [...this.#leaving, ...[...this.#shared.values()].map((budget) => budget.leave())]
+    const leaving = [...this.#leaving.values(), ...[...this.#shared.values()].map((budget) => budget.leave())]
     if (leaving.length === 0) return undefined
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, LEAVE_MS)
@@ -65,7 +65,7 @@ export class Swarms {
     const terms = { ...read, pacer: read.pacer ?? this.#pacerOf(read) }
     const { clock, events, logger } = this.#context
     const isSpent = terms.limits.some(([unit]) => !STRUCTURAL_UNITS.has(unit))
-    const source = isSpent && this.#store ? this.#share(this.#store) : undefined
+    const source = isSpent && this.#store ? this.#share(name, this.#store) : undefined
     const root = new SwarmRoot(name, terms, { clock, events, source })
     if (source !== undefined) this.#shared.set(name, source)
     const host = {
@@ -95,15 +95,19 @@ export class Swarms {
     return pacer
   }
 
-  #share(store: DocumentProvider): SharedBudget {
+  #share(name: string, store: DocumentProvider): SharedBudget {
     const { logger } = this.#context
     return new SharedBudget({
       store,
       onUnreadable: (error) =>
         logger.warn('the account of a shared budget cannot be read: slices last as they are', { error }),
+      // One of the same name that was closed just now leaves first.
+      ready: this.#leaving.get(name),
       onLeave: (left) => {
-        this.#leaving.add(left)
-        void left.then(() => this.#leaving.delete(left))
+        this.#leaving.set(name, left)
+        void left.then(() => {
+          if (this.#leaving.get(name) === left) this.#leaving.delete(name)
+        })
       },
     })
   }

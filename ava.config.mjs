@@ -20,6 +20,10 @@ if (engine !== 'native') {
     ),
     // The lab and its demos measure the law, which is one law to the last bit on every engine that has it: edge/wasm-parity holds that.
     ...without('lab', 'lab-*', 'demo-cluster', 'demo-shop'),
+    // Budgets and the stores in JavaScript are the same code on every engine.
+    ...without('swarm', '*'),
+    ...without('postgres', '*'),
+    ...without('auto', '*'),
     // Texts, sources and scripts have no engine.
     ...without('package', 'command-lines', 'contributing', 'docs', 'frame', 'hardened-model', 'readme'),
     ...without('package', 'scripts-start', 'scripts-tally', 'sources', 'words'),
@@ -28,6 +32,7 @@ if (engine !== 'native') {
 
 // The functional model has no closed loop. The adapters' tests need it, but for the one that says so.
 if (engine === 'ts') {
+  files.push(...without('record', '*'), ...without('control', '*'))
   const adapters = readdirSync(new URL('__test__/adapters', import.meta.url)).filter((name) =>
     name.endsWith('.test.mjs'),
   )

@@ -1,28 +1,28 @@
 // The hard limit: agents in four processes spend budgets to their end; how far beyond it goes.
 import { WorkerProcess } from '../../scripts/lib/worker-pool.mjs'
-import { AGENTS, PROCESSES } from './quota.mjs'
+import { PROCESSES } from './quota.mjs'
 
 const PROVIDER = new URL('../../lab/provider/process.mjs', import.meta.url)
 const NODE = new URL('./agents.node.mjs', import.meta.url)
 
 /** Tokens of a stream's piece, and the time a token takes, ms. */
 export const PIECE_TOKENS = 8
-const TOKEN_MS = 5
+const TOKEN_MS = 25
 /** Tokens that a call gives where its estimate is four times too low. */
 const ASKED = 200
 
 /**
  * @param {boolean} isLow estimates four times too low, in streams; else bounds that hold
- * @param {number} tokens the budget of all processes together
+ * @param {{ tokens: number, agents: number }} size the budget of all processes together, and their agents
  */
-export async function runBudget(isLow, { tokens }) {
+export async function runBudget(isLow, { tokens, agents }) {
   const provider = new WorkerProcess(PROVIDER)
   const nodes = Array.from({ length: PROCESSES }, () => new WorkerProcess(NODE))
   try {
     const url = await provider.ask('listen', {
       provider: 'openai',
       firstMs: 5,
-      tokenMs: TOKEN_MS,
+      tokenMs: isLow ? TOKEN_MS : 1,
       pieceTokens: PIECE_TOKENS,
     })
     const settings = {
@@ -33,7 +33,7 @@ export async function runBudget(isLow, { tokens }) {
       estimate: isLow ? { outputTokens: ASKED / 4 } : undefined,
     }
     const group = {
-      count: AGENTS / PROCESSES,
+      count: agents / PROCESSES,
       tier: 'normal',
       tenant: 'all',
       thinkMs: 0,

@@ -4,21 +4,23 @@ import { Atrion } from 'atrion'
 import Bottleneck from 'bottleneck'
 import PQueue from 'p-queue'
 import { sourceOf } from '../../__test__/_source.mjs'
+import { summaryOf } from '../lib/statistics.mjs'
 
 const ROUNDS = 9
+/** A call of bottleneck waits for a timer or two. */
+const BOTTLENECK_CALLS = 100
 
-const medianOf = (values) => values.sort((a, b) => a - b)[values.length >> 1]
-
-/** Nanoseconds a call: the median of rounds. */
+/** Nanoseconds a call: the median of rounds, and their minimum, which shows what a machine is capable of that is busy with other things. */
 const timed = async (calls, run) => {
-  await run(calls)
   const rounds = []
+  await run(calls)
   for (let i = 0; i < ROUNDS; i++) {
     const startedAt = process.hrtime.bigint()
     await run(calls)
     rounds.push(Number(process.hrtime.bigint() - startedAt) / calls)
   }
-  return medianOf(rounds)
+  const { median, min } = summaryOf(rounds)
+  return { median, min }
 }
 
 /** A tree three levels deep with limits at each, and one unit or three. */
@@ -50,10 +52,10 @@ const mapOnce = (calls) => {
 
 export async function runLocal({ calls }) {
   const { tree, leaf, needs, units } = await treeOf(3)
-  const reserveAndSettleNs = await timed(calls, (n) => {
+  const reserveAndSettle = await timed(calls, (n) => {
     for (let i = 0; i < n; i++) tree.settle(tree.reserve(leaf, needs, units), 0)
   })
-  const mapNs = await timed(calls, mapOnce)
+  const map = await timed(calls, mapOnce)
 
   const atrion = new Atrion()
   const limits = { outputTokens: 1e15, inputTokens: 1e15, requests: 1e15 }
@@ -63,20 +65,20 @@ export async function runLocal({ calls }) {
   const work = (lease) => {
     lease.used(estimate)
   }
-  const few = Math.max(1000, Math.round(calls / 20))
-  const runNs = await timed(few, async (n) => {
+  const few = Math.max(1000, Math.round(calls / 50))
+  const run = await timed(few, async (n) => {
     for (let i = 0; i < n; i++) await swarm.run(estimate, work)
   })
   const queue = new PQueue({ concurrency: 10 })
-  const pQueueNs = await timed(few, async (n) => {
+  const pQueue = await timed(few, async (n) => {
     for (let i = 0; i < n; i++) await queue.add(async () => {})
   })
   const limiter = new Bottleneck({ maxConcurrent: 10 })
-  const bottleneckNs = await timed(Math.max(500, few / 10), async (n) => {
+  const bottleneck = await timed(BOTTLENECK_CALLS, async (n) => {
     for (let i = 0; i < n; i++) await limiter.schedule(async () => {})
   })
   await atrion.disconnect()
-  return { reserveAndSettleNs, mapNs, runNs, pQueueNs, bottleneckNs }
+  return { reserveAndSettle, map, run, pQueue, bottleneck }
 }
 
 const MIB = 1_048_576

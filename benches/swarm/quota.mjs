@@ -4,7 +4,6 @@ import { WorkerProcess } from '../../scripts/lib/worker-pool.mjs'
 import { quantileOf } from '../lib/statistics.mjs'
 
 export const PROCESSES = 4
-export const AGENTS = 1000
 const PROVIDER = new URL('../../lab/provider/process.mjs', import.meta.url)
 const NODE = new URL('./agents.node.mjs', import.meta.url)
 
@@ -14,8 +13,8 @@ export const SCALE = 60_000 / MINUTE_MS
 /** Calls a minute. */
 export const LIMIT = 1200
 const TENANTS = 8
-/** Of the agents, those that a person waits for; together they ask for less than half of the limit. */
-const INTERACTIVE = 100
+/** Of the agents, the share that a person waits for; together they ask for less than half of the limit. */
+const INTERACTIVE_AGENTS = 0.1
 const INTERACTIVE_SHARE = 0.4
 
 /** Jain's index of fairness: 1 where all get the same, 1 ÷ n where one gets all. */
@@ -26,12 +25,13 @@ export const jainOf = (amounts) => {
 }
 
 /** Batch agents of eight tenants with equal rights and very different numbers of agents, and interactive ones that ask now and then. */
-const groupsOf = () => {
-  const batch = AGENTS - INTERACTIVE
+const groupsOf = (agents) => {
+  const interactive = Math.round((agents * INTERACTIVE_AGENTS) / PROCESSES)
+  const batch = agents - interactive * PROCESSES
   const weights = Array.from({ length: TENANTS }, (_, i) => i + 1)
   const total = weights.reduce((sum, weight) => sum + weight, 0)
   const groups = weights.map((weight, i) => ({
-    count: Math.round((batch * weight) / total / PROCESSES),
+    count: Math.max(1, Math.round((batch * weight) / total / PROCESSES)),
     tier: 'normal',
     tenant: `tenant-${i}`,
     thinkMs: 0,
@@ -40,12 +40,12 @@ const groupsOf = () => {
   const perMs = (LIMIT * INTERACTIVE_SHARE) / MINUTE_MS
   return [
     ...groups,
-    { count: INTERACTIVE / PROCESSES, tier: 'high', tenant: 'people', thinkMs: INTERACTIVE / perMs, maxTokens: 60 },
+    { count: interactive, tier: 'high', tenant: 'people', thinkMs: (interactive * PROCESSES) / perMs, maxTokens: 60 },
   ]
 }
 
 /** Runs one contestant; figures. */
-export async function runQuota(name, { warmUpMs, seconds, onSecond = () => {} }) {
+export async function runQuota(name, { agents, warmUpMs, seconds }) {
   const provider = new WorkerProcess(PROVIDER)
   const nodes = Array.from({ length: PROCESSES }, () => new WorkerProcess(NODE))
   try {
@@ -56,17 +56,14 @@ export async function runQuota(name, { warmUpMs, seconds, onSecond = () => {} })
       upstream: { provider: 'openai' },
       part: LIMIT / PROCESSES,
       minuteMs: MINUTE_MS,
-      concurrency: AGENTS / PROCESSES,
+      concurrency: agents / PROCESSES,
     }
-    await Promise.all(nodes.map((node) => node.ask('start', { contestant: name, settings, groups: groupsOf() })))
+    await Promise.all(nodes.map((node) => node.ask('start', { contestant: name, settings, groups: groupsOf(agents) })))
     await pause(warmUpMs)
     await Promise.all([provider, ...nodes].map((worker) => worker.ask('reset')))
     const startedMs = performance.now()
     const first = await provider.ask('counts')
-    for (let second = 1; second <= seconds; second++) {
-      await pause(Math.max(0, startedMs + 1000 * second - performance.now()))
-      onSecond(second, (await provider.ask('counts')).counts)
-    }
+    await pause(1000 * seconds)
     const { counts, cpu } = await provider.ask('counts')
     const tookMs = performance.now() - startedMs
     const notes = await Promise.all(nodes.map((node) => node.ask('notes')))

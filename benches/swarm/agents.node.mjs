@@ -1,4 +1,5 @@
 // A process of agents: each asks, waits for its answer, and asks again. Started by `WorkerProcess`.
+import { setMaxListeners } from 'node:events'
 import { serve } from '../../scripts/lib/duties.mjs'
 import { CONTESTANTS } from './contestants.mjs'
 
@@ -8,6 +9,7 @@ const turn = () => new Promise((resolve) => setImmediate(resolve))
 let contestant
 let agents = []
 const controller = new AbortController()
+setMaxListeners(0, controller.signal)
 
 const emptyNotes = () => ({ waitsMs: { high: [], normal: [] }, byTenant: {}, answers: 0, errors: {} })
 let notes = emptyNotes()

@@ -5,6 +5,9 @@ import { setTimeout as pause } from 'node:timers/promises'
 const waitOf = (response) =>
   Number(response.headers.get('retry-after-ms')) || 1000 * Number(response.headers.get('retry-after')) || 1000
 
+/** Thrown by `onSent` where a caller's own count says that the budget is spent. */
+export class Spent extends Error {}
+
 /** Sends until the answer is none of quota: the usual way of those that cannot know the quota. */
 const persistently = async (send, signal) => {
   for (;;) {
@@ -15,14 +18,16 @@ const persistently = async (send, signal) => {
   }
 }
 
+const LONGEST_CALL_MS = 60_000
+const NO_BUDGET = { requests: Number.MAX_SAFE_INTEGER / 2 }
+
 /** Atrion: nothing of the limits is configured; `fetch` of a swarm. */
-const atrion = async ({ url, budget, upstream, estimate }) => {
+const atrion = async ({ url, budget, upstream, estimate, route }) => {
   const [{ Atrion }, { swarmFetch }] = await Promise.all([import('atrion'), import('atrion/upstream')])
   const instance = new Atrion()
-  const swarm = instance.createSwarm('agents', {
-    budget: budget ?? { requests: Number.MAX_SAFE_INTEGER / 2 },
-    upstream,
-  })
+  // Calls take as long as a provider takes: the deadline of a route is of no use here, its breaker is.
+  if (route !== undefined) instance.setRouteProfile(route, { slo: { maxAcceptableLatencyMs: LONGEST_CALL_MS } })
+  const swarm = instance.createSwarm('agents', { budget: budget ?? NO_BUDGET, upstream, route })
   // Agents that estimate for themselves, where the settings say so.
   const caller =
     estimate === undefined
@@ -40,6 +45,7 @@ const atrion = async ({ url, budget, upstream, estimate }) => {
     return fetch(input, init)
   }
   return {
+    hasBudget: budget !== undefined,
     call: ({ tier, tenant, init, onSent, signal }) => fetchOf(tier, tenant)(url, { ...init, onSent, signal }),
     stats: () => swarm.stats(),
     end: () => instance.disconnect(),

@@ -29,7 +29,7 @@ export async function runBudget(isLow, { tokens, agents }) {
       url: `${url}/v1/chat/completions`,
       upstream: null,
       budget: { outputTokens: tokens / PROCESSES },
-      // What is estimated of a call that states no bound.
+      // The estimate of a call that states no bound.
       estimate: isLow ? { outputTokens: ASKED / 4 } : undefined,
     }
     const group = {

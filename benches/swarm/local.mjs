@@ -1,5 +1,7 @@
 // The cost of a lease in one process: reserving and settling three levels deep, calls as a whole beside the queues, and memory.
 
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { Atrion } from 'atrion'
 import Bottleneck from 'bottleneck'
 import PQueue from 'p-queue'
@@ -83,9 +85,12 @@ export async function runLocal({ calls }) {
 
 const MIB = 1_048_576
 
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc')
+
 const heapMib = () => {
-  globalThis.gc?.()
-  globalThis.gc?.()
+  collect()
+  collect()
   return process.memoryUsage().heapUsed / MIB
 }
 

@@ -11,7 +11,7 @@ const NODE = new URL('./agents.node.mjs', import.meta.url)
 export const MINUTE_MS = 6000
 export const SCALE = 60_000 / MINUTE_MS
 /** Calls a minute. */
-export const LIMIT = 1200
+export const LIMIT = 600
 const TENANTS = 8
 /** Of the agents, the share that a person waits for; together they ask for less than half of the limit. */
 const INTERACTIVE_AGENTS = 0.1

@@ -26,11 +26,11 @@ const { values, number, count } = cliOf(USAGE, {
   },
 })
 const isShort = values.short
-const seconds = number('seconds', 5, 600) ?? (isShort ? 3 : 30)
+const seconds = number('seconds', 5, 600) ?? (isShort ? 2 : 30)
 const agents = number('agents', 40, 4000) ?? (isShort ? 200 : 1000)
 const leases = count('leases', 1000) ?? (isShort ? 20_000 : 10_000_000)
 // The bucket is full at first; what is measured begins when that has been used.
-const warmUpMs = isShort ? 6000 : 24_000
+const warmUpMs = isShort ? 2000 : 24_000
 
 const [
   { LIMIT, MINUTE_MS, PROCESSES, runQuota, SCALE },

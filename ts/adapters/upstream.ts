@@ -10,7 +10,7 @@ import type { Swarm, SwarmLease } from '../swarm/types.js'
 import { AnswerEnd } from '../upstream/answer.js'
 import { type Classified, classifyStreamError } from '../upstream/classify.js'
 import { estimateBody } from '../upstream/estimate.js'
-import { UsageReader } from '../upstream/usage.js'
+import { TokenLengths, UsageReader } from '../upstream/usage.js'
 import { type OptionTypes, validateTypes } from './_options.js'
 
 /** The part of fetch that is used: a runtime's own, undici's, or one of one's own. */
@@ -160,6 +160,7 @@ export function swarmFetch(swarm: Swarm, options: SwarmFetchOptions = {}): Fetch
   if (!Number.isInteger(maxRetries) || maxRetries < 0) {
     throw new ConfigError('maxRetries', 'a whole number ≥ 0', maxRetries)
   }
+  const lengths = new TokenLengths()
   const send: Fetch = given.fetch ?? ((input, init) => globalThis.fetch(input, init))
 
   const attempt = (
@@ -183,7 +184,7 @@ export function swarmFetch(swarm: Swarm, options: SwarmFetchOptions = {}): Fetch
           resolve({ response, classified: undefined })
           return
         }
-        const reader = new UsageReader(response.headers.get('content-type'))
+        const reader = new UsageReader(response.headers.get('content-type'), lengths, model)
         const { stream, done } = metered(response.body, lease, reader)
         resolve({ response: withBody(response, stream), classified: undefined })
         await done

@@ -33,9 +33,9 @@ const RESERVE_STEP = 0.02
 const MAX_RESERVE = 0.2
 /** Share of the limit that may be sent at once, and on trust: before an answer shows what it did. */
 const FIRST_BURST = 0.1
-const FIRST_TRUST = 0.2
+const FIRST_TRUST = 0.1
 /** Speed of the pace above the refill: how many times a minute it takes what is there. */
-const CATCH_UP = 3
+const CATCH_UP = 2
 const LEAST_CATCH_UP = 0.05
 /** The pace is a little faster than the refill even when nothing is there: it must not be what leaves some unused. */
 const LEAST_LEVEL = 0.05
@@ -107,8 +107,12 @@ export class QuotaBucket {
   #windowsSeen = 0
   #windowEndsMs: number | undefined
 
-  /** @param level the share of the limit that is there: little where nothing is known of the past */
-  constructor(dimension: Dimension, limit: number, nowMs: number, level: number) {
+  /**
+   * @param level the share of the limit that is there: little where nothing is known of the past
+   * @param sent the cost of all that was sent before
+   */
+  constructor(dimension: Dimension, limit: number, nowMs: number, level: number, sent = 0) {
+    this.#sent = sent
     this.#dimension = dimension
     this.#limit = limit
     this.#ratePerMs = limit / MINUTE_MS
@@ -177,6 +181,12 @@ export class QuotaBucket {
     return { sent: this.#sent, atMs: nowMs }
   }
 
+  /** Counts calls that were sent before the bucket was known, after the one whose answer shows it. */
+  takeEarlier(cost: number): void {
+    this.#sent += cost
+    this.#level -= cost
+  }
+
   /** A call that was taken for was not sent. */
   untake(cost: number, { sent }: SentMark, nowMs: number): void {
     this.#refill(nowMs)
@@ -200,11 +210,11 @@ export class QuotaBucket {
     if (remaining === undefined) return
     if (remaining > this.#limit) this.#resize(remaining)
     this.#isRounded &&= remaining % ROUNDED_TO === 0 || remaining === this.#limit
+    if (!this.isWindow) this.#learnRate(state, remaining)
     const before = this.#newest
     if (before !== undefined && mark.sent <= before.sent) return
     const resetAtMs = state.resetMs === undefined ? undefined : nowMs + state.resetMs
     this.#learnWindow(remaining, resetAtMs, nowMs)
-    if (!this.isWindow) this.#learnRate(state, remaining)
     if (before !== undefined) {
       this.#learnFactor(before, remaining, mark)
       this.#trust = Math.min(this.#trust + this.factor * (mark.sent - before.sent), this.#limit)
@@ -252,7 +262,9 @@ export class QuotaBucket {
 
   /** Speed of the pace, per ms. */
   #paceAt(): number {
-    return this.#ratePerMs + (this.#catchUp * clamp(this.#level, LEAST_LEVEL * this.#limit, this.#limit)) / MINUTE_MS
+    // A limit by day may be used up in minutes, and one that comes back in seconds is used in seconds.
+    const perMs = Math.max(1 / MINUTE_MS, this.#ratePerMs / this.#limit)
+    return this.#ratePerMs + this.#catchUp * clamp(this.#level, LEAST_LEVEL * this.#limit, this.#limit) * perMs
   }
 
   #refill(nowMs: number): void {

@@ -4,4 +4,4 @@ export { type AnswerKind, type Classified, classify, classifyStreamError } from 
 export { type BodyEstimate, estimateBody } from './estimate.js'
 export { type CallCost, type ObservedLimit, Pace, PacedCall, type PaceOptions, type PaceStats } from './pace.js'
 export { type Dimension, parseSpan, type Quota, type QuotaState, readQuota, type UpstreamProvider } from './quota.js'
-export { type TokenUsage, UsageReader, usageIn } from './usage.js'
+export { TokenLengths, type TokenUsage, UsageReader, usageIn } from './usage.js'

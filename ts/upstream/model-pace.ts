@@ -22,7 +22,7 @@ const FIRST_PATIENCE_MS = 60_000
 const MOST_PATIENCE_MS = 900_000
 const FIRST_BACKOFF_MS = 500
 /** Calls that may go ahead of their answers while no limit is known. */
-const FIRST_AHEAD = 10
+const FIRST_AHEAD = 5
 const MOST_AHEAD = 1e6
 /** Share of a limit that an answer shows for the first time which is there: what its headers say comes next. */
 const FULL = 1
@@ -59,6 +59,8 @@ export type Marks = Partial<Record<Dimension, SentMark>>
 export interface CallPlace {
   readonly number: number
   readonly marks: Marks
+  /** Cost of all calls up to it, itself included. */
+  readonly totals: Amounts
   /** It went ahead although the model of the limits had no room for it. */
   readonly isEarly: boolean
 }
@@ -76,6 +78,8 @@ export class ModelPace {
   /** After a hold: the number of the call that goes ahead of the others, 0: it is not sent yet; undefined: none has to. */
   #probe: number | undefined
   #retreatedAt = 0
+  /** Cost of all that was sent. */
+  readonly #totals: Record<Dimension, number> = { requests: 0, tokens: 0, inputTokens: 0, outputTokens: 0 }
   #recoversMs: number
   #inFlight = 0
   #lastSentMs: number
@@ -132,6 +136,7 @@ export class ModelPace {
     if (this.#probe === 0) this.#probe = number
     const marks: Marks = {}
     for (const dimension of DIMENSIONS) {
+      this.#totals[dimension] += amounts[dimension]
       const bucket = this.observed[dimension]
       if (bucket !== undefined) marks[dimension] = bucket.take(amounts[dimension], nowMs)
     }
@@ -139,7 +144,7 @@ export class ModelPace {
     this.learnt.tokens.take(amounts.tokens, nowMs)
     const isEarly = this.#isEarly
     this.#isEarly = false
-    return { number, marks, isEarly }
+    return { number, marks, totals: { ...this.#totals }, isEarly }
   }
 
   answered(call: SentCall, kind: AnswerKind, quota: Quota, nowMs: number): void {
@@ -151,13 +156,12 @@ export class ModelPace {
       const known = this.observed[dimension]
       const limit = state.limit ?? state.remaining
       if (known === undefined && !(limit! > 0)) continue
-      const bucket = known ?? new QuotaBucket(dimension, limit!, call.sentAtMs, FULL)
+      const bucket = known ?? new QuotaBucket(dimension, limit!, call.sentAtMs, FULL, call.place.totals[dimension])
       this.observed[dimension] = bucket
-      // A bucket that this answer made has not seen what was sent since: all of it counts against it.
-      const since = known === undefined ? this.#sent - call.place.number : 0
-      const mark = call.place.marks[dimension] ?? { sent: 0, atMs: call.sentAtMs }
-      if (since > 0) bucket.take(since * call.amounts[dimension], nowMs)
-      if (known === undefined || call.place.marks[dimension] !== undefined) bucket.observe(state, mark, nowMs)
+      // A bucket that this answer made has not seen the calls that were sent since: they count against it.
+      const { totals } = call.place
+      if (known === undefined) bucket.takeEarlier(this.#totals[dimension] - totals[dimension])
+      bucket.observe(state, { sent: totals[dimension], atMs: call.sentAtMs }, nowMs)
     }
     if (kind === 'quota') this.#refused(call, quota, nowMs)
     else if (kind === 'ok' || kind === 'rejected') this.#accepted(call, nowMs)
@@ -171,8 +175,10 @@ export class ModelPace {
     const { amounts, place } = call
     this.#inFlight -= 1
     if (this.#probe === place.number) this.#probe = 0
-    if (this.#sent === place.number) this.#sent -= 1
-    else this.#answered = Math.max(this.#answered, place.number)
+    if (this.#sent === place.number) {
+      this.#sent -= 1
+      for (const dimension of DIMENSIONS) this.#totals[dimension] -= amounts[dimension]
+    } else this.#answered = Math.max(this.#answered, place.number)
     for (const dimension of DIMENSIONS) {
       const mark = place.marks[dimension]
       if (mark !== undefined) this.observed[dimension]!.untake(amounts[dimension], mark, nowMs)

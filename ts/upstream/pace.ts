@@ -7,7 +7,7 @@
  * 2. the limits that the caller configured, which hold for all models together. They begin nearly empty, since a process that was just
  *    restarted may have used the provider's bucket up, and are settled by what was really used;
  * 3. without headers, the rate that {@link AcceptedRate} learnt from refusals;
- * 4. before anything is known, ten calls ahead of their answers, and one more for each answer (slow start).
+ * 4. before anything is known, five calls ahead of their answers, and one more for each answer (slow start).
  *
  * **Refusals.** A 429 holds all calls of the model for as long as it asks to, a minute at most; without such a time for half a second,
  * twice as long each time in turn. Then one call goes ahead, and the others follow when it was answered. Where the headers of the 429

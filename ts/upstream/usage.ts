@@ -17,8 +17,35 @@ export interface TokenUsage {
 
 const NOTHING: TokenUsage = { inputTokens: undefined, outputTokens: undefined, cachedInputTokens: undefined }
 
-/** Characters of text a token, where none is reported yet: a little less than usual, so that it is rather too many tokens. */
+/** Characters of text a token where nothing else is known: a little less than usual, so that it is rather too many tokens. */
 export const CHARACTERS_A_TOKEN = 3.5
+/** The same of a stream's output, until the model's own is learnt. */
+const OUTPUT_CHARACTERS_A_TOKEN = 4
+const LEAST_CHARACTERS = 1
+const MOST_CHARACTERS = 16
+/** Shortest output by which a model's is learnt, tokens, and the weight of one. */
+const FEWEST_TOKENS = 16
+const LEARNS = 0.2
+const MOST_MODELS = 64
+
+/** Characters a token by model, learnt from streams that reported their tokens. Of at most 64 models. */
+export class TokenLengths {
+  readonly #lengths = new Map<string, number>()
+
+  of(model: string | undefined): number {
+    return this.#lengths.get(model ?? '') ?? OUTPUT_CHARACTERS_A_TOKEN
+  }
+
+  learn(model: string | undefined, characters: number, tokens: number): void {
+    if (!(tokens >= FEWEST_TOKENS) || characters === 0) return
+    const name = model ?? ''
+    const length = Math.min(Math.max(characters / tokens, LEAST_CHARACTERS), MOST_CHARACTERS)
+    const known = this.#lengths.get(name)
+    this.#lengths.delete(name)
+    this.#lengths.set(name, known === undefined ? length : known + LEARNS * (length - known))
+    if (this.#lengths.size > MOST_MODELS) this.#lengths.delete(this.#lengths.keys().next().value!)
+  }
+}
 /** Longest JSON answer that is kept to be read, bytes. A longer one has no usage. */
 const LONGEST_JSON = 8_388_608
 /** Largest number of tokens that is believed. */
@@ -89,11 +116,15 @@ export class UsageReader {
   /** As reported; until then by characters. */
   #outputTokens: number | undefined
   #characters = 0
+  readonly #lengths: TokenLengths
+  readonly #model: string | undefined
   #isFinal = false
   #error: unknown
 
-  /** @param contentType of the answer */
-  constructor(contentType: string | null | undefined) {
+  /** @param contentType of the answer @param lengths that are known, and learnt by this answer */
+  constructor(contentType: string | null | undefined, lengths = new TokenLengths(), model?: string) {
+    this.#lengths = lengths
+    this.#model = model
     const type = (contentType ?? '').toLowerCase()
     if (type.includes('text/event-stream')) this.#events = new EventReader((data) => this.#event(data))
   }
@@ -109,7 +140,7 @@ export class UsageReader {
 
   /** The usage so far. */
   get usage(): TokenUsage {
-    const counted = this.#characters > 0 ? Math.ceil(this.#characters / CHARACTERS_A_TOKEN) : undefined
+    const counted = this.#characters > 0 ? Math.ceil(this.#characters / this.#lengths.of(this.#model)) : undefined
     const reported = this.#outputTokens
     const outputTokens = this.#isFinal || counted === undefined ? reported : Math.max(counted, reported ?? 0)
     return { inputTokens: this.#inputTokens, outputTokens, cachedInputTokens: this.#cachedInputTokens }
@@ -130,8 +161,10 @@ export class UsageReader {
 
   /** The body is over. */
   end(): TokenUsage {
-    if (this.#events !== undefined) this.#events.end()
-    else if (this.#chunks.length > 0) {
+    if (this.#events !== undefined) {
+      this.#events.end()
+      if (this.#isFinal) this.#lengths.learn(this.#model, this.#characters, this.#outputTokens ?? 0)
+    } else if (this.#chunks.length > 0) {
       this.#take(usageOfAnswer(parsed(textOf(this.#chunks, this.#bytes))), true)
       this.#chunks = []
     }

@@ -82,9 +82,14 @@ export function readCall(host: CallHost, node: SwarmNode, estimate: Estimate | n
   const learntOutput = given.outputTokens == null ? host.estimates.output(model, agent) : undefined
   const outputTokens =
     amountOf('estimate.outputTokens', given.outputTokens) ??
-    Math.min(learntOutput ?? maxTokens ?? DEFAULT_OUTPUT_TOKENS, maxTokens ?? Number.POSITIVE_INFINITY)
+    Math.min(
+      learntOutput ?? maxTokens ?? root.atMost(node, 'outputTokens', DEFAULT_OUTPUT_TOKENS),
+      maxTokens ?? Number.POSITIVE_INFINITY,
+    )
   const inputTokens =
-    amountOf('estimate.inputTokens', given.inputTokens) ?? host.estimates.input(model, agent) ?? DEFAULT_INPUT_TOKENS
+    amountOf('estimate.inputTokens', given.inputTokens) ??
+    host.estimates.input(model, agent) ??
+    root.atMost(node, 'inputTokens', DEFAULT_INPUT_TOKENS)
   const put = (name: string, amount: number): void => {
     const index = units.indexOf(name)
     if (index >= 0 && needs[index] === SOME) needs[index] = units.up(`estimate.${name}`, index, amount)

@@ -318,7 +318,7 @@ export class SwarmRoot implements WaitingHost {
     let most = guess
     for (const at of node.upwards()) {
       // Of a budget that is shared more may come.
-      if (at !== this.node || this.#source === undefined) most = Math.min(most, this.tree.leftOf(at.id, index))
+      if (at !== this.node || !this.sourced.isShared) most = Math.min(most, this.tree.leftOf(at.id, index))
     }
     return Math.max(1, most)
   }

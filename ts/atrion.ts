@@ -4,8 +4,8 @@
  * gives it the engines of its runtime.
  */
 
-import { type AnyProfile, Auto } from './auto/auto.js'
-import type { AutoProfile } from './auto/types.js'
+import { Auto } from './auto/auto.js'
+import type { AnyProfile, AutoProfile } from './auto/types.js'
 import type { Ban, BanOptions, BanTarget } from './bans/types.js'
 import { requireRouteId } from './base/input.js'
 import { KeyHasher } from './base/keys.js'

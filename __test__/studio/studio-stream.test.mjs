@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { atrionStudio } from 'atrion/studio'
 import test from 'ava'
 import { ask, close, dial, listen } from '../_adapters.mjs'
-import { BAD, CALM, create, engine } from '../_engine.mjs'
+import { BAD, CALM, create, engine, virtual } from '../_engine.mjs'
 import { eventReader, serve, view } from './_studio.mjs'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
@@ -120,6 +120,29 @@ test('ten thousand routes are searched, sorted and paged by the server', async (
   for (const query of ['?page=-1', '?page=x', '?sort=__proto__', '?route=__proto__', `?q=${'x'.repeat(5_000)}`]) {
     t.truthy((await snapshotOf(query)).list, query)
   }
+})
+
+closed('a lasting regression of a route that learns is listed', async (t) => {
+  const { atrion, clock } = virtual()
+  atrion.setRouteProfile('GET /learns', 'AUTO')
+  const requests = (count, durationMs, gapMs) => {
+    for (let i = 0; i < count; i++) {
+      const permit = atrion.acquire('GET /learns')
+      clock.advance(durationMs)
+      permit.release()
+      clock.advance(gapMs)
+    }
+  }
+  requests(500, 20, 0)
+  const { open } = await start(t, atrion)
+  const viewer = await open()
+  await viewer.next(({ event }) => event === 'snapshot')
+  requests(600, 50, 2000)
+  const { changes } = await viewer.until((sections) => sections.changes?.some(({ kind }) => kind === 'regression'))
+  t.regex(
+    changes.find(({ kind }) => kind === 'regression').text,
+    /^GET \/learns: slower for \d+ min, median [\d.]+ → [\d.]+ ms$/,
+  )
 })
 
 test('changes of any origin are listed: a mode with its evidence, orders, settings, dry run, notes', async (t) => {

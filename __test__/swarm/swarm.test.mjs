@@ -654,3 +654,29 @@ test('any names', async (t) => {
     t.is((await t.throwsAsync(child.run(Object.fromEntries([[name, 4]]), async () => {}))).unit, name)
   }
 })
+
+test.serial('names on Object.prototype are no estimate, no report and no price', async (t) => {
+  const polluted = {
+    usd: 0.5,
+    outputTokens: 7,
+    maxTokens: 3,
+    model: 'x',
+    tier: 'bulk',
+    maxWaitMs: 5,
+    inputUsdPerMTok: 1,
+    outputUsdPerMTok: 1,
+  }
+  const { swarm, atrion } = swarmOf({ usd: 1, outputTokens: 10_000 })
+  try {
+    Object.assign(Object.prototype, polluted)
+    t.is((await t.throwsAsync(swarm.run({ outputTokens: 1 }, async () => {}))).cause, 'unknown_price')
+    await swarm.run({ usd: 0.25 }, async (lease) => {
+      t.is(swarm.stats().units.outputTokens.held, 4096)
+      lease.used({ outputTokens: 1 })
+    })
+    t.throws(() => atrion.createSwarm('priced', { budget: {}, price: { m: {} } }), { code: 'ATRION_CONFIG' })
+  } finally {
+    for (const name of Object.keys(polluted)) delete Object.prototype[name]
+  }
+  t.deepEqual([unitOf(swarm).used, unitOf(swarm, 'outputTokens').used], [0.25, 1])
+})

@@ -1,15 +1,11 @@
 /** The profile 'AUTO', as an instance holds it: what needs more than to know that no route has it is loaded with the first one. */
 
 import type { Context } from '../context.js'
-import type { WorkloadProfile } from '../core/index.js'
 import type { LeaseManager } from '../leases/manager.js'
-import type { RouteProfileOptions } from '../options/options.js'
 import type { RouteSnapshot } from '../routes/decision.js'
 import type { RouteStates } from '../routes/states.js'
 import { type AutoRecord, AutoRoutes, readRecord } from './auto-routes.js'
-import type { AutoProfile } from './types.js'
-
-export type AnyProfile = WorkloadProfile | RouteProfileOptions | 'AUTO'
+import type { AnyProfile, AutoProfile } from './types.js'
 
 export class Auto {
   readonly #context: Context

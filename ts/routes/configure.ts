@@ -17,6 +17,7 @@ export type Changes = RouteProfileOptions & { readonly dryRun?: boolean }
  *
  * @returns the route; '' for all of them
  * @throws ConfigError when a value is out of its range; nothing is changed then
+ * @internal
  */
 export function configure(
   routes: Routes,

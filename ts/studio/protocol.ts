@@ -99,7 +99,7 @@ export interface RouteDetail {
 
 export interface Change {
   readonly at: number
-  readonly kind: 'transition' | 'override' | 'configure' | 'cluster' | 'note' | 'store' | 'dryRun'
+  readonly kind: 'transition' | 'override' | 'configure' | 'cluster' | 'note' | 'store' | 'dryRun' | 'regression'
   readonly text: string
   readonly evidence?: string | undefined
 }

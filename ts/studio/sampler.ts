@@ -8,6 +8,7 @@ import type { Atrion } from '../atrion.js'
 import { builtin } from '../base/builtin.js'
 import { LIMITED_BY, type LimitedBy } from '../base/limited-by.js'
 import { SHED_CAUSES } from '../engine/metric-cells.js'
+import type { AtrionEvents } from '../events/events.js'
 import type { Watcher } from '../events/watchers.js'
 import type { Metrics } from '../limiter/metrics.js'
 import type { TelemetryPort } from '../limiter/telemetry-port.js'
@@ -73,7 +74,10 @@ export class Sampler implements Sample {
   /** Begins to sample and to record. */
   start(): void {
     if (this.isRunning) return
-    this.#endWatch = this.port.watch(this.#transitions)
+    const ends = [this.port.watch(this.#transitions), this.atrion.on('regression', this.#regression)]
+    this.#endWatch = () => {
+      for (const end of ends) end()
+    }
     this.rates.restart()
     this.#sample()
   }
@@ -126,6 +130,13 @@ export class Sampler implements Sample {
       })
       if (this.#pending.length < 64) this.#pending.push({ routeId, explain })
     },
+  }
+
+  readonly #regression = ({ routeId, p50Ms, usualP50Ms, forMs }: AtrionEvents['regression']): void => {
+    const [usual, now] = [usualP50Ms, p50Ms].map((ms) => Number(ms.toPrecision(3)))
+    const minutes = Math.round(forMs / 60_000)
+    const text = `${routeId.slice(0, 200)}: slower for ${minutes} min, median ${usual} → ${now} ms`
+    this.journal.note({ at: Date.now(), kind: 'regression', text })
   }
 
   readonly #requests: Watcher = {

@@ -109,11 +109,12 @@ export class CallAdmission {
     grant?.cancel()
   }
 
-  /** False: it has to wait, or is refused. Where others wait already, it does so behind them. */
+  /** False: it has to wait, or is refused. Where others wait already, it does so behind them, unless it waited for its permit. */
   #reserve(): boolean {
     const { needs, wallMs } = this.#call
     const node = this.#node
-    if (this.#maxWaitMs() > 0 && this.#root.waiting.blocked(node) !== NONE) return false
+    const isFirst = this.#permit !== undefined
+    if (!isFirst && this.#maxWaitMs() > 0 && this.#root.waiting.blocked(node) !== NONE) return false
     this.#handle = this.#root.reserve(node, needs, wallMs)
     return this.#handle !== NONE
   }

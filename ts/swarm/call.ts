@@ -9,7 +9,7 @@ import { DEFAULT_INPUT_TOKENS, DEFAULT_OUTPUT_TOKENS, type Estimates } from './e
 import type { SwarmNode } from './node.js'
 import type { SwarmRoot } from './root.js'
 import type { Estimate } from './types.js'
-import { isAmount, MAX_UNITS, STRUCTURAL_UNITS } from './units.js'
+import { isAmount, MAX_UNITS, STANDARD_UNITS, STRUCTURAL_UNITS } from './units.js'
 
 /** Names in an estimate that are no units. */
 const ESTIMATE_NAMES = ['model', 'agent', 'maxTokens'] as const
@@ -61,7 +61,7 @@ export function readCall(host: CallHost, node: SwarmNode, estimate: Estimate | n
   if (estimate !== undefined && estimate !== null && typeof estimate !== 'object') {
     throw wrongType('estimate', 'an object', estimate)
   }
-  const given: Estimate = ownOptions(estimate ?? {}, [...units.names, ...ESTIMATE_NAMES])
+  const given: Estimate = ownOptions(estimate ?? {}, [...units.names, ...STANDARD_UNITS, ...ESTIMATE_NAMES])
   const model = textOf('estimate.model', given.model)
   const agent = textOf('estimate.agent', given.agent)
   const maxTokens = amountOf('estimate.maxTokens', given.maxTokens)
@@ -82,9 +82,14 @@ export function readCall(host: CallHost, node: SwarmNode, estimate: Estimate | n
   const learntOutput = given.outputTokens == null ? host.estimates.output(model, agent) : undefined
   const outputTokens =
     amountOf('estimate.outputTokens', given.outputTokens) ??
-    Math.min(learntOutput ?? maxTokens ?? DEFAULT_OUTPUT_TOKENS, maxTokens ?? Number.POSITIVE_INFINITY)
+    Math.min(
+      learntOutput ?? maxTokens ?? root.atMost(node, 'outputTokens', DEFAULT_OUTPUT_TOKENS),
+      maxTokens ?? Number.POSITIVE_INFINITY,
+    )
   const inputTokens =
-    amountOf('estimate.inputTokens', given.inputTokens) ?? host.estimates.input(model, agent) ?? DEFAULT_INPUT_TOKENS
+    amountOf('estimate.inputTokens', given.inputTokens) ??
+    host.estimates.input(model, agent) ??
+    root.atMost(node, 'inputTokens', DEFAULT_INPUT_TOKENS)
   const put = (name: string, amount: number): void => {
     const index = units.indexOf(name)
     if (index >= 0 && needs[index] === SOME) needs[index] = units.up(`estimate.${name}`, index, amount)

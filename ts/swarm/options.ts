@@ -121,6 +121,8 @@ const isPacer = (value: unknown): value is Pacer => {
   return typeof tryAdmit === 'function' && typeof admit === 'function'
 }
 
+const PRICE_NAMES = ['inputUsdPerMTok', 'outputUsdPerMTok'] as const satisfies readonly (keyof ModelPrice)[]
+
 function readPrice(given: Price): PriceOf {
   if (typeof given === 'function') {
     return (model, inputTokens, outputTokens) => {
@@ -132,7 +134,10 @@ function readPrice(given: Price): PriceOf {
   const prices = new Map<string, ModelPrice>()
   for (const [model, price] of Object.entries(given)) {
     const field = `options.price.${model}`
-    const { inputUsdPerMTok, outputUsdPerMTok } = requireObject(field, price) as Partial<ModelPrice>
+    const { inputUsdPerMTok, outputUsdPerMTok } = ownOptions(
+      requireObject(field, price),
+      PRICE_NAMES,
+    ) as Partial<ModelPrice>
     for (const [name, usd] of Object.entries({ inputUsdPerMTok, outputUsdPerMTok })) {
       if (!isAmount(usd)) throw new ConfigError(`${field}.${name}`, 'a finite number ≥ 0', usd)
     }

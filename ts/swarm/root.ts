@@ -7,7 +7,7 @@ import { BudgetError } from '../base/budget-error.js'
 import { ConfigError } from '../base/errors.js'
 import type { InstanceEvents } from '../events/instance-events.js'
 import { Accounts } from './accounts.js'
-import { type Alarm, Alarms, type SpanClock } from './alarms.js'
+import { Alarms, type SpanClock } from './alarms.js'
 import { BudgetTree, NONE } from './budget.js'
 import { SwarmNode } from './node.js'
 import type { ChildTerms, SwarmTerms } from './options.js'
@@ -18,19 +18,6 @@ import { BudgetWaiting, type WaitingHost, type WaitTerms } from './waiting.js'
 
 /** A call that does not wait for budget waits so long for a slice of one that processes share, ms. */
 const SLICE_WAIT_MS = 1000
-
-/** Ends a swarm at its limit of time. */
-class WallAlarm implements Alarm {
-  constructor(
-    readonly root: SwarmRoot,
-    readonly node: SwarmNode,
-  ) {}
-
-  due(): number {
-    if (!this.node.isClosed) this.root.ended(this.node, 'hard', 'wallMs')
-    return Number.POSITIVE_INFINITY
-  }
-}
 
 export class SwarmRoot implements WaitingHost {
   readonly clock: SpanClock
@@ -64,7 +51,7 @@ export class SwarmRoot implements WaitingHost {
     this.tree = new BudgetTree(terms.limits.length)
     this.alarms = new Alarms(parts.clock)
     this.waiting = new BudgetWaiting(this)
-    const limits = terms.limits.map(([unit, limit]) => this.#limit(unit, limit))
+    const limits = terms.limits.map((limit) => this.#limit(...limit))
     this.node = this.#add(name, undefined, terms.weight, terms.soft, limits)
     this.sourced = new SourcedBudget(this, parts.source)
     this.sourced.attach()
@@ -83,13 +70,11 @@ export class SwarmRoot implements WaitingHost {
     return this.#nodes[id]!
   }
 
-  // the tree
-
   /** @throws ConfigError, BudgetError */
   addChild(parent: SwarmNode, name: string, { limits, share, soft, weight }: ChildTerms): SwarmNode {
     if (parent.isClosed) throw this.accounts.error(parent, 'closed', parent)
     if (parent.children.has(name)) throw new ConfigError('name', 'a name that no open sibling has', name)
-    const own = limits.map(([unit, limit]) => this.#limit(unit, limit))
+    const own = limits.map((limit) => this.#limit(...limit))
     if (share !== undefined) own.push(...this.#shareOf(parent, share))
     for (const { index, quanta } of own) this.#requireBelow(parent, index, quanta)
     this.#requireDepth(parent)
@@ -160,7 +145,11 @@ export class SwarmRoot implements WaitingHost {
       if (unit === 'wallMs') {
         node.wallLimitMs = quanta
         this.#hasWall = true
-        node.wallTimer = this.alarms.add(new WallAlarm(this, node), node.createdMs + quanta)
+        const due = (): number => {
+          this.ended(node, 'hard', 'wallMs')
+          return Number.POSITIVE_INFINITY
+        }
+        node.wallTimer = this.alarms.add({ due }, node.createdMs + quanta)
       } else if (unit === 'depth') {
         node.depthLimit = quanta
         this.#hasDepth = true
@@ -245,8 +234,6 @@ export class SwarmRoot implements WaitingHost {
     return place
   }
 
-  // calls
-
   /** Reserves at a swarm and all its ancestors; NONE: {@link refusedId} and {@link refusedUnit} say where. */
   reserve(node: SwarmNode, needs: Float64Array, wallMs: number): number {
     if (this.#hasWall && !this.#hasTime(node, wallMs)) return NONE
@@ -322,6 +309,18 @@ export class SwarmRoot implements WaitingHost {
   /** Brings `used` of limits of time up to the present. */
   readTime(node: SwarmNode): void {
     if (this.#hasWall) this.#hasTime(node, 0)
+  }
+
+  /** An amount that is only guessed, as far as so much is left: a small budget is no reason to refuse a call of which nothing is known. */
+  atMost(node: SwarmNode, unit: string, guess: number): number {
+    const index = this.units.indexOf(unit)
+    if (index < 0) return guess
+    let most = guess
+    for (const at of node.upwards()) {
+      // Of a budget that is shared more may come.
+      if (at !== this.node || !this.sourced.isShared) most = Math.min(most, this.tree.leftOf(at.id, index))
+    }
+    return Math.max(1, most)
   }
 
   /** The largest share of a limit of a swarm's that the needs are. */

@@ -62,10 +62,10 @@ export function runWork<T>(
       settleGrant(grant, lease, outcome)
       return true
     }
+    // The budget comes back before the permit does: a call that was waiting for the one finds the other free.
     const leave = (reason: unknown, outcome: Outcome): void => {
-      if (!answered(outcome)) return
-      lease.leave()
-      reject(reason)
+      if (isAwaited) lease.leave()
+      if (answered(outcome)) reject(reason)
     }
     lease.onStop = () => {
       const { exhausted } = lease
@@ -85,15 +85,15 @@ export function runWork<T>(
       })
     }
     const done = (value: T): void => {
-      if (answered(lease.exhausted === undefined ? 'success' : 'ignored')) resolve(value)
       lease.finish()
+      if (answered(lease.exhausted === undefined ? 'success' : 'ignored')) resolve(value)
     }
     const failed = (error: unknown): void => {
       const { exhausted } = lease
+      lease.finish()
       if (exhausted !== undefined) {
         if (answered('ignored')) reject(stopped(exhausted, lease.partial))
       } else if (answered(outcomeOf(grant, error))) reject(error)
-      lease.finish()
     }
     void (async () => work(lease, lease.signal))().then(done, failed)
   })

@@ -35,7 +35,7 @@ export interface Budget extends Amounts {
 export interface Estimate {
   readonly usd?: number | null | undefined
   readonly inputTokens?: number | null | undefined
-  /** Default: the 90th percentile of what this model and agent gave so far, at most `maxTokens`; until it is known `maxTokens`, else 4,096. */
+  /** Default: the 90th percentile of what this model and agent gave so far, at most `maxTokens`; until it is known `maxTokens`, else 4,096 or the rest of the budget. */
   readonly outputTokens?: number | null | undefined
   /** Default 1. */
   readonly requests?: number | null | undefined

@@ -139,7 +139,8 @@ export class World {
 
   /** Quanta of a unit that all nodes that there were may use, or have used. */
   rightsOf(unit) {
-    return this.nodes.reduce((sum, node) => sum + node.cells.get(unit).granted, 0)
+    const rightsOf = ({ granted, used, held }) => Math.max(granted, used + held)
+    return this.nodes.reduce((sum, node) => sum + rightsOf(node.cells.get(unit)), 0)
   }
 
   usedOf(unit) {
@@ -192,9 +193,7 @@ class Node {
 
   setGranted(unit, quanta) {
     const cell = this.cells.get(unit)
-    if (!Number.isSafeInteger(quanta) || quanta < cell.used + cell.held) {
-      throw new Error(`${quanta} of ${unit} with ${cell.used} used and ${cell.held} held`)
-    }
+    if (!Number.isSafeInteger(quanta) || quanta < cell.used) throw new Error(`${quanta} of ${unit}, ${cell.used} used`)
     cell.granted = quanta
     this.pump()
   }

@@ -214,6 +214,38 @@ test('an account that is lost, or an older one, is mended from what the nodes kn
   }
 })
 
+test('nothing is granted on an account that is lost before all nodes could state what they have', async (t) => {
+  const world = new World(randomOf(7), { requests: 1000 }, { lostHints: 1 })
+  const [a, b] = [world.add(), world.add()]
+  a.run({ requests: 1 })
+  await world.run(8000)
+  // The last that one node knows of the other is seconds old.
+  b.run({ requests: 600 })
+  await world.run(100)
+  t.is(b.usedOf('requests'), 600)
+  world.lose()
+  checked(t, world, 'lost')
+  const large = a.run({ requests: 700 }, { maxWaitMs: 60_000 })
+  const small = a.run({ requests: 300 }, { maxWaitMs: 60_000 })
+  await world.run(60_000)
+  t.deepEqual(await Promise.all([large, small]), [false, true])
+})
+
+test('a run that needs much is not passed by for good by those of other nodes that need little', async (t) => {
+  const world = checked(t, new World(randomOf(10), { tokens: 10_000 }), 'passed by')
+  const [large, small] = [world.add(), world.add()]
+  let isOver = false
+  const busy = async () => {
+    while (!isOver) await small.run({ tokens: 10 }, { forMs: 200, used: () => ({ tokens: 0 }) })
+  }
+  for (let i = 0; i < 5; i++) busy()
+  await world.run(1000)
+  const whole = large.run({ tokens: 9960 }, { maxWaitMs: 30_000 })
+  await world.run(30_000)
+  t.true(await whole)
+  isOver = true
+})
+
 test('the lowest limit of the nodes that live holds; a budget that is raised is raised when all have raised it', async (t) => {
   const world = new World(randomOf(8), { requests: 100 })
   const old = world.add()
@@ -307,7 +339,7 @@ test('an account is read as it was written, and anything else is refused', (t) =
   const account = new Account()
   account.unitOf('usd', 1e9)
   account.join('a', 5)
-  account.grant('a', 0, { limit: 100, taken: 3, granted: 0, missing: 2, window: 10 }, 1)
+  account.grant('a', 0, { limit: 100, taken: 3, used: 1, granted: 0, missing: 2, need: 2, sinceMs: 1, window: 10 }, 1)
   account.join('b', 9)
   account.bury(6)
   const text = account.text()
@@ -323,8 +355,9 @@ test('an account is read as it was written, and anything else is refused', (t) =
     { gone: [-1] },
     { gone: [] },
     { nodes: [['b', 9]] },
-    { nodes: [['b', 9, [1, 2, 3, 0, 0]]] },
-    { nodes: [['b', 9, [1, 0.5, 0, 0, 0]]] },
+    { nodes: [['b', 9, [1, 2, 3, 0, 0, 0]]] },
+    { nodes: [['b', 9, [1, 2, 1, 2, 0, 0]]] },
+    { nodes: [['b', 9, [1, 0.5, 0, 0, 0, 0]]] },
     {
       nodes: [
         ['b', 9, 0],
@@ -344,7 +377,12 @@ test('256 nodes share a budget, and one more waits until one is gone', (t) => {
   const unit = account.unitOf('requests', 1)
   for (let n = 0; n < 256; n++) {
     t.true(account.join(`${n}`, 1000))
-    account.grant(`${n}`, unit, { limit: 1e6, taken: n, granted: 0, missing: 0, window: 1e6 }, 1)
+    account.grant(
+      `${n}`,
+      unit,
+      { limit: 1e6, taken: n, used: 0, granted: 0, missing: 0, need: 0, sinceMs: 1, window: 1e6 },
+      1,
+    )
   }
   t.false(account.join('more', 1000))
   t.true(account.leftOf(unit) > 0)

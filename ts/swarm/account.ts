@@ -29,6 +29,8 @@ export interface Part {
   granted: number
   /** Quanta of those that are used or reserved. */
   taken: number
+  /** Quanta of those that are used, and do not come back. */
+  used: number
   /** Quanta that it lacks for calls that wait, and the time since which they do, ms; 0: none wait. */
   missing: number
   sinceMs: number
@@ -46,6 +48,8 @@ export interface Demand {
   readonly limit: number
   /** Used and reserved since it joined: it is never granted less. */
   readonly taken: number
+  /** The used part of that. */
+  readonly used: number
   /** Its grant as far as it knows: less than in the account where an answer was lost. */
   readonly granted: number
   /** Quanta that calls which wait lack beyond that; 0: none wait for this unit. */
@@ -146,6 +150,7 @@ export class Account {
       // An account that is older than the node's knowledge of it has lost something.
       granted: Math.max(before?.granted ?? 0, demand.granted, demand.taken),
       taken: demand.taken,
+      used: Math.min(demand.used, demand.taken),
       missing: 0,
       sinceMs: 0,
     }
@@ -173,6 +178,11 @@ export class Account {
     part.missing = need - part.granted
     part.sinceMs = demand.sinceMs
     return part.granted
+  }
+
+  /** Returns whether a node that has waited for longer lacks some of a unit. */
+  owes(id: string, unit: number, sinceMs: number): boolean {
+    return this.#wanted(id, unit, sinceMs).owed > 0
   }
 
   #living(unit: number): number {
@@ -206,7 +216,11 @@ export class Account {
     return this.sharers.get(id)!.parts.some((part, unit) => {
       const was = old[unit]
       if (part === undefined || was === undefined) return part !== was
-      return part.granted !== was.granted || part.missing !== was.missing || (isOld && part.taken !== was.taken)
+      return (
+        part.granted !== was.granted ||
+        part.missing !== was.missing ||
+        (isOld && (part.taken !== was.taken || part.used !== was.used))
+      )
     })
   }
 
@@ -217,7 +231,7 @@ export class Account {
       untilMs,
       ...units.map((_, unit) => {
         const part = parts[unit]
-        return part === undefined ? 0 : [part.limit, part.granted, part.taken, part.missing, part.sinceMs]
+        return part === undefined ? 0 : [part.limit, part.granted, part.taken, part.used, part.missing, part.sinceMs]
       }),
     ])
     return JSON.stringify({ format: FORMAT, version: VERSION, units, scales, gone, nodes, dead, recoveringUntilMs })
@@ -268,10 +282,10 @@ const isListOf = <T>(value: unknown, is: (one: unknown) => one is T): value is T
 
 function partOf(given: unknown): Part | undefined {
   if (given === 0) return undefined
-  require(isListOf(given, isAmount) && given.length === 5, 'nodes')
-  const [limit, granted, taken, missing, sinceMs] = given as [number, number, number, number, number]
-  require(taken <= granted, 'nodes')
-  return { limit, granted, taken, missing, sinceMs }
+  require(isListOf(given, isAmount) && given.length === 6, 'nodes')
+  const [limit, granted, taken, used, missing, sinceMs] = given as [number, number, number, number, number, number]
+  require(used <= taken && taken <= granted, 'nodes')
+  return { limit, granted, taken, used, missing, sinceMs }
 }
 
 /** The document of a swarm. A name that is too long for one ends in a hash of it. */

@@ -6,7 +6,7 @@
  * | a run finds the slice empty | a larger slice is taken: twice as large each time, up to a 64th of the limit and half an equal share of what is left |
  * | the slice is used up slowly | it is filled up in the background, to what was used of late in a second |
  * | nothing is used | the slice shrinks to what one run needs, and what is beyond goes back |
- * | others lack something | the slice goes back, but for what is reserved; those who lack are served in the order of their waits |
+ * | others lack something | the slice goes back, but for what is reserved; those who lack are served in the order of their waits, and until then nothing more is reserved by others |
  * | the store is lost | this node lives on its slice, and on nothing else |
  * | an answer of the store is lost | what may have been taken is not used before it was read; what was to go back is not used any more |
  * | the process dies | after {@link TTL_MS} others count its slice as used, since it may have been |
@@ -116,10 +116,11 @@ export class SharedBudget implements BudgetSource {
   short(unit: string, missing: number): boolean {
     const slice = this.#slices.find((one) => one.unit === unit)
     if (slice === undefined || !this.#isOpen) return false
-    if (missing > slice.missing) slice.missing = missing
-    if (!this.#isDue) slice.lack(missing)
+    const lacking = Math.max(1, missing - slice.kept)
+    if (lacking > slice.missing) slice.missing = lacking
+    if (!this.#isDue) slice.lack(lacking)
     this.#hasLeft = false
-    const mayCome = this.#mayCome(slice, missing)
+    const mayCome = this.#mayCome(slice, lacking)
     if (mayCome && !this.#isDue) {
       this.#isDue = true
       if (!this.#isRunning) soon(() => this.#look())
@@ -134,7 +135,7 @@ export class SharedBudget implements BudgetSource {
     // It is left to the account where nodes count it by different quanta.
     if (account === undefined || unit < 0 || account.scales[unit] !== slice.root.scaleOf(slice.unit)) return true
     let possible = Math.min(account.limitOf(unit), slice.limit) - account.gone[unit]!
-    for (const [id, { parts }] of account.sharers) if (id !== this.#id) possible -= parts[unit]?.taken ?? 0
+    for (const [id, { parts }] of account.sharers) if (id !== this.#id) possible -= parts[unit]?.used ?? 0
     return possible >= slice.granted + missing - slice.held
   }
 
@@ -274,7 +275,8 @@ export class SharedBudget implements BudgetSource {
     else if (this.#lackingMs === 0) this.#lackingMs = nowMs
     const grants = this.#slices.map((slice) => this.#demand(account, slice, nowMs, lacks))
     const silentMs = nowMs - this.#writtenMs
-    const isDue = !this.#hasJoined || text === null || silentMs >= TTL_MS / 3
+    const isBehind = this.#slices.some((slice, n) => slice.granted < grants[n]!)
+    const isDue = !this.#hasJoined || text === null || isBehind || silentMs >= TTL_MS / 3
     if (!isDue && !account.hasNews(text, this.#id, silentMs >= HORIZON_MS)) {
       this.#learnt(account)
       this.#isDue = false
@@ -372,6 +374,7 @@ export class SharedBudget implements BudgetSource {
     const demand: Demand = {
       limit: converted(slice.limit, root.scaleOf(unit), scale, Math.floor),
       taken: this.#up(account, slice, slice.taken),
+      used: this.#up(account, slice, slice.used),
       granted: this.#up(account, slice, slice.granted),
       missing: this.#up(account, slice, slice.missing),
       need: lacks ? this.#up(account, slice, slice.need) : 0,
@@ -379,7 +382,8 @@ export class SharedBudget implements BudgetSource {
       window: this.#up(account, slice, slice.window),
     }
     const granted = converted(account.grant(this.#id, index, demand, nowMs), scale, root.scaleOf(unit), Math.floor)
-    if (granted < slice.granted) slice.apply(Math.max(granted, slice.taken))
+    slice.isStopped = account.owes(this.#id, index, demand.sinceMs)
+    if (granted < slice.granted || slice.isStopped || slice.kept > 0) slice.apply(Math.min(granted, slice.granted))
     return granted
   }
 

@@ -15,6 +15,10 @@ export class Slice {
   /** Quanta that it may use beyond that. */
   granted = 0
   missing = 0
+  /** True while nothing more is reserved, since others have waited for longer. */
+  isStopped = false
+  /** Quanta of the grant that are not to be reserved. */
+  kept = 0
   /** The need of the last run that was short of something. */
   need = 0
   burst = 0
@@ -42,10 +46,16 @@ export class Slice {
     return Math.max(0, this.root.usedOf(this.unit) + this.held - this.base)
   }
 
+  get used(): number {
+    return Math.max(0, this.root.usedOf(this.unit) - this.base)
+  }
+
   /** Has calls that wait looked at. */
   apply(granted: number): void {
     this.granted = granted
-    this.root.setGranted(this.unit, this.base + granted)
+    // Quanta of calls that end are not reserved again while others have waited for longer.
+    this.kept = this.isStopped ? Math.min(granted, this.held) : 0
+    this.root.setGranted(this.unit, this.base + granted - this.kept)
   }
 
   /** The slice of a node that uses nothing. */
@@ -59,9 +69,9 @@ export class Slice {
     return Math.ceil(Math.min(Math.max(this.#least, this.burst, this.rate * HORIZON_MS), most))
   }
 
-  /** A call was short of something. */
+  /** A call was short of something, of how much beyond what is granted. */
   lack(missing: number): void {
-    this.need = missing + Math.max(0, this.granted - this.taken)
+    this.need = Math.max(1, missing + this.granted - this.taken)
     this.burst = Math.max(2 * this.burst, this.need)
   }
 

@@ -152,6 +152,7 @@ for (const [page, file, name] of [
   ['docs/reference/events.md', 'ts/core/types.ts', 'PhysicsEvent'],
   [OPTIONS, 'ts/providers/redis/settings.ts', 'RedisStateProviderOptions'],
   [OPTIONS, 'ts/providers/postgres/settings.ts', 'PostgresStateProviderOptions'],
+  [OPTIONS, 'ts/providers/machine/settings.ts', 'MachineStateProviderOptions'],
 ]) {
   test(`${page} names every member of ${name}`, (t) => {
     const names = namesOf(file, name)

@@ -1,12 +1,32 @@
-/** The class with the engines that Node has. */
+/** The class with the engines that Node has, and what the processes of one machine share. */
 
 import { Atrion as AnyAtrion } from '../atrion.js'
+import { ConfigError } from '../base/errors.js'
+import { own } from '../base/own.js'
+import { Withheld } from '../base/text.js'
 import { ENGINES } from '../engine/engines-node.js'
+import { SafeLogger } from '../events/safe-logger.js'
 import type { AtrionOptions } from '../options/options.js'
+import { MachineStateProvider } from '../providers/machine/provider.js'
 
 /** {@link AnyAtrion} */
 export class Atrion extends AnyAtrion {
   constructor(options?: AtrionOptions) {
-    super(options, ENGINES)
+    super(withMachine(options), ENGINES)
+    if (!isOfMachine(options)) return
+    this.connect().catch((error: unknown) => {
+      new SafeLogger(options.logger).warn('nothing is shared with other processes of the machine', { error })
+    })
   }
+}
+
+const isOfMachine = (options: AtrionOptions | undefined): options is AtrionOptions =>
+  typeof options === 'object' && options !== null && own(options, 'scope') === 'machine'
+
+function withMachine(options: AtrionOptions | undefined): AtrionOptions | undefined {
+  if (!isOfMachine(options)) return options
+  const provider = own(options, 'provider')
+  if (provider !== undefined)
+    throw new ConfigError('provider', "left out with scope: 'machine'", new Withheld(provider))
+  return { ...options, provider: new MachineStateProvider() }
 }

@@ -34,9 +34,10 @@ export interface AtrionOptions {
   /**
    * 'instance' (default): an engine of one's own. 'process': one engine for all instances of the process that ask for it, in
    * any of its worker threads: a route hurt in one is hurt in all, at once. The newest instance's numbers govern. Needs the
-   * native engine, and the same `maxRoutes` everywhere.
+   * native engine, and the same `maxRoutes` everywhere. 'machine': a `MachineStateProvider` of the working directory's name, connected at once: processes
+   * of the machine that ask for it share scars, and so do their worker threads. Node.js alone; not together with `provider`.
    */
-  readonly scope?: 'instance' | 'process'
+  readonly scope?: 'instance' | 'process' | 'machine'
   /** Voltage of a request that names none, V, ≥ 0. Default 100. */
   readonly defaultVoltage?: number
   /** Most routes kept, 1 to 16,777,216; the least recently used goes first. Default 65,536. */

@@ -96,8 +96,11 @@ export function validateOptions(given: AtrionOptions): AtrionOptions {
   requireKeySecret(options.keySecret)
   requireBans(options.bans)
   const { scope } = options as { scope: unknown }
-  if (scope !== undefined && scope !== 'instance' && scope !== 'process') {
-    throw new ConfigError('scope', "'instance' or 'process'", scope)
+  if (scope !== undefined && scope !== 'instance' && scope !== 'process' && scope !== 'machine') {
+    throw new ConfigError('scope', "'instance', 'process' or 'machine'", scope)
+  }
+  if (scope === 'machine' && options.provider === undefined) {
+    throw new ConfigError('scope', "'instance' or 'process' where there is no Node.js", scope)
   }
   for (const name of ['useWasm', 'dryRun'] as const) {
     const value: unknown = options[name]

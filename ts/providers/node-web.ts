@@ -13,6 +13,12 @@ export class FileStateProvider {
   }
 }
 
+export class MachineStateProvider {
+  constructor() {
+    missing('MachineStateProvider', 'socket of the machine')
+  }
+}
+
 export class RedisStateProvider {
   constructor() {
     missing('RedisStateProvider', 'native addon')

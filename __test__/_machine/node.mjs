@@ -1,0 +1,63 @@
+// A process, a worker of node:cluster or a thread that shares over the machine, and does as it is asked by messages.
+import { parentPort, workerData } from 'node:worker_threads'
+import { Atrion, MachineStateProvider } from 'atrion'
+
+const settings = workerData ?? JSON.parse(process.env.ATRION_TEST_MACHINE)
+const port = parentPort ?? process
+const answer = (message) => (parentPort ? parentPort.postMessage(message) : process.send(message))
+
+const BAD = { latencyMs: 10_000, errorRate: 1, saturation: 1 }
+const CALM = { latencyMs: 100, errorRate: 0.01, saturation: 0.5 }
+
+const provider = new MachineStateProvider({ intervalMs: 20, ...settings })
+const atrion = new Atrion({ provider })
+
+const TASKS = {
+  connect: () => atrion.connect(),
+  disconnect: () => atrion.disconnect(),
+  hurt: ({ route }) => {
+    for (let n = 0; n < 30; n++) atrion.route(route, BAD)
+  },
+  /** Resolves to the time until the route is hurt by what others report, ms. */
+  feel: async ({ route }) => {
+    for (let n = 0; n < 30; n++) atrion.route(route, CALM)
+    const before = atrion.getState(route).resistance
+    const startedMs = performance.now()
+    while (!(atrion.getState(route).resistance > before + 1)) await new Promise((resolve) => setTimeout(resolve, 1))
+    return performance.now() - startedMs
+  },
+  stats: () => provider.stats(),
+  update: ({ route, vector }) => provider.updateVector(route, vector),
+  get: ({ route }) => provider.getVector(route),
+  list: () => provider.listRoutes(),
+  read: ({ name }) => provider.readDocument(name),
+  /** Adds one to a number by compare-and-set, `times` times; those whose end is not known are not counted. */
+  count: async ({ name, times }) => {
+    let done = 0
+    while (done < times) {
+      try {
+        const { version, text } = await provider.readDocument(name)
+        if (await provider.writeDocument(name, version, String(Number(text ?? 0) + 1))) done += 1
+      } catch {
+        return { done, isKnown: false }
+      }
+    }
+    return { done, isKnown: true }
+  },
+  block: ({ ms }) => {
+    const endMs = performance.now() + ms
+    while (performance.now() < endMs);
+  },
+}
+
+// Nothing of a test outlives it.
+process.on('disconnect', () => process.exit())
+
+port.on('message', async ({ id, task, ...given }) => {
+  try {
+    answer({ id, result: await TASKS[task](given) })
+  } catch (error) {
+    answer({ id, error: String(error) })
+  }
+})
+answer({ id: 'ready' })

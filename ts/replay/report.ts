@@ -4,9 +4,10 @@ import { LIMITED_BY } from '../base/limited-by.js'
 import type { LoadResult } from '../simulation/load.js'
 import { type Line, pageOf, type Section } from '../simulation/page.js'
 import type { CandidateRun } from './candidate-run.js'
+import type { LogTrace } from './log-trace.js'
 import type { Coverage, ReplayResult } from './replay.js'
 import { ADMITTED, type Counts, OFFERED, quantile, REFUSED, type RouteTally, TIER_LABELS } from './tally.js'
-import type { Fit, Trace } from './trace.js'
+import type { Fit, Requests } from './trace.js'
 
 /** Routes in a table. */
 const MOST_ROWS = 20
@@ -190,7 +191,19 @@ export interface WhatIf {
   readonly result: LoadResult
 }
 
-export function fitLines(trace: Trace, fits: readonly Fit[], runs: readonly WhatIf[]): string[] {
+/** An access log in words. */
+export function logLines(log: LogTrace): string[] {
+  const lines = [
+    `log         ${log.format}: ${whole(log.size)} requests on ${whole(log.routes)} routes in ${duration(log.spanMs)}, of ${whole(log.lines)} lines`,
+    '            the log has no decisions, tiers or queues: every request is of tier normal, and the client is its key',
+  ]
+  if (log.unread > 0)
+    lines.push(`            ${whole(log.unread)} lines were not understood, the first: ${log.firstUnread}`)
+  if (log.untimed > 0) lines.push(`            ${whole(log.untimed)} have no latency: no plant can be fitted to them`)
+  return lines
+}
+
+export function fitLines(trace: Requests, fits: readonly Fit[], runs: readonly WhatIf[]): string[] {
   if (runs.length === 0) return []
   const spanS = Math.max(trace.spanMs / 1000, 1e-9)
   const rows = fits
@@ -206,7 +219,7 @@ export function fitLines(trace: Trace, fits: readonly Fit[], runs: readonly What
   const lines = [
     '',
     'plants      fitted to the recorded answers: servers by Little’s law, service times of requests that met few others',
-    `            with the recorded settings they come to ${(recorded!.result.total.good / spanS).toFixed(1)} good answers a second, recorded were ${(trace.good / spanS).toFixed(1)}: so far they can be trusted`,
+    `            with ${runs[0]!.name} they come to ${(recorded!.result.total.good / spanS).toFixed(1)} good answers a second, recorded were ${(trace.good / spanS).toFixed(1)}: so far they can be trusted`,
   ]
   if (fits.some(({ wasFull }) => !wasFull))
     lines.push('            ≥: the route was never full, and more than it showed is not known')
@@ -229,12 +242,33 @@ export function fitLines(trace: Trace, fits: readonly Fit[], runs: readonly What
   ]
 }
 
+/** The sections of a page about runs on fitted plants. */
+export function fitSections(trace: Requests, fits: readonly Fit[], runs: readonly WhatIf[]): Section[] {
+  if (runs.length === 0) return []
+  return [
+    { kind: 'heading', text: 'On fitted plants' },
+    {
+      kind: 'plot',
+      plot: {
+        title: 'Good answers on the fitted plants',
+        unit: 'requests a second',
+        binS: runs[0]!.result.binS,
+        lines: [
+          { name: 'offered', values: runs[0]!.result.offeredPerS },
+          ...runs.map(({ name, result: run }) => ({ name, values: run.goodPerS })),
+        ],
+      },
+    },
+    { kind: 'pre', text: fitLines(trace, fits, runs).slice(1).join('\n') },
+  ]
+}
+
 /** A page with all of it, and plots. */
 export function replayPage(
   title: string,
   result: ReplayResult,
   pairs: readonly (readonly [CandidateRun, CandidateRun])[],
-  fit: { readonly trace: Trace; readonly fits: readonly Fit[]; readonly runs: readonly WhatIf[] },
+  fit: { readonly trace: Requests; readonly fits: readonly Fit[]; readonly runs: readonly WhatIf[] },
 ): string {
   const { series } = result.tally
   const binS = series.binMs / 1000
@@ -271,27 +305,35 @@ export function replayPage(
       { kind: 'pre', text: candidateLines(best, worst).slice(1).join('\n') },
     )
   }
-  const { trace, fits, runs } = fit
-  if (runs.length > 0) {
-    sections.push(
-      { kind: 'heading', text: 'On fitted plants' },
-      {
-        kind: 'plot',
-        plot: {
-          title: 'Good answers on the fitted plants',
-          unit: 'requests a second',
-          binS: runs[0]!.result.binS,
-          lines: [
-            { name: 'offered', values: runs[0]!.result.offeredPerS },
-            ...runs.map(({ name, result: run }) => ({ name, values: run.goodPerS })),
-          ],
-        },
-      },
-      { kind: 'pre', text: fitLines(trace, fits, runs).slice(1).join('\n') },
-    )
-  }
+  sections.push(...fitSections(fit.trace, fit.fits, fit.runs))
   return pageOf(title, sections)
 }
+
+const fittedOf = (runs: readonly WhatIf[]): object[] =>
+  runs.map(({ name, result: { total, goodputPerS, p50Ms, p99Ms, tiers } }) => ({
+    name,
+    ...total,
+    goodputPerS,
+    p50Ms,
+    p99Ms,
+    tiers: Object.fromEntries(tiers),
+  }))
+
+const plantsOf = (fits: readonly Fit[]): object[] =>
+  fits.map(({ sample, ...fit }) => ({ ...fit, serviceMs: sample.reduce((sum, ms) => sum + ms, 0) / sample.length }))
+
+/** An access log as plain data. */
+export const logReportOf = (log: LogTrace, fits: readonly Fit[], runs: readonly WhatIf[]): object => ({
+  format: log.format,
+  requests: log.size,
+  lines: log.lines,
+  unread: log.unread,
+  untimed: log.untimed,
+  spanMs: log.spanMs,
+  good: log.good,
+  plants: plantsOf(fits),
+  fitted: fittedOf(runs),
+})
 
 /** The same as plain data. */
 export function reportOf(
@@ -327,13 +369,6 @@ export function reportOf(
       best: tallyOf(best.tally),
       worst: tallyOf(worst.tally),
     })),
-    fitted: runs.map(({ name, result: { total, goodputPerS, p50Ms, p99Ms, tiers } }) => ({
-      name,
-      ...total,
-      goodputPerS,
-      p50Ms,
-      p99Ms,
-      tiers: Object.fromEntries(tiers),
-    })),
+    fitted: fittedOf(runs),
   }
 }

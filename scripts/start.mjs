@@ -57,6 +57,7 @@ const COMMANDS = {
   'benches/studio/run.mjs': BUILT,
   'demo/cluster/run.mjs': [...BUILT, 'redis'],
   'demo/run.mjs': BUILT,
+  'demo/replay/run.mjs': BUILT,
   'demo/studio/run.mjs': BUILT,
   'lab/arena.mjs': BUILT,
   'lab/attacks/run.mjs': [...BUILT, 'redis'],

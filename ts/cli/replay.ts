@@ -10,21 +10,11 @@ import { LOG_FORMATS, type LogFormat } from '../replay/access-log.js'
 import { isRecording, RecordingError, type Source } from '../replay/blocks.js'
 import { type Candidate, CandidateError, parseCandidate } from '../replay/candidate-file.js'
 import { CandidateRun, Companions } from '../replay/candidate-run.js'
+import { fitLines, fitSections, logLines, logReportOf, type WhatIf } from '../replay/fit-report.js'
 import { LogTrace } from '../replay/log-trace.js'
+import { replayPage } from '../replay/page.js'
 import { type EngineMaker, Replay } from '../replay/replay.js'
-import {
-  candidateLines,
-  coverageLines,
-  fitLines,
-  fitSections,
-  logLines,
-  logReportOf,
-  replayPage,
-  reportOf,
-  summaryLines,
-  verdictLines,
-  type WhatIf,
-} from '../replay/report.js'
+import { candidateLines, coverageLines, reportOf, summaryLines, verdictLines } from '../replay/report.js'
 import { type Fit, type Requests, Trace } from '../replay/trace.js'
 import { RECORDED, whatIf, withoutGate } from '../replay/what-if.js'
 import { pageOf } from '../simulation/page.js'

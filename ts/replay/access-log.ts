@@ -5,9 +5,9 @@ export const LOG_FORMATS: readonly LogFormat[] = ['nginx', 'apache', 'envoy', 'p
 
 /** A line of a log. */
 export interface LoggedRequest {
-  /** When it came, ms since 1970. */
+  /** The time at which it came, ms since 1970. */
   readonly atMs: number
-  /** How finely the log has that time, ms. */
+  /** The grain that the log has that time in, ms. */
   readonly grainMs: number
   readonly method: string
   readonly path: string

@@ -58,6 +58,7 @@ const COMMANDS = {
   'benches/swarm/run.mjs': BUILT,
   'demo/cluster/run.mjs': [...BUILT, 'redis'],
   'demo/run.mjs': BUILT,
+  'demo/replay/run.mjs': BUILT,
   'demo/studio/run.mjs': BUILT,
   'demo/swarm/run.mjs': BUILT,
   'lab/arena.mjs': BUILT,

@@ -6,6 +6,7 @@ import { bench } from './bench.js'
 import { doctor } from './doctor.js'
 import { replay } from './replay.js'
 import { studio } from './studio.js'
+import { tune } from './tune.js'
 import { UsageError } from './usage.js'
 
 interface Command {
@@ -15,7 +16,7 @@ interface Command {
   run(args: readonly string[]): Promise<number>
 }
 
-const COMMANDS: Readonly<Record<string, Command>> = { doctor, bench, studio, replay }
+const COMMANDS: Readonly<Record<string, Command>> = { doctor, bench, studio, replay, tune }
 
 const HELP = `Usage: atrion <command> [options]
 

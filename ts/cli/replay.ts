@@ -6,34 +6,33 @@ import { ENGINES } from '../engine/engines-node.js'
 import type { EngineKind } from '../engine/kinds.js'
 import { Atrion } from '../entries/node.js'
 import type { AtrionOptions } from '../options/options.js'
-import { RecordingError, type Source } from '../replay/blocks.js'
-import { CandidateError, parseCandidate } from '../replay/candidate-file.js'
+import { LOG_FORMATS, type LogFormat } from '../replay/access-log.js'
+import { isRecording, RecordingError, type Source } from '../replay/blocks.js'
+import { type Candidate, CandidateError, parseCandidate } from '../replay/candidate-file.js'
 import { CandidateRun, Companions } from '../replay/candidate-run.js'
+import { fitLines, fitSections, logLines, logReportOf, type WhatIf } from '../replay/fit-report.js'
+import { LogTrace } from '../replay/log-trace.js'
+import { replayPage } from '../replay/page.js'
 import { type EngineMaker, Replay } from '../replay/replay.js'
-import {
-  candidateLines,
-  coverageLines,
-  fitLines,
-  replayPage,
-  reportOf,
-  summaryLines,
-  verdictLines,
-  type WhatIf,
-} from '../replay/report.js'
-import { Trace } from '../replay/trace.js'
-import { RECORDED, whatIf } from '../replay/what-if.js'
+import { candidateLines, coverageLines, reportOf, summaryLines, verdictLines } from '../replay/report.js'
+import { type Fit, type Requests, Trace } from '../replay/trace.js'
+import { RECORDED, whatIf, withoutGate } from '../replay/what-if.js'
+import { pageOf } from '../simulation/page.js'
 import { parse, UsageError } from './usage.js'
 
-const HELP = `Usage: atrion replay <recording> [options]
+const HELP = `Usage: atrion replay <recording or access log> [options]
 
 Makes every decision of a recording again, from its recorded inputs, and compares it with the recorded one, bit for bit. Says
 first what the recording covers. Exits with 1 when a decision that follows from the recording comes out otherwise, or the
 recording cannot be read at all; a damaged one is used up to the damage.
 
+An access log has no decisions: its requests are run against plants that are fitted to its latencies.
+
   --config <file>    settings to try on the same requests, JSON: { "slo": { "maxAcceptableLatencyMs": 200 },
                      "limits": …, "routes": { "GET /orders": { … } } }; more than one, each with its own --config.
                      Prints what they would have decided, within bounds, and what they come to on plants that are fitted
                      to the recorded answers
+  --format <format>  recording, nginx, apache, envoy or pino (default: auto, by the file's content)
   --out <file>       also a page with plots, HTML
   --engine <engine>  the engine that decides: native, wasm or ts (default: the recorded one)
   --json             the same as JSON
@@ -148,16 +147,71 @@ export async function withFiles(command: string, run: () => Promise<number>): Pr
   }
 }
 
+/** The requests of a trace under each of several settings. */
+export async function runsOf(
+  trace: Requests,
+  fits: readonly Fit[],
+  candidates: readonly Candidate[],
+  engine: EngineKind | undefined,
+): Promise<WhatIf[]> {
+  const make = (given: AtrionOptions): Atrion => new Atrion({ ...given, ...(engine !== undefined && { engine }) })
+  const runs: WhatIf[] = []
+  for (const candidate of candidates) {
+    runs.push({ name: candidate.name, result: await whatIf(trace, fits, candidate, make) })
+  }
+  return runs
+}
+
+interface ReplayOptions {
+  readonly json?: true
+  readonly engine?: EngineKind
+  readonly out?: string
+  readonly format?: LogFormat | 'recording' | undefined
+}
+
+/** An access log has no decisions to make again: its requests meet the default settings and the candidates. */
+async function replayLog(
+  path: string,
+  log: LogTrace,
+  candidates: readonly Candidate[],
+  { json, engine, out }: ReplayOptions,
+): Promise<number> {
+  const fits = log.fits()
+  const all = [{ ...RECORDED, name: 'default settings' }, ...candidates]
+  const runs: WhatIf[] = []
+  if (fits.length > 0) {
+    runs.push({ name: 'no admission control', result: await withoutGate(log, fits) })
+    runs.push(...(await runsOf(log, fits, all, engine)))
+  }
+  if (json) console.log(JSON.stringify(logReportOf(log, fits, runs), null, 2))
+  else console.log([...logLines(log), ...fitLines(log, fits, runs)].join('\n'))
+  if (out !== undefined) {
+    const text = logLines(log).join('\n')
+    writePage(out, pageOf(`Replay of ${path}`, [{ kind: 'pre', text }, ...fitSections(log, fits, runs)]))
+  }
+  return 0
+}
+
+function formatNamed(value: string): LogFormat | 'recording' | undefined {
+  if (value === 'auto') return undefined
+  if (value === 'recording' || LOG_FORMATS.includes(value as LogFormat)) return value as LogFormat
+  throw new UsageError(`--format must be auto, recording, ${LOG_FORMATS.join(', ')}, got '${value}'`)
+}
+
 export const replay = {
   summary: 'decide a recording again, and see what other settings would have decided',
   help: HELP,
   async run(args: readonly string[]): Promise<number> {
     const { alone, all, rest } = splitArgs(args, '--config')
-    const options = parse<{ json: true; engine: EngineKind; out: string }>(rest, {
-      json: true,
-      engine: engineNamed,
-      out: (file) => file,
-    })
+    const options = parse<{ json: true; engine: EngineKind; out: string; format: LogFormat | 'recording' | undefined }>(
+      rest,
+      {
+        json: true,
+        engine: engineNamed,
+        out: (file) => file,
+        format: formatNamed,
+      },
+    )
     const path = alone[0]
     if (path === undefined || alone.length > 1) throw new UsageError('one recording is wanted')
     if (all.length > MOST_CANDIDATES) throw new UsageError(`at most ${MOST_CANDIDATES} times --config`)
@@ -169,16 +223,16 @@ export const replay = {
       })
       const source = fileSource(path)
       try {
+        const { format } = options
+        if (format !== 'recording' && (format !== undefined || !isRecording(source))) {
+          return await replayLog(path, new LogTrace(source, format), candidates, options)
+        }
         const trace = new Trace()
         const companion = pairs.length === 0 ? undefined : new Companions([...pairs.flat(), trace])
         const result = new Replay(make, companion).all(source)
         const engine = options.engine ?? result.coverage.about.engine
         const fits = trace.fits()
-        const runs: WhatIf[] = []
-        for (const candidate of fits.length === 0 ? [] : [RECORDED, ...candidates]) {
-          const makeAtrion = (given: AtrionOptions): Atrion => new Atrion({ ...given, engine })
-          runs.push({ name: candidate.name, result: await whatIf(trace, fits, candidate, makeAtrion) })
-        }
+        const runs = fits.length === 0 ? [] : await runsOf(trace, fits, [RECORDED, ...candidates], engine)
         if (options.json) console.log(JSON.stringify(reportOf(result, pairs, runs), null, 2))
         else {
           const lines = [...coverageLines(result), ...verdictLines(result), ...summaryLines(result)]

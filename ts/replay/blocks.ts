@@ -40,6 +40,10 @@ export const sourceOf = (bytes: Uint8Array): Source => ({
 
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
+/** Returns whether a source is a recording of any version, or nothing at all. */
+export const isRecording = (source: Source): boolean =>
+  source.length === 0 || new TextDecoder('latin1').decode(source.read(0, 10)) === HEAD.NAME.trimEnd()
+
 /** @throws RecordingError for what is no recording, or one of a newer format */
 export function requireHead(source: Source): void {
   const head = source.read(0, HEAD.LENGTH)

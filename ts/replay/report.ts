@@ -1,46 +1,11 @@
 /** A replay in words: what it covers first, then what was decided, then what other settings would have decided. */
 
 import { LIMITED_BY } from '../base/limited-by.js'
-import type { LoadResult } from '../simulation/load.js'
-import { type Line, pageOf, type Section } from '../simulation/page.js'
 import type { CandidateRun } from './candidate-run.js'
+import { fittedOf, type WhatIf } from './fit-report.js'
 import type { Coverage, ReplayResult } from './replay.js'
-import { ADMITTED, type Counts, OFFERED, quantile, REFUSED, type RouteTally, TIER_LABELS } from './tally.js'
-import type { Fit, Trace } from './trace.js'
-
-/** Routes in a table. */
-const MOST_ROWS = 20
-
-export const whole = (x: number): string => Math.round(x).toLocaleString('en-US')
-
-/** A share in percent: never 100 where there is a rest, nor 0 where there is anything. */
-export function percent(part: number, all: number): string {
-  if (all === 0) return '–'
-  const share = (100 * part) / all
-  if (part === all || part === 0) return `${share} %`
-  return `${Math.min(99.99, Math.max(0.01, share)).toFixed(share > 99.9 || share < 0.1 ? 2 : 1)} %`
-}
-
-export const duration = (ms: number): string =>
-  Number.isNaN(ms)
-    ? '–'
-    : ms < 1
-      ? `${ms.toFixed(2)} ms`
-      : ms < 1000
-        ? `${ms.toFixed(1)} ms`
-        : `${(ms / 1000).toFixed(1)} s`
-
-/** A table: the first column to the left, the others to the right. */
-export function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const all = [head, ...rows]
-  const widths = head.map((_, column) => Math.max(...all.map((row) => row[column]!.length)))
-  return all.map((row) =>
-    row
-      .map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!)))
-      .join('  ')
-      .trimEnd(),
-  )
-}
+import { type Counts, quantile, type RouteTally, TIER_LABELS } from './tally.js'
+import { duration, MOST_ROWS, percent, table, whole } from './text.js'
 
 const EXPLAINED: Readonly<Record<Coverage['doubts'][number], string>> = {
   'began late': 'the recording began after the first request: what routes had learnt before is not in it',
@@ -184,115 +149,6 @@ export function candidateLines(best: CandidateRun, worst: CandidateRun): string[
   ]
 }
 
-/** Settings and what they came to on the fitted plants; the recorded ones first. */
-export interface WhatIf {
-  readonly name: string
-  readonly result: LoadResult
-}
-
-export function fitLines(trace: Trace, fits: readonly Fit[], runs: readonly WhatIf[]): string[] {
-  if (runs.length === 0) return []
-  const spanS = Math.max(trace.spanMs / 1000, 1e-9)
-  const rows = fits
-    .slice(0, MOST_ROWS)
-    .map(({ route, servers, sample, wasFull, capacityPerS, answers }) => [
-      route,
-      wasFull ? whole(servers) : `≥ ${whole(servers)}`,
-      duration(sample.reduce((sum, ms) => sum + ms, 0) / sample.length),
-      `${wasFull ? '' : '≥ '}${whole(capacityPerS)}/s`,
-      whole(answers),
-    ])
-  const [recorded] = runs
-  const lines = [
-    '',
-    'plants      fitted to the recorded answers: servers by Little’s law, service times of requests that met few others',
-    `            with the recorded settings they come to ${(recorded!.result.total.good / spanS).toFixed(1)} good answers a second, recorded were ${(trace.good / spanS).toFixed(1)}: so far they can be trusted`,
-  ]
-  if (fits.some(({ wasFull }) => !wasFull))
-    lines.push('            ≥: the route was never full, and more than it showed is not known')
-  if (trace.leftOut > 0) lines.push(`            the last ${whole(trace.leftOut)} requests are left out`)
-  return [
-    ...lines,
-    '',
-    ...table(['route', 'servers', 'service', 'capacity', 'answers'], rows),
-    '',
-    ...table(
-      ['settings', 'good/s', 'admitted', 'refused', 'good', 'late', 'failed', 'p50', 'p99'],
-      runs.map(({ name, result: { total, p50Ms, p99Ms } }) => [
-        name,
-        (total.good / spanS).toFixed(1),
-        ...[total.admitted, total.refused, total.good, total.late, total.failed].map(whole),
-        duration(p50Ms),
-        duration(p99Ms),
-      ]),
-    ),
-  ]
-}
-
-/** A page with all of it, and plots. */
-export function replayPage(
-  title: string,
-  result: ReplayResult,
-  pairs: readonly (readonly [CandidateRun, CandidateRun])[],
-  fit: { readonly trace: Trace; readonly fits: readonly Fit[]; readonly runs: readonly WhatIf[] },
-): string {
-  const { series } = result.tally
-  const binS = series.binMs / 1000
-  const sections: Section[] = [
-    { kind: 'pre', text: [...coverageLines(result), ...verdictLines(result)].join('\n') },
-    {
-      kind: 'plot',
-      plot: {
-        title: 'As recorded',
-        unit: 'decisions a second',
-        binS,
-        lines: [
-          { name: 'decisions', values: series.perS(OFFERED) },
-          { name: 'admitted', values: series.perS(ADMITTED) },
-          { name: 'refused', values: series.perS(REFUSED) },
-        ],
-      },
-    },
-    { kind: 'pre', text: summaryLines(result).slice(1).join('\n') },
-  ]
-  for (const [best, worst] of pairs) {
-    const [a, b] = [best.tally.series, worst.tally.series]
-    const lines: Line[] = [{ name: 'admitted as recorded', values: series.perS(ADMITTED) }]
-    if (a.binMs === b.binMs) {
-      lines.push({
-        name: 'admitted by the candidate, from bound to bound',
-        values: b.perS(ADMITTED),
-        upTo: a.perS(ADMITTED),
-      } as Line)
-    }
-    sections.push(
-      { kind: 'heading', text: best.candidate.name },
-      { kind: 'plot', plot: { title: 'Bounds', unit: 'decisions a second', binS: a.binMs / 1000, lines } },
-      { kind: 'pre', text: candidateLines(best, worst).slice(1).join('\n') },
-    )
-  }
-  const { trace, fits, runs } = fit
-  if (runs.length > 0) {
-    sections.push(
-      { kind: 'heading', text: 'On fitted plants' },
-      {
-        kind: 'plot',
-        plot: {
-          title: 'Good answers on the fitted plants',
-          unit: 'requests a second',
-          binS: runs[0]!.result.binS,
-          lines: [
-            { name: 'offered', values: runs[0]!.result.offeredPerS },
-            ...runs.map(({ name, result: run }) => ({ name, values: run.goodPerS })),
-          ],
-        },
-      },
-      { kind: 'pre', text: fitLines(trace, fits, runs).slice(1).join('\n') },
-    )
-  }
-  return pageOf(title, sections)
-}
-
 /** The same as plain data. */
 export function reportOf(
   result: ReplayResult,
@@ -327,13 +183,6 @@ export function reportOf(
       best: tallyOf(best.tally),
       worst: tallyOf(worst.tally),
     })),
-    fitted: runs.map(({ name, result: { total, goodputPerS, p50Ms, p99Ms, tiers } }) => ({
-      name,
-      ...total,
-      goodputPerS,
-      p50Ms,
-      p99Ms,
-      tiers: Object.fromEntries(tiers),
-    })),
+    fitted: fittedOf(runs),
   }
 }

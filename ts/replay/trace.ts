@@ -39,8 +39,24 @@ export interface Fit {
   readonly answers: number
 }
 
-/** Collects what a route's plant shows of itself. */
-class Observed {
+/** Requests that can be run again. */
+export interface Requests {
+  readonly size: number
+  readonly leftOut: number
+  readonly spanMs: number
+  /** Good answers as they were. */
+  readonly good: number
+  /** The settings that they came to, and those of single routes. */
+  readonly params: RouteParams | undefined
+  readonly given: ReadonlyMap<string, RouteProfileOptions>
+  deadlineOf(route: string): number
+  /** From 0 ms on. */
+  arrivals(): Arrivals
+  fits(): Fit[]
+}
+
+/** Collects the marks of a route's plant in its answers. */
+export class Observed {
   readonly name: string
   inFlight = 0
   mostInFlight = 0
@@ -109,7 +125,7 @@ class Observed {
   }
 }
 
-export class Trace implements Companion {
+export class Trace implements Companion, Requests {
   readonly #at: number[] = []
   readonly #route: number[] = []
   readonly #tier: number[] = []
@@ -233,17 +249,17 @@ export class Trace implements Companion {
   fits(): Fit[] {
     return this.#observed.map((one) => one.fit()).filter((fit) => fit !== undefined)
   }
+}
 
-  /** A plant for each route. */
-  static plantsOf(fits: readonly Fit[]): (route: string) => Plant {
-    const plants = new Map(
-      fits.map(({ route, servers, sample, failedShare }) => [
-        route,
-        pool({ servers, serviceMs: sample, errorRate: failedShare }),
-      ]),
-    )
-    // A route of which nothing was ever answered.
-    const unknown = pool({ servers: 1, serviceMs: 1 })
-    return (route) => plants.get(route) ?? unknown
-  }
+/** A plant for each route. */
+export function plantsOf(fits: readonly Fit[]): (route: string) => Plant {
+  const plants = new Map(
+    fits.map(({ route, servers, sample, failedShare }) => [
+      route,
+      pool({ servers, serviceMs: sample, errorRate: failedShare }),
+    ]),
+  )
+  // A route of which nothing was ever answered.
+  const unknown = pool({ servers: 1, serviceMs: 1 })
+  return (route) => plants.get(route) ?? unknown
 }

@@ -4,9 +4,9 @@ import type { Atrion } from '../atrion.js'
 import type { AtrionOptions, RouteProfileOptions } from '../options/options.js'
 import { changedProfile } from '../options/resolve.js'
 import type { RouteParams } from '../options/route-params.js'
-import { type LoadResult, runLoad } from '../simulation/load.js'
+import { type LoadOptions, type LoadResult, runLoad } from '../simulation/load.js'
 import { type Candidate, candidateBase } from './candidate-file.js'
-import { type Fit, Trace } from './trace.js'
+import { type Fit, plantsOf, type Requests } from './trace.js'
 
 export type MakeAtrion = (options: AtrionOptions) => Atrion
 
@@ -33,9 +33,25 @@ export function settingsOf({ config, slo, tuner, limits, profile, pool, reserve 
   }
 }
 
+/** Runs the requests of a trace against fitted plants, with nothing in front of them. */
+export const withoutGate = (trace: Requests, fits: readonly Fit[], seed = 1): Promise<LoadResult> =>
+  runLoad({
+    gate: () => ({ acquire: () => ({ allow: true, release() {} }) }),
+    ...loadOf(trace, fits, seed),
+  })
+
+const loadOf = (trace: Requests, fits: readonly Fit[], seed: number): Omit<LoadOptions, 'gate'> => ({
+  arrivals: trace.arrivals(),
+  plants: plantsOf(fits),
+  // Judged by the recorded deadline: a candidate does not become better by asking for less.
+  deadlineMs: (route) => trace.deadlineOf(route),
+  seed,
+  binS: Math.max(trace.spanMs / 1000 / 360, 0.1),
+})
+
 /** Runs the requests of a trace against a candidate and fitted plants. */
 export async function whatIf(
-  trace: Trace,
+  trace: Requests,
   fits: readonly Fit[],
   candidate: Candidate,
   make: MakeAtrion,
@@ -45,7 +61,6 @@ export async function whatIf(
   if (params === undefined) throw new Error('a trace without settings')
   const base = candidateBase(candidate, params)
   const { options, changes } = settingsOf(base)
-  const spanS = trace.spanMs / 1000
   return runLoad({
     gate: (clock) => {
       const atrion = make({ ...options, clock, keySecret: 'the same in every run' })
@@ -56,11 +71,6 @@ export async function whatIf(
       }
       return atrion
     },
-    arrivals: trace.arrivals(),
-    plants: Trace.plantsOf(fits),
-    // Judged by the recorded deadline: a candidate does not become better by asking for less.
-    deadlineMs: (route) => trace.deadlineOf(route),
-    seed,
-    binS: Math.max(spanS / 360, 0.1),
+    ...loadOf(trace, fits, seed),
   })
 }

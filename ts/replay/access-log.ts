@@ -1,0 +1,172 @@
+/** Access logs of other tools as requests: nginx, Apache, Envoy, and pino as Fastify and pino-http write it. */
+
+export type LogFormat = 'nginx' | 'apache' | 'envoy' | 'pino'
+export const LOG_FORMATS: readonly LogFormat[] = ['nginx', 'apache', 'envoy', 'pino']
+
+/** A line of a log. */
+export interface LoggedRequest {
+  /** The time at which it came, ms since 1970. */
+  readonly atMs: number
+  /** The grain that the log has that time in, ms. */
+  readonly grainMs: number
+  readonly method: string
+  readonly path: string
+  readonly status: number
+  /** NaN where the log does not say. */
+  readonly tookMs: number
+  readonly client: string | undefined
+}
+
+const MONTHS = 'JanFebMarAprMayJunJulAugSepOctNovDec'
+const COMBINED =
+  /^(\S+) \S+ .*?\[(\d{2})\/([A-Z][a-z]{2})\/(\d{4}):(\d{2}):(\d{2}):(\d{2}) ([+-])(\d{2})(\d{2})\] "([A-Z]+) (\S+)[^"]*" (\d{3}) \S+(.*)$/
+const ENVOY =
+  /^\[(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?Z)\] "([A-Z]+) (\S+)[^"]*" (\d{1,3}) \S+(?: (?![\d"-]+ )\S+)*? (?:"[^"]*" )?(\d+) (\d+) (\d+|-) (?:\d+|-) "([^"]*)"/
+/** A line beyond this is none of a log, characters. */
+const LONGEST_LINE = 65_536
+/** Requests of Fastify that have come and not ended. */
+const MOST_OPEN = 100_000
+
+/** The seconds or microseconds that a combined line may end with, ms. */
+function tookOf(rest: string, format: LogFormat): number {
+  const last = /(?:^|[ =])"?(\d+(\.\d+)?)"?\s*$/.exec(
+    rest.replace(/"(?:[^"\\]|\\.)*"/g, (quoted) => (/^"\d/.test(quoted) ? quoted : '""')),
+  )
+  if (last === null) return Number.NaN
+  const value = Number(last[1])
+  // nginx writes s with a point, Apache's %D whole µs.
+  return format === 'nginx' || last[2] !== undefined ? value * 1000 : value / 1000
+}
+
+function combined(line: string, format: LogFormat): LoggedRequest | undefined {
+  const found = COMBINED.exec(line)
+  if (found === null) return undefined
+  const [
+    ,
+    client,
+    day,
+    month,
+    year,
+    hour,
+    minute,
+    second,
+    sign,
+    offsetHours,
+    offsetMinutes,
+    method,
+    path,
+    status,
+    rest,
+  ] = found as unknown as string[]
+  const at = MONTHS.indexOf(month!)
+  if (at < 0 || at % 3 !== 0) return undefined
+  const utc = Date.UTC(Number(year), at / 3, Number(day), Number(hour), Number(minute), Number(second))
+  const offsetMs = (Number(offsetHours) * 60 + Number(offsetMinutes)) * 60_000
+  const loggedMs = sign === '-' ? utc + offsetMs : utc - offsetMs
+  const tookMs = tookOf(rest!, format)
+  // nginx logs a request when it ends, Apache has the time at which it came.
+  const atMs = format === 'nginx' && !Number.isNaN(tookMs) ? loggedMs - tookMs : loggedMs
+  return { atMs, grainMs: 1000, method: method!, path: path!, status: Number(status), tookMs, client }
+}
+
+function envoy(line: string): LoggedRequest | undefined {
+  const found = ENVOY.exec(line)
+  if (found === null) return undefined
+  const [, at, method, path, status, , , took, client] = found as unknown as string[]
+  const atMs = Date.parse(at!)
+  if (Number.isNaN(atMs)) return undefined
+  const tookMs = took === '-' ? Number.NaN : Number(took)
+  return { atMs, grainMs: 1, method: method!, path: path!, status: Number(status), tookMs, client }
+}
+
+interface PinoLine {
+  readonly time?: unknown
+  readonly reqId?: unknown
+  readonly responseTime?: unknown
+  readonly req?: {
+    readonly method?: unknown
+    readonly url?: unknown
+    readonly remoteAddress?: unknown
+    readonly id?: unknown
+  }
+  readonly res?: { readonly statusCode?: unknown }
+}
+
+/** Parses lines of one format. Fastify has a line for the beginning of a request and one for its end. */
+export class LogReader {
+  readonly format: LogFormat
+  readonly #open = new Map<unknown, PinoLine>()
+
+  constructor(format: LogFormat) {
+    this.format = format
+  }
+
+  /** The request that a line ends; undefined of a line that is none, null of one that is the beginning or about something else. */
+  read(line: string): LoggedRequest | null | undefined {
+    if (line.length > LONGEST_LINE) return undefined
+    if (this.format === 'envoy') return envoy(line)
+    if (this.format === 'pino') return this.#pino(line)
+    return combined(line, this.format)
+  }
+
+  #pino(line: string): LoggedRequest | null | undefined {
+    let parsed: PinoLine
+    try {
+      parsed = JSON.parse(line) as PinoLine
+    } catch {
+      return undefined
+    }
+    if (typeof parsed !== 'object' || parsed === null) return undefined
+    const { reqId, res, responseTime } = parsed
+    const timeMs = typeof parsed.time === 'string' ? Date.parse(parsed.time) : Number(parsed.time)
+    if (res === undefined || res === null) {
+      if (parsed.req && reqId !== undefined && this.#open.size < MOST_OPEN) this.#open.set(reqId, parsed)
+      return null
+    }
+    const began = parsed.req ?? this.#open.get(reqId)?.req
+    this.#open.delete(reqId)
+    const { method, url, remoteAddress } = began ?? {}
+    if (typeof method !== 'string' || typeof url !== 'string' || !Number.isFinite(timeMs)) return null
+    const tookMs = typeof responseTime === 'number' ? responseTime : Number.NaN
+    return {
+      atMs: timeMs - (Number.isNaN(tookMs) ? 0 : tookMs),
+      grainMs: 1,
+      method,
+      path: url,
+      status: Number(res.statusCode),
+      tookMs,
+      client: typeof remoteAddress === 'string' ? remoteAddress : undefined,
+    }
+  }
+}
+
+/** The format of lines; undefined of none that is known. */
+export function formatOf(lines: readonly string[]): LogFormat | undefined {
+  for (const line of lines) {
+    if (line.startsWith('{')) return 'pino'
+    if (ENVOY.test(line)) return 'envoy'
+    const found = COMBINED.exec(line)
+    if (found === null) continue
+    const last = /(\d+(\.\d+)?)"?\s*$/.exec(found[14]!)
+    return last !== null && last[2] === undefined && !/"\s*$/.test(found[14]!) ? 'apache' : 'nginx'
+  }
+  return undefined
+}
+
+const PARTS = [
+  /^\d+$/,
+  /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i,
+  /^(?=.*\d)[0-9a-f]{8,}$/i,
+  /@/,
+  /^(?=.*\d)[\w-]{20,}$/,
+]
+
+/** The route of a path: without its query, and `:id` for each part that looks like data. */
+export function routeOf(method: string, path: string): string {
+  const [plain = ''] = path.replace(/^https?:\/\/[^/]*/, '').split(/[?#]/, 1)
+  const parts = plain
+    .split('/')
+    .map((part) => (PARTS.some((pattern) => pattern.test(part)) ? ':id' : part.slice(0, 60)))
+    .slice(0, 12)
+  return `${method} ${parts.join('/') || '/'}`
+}

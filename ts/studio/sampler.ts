@@ -18,6 +18,7 @@ import { LoopWatch } from './loop.js'
 import { Interval, RATE, Rates } from './rates.js'
 import type { ProcessFigures, Refusal, Sample } from './sample.js'
 import { Settings } from './settings.js'
+import { recordTrail } from './trail.js'
 
 const { getHeapStatistics } = builtin('node:v8')
 
@@ -53,6 +54,7 @@ export class Sampler implements Sample {
   #timer: ReturnType<typeof setTimeout> | undefined
   #endWatch: (() => void) | undefined
   #endRequests: (() => void) | undefined
+  #endTrail: (() => void) | undefined
   #lastMs = Number.NEGATIVE_INFINITY
   #viewers = 0
   /** The costs of the last samples, ms. */
@@ -74,6 +76,7 @@ export class Sampler implements Sample {
   start(): void {
     if (this.isRunning) return
     this.#endWatch = this.port.watch(this.#transitions)
+    this.#endTrail ??= recordTrail(this.atrion, this.port, this.journal)
     this.rates.restart()
     this.#sample()
   }
@@ -85,6 +88,8 @@ export class Sampler implements Sample {
     this.#endWatch = undefined
     this.#endRequests?.()
     this.#endRequests = undefined
+    this.#endTrail?.()
+    this.#endTrail = undefined
     this.metrics = undefined
   }
 

@@ -246,7 +246,8 @@ export class Atrion implements AsyncDisposable {
 
   /** For the exporters of this package. @internal */
   get [TELEMETRY_PORT](): TelemetryPort {
-    return telemetryPort(this.#context, this.#limiter, this.#connection, this.#openLoop)
+    const trail = () => this.#control?.config.audit() ?? []
+    return telemetryPort(this.#context, this.#limiter, this.#connection, this.#openLoop, trail)
   }
 
   /** Returns the statistics of a route in the closed loop; zeros for one without requests. */

@@ -36,7 +36,9 @@ export const telemetryPort = (
   limiter: Limiter,
   connection: Connection,
   openLoop: OpenLoop,
+  configTrail: TelemetryPort['configTrail'],
 ): TelemetryPort => ({
+  configTrail,
   watch: (watcher) => context.events.watchers.add(watcher),
   waitsOf: (routeId) => limiter.waitsOf(routeId),
   banShedsOf: (routeId) => limiter.banShedsOf(routeId),

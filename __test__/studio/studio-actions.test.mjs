@@ -178,3 +178,29 @@ test('lists are bounded', async (t) => {
   const { changes, audit } = await viewer.until((sections) => sections.audit[0]?.text === 'Noted: 299')
   t.true(changes.length <= 40 && audit.length <= 40)
 })
+
+test('patches and bans are in the trail, those from before Studio recorded as well', async (t) => {
+  const atrion = create()
+  const patch = (changes, more) => atrion.patch({ base: atrion.config.version, changes, ...more })
+  const { version } = await patch({ limits: { max: 90 } }, { author: 'ana', reason: 'load' })
+  const studio = atrionStudio(atrion, { authorize: () => ({ role: 'write', name: 'dana' }) })
+  const { viewer } = await writerOf(t, await serve(t, studio))
+  const first = await viewer.until(({ audit }) => audit.length === 1)
+  t.like(first.audit[0], { by: 'ana', text: `Patch ${version} of the node applied: limits.max (load)`, canUndo: false })
+  await atrion.patch({ base: 0, changes: { limits: { max: 9 } }, author: 'ben' })
+  const { id } = atrion.ban('evil')
+  atrion.unban(id)
+  const { audit } = await viewer.until((sections) => sections.audit.length === 4)
+  t.deepEqual(
+    audit.map(({ by, text }) => [by, text.replace(/until .*Z /, '')]),
+    [
+      ['operator', `Ban ${id} lifted`],
+      ['operator', `ban ${id} (manual)`],
+      [
+        'ben',
+        `Patch of the node refused: limits.max (the configuration is at version ${version}, not 0, by ana: limits.max)`,
+      ],
+      ['ana', `Patch ${version} of the node applied: limits.max (load)`],
+    ],
+  )
+})

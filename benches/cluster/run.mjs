@@ -5,6 +5,7 @@ import { cliOf } from '../../scripts/lib/cli.mjs'
 import { stopAll } from '../../scripts/lib/worker-pool.mjs'
 import { machineOf } from '../lib/record.mjs'
 import * as coldStart from './cold-start.mjs'
+import * as control from './control.mjs'
 import * as latency from './latency.mjs'
 import * as postgres from './postgres.mjs'
 import * as propagation from './propagation.mjs'
@@ -12,7 +13,7 @@ import * as reconnects from './reconnects.mjs'
 import { judge, verdictTable } from './report.mjs'
 import * as sustained from './sustained.mjs'
 
-const PARTS = [propagation, latency, sustained, coldStart, reconnects, postgres]
+const PARTS = [propagation, latency, sustained, coldStart, reconnects, postgres, control]
 const IDS = PARTS.map(({ id }) => id)
 
 const USAGE = `Usage: npm run bench:cluster -- [options]

@@ -9,6 +9,18 @@ import type { HistogramTotals } from './metrics.js'
 /** Key of an instance's {@link TelemetryPort}: the same in every copy of the package. */
 export const TELEMETRY_PORT: unique symbol = Symbol.for('atrion.telemetry') as never
 
+/** An entry of the trail of patches. */
+export interface TrailEntry {
+  readonly layer: 'file' | 'cluster' | 'node'
+  readonly version: number
+  /** Unix ms */
+  readonly atMs: number
+  readonly author: string | undefined
+  readonly reason: string | undefined
+  readonly paths: readonly string[]
+  readonly state: 'applied' | 'canary' | 'rolled_back' | 'expired' | 'refused'
+}
+
 export interface TelemetryPort {
   /** Watches what happens. @returns a function that ends the watch */
   watch(watcher: Watcher): () => void
@@ -36,6 +48,8 @@ export interface TelemetryPort {
   orderOf(routeId: string): 'open' | 'closed' | null
   /** True while every request is admitted, whatever is decided. */
   isDryRun(): boolean
+  /** The trail of patches, the newest first; nothing where there were none. */
+  configTrail(): readonly TrailEntry[]
   /** The terms of R of a route by itself, Ω: cells of `TERMS`; undefined: there is no such route. */
   termsOf(routeId: string): readonly number[] | undefined
   /** The terms of the decision under way, in a call of `shed` of a watcher. */

@@ -19,6 +19,7 @@ import { LoopWatch } from './loop.js'
 import { Interval, RATE, Rates } from './rates.js'
 import type { ProcessFigures, Refusal, Sample } from './sample.js'
 import { Settings } from './settings.js'
+import { recordTrail } from './trail.js'
 
 const { getHeapStatistics } = builtin('node:v8')
 
@@ -54,6 +55,7 @@ export class Sampler implements Sample {
   #timer: ReturnType<typeof setTimeout> | undefined
   #endWatch: (() => void) | undefined
   #endRequests: (() => void) | undefined
+  #endTrail: (() => void) | undefined
   #lastMs = Number.NEGATIVE_INFINITY
   #viewers = 0
   /** The costs of the last samples, ms. */
@@ -78,6 +80,7 @@ export class Sampler implements Sample {
     this.#endWatch = () => {
       for (const end of ends) end()
     }
+    this.#endTrail ??= recordTrail(this.atrion, this.port, this.journal)
     this.rates.restart()
     this.#sample()
   }
@@ -89,6 +92,8 @@ export class Sampler implements Sample {
     this.#endWatch = undefined
     this.#endRequests?.()
     this.#endRequests = undefined
+    this.#endTrail?.()
+    this.#endTrail = undefined
     this.metrics = undefined
   }
 

@@ -106,7 +106,7 @@ const SERVICE_MS = 5
 const HELD_MS = 60_000
 const RATE_PER_MS = 1
 
-/** One of each thousand requests holds a connection for a minute; the counts of 30 s. */
+/** One of each thousand requests holds a connection for a minute; the counts of 20 s. */
 const simulate = async (seed, cancellable) => {
   const random = randomOf(seed)
   const exponential = (mean) => -mean * Math.log(1 - random())
@@ -122,7 +122,7 @@ const simulate = async (seed, cancellable) => {
   let holder = 0
   const counts = { offered: 0, done: 0, innocents: 0, culprits: 0, all: 0, held: 0 }
   const startMs = clock.now()
-  const isMeasured = () => clock.now() - startMs > 5000
+  const isMeasured = () => clock.now() - startMs > 4000
   const call = () => {
     if (counts.all % 1000 === 0) holder = counts.all + Math.floor(random() * 1000)
     const isHolder = counts.all === holder
@@ -159,10 +159,10 @@ const simulate = async (seed, cancellable) => {
   }
   const arrive = () => {
     call()
-    if (clock.now() - startMs < 30_000) at(exponential(1 / RATE_PER_MS), arrive)
+    if (clock.now() - startMs < 20_000) at(exponential(1 / RATE_PER_MS), arrive)
   }
   arrive()
-  for (let event = events.pop(); event !== undefined && event.dueMs - startMs < 30_000; event = events.pop()) {
+  for (let event = events.pop(); event !== undefined && event.dueMs - startMs < 20_000; event = events.pop()) {
     clock.set(event.dueMs)
     event.work()
     for (let i = 0; i < 6; i++) await undefined

@@ -83,6 +83,7 @@ const LAZY = [
   },
   { name: 'recording', test: /[\\/]ts[\\/]recording[\\/](?!format)/, priority: 3 },
   { name: 'auto', test: /[\\/]ts[\\/]auto[\\/](?!auto\.ts)/, priority: 3 },
+  { name: 'watchdog', test: /[\\/]ts[\\/]watchdog[\\/]/, priority: 3 },
 ]
 /** One file for all else that `require('atrion')` needs, but for what the functional model needs, which is another one's entry, too. */
 const GROUPS = [
@@ -94,7 +95,7 @@ const GROUPS = [
   },
   {
     name: 'atrion',
-    test: /[\\/]ts[\\/](?:atrion\.ts|auto[\\/]auto\.ts|context\.ts|ports\.ts|addon|engine|entries[\\/]node|events|options|routes|limiter|leases|providers|replication)|^\0atrion\.wasm/,
+    test: /[\\/]ts[\\/](?:atrion\.ts|auto[\\/]auto\.ts|context\.ts|ports\.ts|addon|engine|entries[\\/]node|events|options|routes|limiter|leases|providers|replication|watchdog)|^\0atrion\.wasm/,
     priority: 1,
   },
 ]

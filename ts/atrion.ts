@@ -316,7 +316,9 @@ export class Atrion implements AsyncDisposable {
    * @throws ConfigError for an event that there is not, TypeError for a listener that is no function
    */
   on<K extends keyof AtrionEvents>(name: K, listener: (event: AtrionEvents[K]) => void): () => void {
-    return this.#context.events.on(name, listener)
+    const stop = this.#context.events.on(name, listener)
+    if (name === 'stall') this.#limiter.watch()
+    return stop
   }
 
   /**

@@ -12,6 +12,7 @@ import { ObserverQueue } from './events/observer-queue.js'
 import { SafeLogger } from './events/safe-logger.js'
 import type { AtrionOptions } from './options/options.js'
 import type { RouteParams } from './options/route-params.js'
+import { readWatchdog, type WatchdogWish } from './options/watchdog.js'
 import { Routes } from './routes/routes.js'
 
 export interface Context {
@@ -20,6 +21,8 @@ export interface Context {
   readonly clock: InstanceClock
   readonly events: InstanceEvents
   readonly logger: SafeLogger
+  /** undefined: there is to be no watchdog. */
+  readonly watchdog: WatchdogWish | undefined
 }
 
 const FAULT = 'the engine failed in a call, which was admitted; further failures are admitted without a report'
@@ -45,7 +48,7 @@ export function createContext(
   const clock = new InstanceClock(engine, options.clock, (message, context) => logger.warn(message, context))
   engine.onFault = (backtrace) => reportFault(engine, events, logger, backtrace)
   const routes = new Routes(engine, params, maxRoutes, isShared)
-  return { engine, routes, clock, events, logger }
+  return { engine, routes, clock, events, logger, watchdog: readWatchdog(options.watchdog) }
 }
 
 /** The engine failed in a call. Reported off the decision path: the logger may call this instance. */

@@ -36,6 +36,7 @@ export type { EngineKind } from './engine/kinds.js'
 export type { AtrionEvents, BudgetEvent } from './events/events.js'
 export * from './events/loggers.js'
 export * from './events/observers.js'
+export type { LoopMetrics, Stall } from './events/stall.js'
 export type { HeartbeatPayload, LeaseOptions, LeaseOutcome, TaskLease } from './leases/types.js'
 export type { HistogramTotals, Metrics, RouteMetrics } from './limiter/metrics.js'
 export type {
@@ -50,6 +51,7 @@ export type {
 } from './limiter/types.js'
 export type { AtrionOptions, BansOptions, RouteProfileOptions, SLOOptions } from './options/options.js'
 export { DEFAULT_LIMITS, type LimitConfig } from './options/route-params.js'
+export type { WatchdogOptions } from './options/watchdog.js'
 export { type ConflictStrategy, StateManager } from './providers/manager.js'
 export { InMemoryProvider, type InMemoryProviderOptions } from './providers/memory.js'
 export {

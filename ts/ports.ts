@@ -28,6 +28,7 @@ export const adapterPort = (context: Context, limiter: Limiter): AdapterPort => 
   abandoned: (routeId) => limiter.abandoned(routeId),
   exempt: exemptOf(context),
   refused: (routeId, refusal) => limiter.refused(routeId, refusal),
+  calls: () => limiter.watch(),
   deadlineMs: (routeId) => context.routes.paramsOf(routeId).slo.maxAcceptableLatencyMs,
 })
 
@@ -44,6 +45,7 @@ export const telemetryPort = (
   banShedsOf: (routeId) => limiter.banShedsOf(routeId),
   budgetShedsOf: (routeId) => limiter.budgetShedsOf(routeId),
   waitingOf: (routeId) => limiter.waitingOf(routeId),
+  excusedMsOf: (routeId) => limiter.excusedMsOf(routeId, context.routes.find(routeId)),
   transitionsOf: (routeId) => context.events.transitionsOf(routeId),
   leastLimitOf: (routeId) => context.routes.paramsOf(routeId).limits.min,
   cluster: () => ({ nodes: connection.nodes, isDegraded: context.events.isDegraded }),

@@ -48,6 +48,7 @@ const OWN_LAYER = {
   'engine/port.ts': 'port',
   'engine/kinds.ts': 'port',
   'engine/cluster-port.ts': 'port',
+  'engine/loop-port.ts': 'port',
   'core/types.ts': 'model types',
   'providers/provider.ts': 'provider port',
 }
@@ -68,7 +69,8 @@ const MAY_IMPORT = {
   providers: ['port', 'base', 'events', 'provider port', 'addon'],
   routes: [...BOTTOM, 'core', 'engine', 'options', 'provider port', 'context.ts'],
   'context.ts': [...BOTTOM, 'core', 'engine', 'events', 'options', 'routes'],
-  limiter: [...BOTTOM, 'core', 'engine', 'events', 'options', 'routes', 'context.ts'],
+  watchdog: [...BOTTOM, 'events', 'context.ts'],
+  limiter: [...BOTTOM, 'core', 'engine', 'events', 'options', 'routes', 'watchdog', 'context.ts'],
   leases: [...BOTTOM, 'core', 'events', 'options', 'context.ts'],
   replication: [...BOTTOM, 'provider port', 'providers', 'routes', 'context.ts'],
   'ports.ts': [...BOTTOM, 'engine', 'limiter', 'options', 'replication', 'routes', 'context.ts'],

@@ -117,6 +117,14 @@ impl Permits {
         (u64::from(permit.generation) == id >> PLACE_BITS && id < NO_PERMIT).then_some(permit)
     }
 
+    /// Postpones the admission of a permit that is about to be taken back, ms: until then the list is out of order.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn postpone(&mut self, id: PermitId, by_ms: Millis) {
+        if self.get(id).is_some() {
+            self.all[(id & ((1 << PLACE_BITS) - 1)) as usize].admitted_ms += by_ms;
+        }
+    }
+
     /// Takes a permit back. Its number is void afterwards.
     pub fn take(&mut self, id: PermitId, list: &mut PermitList) -> Option<Permit> {
         let permit = *self.get(id)?;

@@ -351,6 +351,20 @@ impl Table {
         self.permits.get(id)
     }
 
+    /// The event loop was blocked in that time, ms: see [`Limiter::blocked`].
+    #[cfg(not(target_family = "wasm"))]
+    pub fn blocked(&mut self, since_ms: Millis, until_ms: Millis) {
+        for closed in self.limiters.iter_mut().flatten() {
+            closed.limiter.blocked(since_ms, until_ms);
+        }
+    }
+
+    /// Postpones the admission of a permit that is about to be released, ms.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn postpone(&mut self, id: PermitId, by_ms: Millis) {
+        self.permits.postpone(id, by_ms);
+    }
+
     /// Empties a slot and numbers the eviction; the name of the removed route.
     pub fn remove(&mut self, slot: Slot) -> Option<Name> {
         let name = self.names.get_mut(slot as usize)?.take()?;

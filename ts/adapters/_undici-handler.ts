@@ -6,6 +6,7 @@
 
 import { isShedError } from '../base/errors.js'
 import { ownOptions } from '../base/own.js'
+import { failureOf, releaseCall } from '../limiter/calls.js'
 import type { Permit, Tier } from '../limiter/types.js'
 import { depart } from './_departure.js'
 import { isFeed } from './_stream.js'
@@ -154,7 +155,7 @@ class Watch {
   }
 
   end(): void {
-    this.#permit.release(this.#failed ? 'failure' : 'success')
+    releaseCall(this.#permit, this.#failed ? 'failure' : 'success')
   }
 
   upgrade(): void {
@@ -167,7 +168,8 @@ class Watch {
   }
 
   error(error: unknown): void {
-    this.#permit.release(wasAborted(error) || isShedError(error) ? 'ignored' : 'failure')
+    const saysNothing = wasAborted(error) || isShedError(error)
+    releaseCall(this.#permit, saysNothing ? 'ignored' : failureOf(this.#permit, error))
   }
 }
 

@@ -5,6 +5,7 @@ import type { Atrion } from '../atrion.js'
 import { ConfigError } from '../base/errors.js'
 import { ownOptions } from '../base/own.js'
 import { noteThrown } from '../base/shed-answered.js'
+import { ADAPTER_PORT } from '../limiter/adapter-port.js'
 import { shedErrorOf } from '../limiter/run.js'
 import type { AcquireOptions, Tier } from '../limiter/types.js'
 import { acquire } from './_acquire-params.js'
@@ -61,6 +62,7 @@ export function atrionUndici(atrion: Atrion, options: UndiciOptions = {}): Dispa
   const given = ownOptions(options, Object.keys(TYPES))
   validateTypes(given, TYPES)
   const { route, tier, key, skip, propagate } = given
+  atrion[ADAPTER_PORT]?.calls?.()
 
   const answersOf = (request: Request): Answers | Promise<Answers> => {
     const skips = skip && called<boolean>('skip', () => skip(request), false)

@@ -12,7 +12,7 @@ declare const ATRION_VERSION: string
 export const VERSION: string = ATRION_VERSION
 
 /** The functions that this version of the package calls; an addon without one of them is another version's. */
-const EXPORTS = ['NativeEngine', 'Link', 'takePanic', 'socketAgeMs', 'instructionSet'] as const
+const EXPORTS = ['NativeEngine', 'Link', 'takePanic', 'socketAgeMs', 'instructionSet', 'watchLoop'] as const
 /** ... and those of the addon beside it. */
 const REDIS_EXPORTS = ['RedisLink'] as const
 

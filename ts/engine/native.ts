@@ -6,6 +6,7 @@ import type { EngineHalf, MailboxLink, NativeCluster } from './cluster-port.js'
 import { answerOnFault, CrateEngine } from './crate-engine.js'
 import { admit, admitRows, type FaultListener } from './fault.js'
 import { namingSets } from './instruction-set.js'
+import type { LoopPort } from './loop-port.js'
 import { METRIC_CELLS } from './metric-cells.js'
 import { BATCH_ROWS, type Engine, FRAME, type RareCalls, ROW_CELLS } from './port.js'
 
@@ -20,6 +21,7 @@ interface NativeBinding {
   readonly Link: new (maxRoutes: number) => EngineHalf
   /** The report of the first panic since it was last asked. */
   takePanic(): string | undefined | null
+  watchLoop(cells: Float64Array, onStall: () => void): boolean
 }
 
 /** The codes of the addon's errors that are panics. */
@@ -36,6 +38,9 @@ interface NativeSync {
 type NativeClass = RareCalls &
   NativeSync & { metrics(rows: Float64Array): number; readClock(isCoarse: boolean): number } & {
     hot(): Pick<Engine, 'route' | 'routeBatch' | 'acquire' | 'release'>
+    watch(): boolean
+    setExcuses(excuses: boolean): void
+    stalledMs(permit: number): number
   }
 
 /** The engine's part in replication: bytes go from its half of a mailbox to the store's and back, each time the two are brought into step. */
@@ -83,6 +88,7 @@ class NativeEngine extends CrateEngine implements Engine {
   acquire: () => void
   release: () => void
   readonly cluster: NativeCluster
+  readonly loop: LoopPort
   onFault: FaultListener | undefined
   readonly #native: NativeClass
   readonly #binding: NativeBinding
@@ -95,6 +101,12 @@ class NativeEngine extends CrateEngine implements Engine {
     this.#binding = binding
     this.#native = native
     this.cluster = clusterOf(binding, native, (call, otherwise) => this.#try(call, otherwise))
+    this.loop = {
+      watchLoop: (cells, onStall) => this.#try(() => binding.watchLoop(cells, onStall), false),
+      attach: () => this.#try(() => native.watch(), false),
+      setExcuses: (excuses) => this.#try(() => native.setExcuses(excuses), undefined),
+      stalledMs: (permit) => this.#try(() => native.stalledMs(permit), 0),
+    }
     const { route, routeBatch, acquire, release } = native.hot()
     const { frame, batch } = this
     this.route = () => {

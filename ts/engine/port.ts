@@ -8,6 +8,7 @@
 
 import type { NativeCluster } from './cluster-port.js'
 import type { EngineKind } from './kinds.js'
+import type { LoopPort } from './loop-port.js'
 
 export { type EngineKind, TIERS, type Tier } from './kinds.js'
 
@@ -82,6 +83,8 @@ export enum FRAME {
    * any other: how long the permit was out
    */
   AGE_MS = 62,
+  /** out, of `release` of a call's permit, native engine: how much of its latency does not count, since the event loop was blocked, ms */
+  EXCUSED_MS = 63,
   /** stats block, out of readStats: see {@link STATS} */
   STATS = 64,
   /** out, of `acquire`, and of `route` where it refuses: {@link TERM_ROWS} rows of {@link TERMS}, those of the last decisions */
@@ -317,6 +320,7 @@ export interface Engine extends RareCalls {
   lastRead(isCoarse: boolean): number
   /** Of the native engine only. */
   readonly cluster?: NativeCluster
+  readonly loop?: LoopPort
 }
 
 /** Rows of a batch; a longer one crosses several times. */

@@ -7,6 +7,7 @@ import { soon } from '../base/soon.js'
 import type { OperationalMode } from '../core/types.js'
 import type { Tier } from '../engine/kinds.js'
 import type { SafeLogger } from './safe-logger.js'
+import type { Stall } from './stall.js'
 
 export interface AtrionEvents {
   /** A route changed its mode. */
@@ -59,6 +60,15 @@ export interface AtrionEvents {
   ban: BanEvent
   /** A ban ended: it was lifted, here or by another node. */
   unban: { readonly id: string }
+  /** A request was cancelled for what it held while others waited; see `cancellable`. */
+  cancelled: {
+    readonly routeId: string
+    readonly tier: Tier | undefined
+    readonly ageMs: number
+    readonly share: number
+  }
+  /** The event loop was blocked, and is no longer; native engine only. */
+  stall: Stall
 }
 
 /** A unit of a swarm's budget, in the unit itself. */
@@ -98,6 +108,7 @@ export interface BanEvent {
 export const EVENT_NAMES: readonly (keyof AtrionEvents)[] = [
   ...(['transition', 'shed', 'degraded', 'restored', 'regression'] as const),
   ...BUDGET_EVENT_NAMES,
+  ...(['stall', 'cancelled'] as const),
   ...(['patch', 'rollback', 'patch_refused', 'ban', 'unban'] as const),
 ]
 

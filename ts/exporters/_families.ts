@@ -84,6 +84,15 @@ export const FAMILIES = {
     '_ratio',
     'Utilization of the event loop, of late.',
   ),
+  loopStalls: family('atrion.loop.stalls', 'counter', '{stall}', '', 'Times in which the event loop was blocked.'),
+  loopStalled: family('atrion.loop.stalled', 'counter', 's', '_seconds', 'The sum of those times.'),
+  excused: family(
+    'atrion.request.excused',
+    'counter',
+    's',
+    '_seconds',
+    'Time of calls that does not count in their latency, since the event loop was blocked.',
+  ),
 } as const satisfies Record<string, Family>
 
 export type FamilyKey = keyof typeof FAMILIES

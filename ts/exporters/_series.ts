@@ -54,6 +54,7 @@ class Group {
   readonly waits = { counts: new Array<number>(BUCKETS).fill(0), sumMs: 0 }
   limit = 0
   limitFloor = 0
+  excusedMs = 0
   waiting = 0
   resistance = 0
   scar = 0
@@ -130,6 +131,11 @@ class Collector {
       }
     }
     this.#addProcess(add)
+    const loop = this.#metrics?.loop
+    if (loop !== undefined) {
+      add('loopStalls', loop.stalls)
+      add('loopStalled', loop.stalledMs / 1_000)
+    }
     return { points, histograms }
   }
 
@@ -175,6 +181,7 @@ class Collector {
     if (!isLimited) return
     if (group.label !== OTHER) group.limitFloor = this.#port.leastLimitOf(routeId)
     group.waiting += this.#port.waitingOf(routeId)
+    group.excusedMs += this.#port.excusedMsOf(routeId)
     const waits = this.#port.waitsOf(routeId)
     if (waits !== undefined) addTotals(group.waits, waits)
   }
@@ -215,6 +222,8 @@ class Collector {
     }
     add('failures', this.#total(group, 'failures', sums[METRIC.FAILURES]!), route)
     add('reclaimed', this.#total(group, 'reclaimed', sums[METRIC.RECLAIMED]!), route)
+    const excusedMs = this.#total(group, 'excused', group.excusedMs)
+    if (excusedMs > 0) add('excused', excusedMs / 1_000, route)
     add('active', sums[METRIC.IN_FLIGHT]!, route)
     add('waiting', group.waiting, route)
     add('limit', group.limit, route)

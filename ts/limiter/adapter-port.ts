@@ -15,6 +15,8 @@ export interface AdapterPort {
   refused(routeId: string, refusal: Permit): void
   /** Paths that are not guarded: those of the exporters' handlers. */
   readonly exempt: ReadonlyMap<string, number>
+  /** Calls are made: the event loop is watched from now on. */
+  calls(): void
   /** The route's deadline, ms. */
   deadlineMs(routeId: string): number
 }

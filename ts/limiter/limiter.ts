@@ -1,10 +1,8 @@
 /** The closed loop of an instance: permits, the requests that wait for one, and work that runs under one. */
 
-import { explanationOf } from '../base/explanation.js'
 import { requireRouteId, wrongType } from '../base/input.js'
 import type { KeyHasher } from '../base/keys.js'
-import { ownOptions } from '../base/own.js'
-import { onAbort, requireSignal } from '../base/signals.js'
+import { own } from '../base/own.js'
 import type { Context } from '../context.js'
 import { METRIC, METRIC_CELLS } from '../engine/metric-cells.js'
 import { CAUSE, FRAME, OUTCOME, TIERS, type Tier } from '../engine/port.js'
@@ -12,15 +10,18 @@ import type { AtrionEvents } from '../events/events.js'
 import type { RunContext } from '../events/watchers.js'
 import { takeWish } from './acquire-or-wait.js'
 import { Admission, CANNOT_WAIT, WAITS_NO_LONGER } from './admission.js'
+import { releaseCall } from './calls.js'
+import { Culprits } from './culprits.js'
 import { FaceSheds } from './face-sheds.js'
 import type { KeyGate } from './key-gate.js'
 import { type HistogramTotals, Metrics } from './metrics.js'
 import { PermitReturns } from './permit-returns.js'
 import { PermitWatch } from './permit-watch.js'
-import { BANNED, ENTER_NAMES, keyIdOf, RUN_NAMES, requireMaxWait } from './request.js'
+import { BANNED, ENTER_NAMES, keyIdOf, RUN_NAMES } from './request.js'
 import { fallBack, isBounded, neverAborted, readBounds, releaseFailed, runBounded, type Work } from './run.js'
 import { readStats } from './stats.js'
 import type { AcquireOptions, EnterOptions, LimitedBy, Permit, RouteStats, RunOptions } from './types.js'
+import { listenTo, readWait, waits } from './wait-options.js'
 import { type Listen, type Waiter, WaitingRooms } from './waiting.js'
 
 /** The tier in the options of a run, where they are any. */
@@ -28,31 +29,6 @@ const tierIn = (options: AcquireOptions | undefined): Tier | undefined =>
   TIERS.find((tier) => tier === (options as AcquireOptions | null | undefined)?.tier)
 
 const NO_NAMES: readonly string[] = []
-
-/** Stands for the permit of a request that waits. */
-const waits = (): Permit => ({
-  allow: false,
-  resistance: 0,
-  voltage: 0,
-  mode: 'OPERATIONAL',
-  reason: 'waiting',
-  explain: () => explanationOf(undefined, 0, 0, undefined, undefined, true),
-  release() {},
-  [Symbol.dispose]() {},
-})
-
-/** The time that a request may wait, ms, and what ends that. @throws ConfigError */
-function readWait(options: EnterOptions | undefined): { maxWaitMs: number; signal: AbortSignal | undefined } {
-  const given = typeof options === 'object' ? ownOptions(options, ENTER_NAMES) : undefined
-  return { maxWaitMs: requireMaxWait(given?.maxWaitMs), signal: requireSignal('signal', given?.signal) }
-}
-
-/** Listens to a signal while a request waits. @throws its reason when it is aborted already */
-function listenTo(signal: AbortSignal | undefined): Listen | undefined {
-  if (signal === undefined) return undefined
-  if (signal.aborted) throw signal.reason
-  return (abort) => onAbort(signal, () => abort(signal.reason))
-}
 
 /** Cells that describe the request which is about to be asked for. */
 const BAN_CELLS = [
@@ -76,6 +52,10 @@ export class Limiter {
   readonly #isDryRun: () => boolean
   #lastWork: Work<unknown> | undefined
   #lastTakesSignal = false
+  /** False until the first run, which begins to watch the event loop. */
+  #isWatching = false
+  /** undefined until a request may be cancelled. */
+  #culprits: Culprits | undefined
 
   /** @param isDryRun whether every request is admitted, whatever is decided */
   constructor(context: Context, keys: KeyHasher, isDryRun: () => boolean) {
@@ -85,6 +65,7 @@ export class Limiter {
     clock.read()
     this.#returns = new PermitReturns(context, (routeId) => this.#pump(routeId))
     const watch = new PermitWatch((id) => this.#returns.giveBack('', id, OUTCOME.RECLAIMED))
+    if (context.watchdog?.isEager) this.watch()
     this.#admission = new Admission(context, keys, this.#returns, watch)
     const admission = this.#admission
     this.#rooms = new WaitingRooms({
@@ -113,8 +94,12 @@ export class Limiter {
     this.#context.clock.keepUp()
     this.#context.clock.settle()
     const tier = this.#admission.describe(routeId, options, also)
-    if (tier !== BANNED) return this.#admission.acquire(routeId, tier)
+    if (tier !== BANNED) return this.#offered(routeId, this.#admission.acquire(routeId, tier))
     return this.#banned(routeId) ?? this.#admission.acquire(routeId, this.#context.engine.frame[FRAME.TIER]!)
+  }
+
+  #offered(routeId: string, permit: Permit): Permit {
+    return this.#culprits?.offered(routeId, permit) ?? permit
   }
 
   /** The refusal of a request whose key is banned, counted and reported; undefined: everything is admitted. */
@@ -170,9 +155,10 @@ export class Limiter {
     frame[FRAME.SLOT] = slot
     const waitedMs = maxWaitMs > 0 ? 0 : CANNOT_WAIT
     const permit = this.#admission.ask(routeId, tier, keyId, waitedMs, CAUSE.NONE, failed)
-    if (permit !== undefined) return permit
+    if (permit !== undefined) return this.#offered(routeId, permit)
     // The clock is the caller's, and may call this instance.
     const wait = { ...this.#admission.wait }
+    this.#culprits?.waits(routeId, TIERS[wait.tier])
     const arrivedMs = clock.spanMs()
     const waiter: Waiter = {
       routeId,
@@ -191,6 +177,7 @@ export class Limiter {
 
   /** Runs `work` under a permit. */
   run<T>(routeId: string, work: Work<T>, options?: RunOptions<T>): Promise<T> {
+    if (!this.#isWatching) this.watch()
     const { run } = this.#context.events.watchers
     if (run === undefined) return this.#run(routeId, work, options, undefined)
     const context: RunContext = { routeId, tier: tierIn(options), limitedBy: undefined }
@@ -211,13 +198,25 @@ export class Limiter {
     const permit = this.#acquire(routeId, options, RUN_NAMES)
     if (!permit.allow) return this.#refuse(routeId, permit, options, context)
     try {
-      const result = await work(this.#takesSignal(work) ? new AbortController().signal : neverAborted())
-      permit.release('success')
+      const result = work(this.#takesSignal(work) ? new AbortController().signal : neverAborted())
+      // Work that did not wait for the event loop is not excused for it.
+      if (typeof (result as PromiseLike<T> | null | undefined)?.then !== 'function') {
+        permit.release('success')
+        return result
+      }
+      await result
+      releaseCall(permit, 'success')
       return result
     } catch (error) {
       releaseFailed(permit, error, options)
       throw error
     }
+  }
+
+  /** Watches the event loop from now on. */
+  watch(): void {
+    this.#isWatching = true
+    this.#returns.watch()
   }
 
   #refuse<T>(
@@ -237,14 +236,17 @@ export class Limiter {
     context: RunContext | undefined,
   ): Promise<T> {
     const bounds = readBounds(options)
-    const { maxWaitMs, signal } = bounds
+    const { maxWaitMs, signal, share } = bounds
     if (signal?.aborted) throw signal.reason
     const permit =
       maxWaitMs === undefined
         ? this.#acquire(routeId, options, RUN_NAMES)
         : await this.#enter(routeId, options, RUN_NAMES, maxWaitMs, listenTo(signal))
     if (!permit.allow) return this.#refuse(routeId, permit, options, context)
-    return runBounded(permit, work, options, bounds)
+    if (share === undefined) return runBounded(permit, work, options, bounds)
+    this.#culprits ??= new Culprits(this.#context, this.#rooms, () => this.#returns.watchdog?.metrics().last)
+    const add = this.#culprits.guard(routeId, permit, share, own(options, 'key'))
+    return runBounded(permit, work, options, bounds, add)
   }
 
   /** Returns whether work looks at its signal. To read a function's length takes 20 ns, so the last answer is kept. */
@@ -263,6 +265,7 @@ export class Limiter {
       ...stats,
       reclaimed: Math.max(0, stats.reclaimed - late),
       abandoned: slot === undefined ? 0 : this.#returns.abandonedOf(routeId, slot),
+      ...this.#returns.excusedOf(routeId, slot),
       waiting: this.#rooms.sizeOf(routeId),
       pool: slot === undefined ? undefined : this.#context.routes.profiles.poolOf(routeId),
     }
@@ -278,11 +281,12 @@ export class Limiter {
     for (let at = 0; at < cells.length; at += METRIC_CELLS) {
       names.push(routes.nameOf(cells[at + METRIC.SLOT]!) ?? '')
     }
-    return new Metrics(names, cells, (routeId, slot) => ({
+    return new Metrics(names, cells, this.#returns.watchdog?.metrics(), (routeId, slot) => ({
       waiting: this.#rooms.sizeOf(routeId),
       budgetSheds: this.#budgetSheds.of(routeId),
       banSheds: this.#banSheds.of(routeId),
       abandoned: this.#returns.abandonedOf(routeId, slot),
+      ...this.#returns.excusedOf(routeId, slot),
       late: this.#returns.lateOf(routeId, slot),
       waits: this.#rooms.waits.of(routeId),
       transitions: events.transitionsOf(routeId),
@@ -314,6 +318,11 @@ export class Limiter {
   /** Waits for a place on a route. */
   waitsOf(routeId: string): HistogramTotals | undefined {
     return this.#rooms.waits.of(routeId)
+  }
+
+  /** The time of a route's calls that does not count in their latency, ms. */
+  excusedMsOf(routeId: string, slot: number | undefined): number {
+    return this.#returns.excusedOf(routeId, slot).excusedMs
   }
 
   /** A client went away before its answer was there. */

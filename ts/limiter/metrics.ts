@@ -6,6 +6,7 @@ import type { OperationalMode } from '../core/types.js'
 import { TIERS, type Tier } from '../engine/kinds.js'
 import { METRIC, METRIC_CELLS, SHED_CAUSES } from '../engine/metric-cells.js'
 import { MODES } from '../engine/port.js'
+import type { LoopMetrics } from '../events/stall.js'
 import type { RouteStats } from './types.js'
 
 /** Totals of a histogram with the bounds of {@link DURATION_BOUNDS_S}. */
@@ -22,6 +23,9 @@ export interface FaceMetrics {
   readonly waiting: number
   /** Requests whose client went away before its answer was there. */
   readonly abandoned: number
+  /** Answers that were excused for stalls of the event loop, and for how long, ms. */
+  readonly excused: number
+  readonly excusedMs: number
   /** Requests that adapters refused for a spent budget, by tier, bulk to critical. */
   readonly budgetSheds: readonly number[] | undefined
   /** Requests that were refused for their key, by tier, bulk to critical. */
@@ -36,7 +40,7 @@ export interface FaceMetrics {
 
 type StatsInMetrics =
   | ('mode' | 'inFlight' | 'limit' | 'waiting' | 'resistance' | 'scar')
-  | ('failures' | 'reclaimed' | 'abandoned' | 'rejectedSamples' | 'openClasses')
+  | ('failures' | 'reclaimed' | 'abandoned' | 'excused' | 'excusedMs' | 'rejectedSamples' | 'openClasses')
   | ('p50Ms' | 'p99Ms' | 'baselineMs' | 'ratePerS' | 'successRatio')
 
 /** The metrics of a route: numbers of its {@link RouteStats}, and more. Counts are totals since it was first seen. */
@@ -66,11 +70,19 @@ export class Metrics implements Iterable<RouteMetrics> {
   readonly routes: readonly string[]
   /** A row of {@link Metrics.stride} cells for each route. */
   readonly cells: Float64Array
+  /** The event loop of this thread; undefined: it is not watched. */
+  readonly loop: LoopMetrics | undefined
   readonly #faceOf: (routeId: string, slot: number) => FaceMetrics
 
-  constructor(routes: readonly string[], cells: Float64Array, faceOf: (routeId: string, slot: number) => FaceMetrics) {
+  constructor(
+    routes: readonly string[],
+    cells: Float64Array,
+    loop: LoopMetrics | undefined,
+    faceOf: (routeId: string, slot: number) => FaceMetrics,
+  ) {
     this.routes = routes
     this.cells = cells
+    this.loop = loop
     this.#faceOf = faceOf
   }
 

@@ -8,6 +8,7 @@ import { nearestName } from '../base/suggest.js'
 import type { OperationalMode } from '../core/index.js'
 import { OUTCOME } from '../engine/port.js'
 import { type Conclude, DETACH, type Detachable } from './adapter-port.js'
+import { type CallPermit, TIME_LOST, type TimeLost } from './calls.js'
 import type { Hold } from './holdings.js'
 import type { PermitGroup } from './permit-watch.js'
 import type { LimitedBy, Outcome, Permit, Tier } from './types.js'
@@ -38,6 +39,8 @@ const concludeNothing: Conclude = () => {}
 export interface PermitSource {
   giveBack(routeId: string, id: number, outcome: number): void
   detach(routeId: string, id: number): Conclude
+  /** See {@link CallPermit}. */
+  timeLost(id: number): TimeLost | undefined
   /** The terms of a decision by its number, where they are still kept. */
   termsAt(decision: number): ArrayLike<number> | undefined
 }
@@ -45,7 +48,7 @@ export interface PermitSource {
 /** Node 20 has it since 20.0; elsewhere it may be missing, and then a private symbol stands for it. */
 const DISPOSE: typeof Symbol.dispose = Symbol.dispose ?? (Symbol('Symbol.dispose') as typeof Symbol.dispose)
 
-export class EnginePermit implements Permit, Detachable {
+export class EnginePermit implements Permit, Detachable, CallPermit {
   readonly allow: boolean
   readonly resistance: number
   readonly mode: OperationalMode
@@ -106,6 +109,10 @@ export class EnginePermit implements Permit, Detachable {
     const code = outcomeCode(outcome)
     this.#source.giveBack(this.#routeId, id, code === NO_OUTCOME ? IGNORED : code)
     if (code === NO_OUTCOME) refuseOutcome(outcome)
+  }
+
+  [TIME_LOST](): TimeLost | undefined {
+    return this.#id < 0 ? undefined : this.#source.timeLost(this.#id)
   }
 
   [DISPOSE](): void {

@@ -26,7 +26,7 @@ export const NO_KEY = -1
 
 const ACQUIRE_NAMES = ['tier', 'voltage', 'key', 'weight', 'queueAgeMs', 'saturation'] as const
 export const ENTER_NAMES = ['maxWaitMs', 'signal'] as const
-export const RUN_NAMES = [...ENTER_NAMES, 'timeoutMs', 'fallback', 'isFailure'] as const
+export const RUN_NAMES = [...ENTER_NAMES, 'timeoutMs', 'fallback', 'isFailure', 'cancellable'] as const
 
 /**
  * Reads a request's options into the frame's cells.

@@ -6,6 +6,7 @@ import { own, ownOptions } from '../base/own.js'
 import { noteThrown } from '../base/shed-answered.js'
 import { onAbort, requireSignal } from '../base/signals.js'
 import { after } from '../base/timer.js'
+import { failureOf, releaseCall, timeLost } from './calls.js'
 import { RUN_NAMES, requireMaxWait, requireTimeout } from './request.js'
 import type { Outcome, Permit, RunOptions } from './types.js'
 
@@ -18,6 +19,18 @@ export interface Bounds {
   /** ms; undefined: never */
   readonly timeoutMs: number | undefined
   readonly signal: AbortSignal | undefined
+  /** Its part of what others wait for; undefined: it may not be cancelled. */
+  readonly share: (() => number) | undefined
+}
+
+const WHOLE = (): number => 1
+
+/** @throws ConfigError */
+function readCancellable(given: unknown): (() => number) | undefined {
+  if (given === undefined || given === null || given === false) return undefined
+  if (given === true) return WHOLE
+  if (typeof given === 'function') return given as () => number
+  throw new ConfigError('cancellable', 'true, false or a function', given)
 }
 
 /** Is there an option that {@link readBounds} has to look at? */
@@ -26,11 +39,12 @@ export const isBounded = <T>(options: RunOptions<T> | null): boolean =>
   (options.timeoutMs !== undefined ||
     options.signal !== undefined ||
     options.maxWaitMs !== undefined ||
+    options.cancellable !== undefined ||
     (typeof options.isFailure !== 'function' && options.isFailure !== undefined))
 
 /** @throws ConfigError */
 export function readBounds<T>(options: RunOptions<T>): Bounds {
-  const { maxWaitMs, timeoutMs, signal, isFailure } = ownOptions(options, RUN_NAMES)
+  const { maxWaitMs, timeoutMs, signal, isFailure, cancellable } = ownOptions(options, RUN_NAMES)
   if (isFailure !== undefined && isFailure !== null && typeof isFailure !== 'function') {
     throw new ConfigError('isFailure', 'a function', isFailure)
   }
@@ -38,6 +52,7 @@ export function readBounds<T>(options: RunOptions<T>): Bounds {
     maxWaitMs: maxWaitMs === undefined || maxWaitMs === null ? undefined : requireMaxWait(maxWaitMs),
     timeoutMs: requireTimeout(timeoutMs),
     signal: requireSignal('signal', signal),
+    share: readCancellable(cancellable),
   }
 }
 
@@ -47,6 +62,12 @@ export function shedErrorOf(
   { resistance, voltage, mode, retryAfterMs, limitedBy, tier }: Permit,
 ): ShedError {
   return new ShedError({ routeId, resistance, voltage, mode, retryAfterMs, limitedBy, tier })
+}
+
+/** The error of work that was cancelled for what it held. */
+export function cancelledOf(routeId: string, { resistance, voltage, mode, tier }: Permit, ageMs: number): ShedError {
+  const cause = new DOMException(`cancelled after ${Math.round(ageMs)} ms, since others waited for it`, 'AbortError')
+  return new ShedError({ routeId, resistance, voltage, mode, limitedBy: 'occupancy', tier }, { cause })
 }
 
 /** The value that a refused call resolves to. @throws ShedError where there is no fallback */
@@ -60,33 +81,48 @@ export function fallBack<T>(routeId: string, permit: Permit, options: RunOptions
   return typeof fallback === 'function' ? (fallback as (refusal: ShedError) => T)(refusal) : fallback
 }
 
+/** A call gets the time that it lost to stalls of the event loop so many times at most. */
+const MOST_EXTENSIONS = 8
+
 /** Runs work that its time or a signal may cut off. */
 export async function runBounded<T>(
   permit: Permit,
   work: Work<T>,
   options: RunOptions<T>,
   { timeoutMs, signal }: Bounds,
+  mayCancel?: (cancel: (reason: unknown) => void) => () => void,
 ): Promise<T> {
   const controller = new AbortController()
   let stopTimer: (() => void) | undefined
   let stopListening: (() => void) | undefined
+  let keep: (() => void) | undefined
   const cut = new Promise<never>((_, reject) => {
     const stop = (reason: unknown, outcome: Outcome): void => {
-      permit.release(outcome)
+      releaseCall(permit, outcome)
       controller.abort(reason)
       reject(reason)
     }
     if (timeoutMs !== undefined) {
-      const timedOut = (): void => stop(new DOMException(`no answer within ${timeoutMs} ms`, 'TimeoutError'), 'failure')
+      let extensions = 0
+      const timedOut = (): void => {
+        const lost = extensions < MOST_EXTENSIONS ? timeLost(permit) : undefined
+        const leftMs = lost === undefined ? 0 : timeoutMs - (lost.ageMs - lost.stalledMs)
+        if (leftMs > 0) {
+          // The loop was blocked when it ran out, and what has come meanwhile was not read yet.
+          extensions += 1
+          stopTimer = after(leftMs, timedOut)
+        } else stop(new DOMException(`no answer within ${timeoutMs} ms`, 'TimeoutError'), 'failure')
+      }
       stopTimer = after(timeoutMs, timedOut)
     }
     if (signal?.aborted) stop(signal.reason, 'ignored')
-    else if (signal) stopListening = onAbort(signal, () => stop(signal.reason, 'ignored'))
+    else keep = mayCancel?.((reason) => stop(reason, 'ignored'))
+    if (signal && !signal.aborted) stopListening = onAbort(signal, () => stop(signal.reason, 'ignored'))
   })
   cut.catch(() => {}) // work that throws before the race has a rejection of its own
   try {
     const result = await Promise.race([controller.signal.aborted ? cut : work(controller.signal), cut])
-    permit.release('success')
+    releaseCall(permit, 'success')
     return result
   } catch (error) {
     releaseFailed(permit, error, options)
@@ -94,6 +130,7 @@ export async function runBounded<T>(
   } finally {
     stopTimer?.()
     stopListening?.()
+    keep?.()
   }
 }
 
@@ -102,7 +139,7 @@ export function releaseFailed<T>(permit: Permit, error: unknown, options: RunOpt
   const isFailure = options && own(options, 'isFailure')
   if (isFailure === undefined || isFailure === null) {
     // Another route's refusal says nothing of this one.
-    permit.release(isShedError(error) ? 'ignored' : 'failure')
+    releaseCall(permit, isShedError(error) ? 'ignored' : failureOf(permit, error))
     return
   }
   let failed = true
@@ -111,7 +148,7 @@ export function releaseFailed<T>(permit: Permit, error: unknown, options: RunOpt
     noticeEnd(judged)
     failed = Boolean(judged)
   } finally {
-    permit.release(failed ? 'failure' : 'success')
+    releaseCall(permit, failed ? failureOf(permit, error) : 'success')
   }
 }
 

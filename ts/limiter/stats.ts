@@ -7,7 +7,7 @@ import type { RouteStats, Tier } from './types.js'
 export function readStats(
   engine: Engine,
   slot: number | undefined,
-): Omit<RouteStats, 'mode' | 'rejectedSamples' | 'waiting' | 'pool' | 'abandoned'> {
+): Omit<RouteStats, 'mode' | 'rejectedSamples' | 'waiting' | 'pool' | 'abandoned' | 'excused' | 'excusedMs'> {
   const known = slot !== undefined && engine.readStats(slot)
   const { frame } = engine
   const cell = (index: number): number => (known ? frame[FRAME.STATS + index]! : 0)

@@ -32,6 +32,8 @@ export interface TelemetryPort {
   banShedsOf(routeId: string): readonly number[] | undefined
   /** Requests that wait for a place on a route. */
   waitingOf(routeId: string): number
+  /** The time of its calls that does not count in their latency, since the event loop was blocked, ms. */
+  excusedMsOf(routeId: string): number
   /** Changes of a route's mode, by the mode that it became. */
   transitionsOf(routeId: string): Readonly<Record<OperationalMode, number>> | undefined
   /** The least limit of a route that is configured. */

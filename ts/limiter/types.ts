@@ -82,6 +82,12 @@ export interface RunOptions<T> extends AcquireOptions {
   readonly signal?: AbortSignal | null | undefined
   /** The value that a refused call resolves to, or a function that makes it. */
   readonly fallback?: T | ((refusal: ShedError) => T | PromiseLike<T>)
+  /**
+   * true: it may be cancelled by its signal where it holds, longer than others, what they wait for; of a thousand requests one at most, see
+   * `docs/guide/culprits.md`. It then rejects with a {@link ShedError}. A function gives what it holds of that now, ≥ 0; one that itself waits holds
+   * 0. Default false.
+   */
+  readonly cancellable?: boolean | (() => number) | null | undefined
   /** Returns whether an error counts as a failure of the route. Default: every error does but a {@link ShedError}. */
   readonly isFailure?: ((error: unknown) => boolean) | null | undefined
 }
@@ -109,6 +115,10 @@ export interface RouteStats {
   readonly reclaimed: number
   /** Requests whose client went away before its answer was there, as the adapters of servers see them. */
   readonly abandoned: number
+  /** Answers of calls that came while the event loop was blocked, and whose latency counts without that. */
+  readonly excused: number
+  /** The time that they were excused for, ms: what it took as it was is longer by that. */
+  readonly excusedMs: number
   readonly rejectedSamples: number
   /** Median latency, ms, within 25 %; undefined before the first answer. */
   readonly p50Ms: number | undefined

@@ -13,6 +13,7 @@ import type { EngineKind, Tier } from '../engine/kinds.js'
 import type { Logger } from '../events/loggers.js'
 import type { StateProvider } from '../providers/provider.js'
 import type { LimitConfig } from './route-params.js'
+import type { WatchdogOptions } from './watchdog.js'
 
 /** An SLO with only some of its fields; one that is left out keeps its default. */
 export type SLOOptions = Partial<Omit<SLOConfig, 'criticality'>> & {
@@ -58,6 +59,12 @@ export interface AtrionOptions {
   readonly bans?: BansOptions
   /** Decides, counts and reports refusals ('shed' events, `reason`), but admits every request. Default false. */
   readonly dryRun?: boolean
+  /**
+   * Watches the event loop, on the native engine and with its own clock: what a stall of one's own makes late is no evidence of the services
+   * that `run` and `atrion/undici` call. true: from the start; false: not at all. Default: from the first `run`, or the first listener of
+   * 'stall', on.
+   */
+  readonly watchdog?: boolean | WatchdogOptions
   /** @deprecated `engine: 'wasm'` */
   readonly useWasm?: boolean
   /** Accepted and ignored: everything is Apache-2.0. */

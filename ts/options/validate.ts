@@ -24,6 +24,7 @@ const KNOWN_OPTIONS: ReadonlySet<string> = new Set<keyof AtrionOptions>([
   'dryRun',
   'keySecret',
   'bans',
+  'watchdog',
   'useWasm',
   'license',
 ])

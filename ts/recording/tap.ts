@@ -123,6 +123,7 @@ export class Tap {
     for (const name of TAPPED) this.#before.set(name, engine[name])
     const call = <N extends Tapped>(name: N): Engine[N] =>
       (this.#before.get(name) as (...args: unknown[]) => unknown).bind(engine) as Engine[N]
+    this.#engine.loop?.setExcuses(false)
     engine.acquire = this.#acquireOf(call('acquire'))
     engine.release = this.#releaseOf(call('release'))
     engine.route = this.#routeOf(call('route'))
@@ -135,6 +136,7 @@ export class Tap {
     const engine = this.#engine as unknown as Record<Tapped, unknown>
     for (const [name, call] of this.#before) engine[name] = call
     this.#before.clear()
+    this.#engine.loop?.setExcuses(true)
   }
 
   /** Other nodes changed routes. */
@@ -382,7 +384,8 @@ export class Tap {
     return () => {
       let frame = this.#look()
       const permit = frame[FRAME.PERMIT]!
-      const outcome = frame[FRAME.OUTCOME]!
+      // A permit of a call has a bit more.
+      const outcome = frame[FRAME.OUTCOME]! & 7
       const slot = frame[FRAME.SLOT]!
       const ageMs = frame[FRAME.AGE_MS]!
       if (permit < 0) this.#ready(slot)

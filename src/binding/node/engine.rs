@@ -11,7 +11,7 @@ use napi_derive::napi;
 use super::{checks, hot::Hot, link::Link, panics, process};
 use crate::{
     binding::{blocks, frame, metrics},
-    engine::{Evicted, Handle, Limits, Name, Slot},
+    engine::{Evicted, Handle, Limits, Name, PermitId, Slot},
     physics::tick::Override,
     replication::{Loaded, Transport},
     simd::InstructionSet,
@@ -247,6 +247,24 @@ impl NativeEngine {
     pub fn leave(&self, link: &Link) {
         *self.waiting.borrow_mut() = Vec::new().into_iter();
         self.hot.with(|handle, _, _| handle.leave(link.mailbox()));
+    }
+
+    /// Decisions from now on know of the stalls of this thread's event loop; false where it is not watched.
+    #[napi(catch_unwind)]
+    pub fn watch(&self) -> bool {
+        self.hot.watch()
+    }
+
+    /// Sets whether stalls of the event loop excuse requests; not while a recording is made, which has none.
+    #[napi(catch_unwind)]
+    pub fn set_excuses(&self, excuses: bool) {
+        self.hot.set_excuses(excuses);
+    }
+
+    /// The time of a permit, which fails now, in which the loop stalled, if it stalled just now, ms.
+    #[napi(catch_unwind)]
+    pub fn stalled_ms(&self, permit: f64) -> f64 {
+        self.hot.stalled_ms(permit as PermitId)
     }
 
     /// Adds trauma.

@@ -11,7 +11,10 @@ use napi::{
     check_status, sys,
 };
 
-use super::{panics, process};
+use super::{
+    event_loop::{EventLoop, Watched},
+    panics, process,
+};
 use crate::{
     binding::{
         batch,
@@ -19,6 +22,7 @@ use crate::{
     },
     clock::{MonotonicClock, Now},
     engine::{Handle, PermitId, Slot},
+    units::Millis,
 };
 
 /// The state that the hot functions of one engine share.
@@ -31,7 +35,14 @@ pub struct Inner {
     pub clock: MonotonicClock,
     frame: Shared,
     batch: Shared,
+    /// The event loop of its thread, where that is watched and counts.
+    watched: Option<Watched>,
+    /// False while a recording is made: what a stall excuses is not in it.
+    excuses: bool,
 }
+
+/// Added to an outcome: the permit was that of a call of another service, which a stall of the event loop excuses.
+const CALL: u32 = 8;
 
 /// Memory of a Float64Array that JavaScript never detaches (it stays inside the package) and that is kept alive here.
 struct Shared {
@@ -79,7 +90,14 @@ impl Hot {
         if frame.len() != FRAME_CELLS {
             return Err(napi::Error::from_reason(format!("frame must have {FRAME_CELLS} cells, got {}", frame.len())));
         }
-        let inner = Inner { handle, clock: process::clock(), frame: Shared::new(frame), batch: Shared::new(batch) };
+        let inner = Inner {
+            handle,
+            clock: process::clock(),
+            frame: Shared::new(frame),
+            batch: Shared::new(batch),
+            watched: None,
+            excuses: true,
+        };
         Ok(Rc::new(Self { inner: UnsafeCell::new(inner) }))
     }
 
@@ -91,6 +109,55 @@ impl Hot {
         // SAFETY: the same.
         let (handle, cells, now) = unsafe { inner.split() };
         f(handle, cells, &now)
+    }
+
+    /// Runs `f` as [`Hot::with`] does, at a decision: the loop is stamped with it, unless the time is a caller's own.
+    #[inline]
+    fn decide(&self, f: impl FnOnce(&mut Handle, &mut Cells, &Now, Option<&Watched>)) {
+        // SAFETY: as in `with`.
+        let inner = unsafe { &mut *self.inner.get() };
+        let Inner { handle, clock, frame, watched, excuses, .. } = inner;
+        // SAFETY: as in `with`; the length was checked by `new`.
+        let cells: &mut Cells = unsafe { frame.cells() }.try_into().expect("length checked by Hot::new");
+        let mut now = Now::new(cells[cell::NOW], *clock);
+        let watched = watched.as_mut().filter(|_| cells[cell::NOW].is_nan());
+        match watched {
+            None => f(handle, cells, &now, None),
+            Some(watched) => {
+                let now_ms = now.precise_ms();
+                watched.stamp(handle, now_ms, *excuses);
+                now = Now::new(now_ms, *clock);
+                f(handle, cells, &now, Some(watched));
+            }
+        }
+    }
+
+    /// Sets whether stalls excuse requests.
+    pub fn set_excuses(&self, excuses: bool) {
+        // SAFETY: as in `with`.
+        let inner = unsafe { &mut *self.inner.get() };
+        inner.excuses = excuses;
+    }
+
+    /// Watches the event loop of this thread with what is watched already; false where it is not.
+    pub fn watch(&self) -> bool {
+        // SAFETY: as in `with`.
+        let inner = unsafe { &mut *self.inner.get() };
+        if inner.watched.is_none() {
+            inner.watched = EventLoop::watched().map(Watched::new);
+        }
+        inner.watched.is_some()
+    }
+
+    /// The time of a permit, which fails now, in which the loop stalled, if it stalled just now, ms; its age into the frame.
+    pub fn stalled_ms(&self, permit: PermitId) -> Millis {
+        let mut stalled_ms = 0.0;
+        self.decide(|handle, cells, now, watched| {
+            let (Some(watched), Some(admitted_ms)) = (watched, handle.admitted_ms(permit)) else { return };
+            cells[cell::AGE_MS] = now.precise_ms() - admitted_ms;
+            stalled_ms = watched.lately_ms(admitted_ms, now.precise_ms());
+        });
+        stalled_ms
     }
 
     /// Runs `f` with what is inside and the batch; `f` must not call JavaScript.
@@ -217,15 +284,29 @@ unsafe extern "C" fn route(env: sys::napi_env, info: sys::napi_callback_info) ->
 unsafe extern "C" fn acquire(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: registered by `Hot::register`.
     let hot = unsafe { hot(env, info) };
-    guarded(env, hot, |hot| hot.with(frame::acquire), slot_in_frame);
+    guarded(env, hot, |hot| hot.decide(|handle, cells, now, _| frame::acquire(handle, cells, now)), slot_in_frame);
     ptr::null_mut()
 }
 
 unsafe extern "C" fn release_permit(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: registered by `Hot::register`.
     let hot = unsafe { hot(env, info) };
-    guarded(env, hot, |hot| hot.with(frame::release), slot_of_permit);
+    guarded(env, hot, |hot| hot.decide(release_excused), slot_of_permit);
     ptr::null_mut()
+}
+
+/// Releases the permit in the frame, and excuses it first where it was that of a call.
+#[inline]
+fn release_excused(handle: &mut Handle, cells: &mut Cells, now: &Now, watched: Option<&Watched>) {
+    let outcome = cells[cell::OUTCOME] as u32;
+    if outcome & CALL != 0 {
+        let is_answer = outcome & !CALL <= 1;
+        cells[cell::OUTCOME] = f64::from(outcome & !CALL);
+        let permit = cells[cell::PERMIT] as PermitId;
+        cells[cell::EXCUSED_MS] =
+            watched.map_or(0.0, |watched| watched.excuse(handle, permit, is_answer, now.precise_ms()));
+    }
+    frame::release(handle, cells, now);
 }
 
 unsafe extern "C" fn route_batch(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {

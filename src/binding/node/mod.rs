@@ -8,6 +8,9 @@ mod counter;
 #[cfg(feature = "engine")]
 mod engine;
 #[cfg(feature = "engine")]
+#[allow(unsafe_code, reason = "libuv hands out raw pointers; what soundness rests on is stated at each use")]
+mod event_loop;
+#[cfg(feature = "engine")]
 mod fleet;
 #[cfg(feature = "engine")]
 #[allow(unsafe_code, reason = "N-API hands out raw pointers; what soundness rests on is stated at each use")]
@@ -25,6 +28,14 @@ mod redis_documents;
 mod redis_options;
 #[cfg(feature = "engine")]
 mod socket;
+#[cfg(feature = "engine")]
+mod stalls;
+#[cfg(feature = "engine")]
+#[allow(unsafe_code, reason = "functions of libuv are found by name")]
+mod uv;
+#[cfg(feature = "engine")]
+#[allow(unsafe_code, reason = "a loop of libuv is looked at from another thread")]
+mod watchdog;
 
 use napi_derive::napi;
 

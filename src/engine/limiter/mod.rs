@@ -148,6 +148,14 @@ impl Limiter {
         &self.load
     }
 
+    /// The event loop was blocked in that time, ms: nothing could complete in it, which is no silence of the route.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn blocked(&mut self, since_ms: Millis, until_ms: Millis) {
+        if self.is_busy() {
+            self.completed_ms += (until_ms - since_ms.max(self.completed_ms)).max(0.0);
+        }
+    }
+
     /// Voids all permits of the route, which is removed.
     pub fn close(&mut self, permits: &mut Permits) {
         permits.clear(&mut self.list);

@@ -1,0 +1,359 @@
+// The watchdog: stalls of the event loop are known exactly, and are no evidence of the services that were called meanwhile.
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
+import { ConfigError } from 'atrion'
+import { atrionUndici } from 'atrion/undici'
+import ava from 'ava'
+import { Agent, request } from 'undici'
+import { endedWell, runCode } from '../_child.mjs'
+import { create, engine, virtual } from '../_engine.mjs'
+import { PATIENCE_MS } from '../_patience.mjs'
+
+const test = engine === 'native' ? ava.serial : ava.skip
+
+/** Does nothing else for so long, ms. */
+const block = (ms) => {
+  const startMs = performance.now()
+  while (performance.now() - startMs < ms);
+  return performance.now() - startMs
+}
+
+const turn = () => new Promise(setImmediate)
+
+// The first two come first: after many stalls of late none excuses an answer.
+test('an answer that waited in the loop counts with its service time, and what it took is kept beside', async (t) => {
+  const atrion = create({ watchdog: true })
+  const call = () => atrion.run('api', () => sleep(10))
+  for (let i = 0; i < 40; i++) await call()
+  const before = atrion.stats('api')
+  const pending = call()
+  await turn()
+  block(300)
+  await pending
+  const { excused, excusedMs, p99Ms } = atrion.stats('api')
+  t.is(excused, before.excused + 1)
+  const ms = excusedMs - before.excusedMs
+  t.true(ms > 200 && ms < 320, `${ms}`)
+  t.true(p99Ms < 200, `${p99Ms}`)
+  const [row] = [...atrion.metrics()]
+  t.is(row.excused, excused)
+  t.is(row.excusedMs, excusedMs)
+})
+
+test('answers to undici that waited in the loop are excused', async (t) => {
+  const server = createServer((_req, res) => res.end('ok')).listen(0)
+  await once(server, 'listening')
+  const atrion = create({ watchdog: true })
+  const dispatcher = new Agent().compose(atrionUndici(atrion, { route: () => 'api' }))
+  const url = `http://localhost:${server.address().port}`
+  const call = async () => (await request(url, { dispatcher })).body.text()
+  for (let i = 0; i < 30; i++) t.is(await call(), 'ok')
+  const pending = call()
+  await turn()
+  block(200)
+  t.is(await pending, 'ok')
+  const { excusedMs } = atrion.stats('api')
+  await dispatcher.close()
+  server.close()
+  t.true(excusedMs > 100, `${excusedMs}`)
+})
+
+/** The stall that a block between two decisions is, and the block's own length, ms. */
+const stallOf = async (atrion, ms) => {
+  await sleep(1)
+  atrion.acquire('r').release()
+  const lengthMs = block(ms)
+  atrion.acquire('r').release()
+  return { lengthMs, ...atrion.metrics().loop.last }
+}
+
+test('the first decision after a stall knows its start and its length', async (t) => {
+  const atrion = create({ watchdog: true })
+  // Of several one is enough: between the block's clock and the decision's the machine may do other things.
+  const errors = []
+  for (let i = 0; i < 10 && !errors.some((ms) => ms <= 5); i++) {
+    const beforeMs = Date.now()
+    const { lengthMs, durationMs, startedAtMs, suspendedMs } = await stallOf(atrion, 200)
+    t.is(suspendedMs, 0)
+    errors.push(Math.max(Math.abs(durationMs - lengthMs), Math.abs(startedAtMs - beforeMs) - 5))
+  }
+  t.true(Math.min(...errors) <= 5, `off by ${errors} ms`)
+})
+
+test('a stall without a decision after it is known at the next poll, and is an event', async (t) => {
+  const atrion = create()
+  const seen = new Promise((resolve) => atrion.on('stall', resolve))
+  await sleep(1)
+  const lengthMs = block(120)
+  // A report of a stall does not keep a process alive.
+  const alive = setInterval(() => {}, 1000)
+  const { durationMs, suspendedMs } = await seen
+  clearInterval(alive)
+  t.true(durationMs >= lengthMs - 5 && suspendedMs === 0, `${durationMs} of ${lengthMs} ms`)
+  const { stalls, stalledMs, longestMs, last } = atrion.metrics().loop
+  t.true(stalls >= 1 && stalledMs >= durationMs && longestMs >= durationMs && last.durationMs > 0)
+})
+
+test('a loop that is idle, or busy without a block, does not stall', async (t) => {
+  const atrion = create({ watchdog: true })
+  const { stalls } = atrion.metrics().loop
+  await sleep(150)
+  const endMs = performance.now() + 200
+  while (performance.now() < endMs) {
+    block(2)
+    await turn()
+  }
+  // A busy machine may stop the thread for so long by itself; the loop that is busy for 200 ms is no stall of 150.
+  const { stalls: after, last } = atrion.metrics().loop
+  t.true(after === stalls || last.durationMs < 150, JSON.stringify(atrion.metrics().loop))
+})
+
+test('other threads see a stall while it lasts', async (t) => {
+  t.timeout(PATIENCE_MS)
+  const atrion = create({ watchdog: true })
+  t.truthy(atrion.metrics().loop)
+  const code = `
+    const { workerData, parentPort } = require('node:worker_threads')
+    const { blockedLoopsMs } = require(workerData.path)
+    const seen = new Int32Array(workerData.seen)
+    parentPort.postMessage('ready')
+    const look = () => {
+      const ms = Math.max(0, ...blockedLoopsMs())
+      if (ms < 50) return setTimeout(look, 2)
+      Atomics.store(seen, 0, Math.round(ms))
+      Atomics.notify(seen, 0)
+    }
+    setTimeout(look, 2)`
+  const seen = new SharedArrayBuffer(4)
+  const path = new URL(`../../atrion.${await platformName()}.node`, import.meta.url).pathname
+  const worker = new Worker(code, { eval: true, workerData: { path, seen } })
+  await once(worker, 'message')
+  // The loop is blocked until the other thread has seen that it is.
+  Atomics.wait(new Int32Array(seen), 0, 0, PATIENCE_MS)
+  t.true(new Int32Array(seen)[0] >= 50)
+  await once(worker, 'exit')
+})
+
+const platformName = async () => {
+  const { readdirSync } = await import('node:fs')
+  const name = readdirSync(new URL('../..', import.meta.url)).find((one) => /^atrion\..+\.node$/.test(one))
+  return name.slice('atrion.'.length, -'.node'.length)
+}
+
+/** A service in another thread that answers in 10 ms, also while this one is blocked. */
+const startService = () => {
+  const code = `
+    const { parentPort } = require('node:worker_threads')
+    parentPort.on('message', (id) => setTimeout(() => parentPort.postMessage(id), 10))`
+  const worker = new Worker(code, { eval: true })
+  const open = new Map()
+  worker.on('message', (id) => {
+    open.get(id)('answer')
+    open.delete(id)
+  })
+  let ids = 0
+  const call = () =>
+    new Promise((resolve) => {
+      open.set(++ids, resolve)
+      worker.postMessage(ids)
+    })
+  return { call, stop: () => worker.terminate() }
+}
+
+/** The service is called by 150 at once, and the loop is blocked for longer than their time limit; the route's mode. */
+const blockedRound = async (atrion, routeId, call) => {
+  const calls = Array.from({ length: 150 }, () => atrion.run(routeId, call, { timeoutMs: 100 }).catch((e) => e))
+  await turn()
+  block(150)
+  const answers = await Promise.all(calls)
+  return { answers, mode: atrion.stats(routeId).mode }
+}
+
+test('a block that time limits run out in opens no breaker, and does without a watchdog', async (t) => {
+  t.timeout(PATIENCE_MS)
+  const { call, stop } = startService()
+  await call()
+  const watched = create({ watchdog: true })
+  for (let round = 0; round < 10; round++) {
+    const { answers, mode } = await blockedRound(watched, `db ${round}`, call)
+    t.true(mode !== 'CIRCUIT_BREAKER' && answers.every((one) => one === 'answer'), `${round}: ${mode} ${answers[0]}`)
+    t.is(watched.stats(`db ${round}`).failures, 0)
+  }
+  const { mode, answers } = await blockedRound(create({ watchdog: false }), 'db', call)
+  await stop()
+  t.is(mode, 'CIRCUIT_BREAKER')
+  t.true(answers.some(({ name }) => name === 'TimeoutError'))
+})
+
+test('time limits of the work itself that run out in a block say nothing of the route', async (t) => {
+  const work = () =>
+    new Promise((resolve, reject) => {
+      setTimeout(reject, 100, Object.assign(new Error('query read timeout'), { code: 'ETIMEDOUT' }))
+      setTimeout(resolve, 110)
+    })
+  for (const [watchdog, failures] of [
+    [true, 0],
+    [false, 40],
+  ]) {
+    const atrion = create({ watchdog })
+    const calls = Array.from({ length: 40 }, () => atrion.run('db', work).catch((error) => error.code))
+    await turn()
+    block(200)
+    t.deepEqual(new Set(await Promise.all(calls)), new Set(['ETIMEDOUT']))
+    t.is(atrion.stats('db').failures, failures)
+  }
+})
+
+test('a failure that is no time limit counts, and so does a time limit without a stall', async (t) => {
+  const atrion = create({ watchdog: true })
+  const fails = atrion.run('db', () => sleep(10).then(() => Promise.reject(new Error('no such table')))).catch(() => {})
+  await turn()
+  block(100)
+  await fails
+  t.is(atrion.stats('db').failures, 1)
+  await atrion.run('slow', () => new Promise(() => {}), { timeoutMs: 30 }).catch(() => {})
+  t.is(atrion.stats('slow').failures, 1)
+})
+
+test('work that blocks the loop itself is not excused', async (t) => {
+  const atrion = create({ watchdog: true })
+  for (let i = 0; i < 30; i++) await atrion.run('warm', () => sleep(2))
+  await atrion.run('sync', () => block(120))
+  await atrion.run('async', async () => block(120))
+  t.true(atrion.stats('sync').p50Ms >= 90 && atrion.stats('async').p50Ms >= 90)
+  t.is(atrion.stats('sync').excused + atrion.stats('async').excused, 0)
+})
+
+test('a loop that is blocked for most of the time is what is short: its queue counts', async (t) => {
+  const atrion = create({ watchdog: true })
+  for (let i = 0; i < 30; i++) await atrion.run('api', () => sleep(2))
+  for (let i = 0; i < 40; i++) {
+    const pending = atrion.run('api', () => sleep(2))
+    await turn()
+    block(60)
+    await pending
+  }
+  const { excused, p99Ms } = atrion.stats('api')
+  t.true(excused < 30, `${excused} of 40`)
+  t.true(p99Ms >= 50, `${p99Ms}`)
+})
+
+test('a route that could complete nothing while the loop was blocked was not silent', async (t) => {
+  const rounds = { true: 'OPERATIONAL', false: 'CIRCUIT_BREAKER' }
+  for (const watchdog of [true, false]) {
+    const atrion = create({ watchdog, slo: { maxAcceptableLatencyMs: 50 } })
+    for (let i = 0; i < 200; i++) await atrion.run('db', () => turn())
+    const open = Array.from({ length: 20 }, () => atrion.run('db', () => sleep(5), { tier: 'critical' }))
+    await turn()
+    block(400)
+    // Before anything else: the first decision after the block.
+    atrion.acquire('db', { tier: 'critical' }).release('ignored')
+    const { mode } = atrion.stats('db')
+    await Promise.all(open)
+    t.is(mode === 'CIRCUIT_BREAKER', rounds[watchdog] === 'CIRCUIT_BREAKER', `watchdog: ${watchdog}: ${mode}`)
+  }
+})
+
+test('a machine that is suspended for a while reports no stall of it', async (t) => {
+  if (process.platform === 'win32') return t.pass('no signal stops a process there')
+  t.timeout(PATIENCE_MS)
+  const code = `
+    import { execFile } from 'node:child_process'
+    import { Atrion } from 'atrion'
+    const atrion = new Atrion({ watchdog: true })
+    atrion.on('stall', (stall) => console.log(JSON.stringify(stall)))
+    setTimeout(() => {
+      // Another process stops this one, in the middle of a block, and lets it go on after 3 s.
+      const stop = 'sleep 0.3; kill -STOP ' + process.pid + '; sleep 3; kill -CONT ' + process.pid
+      execFile('sh', ['-c', stop]).unref()
+      const startMs = performance.now()
+      let last = startMs
+      let longest = 0
+      while (longest < 2500 && performance.now() - startMs < 8000) {
+        const now = performance.now()
+        longest = Math.max(longest, now - last)
+        last = now
+      }
+      setTimeout(() => console.log('end'), 50)
+    }, 20)`
+  const result = await runCode(code)
+  endedWell(t, result)
+  const lines = result.stdout.trim().split('\n')
+  t.is(lines.pop(), 'end')
+  for (const line of lines) {
+    const { durationMs, suspendedMs } = JSON.parse(line)
+    t.true(durationMs < 2500, line)
+    if (suspendedMs > 0) t.true(suspendedMs > 1000 && suspendedMs < 10_000, line)
+  }
+})
+
+test('threads come and go with their loops, and the process ends by itself', async (t) => {
+  t.timeout(PATIENCE_MS)
+  const code = `
+    import { Worker } from 'node:worker_threads'
+    import { once } from 'node:events'
+    const source = \`
+      import('atrion').then(({ Atrion }) => {
+        const atrion = new Atrion({ watchdog: true })
+        atrion.on('stall', () => {})
+        const end = Date.now() + 60
+        while (Date.now() < end);
+        return atrion.run('r', async () => {})
+      }).then(() => process.exit(0))\`
+    for (let round = 0; round < 3; round++) {
+      const workers = Array.from({ length: 4 }, () => new Worker(source, { eval: true }))
+      await Promise.all(workers.map((worker) => once(worker, 'exit')))
+    }
+    const { Atrion } = await import('atrion')
+    const atrion = new Atrion({ watchdog: true })
+    await atrion.run('r', async () => {})
+    console.log(atrion.metrics().loop !== undefined)`
+  const result = await runCode(code)
+  endedWell(t, result)
+  t.is(result.stdout.trim(), 'true')
+})
+
+test('without a wish it begins with the first run, and never where it is refused', async (t) => {
+  const code = `
+    import { Atrion } from 'atrion'
+    const refused = new Atrion({ watchdog: false })
+    refused.on('stall', () => {})
+    await refused.run('r', async () => {})
+    const atrion = new Atrion()
+    const before = atrion.metrics().loop
+    await atrion.run('r', async () => {})
+    console.log(refused.metrics().loop, before, typeof atrion.metrics().loop.stalls)`
+  const result = await runCode(code)
+  endedWell(t, result)
+  t.is(result.stdout.trim(), 'undefined undefined number')
+})
+
+ava('another engine, and a clock of one’s own, have none', async (t) => {
+  const atrion = engine === 'native' ? create({ engine: 'wasm', watchdog: true }) : create({ watchdog: true })
+  t.is(atrion.engine === 'ts' ? undefined : atrion.metrics().loop, undefined)
+  if (engine !== 'ts') {
+    t.is(await atrion.run('r', () => sleep(1, 'answer')), 'answer')
+    const world = virtual({ watchdog: true })
+    t.is(await world.atrion.run('r', async () => 1), 1)
+    t.is(world.atrion.metrics().loop, undefined)
+    t.is(world.atrion.stats('r').excused, 0)
+  }
+})
+
+ava('options that cannot be honoured are named', (t) => {
+  for (const [watchdog, field] of [
+    ['yes', 'watchdog'],
+    [1, 'watchdog'],
+    [{ stallMs: 49 }, 'watchdog.stallMs'],
+    [{ stallMs: Number.NaN }, 'watchdog.stallMs'],
+    [{ stallMs: 60_001 }, 'watchdog.stallMs'],
+    [{ stall: 100 }, 'watchdog.stall'],
+  ]) {
+    const error = t.throws(() => create({ watchdog }), { instanceOf: ConfigError })
+    t.is(error.field, field)
+  }
+  create({ watchdog: null })
+  create({ watchdog: { stallMs: 500 } })
+})

@@ -1,0 +1,153 @@
+//! The stalls of an event loop: times in which it came back neither to its poll nor to a decision.
+
+use crate::units::Millis;
+
+/// A stall is at least so long, ms.
+pub const LEAST_MS: Millis = 50.0;
+/// Stalls that are kept: a request that more of them overlapped is excused for the newest alone.
+const KEPT: usize = 64;
+/// The memory of how much the loop stalls, ms; what one stall adds to it at most; and from what on stalls are common.
+const MEMORY_MS: Millis = 2000.0;
+const MOST_OF_ONE_MS: Millis = 500.0;
+const COMMON_MS: Millis = 1000.0;
+
+/// A stall.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Stall {
+    /// Its beginning and its end, ms since the Unix epoch by the process's clock.
+    pub since_ms: Millis,
+    pub until_ms: Millis,
+    /// The part of it in which the whole process did not run, as on a machine that is suspended, ms.
+    pub frozen_ms: Millis,
+}
+
+impl Stall {
+    /// The time in which the loop was kept from its work by work of its own, ms.
+    pub fn own_ms(&self) -> Millis {
+        (self.until_ms - self.since_ms - self.frozen_ms).max(0.0)
+    }
+}
+
+/// The last stalls of a loop.
+#[derive(Debug)]
+pub struct Stalls {
+    kept: [Stall; KEPT],
+    count: u64,
+    /// The time of late in which the loop stalled, decaying, ms; and when that was computed, ms.
+    load_ms: Millis,
+    load_at_ms: Millis,
+}
+
+impl Default for Stalls {
+    fn default() -> Self {
+        Self { kept: [Stall::default(); KEPT], count: 0, load_ms: 0.0, load_at_ms: 0.0 }
+    }
+}
+
+impl Stalls {
+    /// Adds a stall that is over. They come in their order, and do not overlap.
+    pub fn add(&mut self, stall: Stall) {
+        self.kept[self.count as usize % KEPT] = stall;
+        self.count += 1;
+        self.load_ms = self.load_at(stall.until_ms) + (stall.until_ms - stall.since_ms).clamp(0.0, MOST_OF_ONE_MS);
+        self.load_at_ms = stall.until_ms;
+    }
+
+    /// Stalls so far.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The stalls since there had been `seen`, as far as they are kept.
+    pub fn after(&self, seen: u64) -> impl Iterator<Item = &Stall> {
+        let first = seen.max(self.count.saturating_sub(KEPT as u64));
+        (first..self.count).map(|number| &self.kept[number as usize % KEPT])
+    }
+
+    /// The end of the last stall, ms; −∞ where there was none.
+    pub fn ended_ms(&self) -> Millis {
+        self.after(self.count.saturating_sub(1)).next().map_or(f64::NEG_INFINITY, |stall| stall.until_ms)
+    }
+
+    /// Returns whether the last stall had exactly these ends.
+    pub fn last_is(&self, since_ms: Millis, until_ms: Millis) -> bool {
+        let last = self.after(self.count.saturating_sub(1)).next();
+        last.is_some_and(|stall| {
+            stall.since_ms.to_bits() == since_ms.to_bits() && stall.until_ms.to_bits() == until_ms.to_bits()
+        })
+    }
+
+    /// The time from `from_ms` to `to_ms` in which the loop stalled, ms.
+    pub fn overlap_ms(&self, from_ms: Millis, to_ms: Millis) -> Millis {
+        let mut overlap_ms = 0.0;
+        for number in (self.count.saturating_sub(KEPT as u64)..self.count).rev() {
+            let stall = &self.kept[number as usize % KEPT];
+            if stall.until_ms <= from_ms {
+                break;
+            }
+            overlap_ms += (stall.until_ms.min(to_ms) - stall.since_ms.max(from_ms)).max(0.0);
+        }
+        overlap_ms
+    }
+
+    /// Returns whether the loop stalls so much that its own work, and not what it waits for, is what requests take their time from. One
+    /// stall alone never makes it so.
+    pub fn are_common(&self, now_ms: Millis) -> bool {
+        self.load_at(now_ms) >= COMMON_MS
+    }
+
+    fn load_at(&self, now_ms: Millis) -> Millis {
+        self.load_ms * (-(now_ms - self.load_at_ms).max(0.0) / MEMORY_MS).exp()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{KEPT, Stall, Stalls};
+
+    fn stall(since_ms: f64, until_ms: f64) -> Stall {
+        Stall { since_ms, until_ms, frozen_ms: 0.0 }
+    }
+
+    #[test]
+    fn the_part_of_a_request_that_lay_in_stalls() {
+        let mut stalls = Stalls::default();
+        assert_eq!(stalls.overlap_ms(0.0, 1e9), 0.0);
+        assert_eq!(stalls.ended_ms(), f64::NEG_INFINITY);
+        stalls.add(stall(100.0, 200.0));
+        stalls.add(stall(300.0, 800.0));
+        for (from_ms, to_ms, overlap_ms) in
+            [(0.0, 50.0, 0.0), (0.0, 900.0, 600.0), (150.0, 350.0, 100.0), (800.0, 900.0, 0.0), (400.0, 500.0, 100.0)]
+        {
+            assert_eq!(stalls.overlap_ms(from_ms, to_ms), overlap_ms, "{from_ms} to {to_ms}");
+        }
+        assert_eq!(stalls.after(1).collect::<Vec<_>>(), [&stall(300.0, 800.0)]);
+        assert_eq!(stalls.ended_ms(), 800.0);
+    }
+
+    #[test]
+    fn as_many_as_are_kept_count() {
+        let mut stalls = Stalls::default();
+        for n in 0..KEPT + 10 {
+            stalls.add(stall(n as f64 * 100.0, n as f64 * 100.0 + 60.0));
+        }
+        assert_eq!(stalls.overlap_ms(0.0, 1e9), KEPT as f64 * 60.0);
+        assert_eq!(stalls.after(0).count(), KEPT);
+        assert_eq!(stalls.after(stalls.count()).count(), 0);
+    }
+
+    #[test]
+    fn one_stall_is_never_common_and_a_loop_that_is_full_of_them_soon_is() {
+        let mut stalls = Stalls::default();
+        stalls.add(stall(0.0, 60_000.0));
+        assert!(!stalls.are_common(60_000.0));
+        let mut end_ms = 70_000.0;
+        let needed = (1..100).find(|_| {
+            stalls.add(stall(end_ms, end_ms + 100.0));
+            end_ms += 100.0;
+            stalls.are_common(end_ms)
+        });
+        assert!(needed.is_some_and(|count| (8..=16).contains(&count)), "{needed:?}");
+        assert!(!stalls.are_common(end_ms + 2000.0));
+    }
+}

@@ -1,0 +1,23 @@
+/** Stalls of the event loop, as the watchdog knows them. */
+
+/** A stall of the event loop that is over. */
+export interface Stall {
+  /** Its beginning, Unix ms. */
+  readonly startedAtMs: number
+  /** Its length, ms, without what the whole process did not run. */
+  readonly durationMs: number
+  /** The time in it in which the whole process did not run, as on a machine that was suspended, ms. */
+  readonly suspendedMs: number
+}
+
+/** The event loop of this thread, as the watchdog knows it. */
+export interface LoopMetrics {
+  /** Stalls since it was first watched. */
+  readonly stalls: number
+  /** All of them together, ms. */
+  readonly stalledMs: number
+  /** The longest, ms. */
+  readonly longestMs: number
+  /** The last; undefined: there was none. */
+  readonly last: Stall | undefined
+}

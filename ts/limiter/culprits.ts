@@ -1,0 +1,243 @@
+/** Cancels the culprits that `culprit.ts` finds: which requests may be cancelled, when to look, and which are spared. */
+
+import type { Context } from '../context.js'
+import { TIERS, type Tier } from '../engine/kinds.js'
+import type { Stall } from '../events/stall.js'
+import { CancelQuota, type Candidate, culpritOf, Pace } from './culprit.js'
+import { cancelledOf } from './run.js'
+import type { LimitedBy, Permit } from './types.js'
+
+/** A pool of routes, or a route that is in none, is looked at this often at most, ms; while requests wait, by a timer. */
+const LOOK_MS = 10
+const TIMER_MS = 25
+/** A request that lacked a place lacks it for so long, ms. */
+const WANTING_MS = 100
+/** After a stall of the event loop no age says anything for so long, ms. */
+const STALLED_MS = 100
+/** A key one of whose requests was cancelled is spared for so long, ms. */
+const SPARED_MS = 60_000
+const MOST_SPARED = 1024
+/** Pools and routes that have a quota; the one that was added first goes first, when nothing in it may be cancelled. */
+const MOST_GROUPS = 4096
+/** Requests of a group that are looked at, the oldest first. */
+const MOST_LOOKED_AT = 1024
+/** Obstacles that are a want of places. */
+const WANTS: readonly (LimitedBy | undefined)[] = ['occupancy', 'queue_age', 'wait_timeout', 'wait_full']
+
+/** A request that may be cancelled while it runs. */
+export interface Cancellable {
+  readonly routeId: string
+  readonly tier: Tier | undefined
+  readonly key: unknown
+  /** Its part of the resource that is short, now; a throw, and what is no number ≥ 0, is 0. */
+  share(): number
+  /** Aborts it. */
+  cancel(ageMs: number): void
+}
+
+interface Running {
+  readonly one: Cancellable
+  readonly admittedMs: number
+}
+
+interface Group {
+  readonly all: Set<Running>
+  readonly quota: CancelQuota
+  readonly pace: Pace
+  /** When a request of each tier last lacked a place, ms. */
+  readonly wantedMs: number[]
+  lookedMs: number
+  /** The last request that lacked a place. */
+  routeId: string
+  tier: number
+}
+
+interface Aged extends Candidate {
+  readonly running: Running
+}
+
+const indexOf = (tier: Tier | undefined, otherwise: number): number =>
+  tier === undefined ? otherwise : TIERS.indexOf(tier)
+
+/** Requests that wait for a place. */
+interface Rooms {
+  sizeOf(routeId: string): number
+}
+
+export class Culprits {
+  readonly #context: Context
+  readonly #rooms: Rooms
+  readonly #lastStall: () => Stall | undefined
+  readonly #groups = new Map<string, Group>()
+  readonly #spared = new Map<unknown, number>()
+  /** Groups in which requests lack a place. */
+  readonly #wanting = new Set<Group>()
+  #timer: ReturnType<typeof setInterval> | undefined
+
+  constructor(context: Context, rooms: Rooms, lastStall: () => Stall | undefined) {
+    this.#context = context
+    this.#rooms = rooms
+    this.#lastStall = lastStall
+  }
+
+  /** For the work of a permit: called with what aborts it, it may be cancelled until what that returns is called. */
+  guard(
+    routeId: string,
+    permit: Permit,
+    share: () => number,
+    key: unknown,
+  ): (abort: (reason: unknown) => void) => () => void {
+    const { tier } = permit
+    return (abort) =>
+      this.add({ routeId, tier, key, share, cancel: (ageMs) => abort(cancelledOf(routeId, permit, ageMs)) })
+  }
+
+  /** A request that may be cancelled runs. @returns what ends that */
+  add(one: Cancellable): () => void {
+    const { all, pace } = this.#group(one.routeId)
+    const { clock } = this.#context
+    const running = { one, admittedMs: clock.spanMs() }
+    all.add(running)
+    return () => {
+      const nowMs = clock.spanMs()
+      if (all.delete(running)) pace.end(nowMs - running.admittedMs, nowMs)
+    }
+  }
+
+  /** A request came to a route, and was admitted or refused. @returns its permit */
+  offered(routeId: string, permit: Permit): Permit {
+    this.#came(routeId, permit.tier, !permit.allow && WANTS.includes(permit.limitedBy))
+    return permit
+  }
+
+  /** A request came to a route, and waits for a place. */
+  waits(routeId: string, tier: Tier | undefined): void {
+    this.#came(routeId, tier, true)
+  }
+
+  #came(routeId: string, tier: Tier | undefined, lacks: boolean): void {
+    const group = this.#groups.get(this.#nameOf(routeId))
+    if (group === undefined) return
+    group.quota.offer()
+    if (group.all.size === 0) return
+    const nowMs = this.#context.clock.spanMs()
+    if (!lacks && !group.pace.isCongested(nowMs)) return
+    // Of a request with a voltage it is not known which tiers it may displace.
+    group.tier = indexOf(tier, 0)
+    group.routeId = routeId
+    group.wantedMs[group.tier] = nowMs
+    this.#look(group, nowMs)
+    this.#wanting.add(group)
+    this.#timer ??= this.#start()
+  }
+
+  /** Requests that wait are a reason to look also while none comes. */
+  #start(): ReturnType<typeof setInterval> {
+    const timer = setInterval(() => {
+      const nowMs = this.#context.clock.spanMs()
+      for (const group of this.#wanting) {
+        if (this.#rooms.sizeOf(group.routeId) > 0) group.wantedMs[group.tier] = nowMs
+        if (group.all.size === 0 || wantingOf(group, nowMs) < 0) this.#wanting.delete(group)
+        else this.#look(group, nowMs)
+      }
+      if (this.#wanting.size > 0) return
+      clearInterval(timer)
+      this.#timer = undefined
+    }, TIMER_MS)
+    ;(timer as { unref?: () => void }).unref?.()
+    return timer
+  }
+
+  #look(group: Group, nowMs: number): void {
+    if (nowMs - group.lookedMs < LOOK_MS || !group.quota.allows(nowMs)) return
+    group.lookedMs = nowMs
+    if (this.#hasStalled()) return
+    const { serviceMs, latencyMs } = group.pace
+    const found = culpritOf(this.#candidates(group, nowMs), wantingOf(group, nowMs), serviceMs, latencyMs)
+    if (found === undefined) return
+    const { running, ageMs, share } = found
+    const { routeId, tier, key } = running.one
+    group.quota.spend(nowMs)
+    group.all.delete(running)
+    this.#spare(key, nowMs)
+    running.one.cancel(ageMs)
+    this.#context.events.emit('cancelled', { routeId, tier, ageMs, share })
+  }
+
+  /** Returns whether the event loop was blocked just now. */
+  #hasStalled(): boolean {
+    const last = this.#lastStall()
+    if (last === undefined) return false
+    const endedMs = last.startedAtMs + last.durationMs + last.suspendedMs
+    return performance.timeOrigin + performance.now() - endedMs < STALLED_MS
+  }
+
+  /** They are in the order of their admission. */
+  *#candidates({ all }: Group, nowMs: number): Iterable<Aged> {
+    let left = MOST_LOOKED_AT
+    for (const running of all) {
+      if (left-- === 0) return
+      const { one, admittedMs } = running
+      if (this.#isSpared(one.key, nowMs)) continue
+      yield { running, ageMs: nowMs - admittedMs, share: shareOf(one), tier: indexOf(one.tier, TIERS.length - 1) }
+    }
+  }
+
+  #isSpared(key: unknown, nowMs: number): boolean {
+    const untilMs = key === undefined || key === null ? undefined : this.#spared.get(key)
+    return untilMs !== undefined && nowMs < untilMs
+  }
+
+  #spare(key: unknown, nowMs: number): void {
+    if (key === undefined || key === null) return
+    this.#spared.delete(key)
+    if (this.#spared.size >= MOST_SPARED) this.#spared.delete(this.#spared.keys().next().value)
+    this.#spared.set(key, nowMs + SPARED_MS)
+  }
+
+  #group(routeId: string): Group {
+    const name = this.#nameOf(routeId)
+    let group = this.#groups.get(name)
+    if (group === undefined) {
+      if (this.#groups.size >= MOST_GROUPS) this.#makeRoom()
+      group = {
+        all: new Set(),
+        quota: new CancelQuota(),
+        pace: new Pace(),
+        wantedMs: TIERS.map(() => Number.NEGATIVE_INFINITY),
+        lookedMs: Number.NEGATIVE_INFINITY,
+        routeId,
+        tier: 0,
+      }
+      this.#groups.set(name, group)
+    }
+    return group
+  }
+
+  /** The pool of a route, or the route. */
+  #nameOf(routeId: string): string {
+    const pool = this.#context.routes.profiles.poolOf(routeId)
+    return pool === undefined ? `route ${routeId}` : `pool ${pool}`
+  }
+
+  #makeRoom(): void {
+    for (const [name, { all }] of this.#groups) {
+      if (all.size > 0) continue
+      this.#groups.delete(name)
+      return
+    }
+  }
+}
+
+/** The tier of the most important request that lacks a place; −1: none does. */
+const wantingOf = ({ wantedMs }: Group, nowMs: number): number =>
+  wantedMs.findLastIndex((ms) => nowMs - ms <= WANTING_MS)
+
+function shareOf(one: Cancellable): number {
+  try {
+    const share: unknown = one.share()
+    return typeof share === 'number' && share > 0 ? share : 0
+  } catch {
+    return 0
+  }
+}

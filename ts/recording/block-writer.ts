@@ -98,23 +98,15 @@ export class BlockWriter {
   }
 
   word(value: number): void {
-    const { bytes, at } = this
-    bytes[at] = value
-    bytes[at + 1] = value >>> 8
-    bytes[at + 2] = value >>> 16
-    bytes[at + 3] = value >>> 24
+    const { at } = this
+    this.#view.setInt32(at, value, true)
     this.at = at + 4
   }
 
-  /** A double of which the words are at hand. */
-  pair(words: Uint32Array, at: number): void {
-    this.word(words[at]!)
-    this.word(words[at + 1]!)
-  }
-
   double(value: number): void {
-    this.#view.setFloat64(this.at, value, true)
-    this.at += 8
+    const { at } = this
+    this.#view.setFloat64(at, value, true)
+    this.at = at + 8
   }
 
   doubles(cells: Float64Array, from: number, count: number): void {

@@ -64,8 +64,6 @@ const MOST_TIERS = TIERS.length
 const R_WORD = FRAME.RESISTANCE * SIZE.WORDS
 const V_WORD = FRAME.VOLTAGE * SIZE.WORDS
 const RETRY_WORD = FRAME.RETRY_AFTER_MS * SIZE.WORDS
-const KEY_WORD = FRAME.KEY * SIZE.WORDS
-const CLASS_WORD = FRAME.KEY_CLASS * SIZE.WORDS
 const BOTH = STATUS.ALLOW | STATUS.TICKED
 const SHARE_CELLS = SHARE.BOUND + 1
 const PAST_CELLS = PAST.GAMMA + 1
@@ -96,7 +94,7 @@ export class Tap {
   #generations = new Uint32Array(1024)
   #names = 0
   #frame: Float64Array = new Float64Array()
-  #words: Uint32Array = new Uint32Array()
+  #words: Int32Array = new Int32Array()
   #lastSlot = -1
   #lastVoltage = Number.NaN
   readonly #rows: Float64Array
@@ -295,7 +293,6 @@ export class Tap {
       acquire()
       if (engine.frame !== frame) frame = this.#look()
       const nowMs = engine.lastRead(false)
-      const words = this.#words
       const status = frame[FRAME.STATUS]!
       const isAllowed = (status & STATUS.ALLOW) !== 0
       const permit = frame[FRAME.PERMIT]!
@@ -346,14 +343,14 @@ export class Tap {
       )
       if (cause !== 0) writer.byte(cause)
       if (place >= 0) writer.varint(place)
-      if (hasKey) writer.pair(words, KEY_WORD)
+      if (hasKey) writer.double(key)
       if (extras !== 0) {
         writer.byte(extras)
         if (ageMs !== 0) writer.number(ageMs)
         if (process !== 0) writer.number(process)
         if (waitedMs !== -1) writer.number(waitedMs)
         if ((extras & EXTRA.WEIGHT) !== 0) writer.number(weight)
-        if ((extras & EXTRA.CLASS) !== 0) writer.pair(words, CLASS_WORD)
+        if ((extras & EXTRA.CLASS) !== 0) writer.double(keyClass)
         if ((extras & EXTRA.GIVEN_UP) !== 0) writer.byte(givenUp)
       }
       if (byVoltage) writer.number(askedVoltage)

@@ -111,7 +111,7 @@ export class Replay implements Handler {
   #run: EngineRun | undefined
   #about: About | undefined
   #frame: Float64Array = new Float64Array()
-  #words: Uint32Array = new Uint32Array()
+  #words: Int32Array = new Int32Array()
   readonly #doubts = new Set<Doubt>()
   readonly tally = new Tally()
   readonly #routes: (RouteTally | undefined)[] = []

@@ -17,6 +17,9 @@ const TENANTS = 8
 const INTERACTIVE_AGENTS = 0.1
 const INTERACTIVE_SHARE = 0.4
 
+/** Share of the limit below which its first filling counts as used. */
+const EMPTY = 0.1
+
 /** Jain's index of fairness: 1 where all get the same, 1 ÷ n where one gets all. */
 export const jainOf = (amounts) => {
   const sum = amounts.reduce((total, amount) => total + amount, 0)
@@ -59,7 +62,9 @@ export async function runQuota(name, { agents, warmUpMs, seconds }) {
       concurrency: agents / PROCESSES,
     }
     await Promise.all(nodes.map((node) => node.ask('start', { contestant: name, settings, groups: groupsOf(agents) })))
-    await pause(warmUpMs)
+    // The bucket is full at first: what is measured begins when that has been used, or when it is not going to be.
+    const untilMs = performance.now() + warmUpMs
+    while (performance.now() < untilMs && (await provider.ask('counts')).remaining > EMPTY) await pause(100)
     await Promise.all([provider, ...nodes].map((worker) => worker.ask('reset')))
     const startedMs = performance.now()
     const first = await provider.ask('counts')

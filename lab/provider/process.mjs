@@ -12,5 +12,10 @@ serve({
   },
   fail: ({ kind }) => provider.fail(kind),
   reset: () => provider.reset(),
-  counts: () => ({ counts: provider.counts, byAgent: provider.byAgent, cpu: process.cpuUsage() }),
+  counts: () => ({
+    counts: provider.counts,
+    remaining: provider.remaining,
+    byAgent: provider.byAgent,
+    cpu: process.cpuUsage(),
+  }),
 })

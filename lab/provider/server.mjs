@@ -96,6 +96,14 @@ export class MockProvider {
     return { ...this.#counts }
   }
 
+  /** The least share of a limit that remains, of any key. */
+  get remaining() {
+    const shares = [...this.#keys.values()].flatMap((limits) =>
+      [...limits.states(this.#now())].map(({ remaining, limit }) => remaining / limit),
+    )
+    return Math.min(1, ...shares)
+  }
+
   /** The tokens that each `x-mock-agent` was sent. */
   get byAgent() {
     return Object.fromEntries(this.#byAgent)

@@ -52,7 +52,7 @@ export function withHeader<H>(headers: H, tier: Tier): H {
 }
 
 /** The caller's own change of mind says nothing of the other side. */
-function wasAborted(error: unknown): boolean {
+export function wasAborted(error: unknown): boolean {
   const { name, code } = ownOptions((error ?? {}) as { name?: unknown; code?: unknown }, ['name', 'code'])
   return name === 'AbortError' || code === 'UND_ERR_ABORTED' || code === 'ABORT_ERR'
 }
@@ -134,8 +134,19 @@ function call(handler: Handler, name: string, ...args: unknown[]): unknown {
   return handler[name]?.(...(args as never[]))
 }
 
+/** The events of a request as they pass. */
+export interface ResponseWatch {
+  /** It is about to be sent. @param abort ends it */
+  start?(abort: (reason?: Error) => void): void
+  head(status: number, contentType: unknown, headers: Headers): void
+  data?(chunk: unknown): void
+  end(): void
+  upgrade(): void
+  error(error: unknown): void
+}
+
 /** The events of a request that a permit learns of. */
-class Watch {
+class PermitWatch implements ResponseWatch {
   readonly #permit: Permit
   readonly #startedMs = nowMs()
   #failed = false
@@ -174,23 +185,25 @@ class Watch {
 }
 
 /** Calls of the new interface, for a handler of either. */
-function newInterface(handler: Handler, watch: Watch): Handler {
+function newInterface(handler: Handler, watch: ResponseWatch): Handler {
   const speaksNew = isNew(handler)
   const pauseOn = (controller: Controller, flows: unknown): void => {
     if (flows === false) controller.pause()
   }
   return {
-    onRequestStart: (controller: Controller, context: unknown) =>
-      speaksNew
+    onRequestStart: (controller: Controller, context: unknown) => {
+      watch.start?.((reason) => controller.abort(reason))
+      return speaksNew
         ? call(handler, 'onRequestStart', controller, context)
-        : call(handler, 'onConnect', (reason?: Error) => controller.abort(reason), context),
+        : call(handler, 'onConnect', (reason?: Error) => controller.abort(reason), context)
+    },
     onRequestUpgrade: (controller: Controller, status: number, headers: Headers, socket: unknown) => {
       watch.upgrade()
       if (speaksNew) return call(handler, 'onRequestUpgrade', controller, status, headers, socket)
       return call(handler, 'onUpgrade', status, controller?.rawHeaders ?? unparsed(headers), socket)
     },
     onResponseStart: (controller: Controller, status: number, headers: Headers, message: unknown) => {
-      watch.head(status, headers?.['content-type'])
+      watch.head(status, headers?.['content-type'], headers ?? {})
       if (speaksNew) return call(handler, 'onResponseStart', controller, status, headers, message)
       const raw = controller?.rawHeaders ?? unparsed(headers)
       pauseOn(
@@ -200,6 +213,7 @@ function newInterface(handler: Handler, watch: Watch): Handler {
       return undefined
     },
     onResponseData: (controller: Controller, chunk: unknown) => {
+      watch.data?.(chunk)
       if (speaksNew) return call(handler, 'onResponseData', controller, chunk)
       pauseOn(controller, call(handler, 'onData', chunk))
       return undefined
@@ -217,11 +231,12 @@ function newInterface(handler: Handler, watch: Watch): Handler {
 }
 
 /** Calls of the old interface, for a handler of either. */
-function oldInterface(handler: Handler, watch: Watch): Handler {
+function oldInterface(handler: Handler, watch: ResponseWatch): Handler {
   const speaksNew = isNew(handler)
   let controller = new BridgedController(() => {})
   return {
     onConnect: (abort: (reason?: Error) => void, context: unknown) => {
+      watch.start?.(abort)
       if (!speaksNew) return call(handler, 'onConnect', abort, context)
       controller = new BridgedController(abort)
       return call(handler, 'onRequestStart', controller, context)
@@ -234,7 +249,7 @@ function oldInterface(handler: Handler, watch: Watch): Handler {
     },
     onHeaders: (status: number, raw: RawHeaders, resume: () => void, message: unknown) => {
       const headers = parsed(raw ?? [])
-      watch.head(status, headers['content-type'])
+      watch.head(status, headers['content-type'], headers)
       if (!speaksNew) return call(handler, 'onHeaders', status, raw, resume, message)
       controller.rawHeaders = raw
       controller.resumed = resume
@@ -242,6 +257,7 @@ function oldInterface(handler: Handler, watch: Watch): Handler {
       return !controller.paused
     },
     onData: (chunk: unknown) => {
+      watch.data?.(chunk)
       if (!speaksNew) return call(handler, 'onData', chunk)
       call(handler, 'onResponseData', controller, chunk)
       return !controller.paused
@@ -263,8 +279,10 @@ function oldInterface(handler: Handler, watch: Watch): Handler {
 const ALIKE = ['onResponseStarted', 'onBodySent', 'onRequestSent'] as const
 
 /** Passes everything on, and gives the permit back when the answer is complete, or will not be. */
-export function watchHandler(handler: Handler, permit: Permit): Handler {
-  const watch = new Watch(permit)
+export const watchHandler = (handler: Handler, permit: Permit): Handler => withWatch(handler, new PermitWatch(permit))
+
+/** Passes everything on, and shows it to a watch. */
+export function withWatch(handler: Handler, watch: ResponseWatch): Handler {
   const watched = { ...newInterface(handler, watch), ...oldInterface(handler, watch) }
   for (const name of ALIKE) {
     if (typeof handler[name] === 'function') watched[name] = (...args: unknown[]) => call(handler, name, ...args)

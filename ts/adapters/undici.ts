@@ -15,6 +15,7 @@ import { called, isThenable, keyOf, type MaybePromise, tierOf } from './_resolve
 import { type Handler, refuseHandler, watchHandler, withHeader } from './_undici-handler.js'
 
 export { currentTier, withTier } from './_context.js'
+export { type SwarmUndiciOptions, swarmUndici } from './_undici-swarm.js'
 
 type Request = Dispatcher.DispatchOptions
 

@@ -12,6 +12,7 @@ import { type Classified, classifyStreamError } from '../upstream/classify.js'
 import { estimateBody } from '../upstream/estimate.js'
 import { TokenLengths, UsageReader } from '../upstream/usage.js'
 import { type OptionTypes, validateTypes } from './_options.js'
+import { endOf, report } from './_swarm-usage.js'
 
 /** The part of fetch that is used: a runtime's own, undici's, or one of one's own. */
 export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>
@@ -68,21 +69,6 @@ function withBody(response: Response, body: BodyInit | null): Response {
   return Object.defineProperties(copy, { url: { value: url }, redirected: { value: redirected } })
 }
 
-/**
- * Reports what was used so far. @returns false where the limit is reached
- *
- * @param isCut the answer was broken off: of a stream nothing counts but what came
- */
-function report(lease: SwarmLease, reader: UsageReader, isCut = false): boolean {
-  const { inputTokens, outputTokens = isCut && reader.isStream ? 0 : undefined } = reader.usage
-  if (inputTokens === undefined && outputTokens === undefined) return true
-  try {
-    return lease.used({ inputTokens, outputTokens })
-  } catch {
-    return true // settled already: its caller went away
-  }
-}
-
 /** The body of a success as it is read on, with its usage counted. `done` settles when it is over. */
 function metered(body: ReadableStream<Uint8Array>, lease: SwarmLease, reader: UsageReader) {
   const source = body.getReader()
@@ -125,13 +111,6 @@ function metered(body: ReadableStream<Uint8Array>, lease: SwarmLease, reader: Us
   )
   return { stream, done }
 }
-
-const endOf = (kind: Classified['kind']): Classified => ({
-  kind,
-  outcome: kind === 'overload' || kind === 'failure' ? 'failure' : 'ignored',
-  mayRetry: false,
-  retryAfterMs: undefined,
-})
 
 /** Takes over an error's answer: judged by its body, which stays readable. */
 async function refused(response: Response, lease: SwarmLease): Promise<Attempt> {

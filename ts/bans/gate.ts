@@ -26,6 +26,8 @@ export class BanGate implements KeyGate {
   readonly limitedBy: LimitedBy = 'ban'
   retryAfterMs = 0
   readonly #host: GateHost
+  readonly countsFailures: boolean
+  readonly #isSecret: boolean
   readonly #evidence: Evidence | undefined
   #hasher: TargetHasher
   #table: BanTable
@@ -39,7 +41,9 @@ export class BanGate implements KeyGate {
   constructor(host: GateHost, hasher: TargetHasher, evidence: Evidence | undefined) {
     this.#host = host
     this.#hasher = hasher
+    this.#isSecret = host.isSecret
     this.#evidence = evidence
+    this.countsFailures = evidence?.countsFailures ?? false
     this.#table = new BanTable(host.nowMs())
     this.#show()
   }
@@ -107,7 +111,7 @@ export class BanGate implements KeyGate {
   }
 
   check(key: string, requestHash: number): number {
-    const hash = this.#host.isSecret ? requestHash : this.#hasher.key(key)
+    const hash = this.#isSecret ? requestHash : this.#hasher.key(key)
     if (this.#evidence !== undefined) {
       this.#lastHash = hash
       this.#evidence.request(hash, this.#host.nowMs())
@@ -116,11 +120,10 @@ export class BanGate implements KeyGate {
     return marks === 0 && this.#prefixes.size === 0 ? VERDICT.PASS : this.#judge(key, hash, marks)
   }
 
-  failureOf(): (() => void) | undefined {
+  failureOf(): () => void {
     const evidence = this.#evidence
-    if (evidence === undefined || !evidence.countsFailures) return undefined
     const hash = this.#lastHash
-    return () => evidence.failure(hash)
+    return () => evidence?.failure(hash)
   }
 
   /** The verdict on a key that has an entry, or that may have a prefix which has. */

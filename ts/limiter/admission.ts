@@ -85,7 +85,7 @@ export class Admission {
       return this.#refuse(frame, routeId, status, tier)
     }
     const id = frame[FRAME.PERMIT]!
-    if (this.gate !== undefined) {
+    if (this.gate?.countsFailures) {
       const failed = this.failureOf()
       if (failed !== undefined) return this.#keyed(frame, routeId, tier, NO_KEY, failed)
     }
@@ -106,7 +106,7 @@ export class Admission {
 
   /** Notes a failure of the key of the request in the frame; undefined: there is none, or failures are not counted. */
   failureOf(): (() => void) | undefined {
-    return this.gate === undefined || Number.isNaN(this.#engine.frame[FRAME.KEY]!) ? undefined : this.gate.failureOf()
+    return this.gate?.countsFailures && !Number.isNaN(this.#engine.frame[FRAME.KEY]!) ? this.gate.failureOf() : undefined
   }
 
   /**

@@ -11,6 +11,8 @@ export interface KeyGate {
   /** The obstacle of the last refusal, and the time after which it ends, ms. */
   readonly limitedBy: LimitedBy
   readonly retryAfterMs: number
-  /** Notes a failure of a request of the last key; undefined: failures are not counted. */
-  failureOf(): (() => void) | undefined
+  /** False where no failures are counted. */
+  readonly countsFailures: boolean
+  /** Notes a failure of a request of the last key, where they are counted. */
+  failureOf(): () => void
 }

@@ -106,7 +106,9 @@ export class Admission {
 
   /** Notes a failure of the key of the request in the frame; undefined: there is none, or failures are not counted. */
   failureOf(): (() => void) | undefined {
-    return this.gate?.countsFailures && !Number.isNaN(this.#engine.frame[FRAME.KEY]!) ? this.gate.failureOf() : undefined
+    return this.gate?.countsFailures && !Number.isNaN(this.#engine.frame[FRAME.KEY]!)
+      ? this.gate.failureOf()
+      : undefined
   }
 
   /**

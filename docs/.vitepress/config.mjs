@@ -89,6 +89,7 @@ export default defineConfig({
           page('What to do at 3 a.m.', '/operations/at-3-am'),
           page('Tuning', '/operations/tuning'),
           page('Redis faults', '/operations/redis'),
+          page('Scale', '/operations/scale'),
           page('Security', '/operations/security'),
           page('The doctor', '/operations/doctor'),
           page('Where it installs', '/operations/packages'),

@@ -55,6 +55,13 @@ export type { WatchdogOptions } from './options/watchdog.js'
 export { type ConflictStrategy, StateManager } from './providers/manager.js'
 export { InMemoryProvider, type InMemoryProviderOptions } from './providers/memory.js'
 export {
+  type HistoryEntry,
+  type HistoryQuery,
+  type HistorySource,
+  PostgresPersistenceAdapter,
+  type PostgresPersistenceOptions,
+} from './providers/postgres/history.js'
+export {
   type PostgresClientLike,
   type PostgresMigrationOptions,
   PostgresStateProvider,

@@ -13,6 +13,7 @@ import {
 import { PostgresClient, type PostgresClientLike } from './client.js'
 import { Documents } from './documents.js'
 import { Link } from './link.js'
+import { prepare } from './prepare.js'
 import { Reader } from './reader.js'
 import { migrationOf, roleOf, SCHEMA_VERSION, tablesOf } from './schema.js'
 import { Seal } from './seal.js'
@@ -227,25 +228,8 @@ export class PostgresStateProvider implements StateProvider {
 
   /** Makes sure that the tables are there, in a version that this code knows. */
   async #prepare(): Promise<void> {
-    const { tables } = this.#link
-    const version = await this.#version()
-    if (version === SCHEMA_VERSION) return
-    if (version > SCHEMA_VERSION) {
-      throw new Error(`table ${tables.version} has version ${version}, and this Atrion knows ${SCHEMA_VERSION}`)
-    }
-    if (!this.#settings.migrate) {
-      throw new Error(`table ${tables.version} is missing or has version ${version}: run what migration() gives`)
-    }
-    await this.#link.client.query(this.migration(), [], true)
-  }
-
-  /** The version of the tables; 0: there are none. */
-  async #version(): Promise<number> {
-    const { version } = this.#link.tables
-    const [found] = await this.#link.client.query('select to_regclass($1::text)::text as found', [version], true)
-    if (found?.found == null) return 0
-    const [row] = await this.#link.client.query(`select version::text from ${version}`, [], true)
-    return Number(row?.version ?? 0)
+    const { client, tables } = this.#link
+    await prepare(client, tables.version, SCHEMA_VERSION, this.#settings.migrate ? this.migration() : undefined)
   }
 
   #inTurn(work: () => Promise<void>): Promise<void> {

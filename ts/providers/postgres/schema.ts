@@ -83,14 +83,12 @@ function steps(place: Place): string[] {
 /**
  * One statement that brings the tables to the current version from any before, and does nothing where they have it. Any number of nodes may run it at once.
  */
-export function migrationOf(place: Place): string {
+export function migrationOf(place: Place, ddl: readonly string[] = steps(place)): string {
   const { schema, version } = tablesOf(place)
   // The names are looked for by statements, since those see the others' work, and PostgreSQL's caches need not. One lock for the schema's tables.
   const lock = literal(`atrion ${place.schema}`)
   const name = literal(place.schema)
-  const blocks = steps(place)
-    .map((ddl, at) => `  if at < ${at + 1} then${ddl.replace(/^/gm, '  ')}\n  end if;`)
-    .join('\n')
+  const blocks = ddl.map((step, at) => `  if at < ${at + 1} then${step.replace(/^/gm, '  ')}\n  end if;`).join('\n')
   return `do $atrion$
 declare
   at integer := 0;
@@ -107,26 +105,60 @@ begin
   end if;
   select version into at from ${version};
 ${blocks}
-  if at < ${SCHEMA_VERSION} then
-    update ${version} set version = ${SCHEMA_VERSION};
+  if at < ${ddl.length} then
+    update ${version} set version = ${ddl.length};
   end if;
 end
 $atrion$`
+}
+
+/** The table of the history, and the DDL of each of its versions. */
+export function historyOf(place: Place): { readonly table: string; readonly steps: readonly string[] } {
+  const table = tablesOf(place).state
+  const index = (end: string): string => identifier(`${place.table}_${end}`)
+  return {
+    table,
+    steps: [
+      `
+  create table ${table} (
+    id bigint generated always as identity primary key,
+    at timestamptz not null,
+    kind text not null,
+    route text,
+    detail text not null
+  );
+  create index ${index('at')} on ${table} (at);
+  create index ${index('route')} on ${table} (md5(route), at) where route is not null;`,
+    ],
+  }
+}
+
+/** The rights of a service that writes a history and reads it. */
+export function historyRoleOf(place: Place, role: string): string {
+  const { schema, version } = tablesOf(place)
+  const name = identifier(role)
+  return `${createRole(role)}
+grant usage on schema ${schema} to ${name};
+grant select on ${version} to ${name};
+grant select, insert, delete on ${historyOf(place).table} to ${name};
+`
 }
 
 /** The rights of a service that does not make the tables itself: no more than it uses. */
 export function roleOf(place: Place, role: string): string {
   const { schema, state, nodes, documents, version } = tablesOf(place)
   const name = identifier(role)
-  return `do $atrion$
-begin
-  if not exists (select from pg_roles where rolname = ${literal(role)}) then
-    create role ${name} login nosuperuser nocreatedb nocreaterole noinherit;
-  end if;
-end
-$atrion$;
+  return `${createRole(role)}
 grant usage on schema ${schema} to ${name};
 grant select on ${version} to ${name};
 grant select, insert, update, delete on ${state}, ${nodes}, ${documents} to ${name};
 `
 }
+
+const createRole = (role: string): string => `do $atrion$
+begin
+  if not exists (select from pg_roles where rolname = ${literal(role)}) then
+    create role ${identifier(role)} login nosuperuser nocreatedb nocreaterole noinherit;
+  end if;
+end
+$atrion$;`

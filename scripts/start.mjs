@@ -59,6 +59,7 @@ const COMMANDS = {
   'demo/cluster/run.mjs': [...BUILT, 'redis'],
   'demo/run.mjs': BUILT,
   'demo/replay/run.mjs': BUILT,
+  'demo/live/run.mjs': [...BUILT, 'redis'],
   'demo/studio/run.mjs': BUILT,
   'demo/swarm/run.mjs': BUILT,
   'lab/arena.mjs': BUILT,

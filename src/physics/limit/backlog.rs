@@ -69,8 +69,8 @@ impl Backlog {
         let part = (now_ms / self.part_ms) as i64;
         // Parts that ended without a request, too; as many as there are, at most.
         let gone = (part - self.part).clamp(0, PARTS as i64);
-        for ahead in 1..gone + 1 {
-            self.at_part[(self.part + ahead) as usize % PARTS] = self.total;
+        for before in 0..gone {
+            self.at_part[(self.part + 1 + before) as usize % PARTS] = self.total;
         }
         self.enter(part.max(self.part));
     }

@@ -380,8 +380,7 @@ fn nodes_of_the_same_zone_weigh_more_and_agree_no_more() {
         told(&mut table, 0.0)
     };
     let (alike, zoned) = (mixed(false), mixed(true));
-    // The scale of requests is the wire's, and not in the way here.
-    assert_eq!((alike.weight, zoned.weight), (100.0 + 101.0, 100.0 + 26.0));
-    assert_eq!(zoned.weighted_scar, 8000.0 + 260.0);
+    assert_eq!((alike.weight, zoned.weight), (100.0 + 101.0, 400.0 + 101.0));
+    assert_eq!(zoned.weighted_scar, 32_000.0 + 1010.0);
     assert_eq!((zoned.peers, zoned.top, zoned.second), (alike.peers, alike.top, alike.second));
 }

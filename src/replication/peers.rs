@@ -13,8 +13,8 @@
 //! Unless a secret proves the ids of nodes, those that came later cannot outvote those that came before, nor take their places on a
 //! full route: see [`super::seniority`].
 //!
-//! With a zone, this node counts the recent requests of nodes in others for [`FAR`] of what they are: what is near shares more of the
-//! network with it. How many nodes agree does not depend on zones.
+//! With a zone, this node gives reports of nodes in the same one [`NEAR`] times their weight: what is near shares more of the network
+//! with it. How many nodes agree does not depend on zones.
 //!
 //! Of a full table the route that was reported longest ago among a few is removed; of a full route the node that was. Where there
 //! are too many nodes, silent ones expire, and a new one is ignored before one has: else invented ids could displace nodes that
@@ -39,8 +39,8 @@ pub use super::{
 /// The time within which every fading scar is delivered again, ms.
 pub const REFRESH_MS: Millis = 1000.0;
 
-/// The weight of the requests of a node in another zone.
-pub const FAR: f64 = 0.25;
+/// How many times as much a report from the same zone weighs.
+pub const NEAR: f64 = 4.0;
 
 /// The parameters of a table of peers.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -119,7 +119,7 @@ impl PeerTable {
         self.is_ranked = ranked;
     }
 
-    /// Sets whether this node's id names its zone, so that nodes in others weigh less. Default: no.
+    /// Sets whether this node's id names its zone, so that nodes in the same one weigh more. Default: no.
     pub fn set_zoned(&mut self, zoned: bool) {
         self.is_zoned = zoned;
     }
@@ -233,13 +233,15 @@ impl PeerTable {
         }
         let (nodes, now_ms, is_ranked) = (&self.nodes, self.now_ms, self.is_ranked);
         let Limits { decay_per_ms, own, .. } = self.limits;
-        let is_far = |node: u16| self.is_zoned && nodes.id(node).zone() != own.zone();
+        let is_near = |node: u16| self.is_zoned && nodes.id(node).zone() == own.zone();
         let seniority = seniority(nodes, is_ranked, now_ms);
         self.routes.drain_changed(|route| {
             let (mut aggregate, mut later) = (PeerAggregate::default(), Later::default());
             for report in route.reports.iter().filter(|report| nodes.is_live(report.node)) {
                 let scar = report.scar(now_ms, decay_per_ms);
-                let requests = report.requests() * if is_far(report.node) { FAR } else { 1.0 };
+                let requests = report.requests();
+                // The weight is 1 + requests.
+                let requests = if is_near(report.node) { NEAR * (1.0 + requests) - 1.0 } else { requests };
                 if seniority.counts(nodes.known_ms(report.node)) {
                     aggregate.add(scar, requests);
                 } else {

@@ -59,7 +59,7 @@ export interface StateProvider {
    * nodes, so that those that come later count as one until they have been there for a while.
    */
   readonly hasProvedNodes?: boolean
-  /** The zone of this node, as 'eu-1': recent requests of changes that name another weigh a quarter. Default: none, all weigh alike. */
+  /** The zone of this node, as 'eu-1': reports that name the same one weigh four times as much as others. Default: none, all weigh alike. */
   readonly zone?: string
   /**
    * Calls of `updateVector()` that may be under way at once, ≥ 1. A provider that sends all changes together takes as many as there are
@@ -102,8 +102,8 @@ const MAX_ZONE_LENGTH = 64
 
 /** @throws ConfigError for what is not the name of a zone */
 export function zoneOf(value: unknown): string {
-  if (typeof value === 'string' && value !== '' && value.length <= MAX_ZONE_LENGTH) return value
-  throw new ConfigError('zone', `a text of 1 to ${MAX_ZONE_LENGTH} characters`, value)
+  if (typeof value === 'string' && /^[^\p{Cc}\p{Cs}]+$/u.test(value) && value.length <= MAX_ZONE_LENGTH) return value
+  throw new ConfigError('zone', `text of 1 to ${MAX_ZONE_LENGTH} characters`, value)
 }
 
 const isQuantity = (value: unknown): value is number =>

@@ -11,8 +11,8 @@ const EXPIRY_MS = 3000
 const MAX_NODES = 16
 /** Characters of a node's name that count. */
 const MAX_NODE_LENGTH = 256
-/** The weight of the requests of a node in another zone; that of the engine's own table of peers. */
-const FAR = 0.25
+/** How many times as much a report from the same zone weighs; as in the engine's own table of peers. */
+const NEAR = 4
 /** Requests that count of a report. */
 const MAX_REQUESTS = 1e12
 const ORIGIN_NAMES = ['node', 'requests', 'ageMs', 'zone'] satisfies (keyof VectorOrigin)[]
@@ -69,7 +69,8 @@ export class PeerReports {
 
   receive(routeId: string, scar: number, origin: VectorOrigin | undefined, nowMs: number): void {
     const { node, requests, ageMs, zone } = readOrigin(origin)
-    const nearness = this.#zone === undefined || this.#zone === zone ? 1 : FAR
+    // The weight is 1 + requests.
+    const weighing = this.#zone !== undefined && this.#zone === zone ? NEAR * (1 + requests) - 1 : requests
     if (this.#seniority?.see(node, nowMs) === false) return
     let reports = this.#routes.get(routeId)
     if (reports === undefined) {
@@ -79,7 +80,7 @@ export class PeerReports {
     }
     reports.delete(node)
     if (reports.size >= MAX_NODES && !this.#makeRoom(reports, node, nowMs)) return
-    reports.set(node, { scar, requests: requests * nearness, atMs: nowMs - ageMs, receivedMs: nowMs })
+    reports.set(node, { scar, requests: weighing, atMs: nowMs - ageMs, receivedMs: nowMs })
   }
 
   /** Drops the oldest report of a full route, of a later node where there is one; false where a later one must not take the place. */

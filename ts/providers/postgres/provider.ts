@@ -73,6 +73,8 @@ export class PostgresStateProvider implements StateProvider {
   readonly intervalMs: number
   /** γ: how much the others weigh against one's own measurements, [0, 1]. */
   readonly gamma: number
+  /** The zone of this node, if it has one. */
+  readonly zone?: string
   /** True when a `secret` proves the nodes. */
   readonly hasProvedNodes: boolean
   /** All changes of a batch travel together. */
@@ -98,6 +100,7 @@ export class PostgresStateProvider implements StateProvider {
     this.intervalMs = settings.intervalMs
     this.gamma = settings.gamma
     this.hasProvedNodes = settings.secrets.length > 0
+    if (settings.zone !== '') this.zone = settings.zone
     this.maxConcurrentUpdates = settings.maxRoutes
     this.#link = new Link(settings, client, tablesOf(settings), new ServerClock(), new Seal(settings.secrets))
     this.#writer = new Writer(this.#link, () => this.#prepare())

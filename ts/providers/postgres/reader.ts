@@ -152,15 +152,15 @@ export class Reader {
       `with known as (
   select k.node, k.stamp::bigint from unnest(string_to_array($2::text, ','), string_to_array($3::text, ',')) as k(node, stamp)
 ), fresh as (
-  select n.node, n.stamp, coalesce(k.stamp, 0) as since from ${tables.nodes} as n left join known as k on k.node = n.node
+  select n.node, n.stamp, n.zone, coalesce(k.stamp, 0) as since from ${tables.nodes} as n left join known as k on k.node = n.node
   where n.node <> $1::text and n.stamp > coalesce(k.stamp, 0) order by n.stamp limit ${MOST_NODES_A_LOOK}
 )
-select 'now' as kind, null as node, null as latest, null as shard, null as stamp, null as body, null as mac, ${NOW}::text as now
+select 'now' as kind, null as node, null as latest, null as shard, null as stamp, null as body, null as mac, ${NOW}::text as now, null as zone
 union all
-select 'row', f.node, f.stamp::text, s.shard::text, s.stamp::text, s.body, s.mac, null
+select 'row', f.node, f.stamp::text, s.shard::text, s.stamp::text, s.body, s.mac, null, f.zone
 from fresh as f left join ${tables.state} as s on s.node = f.node and s.stamp > f.since
 union all
-select 'document', d.node, null, null, d.version::text, d.name, null, null from ${tables.documents} as d
+select 'document', d.node, null, null, d.version::text, d.name, null, null, null from ${tables.documents} as d
 where $4::text <> '' and d.version > $4::text::bigint and d.node <> $1::text`,
       [node, [...this.#stamps.keys()].join(','), [...this.#stamps.values()].join(','), this.#documentsSince()],
     )
@@ -184,7 +184,7 @@ where $4::text <> '' and d.version > $4::text::bigint and d.node <> $1::text`,
       if (route.stamp <= since) continue
       this.#link.counts.receivedRoutes += 1
       const ageMs = Math.max(0, (nowUs - timeOf(route)) / 1000)
-      this.listeners.call(route.routeId, route.vector, { node, ageMs })
+      this.listeners.call(route.routeId, route.vector, { node, ageMs, zone: row.zone ?? '' })
     }
   }
 

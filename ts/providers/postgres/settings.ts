@@ -1,10 +1,10 @@
 /** The options of the provider for PostgreSQL, and their check. */
 
 import { DEFAULT_MAX_ROUTES } from '../../base/bounded-routes.js'
-import { ConfigError } from '../../base/errors.js'
 import { given } from '../../base/input.js'
 import { ownOptions } from '../../base/own.js'
 import { flag, integer, known, number, refusal, type Secret, secretsOf } from '../checks.js'
+import { zoneOf } from '../provider.js'
 
 /** The place of the tables. */
 export interface PostgresTableOptions {
@@ -78,7 +78,6 @@ export interface Settings extends Place {
 const NAME_BYTES = 63
 /** Room for the ends of the tables' and indexes' names. */
 const TABLE_BYTES = 40
-const ZONE_LENGTH = 64
 
 /** @throws ConfigError for what cannot be meant */
 export function settingsOf(raw: PostgresStateProviderOptions): Settings {
@@ -118,11 +117,5 @@ export function nameOf(field: string, value: unknown, maxBytes: number): string 
   const range = `text of 1 to ${maxBytes} bytes without control characters and $`
   if (typeof value !== 'string' || value === '' || /[\p{Cc}\p{Cs}$]/u.test(value)) throw refusal(field, range, value)
   if (new TextEncoder().encode(value).length > maxBytes) throw refusal(field, range, value)
-  return value
-}
-
-function zoneOf(value: unknown): string {
-  const isZone = typeof value === 'string' && /^[^\p{Cc}\p{Cs}]+$/u.test(value) && value.length <= ZONE_LENGTH
-  if (!isZone) throw new ConfigError('zone', `text of 1 to ${ZONE_LENGTH} characters`, value)
   return value
 }

@@ -64,8 +64,8 @@ export interface RedisStateProviderOptions {
    */
   readonly secret?: Secret | readonly Secret[] | undefined
   /**
-   * The zone of this node, as 'eu-1': recent requests of nodes in other zones weigh a quarter. A text of 1 to 64 characters. Default: none, all
-   * weigh alike.
+   * The zone of this node, as 'eu-1': reports of nodes in the same zone weigh four times as much as others. 1 to 64 characters. Default: none,
+   * all weigh alike.
    */
   readonly zone?: string | undefined
   /** The interval at which changes go out, ms, an integer in [1, 60000]. Default 100. */

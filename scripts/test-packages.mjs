@@ -31,8 +31,11 @@ docs/operations/packages.md and docs/public/packages.svg where everything is pla
   --platform <name>   with --build: platforms whose name begins so
   --help              this text`
 
-/** The most that an install of the main package puts into node_modules, bytes: 142,000 of them are Studio, 40,000 fleets. The target is 300,000. */
-const MAIN_BYTES = 1_050_000
+/**
+ * The most that an install of the main package puts into node_modules, bytes: budgets, live configuration, recordings and the stores in
+ * JavaScript are 650,000 of them, Studio 142,000. The target is 300,000.
+ */
+const MAIN_BYTES = 1_780_000
 
 const SHORT = { clients: ['npm 11'], bundlers: ['esbuild', 'rolldown'] }
 

@@ -39,7 +39,7 @@ pub use super::{
 /// The time within which every fading scar is delivered again, ms.
 pub const REFRESH_MS: Millis = 1000.0;
 
-/// How many times as much a report from the same zone weighs.
+/// The factor by which a report from the same zone weighs more.
 pub const NEAR: f64 = 4.0;
 
 /// The parameters of a table of peers.

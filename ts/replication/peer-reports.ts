@@ -11,7 +11,7 @@ const EXPIRY_MS = 3000
 const MAX_NODES = 16
 /** Characters of a node's name that count. */
 const MAX_NODE_LENGTH = 256
-/** How many times as much a report from the same zone weighs; as in the engine's own table of peers. */
+/** The factor by which a report from the same zone weighs more; that of the engine's own table of peers. */
 const NEAR = 4
 /** Requests that count of a report. */
 const MAX_REQUESTS = 1e12

@@ -102,6 +102,7 @@ impl Stalls {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "the times are whole")]
 mod tests {
     use super::{KEPT, Stall, Stalls};
 

@@ -29,6 +29,7 @@ export const adapterPort = (context: Context, limiter: Limiter): AdapterPort => 
   exempt: exemptOf(context),
   refused: (routeId, refusal) => limiter.refused(routeId, refusal),
   calls: () => limiter.watch(),
+  cancellable: (...request) => limiter.culprits.guard(...request),
   deadlineMs: (routeId) => context.routes.paramsOf(routeId).slo.maxAcceptableLatencyMs,
 })
 

@@ -213,7 +213,7 @@ export class Gate<Request, Response> implements TrackerHost {
 
   #params(node: NodeRequest, answers: Answers | undefined): AcquireParams | undefined {
     if (answers === undefined) return undefined
-    const { route, key, isStream } = answers
+    const { route, key, isStream, share } = answers
     let { tier } = answers
     let voltage: number | undefined
     if (tier === undefined) {
@@ -224,7 +224,7 @@ export class Gate<Request, Response> implements TrackerHost {
       if (isUnnamed && method === 'OPTIONS' && own(headers, 'access-control-request-method') !== undefined)
         tier = 'critical'
     }
-    return { route, tier, voltage, key, isStream }
+    return { route, tier, voltage, key, isStream, share }
   }
 
   #optionsOf({ tier, voltage, key }: AcquireParams, node: NodeRequest): AcquireOptions {

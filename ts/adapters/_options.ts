@@ -6,6 +6,7 @@ import { unknownName } from '../base/suggest.js'
 import type { Permit, Tier } from '../limiter/types.js'
 import type { PressureOptions, Signal } from '../pressure/pressure.js'
 import type { AnswerOptions } from './_answer-style.js'
+import type { CancellableOption } from './_cancel.js'
 import { HEADER_TYPES, validateHeaders } from './_header-options.js'
 import type { MaybePromise } from './_resolve.js'
 import type { TierHeader } from './_tier-headers.js'
@@ -53,6 +54,11 @@ export interface AdapterOptions<Request, Response> extends AnswerOptions {
   readonly pressure?: PressureOptions | false
   /** Signals of one's own, [0, 1], asked at most every 100 ms. */
   readonly signals?: readonly Signal[]
+  /**
+   * Requests may be cancelled, by `cancelSignal(request)`, where one holds for long what others wait for: at most one in a thousand, and none of
+   * a higher tier than what waits. A function gives a request's share of that now, ≥ 0; 0 while it waits itself. Default false.
+   */
+  readonly cancellable?: CancellableOption<Request>
   /** Keep the tier for what the request asks of others (`atrion/undici`). Costs an AsyncLocalStorage. Default false. */
   readonly propagate?: boolean
 }
@@ -73,6 +79,7 @@ const TYPES: OptionTypes = {
   onShed: ['function'],
   pressure: ['object', 'boolean'],
   signals: ['object'],
+  cancellable: ['boolean', 'function'],
   propagate: ['boolean'],
 }
 

@@ -22,6 +22,7 @@ import { soon } from '../base/soon.js'
 import type { Outcome, Permit, Tier } from '../limiter/types.js'
 import type { AcquireParams, TrackerHost } from './_acquire-params.js'
 import type { RequestAdmission } from './_admission.js'
+import { mayCancel } from './_cancel.js'
 import { isClientsFault, statusOnStream } from './_client.js'
 import { isClosed, whenClosed } from './_closed.js'
 import { Departure, depart } from './_departure.js'
@@ -84,6 +85,8 @@ export class ResponseTracker implements RequestAdmission {
   readonly #innerShed = new InnerShed()
   #timer: Timer | undefined
   #longTimer: Timer | undefined
+  /** Ends that it may be cancelled. */
+  #keep: (() => void) | undefined
   #readerWatch: ReaderWatch | undefined
   /** Set by an adapter: answers a refusal of the route that a router has named, as the application wants it. */
   refuse: ((permit: Permit) => unknown) | undefined
@@ -332,6 +335,9 @@ export class ResponseTracker implements RequestAdmission {
 
   #watch(): void {
     watchLong(this)
+    this.#keep?.()
+    const permit = this.#permit
+    this.#keep = permit && mayCancel(this.atrion, this.#routeId, permit, this.#params, this.#request, this.#cancelled)
     callOff(this.#longTimer)
     if (!isLateAsARule(this.atrion, this.#routeId)) return
     const ms = longMs(this.atrion, this.#routeId)
@@ -341,6 +347,8 @@ export class ResponseTracker implements RequestAdmission {
   #unwatch(): void {
     callOff(this.#timer)
     callOff(this.#longTimer)
+    this.#keep?.()
+    this.#keep = undefined
     this.#readerWatch?.stop()
     watchLong(this, false)
   }
@@ -415,6 +423,12 @@ export class ResponseTracker implements RequestAdmission {
     if (!this.#isClosed || this.#permit === undefined) return
     if (this.isAlwaysEnded && this.#pending === 0) this.#release('ignored')
     else this.#holdOn()
+  }
+
+  /** It is cancelled for what it holds. What is answered says nothing of the route. */
+  readonly #cancelled = (reason: Shed & object): void => {
+    this.noteShed(reason)
+    this.#release('ignored')
   }
 
   /** Gives the permit back, and says nothing of the route. */

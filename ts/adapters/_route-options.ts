@@ -8,6 +8,7 @@ import { nearestName } from '../base/suggest.js'
 import { TIERS } from '../engine/port.js'
 import type { Tier } from '../limiter/types.js'
 import type { AcquireParams } from './_acquire-params.js'
+import { type CancellableOption, shareOf } from './_cancel.js'
 import { type OptionTypes, validateBounds, validateTypes } from './_options.js'
 import { called, isThenable, isTier, keyOf, type MaybePromise, tierOf } from './_resolve.js'
 
@@ -25,6 +26,8 @@ export interface AdapterRouteOptions<Request> {
   readonly stream?: boolean | ((request: Request) => MaybePromise<boolean>)
   /** The time that its requests may wait for their turn before they are refused, ms, ≥ 0. 0: they do not wait. */
   readonly maxWaitMs?: number
+  /** Its requests may be cancelled: see the guard's option. */
+  readonly cancellable?: CancellableOption<Request>
 }
 
 const TYPES: OptionTypes = {
@@ -34,6 +37,7 @@ const TYPES: OptionTypes = {
   skip: ['boolean', 'function'],
   stream: ['boolean', 'function'],
   maxWaitMs: ['number'],
+  cancellable: ['boolean', 'function'],
 }
 
 /** @throws ConfigError for a tier that is none, with the nearest one that is */
@@ -57,6 +61,7 @@ export interface Answers {
   readonly tier: Tier | undefined
   readonly key: string | undefined
   readonly isStream: boolean
+  readonly share: (() => number) | undefined
 }
 
 const answerOf = <Request>(name: string, option: unknown, request: Request): unknown =>
@@ -79,13 +84,21 @@ function describe<Request>(options: AdapterRouteOptions<Request>, request: Reque
   const wanted = answerOf('tier', options.tier, request)
   const whose = answerOf('key', options.key, request)
   const long = answerOf('stream', options.stream, request)
+  const share = shareOf(options.cancellable, request)
   if (isThenable(named) || isThenable(wanted) || isThenable(whose) || isThenable(long)) {
-    return Promise.all([named, wanted, whose, long]).then((given) => understood(...given))
+    return Promise.all([named, wanted, whose, long]).then(([a, b, c, d]) => understood(a, b, c, d, share))
   }
-  return understood(named, wanted, whose, long)
+  return understood(named, wanted, whose, long, share)
 }
 
-const understood = (named: unknown, wanted: unknown, whose: unknown, long: unknown): Answers => ({
+const understood = (
+  named: unknown,
+  wanted: unknown,
+  whose: unknown,
+  long: unknown,
+  share: (() => number) | undefined,
+): Answers => ({
+  share,
   route: typeof named === 'string' && named !== '' ? named : undefined,
   tier: wanted === undefined ? undefined : tierOf(wanted),
   key: whose === undefined ? undefined : keyOf(whose),
@@ -165,6 +178,7 @@ export function refined(
     voltage: isPriority ? given.voltage : before.voltage,
     key: given.key ?? before.key,
     isStream: before.isStream || given.isStream === true,
+    share: given.share ?? before.share,
   }
 }
 

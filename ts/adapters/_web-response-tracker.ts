@@ -9,6 +9,7 @@ import type { Outcome, Permit, Tier } from '../limiter/types.js'
 import type { AcquireParams, TrackerHost } from './_acquire-params.js'
 import type { RequestAdmission } from './_admission.js'
 import { type BodyEnd, watchBody } from './_body.js'
+import { mayCancel } from './_cancel.js'
 import { Departure, depart } from './_departure.js'
 import { InnerShed } from './_inner-shed.js'
 import { longMs, noteAbandoned, noteSooner } from './_long.js'
@@ -52,6 +53,8 @@ export class WebResponseTracker implements RequestAdmission {
   #timer: Timer | undefined
   readonly #request: { readonly signal?: unknown }
   #stopListening: (() => void) | undefined
+  /** Ends that it may be cancelled. */
+  #keep: (() => void) | undefined
 
   constructor(
     host: TrackerHost,
@@ -133,6 +136,7 @@ export class WebResponseTracker implements RequestAdmission {
   dismiss(): void {
     const permit = this.#permit
     this.#permit = undefined
+    this.#keep?.()
     callOff(this.#timer)
     if (permit !== undefined) depart(permit)
     this.#closeStream?.()
@@ -144,6 +148,14 @@ export class WebResponseTracker implements RequestAdmission {
 
   #watch(): void {
     callOff(this.#timer)
+    this.#keep?.()
+    const permit = this.#permit
+    this.#keep =
+      permit &&
+      mayCancel(this.host.atrion, this.#routeId, permit, this.#params, this.#request, (reason) => {
+        this.noteShed(reason)
+        this.#release('ignored')
+      })
     this.#timer = after(longMs(this.host.atrion, this.#routeId), () => {
       this.#departure.isOutlasting = true
       this.toStream()
@@ -161,6 +173,7 @@ export class WebResponseTracker implements RequestAdmission {
 
   /** Leaves the work in flight, for good. */
   #leave(): void {
+    this.#keep?.()
     const permit = this.#permit
     this.#permit = undefined
     if (permit !== undefined) this.#departure.leave(permit)
@@ -260,6 +273,7 @@ export class WebResponseTracker implements RequestAdmission {
   }
 
   #release(given: Outcome): void {
+    this.#keep?.()
     const permit = this.#permit
     if (permit === undefined) return
     this.#permit = undefined

@@ -14,6 +14,7 @@ import { isThenable } from './_resolve.js'
 import { arriveOnNode } from './_route-arrival.js'
 import { type AdapterRouteOptions, markRoute, validateRouteOptions } from './_route-options.js'
 
+export { cancelSignal } from './_cancel.js'
 export { currentTier, withTier } from './_context.js'
 export type { AdapterOptions, PressureOptions, Signal } from './_options.js'
 export type { AdapterRouteOptions } from './_route-options.js'

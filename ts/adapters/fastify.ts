@@ -18,6 +18,7 @@ import { trackerOf } from './_response-tracker.js'
 import { type AdapterRouteOptions, validateRouteOptions } from './_route-options.js'
 
 export type { RequestAdmission } from './_admission.js'
+export { cancelSignal } from './_cancel.js'
 export { currentTier, withTier } from './_context.js'
 export type { AdapterOptions, PressureOptions, Signal } from './_options.js'
 export type { AdapterRouteOptions } from './_route-options.js'

@@ -28,6 +28,7 @@ import {
   type TrackerHost,
 } from './_acquire-params.js'
 import { type AnswerOptions, AnswerStyles } from './_answer-style.js'
+import { type CancellableOption, shareOf } from './_cancel.js'
 import { isExempt } from './_exempt.js'
 import { HEADER_TYPES, validateHeaders } from './_header-options.js'
 import {
@@ -43,6 +44,7 @@ import { hasRoom } from './_stream.js'
 import { priorityOf, type TierHeader } from './_tier-headers.js'
 import { noteWebRefused, WebResponseTracker, webPassageOf } from './_web-response-tracker.js'
 
+export { cancelSignal } from './_cancel.js'
 export { openStreams } from './_stream.js'
 export { KVStateProvider, type KVStateProviderOptions, type KVStore }
 
@@ -78,6 +80,11 @@ export interface FetchOptions<Request extends FetchRequest, Args extends readonl
   /** The time that a request may wait for its turn before it is refused, ms, ≥ 0. 0, the default: it does not wait. */
   readonly maxWaitMs?: number
   /**
+   * Requests may be cancelled, by `cancelSignal(request)`, where one holds for long what others wait for: at most one in a thousand, and none of
+   * a higher tier than what waits. A function gives a request's share of that now, ≥ 0; 0 while it waits itself. Default false.
+   */
+  readonly cancellable?: CancellableOption<Request>
+  /**
    * Believe `X-Atrion-Voltage`, `X-Atrion-Tier`, `tierHeader` and RFC 9218's `Priority`: only behind a gateway that sets or removes
    * them. Default false. A `Sec-Purpose: prefetch` is 'bulk' in any case.
    */
@@ -104,6 +111,7 @@ const TYPES: OptionTypes = {
   stream: ['boolean', 'function'],
   maxStreams: ['number'],
   maxWaitMs: ['number'],
+  cancellable: ['boolean', 'function'],
   trustHeaders: ['boolean'],
   ...HEADER_TYPES,
   onShed: ['function'],
@@ -223,9 +231,10 @@ class FetchGate<Request extends FetchRequest, Args extends readonly unknown[]> i
     const route = typeof named === 'string' && named !== '' ? named : undefined
     const tier = wanted === undefined ? undefined : tierOf(wanted)
     const key = whose === undefined ? undefined : keyOf(whose)
-    if (tier !== undefined) return { route, tier, voltage: undefined, key, isStream }
+    const share = shareOf(this.#options.cancellable, request)
+    if (tier !== undefined) return { route, tier, voltage: undefined, key, isStream, share }
     const given = priorityOf((name) => request.headers.get(name), this.#options)
-    return { route, tier: given.tier, voltage: given.voltage, key, isStream }
+    return { route, tier: given.tier, voltage: given.voltage, key, isStream, share }
   }
 }
 

@@ -24,6 +24,7 @@ import { hasRoom } from './_stream.js'
 import { noteWebRefused, WebResponseTracker, webPassageOf } from './_web-response-tracker.js'
 
 export type { RequestAdmission } from './_admission.js'
+export { cancelSignal } from './_cancel.js'
 export { currentTier, withTier } from './_context.js'
 export type { AdapterOptions, PressureOptions, Signal } from './_options.js'
 export type { AdapterRouteOptions } from './_route-options.js'

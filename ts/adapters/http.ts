@@ -12,6 +12,7 @@ import { isThenable } from './_resolve.js'
 import type { ResponseTracker } from './_response-tracker.js'
 import { guardUpgrades, guardUpgradesOf, type UpgradeGuard } from './_upgrade.js'
 
+export { cancelSignal } from './_cancel.js'
 export { currentTier, withTier } from './_context.js'
 export type { AdapterOptions, PressureOptions, Signal } from './_options.js'
 export { openStreams } from './_stream.js'

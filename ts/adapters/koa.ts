@@ -18,6 +18,7 @@ import type { ResponseTracker } from './_response-tracker.js'
 import { arriveOnNode } from './_route-arrival.js'
 import { type AdapterRouteOptions, markRoute, validateRouteOptions } from './_route-options.js'
 
+export { cancelSignal } from './_cancel.js'
 export { currentTier, withTier } from './_context.js'
 export type { AdapterOptions, PressureOptions, Signal } from './_options.js'
 export type { AdapterRouteOptions } from './_route-options.js'

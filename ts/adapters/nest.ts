@@ -1,5 +1,6 @@
 /** `atrion/nest`: a module, a global guard and decorators for NestJS, on its Express and on its Fastify platform. */
 
+export { cancelSignal } from './_cancel.js'
 export { currentTier, withTier } from './_context.js'
 export { AtrionRoute, Key, type RouteDecorator, SkipAtrion, Tier } from './_nest-decorators.js'
 export { AtrionGuard, atrionNest, type NestOptions, type NestRequest, type NestResponse } from './_nest-guard.js'

@@ -1,5 +1,6 @@
 /** The port of the adapters of this package: what they ask of an instance and its permits besides what is public. */
 
+import type { ShedError } from '../base/errors.js'
 import type { Outcome, Permit } from './types.js'
 
 /** Key of an instance's {@link AdapterPort}: the same in every copy of the package. */
@@ -17,6 +18,16 @@ export interface AdapterPort {
   readonly exempt: ReadonlyMap<string, number>
   /** Calls are made: the event loop is watched from now on. */
   calls(): void
+  /**
+   * A request of that permit may be cancelled from now on, by `cancel`, for its `share` of what others wait for. @returns what ends that
+   */
+  cancellable(
+    routeId: string,
+    permit: Permit,
+    share: () => number,
+    key: unknown,
+    cancel: (reason: ShedError) => void,
+  ): () => void
   /** The route's deadline, ms. */
   deadlineMs(routeId: string): number
 }

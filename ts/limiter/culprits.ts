@@ -1,5 +1,6 @@
 /** Cancels the culprits that `culprit.ts` finds: which requests may be cancelled, when to look, and which are spared. */
 
+import type { ShedError } from '../base/errors.js'
 import type { Context } from '../context.js'
 import { TIERS, type Tier } from '../engine/kinds.js'
 import type { Stall } from '../events/stall.js'
@@ -80,16 +81,16 @@ export class Culprits {
     this.#lastStall = lastStall
   }
 
-  /** For the work of a permit: called with what aborts it, it may be cancelled until what that returns is called. */
+  /** The work of a permit may be cancelled, by `cancel`. @returns what ends that */
   guard(
     routeId: string,
     permit: Permit,
     share: () => number,
     key: unknown,
-  ): (abort: (reason: unknown) => void) => () => void {
+    cancel: (reason: ShedError) => void,
+  ): () => void {
     const { tier } = permit
-    return (abort) =>
-      this.add({ routeId, tier, key, share, cancel: (ageMs) => abort(cancelledOf(routeId, permit, ageMs)) })
+    return this.add({ routeId, tier, key, share, cancel: (ageMs) => cancel(cancelledOf(routeId, permit, ageMs)) })
   }
 
   /** A request that may be cancelled runs. @returns what ends that */

@@ -5,7 +5,7 @@ import type { KeyHasher } from '../base/keys.js'
 import { own } from '../base/own.js'
 import type { Context } from '../context.js'
 import { METRIC, METRIC_CELLS } from '../engine/metric-cells.js'
-import { CAUSE, FRAME, OUTCOME, TIERS, type Tier } from '../engine/port.js'
+import { CAUSE, FRAME, OUTCOME, TIERS } from '../engine/port.js'
 import type { AtrionEvents } from '../events/events.js'
 import type { RunContext } from '../events/watchers.js'
 import { takeWish } from './acquire-or-wait.js'
@@ -17,16 +17,12 @@ import type { KeyGate } from './key-gate.js'
 import { type HistogramTotals, Metrics } from './metrics.js'
 import { PermitReturns } from './permit-returns.js'
 import { PermitWatch } from './permit-watch.js'
-import { BANNED, ENTER_NAMES, keyIdOf, RUN_NAMES } from './request.js'
+import { BANNED, ENTER_NAMES, keyIdOf, RUN_NAMES, tierIn } from './request.js'
 import { fallBack, isBounded, neverAborted, readBounds, releaseFailed, runBounded, type Work } from './run.js'
 import { readStats } from './stats.js'
 import type { AcquireOptions, EnterOptions, LimitedBy, Permit, RouteStats, RunOptions } from './types.js'
 import { listenTo, readWait, waits } from './wait-options.js'
 import { type Listen, type Waiter, WaitingRooms } from './waiting.js'
-
-/** The tier in the options of a run, where they are any. */
-const tierIn = (options: AcquireOptions | undefined): Tier | undefined =>
-  TIERS.find((tier) => tier === (options as AcquireOptions | null | undefined)?.tier)
 
 const NO_NAMES: readonly string[] = []
 
@@ -36,11 +32,10 @@ const BAN_CELLS = [
   ...[FRAME.QUEUE_AGE_MS, FRAME.PROCESS_SATURATION],
 ]
 
-const shedOf = (
-  routeId: string,
-  { voltage, resistance, mode, retryAfterMs, tier }: Permit,
-  limitedBy: LimitedBy,
-): AtrionEvents['shed'] => ({ routeId, voltage, resistance, mode, retryAfterMs, limitedBy, tier })
+const shedOf = (routeId: string, permit: Permit, limitedBy: LimitedBy): AtrionEvents['shed'] => {
+  const { voltage, resistance, mode, retryAfterMs, tier } = permit
+  return { routeId, voltage, resistance, mode, retryAfterMs, limitedBy, tier }
+}
 
 export class Limiter {
   readonly #context: Context
@@ -54,7 +49,6 @@ export class Limiter {
   #lastTakesSignal = false
   /** False until the first run, which begins to watch the event loop. */
   #isWatching = false
-  /** undefined until a request may be cancelled. */
   #culprits: Culprits | undefined
 
   /** @param isDryRun whether every request is admitted, whatever is decided */
@@ -244,9 +238,15 @@ export class Limiter {
         : await this.#enter(routeId, options, RUN_NAMES, maxWaitMs, listenTo(signal))
     if (!permit.allow) return this.#refuse(routeId, permit, options, context)
     if (share === undefined) return runBounded(permit, work, options, bounds)
+    const { culprits } = this
+    const key = own(options, 'key')
+    return runBounded(permit, work, options, bounds, (cancel) => culprits.guard(routeId, permit, share, key, cancel))
+  }
+
+  /** Made when a request may be cancelled. */
+  get culprits(): Culprits {
     this.#culprits ??= new Culprits(this.#context, this.#rooms, () => this.#returns.watchdog?.metrics().last)
-    const add = this.#culprits.guard(routeId, permit, share, own(options, 'key'))
-    return runBounded(permit, work, options, bounds, add)
+    return this.#culprits
   }
 
   /** Returns whether work looks at its signal. To read a function's length takes 20 ns, so the last answer is kept. */

@@ -7,7 +7,7 @@ import type { KeyHasher } from '../base/keys.js'
 import { BARE, isForeign, ownOptions } from '../base/own.js'
 import { unknownName } from '../base/suggest.js'
 import { MAX_TIMER_MS } from '../base/timer.js'
-import { type Engine, FRAME, TIERS } from '../engine/port.js'
+import { type Engine, FRAME, TIERS, type Tier } from '../engine/port.js'
 import type { BreakBy } from '../options/options.js'
 import { type KeyGate, VERDICT } from './key-gate.js'
 import type { AcquireOptions } from './types.js'
@@ -155,3 +155,7 @@ export function requireTimeout(value: unknown): number | undefined {
   if (typeof value === 'number' && value > 0) return value
   throw new ConfigError('timeoutMs', 'a number of ms > 0, or Infinity', value)
 }
+
+/** The tier in the options of a run, where they are any. */
+export const tierIn = (options: AcquireOptions | undefined): Tier | undefined =>
+  TIERS.find((tier) => tier === (options as AcquireOptions | null | undefined)?.tier)

@@ -1,0 +1,86 @@
+// A request that holds what others wait for is cancelled by its signal, in every framework.
+import { Atrion } from 'atrion'
+import { cancelSignal as ofExpress } from 'atrion/express'
+import { cancelSignal as ofFastify } from 'atrion/fastify'
+import { withAtrion } from 'atrion/fetch'
+import { cancelSignal as ofHono } from 'atrion/hono'
+import { atrionHttp, cancelSignal as ofHttp } from 'atrion/http'
+import { cancelSignal as ofKoa } from 'atrion/koa'
+import { cancelSignal as ofNest } from 'atrion/nest'
+import test from 'ava'
+import { FRAMEWORKS } from '../_frameworks.mjs'
+
+const SIGNALS = {
+  http: ofHttp,
+  'express 4': ofExpress,
+  'express 5': ofExpress,
+  fastify: ofFastify,
+  koa: ofKoa,
+  hono: ofHono,
+  'nest on express': ofNest,
+  'nest on fastify': ofNest,
+}
+
+/** Requests that are answered before one is stuck; so many tell how long one takes. */
+const USUAL = 60
+/** Requests of which one is certainly cancelled: one in a thousand may be. */
+const MOST_OFFERS = 20_000
+
+for (const [name, start] of Object.entries(FRAMEWORKS)) {
+  test.serial(`${name}: one that holds the only place is cancelled, and says nothing of its route`, async (t) => {
+    const atrion = new Atrion()
+    const requests = new Map()
+    let isStuck = false
+    const work = async (path) => {
+      if (path !== '/b' || !isStuck) return 'done'
+      const signal = SIGNALS[name](requests.get('/b'))
+      return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+    }
+    const tier = (request) => {
+      requests.set(request.req?.path ?? request.path ?? request.url, request)
+      return 'normal'
+    }
+    const server = await start(atrion, { tier, cancellable: true }, work)
+    t.teardown(() => server.close())
+    t.teardown(() => server.closeAllConnections?.())
+    const origin = `http://127.0.0.1:${server.address().port}`
+    const statusOf = async (path) => {
+      const response = await fetch(`${origin}${path}`)
+      await response.arrayBuffer()
+      return response.status
+    }
+    for (const path of ['/a', '/b']) t.is(await statusOf(path), 200)
+    for (const id of atrion.getRoutes()) {
+      atrion.setRouteProfile(id, { pool: 'db', limits: { min: 1, initial: 1, max: 1 } })
+    }
+    for (let i = 0; i < USUAL; i++) t.is(await statusOf('/a'), 200)
+    const cancelled = []
+    atrion.on('cancelled', (event) => cancelled.push(event))
+    isStuck = true
+    let stuck
+    const answer = statusOf('/b').then((status) => (stuck = status))
+    while (atrion.getRoutes().every((id) => atrion.stats(id).inFlight === 0)) await new Promise(setImmediate)
+    for (let offers = 0; stuck === undefined && offers < MOST_OFFERS; offers += 8) {
+      await Promise.all(Array.from({ length: 8 }, () => statusOf('/a')))
+    }
+    t.is(await answer, 503)
+    t.is(cancelled.length, 1)
+    t.true(cancelled[0].routeId.includes('/b'), cancelled[0].routeId)
+    for (const id of atrion.getRoutes()) t.is(atrion.stats(id).failures, 0, id)
+    t.is(await statusOf('/a'), 200, 'its place is free')
+  })
+}
+
+test('the option is checked, and a request that is none is named', (t) => {
+  const atrion = new Atrion()
+  for (const make of [
+    (cancellable) => atrionHttp(atrion, () => {}, { cancellable }),
+    (cancellable) => withAtrion(() => new Response(), { atrion, cancellable }),
+  ]) {
+    for (const wrong of ['yes', 1, {}])
+      t.is(t.throws(() => make(wrong), { code: 'ATRION_CONFIG' }).field, 'cancellable')
+    t.notThrows(() => make(true))
+    t.notThrows(() => make(() => 1))
+  }
+  for (const wrong of [undefined, null, 'GET']) t.throws(() => ofHttp(wrong), { instanceOf: TypeError })
+})

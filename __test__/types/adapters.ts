@@ -6,7 +6,7 @@ import { atrionExpress, openStreams } from 'atrion/express'
 import { atrionFastify, type RequestAdmission } from 'atrion/fastify'
 import { withAtrion } from 'atrion/fetch'
 import { type AtrionEnv, atrionHono } from 'atrion/hono'
-import { atrionHttp } from 'atrion/http'
+import { atrionHttp, cancelSignal } from 'atrion/http'
 import { atrionKoa } from 'atrion/koa'
 import {
   AtrionModule,
@@ -26,7 +26,8 @@ import Koa from 'koa'
 
 export function adapters(atrion: Atrion): number {
   createServer(
-    atrionHttp(atrion, (req, res) => res.end(req.url), {
+    atrionHttp(atrion, (req, res) => res.end(cancelSignal(req).aborted ? '' : req.url), {
+      cancellable: (req) => (req.url === '/report' ? 1 : 0),
       tier: async (req) => (req.headers.authorization ? 'high' : 'normal'),
       key: (req) => req.socket.remotePort,
       stream: (req) => req.url === '/poll',

@@ -3,8 +3,8 @@
  * that has the functions named here will do, and a service without one needs none.
  */
 
-import { checkNames, optionError, optionOf } from './check.js'
 import type { RouteStats } from '../limiter/types.js'
+import { checkNames, optionError, optionOf } from './check.js'
 import { type HookAtrion, Sampler } from './sampler.js'
 
 export type { HookAtrion } from './sampler.js'

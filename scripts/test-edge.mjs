@@ -1,7 +1,7 @@
 /**
  * The packed package where there is no Node: workerd, edge-runtime, Deno, Bun, and Chromium behind three bundlers. Each
  * imports it by name from an installed tarball, decides, takes permits and leases, and reproduces the golden vectors to
- * the last bit. In Chromium, also the demo and Studio's page: `npm run test:edge -- --help`.
+ * the last bit. In Chromium, also the demo, Studio's page, and panels of it in two majors of React and Vue: `npm run test:edge -- --help`.
  *
  * Installs what is missing into .cache/edge; what cannot be had is a failure that says so.
  */
@@ -30,11 +30,13 @@ const prepare = async () => {
   writeFileSync(join(FOLDER, 'golden.mjs'), `export default ${golden}`)
 
   const { dependencies } = JSON.parse(readFileSync(join(SOURCE, 'package.json'), 'utf8'))
-  const isThere = ([name, version]) => {
+  const isThere = ([name, wanted]) => {
+    const version = wanted.replace(/^npm:.*@/, '')
     const manifest = join(FOLDER, 'node_modules', name, 'package.json')
     return existsSync(manifest) && JSON.parse(readFileSync(manifest, 'utf8')).version === version
   }
-  const quiet = ['--no-audit', '--no-fund', '--no-package-lock']
+  // Two majors of a framework side by side: each is the peer of its own renderer, which the bundler's aliases see to.
+  const quiet = ['--no-audit', '--no-fund', '--no-package-lock', '--legacy-peer-deps']
   if (!Object.entries(dependencies).every(isThere)) {
     say('Installing the runtimes and bundlers (a minute or two the first time).')
     const { code } = await npm(['install', '--prefix', FOLDER, ...quiet])
@@ -105,6 +107,37 @@ const noteOf = ({ worlds, firstDecisionMs, coldStartMs, worstColdStartMs, pageFi
   return notes.join(', ')
 }
 
+/** Faults of the page with panels in a major of a framework. */
+const panelFaults = ({
+  version,
+  major,
+  first,
+  later,
+  renders,
+  calls,
+  shown,
+  refused,
+  tanstack,
+  vueTab,
+  bytes,
+  problems,
+}) => {
+  const faults = []
+  const expect = (holds, fault) => holds || faults.push(fault)
+  expect(version.startsWith(major), `version ${version}`)
+  expect(first === '0' && later === '3', `a hook shows ${first}, then ${later}`)
+  expect(renders === 2, `rendered ${renders} times for one change`)
+  expect(calls.after === calls.before, `a sample after the last component: ${calls.before}, ${calls.after}`)
+  expect(/GET \/panel/.test(shown), `the panel shows '${shown}'`)
+  expect(refused, 'an origin that is not named shows Studio')
+  expect(tanstack, 'TanStack Devtools shows no panel')
+  expect(vueTab === 'Atrion iframe', `Vue Devtools has '${vueTab}'`)
+  expect(bytes.without === bytes.plain, `${bytes.without - bytes.plain} bytes are left in a production build`)
+  expect(bytes.development > bytes.plain, 'a build for development has no panel')
+  expect(problems.length === 0, `errors on the page: ${problems.join('; ')}`)
+  return faults
+}
+
 /** Errors on Studio's page; an incident that is not found fails by itself. */
 const drillFaults = (found) =>
   Object.entries(found).flatMap(([name, { problems }]) => problems.map((text) => `${name}: ${text}`))
@@ -143,10 +176,11 @@ for (const [name, runtime] of Object.entries(runtimesOf(FOLDER))) {
   say(`${name}.`)
   try {
     const report = await runtime()
-    const isDrill = report.drill !== undefined
-    const faults = isDrill ? drillFaults(report.drill) : [...faultsOf(report), ...(timed ? timesMissed(report) : [])]
+    const { drill, panel } = report
+    const faults = (drill && drillFaults(drill)) ??
+      (panel && panelFaults(panel)) ?? [...faultsOf(report), ...(timed ? timesMissed(report) : [])]
     const verdict = verdictOfCheck(name, faults.length, faults.join('; '))
-    const note = isDrill ? drillNote(report.drill) : noteOf(report)
+    const note = drill ? drillNote(drill) : panel ? `${panel.version}, the panel live` : noteOf(report)
     verdicts.push(faults.length === 0 ? { ...verdict, note } : verdict)
   } catch (error) {
     verdicts.push(verdictOfCheck(name, 1, String(error?.stack ?? error).slice(0, 600)))

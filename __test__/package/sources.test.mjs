@@ -114,6 +114,8 @@ const MAY_IMPORT = {
   adapters: [...BOTTOM, 'limiter', 'pressure', 'providers', 'provider port', 'swarm', 'upstream', 'atrion.ts'],
   exporters: [...BOTTOM, 'engine', 'events', 'limiter', 'pressure', 'atrion.ts'],
   studio: [...BOTTOM, 'engine', 'events', 'limiter', 'options', 'pressure', 'atrion.ts'],
+  hooks: ['limiter'],
+  devtools: ['hooks'],
   simulation: [...BOTTOM, 'core', 'options'],
   testing: [...BOTTOM, 'options', 'provider port', 'simulation', 'atrion.ts'],
   'wasm-names.ts': ['model types', 'core'],

@@ -58,6 +58,7 @@ export default defineConfig({
           page('Engines, edge and browser', '/guide/edge-and-browser'),
           page('Observability', '/guide/observability'),
           page('Studio', '/guide/studio'),
+          page('Panels', '/guide/panels'),
           page('Tests and simulation', '/guide/tests-and-simulation'),
           page('The open loop', '/guide/open-loop'),
           page('Demo', '/guide/demo'),

@@ -8,6 +8,7 @@ import { pathToFileURL } from 'node:url'
 import { buildDemo, serveDemo } from '../demo-browser.mjs'
 import { watchFrames } from './frames.mjs'
 import { chromiumPath } from './packages.mjs'
+import { FRAMEWORKS, runPanel } from './panels.mjs'
 import { ROOT } from './process.mjs'
 import { measureColdStart } from './workerd.mjs'
 
@@ -261,6 +262,18 @@ export const runtimesOf = (folder) => {
     }
   }
 
+  /** Panels of Studio and hooks in a major of a framework. */
+  const panel = (framework) => async () => {
+    const { build } = await load('vite')
+    const { chromium } = require('playwright-core')
+    const browser = await chromium.launch({ executablePath: chromiumPath(), args: CHROMIUM_ARGS })
+    try {
+      return { panel: await runPanel(framework, { folder, build, browser }) }
+    } finally {
+      await browser.close()
+    }
+  }
+
   return {
     workerd,
     'edge-runtime': edgeRuntime,
@@ -273,5 +286,6 @@ export const runtimesOf = (folder) => {
     'chromium, webpack, streamed': tab('webpack', 'streamed.mjs'),
     'chromium, demo': demo,
     'chromium, studio': studio,
+    ...Object.fromEntries(FRAMEWORKS.map((framework) => [`chromium, panels, ${framework}`, panel(framework)])),
   }
 }

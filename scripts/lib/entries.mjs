@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { ROOT } from './process.mjs'
 
 /** Folders of `ts/` whose `index.ts` is a subpath of that name. */
-const FOLDERS = ['core', 'simulation', 'testing', 'fleet', 'studio']
+const FOLDERS = ['core', 'simulation', 'testing', 'fleet', 'studio', 'devtools', 'hooks']
 /** Folders of `ts/` each of whose files is a subpath. */
 const SHELVES = ['adapters', 'exporters']
 

@@ -59,21 +59,27 @@ const isCrossSite = (asked: Asked): boolean => {
 const isNavigation = (asked: Asked): boolean =>
   asked.header('sec-fetch-mode') === 'navigate' && (asked.method === 'GET' || asked.method === 'HEAD')
 
+/** A page of another origin shows the page in a frame; which origins may, its policy says. */
+const isFraming = (asked: Asked): boolean => isNavigation(asked) && asked.header('sec-fetch-dest') === 'iframe'
+
 export class Access {
   readonly #authorize: Authorize | undefined
   readonly #origins: ReadonlySet<string>
   readonly #token: string
+  readonly #isFramed: boolean
   #pending = 0
 
-  constructor(authorize: Authorize | undefined, origins: readonly string[], token: string) {
+  /** @param isFramed whether some origin may show the page in a frame */
+  constructor(authorize: Authorize | undefined, origins: readonly string[], token: string, isFramed = false) {
     this.#authorize = authorize
     this.#origins = new Set(origins)
     this.#token = token
+    this.#isFramed = isFramed
   }
 
   /** Decides what a request may do. Never rejects. @param isPage whether it is for the page, not for its data */
   async decide(asked: Asked, isPage: boolean): Promise<Grant | Refusal> {
-    if (this.#authorize === undefined) return this.#local(asked)
+    if (this.#authorize === undefined) return this.#local(asked, isPage)
     if (isCrossSite(asked) && !(isPage && isNavigation(asked))) return refusal(403, 'Refused: sent by another site.')
     if (this.#pending >= MOST_PENDING) return refusal(503, 'Refused: too many requests wait for `authorize`.')
     this.#pending += 1
@@ -112,7 +118,7 @@ export class Access {
     }
   }
 
-  #local(asked: Asked): Grant | Refusal {
+  #local(asked: Asked, isPage: boolean): Grant | Refusal {
     if (!isLoopbackAddress(asked.remoteAddress)) {
       return refusal(403, 'Refused: without `authorize` Studio answers to this machine alone.')
     }
@@ -120,7 +126,8 @@ export class Access {
       return refusal(403, 'Refused: forwarded by a proxy, whose client is not known. Give Studio `authorize`.')
     }
     if (!isLoopbackHost(hostOf(asked))) return refusal(403, 'Refused: the Host is not this machine.')
-    if (isCrossSite(asked)) return refusal(403, 'Refused: sent by another site. Type its address instead.')
+    const mayFrame = isPage && this.#isFramed && isFraming(asked)
+    if (isCrossSite(asked) && !mayFrame) return refusal(403, 'Refused: sent by another site. Type its address instead.')
     return { role: 'read', name: 'local' }
   }
 }

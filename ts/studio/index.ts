@@ -28,6 +28,11 @@ export interface StudioOptions {
   readonly authorize?: (request: any) => StudioRole | Promise<StudioRole>
   /** Origins of the page besides that of its own Host, as 'https://ops.example.com', for a proxy that changes the Host. Default: none. */
   readonly origins?: readonly string[]
+  /**
+   * Origins whose pages may show Studio in a frame, as 'http://localhost:5173', or 'self' for its own: for `<atrion-panel>`. Such a page can
+   * lead its visitor to click what is in the frame. Most 32. Default: none, and nothing frames it.
+   */
+  readonly frameAncestors?: readonly string[]
   /** Most viewers at once, 1 to 1,000. Default 32. */
   readonly maxViewers?: number
   /** Most routes with a history of an hour, each 47 kB, 0 to 1,000. Default 100. */
@@ -103,7 +108,19 @@ export interface Studio {
   close(): void
 }
 
-const NAMES = ['path', 'authorize', 'origins', 'maxViewers', 'historyRoutes', 'record', 'onAction'] as const
+const NAMES = [
+  'path',
+  'authorize',
+  'origins',
+  'frameAncestors',
+  'maxViewers',
+  'historyRoutes',
+  'record',
+  'onAction',
+] as const
+/** Ancestors of a frame: they are written into a policy, of which none may end a part. */
+const MOST_ANCESTORS = 32
+const ANCESTOR = /^(?:self|https?:\/\/(?:[a-z\d](?:[a-z\d.-]*[a-z\d])?|\[[a-f\d:.]+\])(?::\d{1,5})?)$/i
 
 function requireCount(field: string, value: number | undefined, low: number, high: number): void {
   if (value === undefined || (Number.isInteger(value) && value >= low && value <= high)) return
@@ -127,6 +144,15 @@ function validate(options: StudioOptions): void {
   if (record !== undefined && typeof record !== 'boolean') throw new ConfigError('record', 'true or false', record)
   if (origins !== undefined && !(Array.isArray(origins) && origins.every((one) => /^https?:\/\/[^/\s]+$/.test(one)))) {
     throw new ConfigError('origins', "an array of origins, as 'https://ops.example.com'", origins)
+  }
+  const { frameAncestors } = given
+  const areAncestors = (all: unknown): boolean =>
+    Array.isArray(all) &&
+    all.length <= MOST_ANCESTORS &&
+    all.every((one) => typeof one === 'string' && ANCESTOR.test(one))
+  if (frameAncestors !== undefined && !areAncestors(frameAncestors)) {
+    const range = `an array of at most ${MOST_ANCESTORS} origins, as 'http://localhost:5173', or 'self'`
+    throw new ConfigError('frameAncestors', range, frameAncestors)
   }
   requireCount('maxViewers', given.maxViewers, 1, 1_000)
   requireCount('historyRoutes', given.historyRoutes, 0, 1_000)
@@ -170,9 +196,11 @@ export function atrionStudio(atrion: Atrion, options: StudioOptions = {}): Studi
   const token = [...crypto.getRandomValues(new Uint8Array(24))]
     .map((byte) => byte.toString(16).padStart(2, '0'))
     .join('')
-  const access = new Access(given.authorize as Authorize | undefined, given.origins ?? [], token)
+  const frameAncestors = [...(given.frameAncestors ?? [])]
+  const isFramed = frameAncestors.length > 0
+  const access = new Access(given.authorize as Authorize | undefined, given.origins ?? [], token, isFramed)
   const room = new Room(atrion, port, access, {
-    ...{ base, token, maxViewers, historyRoutes, onAction: given.onAction },
+    ...{ base, token, frameAncestors, maxViewers, historyRoutes, onAction: given.onAction },
     exempt: (path) => port.exempt(path),
   })
   if (record) room.record()

@@ -19,6 +19,8 @@ export interface RoomOptions {
   /** Leaves a path unguarded. @returns a function that takes it back */
   readonly exempt: (path: string) => () => void
   readonly token: string
+  /** Origins that may frame the page, and 'self'. */
+  readonly frameAncestors: readonly string[]
   readonly maxViewers: number
   readonly historyRoutes: number
   readonly onAction: ((entry: AuditEntry) => void) | undefined
@@ -50,7 +52,7 @@ const NOTHING = "default-src 'none'; frame-ancestors 'none'"
 const hexOf = (bytes: number): string =>
   [...crypto.getRandomValues(new Uint8Array(bytes))].map((byte) => byte.toString(16).padStart(2, '0')).join('')
 
-const policyOf = (nonce: string): string =>
+const policyOf = (nonce: string, ancestors: string): string =>
   [
     "default-src 'none'",
     `script-src 'nonce-${nonce}'`,
@@ -59,7 +61,7 @@ const policyOf = (nonce: string): string =>
     'img-src data:',
     "base-uri 'none'",
     "form-action 'none'",
-    "frame-ancestors 'none'",
+    `frame-ancestors ${ancestors}`,
     "require-trusted-types-for 'script'",
     "trusted-types 'none'",
   ].join('; ')
@@ -153,14 +155,15 @@ export class Room {
 
   #page(base: string): StudioAnswer {
     const nonce = hexOf(16)
-    return answerOf(
-      200,
-      'text/html; charset=utf-8',
-      documentOf(PLAIN_PATH.test(base) ? base : this.#options.base, nonce),
-      {
-        'content-security-policy': policyOf(nonce),
-      },
-    )
+    const ancestors = this.#options.frameAncestors.map((one) => (/^self$/i.test(one) ? "'self'" : one)).join(' ')
+    const body = documentOf(PLAIN_PATH.test(base) ? base : this.#options.base, nonce)
+    const answer = answerOf(200, 'text/html; charset=utf-8', body, {
+      'content-security-policy': policyOf(nonce, ancestors === '' ? "'none'" : ancestors),
+    })
+    if (ancestors === '') return answer
+    // The older header knows no origins, and the policy is what browsers go by.
+    const { 'x-frame-options': _, ...headers } = answer.headers
+    return { ...answer, headers }
   }
 
   #events(request: StudioRequest, grant: Grant): StudioAnswer {

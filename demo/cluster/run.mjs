@@ -110,5 +110,6 @@ async function main() {
 
 main().catch((error) => {
   console.error(`demo: ${error.message}`)
-  process.exitCode = 1
+  // A deploy that was under way may have started more processes, which end with this one.
+  process.exit(1)
 })

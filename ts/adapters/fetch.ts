@@ -43,6 +43,7 @@ import { hasRoom } from './_stream.js'
 import { priorityOf, type TierHeader } from './_tier-headers.js'
 import { noteWebRefused, WebResponseTracker, webPassageOf } from './_web-response-tracker.js'
 
+export { type GuardFetchOptions, guardFetch } from './_guard-fetch.js'
 export { openStreams } from './_stream.js'
 export { KVStateProvider, type KVStateProviderOptions, type KVStore }
 

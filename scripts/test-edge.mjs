@@ -119,6 +119,7 @@ const panelFaults = ({
   refused,
   tanstack,
   vueTab,
+  guarded,
   bytes,
   problems,
 }) => {
@@ -131,6 +132,7 @@ const panelFaults = ({
   expect(/GET \/panel/.test(shown), `the panel shows '${shown}'`)
   expect(refused, 'an origin that is not named shows Studio')
   expect(tanstack, 'TanStack Devtools shows no panel')
+  expect(guarded === '503 ATRION_SHED true', `guardFetch: ${guarded}`)
   expect(vueTab === 'Atrion iframe', `Vue Devtools has '${vueTab}'`)
   expect(bytes.without === bytes.plain, `${bytes.without - bytes.plain} bytes are left in a production build`)
   expect(bytes.development > bytes.plain, 'a build for development has no panel')

@@ -1,5 +1,5 @@
 /**
- * Prints what a page pays: the module, and the JavaScript between it and the package's face, as gzip -9 leaves them. Exits with 1
+ * Prints what a page pays: the module, the JavaScript between it and the package's face, and panels, as gzip -9 leaves them. Exits with 1
  * when one of them is larger than it may be.
  */
 import { existsSync, readFileSync } from 'node:fs'
@@ -15,12 +15,19 @@ const WASM_BYTES = 21_950
 /** ... and each way to load it. Inlined, it also finds its file where there is one. */
 const GLUE_BYTES = { inline: 3_400, stream: 2_350, workerd: 2_200, 'edge-light': 2_200 }
 
+/** ... and each registration of the panel, the element in it. */
+const PANEL_BYTES = 2_048
+const PANELS = {
+  'TanStack Devtools': 'export const plugin = tanstackPlugin()',
+  'Vue Devtools': 'addVueTab(globalThis.addCustomTab)',
+}
+
 /** ... and the whole of Studio's page, its style and its script in it. The most that it may ever be is 40,000. */
 const STUDIO_BYTES = 16_000
 
 cliOf(`Usage: npm run size -- [options]
 
-Prints what a page pays for the engine, and Studio's page, as gzip -9 leaves them. Exits with 1 when a part is larger than it may be.
+Prints what a page pays for the engine and for a panel, and Studio's page, as gzip -9 leaves them. Exits with 1 when a part is larger than it may be.
 
   --help   this text`)
 
@@ -33,8 +40,10 @@ if (!existsSync(MODULE)) {
 const exportOf = (name, file) => `export { ${name} } from ${JSON.stringify(join(ROOT, 'ts', 'engine', file))}`
 const partsOf = (loader) => `${exportOf('WasmEngine', 'wasm.ts')}\n${exportOf('wasmModule', `wasm-${loader}.ts`)}`
 
-/** The engine's half in JavaScript with one way to load the module, minified as a bundler would. */
-const glueOf = async (loader) => {
+const panelOf = (code) => `import { addVueTab, tanstackPlugin } from 'atrion/devtools'\n${code}`
+
+/** A piece of code with what it imports, minified as a bundler would. */
+const bundleOf = async (code) => {
   const bundle = await rolldown({
     input: 'glue',
     cwd: ROOT,
@@ -43,7 +52,7 @@ const glueOf = async (loader) => {
       {
         name: 'glue',
         resolveId: (id) => (id === 'glue' ? id : null),
-        load: (id) => (id === 'glue' ? partsOf(loader) : null),
+        load: (id) => (id === 'glue' ? code : null),
       },
     ],
   })
@@ -54,7 +63,14 @@ const glueOf = async (loader) => {
 const parts = [
   ['atrion.wasm', readFileSync(MODULE), WASM_BYTES],
   ...(await Promise.all(
-    Object.entries(GLUE_BYTES).map(async ([loader, most]) => [`glue, ${loader}`, await glueOf(loader), most]),
+    Object.entries(GLUE_BYTES).map(async ([loader, most]) => [
+      `glue, ${loader}`,
+      await bundleOf(partsOf(loader)),
+      most,
+    ]),
+  )),
+  ...(await Promise.all(
+    Object.entries(PANELS).map(async ([name, code]) => [name, await bundleOf(panelOf(code)), PANEL_BYTES]),
   )),
   ["Studio's page", Buffer.from(await studioPage()), STUDIO_BYTES],
 ]

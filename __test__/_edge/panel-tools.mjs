@@ -3,6 +3,7 @@ import { TanStackDevtoolsCore } from '@tanstack/devtools'
 import { addCustomTab } from '@vue/devtools-api'
 import { Atrion } from 'atrion'
 import { addVueTab, tanstackPlugin } from 'atrion/devtools'
+import { guardFetch } from 'atrion/fetch'
 
 const ROUTE = 'GET /client'
 const real = new Atrion()
@@ -40,6 +41,12 @@ export const offer = (version, unmount) => {
         plugins: [{ ...tanstackPlugin({ src }), defaultOpen: true }],
       })
       core.mount(document.getElementById('tools'))
+    },
+    guard: async () => {
+      const guarded = guardFetch(real)
+      const { status } = await guarded('/busy')
+      const { code, routeId } = await guarded('/busy').catch((error) => error)
+      return `${status} ${code} ${routeId === location.origin}`
     },
     vueTab: (src) => {
       addVueTab(addCustomTab, { src })

@@ -80,6 +80,7 @@ export const runPanel = async (framework, tools) => {
   const out = await buildPage(tools, entry, { out: `panel-${framework}`, alias: aliasesOf(framework) })
   const page = await listen(({ url }, response) => {
     const { pathname } = new URL(url, 'http://page.test')
+    if (pathname === '/busy') return response.writeHead(503, { 'retry-after': '30' }).end()
     const files = readdirSync(out)
     const name = pathname.slice(1)
     if (pathname !== '/' && !files.includes(name)) return response.writeHead(404).end()
@@ -127,6 +128,8 @@ export const runPanel = async (framework, tools) => {
     await tanstack.locator('#link[data-state=live]').waitFor()
     const vueTab = await tab.evaluate((src) => globalThis.panel.vueTab(src), `${service.origin}/atrion`)
 
+    const guarded = await tab.evaluate(() => globalThis.panel.guard())
+
     const before = problems.length
     const refusal = tab.waitForEvent('console', (message) => /frame-ancestors|framing/i.test(message.text()))
     await show(`${service.origin}/closed`)
@@ -146,10 +149,11 @@ export const runPanel = async (framework, tools) => {
       refused,
       tanstack: true,
       vueTab,
+      guarded,
       bytes,
       problems,
     }
-    return { ...report, problems: problems.filter((text) => !/status of 404/.test(text)) }
+    return { ...report, problems: problems.filter((text) => !/status of (?:404|503)/.test(text)) }
   } finally {
     await tab.close()
     studio.close()

@@ -45,6 +45,7 @@ import { priorityOf, type TierHeader } from './_tier-headers.js'
 import { noteWebRefused, WebResponseTracker, webPassageOf } from './_web-response-tracker.js'
 
 export { cancelSignal } from './_cancel.js'
+export { type GuardFetchOptions, guardFetch } from './_guard-fetch.js'
 export { openStreams } from './_stream.js'
 export { KVStateProvider, type KVStateProviderOptions, type KVStore }
 

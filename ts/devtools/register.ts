@@ -13,9 +13,9 @@ export interface PanelOptions {
 export interface TanStackPlugin {
   readonly id: string
   readonly name: string
-  /** Puts the panel into an element of the devtools. */
+  /** Puts the panel into an element of the devtools: an HTMLElement, a type that a configuration of Vite on Node may not have. */
   // biome-ignore lint/suspicious/noExplicitAny: each adapter of the devtools wants a result of its own type, and uses none
-  readonly render: (element: HTMLElement) => any
+  readonly render: (element: any) => any
 }
 
 /** A custom tab of Vue Devtools 7 and 8. */
@@ -43,7 +43,7 @@ export function tanstackPlugin(options: PanelOptions = {}): TanStackPlugin {
   return {
     id: 'atrion',
     name: 'Atrion',
-    render: (element) => {
+    render: (element: HTMLElement) => {
       definePanel()
       const [shown] = element.children
       // It is called again for a change of theme: the page in the frame goes on.

@@ -49,7 +49,7 @@ export class Sampler {
 
   /** Calls back after each change of a route's statistics. @returns a function that ends it */
   subscribe(route: string, listener: () => void): () => void {
-    const entry = this.#entries.get(route) ?? { stats: this.read(route), listeners: new Set() }
+    const entry = this.#entries.get(route) ?? { stats: this.#fresh(route), listeners: new Set() }
     this.#pending.delete(route)
     this.#entries.set(route, entry)
     // A listener that subscribes twice is two.
@@ -63,6 +63,13 @@ export class Sampler {
       clearInterval(this.#timer)
       this.#timer = undefined
     }
+  }
+
+  /** The statistics of now: the same object as was read before where nothing has changed, which may be long ago. */
+  #fresh(route: string): RouteStats {
+    const stats = this.#atrion.stats(route)
+    const read = this.#pending.get(route)
+    return read !== undefined && isSame(read, stats) ? read : stats
   }
 
   #start(): void {

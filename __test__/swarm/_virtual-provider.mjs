@@ -58,7 +58,7 @@ const SHORT = (random) => 500 + 1000 * random()
 export const LONG = (random) => 5000 + 25_000 * random()
 
 /**
- * Plays processes that share a key and always have a call waiting.
+ * Plays processes that share a key and, unless the world says otherwise, always have a call waiting.
  *
  * @param {object} world
  * @param {string} [world.provider] the dialect
@@ -67,6 +67,8 @@ export const LONG = (random) => 5000 + 25_000 * random()
  * @param {number} [world.estimate] what is estimated for each token that is used
  * @param {(random: () => number) => { inputTokens: number, outputTokens: number }} [world.cost]
  * @param {(minute: number) => boolean} [world.rests] the second process makes no calls in that minute
+ * @param {(index: number) => number} [world.startsMs] the time at which a process starts
+ * @param {(index: number) => number} [world.everyMs] a process has a call to make so often, on average; 0: always
  * @returns {{ used: number, usedLater: number, refused: number, refusedLater: number }} shares: of the limit that binds, of all calls; later: from the third minute on
  */
 export function play({
@@ -80,19 +82,25 @@ export function play({
   minutes = 10,
   seed = 1,
   rests = () => false,
+  startsMs = () => 0,
+  everyMs = () => 0,
 }) {
+  const minuteMs = limits.minuteMs ?? MINUTE_MS
   const random = randomOf(seed)
   const timeline = new Timeline()
   const key = new KeyLimits(limits, START_MS)
   const { headers: headersOf, retry } = DIALECTS[provider]
   const byMinute = Array.from({ length: minutes }, () => ({ ok: 0, refused: 0, tokens: 0 }))
-  const minuteOf = () => Math.floor((timeline.nowMs - START_MS) / MINUTE_MS)
+  const bySlot = Array.from({ length: processes }, () => new Float64Array(3 * minutes))
+  const passed = () => (timeline.nowMs - START_MS) / minuteMs
+  const minuteOf = () => Math.floor(passed())
 
   const callerOf = (index) => {
     const pace = new Pace({ provider, ...configured }, START_MS)
     let inFlight = 0
     let next
     let wakesMs = 0
+    let nextMs = 0
     const ended = (call, status, headers, used) => {
       call.answered(status, headers, timeline.nowMs, undefined, timeline.nowMs)
       call.end(timeline.nowMs, used)
@@ -113,6 +121,7 @@ export function play({
           return
         }
         count.ok++
+        bySlot[index][Math.floor(3 * passed())]++
         count.tokens += used.inputTokens + used.outputTokens
         key.made(used.outputTokens, nowMs)
         timeline.at(nowMs + answerMs(random), () => ended(call, 200, headers, used))
@@ -122,6 +131,10 @@ export function play({
       if (index === 1 && rests(minuteOf())) return
       while (inFlight < MOST_IN_FLIGHT) {
         const { nowMs } = timeline
+        if (nowMs < nextMs) {
+          timeline.at(nextMs, pump)
+          return
+        }
         next ??= cost(random)
         const estimated = {
           inputTokens: next.inputTokens * estimate,
@@ -137,13 +150,15 @@ export function play({
         }
         sendOne(next, estimated)
         next = undefined
+        const betweenMs = everyMs(index)
+        if (betweenMs > 0) nextMs = nowMs + 2 * betweenMs * random()
       }
     }
-    timeline.at(START_MS + 100 * random(), pump)
+    timeline.at(START_MS + startsMs(index) + 100 * random(), pump)
     return pace
   }
   const paces = Array.from({ length: processes }, (_, index) => callerOf(index))
-  timeline.run(START_MS + minutes * MINUTE_MS)
+  timeline.run(START_MS + minutes * minuteMs)
 
   const sumOf = (name, from) => byMinute.slice(from).reduce((sum, minute) => sum + minute[name], 0)
   const usedFrom = (from) => {
@@ -166,5 +181,7 @@ export function play({
     refusedLater: refusedFrom(2),
     paces,
     nowMs: timeline.nowMs,
+    /** Calls of each process over the last two thirds. */
+    calls: bySlot.map((slots) => slots.slice(minutes).reduce((sum, count) => sum + count, 0)),
   }
 }

@@ -102,6 +102,24 @@ test('an old backlog of batch work takes a tenth of the turns and no more', (t) 
   t.is(batch, 1000 / OLDEST_EVERY)
 })
 
+test('turns for age are shared equally by tenants, however many calls each has waiting', (t) => {
+  const queue = new FairQueue({ capacity: 1e5, ageMs: 1000 })
+  const served = Array.from({ length: 8 }, () => 0)
+  let nowMs = 0
+  for (let tenant = 0; tenant < served.length; tenant++) {
+    for (let i = 0; i < 6 * (tenant + 1); i++) put(queue, `batch${tenant}`, { tier: 1, item: tenant })
+  }
+  for (let turn = 0; turn < 8000; turn++) {
+    nowMs += 100
+    put(queue, 'people', { tier: 3, arrivedMs: nowMs })
+    const { tier, item } = serve(queue, nowMs)
+    if (tier !== 1) continue
+    served[item] += 1
+    put(queue, `batch${item}`, { tier: 1, item, arrivedMs: nowMs })
+  }
+  t.true(jain(served) > 0.99, `${served}`)
+})
+
 test('a full queue: the lowest tier gives way, and in one tier the tenant with the most', (t) => {
   const queue = new FairQueue({ capacity: 4 })
   for (const tenant of ['a', 'a', 'a', 'b']) put(queue, tenant, { tier: 2 })

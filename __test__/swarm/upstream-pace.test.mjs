@@ -67,6 +67,69 @@ for (const [name, world] of Object.entries(WORLDS)) {
   })
 }
 
+/** Jain's index: 1 where all are equal. */
+const jain = (shares) => shares.reduce((a, b) => a + b) ** 2 / (shares.length * shares.reduce((a, b) => a + b * b, 0))
+
+const MEDIUM = { requestsPerMinute: 600, tokensPerMinute: 600_000 }
+const TOKENS = { requestsPerMinute: 6000, tokensPerMinute: 900_000 }
+/** Four processes that do not start at once; `hungry`: so many of them, the first, always have a call to make, default all. */
+const STAGGERED = {
+  'many requests': { limits: LARGE },
+  '600 requests a minute': { limits: MEDIUM, minutes: 9 },
+  'long answers': { limits: MEDIUM, answerMs: LONG, minutes: 9 },
+  'tokens bind': { limits: TOKENS },
+  'tokens bind, estimates 4 × too high': { limits: TOKENS, estimate: 4 },
+  // The calls before a process's first answers cost four times their estimates.
+  'tokens bind, estimates 4 × too low': { limits: TOKENS, estimate: 0.25, mostRefused: 0.015 },
+  'minutes of six seconds': {
+    limits: { ...MEDIUM, minuteMs: 6000 },
+    startsMs: (index) => 700 * index,
+    answerMs: (random) => 100 + 20 * random(),
+    minutes: 15,
+  },
+  'one wants less than its share': {
+    limits: MEDIUM,
+    minutes: 9,
+    everyMs: (index) => (index === 3 ? 1000 : 0),
+    hungry: 3,
+  },
+  'two want less than their shares': {
+    limits: LARGE,
+    everyMs: (index) => [0, 0, 100, 500][index],
+    hungry: 2,
+  },
+}
+
+for (const [name, { hungry = 4, mostRefused = 0.005, ...world }] of Object.entries(STAGGERED)) {
+  test(`processes that start up to 20 s apart come to equal shares: ${name}`, (t) => {
+    for (const seed of [1, 2]) {
+      const options = { processes: 4, minutes: 6, startsMs: (index) => 6700 * index, ...world, seed }
+      const { used, usedLater, refused, refusedLater, calls } = play(options)
+      t.true(jain(calls.slice(0, hungry)) >= 0.98, `${calls}`)
+      t.true(used >= 0.97, `used ${used}`)
+      t.true(usedLater >= 0.97, `used ${usedLater} from the third minute on`)
+      t.true(refused <= mostRefused, `refused ${refused}`)
+      t.true(refusedLater <= 0.001, `refused ${refusedLater} from the third minute on`)
+    }
+  })
+}
+
+test('few requests, processes that start up to 20 s apart: equal shares, and later no refusals', (t) => {
+  for (const seed of [1, 2]) {
+    const { usedLater, refused, refusedLater, calls } = play({
+      limits: SMALL,
+      processes: 4,
+      minutes: 12,
+      startsMs: (index) => 6700 * index,
+      seed,
+    })
+    t.true(jain(calls) >= 0.98, `${calls}`)
+    t.true(usedLater >= 0.97, `used ${usedLater}`)
+    t.true(refused <= 0.03, `refused ${refused}`)
+    t.true(refusedLater <= 0.002, `refused ${refusedLater}`)
+  }
+})
+
 test('Anthropic: input and output tokens are limits of their own', (t) => {
   const limits = { requestsPerMinute: 1000, inputTokensPerMinute: 40_000, outputTokensPerMinute: 8000 }
   const { refused, paces, nowMs } = play({

@@ -17,5 +17,6 @@ serve({
     remaining: provider.remaining,
     byAgent: provider.byAgent,
     cpu: process.cpuUsage(),
+    nowMs: performance.now(),
   }),
 })

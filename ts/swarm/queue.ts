@@ -5,7 +5,7 @@
  * | question | rule |
  * |---|---|
  * | who is next | the highest tier; within it the tenant that has been served least for its weight (start-time fair queueing); of that tenant the oldest |
- * | that nothing starves | every {@link OLDEST_EVERY}th turn belongs to the oldest of all, where that one has waited for longer than `ageMs`: a bounded part of the service, so that a backlog of batch work, however old, does not overtake the interactive |
+ * | that nothing starves | every {@link OLDEST_EVERY}th turn belongs to the tier of the oldest of all, where that one has waited for longer than `ageMs`, and in it to the tenant that has been served least, so that many callers are no advantage: a bounded part of the service, so that a backlog of batch work, however old, does not overtake the interactive |
  * | who gives way where it is full | of the lowest tier, below the newcomer's, the youngest of the tenant with the most; of the newcomer's own tier, where that tenant has more than the newcomer's; else the newcomer |
  * | how a tenant that comes back is treated | as it left: its service is remembered, of at most {@link IDLE_TENANTS} that do not wait |
  *
@@ -14,7 +14,7 @@
 
 import { Entry, LaneHeap, linkLane, Tenant, TIERS, unlinkLane } from './lanes.js'
 
-/** Of so many turns one is the oldest entry's. */
+/** Of so many turns one belongs to the tier of the oldest entry. */
 export const OLDEST_EVERY = 10
 /** Most tenants that are remembered while they do not wait. */
 export const IDLE_TENANTS = 4_096
@@ -103,7 +103,8 @@ export class FairQueue<T> {
   next(nowMs: number): QueueEntry<T> | undefined {
     const oldest = this.#oldest
     if (oldest === undefined) return undefined
-    if (this.#turns % OLDEST_EVERY === OLDEST_EVERY - 1 && nowMs - oldest.arrivedMs > this.#ageMs) return oldest
+    if (this.#turns % OLDEST_EVERY === OLDEST_EVERY - 1 && nowMs - oldest.arrivedMs > this.#ageMs)
+      return this.#heaps[oldest.tier]!.first!.oldest
     for (let tier = TIERS - 1; tier >= 0; tier--) {
       const lane = this.#heaps[tier]!.first
       if (lane !== undefined) return lane.oldest

@@ -10,10 +10,13 @@
  *
  * Every answer states it anew: errors do not add up, and answers that overtake one another are kept apart by `s`.
  *
- * **κ** is what the provider counts for each unit that was estimated here. It is learnt from two answers and what was sent between
+ * **κ** ≤ 4 is what the provider counts for each unit that was estimated here. It is learnt from two answers and what was sent between
  * them: `κ = Σ (R₁ + r · Δt − R₂) / Σ (s₂ − s₁)`, a sum in which the rounding of single headers cancels. It is below 1 where estimates
- * are too high, and above 1 where other processes use the same key: each call of one's own then stands for theirs, too, so that N
- * processes that see the same headers share the refill without knowing of one another.
+ * are too high, and above 1 where they are too low or others use the same key: what is under way here then stands for theirs, too. It
+ * tells what remains and takes no part in the pace where it is above 1.
+ *
+ * **The price.** While the level is known, a process may send at `r · e^((level − target) / fold)`, at most three times r. Why the
+ * processes of a key come to equal shares, and what a fold is, is stated in `ts/upstream/pace.ts`.
  *
  * **r** is L a minute until `reset` says otherwise. `(L − R) / reset` has an error, since both are rounded; r is moved only as far as
  * into the interval that a header leaves. So a limit of 200 a day, stated as `limit 200, reset 7m12s`, is not taken for one a minute.
@@ -21,6 +24,8 @@
  *
  * **Slack costs nothing.** A bucket's refill is lost only while it is full, and calls are refused only when it is empty. The pace keeps
  * it in between, at a small reserve: all of the refill is used, and no call is refused for an error that the reserve covers.
+ *
+ * Longer than other files, because all of this is one state, which its parts would have to hand to one another.
  */
 
 import type { Dimension, QuotaState } from './quota.js'
@@ -30,21 +35,31 @@ const MINUTE_MS = 60_000
 /** Reserve at first, its step after a refusal, and the most of it, as shares of the limit. */
 const RESERVE = 0.04
 const RESERVE_STEP = 0.02
-const MAX_RESERVE = 0.2
+const MAX_RESERVE = 0.1
 /** Share of the limit that may be sent at once, and on trust: before an answer shows what it did. */
 const FIRST_BURST = 0.1
 const FIRST_TRUST = 0.1
-/** Speed of the pace above the refill: how many times a minute it takes what is there. */
+/** Speed of the pace above the refill at most, in refills; in a window: how many times a minute it takes what is there. */
 const CATCH_UP = 2
 const LEAST_CATCH_UP = 0.05
-/** The pace is a little faster than the refill even when nothing is there: it must not be what leaves some unused. */
+/** In a window the pace is a little faster than the refill even when nothing is there: it must not be what leaves some unused. */
 const LEAST_LEVEL = 0.05
+/** The pace is the refill's where the level is so many folds above the reserve, and e times as fast a fold higher. A fold is this share of the limit. */
+const FOLDS = 5
+const FOLD = 0.03
+/** A fold where answers are late: this many times the refill of that time, up to a share of the limit. */
+const LATE_FOLD = 1.5
+const MOST_FOLD = 0.12
+/** Weight of a newer answer in the usual age of what answers say. */
+const AGE_WEIGHT = 0.1
+/** One process whose estimates are too high may always use a little more than the whole refill. */
+const ALONE = 1.1
 /** Bursts are divided by this where they are refused, and grow by this in each minute in which nothing is. */
 const NARROWS = 4
 const WIDENS = 1.03
 /** Range of κ, and the share of the limit over whose use it is learnt. */
 const LEAST_FACTOR = 0.02
-const MOST_FACTOR = 50
+const MOST_FACTOR = 4
 const LEARN_SHARE = 0.1
 /** A bucket from which more than its whole could be taken is never full enough: this share of it is enough for any call. */
 const ENOUGH = 0.95
@@ -58,6 +73,8 @@ const WINDOWS_SEEN = 3
 const WINDOW_SHARE = 0.06
 /** Some headers tell tokens in whole thousands. */
 const ROUNDED_TO = 1000
+/** Share of the limit that is kept at most for that and all other errors. */
+const MAX_ROUNDED = 0.2
 /** Share of the reserve that is kept in a window, where what is left at the end is lost. */
 const WINDOW_RESERVE = 0.25
 /** A window's end is waited out by this, ms. */
@@ -92,6 +109,8 @@ export class QuotaBucket {
   /** κ, and the sums that it is the quotient of. */
   #used = 0
   #estimated = 0
+  /** The usual age of what answers say when they are here, ms. */
+  #ageMs = 0
   #reserve = RESERVE
   /** So far every header had a multiple of {@link ROUNDED_TO}. */
   #isRounded: boolean
@@ -159,8 +178,9 @@ export class QuotaBucket {
     const short = Math.min(needed + this.#reserved, ENOUGH * limit) - this.#level
     let waitMs = 0
     if (short > 0) waitMs = this.isWindow ? Math.max(1, (this.#windowEndsMs ?? nowMs) - nowMs) : short / rate
-    const early = Math.min(needed, this.#burstSize) - this.#burst
-    if (early > 0) waitMs = Math.max(waitMs, early / this.#paceAt())
+    const early = Math.min(this.#paced * cost, this.#burstSize) - this.#burst
+    // The pace rises with the level: where it is next to none now, it is worth asking again when the level has risen.
+    if (early > 0) waitMs = Math.max(waitMs, Math.min(early / this.#paceAt(), (FOLD * limit + early) / rate))
     if (this.#newest !== undefined) {
       const ahead = this.factor * (this.#sent - this.#newest.sent)
       const trusted = this.#trust + rate * (nowMs - this.#newest.atMs)
@@ -177,7 +197,7 @@ export class QuotaBucket {
     const counted = this.factor * cost
     this.#sent += cost
     this.#level -= counted
-    this.#burst -= counted
+    this.#burst -= this.#paced * cost
     return { sent: this.#sent, atMs: nowMs }
   }
 
@@ -192,7 +212,7 @@ export class QuotaBucket {
     this.#refill(nowMs)
     const counted = this.factor * cost
     this.#level = Math.min(this.#level + counted, this.#limit)
-    this.#burst = Math.min(this.#burst + counted, this.#burstSize)
+    this.#burst = Math.min(this.#burst + this.#paced * cost, this.#burstSize)
     // Those that were sent since have their place behind it.
     if (this.#sent === sent) this.#sent -= cost
   }
@@ -220,7 +240,9 @@ export class QuotaBucket {
       this.#trust = Math.min(this.#trust + this.factor * (mark.sent - before.sent), this.#limit)
     }
     this.#newest = { ...mark, remaining }
-    const refill = this.isWindow ? 0 : this.#ratePerMs * (nowMs - mark.atMs)
+    const ageMs = nowMs - mark.atMs
+    this.#ageMs += AGE_WEIGHT * (ageMs - this.#ageMs)
+    const refill = this.isWindow ? 0 : this.#ratePerMs * ageMs
     this.#level = Math.min(this.#limit, remaining + refill - this.factor * (this.#sent - mark.sent))
     this.#levelAtMs = nowMs
   }
@@ -251,7 +273,7 @@ export class QuotaBucket {
   get #reserved(): number {
     const reserve = this.#reserve * this.#limit
     if (this.isWindow) return reserve * WINDOW_RESERVE
-    return this.#isRounded ? Math.max(reserve, Math.min(ROUNDED_TO / 2 + reserve, MAX_RESERVE * this.#limit)) : reserve
+    return this.#isRounded ? Math.max(reserve, Math.min(ROUNDED_TO / 2 + reserve, MAX_ROUNDED * this.#limit)) : reserve
   }
 
   /** The largest burst: one request at least, since there is no half of one. */
@@ -263,19 +285,32 @@ export class QuotaBucket {
   /** Speed of the pace, per ms. */
   #paceAt(): number {
     // A limit by day may be used up in minutes, and one that comes back in seconds is used in seconds.
-    const perMs = Math.max(1 / MINUTE_MS, this.#ratePerMs / this.#limit)
-    return this.#ratePerMs + this.#catchUp * clamp(this.#level, LEAST_LEVEL * this.#limit, this.#limit) * perMs
+    const limit = this.#limit
+    const rate = this.#ratePerMs
+    const perMs = Math.max(1 / MINUTE_MS, rate / limit)
+    const most = rate + this.#catchUp * clamp(this.#level, LEAST_LEVEL * limit, limit) * perMs
+    if (this.isWindow || this.#newest === undefined) return most
+    const late = clamp(LATE_FOLD * this.#ageMs * rate, FOLD * limit, MOST_FOLD * limit)
+    const fold = Math.max(late, this.#isRounded ? ROUNDED_TO / 2 : 0)
+    const price = Math.exp((this.#level - RESERVE * limit) / fold - FOLDS)
+    return Math.min(rate * price, Math.max(most, (ALONE * rate * this.#paced) / this.factor))
+  }
+
+  /** The amount that the pace counts for each unit: √κ where estimates are too high, else 1. */
+  get #paced(): number {
+    return this.isWindow ? this.factor : Math.sqrt(Math.min(this.factor, 1))
   }
 
   #refill(nowMs: number): void {
     const elapsedMs = nowMs - this.#levelAtMs
     if (!(elapsedMs > 0)) return
-    this.#burst = Math.min(this.#burst + this.#paceAt() * elapsedMs, this.#burstSize)
+    const paceBefore = this.#paceAt()
     if (!this.isWindow) this.#level = Math.min(this.#limit, this.#level + this.#ratePerMs * elapsedMs)
     else if (this.#windowEndsMs !== undefined && nowMs >= this.#windowEndsMs) {
       this.#level = this.#limit
       this.#windowEndsMs += Math.max(MINUTE_MS, nowMs - this.#windowEndsMs)
     }
+    this.#burst = Math.min(this.#burst + ((paceBefore + this.#paceAt()) / 2) * elapsedMs, this.#burstSize)
     this.#levelAtMs = nowMs
   }
 
@@ -321,8 +356,15 @@ export class QuotaBucket {
       this.#otherReset = { remaining, atMs: resetAtMs }
       return
     }
-    // A bucket that has so much more, or less, is full that much earlier or later.
-    if (Math.abs(other.remaining - remaining) < WINDOW_SHARE * this.#limit) return
+    const fell = other.remaining - remaining
+    // In a bucket what came back alone changes nothing of when it is full, and a window gives nothing back: a rise tells neither.
+    if (fell <= 0) {
+      this.#otherReset = { remaining, atMs: resetAtMs }
+      return
+    }
+    // A bucket from which so much was taken is full that much later. Where it is too little to be seen, it tells nothing.
+    const laterMs = (fell * (resetAtMs - nowMs)) / (this.#limit - remaining)
+    if (fell < WINDOW_SHARE * this.#limit || laterMs < 2 * SAME_MOMENT_MS) return
     const isSame = Math.abs(other.atMs - resetAtMs) < SAME_MOMENT_MS
     this.#windowsSeen = clamp(this.#windowsSeen + (isSame ? 1 : -1), 0, 2 * WINDOWS_SEEN)
     this.#otherReset = { remaining, atMs: resetAtMs }

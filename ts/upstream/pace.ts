@@ -9,6 +9,24 @@
  * 3. without headers, the rate that {@link AcceptedRate} learnt from refusals;
  * 4. before anything is known, five calls ahead of their answers, and one more for each answer (slow start).
  *
+ * **Equal shares.** Processes that share a key know nothing of one another; all see the same remaining amount. Each sends at
+ * `r · p(level)`, where `p = e^((level − target) / fold)` rises with that amount and knows neither the process nor what it has had so
+ * far. The property: among equally hungry processes equal shares are the only fixed point.
+ *
+ * - The level comes to rest where the sum of what is sent is the refill: of N hungry processes at `target − fold · ln N`. There each
+ *   has `r / N`, since all have the same p. A pace that follows its own past use, such as one that divides r by a learnt multiple of it,
+ *   has a fixed point at every split: a process that starts late stays slow.
+ * - A process with less to send leaves the level higher, and the others share what it leaves. For one whose estimates are too low by a
+ *   factor of N it is as if there were N of it.
+ * - The slope at rest is `r / fold` whatever N is. With answers that are late by d the loop is stable while `r · d / fold < π / 2`; a fold
+ *   is 3 % of the limit, and where answers are late 1.5 · r · d, 12 % at most. A new process takes part from its first answer on: what
+ *   the others saw as their share is gone as soon as the level is lower by `fold · ln((N + 1) / N)`, which takes seconds.
+ * - Where estimates are too high (κ < 1) a unit counts √κ: a process alone can use all of r, and a split that is not equal, in which κ is
+ *   different, is pulled towards equal by half of its logarithm each time κ is learnt.
+ *
+ * In a fixed window, which gives nothing back before its end, and without headers, there is no price: the pace is as fast as what
+ * is there.
+ *
  * **Refusals.** A 429 holds all calls of the model for as long as it asks to, a minute at most; without such a time for half a second,
  * twice as long each time in turn. Then one call goes ahead, and the others follow when it was answered. Where the headers of the 429
  * say that there was room, the provider looks at shorter times than a minute: bursts become smaller, down to none. Where they

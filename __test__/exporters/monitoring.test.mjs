@@ -97,7 +97,7 @@ class Store extends InMemoryProvider {
 
 /** A service of two routes of one place each, one of which fails, whose clients ask for more than it can carry until it is closed. */
 const overloaded = async () => {
-  const atrion = new Atrion({ engine, provider: new Store() })
+  const atrion = new Atrion({ engine, provider: new Store(), watchdog: true })
   await atrion.connect()
   const metrics = atrionPrometheus(atrion, { traceId: () => 'b7ad6b7169203331' })
   for (const route of ['slow', 'failing']) atrion.configure(route, { limits: { min: 1, max: 1, initial: 1 } })
@@ -128,8 +128,18 @@ const overloaded = async () => {
       await new Promise((resolve) => setTimeout(resolve, 5))
     }
   }
+  /** Calls of another service, whose answers wait in a blocked event loop. */
+  const caller = async () => {
+    while (!isOver) {
+      const call = atrion.run('called', () => new Promise((resolve) => setTimeout(resolve, 20)))
+      await new Promise(setImmediate)
+      for (const until = performance.now() + 100; performance.now() < until; );
+      await call
+      await new Promise((resolve) => setTimeout(resolve, 400))
+    }
+  }
   const paths = ['bulk', 'normal', 'critical'].flatMap((name) => [`/slow?tier=${name}`, `/failing?tier=${name}`])
-  const clients = [...paths, ...paths, '/ordered'].map(client)
+  const clients = [...[...paths, ...paths, '/ordered'].map(client), caller()]
   return {
     port,
     async end() {

@@ -124,7 +124,7 @@ native('one engine has one bound', (t) => {
 anyTest('a scope that is none, and engines that cannot share', (t) => {
   t.throws(() => new Atrion({ scope: 'cluster' }), {
     instanceOf: ConfigError,
-    message: /scope must be 'instance' or 'process'/,
+    message: /scope must be 'instance', 'process' or 'machine'/,
   })
   for (const engine of ['wasm', 'ts']) {
     const error = t.throws(() => new Atrion({ scope: 'process', engine }), { instanceOf: ConfigError })

@@ -421,7 +421,7 @@ test('the suite finds nothing wrong with what keeps its promises, and says what 
     )
     return names.length
   }
-  t.deepEqual(await failures(() => new ShelfProvider('whole')), [])
+  t.deepEqual(await failures(() => new ShelfProvider('whole'), { timeoutMs: 60_000 }), [])
   const all = count()
   t.true(names.every((name) => name.startsWith('provider: ')))
   t.is(new Set(names).size, all)

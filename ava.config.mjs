@@ -19,7 +19,7 @@ if (engine !== 'native') {
       ),
     ),
     // The lab and its demos measure the law, which is one law to the last bit on every engine that has it: edge/wasm-parity holds that.
-    ...without('lab', 'lab-*', 'demo-cluster', 'demo-shop'),
+    ...without('lab', 'lab-*', 'bench-swarm', ...['cluster', 'live', 'shop', 'swarm'].map((it) => `demo-${it}`)),
     // Budgets and the stores in JavaScript are the same code on every engine.
     ...without('swarm', '*'),
     ...without('postgres', '*'),
@@ -32,7 +32,7 @@ if (engine !== 'native') {
 
 // The functional model has no closed loop. The adapters' tests need it, but for the one that says so.
 if (engine === 'ts') {
-  files.push(...without('record', '*'), ...without('control', '*'))
+  files.push(...['record', 'control', 'devtools'].flatMap((folder) => without(folder, '*')))
   const adapters = readdirSync(new URL('__test__/adapters', import.meta.url)).filter((name) =>
     name.endsWith('.test.mjs'),
   )

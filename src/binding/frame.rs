@@ -65,6 +65,7 @@ pub mod cell {
     pub const KEY_WEIGHT: usize = 60;
     pub const KEY_CLASS: usize = 61;
     pub const AGE_MS: usize = 62;
+    #[cfg_attr(target_family = "wasm", expect(dead_code, reason = "the watchdog is native"))]
     pub const EXCUSED_MS: usize = 63;
     pub const STATS: usize = 64;
     pub const TERMS: usize = 128;

@@ -58,6 +58,9 @@ async function perform(task, { queue, notes, plan, ending, now }) {
   }
 }
 
+/** Calls that are under way at the end have so long to end, ms. */
+const ENDING_MS = 2000
+
 /**
  * @param {'atrion' | 'p-queue' | 'bottleneck'} name
  * @param {(tick: { atMs: number, notes: object, counts: object, queue: object }) => void} onTick about three times a minute of the provider's
@@ -103,7 +106,8 @@ export async function runTrial(name, plan, onTick) {
     const open = [...notes.waiting].map(({ tier, askedMs }) => ({ tier, ms: now() - askedMs }))
     for (const timer of timers) clearTimeout(timer)
     ending.abort()
-    await Promise.allSettled(work)
+    // Calls under way end; those that wait in a queue of another's may do so for many minutes, and are counted as they are.
+    await Promise.race([Promise.allSettled(work), pause(ENDING_MS)])
     return {
       name,
       counts,

@@ -1,4 +1,4 @@
-// Recordings that are cut off, foreign, newer or hostile: what is before the damage is used, the rest is said, and nothing else happens.
+// Recordings that are cut off, foreign, newer or hostile: the part before the damage is used, the rest is reported, and nothing else happens.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -10,7 +10,7 @@
  * requests wait where one is refused for want of a place, L ≥ CONGESTED·S, or nothing ends for AGED·S
  * ```
  *
- * Where one request in a thousand holds a place for a thousand times as long as the others, it holds half of the capacity; those that are shed
+ * One request in a thousand that holds a place for a thousand times as long as the others holds half of the capacity; those that are shed
  * for want of it are its victims, and the places that they would take are not the ones that are short. How long a request goes on holding is
  * not known. But of those that have held for many service times, the ones that held longest go on longest: for service times with a heavy
  * tail, P(service > s) = (s₀/s)^α, the mean of what is left is age/(α − 1), so what cancelling frees grows in proportion to age·share. With a

@@ -45,7 +45,7 @@ interface Group {
   readonly all: Set<Running>
   readonly quota: CancelQuota
   readonly pace: Pace
-  /** When a request of each tier last lacked a place, ms. */
+  /** The last time at which a request of each tier lacked a place, ms. */
   readonly wantedMs: number[]
   lookedMs: number
   /** The last request that lacked a place. */

@@ -115,7 +115,7 @@ export class Replay implements Handler {
   readonly #doubts = new Set<Doubt>()
   readonly tally = new Tally()
   readonly #routes: (RouteTally | undefined)[] = []
-  /** When the permit of a place was granted, ms, and on which route. */
+  /** The time at which the permit of a place was granted, ms, and its route. */
   readonly #admittedMs = new Numbers(Number.NaN, MOST_PLACES)
   readonly #admittedOn: (RouteTally | undefined)[] = []
   decisions = 0

@@ -281,7 +281,7 @@ async function writeUntil(shelf: Shelf, name: string, heard: () => boolean, time
       for (let waitedMs = 0; !heard() && waitedMs < timeoutMs / 10; waitedMs += 5) await pause(5)
     }
   }
-  await soon(repeat(), timeoutMs, 'a watcher must hear of a document that another node writes').finally(() => {
+  await soon(repeat(), timeoutMs, 'a watcher must be called for a document that another node writes').finally(() => {
     isOver = true
   })
 }

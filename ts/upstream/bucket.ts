@@ -20,7 +20,7 @@
  *
  * **r** is L a minute until `reset` says otherwise. `(L − R) / reset` has an error, since both are rounded; r is moved only as far as
  * into the interval that a header leaves. So a limit of 200 a day, stated as `limit 200, reset 7m12s`, is not taken for one a minute.
- * Where `reset` points at the same moment whatever remains, the limit is no bucket but a window: nothing comes back before its end.
+ * A `reset` that points at the same moment whatever remains is that of a window, not of a bucket: nothing comes back before its end.
  *
  * **Slack costs nothing.** A bucket's refill is lost only while it is full, and calls are refused only when it is empty. The pace keeps
  * it in between, at a small reserve: all of the refill is used, and no call is refused for an error that the reserve covers.

@@ -9,7 +9,7 @@
  * | Anthropic | `anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-{limit,remaining,reset}` | RFC 3339 |
  * | all | `retry-after-ms`, `retry-after` | ms; seconds or an HTTP date |
  *
- * What makes no sense is left out, and every number is bounded: an upstream that errs, or means harm, states at most a day.
+ * Values that make no sense are left out, and every number is bounded: an upstream that errs, or means harm, states at most a day.
  */
 
 import { type HeaderReader, readerOf } from './headers.js'

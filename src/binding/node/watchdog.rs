@@ -130,7 +130,7 @@ impl LoopStamps {
 struct Watchdog {
     loops: Mutex<Vec<Arc<LoopStamps>>>,
     changed: Condvar,
-    /// When the thread is to look next, ms.
+    /// The time of the thread's next look, ms.
     due_ms: Shared,
     freezes: Mutex<[(Millis, Millis); FREEZES]>,
 }

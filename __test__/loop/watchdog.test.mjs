@@ -87,15 +87,20 @@ test('the first decision after a stall knows its start and its length', async (t
 })
 
 test('a stall without a decision after it is known at the next poll, and is an event', async (t) => {
+  t.timeout(PATIENCE_MS)
   const atrion = create()
-  const seen = new Promise((resolve) => atrion.on('stall', resolve))
+  let lengthMs = Infinity
+  // A busy machine may stop the loop for a while by itself, before the block.
+  const seen = new Promise((resolve) => {
+    atrion.on('stall', (stall) => stall.durationMs >= lengthMs - 5 && resolve(stall))
+  })
   await sleep(1)
-  const lengthMs = block(120)
+  lengthMs = block(120)
   // A report of a stall does not keep a process alive.
   const alive = setInterval(() => {}, 1000)
   const { durationMs, suspendedMs } = await seen
   clearInterval(alive)
-  t.true(durationMs >= lengthMs - 5 && suspendedMs === 0, `${durationMs} of ${lengthMs} ms`)
+  t.is(suspendedMs, 0)
   const { stalls, stalledMs, longestMs, last } = atrion.metrics().loop
   t.true(stalls >= 1 && stalledMs >= durationMs && longestMs >= durationMs && last.durationMs > 0)
 })
@@ -146,14 +151,21 @@ const platformName = async () => {
   return name.slice('atrion.'.length, -'.node'.length)
 }
 
-/** A service in another thread that answers in 10 ms, also while this one is blocked. */
-const startService = () => {
+/**
+ * A service in another thread that answers in 10 ms, also while this one is blocked. `lastMs()` is when the newest answer left it, on the clock
+ * that both threads have.
+ */
+const startService = async (t) => {
   const code = `
     const { parentPort } = require('node:worker_threads')
-    parentPort.on('message', (id) => setTimeout(() => parentPort.postMessage(id), 10))`
+    const answer = (id) => parentPort.postMessage({ id, atNs: process.hrtime.bigint() })
+    parentPort.on('message', (id) => setTimeout(answer, 10, id))`
   const worker = new Worker(code, { eval: true })
+  t.teardown(() => worker.terminate())
   const open = new Map()
-  worker.on('message', (id) => {
+  let lastNs = 0n
+  worker.on('message', ({ id, atNs }) => {
+    lastNs = atNs
     open.get(id)('answer')
     open.delete(id)
   })
@@ -163,30 +175,43 @@ const startService = () => {
       open.set(++ids, resolve)
       worker.postMessage(ids)
     })
-  return { call, stop: () => worker.terminate() }
+  await call()
+  return { call, lastNs: () => lastNs }
 }
 
-/** The service is called by 150 at once, and the loop is blocked for longer than their time limit; the route's mode. */
-const blockedRound = async (atrion, routeId, call) => {
-  const calls = Array.from({ length: 150 }, () => atrion.run(routeId, call, { timeoutMs: 100 }).catch((e) => e))
+/**
+ * The service is called by 150 at once, and the loop is blocked for longer than their time limit. `inTime` where every answer had left the service
+ * before the loop went on: on a busy machine the service itself may be late, which is another matter.
+ */
+const blockedRound = async (atrion, routeId, { call, lastNs }) => {
+  const answered = []
+  const work = () => {
+    const answer = call()
+    answered.push(answer)
+    return answer
+  }
+  const calls = Array.from({ length: 150 }, () => atrion.run(routeId, work, { timeoutMs: 100 }).catch((e) => e))
   await turn()
   block(150)
+  const goesOnNs = process.hrtime.bigint()
   const answers = await Promise.all(calls)
-  return { answers, mode: atrion.stats(routeId).mode }
+  const { mode, failures } = atrion.stats(routeId)
+  await Promise.all(answered)
+  return { answers, mode, failures, inTime: answered.length === 150 && lastNs() < goesOnNs }
 }
 
 test('a block that time limits run out in opens no breaker, and does without a watchdog', async (t) => {
   t.timeout(PATIENCE_MS)
-  const { call, stop } = startService()
-  await call()
+  const service = await startService(t)
   const watched = create({ watchdog: true })
-  for (let round = 0; round < 10; round++) {
-    const { answers, mode } = await blockedRound(watched, `db ${round}`, call)
+  for (let round = 0, seen = 0; seen < 10; round++) {
+    const { answers, mode, failures, inTime } = await blockedRound(watched, `db ${round}`, service)
+    if (!inTime) continue
+    seen += 1
     t.true(mode !== 'CIRCUIT_BREAKER' && answers.every((one) => one === 'answer'), `${round}: ${mode} ${answers[0]}`)
-    t.is(watched.stats(`db ${round}`).failures, 0)
+    t.is(failures, 0)
   }
-  const { mode, answers } = await blockedRound(create({ watchdog: false }), 'db', call)
-  await stop()
+  const { mode, answers } = await blockedRound(create({ watchdog: false }), 'db', service)
   t.is(mode, 'CIRCUIT_BREAKER')
   t.true(answers.some(({ name }) => name === 'TimeoutError'))
 })

@@ -1,5 +1,6 @@
 /** Child processes: the repository's own tools, started without a shell wherever the platform allows it. */
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -30,9 +31,10 @@ export const entryOf = (pkg, command) => {
 /**
  * Runs a command in the repository's root and resolves to `{ code, output }`; a command that cannot be started has code
  * 127, one that a signal ended has code 1. With `onLine` every line of stdout and stderr goes there and nowhere else; with
- * `quiet` they are only kept; otherwise the command writes to this process's own stdout and stderr.
+ * `quiet` they are only kept; otherwise the command writes to this process's own stdout and stderr. With `silentMs` and either of the two, a command
+ * that prints nothing for so long is ended, with all that it has started, and has code 124.
  */
-export const run = (command, args, { env = {}, onLine, quiet = false, shell = false } = {}) =>
+export const run = (command, args, { env = {}, onLine, quiet = false, shell = false, silentMs } = {}) =>
   new Promise((resolve) => {
     const piped = quiet || onLine !== undefined
     const child = spawn(command, args, {
@@ -45,25 +47,44 @@ export const run = (command, args, { env = {}, onLine, quiet = false, shell = fa
     })
     if (child.pid !== undefined && !WINDOWS) groups.add(child.pid)
     const lines = []
+    let ending
+    const end = () => {
+      const line = `${command} printed nothing for ${silentMs / 1000} s and was ended.`
+      lines.push(line)
+      onLine?.(line)
+      ending = 124
+      try {
+        process.kill(WINDOWS ? child.pid : -child.pid, 'SIGKILL')
+      } catch {} // it has ended, and what still holds its output is in no group of it
+      for (const { input, reader } of readers) {
+        reader.close()
+        input.destroy()
+      }
+    }
+    const silence = piped && silentMs !== undefined ? setTimeout(end, silentMs) : undefined
     const readers = (piped ? [child.stdout, child.stderr] : []).map((input) => {
       const reader = createInterface({ input })
       reader.on('line', (line) => {
+        silence?.refresh()
         lines.push(line)
         onLine?.(line)
       })
-      return new Promise((done) => reader.once('close', done))
+      return { input, reader, closed: once(reader, 'close') }
     })
-    let ending
     child.once('error', (error) => {
+      clearTimeout(silence)
       lines.push(error.message)
       resolve({ code: 127, output: lines.join('\n') })
     })
     child.once('exit', (code) => {
       groups.delete(child.pid)
-      ending = code ?? 1
+      ending ??= code ?? 1
     })
     child.once('close', () => {
-      Promise.all(readers).then(() => resolve({ code: ending ?? 1, output: lines.join('\n') }))
+      clearTimeout(silence)
+      Promise.all(readers.map(({ closed }) => closed)).then(() =>
+        resolve({ code: ending ?? 1, output: lines.join('\n') }),
+      )
     })
   })
 

@@ -10,6 +10,9 @@ import { rustProblem } from './toolchain.mjs'
 /** Engines that the ava suite runs on. */
 export const ENGINES = ['native', 'wasm', 'ts']
 
+/** The longest time that a suite may print nothing, ms. ava itself ends what makes no progress before. */
+const SILENT_MS = 8 * 60_000
+
 /** Compiles cargo's tests; resolves to the paths of the binaries, or undefined where one does not compile. */
 const buildCargoTests = async () => {
   const binaries = []
@@ -49,7 +52,7 @@ export const cargoSuite = async () => {
         counter.take(line)
         beat(`cargo: ${counter.passed} passed so far.`)
       }
-      const { code } = await run(...next, { onLine })
+      const { code } = await run(...next, { onLine, silentMs: SILENT_MS })
       if (code === 0) continue
       failure = code
       console.log(lines.filter((line) => !/^test .* \.\.\. (ok|ignored.*)$/.test(line)).join('\n'))
@@ -77,7 +80,7 @@ export const avaSuite = async (
     beat(`${name}: ${counter.passed} passed, ${counter.failed} failed so far.`)
   }
   const env = { ATRION_ENGINE: engine, FORCE_COLOR: '0' }
-  const { code } = await node(entryOf('ava', 'ava'), ['--tap', ...args], { nodePath, env, onLine })
+  const { code } = await node(entryOf('ava', 'ava'), ['--tap', ...args], { nodePath, env, onLine, silentMs: SILENT_MS })
   return verdictOf(name, counter, code)
 }
 
@@ -88,7 +91,7 @@ export const edgeSuite = async () => {
   const onLine = (line) => {
     if (!counter.take(line)) console.log(line)
   }
-  const { code } = await node(join(ROOT, 'scripts', 'test-edge.mjs'), [], { onLine })
+  const { code } = await node(join(ROOT, 'scripts', 'test-edge.mjs'), [], { onLine, silentMs: SILENT_MS })
   return verdictOf('edge', counter, code)
 }
 

@@ -20,13 +20,19 @@ if (engine !== 'native') {
     ),
     // The lab and its demos measure the law, which is one law to the last bit on every engine that has it: edge/wasm-parity holds that.
     ...without('lab', 'lab-*', 'bench-swarm', ...['cluster', 'live', 'shop', 'swarm'].map((it) => `demo-${it}`)),
-    // Budgets and the stores in JavaScript are the same code on every engine.
+    // Budgets, patches, stores, formats and the functional model are the same code on every engine.
     ...without('swarm', '*'),
     ...without('postgres', '*'),
+    ...without('machine', '*'),
     ...without('auto', '*'),
+    ...without('core', '*'),
+    ...without('control', 'fuzz-patches'),
+    ...without('record', 'access-logs', 'record-damage'),
+    ...without('state', 'documents', 'state-conformance', 'state-file-ends', 'state-kv', 'state-memcached'),
     // Texts, sources and scripts have no engine.
-    ...without('package', 'command-lines', 'contributing', 'docs', 'frame', 'hardened-model', 'readme'),
-    ...without('package', 'scripts-start', 'scripts-tally', 'sources', 'words'),
+    ...without('package', 'cli', 'command-lines', 'contributing', 'docs', 'dropin-guide', 'frame', 'hardened-model'),
+    ...without('package', 'loader', 'readme', 'release', 'scripts-*', 'sources', 'version', 'words'),
+    ...without('studio', 'studio-cli'),
   )
 }
 

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! A tick needs three tanh and one exp: they share one reduction and one polynomial, in four lanes. Measured against
-//! arbitrary precision over their whole domain: tanh and exp within 2 ulp, ln within 2 ulp (`tests/math.rs`).
+//! arbitrary precision over their whole domain: tanh and exp within 2 ulp, ln within 2 ulp (`tests/physics/math.rs`).
 
 use crate::simd::{Lanes, Native};
 

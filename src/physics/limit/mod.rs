@@ -30,7 +30,7 @@
 //! below μ·D are what the spread of services makes late. V exceeds μ·D only after a request would have been late without
 //! a guard. So as long as every request would be on time with that margin, and μ and b are known, none of the conditions
 //! holds, and neither s nor D/s occurs in those for a burst. A burst that uses the margin itself may be refused in part,
-//! and so may one that meets a μ which a former load left too low: `tests/limit_harmless.rs` states how much.
+//! and so may one that meets a μ which a former load left too low: `tests/physics/limit_harmless.rs` states how much.
 //!
 //! *Sufficient.* Under lasting overload V rises to its bound and stays there, refusals being no excuse: V counts what is
 //! offered. Then S holds, which keeps every server at work (S > k) at a wait of about τ·D.

@@ -1,9 +1,6 @@
 //! The limit recovers: from overload, from a loss of speed, from contention, from whatever it has been through.
 
-#[path = "common/plant/mod.rs"]
-mod plant;
-
-use plant::{
+use crate::plant::{
     Patience, Plant, Scenario, Servers, Source, Steps,
     draws::{Bounds, Findings, TIERS, assert_within, counts, drawn, magnitudes, patterns, services_ms, shapes},
     gate::{LimitedRoute, Unguarded},

@@ -1,13 +1,11 @@
 //! Requests that can wait for a place: when they have to, for how long, and how they are counted.
 #![allow(clippy::float_cmp, reason = "where an answer is exact, that is what is asserted")]
 
-mod common;
-
+use crate::common::ask;
 use atrion::{
     engine::{AcquireRequest, AcquireResult, Handle, Limits, Name, Outcome, Priority, Slot, Stats},
     physics::{limit::Regime, params::RouteParams, tick::Override, voltage::Tier},
 };
-use common::ask;
 
 const TIERS: [Tier; 5] = [Tier::Bulk, Tier::Low, Tier::Normal, Tier::High, Tier::Critical];
 

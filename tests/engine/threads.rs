@@ -1,7 +1,7 @@
 //! One engine, two threads, fewer places than routes: a stale slot is never decided on, and it is shown that there were some.
 #![allow(clippy::float_cmp, reason = "where an answer is exact, that is what is asserted")]
 
-mod common;
+use crate::common;
 
 use std::{
     sync::{

@@ -1,14 +1,14 @@
 //! The client on one real server: reports arrive, and stored records are loaded.
 
-mod redis_common;
+use crate::servers;
 
 use std::{sync::mpsc, time::Duration};
 
+use crate::servers::{Node, PATIENCE, Server, ask, options, route, until};
 use atrion::replication::{
     NodeId, Report, Transport, encode,
     redis::{ClientOptions, Event, Record, RedisClient, Reply, State},
 };
-use redis_common::{Node, PATIENCE, Server, ask, options, route, until};
 
 #[test]
 fn two_nodes_hear_each_other_and_not_themselves() {
@@ -162,7 +162,7 @@ fn tables_stay_bounded() {
     let server = Server::start();
     let bounded = ClientOptions { max_routes: 100, ..options(&server) };
     let (a, b) = (Node::connected(options(&server)), Node::connected(bounded.clone()));
-    a.client.mailbox().send((0..1000).map(|i| redis_common::report(&format!("r{i}"), 1.0, 1)).collect());
+    a.client.mailbox().send((0..1000).map(|i| servers::report(&format!("r{i}"), 1.0, 1)).collect());
     until("all is heard", || b.client.stats().received_reports == 1000);
     until("most gave way", || b.client.stats().dropped_reports >= 900);
     until("all is stored", || a.client.stats().stored_routes == 1000);
@@ -217,7 +217,7 @@ fn calls_without_a_connection_fail_at_once_and_disconnecting_twice_is_nothing() 
 
 #[test]
 fn a_missing_server_is_told_in_time() {
-    let port = redis_common::free_port();
+    let port = servers::free_port();
     let endpoints = vec![atrion::replication::redis::Endpoint::Tcp("127.0.0.1".into(), port)];
     let options = ClientOptions { endpoints, connect_timeout_ms: 1000, interval_ms: 20, ..ClientOptions::default() };
     let error = Node::new(options.clone()).connect().unwrap_err();

@@ -1,7 +1,7 @@
 //! A route's closed loop as a whole: permits given and taken back, faults that heal, the same inputs to the same bits.
 #![allow(clippy::float_cmp, reason = "where an answer is exact, that is what is asserted")]
 
-mod common;
+use crate::common;
 
 use std::collections::HashSet;
 

@@ -1,15 +1,15 @@
 //! A link whose server is killed, paused, full, read-only or changes its password: one event when it turns bad, one when
 //! it is well, and reports from the time between arrive.
 
-mod redis_common;
+use crate::servers;
 
 use std::{thread, time::Duration};
 
+use crate::servers::{Node, Server, options, until};
 use atrion::replication::{
     Transport,
     redis::{ClientOptions, Event, Record, Reply, State},
 };
-use redis_common::{Node, Server, options, until};
 
 #[test]
 fn a_killed_server_comes_back_and_what_was_said_is_heard_and_stored() {
@@ -142,9 +142,9 @@ fn memory_stays_bounded_without_a_server() {
     a.degraded();
     for round in 0..200 {
         let name = |i: usize| format!("r{}", round * 100 + i);
-        a.client.mailbox().send((0..100).map(|i| redis_common::report(&name(i), 1.0, 1)).collect());
+        a.client.mailbox().send((0..100).map(|i| servers::report(&name(i), 1.0, 1)).collect());
         // Nobody waits for an answer: there is none without a server.
-        a.client.delete(redis_common::route(&name(0)), Reply::new(|_| {}));
+        a.client.delete(servers::route(&name(0)), Reply::new(|_| {}));
         thread::sleep(Duration::from_millis(1));
     }
     until("most gave way", || a.client.stats().dropped_reports > 10_000);

@@ -1,8 +1,6 @@
 //! The laws of the closed loop, each by itself: voltage, limit, faults, the queue in front, the histogram.
 #![allow(clippy::float_cmp, reason = "where an answer is exact, that is what is asserted")]
 
-mod common;
-
 use atrion::physics::{
     breaker::{Breaker, Change},
     histogram::Histogram,

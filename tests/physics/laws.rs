@@ -1,7 +1,7 @@
 //! The guarantees of each law for all inputs.
 #![allow(clippy::float_cmp, reason = "where an answer is exact, that is what is asserted")]
 
-mod common;
+use crate::common;
 
 use atrion::{
     physics::{

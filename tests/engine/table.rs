@@ -1,7 +1,7 @@
 //! The table of routes: who is evicted, in which order, and who hears of it.
 #![allow(clippy::float_cmp, reason = "where an answer is exact, that is what is asserted")]
 
-mod common;
+use crate::common;
 
 use std::sync::Arc;
 

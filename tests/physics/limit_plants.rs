@@ -1,9 +1,6 @@
 //! The plants that the limit is tested with: known results of queueing theory hold in them.
 
-#[path = "common/plant/mod.rs"]
-mod plant;
-
-use plant::{
+use crate::plant::{
     Patience, Plant, Random, SHAPES, Scenario, Servers, Shape, Source, Steps,
     ceiling::ceiling,
     draws::TIERS,

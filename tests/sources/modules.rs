@@ -1,15 +1,13 @@
 //! The rules that no compiler checks: which way the arrows between modules point, where unsafe code may be, how long files may
 //! be, and which words are no longer used.
 
-mod reader;
-
 use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
 
-use reader::{code_of, root, words};
+use crate::reader::{code_of, root, words};
 
 /// The Rust sources as (path from src, code without comments and strings).
 fn sources() -> Vec<(String, String)> {

@@ -2,12 +2,10 @@
 //! `ts/engine/kinds.ts`. The cells are copied by a script, whose test is `__test__/package/frame.test.mjs`.
 #![allow(clippy::float_cmp, reason = "where an answer is exact, that is what is asserted")]
 
-mod reader;
-
 use std::collections::BTreeMap;
 
+use crate::reader::{code_of, read};
 use atrion::physics::{limit::Regime, mode::Mode, params::RouteParams, tick::Override, voltage::Tier};
-use reader::{code_of, read};
 
 /// `NAME: 1` pairs of an object of port.ts, or `NAME = 1` of an enum.
 fn object_of_port(name: &str) -> BTreeMap<String, usize> {

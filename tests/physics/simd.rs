@@ -1,7 +1,7 @@
 //! Every instruction set gives the bits of plain numbers: its operations, the functions made of them, and the ticks of a batch.
 #![allow(clippy::float_cmp, reason = "where an answer is exact, that is what is asserted")]
 
-mod common;
+use crate::common;
 
 use atrion::{
     engine::{Handle, Limits, Name, Row, Rows, Slot},

@@ -316,7 +316,7 @@ fn blends_equal_those_calculated_by_hand() {
     let params = RouteParams::default();
     let numbers = |text: &str| text.split(',').map(|n| n.parse().unwrap()).collect::<Vec<f64>>();
     let mut cases = 0;
-    for line in include_str!("../__test__/vectors/cluster.csv").lines().filter(|line| !line.starts_with('#')) {
+    for line in include_str!("../../__test__/vectors/cluster.csv").lines().filter(|line| !line.starts_with('#')) {
         let [local, gamma, reports, expected] = line.splitn(4, ',').collect::<Vec<_>>()[..] else { panic!("{line}") };
         let reports: Vec<(f64, f64)> = reports
             .split(' ')

@@ -1,10 +1,7 @@
 //! The limit suffices: under lasting overload nearly all that the servers can do is answered in time, and the top tier
 //! is.
 
-#[path = "common/plant/mod.rs"]
-mod plant;
-
-use plant::{
+use crate::plant::{
     Plant, Scenario, Servers, Source, Steps,
     ceiling::ceiling,
     draws::{Bounds, Case, Findings, TIERS, assert_within, counts, drawn, magnitudes, services_ms, shapes},

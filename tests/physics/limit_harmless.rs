@@ -1,9 +1,6 @@
 //! The limit does no harm: where every request would be on time without it, it refuses nothing.
 
-#[path = "common/plant/mod.rs"]
-mod plant;
-
-use plant::{
+use crate::plant::{
     Plant, Scenario, Servers, Source, Steps,
     draws::{Bounds, Case, Findings, TIERS, assert_within, counts, drawn, magnitudes, patterns, services_ms, shapes},
     gate::{LimitedRoute, Unguarded},

@@ -1,7 +1,7 @@
 //! The tick as a whole: any run of samples under any law.
 #![allow(clippy::float_cmp, reason = "where an answer is exact, that is what is asserted")]
 
-mod common;
+use crate::common;
 
 use atrion::{
     physics::{

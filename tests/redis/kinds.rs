@@ -1,14 +1,14 @@
 //! TLS with a private authority and a user of few rights, a cluster whose slots move, sentinels whose master fails over.
 
-mod redis_common;
+use crate::servers;
 
 use std::{fs, path::Path, process::Command};
 
+use crate::servers::{Node, Server, cli, free_port, options, until};
 use atrion::replication::{
     Transport,
     redis::{ClientOptions, Endpoint, Record, Tls, Topology},
 };
-use redis_common::{Node, Server, cli, free_port, options, until};
 
 fn openssl(folder: &Path, args: &str) {
     let out = Command::new("openssl").args(args.split_whitespace()).current_dir(folder).output();
@@ -115,7 +115,7 @@ impl Cluster {
 fn a_cluster_whose_slots_move() {
     let cluster = Cluster::start();
     let (a, b) = (Node::connected(cluster.options(0)), Node::connected(cluster.options(2)));
-    a.client.mailbox().send((0..500).map(|i| redis_common::report(&format!("r{i}"), 1.0, 1)).collect());
+    a.client.mailbox().send((0..500).map(|i| servers::report(&format!("r{i}"), 1.0, 1)).collect());
     b.hears("r499", |aggregate| aggregate.peers == 1);
     until("all is stored, on all masters", || a.client.stats().stored_routes == 500);
     assert!(cluster.0.iter().all(|server| server.cli(&["dbsize"]).parse::<u32>().unwrap() > 5));

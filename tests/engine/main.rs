@@ -1,0 +1,13 @@
+//! The engine: routes, permits, keys, names, and the threads that share them.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod abandoned_params;
+mod closed_limiter;
+mod closed_loop;
+mod closed_wait;
+mod keys;
+mod names;
+mod table;
+mod threads;

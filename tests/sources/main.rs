@@ -1,0 +1,5 @@
+//! The rules that the sources themselves keep.
+
+mod frame;
+mod modules;
+mod reader;

@@ -1,4 +1,4 @@
-// What the scripts run commands by: output, codes, and the end of what hangs.
+// The runner of commands: output, exit codes, and the end of commands that hang.
 import test from 'ava'
 import { run } from '../../scripts/lib/process.mjs'
 
@@ -11,7 +11,7 @@ test('output and code of a command are kept', async (t) => {
   t.is((await run('no-such-command-anywhere', [], { quiet: true })).code, 127)
 })
 
-test('a command that prints nothing any more is ended, whoever else holds its output', async (t) => {
+test('a command that prints nothing any more is ended, though another process holds its output', async (t) => {
   const hangs = 'console.log("begun"); setInterval(() => {}, 1000)'
   const leaves = `require('node:child_process').spawn(process.execPath, ['-e', 'setTimeout(() => {}, 20_000)'],
     { stdio: 'inherit', detached: true }).unref(); console.log('begun')`

@@ -248,9 +248,10 @@ function readEntry(given: unknown): TrailEntry | undefined {
 /** The layer in a text that another node wrote. @throws Error for what is none */
 export function readLayer(text: string): Layer {
   const given: unknown = cloneJson(JSON.parse(text))
-  if (!isObject(given) || given.format !== 1) throw new Error('it is no configuration of this format')
+  if (!isObject(given) || given.format !== 1)
+    throw new Error('it is not a configuration in a format that this version reads')
   const { version, settled, origins, standing, trail } = given
-  if (!isVersion(version) || !isObject(settled) || !Array.isArray(standing)) throw new Error('it is damaged')
+  if (!isVersion(version) || !isObject(settled) || !Array.isArray(standing)) throw new Error('its content is damaged')
   const patches = standing.slice(0, MOST_STANDING).map(readPatch)
   if (patches.includes(undefined)) throw new Error('a patch in it is damaged')
   const known = Object.create(null) as Record<string, Origin>

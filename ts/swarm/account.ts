@@ -241,7 +241,7 @@ export class Account {
   static parse(text: string): Account {
     const given: unknown = JSON.parse(text)
     if (typeof given !== 'object' || given === null || own(given as Fields, 'format') !== FORMAT) {
-      throw new Error('it is no account of a budget')
+      throw new Error('it is not the account of a budget')
     }
     const { version, units, scales, gone, nodes, dead, recoveringUntilMs } = given as Fields
     if (version !== VERSION) throw new Error(`it has version ${version}; this one reads version ${VERSION}`)

@@ -143,7 +143,7 @@ function warnOfPrice({ logger, warned }: CallHost, node: SwarmNode, model: strin
   const name = model ?? ''
   if (warned.has(name) || warned.size >= WARNED_MODELS) return
   warned.add(name)
-  logger.warn('the price of a call is not known: it is admitted, and what it costs counts only if it is reported', {
+  logger.warn('the price of a call is not known: the call is admitted, and its cost counts only if it is reported', {
     swarm: node.path,
     model,
   })

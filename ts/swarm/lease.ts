@@ -223,7 +223,7 @@ export class RunLease implements SwarmLease, Stoppable, Alarm {
       if (amount === undefined || amount === null) continue
       const index = units.find(field, name, [])
       if (STRUCTURAL_UNITS.has(name))
-        throw new ConfigError(`${field}.${name}`, 'absent: it is not used up by calls', amount)
+        throw new ConfigError(`${field}.${name}`, 'left out: calls do not use it up', amount)
       if (!isAmount(amount)) throw new ConfigError(`${field}.${name}`, 'a finite number ≥ 0', amount)
       read.push([name, index, amount])
     }

@@ -100,7 +100,9 @@ export class Swarms {
     return new SharedBudget({
       store,
       onUnreadable: (error) =>
-        logger.warn('the account of a shared budget cannot be read: slices last as they are', { error }),
+        logger.warn('the account of a shared budget cannot be read: this node has only the rest of its slice', {
+          error,
+        }),
       // One of the same name that was closed just now leaves first.
       ready: this.#leaving.get(name),
       onLeave: (left) => {

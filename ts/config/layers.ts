@@ -23,7 +23,7 @@ export interface Origin {
 
 /** A trial of a patch. */
 export interface Trial {
-  /** The share of the other nodes that try it, too, [0, 1]: each draws its lot from its id and the version. */
+  /** The share of the other nodes that try it, too, [0, 1]: each node derives from its id and the version whether it takes part. */
   readonly share: number
   /** Unix ms of the store: without a result by then it is taken back. */
   readonly untilMs: number

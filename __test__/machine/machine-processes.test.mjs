@@ -222,7 +222,7 @@ test('a folder that others may enter, a link, and a file are refused, and so is 
   for (const bad of [open, link, file]) {
     const provider = new MachineStateProvider({ path: bad, timeoutMs: 300 })
     const error = await t.throwsAsync(provider.connect(), { code: 'ATRION_CONNECTION' })
-    t.regex(error.message, /mode has to be 700|is no folder|EEXIST/, bad)
+    t.regex(error.message, /mode must be 700|is not a folder|EEXIST/, bad)
   }
   const fine = join(path, 'made', 'deep')
   const provider = new MachineStateProvider({ path: fine })

@@ -185,10 +185,10 @@ each('help and version go to stdout with 0, what is called wrongly to stderr wit
   t.regex(atrion('--version').stdout, /^\d+\.\d+\.\d+\n$/)
   t.is(atrion().status, 2)
   for (const [args, says] of [
-    [['doctr'], /there is no command 'doctr': doctor or bench/],
+    [['doctr'], /there is no command 'doctr'; the commands are doctor, bench/],
     [['toString'], /there is no command 'toString'/],
-    [['doctor', '--jsn'], /'--jsn' is no option/],
-    [['doctor', 'now'], /'now' is no option/],
+    [['doctor', '--jsn'], /unknown option '--jsn'/],
+    [['doctor', 'now'], /unknown option 'now'/],
     [['doctor', '--expect', 'rust'], /--expect must be native, wasm, ts, got 'rust'/],
     [['doctor', '--redis'], /--redis needs a value/],
     [['doctor', '--redis', 'localhost'], /--redis must be a URL/],

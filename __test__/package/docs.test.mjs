@@ -103,6 +103,21 @@ test('every page of docs/ is reached from the README by links', (t) => {
   )
 })
 
+test('every page of docs/ is in the sidebar of the site', (t) => {
+  const config = read('docs/.vitepress/config.mjs')
+  const listed = new Set(
+    [...config.matchAll(/(?:page\([^)]*, |link: )'(\/[^']+)'/g)].map(([, link]) => `docs${link}.md`),
+  )
+  t.deepEqual(
+    PAGES.filter((page) => page.startsWith('docs/') && page !== 'docs/index.md' && !listed.has(page)),
+    [],
+  )
+  t.deepEqual(
+    [...listed].filter((page) => !PAGES.includes(page)),
+    [],
+  )
+})
+
 test('the README is no longer than 250 lines', (t) => {
   t.true(read('README.md').split('\n').length <= 251)
 })
@@ -153,6 +168,34 @@ for (const [page, file, name] of [
   [OPTIONS, 'ts/providers/redis/settings.ts', 'RedisStateProviderOptions'],
   [OPTIONS, 'ts/providers/postgres/settings.ts', 'PostgresStateProviderOptions'],
   [OPTIONS, 'ts/providers/machine/settings.ts', 'MachineStateProviderOptions'],
+  [OPTIONS, 'ts/providers/postgres/history.ts', 'PostgresPersistenceOptions'],
+  [OPTIONS, 'ts/providers/file.ts', 'FileStateProviderOptions'],
+  [OPTIONS, 'ts/providers/kv.ts', 'KVStateProviderOptions'],
+  [OPTIONS, 'ts/providers/memory.ts', 'InMemoryProviderOptions'],
+  [OPTIONS, 'ts/options/watchdog.ts', 'WatchdogOptions'],
+  ['docs/guide/adapters.md', 'ts/pressure/pressure.ts', 'PressureOptions'],
+  ['docs/guide/adapters.md', 'ts/adapters/undici.ts', 'UndiciOptions'],
+  ['docs/guide/bans.md', 'ts/bans/types.ts', 'BanOptions'],
+  ['docs/guide/bans.md', 'ts/bans/types.ts', 'Ban'],
+  ['docs/guide/bans.md', 'ts/options/options.ts', 'BansOptions'],
+  ['docs/guide/live-configuration.md', 'ts/config/types.ts', 'PatchOptions'],
+  ['docs/guide/live-configuration.md', 'ts/config/types.ts', 'PatchResult'],
+  ['docs/guide/live-configuration.md', 'ts/config/types.ts', 'CanaryOptions'],
+  ['docs/guide/live-configuration.md', 'ts/config/types.ts', 'WatchFileOptions'],
+  ['docs/guide/language-models.md', 'ts/upstream/options.ts', 'UpstreamOptions'],
+  ['docs/guide/language-models.md', 'ts/adapters/upstream.ts', 'SwarmFetchOptions'],
+  ['docs/guide/language-models.md', 'ts/adapters/_undici-swarm.ts', 'SwarmUndiciOptions'],
+  ['docs/guide/edge-and-browser.md', 'ts/adapters/_guard-fetch.ts', 'GuardFetchOptions'],
+  ['docs/guide/edge-and-browser.md', 'ts/adapters/fetch.ts', 'FetchOptions'],
+  ['docs/guide/studio.md', 'ts/studio/index.ts', 'StudioOptions'],
+  ['docs/guide/record-and-replay.md', 'ts/recording/recording.ts', 'RecordOptions'],
+  ['docs/guide/record-and-replay.md', 'ts/recording/recording.ts', 'RecordingStats'],
+  ['docs/guide/panels.md', 'ts/devtools/register.ts', 'PanelOptions'],
+  ['docs/guide/panels.md', 'ts/hooks/index.ts', 'HookOptions'],
+  ['docs/guide/tests-and-simulation.md', 'ts/testing/expect-goodput.ts', 'GoodputOptions'],
+  ['docs/guide/cluster.md', 'ts/testing/conformance.ts', 'ConformanceOptions'],
+  ['docs/guide/observability.md', 'ts/exporters/prometheus.ts', 'PrometheusOptions'],
+  ['docs/guide/observability.md', 'ts/exporters/otel.ts', 'OtelOptions'],
 ]) {
   test(`${page} names every member of ${name}`, (t) => {
     const names = namesOf(file, name)

@@ -68,7 +68,7 @@ const damages = {
   'cut short': [(file) => truncateSync(file, readFileSync(file).length >> 1), /is cut short: it has \d+ bytes of/],
   'cut to a few bytes': [(file) => truncateSync(file, 40), /is cut short|is damaged/],
   empty: [(file) => truncateSync(file, 0), /is cut short|is damaged/],
-  'a page of an error': [(file) => writeFileSync(file, '<html>404</html>'), /is damaged: its content is no binary/],
+  'a page of an error': [(file) => writeFileSync(file, '<html>404</html>'), /is damaged: its content is not a binary/],
   'zeroes in its code': [
     (file) => {
       const content = readFileSync(file)

@@ -140,7 +140,7 @@ test('an account that is no account is left as it is, warned of once, and nothin
     swarm.run({ requests: 1 }, () => {}, { maxWaitMs: 300 }),
     { instanceOf: BudgetError },
   )
-  t.deepEqual(warnings, ['the account of a shared budget cannot be read: slices last as they are'])
+  t.deepEqual(warnings, ['the account of a shared budget cannot be read: this node has only the rest of its slice'])
   t.is((await provider.readDocument('swarm:crew')).text, '{"format":"something else"}')
 })
 

@@ -126,7 +126,7 @@ function validate(options: unknown): void {
   if (typeof tier === 'string' && !isTier(tier)) {
     throw unknownName('tier', tier, [...TIERS].reverse())
   }
-  if (atrion && state) throw new ConfigError('state', 'absent beside atrion, whose provider it would be', state)
+  if (atrion && state) throw new ConfigError('state', 'left out where atrion is given: set its provider instead', state)
 }
 
 const isProvider = (state: StateProvider | KVStore): state is StateProvider => 'updateVector' in state
@@ -134,7 +134,9 @@ const isProvider = (state: StateProvider | KVStore): state is StateProvider => '
 /** An Atrion whose state is kept; a store that cannot be reached costs only what it would have known. */
 function withState(state: StateProvider | KVStore): Atrion {
   const atrion = new Atrion({ provider: isProvider(state) ? state : new KVStateProvider(state) })
-  atrion.connect().catch((error: unknown) => console.warn(`atrion: its state could not be read: ${textOfAny(error)}`))
+  atrion
+    .connect()
+    .catch((error: unknown) => console.warn(`atrion: the stored state could not be read: ${textOfAny(error)}`))
   return atrion
 }
 

@@ -93,7 +93,7 @@ function rootFrom(bases: readonly string[]): string | undefined {
 /** The reason for which a binary can't be loaded into this process; undefined when it can. */
 function misfit({ format, platform, archs, libc, bytes }: Binary, length: number): string | undefined {
   if (bytes !== undefined && bytes > length) return `is cut short: it has ${length} bytes of at least ${bytes}`
-  if (format === undefined) return 'is damaged: its content is no binary'
+  if (format === undefined) return 'is damaged: its content is not a binary'
   if (platform !== process.platform) return `is a ${format} binary for ${platform}, and this is ${process.platform}`
   if (!archs?.includes(process.arch)) return `is built for ${archs?.join(' and ')}, and this is ${process.arch}`
   const own = libcOfProcess()

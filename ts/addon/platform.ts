@@ -55,7 +55,7 @@ export const packageOf = (platformName: string): string => `${SCOPE}${platformNa
 export function resolveFolder(name: string, bases: readonly string[]): string {
   const { createRequire } = builtin('node:module')
   const { dirname } = builtin('node:path')
-  let failure: unknown = new Error('nothing to look from')
+  let failure: unknown = new Error('there is no folder to search from')
   for (const base of bases) {
     try {
       return dirname(createRequire(base).resolve(`${name}/package.json`))

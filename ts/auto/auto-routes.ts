@@ -41,7 +41,7 @@ export function readRecord(path: string, routeId: string, auto: unknown): AutoRe
   const learner = Learner.fromRecord(record)
   const leases = new Durations()
   if (learner === undefined || !Array.isArray(pairs) || !leases.fromPairs(pairs)) {
-    throw new ConfigError(path, 'the record of a route that learns', auto)
+    throw new ConfigError(path, 'a record of a learnt profile, as snapshot() makes it', auto)
   }
   return { routeId, learner, leases }
 }

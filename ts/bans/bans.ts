@@ -94,7 +94,7 @@ export class Bans {
     const prefix = target.isPrefix ? target.text.length : 0
     const { lengths } = this.#gate
     if (prefix > 0 && !lengths.includes(prefix) && lengths.length >= MOST_LENGTHS) {
-      throw new ConfigError('prefix', `of one of at most ${MOST_LENGTHS} lengths: ${lengths.join(', ')}`, prefix)
+      throw new ConfigError('prefix', `of one of the ${MOST_LENGTHS} lengths in use: ${lengths.join(', ')}`, prefix)
     }
     const hash = this.#hashOf(target)
     const untilMs = this.#host.nowMs() + ttlMs

@@ -36,7 +36,7 @@ export function readBanOptions(given: BanOptions | null | undefined): {
   const { ttlMs, reason, simulated } = ownOptions(given, NAMES)
   const ms = ttlMs ?? DEFAULT_TTL_MS
   if (!(typeof ms === 'number' && ms >= 1 && ms <= MOST_TTL_MS)) {
-    throw new ConfigError('ttlMs', `a number of ms in [1, ${MOST_TTL_MS}], 24 h`, ms)
+    throw new ConfigError('ttlMs', `a number of ms in [1, ${MOST_TTL_MS}] (24 h)`, ms)
   }
   if (reason !== undefined && reason !== null && typeof reason !== 'string')
     throw wrongType('reason', 'a string', reason)

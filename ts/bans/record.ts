@@ -68,7 +68,7 @@ export function readBans(text: string | null, nowMs: number, salt: string): BanD
   if (text === null) return document
   const given: unknown = JSON.parse(text)
   if (typeof given !== 'object' || given === null || own(given as { format?: unknown }, 'format') !== 1) {
-    throw new Error('it is no list of bans of this format')
+    throw new Error('it is not a list of bans in a format that this version reads')
   }
   const { salt: known, bans, found, lifted, nodes } = ownOptions(given as Record<string, unknown>, NAMES)
   if (typeof known !== 'string' || !SALT.test(known)) throw new Error('it has no salt')

@@ -101,7 +101,7 @@ export class BanSharing {
       if (written !== undefined) this.#host.take(written, this.#aheadMs)
     } catch (error) {
       afterMs = this.#documents.intervalMs
-      this.#host.warn('bans were not shared: it is tried again', { error: textOfAny(error) })
+      this.#host.warn('bans could not be shared; another attempt follows', { error: textOfAny(error) })
     }
     this.#isWriting = false
     if (this.pending.size > 0) this.#arm(afterMs)
@@ -122,7 +122,9 @@ export class BanSharing {
       this.#host.adopt(document.salt)
       this.#host.take(document, this.#aheadMs)
     } catch (error) {
-      this.#host.warn('the list of bans in the store cannot be read: those before hold', { error: textOfAny(error) })
+      this.#host.warn('the list of bans in the store cannot be read; the last one that could be read stays in force', {
+        error: textOfAny(error),
+      })
     }
   }
 }

@@ -40,7 +40,9 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
   }
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
   if (command === undefined) {
-    console.error(`atrion: there is no command '${name}': ${Object.keys(COMMANDS).join(' or ')}\n\n${HELP}`)
+    console.error(
+      `atrion: there is no command '${name}'; the commands are ${Object.keys(COMMANDS).join(', ')}\n\n${HELP}`,
+    )
     return 2
   }
   if (args.includes('--help') || args.includes('-h')) {

@@ -62,7 +62,7 @@ export function fileSource(path: string): Source & { close(): void } {
   const found = files.fstatSync(fd)
   if (!found.isFile()) {
     files.closeSync(fd)
-    throw new RecordingError(`${path} is no file`)
+    throw new RecordingError(`${path} is not a file`)
   }
   const piece = new Uint8Array(PIECE)
   let [from, to] = [0, 0]

@@ -12,7 +12,7 @@ export function parse<T extends object>(args: readonly string[], options: Option
   for (let i = 0; i < args.length; i++) {
     const [name = '', ...rest] = args[i]!.split('=')
     const key = name.startsWith('--') ? (name.slice(2) as keyof T & string) : undefined
-    if (key === undefined || !Object.hasOwn(options, key)) throw new UsageError(`'${args[i]}' is no option`)
+    if (key === undefined || !Object.hasOwn(options, key)) throw new UsageError(`unknown option '${args[i]}'`)
     const read = options[key]
     if (read === true) {
       if (rest.length > 0) throw new UsageError(`--${key} takes no value`)

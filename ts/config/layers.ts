@@ -23,7 +23,7 @@ export interface Origin {
 
 /** A trial of a patch. */
 export interface Trial {
-  /** The share of the other nodes that try it, too, [0, 1]: each draws its lot from its id and the version. */
+  /** The share of the other nodes that try it, too, [0, 1]: each node derives from its id and the version whether it takes part. */
   readonly share: number
   /** Unix ms of the store: without a result by then it is taken back. */
   readonly untilMs: number
@@ -248,9 +248,10 @@ function readEntry(given: unknown): TrailEntry | undefined {
 /** The layer in a text that another node wrote. @throws Error for what is none */
 export function readLayer(text: string): Layer {
   const given: unknown = cloneJson(JSON.parse(text))
-  if (!isObject(given) || given.format !== 1) throw new Error('it is no configuration of this format')
+  if (!isObject(given) || given.format !== 1)
+    throw new Error('it is not a configuration in a format that this version reads')
   const { version, settled, origins, standing, trail } = given
-  if (!isVersion(version) || !isObject(settled) || !Array.isArray(standing)) throw new Error('it is damaged')
+  if (!isVersion(version) || !isObject(settled) || !Array.isArray(standing)) throw new Error('its content is damaged')
   const patches = standing.slice(0, MOST_STANDING).map(readPatch)
   if (patches.includes(undefined)) throw new Error('a patch in it is damaged')
   const known = Object.create(null) as Record<string, Origin>

@@ -96,7 +96,7 @@ export class Patches {
     const layer = checked.layer ?? this.main
     if (layer === 'node') return this.#onNode(checked)
     if (this.#documents === undefined) {
-      throw new ConfigError('layer', "'node': the provider keeps no documents that nodes share", layer)
+      throw new ConfigError('layer', "'node', since the provider keeps no documents that nodes share", layer)
     }
     if (!this.#documents.isRunning) throw new ConnectionError(this.#providerName)
     return this.#onCluster(checked, this.#documents)
@@ -279,7 +279,7 @@ export class Patches {
       if (this.#running === running) this.#running = undefined
       if (written !== undefined) this.#tryPut('cluster', written, this.#live.nowOf('cluster'))
     } catch (error) {
-      this.#host.warn('the result of a trial was not stored: it is tried again', { error: textOfAny(error) })
+      this.#host.warn('the result of a trial could not be stored; another attempt follows', { error: textOfAny(error) })
     } finally {
       running.isWriting = false
       this.#host.arm()
@@ -303,7 +303,7 @@ export class Patches {
     this.#host.emit('patch_refused', {
       ...{ layer, version, author: entry?.author, reason: entry?.reason, paths: entry?.paths ?? [], error: cause },
     })
-    this.#host.warn('settings were refused, those before hold', { layer, version, error: textOfAny(error) })
+    this.#host.warn('settings were refused; those before stay in force', { layer, version, error: textOfAny(error) })
   }
 
   #receive({ text, nowMs }: SharedDocument): void {

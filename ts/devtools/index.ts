@@ -1,5 +1,5 @@
 /**
- * `atrion/devtools`: Studio where developers look. Its import defines `<atrion-panel src="/atrion">`; it registers the panel with TanStack
+ * `atrion/devtools`: Studio within developer tools. Its import defines `<atrion-panel src="/atrion">`; it registers the panel with TanStack
  * Devtools and Vue Devtools, and leaves it out of production builds. On a server the import does nothing.
  */
 

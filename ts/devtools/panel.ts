@@ -1,11 +1,14 @@
-/** The custom element `<atrion-panel>`: Studio's page in a frame, wherever a page wants it. */
+/** The custom element `<atrion-panel>`: Studio's page in a frame, for any page. */
 
 import { optionError } from '../hooks/check.js'
 
 export const PANEL_TAG = 'atrion-panel'
 /** The path that Studio is served under by default. */
 const DEFAULT_SRC = '/atrion'
-/** Of another origin: its scripts and its forms; neither windows nor the page around it. Its own origin could lift that, and needs none. */
+/**
+ * The sandbox of a frame of another origin: scripts and forms, but no windows and no access to the page around it. A frame of the same origin
+ * could remove a sandbox, and has none.
+ */
 const SANDBOX = 'allow-scripts allow-same-origin allow-forms'
 
 /** The address of Studio's page, absolute where there is a document. @throws for what is no http address: a script, for one */
@@ -28,7 +31,7 @@ const createPanel = (): CustomElementConstructor =>
     }
 
     disconnectedCallback(): void {
-      // Out of the document, a frame keeps no stream open.
+      // A frame that is removed from the document keeps no stream open.
       this.shadowRoot?.replaceChildren()
     }
 

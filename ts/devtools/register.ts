@@ -1,4 +1,4 @@
-/** The panel where developers look: as a plugin of TanStack Devtools and as a tab of Vue Devtools. Neither is imported. */
+/** Registers the panel as a plugin of TanStack Devtools and as a tab of Vue Devtools, of which neither is imported. */
 
 import { checkNames, optionError, optionOf } from '../hooks/check.js'
 import { definePanel, PANEL_TAG, studioUrl } from './panel.js'

@@ -52,7 +52,7 @@ export class Sampler {
     const entry = this.#entries.get(route) ?? { stats: this.#fresh(route), listeners: new Set() }
     this.#pending.delete(route)
     this.#entries.set(route, entry)
-    // A listener that subscribes twice is two.
+    // A listener that subscribes twice counts as two.
     const own = (): void => listener()
     entry.listeners.add(own)
     this.#start()

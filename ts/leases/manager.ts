@@ -92,7 +92,7 @@ export class LeaseManager {
       const name = typeof wanted === 'string' ? wanted : 'with heartbeats'
       throw new ConfigError(
         'options.abortController',
-        `an AbortController, as profile ${name} asks for`,
+        `an AbortController, which profile ${name} requires`,
         abortController,
       )
     }

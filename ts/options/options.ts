@@ -108,5 +108,5 @@ export interface RouteProfileOptions extends Partial<PhysicsConfig> {
   readonly breakBy?: BreakBy | null
 }
 
-/** From a key to the class that its failures are keyClass on. */
+/** Maps a key to the class whose breaker counts its failures. */
 export type BreakBy = 'key' | ((key: string) => string | undefined)

@@ -144,7 +144,11 @@ function requireHeartbeat(field: string, required: unknown, { heartbeatIntervalM
     throw new ConfigError(`${field}.heartbeatRequired`, 'true or false', required)
   }
   if (required === true && heartbeatIntervalMs === 0) {
-    throw new ConfigError(`${field}.heartbeatIntervalMs`, 'a finite number of ms > 0, as heartbeatRequired asks for', 0)
+    throw new ConfigError(
+      `${field}.heartbeatIntervalMs`,
+      'a finite number of ms > 0, which heartbeatRequired requires',
+      0,
+    )
   }
   return required ?? heartbeatIntervalMs > 0
 }

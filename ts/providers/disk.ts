@@ -38,8 +38,8 @@ export async function replaceFile(path: string, content: Iterable<string>): Prom
 /** The content of a file of at most `maxBytes`. Anything else of that name, a device or a pipe, may never end. */
 export async function readWhole(path: string, maxBytes: number): Promise<Uint8Array> {
   const found = await files().stat(path)
-  if (!found.isFile()) throw new Error('it is no file')
-  if (found.size > maxBytes) throw new Error(`it must have at most ${maxBytes} bytes, and has ${found.size}`)
+  if (!found.isFile()) throw new Error('it is not a file')
+  if (found.size > maxBytes) throw new Error(`it has ${found.size} bytes, and at most ${maxBytes} are read`)
   return files().readFile(path)
 }
 

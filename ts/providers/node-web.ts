@@ -4,7 +4,7 @@ import { AtrionError } from '../base/errors.js'
 
 /** @throws AtrionError always */
 const missing = (name: string, what: string): never => {
-  throw new AtrionError(`${name} needs Node.js: here is no ${what}`, { code: 'ATRION_DEPENDENCY' })
+  throw new AtrionError(`${name} needs Node.js: this runtime has no ${what}`, { code: 'ATRION_DEPENDENCY' })
 }
 
 export class FileStateProvider {

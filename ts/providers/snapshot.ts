@@ -41,17 +41,17 @@ function lineOf([routeId, { vector, at }]: readonly [string, Entry]): string {
  */
 export function entriesOf(bytes: Uint8Array): [string, Entry][] {
   const snapshot: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
-  if (!isRecord(snapshot) || snapshot.format !== FORMAT) throw new Error('it is no snapshot of Atrion')
+  if (!isRecord(snapshot) || snapshot.format !== FORMAT) throw new Error('it is not a snapshot of Atrion')
   const { version, savedAt, routes } = snapshot
   if (typeof version === 'number' && version > VERSION) {
-    throw new Error(`it has version ${version}, written by a later Atrion; this one reads version ${VERSION}`)
+    throw new Error(`it has version ${version}, which a later Atrion wrote; this one reads version ${VERSION}`)
   }
   if (version !== VERSION) throw new Error('it has no version')
   if (!isTime(savedAt)) throw new Error('savedAt must be a Unix time in ms')
   if (!Array.isArray(routes)) throw new Error('routes must be an array')
   return routes.map((route: unknown, index) => {
     if (!isRecord(route) || typeof route.routeId !== 'string' || !isTime(route.at) || !isPhysicsVector(route)) {
-      throw new Error(`routes[${index}] is no route's state`)
+      throw new Error(`routes[${index}] is not the state of a route`)
     }
     const { routeId, at, scar, momentumScalar, lastTick, resistance } = route
     return [routeId as string, { at: at as number, vector: { scar, momentumScalar, lastTick, resistance } }]

@@ -4,7 +4,7 @@ import { checksum } from '../base/checksum.js'
 import { BLOCK, LARGEST_ENTRY, NUMBER, SIZE } from './format.js'
 import type { Sink } from './sinks.js'
 
-/** From here on a block is full. */
+/** The length from which a block counts as full, bytes. */
 const FULL = BLOCK.MAX_BYTES - LARGEST_ENTRY
 /** Entries of the hot path take less than this, so that a block is used up to its end. */
 const SMALL_ENTRY = 256
@@ -15,7 +15,7 @@ const encoder = new TextEncoder()
 
 export class BlockWriter {
   readonly #sink: Sink
-  /** Called where decisions were lost: what is known must be written anew. */
+  /** Called where decisions were lost, so that all that the reader needs is written again. */
   readonly #onGap: () => void
   bytes: Uint8Array
   #view: DataView

@@ -152,7 +152,7 @@ export enum SIZE {
   STEPS_PER_MS = 4096,
   /** A permit is a place, one of so many, and a generation. */
   PLACES = 67_108_864,
-  /** From here on numbers are no permits. */
+  /** The lowest number that is not a permit. */
   MOST_PERMIT = 4_503_599_627_370_496,
   /** Words of a cell: the digest reads doubles as they are. */
   WORDS = 2,

@@ -53,7 +53,7 @@ export interface RecordingStats {
 
 const DEFAULT_MAX_BYTES = 16 * 2 ** 30
 const MOST_RING_BYTES = 2 ** 30
-/** A block that is not full goes where it belongs after so long, ms. */
+/** The time after which a block that is not full is written, ms. */
 const FLUSH_MS = 1_000
 
 const NAMES = ['sample', 'redact', 'maxBytes'] as const

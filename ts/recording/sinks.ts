@@ -22,7 +22,7 @@ export interface Sink {
 
 /** Blocks that wait to be written: 4 MiB. */
 const MOST_WAITING = 64
-/** After a failure nothing is written for so long, ms. */
+/** The time after a failure in which nothing is written, ms. */
 const REST_MS = 1_000
 
 /** The head of a file. */
@@ -58,7 +58,7 @@ abstract class QueueSink implements Sink {
     return true
   }
 
-  /** False: what comes is dropped. */
+  /** False: blocks are dropped. */
   protected abstract readonly isOpen: boolean
   protected abstract wake(): void
   abstract close(): Promise<void>
@@ -247,7 +247,7 @@ export class StreamSink extends QueueSink {
   }
 }
 
-/** Blocks from one on that begins with all that is needed to read on. */
+/** A run of blocks whose first one holds all that is needed to read on. */
 interface Stretch {
   readonly blocks: { readonly bytes: Uint8Array; readonly decisions: number }[]
   bytes: number

@@ -58,7 +58,7 @@ const MOST_PLACES = 1 << 22
 /** Marks a place whose permit is not in the recording. */
 const NOT_RECORDED = 0xffff_ffff
 
-/** Once looked up: a name of another chunk is a getter. */
+/** A local copy, since an imported name of another chunk is a getter. */
 const digest = digestOf
 const MOST_TIERS = TIERS.length
 const R_WORD = FRAME.RESISTANCE * SIZE.WORDS
@@ -381,7 +381,7 @@ export class Tap {
     return () => {
       let frame = this.#look()
       const permit = frame[FRAME.PERMIT]!
-      // A permit of a call has a bit more.
+      // The permit of a call has an additional bit.
       const outcome = frame[FRAME.OUTCOME]! & 7
       const slot = frame[FRAME.SLOT]!
       const ageMs = frame[FRAME.AGE_MS]!
@@ -567,7 +567,7 @@ export class Tap {
         if (law < 0) return law
         this.#beginLarge()
         this.#writeLaw(law, cells)
-        // The new base of all routes is known by now.
+        // The new settings of all routes are known at this point.
         if (law === 0) {
           writer.byte(ENTRY.BASE)
           writer.text(toJson(this.#routes.profiles.base))

@@ -53,10 +53,10 @@ export function requireHead(source: Source): void {
     const isMangled = name.startsWith(HEAD.NAME.trimEnd())
     throw new RecordingError(
       isMangled
-        ? 'the recording was changed on its way: it was transferred as text'
+        ? 'the recording was damaged in transfer: it was transferred as text, not as binary'
         : source.length === 0
           ? 'the file is empty'
-          : 'the file is no recording of Atrion: it does not begin with ATRION-REC',
+          : 'the file is not a recording of Atrion: it does not begin with ATRION-REC',
     )
   }
   if (head.length < HEAD.LENGTH) throw new RecordingError('the file ends within its head')

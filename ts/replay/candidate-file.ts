@@ -64,7 +64,7 @@ export function parseCandidate(text: string, name: string): Candidate {
       path = [key]
       const nearest = nearestName(key, [...NAMES, ...Object.keys(DEFAULT_CONFIG)])
       const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`
-      throw new Error(`${key} is no setting of a candidate: ${NAMES.join(', ')}${hint}`)
+      throw new Error(`${key} is not a setting of a candidate; the settings are ${NAMES.join(', ')}${hint}`)
     }
     const { config, autoTuner, routes = {}, ...settings } = given
     path = ['config']

@@ -182,7 +182,7 @@ export class Decoder {
   #hash(): number {
     const hash = this.#double()
     if (hash >= 0 && hash < 2 ** 53 && hash % 1 === 0) return hash
-    throw new GarbageError('a key that is no hash')
+    throw new GarbageError('a key is not a hash')
   }
 
   #number(): number {
@@ -215,7 +215,7 @@ export class Decoder {
     try {
       return fromJson(this.#text())
     } catch (error) {
-      throw new GarbageError(`a text that is no JSON: ${(error as Error).message}`)
+      throw new GarbageError(`a text is not JSON: ${(error as Error).message}`)
     }
   }
 

@@ -20,7 +20,7 @@ const PIECE = 2 ** 20
 const LONGEST_LINE = 2 ** 17
 const SHOWN = 100
 const UNKNOWN =
-  'the file is no recording of Atrion, and no access log of nginx, Apache, Envoy or pino (combined with $request_time or %D, Envoy’s default, JSON of Fastify or pino-http)'
+  'the file is neither a recording of Atrion nor an access log of nginx, Apache, Envoy or pino (combined with $request_time or %D, Envoy’s default, JSON of Fastify or pino-http)'
 
 interface Request {
   readonly atMs: number

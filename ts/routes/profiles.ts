@@ -283,7 +283,7 @@ export class RouteProfiles {
 
   #claim(source: RouteParams, id?: number): number {
     const law = this.#tryClaim(source, id)
-    if (law < 0) throw new ConfigError('profile', 'one of at most 65,536 different laws', 'another')
+    if (law < 0) throw new ConfigError('profile', 'one of at most 65,536 different sets of parameters', 'another')
     return law
   }
 

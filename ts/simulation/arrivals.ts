@@ -48,7 +48,7 @@ function tierOf(mix: Readonly<Partial<Record<Tier, number>>>): (u: number) => Ti
     sum += share
     return [tier, sum] as const
   })
-  if (!(sum > 0)) throw new ConfigError('mix', 'shares that are not all 0', sum)
+  if (!(sum > 0)) throw new ConfigError('mix', 'shares of which one is above 0', sum)
   return (u) => sums.find(([, upTo]) => u * sum < upTo)?.[0] ?? sums.at(-1)![0]
 }
 

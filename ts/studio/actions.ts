@@ -226,7 +226,7 @@ function unrefTimer(ms: number, run: () => void): ReturnType<typeof setTimeout> 
 
 function routeIn(key: unknown, routeOf: (key: string) => string | undefined): string {
   const routeId = typeof key === 'string' ? routeOf(key) : undefined
-  if (routeId === undefined) throw new ActionError('there is no such route any more')
+  if (routeId === undefined) throw new ActionError('there is no such route')
   return routeId
 }
 
@@ -250,7 +250,7 @@ function optionsOf(changes: unknown): RouteProfileOptions {
     throw new ActionError(`changes: 1 to ${MOST_FIELDS} numbers`)
   const options: Record<string, unknown> = Object.create(null)
   for (const [path, value] of entries) {
-    if (!PATH.test(path)) throw new ActionError(`changes: '${plain(path, 60)}' is no setting`)
+    if (!PATH.test(path)) throw new ActionError(`changes: '${plain(path, 60)}' is not a setting`)
     if (typeof value !== 'number') throw new ConfigError(path, 'a number', value)
     const [group, name] = path.split('.')
     if (name === undefined) options[path] = value

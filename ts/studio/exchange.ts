@@ -44,7 +44,7 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    throw new BodyError('the body is no JSON')
+    throw new BodyError('the body is not JSON')
   }
 }
 
@@ -189,7 +189,7 @@ export function answerFetch(answer: StudioAnswer, isHead: boolean, signal: Abort
           drop: () => {
             isOpen = false
             try {
-              controller.error(new Error('the client takes nothing'))
+              controller.error(new Error('the client does not read'))
             } catch {
               // The client was faster.
             }

@@ -199,7 +199,7 @@ export class Room {
     if (!(minutes > 0 && minutes <= MOST_MINUTES)) return textOf(400, `minutes: above 0 to ${MOST_MINUTES}`)
     const key = request.query.get('route')
     const routeId = key === null ? undefined : this.#routeOf(key)
-    if (key !== null && routeId === undefined) return textOf(404, 'There is no such route any more')
+    if (key !== null && routeId === undefined) return textOf(404, 'There is no such route')
     const { archive } = this.#sampler
     const name = `${minutes} ${key}`
     const known = this.#histories.get(name)
@@ -220,7 +220,7 @@ export class Room {
     if (forbidden !== undefined) return jsonOf(forbidden.status, { error: forbidden.text })
     try {
       const body = await request.json()
-      if (typeof body !== 'object' || body === null) throw new BodyError('the body is no object')
+      if (typeof body !== 'object' || body === null) throw new BodyError('the body is not an object')
       this.#sampler.start()
       if (request.path === '/preview') {
         const { key, changes } = body as { key?: unknown; changes?: unknown }

@@ -18,7 +18,7 @@ const VERSION = 1
 export const MAX_SHARING = 256
 /** Most units of one account. */
 const MAX_ACCOUNT_UNITS = 64
-/** Nodes that left without a word are remembered, so that one that comes back knows that its slice was counted as used. */
+/** Most dead nodes that are remembered, so that one that returns learns that its slice was counted as used. */
 const MAX_REMEMBERED = 64
 
 /** A node's part in one unit. */
@@ -69,7 +69,7 @@ export class Account {
   /** Used by nodes that are gone. */
   readonly gone: number[] = []
   readonly sharers = new Map<string, Sharer>()
-  /** Nodes that died, the last ones. */
+  /** The nodes that died last. */
   readonly dead: string[] = []
   /** Until then nothing is granted, since some of what was granted may be forgotten; the store's time, ms. */
   recoveringUntilMs = 0
@@ -105,7 +105,7 @@ export class Account {
     return taken
   }
 
-  /** Counts as used what nodes had that have not reported for too long. */
+  /** Counts the grants of nodes that have not reported for too long as used. */
   bury(nowMs: number): void {
     for (const [id, { untilMs }] of this.sharers) if (untilMs <= nowMs) this.#remove(id, 'granted')
   }
@@ -158,7 +158,7 @@ export class Account {
     const left = Math.max(0, this.leftOf(unit))
     const { isWanted, owed } = this.#wanted(id, unit, demand.sinceMs)
     const share = Math.floor((left + part.granted - demand.taken) / (2 * this.#living(unit)))
-    // Those who have waited for longest keep what they have of other units.
+    // The node that has waited longest keeps what it has of other units.
     const kept = owed === 0 ? Math.min(demand.need, part.granted - demand.taken) : 0
     const window = isWanted ? kept : Math.max(kept, Math.min(demand.window, share))
     const need = demand.missing > 0 ? demand.granted + demand.missing : demand.taken
@@ -173,7 +173,8 @@ export class Account {
       part.granted = granted
       return granted
     }
-    // A part of what one run needs would only be missing elsewhere, and so is a slice that does not suffice while others wait for longer.
+    // A part of what a run needs does not help this node and would be missing elsewhere; so would a slice that is too small while others
+    // have waited longer.
     if (owed > 0) part.granted = demand.taken
     part.missing = need - part.granted
     part.sinceMs = demand.sinceMs
@@ -241,7 +242,7 @@ export class Account {
   static parse(text: string): Account {
     const given: unknown = JSON.parse(text)
     if (typeof given !== 'object' || given === null || own(given as Fields, 'format') !== FORMAT) {
-      throw new Error('it is no account of a budget')
+      throw new Error('it is not the account of a budget')
     }
     const { version, units, scales, gone, nodes, dead, recoveringUntilMs } = given as Fields
     if (version !== VERSION) throw new Error(`it has version ${version}; this one reads version ${VERSION}`)

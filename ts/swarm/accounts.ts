@@ -17,7 +17,7 @@ export interface AccountsHost {
   elsewhere(node: SwarmNode, unit: number): { readonly used: number; readonly held: number }
 }
 
-/** A unit of a swarm's, in the unit itself. */
+/** The figures of a swarm in one unit, in the unit itself and not in quanta. */
 export interface Account {
   readonly unit: string
   readonly limit: number

@@ -60,7 +60,7 @@ export class CallAdmission {
   /** @throws BudgetError, ShedError, the signal's reason; nothing is held then */
   async admit(): Promise<Admission> {
     try {
-      // Each turn ends in a wait, and the time for those is limited.
+      // Every round ends in a wait, and the total time of the waits is limited.
       for (;;) {
         this.#terms.signal?.throwIfAborted()
         if (this.#node.isClosed) throw this.#root.accounts.refused(this.#node, 'closed', this.#node)
@@ -94,7 +94,7 @@ export class CallAdmission {
     }
   }
 
-  /** Gives back whatever it has. */
+  /** Returns all that the call holds. */
   #giveBack(): void {
     if (this.#handle !== NONE) {
       const handle = this.#handle
@@ -126,7 +126,7 @@ export class CallAdmission {
     const terms = { node: this.#node, needs, wallMs, tier, key, listen: this.#listen }
     let id = root.waiting.blocked(this.#node)
     if (this.#maxWaitMs() <= 0 || id === NONE) {
-      // Asked anew: what was given back meanwhile may do.
+      // Tried again, since enough may have been returned meanwhile.
       const handle = root.reserve(this.#node, needs, wallMs)
       if (handle !== NONE) return handle
       if (this.#untilMs === 0) return root.slice(terms)

@@ -6,13 +6,13 @@
 import { MAX_TIMER_MS } from '../base/timer.js'
 import { type HeapTimer, TimerHeap } from '../base/timer-heap.js'
 
-/** Is looked at when its time has come. */
+/** An entry that is called when its time has come. */
 export interface Alarm {
-  /** @returns when to look again, ms; Infinity: never */
+  /** @returns the time of the next call, ms; Infinity: there is none */
   due(nowMs: number): number
 }
 
-/** The interval at which a clock of the caller's is looked at, which no timer follows, ms. */
+/** The interval at which the caller's own clock is read, since no timer follows it, ms. */
 const VIRTUAL_POLL_MS = 10
 
 /** A clock for spans, ms. */
@@ -54,9 +54,9 @@ export class Alarms {
     }
   }
 
-  /** Looks at everything whose time has come. */
+  /** Calls everything whose time has come. */
   sweep(nowMs: number): void {
-    // Work that an alarm ends may call its host's code, which may lead here again.
+    // Work that an alarm ends may run the host's code, which may call this method again.
     if (this.#isSweeping) return
     this.#isSweeping = true
     try {
@@ -88,7 +88,7 @@ export class Alarms {
     this.#timer = undefined
     this.#wakesMs = Number.POSITIVE_INFINITY
     const clockMs = this.#clock.spanMs()
-    // The timer is right where it comes a ms early, and where timers are faked; a clock of the caller's decides by itself.
+    // A timer counts even if it fires a ms early or is faked; the caller's own clock decides by its reading.
     this.sweep(this.#clock.isHost ? clockMs : Math.max(clockMs, firesMs))
   }
 }

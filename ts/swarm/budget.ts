@@ -21,7 +21,7 @@ export const MAX_RESERVATIONS = 1 << 20
 /** Stands for no node, and for no reservation. */
 export const NONE = -1
 
-/** In place of a need: none is known of, so any that is left will do, and none is held. */
+/** A need of unknown size: any amount that is left is enough, and none is held. */
 export const SOME = -1
 
 const INITIAL_NODES = 4

@@ -14,10 +14,10 @@ import { isAmount, MAX_UNITS, STANDARD_UNITS, STRUCTURAL_UNITS } from './units.j
 /** Names in an estimate that are no units. */
 const ESTIMATE_NAMES = ['model', 'agent', 'maxTokens'] as const
 
-/** A price of more is taken for none, US dollars. */
+/** The highest price of a call that is believed, US dollars. */
 const MOST_USD = 1e6
 
-/** Models whose price is warned of. */
+/** Most models whose unknown price is logged. */
 const WARNED_MODELS = 64
 
 export interface Call {
@@ -143,7 +143,7 @@ function warnOfPrice({ logger, warned }: CallHost, node: SwarmNode, model: strin
   const name = model ?? ''
   if (warned.has(name) || warned.size >= WARNED_MODELS) return
   warned.add(name)
-  logger.warn('the price of a call is not known: it is admitted, and what it costs counts only if it is reported', {
+  logger.warn('the price of a call is not known: the call is admitted, and its cost counts only if it is reported', {
     swarm: node.path,
     model,
   })

@@ -9,17 +9,17 @@
 import type { EstimateStats } from './types.js'
 
 const STEPS_A_DOUBLING = 12
-/** 2^24 tokens and more are one size. */
+/** The number of sizes; the last one holds 2^24 tokens and more. */
 const SIZES = 24 * STEPS_A_DOUBLING + 1
 const MOST_COUNTED = 1_024
-/** Samples before which nothing is known. */
+/** The fewest samples from which a quantile is known. */
 const LEAST_COUNTED = 8
 /** Most models with agents; the one that was used longest ago gives way. */
 const MOST_NAMES = 1_024
 /** Longest name of a model or an agent that is looked at, characters. */
 const LONGEST_NAME = 128
 
-/** Taken where nothing is known: what most models give at most unless they are asked for more. */
+/** The estimate where nothing is known: the usual default limit of output tokens of most models. */
 export const DEFAULT_OUTPUT_TOKENS = 4_096
 export const DEFAULT_INPUT_TOKENS = 4_096
 

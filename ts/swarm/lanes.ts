@@ -65,7 +65,7 @@ export class LaneHeap<T> {
     return this.#lanes
   }
 
-  /** Puts a lane where it belongs: in, out, or at another place. */
+  /** Inserts, removes or moves a lane, by its entries and its service. */
   place(lane: Lane<T>): void {
     if (lane.count === 0) {
       if (lane.place >= 0) this.#remove(lane)

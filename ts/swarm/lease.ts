@@ -19,7 +19,7 @@ import type { PaceGrant } from './pacer.js'
 import type { Amounts, SwarmLease } from './types.js'
 import { FINE_PARTS, isAmount, MAX_UNITS, STRUCTURAL_UNITS } from './units.js'
 
-/** A call that reports nothing for so long is settled as if its holder had gone; at most twice as long, ms. */
+/** The time without a report after which a call is settled as if its holder had gone; twice as long at most, ms. */
 export const SILENCE_MS = 600_000
 
 const OPEN = 0
@@ -31,7 +31,7 @@ const ALL = 2 ** MAX_UNITS - 1
 /** The most that a call may report of a unit, thousandths of a quantum. */
 const MOST_FINE = Number.MAX_SAFE_INTEGER * FINE_PARTS
 
-/** Ends accounts of calls that were left and whose work never ended. */
+/** Ends the accounting of calls whose caller has left and whose work never ended. */
 const lost =
   typeof FinalizationRegistry === 'function' ? new FinalizationRegistry<() => void>((end) => end()) : undefined
 
@@ -162,7 +162,7 @@ export class RunLease implements SwarmLease, Stoppable, Alarm {
     return true
   }
 
-  /** Ends it: the work is over. Once is enough. */
+  /** Ends the accounting, since the work is over. Further calls do nothing. */
   finish(): void {
     if (this.#state === OVER) return
     if (this.#state === OPEN) this.#settle()
@@ -172,7 +172,7 @@ export class RunLease implements SwarmLease, Stoppable, Alarm {
     this.#host.root.unref(this.#node)
   }
 
-  /** Its caller waits no longer, and the work may go on: what it reports later corrects what is settled now. */
+  /** Settles a call whose caller no longer waits; later reports of its work correct that. */
   leave(): void {
     if (this.#state !== OPEN) return
     const { tree } = this.#host.root
@@ -223,7 +223,7 @@ export class RunLease implements SwarmLease, Stoppable, Alarm {
       if (amount === undefined || amount === null) continue
       const index = units.find(field, name, [])
       if (STRUCTURAL_UNITS.has(name))
-        throw new ConfigError(`${field}.${name}`, 'absent: it is not used up by calls', amount)
+        throw new ConfigError(`${field}.${name}`, 'left out: calls do not use it up', amount)
       if (!isAmount(amount)) throw new ConfigError(`${field}.${name}`, 'a finite number ≥ 0', amount)
       read.push([name, index, amount])
     }
@@ -285,7 +285,7 @@ export class RunLease implements SwarmLease, Stoppable, Alarm {
     const quanta = Math.ceil(total / FINE_PARTS)
     const more = quanta - this.#charged[index]!
     if (this.#state === LEFT) {
-      // Of what was settled without a report the truth may be less.
+      // An amount that was settled without a report may be too high.
       if (more === 0 || (more < 0 && !isFirst)) return true
       this.#charged[index] = quanta
       root.tree.amend(this.#node.id, index, more)

@@ -1,4 +1,4 @@
-/** A swarm as its root sees it: its place in the tree, its limits by time and depth, its calls under way, and what was counted. */
+/** The node of a swarm in its tree: place, limits of time and depth, calls under way, and counts. */
 
 import type { BudgetCause } from '../base/budget-error.js'
 import type { HeapTimer } from '../base/timer-heap.js'
@@ -52,13 +52,13 @@ export class SwarmNode {
     for (let at: SwarmNode | undefined = this; at !== undefined; at = at.parent) yield at
   }
 
-  /** Returns whether `other` is this one or below it. */
+  /** Returns whether `other` is this node or one below it. */
   contains(other: SwarmNode): boolean {
     for (let at: SwarmNode | undefined = other; at !== undefined; at = at.parent) if (at === this) return true
     return false
   }
 
-  /** The child of this one through which the way leads to `below`; undefined: it is this one. */
+  /** The child of this node on the path to `below`; undefined if `below` is this node. */
   childTowards(below: SwarmNode): SwarmNode | undefined {
     let child: SwarmNode | undefined
     for (let at: SwarmNode | undefined = below; at !== undefined && at !== this; at = at.parent) child = at

@@ -101,7 +101,7 @@ export interface ChildTerms {
 /** @throws ConfigError */
 export function readChildOptions(options: ChildOptions): ChildTerms {
   const { budget, share, soft, weight } = named(options, CHILD_NAMES)
-  if (isGiven(budget) && isGiven(share)) throw new ConfigError('options.share', 'absent where there is a budget', share)
+  if (isGiven(budget) && isGiven(share)) throw new ConfigError('options.share', 'left out where budget is given', share)
   return {
     limits: isGiven(budget) ? requireBudget('options.budget', budget) : [],
     share: isGiven(share) ? requireNumber('options.share', share, SHARE) : undefined,

@@ -14,7 +14,7 @@
 
 import { Entry, LaneHeap, linkLane, Tenant, TIERS, unlinkLane } from './lanes.js'
 
-/** Of so many turns one belongs to the tier of the oldest entry. */
+/** One in this many turns belongs to the tier of the oldest entry. */
 export const OLDEST_EVERY = 10
 /** Most tenants that are remembered while they do not wait. */
 export const IDLE_TENANTS = 4_096

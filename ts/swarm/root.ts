@@ -16,7 +16,7 @@ import { SourcedBudget } from './sourced.js'
 import { MAX_UNITS, STRUCTURAL_UNITS, Units } from './units.js'
 import { BudgetWaiting, type WaitingHost, type WaitTerms } from './waiting.js'
 
-/** A call that does not wait for budget waits so long for a slice of one that processes share, ms. */
+/** The longest wait for a slice of a shared budget, of a call without `maxWaitMs`, ms. */
 const SLICE_WAIT_MS = 1000
 
 export class SwarmRoot implements WaitingHost {
@@ -61,7 +61,7 @@ export class SwarmRoot implements WaitingHost {
     return this.clock.spanMs()
   }
 
-  /** Ends what has come to its time by a clock that no timer follows. */
+  /** Ends what is due by the caller's own clock, which no timer follows. */
   settleTime(): void {
     if (this.clock.isHost) this.alarms.sweep(this.nowMs())
   }
@@ -114,7 +114,7 @@ export class SwarmRoot implements WaitingHost {
     this.waiting.refuseBelow(node, ({ node: waits }) => this.accounts.refused(waits, cause, node, unit))
   }
 
-  /** A call's account leads through a swarm no longer. */
+  /** Notes that a call no longer belongs to a swarm. */
   unref(node: SwarmNode): void {
     node.refs -= 1
     this.#forget(node)
@@ -265,14 +265,14 @@ export class SwarmRoot implements WaitingHost {
       return await this.waiting.wait(this.refusedId, { node, needs, wallMs, ...terms, untilMs })
     } catch (error) {
       if (!(error instanceof BudgetError) || error.cause !== 'wait_timeout') throw error
-      // It did not mean to wait: the reason is that too little is left.
+      // The call has no `maxWaitMs`, so the cause is the limit and not the wait.
       const handle = this.reserve(node, needs, wallMs)
       if (handle === NONE) throw this.refusal(node, needs, wallMs)
       return handle
     }
   }
 
-  /** Returns whether what refused last may come back, or come. */
+  /** Returns whether what was lacking last may be released here or granted by the source. */
   canCome(needs: Float64Array): boolean {
     const { refusedId, refusedUnit } = this
     if (refusedId === NONE || STRUCTURAL_UNITS.has(this.units.names[refusedUnit]!)) return false
@@ -311,7 +311,7 @@ export class SwarmRoot implements WaitingHost {
     if (this.#hasWall) this.#hasTime(node, 0)
   }
 
-  /** An amount that is only guessed, as far as so much is left: a small budget is no reason to refuse a call of which nothing is known. */
+  /** Limits a guessed amount to what is left: a small budget alone refuses no call of unknown size. */
   atMost(node: SwarmNode, unit: string, guess: number): number {
     const index = this.units.indexOf(unit)
     if (index < 0) return guess

@@ -1,4 +1,4 @@
-/** Work under way in a swarm's budget: how each way of ending counts, and what cuts it off. */
+/** Work under way in a swarm's budget: the accounting of each way of ending, and the causes that abort it. */
 
 import { BudgetError, isBudgetError } from '../base/budget-error.js'
 import { isShedError } from '../base/errors.js'
@@ -12,7 +12,7 @@ import type { RunTerms } from './options.js'
 import type { PaceGrant } from './pacer.js'
 import type { SwarmLease } from './types.js'
 
-/** The time in which work that a limit has aborted may still return what it has, ms. */
+/** The time in which work that a limit has aborted may still return a result, ms. */
 const STOP_GRACE_MS = 1_000
 
 export type SwarmWork<T> = (lease: SwarmLease, signal: AbortSignal) => T | PromiseLike<T>
@@ -51,7 +51,7 @@ export function runWork<T>(
     let stopGrace: (() => void) | undefined
     let stopTimer: (() => void) | undefined
     let forget: (() => void) | undefined
-    /** Its caller has its answer. False: it had it before. */
+    /** Marks that the caller has its answer. Returns false if it had one before. */
     const answered = (outcome: Outcome): boolean => {
       if (!isAwaited) return false
       isAwaited = false

@@ -21,36 +21,36 @@ import { Account, type Demand, documentOf } from './account.js'
 import { converted, HORIZON_MS, Slice } from './slice.js'
 import type { BudgetSource, SourcedRoot } from './source.js'
 
-/** A node that has not reported for so long counts as dead, ms. */
+/** The time without a report after which a node counts as dead, ms. */
 export const TTL_MS = 10_000
-/** An account that no node writes any more is kept for so long, ms. */
+/** The time for which an account is kept after its last write, ms. */
 const RETENTION_MS = 86_400_000
-/** The same where the last node has closed it, and one that counts as dead may be cut off only, ms. */
+/** The same after the last node has closed it, since a node that counts as dead may only be cut off, ms. */
 const ENDED_MS = 600_000
-/** Between two looks while something is used, and while something is lacking, ms. */
+/** The time between two updates while something is used, and while something is lacking, ms. */
 const ACTIVE_MS = 250
 const LACKING_MS = 100
-/** A look after another node wrote, in a random part of the time, ms: where this one lacks something, and else. */
+/** The longest random delay of an update after another node wrote, ms: where this one lacks something, and otherwise. */
 const HINT_LACKING_MS = 20
 const HINT_MS = 300
 /** Attempts at one change while others write as well. */
 const MAX_TRIES = 8
 const MAX_BACKOFF_MS = 2000
-/** Nodes for which the pace is not slowed. */
+/** The number of nodes up to which updates are not slowed down. */
 const UNSLOWED = 16
 
 export interface SharedBudgetParts {
   readonly store: Pick<DocumentProvider, 'readDocument' | 'writeDocument' | 'watchDocuments'>
   /** Called with the reason for which the account cannot be read, once for each. */
   readonly onUnreadable?: (reason: Error) => void
-  /** Called with what resolves once slices that go back for good are back. */
+  /** Called with a promise that resolves once the slices of a closed swarm are returned. */
   readonly onLeave?: (left: Promise<void>) => void
   /** Calls `run` after some ms, and keeps no process alive; returns what stops that. */
   readonly after?: (ms: number, run: () => void) => () => void
   /** In [0, 1). */
   readonly random?: () => number
   readonly id?: string
-  /** Nothing is looked at before. Never rejects. */
+  /** The first update waits for this promise. It never rejects. */
   readonly ready?: Promise<void> | undefined
 }
 
@@ -194,7 +194,7 @@ export class SharedBudget implements BudgetSource {
     for (const slice of this.#slices) slice.settle(Math.max(slice.taken, slice.granted))
   }
 
-  /** Plans a look, unless one is planned earlier. */
+  /** Schedules an update, unless one is due earlier. */
   #plan(ms: number): void {
     if (!this.#isOpen || this.#isRunning || ms >= this.#timerMs) return
     this.#stopTimer?.()
@@ -256,7 +256,7 @@ export class SharedBudget implements BudgetSource {
   /** False: another node wrote meanwhile. */
   async #attempt(): Promise<boolean> {
     const { version, text: found, nowMs: storeMs } = await this.#store.readDocument(this.#document)
-    // One that has ended is empty for the moment that it is kept.
+    // An account that has ended stays in the store, empty, for a while.
     const text = found || null
     const nowMs = Math.floor(storeMs)
     const account = this.#read(text, nowMs)
@@ -294,15 +294,15 @@ export class SharedBudget implements BudgetSource {
     for (const [n, slice] of this.#slices.entries()) {
       if (parts[account.units.indexOf(slice.unit)]!.missing > 0) continue
       slice.missing = 0
-      // Others who wait may be short again at once.
+      // Other waiting calls may lack something again at once.
       slice.apply(Math.max(grants[n]!, slice.granted))
     }
-    // The next one of those who wait has not waited for as long.
+    // The next waiting call has waited for a shorter time.
     if (this.#slices.some((slice, n) => slice.taken > taken[n]!)) this.#lackingMs = 0
     return true
   }
 
-  /** Keeps an account that is the store's, and passes on what others have of it. */
+  /** Stores the account as read from the store, and passes on the amounts of other nodes. */
   #learnt(account: Account): void {
     this.#account = account
     for (const { unit, root, base } of this.#slices) {
@@ -342,7 +342,7 @@ export class SharedBudget implements BudgetSource {
     return account
   }
 
-  /** Finds out whether the account knows this node as it knows itself. */
+  /** Compares the account's entry of this node with the node's own state. */
   #rejoin(account: Account, nowMs: number, isLost: boolean): void {
     if (!this.#hasJoined) return
     const sharer = account.sharers.get(this.#id)
@@ -359,7 +359,7 @@ export class SharedBudget implements BudgetSource {
     if (isOlder || isLost) account.recoveringUntilMs = Math.max(account.recoveringUntilMs, nowMs + TTL_MS)
   }
 
-  /** Has those who wait state again what they lack: they may be gone. */
+  /** Has the waiting calls state again what they lack, since some may be gone. */
   #ask(slice: Slice): void {
     if (slice.missing === 0) return
     slice.missing = 0

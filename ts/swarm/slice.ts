@@ -2,7 +2,7 @@
 
 import type { SourcedRoot } from './source.js'
 
-/** The slice is what is used in this time, ms … */
+/** A slice is as large as the use in this time, ms … */
 export const HORIZON_MS = 1000
 /** … at most this part of the limit, and at first this one; never less than a run needs. */
 const MOST_PART = 64
@@ -50,7 +50,7 @@ export class Slice {
     return Math.max(0, this.root.usedOf(this.unit) - this.base)
   }
 
-  /** Has calls that wait looked at. */
+  /** Has the waiting calls tried again. */
   apply(granted: number): void {
     this.granted = granted
     // Quanta of calls that end are not reserved again while others have waited for longer.
@@ -63,26 +63,26 @@ export class Slice {
     return this.need > 0 ? this.need : Math.ceil(this.limit / FIRST_PART)
   }
 
-  /** The slice that this node would like to have. */
+  /** The size of slice that this node asks for. */
   get window(): number {
     const most = Math.max(this.need, Math.ceil(this.limit / MOST_PART))
     return Math.ceil(Math.min(Math.max(this.#least, this.burst, this.rate * HORIZON_MS), most))
   }
 
-  /** A call was short of something, of how much beyond what is granted. */
+  /** Notes that a call lacked an amount beyond what is granted. */
   lack(missing: number): void {
     this.need = Math.max(1, missing + this.granted - this.taken)
     this.burst = Math.max(2 * this.burst, this.need)
   }
 
-  /** So much counts as used in the account from now on, whatever becomes of it. */
+  /** Notes an amount that the account counts as used from now on, used or not. */
   settle(quanta: number): void {
     this.base += quanta
     this.granted = 0
     this.seenTaken = 0
   }
 
-  /** Learns from the time since the last look. */
+  /** Updates the rate of use from the time since the last call. */
   learn(elapsedMs: number): void {
     const { taken } = this
     const used = Math.max(0, taken - this.seenTaken)

@@ -17,7 +17,7 @@ export interface SourcedRoot {
   grantedOf(unit: string): number
   usedOf(unit: string): number
   heldOf(unit: string): number
-  /** Sets what this process may use in all. Less than `used + held` is possible: then nothing more is reserved. Looks at those who wait. */
+  /** Sets what this process may use in all. Less than `used + held` is possible: then nothing more is reserved. Then tries the waiting calls again. */
   setGranted(unit: string, quanta: number): void
   /** Sets what other processes have used, and what they hold, as far as this one knows: for figures, and for the soft limit. */
   setElsewhere(unit: string, used: number, held: number): void

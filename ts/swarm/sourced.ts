@@ -24,7 +24,7 @@ export class SourcedBudget implements SourcedRoot {
   readonly ownUnits: readonly string[]
   /** Returns whether processes share the budget. */
   readonly isShared: boolean
-  /** True where all that was lacking last may come from others. */
+  /** True where other processes may return all that was lacking last. */
   mayCome = false
   readonly #root: Rooted
   readonly #source: BudgetSource | undefined
@@ -37,7 +37,7 @@ export class SourcedBudget implements SourcedRoot {
     this.ownUnits = root.terms.limits.map(([unit]) => unit).filter((unit) => !STRUCTURAL_UNITS.has(unit))
   }
 
-  /** Nothing may be used from now on but what the source grants. */
+  /** Limits this process to what the source grants, from now on. */
   attach(): void {
     if (this.#source === undefined) return
     const { node, tree } = this.#root
@@ -49,7 +49,7 @@ export class SourcedBudget implements SourcedRoot {
     this.#source?.close()
   }
 
-  /** A reservation found too little: asks for what it lacks of each unit. */
+  /** Requests what a refused reservation lacks of each unit. */
   lacks(needs: Float64Array): void {
     if (this.#source === undefined) return
     const { node, tree } = this.#root
@@ -57,7 +57,7 @@ export class SourcedBudget implements SourcedRoot {
     for (const unit of this.ownUnits) {
       const index = this.#indexOf(unit)
       if (needs[index] === 0) continue
-      // Of a need that is not known any amount will do.
+      // Any amount is enough for a need that is not known.
       const missing = Math.max(1, needs[index]!) - tree.leftOf(node.id, index)
       if (missing > 0 && !this.#source.short(unit, missing)) this.mayCome = false
     }

@@ -1,4 +1,4 @@
-/** A swarm as its callers hold it. It validates and hands on; the state is its root's. */
+/** A swarm as its callers hold it. It checks arguments and delegates to its root, which has the state. */
 
 import { requireRouteId, wrongType } from '../base/input.js'
 import { unknownName } from '../base/suggest.js'
@@ -26,11 +26,11 @@ import type {
 export interface SwarmHost extends CallHost {
   readonly permits: Permits
   readonly leases: LeaseManager
-  /** A root is closed: its name is free again. */
+  /** Called when a root is closed, so that its name is free again. */
   closed(name: string): void
 }
 
-/** The tier of tasks, which name none. */
+/** The tier of tasks, which have no option for it. */
 const NORMAL = 2
 
 export class BudgetedSwarm implements Swarm {

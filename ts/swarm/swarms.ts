@@ -28,12 +28,12 @@ export class Swarms {
   readonly #estimates = new Estimates()
   readonly #warned = new Set<string>()
   readonly #open = new Map<string, Swarm>()
-  /** Paces by the object that they were asked for with. */
+  /** Pacers by the `upstream` object that was given. */
   readonly #pacers = new WeakMap<object, UpstreamPacer>()
   /** The store of budgets that processes share. */
   readonly #store: DocumentProvider | undefined
   readonly #shared = new Map<string, SharedBudget>()
-  /** Slices that are going back for good, by the name of their swarm. */
+  /** Slices of closed swarms that are being returned, by the name of the swarm. */
   readonly #leaving = new Map<string, Promise<void>>()
 
   constructor(context: Context, permits: Permits, leases: LeaseManager, provider: StateProvider | undefined) {
@@ -43,7 +43,7 @@ export class Swarms {
     this.#store = keepsDocuments(provider) ? provider : undefined
   }
 
-  /** Gives back what processes share and this one has left; at most two seconds, never rejects. undefined: there is nothing. */
+  /** Returns this process's slices to the shared budgets, within two seconds; never rejects. undefined: there are none. */
   leave(): Promise<void> | undefined {
     const leaving = [...this.#leaving.values(), ...[...this.#shared.values()].map((budget) => budget.leave())]
     if (leaving.length === 0) return undefined
@@ -100,8 +100,10 @@ export class Swarms {
     return new SharedBudget({
       store,
       onUnreadable: (error) =>
-        logger.warn('the account of a shared budget cannot be read: slices last as they are', { error }),
-      // One of the same name that was closed just now leaves first.
+        logger.warn('the account of a shared budget cannot be read: this node has only the rest of its slice', {
+          error,
+        }),
+      // A swarm of the same name that was closed just now has to leave first.
       ready: this.#leaving.get(name),
       onLeave: (left) => {
         this.#leaving.set(name, left)

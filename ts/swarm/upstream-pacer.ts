@@ -19,7 +19,7 @@ import { FairQueue, type QueueEntry } from './queue.js'
 const MOST_WAITING = 65_536
 /** Most queues that are kept while none waits in them. */
 const MOST_IDLE_QUEUES = 64
-/** Tokens that weigh as much as a call by itself, where it is weighed whose turn is next. */
+/** Tokens that weigh as much as one call in the order of turns. */
 const TOKENS_A_CALL = 1000
 
 /** The clock and the timers of an instance. */
@@ -73,7 +73,7 @@ export class UpstreamGrant implements PaceGrant {
 
   settle(used: Readonly<Record<string, number>>, outcome: Outcome): void {
     const nowMs = this.#owner.nowMs()
-    // Without its head, an answer that was a success shows at least that it was none of quota.
+    // Without headers, a success shows at least that the call was not refused for quota.
     if (outcome === 'success') this.#call.answered(200, undefined, nowMs)
     const { inputTokens, outputTokens } = used
     const isReported = inputTokens !== undefined || outputTokens !== undefined
@@ -180,7 +180,7 @@ export class UpstreamPacer implements Pacer, Alarm {
     if (this.#remove(waiter)) waiter.resolve(grant)
   }
 
-  /** The first that waits can go ahead. */
+  /** Lets the first waiting call go ahead. */
   due(): number {
     this.#wake = undefined
     this.pump()
@@ -205,7 +205,7 @@ export class UpstreamPacer implements Pacer, Alarm {
   #pumpAll(): void {
     let wakesInMs = Number.POSITIVE_INFINITY
     const models = [...this.#queues.keys()]
-    // The models take turns at being the first to be looked at: they may share a configured limit.
+    // The models take turns at being served first, since they may share a configured limit.
     const first = this.#turn++ % Math.max(1, models.length)
     for (const model of [...models.slice(first), ...models.slice(0, first)])
       wakesInMs = Math.min(wakesInMs, this.#pumpOne(model))
@@ -246,7 +246,7 @@ export class UpstreamPacer implements Pacer, Alarm {
     this.#size += 1
   }
 
-  /** In a full queue one gives way. False: the newcomer does. */
+  /** Removes one call from a full queue. Returns false if the new call has to give way. */
   #makeRoom(request: PaceRequest): boolean {
     if (this.#size < MOST_WAITING) return true
     const { tier, tenant } = request

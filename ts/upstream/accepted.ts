@@ -15,7 +15,7 @@
 const DECREASE = 0.9
 /** Growth, as a share of the rate at the last refusal, per ms. */
 const GROWTH_PER_MS = 0.04 / 60_000
-/** Without a refusal for longer than this, it grows by the square of the time beyond, in this, besides. */
+/** The time without a refusal after which the growth quickens with the square of the time beyond it, in this unit. */
 const QUICKENS_MS = 300_000
 /** Calls from which a rate can be measured, and the decrease where there are fewer. */
 const FEWEST_CALLS = 10
@@ -23,7 +23,7 @@ const BLIND_DECREASE = 0.7
 /** Accepted calls are counted by slots of this many ms; twelve make a minute. */
 const SLOT_MS = 5000
 const SLOTS = 12
-/** Refusals of calls that were sent before the last decrease say nothing new; and so soon after it nothing is known yet, ms. */
+/** The time after a decrease in which refusals are ignored, as are those of calls that were sent before it, ms. */
 const SETTLES_MS = 2000
 /** The depth of the pace's bucket, ms of the rate. */
 const BURST_MS = 1000
@@ -74,7 +74,7 @@ export class AcceptedRate {
     this.#burst -= cost
   }
 
-  /** A call that was taken for was not sent. */
+  /** Returns the amount taken for a call that was not sent. */
   untake(cost: number, nowMs: number): void {
     if (this.isKnown) this.#burst = Math.min(this.#burst + cost, this.#size(nowMs))
   }

@@ -1,4 +1,4 @@
-/** The answer of a provider that ends a call without a success, for those who judge how it counts. */
+/** The answer of a provider that ends a call without a success, as its outcome is judged. */
 
 import type { Outcome } from '../limiter/types.js'
 import type { Classified } from './classify.js'

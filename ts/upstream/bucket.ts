@@ -36,13 +36,13 @@ const MINUTE_MS = 60_000
 const RESERVE = 0.04
 const RESERVE_STEP = 0.02
 const MAX_RESERVE = 0.1
-/** Share of the limit that may be sent at once, and on trust: before an answer shows what it did. */
+/** Share of the limit that may be sent at once, and before an answer shows its effect. */
 const FIRST_BURST = 0.1
 const FIRST_TRUST = 0.1
 /** Speed of the pace above the refill at most, in refills; in a window: how many times a minute it takes what is there. */
 const CATCH_UP = 2
 const LEAST_CATCH_UP = 0.05
-/** In a window the pace is a little faster than the refill even when nothing is there: it must not be what leaves some unused. */
+/** In a window the pace is a little faster than the refill even when nothing is left, so that it leaves nothing unused. */
 const LEAST_LEVEL = 0.05
 /** The pace is the refill's where the level is so many folds above the reserve, and e times as fast a fold higher. A fold is this share of the limit. */
 const FOLDS = 5
@@ -69,17 +69,17 @@ const SLOWEST_MS = 86_400_000
 /** Resets within this belong to the same moment, ms; windows are believed after so many of them. */
 const SAME_MOMENT_MS = 1500
 const WINDOWS_SEEN = 3
-/** Two answers are compared whose remaining amounts differ by this share of the limit. */
+/** The difference of the remaining amounts, as a share of the limit, from which two answers are compared. */
 const WINDOW_SHARE = 0.06
-/** Some headers tell tokens in whole thousands. */
+/** The unit of tokens in headers that are rounded to whole thousands. */
 const ROUNDED_TO = 1000
-/** Share of the limit that is kept at most for that and all other errors. */
+/** The largest share of the limit that is reserved for that rounding and all other errors. */
 const MAX_ROUNDED = 0.2
 /** Share of the reserve that is kept in a window, where what is left at the end is lost. */
 const WINDOW_RESERVE = 0.25
-/** A window's end is waited out by this, ms. */
+/** The extra wait after the end of a window, ms. */
 const WINDOW_MARGIN_MS = 250
-/** The pace forgets trust after so long without calls, ms. */
+/** The time without calls after which the burst on trust is forgotten, ms. */
 const IDLE_MS = 60_000
 
 /** A call's place in the order in which calls were sent. */
@@ -207,7 +207,7 @@ export class QuotaBucket {
     this.#level -= cost
   }
 
-  /** A call that was taken for was not sent. */
+  /** Returns the cost of a call that was not sent. */
   untake(cost: number, { sent }: SentMark, nowMs: number): void {
     this.#refill(nowMs)
     const counted = this.factor * cost
@@ -217,7 +217,7 @@ export class QuotaBucket {
     if (this.#sent === sent) this.#sent -= cost
   }
 
-  /** Gives back what a call was estimated too high, where no header will tell. Negative: too low. */
+  /** Corrects the estimate of a call that no header will correct. Positive: it was too high. */
   settle(unused: number, nowMs: number): void {
     this.#refill(nowMs)
     this.#level = Math.min(this.#level + unused, this.#limit)
@@ -247,14 +247,14 @@ export class QuotaBucket {
     this.#levelAtMs = nowMs
   }
 
-  /** A call was refused although the headers say that there was room: bursts are not wanted. */
+  /** Makes bursts smaller, since a call was refused although the headers state that there was room. */
   narrow(): void {
     this.#burstShare /= NARROWS
     this.#catchUp = Math.max(this.#catchUp / NARROWS, LEAST_CATCH_UP)
     this.#burst = Math.min(this.#burst, 0)
   }
 
-  /** A call was refused because the model was wrong: it keeps more in reserve. */
+  /** Enlarges the reserve, since a call was refused because the model was wrong. */
   retreat(nowMs: number): void {
     this.#refill(nowMs)
     this.#reserve = Math.min(this.#reserve + RESERVE_STEP, MAX_RESERVE)
@@ -262,7 +262,7 @@ export class QuotaBucket {
     this.#level = Math.min(this.#level, 0)
   }
 
-  /** Nothing was refused for a minute: some of what was given up comes back. */
+  /** Restores some of the burst and of the reserve after a minute without a refusal. */
   recover(): void {
     this.#reserve = Math.max(RESERVE, this.#reserve - RESERVE_STEP / 4)
     this.#burstShare = Math.min(FIRST_BURST, this.#burstShare * WIDENS)

@@ -31,7 +31,7 @@ export interface Classified {
 /** Longest body of an error that is read, characters. */
 const LONGEST_BODY = 65_536
 
-/** Codes and types of errors by which a provider says that no money is left. */
+/** Codes and types of errors that mean that the credit is used up. */
 const EXHAUSTED_CODES = new Set([
   'insufficient_quota',
   'billing_hard_limit_reached',

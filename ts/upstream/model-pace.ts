@@ -24,7 +24,7 @@ const FIRST_BACKOFF_MS = 500
 /** Calls that may go ahead of their answers while no limit is known. */
 const FIRST_AHEAD = 5
 const MOST_AHEAD = 1e6
-/** Share of a limit that an answer shows for the first time which is there: what its headers say comes next. */
+/** The assumed filling of a limit that an answer shows for the first time, until its headers are read. */
 const FULL = 1
 const RECOVERY_MS = 60_000
 
@@ -61,7 +61,7 @@ export interface CallPlace {
   readonly marks: Marks
   /** Cost of all calls up to it, itself included. */
   readonly totals: Amounts
-  /** It went ahead although the model of the limits had no room for it. */
+  /** True where the call was sent although the model of the limits had no room for it. */
   readonly isEarly: boolean
 }
 
@@ -85,7 +85,7 @@ export class ModelPace {
   #lastSentMs: number
   /** Longest that a call waits while nothing is under way, and the longest hold, ms. */
   #patienceMs = FIRST_PATIENCE_MS
-  /** The next call goes ahead against what is known, for having waited so long. */
+  /** True where the next call is sent without room, since it has waited for so long. */
   #isEarly = false
 
   constructor(nowMs: number) {
@@ -170,7 +170,7 @@ export class ModelPace {
     }
   }
 
-  /** A call that was taken for was not sent. */
+  /** Returns the quota of a call that was not sent. */
   cancel(call: SentCall, nowMs: number): void {
     const { amounts, place } = call
     this.#inFlight -= 1

@@ -183,7 +183,7 @@ export class Pace {
     return new PacedCall(this, this.#paceOf(cost.model, nowMs), amounts, marks, nowMs)
   }
 
-  /** Of a call that was not sent. @internal */
+  /** Returns the quota of a call that was not sent. @internal */
   cancel(amounts: Amounts, marks: Marks, nowMs: number): void {
     this.#sent -= 1
     for (const dimension of DIMENSIONS) {
@@ -192,7 +192,7 @@ export class Pace {
     }
   }
 
-  /** Of a call's end. @internal */
+  /** Notes the end of a call. @internal */
   settle(estimated: Amounts, used: Amounts, nowMs: number): void {
     this.#configured.tokens?.settle(estimated.tokens - used.tokens, nowMs)
   }

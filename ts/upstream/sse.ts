@@ -21,7 +21,7 @@ export class EventReader {
     this.#read(this.#decoder.decode(chunk, { stream: true }))
   }
 
-  /** The stream is over: what is complete but for the empty line behind it counts. */
+  /** Ends the stream: an event that lacks only its final empty line counts. */
   end(): void {
     this.#read(`${this.#decoder.decode()}\n\n`)
   }

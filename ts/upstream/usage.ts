@@ -133,7 +133,7 @@ export class UsageReader {
     return this.#events !== undefined
   }
 
-  /** The error that a stream brought, as it was; undefined: none. */
+  /** The error in a stream, unchanged; undefined if there was none. */
   get error(): unknown {
     return this.#error
   }
@@ -177,7 +177,7 @@ export class UsageReader {
     if (own(event, 'type') === 'error' || isRecord(own(event, 'error'))) this.#error ??= event
     this.#characters += charactersIn(event)
     const type = own(event, 'type')
-    // The first event of a message counts one output token or so: what it says of the output is no end.
+    // The first event of a message states about one output token, which is not the final count.
     this.#take(usageOfAnswer(event), type !== 'message_start' && type !== 'response.created')
   }
 

@@ -81,12 +81,13 @@ export class FrameReader {
       if (this.#bytes < 4) return messages
       if (this.#pieces[0]!.length < 4) this.#join()
       const length = this.#pieces[0]!.readUInt32LE(0)
-      if (length > MAX_FRAME_BYTES) throw new Error(`a message of ${length} bytes`)
+      if (length > MAX_FRAME_BYTES)
+        throw new Error(`a message has ${length} bytes, and at most ${MAX_FRAME_BYTES} are read`)
       if (this.#bytes < 4 + length) return messages
       this.#join()
       const all = this.#pieces[0]!
       const message: unknown = JSON.parse(all.toString('utf8', 4, 4 + length))
-      if (typeof message !== 'object' || message === null) throw new Error('no message')
+      if (typeof message !== 'object' || message === null) throw new Error('a message is not a JSON object')
       messages.push(message as Message)
       this.#pieces = [all.subarray(4 + length)]
       this.#bytes -= 4 + length

@@ -114,7 +114,7 @@ export class Member {
     if (this.#send === undefined) return
     this.#send = undefined
     this.#hasHub = false
-    this.#host.parted(new Error('the hub of the machine was lost'))
+    this.#host.parted(new Error('the connection to the hub of the machine was lost'))
     this.#again(SPREAD_MS)
   }
 

@@ -44,9 +44,9 @@ export async function claim({ folder }: Place): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const found = await lstat(folder)
   const uid = process.getuid?.()
-  if (!found.isDirectory()) throw new Error(`${folder} is no folder`)
+  if (!found.isDirectory()) throw new Error(`${folder} is not a folder`)
   if (uid !== undefined && found.uid !== uid) throw new Error(`${folder} belongs to another user`)
-  if ((found.mode & 0o077) !== 0) throw new Error(`${folder} may be entered by other users: its mode has to be 700`)
+  if ((found.mode & 0o077) !== 0) throw new Error(`${folder} can be entered by other users: its mode must be 700`)
 }
 
 /** The name of a socket before it takes its place; of {@link TEMPORARY_BYTES} more than the path. */

@@ -146,7 +146,7 @@ export class MachineStateProvider implements StateProvider {
 
   /** Resolves when the others are sent it. All calls of one turn go together. */
   async updateVector(routeId: string, vector: PhysicsVector): Promise<void> {
-    if (!isPhysicsVector(vector)) throw new ConfigError('vector', 'of four finite numbers ≥ 0', vector)
+    if (!isPhysicsVector(vector)) throw new ConfigError('vector', 'an object with four finite numbers ≥ 0', vector)
     const { scar, momentumScalar, lastTick, resistance } = vector
     await this.#change(routeId, { scar, momentumScalar, lastTick, resistance })
   }
@@ -295,7 +295,9 @@ export class MachineStateProvider implements StateProvider {
       this.#outbox.confirm(message.id)
       const request = this.#requests.get(message.id)
       if (message.ok === null)
-        request?.reject(new Error('the hub of the machine was lost: it is not known whether it was done'))
+        request?.reject(
+          new Error('the connection to the hub of the machine was lost: the call may or may not have been carried out'),
+        )
       else request?.resolve(message.ok === true)
     } else if (message.kind === 'merge') {
       // The hub's own process has merged them already.

@@ -1,4 +1,4 @@
-/** All that the processes of a machine share, as each of them has it: so any of them can take the place of one that ended. */
+/** A full copy of what the processes of a machine share. Each process has one, so that any of them can take over the hub. */
 
 import { BoundedRoutes } from '../../base/bounded-routes.js'
 import { chunksOf, listOf, type Merge, type Shared, type SharedText, sharedOf, textOf } from './frames.js'
@@ -8,7 +8,7 @@ const MOST_GONE = 4096
 /** Documents, and the characters that they have in all. */
 const MOST_TEXTS = 4096
 const MOST_CHARACTERS = 1 << 26
-/** Further ahead than this, no stamp of a process can be, µs. */
+/** The furthest that a stamp of a process may be ahead, µs. */
 const MOST_AHEAD_US = 60_000_000
 
 export class Replica {

@@ -36,7 +36,7 @@ export interface Settings {
   readonly timeoutMs: number
 }
 
-/** @throws ConfigError for what cannot be meant */
+/** @throws ConfigError for an unknown option, a wrong type or a value out of its range */
 export function settingsOf(raw: MachineStateProviderOptions): Settings {
   if (typeof raw !== 'object' || raw === null) throw refusal('options', 'an object', raw)
   const options = ownOptions(given(raw), FIELDS)

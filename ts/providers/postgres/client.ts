@@ -54,7 +54,7 @@ export class PostgresClient {
    */
   async query(text: string, values: readonly string[] = [], keepsAlive = false): Promise<Row[]> {
     if (this.#running >= MOST_AT_ONCE) {
-      if (this.#waiting.length >= MOST_WAITING) throw new Error(`${MOST_WAITING} statements are waiting already`)
+      if (this.#waiting.length >= MOST_WAITING) throw new Error(`${MOST_WAITING} statements wait already`)
       await new Promise<void>((resolve) => this.#waiting.push(resolve))
     } else this.#running += 1
     try {

@@ -34,7 +34,8 @@ export async function deleteRows(
       if (of === node) replaced(Number(shard), Number(version))
     }
     if (done.length === changed.length) return
-    if (tries >= MOST_TRIES) throw new Error('rows of other nodes change all the time')
+    if (tries >= MOST_TRIES)
+      throw new Error(`rows of other nodes changed ${MOST_TRIES} times in a row while routes were deleted`)
   }
 }
 

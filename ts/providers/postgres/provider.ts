@@ -183,7 +183,7 @@ export class PostgresStateProvider implements StateProvider {
     if (typeof routeId !== 'string' || routeId.length > LONGEST_ROUTE_ID) {
       throw new TypeError(`routeId must be a string of at most ${LONGEST_ROUTE_ID} characters`)
     }
-    if (!isPhysicsVector(vector)) throw new ConfigError('vector', 'of four finite numbers ≥ 0', vector)
+    if (!isPhysicsVector(vector)) throw new ConfigError('vector', 'an object with four finite numbers ≥ 0', vector)
     const { scar, momentumScalar, lastTick, resistance } = vector
     // A copy: the caller may change it while a connection is being made.
     const copy = { scar, momentumScalar, lastTick, resistance }

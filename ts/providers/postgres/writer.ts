@@ -88,7 +88,7 @@ export class Writer {
 
   delete(routeId: string): Promise<void> {
     if (this.#deleted.size >= this.#link.settings.maxRoutes) {
-      return Promise.reject(new Error(`${this.#deleted.size} routes are to be deleted already`))
+      return Promise.reject(new Error(`${this.#deleted.size} routes already wait to be deleted`))
     }
     this.#own.remove(routeId)
     this.#deleted.add(routeId)
@@ -172,7 +172,8 @@ export class Writer {
       const rows = this.#own.take(due, stamp, performance.now(), settings.retentionMs)
       const unknown = await this.#write(rows, stamp)
       if (unknown.length === 0) continue
-      if (++tries >= MOST_TRIES) throw new Error('rows of this node change all the time')
+      if (++tries >= MOST_TRIES)
+        throw new Error(`rows of this node changed ${MOST_TRIES} times in a row while they were written`)
       await this.#mergeOwn(unknown)
       for (const { shard } of unknown) due.add(shard)
     }

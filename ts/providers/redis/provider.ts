@@ -180,7 +180,7 @@ export class RedisStateProvider implements StateProvider {
 
   /** Writes this node's state of a route and publishes it to the other nodes; resolves when it is written. */
   async updateVector(routeId: string, vector: PhysicsVector): Promise<void> {
-    if (!isPhysicsVector(vector)) throw new ConfigError('vector', 'of four finite numbers ≥ 0', vector)
+    if (!isPhysicsVector(vector)) throw new ConfigError('vector', 'an object with four finite numbers ≥ 0', vector)
     const { scar, momentumScalar, lastTick, resistance } = vector
     await this.#ask(routeId, () => this.#link.updateVector(routeId, scar, momentumScalar, lastTick, resistance))
   }
@@ -293,7 +293,7 @@ function createLink(settings: LinkSettings): NativeRedisLink {
     ;({ RedisLink } = loadRedisBinding() as { RedisLink: typeof RedisLink })
   } catch (cause) {
     const { message, remedy } = cause as Error & { readonly remedy?: string }
-    throw new DependencyError('the native addon, which state in Redis needs,', remedy, {
+    throw new DependencyError('the native addon, which RedisStateProvider needs,', remedy, {
       cause,
       problem: `did not load: ${message}`,
     })

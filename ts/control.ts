@@ -52,6 +52,7 @@ export class Control {
     this.config = new Config(context, {
       ...{ node, providerName: provider?.name ?? '', documents: this.#documents, dryRun: openLoop },
       metrics: () => limiter.metrics(),
+      tryOnKeys: (trial) => limiter.tryOnKeys(trial),
       freed: () => limiter.freed(''),
       allow: (list) => this.#bans.allow(list),
       hashed: async (list) => (await this.#bans.hashed(list)) as never,

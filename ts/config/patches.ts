@@ -39,6 +39,10 @@ export interface PatchHost {
   warn(message: string, context: Record<string, unknown>): void
   /** Monotonic, or the instance's own, ms. */
   spanMs(): number
+  /** The judge of a trial on a share of keys, which has begun or is about to. */
+  judgeKeys(version: number, fallPoints: number): (isLast: boolean) => Verdict
+  /** @throws ConfigError where nothing can be tried on a share of keys */
+  requireKeyTrials(): void
   /** Changes as other nodes may see them: keys as hashes. */
   forOthers(changes: JsonObject): Promise<JsonObject>
   /** Called when there is something new to wait for. */
@@ -93,6 +97,7 @@ export class Patches {
 
   async patch(given: PatchOptions): Promise<PatchResult> {
     const checked = readPatchOptions(given)
+    if (checked.canary?.keyShare !== undefined) this.#host.requireKeyTrials()
     const layer = checked.layer ?? this.main
     if (layer === 'node') return this.#onNode(checked)
     if (this.#documents === undefined) {
@@ -218,12 +223,14 @@ export class Patches {
   }
 
   #begin(layer: 'cluster' | 'node', patch: StandingPatch, nowMs: number): Running {
-    const { forMs, fallPoints, untilMs } = patch.trial!
+    const { keyShare, forMs, fallPoints, untilMs } = patch.trial!
+    const judge =
+      keyShare === undefined ? this.#watch.begin(fallPoints) : this.#host.judgeKeys(patch.version, fallPoints)
     const leftMs = Math.max(0, Math.min(forMs, untilMs - nowMs - graceOf(forMs)))
     const startMs = this.#host.spanMs()
     const stepMs = Math.max(forMs / LOOKS, 20)
     return {
-      ...{ layer, patch, judge: this.#watch.begin(fallPoints), endsMs: startMs + leftMs, stepMs },
+      ...{ layer, patch, judge, endsMs: startMs + leftMs, stepMs },
       ...{ nextMs: startMs + stepMs, isBad: false, isWriting: false, evidence: undefined },
     }
   }

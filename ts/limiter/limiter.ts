@@ -14,6 +14,7 @@ import { releaseCall } from './calls.js'
 import { Culprits } from './culprits.js'
 import { FaceSheds } from './face-sheds.js'
 import type { KeyGate } from './key-gate.js'
+import type { KeyTrial } from './key-trial.js'
 import { type HistogramTotals, Metrics } from './metrics.js'
 import { PermitReturns } from './permit-returns.js'
 import { PermitWatch } from './permit-watch.js'
@@ -113,6 +114,11 @@ export class Limiter {
   /** Puts a gate before keys, or takes it away. */
   setGate(gate: KeyGate | undefined): void {
     this.#admission.gate = gate
+  }
+
+  /** Decides the requests of a share of keys by other settings, or no longer. */
+  tryOnKeys(trial: KeyTrial | undefined): void {
+    this.#admission.trial = trial
   }
 
   /** Resolves to a permit when it is the request's turn, or to a refusal when it can no longer make it. */

@@ -107,7 +107,7 @@ if (engine !== 'ts') {
   test('failures of its keys count against it', async (t) => {
     const { atrion: node, clock } = virtual(SECRET)
     const held = hold(node, 12)
-    // Which keys it is tried on shows by a limit that refuses them; the version is that of the trial.
+    // The keys that it is tried on are those that its limit refuses.
     const trial = await patch(node, { limits: { max: 12 } }, { canary: { keyShare: 0.3, forMs: 60_000 } })
     const tried = new Set(round(node))
     for (const permit of held) permit.release()
@@ -151,7 +151,7 @@ if (engine !== 'ts') {
   })
 }
 
-test('what decisions alone do not depend on is not tried on keys', async (t) => {
+test('settings that more than decisions depend on are not tried on keys', async (t) => {
   const node = create()
   const canary = { keyShare: 0.1 }
   for (const [changes, got] of [
@@ -184,7 +184,7 @@ test('a patch for keys that would not fit is refused as a whole', async (t) => {
   t.is(node.config.version, 0)
 })
 
-test('keys of unequal weight and success are told from a bad patch', async (t) => {
+test('unequal keys take no harmless patch back, and hide no bad one', async (t) => {
   const { judgeGroups, PARTS } = await sourceOf('config/canary.ts')
   const random = randomOf(7)
   /** A trial of 30 looks at 200 requests of 1,000 keys, a tenth of which fail half of the time; whether it is taken back. */

@@ -107,7 +107,7 @@ async function measureQuota() {
   return quota
 }
 
-/** How far a hard limit is overspent. */
+/** Use beyond a hard limit. */
 async function measureBudget() {
   note('Hard limits: estimates that bound the usage, then estimates four times too low, in streams.')
   // Two calls of 200 tokens an agent; or a quarter of that, which all of them come to the end of together.

@@ -7,7 +7,7 @@ import { ORDER, TIERS } from '../engine/port.js'
 import type { KeyTrial } from '../limiter/key-trial.js'
 import type { Metrics } from '../limiter/metrics.js'
 import type { SharedDocuments } from '../replication/documents.js'
-import { judgeGroups, NO_TOTALS, TrialWatch, totalsOf } from './canary.js'
+import { judgeGroups, NO_TOTALS, TrialWatch, totalsOf, type Verdict } from './canary.js'
 import { SettingsTrial } from './key-trial.js'
 import { LiveConfig, namesOf, type Settable, valueInParams } from './live.js'
 import type { Json, JsonObject } from './merge.js'
@@ -72,7 +72,7 @@ export class Config {
     this.#context = context
     this.#live = new LiveConfig(this.#settable(host), host.node, () => clock.nowMs())
     this.#watch = new TrialWatch(() => totalsOf(host.metrics()))
-    this.#patches = new Patches(this.#live, host.documents, host.providerName, this.#watch, {
+    this.#patches = new Patches(this.#live, host.documents, host.providerName, {
       emit: (name, event) => events.emit(name, event),
       warn: (message, details) => logger.warn(message, details),
       spanMs: () => clock.spanMs(),
@@ -81,13 +81,8 @@ export class Config {
         const allow = (bans as JsonObject | undefined)?.allow
         return Array.isArray(allow) ? { ...changes, bans: { allow: await host.hashed(allow) } } : changes
       },
-      judgeKeys: (version, fallPoints) => {
-        let trial: SettingsTrial | undefined
-        return (isLast) => {
-          if (this.#keyTrial?.version === version) trial = this.#keyTrial
-          return judgeGroups(trial?.control ?? NO_TOTALS, trial?.tried ?? NO_TOTALS, fallPoints, isLast)
-        }
-      },
+      judgeOf: (version, { keyShare, fallPoints }) =>
+        keyShare === undefined ? this.#watch.begin(fallPoints) : this.#judgeKeys(version, fallPoints),
       requireKeyTrials: () => {
         if (context.routes.isShared) {
           throw new ConfigError(
@@ -242,6 +237,15 @@ export class Config {
       changed: () => host.freed(),
       valueOf: (path) => value(path, false),
       codeValueOf: (path) => value(path, true),
+    }
+  }
+
+  #judgeKeys(version: number, fallPoints: number): (isLast: boolean) => Verdict {
+    let trial: SettingsTrial | undefined
+    return (isLast) => {
+      // It is put in place after its judge.
+      if (this.#keyTrial?.version === version) trial = this.#keyTrial
+      return judgeGroups(trial?.control ?? NO_TOTALS, trial?.tried ?? NO_TOTALS, fallPoints, isLast)
     }
   }
 

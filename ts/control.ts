@@ -47,11 +47,16 @@ export class Control {
       isDryRun: () => openLoop.isDryRun,
       emit: (name, event) => events.emit(name, event),
       warn: (message, details) => logger.warn(message, details),
-      gate: (gate) => limiter.setGate(gate),
+      gate: (gate) => {
+        limiter.admission.gate = gate
+      },
     })
     this.config = new Config(context, {
       ...{ node, providerName: provider?.name ?? '', documents: this.#documents, dryRun: openLoop },
       metrics: () => limiter.metrics(),
+      tryOnKeys: (trial) => {
+        limiter.admission.trial = trial
+      },
       freed: () => limiter.freed(''),
       allow: (list) => this.#bans.allow(list),
       hashed: async (list) => (await this.#bans.hashed(list)) as never,

@@ -165,7 +165,7 @@ if (engine !== 'ts') {
     const { nodes } = await clusterOf(t, 3)
     const [a, b] = nodes
     traffic(a, 200)
-    const trial = await patch(a, { limits: { max: 500 } }, { canary: { forMs: 150 }, author: 'ana' })
+    const trial = await patch(a, { limits: { max: 500 } }, { canary: { forMs: 2_000 }, author: 'ana' })
     t.is(trial.status, 'canary')
     await until(() => nodes.every((node) => node.config.version === trial.version))
     t.deepEqual(nodes.map(maxOf), [500, 100_000, 100_000], 'on its node alone at first')

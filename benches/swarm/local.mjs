@@ -94,8 +94,14 @@ const heapMib = () => {
   return process.memoryUsage().heapUsed / MIB
 }
 
-/** Heap before and after so many leases by `run()`, each reported and settled. */
-export async function runMemory({ leases }) {
+/** The heap is looked at after each of so many parts of the leases. */
+const PARTS = 20
+
+/**
+ * The heap over so many leases by `run()`, each reported and settled, a sample after each part of them. Ends early after `mostSeconds`, with what was
+ * done by then. @param {(line: string) => void} progress
+ */
+export async function runMemory({ leases, mostSeconds = 900, progress = () => {} }) {
   const atrion = new Atrion()
   const root = atrion.createSwarm('memory', { budget: { outputTokens: 1e15, requests: 1e15 } })
   const swarm = root.child('child').child('leaf')
@@ -112,12 +118,26 @@ export async function runMemory({ leases }) {
     }
   }
   await some(Math.min(100_000, leases / 10))
-  const beforeMib = heapMib()
+  const samplesMib = [heapMib()]
+  const cpuBefore = process.cpuUsage()
   const startedMs = performance.now()
-  await some(leases)
+  let done = 0
+  for (const part = Math.ceil(leases / PARTS); done < leases; ) {
+    const count = Math.min(part, leases - done)
+    await some(count)
+    done += count
+    samplesMib.push(heapMib())
+    progress(`${done.toLocaleString('en')} leases, heap ${samplesMib.at(-1).toFixed(2)} MiB`)
+    if (performance.now() - startedMs > 1000 * mostSeconds) break
+  }
   const tookMs = performance.now() - startedMs
-  const afterMib = heapMib()
+  const { user, system } = process.cpuUsage(cpuBefore)
   const { held, used } = root.stats().units.outputTokens
   await atrion.disconnect()
-  return { leases, beforeMib, afterMib, grewMib: afterMib - beforeMib, held, used, tookMs }
+  const [beforeMib] = samplesMib
+  const afterMib = samplesMib.at(-1)
+  return {
+    ...{ leases: done, beforeMib, afterMib, mostMib: Math.max(...samplesMib), grewMib: afterMib - beforeMib },
+    ...{ samplesMib, held, used, tookMs, cpuMs: (user + system) / 1000 },
+  }
 }

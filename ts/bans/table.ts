@@ -30,16 +30,15 @@ class Part {
   readonly filter: Uint32Array
   readonly places: number
   size = 0
-  /** From 28 bits of a hash to a place, and to a word of the filter. */
+  /** From 28 bits of a hash to a place. */
   readonly scale: number
-  readonly filterScale: number
 
   constructor(places: number) {
     this.places = places
     this.cells = new Uint32Array(places * CELLS)
-    this.filter = new Uint32Array(places >>> 1)
+    // A power of two: bits of a hash are a word's number as they are.
+    this.filter = new Uint32Array(2 ** Math.floor(Math.log2(places / 2)))
     this.scale = places / 2 ** 28
-    this.filterScale = (places >>> 1) / 2 ** 28
   }
 
   /** Most entries. */
@@ -52,8 +51,13 @@ class Part {
 const filterMask = (high: number): number =>
   (1 << (high & 31)) | (1 << ((high >>> 5) & 31)) | (1 << ((high >>> 10) & 31))
 
+/** The filter of a part that is not there: nothing is in it. */
+const EMPTY = new Uint32Array(1)
+
 export class BanTable {
   readonly #parts: (Part | undefined)[] = Array.from({ length: PARTS })
+  /** The filters of the parts: all that a key without an entry has to be looked up in. */
+  readonly #filters: Uint32Array[] = Array.from({ length: PARTS }, () => EMPTY)
   readonly #epochMs: number
   #size = 0
   /** The end of the entry that was found last, ms. */
@@ -76,15 +80,16 @@ export class BanTable {
 
   /** The marks of a key, and its end in {@link BanTable.untilMs}; 0: there is no entry. The caller looks at its end. */
   find(hash: number): number {
-    const low = hash >>> 0
-    const part = this.#parts[low & (PARTS - 1)]
-    if (part === undefined) return 0
+    const low = hash | 0
+    const filter = this.#filters[low & (PARTS - 1)]!
     const high = (hash * OF_HIGH) | 0
     const mask = filterMask(high)
-    const where = low >>> 4
-    if ((part.filter[(where * part.filterScale) | 0]! & mask) !== mask) return 0
-    const { cells, places } = part
-    let place = (where * part.scale) | 0
+    return (filter[(low >>> 4) & (filter.length - 1)]! & mask) === mask ? this.#search(low >>> 0, high) : 0
+  }
+
+  #search(low: number, high: number): number {
+    const { cells, places, scale } = this.#parts[low & (PARTS - 1)]!
+    let place = ((low >>> 4) * scale) | 0
     for (;;) {
       const at = place * CELLS
       const word = cells[at + 1]!
@@ -106,6 +111,7 @@ export class BanTable {
     if (part === undefined) {
       part = new Part(LEAST_PLACES)
       this.#parts[index] = part
+      this.#filters[index] = part.filter
     }
     const word = ((hash * OF_HIGH) | 0) + marks * 2 ** MARK_SHIFT
     const end = Math.min(Math.max(Math.ceil((untilMs - this.#epochMs) / UNIT_MS), 0), HIGH - 1)
@@ -126,7 +132,7 @@ export class BanTable {
       if (known === 0) {
         part.size += 1
         this.#size += 1
-        part.filter[((low >>> 4) * part.filterScale) | 0]! |= filterMask(word & HIGH_MASK)
+        part.filter[(low >>> 4) & (part.filter.length - 1)]! |= filterMask(word & HIGH_MASK)
       } else if (cells[at] !== low || (known & HIGH_MASK) !== (word & HIGH_MASK)) {
         place = place + 1 === places ? 0 : place + 1
         continue
@@ -150,6 +156,7 @@ export class BanTable {
           this.#put(grown, cells[at]!, cells[at + 1]!, cells[at + 2]!)
       }
       this.#parts[index] = grown
+      this.#filters[index] = grown.filter
       return grown
     }
     let first = -1
@@ -209,6 +216,7 @@ export class BanTable {
 
   clear(): void {
     this.#parts.fill(undefined)
+    this.#filters.fill(EMPTY)
     this.#size = 0
   }
 }

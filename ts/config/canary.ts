@@ -10,10 +10,17 @@ export interface TierTotals {
   readonly succeeded: readonly number[]
 }
 
+export const NO_TOTALS: GroupTotals = Object.freeze({ offered: [], succeeded: [] })
+
 /** Fewer requests of a tier prove nothing. */
 const LEAST_REQUESTS = 20
 /** Standard errors that a fall has to be beyond before the trial is over. */
 const DOUBT = 2
+/** ... of a trial on keys that could go on: which keys it drew is chance, and the whole trial long. */
+const DOUBT_OF_KEYS = 3
+/** Parts of the keys of a group, and the least of them that had requests. */
+export const PARTS = 16
+const LEAST_PARTS = 4
 /** Samples before a trial: the youngest that is old enough is what it is measured against. */
 const SAMPLES = 12
 
@@ -70,6 +77,55 @@ export function judge(before: TierTotals, during: TierTotals, fallPoints: number
     }
   }
   return { isBad: false, evidence: `no tier had ${LEAST_REQUESTS} requests before and with it` }
+}
+
+/** Requests of a group of keys, by tier and by part of the keys. */
+export interface GroupTotals {
+  readonly offered: readonly ArrayLike<number>[]
+  readonly succeeded: readonly ArrayLike<number>[]
+}
+
+interface Success {
+  readonly offered: number
+  readonly share: number
+  readonly variance: number
+}
+
+/**
+ * The success of a group, and how far chance may move it: requests of one key have more in common than others, so that the parts of the keys
+ * are the sample, not the requests (the linearized variance of a ratio of clusters; Cochran, "Sampling Techniques", 1977). undefined: too little is
+ * known.
+ */
+function successOf({ offered, succeeded }: GroupTotals, tier: number): Success | undefined {
+  const ofTier = Array.from(offered[tier] ?? [])
+  const count = ofTier.reduce((sum, part) => sum + part, 0)
+  const parts = ofTier.filter((part) => part > 0).length
+  if (count < LEAST_REQUESTS || parts < LEAST_PARTS) return undefined
+  const share = Array.from(succeeded[tier]!).reduce((sum, part) => sum + part, 0) / count
+  const spread = ofTier.reduce((sum, part, i) => sum + (succeeded[tier]![i]! - share * part) ** 2, 0)
+  const ofRequests = Math.max(share * (1 - share), 1 / count) / count
+  const variance = Math.max(((spread / count ** 2) * parts) / (parts - 1), ofRequests)
+  return { offered: count, share, variance }
+}
+
+/** Judges a trial on a share of keys by the requests of the others meanwhile. @param isLast whether no further evidence comes */
+export function judgeGroups(control: GroupTotals, tried: GroupTotals, fallPoints: number, isLast: boolean): Verdict {
+  for (let tier = TIERS.length - 1; tier >= 0; tier--) {
+    const others = successOf(control, tier)
+    const own = successOf(tried, tier)
+    if (others === undefined || own === undefined) continue
+    const doubt = (isLast ? DOUBT : DOUBT_OF_KEYS) * Math.sqrt(own.variance + others.variance)
+    return {
+      isBad: others.share - own.share - doubt > fallPoints / 100,
+      evidence:
+        `success of ${TIERS[tier]}: ${percent(others.share)} of ${others.offered} without it, ` +
+        `${percent(own.share)} of ${own.offered} with it at the same time`,
+    }
+  }
+  return {
+    isBad: false,
+    evidence: `no tier had ${LEAST_REQUESTS} requests of ${LEAST_PARTS} keys with it and as many without`,
+  }
 }
 
 /** Samples of the totals, so that a trial has something to be measured against. */

@@ -10,8 +10,12 @@ const MOST_SHOWN = 10
 /** The time in which the result of a trial has to be stored, ms. */
 export const graceOf = (forMs: number): number => Math.max(5_000, forMs)
 
-export const trialFrom = ({ share, forMs, fallPoints }: NonNullable<CheckedPatch['canary']>, nowMs: number): Trial => ({
+export const trialFrom = (
+  { share, keyShare, forMs, fallPoints }: NonNullable<CheckedPatch['canary']>,
+  nowMs: number,
+): Trial => ({
   ...{ share, forMs, fallPoints },
+  ...(keyShare !== undefined && { keyShare }),
   untilMs: nowMs + forMs + graceOf(forMs),
 })
 

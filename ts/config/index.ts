@@ -1,11 +1,14 @@
 /** The live configuration of an instance, as its owner uses it; made with the first patch, or with a provider of documents. */
 
+import { ConfigError } from '../base/errors.js'
 import { wrongType } from '../base/input.js'
 import type { Context } from '../context.js'
 import { ORDER, TIERS } from '../engine/port.js'
+import type { KeyTrial } from '../limiter/key-trial.js'
 import type { Metrics } from '../limiter/metrics.js'
 import type { SharedDocuments } from '../replication/documents.js'
-import { TrialWatch, totalsOf } from './canary.js'
+import { judgeGroups, NO_TOTALS, TrialWatch, totalsOf, type Verdict } from './canary.js'
+import { SettingsTrial } from './key-trial.js'
 import { LiveConfig, namesOf, type Settable, valueInParams } from './live.js'
 import type { Json, JsonObject } from './merge.js'
 import { Patches } from './patches.js'
@@ -38,6 +41,8 @@ export interface ConfigHost {
     orderDryRun(dryRun: boolean | undefined): void
   }
   metrics(): Metrics
+  /** Requests of a share of keys are decided otherwise from now on; undefined: none are. Never throws. */
+  tryOnKeys(trial: KeyTrial | undefined): void
   /** Places may have become free. */
   freed(): void
   /** The allow-list of bans; undefined: there is none. Never throws. */
@@ -54,6 +59,7 @@ export class Config {
   readonly #watch: TrialWatch
   readonly #sources = new Set<() => void>()
   #allowed: readonly Json[] | undefined
+  #keyTrial: SettingsTrial | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
   #nextMs = Number.POSITIVE_INFINITY
   #sampledMs = Number.NEGATIVE_INFINITY
@@ -66,7 +72,7 @@ export class Config {
     this.#context = context
     this.#live = new LiveConfig(this.#settable(host), host.node, () => clock.nowMs())
     this.#watch = new TrialWatch(() => totalsOf(host.metrics()))
-    this.#patches = new Patches(this.#live, host.documents, host.providerName, this.#watch, {
+    this.#patches = new Patches(this.#live, host.documents, host.providerName, {
       emit: (name, event) => events.emit(name, event),
       warn: (message, details) => logger.warn(message, details),
       spanMs: () => clock.spanMs(),
@@ -74,6 +80,17 @@ export class Config {
         const { bans } = changes
         const allow = (bans as JsonObject | undefined)?.allow
         return Array.isArray(allow) ? { ...changes, bans: { allow: await host.hashed(allow) } } : changes
+      },
+      judgeOf: (version, { keyShare, fallPoints }) =>
+        keyShare === undefined ? this.#watch.begin(fallPoints) : this.#judgeKeys(version, fallPoints),
+      requireKeyTrials: () => {
+        if (context.routes.isShared) {
+          throw new ConfigError(
+            'canary.keyShare',
+            'a trial on an engine that no other thread decides by',
+            'a shared engine',
+          )
+        }
       },
       arm: () => this.#arm(),
     })
@@ -205,9 +222,30 @@ export class Config {
         this.#allowed = list
         host.allow(list)
       },
+      tryOnKeys: (tried) => {
+        // On an engine that other threads decide by as well the patch waits for its verdict elsewhere.
+        const wanted = routes.isShared ? undefined : tried
+        if (wanted !== undefined && wanted.version === this.#keyTrial?.version) {
+          this.#keyTrial.replace(wanted.overlay)
+          return
+        }
+        if (wanted === undefined && this.#keyTrial === undefined) return
+        this.#keyTrial?.end()
+        this.#keyTrial = wanted && new SettingsTrial(routes, wanted.overlay, wanted.keyShare, wanted.version)
+        host.tryOnKeys(this.#keyTrial)
+      },
       changed: () => host.freed(),
       valueOf: (path) => value(path, false),
       codeValueOf: (path) => value(path, true),
+    }
+  }
+
+  #judgeKeys(version: number, fallPoints: number): (isLast: boolean) => Verdict {
+    let trial: SettingsTrial | undefined
+    return (isLast) => {
+      // It is put in place after its judge.
+      if (this.#keyTrial?.version === version) trial = this.#keyTrial
+      return judgeGroups(trial?.control ?? NO_TOTALS, trial?.tried ?? NO_TOTALS, fallPoints, isLast)
     }
   }
 

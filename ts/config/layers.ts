@@ -25,6 +25,8 @@ export interface Origin {
 export interface Trial {
   /** The share of the other nodes that try it, too, [0, 1]: each node derives from its id and the version whether it takes part. */
   readonly share: number
+  /** The share of keys that it is tried on, on these nodes, (0, 1); undefined: it holds for all requests there. */
+  readonly keyShare?: number
   /** Unix ms of the store: without a result by then it is taken back. */
   readonly untilMs: number
   readonly forMs: number
@@ -76,15 +78,16 @@ const LOTS = 2 ** 53
 export const isTriedOn = ({ trial, version, node: origin }: StandingPatch, node: string): boolean =>
   trial !== undefined && (origin === node || nameNumber(`${version} ${node}`) / LOTS < trial.share)
 
-/** Returns whether a patch holds on a node. */
-const holdsOn = (patch: StandingPatch, node: string, nowMs: number): boolean =>
-  !isOver(patch, nowMs) && (patch.trial === undefined || isTriedOn(patch, node))
+/** Returns whether a patch holds on a node. @param ofTried for the keys that it is tried on, where it is a trial on some */
+const holdsOn = (patch: StandingPatch, node: string, nowMs: number, ofTried = false): boolean =>
+  !isOver(patch, nowMs) &&
+  (patch.trial === undefined || (isTriedOn(patch, node) && (ofTried || patch.trial.keyShare === undefined)))
 
-/** The settings of a layer as they hold on a node. */
-export function settingsOf(layer: Layer, node: string, nowMs: number): JsonObject {
+/** The settings of a layer as they hold on a node. @param ofTried for the keys that a patch is tried on */
+export function settingsOf(layer: Layer, node: string, nowMs: number, ofTried = false): JsonObject {
   let settings = layer.settled
   for (const patch of layer.standing) {
-    if (holdsOn(patch, node, nowMs)) settings = mergeObjects(settings, patch.changes)
+    if (holdsOn(patch, node, nowMs, ofTried)) settings = mergeObjects(settings, patch.changes)
   }
   return settings
 }
@@ -209,9 +212,10 @@ const readOrigin = (given: JsonObject): Origin | undefined => {
 
 function readTrial(given: unknown): Trial | undefined {
   if (!isObject(given)) return undefined
-  const { share, untilMs, forMs, fallPoints } = given
+  const { share, keyShare, untilMs, forMs, fallPoints } = given
   if (!isTime(share) || !isTime(untilMs) || !isTime(forMs) || !isTime(fallPoints)) return undefined
-  return { share, untilMs, forMs, fallPoints }
+  if (keyShare !== undefined && (!isTime(keyShare) || keyShare >= 1)) return undefined
+  return { share, ...(keyShare !== undefined && { keyShare }), untilMs, forMs, fallPoints }
 }
 
 function readPatch(given: unknown): StandingPatch | undefined {

@@ -10,6 +10,7 @@ import {
   entryOf,
   expiriesOf,
   isOver,
+  isTriedOn,
   type Layer,
   nextExpiryOf,
   nextVersion,
@@ -20,6 +21,7 @@ import {
   settingsOf,
   settle,
   type TrailEntry,
+  trialOf,
 } from './layers.js'
 import { emptyObject, type Json, type JsonObject, mergeObjects, valueAt } from './merge.js'
 import { namesOfPath, textOfPath } from './paths.js'
@@ -33,6 +35,14 @@ import type {
 } from './types.js'
 import { overlayOf } from './validate.js'
 
+/** Settings that are tried on a share of keys. */
+export interface TriedSettings {
+  readonly overlay: RouteOverlay
+  readonly keyShare: number
+  /** The version of the patch. */
+  readonly version: number
+}
+
 /** The part of an instance that settings lead to. */
 export interface Settable {
   /** @throws ConfigError where the overlay does not fit; nothing is changed then */
@@ -43,6 +53,8 @@ export interface Settable {
   orderDryRun(dryRun: boolean | undefined): void
   /** Never throws. undefined: there is no allow-list of that layer's. */
   allow(list: readonly Json[] | undefined): void
+  /** Settings that are tried on a share of keys from now on; undefined: none are. Never throws. */
+  tryOnKeys(trial: TriedSettings | undefined): void
   /** Places may have become free on any route. Never throws. */
   changed(): void
   /** The value that governs, at a path. */
@@ -86,12 +98,24 @@ export class LiveConfig {
     this.#aheadMs[name] = storeNowMs - this.#nowMs()
   }
 
-  /** @param laterMs the time from now at which they are so, ms */
-  #merged(layers: Readonly<Record<UpperLayer, Layer>>, laterMs = 0): JsonObject {
+  /** @param laterMs the time from now at which they are so, ms @param ofTried for the keys that a patch is tried on */
+  #merged(layers: Readonly<Record<UpperLayer, Layer>>, laterMs = 0, ofTried = false): JsonObject {
     return UPPER.reduce<JsonObject>(
-      (merged, name) => mergeObjects(merged, settingsOf(layers[name], this.node, this.nowOf(name) + laterMs)),
+      (merged, name) => mergeObjects(merged, settingsOf(layers[name], this.node, this.nowOf(name) + laterMs, ofTried)),
       emptyObject(),
     )
+  }
+
+  /** The trial on a share of keys that is one of this node's. */
+  #keyTrial(layers: Readonly<Record<UpperLayer, Layer>>): TriedSettings | undefined {
+    for (const name of UPPER) {
+      const patch = trialOf(layers[name])
+      const keyShare = patch?.trial?.keyShare
+      if (patch === undefined || keyShare === undefined) continue
+      if (!isTriedOn(patch, this.node) || isOver(patch, this.nowOf(name))) continue
+      return { overlay: overlayOf(this.#merged(layers, 0, true)), keyShare, version: patch.version }
+    }
+    return undefined
   }
 
   /**
@@ -106,8 +130,12 @@ export class LiveConfig {
     const nodes = [this.node, ...layer.standing.filter(({ trial }) => trial).map((patch) => patch.node)]
     const ends = UPPER.flatMap((one) => expiriesOf(layers[one]).map((endMs) => endMs - this.nowOf(one)))
     for (const laterMs of new Set([0, ...ends.filter((endMs) => endMs > 0)])) {
-      for (const node of nodes) this.#settable.checkOverlay(overlayOf(settingsOf(layer, node, nowMs + laterMs)))
-      this.#settable.checkOverlay(overlayOf(this.#merged(layers, laterMs)))
+      for (const ofTried of [false, true]) {
+        for (const node of nodes) {
+          this.#settable.checkOverlay(overlayOf(settingsOf(layer, node, nowMs + laterMs, ofTried)))
+        }
+        this.#settable.checkOverlay(overlayOf(this.#merged(layers, laterMs, ofTried)))
+      }
     }
   }
 
@@ -116,6 +144,7 @@ export class LiveConfig {
     const layers = { ...this.#layers, [name]: layer }
     this.#apply(this.#merged(layers))
     this.#layers = layers
+    this.#settable.tryOnKeys(this.#keyTrial(layers))
   }
 
   #apply(merged: JsonObject): void {
@@ -157,6 +186,7 @@ export class LiveConfig {
       layers[layer] = { ...layers[layer], trail: noted(layers[layer].trail, entry) }
     }
     this.#layers = layers
+    this.#settable.tryOnKeys(this.#keyTrial(layers))
     return over
   }
 

@@ -5,12 +5,13 @@ import { wrongType } from '../base/input.js'
 import { ownOptions } from '../base/own.js'
 import { unknownName } from '../base/suggest.js'
 import { printable } from '../base/text.js'
+import { requireTriable } from './key-trial.js'
 import type { JsonObject } from './merge.js'
 import type { CanaryOptions, PatchOptions } from './types.js'
 import { readChanges } from './validate.js'
 
 const NAMES = ['base', 'changes', 'ttlMs', 'author', 'reason', 'canary', 'layer'] satisfies (keyof PatchOptions)[]
-const CANARY_NAMES = ['share', 'forMs', 'fallPoints'] satisfies (keyof CanaryOptions)[]
+const CANARY_NAMES = ['share', 'keyShare', 'forMs', 'fallPoints'] satisfies (keyof CanaryOptions)[]
 const LONGEST_TTL_MS = 2_592_000_000
 const LONGEST_AUTHOR = 64
 const LONGEST_REASON = 280
@@ -21,7 +22,9 @@ export interface CheckedPatch {
   readonly ttlMs: number | undefined
   readonly author: string | undefined
   readonly reason: string | undefined
-  readonly canary: Required<{ [K in keyof CanaryOptions]: number }> | undefined
+  readonly canary:
+    | Readonly<Record<'share' | 'forMs' | 'fallPoints', number> & { keyShare: number | undefined }>
+    | undefined
   readonly layer: 'cluster' | 'node' | undefined
 }
 
@@ -48,8 +51,9 @@ function canaryOf(value: unknown): CheckedPatch['canary'] {
   if (value !== true && typeof value !== 'object') throw new ConfigError('canary', 'true, false or an object', value)
   const given: CanaryOptions = value === true ? {} : value
   requireNames('canary.', given, CANARY_NAMES)
-  const { share = 0, forMs = 30_000, fallPoints = 2 } = ownOptions(given, CANARY_NAMES)
+  const { share = 0, keyShare, forMs = 30_000, fallPoints = 2 } = ownOptions(given, CANARY_NAMES)
   return {
+    keyShare: keyShare === undefined ? undefined : numberOf('canary.keyShare', keyShare, 0.001, 0.9),
     share: numberOf('canary.share', share, 0, 1),
     forMs: numberOf('canary.forMs', forMs, 100, 3_600_000, ' of ms'),
     fallPoints: numberOf('canary.fallPoints', fallPoints, 0.1, 100),
@@ -69,13 +73,16 @@ export function readPatchOptions(given: PatchOptions): CheckedPatch {
     throw new ConfigError('layer', "'cluster' or 'node'", layer)
   }
   const hasEnd = ttlMs !== undefined && ttlMs !== null
+  const checked = readChanges(changes)
+  const trial = canaryOf(canary)
+  if (trial?.keyShare !== undefined) requireTriable(checked)
   return {
     base,
-    changes: readChanges(changes),
+    changes: checked,
     ttlMs: hasEnd ? numberOf('ttlMs', ttlMs, 1, LONGEST_TTL_MS, ' of ms') : undefined,
     author: textOf('author', author, LONGEST_AUTHOR),
     reason: textOf('reason', reason, LONGEST_REASON),
-    canary: canaryOf(canary),
+    canary: trial,
     layer: layer ?? undefined,
   }
 }

@@ -5,7 +5,7 @@ import { textOfAny } from '../base/host-calls.js'
 import type { AtrionEvents } from '../events/events.js'
 import type { SharedDocument } from '../providers/provider.js'
 import type { SharedDocuments } from '../replication/documents.js'
-import type { TrialWatch, Verdict } from './canary.js'
+import type { Verdict } from './canary.js'
 import { conflictOf, graceOf, trialFrom } from './conflict.js'
 import {
   isTriedOn,
@@ -16,6 +16,7 @@ import {
   type StandingPatch,
   settle,
   type TrailEntry,
+  type Trial,
   trialOf,
   withPatch,
   withVerdict,
@@ -39,6 +40,10 @@ export interface PatchHost {
   warn(message: string, context: Record<string, unknown>): void
   /** Monotonic, or the instance's own, ms. */
   spanMs(): number
+  /** The judge of a trial that is about to begin. */
+  judgeOf(version: number, trial: Trial): (isLast: boolean) => Verdict
+  /** @throws ConfigError where nothing can be tried on a share of keys */
+  requireKeyTrials(): void
   /** Changes as other nodes may see them: keys as hashes. */
   forOthers(changes: JsonObject): Promise<JsonObject>
   /** Called when there is something new to wait for. */
@@ -64,24 +69,16 @@ export class Patches {
   readonly #documents: SharedDocuments | undefined
   readonly #providerName: string
   readonly #host: PatchHost
-  readonly #watch: TrialWatch
   #running: Running | undefined
   /** Of the last trial that ended here. */
   #evidence: { readonly version: number; readonly text: string } | undefined
   /** Callers that wait for the end of a trial, by version. */
   readonly #waiting = new Map<number, (outcome: CanaryOutcome) => void>()
 
-  constructor(
-    live: LiveConfig,
-    documents: SharedDocuments | undefined,
-    providerName: string,
-    watch: TrialWatch,
-    host: PatchHost,
-  ) {
+  constructor(live: LiveConfig, documents: SharedDocuments | undefined, providerName: string, host: PatchHost) {
     this.#live = live
     this.#documents = documents
     this.#providerName = providerName
-    this.#watch = watch
     this.#host = host
     documents?.follow(DOCUMENT, (document) => this.#receive(document))
   }
@@ -93,6 +90,7 @@ export class Patches {
 
   async patch(given: PatchOptions): Promise<PatchResult> {
     const checked = readPatchOptions(given)
+    if (checked.canary?.keyShare !== undefined) this.#host.requireKeyTrials()
     const layer = checked.layer ?? this.main
     if (layer === 'node') return this.#onNode(checked)
     if (this.#documents === undefined) {
@@ -218,12 +216,12 @@ export class Patches {
   }
 
   #begin(layer: 'cluster' | 'node', patch: StandingPatch, nowMs: number): Running {
-    const { forMs, fallPoints, untilMs } = patch.trial!
+    const { forMs, untilMs } = patch.trial!
     const leftMs = Math.max(0, Math.min(forMs, untilMs - nowMs - graceOf(forMs)))
     const startMs = this.#host.spanMs()
     const stepMs = Math.max(forMs / LOOKS, 20)
     return {
-      ...{ layer, patch, judge: this.#watch.begin(fallPoints), endsMs: startMs + leftMs, stepMs },
+      ...{ layer, patch, judge: this.#host.judgeOf(patch.version, patch.trial!), endsMs: startMs + leftMs, stepMs },
       ...{ nextMs: startMs + stepMs, isBad: false, isWriting: false, evidence: undefined },
     }
   }

@@ -41,6 +41,12 @@ export interface ConfigChanges extends SharedSettings {
 export interface CanaryOptions {
   /** The share of the other nodes that try it besides this one, [0, 1]. Default 0: this one alone. */
   readonly share?: number | undefined
+  /**
+   * The share of keys that it is tried on, on the nodes of the trial, [0.001, 0.9]: their requests are decided by the patch, and their success is
+   * compared with that of all other keys at the same time. Of `limits` and `reserve` alone. Default: it holds for all requests there, and their
+   * success is compared with that before.
+   */
+  readonly keyShare?: number | undefined
   /** The length of the trial, ms, 100 to 3,600,000. Default 30,000. */
   readonly forMs?: number | undefined
   /** The fall of the top tier's success that ends it, percentage points in [0.1, 100]. Default 2. */

@@ -8,6 +8,7 @@ import { CAUSE, type Engine, FRAME, modeAt, STATUS, TERMS, TIERS, type Tier } fr
 import { copyTerms } from '../engine/terms.js'
 import { Holdings } from './holdings.js'
 import type { KeyGate } from './key-gate.js'
+import type { KeyTrial, TrialGroup } from './key-trial.js'
 import { EnginePermit, KeyedPermit, type PermitSource } from './permit.js'
 import type { PermitWatch } from './permit-watch.js'
 import { BY_VOLTAGE, cellOf, NO_KEY, NORMAL, readRequest } from './request.js'
@@ -38,6 +39,10 @@ export class Admission {
   readonly #holdings = new Holdings()
   /** The gate before keys; undefined: there is none. */
   gate: KeyGate | undefined
+  /** The trial of settings on a share of keys; undefined: there is none. */
+  trial: KeyTrial | undefined
+  /** The group of the request that was decided last; undefined: it is of none. */
+  #group: TrialGroup | undefined
   /** The engine's answer to the last request that may wait. */
   readonly wait: { -readonly [K in keyof Wait]: Wait[K] } & { tier: number } = { mayWaitMs: 0, ratePerMs: 0, tier: 0 }
 
@@ -75,7 +80,8 @@ export class Admission {
     // From here to the answer nothing of the caller's runs.
     const slot = this.#context.routes.slotOf(routeId)
     this.#engine.frame[FRAME.SLOT] = slot
-    this.#engine.acquire()
+    if (this.trial === undefined) this.#engine.acquire()
+    else this.#decide(this.trial, routeId)
     let { frame } = this.#engine // a permit more may have made the engine's memory grow
     if ((frame[FRAME.STATUS]! & STATUS.STALE) !== 0) frame = this.#acquireAnew(routeId)
     const status = frame[FRAME.STATUS]!
@@ -85,9 +91,9 @@ export class Admission {
       return this.#refuse(frame, routeId, status, tier)
     }
     const id = frame[FRAME.PERMIT]!
-    if (this.gate?.countsFailures) {
-      const failed = this.failureOf()
-      if (failed !== undefined) return this.#keyed(frame, routeId, tier, NO_KEY, failed)
+    if (this.gate?.countsFailures || this.trial !== undefined) {
+      const noted = this.#admitted(tier, this.failureOf())
+      if (noted !== undefined) return this.#keyed(frame, routeId, tier, NO_KEY, noted)
     }
     return new EnginePermit(
       this.#source,
@@ -127,7 +133,8 @@ export class Admission {
   ): Permit | undefined {
     this.#engine.frame[FRAME.WAITED_MS] = waitedMs
     this.#engine.frame[FRAME.CAUSE] = cause
-    this.#engine.acquire()
+    if (this.trial === undefined) this.#engine.acquire()
+    else this.#decide(this.trial, routeId)
     let { frame } = this.#engine
     if ((frame[FRAME.STATUS]! & STATUS.STALE) !== 0) frame = this.#acquireAnew(routeId)
     const status = frame[FRAME.STATUS]!
@@ -146,7 +153,24 @@ export class Admission {
     if ((status & STATUS.ALLOW) === 0 || frame[FRAME.RETRY_AFTER_MS] !== 0) {
       return this.#refuse(frame, routeId, status, tier)
     }
-    return this.#keyed(frame, routeId, tier, keyId, failed)
+    return this.#keyed(frame, routeId, tier, keyId, this.#admitted(tier, failed))
+  }
+
+  /** Decides the request in the frame while settings are tried on a share of keys. */
+  #decide(trial: KeyTrial, routeId: string): void {
+    const { frame } = this.#engine
+    const key = frame[FRAME.KEY]!
+    const slot = frame[FRAME.SLOT]!
+    this.#group = Number.isNaN(key) ? undefined : trial.groupOf(key)
+    const law = this.#group?.isTried === true ? trial.lawOf(routeId) : -1
+    if (law >= 0) this.#engine.setLaw(slot, law)
+    this.#engine.acquire()
+    if (law >= 0) this.#engine.setLaw(slot, this.#context.routes.profiles.lawOf(routeId))
+  }
+
+  /** Counts an admitted request where settings are tried. @returns what is to be called where it fails */
+  #admitted(tier: number, failed: (() => void) | undefined): (() => void) | undefined {
+    return this.trial === undefined || this.#group === undefined ? failed : this.#group.admitted(tier, failed)
   }
 
   /** The permit in the frame, of a key where there is one. */
@@ -222,6 +246,7 @@ export class Admission {
   /** The refusal in the frame; in a dry run it is admitted all the same. */
   #refuse(frame: Float64Array, routeId: string, status: number, tier: number): Permit {
     const { events } = this.#context
+    if (this.trial !== undefined) this.#group?.refused(tier)
     const id = (status & STATUS.ALLOW) === 0 ? -1 : frame[FRAME.PERMIT]!
     const resistance = frame[FRAME.RESISTANCE]!
     const voltage = frame[FRAME.VOLTAGE]!

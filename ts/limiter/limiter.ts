@@ -13,7 +13,6 @@ import { Admission, CANNOT_WAIT, WAITS_NO_LONGER } from './admission.js'
 import { releaseCall } from './calls.js'
 import { Culprits } from './culprits.js'
 import { FaceSheds } from './face-sheds.js'
-import type { KeyGate } from './key-gate.js'
 import { type HistogramTotals, Metrics } from './metrics.js'
 import { PermitReturns } from './permit-returns.js'
 import { PermitWatch } from './permit-watch.js'
@@ -110,9 +109,9 @@ export class Limiter {
     return undefined
   }
 
-  /** Puts a gate before keys, or takes it away. */
-  setGate(gate: KeyGate | undefined): void {
-    this.#admission.gate = gate
+  /** The gate before keys, and the settings that are tried on a share of them: either is put here and taken away. */
+  get admission(): Pick<Admission, 'gate' | 'trial'> {
+    return this.#admission
   }
 
   /** Resolves to a permit when it is the request's turn, or to a refusal when it can no longer make it. */

@@ -275,6 +275,16 @@ export class RouteProfiles {
     return law
   }
 
+  /** The number of a law that is tried on some requests of a route; −1 where no further law fits. */
+  claimTried(source: RouteParams): number {
+    return this.#tryClaim(source)
+  }
+
+  /** A law is tried no longer. */
+  releaseTried(law: number): void {
+    if (law >= 0) this.#release(law)
+  }
+
   #dropCallLaw(law: number): void {
     this.#ofCalls.delete(law)
     for (const [profile, known] of this.#byCall) if (known === law) this.#byCall.delete(profile)

@@ -149,6 +149,13 @@ export class Routes {
     return this.#codeProfiles.has(routeId) ? this.#codeProfiles.get(routeId) : this.profiles.givenTo(routeId)
   }
 
+  /** The parameters that a route would have under an overlay in place of the present one. @throws ConfigError where it does not fit */
+  paramsUnder(routeId: string, overlay: RouteOverlay): RouteParams {
+    const params = baseOver(this.#codeParams, overlay)
+    const given = overlaid(this.#codeProfileOf(routeId), overlay.routes.get(routeId))
+    return given === undefined ? params : resolveRouteProfile(given, params)
+  }
+
   /** Finds whether an overlay could be laid over the settings. @throws ConfigError where it could not; nothing is changed */
   checkOverlay(next: RouteOverlay): void {
     const params = baseOver(this.#codeParams, next)

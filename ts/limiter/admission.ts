@@ -12,8 +12,9 @@ import type { KeyTrial, TrialGroup } from './key-trial.js'
 import { EnginePermit, KeyedPermit, type PermitSource } from './permit.js'
 import type { PermitWatch } from './permit-watch.js'
 import { BY_VOLTAGE, cellOf, NO_KEY, NORMAL, readRequest } from './request.js'
+import type { Waiter } from './route-room.js'
 import type { AcquireOptions, LimitedBy, Permit } from './types.js'
-import type { Wait, Waiter } from './waiting.js'
+import type { Wait } from './waiting.js'
 
 /** Tiers by their number in the frame plus one; the first stands for a voltage. */
 const TIER_NAMES: readonly (Tier | undefined)[] = [undefined, ...TIERS]

@@ -17,11 +17,12 @@ import { type HistogramTotals, Metrics } from './metrics.js'
 import { PermitReturns } from './permit-returns.js'
 import { PermitWatch } from './permit-watch.js'
 import { BANNED, ENTER_NAMES, keyIdOf, RUN_NAMES, tierIn } from './request.js'
+import type { Waiter } from './route-room.js'
 import { fallBack, isBounded, neverAborted, readBounds, releaseFailed, runBounded, type Work } from './run.js'
 import { readStats } from './stats.js'
 import type { AcquireOptions, EnterOptions, LimitedBy, Permit, RouteStats, RunOptions } from './types.js'
 import { listenTo, readWait, waits } from './wait-options.js'
-import { type Listen, type Waiter, WaitingRooms } from './waiting.js'
+import { type Listen, WaitingRooms } from './waiting.js'
 
 const NO_NAMES: readonly string[] = []
 
@@ -70,6 +71,7 @@ export class Limiter {
       waited: (routeId, waitedMs) => context.events.watchers.waited?.(routeId, waitedMs),
       held: (routeId, keyId) => admission.held(routeId, keyId),
       poolOf: (routeId) => routes.profiles.poolOf(routeId),
+      reserveOf: (routeId) => routes.profiles.sourceOf(routeId).reserve,
     })
   }
 

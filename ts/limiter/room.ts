@@ -109,6 +109,11 @@ export class Room<T> {
     return this.#lanes.findLastIndex(({ count }) => count > 0)
   }
 
+  /** The entry of the highest tier that has been in the room for longest; undefined when it is empty. */
+  get eldest(): RoomEntry<T> | undefined {
+    return this.#lanes[this.topTier]?.oldest
+  }
+
   /** The time at which the first of all entries can no longer make it, ms; Infinity when there is none. */
   get earliestMs(): number {
     return this.#deadlines.earliest?.at ?? Number.POSITIVE_INFINITY
@@ -130,14 +135,15 @@ export class Room<T> {
   }
 
   /**
-   * The entry whose turn it is; it stays in the room. undefined when the room is empty.
+   * The entry whose turn it is; it stays in the room. undefined when there is none.
    *
    * @param held permits that each key holds
    * @param ratePerMs completions per ms that the route is capable of; 0 when not known
    * @param mayWaitMs how long a request may wait in all, ms
+   * @param atMost the highest tier that is considered, 0 (bulk) to 4 (critical)
    */
-  next(held: Held, ratePerMs: number, mayWaitMs: number): RoomEntry<T> | undefined {
-    for (let tier = LANES - 1; tier >= 0; tier--) {
+  next(held: Held, ratePerMs: number, mayWaitMs: number, atMost = LANES - 1): RoomEntry<T> | undefined {
+    for (let tier = atMost; tier >= 0; tier--) {
       const lane = this.#lanes[tier]!
       if (lane.count === 0) continue
       const serveMs = ratePerMs > 0 ? lane.count / ratePerMs : 0

@@ -9,12 +9,12 @@
 
 import { MAX_TIMER_MS } from '../base/timer.js'
 import { NO_KEY } from './request.js'
-import { type Held, Room, type RoomEntry } from './room.js'
+import type { RoomEntry } from './room.js'
+import { isBefore, type Pending, RouteRoom, type Waiter } from './route-room.js'
 import type { LimitedBy, Permit } from './types.js'
 import { Waits } from './waits.js'
 
-/** Most requests that wait on one route, and on all of them. */
-const ROUTE_CAPACITY = 4_096
+/** Most requests that wait on all routes. */
 const INSTANCE_CAPACITY = 65_536
 
 /** A timer that is so late never comes: it was a faked one, and timers are no longer faked; ms. */
@@ -22,28 +22,6 @@ const OVERDUE_MS = 10
 
 /** Other rooms that are looked into for one that gives way. */
 const ROOMS_SCANNED = 64
-
-/** A request as it has to be asked about again. */
-export interface Waiter {
-  readonly routeId: string
-  /** As the caller gave it: 0 (bulk) to 4 (critical); negative: the voltage decides. */
-  readonly askedTier: number
-  /** V, where that decides */
-  readonly voltage: number
-  /** A number that stands for its key; negative: it has none. */
-  readonly keyId: number
-  /** The weight of its equal share. */
-  readonly weight: number
-  /** The number of its class; NaN: it has none. */
-  readonly keyClass: number
-  /** 0 (bulk) to 4 (critical): its place in the room */
-  readonly tier: number
-  readonly arrivedMs: number
-  /** It will not wait for longer than until then, whatever its deadline, ms. */
-  readonly latestMs: number
-  /** Called where it is admitted and fails. */
-  readonly failed?: (() => void) | undefined
-}
 
 /** The engine's answer to a request that has to wait. */
 export interface Wait {
@@ -74,34 +52,8 @@ export interface WaitingHost {
   held(routeId: string, keyId: number): number
   /** The pool that a route is in. */
   poolOf(routeId: string): string | undefined
-}
-
-/** A waiting request and its promise. */
-interface Pending {
-  readonly waiter: Waiter
-  resolve(permit: Permit): void
-  reject(reason: unknown): void
-  /** Stops listening to its signal. */
-  forget: (() => void) | undefined
-}
-
-/** The room of a route with requests that wait. */
-class RouteRoom {
-  readonly routeId: string
-  readonly room = new Room<Pending>(ROUTE_CAPACITY)
-  readonly held: Held
-  ratePerMs = 0
-  /** The time that a request may wait in all by the engine's last answer, ms. */
-  horizonMs = 0
-  timer: ReturnType<typeof setTimeout> | undefined
-  /** The time at which the timer fires, by the instance's clock; Infinity: there is none. */
-  wakesMs = Number.POSITIVE_INFINITY
-  isPumping = false
-
-  constructor(routeId: string, host: WaitingHost) {
-    this.routeId = routeId
-    this.held = (keyId) => host.held(routeId, keyId)
-  }
+  /** Shares of a route's limit that are reserved, bulk to critical. */
+  reserveOf(routeId: string): readonly number[]
 }
 
 export class WaitingRooms {
@@ -131,11 +83,10 @@ export class WaitingRooms {
     if (!this.#makeRoom(waiter)) return Promise.resolve(this.#host.giveUp(waiter, 'wait_full'))
     let route = this.#rooms.get(routeId)
     if (route === undefined) {
-      route = new RouteRoom(routeId, this.#host)
+      route = new RouteRoom(routeId, (keyId) => this.#host.held(routeId, keyId))
       this.#rooms.set(routeId, route)
     }
-    route.ratePerMs = wait.ratePerMs
-    route.horizonMs = wait.mayWaitMs
+    route.learn(waiter.tier, wait.ratePerMs, wait.mayWaitMs)
     const expiresMs = Math.min(latestMs, arrivedMs + wait.mayWaitMs)
     const { promise, resolve, reject } = deferred<Permit>()
     const pending: Pending = { waiter, resolve, reject, forget: undefined }
@@ -185,28 +136,39 @@ export class WaitingRooms {
 
   /** A place may have become free on a route: the next request gets it. */
   pump(routeId: string): void {
-    const pool = this.#host.poolOf(routeId)
-    if (pool !== undefined) {
-      this.#pumpTogether([...this.#rooms.values()].filter((room) => this.#host.poolOf(room.routeId) === pool))
-      return
-    }
     const route = this.#rooms.get(routeId)
-    if (route !== undefined) this.#pump(route, this.#host.nowMs())
+    const pool = this.#host.poolOf(routeId)
+    if (pool === undefined && route === undefined) return
+    this.#pump(pool, route, this.#host.nowMs())
   }
 
-  /** A place may have become free for any of these routes: the highest tier of them all is next. */
-  #pumpTogether(routes: readonly RouteRoom[]): void {
+  /** The same for a route's pool, or for the route where it is in none. */
+  #pump(pool: string | undefined, route: RouteRoom | undefined, nowMs: number): void {
+    if (pool === undefined) {
+      if (route !== undefined) this.#pumpAlone(route, nowMs)
+      return
+    }
+    const routes = [...this.#rooms.values()].filter((room) => this.#host.poolOf(room.routeId) === pool)
+    this.#pumpTogether(routes, nowMs)
+  }
+
+  /** A place may have become free for any of these routes: the highest tier of them all is next, and within it the oldest. */
+  #pumpTogether(routes: readonly RouteRoom[], nowMs: number): void {
     const idle = routes.filter((route) => !route.isPumping)
-    const nowMs = this.#host.nowMs()
     for (const route of idle) {
       route.isPumping = true
       this.#expire(route, nowMs)
     }
     try {
       let asked = idle
+      let atMostMs = Number.POSITIVE_INFINITY
       while (asked.length > 0) {
-        const next = asked.reduce((best, route) => (route.room.topTier > best.room.topTier ? route : best))
-        if (!this.#admitNext(next, nowMs)) asked = asked.filter((route) => route !== next)
+        const next = asked.reduce((best, route) => (isBefore(route.room, best.room) ? route : best))
+        const blockedMs = this.#admitNext(next, nowMs, atMostMs)
+        if (blockedMs === undefined) continue
+        // Another route of the pool may have a place where this one has reached a bound of its own.
+        asked = asked.filter((route) => route !== next)
+        atMostMs = Math.min(atMostMs, blockedMs)
       }
     } finally {
       for (const route of idle) {
@@ -220,7 +182,13 @@ export class WaitingRooms {
   pumpAll(): void {
     if (this.#size === 0) return
     const nowMs = this.#host.nowMs()
-    for (const route of [...this.#rooms.values()]) this.#pump(route, nowMs)
+    const pools = new Set<string>()
+    for (const route of [...this.#rooms.values()]) {
+      const pool = this.#host.poolOf(route.routeId)
+      if (pool !== undefined && pools.has(pool)) continue
+      if (pool !== undefined) pools.add(pool)
+      this.#pump(pool, route, nowMs)
+    }
   }
 
   /** Refuses all that wait. */
@@ -231,31 +199,55 @@ export class WaitingRooms {
     }
   }
 
-  #pump(route: RouteRoom, nowMs: number): void {
+  #pumpAlone(route: RouteRoom, nowMs: number): void {
     if (route.isPumping) return // to ask may end a lease, and its abort listeners may do anything
     route.isPumping = true
     try {
       this.#expire(route, nowMs)
-      while (this.#admitNext(route, nowMs)) {}
+      while (this.#admitNext(route, nowMs) === undefined) {}
     } finally {
       route.isPumping = false
       this.#rest(route)
     }
   }
 
-  /** Asks for the request whose turn it is. False: it has to wait, or none does. */
-  #admitNext(route: RouteRoom, nowMs: number): boolean {
-    const { room, held } = route
-    const entry = room.next(held, route.ratePerMs, route.horizonMs)
-    if (entry === undefined) return false
+  /**
+   * Asks for the request whose turn it is, and, where it has to wait, for the next of lower tiers that have a reserve: a place that
+   * is theirs is none of a higher tier's.
+   *
+   * @param atMostMs those asked before it in vain have waited for so long at least, ms: it is asked for as one that has waited no
+   *   longer, since the engine lets one that has waited long further in than it would let them
+   * @returns undefined where one was admitted or refused, else the time that the first has waited, ms, Infinity where none waits
+   */
+  #admitNext(route: RouteRoom, nowMs: number, atMostMs = Number.POSITIVE_INFINITY): number | undefined {
+    const first = route.next()
+    if (first === undefined) return Number.POSITIVE_INFINITY
+    const waitedMs = this.#waitedMs(first, nowMs)
+    if (this.#ask(route, first, nowMs, atMostMs)) return undefined
+    const reserve = this.#host.reserveOf(route.routeId)
+    const longestMs = Math.min(atMostMs, waitedMs)
+    for (let tier = first.tier - 1; tier >= 0; tier--) {
+      if (!(reserve[tier]! > 0)) continue
+      const entry = route.next(tier)
+      if (entry?.tier === tier && this.#ask(route, entry, nowMs, longestMs)) return undefined
+    }
+    return waitedMs
+  }
+
+  /** Greater than 0: a request that has waited is no new one to the engine. */
+  #waitedMs({ item }: RoomEntry<Pending>, nowMs: number): number {
+    return Math.max(Number.MIN_VALUE, nowMs - item.waiter.arrivedMs)
+  }
+
+  /** Asks for a request. False: it has to wait. */
+  #ask(route: RouteRoom, entry: RoomEntry<Pending>, nowMs: number, atMostMs: number): boolean {
     const { waiter, resolve } = entry.item
-    const waitedMs = Math.max(0, nowMs - waiter.arrivedMs)
-    const permit = this.#host.askAgain(waiter, waitedMs)
+    const askedMs = Math.min(this.#waitedMs(entry, nowMs), atMostMs)
+    const permit = this.#host.askAgain(waiter, askedMs)
     if (permit === undefined) {
       const { mayWaitMs, ratePerMs } = this.#host.wait
-      route.ratePerMs = ratePerMs
-      route.horizonMs = waitedMs + mayWaitMs
-      room.reschedule(entry, Math.min(waiter.latestMs, nowMs + mayWaitMs))
+      route.learn(entry.tier, ratePerMs, askedMs + mayWaitMs)
+      route.room.reschedule(entry, Math.min(waiter.latestMs, waiter.arrivedMs + askedMs + mayWaitMs))
       return false
     }
     if (this.#leave(route, entry)) resolve(permit)
@@ -301,12 +293,12 @@ export class WaitingRooms {
       return
     }
     const nowMs = this.#host.nowMs()
-    if (earliestMs < route.wakesMs || nowMs > route.wakesMs + OVERDUE_MS) {
-      clearTimeout(route.timer)
-      const delayMs = Math.min(Math.max(1, Math.ceil(earliestMs - nowMs)), MAX_TIMER_MS)
-      route.wakesMs = nowMs + delayMs
-      route.timer = setTimeout(() => this.#wake(route, nowMs), delayMs)
-    }
+    const delayMs = Math.min(Math.max(1, Math.ceil(earliestMs - nowMs)), MAX_TIMER_MS)
+    // A timer that fires before a new one would stays: otherwise requests that leave would put off the answer of those that stay.
+    if (nowMs + delayMs >= route.wakesMs && nowMs <= route.wakesMs + OVERDUE_MS) return
+    clearTimeout(route.timer)
+    route.wakesMs = nowMs + delayMs
+    route.timer = setTimeout(() => this.#wake(route, nowMs), delayMs)
   }
 
   #wake(route: RouteRoom, armedMs: number): void {
@@ -317,7 +309,8 @@ export class WaitingRooms {
     // A clock of the caller's may stand still while timers fire: the next event of the route looks at it again.
     if (this.#host.hasOwnClock && !(clockMs > armedMs)) return
     // Otherwise the timer is right, also where timers are faked, or fire a ms early.
-    this.#pump(route, this.#host.hasOwnClock ? clockMs : Math.max(clockMs, wakesMs))
+    const nowMs = this.#host.hasOwnClock ? clockMs : Math.max(clockMs, wakesMs)
+    this.#pump(this.#host.poolOf(route.routeId), route, nowMs)
   }
 }
 

@@ -42,6 +42,9 @@ interface Waiting {
 /** Blocks that wait, in order, and arrays to be used again. */
 abstract class QueueSink implements Sink {
   protected readonly waiting: Waiting[] = []
+  protected isWriting = false
+  /** Called when nothing waits any more. */
+  protected onIdle: (() => void) | undefined
   readonly #spare: Uint8Array[] = []
   lost = 0
   lostBytes = 0
@@ -60,8 +63,17 @@ abstract class QueueSink implements Sink {
 
   /** False: blocks are dropped. */
   protected abstract readonly isOpen: boolean
-  protected abstract wake(): void
+  /** Begins to write the first block that waits. */
+  protected abstract write(block: Waiting): void
   abstract close(): Promise<void>
+
+  /** Writes the next block, unless one is being written; where none waits, reports that. */
+  protected wake(): void {
+    if (this.isWriting) return
+    const next = this.waiting[0]
+    if (next === undefined) this.onIdle?.()
+    else this.write(next)
+  }
 
   protected done({ bytes }: Waiting): void {
     if (this.#spare.length < 4) this.#spare.push(bytes)
@@ -84,11 +96,9 @@ export class FileSink extends QueueSink {
   readonly #fd: number
   readonly #mostBytes: number
   #end = 0
-  #isWriting = false
   #restsUntilMs = 0
   #isClosed = false
   #isFull = false
-  #onIdle: (() => void) | undefined
 
   /** @throws the error of a file that cannot be opened */
   constructor(path: string, mostBytes: number) {
@@ -110,13 +120,7 @@ export class FileSink extends QueueSink {
     return !this.#isClosed && !this.#isFull && Date.now() >= this.#restsUntilMs
   }
 
-  protected wake(): void {
-    if (this.#isWriting) return
-    const next = this.waiting[0]
-    if (next === undefined) {
-      this.#onIdle?.()
-      return
-    }
+  protected write(next: Waiting): void {
     if (this.#end + next.length > this.#mostBytes) {
       this.waiting.shift()
       this.lose(next)
@@ -124,7 +128,7 @@ export class FileSink extends QueueSink {
       this.wake()
       return
     }
-    this.#isWriting = true
+    this.isWriting = true
     this.#writeFrom(next, 0)
   }
 
@@ -134,7 +138,7 @@ export class FileSink extends QueueSink {
         this.#writeFrom(block, from + written)
         return
       }
-      this.#isWriting = false
+      this.isWriting = false
       this.waiting.shift()
       if (error === null && written > 0) {
         this.#end += block.length
@@ -165,7 +169,7 @@ export class FileSink extends QueueSink {
     if (this.#isClosed) return
     this.#isClosed = true
     await new Promise<void>((resolve) => {
-      this.#onIdle = resolve
+      this.onIdle = resolve
       this.wake()
     })
     // The rest that a failed write left beyond the last whole block goes.
@@ -187,9 +191,7 @@ export interface WritableLike {
 /** A stream, which is not ended: it is the caller's. One that is slow gets one block after the other, and what finds no room is dropped. */
 export class StreamSink extends QueueSink {
   readonly #stream: WritableLike
-  #isWriting = false
   #isClosed = false
-  #onIdle: (() => void) | undefined
   readonly #onError = (error: Error): void => this.#fail(error)
 
   constructor(stream: WritableLike) {
@@ -203,17 +205,11 @@ export class StreamSink extends QueueSink {
     return !this.#isClosed && this.error === undefined && this.#stream.writable !== false
   }
 
-  protected wake(): void {
-    if (this.#isWriting) return
-    const next = this.waiting[0]
-    if (next === undefined) {
-      this.#onIdle?.()
-      return
-    }
-    this.#isWriting = true
+  protected write(next: Waiting): void {
+    this.isWriting = true
     const settle = (error?: Error | null): void => {
-      if (!this.#isWriting || this.waiting[0] !== next) return
-      this.#isWriting = false
+      if (!this.isWriting || this.waiting[0] !== next) return
+      this.isWriting = false
       if (error) {
         this.#fail(error)
         return
@@ -231,16 +227,16 @@ export class StreamSink extends QueueSink {
 
   #fail(error: Error): void {
     this.error ??= error
-    this.#isWriting = false
+    this.isWriting = false
     for (const block of this.waiting.splice(0)) this.lose(block)
-    this.#onIdle?.()
+    this.onIdle?.()
   }
 
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
     await new Promise<void>((resolve) => {
-      this.#onIdle = resolve
+      this.onIdle = resolve
       this.wake()
     })
     this.#stream.removeListener('error', this.#onError as never)

@@ -298,6 +298,16 @@ export class Replay implements Handler {
     return route
   }
 
+  /** The digest of the frame's R, voltage and Retry-After, as a recording has it. */
+  #digest(): number {
+    return digest(
+      this.#words,
+      FRAME.RESISTANCE * SIZE.WORDS,
+      FRAME.VOLTAGE * SIZE.WORDS,
+      FRAME.RETRY_AFTER_MS * SIZE.WORDS,
+    )
+  }
+
   /** Counts whether a decision came out as it was recorded. */
   #compare(isEqual: boolean, entry: Entry, what: string): void {
     this.decisions += 1
@@ -325,12 +335,7 @@ export class Replay implements Handler {
       status === recorded &&
       frame[FRAME.MODE] === entry.mode &&
       frame[FRAME.CAUSE] === entry.cause &&
-      digest(
-        this.#words,
-        FRAME.RESISTANCE * SIZE.WORDS,
-        FRAME.VOLTAGE * SIZE.WORDS,
-        FRAME.RETRY_AFTER_MS * SIZE.WORDS,
-      ) === entry.digest
+      this.#digest() === entry.digest
     const isAllowedHere = (status & STATUS.ALLOW) !== 0
     if (isAllowedHere) {
       const permit = frame[FRAME.PERMIT]!
@@ -383,12 +388,7 @@ export class Replay implements Handler {
       ((status & STATUS.ALLOW) !== 0) === entry.isAllowed &&
       ((status & STATUS.STALE) !== 0) === entry.isStale &&
       frame[FRAME.MODE] === entry.mode &&
-      digest(
-        this.#words,
-        FRAME.RESISTANCE * SIZE.WORDS,
-        FRAME.VOLTAGE * SIZE.WORDS,
-        FRAME.RETRY_AFTER_MS * SIZE.WORDS,
-      ) === entry.digest
+      this.#digest() === entry.digest
     this.#compare(isEqual, entry, 'a tick')
     if (entry.isStale) return
     const route = this.#routeAt(entry.slot)

@@ -1,8 +1,9 @@
 /** State that the processes of one machine share, and the threads of each, over a socket of the user's: without a server. */
 
-import { AtrionError, ConfigError, ConnectionError, SyncError } from '../../base/errors.js'
+import { AtrionError, ConfigError, SyncError } from '../../base/errors.js'
 import { later } from '../../base/later.js'
 import { checkedWrite, DocumentWatchers, requireDocumentName } from '../documents.js'
+import { Lifecycle } from '../lifecycle.js'
 import { RouteListeners } from '../listeners.js'
 import {
   type DocumentOptions,
@@ -68,9 +69,7 @@ export class MachineStateProvider implements StateProvider {
   #nodes = 0
   #takeovers = 0
   #isSending = false
-  #connecting: Promise<void> | undefined
-  #isConnected = false
-  #turn: Promise<void> = Promise.resolve()
+  readonly #lifecycle = new Lifecycle(this.name)
   /** The reason for which it is joined to none. */
   #problem: Error | undefined
   #onJoined: (() => void) | undefined
@@ -105,8 +104,7 @@ export class MachineStateProvider implements StateProvider {
 
   /** @throws ConnectionError when the folder of the socket is not the user's alone, or no hub can be joined or made in time */
   connect(): Promise<void> {
-    this.#connecting ??= this.#inTurn(async () => {
-      if (this.#isConnected) return
+    return this.#lifecycle.connect(async () => {
       this.#replica = new Replica(this.#maxRoutes)
       const joined = new Promise<void>((resolve) => {
         this.#onJoined = resolve
@@ -114,28 +112,24 @@ export class MachineStateProvider implements StateProvider {
       this.#member.start()
       try {
         await this.#within(joined)
-        this.#isConnected = true
       } catch (error) {
         await this.#member.stop()
         throw this.#problem ?? error
       }
-    }).catch((cause: unknown) => {
-      this.#connecting = undefined
-      throw new ConnectionError(this.name, { cause })
     })
-    return this.#connecting
   }
 
   disconnect(): Promise<void> {
-    return this.#inTurn(async () => {
-      this.#connecting = undefined
-      if (!this.#isConnected) return
-      if (!this.#outbox.isEmpty) await this.#ask((id) => ({ kind: 'ping', id }), PATIENCE_MS).catch(() => {})
-      this.#isConnected = false
-      await this.#member.stop()
-      this.#parted(new Error('disconnected'))
-      this.#nodes = 0
-    })
+    return this.#lifecycle.disconnect(
+      async () => {
+        if (!this.#outbox.isEmpty) await this.#ask((id) => ({ kind: 'ping', id }), PATIENCE_MS).catch(() => {})
+      },
+      async () => {
+        await this.#member.stop()
+        this.#parted(new Error('disconnected'))
+        this.#nodes = 0
+      },
+    )
   }
 
   async getVector(routeId: string): Promise<PhysicsVector | null> {
@@ -189,7 +183,7 @@ export class MachineStateProvider implements StateProvider {
    */
   async writeDocument(name: string, version: number, text: string, options?: DocumentOptions): Promise<boolean> {
     const ttlMs = checkedWrite(name, version, text, options) ?? null
-    await this.#demand()
+    await this.#lifecycle.connected()
     if (!this.#replica.hasRoom({ name, text })) {
       throw new AtrionError(`there is no room for document ${JSON.stringify(name)}`, { code: 'ATRION_SYNC' })
     }
@@ -215,7 +209,7 @@ export class MachineStateProvider implements StateProvider {
     if (typeof routeId !== 'string' || routeId.length > MAX_NAME) {
       throw new TypeError(`routeId must be a string of at most ${MAX_NAME} characters`)
     }
-    if (!this.#isConnected) await this.#demand()
+    if (!this.#lifecycle.isConnected) await this.#lifecycle.connected()
     const confirmed = this.#outbox.add(routeId, vector)
     this.#sendSoon()
     try {
@@ -237,17 +231,12 @@ export class MachineStateProvider implements StateProvider {
 
   /** Waits until all is here that the hub has passed on until now. */
   async #settle(routeId: string): Promise<void> {
-    await this.#demand()
+    await this.#lifecycle.connected()
     try {
       await this.#ask((id) => ({ kind: 'ping', id }))
     } catch (cause) {
       throw new SyncError(routeId, cause)
     }
-  }
-
-  async #demand(): Promise<void> {
-    if (this.#connecting === undefined) throw new ConnectionError(this.name)
-    if (!this.#isConnected) await this.#connecting
   }
 
   /** Sends a request, as soon as there is a hub, and resolves to its answer. */
@@ -325,17 +314,11 @@ export class MachineStateProvider implements StateProvider {
     this.#problem = error
     this.#outbox.restore()
     for (const [id, request] of [...this.#requests]) {
-      if (!this.#isConnected) request.reject(error)
+      if (!this.#lifecycle.isConnected) request.reject(error)
       const { message } = request
       const again: Message = message.kind === 'write' && request.isSent ? { ...message, isAgain: true } : message
       this.#requests.set(id, { ...request, message: again, isSent: false })
     }
-  }
-
-  #inTurn(work: () => Promise<void>): Promise<void> {
-    const done = this.#turn.then(work)
-    this.#turn = done.catch(() => {})
-    return done
   }
 }
 

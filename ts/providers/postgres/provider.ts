@@ -1,7 +1,8 @@
 /** State in PostgreSQL, shared by all nodes of a service, over the client that the service has already. */
 
-import { ConfigError, ConnectionError, SyncError } from '../../base/errors.js'
+import { ConfigError, SyncError } from '../../base/errors.js'
 import { LONGEST_ROUTE_ID } from '../../base/input.js'
+import { Lifecycle } from '../lifecycle.js'
 import {
   type DocumentOptions,
   isPhysicsVector,
@@ -84,10 +85,7 @@ export class PostgresStateProvider implements StateProvider {
   readonly #writer: Writer
   readonly #reader: Reader
   readonly #documents: Documents
-  #connecting: Promise<void> | undefined
-  #isConnected = false
-  /** Connects and disconnects, one after the other. */
-  #turn: Promise<void> = Promise.resolve()
+  readonly #lifecycle = new Lifecycle(this.name)
 
   /**
    * @param pool a pool or a client of `pg`, a function of postgres.js, PGlite, or anything with `query(text, values)` that gives `{ rows }`
@@ -149,28 +147,19 @@ export class PostgresStateProvider implements StateProvider {
    * @throws ConnectionError when the server cannot be reached, or its tables are missing or of a later version
    */
   connect(): Promise<void> {
-    this.#connecting ??= this.#inTurn(async () => {
-      if (this.#isConnected) return
+    return this.#lifecycle.connect(async () => {
       await this.#prepare()
       await this.#reader.start()
       this.#writer.start()
-      this.#isConnected = true
-    }).catch((cause: unknown) => {
-      this.#connecting = undefined
-      throw new ConnectionError(this.name, { cause })
     })
-    return this.#connecting
   }
 
   /** Writes what has not been, for at most two seconds. The pool stays open. */
   disconnect(): Promise<void> {
-    return this.#inTurn(async () => {
-      this.#connecting = undefined
-      if (!this.#isConnected) return
-      await this.#writer.stop(PATIENCE_MS)
-      this.#isConnected = false
-      await this.#reader.stop()
-    })
+    return this.#lifecycle.disconnect(
+      () => this.#writer.stop(PATIENCE_MS),
+      () => this.#reader.stop(),
+    )
   }
 
   /** The newest state of a route, whichever node wrote it. */
@@ -235,16 +224,9 @@ export class PostgresStateProvider implements StateProvider {
     await prepare(client, tables.version, SCHEMA_VERSION, this.#settings.migrate ? this.migration() : undefined)
   }
 
-  #inTurn(work: () => Promise<void>): Promise<void> {
-    const done = this.#turn.then(work)
-    this.#turn = done.catch(() => {})
-    return done
-  }
-
   async #ask<T>(routeId: string, call: () => Promise<T>): Promise<T> {
-    if (this.#connecting === undefined) throw new ConnectionError(this.name)
-    // At once where that is possible: what is asked before disconnect() is done before it.
-    if (!this.#isConnected) await this.#connecting
+    // At once where that is possible: a call that is made before disconnect() takes effect before it.
+    if (!this.#lifecycle.isConnected) await this.#lifecycle.connected()
     try {
       return await call()
     } catch (cause) {

@@ -64,10 +64,9 @@ export class Limiter {
   }
 
   get #waiting(): WaitingRooms {
-    if (this.#rooms !== undefined) return this.#rooms
     const admission = this.#admission
     const { clock, routes, events } = this.#context
-    this.#rooms = new WaitingRooms({
+    this.#rooms ??= new WaitingRooms({
       hasOwnClock: clock.isHost,
       wait: admission.wait,
       nowMs: () => clock.spanMs(),

@@ -41,7 +41,6 @@ export class Limiter {
   readonly #context: Context
   readonly #returns: PermitReturns
   readonly #admission: Admission
-  /** Made with the first request that waits. */
   #rooms: WaitingRooms | undefined
   readonly #budgetSheds = new FaceSheds()
   readonly #banSheds = new FaceSheds()

@@ -73,6 +73,19 @@ const fleet = {
 const LAZY = [
   { name: 'model', test: /[\\/]ts[\\/]core[\\/](?!config|constants|guards|index|profiles|tuner|types)/, priority: 3 },
   { name: 'ts-engine', test: /[\\/]ts[\\/]engine[\\/]ts[\\/]/, priority: 3 },
+  {
+    name: 'wasm-engine',
+    test: /[\\/]ts[\\/](?:engine[\\/]wasm|base[\\/](?:inflate|checksum))|^\0atrion\.wasm/,
+    priority: 3,
+  },
+  {
+    name: 'routing',
+    test: /[\\/]ts[\\/](?:routes[\\/](?:batch|configure|decision|open-loop|states)|base[\\/](?:explanation|reason))/,
+    priority: 3,
+  },
+  { name: 'leases', test: /[\\/]ts[\\/]leases[\\/]/, priority: 3 },
+  { name: 'waiting', test: /[\\/]ts[\\/]limiter[\\/](?:culprit|metrics|room|waiting|waits)/, priority: 3 },
+  { name: 'in-memory', test: /[\\/]ts[\\/]providers[\\/](?:memory|documents)\.ts/, priority: 3 },
   { name: 'swarm', test: /[\\/]ts[\\/](?:swarm|upstream)[\\/]/, priority: 3 },
   { name: 'replication', test: /[\\/]ts[\\/]replication[\\/](?!connection|documents)/, priority: 3 },
   { name: 'control', test: /[\\/]ts[\\/](?:config[\\/]|bans[\\/]|control\.ts|replication[\\/]documents)/, priority: 4 },
@@ -128,6 +141,47 @@ const lazily = {
       chunk.code = chunk.code
         .replace(/([\w$]+)=require\("(\.\/(?:chunks\/)?([\w-]+\.cjs))"\)/g, getters)
         .replace(/exports\.([\w$]+)=([\w$]+)\.([\w$]+)(?=[,;])/g, reexport)
+    }
+  },
+}
+
+/** Names that a file gives new values to, in any of its scopes. */
+const assignedIn = (code) => {
+  const names = new Set()
+  const walk = (node) => {
+    if (Array.isArray(node)) node.forEach(walk)
+    if (typeof node?.type !== 'string') return
+    if (node.type === 'AssignmentExpression') names.add(node.left.name)
+    if (node.type === 'UpdateExpression') names.add(node.argument.name)
+    if (node.type === 'VariableDeclarator' && node.init === null) names.add(node.id.name)
+    Object.values(node).forEach(walk)
+  }
+  walk(parseAst(code, { lang: 'js' }))
+  return names
+}
+
+/** Files of several entries export values: to define a getter for each takes longer at a start. Those that change keep theirs. */
+const plainExports = {
+  name: 'plain-exports',
+  generateBundle(_, bundle) {
+    for (const chunk of Object.values(bundle)) {
+      if (chunk.type !== 'chunk' || chunk.isEntry) continue
+      const assigned = assignedIn(chunk.code)
+      chunk.code = chunk.code.replace(
+        /Object\.defineProperty\(exports,"([\w$]+)",\{enumerable:!0,get:function\(\)\{return ([\w$]+)\}\}\)/g,
+        (found, name, local) => (assigned.has(local) ? found : `exports.${name}=${local}`),
+      )
+    }
+  },
+}
+
+/** Characters beyond ASCII as escapes: a file with one of them is decoded into twice its size before it is parsed. */
+const ascii = {
+  name: 'ascii',
+  generateBundle(_, bundle) {
+    const escapeOf = (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
+    for (const chunk of Object.values(bundle)) {
+      if (chunk.type === 'chunk') chunk.code = chunk.code.replace(/[^\0-\x7f]/g, escapeOf)
     }
   },
 }
@@ -203,7 +257,7 @@ const graph = (input, { dir, format, extension, define = {}, plugins = [], group
   input: { ...common, ...input },
   platform: 'neutral',
   external: (id) => PACKAGE.test(id) && !/^(?:atrion|fleet)\.wasm/.test(id) && id !== 'studio-page',
-  plugins: [face, page, ...plugins, wasm, fleet, ...(format === 'cjs' ? [lazily] : []), lines],
+  plugins: [face, page, ...plugins, wasm, fleet, ...(format === 'cjs' ? [plainExports, lazily] : []), ascii, lines],
   transform: { define: { ATRION_VERSION: JSON.stringify(version), ...define } },
   output: {
     dir,

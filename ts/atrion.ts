@@ -17,7 +17,6 @@ import type { RouteState, TunerStats } from './core/index.js'
 import type { Engines } from './engine/engines.js'
 import type { EngineKind } from './engine/kinds.js'
 import type { AtrionEvents } from './events/events.js'
-import { LeaseManager } from './leases/manager.js'
 import type { LeaseOptions, TaskLease } from './leases/types.js'
 import { ADAPTER_PORT, type AdapterPort } from './limiter/adapter-port.js'
 import { Limiter } from './limiter/limiter.js'
@@ -27,16 +26,15 @@ import type { AcquireOptions, EnterOptions, Permit, RouteStats, RunOptions } fro
 import type { AtrionOptions, RouteProfileOptions } from './options/options.js'
 import { resolveMaxRoutes, resolveParams, resolveVoltage } from './options/resolve.js'
 import { validateOptions } from './options/validate.js'
+import { Parts } from './parts.js'
 import { adapterPort, telemetryPort } from './ports.js'
-import { InMemoryProvider } from './providers/memory.js'
 import { keepsDocuments } from './providers/provider.js'
 import { Recording, type RecordOptions, type RecordTarget } from './recording/recording.js'
 import { Connection } from './replication/connection.js'
 import { createSyncLoop } from './replication/sync-loop.js'
 import { type Changes, configure, orderOf } from './routes/configure.js'
 import type { ExplainedDecision, RouteSnapshot } from './routes/decision.js'
-import { OpenLoop, type RouteOptions, type Telemetry } from './routes/open-loop.js'
-import { RouteStates } from './routes/states.js'
+import type { RouteOptions, Telemetry } from './routes/open-loop.js'
 import { Swarms } from './swarm/swarms.js'
 import type { Swarm, SwarmOptions } from './swarm/types.js'
 
@@ -45,10 +43,8 @@ export type { RouteOptions, Telemetry } from './routes/open-loop.js'
 
 export class Atrion implements AsyncDisposable {
   readonly #context: Context
-  readonly #openLoop: OpenLoop
+  readonly #parts: Parts
   readonly #limiter: Limiter
-  readonly #leases: LeaseManager
-  readonly #states: RouteStates
   readonly #connection: Connection
   #swarms: Swarms | undefined
   readonly #options: AtrionOptions
@@ -65,25 +61,23 @@ export class Atrion implements AsyncDisposable {
     const defaultVoltage = resolveVoltage(options.defaultVoltage)
     const context = createContext(options, resolveParams(options), resolveMaxRoutes(options.maxRoutes), engines)
     this.#context = context
-    this.#openLoop = new OpenLoop(context, defaultVoltage)
-    if (options.dryRun === true) this.#openLoop.setDryRun(true)
-    this.#states = new RouteStates(context)
+    this.#parts = new Parts(context, defaultVoltage, (routeId) => this.#limiter.freed(routeId))
+    if (options.dryRun === true) this.#parts.openLoop.setDryRun(true)
     this.#connection = new Connection(
-      options.provider ?? new InMemoryProvider(),
-      options.provider && createSyncLoop(options.provider, context, this.#states),
+      options.provider,
+      options.provider && createSyncLoop(options.provider, context, this.#parts.states),
       (isConnected) => this.#follow(isConnected),
     )
-    this.#leases = new LeaseManager(context, (routeId) => this.#limiter.freed(routeId))
     this.#keys = new KeyHasher(options.keySecret)
-    this.#limiter = new Limiter(context, this.#keys, () => this.#openLoop.isDryRun)
-    this.#auto = new Auto(context, this.#leases)
+    this.#limiter = new Limiter(context, this.#keys, () => this.#parts.isDryRun)
+    this.#auto = new Auto(context, () => this.#parts.leases)
     this.#options = options
     context.clock.restart()
     if (options.bans !== undefined) this.#controls()
   }
 
   #controls(): Control {
-    this.#control ??= new Control(this.#context, this.#limiter, this.#openLoop, this.#keys, this.#options)
+    this.#control ??= new Control(this.#context, this.#limiter, this.#parts.openLoop, this.#keys, this.#options)
     return this.#control
   }
 
@@ -139,7 +133,7 @@ export class Atrion implements AsyncDisposable {
    * @throws TypeError for a wrong type, naming the field and the value
    */
   route(routeId: string, telemetry: Telemetry, options?: RouteOptions | number | null): ExplainedDecision {
-    return this.#openLoop.route(routeId, telemetry, options)
+    return this.#parts.openLoop.route(routeId, telemetry, options)
   }
 
   /**
@@ -152,7 +146,7 @@ export class Atrion implements AsyncDisposable {
    * @throws TypeError for a wrong type, RangeError for an array that is too short
    */
   routeBatch(routeIds: readonly string[], samples: Float64Array, out?: Float64Array): Float64Array {
-    return this.#openLoop.routeBatch(routeIds, samples, out)
+    return this.#parts.openLoop.routeBatch(routeIds, samples, out)
   }
 
   /**
@@ -177,7 +171,7 @@ export class Atrion implements AsyncDisposable {
 
   /** The state of a route as its last tick left it. */
   getState(routeId: string): RouteState | undefined {
-    return this.#states.state(routeId)
+    return this.#parts.states.state(routeId)
   }
 
   getRoutes(): string[] {
@@ -196,17 +190,17 @@ export class Atrion implements AsyncDisposable {
   /** Returns the usual R of a route, or of all of them pooled. undefined without a tuner, or without the route. */
   getTunerStats(routeId?: string): TunerStats | undefined {
     const { tuner } = this.#context.routes.params
-    return tuner && this.#states.tunerStats(routeId, tuner)
+    return tuner && this.#parts.states.tunerStats(routeId, tuner)
   }
 
   /** All routes as plain JSON. */
   snapshot(): RouteSnapshot[] {
-    return this.#auto.snapshots(this.#states)
+    return this.#auto.snapshots(this.#parts.states)
   }
 
   /** Takes over routes from a snapshot, all of them or, when one is malformed, none. @throws ConfigError naming the field */
   restore(snapshot: readonly RouteSnapshot[]): void {
-    this.#auto.restore(this.#states, snapshot)
+    this.#auto.restore(this.#parts.states, snapshot)
   }
 
   /**
@@ -247,13 +241,13 @@ export class Atrion implements AsyncDisposable {
   /** For the exporters of this package. @internal */
   get [TELEMETRY_PORT](): TelemetryPort {
     const trail = () => this.#control?.config.audit() ?? []
-    return telemetryPort(this.#context, this.#limiter, this.#connection, this.#openLoop, trail)
+    return telemetryPort(this.#context, this.#limiter, this.#connection, this.#parts.openLoop, trail)
   }
 
   /** Returns the statistics of a route in the closed loop; zeros for one without requests. */
   stats(routeId: string): RouteStats {
     const stats = this.#limiter.stats(routeId, this.#context.routes.find(routeId))
-    const state = this.#states.snapshot(routeId)
+    const state = this.#parts.states.snapshot(routeId)
     return { ...stats, mode: state?.mode ?? 'BOOTSTRAP', rejectedSamples: state?.rejectedSamples ?? 0 }
   }
 
@@ -280,7 +274,7 @@ export class Atrion implements AsyncDisposable {
   configure(changes: Changes): void
   configure(routeId: string, changes: RouteProfileOptions): void
   configure(first: string | Changes, second?: RouteProfileOptions): void {
-    this.#limiter.freed(configure(this.#context.routes, this.#openLoop, first, second))
+    this.#limiter.freed(configure(this.#context.routes, this.#parts.openLoop, first, second))
   }
 
   /** The live configuration: what patches, files and the cluster lay over the code's settings. */
@@ -327,21 +321,21 @@ export class Atrion implements AsyncDisposable {
    * @throws ConfigError, TypeError for a target that is none, AtrionError while there is a recording, the error of a file that does not open
    */
   record(target: RecordTarget, options: RecordOptions = {}): Recording {
-    return new Recording(this.#context, target, options, () => this.#openLoop.isDryRun)
+    return new Recording(this.#context, target, options, () => this.#parts.isDryRun)
   }
 
   /** Leases a long-running task on a route. Rejects with ConfigError when an option can't be honoured. */
   async startTask(routeId: string, options: LeaseOptions = {}): Promise<TaskLease> {
-    return this.#leases.start(routeId, options)
+    return this.#parts.leases.start(routeId, options)
   }
 
   getActiveTaskCount(routeId: string): number {
-    return this.#leases.activeCount(routeId)
+    return this.#parts.leases.activeCount(routeId)
   }
 
   /** A budget that work shares: see {@link Swarm}. @throws ConfigError for an option out of its range and a name that is taken, TypeError */
   createSwarm(name: string, options: SwarmOptions): Swarm {
-    this.#swarms ??= new Swarms(this.#context, this.#limiter, this.#leases, this.#options.provider)
+    this.#swarms ??= new Swarms(this.#context, this.#limiter, this.#parts.leases, this.#options.provider)
     return this.#swarms.create(name, options)
   }
 }

@@ -50,6 +50,8 @@ each('doctor: nothing is missing, and it says what there is', (t) => {
     `node +${process.versions.node}`,
     'route\\(\\) +\\d+ ns',
     'instruction set +\\S',
+    'watchdog +(?:watches the event loop|none: the host)',
+    "scope 'machine' +processes can share state",
   ]) {
     t.regex(stdout, new RegExp(`^${row}`, 'm'))
   }
@@ -70,6 +72,8 @@ each('doctor --json holds the same', (t) => {
   t.true(report.decisionNs['route()'] > 0 && report.decisionNs['acquire() and release()'] > 0)
   t.true(report.cpu.cores >= 1)
   if (process.platform === 'linux') t.true(report.acceptQueue.ok, report.acceptQueue.cause)
+  t.is(typeof report.watchdog.ok, 'boolean')
+  t.true(report.machine.ok, report.machine.cause)
 })
 
 each('doctor exits with 1 when the addon of the client of Redis is away, and says what mends it', (t) => {
@@ -95,7 +99,8 @@ each('doctor exits with 1 when the platform package is away, and says what mends
     t.regex(stdout, /^engine +wasm$/m)
     t.regex(stdout, /^not native +@atrion\/native-\S+ is not installed$/m)
     t.regex(stdout, /^MISSING .*npm install --save-optional @atrion\/native-/m)
-    const { ok, engine, engines, problems } = JSON.parse(atrion('doctor', '--json').stdout)
+    const { ok, engine, engines, problems, watchdog } = JSON.parse(atrion('doctor', '--json').stdout)
+    t.deepEqual(watchdog, { ok: false, cause: 'it takes the native addon' })
     t.deepEqual([ok, engine, engines.native.ok, problems.length], [false, 'wasm', false, 1])
     t.is(atrion('doctor', '--expect', 'wasm').status, 0)
   } finally {

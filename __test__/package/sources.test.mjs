@@ -73,6 +73,7 @@ const MAY_IMPORT = {
   limiter: [...BOTTOM, 'core', 'engine', 'events', 'options', 'routes', 'watchdog', 'context.ts'],
   leases: [...BOTTOM, 'core', 'events', 'options', 'context.ts'],
   replication: [...BOTTOM, 'provider port', 'providers', 'routes', 'context.ts'],
+  'parts.ts': ['leases', 'routes', 'context.ts'],
   'ports.ts': [...BOTTOM, 'engine', 'limiter', 'options', 'replication', 'routes', 'context.ts'],
   config: [
     ...BOTTOM,
@@ -102,7 +103,7 @@ const MAY_IMPORT = {
   replay: [...BOTTOM, 'core', 'engine', 'options', 'recording', 'routes', 'simulation', 'atrion.ts'],
   'atrion.ts': [
     ...BOTTOM,
-    'ports.ts',
+    ...['parts.ts', 'ports.ts'],
     ...['provider port', 'auto', 'swarm', 'bans', 'config', 'control.ts', 'recording'],
     ...['core', 'engine', 'events', 'options', 'providers', 'routes', 'limiter', 'leases', 'replication', 'context.ts'],
   ],

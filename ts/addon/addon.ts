@@ -5,7 +5,7 @@
 
 import { builtin } from '../base/builtin.js'
 import { type Binary, inspect } from './binary.js'
-import { isBuilt, libcOfProcess, packageOf, platformNames, resolveFolder } from './platform.js'
+import { isBuilt, libcOfProcess, nearFolder, packageOf, platformNames, resolveFolder } from './platform.js'
 
 /** The package's version, put in when it is built. */
 declare const ATRION_VERSION: string
@@ -75,14 +75,22 @@ function ownFiles(): (string | undefined)[] {
   return files
 }
 
+const WINDOWS_PATH = /^(?:[A-Za-z]:[\\/]|\\\\)/
+const isPlace = (base: string | undefined): base is string =>
+  base !== undefined && (base.startsWith('/') || base.startsWith('file:') || WINDOWS_PATH.test(base))
+
 /** Files to look from; a bundle is looked at as the program that runs it, too. */
 function basesOf(): string[] {
-  const bases = [...ownFiles(), process.argv[1]].filter((base) => /^(?:file:|\/|[A-Za-z]:[\\/]|\\\\)/.test(base ?? ''))
-  return bases as string[]
+  return [...ownFiles(), process.argv[1]].filter(isPlace)
 }
 
 /** The package's own folder, where there is one: in a bundle there may be none. */
 function rootFrom(bases: readonly string[]): string | undefined {
+  const { sep } = builtin('node:path')
+  const [own = ''] = bases
+  const installed = `${sep}node_modules${sep}atrion${sep}`
+  const at = own.lastIndexOf(`${installed}dist${sep}`)
+  if (at >= 0) return own.slice(0, at + installed.length - 1)
   try {
     return resolveFolder('atrion', bases)
   } catch {
@@ -192,7 +200,7 @@ function search(): Addon {
     let path = ''
     let manifest: Manifest | undefined
     const binding = attempt(pkg, install, () => {
-      const folder = resolveFolder(pkg, from)
+      const folder = nearFolder(pkg, root) ?? resolveFolder(pkg, from)
       manifest = JSON.parse(builtin('node:fs').readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest
       if (manifest.version !== VERSION) {
         throw new Unusable(`is version ${manifest.version}, and ${VERSION} is expected`, `${INSTALL} ${pkg}@${VERSION}`)

@@ -102,8 +102,10 @@ const textAt = (bytes: Buffer, at: number): string => bytes.toString('latin1', a
 function libcOf(bytes: Buffer, segments: readonly Segment[]): Binary['libc'] {
   const interpreter = segments.find(({ type }) => type === INTERPRETER)
   const names = interpreter ? [textAt(bytes, interpreter.at)] : neededBy(bytes, segments)
-  if (names.some((name) => /ld-musl-|libc\.musl-|^libc\.so$/.test(name))) return 'musl'
-  return names.some((name) => /ld-linux|ld64\.so|^libc\.so\.6$/.test(name)) ? 'glibc' : undefined
+  const isAny = (name: string, parts: readonly string[], whole: string): boolean =>
+    name === whole || parts.some((part) => name.includes(part))
+  if (names.some((name) => isAny(name, ['ld-musl-', 'libc.musl-'], 'libc.so'))) return 'musl'
+  return names.some((name) => isAny(name, ['ld-linux', 'ld64.so'], 'libc.so.6')) ? 'glibc' : undefined
 }
 
 function neededBy(bytes: Buffer, segments: readonly Segment[]): string[] {

@@ -51,6 +51,18 @@ export function platformNames(): string[] {
 
 export const packageOf = (platformName: string): string => `${SCOPE}${platformName}`
 
+/** The folder of a package where installs put it: below the package's own, or beside it. To look there takes less than to resolve it. */
+export function nearFolder(name: string, root: string | undefined): string | undefined {
+  if (root === undefined) return undefined
+  const { basename, dirname, join } = builtin('node:path')
+  const beside = dirname(root)
+  const folders = [
+    join(root, 'node_modules', name),
+    ...(basename(beside) === 'node_modules' ? [join(beside, name)] : []),
+  ]
+  return folders.find((folder) => builtin('node:fs').existsSync(join(folder, 'package.json')))
+}
+
 /** The folder of a package as one of `bases` finds it; rethrows what the last of them met. */
 export function resolveFolder(name: string, bases: readonly string[]): string {
   const { createRequire } = builtin('node:module')

@@ -9,10 +9,10 @@ import type { AnyProfile, AutoProfile } from './types.js'
 
 export class Auto {
   readonly #context: Context
-  readonly #leases: LeaseManager
+  readonly #leases: () => LeaseManager
   #routes: AutoRoutes | undefined
 
-  constructor(context: Context, leases: LeaseManager) {
+  constructor(context: Context, leases: () => LeaseManager) {
     this.#context = context
     this.#leases = leases
   }
@@ -55,7 +55,7 @@ export class Auto {
   #started(): AutoRoutes {
     if (this.#routes === undefined) {
       const routes = new AutoRoutes(this.#context)
-      this.#leases.onCompleted = (routeId, durationMs) => routes.leased(routeId, durationMs)
+      this.#leases().onCompleted = (routeId, durationMs) => routes.leased(routeId, durationMs)
       this.#routes = routes
     }
     return this.#routes

@@ -4,7 +4,9 @@
 const NAME_LENGTH = 200
 
 /** Characters that end a line, move a cursor, or change the direction of what follows; and halves of characters. */
-const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
+const UNPRINTABLE = '[\\p{Cc}\\p{Cf}\\p{Cs}\\p{Zl}\\p{Zp}]'
+/** Made with the first message: the classes of a literal are built when the code is parsed. */
+let unprintable: RegExp | undefined
 
 const escapeOf = (character: string): string => {
   const code = character.codePointAt(0)!.toString(16)
@@ -12,7 +14,10 @@ const escapeOf = (character: string): string => {
 }
 
 /** Text with nothing in it that a terminal or a log could take for more than text. */
-export const printable = (text: string): string => text.replace(UNPRINTABLE, escapeOf)
+export function printable(text: string): string {
+  unprintable ??= new RegExp(UNPRINTABLE, 'gu')
+  return text.replace(unprintable, escapeOf)
+}
 
 /** A name on one line, at most 200 characters of it. */
 export const nameInLog = (name: string): string =>

@@ -4,6 +4,7 @@ import { AddonError, loadAddon, loadRedisBinding, VERSION } from '../addon/addon
 import { isBuilt, libcOfProcess } from '../addon/platform.js'
 import type { EngineKind } from '../engine/port.js'
 import { Atrion } from '../entries/node.js'
+import { type Ability, canShareMachine, canWatchLoop } from './abilities.js'
 import { canReadAcceptQueue, cpuOf, glibcVersion, limitsOf } from './host.js'
 import { CALLS, fastestNs, loopOf } from './measure.js'
 import { type Right, rightsOn } from './redis.js'
@@ -47,7 +48,11 @@ export interface Report {
   readonly cpu: { readonly model: string; readonly cores: number; readonly features: readonly string[] }
   readonly instructionSet: string | null
   readonly decisionNs: Readonly<Record<string, number>>
-  readonly acceptQueue: { readonly ok: boolean; readonly cause?: string }
+  readonly acceptQueue: Ability
+  /** The watch of the event loop for stalls. */
+  readonly watchdog: Ability
+  /** State that processes of this machine share: `scope: 'machine'`. */
+  readonly machine: Ability
   readonly limits: { readonly memoryBytes?: number | undefined; readonly cpus?: number | undefined }
   readonly redis?: readonly Right[]
 }
@@ -138,6 +143,8 @@ export async function examine(options: { expect?: EngineKind; redis?: string } =
     instructionSet: engine && INSTRUCTIONS[engine](),
     decisionNs,
     acceptQueue: await canReadAcceptQueue(),
+    watchdog: canWatchLoop(),
+    machine: await canShareMachine(),
     limits: limitsOf(),
     ...(redis && { redis }),
   }
@@ -146,7 +153,7 @@ export async function examine(options: { expect?: EngineKind; redis?: string } =
 const GIB = 2 ** 30
 
 function linesOf(report: Report): string[] {
-  const { addon, redisClient, cpu, limits, acceptQueue } = report
+  const { addon, redisClient, cpu, limits, acceptQueue, watchdog, machine } = report
   const rows: [string, string][] = [['engine', report.engine ?? 'none']]
   for (const kind of ENGINES) {
     const { ok, causes = [], remedy } = report.engines[kind]
@@ -167,6 +174,8 @@ function linesOf(report: Report): string[] {
     ['instruction set', report.instructionSet ?? 'none'],
     ...Object.entries(report.decisionNs).map(([call, ns]): [string, string] => [call, `${ns} ns`]),
     ['accept queue', acceptQueue.ok ? 'can be read' : `can't be read: ${acceptQueue.cause}`],
+    ['watchdog', watchdog.ok ? 'watches the event loop' : `none: ${watchdog.cause}`],
+    ["scope 'machine'", machine.ok ? 'processes can share state' : `not here: ${machine.cause}`],
     ['memory limit', limits.memoryBytes === undefined ? 'none found' : `${(limits.memoryBytes / GIB).toFixed(2)} GiB`],
     ['cpu limit', limits.cpus === undefined ? 'none found' : `${limits.cpus} cores`],
   )

@@ -8,4 +8,4 @@ import { wasmModule } from './wasm-inline.js'
 
 const isNode = builtin('node:module').createRequire !== undefined
 
-export const ENGINES: Engines = { ...(isNode && { native: createNativeEngine }), ...enginesOf(wasmModule) }
+export const ENGINES: Engines = { ...(isNode && { native: createNativeEngine }), ...enginesOf(() => wasmModule()) }

@@ -57,8 +57,8 @@ function cellsOf<Name extends string, Prefix extends string>(
   defaults: { readonly [N in Name]: `${Prefix}${CellName<N>}` extends keyof typeof LAW ? unknown : never },
   prefix: Prefix,
 ): Readonly<Record<Name, number>> {
-  const cellOf = (name: string): number =>
-    LAW[(prefix + name.replace(/[A-Z]/g, '_$&').toUpperCase()) as keyof typeof LAW]
+  const spelt = (letter: string): string => (letter < 'a' ? `_${letter}` : letter.toUpperCase())
+  const cellOf = (name: string): number => LAW[(prefix + Array.from(name, spelt).join('')) as keyof typeof LAW]
   const cells = Object.keys(defaults).map((name) => [name, cellOf(name)])
   return Object.fromEntries(cells) as Readonly<Record<Name, number>>
 }

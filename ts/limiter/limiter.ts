@@ -41,7 +41,7 @@ export class Limiter {
   readonly #context: Context
   readonly #returns: PermitReturns
   readonly #admission: Admission
-  readonly #rooms: WaitingRooms
+  #rooms: WaitingRooms | undefined
   readonly #budgetSheds = new FaceSheds()
   readonly #banSheds = new FaceSheds()
   readonly #isDryRun: () => boolean
@@ -53,26 +53,30 @@ export class Limiter {
 
   /** @param isDryRun whether every request is admitted, whatever is decided */
   constructor(context: Context, keys: KeyHasher, isDryRun: () => boolean) {
-    const { clock, routes } = context
     this.#isDryRun = isDryRun
     this.#context = context
-    clock.read()
-    this.#returns = new PermitReturns(context, (routeId) => this.#pump(routeId))
+    context.clock.read()
+    this.#returns = new PermitReturns(context, (routeId) => this.freed(routeId))
     const watch = new PermitWatch((id) => this.#returns.giveBack('', id, OUTCOME.RECLAIMED))
     if (context.watchdog?.isEager) this.watch()
     this.#admission = new Admission(context, keys, this.#returns, watch)
+  }
+
+  get #waiting(): WaitingRooms {
     const admission = this.#admission
-    this.#rooms = new WaitingRooms({
+    const { clock, routes, events } = this.#context
+    this.#rooms ??= new WaitingRooms({
       hasOwnClock: clock.isHost,
       wait: admission.wait,
       nowMs: () => clock.spanMs(),
       askAgain: (waiter, waitedMs) => admission.askAgain(waiter, waitedMs),
       giveUp: (waiter, limitedBy) => admission.askAgain(waiter, WAITS_NO_LONGER, limitedBy)!,
-      waited: (routeId, waitedMs) => context.events.watchers.waited?.(routeId, waitedMs),
+      waited: (routeId, waitedMs) => events.watchers.waited?.(routeId, waitedMs),
       held: (routeId, keyId) => admission.held(routeId, keyId),
       poolOf: (routeId) => routes.profiles.poolOf(routeId),
       reserveOf: (routeId) => routes.profiles.sourceOf(routeId).reserve,
     })
+    return this.#rooms
   }
 
   acquire(routeId: string, options?: AcquireOptions): Permit {
@@ -85,7 +89,7 @@ export class Limiter {
   }
 
   #acquire(routeId: string, options: AcquireOptions | undefined, also: readonly string[]): Permit {
-    if (this.#rooms.size > 0) this.#rooms.expire(routeId)
+    if (this.#rooms !== undefined && this.#rooms.size > 0) this.#rooms.expire(routeId)
     this.#context.clock.keepUp()
     this.#context.clock.settle()
     const tier = this.#admission.describe(routeId, options, also)
@@ -131,7 +135,7 @@ export class Limiter {
   ): Permit | Promise<Permit> {
     const { engine, routes, clock } = this.#context
     // Places that are free belong to those who wait already.
-    if (this.#rooms.size > 0) this.#rooms.pump(routeId)
+    if (this.#rooms !== undefined && this.#rooms.size > 0) this.#rooms.pump(routeId)
     clock.keepUp()
     clock.settle()
     let tier = this.#admission.describe(routeId, options, also)
@@ -167,7 +171,7 @@ export class Limiter {
       latestMs: arrivedMs + maxWaitMs,
       failed,
     }
-    return this.#rooms.enter(waiter, wait, listen)
+    return this.#waiting.enter(waiter, wait, listen)
   }
 
   /** Runs `work` under a permit. */
@@ -246,7 +250,7 @@ export class Limiter {
 
   /** Made when a request may be cancelled. */
   get culprits(): Culprits {
-    this.#culprits ??= new Culprits(this.#context, this.#rooms, () => this.#returns.watchdog?.metrics().last)
+    this.#culprits ??= new Culprits(this.#context, this.#waiting, () => this.#returns.watchdog?.metrics().last)
     return this.#culprits
   }
 
@@ -267,7 +271,7 @@ export class Limiter {
       reclaimed: Math.max(0, stats.reclaimed - late),
       abandoned: slot === undefined ? 0 : this.#returns.abandonedOf(routeId, slot),
       ...this.#returns.excusedOf(routeId, slot),
-      waiting: this.#rooms.sizeOf(routeId),
+      waiting: this.#rooms?.sizeOf(routeId) ?? 0,
       pool: slot === undefined ? undefined : this.#context.routes.profiles.poolOf(routeId),
     }
   }
@@ -283,13 +287,13 @@ export class Limiter {
       names.push(routes.nameOf(cells[at + METRIC.SLOT]!) ?? '')
     }
     return new Metrics(names, cells, this.#returns.watchdog?.metrics(), (routeId, slot) => ({
-      waiting: this.#rooms.sizeOf(routeId),
+      waiting: this.#rooms?.sizeOf(routeId) ?? 0,
       budgetSheds: this.#budgetSheds.of(routeId),
       banSheds: this.#banSheds.of(routeId),
       abandoned: this.#returns.abandonedOf(routeId, slot),
       ...this.#returns.excusedOf(routeId, slot),
       late: this.#returns.lateOf(routeId, slot),
-      waits: this.#rooms.waits.of(routeId),
+      waits: this.#rooms?.waits.of(routeId),
       transitions: events.transitionsOf(routeId),
     }))
   }
@@ -313,12 +317,12 @@ export class Limiter {
 
   /** Requests that wait for a place on a route. */
   waitingOf(routeId: string): number {
-    return this.#rooms.sizeOf(routeId)
+    return this.#rooms?.sizeOf(routeId) ?? 0
   }
 
   /** Waits for a place on a route. */
   waitsOf(routeId: string): HistogramTotals | undefined {
-    return this.#rooms.waits.of(routeId)
+    return this.#rooms?.waits.of(routeId)
   }
 
   /** The time of a route's calls that does not count in their latency, ms. */
@@ -333,16 +337,13 @@ export class Limiter {
 
   /** A place may have become free on a route; '': on any of them. */
   freed(routeId: string): void {
+    if (this.#rooms === undefined || this.#rooms.size === 0) return
     if (routeId === '') this.#rooms.pumpAll()
     else this.#rooms.pump(routeId)
   }
 
   /** Refuses all that wait. */
   refuseWaiting(): void {
-    this.#rooms.refuseAll()
-  }
-
-  #pump(routeId: string): void {
-    if (this.#rooms.size > 0) this.freed(routeId)
+    this.#rooms?.refuseAll()
   }
 }

@@ -16,7 +16,7 @@ const NAME_RANGE = `well-formed text of 1 to ${MAX_NAME_BYTES} bytes`
 const TEXT_RANGE = `well-formed text of at most ${MAX_TEXT_BYTES} bytes`
 
 /** Half a pair of surrogates has no UTF-8. */
-const LONE_SURROGATE = /\p{Surrogate}/u
+const LONE_SURROGATE = /[\ud800-\udfff]/u
 const encoder = new TextEncoder()
 
 const isTextOf = (value: unknown, maxBytes: number): value is string =>

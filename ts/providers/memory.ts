@@ -4,7 +4,13 @@ import { BoundedRoutes, DEFAULT_MAX_ROUTES } from '../base/bounded-routes.js'
 import { ConfigError } from '../base/errors.js'
 import { own } from '../base/own.js'
 import { DocumentShelf } from './documents.js'
-import type { DocumentOptions, PhysicsVector, SharedDocument, StateProvider } from './provider.js'
+import {
+  type DocumentOptions,
+  IN_MEMORY,
+  type PhysicsVector,
+  type SharedDocument,
+  type StateProvider,
+} from './provider.js'
 
 export interface InMemoryProviderOptions {
   /**
@@ -19,7 +25,7 @@ export interface InMemoryProviderOptions {
  * the last `disconnect()` empties it. So do documents, of which it keeps 4096 at most, of 64 Mi characters in all.
  */
 export class InMemoryProvider implements StateProvider {
-  readonly name = 'InMemoryProvider'
+  readonly name = IN_MEMORY
   readonly #vectors: BoundedRoutes<PhysicsVector>
   readonly #documents = new DocumentShelf()
   /** Calls of connect() that no disconnect() has answered. */

@@ -97,12 +97,23 @@ export interface StateProvider {
   watchDocuments?(onWrite: (name: string) => void): () => void
 }
 
+/** The name of the provider that keeps state in this process only: there is no other where none is given. */
+export const IN_MEMORY = 'InMemoryProvider'
+
+/** Control characters, and halves of pairs of surrogates. In a literal the classes are built when the code is parsed. */
+const NO_TEXT = '[\\p{Cc}\\p{Cs}]'
 /** Characters of the name of a zone. */
 const MAX_ZONE_LENGTH = 64
 
 /** @throws ConfigError for what is not the name of a zone */
 export function zoneOf(value: unknown): string {
-  if (typeof value === 'string' && /^[^\p{Cc}\p{Cs}]+$/u.test(value) && value.length <= MAX_ZONE_LENGTH) return value
+  if (
+    typeof value === 'string' &&
+    value !== '' &&
+    value.length <= MAX_ZONE_LENGTH &&
+    !new RegExp(NO_TEXT, 'u').test(value)
+  )
+    return value
   throw new ConfigError('zone', `text of 1 to ${MAX_ZONE_LENGTH} characters`, value)
 }
 

@@ -1,10 +1,10 @@
 /** The connection of an instance to its provider. Connects and disconnects happen one after the other, in the order of their calls. */
 
-import type { StateProvider } from '../providers/provider.js'
+import { IN_MEMORY, type StateProvider } from '../providers/provider.js'
 import type { SyncLoop } from './sync-loop.js'
 
 export class Connection {
-  readonly #provider: StateProvider
+  readonly #provider: StateProvider | undefined
   readonly #syncLoop: SyncLoop | undefined
   readonly #changed: (isConnected: boolean) => void
   #isConnected = false
@@ -12,13 +12,18 @@ export class Connection {
   #last: Promise<void> = Promise.resolve()
 
   /**
+   * @param provider undefined: state is kept in this process only
    * @param syncLoop what carries state to and from the provider; undefined: nothing is carried
    * @param changed called when the provider was connected, and when it is going to be disconnected; throws nothing
    */
-  constructor(provider: StateProvider, syncLoop: SyncLoop | undefined, changed: (isConnected: boolean) => void) {
+  constructor(
+    provider: StateProvider | null | undefined,
+    syncLoop: SyncLoop | null | undefined,
+    changed: (isConnected: boolean) => void,
+  ) {
     this.#changed = changed
-    this.#provider = provider
-    this.#syncLoop = syncLoop
+    this.#provider = provider ?? undefined
+    this.#syncLoop = syncLoop ?? undefined
   }
 
   get isConnected(): boolean {
@@ -26,13 +31,13 @@ export class Connection {
   }
 
   get providerName(): string {
-    return this.#provider.name
+    return this.#provider?.name ?? IN_MEMORY
   }
 
   connect(): Promise<void> {
     return this.#inOrder(async () => {
       if (this.#isConnected) return
-      await (this.#syncLoop?.start() ?? this.#provider.connect())
+      await (this.#syncLoop?.start() ?? this.#provider?.connect())
       this.#isConnected = true
       this.#changed(true)
     })
@@ -43,7 +48,7 @@ export class Connection {
       if (!this.#isConnected) return
       this.#isConnected = false
       this.#changed(false)
-      await (this.#syncLoop?.stop() ?? this.#provider.disconnect())
+      await (this.#syncLoop?.stop() ?? this.#provider?.disconnect())
     })
   }
 
@@ -55,7 +60,7 @@ export class Connection {
   /** The numbers that the provider counts; none where it counts nothing. */
   get counts(): Readonly<Record<string, number>> {
     try {
-      const stats: object = (this.#provider as { stats?: () => object }).stats?.() ?? {}
+      const stats: object = (this.#provider as { stats?: () => object } | undefined)?.stats?.() ?? {}
       return Object.fromEntries(Object.entries(stats).filter(([, value]) => typeof value === 'number'))
     } catch {
       return {}

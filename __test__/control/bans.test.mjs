@@ -297,3 +297,14 @@ test('a document that a stranger wrote harms nothing', async (t) => {
     'no ban is longer than a day',
   )
 })
+
+test('bans with reasons that no document has room for come to the others without them', async (t) => {
+  const { nodes } = await clusterOf(t, 2, { of: { keySecret: 'a secret of one service' } })
+  const [a, b] = nodes
+  for (let i = 0; i < 4_096; i++) a.ban(`key ${i}`, { ttlMs: 3_600_000, reason: '€'.repeat(280) })
+  await until(() => b.bans().length === 4_096)
+  t.is(a.bans()[0].reason.length, 280, 'where they were made they have their reasons')
+  t.is(b.bans()[0].reason, undefined)
+  a.ban('key 7', { ttlMs: 60_000, reason: 'short' })
+  await until(() => b.bans().some(({ until }) => until < Date.now() + 61_000))
+})

@@ -47,6 +47,22 @@ for (const engine of ['native', 'wasm']) {
     t.true(keys['no key'].decisions > 0)
   })
 
+  test(`while settings are tried on a share of keys on engine '${engine}' as well`, async (t) => {
+    const path = join(folder, `tried-${engine}.rec`)
+    const world = virtual({ engine })
+    const recording = world.atrion.record(path)
+    await world.atrion.patch({
+      base: 0,
+      changes: { limits: { max: 8 }, reserve: { high: 0.2 } },
+      canary: { keyShare: 0.4, forMs: 3_600_000 },
+    })
+    await drive(world, 4000)
+    await recording.stop()
+    const { report } = await replayed(path)
+    t.is(report.coverage.share, 1)
+    t.is(report.replay.equal, recording.stats.decisions)
+  })
+
   test(`on the clock of engine '${engine}' as well`, async (t) => {
     const path = join(folder, `clock-${engine}.rec`)
     const atrion = new Atrion({ engine, slo: { maxAcceptableLatencyMs: 5 } })

@@ -40,8 +40,9 @@ export class BanGate implements KeyGate {
   #lastHash = 0
   /** True where a key may have a prefix that has an entry. */
   #hasPrefixes = false
-  /** Hashes of the limiter's of keys that lately turned out to have no entry; undefined: keys come hashed as bans are. */
-  readonly #passed: Float64Array | undefined
+  readonly #isSecret: boolean
+  /** Hashes of the limiter's of keys that lately turned out to have no entry, where keys do not come hashed as bans are. Made when first needed. */
+  #passed: Float64Array | undefined
   #hasPassed = false
 
   constructor(host: GateHost, hasher: TargetHasher, evidence: Evidence | undefined) {
@@ -50,7 +51,7 @@ export class BanGate implements KeyGate {
     this.#evidence = evidence
     this.countsFailures = evidence?.countsFailures ?? false
     this.#table = new BanTable(host.nowMs())
-    this.#passed = host.isSecret ? undefined : new Float64Array(PASSED).fill(-1)
+    this.#isSecret = host.isSecret
     this.#show()
   }
 
@@ -122,8 +123,9 @@ export class BanGate implements KeyGate {
   }
 
   check(key: string, requestHash: number): number {
+    if (this.#isSecret) return this.#check(key, requestHash)
+    this.#passed ??= new Float64Array(PASSED).fill(-1)
     const passed = this.#passed
-    if (passed === undefined) return this.#check(key, requestHash)
     // To hash a key a second time takes longer than all the rest.
     const at = requestHash & (PASSED - 1)
     if (passed[at] === requestHash) return VERDICT.PASS

@@ -13,6 +13,12 @@ export const MOST_REASON = 280
 /** Longest text of a prefix, and different lengths of prefixes. */
 export const LONGEST_PREFIX = 256
 export const MOST_LENGTHS = 8
+/** Bytes of the document, at most, and of a UTF-16 unit in it. */
+const MOST_BYTES = 1 << 20
+const LONGEST_UNIT = 3
+/** Nodes of a finding that are kept in any case: two are enough to agree, and some may be too young to count. */
+const LEAST_WITNESSES = 4
+const encoder = new TextEncoder()
 const SALT = /^[0-9a-f]{32}$/
 const HASH = /^[0-9a-z]{1,11}$/
 const NAMES = ['salt', 'bans', 'found', 'lifted', 'nodes']
@@ -112,7 +118,21 @@ export function readBans(text: string | null, nowMs: number, salt: string): BanD
   return { ...document, salt: known }
 }
 
-export function writeBans({ salt, bans, found, lifted, nodes }: BanDocument): string {
+/** The text of a document. Where it would be too long for one, reasons are left out, and of a finding the nodes whose evidence ends first. */
+export function writeBans(document: BanDocument): string {
+  const text = textOf(document)
+  if (text.length <= MOST_BYTES / LONGEST_UNIT || encoder.encode(text).length <= MOST_BYTES) return text
+  const bans = new Map([...document.bans].map(([hash, ban]) => [hash, { ...ban, reason: undefined }]))
+  const found = new Map(
+    [...document.found].map(([hash, { scenario, nodes }]) => {
+      const latest = [...nodes].sort(([, a], [, b]) => b - a).slice(0, LEAST_WITNESSES)
+      return [hash, { scenario, nodes: new Map(latest) }]
+    }),
+  )
+  return textOf({ ...document, bans, found })
+}
+
+function textOf({ salt, bans, found, lifted, nodes }: BanDocument): string {
   return JSON.stringify({
     format: 1,
     salt,

@@ -59,6 +59,11 @@ export interface StateProvider {
    * nodes, so that those that come later count as one until they have been there for a while.
    */
   readonly hasProvedNodes?: boolean
+  /**
+   * false: `atrion.connect()` resolves where `connect()` of this rejects, with the event 'degraded'; it is tried again until the store is there, and then
+   * what it has is loaded. Default true.
+   */
+  readonly required?: boolean
   /** The zone of this node, as 'eu-1': reports that name the same one weigh four times as much as others. Default: none, all weigh alike. */
   readonly zone?: string
   /**

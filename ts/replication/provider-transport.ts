@@ -1,6 +1,7 @@
 /** Carries state to and from a provider of any origin: a call a route, a bounded number at a time. */
 
 import { BoundedRoutes } from '../base/bounded-routes.js'
+import { SyncError } from '../base/errors.js'
 import { noticeEnd } from '../base/host-calls.js'
 import { isRouteId } from '../base/input.js'
 import { later } from '../base/later.js'
@@ -22,6 +23,9 @@ const CONCURRENCY = 64
 const LATE_ROUNDS = 10
 /** `disconnect()` waits no longer for calls that do not settle, ms. */
 const PATIENCE_MS = 5000
+/** Pauses between attempts to reach a store that is not required, ms. */
+const FIRST_PAUSE_MS = 100
+const LONGEST_PAUSE_MS = 5000
 /** Routes taken over from the store at once, before others may run. */
 const LOAD_CHUNK = 4096
 
@@ -39,6 +43,10 @@ export class ProviderTransport implements SyncTransport {
   /** True when the provider settles calls in batches of its own. */
   readonly #settlesTogether: boolean
   #isJudging = false
+  #isOn = false
+  /** True while a store that is not required has not been reached yet. */
+  #isAbsent = false
+  #joinTimer: ReturnType<typeof setTimeout> | undefined
   /** Rounds since the calls were judged. */
   #unjudged = 0
   #worked = 0
@@ -58,7 +66,37 @@ export class ProviderTransport implements SyncTransport {
   }
 
   async start(): Promise<void> {
+    this.#isOn = true
+    try {
+      await this.#join()
+    } catch (error) {
+      if (own(this.#provider, 'required') !== false) {
+        this.#isOn = false
+        throw error
+      }
+      this.#health.degraded(error instanceof Error ? error : new SyncError('*', error))
+      this.#joinLater(0)
+    }
+  }
+
+  /** Tries again to reach a store that was not there, later and later, until it is or {@link ProviderTransport.stop} is called. */
+  #joinLater(failures: number): void {
+    this.#isAbsent = true
+    // Not all nodes at once.
+    const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** Math.min(failures, 10), LONGEST_PAUSE_MS) * (0.5 + Math.random() / 2)
+    this.#joinTimer = setTimeout(() => {
+      this.#join().catch(() => {
+        if (this.#isOn) this.#joinLater(failures + 1)
+      })
+    }, pauseMs)
+    this.#joinTimer.unref?.()
+  }
+
+  async #join(): Promise<void> {
     await this.#provider.connect()
+    if (!this.#isOn) return
+    this.#isAbsent = false
+    this.#health.restored()
     this.#reports.listen(this.#source.nowMs())
     this.#collect()
     // Without weight for the others nothing is taken over.
@@ -67,6 +105,10 @@ export class ProviderTransport implements SyncTransport {
   }
 
   sync(): void {
+    if (this.#isAbsent) {
+      this.#collect()
+      return
+    }
     // With a store that is slower than changes come, there is always a call under way.
     if (++this.#unjudged >= LATE_ROUNDS) this.#judge()
     this.#collect()
@@ -78,6 +120,7 @@ export class ProviderTransport implements SyncTransport {
 
   async flush(): Promise<void> {
     this.sync()
+    if (this.#isAbsent) return
     await within(PATIENCE_MS, this.#sendAll())
     this.#judge()
   }
@@ -87,7 +130,10 @@ export class ProviderTransport implements SyncTransport {
     this.#subscriptions.clear()
     this.#reports.clear((routeId) => this.#source.blend(routeId, [], this.#gamma))
     this.#collect()
-    await within(PATIENCE_MS, this.#sendAll())
+    this.#isOn = false
+    clearTimeout(this.#joinTimer)
+    if (!this.#isAbsent) await within(PATIENCE_MS, this.#sendAll())
+    this.#isAbsent = false
     this.#judge()
     await this.#provider.disconnect()
   }

@@ -55,6 +55,8 @@ export class MachineStateProvider implements StateProvider {
   readonly name = 'MachineStateProvider'
   readonly intervalMs: number
   readonly gamma: number
+  /** false: `atrion.connect()` does not depend on this. */
+  readonly required: boolean
   readonly maxConcurrentUpdates: number
   readonly #timeoutMs: number
   readonly #maxRoutes: number
@@ -79,6 +81,7 @@ export class MachineStateProvider implements StateProvider {
     const settings = settingsOf(options)
     this.intervalMs = settings.intervalMs
     this.gamma = settings.gamma
+    this.required = settings.required
     this.#maxRoutes = settings.maxRoutes
     this.#timeoutMs = settings.timeoutMs
     this.maxConcurrentUpdates = settings.maxRoutes

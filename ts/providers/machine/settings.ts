@@ -3,7 +3,7 @@
 import { DEFAULT_MAX_ROUTES } from '../../base/bounded-routes.js'
 import { given } from '../../base/input.js'
 import { ownOptions } from '../../base/own.js'
-import { integer, known, number, refusal, text } from '../checks.js'
+import { flag, integer, known, number, refusal, text } from '../checks.js'
 
 export interface MachineStateProviderOptions {
   /** Processes with the same name share. Default: the working directory. */
@@ -21,10 +21,12 @@ export interface MachineStateProviderOptions {
   readonly maxRoutes?: number | null | undefined
   /** `connect()` and each call are given up after so long, ms, an integer in [100, 600000]. Default 5000. */
   readonly timeoutMs?: number | null | undefined
+  /** Whether `atrion.connect()` rejects where no hub can be joined or made; false: it is tried again until one can. Default true. */
+  readonly required?: boolean | null | undefined
 }
 
 const FIELDS: ReadonlySet<string> = new Set<keyof MachineStateProviderOptions>([
-  ...(['name', 'path', 'intervalMs', 'gamma', 'maxRoutes', 'timeoutMs'] as const),
+  ...(['name', 'path', 'intervalMs', 'gamma', 'maxRoutes', 'timeoutMs', 'required'] as const),
 ])
 
 export interface Settings {
@@ -34,6 +36,7 @@ export interface Settings {
   readonly gamma: number
   readonly maxRoutes: number
   readonly timeoutMs: number
+  readonly required: boolean
 }
 
 /** @throws ConfigError for an unknown option, a wrong type or a value out of its range */
@@ -48,5 +51,6 @@ export function settingsOf(raw: MachineStateProviderOptions): Settings {
     gamma: number('gamma', options.gamma ?? 0.3, 0, 1),
     maxRoutes: integer('maxRoutes', options.maxRoutes ?? DEFAULT_MAX_ROUTES, 1, 2 ** 20),
     timeoutMs: integer('timeoutMs', options.timeoutMs ?? 5000, 100, 600_000),
+    required: flag('required', options.required ?? true),
   }
 }

@@ -74,6 +74,8 @@ export class PostgresStateProvider implements StateProvider {
   readonly intervalMs: number
   /** γ: how much the others weigh against one's own measurements, [0, 1]. */
   readonly gamma: number
+  /** false: `atrion.connect()` does not depend on this. */
+  readonly required: boolean
   /** The zone of this node, if it has one. */
   readonly zone?: string
   /** True when a `secret` proves the nodes. */
@@ -97,6 +99,7 @@ export class PostgresStateProvider implements StateProvider {
     this.#settings = settings
     this.intervalMs = settings.intervalMs
     this.gamma = settings.gamma
+    this.required = settings.required
     this.hasProvedNodes = settings.secrets.length > 0
     if (settings.zone !== '') this.zone = settings.zone
     this.maxConcurrentUpdates = settings.maxRoutes

@@ -48,12 +48,14 @@ export interface PostgresStateProviderOptions extends PostgresMigrationOptions {
   readonly timeoutMs?: number | null | undefined
   /** Most routes of this node that are kept, an integer in [1, 1048576]. Default 65536. */
   readonly maxRoutes?: number | null | undefined
+  /** Whether `atrion.connect()` rejects where this cannot be reached; false: it is tried again until it is. Default true. */
+  readonly required?: boolean | null | undefined
 }
 
 const TABLE_FIELDS: ReadonlySet<string> = new Set<keyof PostgresMigrationOptions>(['schema', 'table', 'unlogged'])
 const FIELDS: ReadonlySet<string> = new Set<keyof PostgresStateProviderOptions>([
   ...(['schema', 'table', 'unlogged', 'intervalMs', 'gamma', 'migrate', 'notify', 'secret', 'zone'] as const),
-  ...(['retentionMs', 'timeoutMs', 'maxRoutes'] as const),
+  ...(['retentionMs', 'timeoutMs', 'maxRoutes', 'required'] as const),
 ])
 
 export interface Place {
@@ -72,6 +74,7 @@ export interface Settings extends Place {
   readonly retentionMs: number
   readonly timeoutMs: number
   readonly maxRoutes: number
+  readonly required: boolean
 }
 
 /** Longest name of PostgreSQL, bytes. */
@@ -93,6 +96,7 @@ export function settingsOf(raw: PostgresStateProviderOptions): Settings {
     retentionMs: integer('retentionMs', options.retentionMs ?? 300_000, 10_000, 1e12),
     timeoutMs: integer('timeoutMs', options.timeoutMs ?? 5000, 100, 600_000),
     maxRoutes: integer('maxRoutes', options.maxRoutes ?? DEFAULT_MAX_ROUTES, 1, 2 ** 20),
+    required: flag('required', options.required ?? true),
   }
 }
 

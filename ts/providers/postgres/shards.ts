@@ -53,13 +53,19 @@ interface Entry {
   readonly routeId: string
   /** The name as JSON has it. */
   readonly name: string
-  readonly vector: PhysicsVector
+  readonly shard: Shard
+  scar: number
+  momentumScalar: number
+  lastTick: number
+  resistance: number
   /** The time of the change, ms of this process. */
-  readonly atMs: number
+  atMs: number
   /** As it was last written. */
   text: string
   stamp: number
+  /** It is to be written, and it is on its way as it is. */
   isChanged: boolean
+  isSent: boolean
 }
 
 interface Shard {
@@ -102,21 +108,25 @@ export class OwnShards {
     return new Set(this.#shards.flatMap(({ isChanged }, at) => (isChanged ? [at] : [])))
   }
 
-  set(routeId: string, vector: PhysicsVector, nowMs: number): void {
-    const { scar, momentumScalar, lastTick, resistance } = vector
-    const name = this.#entries.get(routeId)?.name ?? JSON.stringify(routeId)
-    const entry: Entry = {
-      routeId,
-      name,
-      vector: { scar, momentumScalar, lastTick, resistance },
-      atMs: nowMs,
-      text: '',
-      stamp: 0,
-      isChanged: true,
+  set(routeId: string, { scar, momentumScalar, lastTick, resistance }: PhysicsVector, nowMs: number): void {
+    let entry = this.#entries.get(routeId)
+    const shard = entry?.shard ?? this.#shardOf(routeId)
+    if (entry === undefined) {
+      entry = {
+        ...{ routeId, name: JSON.stringify(routeId), shard, scar, momentumScalar, lastTick, resistance },
+        ...{ atMs: nowMs, text: '', stamp: 0, isChanged: true, isSent: false },
+      }
+      shard.entries.set(routeId, entry)
+    } else {
+      entry.scar = scar
+      entry.momentumScalar = momentumScalar
+      entry.lastTick = lastTick
+      entry.resistance = resistance
+      entry.atMs = nowMs
+      entry.isChanged = true
+      entry.isSent = false
     }
     this.#entries.set(routeId, entry, (gone) => this.#drop(gone))
-    const shard = this.#shardOf(routeId)
-    shard.entries.set(routeId, entry)
     shard.isChanged = true
   }
 
@@ -154,6 +164,7 @@ export class OwnShards {
           this.remove(entry.routeId)
           continue
         }
+        entry.isSent = true
         if (entry.isChanged) {
           entry.text = textOf(entry, stamp, nowMs)
           entry.stamp = stamp
@@ -170,7 +181,7 @@ export class OwnShards {
   /** The row was written. */
   written({ shard: at, version, entries }: Outgoing): void {
     this.#shards[at]!.version = version + 1
-    for (const entry of entries) entry.isChanged = false
+    for (const entry of entries) if (entry.isSent) entry.isChanged = false
   }
 
   /** The row was not written, or it is not known whether: it goes with a later batch. */
@@ -208,8 +219,8 @@ export class OwnShards {
   }
 }
 
-function textOf({ name, vector, atMs }: Entry, stamp: number, nowMs: number): string {
-  const { scar, momentumScalar, lastTick, resistance } = vector
+function textOf(entry: Entry, stamp: number, nowMs: number): string {
+  const { name, scar, momentumScalar, lastTick, resistance, atMs } = entry
   const lagMs = Math.max(0, Math.round(nowMs - atMs))
   return `[${name},${scar},${momentumScalar},${lastTick},${resistance},${stamp},${lagMs}]`
 }

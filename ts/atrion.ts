@@ -37,6 +37,8 @@ import { type Changes, configure, orderOf } from './routes/configure.js'
 import type { ExplainedDecision, RouteSnapshot } from './routes/decision.js'
 import { OpenLoop, type RouteOptions, type Telemetry } from './routes/open-loop.js'
 import { RouteStates } from './routes/states.js'
+import { createStream } from './stream/stream.js'
+import type { StateStream, StreamOptions } from './stream/types.js'
 import { Swarms } from './swarm/swarms.js'
 import type { Swarm, SwarmOptions } from './swarm/types.js'
 
@@ -98,7 +100,6 @@ export class Atrion implements AsyncDisposable {
   get engine(): EngineKind {
     return this.#context.engine.kind
   }
-
   get usingWasm(): boolean {
     return this.engine === 'wasm'
   }
@@ -108,7 +109,6 @@ export class Atrion implements AsyncDisposable {
   get providerName(): string {
     return this.#connection.providerName
   }
-
   /** Connects the provider and takes over what it knows. `route()` works before. Rejects when the provider does. */
   connect(): Promise<void> {
     return this.#connection.connect()
@@ -126,7 +126,6 @@ export class Atrion implements AsyncDisposable {
   async flush(): Promise<void> {
     await this.#connection.flush()
   }
-
   async [Symbol.asyncDispose](): Promise<void> {
     await this.disconnect()
   }
@@ -179,7 +178,6 @@ export class Atrion implements AsyncDisposable {
   getState(routeId: string): RouteState | undefined {
     return this.#states.state(routeId)
   }
-
   getRoutes(): string[] {
     return this.#context.engine.routeIds()
   }
@@ -265,6 +263,11 @@ export class Atrion implements AsyncDisposable {
     return this.#limiter.metrics(previous)
   }
 
+  /** Streams the states of all routes to workers and pages, by memory that they share: see {@link StateStream}. @throws ConfigError, AtrionError */
+  stream(options?: StreamOptions): StateStream {
+    return createStream(this.#context, options)
+  }
+
   /** Orders a route's breaker open (refuse everything) or closed (admit everything); null leaves it to the physics again. */
   override(routeId: string, order: 'open' | 'closed' | null): void {
     requireRouteId(routeId)
@@ -334,7 +337,6 @@ export class Atrion implements AsyncDisposable {
   async startTask(routeId: string, options: LeaseOptions = {}): Promise<TaskLease> {
     return this.#leases.start(routeId, options)
   }
-
   getActiveTaskCount(routeId: string): number {
     return this.#leases.activeCount(routeId)
   }

@@ -96,6 +96,7 @@ const LAZY = [
   },
   { name: 'recording', test: /[\\/]ts[\\/]recording[\\/](?!format)/, priority: 3 },
   { name: 'auto', test: /[\\/]ts[\\/]auto[\\/](?!auto\.ts)/, priority: 3 },
+  { name: 'stream', test: /[\\/]ts[\\/]stream[\\/]/, priority: 3 },
   { name: 'watchdog', test: /[\\/]ts[\\/]watchdog[\\/]/, priority: 3 },
 ]
 /** One file for all else that `require('atrion')` needs, but for what the functional model needs, which is another one's entry, too. */

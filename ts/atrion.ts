@@ -35,6 +35,8 @@ import { createSyncLoop } from './replication/sync-loop.js'
 import { type Changes, configure, orderOf } from './routes/configure.js'
 import type { ExplainedDecision, RouteSnapshot } from './routes/decision.js'
 import type { RouteOptions, Telemetry } from './routes/open-loop.js'
+import { createStream } from './stream/stream.js'
+import type { StateStream, StreamOptions } from './stream/types.js'
 import { Swarms } from './swarm/swarms.js'
 import type { Swarm, SwarmOptions } from './swarm/types.js'
 
@@ -92,7 +94,6 @@ export class Atrion implements AsyncDisposable {
   get engine(): EngineKind {
     return this.#context.engine.kind
   }
-
   get usingWasm(): boolean {
     return this.engine === 'wasm'
   }
@@ -102,7 +103,6 @@ export class Atrion implements AsyncDisposable {
   get providerName(): string {
     return this.#connection.providerName
   }
-
   /** Connects the provider and takes over what it knows. `route()` works before. Rejects when the provider does. */
   connect(): Promise<void> {
     return this.#connection.connect()
@@ -120,7 +120,6 @@ export class Atrion implements AsyncDisposable {
   async flush(): Promise<void> {
     await this.#connection.flush()
   }
-
   async [Symbol.asyncDispose](): Promise<void> {
     await this.disconnect()
   }
@@ -173,7 +172,6 @@ export class Atrion implements AsyncDisposable {
   getState(routeId: string): RouteState | undefined {
     return this.#parts.states.state(routeId)
   }
-
   getRoutes(): string[] {
     return this.#context.engine.routeIds()
   }
@@ -259,6 +257,11 @@ export class Atrion implements AsyncDisposable {
     return this.#limiter.metrics(previous)
   }
 
+  /** Streams the states of all routes to workers and pages, by memory that they share: see {@link StateStream}. @throws ConfigError, AtrionError */
+  stream(options?: StreamOptions): StateStream {
+    return createStream(this.#context, options)
+  }
+
   /** Orders a route's breaker open (refuse everything) or closed (admit everything); null leaves it to the physics again. */
   override(routeId: string, order: 'open' | 'closed' | null): void {
     requireRouteId(routeId)
@@ -328,7 +331,6 @@ export class Atrion implements AsyncDisposable {
   async startTask(routeId: string, options: LeaseOptions = {}): Promise<TaskLease> {
     return this.#parts.leases.start(routeId, options)
   }
-
   getActiveTaskCount(routeId: string): number {
     return this.#parts.leases.activeCount(routeId)
   }

@@ -85,6 +85,8 @@ export {
 } from './recording/recording.js'
 export type { Redact } from './recording/redact.js'
 export type { AutoSnapshot, ExplainedDecision, RouteDecision, RouteSnapshot } from './routes/decision.js'
+export { StreamReader } from './stream/reader.js'
+export type { StateStream, StreamedRoute, StreamOptions, StreamSnapshot } from './stream/types.js'
 export type {
   Amounts,
   Budget,

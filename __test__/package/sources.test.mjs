@@ -100,11 +100,12 @@ const MAY_IMPORT = {
     'context.ts',
   ],
   recording: [...BOTTOM, 'addon', 'core', 'engine', 'options', 'context.ts'],
+  stream: [...BOTTOM, 'core', 'engine', 'options', 'context.ts'],
   replay: [...BOTTOM, 'core', 'engine', 'options', 'recording', 'routes', 'simulation', 'atrion.ts'],
   'atrion.ts': [
     ...BOTTOM,
     ...['parts.ts', 'ports.ts'],
-    ...['provider port', 'auto', 'swarm', 'bans', 'config', 'control.ts', 'recording'],
+    ...['provider port', 'auto', 'swarm', 'bans', 'config', 'control.ts', 'recording', 'stream'],
     ...['core', 'engine', 'events', 'options', 'providers', 'routes', 'limiter', 'leases', 'replication', 'context.ts'],
   ],
   swarm: [...BOTTOM, 'core', 'events', 'leases', 'limiter', 'options', 'provider port', 'upstream', 'context.ts'],

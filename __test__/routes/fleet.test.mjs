@@ -116,6 +116,51 @@ for (const engine of ENGINES) {
   })
 }
 
+for (const engine of ENGINES) {
+  for (const autoTuner of [TUNER, false]) {
+    test(`${engine}: a sweep decays scars, and R follows, ${autoTuner ? 'with' : 'without'} a tuner`, (t) => {
+      for (const size of [1, 4, 7, 67]) {
+        const fleet = new Fleet(size, { ...OPTIONS, autoTuner, engine })
+        fleet.sweep(START_MS)
+        t.is(fleet.lastUpdatedAt, undefined, 'there was no tick yet')
+        t.is(fleet.resistance[0], 12)
+        const draw = chance(size)
+        for (let tick = 1; tick <= 60; tick++) fleet.tick(readingsOf(size, tick, draw), tick * 100)
+        fleet.mode[size >> 1] = 0
+        const before = Object.fromEntries(
+          ['resistance', 'scar', 'momentum', 'pressureLatency', 'mode', 'tunerMean'].map((name) => [
+            name,
+            fleet[name].slice(),
+          ]),
+        )
+        fleet.sweep(6000 + 1500)
+        t.is(fleet.tickCount, 60)
+        t.is(fleet.lastUpdatedAt, 7500)
+        for (const name of ['momentum', 'pressureLatency', 'mode', 'tunerMean'])
+          t.deepEqual(fleet[name], before[name], name)
+        const decay = Math.exp(-(OPTIONS.decayRate / 1000) * 1500)
+        for (let route = 0; route < size; route++) {
+          const scar = before.scar[route] * decay
+          t.true(Math.abs(fleet.scar[route] - scar) <= 1e-12 * scar, `scar of ${route}`)
+          const faded = before.mode[route] === 0 ? 0 : before.scar[route] - fleet.scar[route]
+          const off = before.resistance[route] - faded - fleet.resistance[route]
+          const isLeast = fleet.resistance[route] === 10
+          t.true(isLeast || Math.abs(off) < 1e-9 * before.resistance[route], `R of ${route}`)
+        }
+        const swept = fleet.scar.slice()
+        fleet.sweep(1000)
+        t.is(fleet.lastUpdatedAt, 7500, 'a time that goes back counts as none')
+        t.deepEqual(fleet.scar, swept)
+        fleet.sweep(1e9)
+        t.true(fleet.scar.every((scar) => scar === 0))
+      }
+      const fleet = new Fleet(1, { engine })
+      t.throws(() => fleet.sweep('3'), { instanceOf: TypeError, message: /^nowMs must be/ })
+      t.throws(() => fleet.sweep(Number.NaN), { name: 'ConfigError', message: /^nowMs must be/ })
+    })
+  }
+}
+
 test('a fleet has the numbers of routes: nested, flat, by profile', (t) => {
   t.is(new Fleet(1, { baseResistance: 30 }).resistance[0], 36)
   t.is(new Fleet(1, { config: { baseResistance: 30 } }).resistance[0], 36)

@@ -4,7 +4,9 @@
 use crate::{
     binding::law::{self, LAW_CELLS},
     engine::{FLEET_COLUMNS, FLEET_READINGS, Fleet, FleetClock},
+    physics::params::RouteParams,
     simd::InstructionSet,
+    units::Millis,
 };
 
 /// Indices into the head of a block, which a law, the columns and the readings follow.
@@ -42,6 +44,30 @@ pub fn block_cells(routes: usize) -> usize {
 /// Ticks the fleet in a block, or, where it is at tick −1, makes every route one without measurements. False when the block has not as
 /// many cells as its routes take.
 pub fn tick(block: &mut [f64], modes: &mut [u8], set: InstructionSet) -> bool {
+    with(block, modes, |fleet, clock, readings, params, now_ms| {
+        if let Some(clock) = clock {
+            fleet.tick(clock, readings, params, now_ms, set);
+        } else {
+            fleet.clear(params);
+        }
+    })
+}
+
+/// Has the time of the fleet in a block pass, without readings. False as [`tick`] says it.
+pub fn sweep(block: &mut [f64], modes: &mut [u8], set: InstructionSet) -> bool {
+    with(block, modes, |fleet, clock, _, params, now_ms| {
+        if let Some(clock) = clock {
+            fleet.sweep(clock, params, now_ms, set);
+        }
+    })
+}
+
+/// Runs `f` with the fleet in a block, its clock unless it is at tick −1, the readings, the law and the present.
+fn with(
+    block: &mut [f64],
+    modes: &mut [u8],
+    f: impl FnOnce(&mut Fleet<'_>, Option<&mut FleetClock>, &[f64], &RouteParams, Millis),
+) -> bool {
     let routes = modes.len();
     if block.len() != block_cells(routes) {
         return false;
@@ -53,14 +79,13 @@ pub fn tick(block: &mut [f64], modes: &mut [u8], set: InstructionSet) -> bool {
     };
     let params = law::params(cells);
     let mut clock = FleetClock::default();
-    if head[cell::TICKS] < 0.0 {
-        fleet.clear(&params);
-    } else {
+    let is_new = head[cell::TICKS] < 0.0;
+    if !is_new {
         clock.ticks = head[cell::TICKS] as u32;
         clock.last_updated_ms = head[cell::LAST_UPDATED_AT];
         clock.rejected_samples = head[cell::REJECTED_SAMPLES] as u64;
-        fleet.tick(&mut clock, readings, &params, head[cell::NOW], set);
     }
+    f(&mut fleet, (!is_new).then_some(&mut clock), readings, &params, head[cell::NOW]);
     head[cell::TICKS] = f64::from(clock.ticks);
     head[cell::LAST_UPDATED_AT] = clock.last_updated_ms;
     head[cell::REJECTED_SAMPLES] = clock.rejected_samples as f64;

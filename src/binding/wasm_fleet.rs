@@ -51,3 +51,11 @@ extern "C" fn tick() {
     let (block, modes) = unsafe { (&mut *INSTANCE.block.get(), &mut *INSTANCE.modes.get()) };
     fleet::tick(block, modes, InstructionSet::NATIVE);
 }
+
+/// Has the time of the fleet in the block pass.
+#[unsafe(no_mangle)]
+extern "C" fn sweep() {
+    // SAFETY: as in `create`.
+    let (block, modes) = unsafe { (&mut *INSTANCE.block.get(), &mut *INSTANCE.modes.get()) };
+    fleet::sweep(block, modes, InstructionSet::NATIVE);
+}

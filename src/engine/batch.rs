@@ -1,12 +1,13 @@
 //! Ticks of many routes: four a vector where nothing about them is rare, one by one where something is.
 //!
-//! States lie route by route, so that a request finds its route in two cache lines. A batch gathers the numbers of a few routes into
-//! columns, ticks those, and puts them back.
+//! States lie route by route, so that a request finds its route in two cache lines. A batch gathers the numbers of four routes into
+//! vectors, ticks those, and puts them back. Columns in memory between the two, of 32 routes at once, were tried: to write and read them
+//! took as many instructions as the tick.
 
-use super::{Handle, Row, ids::Slot, params::ParamsCache, routes::Table};
+use super::{Handle, Row, ids::Slot, lru::Run, params::ParamsCache, routes::Table};
 use crate::{
     physics::{
-        columns::{Before, Law, load, mask_of, store, tick_in},
+        columns::{Before, Law, mask_of, tick_in},
         math::larger,
         mode::Mode,
         params::{RouteParams, TunerParams},
@@ -17,10 +18,10 @@ use crate::{
     units::Millis,
 };
 
-/// Routes that are gathered at once: few enough to stay in the first cache.
-const CHUNK: usize = 32;
-/// Routes that a chunk tells apart: one whose slot has the same rest as another's begins the next chunk.
-const RESTS: usize = 128;
+/// Most rows that are ticked under one lock.
+const CHUNK: usize = 64;
+/// The bits of all lanes.
+const ALL: u8 = (1 << LANES) - 1;
 
 /// The rows of a batch, where a caller keeps them.
 pub trait Rows {
@@ -32,167 +33,174 @@ pub trait Rows {
     fn write(&mut self, row: usize, result: Option<Row>);
 }
 
-/// A column of a chunk.
-type Column = [f64; CHUNK];
-
-/// The numbers of a chunk of routes, by column.
+/// The instruction set of a handle's batches.
 #[derive(Debug)]
-struct Chunk {
-    slots: [Slot; CHUNK],
-    len: usize,
-    /// A bit for each rest of a slot that is in the chunk.
-    rests: u128,
-    params_id: u16,
-    pressure: [Column; 3],
-    scar: Column,
-    mean: Column,
-    variance: Column,
-    sample: [Column; 3],
-    delta_t_ms: Column,
-    is_open: Column,
-    is_warm: Column,
-    momentum: Column,
-    resistance: Column,
-    usual: [u8; CHUNK / LANES],
-    opens: [u8; CHUNK / LANES],
+pub struct BatchState {
+    instruction_set: InstructionSet,
 }
 
-impl Default for Chunk {
+impl Default for BatchState {
     fn default() -> Self {
-        let zero = [0.0; CHUNK];
-        Self {
-            slots: [0; CHUNK],
-            len: 0,
-            rests: 0,
-            params_id: 0,
-            pressure: [zero; 3],
-            scar: zero,
-            mean: zero,
-            variance: zero,
-            sample: [zero; 3],
-            delta_t_ms: zero,
-            is_open: zero,
-            is_warm: zero,
-            momentum: zero,
-            resistance: zero,
-            usual: [0; CHUNK / LANES],
-            opens: [0; CHUNK / LANES],
-        }
+        Self { instruction_set: InstructionSet::best() }
     }
 }
 
-impl Chunk {
-    fn rest_of(slot: Slot) -> u128 {
-        1 << (slot as usize % RESTS)
-    }
+/// Four routes after a tick, in memory order.
+struct Ticked {
+    now_ms: Millis,
+    delta_t_ms: [f64; LANES],
+    pressure: [[f64; LANES]; 3],
+    momentum: [f64; LANES],
+    scar: [f64; LANES],
+    resistance: [f64; LANES],
+    mean: [f64; LANES],
+    variance: [f64; LANES],
+    usual: u8,
+    opens: u8,
+}
 
-    /// Returns whether a route may be added.
-    #[inline]
-    fn takes(&self, slot: Slot, params_id: u16) -> bool {
-        self.len < CHUNK && self.rests & Self::rest_of(slot) == 0 && (self.len == 0 || self.params_id == params_id)
-    }
-
-    #[inline]
-    fn add(&mut self, slot: Slot, state: &RouteState, tuner: &TunerParams, sample: &Sample, now_ms: Millis) {
-        let at = self.len % CHUNK;
-        self.slots[at] = slot;
-        self.rests |= Self::rest_of(slot);
-        self.params_id = state.params_id;
-        for (column, p) in self.pressure.iter_mut().zip(state.pressure) {
-            column[at] = p;
-        }
-        self.scar[at] = state.scar;
-        self.mean[at] = state.moments.mean;
-        self.variance[at] = state.moments.variance;
-        self.sample[0][at] = sample.latency_ms;
-        self.sample[1][at] = sample.error_rate;
-        self.sample[2][at] = sample.saturation;
-        self.delta_t_ms[at] = larger(now_ms - state.last_updated_ms, 0.0);
-        self.is_open[at] = mask_of(state.mode == Mode::CircuitBreaker);
-        self.is_warm[at] = mask_of(state.moments_count.saturating_add(1) >= tuner.warmup_ticks);
-        self.len += 1;
-    }
-
-    /// Moves a route's state by what its columns have become; the result of its row.
-    #[inline]
-    fn finish(&self, at: usize, state: &mut RouteState, now_ms: Millis) -> Row {
-        let has = |bits: &[u8; CHUNK / LANES]| bits[at / LANES] >> (at % LANES) & 1 != 0;
-        let mode_before = state.mode;
-        let rejected = !has(&self.usual);
+impl Ticked {
+    /// Moves a route's state to what its lane has become; the result of its row. `stays`: all four were and are OPERATIONAL, and their
+    /// readings had no noise.
+    #[inline(always)]
+    fn finish<const LANE: usize>(&self, stays: bool, state: &mut RouteState) -> Row {
         state.ticks = state.ticks.saturating_add(1);
-        state.rejected_samples = state.rejected_samples.saturating_add(u32::from(rejected));
         state.previous_pressure = state.pressure;
-        state.pressure = [self.pressure[0][at], self.pressure[1][at], self.pressure[2][at]];
-        state.momentum = self.momentum[at];
-        state.scar = self.scar[at];
-        state.resistance = self.resistance[at];
-        state.moments.mean = self.mean[at];
-        state.moments.variance = self.variance[at];
+        state.pressure = [self.pressure[0][LANE], self.pressure[1][LANE], self.pressure[2][LANE]];
+        state.momentum = self.momentum[LANE];
+        state.scar = self.scar[LANE];
+        state.resistance = self.resistance[LANE];
+        state.moments.mean = self.mean[LANE];
+        state.moments.variance = self.variance[LANE];
         state.moments_count = state.moments_count.saturating_add(1);
-        state.last_updated_ms = larger(now_ms, state.last_updated_ms);
-        state.mode = if has(&self.opens) { Mode::CircuitBreaker } else { Mode::Operational };
+        state.last_updated_ms = larger(self.now_ms, state.last_updated_ms);
+        let delta_t_ms = self.delta_t_ms[LANE];
+        if stays {
+            let tick = Tick { mode_before: Mode::Operational, delta_t_ms, rejected: false };
+            return Row { resistance: self.resistance[LANE], mode: Mode::Operational, tick, first_rejected: false };
+        }
+        let has = |bits: u8| bits >> LANE & 1 != 0;
+        let (mode_before, rejected) = (state.mode, !has(self.usual));
+        state.rejected_samples = state.rejected_samples.saturating_add(u32::from(rejected));
+        state.mode = if has(self.opens) { Mode::CircuitBreaker } else { Mode::Operational };
         if state.mode == Mode::CircuitBreaker && mode_before != state.mode {
             state.recovery_started_ms = state.last_updated_ms;
         }
-        let tick = Tick { mode_before, delta_t_ms: self.delta_t_ms[at], rejected };
+        let tick = Tick { mode_before, delta_t_ms, rejected };
         let first_rejected = rejected && state.rejected_samples == 1;
         Row { resistance: state.resistance, mode: state.mode, tick, first_rejected }
     }
 }
 
-/// The memory that a handle has for its batches, and their instruction set.
-#[derive(Debug)]
-pub struct BatchState {
-    instruction_set: InstructionSet,
-    chunk: Box<Chunk>,
+/// A number of four routes.
+#[inline(always)]
+fn gather<L: Lanes>(states: [&RouteState; LANES], number: impl Fn(&RouteState) -> f64) -> L {
+    L::from_array(states.map(number))
 }
 
-impl Default for BatchState {
-    fn default() -> Self {
-        Self { instruction_set: InstructionSet::best(), chunk: Box::default() }
-    }
+/// The mask of those of four routes for which it holds.
+#[inline(always)]
+fn gather_mask<L: Lanes>(states: [&RouteState; LANES], holds: impl Fn(&RouteState) -> bool) -> L {
+    gather(states, |state| mask_of(holds(state)))
 }
 
-/// Ticks a chunk in its columns.
-struct TickChunk<'a> {
-    chunk: &'a mut Chunk,
+/// Ticks rows four at once, from `from` to before `end`, as long as nothing about them is rare and they have one law; the row that is next.
+struct TickRows<'a, R> {
+    table: &'a mut Table,
+    rows: &'a mut R,
+    from: usize,
+    end: usize,
+    params_id: u16,
     params: &'a RouteParams,
     tuner: &'a TunerParams,
+    now_ms: Millis,
 }
 
-impl Kernel for TickChunk<'_> {
-    type Output = ();
+impl<R: Rows> Kernel for TickRows<'_, R> {
+    type Output = usize;
 
     #[inline(always)]
-    fn run<L: Lanes>(self) {
-        let Self { chunk, params, tuner } = self;
+    fn run<L: Lanes>(self) -> usize {
+        let Self { table, rows, from, end, params_id, params, tuner, now_ms } = self;
         let law = Law::<L>::new(params, tuner);
-        for at in (0..chunk.len).step_by(LANES) {
-            let delta_t_ms = load::<L>(&chunk.delta_t_ms, at);
-            let three = |columns: &[Column; 3]| [0, 1, 2].map(|i| load::<L>(&columns[i], at));
+        let (now, zero) = (L::splat(now_ms), L::splat(0.0));
+        let mut run = Run::default();
+        let mut next = from;
+        while next + LANES <= end {
+            let [a, b, c, d] = [0, 1, 2, 3].map(|lane| rows.read(next + lane));
+            let slots = [a.0, b.0, c.0, d.0];
+            let found = (table.alone(a.0), table.alone(b.0), table.alone(c.0), table.alone(d.0));
+            let (Some(e), Some(f), Some(g), Some(h)) = found else { break };
+            let states = [e.0, f.0, g.0, h.0];
+            let is_usual = |state: &RouteState| {
+                state.mode == Mode::Operational
+                    && state.moments_count >= tuner.warmup_ticks.max(1)
+                    && state.params_id == params_id
+            };
+            let is_rare = |state: &RouteState| {
+                state.mode == Mode::Bootstrap || state.moments_count == 0 || state.params_id != params_id
+            };
+            let are_usual = is_usual(e.0) & is_usual(f.0) & is_usual(g.0) & is_usual(h.0);
+            if !are_usual && states.iter().any(|state| is_rare(state)) {
+                break;
+            }
+            let follows = run.takes(slots, [e.1, f.1, g.1, h.1]);
+            let is_twice = a.0 == b.0 || a.0 == c.0 || a.0 == d.0 || b.0 == c.0 || b.0 == d.0 || c.0 == d.0;
+            if !follows && is_twice {
+                break;
+            }
+            let (is_open, is_warm) = if are_usual {
+                (zero, L::splat(mask_of(true)))
+            } else {
+                (
+                    gather_mask(states, |state| state.mode == Mode::CircuitBreaker),
+                    gather_mask(states, |state| state.moments_count.saturating_add(1) >= tuner.warmup_ticks),
+                )
+            };
+            let samples = [&a.1, &b.1, &c.1, &d.1];
+            let delta_t_ms = now.sub(gather(states, |state| state.last_updated_ms)).larger(zero);
             let before = Before {
-                pressure: three(&chunk.pressure),
-                scar: load(&chunk.scar, at),
-                mean: load(&chunk.mean, at),
-                variance: load(&chunk.variance, at),
-                is_open: load(&chunk.is_open, at),
-                is_warm: load(&chunk.is_warm, at),
+                pressure: [0, 1, 2].map(|i| gather(states, |state| state.pressure[i])),
+                scar: gather(states, |state| state.scar),
+                mean: gather(states, |state| state.moments.mean),
+                variance: gather(states, |state| state.moments.variance),
+                is_open,
+                is_warm,
                 delta_t_ms,
                 decay: law.decay(delta_t_ms),
-                sample: three(&chunk.sample),
+                sample: [
+                    L::from_array(samples.map(|sample| sample.latency_ms)),
+                    L::from_array(samples.map(|sample| sample.error_rate)),
+                    L::from_array(samples.map(|sample| sample.saturation)),
+                ],
             };
             let after = tick_in(&law, &before);
-            for i in 0..3 {
-                store(&mut chunk.pressure[i], at, after.pressure[i]);
+            let ticked = Ticked {
+                now_ms,
+                delta_t_ms: delta_t_ms.to_array(),
+                pressure: after.pressure.map(L::to_array),
+                momentum: after.momentum.to_array(),
+                scar: after.scar.to_array(),
+                resistance: after.resistance.to_array(),
+                mean: after.mean.to_array(),
+                variance: after.variance.to_array(),
+                usual: after.usual.bits(),
+                opens: after.is_open.bits(),
+            };
+            if !follows {
+                for slot in slots {
+                    table.lru().touch_later(&mut run, slot);
+                }
             }
-            store(&mut chunk.scar, at, after.scar);
-            store(&mut chunk.mean, at, after.mean);
-            store(&mut chunk.variance, at, after.variance);
-            store(&mut chunk.momentum, at, after.momentum);
-            store(&mut chunk.resistance, at, after.resistance);
-            chunk.usual[at / LANES] = after.usual.bits();
-            chunk.opens[at / LANES] = after.is_open.bits();
+            let stays = are_usual && ticked.usual == ALL && ticked.opens == 0;
+            rows.write(next, Some(ticked.finish::<0>(stays, table.state(a.0))));
+            rows.write(next + 1, Some(ticked.finish::<1>(stays, table.state(b.0))));
+            rows.write(next + 2, Some(ticked.finish::<2>(stays, table.state(c.0))));
+            rows.write(next + 3, Some(ticked.finish::<3>(stays, table.state(d.0))));
+            next += LANES;
         }
+        table.lru().end_run(&mut run);
+        next
     }
 }
 
@@ -214,9 +222,9 @@ impl Handle {
         }
     }
 
-    /// Ticks the rows from `from` on that go together, or one; the row that is next.
+    /// Ticks some rows from `from` on; the row that is next.
     fn tick_chunk(&mut self, rows: &mut impl Rows, from: usize, now_ms: Millis) -> usize {
-        let BatchState { instruction_set, chunk } = &mut self.batch;
+        let set = self.batch.instruction_set;
         let (mut table, params) = self.engine_ref.table();
         self.params.refresh(params);
         let table = &mut *table;
@@ -224,33 +232,23 @@ impl Handle {
             rows.write(from, None);
             return from + 1;
         }
-        (chunk.len, chunk.rests) = (0, 0);
+        let end = rows.count().min(from + CHUNK);
         let mut next = from;
-        while next < rows.count() {
-            let (slot, sample) = rows.read(next);
-            let Some(state) = table.touch_alone(slot) else { break };
-            let Some(tuner) = &self.params.get(state.params_id).tuner else { break };
-            let is_rare = state.mode == Mode::Bootstrap || state.moments_count == 0;
-            if is_rare || !chunk.takes(slot, state.params_id) {
-                break;
+        if let Some(params_id) = table.alone(rows.read(from).0).map(|(state, _)| state.params_id) {
+            let params = self.params.get(params_id);
+            if let Some(tuner) = &params.tuner {
+                next = set.run(TickRows { table, rows, from, end, params_id, params, tuner, now_ms });
             }
-            chunk.add(slot, state, tuner, &sample, now_ms);
-            next += 1;
         }
-        // A route that was only looked at is used again by its own tick: the order of use is that of the rows.
-        if chunk.len < LANES {
-            let (slot, sample) = rows.read(from);
-            rows.write(from, tick_alone(table, &self.params, slot, &sample, now_ms));
-            return from + 1;
+        if next > from {
+            return next;
         }
-        let params = self.params.get(chunk.params_id);
-        if let Some(tuner) = &params.tuner {
-            instruction_set.run(TickChunk { chunk, params, tuner });
+        let end = rows.count().min(from + LANES);
+        for row in from..end {
+            let (slot, sample) = rows.read(row);
+            rows.write(row, tick_alone(table, &self.params, slot, &sample, now_ms));
         }
-        for (at, &slot) in chunk.slots[..chunk.len].iter().enumerate() {
-            rows.write(from + at, Some(chunk.finish(at, table.state(slot), now_ms)));
-        }
-        next
+        end
     }
 
     /// The instruction set that batches run on.

@@ -5,12 +5,13 @@
 
 use crate::{
     physics::{
-        columns::{Before, Law, load, mask_of, store, tick_in},
-        math::larger,
+        columns::{Before, Law, load, mask_of, settle_in, store, tick_in},
+        math::{exp, larger},
         mode::Mode,
         params::{RouteParams, TunerParams},
         pressure::Sample,
-        resistance::bootstrap_resistance,
+        resistance::{bootstrap_resistance, resistance},
+        scar::settle,
         tick::{Override, RouteState},
         tuner::Moments,
     },
@@ -126,6 +127,49 @@ impl<'a> Fleet<'a> {
         clock.last_updated_ms = larger(now_ms, clock.last_updated_ms);
     }
 
+    /// Time passes to `now_ms` without readings: every scar decays, and R follows. Nothing happens before the first tick.
+    ///
+    /// ```
+    /// use atrion::{
+    ///     engine::{FLEET_COLUMNS, Fleet, FleetClock},
+    ///     physics::params::RouteParams,
+    ///     simd::InstructionSet,
+    /// };
+    ///
+    /// let params = RouteParams::default();
+    /// let (mut cells, mut modes) = (vec![0.0; FLEET_COLUMNS], vec![0]);
+    /// let mut fleet = Fleet::new(&mut cells, &mut modes).expect("as many cells as one route takes");
+    /// let mut clock = FleetClock::default();
+    /// for i in 0..10 {
+    ///     fleet.tick(&mut clock, &[5000.0, 1.0, 1.0], &params, f64::from(i) * 100.0, InstructionSet::best());
+    /// }
+    /// fleet.sweep(&mut clock, &params, 900.0 + 1e6, InstructionSet::best());
+    /// assert_eq!((cells[4], clock.ticks), (0.0, 10), "the scar is gone, and no tick was counted");
+    /// ```
+    pub fn sweep(&mut self, clock: &mut FleetClock, params: &RouteParams, now_ms: Millis, set: InstructionSet) {
+        if clock.last_updated_ms.is_nan() {
+            return;
+        }
+        let decay = exp(-params.decay_per_ms * larger(now_ms - clock.last_updated_ms, 0.0));
+        let vectors = match &params.tuner {
+            Some(tuner) => set.run(SweepFleet { fleet: &mut *self, params, tuner, decay }),
+            None => 0,
+        };
+        for at in vectors..self.modes.len() {
+            self.decay_alone(at, decay, params);
+        }
+        clock.last_updated_ms = larger(now_ms, clock.last_updated_ms);
+    }
+
+    /// The scar of one route decays, and its R follows.
+    fn decay_alone(&mut self, at: usize, decay: f64, params: &RouteParams) {
+        let [p0, p1, p2, momentum, scar, resisted, ..] = &mut self.columns;
+        scar[at] = settle(scar[at] * decay);
+        if self.modes[at] != Mode::Bootstrap as u8 {
+            resisted[at] = resistance([p0[at], p1[at], p2[at]], momentum[at], scar[at], params);
+        }
+    }
+
     /// One tick of one route, by the law of a route's own.
     fn tick_alone(
         &mut self,
@@ -232,6 +276,40 @@ impl Kernel for TickFleet<'_, '_> {
             }
         }
         clock.rejected_samples += u64::from(rejected);
+        count
+    }
+}
+
+/// The scars of a fleet decay in its columns, four routes a vector; the number of routes so done: a few may be left over.
+struct SweepFleet<'a, 'b> {
+    fleet: &'a mut Fleet<'b>,
+    params: &'a RouteParams,
+    tuner: &'a TunerParams,
+    decay: f64,
+}
+
+impl Kernel for SweepFleet<'_, '_> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) -> usize {
+        let Self { fleet, params, tuner, decay } = self;
+        let law = Law::<L>::new(params, tuner);
+        let decays = L::splat(decay);
+        let count = fleet.modes.len() / LANES * LANES;
+        for at in (0..count).step_by(LANES) {
+            if fleet.modes[at..at + LANES].contains(&(Mode::Bootstrap as u8)) {
+                for lane in 0..LANES {
+                    fleet.decay_alone(at + lane, decay, params);
+                }
+                continue;
+            }
+            let [p0, p1, p2, momentum, scar, resistance, ..] = &mut fleet.columns;
+            let decayed = settle_in(load::<L>(scar, at).mul(decays));
+            let pressure = [load(p0, at), load(p1, at), load(p2, at)];
+            store(scar, at, decayed);
+            store(resistance, at, law.resistance(pressure, load(momentum, at), decayed));
+        }
         count
     }
 }

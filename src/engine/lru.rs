@@ -28,6 +28,40 @@ struct Entry {
 /// The size of a route besides its name and the map from name to slot, bytes.
 pub const ENTRY_BYTES: usize = size_of::<Entry>();
 
+/// Touches that are not in the list yet: of slots that follow each other in it, so that they become the newest in one step. Routes that
+/// are touched in the same order again and again are one run.
+#[cfg(not(target_family = "wasm"))]
+#[derive(Debug)]
+pub struct Run {
+    /// The oldest and the newest of them; `NONE`: there are none.
+    oldest: Slot,
+    newest: Slot,
+    /// The slot used next after the newest of them; `NONE`: there is none.
+    next: Slot,
+}
+
+#[cfg(not(target_family = "wasm"))]
+impl Run {
+    /// Takes four slots in, where they follow the run and each other; false, and nothing changes, where they do not. `newer`: the
+    /// slots used next after them.
+    #[inline(always)]
+    pub fn takes(&mut self, slots: [Slot; 4], newer: [Slot; 4]) -> bool {
+        let follows = slots[0] == self.next && slots[1] == newer[0] && slots[2] == newer[1] && slots[3] == newer[2];
+        if follows && self.newest != NONE {
+            (self.newest, self.next) = (slots[3], newer[3]);
+            return true;
+        }
+        false
+    }
+}
+
+#[cfg(not(target_family = "wasm"))]
+impl Default for Run {
+    fn default() -> Self {
+        Self { oldest: NONE, newest: NONE, next: NONE }
+    }
+}
+
 /// The states, and the list of their use.
 #[derive(Debug)]
 pub struct Lru {
@@ -69,6 +103,44 @@ impl Lru {
             self.link_after(slot, self.newest);
         }
         Some(&mut self.blocks[slot as usize / BLOCK][slot as usize % BLOCK].state)
+    }
+
+    /// The state in that slot, and the slot used next after it. None when the slot is vacant.
+    #[cfg(not(target_family = "wasm"))]
+    #[inline]
+    pub fn get(&self, slot: Slot) -> Option<(&RouteState, Slot)> {
+        let entry = &self.blocks.get(slot as usize / BLOCK)?[slot as usize % BLOCK];
+        (entry.newer != slot).then_some((&entry.state, entry.newer))
+    }
+
+    /// Makes the route in that slot, which must hold one, the most recently used once the run ends.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn touch_later(&mut self, run: &mut Run, slot: Slot) {
+        if run.next != slot {
+            self.end_run(run);
+            run.oldest = slot;
+        }
+        run.newest = slot;
+        run.next = self.entry(slot).newer;
+    }
+
+    /// Ends a run: its slots are the most recently used, in its order.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn end_run(&mut self, run: &mut Run) {
+        let Run { oldest: first, newest: last, .. } = std::mem::take(run);
+        if last == NONE || self.newest == last {
+            return;
+        }
+        let (older, newer) = (self.entry(first).older, self.entry(last).newer);
+        self.entry(newer).older = older;
+        match older {
+            NONE => self.oldest = newer,
+            _ => self.entry(older).newer = newer,
+        }
+        let newest = std::mem::replace(&mut self.newest, last);
+        self.entry(newest).newer = first;
+        self.entry(first).older = newest;
+        self.entry(last).newer = NONE;
     }
 
     /// Allocates the block of `slot` if it is the first of one.

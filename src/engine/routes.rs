@@ -175,13 +175,20 @@ impl Table {
         self.lru.state(slot)
     }
 
-    /// Makes the route in that slot the most recently used; its state, where no other node has a part in it.
+    /// The state in that slot, and the slot used next after it, where no other node has a part in the route. None: one has, or there is no
+    /// route.
     #[cfg(not(target_family = "wasm"))]
     #[inline]
-    pub fn touch_alone(&mut self, slot: Slot) -> Option<&RouteState> {
+    pub fn alone(&self, slot: Slot) -> Option<(&RouteState, Slot)> {
         let is_alone = self.peer_parts.get(slot as usize).is_none_or(|part| part.blend == Blend::NONE);
-        let state = self.lru.touch(slot)?;
-        is_alone.then_some(state)
+        if is_alone { self.lru.get(slot) } else { None }
+    }
+
+    /// The order of use.
+    #[cfg(not(target_family = "wasm"))]
+    #[inline]
+    pub fn lru(&mut self) -> &mut Lru {
+        &mut self.lru
     }
 
     /// Makes the route in that slot the most recently used; its state, and what other nodes report of it. None: no route.

@@ -21,6 +21,12 @@ pub fn magnitude_in<L: Lanes>(v: Vector3<L>) -> L {
     v[0].mul(v[0]).add(v[1].mul(v[1])).add(v[2].mul(v[2])).sqrt()
 }
 
+/// S of four routes, as [`super::scar::settle`].
+#[inline(always)]
+pub fn settle_in<L: Lanes>(scar: L) -> L {
+    scar.smaller(L::splat(MAX_RESISTANCE)).and_not(L::splat(EPSILON).gt(scar))
+}
+
 /// The parameters in all lanes.
 #[derive(Debug, Clone, Copy)]
 pub struct Law<L> {
@@ -104,8 +110,7 @@ impl<L: Lanes> Law<L> {
         let stress = pressure.map(|p| p.larger(zero));
         let squared = stress[0].mul(stress[0]).add(stress[1].mul(stress[1])).add(stress[2].mul(stress[2]));
         let trauma = squared.gt(self.critical_squared).and(self.scar_factor);
-        let scar = scar.mul(decay).add(trauma);
-        scar.smaller(L::splat(MAX_RESISTANCE)).and_not(L::splat(EPSILON).gt(scar))
+        settle_in(scar.mul(decay).add(trauma))
     }
 }
 

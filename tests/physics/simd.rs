@@ -179,7 +179,7 @@ fn a_batch() -> impl Strategy<Value = Vec<(usize, Sample)>> {
     )
 }
 
-/// A handle with `routes` routes, every third of them under parameters of its own.
+/// A handle with `routes` routes, eleven of every sixteen under parameters of their own: groups of four share them, or not.
 fn handle_of(routes: usize, params: &[RouteParams], set: Option<InstructionSet>) -> (Handle, Vec<Slot>) {
     let mut handle = Handle::alone(Limits::of_routes(1_000));
     if let Some(set) = set {
@@ -188,7 +188,7 @@ fn handle_of(routes: usize, params: &[RouteParams], set: Option<InstructionSet>)
     let ids: Vec<u16> = params.iter().map(|&law| handle.define_params(law, None).expect("there is room")).collect();
     let slots: Vec<Slot> = (0..routes).map(|i| handle.intern(Name::from(format!("r{i}").as_str()), 0.0)).collect();
     for (i, &slot) in slots.iter().enumerate() {
-        handle.set_params(slot, ids[usize::from(i % 3 == 0)]);
+        handle.set_params(slot, ids[usize::from(i % 16 < 11)]);
     }
     (handle, slots)
 }

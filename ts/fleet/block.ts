@@ -18,6 +18,8 @@ export interface FleetBlock {
   readonly modes: Uint8Array
   /** Ticks what is in the block. */
   tick(): void
+  /** Has its time pass, without readings. */
+  sweep(): void
 }
 
 const cellsOf = (size: number): number => BLOCK.COLUMNS + (COLUMN.READINGS + READING_CELLS) * size
@@ -28,6 +30,7 @@ interface FleetBinding {
   /** Throws where `ATRION_SIMD` names none that the processor has. */
   instructionSet(): string
   tickFleet(cells: Float64Array, modes: Uint8Array): boolean
+  sweepFleet(cells: Float64Array, modes: Uint8Array): boolean
 }
 
 function nativeBlock(size: number): FleetBlock {
@@ -39,10 +42,10 @@ function nativeBlock(size: number): FleetBlock {
   }
   const cells = new Float64Array(cellsOf(size))
   const modes = new Uint8Array(size)
-  const tick = (): void => {
-    if (modes.length !== size || !binding.tickFleet(cells, modes)) throw new TypeError(DETACHED)
+  const checked = (call: 'tickFleet' | 'sweepFleet') => (): void => {
+    if (modes.length !== size || !binding[call](cells, modes)) throw new TypeError(DETACHED)
   }
-  return { kind: 'native', cells, modes, tick }
+  return { kind: 'native', cells, modes, tick: checked('tickFleet'), sweep: checked('sweepFleet') }
 }
 
 interface FleetExports {
@@ -51,6 +54,7 @@ interface FleetExports {
   block(): number
   modes(): number
   tick(): void
+  sweep(): void
 }
 
 let compiled: WebAssembly.Module | undefined
@@ -75,6 +79,7 @@ function wasmBlock(size: number): FleetBlock {
     cells: new Float64Array(buffer, wasm.block(), cellsOf(size)),
     modes: new Uint8Array(buffer, wasm.modes(), size),
     tick: () => wasm.tick(),
+    sweep: () => wasm.sweep(),
   }
 }
 

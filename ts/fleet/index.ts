@@ -49,6 +49,12 @@ function lawOf({ config, autoTuner, engine: _, clock: _clock, ...own }: FleetOpt
   return deriveCells(resolveRouteProfile(own as RouteProfileOptions, base))
 }
 
+/** @throws TypeError, ConfigError for what is no time */
+function requireTime(nowMs: unknown): asserts nowMs is number {
+  if (typeof nowMs !== 'number') throw wrongType('nowMs', 'a number of ms', nowMs)
+  if (!Number.isFinite(nowMs)) throw new ConfigError('nowMs', 'a finite number of ms', nowMs)
+}
+
 /**
  * Routes 0 to `size` − 1. Every column is a view of the fleet's own memory: it is never detached, and holds what the last tick left. A
  * program may write into it, as a simulation does that starts from somewhere.
@@ -148,13 +154,25 @@ export class Fleet {
    */
   tick(samples: Float64Array = this.samples, nowMs: number = this.#nowMs()): void {
     if (!(samples instanceof Float64Array)) throw wrongType('samples', 'a Float64Array', samples)
-    if (typeof nowMs !== 'number') throw wrongType('nowMs', 'a number of ms', nowMs)
-    if (!Number.isFinite(nowMs)) throw new ConfigError('nowMs', 'a finite number of ms', nowMs)
+    requireTime(nowMs)
     const cells = this.size * READING_CELLS
     if (samples.length < cells) throw new RangeError(`samples must hold ${cells} cells, got ${samples.length}`)
     if (samples !== this.samples) this.samples.set(samples.length > cells ? samples.subarray(0, cells) : samples)
     this.#block.cells[BLOCK.NOW] = nowMs
     this.#block.tick()
+  }
+
+  /**
+   * Time passes without readings: every scar decays to that time, and R follows. No tick is counted, the modes stay, and nothing happens
+   * before the first tick.
+   *
+   * @param nowMs ms; a time before the last tick's counts as that
+   * @throws TypeError, ConfigError for what is no time
+   */
+  sweep(nowMs: number = this.#nowMs()): void {
+    requireTime(nowMs)
+    this.#block.cells[BLOCK.NOW] = nowMs
+    this.#block.sweep()
   }
 
   /** Returns whether a request of that voltage flows on a route. */

@@ -1,5 +1,6 @@
 /** Many ticks in one crossing: rows of the engine's batch, in the order they were given. */
 
+import { requireRouteId } from '../base/input.js'
 import type { Context } from '../context.js'
 import { BATCH_ROWS, type Engine, FRAME, ROW_CELLS, STATUS } from '../engine/port.js'
 import type { RouteIndex } from './route-index.js'
@@ -16,6 +17,12 @@ export interface BatchHost {
 /** The largest batch whose slots are kept for the next. */
 const MOST_KEPT = 65_536
 const NO_IDS: readonly string[] = []
+
+/** Returns the element of a batch at `i`. @throws TypeError where it is no name */
+function requireIn(routeId: string | undefined, i: number): string {
+  requireRouteId(routeId, `routeIds[${i}]`)
+  return routeId as string
+}
 
 export class Batch {
   readonly #engine: Engine
@@ -34,38 +41,91 @@ export class Batch {
     this.#host = host
   }
 
-  /** The routes of the batch before. */
-  get ids(): readonly string[] {
-    return this.#ids
+  /**
+   * Reads the routes of a batch, each once: an element may be a getter that answers differently the next time.
+   *
+   * @returns the routes of the batch before where they are the same, or else a copy
+   * @throws TypeError for what is no name
+   */
+  read(routeIds: readonly string[], count: number): readonly string[] {
+    const before = this.#ids
+    const most = Math.min(count, before.length)
+    let same = 0
+    let next: string | undefined
+    while (same < most) {
+      next = routeIds[same]
+      if (next !== before[same]) break
+      same++
+    }
+    if (same === count && count === before.length) return before
+    const ids = before.slice(0, same)
+    if (same < most) ids.push(requireIn(next, same))
+    for (let i = ids.length; i < count; i++) ids.push(requireIn(routeIds[i], i))
+    return ids
   }
 
-  /** Has the slots of a batch at hand, for the next one, where that is not too large to keep. */
-  #keep(routeIds: readonly string[]): { ids: readonly string[]; slots: Uint32Array } {
+  /** Makes room for the slots of a batch, where that is not too large to keep. @returns the routes whose slots are there already */
+  #keep(count: number): { ids: readonly string[]; slots: Uint32Array } {
     const ids = this.#evictions === this.#index.evictions ? this.#ids : NO_IDS
     this.#evictions = this.#index.evictions
-    const isKept = routeIds.length <= MOST_KEPT
-    if (this.#slots.length < routeIds.length && isKept) {
+    this.#ids = NO_IDS
+    if (count > MOST_KEPT) return { ids, slots: new Uint32Array(count) }
+    if (this.#slots.length < count) {
       const before = this.#slots
-      this.#slots = new Uint32Array(routeIds.length)
+      this.#slots = new Uint32Array(count)
       this.#slots.set(before)
     }
-    this.#ids = isKept ? routeIds : NO_IDS
-    return { ids, slots: isKept ? this.#slots : new Uint32Array(routeIds.length) }
+    return { ids, slots: this.#slots }
   }
 
   /**
    * Ticks every route. `out` takes `stride` cells a route: its resistance and, with two, its mode.
    *
+   * @param routeIds of {@link Batch.read}
    * @param samples three a route
    */
   run(routeIds: readonly string[], samples: Float64Array, out: Float64Array, stride: number): void {
-    let { batch } = this.#engine
     // Calls of the caller's clock and logger come last: they may ask this instance for a batch of their own.
     const stale: number[] = []
     const noisy: string[] = []
+    if (routeIds === this.#ids && this.#evictions === this.#index.evictions) {
+      for (let from = 0; from < routeIds.length; from += BATCH_ROWS) {
+        const to = Math.min(from + BATCH_ROWS, routeIds.length)
+        this.#fill(samples, from, to)
+        this.#cross(routeIds, out, stride, from, to, stale, noisy)
+      }
+    } else {
+      this.#runAnew(routeIds, samples, out, stride, stale, noisy)
+    }
+    for (const i of stale) this.#tickAlone(routeIds, samples, out, stride, i)
+    if (noisy.length > 0) this.#host.warnOfNoise(noisy)
+  }
+
+  /** Fills rows whose slots are at hand. */
+  #fill(samples: Float64Array, from: number, to: number): void {
+    const { batch } = this.#engine
+    const slots = this.#slots
+    for (let i = from, at = 0, read = from * 3; i < to; i++, at += ROW_CELLS, read += 3) {
+      batch[at] = slots[i]!
+      batch[at + 1] = samples[read]!
+      batch[at + 2] = samples[read + 1]!
+      batch[at + 3] = samples[read + 2]!
+    }
+  }
+
+  /** Ticks routes whose slots are not all at hand. */
+  #runAnew(
+    routeIds: readonly string[],
+    samples: Float64Array,
+    out: Float64Array,
+    stride: number,
+    stale: number[],
+    noisy: string[],
+  ): void {
+    let { batch } = this.#engine
     const cross = (from: number, to: number): void => this.#cross(routeIds, out, stride, from, to, stale, noisy)
     let from = 0
-    const kept = this.#keep(routeIds)
+    const kept = this.#keep(routeIds.length)
     const { slots } = kept
     let { ids } = kept
     for (let i = 0; i < routeIds.length; i++) {
@@ -89,8 +149,7 @@ export class Batch {
       batch[at + 3] = samples[i * 3 + 2]!
     }
     cross(from, routeIds.length)
-    for (const i of stale) this.#tickAlone(routeIds, samples, out, stride, i)
-    if (noisy.length > 0) this.#host.warnOfNoise(noisy)
+    if (routeIds.length <= MOST_KEPT) this.#ids = routeIds
   }
 
   /** The same, a crossing each, where every tick must be seen by itself. */
@@ -113,14 +172,19 @@ export class Batch {
     const { batch } = this.#engine
     for (let i = from, at = 0; i < to; i++, at += ROW_CELLS) {
       const status = batch[at + 3]!
-      if ((status & STATUS.STALE) !== 0) {
+      if (status !== STATUS.TICKED && this.#isStale(routeIds[i]!, status, noisy)) {
         stale.push(i)
         continue
       }
       out[i * stride] = batch[at + 1]!
       if (stride === 2) out[i * stride + 1] = batch[at + 2]!
-      if ((status & STATUS.FIRST_REJECTED) !== 0) noisy.push(routeIds[i]!)
     }
+  }
+
+  /** Returns whether a row's route was not found in its slot; notes one whose first noise this was. */
+  #isStale(routeId: string, status: number, noisy: string[]): boolean {
+    if ((status & STATUS.FIRST_REJECTED) !== 0) noisy.push(routeId)
+    return (status & STATUS.STALE) !== 0
   }
 
   #tickAlone(routeIds: readonly string[], samples: Float64Array, out: Float64Array, stride: number, i: number): void {

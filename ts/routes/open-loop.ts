@@ -1,6 +1,6 @@
 /** The open loop: one tick of a route on measured telemetry, and the decision on one request. */
 
-import { requireRouteId, wrongType } from '../base/input.js'
+import { wrongType } from '../base/input.js'
 import { limitedByAt } from '../base/limited-by.js'
 import { ownRouteOptions, ownTelemetry } from '../base/own.js'
 import type { Context } from '../context.js'
@@ -146,14 +146,7 @@ export class OpenLoop implements TermSource {
     if (samples.length < count * 3) throw new RangeError(`samples must hold ${count * 3} cells, got ${samples.length}`)
     const results = out ?? new Float64Array(count)
     if (results.length < count) throw new RangeError(`out must hold ${count} cells, got ${results.length}`)
-    // Read once: an element may be a getter that answers differently the next time.
-    const ids = new Array<string>(count)
-    const { ids: before } = this.#batch
-    for (let i = 0; i < count; i++) {
-      const routeId = routeIds[i]!
-      if (routeId === undefined || routeId !== before[i]) requireRouteId(routeId, `routeIds[${i}]`)
-      ids[i] = routeId
-    }
+    const ids = this.#batch.read(routeIds, count)
     // The host's code may have shrunk what was checked before it.
     if (samples.length < count * 3 || results.length < count)
       throw new RangeError('samples and out must keep their size')

@@ -91,6 +91,19 @@ if (engine !== 'ts') {
     await until(() => b.config.audit()[0]?.state === 'rolled_back')
   })
 
+  test('each node of a trial on nodes and keys can take it back', async (t) => {
+    const { nodes, clock } = await cluster(t, 2)
+    const [a, b] = nodes
+    const trial = await patch(a, { limits: { max: 10 } }, { canary: { keyShare: 0.2, share: 1 } })
+    await until(() => b.config.version === trial.version)
+    t.is(await drive(b, clock, trial.settled()), 'rolled_back')
+    for (const node of nodes) {
+      t.is(node.config.audit()[0].state, 'rolled_back')
+      hold(node)
+      t.deepEqual(round(node), [])
+    }
+  })
+
   test('a load that is bad for all keys takes nothing back', async (t) => {
     const { nodes, clock } = await cluster(t, 2)
     const [a, b] = nodes

@@ -21,7 +21,7 @@ export interface MachineStateProviderOptions {
   readonly maxRoutes?: number | null | undefined
   /** `connect()` and each call are given up after so long, ms, an integer in [100, 600000]. Default 5000. */
   readonly timeoutMs?: number | null | undefined
-  /** Whether `atrion.connect()` rejects where no hub can be joined or made; false: it is tried again until one can. Default true. */
+  /** True: `atrion.connect()` rejects where no hub can be joined or made; false: it is tried again until one can. Default true. */
   readonly required?: boolean | null | undefined
 }
 

@@ -48,7 +48,7 @@ export interface PostgresStateProviderOptions extends PostgresMigrationOptions {
   readonly timeoutMs?: number | null | undefined
   /** Most routes of this node that are kept, an integer in [1, 1048576]. Default 65536. */
   readonly maxRoutes?: number | null | undefined
-  /** Whether `atrion.connect()` rejects where this cannot be reached; false: it is tried again until it is. Default true. */
+  /** True: `atrion.connect()` rejects where the server cannot be reached; false: it is tried again until it is. Default true. */
   readonly required?: boolean | null | undefined
 }
 

@@ -212,7 +212,8 @@ export const replay = {
       },
     )
     const path = alone[0]
-    if (path === undefined || alone.length > 1) throw new UsageError('exactly one recording or access log must be given')
+    if (path === undefined || alone.length > 1)
+      throw new UsageError('exactly one recording or access log must be given')
     if (all.length > MOST_CANDIDATES) throw new UsageError(`at most ${MOST_CANDIDATES} times --config`)
     return withFiles('replay', async () => {
       const make = makerOf(options.engine)

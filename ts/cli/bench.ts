@@ -6,11 +6,11 @@ import { parse, UsageError } from './usage.js'
 
 const HELP = `Usage: atrion bench [options]
 
-Measures route() and permits on each engine that loads here: the fastest of many short blocks, in turns. Each is also given as a
-multiple of one reading of performance.now(), which makes machines comparable.
+Measures route() and permits on each engine that loads on this machine: the fastest of many short blocks, in turns. Each result
+is also given as a multiple of one reading of performance.now(), which makes machines comparable.
 
-  --seconds <n>  how long it takes, 1 to 600 (default 10)
-  --json         as JSON
+  --seconds <n>  the duration of the measurement, 1 to 600 (default 10)
+  --json         print JSON
   --help         this text`
 
 const ENGINES: readonly EngineKind[] = ['native', 'wasm', 'ts']
@@ -53,7 +53,7 @@ function seconds(value: string): number {
 }
 
 export const bench = {
-  summary: 'what calls cost on this machine, in ten seconds',
+  summary: 'measures what calls cost on this machine, in ten seconds',
   help: HELP,
   async run(args: readonly string[]): Promise<number> {
     const options = parse<{ json: true; seconds: number }>(args, { json: true, seconds })

@@ -12,12 +12,12 @@ import { parse, UsageError } from './usage.js'
 
 const HELP = `Usage: atrion doctor [options]
 
-Prints which engine runs here and why not a better one, what a decision costs, and what the machine allows. Exits with 1
-when something that is expected is missing.
+Prints which engine runs on this machine and why no better one does, the cost of a decision, and limits of the machine. Exits
+with 1 if an expected part is missing.
 
-  --expect <engine>  what engine 'auto' has to come to: native, wasm or ts (default: native where it is published)
-  --redis <url>      also whether RedisStateProvider can connect to this server, and what it may do there
-  --json             the same as JSON
+  --expect <engine>  the engine that 'auto' must choose: native, wasm or ts (default: native, if it is published for this platform)
+  --redis <url>      also check whether RedisStateProvider can connect to this server, and which rights it has there
+  --json             print JSON
   --help             this text`
 
 const ENGINES: readonly EngineKind[] = ['native', 'wasm', 'ts']
@@ -199,7 +199,7 @@ function redisUrl(value: string): string {
 }
 
 export const doctor = {
-  summary: 'which engine runs here, and what is missing',
+  summary: 'prints which engine runs here, and what is missing',
   help: HELP,
   async run(args: readonly string[]): Promise<number> {
     const { json, ...options } = parse<{ json: true; expect: EngineKind; redis: string }>(args, {

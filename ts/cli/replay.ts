@@ -22,20 +22,19 @@ import { parse, UsageError } from './usage.js'
 
 const HELP = `Usage: atrion replay <recording or access log> [options]
 
-Makes every decision of a recording again, from its recorded inputs, and compares it with the recorded one, bit for bit. Says
-first what the recording covers. Exits with 1 when a decision that follows from the recording comes out otherwise, or the
-recording cannot be read at all; a damaged one is used up to the damage.
+Repeats every decision of a recording from its recorded inputs, and compares it with the recorded one, bit for bit. Prints first
+how much the recording covers. Exits with 1 if a decision that follows from the recording differs, or if the recording cannot
+be read; a damaged one is used up to the damage.
 
 An access log has no decisions: its requests are run against plants that are fitted to its latencies.
 
   --config <file>    settings to try on the same requests, JSON: { "slo": { "maxAcceptableLatencyMs": 200 },
-                     "limits": …, "routes": { "GET /orders": { … } } }; more than one, each with its own --config.
-                     Prints what they would have decided, within bounds, and what they come to on plants that are fitted
-                     to the recorded answers
-  --format <format>  recording, nginx, apache, envoy or pino (default: auto, by the file's content)
-  --out <file>       also a page with plots, HTML
+                     "limits": …, "routes": { "GET /orders": { … } } }; may be repeated. Prints what these settings would
+                     have decided, within bounds, and simulates them on plants that are fitted to the recorded answers
+  --format <format>  recording, nginx, apache, envoy or pino (default: by the file's content)
+  --out <file>       also write an HTML page with plots
   --engine <engine>  the engine that decides: native, wasm or ts (default: the recorded one)
-  --json             the same as JSON
+  --json             print JSON
   --help             this text`
 
 const ENGINE_NAMES: readonly EngineKind[] = ['native', 'wasm', 'ts']
@@ -199,7 +198,7 @@ function formatNamed(value: string): LogFormat | 'recording' | undefined {
 }
 
 export const replay = {
-  summary: 'decide a recording again, and see what other settings would have decided',
+  summary: 'replays a recording, and shows what other settings would have decided',
   help: HELP,
   async run(args: readonly string[]): Promise<number> {
     const { alone, all, rest } = splitArgs(args, '--config')
@@ -213,7 +212,8 @@ export const replay = {
       },
     )
     const path = alone[0]
-    if (path === undefined || alone.length > 1) throw new UsageError('one recording is wanted')
+    if (path === undefined || alone.length > 1)
+      throw new UsageError('exactly one recording or access log must be given')
     if (all.length > MOST_CANDIDATES) throw new UsageError(`at most ${MOST_CANDIDATES} times --config`)
     return withFiles('replay', async () => {
       const make = makerOf(options.engine)

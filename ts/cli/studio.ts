@@ -5,14 +5,14 @@ import { parse, UsageError } from './usage.js'
 
 const HELP = `Usage: atrion studio --url <address> [options]
 
-Opens Atrion Studio of a service that runs: checks that it is there, serves it on 127.0.0.1 under a secret path, and prints the
-address. What the page asks for is passed on with your authorisation, which the browser never sees. Runs until Ctrl+C.
+Opens Atrion Studio of a running service: checks that it answers, serves it on 127.0.0.1 under a secret path, and prints the
+address. Requests of the page are passed on with your authorisation, which the browser never sees. Runs until Ctrl+C.
 
-  --url <address>     of Studio, as https://shop.internal/atrion
-  --token <token>     sent as 'Authorization: Bearer <token>'; default: ATRION_STUDIO_TOKEN of the environment
-  --header <header>   another header to send, as 'Cookie: session=…'
-  --port <port>       of this machine; default: any that is free
-  --check             only check that it is there; exits with 1 when it is not
+  --url <address>     the address of Studio, such as https://shop.internal/atrion
+  --token <token>     sent as 'Authorization: Bearer <token>' (default: the environment's ATRION_STUDIO_TOKEN)
+  --header <header>   another header to send, such as 'Cookie: session=…'
+  --port <port>       the local port (default: a free one)
+  --check             only check whether Studio answers; exits with 1 if it does not
   --help              this text`
 
 const HEADER = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x20-\x7e]+)$/

@@ -17,13 +17,13 @@ import { parse, UsageError } from './usage.js'
 
 const HELP = `Usage: atrion tune <recording or access log> [options]
 
-Fits a plant to the answers of each route, tries deadlines, bounds of the limit and reserves on the same requests, and proposes
-what does better. What it says is how the fitted plants would have answered: it prints how near they come to what was recorded, and
-for each proposal the interval that its gain lies in with 90 %, by a bootstrap over blocks of time.
+Fits a plant to the answers of each route, tries deadlines, bounds of the limit and reserved shares on the same requests, and proposes
+the settings that do better on the fitted plants. Prints how close these come to the recording, and the 90 % confidence interval of
+each gain, by a bootstrap over blocks of time.
 
   --seeds <n>        runs of each setting, 1 to 50 (default 3)
   --engine <engine>  the engine that decides: native, wasm or ts (default: the recorded one)
-  --json             the same as JSON
+  --json             print JSON
   --help             this text`
 
 function seedsOf(value: string): number {
@@ -33,7 +33,7 @@ function seedsOf(value: string): number {
 }
 
 export const tune = {
-  summary: 'propose settings for a recording or an access log, and say what they would have done',
+  summary: 'proposes settings for a recording or an access log, with their estimated effect',
   help: HELP,
   async run(args: readonly string[]): Promise<number> {
     const { alone, rest } = splitArgs(args, '--config')
@@ -43,7 +43,8 @@ export const tune = {
       seeds: seedsOf,
     })
     const path = alone[0]
-    if (path === undefined || alone.length > 1) throw new UsageError('one recording or access log is wanted')
+    if (path === undefined || alone.length > 1)
+      throw new UsageError('exactly one recording or access log must be given')
     return withFiles('tune', async () => {
       const source = fileSource(path)
       try {

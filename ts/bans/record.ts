@@ -1,7 +1,9 @@
 /** The document that holds the cluster's bans and what its nodes found, and its form. */
 
+import { MAX_TEXT_BYTES } from '../base/documents.js'
 import { ConfigError } from '../base/errors.js'
 import { own, ownOptions } from '../base/own.js'
+import { printable } from '../base/text.js'
 
 /** The longest ban, ms. */
 export const MOST_TTL_MS = 86_400_000
@@ -17,6 +19,8 @@ const SALT = /^[0-9a-f]{32}$/
 const HASH = /^[0-9a-z]{1,11}$/
 const NAMES = ['salt', 'bans', 'found', 'lifted', 'nodes']
 const NODE = /^[\w-]{1,64}$/
+/** A node without a report for so long is absent, ms. */
+export const PRESENT_MS = 90_000
 
 /** A ban as it travels. */
 export interface SharedBan {
@@ -48,6 +52,9 @@ export interface BanDocument {
 
 const isTime = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value) && value >= 0
 
+/** A list that a later version wrote: it is not to be written over. */
+export class LaterFormat extends Error {}
+
 /** A hash in a text, and back. */
 export const textOfHash = (hash: number): string => hash.toString(36)
 export const hashOfText = (text: string): number | undefined => {
@@ -67,9 +74,9 @@ export function readBans(text: string | null, nowMs: number, salt: string): BanD
   const document: BanDocument = { salt, bans: new Map(), found: new Map(), lifted: new Map(), nodes: new Map() }
   if (text === null) return document
   const given: unknown = JSON.parse(text)
-  if (typeof given !== 'object' || given === null || own(given as { format?: unknown }, 'format') !== 1) {
-    throw new Error('it is not a list of bans in a format that this version reads')
-  }
+  const format = typeof given === 'object' && given !== null ? own(given as { format?: unknown }, 'format') : undefined
+  if (Number.isInteger(format) && (format as number) > 1) throw new LaterFormat('a later version wrote it')
+  if (format !== 1) throw new Error('it is not a list of bans in a format that this version reads')
   const { salt: known, bans, found, lifted, nodes } = ownOptions(given as Record<string, unknown>, NAMES)
   if (typeof known !== 'string' || !SALT.test(known)) throw new Error('it has no salt')
   // No ban lasts longer than it may, whatever was written.
@@ -81,7 +88,7 @@ export function readBans(text: string | null, nowMs: number, salt: string): BanD
     if (!isTime(untilMs) || untilMs <= nowMs) continue
     document.bans.set(hash, {
       untilMs: Math.min(untilMs, latestMs),
-      reason: typeof reason === 'string' ? reason.slice(0, MOST_REASON) : undefined,
+      reason: typeof reason === 'string' ? printable(reason.slice(0, MOST_REASON)).slice(0, MOST_REASON) : undefined,
       isSimulated: simulated === 1,
       prefix:
         Number.isInteger(prefix) && (prefix as number) > 0 && (prefix as number) <= LONGEST_PREFIX
@@ -104,26 +111,55 @@ export function readBans(text: string | null, nowMs: number, salt: string): BanD
     const hash = hashOfText(name)
     if (hash === undefined || document.lifted.size >= MOST_FOUND || !isTime(atMs) || atMs + MOST_TTL_MS <= nowMs)
       continue
-    document.lifted.set(hash, atMs)
+    document.lifted.set(hash, Math.min(atMs, nowMs))
   }
-  for (const [node, atMs] of entriesOf(nodes)) {
-    if (NODE.test(node) && isTime(atMs) && document.nodes.size < MOST_NODES) document.nodes.set(node, atMs)
-  }
+  // Nodes come and go: those that are gone must not take the places of others.
+  const present = entriesOf(nodes).filter(
+    (entry): entry is [string, number] =>
+      NODE.test(entry[0]) && isTime(entry[1]) && Math.abs(nowMs - entry[1]) < PRESENT_MS,
+  )
+  for (const [node, atMs] of present.slice(-MOST_NODES)) document.nodes.set(node, atMs)
   return { ...document, salt: known }
 }
 
-export function writeBans({ salt, bans, found, lifted, nodes }: BanDocument): string {
+export const copyOf = ({ salt, bans, found, lifted, nodes }: BanDocument): BanDocument => ({
+  salt,
+  bans: new Map(bans),
+  found: new Map(found),
+  lifted: new Map(lifted),
+  nodes: new Map(nodes),
+})
+
+/** The text of a document. Where it is too long for one, the reasons are left out, and then what nodes found. */
+export function writeBans(document: BanDocument): string {
+  const whole = textOf(document, true, true)
+  if (fits(whole)) return whole
+  const plain = textOf(document, false, true)
+  return fits(plain) ? plain : textOf(document, false, false)
+}
+
+const fits = (text: string): boolean =>
+  text.length * 3 <= MAX_TEXT_BYTES || new TextEncoder().encode(text).length <= MAX_TEXT_BYTES
+
+function textOf(
+  { salt, bans, found, lifted, nodes }: BanDocument,
+  withReasons: boolean,
+  withFindings: boolean,
+): string {
   return JSON.stringify({
     format: 1,
     salt,
     bans: Object.fromEntries(
       [...bans].map(([hash, { untilMs, reason, isSimulated, prefix }]) => [
         textOfHash(hash),
-        [Math.ceil(untilMs), reason ?? 0, isSimulated ? 1 : 0, prefix],
+        [Math.ceil(untilMs), (withReasons && reason) || 0, isSimulated ? 1 : 0, prefix],
       ]),
     ),
     found: Object.fromEntries(
-      [...found].map(([hash, { scenario, nodes: by }]) => [textOfHash(hash), [scenario, Object.fromEntries(by)]]),
+      [...(withFindings ? found : [])].map(([hash, { scenario, nodes: by }]) => [
+        textOfHash(hash),
+        [scenario, Object.fromEntries(by)],
+      ]),
     ),
     lifted: Object.fromEntries([...lifted].map(([hash, atMs]) => [textOfHash(hash), atMs])),
     nodes: Object.fromEntries(nodes),

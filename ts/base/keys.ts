@@ -70,6 +70,24 @@ function hashOf(text: string, k0: number, k1: number): number {
 /** A number ≥ 1 that stands for a name, the same in every process: for names of the operator's, which need no secret. */
 export const nameNumber = (name: string): number => hashOf(name, 0, 0) || 1
 
+/** Longest name that is kept as it is, characters. */
+const LONGEST_KEPT = 256
+/** Characters that are left of a longer one. */
+const HEAD = 64
+
+let names: KeyHasher | undefined
+
+/**
+ * A name or a key to be kept in a table: itself, or of one of more than 256 characters its head and a hash of the whole. What is cut
+ * from a long text by `slice` would hold all of it in memory.
+ */
+export function keptName(name: string): string {
+  if (name.length <= LONGEST_KEPT) return name
+  names ??= new KeyHasher(undefined)
+  const head = String.fromCharCode(...Array.from({ length: HEAD }, (_, i) => name.charCodeAt(i)))
+  return `${head}…${names.hash(name).toString(36)}`
+}
+
 /** The secret of this process, drawn when it is first needed: some hosts draw none before there is a request. */
 let drawn: Uint32Array | undefined
 

@@ -106,7 +106,7 @@ test('a document in place of the settings: those before hold, one warning is log
     t.is(atrion.config.current().changes.slo.maxAcceptableLatencyMs, 321, text.slice(0, 100))
     t.is(decision(atrion, 'k'), undefined)
   }
-  t.deepEqual(warnings, ['settings were refused, those before hold'])
+  t.deepEqual(warnings, ['settings were refused; those before stay in force'])
   // The one that is out of its range is the operator's to mend; all others give way to what the node knows.
   await force(provider, CONFIG, NOTHING[4])
   const { status } = await atrion.patch({
@@ -177,7 +177,7 @@ test('a document in place of the bans: those before hold, one warning is logged,
     t.is(decision(atrion, 'evil'), 'ban')
     t.is(decision(atrion, 'good'), undefined)
   }
-  t.deepEqual(warnings, ['the list of bans in the store cannot be read: those before hold'])
+  t.deepEqual(warnings, ['the list of bans in the store cannot be read; the last one that could be read stays in force'])
   atrion.ban('worse', { ttlMs: DAY_MS })
   await until(async () => (await provider.readDocument(BANS)).text.startsWith('{"format":1,"salt"'))
   const other = await nodeOver(t, provider)
@@ -186,10 +186,10 @@ test('a document in place of the bans: those before hold, one warning is logged,
   // A list of a later version is left as it is.
   await force(provider, BANS, '{"format":2}')
   atrion.ban('third', { ttlMs: DAY_MS })
-  await until(() => warnings.includes('bans were not shared: it is tried again'))
+  await until(() => warnings.includes('bans could not be shared; another attempt follows'))
   t.is((await provider.readDocument(BANS)).text, '{"format":2}')
   await seen()
-  t.is(warnings.filter((text) => text === 'bans were not shared: it is tried again').length, 1)
+  t.is(warnings.filter((text) => text === 'bans could not be shared; another attempt follows').length, 1)
 })
 
 test('lists of bans with numbers, names and sizes of any kind are bounded, and a lift or a node of now finds its place', async (t) => {

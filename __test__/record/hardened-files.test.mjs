@@ -49,7 +49,7 @@ test('a file is read whole or not at all, whatever has its name', async (t) => {
   t.is(readWholeSync(at('right'), 2 ** 20).length, 2 ** 20)
   // A file that has no length of its own.
   t.true((await readWhole('/proc/self/stat', 2 ** 20)).length > 10)
-  t.throws(() => readWholeSync('/proc/self/maps', 100), { message: /at most 100 bytes/ })
+  t.throws(() => readWholeSync('/proc/self/maps', 100), { message: /100 bytes/ })
 })
 
 test('settings from a file that is none are refused, and those before hold', async (t) => {
@@ -94,7 +94,7 @@ test('a recording goes to no pipe and no folder, and what waits for none', async
   }
   // With a reader, too, which an open would not wait for.
   const reader = await open(at('pipe'), 2048)
-  t.throws(() => create().record(at('pipe')), { message: /is no file/ })
+  t.throws(() => create().record(at('pipe')), { message: /is not a file/ })
   await reader.close()
   const recording = create().record('/dev/null')
   await recording.stop()
@@ -112,7 +112,7 @@ test('the command names what is no file, and reads a sparse one of 10 GB for not
     ]) {
       const { code, stderr } = await cli(...args)
       t.is(code, 1, name)
-      t.regex(stderr, /cannot be opened|is no file/)
+      t.regex(stderr, /cannot be opened|is not a file/)
     }
   }
   await writeFile(at('log'), '1.1.1.1 - - [10/Oct/2023:13:55:36 +0000] "GET / HTTP/1.1" 200 5 0.010\n'.repeat(50))
@@ -123,7 +123,7 @@ test('the command names what is no file, and reads a sparse one of 10 GB for not
   }
   const { code, stderr } = await cli('replay', at('sparse'))
   t.is(code, 1)
-  t.regex(stderr, /no recording of Atrion, and no access log/)
+  t.regex(stderr, /neither a recording of Atrion nor an access log/)
 })
 
 const HEAD = '1.1.1.1 - - [10/Oct/2023:13:55:36 +0000] '

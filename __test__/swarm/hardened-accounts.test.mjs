@@ -66,7 +66,7 @@ test('a document that was no account before any node came is left as it is, and 
   world.put(DAMAGED['of another kind'])
   const node = world.add()
   t.is(await use(world, [node], 5000), 0)
-  t.throws(() => world.account, { message: /no account/ })
+  t.throws(() => world.account, { message: /account/ })
   const later = new World(randomOf(2), { requests: LIMIT })
   const known = later.add()
   t.is(await use(later, [known], 1000), 20)

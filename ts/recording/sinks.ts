@@ -87,7 +87,7 @@ function openToWrite(files: Files, path: string): number {
   try {
     const found = files.fstatSync(fd)
     if (found.isFile()) files.ftruncateSync(fd)
-    else if (!found.isCharacterDevice()) throw new Error(`${path} is no file`)
+    else if (!found.isCharacterDevice()) throw new Error(`${path} is not a file`)
     return fd
   } catch (error) {
     files.closeSync(fd)

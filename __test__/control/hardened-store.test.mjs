@@ -177,7 +177,9 @@ test('a document in place of the bans: those before hold, one warning is logged,
     t.is(decision(atrion, 'evil'), 'ban')
     t.is(decision(atrion, 'good'), undefined)
   }
-  t.deepEqual(warnings, ['the list of bans in the store cannot be read; the last one that could be read stays in force'])
+  t.deepEqual(warnings, [
+    'the list of bans in the store cannot be read; the last one that could be read stays in force',
+  ])
   atrion.ban('worse', { ttlMs: DAY_MS })
   await until(async () => (await provider.readDocument(BANS)).text.startsWith('{"format":1,"salt"'))
   const other = await nodeOver(t, provider)

@@ -2,7 +2,8 @@
  * Keys as numbers. A key decides a request's place among its equals, so a client that can choose its key must not be able to
  * choose the place: the hash is HalfSipHash-1-3 (Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012, in the 32-bit
  * form that Linux uses for its hash tables), under a secret. Its 64-bit form asks for three rounds more; here the other half of the
- * state makes the upper bits instead, since no hash ever leaves the process.
+ * state makes the upper bits instead, since clients see no hash. Those of banned keys alone leave the process, for the store of the nodes: a
+ * reader of it can try keys where the secret is the nodes' shared salt, and not where it is `keySecret`.
  */
 
 import { ConfigError } from './errors.js'

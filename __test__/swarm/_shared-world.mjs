@@ -24,6 +24,10 @@ const turn = () => new Promise((resolve) => setImmediate(resolve))
 export class World {
   nowMs = START_MS
   nodes = []
+  /** The lead of the store's clock, ms. */
+  storeAheadMs = 0
+  /** Gives what the store answers in place of a document. */
+  answer = undefined
   /** Called after every event. */
   check = () => {}
   #events = []
@@ -35,7 +39,7 @@ export class World {
     this.random = random
     this.limits = limits
     this.faults = { lostRequests: 0, lostAnswers: 0, late: 0, lostHints: 0, ...faults }
-    this.#shelf = new DocumentShelf(() => this.nowMs)
+    this.#shelf = new DocumentShelf(() => this.nowMs + this.storeAheadMs)
   }
 
   at(ms, run) {
@@ -83,6 +87,11 @@ export class World {
     this.#shelf.clear()
   }
 
+  /** Puts a text in the place of the account, as anything can that writes to the store. */
+  put(text) {
+    this.#shelf.write(documentOf('crew'), this.#shelf.read(documentOf('crew')).version, text)
+  }
+
   /** Returns a function that brings back the account as it is now. */
   remember() {
     const { text } = this.#shelf.read(documentOf('crew'))
@@ -116,7 +125,8 @@ export class World {
 
   storeOf(node) {
     return {
-      readDocument: (name) => this.request(node, () => this.#shelf.read(name)),
+      readDocument: (name) =>
+        this.request(node, () => (this.answer === undefined ? this.#shelf.read(name) : this.answer())),
       writeDocument: (name, version, text, options) =>
         this.request(node, () => {
           const isWritten = this.#shelf.write(name, version, text, options)

@@ -1,10 +1,8 @@
 /** Agreement of nodes on what they found: two that count, where one alone may lie or be mistaken. */
 
 import { Seniority } from '../replication/seniority.js'
-import type { BanDocument } from './record.js'
+import { type BanDocument, PRESENT_MS } from './record.js'
 
-/** A node without a report for so long is absent, ms. */
-const PRESENT_MS = 90_000
 /** Nodes that have to agree. */
 const WITNESSES = 2
 

@@ -14,7 +14,7 @@ import { Evidence, type EvidenceLimits, type Scenario } from './evidence.js'
 import { BanGate } from './gate.js'
 import { evidenceAgainst, type Known, keep, strongest, type Target } from './known.js'
 import { readBanOptions, readTarget } from './options.js'
-import { type BanDocument, hashOfText, MOST_LENGTHS, MOST_SHARED, textOfHash } from './record.js'
+import { type BanDocument, copyOf, hashOfText, MOST_LENGTHS, MOST_SHARED, textOfHash } from './record.js'
 import { BanSharing } from './sharing.js'
 import { hashedTargets, TargetHasher } from './targets.js'
 import type { Ban, BanOptions, BanTarget } from './types.js'
@@ -82,6 +82,7 @@ export class Bans {
         ...{ node, isWitness: evidence !== undefined, nowMs, warn },
         salt: () => this.#salt,
         adopt: (salt) => this.#adopt(salt),
+        known: () => this.#document && copyOf(this.#document.bans),
         take: (bans, aheadMs) => this.#take(bans, aheadMs),
       })
     this.allow(undefined)

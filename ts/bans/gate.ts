@@ -77,7 +77,8 @@ export class BanGate implements KeyGate {
   /** Enters what holds of a key or a prefix. */
   set(hash: number, known: Known): void {
     const { prefix, untilMs } = known
-    if (prefix === 0) this.#table.set(hash, marksOf(known), untilMs, this.#host.nowMs())
+    // A ban by this node's operator takes a place from others if it has to: any client that writes to the store may fill the table.
+    if (prefix === 0) this.#table.set(hash, marksOf(known), untilMs, this.#host.nowMs(), known.target !== undefined)
     else if (this.#prefixes.has(prefix) || this.#prefixes.size < MOST_LENGTHS) {
       const prefixes = this.#prefixes.get(prefix) ?? new Map()
       keep(prefixes, hash, { untilMs, marks: marksOf(known) })

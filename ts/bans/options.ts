@@ -11,10 +11,17 @@ import type { BanOptions, BanTarget } from './types.js'
 
 const NAMES = ['ttlMs', 'reason', 'simulated'] satisfies (keyof BanOptions)[]
 const DEFAULT_TTL_MS = 3_600_000
+const LONGEST_KEY = 65_536
 
 /** @throws ConfigError, TypeError */
 export function readTarget(given: BanTarget): Target {
-  if (typeof given === 'string') return { text: given, isPrefix: false }
+  if (typeof given === 'string') {
+    // It is kept in clear until the nodes agree on how keys are hashed.
+    if (given.length > LONGEST_KEY) {
+      throw new ConfigError('key', `text of at most ${LONGEST_KEY} characters`, given.slice(0, 100))
+    }
+    return { text: given, isPrefix: false }
+  }
   if (typeof given === 'number' || typeof given === 'bigint') return { text: String(given), isPrefix: false }
   if (typeof given !== 'object' || given === null) throw wrongType('key', 'a string or { prefix }', given)
   const wrong = Object.keys(given).find((name) => name !== 'prefix')

@@ -1,7 +1,9 @@
 /** The document that holds the cluster's bans and what its nodes found, and its form. */
 
+import { MAX_TEXT_BYTES } from '../base/documents.js'
 import { ConfigError } from '../base/errors.js'
 import { own, ownOptions } from '../base/own.js'
+import { printable } from '../base/text.js'
 
 /** The longest ban, ms. */
 export const MOST_TTL_MS = 86_400_000
@@ -13,8 +15,7 @@ export const MOST_REASON = 280
 /** Longest text of a prefix, and different lengths of prefixes. */
 export const LONGEST_PREFIX = 256
 export const MOST_LENGTHS = 8
-/** Bytes of the document, at most, and of a UTF-16 unit in it. */
-const MOST_BYTES = 1 << 20
+/** Bytes of a UTF-16 unit in the document, at most. */
 const LONGEST_UNIT = 3
 /** Nodes of a finding that are kept in any case: two are enough to agree, and some may be too young to count. */
 const LEAST_WITNESSES = 4
@@ -23,6 +24,8 @@ const SALT = /^[0-9a-f]{32}$/
 const HASH = /^[0-9a-z]{1,11}$/
 const NAMES = ['salt', 'bans', 'found', 'lifted', 'nodes']
 const NODE = /^[\w-]{1,64}$/
+/** A node without a report for so long is absent, ms. */
+export const PRESENT_MS = 90_000
 
 /** A ban as it travels. */
 export interface SharedBan {
@@ -54,6 +57,9 @@ export interface BanDocument {
 
 const isTime = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value) && value >= 0
 
+/** A list that a later version wrote: it is not to be written over. */
+export class LaterFormat extends Error {}
+
 /** A hash in a text, and back. */
 export const textOfHash = (hash: number): string => hash.toString(36)
 export const hashOfText = (text: string): number | undefined => {
@@ -73,9 +79,9 @@ export function readBans(text: string | null, nowMs: number, salt: string): BanD
   const document: BanDocument = { salt, bans: new Map(), found: new Map(), lifted: new Map(), nodes: new Map() }
   if (text === null) return document
   const given: unknown = JSON.parse(text)
-  if (typeof given !== 'object' || given === null || own(given as { format?: unknown }, 'format') !== 1) {
-    throw new Error('it is not a list of bans in a format that this version reads')
-  }
+  const format = typeof given === 'object' && given !== null ? own(given as { format?: unknown }, 'format') : undefined
+  if (Number.isInteger(format) && (format as number) > 1) throw new LaterFormat('a later version wrote it')
+  if (format !== 1) throw new Error('it is not a list of bans in a format that this version reads')
   const { salt: known, bans, found, lifted, nodes } = ownOptions(given as Record<string, unknown>, NAMES)
   if (typeof known !== 'string' || !SALT.test(known)) throw new Error('it has no salt')
   // No ban lasts longer than it may, whatever was written.
@@ -87,7 +93,7 @@ export function readBans(text: string | null, nowMs: number, salt: string): BanD
     if (!isTime(untilMs) || untilMs <= nowMs) continue
     document.bans.set(hash, {
       untilMs: Math.min(untilMs, latestMs),
-      reason: typeof reason === 'string' ? reason.slice(0, MOST_REASON) : undefined,
+      reason: typeof reason === 'string' ? printable(reason.slice(0, MOST_REASON)).slice(0, MOST_REASON) : undefined,
       isSimulated: simulated === 1,
       prefix:
         Number.isInteger(prefix) && (prefix as number) > 0 && (prefix as number) <= LONGEST_PREFIX
@@ -110,27 +116,47 @@ export function readBans(text: string | null, nowMs: number, salt: string): BanD
     const hash = hashOfText(name)
     if (hash === undefined || document.lifted.size >= MOST_FOUND || !isTime(atMs) || atMs + MOST_TTL_MS <= nowMs)
       continue
-    document.lifted.set(hash, atMs)
+    document.lifted.set(hash, Math.min(atMs, nowMs))
   }
-  for (const [node, atMs] of entriesOf(nodes)) {
-    if (NODE.test(node) && isTime(atMs) && document.nodes.size < MOST_NODES) document.nodes.set(node, atMs)
-  }
+  // Nodes come and go: those that are gone must not take the places of others.
+  const present = entriesOf(nodes).filter(
+    (entry): entry is [string, number] =>
+      NODE.test(entry[0]) && isTime(entry[1]) && Math.abs(nowMs - entry[1]) < PRESENT_MS,
+  )
+  for (const [node, atMs] of present.slice(-MOST_NODES)) document.nodes.set(node, atMs)
   return { ...document, salt: known }
 }
 
-/** The text of a document. Where it would be too long for one, reasons are left out, and of a finding the nodes whose evidence ends first. */
+export const copyOf = ({ salt, bans, found, lifted, nodes }: BanDocument): BanDocument => ({
+  salt,
+  bans: new Map(bans),
+  found: new Map(found),
+  lifted: new Map(lifted),
+  nodes: new Map(nodes),
+})
+
+/**
+ * The text of a document. Where it is too long for one, reasons are left out, then of each finding the nodes whose evidence ends first, then what
+ * nodes found.
+ */
 export function writeBans(document: BanDocument): string {
-  const text = textOf(document)
-  if (text.length <= MOST_BYTES / LONGEST_UNIT || encoder.encode(text).length <= MOST_BYTES) return text
+  const whole = textOf(document)
+  if (fits(whole)) return whole
   const bans = new Map([...document.bans].map(([hash, ban]) => [hash, { ...ban, reason: undefined }]))
+  const plain = textOf({ ...document, bans })
+  if (fits(plain)) return plain
   const found = new Map(
     [...document.found].map(([hash, { scenario, nodes }]) => {
       const latest = [...nodes].sort(([, a], [, b]) => b - a).slice(0, LEAST_WITNESSES)
       return [hash, { scenario, nodes: new Map(latest) }]
     }),
   )
-  return textOf({ ...document, bans, found })
+  const short = textOf({ ...document, bans, found })
+  return fits(short) ? short : textOf({ ...document, bans, found: new Map() })
 }
+
+const fits = (text: string): boolean =>
+  text.length <= MAX_TEXT_BYTES / LONGEST_UNIT || encoder.encode(text).length <= MAX_TEXT_BYTES
 
 function textOf({ salt, bans, found, lifted, nodes }: BanDocument): string {
   return JSON.stringify({
@@ -139,7 +165,7 @@ function textOf({ salt, bans, found, lifted, nodes }: BanDocument): string {
     bans: Object.fromEntries(
       [...bans].map(([hash, { untilMs, reason, isSimulated, prefix }]) => [
         textOfHash(hash),
-        [Math.ceil(untilMs), reason ?? 0, isSimulated ? 1 : 0, prefix],
+        [Math.ceil(untilMs), reason || 0, isSimulated ? 1 : 0, prefix],
       ]),
     ),
     found: Object.fromEntries(

@@ -5,14 +5,16 @@ import type { SharedDocument } from '../providers/provider.js'
 import type { SharedDocuments } from '../replication/documents.js'
 import { keep } from './known.js'
 import { changeDocument, type Pending } from './pending.js'
-import { type BanDocument, readBans, writeBans } from './record.js'
+import { type BanDocument, LaterFormat, readBans, writeBans } from './record.js'
 
 /** The name of the document. */
 export const DOCUMENT = 'atrion/bans'
 /** Changes wait so long for others to travel with them, ms. */
 const TOGETHER_MS = 5
+/** After a failure, ms. */
+const LEAST_AGAIN_MS = 20
 /** Nodes that look for evidence report that this often, ms. */
-const PRESENT_MS = 30_000
+const REPORTS_MS = 30_000
 
 export interface SharingHost {
   readonly node: string
@@ -24,6 +26,8 @@ export interface SharingHost {
   warn(message: string, context: Record<string, unknown>): void
   /** The nodes' salt is another. */
   adopt(salt: string): void
+  /** A copy of the document as this node took it over last; undefined: it has taken over none. */
+  known(): BanDocument | undefined
   /** Takes over what the document holds. @param aheadMs the lead of the store's clock over this node's */
   take(document: BanDocument, aheadMs: number): void
 }
@@ -36,6 +40,9 @@ export class BanSharing {
   #isWriting = false
   #timer: ReturnType<typeof setTimeout> | undefined
   #presentMs = Number.NEGATIVE_INFINITY
+  /** The document cannot be read, or not be written, and that was logged. */
+  #isDamaged = false
+  #isUnshared = false
 
   constructor(documents: SharedDocuments, host: SharingHost) {
     this.#documents = documents
@@ -51,7 +58,7 @@ export class BanSharing {
 
   /** Writes what is to be written soon. */
   flush(): void {
-    const isDue = this.#host.isWitness && this.#host.nowMs() - this.#presentMs >= PRESENT_MS
+    const isDue = this.#host.isWitness && this.#host.nowMs() - this.#presentMs >= REPORTS_MS
     if (this.#documents.isRunning && (isDue || this.pending.size > 0)) this.#arm(TOGETHER_MS)
   }
 
@@ -64,9 +71,9 @@ export class BanSharing {
   async agreeOnSalt(): Promise<void> {
     if (!this.#documents.isRunning) return
     await this.#documents.update(DOCUMENT, (text, nowMs) => {
-      const document = this.#read(text, nowMs)
+      const { document, isLost } = this.#readOr(text, nowMs)
       this.#host.adopt(document.salt)
-      return text === null ? writeBans(document) : undefined
+      return isLost ? writeBans(document) : undefined
     })
   }
 
@@ -87,7 +94,7 @@ export class BanSharing {
     let afterMs = TOGETHER_MS
     try {
       await this.#documents.update(DOCUMENT, (text, nowMs) => {
-        const document = this.#read(text, nowMs)
+        const { document } = this.#readOr(text, nowMs)
         this.#host.adopt(document.salt)
         sent = [...this.pending]
         const aheadMs = nowMs - this.#host.nowMs()
@@ -99,9 +106,13 @@ export class BanSharing {
       this.#presentMs = this.#host.nowMs()
       for (const [hash, pending] of sent) if (this.pending.get(hash) === pending) this.pending.delete(hash)
       if (written !== undefined) this.#host.take(written, this.#aheadMs)
+      this.#isUnshared = false
     } catch (error) {
-      afterMs = this.#documents.intervalMs
-      this.#host.warn('bans could not be shared; another attempt follows', { error: textOfAny(error) })
+      afterMs = Math.max(this.#documents.intervalMs, LEAST_AGAIN_MS)
+      if (!this.#isUnshared) {
+        this.#host.warn('bans could not be shared; another attempt follows', { error: textOfAny(error) })
+      }
+      this.#isUnshared = true
     }
     this.#isWriting = false
     if (this.pending.size > 0) this.#arm(afterMs)
@@ -114,6 +125,16 @@ export class BanSharing {
     return readBans(text, nowMs, this.#host.salt())
   }
 
+  /** The document, or what this node knows of it in place of what is none. @throws LaterFormat */
+  #readOr(text: string | null, nowMs: number): { readonly document: BanDocument; readonly isLost: boolean } {
+    try {
+      return { document: this.#read(text, nowMs), isLost: text === null }
+    } catch (error) {
+      if (error instanceof LaterFormat) throw error
+      return { document: this.#host.known() ?? this.#read(null, nowMs), isLost: true }
+    }
+  }
+
   #receive({ text, nowMs }: SharedDocument): void {
     // A store that lost it lifts nothing: each ban ends by itself.
     if (text === null) return
@@ -121,7 +142,10 @@ export class BanSharing {
       const document = this.#read(text, nowMs)
       this.#host.adopt(document.salt)
       this.#host.take(document, this.#aheadMs)
+      this.#isDamaged = false
     } catch (error) {
+      if (this.#isDamaged) return
+      this.#isDamaged = true
       this.#host.warn('the list of bans in the store cannot be read; the last one that could be read stays in force', {
         error: textOfAny(error),
       })

@@ -30,7 +30,7 @@ class Part {
   readonly filter: Uint32Array
   readonly places: number
   size = 0
-  /** From 28 bits of a hash to a place. */
+  /** From 28 bits to a place. */
   readonly scale: number
 
   constructor(places: number) {
@@ -60,12 +60,23 @@ export class BanTable {
   readonly #filters: Uint32Array[] = Array.from({ length: PARTS }, () => EMPTY)
   readonly #epochMs: number
   #size = 0
+  /** Hashes come from the store, too: what writes them must not choose their places. */
+  readonly #factor: number
+  readonly #highFactor: number
   /** The end of the entry that was found last, ms. */
   untilMs = 0
 
   /** @param nowMs the present, the earliest time that an entry can end at */
   constructor(nowMs: number) {
     this.#epochMs = nowMs
+    const [factor, highFactor] = crypto.getRandomValues(new Int32Array(2))
+    this.#factor = factor! | 1
+    this.#highFactor = highFactor! | 1
+  }
+
+  /** The place of a hash in a part, by its upper bits under secret factors (multiplicative hashing). */
+  #placeOf({ scale }: Part, low: number, high: number): number {
+    return ((Math.imul(low ^ Math.imul(high, this.#highFactor), this.#factor) >>> 4) * scale) | 0
   }
 
   /** Entries, those that are over among them. */
@@ -88,8 +99,9 @@ export class BanTable {
   }
 
   #search(low: number, high: number): number {
-    const { cells, places, scale } = this.#parts[low & (PARTS - 1)]!
-    let place = ((low >>> 4) * scale) | 0
+    const part = this.#parts[low & (PARTS - 1)]!
+    const { cells, places } = part
+    let place = this.#placeOf(part, low, high)
     for (;;) {
       const at = place * CELLS
       const word = cells[at + 1]!
@@ -103,8 +115,14 @@ export class BanTable {
     }
   }
 
-  /** Enters a key, or changes what its entry says. @param marks of {@link MARK}, not 0 @returns false where there is no room */
-  set(hash: number, marks: number, untilMs: number, nowMs: number): boolean {
+  /**
+   * Enters a key, or changes what its entry says.
+   *
+   * @param marks of {@link MARK}, not 0
+   * @param isFirst another gives way where there is no room, whenever it ends
+   * @returns false where there is no room
+   */
+  set(hash: number, marks: number, untilMs: number, nowMs: number, isFirst = false): boolean {
     const low = hash >>> 0
     const index = low & (PARTS - 1)
     let part = this.#parts[index]
@@ -113,10 +131,11 @@ export class BanTable {
       this.#parts[index] = part
       this.#filters[index] = part.filter
     }
-    const word = ((hash * OF_HIGH) | 0) + marks * 2 ** MARK_SHIFT
+    const high = (hash * OF_HIGH) | 0
+    const word = high + marks * 2 ** MARK_SHIFT
     const end = Math.min(Math.max(Math.ceil((untilMs - this.#epochMs) / UNIT_MS), 0), HIGH - 1)
     if (part.size + 1 > part.room && this.find(hash) === 0) {
-      part = this.#withRoom(part, index, low, end, nowMs)
+      part = this.#withRoom(part, index, this.#placeOf(part, low, high), isFirst ? HIGH : end, nowMs)
       if (part.size + 1 > part.room) return false
     }
     this.#put(part, low, word, end)
@@ -125,7 +144,7 @@ export class BanTable {
 
   #put(part: Part, low: number, word: number, end: number): void {
     const { cells, places } = part
-    let place = ((low >>> 4) * part.scale) | 0
+    let place = this.#placeOf(part, low, word & HIGH_MASK)
     for (;;) {
       const at = place * CELLS
       const known = cells[at + 1]!
@@ -145,7 +164,7 @@ export class BanTable {
   }
 
   /** Drops what is over and grows, or gives up the entry that ends first of a few, where that is before the new one does. */
-  #withRoom(part: Part, index: number, low: number, end: number, nowMs: number): Part {
+  #withRoom(part: Part, index: number, from: number, end: number, nowMs: number): Part {
     if (part.places < MOST_PLACES) {
       const grown = new Part(Math.min(part.places * 2, MOST_PLACES))
       const present = Math.floor((nowMs - this.#epochMs) / UNIT_MS)
@@ -160,7 +179,7 @@ export class BanTable {
       return grown
     }
     let first = -1
-    let place = ((low >>> 4) * part.scale) | 0
+    let place = from
     for (let sought = 0; sought < SOUGHT; sought++) {
       const at = place * CELLS
       if (part.cells[at + 1] !== 0 && (first < 0 || part.cells[at + 2]! < part.cells[first + 2]!)) first = at
@@ -177,7 +196,7 @@ export class BanTable {
     const part = this.#parts[low & (PARTS - 1)]
     if (part === undefined) return false
     const high = (hash * OF_HIGH) | 0
-    let place = ((low >>> 4) * part.scale) | 0
+    let place = this.#placeOf(part, low, high)
     for (;;) {
       const at = place * CELLS
       const word = part.cells[at + 1]!
@@ -201,7 +220,7 @@ export class BanTable {
       next = next + 1 === places ? 0 : next + 1
       const at = next * CELLS
       if (cells[at + 1] === 0) break
-      const wanted = ((cells[at]! >>> 4) * part.scale) | 0
+      const wanted = this.#placeOf(part, cells[at]!, cells[at + 1]! & HIGH_MASK)
       // It stays where its own place is behind the hole, seen from the hole round to it.
       const fromHole = (wanted - hole + places) % places
       const toNext = (next - hole + places) % places

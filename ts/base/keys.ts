@@ -2,7 +2,8 @@
  * Keys as numbers. A key decides a request's place among its equals, so a client that can choose its key must not be able to
  * choose the place: the hash is HalfSipHash-1-3 (Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012, in the 32-bit
  * form that Linux uses for its hash tables), under a secret. Its 64-bit form asks for three rounds more; here the other half of the
- * state makes the upper bits instead, since no hash ever leaves the process.
+ * state makes the upper bits instead, since clients see no hash. Those of banned keys alone leave the process, for the store of the nodes: a
+ * reader of it can try keys where the secret is the nodes' shared salt, and not where it is `keySecret`.
  */
 
 import { ConfigError } from './errors.js'
@@ -69,6 +70,24 @@ function hashOf(text: string, k0: number, k1: number): number {
 
 /** A number ≥ 1 that stands for a name, the same in every process: for names of the operator's, which need no secret. */
 export const nameNumber = (name: string): number => hashOf(name, 0, 0) || 1
+
+/** Longest name that is kept as it is, characters. */
+const LONGEST_KEPT = 256
+/** Characters that are left of a longer one. */
+const HEAD = 64
+
+let names: KeyHasher | undefined
+
+/**
+ * A name or a key to be kept in a table: itself, or of one of more than 256 characters its head and a hash of the whole. What is cut
+ * from a long text by `slice` would hold all of it in memory.
+ */
+export function keptName(name: string): string {
+  if (name.length <= LONGEST_KEPT) return name
+  names ??= new KeyHasher(undefined)
+  const head = String.fromCharCode(...Array.from({ length: HEAD }, (_, i) => name.charCodeAt(i)))
+  return `${head}…${names.hash(name).toString(36)}`
+}
 
 /** The secret of this process, drawn when it is first needed: some hosts draw none before there is a request. */
 let drawn: Uint32Array | undefined

@@ -2,6 +2,7 @@
 
 import { builtin } from '../base/builtin.js'
 import { isConfigError } from '../base/errors.js'
+import { readFlags, readWholeSync } from '../base/files.js'
 import { ENGINES } from '../engine/engines-node.js'
 import type { EngineKind } from '../engine/kinds.js'
 import { Atrion } from '../entries/node.js'
@@ -54,7 +55,7 @@ export function fileSource(path: string): Source & { close(): void } {
   const files = builtin('node:fs')
   let fd: number
   try {
-    fd = files.openSync(path, 'r')
+    fd = files.openSync(path, readFlags())
   } catch (error) {
     throw new RecordingError(`${path} cannot be opened: ${(error as Error).message}`)
   }
@@ -103,9 +104,7 @@ export function splitArgs(
 export function readCandidate(path: string): ReturnType<typeof parseCandidate> {
   let text: string
   try {
-    const files = builtin('node:fs')
-    if (files.statSync(path).size > LONGEST_CANDIDATE) throw new Error(`it has more than ${LONGEST_CANDIDATE} bytes`)
-    text = files.readFileSync(path, 'utf8')
+    text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(readWholeSync(path, LONGEST_CANDIDATE))
   } catch (error) {
     throw new CandidateError(`${path} cannot be read: ${(error as Error).message}`)
   }

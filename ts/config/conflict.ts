@@ -1,14 +1,11 @@
 /** The trial that a patch asks for, and the conflict that refuses it. */
 
-import { type Layer, type Trial, touching, trialOf } from './layers.js'
+import { graceOf, type Layer, type Trial, touching, trialOf } from './layers.js'
 import type { CheckedPatch } from './options.js'
 import type { PatchConflict } from './types.js'
 
 /** Patches that a conflict shows. */
 const MOST_SHOWN = 10
-
-/** The time in which the result of a trial has to be stored, ms. */
-export const graceOf = (forMs: number): number => Math.max(5_000, forMs)
 
 export const trialFrom = (
   { share, keyShare, forMs, fallPoints }: NonNullable<CheckedPatch['canary']>,

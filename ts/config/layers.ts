@@ -3,16 +3,29 @@
  * change makes a new one, so that what held before is still there when a change cannot be applied.
  */
 
+import { ConfigError } from '../base/errors.js'
 import { nameNumber } from '../base/keys.js'
-import { cloneJson, emptyObject, isObject, type JsonObject, leavesOf, mergeObjects, valueAt } from './merge.js'
+import { printable } from '../base/text.js'
+import { emptyObject, isObject, type JsonObject, leavesOf, mergeObjects, valueAt } from './merge.js'
+import { LONGEST_AUTHOR, LONGEST_REASON, LONGEST_TRIAL_MS, LONGEST_TTL_MS } from './options.js'
 import { namesOfPointer, overlap, pointerOf, textOfPath } from './paths.js'
 import type { PatchState } from './types.js'
+import { MOST_ROUTES, readStored, readStoredSettings } from './validate.js'
 
 /** Patches of a layer that expire or are on trial. */
 export const MOST_STANDING = 64
-/** Entries of a layer's trail, and paths of an entry. */
+/** Entries of a layer's trail, paths of an entry, and the longest of those, characters. */
 export const MOST_ENTRIES = 100
 export const MOST_PATHS = 16
+const LONGEST_PATH = 1_024
+/** Most bytes, and characters, of a layer as text. */
+const MOST_BYTES = 1 << 20
+/** Leaves whose origins are known: as many as there may be in so many bytes. */
+const MOST_ORIGINS = MOST_BYTES / 16
+/** Versions beyond this are no times of any clock. */
+const MOST_VERSION = Number.MAX_SAFE_INTEGER - 2 ** 32
+/** One so far ahead of the store's clock, ms, is of no clock either: the next one does not go on from it. Ten years. */
+const MOST_AHEAD_MS = 315_360_000_000
 
 /** The origin of a setting. */
 export interface Origin {
@@ -71,6 +84,9 @@ export const EMPTY_LAYER: Layer = Object.freeze({
 /** Returns whether a patch has expired, or its trial had no result in time. */
 export const isOver = ({ expiresAtMs, trial }: StandingPatch, nowMs: number): boolean =>
   (expiresAtMs !== undefined && expiresAtMs <= nowMs) || (trial !== undefined && trial.untilMs <= nowMs)
+
+/** The time in which the result of a trial has to be stored, ms. */
+export const graceOf = (forMs: number): number => Math.max(5_000, forMs)
 
 const LOTS = 2 ** 53
 
@@ -160,8 +176,9 @@ export const entryOf = (patch: StandingPatch, atMs: number, state: PatchState): 
 export const noted = (trail: readonly TrailEntry[], entry: TrailEntry): readonly TrailEntry[] =>
   [entry, ...trail.filter(({ version }) => version !== entry.version)].slice(0, MOST_ENTRIES)
 
-/** A version after another: the time where that is later. */
-export const nextVersion = (version: number, nowMs: number): number => Math.max(version + 1, Math.floor(nowMs))
+/** A version after another: the time where that is later, and where the other is no time. */
+export const nextVersion = (version: number, nowMs: number): number =>
+  version > nowMs + MOST_AHEAD_MS ? Math.floor(nowMs) : Math.max(version + 1, Math.floor(nowMs))
 
 /** The layer with a patch more. */
 export function withPatch(layer: Layer, given: Omit<StandingPatch, 'version'>, nowMs: number): Layer {
@@ -193,43 +210,46 @@ export function touching(changes: JsonObject, paths: readonly string[]): string[
 
 export { pathsOf }
 
-const isText = (value: unknown, most: number): value is string => typeof value === 'string' && value.length <= most
-/** Versions beyond this are no times of any clock. */
-const MOST_VERSION = Number.MAX_SAFE_INTEGER - 2 ** 32
+const textOf = (value: unknown, most: number): string | undefined =>
+  typeof value === 'string' ? printable(value.slice(0, most)).slice(0, most) : undefined
 const isVersion = (value: unknown): value is number =>
   Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MOST_VERSION
 const isTime = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value) && value >= 0
 
-const readOrigin = (given: JsonObject): Origin | undefined => {
-  const { version, author, reason } = given
+function readOrigin(given: JsonObject): Origin | undefined {
+  const { version } = given
   if (!isVersion(version)) return undefined
+  const author = textOf(given.author, LONGEST_AUTHOR)
+  const reason = textOf(given.reason, LONGEST_REASON)
+  return { version, ...(author !== undefined && { author }), ...(reason !== undefined && { reason }) }
+}
+
+/** A trial that is over when it has to be, whatever was written. */
+function readTrial(given: unknown, nowMs: number): Trial | undefined {
+  if (!isObject(given)) return undefined
+  const { share, keyShare, untilMs, forMs: wantedMs, fallPoints } = given
+  if (!isTime(share) || !isTime(untilMs) || !isTime(wantedMs) || !isTime(fallPoints)) return undefined
+  if (keyShare !== undefined && (!isTime(keyShare) || keyShare >= 1)) return undefined
+  const forMs = Math.min(wantedMs, LONGEST_TRIAL_MS)
   return {
-    version,
-    ...(isText(author, 64) && { author }),
-    ...(isText(reason, 280) && { reason }),
+    ...{ share, ...(keyShare !== undefined && { keyShare }), forMs, fallPoints },
+    untilMs: Math.min(untilMs, nowMs + forMs + graceOf(forMs)),
   }
 }
 
-function readTrial(given: unknown): Trial | undefined {
-  if (!isObject(given)) return undefined
-  const { share, keyShare, untilMs, forMs, fallPoints } = given
-  if (!isTime(share) || !isTime(untilMs) || !isTime(forMs) || !isTime(fallPoints)) return undefined
-  if (keyShare !== undefined && (!isTime(keyShare) || keyShare >= 1)) return undefined
-  return { share, ...(keyShare !== undefined && { keyShare }), untilMs, forMs, fallPoints }
-}
-
-function readPatch(given: unknown): StandingPatch | undefined {
+function readPatch(given: unknown, nowMs: number): StandingPatch | undefined {
   if (!isObject(given) || !isObject(given.changes)) return undefined
   const origin = readOrigin(given)
   const { expiresAtMs, trial, node } = given
-  const known = readTrial(trial)
+  const known = readTrial(trial, nowMs)
   if (origin === undefined || (trial !== undefined && known === undefined)) return undefined
   return {
     ...origin,
-    changes: given.changes,
-    ...(isTime(expiresAtMs) && { expiresAtMs }),
+    changes: readStored(given.changes, MOST_BYTES),
+    // It stands no longer than it may, whatever was written.
+    ...(isTime(expiresAtMs) && { expiresAtMs: Math.min(expiresAtMs, nowMs + LONGEST_TTL_MS) }),
     ...(known && { trial: known }),
-    node: isText(node, 64) ? node : '',
+    node: textOf(node, 64) ?? '',
   }
 }
 
@@ -243,31 +263,36 @@ function readEntry(given: unknown): TrailEntry | undefined {
   return {
     ...origin,
     atMs,
-    paths: paths.filter((path): path is string => typeof path === 'string').slice(0, MOST_PATHS),
+    paths: paths.slice(0, MOST_PATHS).flatMap((path: unknown) => textOf(path, LONGEST_PATH) ?? []),
     state: state as PatchState,
-    node: isText(node, 64) ? node : '',
+    node: textOf(node, 64) ?? '',
   }
 }
 
-/** The layer in a text that another node wrote. @throws Error for what is none */
-export function readLayer(text: string): Layer {
-  const given: unknown = cloneJson(JSON.parse(text))
+/**
+ * The layer in a text that another node wrote, or anything else that can write to the store.
+ *
+ * @param nowMs the store's clock, Unix ms
+ * @throws Error for what is none, ConfigError for settings that have no such form
+ */
+export function readLayer(text: string, nowMs: number): Layer {
+  const given: unknown = JSON.parse(text)
   if (!isObject(given) || given.format !== 1)
     throw new Error('it is not a configuration in a format that this version reads')
   const { version, settled, origins, standing, trail } = given
   if (!isVersion(version) || !isObject(settled) || !Array.isArray(standing)) throw new Error('its content is damaged')
-  const patches = standing.slice(0, MOST_STANDING).map(readPatch)
+  const patches = standing.slice(0, MOST_STANDING).map((patch) => readPatch(patch, nowMs))
   if (patches.includes(undefined)) throw new Error('a patch in it is damaged')
   const known = Object.create(null) as Record<string, Origin>
   if (isObject(origins)) {
-    for (const pointer of Object.keys(origins)) {
+    for (const pointer of Object.keys(origins).slice(0, MOST_ORIGINS)) {
       const origin = isObject(origins[pointer]) ? readOrigin(origins[pointer]) : undefined
       if (origin !== undefined) known[pointer] = origin
     }
   }
   return {
     version,
-    settled,
+    settled: readStoredSettings(settled, MOST_BYTES),
     origins: known,
     standing: patches as StandingPatch[],
     trail: Array.isArray(trail) ? trail.slice(0, MOST_ENTRIES).flatMap((entry) => readEntry(entry) ?? []) : [],
@@ -275,3 +300,14 @@ export function readLayer(text: string): Layer {
 }
 
 export const writeLayer = (layer: Layer): string => JSON.stringify({ format: 1, ...layer })
+
+/** @throws ConfigError for a layer that is too large to be stored */
+export function requireSize(layer: Layer): void {
+  for (const section of ['routes', 'overrides']) {
+    const routes = layer.settled[section]
+    const count = isObject(routes) ? Object.keys(routes).length : 0
+    if (count > MOST_ROUTES) throw new ConfigError(section, `settings of at most ${MOST_ROUTES} routes`, count)
+  }
+  const { length } = new TextEncoder().encode(writeLayer(layer))
+  if (length > MOST_BYTES) throw new ConfigError('changes', `settings of at most ${MOST_BYTES} bytes in all`, length)
+}

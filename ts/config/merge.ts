@@ -57,12 +57,3 @@ export function valueAt(value: Json | undefined, path: readonly string[]): Json 
   }
   return at
 }
-
-/** A deep copy whose objects inherit from nothing. */
-export function cloneJson<T extends Json>(value: T): T {
-  if (Array.isArray(value)) return value.map((one: Json) => cloneJson(one)) as unknown as T
-  if (!isObject(value)) return value
-  const copy = emptyObject()
-  for (const name of Object.keys(value)) copy[name] = cloneJson(value[name]!)
-  return copy as unknown as T
-}

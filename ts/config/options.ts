@@ -12,9 +12,12 @@ import { readChanges } from './validate.js'
 
 const NAMES = ['base', 'changes', 'ttlMs', 'author', 'reason', 'canary', 'layer'] satisfies (keyof PatchOptions)[]
 const CANARY_NAMES = ['share', 'keyShare', 'forMs', 'fallPoints'] satisfies (keyof CanaryOptions)[]
-const LONGEST_TTL_MS = 2_592_000_000
-const LONGEST_AUTHOR = 64
-const LONGEST_REASON = 280
+/** The longest that a patch stands, and that a trial takes, ms. */
+export const LONGEST_TTL_MS = 2_592_000_000
+export const LONGEST_TRIAL_MS = 3_600_000
+/** Longest texts, characters. */
+export const LONGEST_AUTHOR = 64
+export const LONGEST_REASON = 280
 
 export interface CheckedPatch {
   readonly base: number
@@ -55,7 +58,7 @@ function canaryOf(value: unknown): CheckedPatch['canary'] {
   return {
     keyShare: keyShare === undefined ? undefined : numberOf('canary.keyShare', keyShare, 0.001, 0.9),
     share: numberOf('canary.share', share, 0, 1),
-    forMs: numberOf('canary.forMs', forMs, 100, 3_600_000, ' of ms'),
+    forMs: numberOf('canary.forMs', forMs, 100, LONGEST_TRIAL_MS, ' of ms'),
     fallPoints: numberOf('canary.fallPoints', fallPoints, 0.1, 100),
   }
 }

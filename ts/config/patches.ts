@@ -6,13 +6,15 @@ import type { AtrionEvents } from '../events/events.js'
 import type { SharedDocument } from '../providers/provider.js'
 import type { SharedDocuments } from '../replication/documents.js'
 import type { Verdict } from './canary.js'
-import { conflictOf, graceOf, trialFrom } from './conflict.js'
+import { conflictOf, trialFrom } from './conflict.js'
 import {
+  graceOf,
   isTriedOn,
   type Layer,
   MOST_STANDING,
   pathsOf,
   readLayer,
+  requireSize,
   type StandingPatch,
   settle,
   type TrailEntry,
@@ -23,17 +25,14 @@ import {
   writeLayer,
 } from './layers.js'
 import type { LiveConfig, UpperLayer } from './live.js'
-import { isObject, type JsonObject } from './merge.js'
+import type { JsonObject } from './merge.js'
 import { type CheckedPatch, readPatchOptions } from './options.js'
 import type { CanaryOutcome, PatchConflict, PatchOptions, PatchResult } from './types.js'
-import { MOST_ROUTES } from './validate.js'
 
 /** The name of the document that holds the cluster's layer. */
 export const DOCUMENT = 'atrion/config'
-const MOST_BYTES = 1 << 20
 /** Looks at a trial while it lasts. */
 const LOOKS = 30
-const encoder = new TextEncoder()
 
 export interface PatchHost {
   emit<K extends 'patch' | 'rollback' | 'patch_refused'>(name: K, event: AtrionEvents[K]): void
@@ -72,6 +71,8 @@ export class Patches {
   #running: Running | undefined
   /** Of the last trial that ended here. */
   #evidence: { readonly version: number; readonly text: string } | undefined
+  /** The last of what the store had was refused, and that was logged. */
+  #isRefusing = false
   /** Callers that wait for the end of a trial, by version. */
   readonly #waiting = new Map<number, (outcome: CanaryOutcome) => void>()
 
@@ -119,7 +120,10 @@ export class Patches {
     await documents.update(DOCUMENT, (text, nowMs) => {
       this.#live.synchronize('cluster', nowMs)
       writtenMs = nowMs
-      const before = settle(this.#readOr(text), nowMs)
+      const read = this.#readOr(text, nowMs)
+      const known = this.#live.layer('cluster')
+      // Times that were too far ahead when that version was read the first time have come nearer since.
+      const before = settle(read.version === known.version ? known : read, nowMs)
       conflict = conflictOf(before, checked)
       if (conflict !== undefined) return undefined
       next = this.#next(before, checked, nowMs)
@@ -132,9 +136,9 @@ export class Patches {
   }
 
   /** The layer in a text; where a store has lost it, or has something else in its place, the one that this node knows. */
-  #readOr(text: string | null): Layer {
+  #readOr(text: string | null, nowMs: number): Layer {
     try {
-      return text === null ? this.#live.layer('cluster') : readLayer(text)
+      return text === null ? this.#live.layer('cluster') : readLayer(text, nowMs)
     } catch {
       return this.#live.layer('cluster')
     }
@@ -157,13 +161,7 @@ export class Patches {
       },
       nowMs,
     )
-    for (const section of ['routes', 'overrides']) {
-      const routes = next.settled[section]
-      const count = isObject(routes) ? Object.keys(routes).length : 0
-      if (count > MOST_ROUTES) throw new ConfigError(section, `settings of at most ${MOST_ROUTES} routes`, count)
-    }
-    const { length } = encoder.encode(writeLayer(next))
-    if (length > MOST_BYTES) throw new ConfigError('changes', `settings of at most ${MOST_BYTES} bytes in all`, length)
+    requireSize(next)
     return next
   }
 
@@ -269,7 +267,7 @@ export class Patches {
       let written: Layer | undefined
       await this.#documents!.update(DOCUMENT, (text, nowMs) => {
         this.#live.synchronize('cluster', nowMs)
-        const before = this.#readOr(text)
+        const before = this.#readOr(text, nowMs)
         const next = withVerdict(before, version, state, nowMs)
         written = next
         return next === before ? undefined : writeLayer(next)
@@ -301,6 +299,9 @@ export class Patches {
     this.#host.emit('patch_refused', {
       ...{ layer, version, author: entry?.author, reason: entry?.reason, paths: entry?.paths ?? [], error: cause },
     })
+    // A store that is written over and over again does not fill the log.
+    if (layer === 'cluster' && this.#isRefusing) return
+    this.#isRefusing ||= layer === 'cluster'
     this.#host.warn('settings were refused; those before stay in force', { layer, version, error: textOfAny(error) })
   }
 
@@ -309,14 +310,14 @@ export class Patches {
     // A store that lost it takes nothing back.
     if (text === null) return
     try {
-      let layer = settle(readLayer(text), nowMs)
+      let layer = settle(readLayer(text, nowMs), nowMs)
       const { version } = layer
       if (this.#running?.isBad === true) {
         // It is not tried again because the store does not know yet.
         layer = { ...withVerdict(layer, this.#running.patch.version, 'rolled_back', nowMs), version }
       }
-      if (layer.version === this.#live.layer('cluster').version) return
-      this.#tryPut('cluster', layer, nowMs)
+      if (layer.version === this.#live.layer('cluster').version || this.#tryPut('cluster', layer, nowMs))
+        this.#isRefusing = false
     } catch (error) {
       this.refused('cluster', undefined, undefined, error)
     }

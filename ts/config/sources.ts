@@ -3,6 +3,7 @@
 import type { FSWatcher } from 'node:fs'
 import { builtin } from '../base/builtin.js'
 import { ConfigError, DependencyError } from '../base/errors.js'
+import { readWhole } from '../base/files.js'
 import { noticeEnd } from '../base/host-calls.js'
 import { wrongType } from '../base/input.js'
 import { ownOptions } from '../base/own.js'
@@ -67,9 +68,9 @@ export async function watchFile(path: string, given: WatchFileOptions, host: Sou
     throw new ConfigError('options.intervalMs', 'a number of ms in [10, 60000]', intervalMs)
   }
   const { watch } = builtin('node:fs')
-  const { readFile } = builtin('node:fs/promises')
+  const { open } = builtin('node:fs/promises')
   const { dirname, resolve } = builtin('node:path')
-  if (typeof watch !== 'function' || typeof readFile !== 'function') {
+  if (typeof watch !== 'function' || typeof open !== 'function') {
     throw new ConfigError('path', 'a file, on a runtime with node:fs', path)
   }
   const file = resolve(path)
@@ -77,9 +78,7 @@ export async function watchFile(path: string, given: WatchFileOptions, host: Sou
   const origin = `file ${file}`
   let last: string | undefined
   const load = async (): Promise<void> => {
-    const content = await readFile(file)
-    if (content.byteLength > MOST_BYTES) throw new ConfigError('path', `a file of at most ${MOST_BYTES} bytes`, file)
-    const text = content.toString('utf8')
+    const text = new TextDecoder().decode(await readWhole(file, MOST_BYTES))
     if (text === last) return
     last = text
     host.replace(read(text), origin)

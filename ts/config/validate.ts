@@ -107,8 +107,13 @@ function readOrder(field: string, given: Json): Json {
   throw new ConfigError(field, "'open', 'closed' or null", given, { nearest: nearestName(given, ['open', 'closed']) })
 }
 
-/** Changes as JSON with every section in its form; numbers are not in their ranges yet: see {@link overlayOf}. @throws ConfigError */
-export function readChanges(given: unknown): JsonObject {
+/**
+ * Changes as JSON with every section in its form; numbers are not in their ranges yet: see {@link overlayOf}.
+ *
+ * @param mostCharacters of all of it as JSON
+ * @throws ConfigError
+ */
+export function readChanges(given: unknown, mostCharacters: number = MOST_CHARACTERS): JsonObject {
   const changes = jsonOf(given, '', 0, [])
   if (!isObject(changes)) throw new ConfigError('changes', 'an object', given)
   const result: Draft = emptyObject()
@@ -129,8 +134,7 @@ export function readChanges(given: unknown): JsonObject {
     result.config = Object.assign(emptyObject(), isObject(result.config) ? result.config : {}, config)
   }
   const { length } = JSON.stringify(result)
-  if (length > MOST_CHARACTERS)
-    throw new ConfigError('changes', `JSON of at most ${MOST_CHARACTERS} characters`, length)
+  if (length > mostCharacters) throw new ConfigError('changes', `JSON of at most ${mostCharacters} characters`, length)
   return result
 }
 
@@ -160,6 +164,17 @@ function readSection(name: string, value: Json): Json {
   }
 }
 
+/**
+ * Changes that another node wrote, as {@link readChanges}: sections that this version does not know, of a later one or of none, are left out.
+ *
+ * @throws ConfigError
+ */
+export function readStored(given: JsonObject, mostCharacters: number): JsonObject {
+  const known = emptyObject()
+  for (const name of SECTIONS) if (Object.hasOwn(given, name)) known[name] = given[name]!
+  return readChanges(known, mostCharacters)
+}
+
 /** Removes what deletes: settings have none of it, and what stands for a deletion only has no effect. */
 function withoutNulls(value: Json): Json {
   if (!isObject(value)) return value
@@ -170,6 +185,10 @@ function withoutNulls(value: Json): Json {
 
 /** Settings in their form from a document that stands for a whole layer. @throws ConfigError */
 export const readSettings = (given: unknown): JsonObject => withoutNulls(readChanges(given)) as JsonObject
+
+/** The same of what another node wrote, see {@link readStored}. @throws ConfigError */
+export const readStoredSettings = (given: JsonObject, mostCharacters: number): JsonObject =>
+  withoutNulls(readStored(given, mostCharacters)) as JsonObject
 
 /** The overlay of the routes that settings come to. */
 export function overlayOf(settings: JsonObject): RouteOverlay {
@@ -186,7 +205,10 @@ export function overlayOf(settings: JsonObject): RouteOverlay {
   }
   const orders = new Map<string, number>()
   if (isObject(overrides)) {
-    for (const id of Object.keys(overrides)) orders.set(id, overrides[id] === 'open' ? ORDER.OPEN : ORDER.CLOSED)
+    for (const id of Object.keys(overrides)) {
+      if (overrides[id] === 'open') orders.set(id, ORDER.OPEN)
+      else if (overrides[id] === 'closed') orders.set(id, ORDER.CLOSED)
+    }
   }
   return { base: Object.keys(base).length === 0 ? undefined : (base as RouteProfileOptions), routes, orders }
 }

@@ -1,6 +1,7 @@
 /** Cancels the culprits that `culprit.ts` finds: which requests may be cancelled, when to look, and which are spared. */
 
 import type { ShedError } from '../base/errors.js'
+import { keptName } from '../base/keys.js'
 import type { Context } from '../context.js'
 import { TIERS, type Tier } from '../engine/kinds.js'
 import type { Stall } from '../events/stall.js'
@@ -185,15 +186,16 @@ export class Culprits {
   }
 
   #isSpared(key: unknown, nowMs: number): boolean {
-    const untilMs = key === undefined || key === null ? undefined : this.#spared.get(key)
+    const untilMs = key === undefined || key === null ? undefined : this.#spared.get(spareName(key))
     return untilMs !== undefined && nowMs < untilMs
   }
 
   #spare(key: unknown, nowMs: number): void {
     if (key === undefined || key === null) return
-    this.#spared.delete(key)
+    const name = spareName(key)
+    this.#spared.delete(name)
     if (this.#spared.size >= MOST_SPARED) this.#spared.delete(this.#spared.keys().next().value)
-    this.#spared.set(key, nowMs + SPARED_MS)
+    this.#spared.set(name, nowMs + SPARED_MS)
   }
 
   #group(routeId: string): Group {
@@ -229,6 +231,8 @@ export class Culprits {
     }
   }
 }
+
+const spareName = (key: unknown): unknown => (typeof key === 'string' ? keptName(key) : key)
 
 /** The tier of the most important request that lacks a place; −1: none does. */
 const wantingOf = ({ wantedMs }: Group, nowMs: number): number =>

@@ -35,14 +35,6 @@ export async function replaceFile(path: string, content: Iterable<string>): Prom
   await syncFolder(dirname(path))
 }
 
-/** The content of a file of at most `maxBytes`. Anything else of that name, a device or a pipe, may never end. */
-export async function readWhole(path: string, maxBytes: number): Promise<Uint8Array> {
-  const found = await files().stat(path)
-  if (!found.isFile()) throw new Error('it is not a file')
-  if (found.size > maxBytes) throw new Error(`it has ${found.size} bytes, and at most ${maxBytes} are read`)
-  return files().readFile(path)
-}
-
 /** Removes the files that processes left beside it when they died. */
 export async function removeLeftovers(path: string): Promise<void> {
   const folder = dirname(path)

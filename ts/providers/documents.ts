@@ -1,5 +1,6 @@
 /** Documents that nodes share: the check of what is to be written, and a store of them in this process. */
 
+import { MAX_TEXT_BYTES } from '../base/documents.js'
 import { AtrionError, ConfigError } from '../base/errors.js'
 import { later } from '../base/later.js'
 import { own } from '../base/own.js'
@@ -7,8 +8,6 @@ import type { DocumentOptions, SharedDocument } from './provider.js'
 
 /** Longest name, bytes of UTF-8. */
 export const MAX_NAME_BYTES = 256
-/** Longest text, bytes of UTF-8. */
-export const MAX_TEXT_BYTES = 1 << 20
 /** Longest life of a document that has one, ms: 365 days. */
 export const MAX_TTL_MS = 31_536_000_000
 
@@ -25,6 +24,9 @@ const isTextOf = (value: unknown, maxBytes: number): value is string =>
   // No UTF-16 unit takes more than three bytes.
   (value.length * 3 <= maxBytes || encoder.encode(value).length <= maxBytes) &&
   !LONE_SURROGATE.test(value)
+
+/** Returns whether a document can have that text. */
+export const isDocumentText = (text: unknown): text is string => isTextOf(text, MAX_TEXT_BYTES)
 
 /** @throws ConfigError unless a document can have that name */
 export function requireDocumentName(name: unknown): asserts name is string {
@@ -45,7 +47,7 @@ export function checkedWrite(
   requireDocumentName(name)
   if (!Number.isSafeInteger(version) || (version as number) < 0)
     throw new ConfigError('version', 'an integer ≥ 0', version)
-  if (!isTextOf(text, MAX_TEXT_BYTES)) throw new ConfigError('text', TEXT_RANGE, text)
+  if (!isDocumentText(text)) throw new ConfigError('text', TEXT_RANGE, text)
   if (options == null) return undefined
   if (typeof options !== 'object') throw new ConfigError('options', 'an object', options)
   const ttlMs = own(options, 'ttlMs') ?? undefined

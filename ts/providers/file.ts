@@ -3,8 +3,9 @@
 import { BoundedRoutes, DEFAULT_MAX_ROUTES } from '../base/bounded-routes.js'
 import { builtin } from '../base/builtin.js'
 import { ConfigError, ConnectionError, ParseError, SyncError } from '../base/errors.js'
+import { readWhole } from '../base/files.js'
 import { ownOptions } from '../base/own.js'
-import { readWhole, removeLeftovers, replaceFile } from './disk.js'
+import { removeLeftovers, replaceFile } from './disk.js'
 import { isPhysicsVector, type PhysicsVector, type StateProvider } from './provider.js'
 import { type Entry, entriesOf, textOf } from './snapshot.js'
 

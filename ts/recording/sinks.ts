@@ -88,6 +88,26 @@ abstract class QueueSink implements Sink {
 type Files = ReturnType<typeof builtin<'node:fs'>>
 
 /**
+ * Opens a file to be written from its beginning. A pipe, which would hold the process until something reads it, is none; what can be
+ * written anywhere, as `/dev/null`, is taken for one.
+ *
+ * @throws the error of a file that cannot be opened, Error for what is none
+ */
+function openToWrite(files: Files, path: string): number {
+  const { O_WRONLY = 1, O_CREAT = 0, O_NONBLOCK = 0 } = files.constants
+  const fd = files.openSync(path, O_WRONLY | O_CREAT | O_NONBLOCK, 0o666)
+  try {
+    const found = files.fstatSync(fd)
+    if (found.isFile()) files.ftruncateSync(fd)
+    else if (!found.isCharacterDevice()) throw new Error(`${path} is not a file`)
+    return fd
+  } catch (error) {
+    files.closeSync(fd)
+    throw error
+  }
+}
+
+/**
  * A file. A block is written to where the last whole one ends, so that what a failed write left is written over; after a failure, a
  * full disk among them, blocks are dropped for a second, and then it is tried again.
  */
@@ -105,7 +125,7 @@ export class FileSink extends QueueSink {
     super()
     this.#files = builtin('node:fs')
     this.#mostBytes = mostBytes
-    this.#fd = this.#files.openSync(path, 'w')
+    this.#fd = openToWrite(this.#files, path)
     const head = headOf()
     try {
       this.#files.writeSync(this.#fd, head, 0, head.length, 0)

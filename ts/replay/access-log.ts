@@ -19,19 +19,32 @@ export interface LoggedRequest {
 
 const MONTHS = 'JanFebMarAprMayJunJulAugSepOctNovDec'
 const COMBINED =
-  /^(\S+) \S+ .*?\[(\d{2})\/([A-Z][a-z]{2})\/(\d{4}):(\d{2}):(\d{2}):(\d{2}) ([+-])(\d{2})(\d{2})\] "([A-Z]+) (\S+)[^"]*" (\d{3}) \S+(.*)$/
+  /^(\S+) \S+ .*?\[(\d{2})\/([A-Z][a-z]{2})\/(\d{4}):(\d{2}):(\d{2}):(\d{2}) ([+-])(\d{2})(\d{2})\] "([A-Z]+) ((?:[^\s"\\]|\\\S)+)(?: (?:[^"\\]|\\.)*)?" (\d{3}) \S+(.*)$/
 const ENVOY =
-  /^\[(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?Z)\] "([A-Z]+) (\S+)[^"]*" (\d{1,3}) \S+(?: (?![\d"-]+ )\S+)*? (?:"[^"]*" )?(\d+) (\d+) (\d+|-) (?:\d+|-) "([^"]*)"/
+  /^\[(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?Z)\] "([A-Z]+) ((?:[^\s"\\]|\\\S)+)(?: (?:[^"\\]|\\.)*)?" (\d{1,3}) \S+(?: (?![\d"-]+ )\S+)*? (?:"[^"]*" )?(\d+) (\d+) (\d+|-) (?:\d+|-) "([^"]*)"/
 /** A line beyond this is none of a log, characters. */
 const LONGEST_LINE = 65_536
-/** Requests of Fastify that have come and not ended. */
+/** Requests of Fastify that have come and not ended, and their characters in all. */
 const MOST_OPEN = 100_000
+const MOST_OPEN_CHARACTERS = 2 ** 26
+/** No request takes longer, ms: a day. */
+const LONGEST_TOOK_MS = 86_400_000
+/** Times of logs, ms: from 1970 to 2100. */
+const LATEST_MS = Date.UTC(2100)
+/** Characters at a line's end that a time may have. */
+const TAIL = 48
+
+/** The end of a text without spaces: what comes before it is looked at by no pattern, which a line made for that would slow down. */
+function tailOf(text: string): string {
+  const whole = text.trimEnd()
+  return whole.length > TAIL ? `…${whole.slice(-TAIL)}` : whole
+}
 
 /** The seconds or microseconds that a combined line may end with, ms. */
 function tookOf(rest: string, format: LogFormat): number {
-  const last = /(?:^|[ =])"?(\d+(\.\d+)?)"?\s*$/.exec(
-    rest.replace(/"(?:[^"\\]|\\.)*"/g, (quoted) => (/^"\d/.test(quoted) ? quoted : '""')),
-  )
+  // A quoted text without an end is one, too: looked for from each of its quotation marks, it would take the square of its length.
+  const plain = rest.replace(/"(?:[^"\\]|\\.|\\$)*(?:"|$)/g, (quoted) => (/^"\d/.test(quoted) ? quoted : '""'))
+  const last = /(?:^|[ =])"?(\d+(\.\d+)?)"?$/.exec(tailOf(plain))
   if (last === null) return Number.NaN
   const value = Number(last[1])
   // nginx writes s with a point, Apache's %D whole µs.
@@ -79,6 +92,16 @@ function envoy(line: string): LoggedRequest | undefined {
   return { atMs, grainMs: 1, method: method!, path: path!, status: Number(status), tookMs, client }
 }
 
+/** A request whose times can be: else it is none of a log, or the log does not say how long it took. */
+function plausible(request: LoggedRequest | null | undefined): LoggedRequest | null | undefined {
+  if (!request) return request
+  const { atMs, tookMs } = request
+  const couldTake = tookMs >= 0 && tookMs <= LONGEST_TOOK_MS
+  const begun = couldTake || Number.isNaN(tookMs) ? atMs : Number.NaN
+  if (!(begun >= 0 && begun < LATEST_MS)) return undefined
+  return couldTake ? request : { ...request, tookMs: Number.NaN }
+}
+
 interface PinoLine {
   readonly time?: unknown
   readonly reqId?: unknown
@@ -95,7 +118,8 @@ interface PinoLine {
 /** Parses lines of one format. Fastify has a line for the beginning of a request and one for its end. */
 export class LogReader {
   readonly format: LogFormat
-  readonly #open = new Map<unknown, PinoLine>()
+  readonly #open = new Map<unknown, PinoLine['req']>()
+  #openCharacters = 0
 
   constructor(format: LogFormat) {
     this.format = format
@@ -104,9 +128,20 @@ export class LogReader {
   /** The request that a line ends; undefined of a line that is none, null of one that is the beginning or about something else. */
   read(line: string): LoggedRequest | null | undefined {
     if (line.length > LONGEST_LINE) return undefined
-    if (this.format === 'envoy') return envoy(line)
-    if (this.format === 'pino') return this.#pino(line)
-    return combined(line, this.format)
+    if (this.format === 'envoy') return plausible(envoy(line))
+    return plausible(this.format === 'pino' ? this.#pino(line) : combined(line, this.format))
+  }
+
+  /** A request has come: its end is to be found by its id. */
+  #begin(id: unknown, given: PinoLine['req']): void {
+    if (typeof given !== 'object' || given === null || (typeof id !== 'string' && typeof id !== 'number')) return
+    const { method, url, remoteAddress } = given
+    const req = { method, url, remoteAddress }
+    const characters = charactersOf(id, req)
+    if (this.#open.size >= MOST_OPEN || this.#openCharacters + characters > MOST_OPEN_CHARACTERS) return
+    if (this.#open.has(id)) this.#openCharacters -= charactersOf(id, this.#open.get(id))
+    this.#openCharacters += characters
+    this.#open.set(id, req)
   }
 
   #pino(line: string): LoggedRequest | null | undefined {
@@ -120,11 +155,12 @@ export class LogReader {
     const { reqId, res, responseTime } = parsed
     const timeMs = typeof parsed.time === 'string' ? Date.parse(parsed.time) : Number(parsed.time)
     if (res === undefined || res === null) {
-      if (parsed.req && reqId !== undefined && this.#open.size < MOST_OPEN) this.#open.set(reqId, parsed)
+      this.#begin(reqId, parsed.req)
       return null
     }
-    const began = parsed.req ?? this.#open.get(reqId)?.req
-    this.#open.delete(reqId)
+    const known = this.#open.get(reqId)
+    if (this.#open.delete(reqId)) this.#openCharacters -= charactersOf(reqId, known)
+    const began = parsed.req ?? known
     const { method, url, remoteAddress } = began ?? {}
     if (typeof method !== 'string' || typeof url !== 'string' || !Number.isFinite(timeMs)) return null
     const tookMs = typeof responseTime === 'number' ? responseTime : Number.NaN
@@ -140,15 +176,22 @@ export class LogReader {
   }
 }
 
+const lengthOf = (value: unknown): number => (typeof value === 'string' ? value.length : 0)
+
+const charactersOf = (id: unknown, req: PinoLine['req']): number =>
+  lengthOf(id) + lengthOf(req?.method) + lengthOf(req?.url) + lengthOf(req?.remoteAddress)
+
 /** The format of lines; undefined of none that is known. */
 export function formatOf(lines: readonly string[]): LogFormat | undefined {
   for (const line of lines) {
+    if (line.length > LONGEST_LINE) continue
     if (line.startsWith('{')) return 'pino'
     if (ENVOY.test(line)) return 'envoy'
     const found = COMBINED.exec(line)
     if (found === null) continue
-    const last = /(\d+(\.\d+)?)"?\s*$/.exec(found[14]!)
-    return last !== null && last[2] === undefined && !/"\s*$/.test(found[14]!) ? 'apache' : 'nginx'
+    const tail = tailOf(found[14]!)
+    const last = /(\d+(\.\d+)?)"?$/.exec(tail)
+    return last !== null && last[2] === undefined && !tail.endsWith('"') ? 'apache' : 'nginx'
   }
   return undefined
 }

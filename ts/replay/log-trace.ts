@@ -19,6 +19,10 @@ const PIECE = 2 ** 20
 /** A line beyond this is skipped, bytes. */
 const LONGEST_LINE = 2 ** 17
 const SHOWN = 100
+/** Bytes within which a log shows what it is. */
+const LOOK_AT_BYTES = 2 ** 26
+/** Longest name of a client that is kept, characters. */
+const LONGEST_CLIENT = 64
 const UNKNOWN =
   'the file is neither a recording of Atrion nor an access log of nginx, Apache, Envoy or pino (combined with $request_time or %D, Envoy’s default, JSON of Fastify or pino-http)'
 
@@ -29,6 +33,13 @@ interface Request {
   readonly tookMs: number
   readonly ok: boolean
 }
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+
+/** A copy of a client's name: what is cut from a piece of the file would hold all of it in memory. */
+const clientOf = (text: string | undefined): string | undefined =>
+  text === undefined ? undefined : decoder.decode(encoder.encode(text.slice(0, LONGEST_CLIENT)))
 
 /** The lines of a source, in pieces. */
 export function* linesOf(source: Source): Generator<string> {
@@ -85,7 +96,7 @@ export class LogTrace implements Requests {
       this.#requests.push({
         atMs: request.atMs + spread() * request.grainMs,
         route: this.#routeOf(method, path),
-        key: client,
+        key: clientOf(client),
         tookMs,
         ok: status < 500 && status > 0,
       })
@@ -102,7 +113,11 @@ export class LogTrace implements Requests {
 
   #find(source: Source): LogFormat {
     const some: string[] = []
-    for (const line of linesOf(source)) {
+    const head: Source = {
+      length: Math.min(source.length, LOOK_AT_BYTES),
+      read: (at, length) => source.read(at, length),
+    }
+    for (const line of linesOf(head)) {
       if (line !== '') some.push(line)
       if (some.length >= LOOK_AT) break
     }

@@ -3,9 +3,10 @@
  * compare-and-set. Nothing here throws into a timer, and no read waits for the one before longer than a moment.
  */
 
+import { documentIn } from '../base/documents.js'
 import { ConnectionError } from '../base/errors.js'
 import { noticeEnd } from '../base/host-calls.js'
-import { own, ownOptions } from '../base/own.js'
+import { own } from '../base/own.js'
 import type { DocumentProvider, SharedDocument } from '../providers/provider.js'
 
 const DEFAULT_INTERVAL_MS = 100
@@ -31,17 +32,6 @@ interface Followed {
   failed: boolean
   /** Another node wrote while a read was under way. */
   again: boolean
-}
-
-const DOCUMENT_NAMES = ['version', 'text', 'nowMs'] satisfies (keyof SharedDocument)[]
-
-/** The document that another's code gave; undefined where it is none. */
-function readDocument(value: unknown): SharedDocument | undefined {
-  if (typeof value !== 'object' || value === null) return undefined
-  const { version, text, nowMs } = ownOptions(value as SharedDocument, DOCUMENT_NAMES)
-  if (typeof version !== 'number' || typeof nowMs !== 'number' || !Number.isFinite(nowMs)) return undefined
-  if (text !== null && typeof text !== 'string') return undefined
-  return { version, text, nowMs }
 }
 
 export class SharedDocuments {
@@ -118,7 +108,7 @@ export class SharedDocuments {
 
   /** @throws (rejects) what the provider rejects with, ConnectionError for an answer that is no document */
   async read(name: string): Promise<SharedDocument> {
-    const document = readDocument(await this.#provider.readDocument(name))
+    const document = documentIn(await this.#provider.readDocument(name))
     if (document === undefined) {
       throw new ConnectionError(this.#provider.name, { cause: new Error(`it gave no document for ${name}`) })
     }

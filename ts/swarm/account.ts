@@ -62,6 +62,9 @@ export interface Demand {
   readonly window: number
 }
 
+/** An account of a later version, which is not to be written over. */
+export class LaterAccount extends Error {}
+
 export class Account {
   readonly units: string[] = []
   /** Quanta in one unit. */
@@ -105,6 +108,25 @@ export class Account {
     return taken
   }
 
+  /**
+   * Bounds the times by the store's clock: what was written may be of a clock that was ahead, or of none, and no node that is not there
+   * may hold the others up for longer than one that is.
+   *
+   * @param aheadMs the most that a node is counted as living for
+   * @returns whether that changed anything
+   */
+  bound(nowMs: number, aheadMs: number): boolean {
+    const latestMs = nowMs + aheadMs
+    let isChanged = this.recoveringUntilMs > latestMs
+    this.recoveringUntilMs = Math.min(this.recoveringUntilMs, latestMs)
+    for (const sharer of this.sharers.values()) {
+      isChanged ||= sharer.untilMs > latestMs
+      sharer.untilMs = Math.min(sharer.untilMs, latestMs)
+      for (const part of sharer.parts) if (part !== undefined) part.sinceMs = Math.min(part.sinceMs, nowMs)
+    }
+    return isChanged
+  }
+
   /** Counts the grants of nodes that have not reported for too long as used. */
   bury(nowMs: number): void {
     for (const [id, { untilMs }] of this.sharers) if (untilMs <= nowMs) this.#remove(id, 'granted')
@@ -120,7 +142,7 @@ export class Account {
     if (sharer === undefined) return
     this.sharers.delete(id)
     for (const [unit, part] of sharer.parts.entries()) {
-      if (part !== undefined) this.gone[unit] = this.gone[unit]! + part[counted]
+      if (part !== undefined) this.gone[unit] = amountOf(this.gone[unit]! + part[counted])
     }
     if (counted === 'granted' && this.dead.push(id) > MAX_REMEMBERED) this.dead.shift()
   }
@@ -232,25 +254,29 @@ export class Account {
       untilMs,
       ...units.map((_, unit) => {
         const part = parts[unit]
-        return part === undefined ? 0 : [part.limit, part.granted, part.taken, part.used, part.missing, part.sinceMs]
+        if (part === undefined) return 0
+        return [part.limit, part.granted, part.taken, part.used, part.missing, part.sinceMs].map(amountOf)
       }),
     ])
     return JSON.stringify({ format: FORMAT, version: VERSION, units, scales, gone, nodes, dead, recoveringUntilMs })
   }
 
-  /** @throws Error where it is no account, or one of a later version */
+  /** @throws LaterAccount for one of a later version, Error where it is none */
   static parse(text: string): Account {
     const given: unknown = JSON.parse(text)
     if (typeof given !== 'object' || given === null || own(given as Fields, 'format') !== FORMAT) {
       throw new Error('it is not the account of a budget')
     }
     const { version, units, scales, gone, nodes, dead, recoveringUntilMs } = given as Fields
-    if (version !== VERSION) throw new Error(`it has version ${version}; this one reads version ${VERSION}`)
+    if (Number.isInteger(version) && (version as number) > VERSION) {
+      throw new LaterAccount(`it has version ${version}; this one reads version ${VERSION}`)
+    }
+    require(version === VERSION, 'version')
     const account = new Account()
     require(isListOf(units, isName) &&
       units.length <= MAX_ACCOUNT_UNITS &&
       new Set(units).size === units.length, 'units')
-    require(isListOf(scales, isAmount) && scales.length === units.length && !scales.includes(0), 'scales')
+    require(isListOf(scales, isScale) && scales.length === units.length, 'scales')
     require(isListOf(gone, isAmount) && gone.length === units.length, 'gone')
     require(isListOf(dead, isName) && dead.length <= MAX_REMEMBERED, 'dead')
     require(isAmount(recoveringUntilMs), 'recoveringUntilMs')
@@ -276,6 +302,10 @@ function require(holds: boolean, field: string): asserts holds {
   if (!holds) throw new Error(`its ${field} cannot be read`)
 }
 
+/** An amount that can be read again: where nodes count a unit by different quanta it may be more than a double counts. */
+const amountOf = (quanta: number): number => Math.min(quanta, Number.MAX_SAFE_INTEGER)
+/** Quanta of a unit: {@link Units} counts none finer. */
+const isScale = (value: unknown): value is number => isAmount(value) && value >= 1 && value <= 1e9
 const isAmount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0
 const isName = (value: unknown): value is string => typeof value === 'string' && value !== '' && value.length <= 64
 const isListOf = <T>(value: unknown, is: (one: unknown) => one is T): value is T[] =>

@@ -8,6 +8,7 @@
  */
 
 import { BudgetError } from '../base/budget-error.js'
+import { keptName } from '../base/keys.js'
 import { onAbort } from '../base/signals.js'
 import { TIERS } from '../engine/kinds.js'
 import { acquireOrWait } from '../limiter/acquire-or-wait.js'
@@ -153,7 +154,7 @@ export class CallAdmission {
     return {
       amounts: { requests: 1, inputTokens, outputTokens },
       tier,
-      tenant: key ?? root.name,
+      tenant: keptName(key ?? root.name),
       weight: key === undefined ? root.weight : 1,
       model,
     }

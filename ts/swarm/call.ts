@@ -2,6 +2,7 @@
 
 import { ConfigError } from '../base/errors.js'
 import { wrongType } from '../base/input.js'
+import { keptName } from '../base/keys.js'
 import { ownOptions } from '../base/own.js'
 import type { SafeLogger } from '../events/safe-logger.js'
 import { SOME } from './budget.js'
@@ -42,10 +43,10 @@ export interface CallHost {
   readonly warned: Set<string>
 }
 
-const textOf = (field: string, value: unknown): string | undefined => {
+const nameOf = (field: string, value: unknown): string | undefined => {
   if (value === undefined || value === null) return undefined
   if (typeof value !== 'string') throw wrongType(field, 'a string', value)
-  return value
+  return keptName(value)
 }
 
 const amountOf = (field: string, value: unknown): number | undefined => {
@@ -62,8 +63,8 @@ export function readCall(host: CallHost, node: SwarmNode, estimate: Estimate | n
     throw wrongType('estimate', 'an object', estimate)
   }
   const given: Estimate = ownOptions(estimate ?? {}, [...units.names, ...STANDARD_UNITS, ...ESTIMATE_NAMES])
-  const model = textOf('estimate.model', given.model)
-  const agent = textOf('estimate.agent', given.agent)
+  const model = nameOf('estimate.model', given.model)
+  const agent = nameOf('estimate.agent', given.agent)
   const maxTokens = amountOf('estimate.maxTokens', given.maxTokens)
   const needs = new Float64Array(MAX_UNITS)
   for (let unit = 0; unit < units.count; unit++) {

@@ -25,6 +25,8 @@ export class SwarmNode {
   refs = 0
   /** Its reservation of `children` in its ancestors. */
   place = -1
+  /** Ancestors. */
+  readonly level: number
   inFlight = 0
   waiting = 0
   runs = 0
@@ -41,7 +43,9 @@ export class SwarmNode {
     readonly weight: number,
     readonly soft: number,
     readonly createdMs: number,
-  ) {}
+  ) {
+    this.level = parent === undefined ? 0 : parent.level + 1
+  }
 
   get path(): string {
     return this.parent === undefined ? this.name : `${this.parent.path}/${this.name}`

@@ -16,6 +16,8 @@ import { SourcedBudget } from './sourced.js'
 import { MAX_UNITS, STRUCTURAL_UNITS, Units } from './units.js'
 import { BudgetWaiting, type WaitingHost, type WaitTerms } from './waiting.js'
 
+/** Most levels of a tree below its root: a call looks at all of its ancestors. */
+const MOST_LEVELS = 256
 /** The longest wait for a slice of a shared budget, of a call without `maxWaitMs`, ms. */
 const SLICE_WAIT_MS = 1000
 
@@ -78,6 +80,7 @@ export class SwarmRoot implements WaitingHost {
     if (share !== undefined) own.push(...this.#shareOf(parent, share))
     for (const { index, quanta } of own) this.#requireBelow(parent, index, quanta)
     this.#requireDepth(parent)
+    if (parent.level >= MOST_LEVELS) throw this.accounts.refused(parent, 'full', parent)
     const place = this.#reservePlace(parent)
     const node = this.#add(name, parent, weight, soft ?? parent.soft, own)
     if (node === undefined) {

@@ -10,14 +10,18 @@
  * | the store is lost | this node lives on its slice, and on nothing else |
  * | an answer of the store is lost | what may have been taken is not used before it was read; what was to go back is not used any more |
  * | the process dies | after {@link TTL_MS} others count its slice as used, since it may have been |
- * | the account is lost or an older one is back | what the nodes still know is written again, and nothing is granted until all had time to do so |
+ * | the account is lost, damaged, or an older one is back | what the nodes still know is written again, and nothing is granted until all had time to do so |
+ * | what is there was no account when this node came, or is one of a later version | it is left as it is, and nothing is granted |
+ * | the store's clock jumps ahead | nodes count as dead and join again: their slices count as used |
+ * | the store's clock goes back | no node counts as living, and nothing as forgotten, for longer than {@link TTL_MS} from then on |
  *
  * Longer than other files, because it is safe by the order in which a grant is lowered here, written, and raised here.
  */
 
+import { documentIn } from '../base/documents.js'
 import { soon } from '../base/soon.js'
-import type { DocumentProvider } from '../providers/provider.js'
-import { Account, type Demand, documentOf } from './account.js'
+import type { DocumentProvider, SharedDocument } from '../providers/provider.js'
+import { Account, type Demand, documentOf, LaterAccount } from './account.js'
 import { converted, HORIZON_MS, Slice } from './slice.js'
 import type { BudgetSource, SourcedRoot } from './source.js'
 
@@ -41,7 +45,7 @@ const UNSLOWED = 16
 
 export interface SharedBudgetParts {
   readonly store: Pick<DocumentProvider, 'readDocument' | 'writeDocument' | 'watchDocuments'>
-  /** Called with the reason for which the account cannot be read, once for each. */
+  /** Called with the reason for which the account cannot be read, once until it can. */
   readonly onUnreadable?: (reason: Error) => void
   /** Called with a promise that resolves once the slices of a closed swarm are returned. */
   readonly onLeave?: (left: Promise<void>) => void
@@ -85,7 +89,8 @@ export class SharedBudget implements BudgetSource {
   #stopTimer: (() => void) | undefined
   #timerMs = Number.POSITIVE_INFINITY
   #unwatch: (() => void) | undefined
-  #unreadable = ''
+  /** The account could not be read, and that was reported. */
+  #isUnreadable = false
 
   constructor(parts: SharedBudgetParts) {
     this.#parts = parts
@@ -175,7 +180,7 @@ export class SharedBudget implements BudgetSource {
   async #depart(isOver: boolean): Promise<void> {
     if (!this.#hasJoined) return
     for (let tries = 0; tries < MAX_TRIES; tries++) {
-      const { version, text } = await this.#store.readDocument(this.#document)
+      const { version, text } = await this.#load()
       if (!text) return
       const account = Account.parse(text)
       for (const slice of this.#slices) {
@@ -255,15 +260,24 @@ export class SharedBudget implements BudgetSource {
 
   /** False: another node wrote meanwhile. */
   async #attempt(): Promise<boolean> {
-    const { version, text: found, nowMs: storeMs } = await this.#store.readDocument(this.#document)
-    // An account that has ended stays in the store, empty, for a while.
-    const text = found || null
+    const { version, text: found, nowMs: storeMs } = await this.#load()
     const nowMs = Math.floor(storeMs)
-    const account = this.#read(text, nowMs)
+    // An account that has ended stays in the store, empty, for a while.
+    const { account, text } = this.#read(found || null, nowMs)
     if (!this.#isOpen) return true
     this.#rejoin(account, nowMs, text === null)
-    if (!account.join(this.#id, nowMs + TTL_MS)) throw new Error('too many nodes share the budget')
+    const isBounded = account.bound(nowMs, TTL_MS)
+    const hasRoom = account.join(this.#id, nowMs + TTL_MS)
     account.bury(nowMs)
+    if (!hasRoom && !account.join(this.#id, nowMs + TTL_MS)) {
+      // Those that are not there give way when their time is over, which it never would be as it was written.
+      if (isBounded) await this.#store.writeDocument(this.#document, version, account.text(), { ttlMs: RETENTION_MS })
+      throw new Error('too many nodes share the budget')
+    }
+    // A clock that went back.
+    this.#learntMs = Math.min(this.#learntMs, nowMs)
+    this.#writtenMs = Math.min(this.#writtenMs, nowMs)
+    this.#lackingMs = Math.min(this.#lackingMs, nowMs)
     const elapsedMs = this.#learntMs === 0 ? 0 : nowMs - this.#learntMs
     if (elapsedMs >= ACTIVE_MS / 2 || this.#learntMs === 0) {
       for (const slice of this.#slices) slice.learn(Math.max(1, elapsedMs))
@@ -276,7 +290,7 @@ export class SharedBudget implements BudgetSource {
     const grants = this.#slices.map((slice) => this.#demand(account, slice, nowMs, lacks))
     const silentMs = nowMs - this.#writtenMs
     const isBehind = this.#slices.some((slice, n) => slice.granted < grants[n]!)
-    const isDue = !this.#hasJoined || text === null || isBehind || silentMs >= TTL_MS / 3
+    const isDue = !this.#hasJoined || text === null || isBounded || isBehind || silentMs >= TTL_MS / 3
     if (!isDue && !account.hasNews(text, this.#id, silentMs >= HORIZON_MS)) {
       this.#learnt(account)
       this.#isDue = false
@@ -319,18 +333,30 @@ export class SharedBudget implements BudgetSource {
     }
   }
 
-  /** The account, or what this node knows of it where it is lost. */
-  #read(text: string | null, nowMs: number): Account {
+  /** The document. @throws (rejects) Error for an answer that is none */
+  async #load(): Promise<SharedDocument> {
+    const document = documentIn(await this.#store.readDocument(this.#document))
+    if (document === undefined) throw new Error('the store gave no document')
+    return document
+  }
+
+  /** The account and its text; without one, what this node knows of an account that is lost, or that something else has taken the place of. */
+  #read(text: string | null, nowMs: number): { readonly account: Account; readonly text: string | null } {
     if (text !== null) {
       try {
-        return Account.parse(text)
+        const account = Account.parse(text)
+        this.#isUnreadable = false
+        return { account, text }
       } catch (error) {
-        const reason = error as Error
-        if (this.#unreadable !== reason.message) this.#parts.onUnreadable?.(reason)
-        this.#unreadable = reason.message
-        throw reason
+        if (!this.#isUnreadable) this.#parts.onUnreadable?.(error as Error)
+        this.#isUnreadable = true
+        if (this.#account === undefined || error instanceof LaterAccount) throw error
       }
     }
+    return { account: this.#known(nowMs), text: null }
+  }
+
+  #known(nowMs: number): Account {
     if (this.#account === undefined) {
       const account = new Account()
       // Another node may have ended the account meanwhile.

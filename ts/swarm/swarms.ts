@@ -2,6 +2,7 @@
 
 import { BudgetError } from '../base/budget-error.js'
 import { ConfigError } from '../base/errors.js'
+import { textOfAny } from '../base/host-calls.js'
 import type { Context } from '../context.js'
 import type { LeaseManager } from '../leases/manager.js'
 import { type DocumentProvider, keepsDocuments, type StateProvider } from '../providers/provider.js'
@@ -101,7 +102,7 @@ export class Swarms {
       store,
       onUnreadable: (error) =>
         logger.warn('the account of a shared budget cannot be read: this node has only the rest of its slice', {
-          error,
+          error: textOfAny(error),
         }),
       // A swarm of the same name that was closed just now has to leave first.
       ready: this.#leaving.get(name),

@@ -6,6 +6,7 @@
  */
 
 import { BudgetError } from '../base/budget-error.js'
+import { keptName } from '../base/keys.js'
 import type { HeapTimer } from '../base/timer-heap.js'
 import type { Alarm, Alarms } from './alarms.js'
 import { NONE } from './budget.js'
@@ -43,6 +44,10 @@ export interface WaitTerms {
   /** Is given what ends the wait with an error, and returns what stops that. */
   readonly listen: ((abort: (reason: unknown) => void) => () => void) | undefined
 }
+
+/** The tenant of a call: its key, or the child that it comes through. */
+const tenantOf = (key: string | undefined, child: SwarmNode | undefined): string =>
+  key === undefined ? `c${child?.name ?? ''}` : `k${keptName(key)}`
 
 class Waiter implements Alarm {
   entry!: QueueEntry<Waiter>
@@ -194,7 +199,7 @@ export class BudgetWaiting {
     waiter.at = id
     waiter.entry = queue.push(waiter, {
       tier,
-      tenant: key === undefined ? `c${child?.name ?? ''}` : `k${key}`,
+      tenant: tenantOf(key, child),
       weight: key === undefined ? (child?.weight ?? 1) : 1,
       cost: Math.max(LEAST_COST, this.#host.shareOf(id, needs)),
       arrivedMs: waiter.arrivedMs,
@@ -205,8 +210,7 @@ export class BudgetWaiting {
   #makeRoom(id: number, { terms }: Waiter): boolean {
     if (this.#size < MOST_WAITING) return true
     const child = this.#host.nodeOf(id).childTowards(terms.node)
-    const tenant = terms.key === undefined ? `c${child?.name ?? ''}` : `k${terms.key}`
-    const victim = this.#queues.get(id)?.yielding(terms.tier, tenant)?.item
+    const victim = this.#queues.get(id)?.yielding(terms.tier, tenantOf(terms.key, child))?.item
     if (victim === undefined) return false
     const error = this.#errorOf(victim, 'wait_full', id)
     if (this.#leave(victim)) victim.reject(error)

@@ -77,6 +77,8 @@ const ROUNDED_TO = 1000
 const MAX_ROUNDED = 0.2
 /** Share of the reserve that is kept in a window, where what is left at the end is lost. */
 const WINDOW_RESERVE = 0.25
+/** The most that calls may have used beyond what there was, in limits. */
+const MOST_DEBT = 4
 /** The extra wait after the end of a window, ms. */
 const WINDOW_MARGIN_MS = 250
 /** The time without calls after which the burst on trust is forgotten, ms. */
@@ -217,10 +219,14 @@ export class QuotaBucket {
     if (this.#sent === sent) this.#sent -= cost
   }
 
-  /** Corrects the estimate of a call that no header will correct. Positive: it was too high. */
+  /**
+   * Corrects the estimate of a call that no header will correct. Positive: it was too high. Negative: it was too low, which counts up to the
+   * whole limit, and in all up to {@link MOST_DEBT} limits: whatever an answer states, that comes back within some minutes.
+   */
   settle(unused: number, nowMs: number): void {
     this.#refill(nowMs)
-    this.#level = Math.min(this.#level + unused, this.#limit)
+    const level = this.#level + Math.max(unused, -this.#limit)
+    this.#level = clamp(level, Math.min(this.#level, -MOST_DEBT * this.#limit), this.#limit)
   }
 
   /** Takes over what the answer to a call says. */

@@ -2,8 +2,9 @@
 
 /** Longest line, characters. */
 const LONGEST_LINE = 1_048_576
-/** Most characters of the lines of one event. */
+/** Most characters of the lines of one event, and most lines. */
 const LONGEST_EVENT = 4_194_304
+const MOST_LINES = 65_536
 
 export class EventReader {
   readonly #onData: (data: string) => void
@@ -59,6 +60,6 @@ export class EventReader {
     if (!line.startsWith('data:')) return
     const data = line.slice(line[5] === ' ' ? 6 : 5)
     this.#characters += data.length
-    if (this.#characters <= LONGEST_EVENT) this.#data.push(data)
+    if (this.#characters <= LONGEST_EVENT && this.#data.length < MOST_LINES) this.#data.push(data)
   }
 }

@@ -109,7 +109,8 @@ function charactersIn(event: Record<string, unknown>): number {
 /** Reads the usage of one answer from its bytes. Never throws. */
 export class UsageReader {
   readonly #events: EventReader | undefined
-  #chunks: Uint8Array[] = []
+  /** The beginning of an answer that is no stream: copied, since a chunk of one byte may hold a buffer of 64 KiB. */
+  #body = new Uint8Array(0)
   #bytes = 0
   #inputTokens: number | undefined
   #cachedInputTokens: number | undefined
@@ -149,9 +150,7 @@ export class UsageReader {
   /** Takes bytes of the body. @returns whether the usage so far has changed */
   push(chunk: Uint8Array): boolean {
     if (this.#events === undefined) {
-      this.#bytes += chunk.byteLength
-      if (this.#bytes <= LONGEST_JSON) this.#chunks.push(chunk)
-      else this.#chunks = []
+      this.#keep(chunk)
       return false
     }
     const before = this.#characters + (this.#outputTokens ?? 0) + (this.#inputTokens ?? 0)
@@ -164,11 +163,27 @@ export class UsageReader {
     if (this.#events !== undefined) {
       this.#events.end()
       if (this.#isFinal) this.#lengths.learn(this.#model, this.#characters, this.#outputTokens ?? 0)
-    } else if (this.#chunks.length > 0) {
-      this.#take(usageOfAnswer(parsed(textOf(this.#chunks, this.#bytes))), true)
-      this.#chunks = []
+    } else if (this.#body.length > 0) {
+      this.#take(usageOfAnswer(parsed(new TextDecoder().decode(this.#body.subarray(0, this.#bytes)))), true)
+      this.#body = new Uint8Array(0)
     }
     return this.usage
+  }
+
+  #keep(chunk: Uint8Array): void {
+    const end = this.#bytes + chunk.byteLength
+    if (end > LONGEST_JSON) {
+      this.#bytes = Number.POSITIVE_INFINITY
+      this.#body = new Uint8Array(0)
+      return
+    }
+    if (end > this.#body.length) {
+      const wider = new Uint8Array(Math.max(end, 2 * this.#body.length))
+      wider.set(this.#body)
+      this.#body = wider
+    }
+    this.#body.set(chunk, this.#bytes)
+    this.#bytes = end
   }
 
   #event(data: string): void {
@@ -188,17 +203,6 @@ export class UsageReader {
     this.#outputTokens = outputTokens
     this.#isFinal ||= isFinal
   }
-}
-
-function textOf(chunks: readonly Uint8Array[], bytes: number): string {
-  if (chunks.length === 1) return new TextDecoder().decode(chunks[0])
-  const whole = new Uint8Array(bytes)
-  let at = 0
-  for (const chunk of chunks) {
-    whole.set(chunk, at)
-    at += chunk.byteLength
-  }
-  return new TextDecoder().decode(whole)
 }
 
 function parsed(text: string): unknown {

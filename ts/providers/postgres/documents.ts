@@ -1,6 +1,7 @@
 /** Documents that nodes share, a row each: replaced by compare-and-set, with versions by the server's clock. */
 
-import { checkedWrite, requireDocumentName } from '../documents.js'
+import { MAX_TEXT_BYTES } from '../../base/documents.js'
+import { checkedWrite, isDocumentText, requireDocumentName } from '../documents.js'
 import type { DocumentOptions, SharedDocument } from '../provider.js'
 import type { Row } from './client.js'
 import { type Link, NOW } from './link.js'
@@ -8,8 +9,18 @@ import { type Link, NOW } from './link.js'
 /** A row is gone, for those who read, when it has expired; its version is kept for a while. */
 const GONE = `(expires is not null and expires <= ${NOW} / 1000)`
 
+/** A version is a time, Unix ms, and exact as a double; beyond this it is none. */
+const MAX_VERSION = 2 ** 53 - 2 ** 32
+/** Longest body, bytes: of a character of a text JSON makes six at most. Longer ones are not read. */
+const MAX_BODY_BYTES = 6 * MAX_TEXT_BYTES
+const MAX_MAC_BYTES = 256
+/** Documents of which the newest version is known, where there is a secret. */
+const MAX_KNOWN = 1_024
+
 export class Documents {
   readonly #link: Link
+  /** With a secret: an older version is a repetition. The one that was read longest ago is forgotten first. */
+  readonly #newest = new Map<string, number>()
 
   constructor(link: Link) {
     this.#link = link
@@ -19,27 +30,47 @@ export class Documents {
     requireDocumentName(name)
     const row = await this.#row(name)
     const nowMs = Math.floor(Number(row.now) / 1000)
-    const none = { version: 0, text: null, nowMs }
-    if (row.version == null || row.gone === 'true' || row.body == null) return none
-    if (!this.#link.seal.verifies(row.mac, 'document', keyOf(name), row.version, row.body)) {
-      this.#link.counts.droppedUnsigned += 1
-      return none
+    const text = this.#textOf(name, row)
+    if (text === undefined) return { version: 0, text: null, nowMs }
+    const version = Number(row.version)
+    this.#note(name, version)
+    return { version, text, nowMs }
+  }
+
+  /** The text in a row; undefined: there is none, or the row is not of a node, is damaged, or older than one that was read before. */
+  #textOf(name: string, { version, body, mac, gone }: Row): string | undefined {
+    if (version == null || gone === 'true') return undefined
+    const { seal, counts } = this.#link
+    const isVersion = Number(version) > 0 && Number(version) <= MAX_VERSION
+    if (isVersion && body != null && !seal.verifies(mac, 'document', keyOf(name), version, body)) {
+      counts.droppedUnsigned += 1
+      return undefined
     }
-    return { version: Number(row.version), text: JSON.parse(`"${row.body}"`) as string, nowMs }
+    const text = isVersion && body != null ? parsed(body) : undefined
+    if (isDocumentText(text) && !((this.#newest.get(name) ?? 0) > Number(version))) return text
+    counts.droppedRows += 1
+    return undefined
+  }
+
+  #note(name: string, version: number): void {
+    if (!this.#link.seal.hasSecret) return
+    const newest = Math.max(this.#newest.get(name) ?? 0, version)
+    this.#newest.delete(name)
+    if (this.#newest.size >= MAX_KNOWN) this.#newest.delete(this.#newest.keys().next().value!)
+    this.#newest.set(name, newest)
   }
 
   async write(name: string, version: number, text: string, options?: DocumentOptions): Promise<boolean> {
     const ttlMs = checkedWrite(name, version, text, options)
     const row = await this.#row(name)
     const body = keyOf(text)
-    const isThere = row.version != null && row.gone !== 'true'
-    const isForged =
-      isThere && !this.#link.seal.verifies(row.mac, 'document', keyOf(name), row.version ?? '', row.body ?? '')
-    if (isThere && !isForged ? Number(row.version) !== version : version !== 0) return false
+    // A row that is no document gives way as if there were none.
+    if ((this.#textOf(name, row) === undefined ? 0 : Number(row.version)) !== version) return false
     const { tables, node } = this.#link
     const last = row.version ?? '0'
-    const next = String(Math.max(Number(last) + 1, Math.floor(Number(row.now) / 1000)))
-    const mac = this.#link.seal.sign('document', keyOf(name), next, body)
+    const known = Math.max(Number(last) <= MAX_VERSION ? Number(last) : 0, this.#newest.get(name) ?? 0)
+    const next = Math.max(known + 1, Math.floor(Number(row.now) / 1000))
+    const mac = this.#link.seal.sign('document', keyOf(name), String(next), body)
     const rows = await this.#link.ask(
       `insert into ${tables.documents} as d (name, version, node, body, mac, expires)
        select $1::text, $2::text::bigint, $3::text, $4::text, $5::text, ${NOW} / 1000 + nullif($6::text, '')::bigint
@@ -48,8 +79,9 @@ export class Documents {
          set version = excluded.version, node = excluded.node, body = excluded.body, mac = excluded.mac, expires = excluded.expires
          where d.version = $7::text::bigint
        returning ${NOW}::text as now`,
-      [keyOf(name), next, node, body, mac, ttlMs === undefined ? '' : String(ttlMs), last],
+      [keyOf(name), String(next), node, body, mac, ttlMs === undefined ? '' : String(ttlMs), last],
     )
+    if (rows.length > 0) this.#note(name, next)
     return rows.length > 0
   }
 
@@ -57,11 +89,22 @@ export class Documents {
   async #row(name: string): Promise<Row> {
     const { tables } = this.#link
     const [row] = await this.#link.ask(
-      `select d.version::text, d.body, d.mac, ${GONE}::text as gone, ${NOW}::text as now
+      `select d.version::text, ${GONE}::text as gone, ${NOW}::text as now,
+         case when octet_length(d.body) <= ${MAX_BODY_BYTES} then d.body end as body,
+         case when octet_length(d.mac) <= ${MAX_MAC_BYTES} then d.mac end as mac
        from (select) as one left join ${tables.documents} as d on d.name = $1::text`,
       [keyOf(name)],
     )
     return row ?? {}
+  }
+}
+
+/** The text of a body; undefined for one that is none. */
+function parsed(body: string): unknown {
+  try {
+    return JSON.parse(`"${body}"`)
+  } catch {
+    return undefined
   }
 }
 

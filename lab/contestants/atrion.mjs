@@ -41,6 +41,8 @@ function guardOf({ clock, deadlineMs, profiles }) {
   return { guard, slo }
 }
 
+const permitOf = (permit) => (permit.allow ? { end: (outcome) => permit.release(outcome) } : null)
+
 /** Atrion as a newcomer would set it up: one number, the deadline. */
 export const atrion = {
   id: 'atrion',
@@ -55,8 +57,7 @@ export const atrion = {
       admit({ route, tier, key, queueAgeMs }) {
         last = route
         const options = queueAgeMs === undefined ? { tier, key } : { tier, key, queueAgeMs }
-        const permit = guard.acquire(route, options)
-        return permit.allow ? { end: (outcome) => permit.release(outcome) } : null
+        return permitOf(guard.acquire(route, options))
       },
       inspect: () => (last === undefined ? undefined : guard.stats(last)),
     }
@@ -75,18 +76,16 @@ export const atrionRoom = {
     return {
       name: 'Atrion (waiting room)',
       settings: { slo, maxWaitMs, engine: guard.engine },
-      async admit({ route, tier, key, queueAgeMs, whenGone }) {
+      admit({ route, tier, key, queueAgeMs, whenGone }) {
         last = route
+        const options = queueAgeMs === undefined ? { tier, key, maxWaitMs } : { tier, key, maxWaitMs, queueAgeMs }
+        if (whenGone === undefined) return guard.enter(route, options).then(permitOf)
         const gone = new AbortController()
-        whenGone(() => gone.abort())
-        const age = queueAgeMs === undefined ? {} : { queueAgeMs }
-        try {
-          const permit = await guard.enter(route, { tier, key, maxWaitMs, signal: gone.signal, ...age })
-          return permit.allow ? { end: (outcome) => permit.release(outcome) } : null
-        } catch (error) {
+        whenGone(() => gone.abort(null)) // an AbortError has a stack trace
+        return guard.enter(route, { ...options, signal: gone.signal }).then(permitOf, (error) => {
           if (gone.signal.aborted) return null
           throw error
-        }
+        })
       },
       inspect: () => (last === undefined ? undefined : guard.stats(last)),
     }

@@ -1,6 +1,6 @@
 // One run: one scenario, one contestant, one seed. Discrete events in virtual time, deterministic to the bit.
 import { capacityOf, nominalInFlightOf, slotsOf } from './plants.mjs'
-import { flush, RunClock } from './time.mjs'
+import { afterFlush, RunClock } from './time.mjs'
 import { Traffic } from './traffic.mjs'
 import { World } from './world.mjs'
 
@@ -56,10 +56,11 @@ export async function run(scenario, entrant, seed) {
 /** @param {boolean} asynchronous whether promises may settle between events, and must be given the chance */
 async function play(world, traffic, untilMs, asynchronous) {
   const { heap, clock } = world
-  for (;;) {
+  /** The next event. False: there is none. */
+  const advance = () => {
     const arrivalMs = traffic.nextMs
     const nextMs = Math.min(arrivalMs, heap.nextMs)
-    if (nextMs > untilMs || nextMs === Number.POSITIVE_INFINITY) return
+    if (nextMs > untilMs || nextMs === Number.POSITIVE_INFINITY) return false
     clock.advanceTo(nextMs)
     if (heap.nextMs <= arrivalMs) {
       const { target, i } = heap.pop()
@@ -67,6 +68,22 @@ async function play(world, traffic, untilMs, asynchronous) {
     } else {
       world.request(traffic.take())
     }
-    if (asynchronous) await flush()
+    return true
   }
+  if (!asynchronous) {
+    while (advance()) {}
+    return
+  }
+  // Without a promise for each event, which would be a good part of the work.
+  await new Promise((resolve, reject) => {
+    const later = afterFlush(() => {
+      try {
+        if (advance()) later()
+        else resolve()
+      } catch (error) {
+        reject(error)
+      }
+    })
+    later()
+  })
 }

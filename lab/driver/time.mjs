@@ -3,11 +3,21 @@ import { EventHeap } from './heap.mjs'
 // Taken before any timer is replaced.
 const afterMicrotasks = process.nextTick
 
+const settled = Promise.resolve()
+
 /**
- * Lets every settled promise run its reactions; takes no virtual time. A tick runs once the microtask queue is empty; the second
- * one is for reactions that set a tick themselves. Both are far cheaper than a turn of the event loop.
+ * Returns what calls `run` once every settled promise has run its reactions; takes no virtual time. A tick runs once the microtask queue is
+ * empty; the second one is for reactions that set a tick themselves. Both are far cheaper than a turn of the event loop. What runs is a
+ * reaction again: between two ticks no reaction runs.
  */
-export const flush = () => new Promise((resolve) => afterMicrotasks(() => afterMicrotasks(resolve)))
+export const afterFlush = (run) => {
+  const react = () => settled.then(run)
+  const again = () => afterMicrotasks(react)
+  return () => afterMicrotasks(again)
+}
+
+/** Lets every settled promise run its reactions. */
+export const flush = () => new Promise((resolve) => afterFlush(resolve)())
 
 /** The value of `Date.now()` when a run begins. */
 const EPOCH_MS = 1_700_000_000_000

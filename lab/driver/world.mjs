@@ -15,6 +15,35 @@ import { flowsOf, tierDrawOf } from './traffic.mjs'
  * though its permit has gone back, or it stops
  */
 
+/** A request as a contestant sees it. */
+class Asked {
+  #log
+  #i
+  #flow
+
+  constructor(world, i, queueAgeMs, whenGone) {
+    this.#log = world.log
+    this.#i = i
+    this.#flow = world.flowOf(i)
+    this.queueAgeMs = queueAgeMs
+    this.nowMs = world.nowMs
+    this.whenGone = whenGone
+  }
+
+  get route() {
+    return this.#flow.route
+  }
+
+  get tier() {
+    return TIERS[this.#log.tier[this.#i]]
+  }
+
+  /** Most contestants look at no key, and a text for each request is a good part of the work. */
+  get key() {
+    return this.#flow.key ?? `user-${this.#log.user[this.#i]}`
+  }
+}
+
 export class World {
   log = new RequestLog()
   /** @type {EventHeap<{ target: { handle(i: number): void }, i: number }>} */
@@ -93,28 +122,21 @@ export class World {
 
   /** Asks the controller; the plant's `admitted` or `refused` is called now, or once it has made up its mind. */
   decide(i, queueAgeMs) {
-    const { log } = this
-    const { route, key } = this.flowOf(i)
-    const answer = this.#contestants[log.process[i]].admit({
-      route,
-      tier: TIERS[log.tier[i]],
-      key: key ?? `user-${log.user[i]}`,
-      queueAgeMs,
-      nowMs: this.nowMs,
-      whenGone: (leave) => {
-        this.#leaves[i] = leave
-      },
-    })
+    const answer = this.#contestants[this.log.process[i]].admit(new Asked(this, i, queueAgeMs, this.#whenGone(i)))
     if (answer instanceof Promise) answer.then((permit) => this.#decided(i, permit))
     else if (answer?.whenDecided !== undefined) answer.whenDecided((permit) => this.#decided(i, permit))
     else this.#decided(i, answer)
   }
 
-  /** The functions to call when the client of a request that waits for a decision hangs up. */
-  #leaves = []
+  /** The functions to call when the client of a request that waits for a decision hangs up, by request. */
+  #leaves = new Map()
+
+  #whenGone(i) {
+    return this.#giveUp && ((leave) => this.#leaves.set(i, leave))
+  }
 
   #decided(i, permit) {
-    this.#leaves[i] = undefined
+    if (this.#giveUp !== undefined) this.#leaves.delete(i)
     if (this.log.outcome[i] === OUTCOME.gaveUp) {
       permit?.end('ignored')
     } else if (permit === null) {
@@ -148,8 +170,8 @@ export class World {
     const permit = this.#permits[i]
     this.#answer(i, OUTCOME.gaveUp)
     if (permit === undefined) {
-      this.#leaves[i]?.()
-      this.#leaves[i] = undefined
+      this.#leaves.get(i)?.()
+      this.#leaves.delete(i)
       return
     }
     // A handler that does not notice holds its permit until its work is done.

@@ -22,16 +22,17 @@ export class RunView {
     this.log = log
     this.deadlineMs = scenario.plant.deadlineMs
     this.endMs = scenario.durationS * 1000
-    const good = []
+    const good = new Float64Array(log.length)
+    let goods = 0
     const started = []
     this.#firstAttempts = new Uint32Array(log.length + 1)
     for (let i = 0; i < log.length; i += 1) {
       const succeeded = log.outcome[i] === OUTCOME.success
-      if (succeeded && log.endedMs[i] - log.sentMs[i] <= this.deadlineMs) good.push(log.endedMs[i])
+      if (succeeded && log.endedMs[i] - log.sentMs[i] <= this.deadlineMs) good[goods++] = log.endedMs[i]
       if (!Number.isNaN(log.startedMs[i])) started.push(i)
       this.#firstAttempts[i + 1] = this.#firstAttempts[i] + (log.attempt[i] === 0 ? 1 : 0)
     }
-    this.#goodMs = Float64Array.from(good).sort()
+    this.#goodMs = good.slice(0, goods).sort()
     this.#drawn = new Draws(log, started)
   }
 
@@ -159,15 +160,27 @@ export class RunView {
 
   /** Latencies from the intended send time, sorted, of the admitted attempts of a span; unanswered ones count as they stand. */
   admittedLatenciesMs(fromMs, toMs, tier = -1) {
+    const last = this.#latencies
+    if (last?.fromMs === fromMs && last.toMs === toMs && last.tier === tier) return last.sortedMs
+    const sortedMs = this.#sortLatencies(fromMs, toMs, tier)
+    this.#latencies = { fromMs, toMs, tier, sortedMs }
+    return sortedMs
+  }
+
+  /** The last answer: one quantile of a span follows another. */
+  #latencies
+
+  #sortLatencies(fromMs, toMs, tier) {
     const { log } = this
     const [first, last] = this.sentIn(fromMs, toMs)
-    const latencies = []
+    const latencies = new Float64Array(last - first)
+    let count = 0
     for (let i = first; i < last; i += 1) {
       if (log.outcome[i] === OUTCOME.shed || (tier >= 0 && log.tier[i] !== tier)) continue
       const endedMs = Number.isNaN(log.endedMs[i]) ? this.endMs + this.deadlineMs : log.endedMs[i]
-      latencies.push(endedMs - log.sentMs[i])
+      latencies[count++] = endedMs - log.sentMs[i]
     }
-    return Float64Array.from(latencies).sort()
+    return latencies.subarray(0, count).sort()
   }
 }
 

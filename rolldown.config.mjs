@@ -84,7 +84,7 @@ const LAZY = [
     priority: 3,
   },
   { name: 'leases', test: /[\\/]ts[\\/]leases[\\/]/, priority: 3 },
-  { name: 'waiting', test: /[\\/]ts[\\/]limiter[\\/](?:culprit|metrics|room|waiting|waits)/, priority: 3 },
+  { name: 'waiting', test: /[\\/]ts[\\/]limiter[\\/](?:culprit|metrics|room|route-room|waiting|waits)/, priority: 3 },
   { name: 'in-memory', test: /[\\/]ts[\\/]providers[\\/](?:memory|documents)\.ts/, priority: 3 },
   { name: 'swarm', test: /[\\/]ts[\\/](?:swarm|upstream)[\\/]/, priority: 3 },
   { name: 'replication', test: /[\\/]ts[\\/]replication[\\/](?!connection|documents)/, priority: 3 },
@@ -109,7 +109,7 @@ const GROUPS = [
   },
   {
     name: 'atrion',
-    test: /[\\/]ts[\\/](?:atrion\.ts|auto[\\/]auto\.ts|context\.ts|ports\.ts|addon|engine|entries[\\/]node|events|options|routes|limiter|leases|providers|replication|watchdog)|^\0atrion\.wasm/,
+    test: /[\\/]ts[\\/](?:atrion\.ts|auto[\\/]auto\.ts|context\.ts|parts\.ts|ports\.ts|addon|engine|entries[\\/]node|events|options|routes|limiter|leases|providers|replication|watchdog)|^\0atrion\.wasm/,
     priority: 1,
   },
 ]

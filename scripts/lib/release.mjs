@@ -45,7 +45,7 @@ export const stageMain = (folder) => {
       writeFileSync(join(folder, file), JSON.stringify(JSON.parse(readFileSync(join(ROOT, file), 'utf8'))))
   }
   for (const pattern of patterns) if (pattern.startsWith('!')) rmSync(join(folder, pattern.slice(1)), { force: true })
-  writeJson(join(folder, 'package.json'), publishedManifest())
+  writeFileSync(join(folder, 'package.json'), JSON.stringify(publishedManifest()))
 }
 
 /** Lays a platform's package out in a folder, around its binary; without one its description is all there is. */

@@ -100,6 +100,21 @@ native('a route that one thread evicts is interned anew by another', async (t) =
   t.true((await tell('routeIds')).includes('e'))
 })
 
+native('a batch whose routes another thread evicted ticks them anew, and no other route', async (t) => {
+  const atrion = shared()
+  const ids = Array.from({ length: 40 }, (_, i) => `batch ${i}`)
+  const samples = new Float64Array(ids.length * 3).fill(0.1)
+  for (let i = 0; i < 20; i++) atrion.routeBatch(ids, samples)
+  t.true(ids.every((id) => atrion.getState(id).tickCount === 20))
+  const { tell } = await start()
+  await tell('routes', { count: 1000 })
+  atrion.routeBatch(ids, samples)
+  t.deepEqual(new Set(ids.map((id) => atrion.getState(id)?.tickCount)), new Set([1]))
+  const others = atrion.snapshot().filter(({ routeId }) => !ids.includes(routeId))
+  t.true(others.length > 20)
+  t.deepEqual(new Set(others.map(({ tickCount }) => tickCount)), new Set([1]))
+})
+
 native('a thread that ends in the middle leaves the engine to the others', async (t) => {
   const atrion = shared()
   const { worker } = await start()

@@ -52,7 +52,8 @@ const batching = (engine, count) => () => {
 
 const FLEET_ROUTES = 1_000_000
 
-const fleet = (engine) => async () => {
+/** @param call a method of a fleet's */
+const fleet = (engine, call) => async () => {
   const { Fleet } = await import('atrion/fleet')
   let nowMs = 0
   const many = new Fleet(FLEET_ROUTES, { engine, clock: { now: () => (nowMs += 100) } })
@@ -61,7 +62,7 @@ const fleet = (engine) => async () => {
   return {
     turn: () => {
       const startedAt = process.hrtime.bigint()
-      many.tick()
+      many[call]()
       return { ns: Number(process.hrtime.bigint() - startedAt) / FLEET_ROUTES }
     },
   }
@@ -101,13 +102,18 @@ export const contestants = [
     title: `Atrion: routeBatch() a route, ${count} at once`,
     prepare: batching('native', count),
   })),
-  ...['native', 'wasm'].map((engine) => ({
-    id: `fleet-${engine}`,
-    title: `Atrion: Fleet.tick() of ${FLEET_ROUTES.toLocaleString('en')} routes, a route, ${engine}`,
-    kind: 'own',
-    needs: 'atrion/fleet',
-    prepare: fleet(engine),
-  })),
+  ...['native', 'wasm'].flatMap((engine) =>
+    [
+      ['fleet', 'tick'],
+      ['sweep', 'sweep'],
+    ].map(([id, call]) => ({
+      id: `${id}-${engine}`,
+      title: `Atrion: Fleet.${call}() of ${FLEET_ROUTES.toLocaleString('en')} routes, a route, ${engine}`,
+      kind: 'own',
+      needs: 'atrion/fleet',
+      prepare: fleet(engine, call),
+    })),
+  ),
   {
     id: 'route-p99',
     title: 'Atrion: route(), p99 of single decisions',

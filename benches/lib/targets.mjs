@@ -23,6 +23,7 @@ const TARGETS = [
   { row: 'batch-4096', says: '≤ 25 ns', limit: 25, value: (t) => time(t, 'batch-4096') },
   { row: 'fleet-native', says: '≤ 20 ns, 20 ms for all', limit: 20, value: (t) => time(t, 'fleet-native') },
   { row: 'fleet-wasm', says: '≤ 60 ns, 60 ms for all', limit: 60, value: (t) => time(t, 'fleet-wasm') },
+  { row: 'sweep-native', says: '≤ 15 ns, 15 ms for all', limit: 15, value: (t) => time(t, 'sweep-native') },
   { row: 'acquire', says: '≤ 0.6 × cockatiel', limit: 0.6, value: (t) => ratio(t, 'acquire', 'cockatiel') },
   { row: 'acquire', says: '≤ 200 ns', limit: 200, value: (t) => time(t, 'acquire') },
   { row: 'route-wasm', says: '≤ 1 × native', limit: 1, value: (t) => ratio(t, 'route-wasm', 'route-native') },

@@ -228,9 +228,12 @@ impl Handle {
         let (mut table, params) = self.engine_ref.table();
         self.params.refresh(params);
         let table = &mut *table;
+        // A slot may be another route's by now, whichever row it is in.
         if Self::see_evictions(table, &mut self.seen_evictions, &mut self.unreported) {
-            rows.write(from, None);
-            return from + 1;
+            for row in from..rows.count() {
+                rows.write(row, None);
+            }
+            return rows.count();
         }
         let end = rows.count().min(from + CHUNK);
         let mut next = from;

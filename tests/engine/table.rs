@@ -6,7 +6,7 @@ use crate::common;
 use std::sync::Arc;
 
 use atrion::{
-    engine::{ENTRY_BYTES, Engine, Evicted, Handle, Limits, Name, Outcome, Slot},
+    engine::{ENTRY_BYTES, Engine, Evicted, Handle, Limits, Name, Outcome, Row, Rows, Slot},
     physics::{mode::Mode, params::RouteParams, pressure::Sample, voltage::Tier},
 };
 use proptest::prelude::*;
@@ -169,6 +169,39 @@ fn every_handle_hears_of_every_eviction_in_order_and_once() {
     assert_eq!(news(&mut b), [], "once");
     let slot = b.intern(name(5), 0.0);
     assert!(ticks(&mut b, slot), "having seen the evictions, it goes on");
+}
+
+/// Rows of a batch by their slots, and whether each had a result.
+struct Batch(Vec<(Slot, Option<bool>)>);
+
+impl Rows for Batch {
+    fn count(&self) -> usize {
+        self.0.len()
+    }
+    fn read(&self, row: usize) -> (Slot, Sample) {
+        (self.0[row].0, SAMPLE)
+    }
+    fn write(&mut self, row: usize, result: Option<Row>) {
+        self.0[row].1 = Some(result.is_some());
+    }
+}
+
+#[test]
+fn a_batch_after_evictions_ticks_none_of_the_routes_that_took_the_slots() {
+    let engine = engine(100);
+    let (mut a, mut b) = (Handle::new(Arc::clone(&engine)), Handle::new(Arc::clone(&engine)));
+    let mut batch = Batch((0..100).map(|k| (b.intern(name(k), 0.0), None)).collect());
+    b.tick_batch(&mut batch, 0.0);
+    assert!(batch.0.iter().all(|(_, result)| *result == Some(true)));
+    for k in 200..300 {
+        a.intern(name(k), 1.0);
+    }
+    b.tick_batch(&mut batch, 2.0);
+    assert!(batch.0.iter().all(|(_, result)| *result == Some(false)), "every row's slot has another route");
+    assert_eq!(news(&mut b).len(), 100);
+    for (slot, _) in batch.0 {
+        assert_eq!(a.state(slot).map(|state| state.ticks), Some(0), "the route that took the slot was not ticked");
+    }
 }
 
 #[test]

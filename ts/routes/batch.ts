@@ -97,6 +97,8 @@ export class Batch {
     } else {
       this.#runAnew(routeIds, samples, out, stride, stale, noisy)
     }
+    // Other threads evicted: their slots are looked up anew.
+    if (stale.length > 0) this.#index.forgetEvicted()
     for (const i of stale) this.#tickAlone(routeIds, samples, out, stride, i)
     if (noisy.length > 0) this.#host.warnOfNoise(noisy)
   }

@@ -65,9 +65,13 @@ export class RouteRoom {
     this.#horizonsMs[Number(tier === TOP)] = horizonMs
   }
 
-  /** The request whose turn it is, of that tier or a lower one. */
-  next(atMost = this.room.topTier): RoomEntry<Pending> | undefined {
-    return this.room.next(this.held, this.#ratePerMs, this.#horizonsMs[Number(atMost === TOP)]!, atMost)
+  /**
+   * The request whose turn it is, of that tier or a lower one.
+   *
+   * @param share of the route's completions that they have, (0, 1]
+   */
+  next(atMost = this.room.topTier, share = 1): RoomEntry<Pending> | undefined {
+    return this.room.next(this.held, this.#ratePerMs * share, this.#horizonsMs[Number(atMost === TOP)]!, atMost)
   }
 }
 

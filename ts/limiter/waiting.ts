@@ -228,7 +228,7 @@ export class WaitingRooms {
     const longestMs = Math.min(atMostMs, waitedMs)
     for (let tier = first.tier - 1; tier >= 0; tier--) {
       if (!(reserve[tier]! > 0)) continue
-      const entry = route.next(tier)
+      const entry = route.next(tier, reserve[tier])
       if (entry?.tier === tier && this.#ask(route, entry, nowMs, longestMs)) return undefined
     }
     return waitedMs

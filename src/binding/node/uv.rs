@@ -60,8 +60,9 @@ fn find() -> Option<Uv> {
     }
 }
 
+/// The address of a function that the host exports; null where it does not.
 #[cfg(unix)]
-fn address_of(name: *const c_char) -> Raw {
+pub fn address_of(name: *const c_char) -> Raw {
     #[cfg(target_vendor = "apple")]
     const EVERYWHERE: Raw = std::ptr::without_provenance_mut(usize::MAX - 1);
     #[cfg(not(target_vendor = "apple"))]
@@ -73,8 +74,9 @@ fn address_of(name: *const c_char) -> Raw {
     unsafe { dlsym(EVERYWHERE, name) }
 }
 
+/// The address of a function that the host exports; null where it does not.
 #[cfg(windows)]
-fn address_of(name: *const c_char) -> Raw {
+pub fn address_of(name: *const c_char) -> Raw {
     unsafe extern "system" {
         fn GetModuleHandleW(name: *const u16) -> Raw;
         fn GetProcAddress(module: Raw, name: *const c_char) -> Raw;

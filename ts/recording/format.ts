@@ -154,6 +154,7 @@ export enum NUMBER {
   ZERO = 0,
   MINUS_ONE = 1,
   INFINITY = 2,
+  /** of the queue's age and the process's saturation: as in the request before in this block that had one; from version 2 on */
   SAME = 3,
   INTEGER = 4,
   SIXTY_FOURTHS = 5,

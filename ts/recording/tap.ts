@@ -19,6 +19,7 @@ import {
   ENTRY,
   EXTRA,
   LARGEST_ENTRY,
+  NUMBER,
   RELEASE,
   RESULT,
   ROUTE,
@@ -76,6 +77,8 @@ const PEER_CELLS = 2 + SHARE_CELLS
 const IMAGE_PIECE = LARGEST_ENTRY / 2
 /** After an image that was lost none is written for so long, ms. */
 const IMAGE_REST_MS = 10_000
+/** An image of what peers changed follows so much later, ms. */
+const IMAGE_PAUSE_MS = 500
 
 export interface TapOptions {
   /** Share of the decisions that are recorded, (0, 1]. */
@@ -110,6 +113,9 @@ export class Tap {
   #words: Int32Array = new Int32Array()
   #lastSlot = -1
   #lastVoltage = Number.NaN
+  /** Signals of the last request in this block that had them: they change less often than requests come. */
+  #lastAgeMs = Number.NaN
+  #lastProcess = Number.NaN
   /** FRAME.STALLS as it was when stalls were last written. */
   #stalls = 0
   /** True where the engine has to be written as it is, before the next call. */
@@ -165,6 +171,8 @@ export class Tap {
   notePeers(): void {
     this.#beginRare(ENTRY.PEERS, this.#engine.readClock(true))
     this.#owesImage = true
+    // Routes are taken over from a store in many small steps.
+    this.#noImageUntilMs = Math.max(this.#noImageUntilMs, performance.now() + IMAGE_PAUSE_MS)
     this.forget()
   }
 
@@ -238,6 +246,8 @@ export class Tap {
     const writer = this.#writer
     this.#lastSlot = -1
     this.#lastVoltage = Number.NaN
+    this.#lastAgeMs = Number.NaN
+    this.#lastProcess = Number.NaN
     const isFirst = this.#knownLaws.get(0) !== this.#epoch
     if (this.#options.beginsAnew()) this.#epoch += 1
     else if (!isFirst) return
@@ -260,9 +270,10 @@ export class Tap {
 
   /** Writes the engine as it is, where that is not too much. */
   #writeImage(): void {
+    if (performance.now() < this.#noImageUntilMs) return
     this.#owesImage = false
     const most = this.#options.mostImageBytes(this.#images === 0)
-    if (most === 0 || performance.now() < this.#noImageUntilMs) return
+    if (most === 0) return
     const engine = this.#engine
     const image = engine.images?.take(most)
     if (image === undefined) return
@@ -460,8 +471,16 @@ export class Tap {
       if (hasKey) writer.double(key)
       if (extras !== 0) {
         writer.byte(extras)
-        if (ageMs !== 0) writer.number(ageMs)
-        if (process !== 0) writer.number(process)
+        if (ageMs !== 0) {
+          if (ageMs === this.#lastAgeMs) writer.byte(NUMBER.SAME)
+          else writer.number(ageMs)
+          this.#lastAgeMs = ageMs
+        }
+        if (process !== 0) {
+          if (process === this.#lastProcess) writer.byte(NUMBER.SAME)
+          else writer.number(process)
+          this.#lastProcess = process
+        }
         if (waitedMs !== -1) writer.number(waitedMs)
         if ((extras & EXTRA.WEIGHT) !== 0) writer.number(weight)
         if ((extras & EXTRA.CLASS) !== 0) writer.double(keyClass)

@@ -104,6 +104,9 @@ export class Decoder {
   #at = 0
   #end = 0
   #lastMs = 0
+  /** Signals of the last request in this block that had them. */
+  #lastAgeMs = Number.NaN
+  #lastProcess = Number.NaN
   /** The image that is being read, and how much of it was. */
   #image: Uint8Array | undefined
   #imageBytes = 0
@@ -119,6 +122,8 @@ export class Decoder {
     this.#at = BLOCK.LENGTH
     this.#end = bytes.length
     this.#lastMs = baseMs
+    this.#lastAgeMs = Number.NaN
+    this.#lastProcess = Number.NaN
     const entry = this.#entry
     entry.slot = -1
     entry.voltage = Number.NaN
@@ -198,9 +203,13 @@ export class Decoder {
     throw new GarbageError('a key is not a hash')
   }
 
-  #number(): number {
+  /** @param last the number that stood in its place before, where there may be one */
+  #number(last?: number): number {
     const kind = this.#byte()
     switch (kind) {
+      case NUMBER.SAME:
+        if (last === undefined || Number.isNaN(last)) throw new GarbageError('the same number as none')
+        return last
       case NUMBER.ZERO:
         return 0
       case NUMBER.MINUS_ONE:
@@ -279,8 +288,10 @@ export class Decoder {
     entry.place = hasPlace ? this.#below(SIZE.PLACES, 'place') : -1
     entry.key = (op & ACQUIRE.KEY) === 0 ? Number.NaN : this.#hash()
     const extras = (op & ACQUIRE.EXTRAS) === 0 ? 0 : this.#byte()
-    entry.queueAgeMs = (extras & EXTRA.QUEUE_AGE) === 0 ? 0 : this.#number()
-    entry.process = (extras & EXTRA.PROCESS) === 0 ? 0 : this.#number()
+    entry.queueAgeMs = (extras & EXTRA.QUEUE_AGE) === 0 ? 0 : this.#number(this.#lastAgeMs)
+    if (entry.queueAgeMs !== 0) this.#lastAgeMs = entry.queueAgeMs
+    entry.process = (extras & EXTRA.PROCESS) === 0 ? 0 : this.#number(this.#lastProcess)
+    if (entry.process !== 0) this.#lastProcess = entry.process
     entry.waitedMs = (extras & EXTRA.WAITED) === 0 ? -1 : this.#number()
     entry.weight = (extras & EXTRA.WEIGHT) === 0 ? 1 : this.#number()
     entry.keyClass = (extras & EXTRA.CLASS) === 0 ? Number.NaN : this.#hash()

@@ -7,7 +7,7 @@ use std::{
     sync::OnceLock,
 };
 
-use super::uv::{Raw, address_of};
+use super::uv::{Raw, function};
 use crate::{clock::MonotonicClock, units::Millis};
 
 /// All kinds of collections, in V8's enumeration.
@@ -30,31 +30,24 @@ fn v8() -> Option<&'static V8> {
 }
 
 fn find() -> Option<V8> {
-    macro_rules! function {
-        ($name:literal) => {{
-            let address = address_of($name.as_ptr());
-            if address.is_null() {
-                return None;
-            }
-            // SAFETY: a name of C++ has the types of its arguments: where it is found, they are these.
-            unsafe { std::mem::transmute::<Raw, _>(address) }
-        }};
+    // SAFETY: a name of C++ has the types of its arguments: where it is found, they are these.
+    unsafe {
+        Some(V8 {
+            current: function(c"_ZN2v87Isolate10GetCurrentEv")?,
+            add_prologue: function(
+                c"_ZN2v87Isolate21AddGCPrologueCallbackEPFvPS0_NS_6GCTypeENS_15GCCallbackFlagsEPvES4_S2_",
+            )?,
+            add_epilogue: function(
+                c"_ZN2v87Isolate21AddGCEpilogueCallbackEPFvPS0_NS_6GCTypeENS_15GCCallbackFlagsEPvES4_S2_",
+            )?,
+            remove_prologue: function(
+                c"_ZN2v87Isolate24RemoveGCPrologueCallbackEPFvPS0_NS_6GCTypeENS_15GCCallbackFlagsEPvES4_",
+            )?,
+            remove_epilogue: function(
+                c"_ZN2v87Isolate24RemoveGCEpilogueCallbackEPFvPS0_NS_6GCTypeENS_15GCCallbackFlagsEPvES4_",
+            )?,
+        })
     }
-    Some(V8 {
-        current: function!(c"_ZN2v87Isolate10GetCurrentEv"),
-        add_prologue: function!(
-            c"_ZN2v87Isolate21AddGCPrologueCallbackEPFvPS0_NS_6GCTypeENS_15GCCallbackFlagsEPvES4_S2_"
-        ),
-        add_epilogue: function!(
-            c"_ZN2v87Isolate21AddGCEpilogueCallbackEPFvPS0_NS_6GCTypeENS_15GCCallbackFlagsEPvES4_S2_"
-        ),
-        remove_prologue: function!(
-            c"_ZN2v87Isolate24RemoveGCPrologueCallbackEPFvPS0_NS_6GCTypeENS_15GCCallbackFlagsEPvES4_"
-        ),
-        remove_epilogue: function!(
-            c"_ZN2v87Isolate24RemoveGCEpilogueCallbackEPFvPS0_NS_6GCTypeENS_15GCCallbackFlagsEPvES4_"
-        ),
-    })
 }
 
 /// The time that a thread has spent on garbage.

@@ -3,7 +3,8 @@
 //!
 //! The bytes are a type's fields in the order of its `image!`. That is no format to keep: an image is read by the version that wrote it.
 
-/// Implements [`Image`] for a structure, of which it names every field.
+/// Implements `Image` for a structure, of which it names every field. Nothing in wasm.
+#[macro_export]
 macro_rules! image {
     ($name:ident { $($field:ident),* $(,)? }) => {
         #[cfg(not(target_family = "wasm"))]
@@ -25,7 +26,7 @@ pub use bytes::Image;
 
 #[cfg(not(target_family = "wasm"))]
 mod bytes {
-    /// See the module.
+    /// A value that can be written as bytes and read back, bit for bit.
     pub trait Image: Sized {
         /// Appends the bytes of a value.
         fn write(&self, out: &mut Vec<u8>);

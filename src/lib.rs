@@ -6,7 +6,7 @@
 //! | module | content |
 //! |---|---|
 //! | [`units`] | the units of numbers |
-//! | `image` | values as bytes, for recordings; not in wasm |
+//! | [`mod@image`] | values as bytes, for recordings; not in wasm |
 //! | `sync` | the locks and atomic numbers that threads share |
 //! | [`simd`] | the four lanes in which the arithmetic of a tick runs |
 //! | [`physics`] | the laws: pure functions of (state, input, now), one per file |
@@ -18,7 +18,7 @@
 //! Arrows point one way: binding → engine → {physics, replication, clock} → simd → {units, sync, image}.
 
 #[macro_use]
-mod image;
+pub mod image;
 
 pub mod clock;
 pub mod engine;

@@ -23,7 +23,7 @@ export function foreignOf(source: Source): string | undefined {
   try {
     const value: unknown = JSON.parse(new TextDecoder().decode(source.read(0, source.length)))
     return typeof value === 'object'
-      ? 'the file is no recording of Atrion and no log, but JSON: settings are given with --config'
+      ? 'the file is neither a recording of Atrion nor a log, but JSON: settings are given with --config'
       : undefined
   } catch {
     return undefined

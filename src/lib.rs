@@ -6,6 +6,7 @@
 //! | module | content |
 //! |---|---|
 //! | [`units`] | the units of numbers |
+//! | [`mod@image`] | values as bytes, for recordings; not in wasm |
 //! | `sync` | the locks and atomic numbers that threads share |
 //! | [`simd`] | the four lanes in which the arithmetic of a tick runs |
 //! | [`physics`] | the laws: pure functions of (state, input, now), one per file |
@@ -14,7 +15,10 @@
 //! | [`clock`] | monotonic time, where the platform has it |
 //! | `binding` | translation to Node (N-API) and WebAssembly: nothing is decided there |
 //!
-//! Arrows point one way: binding → engine → {physics, replication, clock} → simd → {units, sync}.
+//! Arrows point one way: binding → engine → {physics, replication, clock} → simd → {units, sync, image}.
+
+#[macro_use]
+pub mod image;
 
 pub mod clock;
 pub mod engine;

@@ -2,6 +2,8 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { Worker } from 'node:worker_threads'
 import { ConfigError } from 'atrion'
 import { atrionUndici } from 'atrion/undici'
@@ -117,6 +119,34 @@ test('a loop that is idle, or busy without a block, does not stall', async (t) =
   // A busy machine may stop the thread for so long by itself; the loop that is busy for 200 ms is no stall of 150.
   const { stalls: after, last } = atrion.metrics().loop
   t.true(after === stalls || last.durationMs < 150, JSON.stringify(atrion.metrics().loop))
+})
+
+test('a stall has the time that collections of garbage took of it', async (t) => {
+  const atrion = create({ watchdog: true })
+  await turn()
+  const stalls = []
+  atrion.on('stall', (stall) => stalls.push(stall))
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc')
+  const garbageOf = async (work) => {
+    const { length } = stalls
+    work()
+    atrion.acquire('r').release()
+    while (stalls.length === length) await turn()
+    return stalls.at(-1)
+  }
+  const { durationMs, gcMs } = await garbageOf(() => {
+    const startMs = performance.now()
+    while (performance.now() - startMs < 200) collect()
+  })
+  if (gcMs === undefined) {
+    t.is(process.platform, 'win32')
+    return
+  }
+  t.true(gcMs > 0.5 * durationMs && gcMs <= durationMs, `${gcMs} of ${durationMs}`)
+  const blocked = await garbageOf(() => block(200))
+  t.true(blocked.gcMs < 0.5 * blocked.durationMs, `${blocked.gcMs} of ${blocked.durationMs}`)
+  t.true(atrion.metrics().loop.gcMs >= gcMs + blocked.gcMs)
 })
 
 test('other threads see a stall while it lasts', async (t) => {

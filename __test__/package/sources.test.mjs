@@ -49,6 +49,7 @@ const OWN_LAYER = {
   'engine/kinds.ts': 'port',
   'engine/cluster-port.ts': 'port',
   'engine/loop-port.ts': 'port',
+  'engine/image-port.ts': 'port',
   'core/types.ts': 'model types',
   'providers/provider.ts': 'provider port',
 }

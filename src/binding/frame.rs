@@ -62,6 +62,8 @@ pub mod cell {
     pub const READ_MS: usize = 31;
 
     pub const STATE: usize = 32;
+    #[cfg_attr(target_family = "wasm", expect(dead_code, reason = "the watchdog is native"))]
+    pub const STALLS: usize = 59;
     pub const KEY_WEIGHT: usize = 60;
     pub const KEY_CLASS: usize = 61;
     pub const AGE_MS: usize = 62;
@@ -337,4 +339,11 @@ pub fn explain(handle: &Handle, frame: &mut Cells, slot: Slot) -> bool {
 pub fn set_blend(handle: &mut Handle, batch: &[f64], slot: Slot) {
     let &[keep, add, lone, belief, witnesses, bound, ..] = batch else { return };
     handle.set_blend(slot, Blend { keep, add, bound, lone, belief: belief as f32, witnesses: witnesses as u32 });
+}
+
+/// The cells of which [`set_blend`] makes that part of peers.
+#[cfg(not(target_family = "wasm"))]
+pub fn blend_cells(blend: &Blend) -> [f64; 6] {
+    let &Blend { keep, add, bound, lone, belief, witnesses } = blend;
+    [keep, add, lone, f64::from(belief), f64::from(witnesses), bound]
 }

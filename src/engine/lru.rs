@@ -195,6 +195,13 @@ impl Lru {
         self.link_after(slot, NONE);
     }
 
+    /// Places the sync cursor, in a vacant slot, after all that is linked.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn restore_cursor(&mut self, slot: Slot) {
+        self.sync_cursor = slot;
+        self.link_after(slot, self.newest);
+    }
+
     /// Moves the sync cursor past the next route, and returns it; None when it is past them all.
     pub fn advance_cursor(&mut self) -> Option<Slot> {
         let cursor = self.sync_cursor;

@@ -9,6 +9,7 @@
 //! | `limiter` | the closed loop of a route |
 //! | `permits` | the granted permits |
 //! | `handle`, `handle_loop`, `handle_evictions` | a thread's view: decisions, evictions it has not yet seen |
+//! | `handle_image` | all that decisions depend on, as bytes, for recordings; not in wasm |
 //! | `handle_stalls` | what a blocked event loop excuses; not in wasm, where none is watched |
 //! | `batch` | ticks of many routes, four a vector; not in wasm, where a second copy of the laws would weigh more than it gains |
 //! | `fleet` | routes by number that tick together, as columns |
@@ -24,6 +25,8 @@ mod engine_ref;
 mod fleet;
 mod handle;
 mod handle_evictions;
+#[cfg(not(target_family = "wasm"))]
+mod handle_image;
 mod handle_loop;
 #[cfg(not(target_family = "wasm"))]
 mod handle_stalls;

@@ -23,6 +23,8 @@ pub struct Mark {
     pub tier: u8,
 }
 
+image! { Mark { key, class, tier } }
+
 impl Mark {
     /// The mark of a request without a key.
     pub fn of_tier(tier: u8) -> Self {
@@ -48,12 +50,16 @@ pub struct Permit {
     newer: u32,
 }
 
+image! { Permit { slot, route_generation, admitted_ms, in_flight, mark, generation, older, newer } }
+
 /// The ends of a route's list of permits.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PermitList {
     oldest: u32,
     newest: u32,
 }
+
+image! { PermitList { oldest, newest } }
 
 impl Default for PermitList {
     fn default() -> Self {
@@ -67,6 +73,8 @@ pub struct Permits {
     all: Vec<Permit>,
     free: Vec<u32>,
 }
+
+image! { Permits { all, free } }
 
 impl Permits {
     /// Grants a permit for a route; None when no number is left.
@@ -146,6 +154,36 @@ impl Permits {
     /// Voids all permits of a route.
     pub fn clear(&mut self, list: &mut PermitList) {
         while self.take_older(list, f64::INFINITY).is_some() {}
+    }
+
+    /// For each place whether it is free.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn places(&self) -> Vec<bool> {
+        let mut is_free = vec![false; self.all.len()];
+        for &place in &self.free {
+            if let Some(place) = is_free.get_mut(place as usize) {
+                *place = true;
+            }
+        }
+        is_free
+    }
+
+    /// Returns whether a list is one of permits of that route, none of which was `seen` before, or is free.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn is_list(&self, list: PermitList, slot: Slot, route_generation: u32, seen: &mut [bool]) -> bool {
+        let (mut place, mut older) = (list.oldest, NONE);
+        while place != NONE {
+            let is_new = seen.get_mut(place as usize).is_some_and(|seen| !std::mem::replace(seen, true));
+            if !is_new {
+                return false;
+            }
+            let permit = &self.all[place as usize];
+            if permit.older != older || permit.slot != slot || permit.route_generation != route_generation {
+                return false;
+            }
+            (older, place) = (place, permit.newer);
+        }
+        older == list.newest && self.free.iter().all(|&place| (place as usize) < self.all.len())
     }
 
     fn unlink(&mut self, place: u32, list: &mut PermitList) {

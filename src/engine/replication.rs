@@ -17,7 +17,11 @@ use super::{
     routes::Table,
 };
 use crate::{
-    physics::{math, params::RouteParams, peers::PeerAggregate},
+    physics::{
+        math,
+        params::RouteParams,
+        peers::{Blend, PeerAggregate},
+    },
     replication::{Mailbox, OutboundReport, Report, RouteKey},
     units::{EPSILON, Millis, Ohms},
 };
@@ -173,6 +177,18 @@ impl ReplicationState {
 impl Handle {
     /// Reports to peers what changed and blends in what they report, with weight `gamma`, [0, 1].
     pub fn sync(&mut self, mailbox: &Arc<Mailbox>, gamma: f64, now_ms: Millis) -> Synced {
+        self.sync_with(mailbox, gamma, now_ms, |_, _, _| {})
+    }
+
+    /// The same; `on_change` is called with every route that they report, whether what was inherited of them went, and the part that they
+    /// have in it now.
+    pub fn sync_with(
+        &mut self,
+        mailbox: &Arc<Mailbox>,
+        gamma: f64,
+        now_ms: Millis,
+        mut on_change: impl FnMut(Slot, bool, &Blend),
+    ) -> Synced {
         self.params.refresh(&self.engine_ref.engine().params);
         let engine = self.engine_ref.engine();
         let mut replication = engine.replication.lock();
@@ -215,6 +231,7 @@ impl Handle {
                 let blend = aggregate.blend(local, gamma, params);
                 table.peer_part_mut(slot).blend = blend;
                 table.state(slot).follow_peers(Some(&blend), params);
+                on_change(slot, aggregate.peers > 0, &blend);
                 synced.received += 1;
             }
         }

@@ -4,6 +4,9 @@
 //!
 //! One file, because slots, closed loops and pools change together.
 
+#[cfg(not(target_family = "wasm"))]
+mod image;
+
 use super::{
     Limits,
     ids::{PermitId, Slot},
@@ -124,6 +127,12 @@ impl Table {
 
     pub fn max_routes(&self) -> u32 {
         self.limits.max_routes
+    }
+
+    /// The bounds of its memory.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn limits(&self) -> Limits {
+        self.limits
     }
 
     pub fn len(&self) -> usize {

@@ -35,6 +35,8 @@ struct Class {
     used_ms: Millis,
 }
 
+image! { Class { breaker, out, used_ms } }
+
 /// The classes of one route.
 ///
 /// ```
@@ -125,5 +127,20 @@ impl Classes {
     #[must_use]
     pub fn open(&self) -> usize {
         self.all.iter().filter(|class| class.breaker.is_open()).count()
+    }
+}
+
+#[cfg(not(target_family = "wasm"))]
+impl crate::image::Image for Classes {
+    fn write(&self, out: &mut Vec<u8>) {
+        let Self { hashes, all } = self;
+        hashes.write(out);
+        all.write(out);
+    }
+
+    fn read(from: &mut &[u8]) -> Option<Self> {
+        let classes = Self { hashes: Vec::read(from)?, all: Vec::read(from)? };
+        let (named, all) = (classes.hashes.len(), classes.all.len());
+        (named <= MOST_CLASSES && (all == named || all == MOST_CLASSES + 1)).then_some(classes)
     }
 }

@@ -74,6 +74,8 @@ pub struct Breaker {
     last_probe_ms: Millis,
 }
 
+image! { Breaker { success, outcomes, consecutive_successes, consecutive_failures, proven, open, last_probe_ms } }
+
 /// The effect of an outcome on the breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {

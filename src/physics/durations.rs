@@ -17,6 +17,8 @@ pub struct Durations {
     pub sum_ms: Millis,
 }
 
+image! { Durations { counts, sum_ms } }
+
 impl Durations {
     /// One more request.
     #[inline]

@@ -67,6 +67,8 @@ struct Entry {
     next: u16,
 }
 
+image! { Entry { hash, weight, held, next } }
+
 /// The work in flight of the keys of one route.
 ///
 /// ```
@@ -181,6 +183,31 @@ impl Tally {
         self.weights = if self.held > 0.0 { self.weights - weight } else { 0.0 };
     }
 
+    /// Returns whether every entry is in the list of its bucket or free, once, and every list has an end.
+    #[cfg(not(target_family = "wasm"))]
+    fn is_sound(&self) -> bool {
+        let (entries, buckets) = (self.entries.len(), self.buckets.len());
+        if entries > MOST_KEYS || (buckets > 0 && !buckets.is_power_of_two()) || buckets < entries {
+            return false;
+        }
+        let mut seen = vec![false; entries];
+        let mut is_new = |at: u16| seen.get_mut(usize::from(at)).is_some_and(|seen| !std::mem::replace(seen, true));
+        for (bucket, &first) in self.buckets.iter().enumerate() {
+            let mut at = first;
+            while at != NO_KEY {
+                if !is_new(at) {
+                    return false;
+                }
+                let entry = self.entries[usize::from(at)];
+                if entry.held == 0 || self.bucket(entry.hash) != bucket {
+                    return false;
+                }
+                at = entry.next;
+            }
+        }
+        self.free.iter().all(|&at| is_new(at)) && seen.iter().all(|&seen| seen)
+    }
+
     /// Twice as many buckets; every entry that holds something is linked anew.
     fn rehash(&mut self) {
         let count = (2 * self.buckets.len()).max(8);
@@ -196,5 +223,28 @@ impl Tally {
                 self.entries[at].next = std::mem::replace(&mut self.buckets[bucket], at as u16);
             }
         }
+    }
+}
+
+#[cfg(not(target_family = "wasm"))]
+impl crate::image::Image for Tally {
+    fn write(&self, out: &mut Vec<u8>) {
+        let Self { buckets, entries, free, held, weights } = self;
+        buckets.write(out);
+        entries.write(out);
+        free.write(out);
+        held.write(out);
+        weights.write(out);
+    }
+
+    fn read(from: &mut &[u8]) -> Option<Self> {
+        let tally = Self {
+            buckets: Vec::read(from)?,
+            entries: Vec::read(from)?,
+            free: Vec::read(from)?,
+            held: f64::read(from)?,
+            weights: f64::read(from)?,
+        };
+        tally.is_sound().then_some(tally)
     }
 }

@@ -37,6 +37,8 @@ pub struct Histogram {
     total: u32,
 }
 
+image! { Histogram { counts, total } }
+
 impl Histogram {
     /// One more latency.
     #[inline]

@@ -30,6 +30,17 @@ pub enum Mode {
     CircuitBreaker = 2,
 }
 
+#[cfg(not(target_family = "wasm"))]
+impl crate::image::Image for Mode {
+    fn write(&self, out: &mut Vec<u8>) {
+        (*self as u8).write(out);
+    }
+
+    fn read(from: &mut &[u8]) -> Option<Self> {
+        u8::read(from).and_then(Self::from_index)
+    }
+}
+
 impl Mode {
     /// The mode of that number, 0 to 2.
     #[must_use]

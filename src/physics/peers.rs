@@ -223,6 +223,8 @@ pub struct Blend {
     pub witnesses: u32,
 }
 
+image! { Blend { keep, add, bound, lone, belief, witnesses } }
+
 impl Blend {
     /// The blend without peers.
     pub const NONE: Self = Self { keep: 1.0, add: 0.0, bound: Ohms::INFINITY, lone: 0.0, belief: 0.0, witnesses: 0 };

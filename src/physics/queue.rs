@@ -83,6 +83,8 @@ pub struct Queue {
     refusing_ms: Millis,
 }
 
+image! { Queue { empty_ms, seen_ms, refused, turn_ms, turn_squared, between_ms, refusing_ms } }
+
 impl Default for Queue {
     fn default() -> Self {
         Self {

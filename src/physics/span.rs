@@ -4,6 +4,9 @@
 //! was never written reads as the default, so that a table answers as a whole one would. In wasm, where code is dearer than memory, it is a
 //! whole one.
 
+#[cfg(not(target_family = "wasm"))]
+use crate::image::Image;
+
 /// `CELLS` cells, kept in steps of `STEP`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Span<T, const CELLS: usize, const STEP: usize> {
@@ -66,6 +69,26 @@ impl<T: Copy + Default, const CELLS: usize, const STEP: usize> Span<T, CELLS, ST
         let first = usize::from(self.first);
         let [low, high] = [from, to + 1].map(|number| number.saturating_sub(first).min(self.cells.len()));
         &mut self.cells[low..high]
+    }
+}
+
+#[cfg(not(target_family = "wasm"))]
+impl<T: Image, const CELLS: usize, const STEP: usize> Image for Span<T, CELLS, STEP> {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.first.write(out);
+        (self.cells.len() as u16).write(out);
+        for cell in &self.cells {
+            cell.write(out);
+        }
+    }
+
+    fn read(from: &mut &[u8]) -> Option<Self> {
+        let (first, len) = (u16::read(from)?, u16::read(from)?);
+        if usize::from(first) + usize::from(len) > CELLS {
+            return None;
+        }
+        let cells: Option<Vec<T>> = (0..len).map(|_| T::read(from)).collect();
+        Some(Self { first, cells: cells?.into_boxed_slice() })
     }
 }
 

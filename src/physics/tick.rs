@@ -44,6 +44,17 @@ pub enum Override {
     Closed = 2,
 }
 
+#[cfg(not(target_family = "wasm"))]
+impl crate::image::Image for Override {
+    fn write(&self, out: &mut Vec<u8>) {
+        (*self as u8).write(out);
+    }
+
+    fn read(from: &mut &[u8]) -> Option<Self> {
+        [Self::None, Self::Open, Self::Closed].get(usize::from(u8::read(from)?)).copied()
+    }
+}
+
 /// The state of a route: 120 bytes, so that with its place in the table it fills two cache lines.
 ///
 /// ```
@@ -89,6 +100,11 @@ pub struct RouteState {
     /// An operator's override; ticks go on regardless.
     pub manual: Override,
 }
+
+image! { RouteState {
+    pressure, previous_pressure, momentum, resistance, scar, last_updated_ms, recovery_started_ms, moments,
+    moments_count, ticks, rejected_samples, params_id, mode, manual,
+} }
 
 /// The result of a tick, besides the state after it.
 #[derive(Debug, Clone, Copy, PartialEq)]

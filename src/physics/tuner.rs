@@ -21,6 +21,8 @@ pub struct Moments {
     pub variance: f64,
 }
 
+image! { Moments { mean, variance } }
+
 /// The moments after seeing one more R; `count` is how many were seen before.
 ///
 /// ```

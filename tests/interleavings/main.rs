@@ -12,6 +12,9 @@
 )]
 #![allow(clippy::pedantic, reason = "the sources are linted as they are built")]
 
+#[macro_use]
+extern crate atrion;
+
 mod engine_model;
 mod mailbox_model;
 mod sync;
@@ -21,7 +24,7 @@ mod engine;
 #[path = "../../src/replication/mailbox.rs"]
 mod mailbox;
 
-use atrion::{clock, physics, simd, units};
+use atrion::{clock, image, physics, simd, units};
 
 mod report {
     pub use atrion::replication::{OutboundReport, RouteKey};

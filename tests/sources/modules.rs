@@ -111,11 +111,12 @@ fn arrows_point_one_way() {
     let below: BTreeMap<&str, &[&str]> = BTreeMap::from([
         ("units", &[] as &[&str]),
         ("sync", &[]),
+        ("image", &[]),
         ("simd", &["units"]),
         ("clock", &["units"]),
-        ("physics", &["units", "simd"]),
+        ("physics", &["units", "simd", "image"]),
         ("replication", &["units", "sync", "physics"]),
-        ("engine", &["units", "sync", "simd", "physics", "replication", "clock"]),
+        ("engine", &["units", "sync", "image", "simd", "physics", "replication", "clock"]),
         ("binding", &["units", "simd", "physics", "replication", "clock", "engine"]),
     ]);
     for (path, code) in sources().iter().filter(|(path, _)| path != "lib.rs") {

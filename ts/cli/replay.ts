@@ -3,6 +3,7 @@
 import { builtin } from '../base/builtin.js'
 import { isConfigError } from '../base/errors.js'
 import { readFlags, readWholeSync } from '../base/files.js'
+import { nearestName } from '../base/suggest.js'
 import { ENGINES } from '../engine/engines-node.js'
 import type { EngineKind } from '../engine/kinds.js'
 import { Atrion } from '../entries/node.js'
@@ -14,7 +15,7 @@ import { CandidateRun, Companions } from '../replay/candidate-run.js'
 import { fitLines, fitSections, logLines, logReportOf, type WhatIf } from '../replay/fit-report.js'
 import { LogTrace } from '../replay/log-trace.js'
 import { replayPage } from '../replay/page.js'
-import { type EngineMaker, Replay } from '../replay/replay.js'
+import { type EngineMaker, Replay, type ReplayResult } from '../replay/replay.js'
 import { candidateLines, coverageLines, reportOf, summaryLines, verdictLines } from '../replay/report.js'
 import { type Fit, type Requests, Trace } from '../replay/trace.js'
 import { RECORDED, whatIf, withoutGate } from '../replay/what-if.js'
@@ -42,6 +43,8 @@ const ENGINE_NAMES: readonly EngineKind[] = ['native', 'wasm', 'ts']
 /** Bytes that are read at once. */
 const PIECE = 2 ** 20
 const MOST_CANDIDATES = 8
+/** Routes of a candidate that are named where the recording has none of them. */
+const MOST_STRANGERS = 5
 /** The longest candidate, bytes. */
 const LONGEST_CANDIDATE = 2 ** 20
 
@@ -62,7 +65,7 @@ export function fileSource(path: string): Source & { close(): void } {
   const found = files.fstatSync(fd)
   if (!found.isFile()) {
     files.closeSync(fd)
-    throw new RecordingError(`${path} is not a file`)
+    throw new RecordingError(`${path} is not a file${found.isDirectory() ? ', but a directory' : ''}`)
   }
   const piece = new Uint8Array(PIECE)
   let [from, to] = [0, 0]
@@ -125,6 +128,16 @@ export const makerOf =
     }
   }
 
+/** @throws RecordingError where there is no folder to write that page in, before all the work is done */
+function requireFolder(path: string): void {
+  try {
+    const [files, { dirname }] = [builtin('node:fs'), builtin('node:path')]
+    files.accessSync(dirname(path), files.constants.W_OK)
+  } catch (error) {
+    throw new RecordingError(`${path} cannot be written: ${(error as Error).message}`)
+  }
+}
+
 /** @throws RecordingError where the page cannot be written */
 export function writePage(path: string, page: string): void {
   try {
@@ -135,12 +148,13 @@ export function writePage(path: string, page: string): void {
 }
 
 /** Runs a command that reads files: what cannot be read is reported, and the exit code is 1. */
-export async function withFiles(command: string, run: () => Promise<number>): Promise<number> {
+export async function withFiles(command: string, path: string, run: () => Promise<number>): Promise<number> {
   try {
     return await run()
   } catch (error) {
     if (!(error instanceof RecordingError || error instanceof CandidateError || isConfigError(error))) throw error
-    console.error(`atrion ${command}: ${error.message}`)
+    const isNamed = error.message.includes(path) || error instanceof CandidateError
+    console.error(`atrion ${command}: ${isNamed ? '' : `${path}: `}${error.message}`)
     return 1
   }
 }
@@ -190,6 +204,19 @@ async function replayLog(
   return 0
 }
 
+/** The routes of a candidate that the recording does not have: it is a name that was masked, or misspelt. */
+function strangers({ candidate }: CandidateRun, { tally }: ReplayResult): string[] {
+  const known = [...tally.routes.keys()]
+  return [...candidate.routes.keys()]
+    .filter((name) => !tally.routes.has(name))
+    .slice(0, MOST_STRANGERS)
+    .map((name) => {
+      const nearest = nearestName(name, known)
+      const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`
+      return `\nwarning     ${candidate.name}: the recording has no route ${name}${hint}`
+    })
+}
+
 function formatNamed(value: string): LogFormat | 'recording' | undefined {
   if (value === 'auto') return undefined
   if (value === 'recording' || LOG_FORMATS.includes(value as LogFormat)) return value as LogFormat
@@ -214,7 +241,8 @@ export const replay = {
     if (path === undefined || alone.length > 1)
       throw new UsageError('exactly one recording or access log must be given')
     if (all.length > MOST_CANDIDATES) throw new UsageError(`at most ${MOST_CANDIDATES} times --config`)
-    return withFiles('replay', async () => {
+    return withFiles('replay', path, async () => {
+      if (options.out !== undefined) requireFolder(options.out)
       const make = makerOf(options.engine)
       const candidates = all.map(readCandidate)
       const pairs = candidates.map((candidate) => {
@@ -235,7 +263,7 @@ export const replay = {
         if (options.json) console.log(JSON.stringify(reportOf(result, pairs, runs), null, 2))
         else {
           const lines = [...coverageLines(result), ...verdictLines(result), ...summaryLines(result)]
-          for (const [best, worst] of pairs) lines.push(...candidateLines(best, worst))
+          for (const [best, worst] of pairs) lines.push(...strangers(best, result), ...candidateLines(best, worst))
           lines.push(...fitLines(trace, fits, runs))
           console.log(lines.join('\n'))
         }

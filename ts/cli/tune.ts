@@ -36,7 +36,9 @@ export const tune = {
   summary: 'proposes settings for a recording or an access log, with their estimated effect',
   help: HELP,
   async run(args: readonly string[]): Promise<number> {
-    const { alone, rest } = splitArgs(args, '--config')
+    const { alone, all, rest } = splitArgs(args, '--config')
+    if (all.length > 0)
+      throw new UsageError('--config is an option of atrion replay: tune proposes settings of its own')
     const options = parse<{ json: true; engine: EngineKind; seeds: number }>(rest, {
       json: true,
       engine: engineNamed,
@@ -45,7 +47,7 @@ export const tune = {
     const path = alone[0]
     if (path === undefined || alone.length > 1)
       throw new UsageError('exactly one recording or access log must be given')
-    return withFiles('tune', async () => {
+    return withFiles('tune', path, async () => {
       const source = fileSource(path)
       try {
         let trace: Requests

@@ -31,6 +31,11 @@ export interface MailboxLink {
 export interface NativeCluster {
   /** Sends what changed to the other nodes, and blends in their reports with the weight γ. */
   sync(link: MailboxLink, gamma: number): void
+  /**
+   * The same, for a recording: how many routes were used since the last time; and of each that they report eight cells, its slot, whether
+   * what was inherited of them went (1), and the cells of SHARE.
+   */
+  syncRecorded(link: MailboxLink, gamma: number): Float64Array
   /** Takes over at most so many of the routes that were loaded from the store, with the weight γ; how many it took. */
   adopt(link: MailboxLink, most: number, gamma: number): number
   /** Drops the other nodes' reports. */

@@ -4,8 +4,12 @@ export interface LoopPort {
   watchLoop(cells: Float64Array, onStall: () => void): boolean
   /** Decisions of this engine know of the loop's stalls from now on; false where it is not watched. */
   attach(): boolean
-  /** Sets whether stalls excuse requests; not while a recording is made, which has none. */
-  setExcuses(excuses: boolean): void
+  /** The stalls that the engine has learnt of since this was last called: the beginning and the end of each, ms. FRAME.STALLS changes with them. */
+  takeStalls(): Float64Array
+  /** The engine learns of a stall: of a recording that is replayed. */
+  blocked(sinceMs: number, untilMs: number): void
+  /** So much of the age of a permit, which comes back next, does not count, ms: of a recording that is replayed. */
+  postpone(permit: number, byMs: number): void
   /** The time of a permit, which fails now, in which the loop stalled, if it stalled just now, ms; FRAME.AGE_MS is its age. */
   stalledMs(permit: number): number
 }

@@ -5,6 +5,7 @@ import { ConfigError } from '../base/errors.js'
 import type { EngineHalf, MailboxLink, NativeCluster } from './cluster-port.js'
 import { answerOnFault, CrateEngine } from './crate-engine.js'
 import { admit, admitRows, type FaultListener } from './fault.js'
+import type { ImagePort } from './image-port.js'
 import { namingSets } from './instruction-set.js'
 import type { LoopPort } from './loop-port.js'
 import { METRIC_CELLS } from './metric-cells.js'
@@ -30,6 +31,7 @@ const PANICS: readonly unknown[] = ['ATRION_PANIC', 'GenericFailure']
 /** The calls on the addon's halves of mailboxes. */
 interface NativeSync {
   sync(link: EngineHalf, gamma: number): void
+  syncRecorded(link: EngineHalf, gamma: number): Float64Array
   adopt(link: EngineHalf, most: number, gamma: number): number
   leave(link: EngineHalf): void
 }
@@ -39,8 +41,12 @@ type NativeClass = RareCalls &
   NativeSync & { metrics(rows: Float64Array): number; readClock(isCoarse: boolean): number } & {
     hot(): Pick<Engine, 'route' | 'routeBatch' | 'acquire' | 'release'>
     watch(): boolean
-    setExcuses(excuses: boolean): void
+    takeStalls(): Float64Array
+    blocked(sinceMs: number, untilMs: number): void
+    postpone(permit: number, byMs: number): void
     stalledMs(permit: number): number
+    image(most: number): Uint8Array | null
+    loadImage(image: Uint8Array): Float64Array | null
   }
 
 /** The engine's part in replication: bytes go from its half of a mailbox to the store's and back, each time the two are brought into step. */
@@ -53,13 +59,14 @@ function clusterOf(
     link.engine ??= new Link(link.maxRoutes)
     return link.engine
   }
-  const sync = (link: MailboxLink, gamma: number): void => {
+  const sync = <T>(link: MailboxLink, call: (half: EngineHalf) => T): T => {
     const half = halfOf(link)
     const received = link.store.received()
     if (received !== null) half.receive(received)
-    native.sync(half, gamma)
+    const result = call(half)
     const outgoing = half.outgoing()
     if (outgoing !== null) link.store.deposit(outgoing)
+    return result
   }
   const adopt = (link: MailboxLink, most: number, gamma: number): number => {
     const half = halfOf(link)
@@ -72,7 +79,9 @@ function clusterOf(
     return taken
   }
   return {
-    sync: (link, gamma) => attempt(() => sync(link, gamma), undefined),
+    sync: (link, gamma) => attempt(() => sync(link, (half) => native.sync(half, gamma)), undefined),
+    syncRecorded: (link, gamma) =>
+      attempt(() => sync(link, (half) => native.syncRecorded(half, gamma)), new Float64Array(1)),
     adopt: (link, most, gamma) => attempt(() => adopt(link, most, gamma), 0),
     leave: (link) => attempt(() => native.leave(halfOf(link)), undefined),
   }
@@ -89,6 +98,7 @@ class NativeEngine extends CrateEngine implements Engine {
   release: () => void
   readonly cluster: NativeCluster
   readonly loop: LoopPort
+  readonly images: ImagePort
   onFault: FaultListener | undefined
   readonly #native: NativeClass
   readonly #binding: NativeBinding
@@ -104,8 +114,14 @@ class NativeEngine extends CrateEngine implements Engine {
     this.loop = {
       watchLoop: (cells, onStall) => this.#try(() => binding.watchLoop(cells, onStall), false),
       attach: () => this.#try(() => native.watch(), false),
-      setExcuses: (excuses) => this.#try(() => native.setExcuses(excuses), undefined),
+      takeStalls: () => this.#try(() => native.takeStalls(), new Float64Array()),
+      blocked: (sinceMs, untilMs) => this.#try(() => native.blocked(sinceMs, untilMs), undefined),
+      postpone: (permit, byMs) => this.#try(() => native.postpone(permit, byMs), undefined),
       stalledMs: (permit) => this.#try(() => native.stalledMs(permit), 0),
+    }
+    this.images = {
+      take: (most) => this.#try(() => native.image(most), null) ?? undefined,
+      load: (image) => this.#try(() => native.loadImage(image), null) ?? undefined,
     }
     const { route, routeBatch, acquire, release } = native.hot()
     const { frame, batch } = this

@@ -7,6 +7,7 @@
  */
 
 import type { NativeCluster } from './cluster-port.js'
+import type { ImagePort } from './image-port.js'
 import type { EngineKind } from './kinds.js'
 import type { LoopPort } from './loop-port.js'
 
@@ -74,6 +75,8 @@ export enum FRAME {
 
   /** state block, in and out of readState / writeState: see {@link STATE} */
   STATE = 32,
+  /** out, of `acquire` and `release`, native engine: how many stalls of the event loop the engine has learnt of, of all that there were */
+  STALLS = 59,
   /** in, closed loop, where there is a KEY: what its equal share counts, > 0 */
   KEY_WEIGHT = 60,
   /** in, closed loop, where there is a KEY: the hash of the class that its failures are keyClass on; NaN: there is none */
@@ -321,6 +324,7 @@ export interface Engine extends RareCalls {
   /** Of the native engine only. */
   readonly cluster?: NativeCluster
   readonly loop?: LoopPort
+  readonly images?: ImagePort
 }
 
 /** Rows of a batch; a longer one crosses several times. */

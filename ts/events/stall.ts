@@ -8,6 +8,8 @@ export interface Stall {
   readonly durationMs: number
   /** The time in it in which the whole process did not run, as on a machine that was suspended, ms. */
   readonly suspendedMs: number
+  /** The time that collections of garbage took of it, ms; undefined where the host does not let it be known, as on Windows. */
+  readonly gcMs: number | undefined
 }
 
 /** The event loop of this thread, as the watchdog knows it. */
@@ -18,6 +20,8 @@ export interface LoopMetrics {
   readonly stalledMs: number
   /** The longest, ms. */
   readonly longestMs: number
+  /** The time that collections of garbage took of them, ms; undefined where the host does not let it be known. */
+  readonly gcMs: number | undefined
   /** The last; undefined: there was none. */
   readonly last: Stall | undefined
 }

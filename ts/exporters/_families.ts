@@ -86,6 +86,7 @@ export const FAMILIES = {
   ),
   loopStalls: family('atrion.loop.stalls', 'counter', '{stall}', '', 'Times in which the event loop was blocked.'),
   loopStalled: family('atrion.loop.stalled', 'counter', 's', '_seconds', 'The sum of those times.'),
+  loopGarbage: family('atrion.loop.gc', 'counter', 's', '_seconds', 'What collections of garbage took of those times.'),
   excused: family(
     'atrion.request.excused',
     'counter',

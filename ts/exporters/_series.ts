@@ -135,6 +135,7 @@ class Collector {
     if (loop !== undefined) {
       add('loopStalls', loop.stalls)
       add('loopStalled', loop.stalledMs / 1_000)
+      if (loop.gcMs !== undefined) add('loopGarbage', loop.gcMs / 1_000)
     }
     return { points, histograms }
   }

@@ -6,8 +6,8 @@ import type { Sink } from './sinks.js'
 
 /** The length from which a block counts as full, bytes. */
 const FULL = BLOCK.MAX_BYTES - LARGEST_ENTRY
-/** Entries of the hot path take less than this, so that a block is used up to its end. */
-const SMALL_ENTRY = 256
+/** Entries of the hot path, and stalls that come with one, take less than this, so that a block is used up to its end. */
+const SMALL_ENTRY = 512
 const FULL_FOR_SMALL = BLOCK.MAX_BYTES - SMALL_ENTRY
 const MOST_STEPS = 2 ** 28
 
@@ -60,6 +60,11 @@ export class BlockWriter {
     return this.begin()
   }
 
+  /** The number of the block that is being filled. */
+  get sequence(): number {
+    return this.#sequence
+  }
+
   get isEmpty(): boolean {
     return this.#isBlank
   }
@@ -103,6 +108,18 @@ export class BlockWriter {
     this.at = at + 4
   }
 
+  /** Adds to a word that was written in this block. */
+  addTo(at: number, value: number): void {
+    this.#view.setInt32(at, this.#view.getInt32(at, true) + value, true)
+  }
+
+  /** Bytes, of at most half of the largest entry, after their number. */
+  piece(bytes: Uint8Array): void {
+    this.varint(bytes.length)
+    this.bytes.set(bytes, this.at)
+    this.at += bytes.length
+  }
+
   double(value: number): void {
     const { at } = this
     this.#view.setFloat64(at, value, true)
@@ -134,10 +151,7 @@ export class BlockWriter {
 
   /** A text of at most half of the largest entry. */
   text(value: string): void {
-    const encoded = encoder.encode(value).subarray(0, LARGEST_ENTRY / 2)
-    this.varint(encoded.length)
-    this.bytes.set(encoded, this.at)
-    this.at += encoded.length
+    this.piece(encoder.encode(value).subarray(0, LARGEST_ENTRY / 2))
   }
 
   /** Hands the block on, where there is anything in it, and begins another. Never waits: a block that finds no room is dropped. */

@@ -1,5 +1,5 @@
 /**
- * The format of recordings, version 1: `docs/reference/recording-format.md` states it. A file is a head and blocks. A block is whole or
+ * The format of recordings, version 2: `docs/reference/recording-format.md` states it. A file is a head and blocks. A block is whole or
  * absent: it has its length and a checksum, so that a process that dies, or a disk that is full, costs the last one at most.
  */
 
@@ -9,7 +9,9 @@
 
 /** The head of a file: a name that no text file begins with, and the version of the format. */
 export const HEAD = { NAME: 'ATRION-REC\r\n', VERSION_AT: 12, LENGTH: 16 } as const
-export const FORMAT_VERSION = 1
+export const FORMAT_VERSION = 2
+/** The oldest version that is read. */
+export const OLDEST_VERSION = 1
 
 /** The head of a block, bytes; whole numbers of 32 bits, little-endian, but for the time, which is a double. */
 export enum BLOCK {
@@ -77,6 +79,17 @@ export enum ENTRY {
   PROFILE = 18,
   /** length, JSON: what governs every route that was not given its own; no time */
   BASE = 19,
+  /**
+   * number, of each but the oldest beyond {@link SIZE.STALLS} two doubles: the event loop was blocked from one time to the other, ms, and the
+   * engine learns of it; from version 2 on
+   */
+  STALL = 20,
+  /** double: so much of the age of the permit that comes back next does not count, ms; from version 2 on */
+  EXCUSED = 21,
+  /** word: the next of the routes that were used were asked for so many times; from version 2 on */
+  USED = 22,
+  /** bytes in all, bytes before, length, bytes: a piece of an image of the engine as it is now; from version 2 on */
+  IMAGE = 23,
 }
 
 /** Bits of the first byte of an entry of the hot path; TIER and OUTCOME are units of a number of three bits. */
@@ -92,6 +105,7 @@ export enum ACQUIRE {
 export enum RELEASE {
   OP = 0x40,
   OUTCOME = 8,
+  OUTCOMES = 7,
   FULL_TIME = 4,
   TICKED = 2,
   FULL_PERMIT = 1,
@@ -140,6 +154,7 @@ export enum NUMBER {
   ZERO = 0,
   MINUS_ONE = 1,
   INFINITY = 2,
+  /** of the queue's age and the process's saturation: as in the request before in this block that had one; from version 2 on */
   SAME = 3,
   INTEGER = 4,
   SIXTY_FOURTHS = 5,
@@ -154,6 +169,8 @@ export enum SIZE {
   PLACES = 67_108_864,
   /** The lowest number that is not a permit. */
   MOST_PERMIT = 4_503_599_627_370_496,
+  /** Stalls in one entry: a block keeps room for so many. */
+  STALLS = 16,
   /** Words of a cell: the digest reads doubles as they are. */
   WORDS = 2,
 }

@@ -64,6 +64,18 @@ const RING_BYTES = {
   holds: (x: number) => x >= LEAST_RING_BYTES && x <= MOST_RING_BYTES,
 }
 
+/** An image of the engine has at most so many bytes: at the beginning, and where decisions were lost. */
+const MOST_IMAGE_BYTES = 2 ** 21
+const MOST_LATER_IMAGE_BYTES = 2 ** 18
+/** The part of a ring that an image may take: each of its four stretches begins with one. */
+const IMAGE_SHARE = 1 / 8
+
+function mostImageBytes(target: RecordTarget, isFirst: boolean): number {
+  const ringBytes = typeof target === 'object' ? own(target as RingTarget, 'ringBytes') : undefined
+  if (ringBytes !== undefined) return Math.min(MOST_IMAGE_BYTES, ringBytes * IMAGE_SHARE)
+  return isFirst ? MOST_IMAGE_BYTES : MOST_LATER_IMAGE_BYTES
+}
+
 /** The instances that are recorded. */
 const recorded = new WeakSet<Engine>()
 
@@ -147,6 +159,9 @@ export class Recording implements AsyncDisposable {
         dryRun: isDryRun(),
         waitedMs: engine.frame[FRAME.WAITED_MS],
       }),
+      isWhole,
+      // Changes by other threads are in no image; and a sample cannot be decided again.
+      mostImageBytes: (isFirst) => (routes.isShared || sample < 1 ? 0 : mostImageBytes(target, isFirst)),
       beginsAnew: () => sink instanceof RingSink && sink.beginsAnew(),
     })
     this.#tap.put()
@@ -159,18 +174,19 @@ export class Recording implements AsyncDisposable {
 
   /** Peers' reports reach the native engine by calls of its own. */
   #notePeers(cluster: NonNullable<Engine['cluster']>): void {
-    const { sync, adopt } = cluster
+    const { sync, adopt, leave } = cluster
     const open = cluster as { -readonly [K in keyof typeof cluster]: (typeof cluster)[K] }
-    open.sync = (link, gamma) => {
-      sync(link, gamma)
-      this.#tap.notePeers()
-    }
+    open.sync = (link, gamma) => this.#tap.sync(cluster, link, gamma)
     open.adopt = (link, most, gamma) => {
       const taken = adopt(link, most, gamma)
       if (taken > 0) this.#tap.notePeers()
       return taken
     }
-    this.#undoPeers = () => Object.assign(open, { sync, adopt })
+    open.leave = (link) => {
+      leave(link)
+      this.#tap.notePeers()
+    }
+    this.#undoPeers = () => Object.assign(open, { sync, adopt, leave })
   }
 
   #undoPeers: () => void = () => {}

@@ -9,6 +9,7 @@
  */
 
 import type { Context } from '../context.js'
+import type { MailboxLink, NativeCluster } from '../engine/cluster-port.js'
 import { LAW } from '../engine/law-cells.js'
 import { type Engine, FRAME, NO_SLOT, PAST, type RareCalls, SHARE, STATE, STATUS, TIERS } from '../engine/port.js'
 import type { BlockWriter } from './block-writer.js'
@@ -17,6 +18,8 @@ import {
   digestOf,
   ENTRY,
   EXTRA,
+  LARGEST_ENTRY,
+  NUMBER,
   RELEASE,
   RESULT,
   ROUTE,
@@ -44,6 +47,7 @@ const TAPPED = [
   'lease',
   'order',
   'setDryRun',
+  'nextUsed',
 ] as const
 type Tapped = (typeof TAPPED)[number]
 
@@ -67,6 +71,14 @@ const RETRY_WORD = FRAME.RETRY_AFTER_MS * SIZE.WORDS
 const BOTH = STATUS.ALLOW | STATUS.TICKED
 const SHARE_CELLS = SHARE.BOUND + 1
 const PAST_CELLS = PAST.GAMMA + 1
+/** Cells of a route that peers report: slot, whether what was inherited went, and those of its share. */
+const PEER_CELLS = 2 + SHARE_CELLS
+/** A piece of an image, bytes. */
+const IMAGE_PIECE = LARGEST_ENTRY / 2
+/** After an image that was lost none is written for so long, ms. */
+const IMAGE_REST_MS = 10_000
+/** An image of what peers changed follows so much later, ms. */
+const IMAGE_PAUSE_MS = 500
 
 export interface TapOptions {
   /** Share of the decisions that are recorded, (0, 1]. */
@@ -76,6 +88,10 @@ export interface TapOptions {
   readonly about: () => object
   /** True where all that was known has to be written again at the beginning of a block. */
   readonly beginsAnew: () => boolean
+  /** True when the engine has nothing yet that a reader has to know. */
+  readonly isWhole: boolean
+  /** The largest image, bytes: of the engine at the beginning, or where decisions were lost. 0: none. */
+  readonly mostImageBytes: (isFirst: boolean) => number
 }
 
 export class Tap {
@@ -97,6 +113,19 @@ export class Tap {
   #words: Int32Array = new Int32Array()
   #lastSlot = -1
   #lastVoltage = Number.NaN
+  /** Signals of the last request in this block that had them: they change less often than requests come. */
+  #lastAgeMs = Number.NaN
+  #lastProcess = Number.NaN
+  /** FRAME.STALLS as it was when stalls were last written. */
+  #stalls = 0
+  /** True where the engine has to be written as it is, before the next call. */
+  #owesImage = false
+  #noImageUntilMs = 0
+  /** Images that were written; and how often all that is known was. */
+  #images = 0
+  #anew = 0
+  /** The last entry of {@link ENTRY.USED}: the block, its count and its end. */
+  readonly #used = { sequence: -1, at: 0, end: 0 }
   readonly #rows: Float64Array
   /** Decisions that were not recorded because of the sampling. */
   skipped = 0
@@ -121,7 +150,9 @@ export class Tap {
     for (const name of TAPPED) this.#before.set(name, engine[name])
     const call = <N extends Tapped>(name: N): Engine[N] =>
       (this.#before.get(name) as (...args: unknown[]) => unknown).bind(engine) as Engine[N]
-    this.#engine.loop?.setExcuses(false)
+    // Of stalls before the recording nothing is written.
+    this.#engine.loop?.takeStalls()
+    this.#stalls = this.#engine.frame[FRAME.STALLS]!
     engine.acquire = this.#acquireOf(call('acquire'))
     engine.release = this.#releaseOf(call('release'))
     engine.route = this.#routeOf(call('route'))
@@ -134,12 +165,51 @@ export class Tap {
     const engine = this.#engine as unknown as Record<Tapped, unknown>
     for (const [name, call] of this.#before) engine[name] = call
     this.#before.clear()
-    this.#engine.loop?.setExcuses(true)
   }
 
-  /** Other nodes changed routes. */
+  /** Other nodes changed routes in a way that no entry has: the engine is written as it is now. */
   notePeers(): void {
     this.#beginRare(ENTRY.PEERS, this.#engine.readClock(true))
+    this.#owesImage = true
+    // Routes are taken over from a store in many small steps.
+    this.#noImageUntilMs = Math.max(this.#noImageUntilMs, performance.now() + IMAGE_PAUSE_MS)
+    this.forget()
+  }
+
+  /** Brings the engine into step with its peers, as {@link NativeCluster.sync}. */
+  sync(cluster: NativeCluster, link: MailboxLink, gamma: number): void {
+    const cells = cluster.syncRecorded(link, gamma)
+    // The last time it is asked for there is no more.
+    this.#noteUsed(cells[0]! + 1)
+    const nowMs = this.#engine.readClock(true)
+    for (let at = 1; at + PEER_CELLS <= cells.length; at += PEER_CELLS) {
+      const slot = cells[at]!
+      this.#ready(slot, false)
+      if (cells[at + 1] === 1) {
+        this.#beginRare(ENTRY.INHERIT, nowMs)
+        this.#writer.varint(slot)
+        this.#writer.byte(0)
+        for (let i = 0; i < PAST_CELLS; i++) this.#writer.double(0)
+      }
+      this.#beginRare(ENTRY.SHARE, nowMs)
+      this.#writer.varint(slot)
+      this.#writer.doubles(cells, at + 2, SHARE_CELLS)
+    }
+  }
+
+  /** The next of the routes that were used were asked for so many times. */
+  #noteUsed(times: number): void {
+    const writer = this.#writer
+    const used = this.#used
+    if (used.sequence === writer.sequence && used.end === writer.at) {
+      writer.addTo(used.at, times)
+      return
+    }
+    this.#beginRare(ENTRY.USED, writer.lastMs)
+    used.at = writer.at
+    writer.word(times)
+    used.end = writer.at
+    used.sequence = writer.sequence
   }
 
   /** The engine failed in a call. */
@@ -157,10 +227,15 @@ export class Tap {
     return frame
   }
 
-  /** Makes room for an entry about a slot, and sees to it that the reader knows the slot. */
-  #ready(slot: number): void {
+  /**
+   * Makes room for an entry about a slot, and sees to it that the reader knows the slot.
+   *
+   * @param isBefore false after the call that the entry is about, which an image would have already
+   */
+  #ready(slot: number, isBefore = true): void {
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       if (this.#writer.begin()) this.#open()
+      if (this.#owesImage && isBefore) this.#writeImage()
       if (this.#known[slot] === this.#epoch || slot === NO_SLOT) return
       this.#introduce(slot)
     }
@@ -171,9 +246,13 @@ export class Tap {
     const writer = this.#writer
     this.#lastSlot = -1
     this.#lastVoltage = Number.NaN
+    this.#lastAgeMs = Number.NaN
+    this.#lastProcess = Number.NaN
     const isFirst = this.#knownLaws.get(0) !== this.#epoch
     if (this.#options.beginsAnew()) this.#epoch += 1
     else if (!isFirst) return
+    this.#owesImage = this.#anew > 0 || !this.#options.isWhole
+    this.#anew += 1
     writer.byte(ENTRY.ABOUT)
     writer.text(toJson(this.#options.about()))
     this.#writeBase()
@@ -187,6 +266,37 @@ export class Tap {
 
   #beginLarge(): void {
     if (this.#writer.beginLarge()) this.#open()
+  }
+
+  /** Writes the engine as it is, where that is not too much. */
+  #writeImage(): void {
+    if (performance.now() < this.#noImageUntilMs) return
+    this.#owesImage = false
+    const most = this.#options.mostImageBytes(this.#images === 0)
+    if (most === 0) return
+    const engine = this.#engine
+    const image = engine.images?.take(most)
+    if (image === undefined) return
+    const writer = this.#writer
+    const epoch = this.#epoch
+    for (const name of engine.routeIds()) {
+      const slot = engine.find(name)
+      if (slot < 0 || !engine.readState(slot)) continue
+      this.#beginLarge()
+      this.#note(slot)
+      this.#writeName(slot, name)
+      this.#introduceLaw(this.#look()[FRAME.STATE + STATE.LAW]!)
+    }
+    for (let from = 0; from < image.length; from += IMAGE_PIECE) {
+      this.#beginRare(ENTRY.IMAGE, writer.lastMs)
+      writer.varint(image.length)
+      writer.varint(from)
+      writer.piece(image.subarray(from, from + IMAGE_PIECE))
+    }
+    if (this.#epoch === epoch) this.#images += 1
+    else this.#noImageUntilMs = performance.now() + IMAGE_REST_MS
+    // A reader that begins here knows the permits that are out by their numbers alone.
+    this.#generations.fill(0)
   }
 
   /** Writes the known part of a route that was there before. */
@@ -274,6 +384,20 @@ export class Tap {
     this.#time(nowMs)
   }
 
+  /** Writes the stalls of the event loop that the engine has just learnt of. */
+  #writeStalls(): void {
+    this.#stalls = this.#engine.frame[FRAME.STALLS]!
+    const ends = this.#engine.loop?.takeStalls()
+    if (ends === undefined || ends.length === 0) return
+    const writer = this.#writer
+    // Not in a block of their own: the slot that is decided on is known in this one.
+    writer.byte(ENTRY.STALL)
+    this.#time(writer.lastMs)
+    writer.varint(ends.length / 2)
+    const from = Math.max(0, ends.length - 2 * SIZE.STALLS)
+    writer.doubles(ends, from, ends.length - from)
+  }
+
   #acquireOf(acquire: () => void): () => void {
     const writer = this.#writer
     const { sample } = this.#options
@@ -293,6 +417,7 @@ export class Tap {
       acquire()
       if (engine.frame !== frame) frame = this.#look()
       const nowMs = engine.lastRead(false)
+      if (frame[FRAME.STALLS] !== this.#stalls) this.#writeStalls()
       const status = frame[FRAME.STATUS]!
       const isAllowed = (status & STATUS.ALLOW) !== 0
       const permit = frame[FRAME.PERMIT]!
@@ -346,8 +471,16 @@ export class Tap {
       if (hasKey) writer.double(key)
       if (extras !== 0) {
         writer.byte(extras)
-        if (ageMs !== 0) writer.number(ageMs)
-        if (process !== 0) writer.number(process)
+        if (ageMs !== 0) {
+          if (ageMs === this.#lastAgeMs) writer.byte(NUMBER.SAME)
+          else writer.number(ageMs)
+          this.#lastAgeMs = ageMs
+        }
+        if (process !== 0) {
+          if (process === this.#lastProcess) writer.byte(NUMBER.SAME)
+          else writer.number(process)
+          this.#lastProcess = process
+        }
         if (waitedMs !== -1) writer.number(waitedMs)
         if ((extras & EXTRA.WEIGHT) !== 0) writer.number(weight)
         if ((extras & EXTRA.CLASS) !== 0) writer.double(keyClass)
@@ -381,8 +514,8 @@ export class Tap {
     return () => {
       let frame = this.#look()
       const permit = frame[FRAME.PERMIT]!
-      // The permit of a call has an additional bit.
-      const outcome = frame[FRAME.OUTCOME]! & 7
+      const given = frame[FRAME.OUTCOME]!
+      const outcome = given & RELEASE.OUTCOMES
       const slot = frame[FRAME.SLOT]!
       const ageMs = frame[FRAME.AGE_MS]!
       if (permit < 0) this.#ready(slot)
@@ -390,6 +523,7 @@ export class Tap {
       release()
       if (engine.frame !== frame) frame = this.#look()
       const nowMs = engine.lastRead(false)
+      if (frame[FRAME.STALLS] !== this.#stalls) this.#writeStalls()
       // A permit that was void changes nothing.
       const status = frame[FRAME.STATUS]!
       if (permit >= 0 && (status & STATUS.VOID) !== 0) return
@@ -400,6 +534,12 @@ export class Tap {
       const known = isConcluded ? 0 : this.#generations[place]!
       if (known === NOT_RECORDED) return
       const isWhole = isConcluded || known !== generation + 1
+      // The permit of a call has an additional bit.
+      if (given !== outcome && frame[FRAME.EXCUSED_MS]! > 0) {
+        writer.byte(ENTRY.EXCUSED)
+        this.#time(writer.lastMs)
+        writer.double(frame[FRAME.EXCUSED_MS]!)
+      }
       const steps = writer.stepsTo(nowMs)
       writer.byte(
         RELEASE.OP |
@@ -527,6 +667,8 @@ export class Tap {
     /** Writes an entry about a slot after the call, at the time that the call went by. */
     const after = <T>(entry: number, slot: number, isCoarse: boolean, run: () => T, more?: (result: T) => void): T => {
       this.#ready(slot)
+      // Room for the entry: a block that began after the call would begin with what came of it.
+      this.#beginLarge()
       let result!: T
       const nowMs = this.#timed(() => {
         result = run()
@@ -539,10 +681,12 @@ export class Tap {
     const [intern, remove, defineLaw, setLaw] = [call('intern'), call('remove'), call('defineLaw'), call('setLaw')]
     const [writeState, share, inherit, scar] = [call('writeState'), call('share'), call('inherit'), call('scar')]
     const [lease, order, setDryRun] = [call('lease'), call('order'), call('setDryRun')]
+    const nextUsed = call('nextUsed')
     return {
       intern: (routeId) => {
         const wasThere = engine.find(routeId)
-        if (wasThere >= 0) this.#ready(wasThere)
+        this.#ready(wasThere >= 0 ? wasThere : NO_SLOT)
+        this.#beginLarge()
         let slot = NO_SLOT
         const nowMs = this.#timed(() => {
           slot = intern(routeId)
@@ -644,6 +788,11 @@ export class Tap {
           () => order(slot, given),
           () => writer.byte(given),
         ),
+      nextUsed: () => {
+        const slot = nextUsed()
+        this.#noteUsed(1)
+        return slot
+      },
       setDryRun: (dryRun) => {
         setDryRun(dryRun)
         this.#beginRare(ENTRY.DRY_RUN, writer.lastMs)

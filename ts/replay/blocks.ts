@@ -4,7 +4,7 @@
  */
 
 import { checksum } from '../base/checksum.js'
-import { BLOCK, FORMAT_VERSION, HEAD } from '../recording/format.js'
+import { BLOCK, FORMAT_VERSION, HEAD, OLDEST_VERSION } from '../recording/format.js'
 
 /** The reason for which a recording was not read to its end. */
 export interface Damage {
@@ -61,9 +61,11 @@ export function requireHead(source: Source): void {
   }
   if (head.length < HEAD.LENGTH) throw new RecordingError('the file ends within its head')
   const version = viewOf(head).getUint16(HEAD.VERSION_AT, true)
-  if (version !== FORMAT_VERSION) {
+  if (version < OLDEST_VERSION || version > FORMAT_VERSION) {
     const remedy = version > FORMAT_VERSION ? ': a newer atrion wrote it, and reads it' : ''
-    throw new RecordingError(`the recording is of format ${version}, and this version reads ${FORMAT_VERSION}${remedy}`)
+    throw new RecordingError(
+      `the recording is of format ${version}, and this version reads ${OLDEST_VERSION} to ${FORMAT_VERSION}${remedy}`,
+    )
   }
 }
 

@@ -22,14 +22,43 @@ export class CandidateError extends Error {}
 const SETTINGS = ['profile', 'slo', 'limits', 'pool', 'reserve']
 const NAMES = ['config', 'autoTuner', 'routes', ...SETTINGS]
 
+/** V8 shows so many characters on either side of what it found. */
+const SHOWN = 10
+
 const lineAt = (text: string, position: number): number => text.slice(0, position).split('\n').length
 
-/** The position in a message of `JSON.parse`; V8 gives the character, or the line, or only what it found. */
+/** The line in a message of `JSON.parse`; V8 gives the position, or the line, or what it found and the text around it. */
 function lineOfSyntax(text: string, message: string): number {
   const line = /\(line (\d+) column/.exec(message)?.[1]
   if (line !== undefined) return Number(line)
   const position = /at position (\d+)/.exec(message)?.[1]
-  return position === undefined ? lineAt(text, text.length) : lineAt(text, Number(position))
+  if (position !== undefined) return lineAt(text, Number(position))
+  const found = /^Unexpected token '.*?', (\.\.\.)?"(.*)"(\.\.\.)? is not valid JSON$/s.exec(message)
+  if (found === null) return lineAt(text, text.length)
+  const [, before, around = '', after] = found
+  const from = Math.max(0, text.indexOf(around))
+  if (before !== undefined) return lineAt(text, from + SHOWN)
+  return lineAt(text, after === undefined ? firstWrong(text) : from + Math.max(0, around.length - SHOWN))
+}
+
+/** The first character that can't go on as JSON, of a short text: the shortest beginning that is worse than cut off. */
+function firstWrong(text: string): number {
+  for (let length = 1; length <= text.length; length++) {
+    try {
+      JSON.parse(text.slice(0, length))
+    } catch (error) {
+      if (!/Unexpected end|Unterminated|Expected|No number/.test((error as Error).message)) return length - 1
+    }
+  }
+  return text.length
+}
+
+/** A hint for a text that is no JSON. */
+function hintOf(text: string, name: string): string {
+  if (text.trim() === '') return ': it is empty'
+  return /\.ya?ml$/i.test(name) || !text.trimStart().startsWith('{')
+    ? ': a candidate is JSON, as in { "slo": { "maxAcceptableLatencyMs": 200 } }'
+    : ''
 }
 
 /** The line of a setting, by the last of the names of its path that the text has after those before it. */
@@ -54,7 +83,8 @@ export function parseCandidate(text: string, name: string): Candidate {
     value = JSON.parse(text.replace(/^\uFEFF/, ''))
   } catch (error) {
     const { message } = error as Error
-    throw new CandidateError(`${name}, line ${lineOfSyntax(text, message)}: ${message}`)
+    const shown = message.replace(/\s+/g, ' ')
+    throw new CandidateError(`${name}, line ${lineOfSyntax(text, message)}: ${shown}${hintOf(text, name)}`)
   }
   let path: string[] = []
   try {

@@ -100,6 +100,15 @@ export class CandidateRun implements Companion {
     call(this.#engine)
   }
 
+  /** The requests under way are the recorded ones, from here on. */
+  image(image: Uint8Array, nowMs: number): void {
+    const slots = this.#engine.image(image)
+    if (slots === undefined) return
+    while (this.#assumed.size > 0) this.#assumed.pop()
+    this.#own.clear()
+    for (const slot of slots) this.setLaw(slot, nowMs)
+  }
+
   #paramsOf(slot: number): RouteParams {
     let params = this.#params[slot]
     if (params === undefined) {
@@ -209,8 +218,8 @@ export class CandidateRun implements Companion {
       run.conclude(entry)
       return
     }
-    const permit = run.take(entry.place)
-    if (permit !== NO_PERMIT_HERE) run.release(permit, entry.outcome, entry.nowMs)
+    const permit = entry.permit >= 0 ? entry.permit : run.take(entry.place)
+    if (permit !== NO_PERMIT_HERE) run.release(permit, entry.outcome, entry.nowMs, entry.excusedMs)
   }
 
   route(entry: Entry, recorded: RouteTally): void {
@@ -256,6 +265,10 @@ export class Companions implements Companion {
 
   law(law: number, cells: Float64Array): void {
     for (const one of this.#all) one.law(law, cells)
+  }
+
+  image(image: Uint8Array, nowMs: number): void {
+    for (const one of this.#all) one.image(image, nowMs)
   }
 
   setLaw(slot: number, nowMs: number): void {

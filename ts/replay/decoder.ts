@@ -27,6 +27,7 @@ export class GarbageError extends Error {}
 
 const MOST_SLOTS = 2 ** 24
 const MOST_LAWS = 2 ** 16
+const MOST_IMAGE_BYTES = 2 ** 24
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
 /** A decoded entry: one object, written anew for every one. */
@@ -54,6 +55,8 @@ export class Entry {
   outcome = 0
   /** Of a release: the permit where its place does not stand for it; −1 concludes a detached request. */
   permit = Number.NaN
+  /** Of a release: what does not count of the permit's age, ms. */
+  excusedMs = 0
   ageMs = 0
   latencyMs = 0
   errorRate = 0
@@ -79,6 +82,12 @@ export interface Handler {
   order(slot: number, order: number, nowMs: number): void
   dryRun(dryRun: boolean): void
   peers(): void
+  stall(sinceMs: number, untilMs: number): void
+  /** There were more at once than are recorded. */
+  tooManyStalls(): void
+  /** The next of the routes that were used was asked for so many times. */
+  used(times: number): void
+  image(image: Uint8Array, nowMs: number): void
   fault(): void
   acquire(entry: Entry): void
   release(entry: Entry): void
@@ -95,6 +104,12 @@ export class Decoder {
   #at = 0
   #end = 0
   #lastMs = 0
+  /** Signals of the last request in this block that had them. */
+  #lastAgeMs = Number.NaN
+  #lastProcess = Number.NaN
+  /** The image that is being read, and how much of it was. */
+  #image: Uint8Array | undefined
+  #imageBytes = 0
 
   constructor(handler: Handler) {
     this.#handler = handler
@@ -107,9 +122,12 @@ export class Decoder {
     this.#at = BLOCK.LENGTH
     this.#end = bytes.length
     this.#lastMs = baseMs
+    this.#lastAgeMs = Number.NaN
+    this.#lastProcess = Number.NaN
     const entry = this.#entry
     entry.slot = -1
     entry.voltage = Number.NaN
+    entry.excusedMs = 0
     let voltage = Number.NaN
     let slot = -1
     while (this.#at < this.#end) {
@@ -185,9 +203,13 @@ export class Decoder {
     throw new GarbageError('a key is not a hash')
   }
 
-  #number(): number {
+  /** @param last the number that stood in its place before, where there may be one */
+  #number(last?: number): number {
     const kind = this.#byte()
     switch (kind) {
+      case NUMBER.SAME:
+        if (last === undefined || Number.isNaN(last)) throw new GarbageError('the same number as none')
+        return last
       case NUMBER.ZERO:
         return 0
       case NUMBER.MINUS_ONE:
@@ -219,11 +241,16 @@ export class Decoder {
     }
   }
 
-  #text(): string {
+  #piece(): Uint8Array {
     const length = this.#varint()
     if (this.#at + length > this.#end) throw new GarbageError('a text goes beyond its block')
     const bytes = this.#bytes.subarray(this.#at, this.#at + length)
     this.#at += length
+    return bytes
+  }
+
+  #text(): string {
+    const bytes = this.#piece()
     try {
       return decoder.decode(bytes)
     } catch {
@@ -261,8 +288,10 @@ export class Decoder {
     entry.place = hasPlace ? this.#below(SIZE.PLACES, 'place') : -1
     entry.key = (op & ACQUIRE.KEY) === 0 ? Number.NaN : this.#hash()
     const extras = (op & ACQUIRE.EXTRAS) === 0 ? 0 : this.#byte()
-    entry.queueAgeMs = (extras & EXTRA.QUEUE_AGE) === 0 ? 0 : this.#number()
-    entry.process = (extras & EXTRA.PROCESS) === 0 ? 0 : this.#number()
+    entry.queueAgeMs = (extras & EXTRA.QUEUE_AGE) === 0 ? 0 : this.#number(this.#lastAgeMs)
+    if (entry.queueAgeMs !== 0) this.#lastAgeMs = entry.queueAgeMs
+    entry.process = (extras & EXTRA.PROCESS) === 0 ? 0 : this.#number(this.#lastProcess)
+    if (entry.process !== 0) this.#lastProcess = entry.process
     entry.waitedMs = (extras & EXTRA.WAITED) === 0 ? -1 : this.#number()
     entry.weight = (extras & EXTRA.WEIGHT) === 0 ? 1 : this.#number()
     entry.keyClass = (extras & EXTRA.CLASS) === 0 ? Number.NaN : this.#hash()
@@ -297,6 +326,7 @@ export class Decoder {
       }
     }
     this.#handler.release(entry)
+    entry.excusedMs = 0
   }
 
   #route(op: number, entry: Entry): void {
@@ -377,6 +407,18 @@ export class Decoder {
       case ENTRY.PEERS:
         handler.peers()
         return
+      case ENTRY.STALL:
+        this.#stalls()
+        return
+      case ENTRY.EXCUSED:
+        this.#entry.excusedMs = this.#milliseconds()
+        return
+      case ENTRY.USED:
+        handler.used(this.#times())
+        return
+      case ENTRY.IMAGE:
+        this.#imagePiece(nowMs)
+        return
       case ENTRY.FAULT:
         handler.fault()
         return
@@ -386,6 +428,56 @@ export class Decoder {
       default:
         throw new GarbageError(`an entry of kind ${op}`)
     }
+  }
+
+  #times(): number {
+    const times = this.#word()
+    if (times > 0 && times <= 2 * MOST_SLOTS) return times
+    throw new GarbageError(`${times} times`)
+  }
+
+  /** A piece of an image; one that lacks a piece is left out. */
+  #imagePiece(nowMs: number): void {
+    const length = this.#below(MOST_IMAGE_BYTES + 1, 'an image of bytes:')
+    const from = this.#varint()
+    const piece = this.#piece()
+    if (from === 0) {
+      this.#image = new Uint8Array(length)
+      this.#imageBytes = 0
+    }
+    const image = this.#image
+    if (image === undefined || image.length !== length || from !== this.#imageBytes) {
+      this.#image = undefined
+      return
+    }
+    if (from + piece.length > length) throw new GarbageError('a piece goes beyond its image')
+    image.set(piece, from)
+    this.#imageBytes = from + piece.length
+    if (this.#imageBytes < length) return
+    this.#image = undefined
+    this.#handler.image(image, nowMs)
+  }
+
+  /** A duration. */
+  #milliseconds(): number {
+    const ms = this.#double()
+    if (ms >= 0 && ms < Number.POSITIVE_INFINITY) return ms
+    throw new GarbageError(`a time of ${ms} ms`)
+  }
+
+  #stalls(): void {
+    const count = this.#varint()
+    if (count > SIZE.STALLS) this.#handler.tooManyStalls()
+    for (let i = Math.min(count, SIZE.STALLS); i > 0; i--) this.#stall()
+  }
+
+  #stall(): void {
+    const sinceMs = this.#double()
+    const untilMs = this.#double()
+    if (!(sinceMs <= untilMs && Number.isFinite(untilMs - sinceMs))) {
+      throw new GarbageError(`a stall from ${sinceMs} to ${untilMs} ms`)
+    }
+    this.#handler.stall(sinceMs, untilMs)
   }
 
   #batch(nowMs: number): void {

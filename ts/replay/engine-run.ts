@@ -36,6 +36,10 @@ export class Numbers {
     }
     this.#cells[at] = value
   }
+
+  clear(): void {
+    this.#cells.fill(this.#blank)
+  }
 }
 
 export class EngineRun {
@@ -50,9 +54,37 @@ export class EngineRun {
   /** Names of the routes here, by the recorded slot. */
   readonly #names = new Map<number, string>()
   #count = 0
+  /** True where the recorded engine is taken over with its permits. */
+  hasImage = false
 
   constructor(engine: Engine) {
     this.engine = engine
+  }
+
+  /** Takes over an image of the recorded engine. @returns the slots of its routes; undefined where it can't be taken over */
+  image(image: Uint8Array): readonly number[] | undefined {
+    const laws = this.engine.images?.load(image)
+    if (laws === undefined) return undefined
+    this.#slots.clear()
+    this.#permits.clear()
+    this.#names.clear()
+    this.#named.clear()
+    this.hasImage = true
+    const slots: number[] = []
+    for (let i = 0; i < laws.length; i += 2) {
+      const slot = laws[i]!
+      slots.push(slot)
+      this.#slots.set(slot, slot)
+      this.#names.set(slot, this.engine.nameOf(slot) ?? '')
+      const law = this.#laws.get(laws[i + 1]!)
+      if (law !== undefined) this.engine.setLaw(slot, law)
+    }
+    return slots
+  }
+
+  /** The next of the routes that were used is asked for so many times. */
+  used(times: number): void {
+    for (let i = 0; i < times; i++) if (this.engine.nextUsed() === -1) return
   }
 
   /** The route that takes a slot from now on has a name of so many bytes. */
@@ -191,10 +223,17 @@ export class EngineRun {
     return permit
   }
 
-  /** Gives a permit back. */
-  release(permit: number, outcome: number, nowMs: number): Float64Array {
+  /** The event loop was blocked. @returns false where the engine can't know of it */
+  stall(sinceMs: number, untilMs: number): boolean {
+    this.engine.loop?.blocked(sinceMs, untilMs)
+    return this.engine.loop !== undefined
+  }
+
+  /** Gives a permit back. @param excusedMs what does not count of its age, ms */
+  release(permit: number, outcome: number, nowMs: number, excusedMs = 0): Float64Array {
     const { frame } = this.engine
     frame[FRAME.NOW] = nowMs
+    if (excusedMs > 0) this.engine.loop?.postpone(permit, excusedMs)
     frame[FRAME.PERMIT] = permit
     frame[FRAME.OUTCOME] = outcome
     this.engine.release()

@@ -8,6 +8,7 @@ import { EventHeap } from '../simulation/event-heap.js'
 import { stream } from '../simulation/random.js'
 import { formatOf, type LogFormat, LogReader, routeOf } from './access-log.js'
 import { RecordingError, type Source } from './blocks.js'
+import { foreignOf } from './foreign.js'
 import { type Fit, Observed, type Requests } from './trace.js'
 
 const MOST_REQUESTS = 2_000_000
@@ -102,7 +103,8 @@ export class LogTrace implements Requests {
       })
     }
     if (this.#requests.length === 0) {
-      if (wanted === undefined) throw new RecordingError(UNKNOWN)
+      const foreign = foreignOf(source)
+      if (wanted === undefined || foreign !== undefined) throw new RecordingError(foreign ?? UNKNOWN)
       throw new RecordingError(
         `no line of the log is of format ${format}${this.firstUnread === undefined ? '' : `; ${this.firstUnread}`}`,
       )
@@ -123,7 +125,7 @@ export class LogTrace implements Requests {
     }
     const format = formatOf(some)
     if (format !== undefined) return format
-    throw new RecordingError(UNKNOWN)
+    throw new RecordingError(foreignOf(source) ?? UNKNOWN)
   }
 
   #routeOf(method: string, path: string): string {

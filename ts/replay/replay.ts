@@ -20,6 +20,7 @@ export interface About {
   readonly maxRoutes: number
   readonly isWhole: boolean
   readonly isRing: boolean
+  readonly isShared: boolean
   readonly sample: number
   readonly redact: unknown
   readonly startedAt: string
@@ -34,6 +35,7 @@ export type Doubt =
   | 'blocks were dropped'
   | 'ring'
   | 'reports of other nodes'
+  | 'stalls'
   | 'the engine failed'
 
 export interface Coverage {
@@ -71,6 +73,7 @@ export interface Companion {
   rare(call: (run: EngineRun) => void): void
   law(law: number, cells: Float64Array): void
   setLaw(slot: number, nowMs: number): void
+  image(image: Uint8Array, nowMs: number): void
   acquire(entry: Entry, route: RouteTally): void
   release(entry: Entry): void
   route(entry: Entry, route: RouteTally): void
@@ -78,6 +81,8 @@ export interface Companion {
 
 export type EngineMaker = (kind: EngineKind, maxRoutes: number) => Engine
 
+/** The doubts that an image ends: all that the decisions after it depend on is known again. */
+const CURED: readonly Doubt[] = ['began late', 'blocks were dropped', 'ring', 'reports of other nodes', 'stalls']
 /** Once looked up: a name of another chunk is a getter. */
 const digest = digestOf
 const BITS = STATUS.ALLOW | STATUS.TICKED | STATUS.STALE | STATUS.WAIT
@@ -86,7 +91,7 @@ const UNNAMED = 'a route without a name'
 
 /** The facts that a recording states of itself. @throws GarbageError */
 export function requireAbout(value: unknown): About {
-  const about = value as Partial<About> | null
+  const about = value as (Partial<About> & { readonly scope?: unknown }) | null
   const { engine, maxRoutes, sample } = about ?? {}
   const isNumber = typeof maxRoutes === 'number' && Number.isInteger(maxRoutes)
   if (engine !== 'native' && engine !== 'wasm' && engine !== 'ts') throw new GarbageError('no engine is named')
@@ -99,6 +104,7 @@ export function requireAbout(value: unknown): About {
     sample,
     isWhole: about?.isWhole === true,
     isRing: about?.isRing === true,
+    isShared: about?.scope === 'process',
     redact: about?.redact,
     startedAt: String(about?.startedAt),
     dryRun: about?.dryRun === true,
@@ -113,6 +119,8 @@ export class Replay implements Handler {
   #frame: Float64Array = new Float64Array()
   #words: Int32Array = new Int32Array()
   readonly #doubts = new Set<Doubt>()
+  /** Those that decisions met. */
+  readonly #met = new Set<Doubt>()
   readonly tally = new Tally()
   readonly #routes: (RouteTally | undefined)[] = []
   /** The time at which the permit of a place was granted, ms, and its route. */
@@ -169,7 +177,7 @@ export class Replay implements Handler {
         dropped: this.dropped,
         damage,
         certain: this.certain,
-        doubts: [...this.#doubts],
+        doubts: [...new Set([...this.#met, ...this.#doubts])],
         asks: this.asks,
       },
       equal: this.equal,
@@ -192,7 +200,8 @@ export class Replay implements Handler {
     this.#about = about
     this.#run = new EngineRun(this.#make(about.engine, about.maxRoutes))
     if (about.dryRun) this.#run.engine.setDryRun(true)
-    if (!about.isWhole) this.#doubts.add('began late')
+    if (about.isShared) this.#doubts.add('shared engine')
+    else if (!about.isWhole) this.#doubts.add('began late')
     if (about.sample < 1) this.#doubts.add('sampled')
     this.#companion?.about(about)
   }
@@ -272,8 +281,27 @@ export class Replay implements Handler {
     this.#both((run) => run.engine.setDryRun(dryRun))
   }
 
+  used(times: number): void {
+    this.#both((run) => run.used(times))
+  }
+
+  image(image: Uint8Array, nowMs: number): void {
+    const isTaken = this.#engine.image(image) !== undefined
+    this.#companion?.image(image, nowMs)
+    if (isTaken) for (const doubt of CURED) this.#doubts.delete(doubt)
+  }
+
   peers(): void {
     this.#doubts.add('reports of other nodes')
+  }
+
+  stall(sinceMs: number, untilMs: number): void {
+    if (!this.#engine.stall(sinceMs, untilMs)) this.#doubts.add('stalls')
+    this.#companion?.rare((run) => run.stall(sinceMs, untilMs))
+  }
+
+  tooManyStalls(): void {
+    this.#doubts.add('stalls')
   }
 
   fault(): void {
@@ -312,6 +340,7 @@ export class Replay implements Handler {
   #compare(isEqual: boolean, entry: Entry, what: string): void {
     this.decisions += 1
     if (this.#doubts.size > 0) {
+      for (const doubt of this.#doubts) this.#met.add(doubt)
       if (isEqual) this.equalDoubtful += 1
       return
     }
@@ -322,7 +351,11 @@ export class Replay implements Handler {
 
   acquire(entry: Entry): void {
     const run = this.#engine
-    if (!run.engine.hasClosedLoop) throw new GarbageError(`a permit on engine '${run.engine.kind}'`)
+    if (!run.engine.hasClosedLoop) {
+      const { kind } = run.engine
+      if (this.#about?.engine === kind) throw new GarbageError(`a permit on engine '${kind}'`)
+      throw new RecordingError(`the recording has permits, and engine '${kind}' has none: --engine native or wasm`)
+    }
     run.acquire(entry, entry.waitedMs)
     const frame = this.#look(run)
     const status = frame[FRAME.STATUS]! & BITS
@@ -364,16 +397,19 @@ export class Replay implements Handler {
       this.#companion?.release(entry)
       return
     }
-    if (entry.place < 0) return
-    const permit = run.take(entry.place)
-    if (permit !== NO_PERMIT_HERE) run.release(permit, entry.outcome, entry.nowMs)
+    // One that was granted before the image that was taken over has its own number.
+    if (entry.place < 0 && !run.hasImage) return
+    const permit = entry.place < 0 ? entry.permit : run.take(entry.place)
+    if (entry.place < 0) entry.place = entry.permit % SIZE.PLACES
+    if (permit !== NO_PERMIT_HERE) run.release(permit, entry.outcome, entry.nowMs, entry.excusedMs)
+    if (entry.excusedMs > 0 && run.engine.loop === undefined) this.#doubts.add('stalls')
     const route = this.#admittedOn[entry.place]
     if (route !== undefined) {
       this.#admittedOn[entry.place] = undefined
       if (entry.outcome === 0 || entry.outcome === 1) {
         route.completed += 1
         if (entry.outcome === 1) route.failed += 1
-        route.addLatency(entry.nowMs - this.#admittedMs.get(entry.place))
+        route.addLatency(entry.nowMs - this.#admittedMs.get(entry.place) - entry.excusedMs)
       }
     }
     this.#companion?.release(entry)

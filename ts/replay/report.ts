@@ -14,6 +14,8 @@ const EXPLAINED: Readonly<Record<Coverage['doubts'][number], string>> = {
   'blocks were dropped': 'decisions were dropped: the disk or the stream was too slow, or full',
   ring: 'older decisions went out of the ring',
   'reports of other nodes': 'other nodes reported routes, and their reports are not in it',
+  stalls:
+    'the event loop was blocked: only the native engine knows of stalls, and of more than 16 at once the oldest are not in it',
   'the engine failed': 'the engine failed in a call',
 }
 

@@ -180,6 +180,9 @@ export class Trace implements Companion, Requests {
     return index
   }
 
+  /** The requests of a trace are those that were asked for in it: what is under way already is none of them. */
+  image(): void {}
+
   acquire(entry: Entry, { name }: RouteTally): void {
     const index = this.#indexOf(name)
     if (entry.waitedMs <= 0) {
@@ -206,7 +209,7 @@ export class Trace implements Companion, Requests {
     this.#placeRoute.set(entry.place, -1)
     observed.inFlight -= 1
     if (entry.outcome > 1) return
-    const tookMs = entry.nowMs - this.#placeMs.get(entry.place)
+    const tookMs = entry.nowMs - this.#placeMs.get(entry.place) - entry.excusedMs
     const ok = entry.outcome === 0
     observed.answered(entry.nowMs, tookMs, this.#placeLoad.get(entry.place), ok)
     if (ok && tookMs <= this.deadlineOf(observed.name)) this.good += 1

@@ -1,5 +1,9 @@
-/** The event loop as Studio sees it: how late its own timer is, and which route was at work when it was. */
+/**
+ * The event loop as Studio sees it: its stalls as the watchdog knows them, or where there is none how late Studio's own timer is; and which
+ * route was at work then.
+ */
 
+import type { Stall } from '../events/stall.js'
 import type { Watcher } from '../events/watchers.js'
 
 /** A delay from this on is a block of the loop, ms. */
@@ -27,6 +31,8 @@ export class LoopWatch {
   #dueMs = Number.POSITIVE_INFINITY
   #blocks: Block[] = []
   #hasNamed = false
+  /** True where the watchdog knows the stalls, those between two runs of the timer as well. */
+  hasWatchdog = false
   readonly #blamed = new Map<string, { blocks: number; longestMs: number; isMeasured: boolean; atMs: number }>()
 
   /** The timer is due at a time of `performance.now()`, ms. */
@@ -38,12 +44,20 @@ export class LoopWatch {
   /** The timer ran. @returns how late, ms */
   ran(nowMs: number): number {
     const lateMs = Math.max(0, nowMs - this.#dueMs)
-    if (lateMs >= BLOCK_MS && lateMs < Number.POSITIVE_INFINITY) {
-      this.#blocks.push({ atMs: nowMs, ms: lateMs })
-      if (this.#blocks.length > MOST_BLOCKS) this.#blocks.shift()
-    }
+    if (!this.hasWatchdog && lateMs < Number.POSITIVE_INFINITY) this.#add(nowMs, lateMs)
     this.#dueMs = Number.POSITIVE_INFINITY
     return lateMs < Number.POSITIVE_INFINITY ? lateMs : 0
+  }
+
+  /** The watchdog knows of a stall that is over. */
+  stalled({ durationMs }: Stall): void {
+    if (this.hasWatchdog) this.#add(performance.now(), durationMs)
+  }
+
+  #add(atMs: number, ms: number): void {
+    if (ms < BLOCK_MS) return
+    this.#blocks.push({ atMs, ms })
+    if (this.#blocks.length > MOST_BLOCKS) this.#blocks.shift()
   }
 
   /** Watches requests: which one ends a time in which the loop did nothing else. */

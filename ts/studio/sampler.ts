@@ -76,7 +76,11 @@ export class Sampler implements Sample {
   /** Begins to sample and to record. */
   start(): void {
     if (this.isRunning) return
-    const ends = [this.port.watch(this.#transitions), this.atrion.on('regression', this.#regression)]
+    const ends = [
+      this.port.watch(this.#transitions),
+      this.atrion.on('regression', this.#regression),
+      this.atrion.on('stall', (stall) => this.loop.stalled(stall)),
+    ]
     this.#endWatch = () => {
       for (const end of ends) end()
     }
@@ -175,6 +179,7 @@ export class Sampler implements Sample {
     const seconds = this.#lastMs > 0 ? Math.max((startedMs - this.#lastMs) / 1_000, 1e-3) : 1
     this.#lastMs = startedMs
     this.metrics = this.atrion.metrics(this.metrics)
+    this.loop.hasWatchdog = this.metrics.loop !== undefined
     this.rates.take(this.metrics, seconds, this.interval)
     const { queueAgeMs, acceptQueueMs, utilization } = processReading()
     this.process = { loopMs, queueAgeMs, acceptQueueMs, utilization, heap: this.#heap() }

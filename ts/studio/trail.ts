@@ -1,9 +1,11 @@
-/** Patches, trials and bans in the journal: those before Studio began to record, as far as the trail goes back, and all from then on. */
+/** Patches, trials, bans and cancelled requests in the journal: those before Studio began to record, as far as the trail goes back, and all from then on. */
 
 import type { Atrion } from '../atrion.js'
 import type { TelemetryPort } from '../limiter/telemetry-port.js'
 import type { Journal } from './journal.js'
 
+/** Cancelled requests are entries of their own at this pace, ms; those between are counted. */
+const CANCELLED_EVERY_MS = 10_000
 /** Entries of the time before. */
 const MOST_BEFORE = 40
 
@@ -39,7 +41,22 @@ export function recordTrail(atrion: Atrion, port: TelemetryPort, journal: Journa
   const note = (entry: Entry, state: keyof typeof STATES, evidence?: string): void => {
     journal.record(Date.now(), byOf(entry), textOf(entry, state, evidence))
   }
+  let cancelledMs = Number.NEGATIVE_INFINITY
+  let uncounted = 0
   const ends = [
+    atrion.on('cancelled', ({ routeId, tier, ageMs, share }) => {
+      const nowMs = performance.now()
+      if (nowMs - cancelledMs < CANCELLED_EVERY_MS) {
+        uncounted += 1
+        return
+      }
+      const more = uncounted === 0 ? '' : `; ${uncounted} more since the last entry`
+      cancelledMs = nowMs
+      uncounted = 0
+      const what = `${routeId.slice(0, 200)}, ${tier ?? 'by voltage'}, after ${Math.round(ageMs)} ms`
+      const held = `it held ${Number(share.toPrecision(3))} while others waited`
+      journal.record(Date.now(), 'culprits', `Request of ${what} cancelled: ${held}${more}`)
+    }),
     atrion.on('patch', (entry) => note(entry, entry.state)),
     atrion.on('rollback', (entry) => note(entry, 'rolled_back', entry.evidence)),
     atrion.on('patch_refused', (entry) => note(entry, 'refused', entry.error.message)),

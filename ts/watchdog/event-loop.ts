@@ -7,9 +7,12 @@ import type { LoopPort } from '../engine/loop-port.js'
 import type { LoopMetrics, Stall } from '../events/stall.js'
 
 /** Cells of the array, as `src/binding/node/event_loop.rs` states them: totals, and rows of the last stalls. */
-const CELL = { COUNT: 0, TOTAL_MS: 1, LONGEST_MS: 2, ROW: 8 } as const
+const CELL = { COUNT: 0, TOTAL_MS: 1, LONGEST_MS: 2, GARBAGE_MS: 3, ROW: 8 } as const
 const ROWS = 16
-const ROW_CELLS = 3
+const ROW_CELLS = 4
+
+/** NaN stands for what the host does not let be known. */
+const known = (ms: number): number | undefined => (Number.isNaN(ms) ? undefined : ms)
 
 type Listener = (stall: Stall) => void
 
@@ -36,14 +39,15 @@ class EventLoop {
       stalls,
       stalledMs: cells[CELL.TOTAL_MS]!,
       longestMs: cells[CELL.LONGEST_MS]!,
+      gcMs: known(cells[CELL.GARBAGE_MS]!),
       last: stalls === 0 ? undefined : this.#stall(stalls - 1),
     }
   }
 
   #stall(number: number): Stall {
     const row = CELL.ROW + (number % ROWS) * ROW_CELLS
-    const [startedAtMs, durationMs, suspendedMs] = this.#cells.subarray(row, row + ROW_CELLS)
-    return { startedAtMs: startedAtMs!, durationMs: durationMs!, suspendedMs: suspendedMs! }
+    const [startedAtMs, durationMs, suspendedMs, gcMs] = this.#cells.subarray(row, row + ROW_CELLS)
+    return { startedAtMs: startedAtMs!, durationMs: durationMs!, suspendedMs: suspendedMs!, gcMs: known(gcMs!) }
   }
 
   /** Stalls that came since the last report; of many only those that are kept. */

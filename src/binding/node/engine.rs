@@ -4,7 +4,7 @@ use std::{cell::RefCell, rc::Rc};
 
 use napi::{
     Env, JsString, Result,
-    bindgen_prelude::{Float64Array, Object, Utf16String},
+    bindgen_prelude::{Float64Array, Object, Uint8Array, Utf16String},
 };
 use napi_derive::napi;
 
@@ -224,6 +224,22 @@ impl NativeEngine {
         Ok(())
     }
 
+    /// The same, for a recording: the routes that were used since the last time, and of each that peers report its slot, whether what was
+    /// inherited of them went, and the cells of `setBlend`.
+    #[napi(catch_unwind)]
+    pub fn sync_recorded(&self, link: &Link, gamma: f64) -> Result<Float64Array> {
+        let gamma = checks::number("gamma", gamma, 0.0, 1.0)?;
+        let mut cells = vec![0.0];
+        let synced = self.hot.with(|handle, _, now| {
+            handle.sync_with(link.mailbox(), gamma, now.coarse_ms(), |slot, returned, blend| {
+                cells.extend([f64::from(slot), f64::from(u8::from(returned))]);
+                cells.extend(frame::blend_cells(blend));
+            })
+        });
+        cells[0] = f64::from(synced.used);
+        Ok(cells.into())
+    }
+
     /// Inherits at most `most` of the routes that were loaded from the store, with weight `gamma`, [0, 1]; how many it took.
     #[napi(catch_unwind)]
     pub fn adopt(&self, link: &Link, most: u32, gamma: f64) -> Result<u32> {
@@ -255,16 +271,42 @@ impl NativeEngine {
         self.hot.watch()
     }
 
-    /// Sets whether stalls of the event loop excuse requests; not while a recording is made, which has none.
+    /// The stalls that the engine has learnt of since this was last called: the beginning and the end of each, ms.
     #[napi(catch_unwind)]
-    pub fn set_excuses(&self, excuses: bool) {
-        self.hot.set_excuses(excuses);
+    pub fn take_stalls(&self) -> Float64Array {
+        self.hot.take_stalls().into()
+    }
+
+    /// The loop was blocked in that time, ms: of a recording that is replayed.
+    #[napi(catch_unwind)]
+    pub fn blocked(&self, since_ms: f64, until_ms: f64) {
+        self.hot.with(|handle, _, _| handle.blocked(since_ms, until_ms));
+    }
+
+    /// Postpones the admission of a permit that is about to be released, ms: likewise.
+    #[napi(catch_unwind)]
+    pub fn postpone(&self, permit: f64, by_ms: f64) {
+        self.hot.with(|handle, _, now| handle.postpone(permit as PermitId, false, now.precise_ms(), |_| by_ms));
     }
 
     /// The time of a permit, which fails now, in which the loop stalled, if it stalled just now, ms.
     #[napi(catch_unwind)]
     pub fn stalled_ms(&self, permit: f64) -> f64 {
         self.hot.stalled_ms(permit as PermitId)
+    }
+
+    /// All that decisions depend on, as bytes; nothing where those are more than `most`.
+    #[napi(catch_unwind)]
+    pub fn image(&self, most: u32) -> Option<Uint8Array> {
+        self.hot.with(|handle, _, _| handle.image(most as usize)).map(Uint8Array::from)
+    }
+
+    /// Takes over such bytes; of each route its slot, and the number of the parameters that governed it. Nothing where they are none.
+    #[napi(catch_unwind)]
+    #[allow(clippy::needless_pass_by_value, reason = "the macro hands over what it made from the argument")]
+    pub fn load_image(&self, image: Uint8Array) -> Option<Float64Array> {
+        let laws = self.hot.with(|handle, _, _| handle.load_image(&image))?;
+        Some(laws.into_iter().flat_map(|(slot, law)| [f64::from(slot), f64::from(law)]).collect::<Vec<_>>().into())
     }
 
     /// Adds trauma.

@@ -17,12 +17,14 @@ use napi::{
 use napi_derive::napi;
 
 use super::{
+    gc::Garbage,
     panics, process,
     stalls::{LEAST_MS, Stall, Stalls},
     uv::{self, Raw, Uv},
     watchdog::{self, LoopStamps},
 };
 use crate::{
+    binding::frame::{Cells, cell},
     clock::MonotonicClock,
     engine::{Handle, PermitId},
     units::Millis,
@@ -34,18 +36,21 @@ const MOST_LISTENERS: usize = 64;
 const GRACE_MS: Millis = 25.0;
 
 /// Cells of a listener's array; the rows of the last stalls follow.
-mod cell {
+mod row {
     /// stalls so far; row n modulo ROWS is that of number n
     pub const COUNT: usize = 0;
     /// all together, and the longest, ms
     pub const TOTAL_MS: usize = 1;
     pub const LONGEST_MS: usize = 2;
+    /// what garbage took of them, ms; NaN: not known
+    pub const GARBAGE_MS: usize = 3;
     pub const ROW: usize = 8;
 }
-/// Rows of a listener's array, and its cells: start, ms since the Unix epoch; length, ms; what the process did not run of it, ms.
+/// Rows of a listener's array, and its cells: start, ms since the Unix epoch; length, ms; what the process did not run of it, and what
+/// garbage took, ms.
 const ROWS: usize = 16;
-const ROW_CELLS: usize = 3;
-const CELLS: usize = cell::ROW + ROWS * ROW_CELLS;
+const ROW_CELLS: usize = 4;
+const CELLS: usize = row::ROW + ROWS * ROW_CELLS;
 
 type Notify = ThreadsafeFunction<(), (), (), Status, false, true>;
 
@@ -62,6 +67,9 @@ pub struct EventLoop {
     uv_loop: Raw,
     stalls: RefCell<Stalls>,
     count: Cell<u64>,
+    garbage: Garbage,
+    /// The time that garbage had taken at the last poll or decision, ms.
+    garbage_ms: Cell<Millis>,
     listeners: RefCell<Vec<Listener>>,
     /// The memory of the prepare handle, which libuv wants where it is.
     handle: Box<[u128]>,
@@ -93,6 +101,8 @@ impl EventLoop {
             uv_loop,
             stalls: RefCell::default(),
             count: Cell::new(0),
+            garbage: Garbage::new(clock),
+            garbage_ms: Cell::new(0.0),
             listeners: RefCell::default(),
             handle: vec![0; size.div_ceil(size_of::<u128>())].into_boxed_slice(),
             is_over: Cell::new(false),
@@ -114,6 +124,9 @@ impl EventLoop {
         check_status!(unsafe {
             sys::napi_add_async_cleanup_hook(env.raw(), Some(ended), handle.cast(), &raw mut hook)
         })?;
+        // SAFETY: `ended` unwatches before the reference that is counted above is given back.
+        unsafe { event_loop.garbage.watch() };
+        event_loop.garbage_ms.set(event_loop.garbage.total_ms());
         watchdog::watch(&event_loop.stamps);
         LOOP.with_borrow_mut(|place| *place = Some(Rc::clone(&event_loop)));
         Ok(Some(event_loop))
@@ -140,6 +153,7 @@ impl EventLoop {
             self.check(now_ms, self.idle_ns());
         }
         self.stamps.stamp_ms.set(now_ms);
+        self.garbage_ms.set(self.garbage.total_ms());
     }
 
     /// Adds a stall if the loop has been at work for as long.
@@ -154,8 +168,9 @@ impl EventLoop {
         let mut stalls = self.stalls.borrow_mut();
         stalls.add(stall);
         self.count.set(stalls.count());
+        let garbage_ms = self.garbage.total_ms() - self.garbage_ms.get();
         for listener in self.listeners.borrow_mut().iter_mut() {
-            listener.write(&stall);
+            listener.write(&stall, garbage_ms);
         }
     }
 
@@ -166,6 +181,7 @@ impl EventLoop {
             self.check(now_ms, idle_ns);
         }
         self.stamps.poll(now_ms, idle_ns);
+        self.garbage_ms.set(self.garbage.total_ms());
     }
 
     /// The time from `from_ms` to now in which the loop stalled, ms; 0 where the last stall is longer ago than what fails now was due.
@@ -177,15 +193,16 @@ impl EventLoop {
 
 impl Listener {
     /// A stall is over.
-    fn write(&mut self, stall: &Stall) {
+    fn write(&mut self, stall: &Stall, garbage_ms: Millis) {
         // SAFETY: the array stays inside the package, which never detaches it, and this is the thread that JavaScript runs on.
         let cells = unsafe { self.cells.as_mut() };
-        let row = cell::ROW + cells[cell::COUNT] as usize % ROWS * ROW_CELLS;
+        let at = row::ROW + cells[row::COUNT] as usize % ROWS * ROW_CELLS;
         let own_ms = stall.own_ms();
-        cells[row..row + ROW_CELLS].copy_from_slice(&[stall.since_ms, own_ms, stall.frozen_ms]);
-        cells[cell::COUNT] += 1.0;
-        cells[cell::TOTAL_MS] += own_ms;
-        cells[cell::LONGEST_MS] = cells[cell::LONGEST_MS].max(own_ms);
+        cells[at..at + ROW_CELLS].copy_from_slice(&[stall.since_ms, own_ms, stall.frozen_ms, garbage_ms]);
+        cells[row::COUNT] += 1.0;
+        cells[row::TOTAL_MS] += own_ms;
+        cells[row::GARBAGE_MS] += garbage_ms;
+        cells[row::LONGEST_MS] = cells[row::LONGEST_MS].max(own_ms);
         self.notify.call((), ThreadsafeFunctionCallMode::NonBlocking);
     }
 }
@@ -195,39 +212,47 @@ pub struct Watched {
     event_loop: Rc<EventLoop>,
     /// The stalls that the engine has seen.
     seen: u64,
-    /// As the last decision had it.
-    excuses: bool,
+    /// Those of them that a recording has.
+    taken: u64,
 }
 
 impl Watched {
     pub fn new(event_loop: Rc<EventLoop>) -> Self {
         let seen = event_loop.count.get();
-        Self { event_loop, seen, excuses: true }
+        Self { event_loop, seen, taken: seen }
     }
 
     /// A decision is made now; the engine learns of the stalls before it.
     #[inline]
-    pub fn stamp(&mut self, handle: &mut Handle, now_ms: Millis, excuses: bool) {
+    pub fn stamp(&mut self, handle: &mut Handle, cells: &mut Cells, now_ms: Millis) {
         self.event_loop.stamp(now_ms);
-        self.excuses = excuses;
         if self.event_loop.count.get() != self.seen {
-            self.catch_up(handle);
+            self.catch_up(handle, cells);
         }
     }
 
     #[cold]
-    fn catch_up(&mut self, handle: &mut Handle) {
-        if self.excuses {
-            for stall in self.event_loop.stalls.borrow().after(self.seen) {
-                handle.blocked(stall.since_ms, stall.until_ms);
-            }
+    fn catch_up(&mut self, handle: &mut Handle, cells: &mut Cells) {
+        for stall in self.event_loop.stalls.borrow().after(self.seen) {
+            handle.blocked(stall.since_ms, stall.until_ms);
         }
         self.seen = self.event_loop.count.get();
+        cells[cell::STALLS] = self.seen as f64;
+    }
+
+    /// The stalls that the engine has learnt of since this was last called: the beginning and the end of each, ms.
+    pub fn take_stalls(&mut self) -> Vec<Millis> {
+        let stalls = self.event_loop.stalls.borrow();
+        let unseen = (stalls.count() - self.seen) as usize;
+        let mut ends: Vec<_> = stalls.after(self.taken).flat_map(|stall| [stall.since_ms, stall.until_ms]).collect();
+        ends.truncate(ends.len().saturating_sub(2 * unseen));
+        self.taken = self.seen;
+        ends
     }
 
     /// Excuses a call of another service that is over now for the stalls that it waited in; by how much, ms.
     pub fn excuse(&self, handle: &mut Handle, permit: PermitId, is_answer: bool, now_ms: Millis) -> Millis {
-        if self.event_loop.count.get() == 0 || !self.excuses {
+        if self.event_loop.count.get() == 0 {
             return 0.0;
         }
         let stalls = self.event_loop.stalls.borrow();
@@ -284,6 +309,7 @@ unsafe extern "C" fn ended(hook: sys::napi_async_cleanup_hook_handle, handle: *m
         let event_loop = unsafe { &*(uv.data)(handle).cast::<EventLoop>() };
         event_loop.is_over.set(true);
         watchdog::unwatch(&event_loop.stamps);
+        event_loop.garbage.unwatch();
         event_loop.listeners.borrow_mut().clear();
         HOOK.set(hook);
         // SAFETY: the handle was made by `of_thread`, and is closed once.

@@ -37,8 +37,6 @@ pub struct Inner {
     batch: Shared,
     /// The event loop of its thread, where that is watched and counts.
     watched: Option<Watched>,
-    /// False while a recording is made: what a stall excuses is not in it.
-    excuses: bool,
 }
 
 /// Added to an outcome: the permit was that of a call of another service, which a stall of the event loop excuses.
@@ -96,7 +94,6 @@ impl Hot {
             frame: Shared::new(frame),
             batch: Shared::new(batch),
             watched: None,
-            excuses: true,
         };
         Ok(Rc::new(Self { inner: UnsafeCell::new(inner) }))
     }
@@ -116,7 +113,7 @@ impl Hot {
     fn decide(&self, f: impl FnOnce(&mut Handle, &mut Cells, &Now, Option<&Watched>)) {
         // SAFETY: as in `with`.
         let inner = unsafe { &mut *self.inner.get() };
-        let Inner { handle, clock, frame, watched, excuses, .. } = inner;
+        let Inner { handle, clock, frame, watched, .. } = inner;
         // SAFETY: as in `with`; the length was checked by `new`.
         let cells: &mut Cells = unsafe { frame.cells() }.try_into().expect("length checked by Hot::new");
         let mut now = Now::new(cells[cell::NOW], *clock);
@@ -125,18 +122,18 @@ impl Hot {
             None => f(handle, cells, &now, None),
             Some(watched) => {
                 let now_ms = now.precise_ms();
-                watched.stamp(handle, now_ms, *excuses);
+                watched.stamp(handle, cells, now_ms);
                 now = Now::new(now_ms, *clock);
                 f(handle, cells, &now, Some(watched));
             }
         }
     }
 
-    /// Sets whether stalls excuse requests.
-    pub fn set_excuses(&self, excuses: bool) {
+    /// The stalls that the engine has learnt of since this was last called: the beginning and the end of each, ms.
+    pub fn take_stalls(&self) -> Vec<Millis> {
         // SAFETY: as in `with`.
         let inner = unsafe { &mut *self.inner.get() };
-        inner.excuses = excuses;
+        inner.watched.as_mut().map_or_else(Vec::new, Watched::take_stalls)
     }
 
     /// Watches the event loop of this thread with what is watched already; false where it is not.

@@ -13,6 +13,9 @@ mod event_loop;
 #[cfg(feature = "engine")]
 mod fleet;
 #[cfg(feature = "engine")]
+#[allow(unsafe_code, reason = "functions of V8 are found by name, and call back")]
+mod gc;
+#[cfg(feature = "engine")]
 #[allow(unsafe_code, reason = "N-API hands out raw pointers; what soundness rests on is stated at each use")]
 mod hot;
 #[cfg(feature = "engine")]

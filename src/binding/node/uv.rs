@@ -33,18 +33,19 @@ pub fn uv() -> Option<&'static Uv> {
     UV.get_or_init(find).as_ref()
 }
 
+/// The address of a function that the host exports, as what `T` says that it is; None where it does not.
+///
+/// # Safety
+///
+/// `T` must be a pointer to a function of the signature that the function of that name has.
+pub unsafe fn function<T: Copy>(name: &CStr) -> Option<T> {
+    const { assert!(size_of::<T>() == size_of::<Raw>()) };
+    let address = address_of(name.as_ptr());
+    // SAFETY: `T` has the size of an address, and is what the caller says.
+    (!address.is_null()).then(|| unsafe { std::mem::transmute_copy::<Raw, T>(&address) })
+}
+
 fn find() -> Option<Uv> {
-    /// The address of an exported function, as what `T` says that it is.
-    ///
-    /// # Safety
-    ///
-    /// `T` must be a pointer to a function of libuv's signature for that name.
-    unsafe fn function<T: Copy>(name: &CStr) -> Option<T> {
-        const { assert!(size_of::<T>() == size_of::<Raw>()) };
-        let address = address_of(name.as_ptr());
-        // SAFETY: `T` has the size of an address, and is what the caller says.
-        (!address.is_null()).then(|| unsafe { std::mem::transmute_copy::<Raw, T>(&address) })
-    }
     // SAFETY: the signatures are those of libuv 1.39 and later, which every Node that loads this addon has.
     unsafe {
         Some(Uv {

@@ -22,6 +22,8 @@ pub struct Load {
     pub leases: u32,
 }
 
+image! { Load { by_tier, in_flight, leases } }
+
 impl Load {
     /// Requests and leases.
     #[inline]
@@ -62,6 +64,8 @@ pub struct Capacity {
     /// The limit.
     pub limit: Limit,
 }
+
+image! { Capacity { load, is_shared, owed, limit } }
 
 impl Capacity {
     /// A capacity without measurements.

@@ -94,6 +94,12 @@ pub struct Limiter {
     latency: Histogram,
 }
 
+image! { Limiter {
+    generation, load, breaker, tally, classes, count, latency_sum_ms, window_failures, refused, cut_off,
+    window_started_ms, completed_ms, ended_ms, answered, shed_share, offered, is_measured, reported_mode, list,
+    random, counts, sheds, latency,
+} }
+
 impl Limiter {
     /// A limiter without measurements. Where the inherited state says that several nodes refuse the route, its breaker starts
     /// open: it is probed, and closes by what it measures, where a scar would only fade.
@@ -154,6 +160,12 @@ impl Limiter {
         if self.is_busy() {
             self.completed_ms += (until_ms - since_ms.max(self.completed_ms)).max(0.0);
         }
+    }
+
+    /// Returns whether its permits are a list of `permits` that none was `seen` in before.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn has_list_in(&self, permits: &Permits, slot: Slot, seen: &mut [bool]) -> bool {
+        permits.is_list(self.list, slot, self.generation, seen)
     }
 
     /// Voids all permits of the route, which is removed.

@@ -28,6 +28,8 @@ pub struct Counts {
     pub durations: Durations,
 }
 
+image! { Counts { admitted_by_tier, shed_by_tier, failures, reclaimed, durations } }
+
 /// Requests shed, by tier and [`super::Cause`].
 pub type Sheds = [[u64; CAUSES]; TIERS];
 

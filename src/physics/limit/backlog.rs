@@ -28,12 +28,16 @@ pub(super) struct Backlog {
     at_part: [Counts; PARTS],
 }
 
+image! { Backlog { part_ms, part, same_until_ms, total, at_part } }
+
 /// Numbers that wrap.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 struct Counts {
     admitted: u32,
     completed: u32,
 }
+
+image! { Counts { admitted, completed } }
 
 impl Backlog {
     /// No admissions and completions, at `now_ms`.

@@ -81,6 +81,11 @@ struct Experiment {
     latency_ms: Millis,
 }
 
+image! { Experiment {
+    cap, suspected_at, most, middle, crowd_rate, pace, confirmed, slow_steps, since_ms, wait_ms, baseline_ms,
+    answers, latency_ms,
+} }
+
 /// A completion, and what was known at it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct At {
@@ -101,6 +106,8 @@ pub(super) struct At {
 pub(super) struct Contention {
     experiment: Option<Experiment>,
 }
+
+image! { Contention { experiment } }
 
 impl Contention {
     /// The most that may be in flight.

@@ -41,11 +41,15 @@ struct Bin {
     variance: f32,
 }
 
+image! { Bin { count, mean, variance } }
+
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Latencies {
     bins: Span<Bin, OCTAVES, STEP>,
 }
+
+image! { Latencies { bins } }
 
 /// The finding of the latencies.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -34,6 +34,8 @@ pub(super) struct Lateness {
     since_ms: Millis,
 }
 
+image! { Lateness { factor, samples, late, latency_ms, before_ms, patience, since_ms } }
+
 impl Default for Lateness {
     fn default() -> Self {
         Self {

@@ -232,6 +232,12 @@ pub struct Limit {
     latencies: Latencies,
 }
 
+image! { Limit {
+    now_ms, busy, telling_ms, baseline_ms, span_ms, queueing, free_up_to, optimism, knee, known_knee, placed_ms,
+    placed, demand, top_demand, top_burst, top_peak, top_standing, excess_ms, patience_ms, edge, burst, standing,
+    top, throughput, backlog, contention, lateness, latencies,
+} }
+
 impl Limit {
     /// The limit of a route that has not been measured yet.
     #[must_use]

@@ -11,6 +11,8 @@ pub(super) struct Pace {
     pub time_ms: Millis,
 }
 
+image! { Pace { completions, time_ms } }
+
 impl Pace {
     /// One more completion: what is older than `memory` of them is forgotten.
     pub fn complete(&mut self, memory: f64) {

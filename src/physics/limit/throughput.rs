@@ -56,6 +56,8 @@ struct Level {
     time_ms: f32,
 }
 
+image! { Level { completions, time_ms } }
+
 /// See the module. Laid out as written: what every request reads comes first.
 #[derive(Debug, Clone, PartialEq)]
 #[repr(C)]
@@ -88,6 +90,11 @@ pub(super) struct Throughput {
     pub last: Pace,
     levels: Span<Level, OCTAVES, STEP>,
 }
+
+image! { Throughput {
+    busy, spared, crowded, observed, expected, dispersion, most, rate, rate_at_most, silence_pace_ms, completed_ms,
+    window, window_ms, window_met, window_latency_ms, last, levels,
+} }
 
 impl Throughput {
     pub fn new(now_ms: Millis) -> Self {

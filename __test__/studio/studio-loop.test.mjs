@@ -1,0 +1,54 @@
+// Studio's view of the event loop is the watchdog's, and its trail has the requests that were cancelled for what they held.
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isShedError } from 'atrion'
+import { atrionStudio } from 'atrion/studio'
+import ava from 'ava'
+import { create, engine } from '../_engine.mjs'
+import { serve, writerOf } from './_studio.mjs'
+
+const test = engine === 'native' ? ava.serial : ava.skip
+
+const start = async (t, atrion) => {
+  const studio = atrionStudio(atrion, { authorize: () => ({ role: 'write', name: 'dana' }) })
+  const server = await serve(t, studio)
+  const { viewer } = await writerOf(t, server)
+  return viewer
+}
+
+test('each stall that the watchdog knows is a block of the loop, those between two samples as well', async (t) => {
+  const atrion = create({ watchdog: true })
+  const viewer = await start(t, atrion)
+  await viewer.until(({ process }) => process !== undefined)
+  const { stalls } = atrion.metrics().loop
+  for (let i = 0; i < 3; i++) {
+    const startMs = performance.now()
+    while (performance.now() - startMs < 120);
+    await sleep(1)
+  }
+  t.true(atrion.metrics().loop.stalls >= stalls + 3)
+  const { process } = await viewer.until(({ process }) => process.blocks >= 3)
+  t.true(process.longestBlockMs >= 100, `${process.longestBlockMs}`)
+})
+
+test('a request that was cancelled for what it held is in the trail', async (t) => {
+  const atrion = create()
+  const viewer = await start(t, atrion)
+  atrion.setRouteProfile('GET /report', { limits: { max: 1, initial: 1 } })
+  for (let i = 0; i < 3000; i++) atrion.acquire('GET /report').release()
+  const held = atrion.run(
+    'GET /report',
+    (signal) => new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+    { cancellable: true, tier: 'bulk' },
+  )
+  let isHeld = true
+  const ended = held.catch((error) => error).finally(() => (isHeld = false))
+  while (isHeld) {
+    atrion.acquire('GET /report', { tier: 'critical' }).release()
+    await sleep(5)
+  }
+  t.true(isShedError(await ended))
+  const { audit } = await viewer.until(({ audit }) => audit.length > 0)
+  t.is(audit[0].by, 'culprits')
+  t.regex(audit[0].text, /^Request of GET \/report, bulk, after \d+ ms cancelled: it held 1 while others waited$/)
+  t.false(audit[0].canUndo)
+})

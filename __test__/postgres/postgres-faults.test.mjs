@@ -204,7 +204,7 @@ test('with the server gone only the newest routes are kept, as many as may be, a
   t.deepEqual(new Set(results.map(({ status }) => status)), new Set(['rejected']))
   const surplus = results.filter(({ reason }) => /already wait to be deleted/.test(reason.message))
   t.is(surplus.length, 50, 'deletions wait, too, and no more of them than routes')
-  // What was kept is what goes to the server that is there again.
+  // The provider writes what it kept once the server runs again.
   await server.run()
   await sure(() => atrion.connect())
   await sure(() => provider.updateVector('19 199', VECTOR))

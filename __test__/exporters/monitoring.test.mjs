@@ -136,7 +136,7 @@ const overloaded = async () => {
   const caller = async () => {
     const ask = () => atrion.run('called', () => new Promise((resolve) => setTimeout(resolve, 20)))
     while (!isOver) {
-      // What the other service takes is known by those that wait for nothing.
+      // Those that wait for nothing tell how long the other service takes.
       for (let i = 0; i < 10; i++) await ask()
       const call = ask()
       await new Promise(setImmediate)

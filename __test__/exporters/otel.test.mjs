@@ -15,6 +15,8 @@ import test from 'ava'
 import { CALM, create, drive, engine, HOSTILE_NAMES, randomOf, virtual } from '../_engine.mjs'
 import { samplesOf } from './_exposition.mjs'
 
+const closed = engine === 'ts' ? test.skip : test
+
 /** A meter whose metrics can be read: resolves to [{ name, unit, labels, value | histogram }]. */
 const metering = () => {
   const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE)
@@ -188,8 +190,7 @@ test('options that are none are refused, by name', (t) => {
   }
 })
 
-test('without a provider it costs and harms nothing', async (t) => {
-  if (engine === 'ts') return t.pass()
+closed('without a provider it costs and harms nothing', async (t) => {
   const atrion = create()
   const end = atrionOtel(atrion)
   t.is(await atrion.run('a', () => 5), 5)

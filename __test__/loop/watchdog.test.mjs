@@ -14,6 +14,8 @@ import { create, engine, virtual } from '../_engine.mjs'
 import { PATIENCE_MS } from '../_patience.mjs'
 
 const test = engine === 'native' ? ava.serial : ava.skip
+// No signal stops a process on Windows.
+const onUnix = process.platform === 'win32' ? ava.skip : test
 
 /** Does nothing else for so long, ms. */
 const block = (ms) => {
@@ -27,18 +29,34 @@ const turn = () => new Promise(setImmediate)
 // The first two come first: after many stalls of late none excuses an answer.
 test('an answer that waited in the loop counts with its service time, and what it took is kept beside', async (t) => {
   const atrion = create({ watchdog: true })
-  const call = () => atrion.run('api', () => sleep(10))
-  for (let i = 0; i < 40; i++) await call()
-  const before = atrion.stats('api')
-  const pending = call()
-  await turn()
-  block(300)
-  await pending
+  /** The time that a call took, ms. */
+  const call = async () => {
+    const startMs = performance.now()
+    await atrion.run('api', () => sleep(10))
+    return performance.now() - startMs
+  }
+  let usualMs = 0
+  let longestMs = 0
+  let isExcused = false
+  // Of several one is enough: on a busy machine an answer may be there before the block, and stalls may be common.
+  for (let round = 0; round < 10 && !isExcused; round++) {
+    for (let i = 0; i < 40; i++) usualMs = Math.max(usualMs, await call())
+    longestMs = Math.max(longestMs, usualMs)
+    const before = atrion.stats('api')
+    const pending = call()
+    await turn()
+    const blockedMs = block(200)
+    const tookMs = await pending
+    const { excused, excusedMs } = atrion.stats('api')
+    const ms = excusedMs - before.excusedMs
+    longestMs = Math.max(longestMs, tookMs - ms)
+    isExcused = excused === before.excused + 1 && ms >= blockedMs - usualMs
+    t.true(ms < tookMs, `${ms} of ${tookMs}`)
+  }
+  t.true(isExcused)
   const { excused, excusedMs, p99Ms } = atrion.stats('api')
-  t.is(excused, before.excused + 1)
-  const ms = excusedMs - before.excusedMs
-  t.true(ms > 200 && ms < 320, `${ms}`)
-  t.true(p99Ms < 200, `${p99Ms}`)
+  // A quantile is within a quarter of itself.
+  t.true(p99Ms <= 1.25 * longestMs, `${p99Ms} ms, where without stalls none took longer than ${longestMs}`)
   const [row] = [...atrion.metrics()]
   t.is(row.excused, excused)
   t.is(row.excusedMs, excusedMs)
@@ -109,16 +127,35 @@ test('a stall without a decision after it is known at the next poll, and is an e
 
 test('a loop that is idle, or busy without a block, does not stall', async (t) => {
   const atrion = create({ watchdog: true })
-  const { stalls } = atrion.metrics().loop
-  await sleep(150)
-  const endMs = performance.now() + 200
-  while (performance.now() < endMs) {
-    block(2)
+  /** The time that counted as stalls, and the longest that there may have been while the machine stopped the thread by itself, ms. */
+  const round = async () => {
     await turn()
+    let lastMs = performance.now()
+    let mostMs = 0
+    // A stall lies in two pauses that follow each other: one of them is at least half as long.
+    const note = (expectedMs = 0) => {
+      const pauseMs = performance.now() - lastMs - expectedMs
+      if (pauseMs >= 25) mostMs += 2 * pauseMs
+      lastMs = performance.now()
+    }
+    await turn()
+    note()
+    const { stalledMs } = atrion.metrics().loop
+    await sleep(150)
+    note(150)
+    const endMs = performance.now() + 200
+    while (performance.now() < endMs) {
+      block(2)
+      await turn()
+      note()
+    }
+    return { stalledMs: atrion.metrics().loop.stalledMs - stalledMs, mostMs }
   }
-  // A busy machine may stop the thread for so long by itself; the loop that is busy for 200 ms is no stall of 150.
-  const { stalls: after, last } = atrion.metrics().loop
-  t.true(after === stalls || last.durationMs < 150, JSON.stringify(atrion.metrics().loop))
+  // Of several one is enough: while the loop sleeps, not every pause can be seen.
+  const rounds = []
+  do rounds.push(await round())
+  while (rounds.length < 10 && rounds.at(-1).stalledMs > rounds.at(-1).mostMs)
+  t.true(rounds.at(-1).stalledMs <= rounds.at(-1).mostMs, JSON.stringify(rounds))
 })
 
 test('a stall has the time that collections of garbage took of it', async (t) => {
@@ -315,14 +352,21 @@ test('a route that could complete nothing while the loop was blocked was not sil
   }
 })
 
-test('a machine that is suspended for a while reports no stall of it', async (t) => {
-  if (process.platform === 'win32') return t.pass('no signal stops a process there')
+onUnix('a machine that is suspended for a while reports no stall of it', async (t) => {
   t.timeout(PATIENCE_MS)
   const code = `
     import { execFile } from 'node:child_process'
     import { Atrion } from 'atrion'
     const atrion = new Atrion({ watchdog: true })
-    atrion.on('stall', (stall) => console.log(JSON.stringify(stall)))
+    const stalls = []
+    let measured
+    const alive = setInterval(() => {}, 1000)
+    atrion.on('stall', (stall) => {
+      stalls.push(stall)
+      if (measured === undefined || stall.startedAtMs + stall.durationMs + stall.suspendedMs < measured.endMs - 1000) return
+      console.log(JSON.stringify({ stalls, ...measured }))
+      clearInterval(alive)
+    })
     setTimeout(() => {
       // Another process stops this one, in the middle of a block, and lets it go on after 3 s.
       const stop = 'sleep 0.3; kill -STOP ' + process.pid + '; sleep 3; kill -CONT ' + process.pid
@@ -330,22 +374,21 @@ test('a machine that is suspended for a while reports no stall of it', async (t)
       const startMs = performance.now()
       let last = startMs
       let longest = 0
-      while (longest < 2500 && performance.now() - startMs < 8000) {
+      while (longest < 2500) {
         const now = performance.now()
         longest = Math.max(longest, now - last)
         last = now
       }
-      setTimeout(() => console.log('end'), 50)
+      measured = { blockedMs: performance.now() - startMs, stoppedMs: longest, endMs: Date.now() }
     }, 20)`
   const result = await runCode(code)
   endedWell(t, result)
-  const lines = result.stdout.trim().split('\n')
-  t.is(lines.pop(), 'end')
-  for (const line of lines) {
-    const { durationMs, suspendedMs } = JSON.parse(line)
-    t.true(durationMs < 2500, line)
-    if (suspendedMs > 0) t.true(suspendedMs > 1000 && suspendedMs < 10_000, line)
-  }
+  const { stalls, blockedMs, stoppedMs } = JSON.parse(result.stdout)
+  // The block is one stall; of the time in which the process was stopped most is no part of it, however busy the machine is.
+  const { durationMs, suspendedMs } = stalls.at(-1)
+  t.true(suspendedMs >= stoppedMs / 2, result.stdout)
+  t.true(durationMs <= blockedMs - stoppedMs / 2, result.stdout)
+  t.true(durationMs + suspendedMs >= blockedMs - 5, result.stdout)
 })
 
 test('threads come and go with their loops, and the process ends by itself', async (t) => {

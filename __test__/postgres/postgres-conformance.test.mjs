@@ -6,6 +6,7 @@ import test from 'ava'
 import pg from 'pg'
 import postgres from 'postgres'
 import { provideProgram } from '../../scripts/lib/packages.mjs'
+import { PATIENCE_MS } from '../_patience.mjs'
 import { PostgresServer, startBouncer } from '../_postgres/server.mjs'
 
 const server = await PostgresServer.start()
@@ -28,9 +29,10 @@ test.after.always(async () => {
 
 const secret = 'a secret of the service'
 const suite = (register, title, over, options) =>
-  testProvider(register, () => new PostgresStateProvider(over, { intervalMs: 20, ...options }), {
+  // On a busy machine a statement may take longer than the usual five seconds.
+  testProvider(register, () => new PostgresStateProvider(over, { intervalMs: 20, timeoutMs: 60_000, ...options }), {
     title,
-    timeoutMs: 60_000,
+    timeoutMs: PATIENCE_MS,
   })
 
 suite(test.serial, 'a pool of pg', pool, { table: 'pool' })

@@ -190,17 +190,30 @@ test('a statement that was done although it was given up is noticed, and the nex
   t.is((await real.query(`select from atrion.${table}`)).rowCount, 1)
 })
 
-test('with the server gone memory is bounded by the number of routes, and disconnect() ends', async (t) => {
-  const it = await world(t, { provider: { maxRoutes: 100 } })
+test('with the server gone only the newest routes are kept, as many as may be, and disconnect() ends', async (t) => {
+  const { atrion, provider } = await world(t, { provider: { maxRoutes: 100 } })
   await server.kill()
-  t.teardown(() => server.run())
-  const pending = []
+  const calls = []
   for (let round = 0; round < 20; round++) {
-    for (let n = 0; n < 200; n++) pending.push(it.provider.updateVector(`${round} ${n}`, VECTOR).catch(() => {}))
+    for (let n = 0; n < 200; n++) calls.push(provider.updateVector(`${round} ${n}`, VECTOR))
   }
-  await it.atrion.disconnect()
-  await Promise.all(pending)
-  t.pass()
+  for (let n = 0; n < 150; n++) calls.push(provider.deleteVector(`unknown ${n}`))
+  const settled = Promise.allSettled(calls)
+  await atrion.disconnect()
+  const results = await settled
+  t.deepEqual(new Set(results.map(({ status }) => status)), new Set(['rejected']))
+  const surplus = results.filter(({ reason }) => /already wait to be deleted/.test(reason.message))
+  t.is(surplus.length, 50, 'deletions wait, too, and no more of them than routes')
+  // The provider writes what it kept once the server runs again.
+  await server.run()
+  await sure(() => atrion.connect())
+  await sure(() => provider.updateVector('19 199', VECTOR))
+  const newest = Array.from({ length: 100 }, (_, n) => `19 ${n + 100}`)
+  let routes
+  await sure(async () => {
+    routes = await provider.listRoutes()
+  })
+  t.deepEqual([...routes].sort(), newest)
 })
 
 test('a server that cannot be reached fails connect() in time, and a later connect() works', async (t) => {

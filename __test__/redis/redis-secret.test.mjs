@@ -263,12 +263,12 @@ onNative('without a secret a burst of invented nodes at a lone one closes nothin
   speaker.decide('calm')
   const calm = await keyOf(t, origin, speaker, 'calm')
   await speaker.atrion.disconnect()
-  // A node that has just begun, and one that has listened for a while.
-  for (const pauseMs of [0, 500]) {
-    const lone = await Node.connected(t, { port: origin.port, keyPrefix: `alone ${pauseMs}:` })
+  // A node that has just begun, and one that has listened for as long as its reports take.
+  for (const reports of [0, 2]) {
+    const lone = await Node.connected(t, { port: origin.port, keyPrefix: `alone ${reports}:` })
     const before = lone.resistanceOf('calm')
     const speak = await stranger(t, origin)
-    await new Promise((resolve) => setTimeout(resolve, pauseMs))
+    await until(() => lone.provider.stats().sentMessages >= reports, 'reports of its own')
     const burst = speak.multi()
     for (let id = 1n; id <= 64n; id++) burst.publish(CHANNEL, forged({ node: id, key: calm, scar: 1e6 }))
     await burst.exec()

@@ -83,7 +83,10 @@ test('servers and their folders go when the process that started them is killed'
   await closed(socket)
   // The folder goes right after the process.
   while (existsSync(folder)) await new Promise((resolve) => setTimeout(resolve, 5))
-  t.pass()
+  t.false(existsSync(folder))
+  const again = connect(port, '127.0.0.1')
+  t.teardown(() => again.destroy())
+  await t.throwsAsync(once(again, 'connect'), { code: 'ECONNREFUSED' })
 })
 
 test('TLS: without the authority, the password or the right there is no access', async (t) => {

@@ -104,20 +104,24 @@ test('the last instance to close a swarm ends its account: the next one of that 
     const swarms = [a, b].map((atrion) => atrion.createSwarm('crew', { budget: { requests: 10 } }))
     await swarms[0].run({ requests: 6 }, () => {}, { maxWaitMs: 60_000 })
     await swarms[1].run({ requests: 4 }, () => {}, { maxWaitMs: 60_000 })
+    t.is((await accountOf(provider, 'crew')).nodes.length, 2, `round ${round}`)
     for (const swarm of swarms) swarm.close()
     await until(async () => (await provider.readDocument('swarm:crew')).version === 0)
+    t.like(await provider.readDocument('swarm:crew'), { version: 0, text: null })
   }
-  t.pass()
 })
 
 test('a swarm that is made as soon as one of its name is closed begins anew', async (t) => {
   const [, a] = pair(t)
   for (let round = 0; round < 10; round++) {
     const swarm = a.createSwarm('crew', { budget: { requests: 10 } })
-    await swarm.run({ requests: 10 }, () => {})
+    t.is(swarm.stats().units.requests.used, 0)
+    t.is(await swarm.run({ requests: 10 }, () => round), round)
+    t.is(swarm.stats().units.requests.used, 10)
+    const more = swarm.run({ requests: 1 }, () => {})
+    t.like(await t.throwsAsync(more, { instanceOf: BudgetError }), { cause: 'hard', limit: 10 })
     swarm.close()
   }
-  t.pass()
 })
 
 test('an instance without a provider, and budgets of time alone, share nothing', async (t) => {
@@ -145,13 +149,20 @@ test('an account that is no account is left as it is, warned of once, and nothin
 })
 
 test('names of any length and kind have accounts of their own', async (t) => {
-  const [provider, a] = pair(t)
+  const [provider, a, b] = pair(t)
   const names = ['\ud800', 'x'.repeat(256), `${'x'.repeat(255)}y`, '\u{1f41f}'.repeat(100), '__proto__', 'a b']
   const written = []
   provider.watchDocuments((name) => written.push(name))
-  for (const name of names) await a.createSwarm(name, { budget: { requests: 1 } }).run({ requests: 1 }, () => {})
+  const budget = { requests: 1 }
+  // Each budget allows one run: with an account of another's it would be refused.
+  for (const name of names) t.is(await a.createSwarm(name, { budget }).run({ requests: 1 }, () => name), name)
   await until(() => new Set(written).size === names.length)
-  t.pass()
+  for (const name of new Set(written)) t.is(JSON.parse((await provider.readDocument(name)).text).nodes.length, 1)
+  for (const name of names) {
+    const again = b.createSwarm(name, { budget }).run({ requests: 1 }, () => {})
+    t.like(await t.throwsAsync(again, { instanceOf: BudgetError }, name), { cause: 'hard' }, name)
+  }
+  t.is(new Set(written).size, names.length, 'the other instance has the same accounts')
 })
 
 test('figures and the soft limit count all that processes use together', async (t) => {

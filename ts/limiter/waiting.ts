@@ -289,7 +289,8 @@ export class WaitingRooms {
       clearTimeout(route.timer)
       route.timer = undefined
       route.wakesMs = Number.POSITIVE_INFINITY
-      this.#rooms.delete(route.routeId)
+      // To end the last wait may have called code that lets a request wait again: that has a room of its own.
+      if (this.#rooms.get(route.routeId) === route) this.#rooms.delete(route.routeId)
       return
     }
     const nowMs = this.#host.nowMs()

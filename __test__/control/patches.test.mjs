@@ -255,6 +255,22 @@ test('trails and patches that expire are bounded', async (t) => {
   })
 })
 
+test('a patch ends by a clock of the caller, and tasks too, whichever of the two was there first', async (t) => {
+  for (const isTaskFirst of [false, true]) {
+    const { atrion, clock } = virtual()
+    const { max } = paramsOf(atrion).limits
+    const start = () => atrion.startTask('task', { timeout: 1000 })
+    const early = isTaskFirst ? await start() : undefined
+    await patch(atrion, { limits: { max: 10 } }, { ttlMs: 1000 })
+    const lease = early ?? (await start())
+    t.is(paramsOf(atrion).limits.max, 10)
+    clock.advance(1001)
+    atrion.route('r', { latencyMs: 1 })
+    t.is(paramsOf(atrion).limits.max, max)
+    t.false(lease.isActive)
+  }
+})
+
 if (engine !== 'ts') {
   test('a request that waits gets the place that a patch makes', async (t) => {
     const atrion = create()

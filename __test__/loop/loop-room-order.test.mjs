@@ -63,6 +63,16 @@ test('a queue that is longer than can be served is served from its young end, un
   t.is(serve(), 1, '10 are not longer than may wait')
 })
 
+test('the next of one tier leaves the order of the others as it is', (t) => {
+  const room = new Room(1000)
+  for (let i = 0; i < 8; i++) room.push(i, 1, -1, 1000)
+  t.is(room.next(nobodyHolds, 0.001, 100, 2), undefined, 'none of that tier waits')
+  t.is(room.next(nobodyHolds, 0.1, 100).item, 0, '8 at 0.1 a ms are not longer than may wait')
+  room.push('high', 3, -1, 1000)
+  t.is(room.next(nobodyHolds, 0.001, 100, 1).item, 7)
+  t.is(room.next(nobodyHolds, 0.001, 100).item, 'high')
+})
+
 test('requests that can no longer meet their deadline are found by time, also after the deadline changed', (t) => {
   const room = new Room(10)
   const [late, soon, middle] = [300, 100, 200].map((at) => room.push(at, 2, -1, at))

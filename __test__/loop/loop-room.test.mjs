@@ -293,6 +293,42 @@ test('every way in which a place comes free is noticed', async (t) => {
   t.true(afterLease.value.allow)
 })
 
+test('a request that comes while the last one that waited is answered gets the next place', async (t) => {
+  let nowMs = 1_000_000
+  let come = () => {}
+  const clock = {
+    now() {
+      come()
+      return nowMs
+    },
+  }
+  const atrion = furnish(furnish(create({ clock })), 1, 'other')
+  const held = await atrion.enter('route', { tier: 'critical' })
+  const other = await atrion.enter('other')
+  const still = outcomeOf(atrion.enter('other'))
+  const first = atrion.enter('route')
+  await turn()
+  let second
+  come = () => {
+    if (atrion.stats('route').waiting > 0) return
+    come = () => {}
+    // This looks after those that wait on the route, where none does any more.
+    t.false(atrion.acquire('route').allow)
+    second = outcomeOf(atrion.enter('route'))
+  }
+  held.release()
+  const permit = await first
+  t.true(permit.allow)
+  t.is(atrion.stats('route').waiting, 1)
+  nowMs += 1
+  permit.release()
+  await turn()
+  t.true(second.value?.allow)
+  other.release()
+  await turn()
+  t.true(still.value?.allow)
+})
+
 test('a permit that is collected without a release gives way to one that waits', async (t) => {
   const end = await runCode(
     `

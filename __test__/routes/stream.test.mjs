@@ -129,6 +129,43 @@ test('it writes by itself, and keeps no process alive', async (t) => {
   t.is(output, 'written\n')
 })
 
+test.serial('writes by the timer take a tenth of the thread at most; a clock of the caller may stop them', (t) => {
+  const { setInterval } = globalThis
+  const { now } = performance
+  t.teardown(() => {
+    globalThis.setInterval = setInterval
+    performance.now = now
+  })
+  let spentMs = 0
+  let fire
+  let onRead = () => {}
+  globalThis.setInterval = (callback) => {
+    fire = callback
+    return {}
+  }
+  performance.now = () => spentMs
+  const clock = { now: () => onRead() ?? 1_000_000 }
+  const atrion = new Atrion({ engine: 'native', clock })
+  const stream = atrion.stream()
+  const reader = new StreamReader(stream.buffer)
+  const written = () => reader.read().routes.length
+  onRead = () => {
+    spentMs += 30
+  }
+  fire()
+  onRead = () => {}
+  atrion.route('a', { latencyMs: 1 })
+  for (spentMs = 30; spentMs < 300; spentMs += 30) fire()
+  t.is(written(), 0, 'the write took 30 ms')
+  fire()
+  t.is(written(), 1)
+  atrion.route('b', { latencyMs: 1 })
+  onRead = () => stream.stop()
+  fire()
+  stream.write()
+  t.is(written(), 1)
+})
+
 test('bad options and bad memory are refused by name', (t) => {
   const atrion = new Atrion({ engine: 'native' })
   for (const [options, field] of [
@@ -147,6 +184,9 @@ test('bad options and bad memory are refused by name', (t) => {
   t.throws(() => new StreamReader(new ArrayBuffer(4096)), { instanceOf: TypeError, message: /buffer/ })
   t.throws(() => new StreamReader(undefined), { instanceOf: TypeError, message: /buffer/ })
   t.throws(() => new StreamReader(new SharedArrayBuffer(4096)), { instanceOf: AtrionError, message: /stream/ })
+  const short = new SharedArrayBuffer(4096)
+  new Uint8Array(short).set(new Uint8Array(stream.buffer, 0, 4096))
+  t.throws(() => new StreamReader(short), { instanceOf: AtrionError, message: /^buffer must have the \d+ bytes/ })
   t.throws(() => new StreamReader(new SharedArrayBuffer(8)), { instanceOf: AtrionError, message: /stream/ })
 })
 

@@ -94,11 +94,9 @@ export class Config {
       },
       arm: () => this.#arm(),
     })
-    const before = clock.onAdvance
-    clock.onAdvance = (nowMs) => {
-      before?.(nowMs)
+    clock.follow((nowMs) => {
       if (nowMs >= this.#nextMs) this.#work()
-    }
+    })
     this.#arm()
   }
 

@@ -25,10 +25,9 @@ function monotonicOf(hrtime: (() => [number, number]) | undefined): () => number
 export class InstanceClock {
   /** True when time is a clock of the caller's: the engine does not read it, and timers do not follow it. */
   readonly isHost: boolean
-  /** Called with the present, ms, at every {@link InstanceClock.settle} of a caller's clock. */
-  onAdvance: ((nowMs: number) => void) | undefined
   readonly #engine: Engine
   readonly #host: HostClock | undefined
+  readonly #followers: ((nowMs: number) => void)[] = []
   #lastMs = 0
 
   /** @param warn reports a clock that cannot be read */
@@ -61,11 +60,16 @@ export class InstanceClock {
     this.#engine.frame[FRAME.NOW] = this.#lastMs
   }
 
-  /** The same, and reports the present to {@link InstanceClock.onAdvance}: no timer follows a caller's clock. */
+  /** The same, and reports the present to those that follow: no timer follows a caller's clock. */
   settle(): void {
     if (this.#host === undefined) return
     this.read()
-    this.onAdvance?.(this.#lastMs)
+    for (const follow of this.#followers) follow(this.#lastMs)
+  }
+
+  /** Calls back with the present, ms, at every {@link InstanceClock.settle} of a caller's clock, in the order of these calls. */
+  follow(callback: (nowMs: number) => void): void {
+    this.#followers.push(callback)
   }
 
   /** Whole ms since the Unix epoch, or what the caller's clock reads. */

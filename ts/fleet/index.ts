@@ -134,7 +134,7 @@ export class Fleet {
     return this.#block.cells[BLOCK.TICKS]!
   }
 
-  /** The time of the last tick, ms; undefined before the first. */
+  /** The time of the last tick or sweep, ms; undefined before the first tick. */
   get lastUpdatedAt(): number | undefined {
     const atMs = this.#block.cells[BLOCK.LAST_UPDATED_AT]!
     return Number.isNaN(atMs) ? undefined : atMs
@@ -164,9 +164,10 @@ export class Fleet {
 
   /**
    * Time passes without readings: every scar decays to that time, and R follows. No tick is counted, the modes stay, and nothing happens
-   * before the first tick.
+   * before the first tick. The next tick's Δt counts from here: M of a tick soon after a sweep is high, and with it R, so that fleets are
+   * swept while they have no readings, and not between readings.
    *
-   * @param nowMs ms; a time before the last tick's counts as that
+   * @param nowMs ms; a time before that of the last tick or sweep counts as that
    * @throws TypeError, ConfigError for what is no time
    */
   sweep(nowMs: number = this.#nowMs()): void {

@@ -70,7 +70,7 @@ export class LeaseManager {
       drop: (lease) => this.#drop(lease),
       completed: (routeId, durationMs) => this.onCompleted?.(routeId, durationMs),
     }
-    clock.onAdvance = (nowMs) => this.sweepAt(nowMs)
+    clock.follow((nowMs) => this.sweepAt(nowMs))
   }
 
   /** @param onEnd called once, when the lease has ended @throws ConfigError when an option can't be honoured */

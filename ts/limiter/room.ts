@@ -140,11 +140,11 @@ export class Room<T> {
    * @param held permits that each key holds
    * @param ratePerMs completions per ms that the route is capable of; 0 when not known
    * @param mayWaitMs how long a request may wait in all, ms
-   * @param atMost the highest tier that is considered, 0 (bulk) to 4 (critical)
+   * @param tier the only one that is considered, 0 (bulk) to 4 (critical); by default all are
    */
-  next(held: Held, ratePerMs: number, mayWaitMs: number, atMost = LANES - 1): RoomEntry<T> | undefined {
-    for (let tier = atMost; tier >= 0; tier--) {
-      const lane = this.#lanes[tier]!
+  next(held: Held, ratePerMs: number, mayWaitMs: number, tier?: number): RoomEntry<T> | undefined {
+    for (let at = tier ?? LANES - 1; at >= (tier ?? 0); at--) {
+      const lane = this.#lanes[at]!
       if (lane.count === 0) continue
       const serveMs = ratePerMs > 0 ? lane.count / ratePerMs : 0
       lane.youngestFirst = serveMs > mayWaitMs * (lane.youngestFirst ? TURN_BACK_SHARE : 1)

@@ -65,13 +65,22 @@ export class RouteRoom {
     this.#horizonsMs[Number(tier === TOP)] = horizonMs
   }
 
+  /** The request whose turn it is. */
+  next(): RoomEntry<Pending> | undefined {
+    return this.room.next(this.held, this.#ratePerMs, this.#horizonOf(this.room.topTier))
+  }
+
   /**
-   * The request whose turn it is, of that tier or a lower one.
+   * The request of one tier whose turn it is.
    *
-   * @param share of the route's completions that they have, (0, 1]
+   * @param share of the route's completions that the tier has, (0, 1]
    */
-  next(atMost = this.room.topTier, share = 1): RoomEntry<Pending> | undefined {
-    return this.room.next(this.held, this.#ratePerMs * share, this.#horizonsMs[Number(atMost === TOP)]!, atMost)
+  nextOf(tier: number, share: number): RoomEntry<Pending> | undefined {
+    return this.room.next(this.held, this.#ratePerMs * share, this.#horizonOf(tier), tier)
+  }
+
+  #horizonOf(tier: number): number {
+    return this.#horizonsMs[Number(tier === TOP)]!
   }
 }
 

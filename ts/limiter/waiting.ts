@@ -227,9 +227,9 @@ export class WaitingRooms {
     const reserve = this.#host.reserveOf(route.routeId)
     const longestMs = Math.min(atMostMs, waitedMs)
     for (let tier = first.tier - 1; tier >= 0; tier--) {
-      if (!(reserve[tier]! > 0)) continue
-      const entry = route.next(tier, reserve[tier])
-      if (entry?.tier === tier && this.#ask(route, entry, nowMs, longestMs)) return undefined
+      const share = reserve[tier]!
+      const entry = share > 0 ? route.nextOf(tier, share) : undefined
+      if (entry !== undefined && this.#ask(route, entry, nowMs, longestMs)) return undefined
     }
     return waitedMs
   }
@@ -289,7 +289,8 @@ export class WaitingRooms {
       clearTimeout(route.timer)
       route.timer = undefined
       route.wakesMs = Number.POSITIVE_INFINITY
-      this.#rooms.delete(route.routeId)
+      // To end the last wait may have called code that lets a request wait again: that has a room of its own.
+      if (this.#rooms.get(route.routeId) === route) this.#rooms.delete(route.routeId)
       return
     }
     const nowMs = this.#host.nowMs()

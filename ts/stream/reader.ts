@@ -43,8 +43,12 @@ export class StreamReader {
     if (words.length < HEAD.LENGTH || words[HEAD.MAGIC] !== MAGIC) {
       throw new AtrionError('buffer must be that of atrion.stream()')
     }
-    if (words[HEAD.FORMAT] !== FORMAT || buffer.byteLength < bytesOf(words[HEAD.MAX_ROUTES]!)) {
+    if (words[HEAD.FORMAT] !== FORMAT) {
       throw new AtrionError(`buffer must be a stream of format ${FORMAT}, got ${words[HEAD.FORMAT]}`)
+    }
+    const bytes = bytesOf(words[HEAD.MAX_ROUTES]!)
+    if (buffer.byteLength < bytes) {
+      throw new AtrionError(`buffer must have the ${bytes} bytes of its stream, got ${buffer.byteLength}`)
     }
     this.#words = words
   }

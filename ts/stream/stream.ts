@@ -16,8 +16,14 @@ const RANGES = { intervalMs: integer(1, 60_000), maxRoutes: integer(1, 65_536) }
 /** Node 20 has it since 20.0; elsewhere it may be missing, and then a private symbol stands for it. */
 const DISPOSE: typeof Symbol.dispose = Symbol.dispose ?? (Symbol('Symbol.dispose') as typeof Symbol.dispose)
 
-/** Cells of a row of metrics that a cell of the stream is the sum of. */
+/** Cells of the stream that are the sum of several cells of metrics. */
 const SUMMED: Readonly<Record<string, number>> = { admitted: TIERS.length, shed: TIERS.length * SHED_CAUSES }
+/** The first cell of metrics that goes into each cell of the stream, and the one after the last. */
+const FROM = CELLS.map(([, metric]) => metric)
+const TO = CELLS.map(([name, metric]) => metric + (SUMMED[name] ?? 1))
+
+/** A write by the timer comes so many times its own duration after the one before at least, so that it takes a tenth of a thread at most. */
+const REST = 10
 
 /** @throws ConfigError for an option out of its range, AtrionError where there is no shared memory */
 export function createStream(context: Context, options: StreamOptions = {}): StateStream {
@@ -42,6 +48,8 @@ class Stream implements StateStream {
   readonly maxRoutes: number
   readonly #context: Context
   readonly #words: Int32Array
+  /** The same memory by cells, two words each: what this thread has written. */
+  readonly #written: Float64Array
   readonly #rows = new Map<string, Row>()
   /** Rows that were used and are free. */
   readonly #free: number[] = []
@@ -53,6 +61,8 @@ class Stream implements StateStream {
   readonly #timer: ReturnType<typeof setInterval>
   #metrics: Float64Array | undefined
   #writes = 0
+  /** The time before which the timer writes nothing, ms. */
+  #restsUntilMs = Number.NEGATIVE_INFINITY
   #isStopped = false
 
   constructor(context: Context, intervalMs: number, maxRoutes: number) {
@@ -61,18 +71,20 @@ class Stream implements StateStream {
     this.maxRoutes = maxRoutes
     this.buffer = new SharedArrayBuffer(bytesOf(maxRoutes))
     this.#words = new Int32Array(this.buffer)
+    this.#written = new Float64Array(this.buffer)
     this.#words[HEAD.MAGIC] = MAGIC
     this.#words[HEAD.FORMAT] = FORMAT
     this.#words[HEAD.MAX_ROUTES] = maxRoutes
     this.write()
-    this.#timer = setInterval(() => this.write(), intervalMs)
+    this.#timer = setInterval(() => this.#writeInTurn(), intervalMs)
     ;(this.#timer as { unref?: () => void }).unref?.()
   }
 
   write(): void {
-    if (this.#isStopped) return
     const { engine, clock } = this.#context
+    // The clock is the caller's, and may stop this.
     clock.read()
+    if (this.#isStopped) return
     const metrics = engine.metrics(this.#metrics)
     this.#metrics = metrics
     this.#writes += 1
@@ -81,6 +93,13 @@ class Stream implements StateStream {
     if (missed > 0 && this.#free.length > 0) missed = this.#writeRows(metrics)
     Atomics.store(this.#words, HEAD.MISSED, missed)
     this.#stamp()
+  }
+
+  #writeInTurn(): void {
+    const startMs = performance.now()
+    if (startMs < this.#restsUntilMs) return
+    this.write()
+    this.#restsUntilMs = startMs + REST * (performance.now() - startMs)
   }
 
   /** Writes the routes that have changed. @returns how many there is no row for */
@@ -128,19 +147,19 @@ class Stream implements StateStream {
 
   /** Gathers the cells of a route. */
   #gather(metrics: Float64Array, from: number): void {
-    for (let i = 0; i < CELLS.length; i++) {
-      const [name, metric] = CELLS[i]!
+    const cells = this.#cells
+    for (let i = 0; i < cells.length; i++) {
+      const to = from + TO[i]!
       let value = 0
-      for (let cell = 0; cell < (SUMMED[name] ?? 1); cell++) value += metrics[from + metric + cell]!
-      this.#cells[i] = value
+      for (let at = from + FROM[i]!; at < to; at++) value += metrics[at]!
+      cells[i] = value
     }
   }
 
   /** Returns whether the gathered cells are those of a row already. */
   #isWritten(at: number): boolean {
-    for (let i = 0; i < this.#cellWords.length; i++) {
-      if (this.#words[at + ROW.CELLS + i] !== this.#cellWords[i]) return false
-    }
+    const [cells, written, from] = [this.#cells, this.#written, (at + ROW.CELLS) / 2]
+    for (let i = 0; i < cells.length; i++) if (!Object.is(written[from + i], cells[i])) return false
     return true
   }
 
@@ -175,6 +194,7 @@ class Stream implements StateStream {
 
   /** Stores words so that no thread sees them in another order. */
   #store(at: number, words: Int32Array): void {
-    for (let i = 0; i < words.length; i++) Atomics.store(this.#words, at + i, words[i]!)
+    const to = this.#words
+    for (let i = 0; i < words.length; i++) Atomics.store(to, at + i, words[i]!)
   }
 }

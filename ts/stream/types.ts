@@ -3,7 +3,10 @@
 import type { OperationalMode } from '../core/index.js'
 
 export interface StreamOptions {
-  /** The time between two writes, ms, an integer in [1, 60000]. Default 100. */
+  /**
+   * The time between two writes, ms, an integer in [1, 60000]. Default 100. Writes that take longer than a tenth of it come less often, so
+   * that they take a tenth of the thread at most.
+   */
   readonly intervalMs?: number | undefined
   /** Routes that there is room for, an integer in [1, 65536], 384 bytes each. Default 1024. */
   readonly maxRoutes?: number | undefined

@@ -451,7 +451,7 @@ export class Decoder {
     }
     const end = from + piece.length
     if (end > this.#image.length) {
-      // Not at once as much as it is said to have, which a damaged file may say again and again.
+      // Room is made as pieces come: a damaged file may state any length, and any number of times.
       const wider = new Uint8Array(Math.min(length, 2 * end))
       wider.set(this.#image)
       this.#image = wider

@@ -1,7 +1,7 @@
 // Patches on all nodes of a provider: one version, one winner, and the same again after a partition; trials that end well, badly, or not at all.
-import { ConnectionError, InMemoryProvider } from 'atrion'
+import { ConnectionError, InMemoryProvider, VirtualClock } from 'atrion'
 import test from 'ava'
-import { create, engine } from '../_engine.mjs'
+import { CALM, create, engine } from '../_engine.mjs'
 import { awaited, clusterOf, eventOf, patch, until, Way } from './_cluster.mjs'
 
 const maxOf = (atrion) => atrion.config.explain('limits.max').value
@@ -233,6 +233,59 @@ test('a trial whose node is gone is taken back', async (t) => {
   t.is(maxOf(b), 100_000)
   t.is(b.config.audit()[0].state, 'rolled_back')
   t.is((await patch(b, { limits: { max: 5 } })).status, 'applied')
+})
+
+test('a patch that expires does so on a node that is disconnected, and on one that has connected again', async (t) => {
+  const { nodes } = await clusterOf(t, 3)
+  const [a, b, c] = nodes
+  await patch(a, { limits: { max: 7 } }, { ttlMs: 300 })
+  await allHold(nodes, 7)
+  const expired = [b, c].map((node) => eventOf(node, 'patch', ({ state }) => state === 'expired'))
+  await b.disconnect()
+  await c.disconnect()
+  await c.connect()
+  await Promise.all(expired)
+  t.deepEqual([maxOf(b), maxOf(c)], [100_000, 100_000])
+})
+
+test('the result of a trial that cannot be stored is logged once, and after its time the patch stays taken back', async (t) => {
+  const warnings = []
+  const none = () => {}
+  const logger = { debug: none, info: none, error: none, warn: (text) => warnings.push(text) }
+  const clock = new VirtualClock(1_000_000)
+  const { nodes, ways } = await clusterOf(t, 2, { of: { clock, logger } })
+  const [a, b] = nodes
+  // The store's clock goes with that of the nodes.
+  let passedMs = 0
+  let attempts = 0
+  for (const way of ways) {
+    const read = way.readDocument
+    way.readDocument = async (name) => {
+      if (way.isCut && name === 'atrion/config') attempts += 1
+      const document = await read(name)
+      return { ...document, nowMs: document.nowMs + passedMs }
+    }
+  }
+  const trial = await patch(a, { limits: { max: 3 } }, { canary: { forMs: 100 } })
+  await until(() => b.config.version === trial.version)
+  ways[0].isCut = true
+  // A node looks at a clock of its caller's with each request.
+  for (; passedMs < 10_000; passedMs += 100) {
+    clock.advance(100)
+    a.route('r', CALM)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  t.deepEqual(
+    warnings.filter((text) => text.includes('trial')),
+    ['the result of a trial could not be stored; another attempt follows'],
+  )
+  t.true(attempts > 0)
+  t.deepEqual(nodes.map(maxOf), [100_000, 100_000])
+  ways[0].isCut = false
+  clock.advance(10_000)
+  a.route('r', CALM)
+  t.is(await awaited(trial.settled()), 'rolled_back')
+  t.deepEqual(nodes.map(maxOf), [100_000, 100_000])
 })
 
 test('a trial without requests holds: nothing speaks against it', async (t) => {

@@ -4,6 +4,8 @@ import { execFileSync } from 'node:child_process'
 import { mkdtemp, open, rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { FileStateProvider } from 'atrion'
 import ava from 'ava'
 import { create, engine } from '../_engine.mjs'
@@ -170,6 +172,21 @@ test('times that no request has are none', (t) => {
   t.like(pino({ time: 1e12, responseTime: 7 }), { tookMs: 7 })
   for (const responseTime of [-1, 1e308, 1e12]) t.falsy(pino({ time: 1e12, responseTime })?.tookMs >= 0)
   for (const time of [-1, 1e300, 8.64e15, 'x', null]) t.falsy(pino({ time, responseTime: 7 })?.atMs > 5e12)
+})
+
+test('of requests that have not ended nothing but text is kept', (t) => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc')
+  const heap = () => {
+    collect()
+    return process.memoryUsage().heapUsed
+  }
+  const reader = new LogReader('pino')
+  const before = heap()
+  const url = Array(7_500).fill(1)
+  for (let reqId = 0; reqId < 2_000; reqId++) reader.read(JSON.stringify({ reqId, req: { method: 'GET', url } }))
+  t.true(heap() - before < 50 * 2 ** 20)
+  t.is(reader.read('{"reqId":1,"time":1,"res":{}}'), null)
 })
 
 test('lines of 100 MB are skipped within bounded memory', (t) => {

@@ -109,6 +109,34 @@ test('what is no recording, and one of a newer format, is named', async (t) => {
   t.regex((await cli('replay', join(folder, 'absent'))).stderr, /cannot be opened/)
 })
 
+test('an image takes as much memory as there is of it, and comes whole or not at all', async (t) => {
+  const { Decoder, GarbageError } = await sourceOf('replay/decoder.ts')
+  const { ENTRY } = await sourceOf('recording/format.ts')
+  const varint = (value) => (value > 127 ? [(value & 127) | 128, ...varint(value >>> 7)] : [value])
+  const images = []
+  const decoder = new Decoder({ image: (image) => images.push([...image]) })
+  const decode = (...pieces) => {
+    const entries = pieces.flatMap(([length, from, ...bytes]) => [
+      ...[ENTRY.IMAGE, 1],
+      ...[...varint(length), ...varint(from), ...varint(bytes.length), ...bytes],
+    ])
+    decoder.decode({ bytes: Uint8Array.from([...Array(ENTRIES_AT).fill(0), ...entries]), baseMs: 0 })
+  }
+  decode([5, 0, 1, 2], [5, 2, 3, 4])
+  decode([5, 4, 5])
+  t.deepEqual(images.splice(0), [[1, 2, 3, 4, 5]])
+  decode([5, 0, 1, 2], [5, 3, 4, 5], [5, 2, 3, 4, 5], [4, 2, 3, 4], [3, 0, 7, 8], [3, 0, 7], [3, 1, 8, 9])
+  t.deepEqual(images.splice(0), [[7, 8, 9]])
+  for (const wrong of [[5, 0], [0, 0], [0, 0, 1], [2, 1, 1, 1], [2 ** 24 + 1, 0, 1]]) {
+    t.throws(() => decode(wrong), { instanceOf: GarbageError }, `${wrong}`)
+  }
+  // Each of these begins an image of 16 MiB: 160 GB.
+  const before = process.memoryUsage().arrayBuffers
+  decode(...Array.from({ length: 10_000 }, () => [2 ** 24, 0, 1]))
+  t.true(process.memoryUsage().arrayBuffers - before < 16 * 2 ** 20)
+  t.deepEqual(images, [])
+})
+
 test('garbage whose checksum fits ends the reading, and nothing else', async (t) => {
   const { Replay } = await sourceOf('replay/replay.ts')
   const { TsEngine } = await sourceOf('engine/ts/engine.ts')

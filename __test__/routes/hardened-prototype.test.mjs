@@ -15,6 +15,7 @@ import { Atrion as WasmAtrion } from 'atrion/wasm'
 import anyTest from 'ava'
 import { CALM, engine, memoryLogger, virtual } from '../_engine.mjs'
 import { RecordingProvider } from '../_provider.mjs'
+import { sourceOf } from '../_source.mjs'
 
 // Object.prototype is the process's: one after the other.
 const test = anyTest.serial
@@ -261,6 +262,22 @@ if (engine === 'native') {
     })
   })
 }
+
+test('a configuration that another node wrote', async (t) => {
+  const { readLayer } = await sourceOf('config/layers.ts')
+  const written = { version: 5, node: 'x' }
+  const text = JSON.stringify({
+    ...{ format: 1, version: 5, settled: {}, origins: { '/dryRun': { version: 5 } } },
+    standing: [{ ...written, changes: { dryRun: true } }],
+    trail: [{ ...written, atMs: 3, paths: [], state: 'applied' }],
+  })
+  const trial = { share: 0, untilMs: 5, forMs: 5, fallPoints: 1 }
+  const names = {
+    ...of('expiresAtMs', 'author', 'reason', 'trial', 'keyShare', 'slo', 'dryRun', 'origins'),
+    trial: [...JUNK, trial],
+  }
+  await sameWith(t, names, () => failed(() => readLayer(text, 1000)))
+})
 
 test('errors, snapshots, simulations and the entry of the wasm engine', async (t) => {
   const names = {

@@ -67,6 +67,37 @@ test('an instance that is disconnected meanwhile joins nothing any more', async 
   await atrion.disconnect()
 })
 
+test('an attempt that fails after the instance was disconnected and connected again takes nothing from the new connection', async (t) => {
+  const store = new InMemoryProvider()
+  await store.connect()
+  const way = new Way(store, { required: false })
+  const attempts = []
+  way.connect = () => {
+    const attempt = {}
+    const settled = new Promise((resolve, reject) => Object.assign(attempt, { resolve, reject }))
+    attempts.push(attempt)
+    if (attempts.length === 1) attempt.reject(new Error('absent'))
+    if (attempts.length === 3) attempt.resolve()
+    return settled
+  }
+  const atrion = create({ provider: way })
+  await atrion.connect()
+  await awaited(
+    (async () => {
+      while (attempts.length < 2) await new Promise((resolve) => setTimeout(resolve, 5))
+    })(),
+  )
+  await atrion.disconnect()
+  await atrion.connect()
+  attempts[1].reject(new Error('too late'))
+  await new Promise((resolve) => setImmediate(resolve))
+  atrion.route('own', BAD)
+  await atrion.flush()
+  t.truthy(await store.getVector('own'))
+  t.is(attempts.length, 3)
+  await atrion.disconnect()
+})
+
 test('PostgreSQL that is absent at the start', async (t) => {
   const database = new PGlite()
   await database.waitReady

@@ -61,6 +61,22 @@ for (const [kind, text] of Object.entries(DAMAGED)) {
   })
 }
 
+test('an account whose units leave no room for another is as a damaged one: nothing is written that cannot be read', async (t) => {
+  const units = Array.from({ length: 64 }, (_, i) => `u${i}`)
+  const zeros = units.map(() => 0)
+  const full = account({ units, scales: units.map(() => 1), gone: zeros })
+  const world = new World(randomOf(1), { requests: LIMIT })
+  const node = world.add()
+  t.is(await use(world, [node], 1000), 20)
+  world.put(full)
+  t.is(await use(world, [node], 30_000), 20)
+  t.is(world.account.takenOf(0), 40)
+  const strange = new World(randomOf(1), { requests: LIMIT })
+  strange.put(full)
+  t.is(await use(strange, [strange.add()], 5000), 0)
+  t.deepEqual(strange.account.units, units)
+})
+
 test('a document that was no account before any node came is left as it is, and so is one of a later version', async (t) => {
   const world = new World(randomOf(2), { requests: LIMIT })
   world.put(DAMAGED['of another kind'])

@@ -109,11 +109,11 @@ export class Config {
     return this
   }
 
-  /** Ends its timers and sources. @internal */
+  /** Ends its sources, and its samples until it is used again. Patches that expire still do. @internal */
   close(): void {
-    clearTimeout(this.#timer)
     this.#isUsed = false
     for (const stop of [...this.#sources]) stop()
+    this.#arm()
   }
 
   /** The version of what patches go to: the base of the next one. 0: nothing was patched yet. */
@@ -253,6 +253,7 @@ export class Config {
     const sampleMs = this.#isUsed ? this.#sampledMs + SAMPLE_MS - clock.spanMs() : Number.POSITIVE_INFINITY
     const leftMs = Math.min(this.#live.untilExpiryMs, this.#patches.untilLookMs, Math.max(sampleMs, 0))
     this.#nextMs = clock.nowMs() + Math.min(this.#live.untilExpiryMs, this.#patches.untilLookMs)
+    if (leftMs === Number.POSITIVE_INFINITY) return
     this.#timer = setTimeout(() => this.#work(), Math.min(Math.max(leftMs, 1), MOST_SLEEP_MS))
     this.#timer.unref?.()
   }

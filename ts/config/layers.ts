@@ -5,6 +5,7 @@
 
 import { ConfigError } from '../base/errors.js'
 import { nameNumber } from '../base/keys.js'
+import { ownOptions } from '../base/own.js'
 import { printable } from '../base/text.js'
 import { emptyObject, isObject, type JsonObject, leavesOf, mergeObjects, valueAt } from './merge.js'
 import { LONGEST_AUTHOR, LONGEST_REASON, LONGEST_TRIAL_MS, LONGEST_TTL_MS } from './options.js'
@@ -216,6 +217,15 @@ const isVersion = (value: unknown): value is number =>
   Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MOST_VERSION
 const isTime = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value) && value >= 0
 
+/** Names in a layer, and in the origins, trials, patches and entries of it. */
+const NAMES = [
+  ...['format', 'version', 'settled', 'origins', 'standing', 'trail', 'author', 'reason', 'node'],
+  ...['changes', 'expiresAtMs', 'trial', 'share', 'keyShare', 'untilMs', 'forMs', 'fallPoints', 'atMs', 'paths'],
+  'state',
+]
+/** An object of a document, without what `Object.prototype` may have been given; undefined: it is none. */
+const objectIn = (value: unknown): JsonObject | undefined => (isObject(value) ? ownOptions(value, NAMES) : undefined)
+
 function readOrigin(given: JsonObject): Origin | undefined {
   const { version } = given
   if (!isVersion(version)) return undefined
@@ -225,8 +235,9 @@ function readOrigin(given: JsonObject): Origin | undefined {
 }
 
 /** A trial that is over when it has to be, whatever was written. */
-function readTrial(given: unknown, nowMs: number): Trial | undefined {
-  if (!isObject(given)) return undefined
+function readTrial(value: unknown, nowMs: number): Trial | undefined {
+  const given = objectIn(value)
+  if (given === undefined) return undefined
   const { share, keyShare, untilMs, forMs: wantedMs, fallPoints } = given
   if (!isTime(share) || !isTime(untilMs) || !isTime(wantedMs) || !isTime(fallPoints)) return undefined
   if (keyShare !== undefined && (!isTime(keyShare) || keyShare >= 1)) return undefined
@@ -237,8 +248,9 @@ function readTrial(given: unknown, nowMs: number): Trial | undefined {
   }
 }
 
-function readPatch(given: unknown, nowMs: number): StandingPatch | undefined {
-  if (!isObject(given) || !isObject(given.changes)) return undefined
+function readPatch(value: unknown, nowMs: number): StandingPatch | undefined {
+  const given = objectIn(value)
+  if (given === undefined || !isObject(given.changes)) return undefined
   const origin = readOrigin(given)
   const { expiresAtMs, trial, node } = given
   const known = readTrial(trial, nowMs)
@@ -255,8 +267,9 @@ function readPatch(given: unknown, nowMs: number): StandingPatch | undefined {
 
 const STATES: readonly unknown[] = ['applied', 'canary', 'rolled_back', 'expired', 'refused'] satisfies PatchState[]
 
-function readEntry(given: unknown): TrailEntry | undefined {
-  if (!isObject(given)) return undefined
+function readEntry(value: unknown): TrailEntry | undefined {
+  const given = objectIn(value)
+  if (given === undefined) return undefined
   const origin = readOrigin(given)
   const { atMs, paths, state, node } = given
   if (origin === undefined || !isTime(atMs) || !Array.isArray(paths) || !STATES.includes(state)) return undefined
@@ -276,8 +289,8 @@ function readEntry(given: unknown): TrailEntry | undefined {
  * @throws Error for what is none, ConfigError for settings that have no such form
  */
 export function readLayer(text: string, nowMs: number): Layer {
-  const given: unknown = JSON.parse(text)
-  if (!isObject(given) || given.format !== 1)
+  const given = objectIn(JSON.parse(text))
+  if (given === undefined || given.format !== 1)
     throw new Error('it is not a configuration in a format that this version reads')
   const { version, settled, origins, standing, trail } = given
   if (!isVersion(version) || !isObject(settled) || !Array.isArray(standing)) throw new Error('its content is damaged')
@@ -286,7 +299,8 @@ export function readLayer(text: string, nowMs: number): Layer {
   const known = Object.create(null) as Record<string, Origin>
   if (isObject(origins)) {
     for (const pointer of Object.keys(origins).slice(0, MOST_ORIGINS)) {
-      const origin = isObject(origins[pointer]) ? readOrigin(origins[pointer]) : undefined
+      const given = objectIn(origins[pointer])
+      const origin = given && readOrigin(given)
       if (origin !== undefined) known[pointer] = origin
     }
   }

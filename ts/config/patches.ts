@@ -8,14 +8,12 @@ import type { SharedDocuments } from '../replication/documents.js'
 import type { Verdict } from './canary.js'
 import { conflictOf, trialFrom } from './conflict.js'
 import {
-  graceOf,
   isTriedOn,
   type Layer,
   MOST_STANDING,
   pathsOf,
   readLayer,
   requireSize,
-  type StandingPatch,
   settle,
   type TrailEntry,
   type Trial,
@@ -27,12 +25,11 @@ import {
 import type { LiveConfig, UpperLayer } from './live.js'
 import type { JsonObject } from './merge.js'
 import { type CheckedPatch, readPatchOptions } from './options.js'
+import { beginTrial, type Running, slowDown } from './running.js'
 import type { CanaryOutcome, PatchConflict, PatchOptions, PatchResult } from './types.js'
 
 /** The name of the document that holds the cluster's layer. */
 export const DOCUMENT = 'atrion/config'
-/** Looks at a trial while it lasts. */
-const LOOKS = 30
 
 export interface PatchHost {
   emit<K extends 'patch' | 'rollback' | 'patch_refused'>(name: K, event: AtrionEvents[K]): void
@@ -47,20 +44,6 @@ export interface PatchHost {
   forOthers(changes: JsonObject): Promise<JsonObject>
   /** Called when there is something new to wait for. */
   arm(): void
-}
-
-/** A trial under way on this node. */
-interface Running {
-  readonly layer: 'cluster' | 'node'
-  readonly patch: StandingPatch
-  readonly judge: (isLast: boolean) => Verdict
-  readonly endsMs: number
-  readonly stepMs: number
-  nextMs: number
-  /** Rolled back here; that is still to be stored. */
-  isBad: boolean
-  evidence: string | undefined
-  isWriting: boolean
 }
 
 export class Patches {
@@ -205,23 +188,15 @@ export class Patches {
     const before = this.#live.layer(name)
     const trial = trialOf(next)
     const isNew = trial !== undefined && this.#running?.patch.version !== trial.version
-    const running = isNew && isTriedOn(trial, this.#live.node) ? this.#begin(name, trial, nowMs) : undefined
+    const running =
+      isNew && isTriedOn(trial, this.#live.node)
+        ? beginTrial(name, trial, nowMs, this.#host.spanMs(), this.#host.judgeOf(trial.version, trial.trial!))
+        : undefined
     this.#live.put(name, next)
     if (running !== undefined) this.#running = running
     else if (this.#running?.layer === name && trial?.version !== this.#running.patch.version) this.#running = undefined
     this.#announce(name, before, next)
     this.#host.arm()
-  }
-
-  #begin(layer: 'cluster' | 'node', patch: StandingPatch, nowMs: number): Running {
-    const { forMs, untilMs } = patch.trial!
-    const leftMs = Math.max(0, Math.min(forMs, untilMs - nowMs - graceOf(forMs)))
-    const startMs = this.#host.spanMs()
-    const stepMs = Math.max(forMs / LOOKS, 20)
-    return {
-      ...{ layer, patch, judge: this.#host.judgeOf(patch.version, patch.trial!), endsMs: startMs + leftMs, stepMs },
-      ...{ nextMs: startMs + stepMs, isBad: false, isWriting: false, evidence: undefined },
-    }
   }
 
   /** The time until a trial is to be looked at, ms; Infinity: there is none. */
@@ -246,6 +221,8 @@ export class Patches {
     if (isBad || running.isBad) void this.#conclude(running, 'rolled_back', evidence)
     // The node that made the patch ends its trial well; the others can only end it badly.
     else if (isLast && running.patch.node === this.#live.node) void this.#conclude(running, 'applied', evidence)
+    // That node is gone, and the patch with it.
+    else if (running.patch.trial!.untilMs <= this.#live.nowOf(running.layer)) this.#running = undefined
   }
 
   async #conclude(running: Running, state: CanaryOutcome, evidence: string): Promise<void> {
@@ -262,20 +239,30 @@ export class Patches {
       if (layer === 'node') return
     }
     this.#running = running
+    slowDown(running)
+    if (!this.#documents!.isRunning) return
     running.isWriting = true
     try {
       let written: Layer | undefined
       await this.#documents!.update(DOCUMENT, (text, nowMs) => {
         this.#live.synchronize('cluster', nowMs)
         const before = this.#readOr(text, nowMs)
-        const next = withVerdict(before, version, state, nowMs)
+        const isLate = state === 'applied' && patch.trial!.untilMs <= nowMs
+        // All nodes have taken it back.
+        if (isLate) this.#evidence = { version, text: 'the result could not be stored in time' }
+        const next = withVerdict(before, version, isLate ? 'rolled_back' : state, nowMs)
         written = next
         return next === before ? undefined : writeLayer(next)
       })
       if (this.#running === running) this.#running = undefined
       if (written !== undefined) this.#tryPut('cluster', written, this.#live.nowOf('cluster'))
     } catch (error) {
-      this.#host.warn('the result of a trial could not be stored; another attempt follows', { error: textOfAny(error) })
+      if (!running.isUnstored) {
+        running.isUnstored = true
+        this.#host.warn('the result of a trial could not be stored; another attempt follows', {
+          error: textOfAny(error),
+        })
+      }
     } finally {
       running.isWriting = false
       this.#host.arm()
@@ -336,10 +323,11 @@ export class Patches {
         const evidence = this.#evidence?.version === version ? this.#evidence.text : 'found by another node'
         this.#host.emit('rollback', { ...event, evidence })
       } else if (state !== 'refused') this.#host.emit('patch', { ...event, state })
-      if (state === 'applied' || state === 'rolled_back') {
-        this.#waiting.get(version)?.(state)
-        this.#waiting.delete(version)
-      }
+    }
+    for (const { version, state } of this.#waiting.size === 0 ? [] : next.trail) {
+      if (state !== 'applied' && state !== 'rolled_back') continue
+      this.#waiting.get(version)?.(state)
+      this.#waiting.delete(version)
     }
   }
 }

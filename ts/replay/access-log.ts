@@ -135,8 +135,8 @@ export class LogReader {
   /** A request has come: its end is to be found by its id. */
   #begin(id: unknown, given: PinoLine['req']): void {
     if (typeof given !== 'object' || given === null || (typeof id !== 'string' && typeof id !== 'number')) return
-    const { method, url, remoteAddress } = given
-    const req = { method, url, remoteAddress }
+    // Of anything but text the characters are not counted.
+    const req = { method: textOf(given.method), url: textOf(given.url), remoteAddress: textOf(given.remoteAddress) }
     const characters = charactersOf(id, req)
     if (this.#open.size >= MOST_OPEN || this.#openCharacters + characters > MOST_OPEN_CHARACTERS) return
     if (this.#open.has(id)) this.#openCharacters -= charactersOf(id, this.#open.get(id))
@@ -175,6 +175,8 @@ export class LogReader {
     }
   }
 }
+
+const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
 
 const lengthOf = (value: unknown): number => (typeof value === 'string' ? value.length : 0)
 

@@ -107,9 +107,10 @@ export class Decoder {
   /** Signals of the last request in this block that had them. */
   #lastAgeMs = Number.NaN
   #lastProcess = Number.NaN
-  /** The image that is being read, and how much of it was. */
-  #image: Uint8Array | undefined
+  /** The image that is being read as far as it is, with room for more, its bytes so far, and those of the whole. */
+  #image = new Uint8Array(0)
   #imageBytes = 0
+  #imageLength = 0
 
   constructor(handler: Handler) {
     this.#handler = handler
@@ -441,21 +442,33 @@ export class Decoder {
     const length = this.#below(MOST_IMAGE_BYTES + 1, 'an image of bytes:')
     const from = this.#varint()
     const piece = this.#piece()
-    if (from === 0) {
-      this.#image = new Uint8Array(length)
-      this.#imageBytes = 0
-    }
-    const image = this.#image
-    if (image === undefined || image.length !== length || from !== this.#imageBytes) {
-      this.#image = undefined
+    if (piece.length === 0) throw new GarbageError('a piece of an image has no bytes')
+    if (from + piece.length > length) throw new GarbageError('a piece goes beyond its image')
+    if (from === 0) this.#forgetImage(length)
+    if (length !== this.#imageLength || from !== this.#imageBytes) {
+      this.#forgetImage(0)
       return
     }
-    if (from + piece.length > length) throw new GarbageError('a piece goes beyond its image')
-    image.set(piece, from)
-    this.#imageBytes = from + piece.length
-    if (this.#imageBytes < length) return
-    this.#image = undefined
+    const end = from + piece.length
+    if (end > this.#image.length) {
+      // Room is made as pieces come: a damaged file may state any length, and any number of times.
+      const wider = new Uint8Array(Math.min(length, 2 * end))
+      wider.set(this.#image)
+      this.#image = wider
+    }
+    this.#image.set(piece, from)
+    this.#imageBytes = end
+    if (end < length) return
+    const image = this.#image
+    this.#forgetImage(0)
     this.#handler.image(image, nowMs)
+  }
+
+  /** Begins an image of so many bytes; 0: there is none. */
+  #forgetImage(length: number): void {
+    this.#image = new Uint8Array(0)
+    this.#imageBytes = 0
+    this.#imageLength = length
   }
 
   /** A duration. */

@@ -43,7 +43,9 @@ export class ProviderTransport implements SyncTransport {
   /** True when the provider settles calls in batches of its own. */
   readonly #settlesTogether: boolean
   #isJudging = false
-  #isOn = false
+  /** The number of the connection that is wanted; 0: none is. */
+  #wanted = 0
+  #connects = 0
   /** True while a store that is not required has not been reached yet. */
   #isAbsent = false
   #joinTimer: ReturnType<typeof setTimeout> | undefined
@@ -66,12 +68,12 @@ export class ProviderTransport implements SyncTransport {
   }
 
   async start(): Promise<void> {
-    this.#isOn = true
+    this.#wanted = ++this.#connects
     try {
-      await this.#join()
+      await this.#join(this.#wanted)
     } catch (error) {
       if (own(this.#provider, 'required') !== false) {
-        this.#isOn = false
+        this.#wanted = 0
         throw error
       }
       this.#health.degraded(error instanceof Error ? error : new SyncError('*', error))
@@ -84,17 +86,19 @@ export class ProviderTransport implements SyncTransport {
     this.#isAbsent = true
     // Not all nodes at once.
     const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** Math.min(failures, 10), LONGEST_PAUSE_MS) * (0.5 + Math.random() / 2)
+    const connection = this.#wanted
     this.#joinTimer = setTimeout(() => {
-      this.#join().catch(() => {
-        if (this.#isOn) this.#joinLater(failures + 1)
+      this.#join(connection).catch(() => {
+        if (this.#wanted === connection) this.#joinLater(failures + 1)
       })
     }, pauseMs)
     this.#joinTimer.unref?.()
   }
 
-  async #join(): Promise<void> {
+  /** @param connection an attempt that settles after {@link ProviderTransport.stop}, and perhaps another start, counts for nothing */
+  async #join(connection: number): Promise<void> {
     await this.#provider.connect()
-    if (!this.#isOn) return
+    if (this.#wanted !== connection) return
     this.#isAbsent = false
     this.#health.restored()
     this.#reports.listen(this.#source.nowMs())
@@ -130,7 +134,7 @@ export class ProviderTransport implements SyncTransport {
     this.#subscriptions.clear()
     this.#reports.clear((routeId) => this.#source.blend(routeId, [], this.#gamma))
     this.#collect()
-    this.#isOn = false
+    this.#wanted = 0
     clearTimeout(this.#joinTimer)
     if (!this.#isAbsent) await within(PATIENCE_MS, this.#sendAll())
     this.#isAbsent = false

@@ -87,6 +87,12 @@ export class Account {
     return this.units.length - 1
   }
 
+  /** @throws Error where it has no room for those of some units that it does not have yet: with them it could not be read again */
+  requireRoom(units: readonly string[]): void {
+    const most = MAX_ACCOUNT_UNITS - units.filter((unit) => !this.units.includes(unit)).length
+    if (this.units.length > most) throw new Error(`it has ${this.units.length} units, and no room for more`)
+  }
+
   /** The least of the limits that living nodes have; Infinity: none has one. */
   limitOf(unit: number): number {
     let least = Number.POSITIVE_INFINITY

@@ -345,6 +345,7 @@ export class SharedBudget implements BudgetSource {
     if (text !== null) {
       try {
         const account = Account.parse(text)
+        account.requireRoom(this.#slices.map(({ unit }) => unit))
         this.#isUnreadable = false
         return { account, text }
       } catch (error) {

@@ -28,17 +28,22 @@ export class Documents {
 
   async read(name: string): Promise<SharedDocument> {
     requireDocumentName(name)
+    const known = this.#newest.get(name) ?? 0
     const row = await this.#row(name)
     const nowMs = Math.floor(Number(row.now) / 1000)
-    const text = this.#textOf(name, row)
+    const text = this.#textOf(name, row, known)
     if (text === undefined) return { version: 0, text: null, nowMs }
     const version = Number(row.version)
     this.#note(name, version)
     return { version, text, nowMs }
   }
 
-  /** The text in a row; undefined: there is none, or the row is not of a node, is damaged, or older than one that was read before. */
-  #textOf(name: string, { version, body, mac, gone }: Row): string | undefined {
+  /**
+   * The text in a row; undefined: there is none, or the row is not of a node, is damaged, or older than one that was read before.
+   *
+   * @param known the newest version that was known when the row was asked for: an answer may come after that to a later question
+   */
+  #textOf(name: string, { version, body, mac, gone }: Row, known: number): string | undefined {
     if (version == null || gone === 'true') return undefined
     const { seal, counts } = this.#link
     const isVersion = Number(version) > 0 && Number(version) <= MAX_VERSION
@@ -47,7 +52,7 @@ export class Documents {
       return undefined
     }
     const text = isVersion && body != null ? parsed(body) : undefined
-    if (isDocumentText(text) && !((this.#newest.get(name) ?? 0) > Number(version))) return text
+    if (isDocumentText(text) && known <= Number(version)) return text
     counts.droppedRows += 1
     return undefined
   }
@@ -62,10 +67,11 @@ export class Documents {
 
   async write(name: string, version: number, text: string, options?: DocumentOptions): Promise<boolean> {
     const ttlMs = checkedWrite(name, version, text, options)
+    const newest = this.#newest.get(name) ?? 0
     const row = await this.#row(name)
     const body = keyOf(text)
     // A row that is no document gives way as if there were none.
-    if ((this.#textOf(name, row) === undefined ? 0 : Number(row.version)) !== version) return false
+    if ((this.#textOf(name, row, newest) === undefined ? 0 : Number(row.version)) !== version) return false
     const { tables, node } = this.#link
     const last = row.version ?? '0'
     const known = Math.max(Number(last) <= MAX_VERSION ? Number(last) : 0, this.#newest.get(name) ?? 0)

@@ -122,7 +122,7 @@ test('routes that are evicted go in the replay as well', async (t) => {
 })
 
 test('an instance that stops recording goes on as before, and may be recorded again', async (t) => {
-  const { atrion, clock } = virtual()
+  const { atrion, clock } = virtual({ engine: 'native' })
   const first = atrion.record({ ringBytes: 2 ** 20 })
   t.throws(() => atrion.record({ ringBytes: 2 ** 20 }), { message: /recorded already/ })
   const held = atrion.acquire('GET /a')

@@ -120,7 +120,6 @@ export class Recording implements AsyncDisposable {
   readonly #timer: ReturnType<typeof setInterval>
   readonly #onExit = (): void => this.#writeNow()
   #stopped: Promise<void> | undefined
-  readonly #cluster: Engine['cluster']
 
   /** @internal */
   constructor(context: Context, target: RecordTarget, given: RecordOptions, isDryRun: () => boolean) {
@@ -165,31 +164,10 @@ export class Recording implements AsyncDisposable {
       beginsAnew: () => sink instanceof RingSink && sink.beginsAnew(),
     })
     this.#tap.put()
-    this.#cluster = engine.cluster
-    if (this.#cluster !== undefined) this.#notePeers(this.#cluster)
     this.#timer = setInterval(() => this.#flush(), FLUSH_MS)
     this.#timer.unref?.()
     writeAtExit(this.#onExit)
   }
-
-  /** Peers' reports reach the native engine by calls of its own. */
-  #notePeers(cluster: NonNullable<Engine['cluster']>): void {
-    const { sync, adopt, leave } = cluster
-    const open = cluster as { -readonly [K in keyof typeof cluster]: (typeof cluster)[K] }
-    open.sync = (link, gamma) => this.#tap.sync(cluster, link, gamma)
-    open.adopt = (link, most, gamma) => {
-      const taken = adopt(link, most, gamma)
-      if (taken > 0) this.#tap.notePeers()
-      return taken
-    }
-    open.leave = (link) => {
-      leave(link)
-      this.#tap.notePeers()
-    }
-    this.#undoPeers = () => Object.assign(open, { sync, adopt, leave })
-  }
-
-  #undoPeers: () => void = () => {}
 
   get stats(): RecordingStats {
     const { kept, dropped, decisions, bytesWritten } = this.#writer
@@ -226,7 +204,6 @@ export class Recording implements AsyncDisposable {
 
   async #stop(): Promise<void> {
     this.#tap.remove()
-    this.#undoPeers()
     clearInterval(this.#timer)
     writeNoMore(this.#onExit)
     recorded.delete(this.#context.engine)

@@ -1,109 +1,19 @@
-/**
- * The entries of a block, one after the other, each as a call of a handler. A block whose checksum fits may still hold anything: every
- * number is checked before it is used, and the first that can be none ends the reading.
- *
- * Longer than other files, because it is one object over the bytes of a block: each kind of entry has a method.
- */
+/** The entries of a block, one after the other, each as a call of a handler. The first that can be none ends the reading. */
 
 import { LAW } from '../engine/law-cells.js'
 import { PAST, SHARE, STATE } from '../engine/port.js'
-import {
-  ACQUIRE,
-  BLOCK,
-  ENTRY,
-  EXTRA,
-  fromJson,
-  NUMBER,
-  RELEASE,
-  RESULT,
-  ROUTE,
-  ROUTE_RESULT,
-  SIZE,
-} from '../recording/format.js'
+import { ACQUIRE, ENTRY, EXTRA, RELEASE, RESULT, ROUTE, ROUTE_RESULT, SIZE } from '../recording/format.js'
+import { BlockReader, GarbageError } from './block-reader.js'
 import type { Block } from './blocks.js'
+import { Entry, type Handler } from './entry.js'
 
-/** A block that holds what no recording holds. */
-export class GarbageError extends Error {}
-
-const MOST_SLOTS = 2 ** 24
 const MOST_LAWS = 2 ** 16
 const MOST_IMAGE_BYTES = 2 ** 24
-const decoder = new TextDecoder('utf-8', { fatal: true })
-
-/** A decoded entry: one object, written anew for every one. */
-export class Entry {
-  nowMs = 0
-  slot = 0
-  tier = 0
-  voltage = 0
-  key = Number.NaN
-  keyClass = Number.NaN
-  weight = 1
-  queueAgeMs = 0
-  process = 0
-  waitedMs = -1
-  givenUp = 0
-  isAllowed = false
-  isTicked = false
-  isStale = false
-  waits = false
-  mode = 0
-  cause = 0
-  /** The place of the permit; −1: none, or one that is not numbered. */
-  place = -1
-  digest = 0
-  outcome = 0
-  /** Of a release: the permit where its place does not stand for it; −1 concludes a detached request. */
-  permit = Number.NaN
-  /** Of a release: what does not count of the permit's age, ms. */
-  excusedMs = 0
-  ageMs = 0
-  latencyMs = 0
-  errorRate = 0
-  saturation = 0
-  law = -1
-}
-
-export interface Handler {
-  about(about: unknown): void
-  base(params: unknown): void
-  name(slot: number, bytes: number, name: string): void
-  profile(slot: number, profile: unknown): void
-  intern(slot: number, nowMs: number): void
-  remove(slot: number, nowMs: number): void
-  law(law: number, cells: Float64Array, nowMs: number): void
-  setLaw(slot: number, law: number, nowMs: number): void
-  state(slot: number, cells: Float64Array, nowMs: number): void
-  known(slot: number, hasLimiter: boolean, cells: Float64Array, nowMs: number): void
-  share(slot: number, cells: Float64Array, nowMs: number): void
-  inherit(slot: number, taken: boolean, cells: Float64Array, nowMs: number): void
-  scar(slot: number, ohms: number, nowMs: number): void
-  lease(slot: number, taken: boolean, nowMs: number): void
-  order(slot: number, order: number, nowMs: number): void
-  dryRun(dryRun: boolean): void
-  peers(): void
-  stall(sinceMs: number, untilMs: number): void
-  /** There were more at once than are recorded. */
-  tooManyStalls(): void
-  /** The next of the routes that were used was asked for so many times. */
-  used(times: number): void
-  image(image: Uint8Array, nowMs: number): void
-  fault(): void
-  acquire(entry: Entry): void
-  release(entry: Entry): void
-  route(entry: Entry): void
-  /** A row of a batch: slot and telemetry are in the entry; what came of it besides. */
-  row(entry: Entry, status: number): void
-}
 
 export class Decoder {
   readonly #handler: Handler
   readonly #entry = new Entry()
-  #bytes: Uint8Array = new Uint8Array()
-  #view: DataView = new DataView(new ArrayBuffer(0))
-  #at = 0
-  #end = 0
-  #lastMs = 0
+  readonly #reader = new BlockReader()
   /** Signals of the last request in this block that had them. */
   #lastAgeMs = Number.NaN
   #lastProcess = Number.NaN
@@ -117,12 +27,9 @@ export class Decoder {
   }
 
   /** Hands the entries of a block to the handler. @throws GarbageError at the first that is none */
-  decode({ bytes, baseMs }: Block): void {
-    this.#bytes = bytes
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    this.#at = BLOCK.LENGTH
-    this.#end = bytes.length
-    this.#lastMs = baseMs
+  decode(block: Block): void {
+    const reader = this.#reader
+    reader.open(block)
     this.#lastAgeMs = Number.NaN
     this.#lastProcess = Number.NaN
     const entry = this.#entry
@@ -131,8 +38,8 @@ export class Decoder {
     entry.excusedMs = 0
     let voltage = Number.NaN
     let slot = -1
-    while (this.#at < this.#end) {
-      const op = bytes[this.#at++]!
+    while (!reader.isAtEnd) {
+      const op = reader.byte()
       if (op >= ACQUIRE.OP) {
         entry.slot = slot
         this.#acquire(op, entry)
@@ -146,181 +53,61 @@ export class Decoder {
         slot = entry.slot
         voltage = entry.voltage
       } else if (op !== ENTRY.PAD) this.#rare(op)
-      if (this.#at > this.#end) throw new GarbageError('an entry goes beyond its block')
     }
-  }
-
-  #byte(): number {
-    const { length } = this.#bytes
-    if (this.#at >= length) throw new GarbageError('an entry goes beyond its block')
-    return this.#bytes[this.#at++]!
-  }
-
-  #varint(): number {
-    let value = 0
-    let unit = 1
-    for (let i = 0; i < 5; i++) {
-      const byte = this.#byte()
-      value += (byte & 127) * unit
-      if (byte < 128) return value
-      unit *= 128
-    }
-    throw new GarbageError('a number has no end')
-  }
-
-  #below(most: number, what: string): number {
-    const value = this.#varint()
-    if (value < most) return value
-    throw new GarbageError(`${what} ${value}, and there are ${most} at most`)
-  }
-
-  #slot(): number {
-    return this.#below(MOST_SLOTS, 'slot')
-  }
-
-  #word(): number {
-    const at = this.#at
-    if (at + 4 > this.#end) throw new GarbageError('an entry goes beyond its block')
-    this.#at = at + 4
-    return this.#view.getInt32(at, true)
-  }
-
-  #double(): number {
-    const at = this.#at
-    if (at + 8 > this.#end) throw new GarbageError('an entry goes beyond its block')
-    this.#at = at + 8
-    return this.#view.getFloat64(at, true)
-  }
-
-  #doubles(count: number): Float64Array {
-    const cells = new Float64Array(count)
-    for (let i = 0; i < count; i++) cells[i] = this.#double()
-    return cells
-  }
-
-  #hash(): number {
-    const hash = this.#double()
-    if (hash >= 0 && hash < 2 ** 53 && hash % 1 === 0) return hash
-    throw new GarbageError('a key is not a hash')
-  }
-
-  /** @param last the number that stood in its place before, where there may be one */
-  #number(last?: number): number {
-    const kind = this.#byte()
-    switch (kind) {
-      case NUMBER.SAME:
-        if (last === undefined || Number.isNaN(last)) throw new GarbageError('the same number as none')
-        return last
-      case NUMBER.ZERO:
-        return 0
-      case NUMBER.MINUS_ONE:
-        return -1
-      case NUMBER.INFINITY:
-        return Number.POSITIVE_INFINITY
-      case NUMBER.INTEGER:
-        return this.#varint()
-      case NUMBER.SIXTY_FOURTHS:
-        return this.#varint() / 64
-      case NUMBER.FLOAT: {
-        const at = this.#at
-        if (at + 4 > this.#end) throw new GarbageError('an entry goes beyond its block')
-        this.#at = at + 4
-        return this.#view.getFloat32(at, true)
-      }
-      case NUMBER.DOUBLE:
-        return this.#double()
-      default:
-        throw new GarbageError(`a number of kind ${kind}`)
-    }
-  }
-
-  #json(): unknown {
-    try {
-      return fromJson(this.#text())
-    } catch (error) {
-      throw new GarbageError(`a text is not JSON: ${(error as Error).message}`)
-    }
-  }
-
-  #piece(): Uint8Array {
-    const length = this.#varint()
-    if (this.#at + length > this.#end) throw new GarbageError('a text goes beyond its block')
-    const bytes = this.#bytes.subarray(this.#at, this.#at + length)
-    this.#at += length
-    return bytes
-  }
-
-  #text(): string {
-    const bytes = this.#piece()
-    try {
-      return decoder.decode(bytes)
-    } catch {
-      // A name that was cut within a character.
-      return new TextDecoder().decode(bytes)
-    }
-  }
-
-  #hotTime(isWhole: boolean): number {
-    this.#lastMs = isWhole ? this.#double() : this.#lastMs + this.#varint() / SIZE.STEPS_PER_MS
-    return this.#lastMs
-  }
-
-  #rareTime(): number {
-    const steps = this.#varint()
-    this.#lastMs = steps === 0 ? this.#double() : this.#lastMs + (steps - 1) / SIZE.STEPS_PER_MS
-    return this.#lastMs
   }
 
   #acquire(op: number, entry: Entry): void {
+    const reader = this.#reader
     entry.tier = (op / ACQUIRE.TIER) & 7
     if (entry.tier > 4 && entry.tier !== ACQUIRE.BY_VOLTAGE) throw new GarbageError(`tier ${entry.tier}`)
-    entry.nowMs = this.#hotTime((op & ACQUIRE.FULL_TIME) !== 0)
-    if ((op & ACQUIRE.SAME_SLOT) === 0) entry.slot = this.#slot()
+    entry.nowMs = reader.hotTime((op & ACQUIRE.FULL_TIME) !== 0)
+    if ((op & ACQUIRE.SAME_SLOT) === 0) entry.slot = reader.slot()
     else if (entry.slot < 0) throw new GarbageError('the same slot as none')
-    const result = this.#byte()
+    const result = reader.byte()
     entry.isAllowed = (result & RESULT.ALLOW) !== 0
     entry.isTicked = (result & RESULT.TICKED) !== 0
     entry.isStale = (result & RESULT.STALE) !== 0
     entry.waits = (result & RESULT.WAIT) !== 0
     entry.mode = (result / RESULT.MODE) & 3
     if (entry.mode > 2) throw new GarbageError(`mode ${entry.mode}`)
-    entry.cause = (result & RESULT.CAUSE) === 0 ? 0 : this.#byte()
+    entry.cause = (result & RESULT.CAUSE) === 0 ? 0 : reader.byte()
     const hasPlace = entry.isAllowed && (result & RESULT.NO_PLACE) === 0
-    entry.place = hasPlace ? this.#below(SIZE.PLACES, 'place') : -1
-    entry.key = (op & ACQUIRE.KEY) === 0 ? Number.NaN : this.#hash()
-    const extras = (op & ACQUIRE.EXTRAS) === 0 ? 0 : this.#byte()
-    entry.queueAgeMs = (extras & EXTRA.QUEUE_AGE) === 0 ? 0 : this.#number(this.#lastAgeMs)
+    entry.place = hasPlace ? reader.below(SIZE.PLACES, 'place') : -1
+    entry.key = (op & ACQUIRE.KEY) === 0 ? Number.NaN : reader.hash()
+    const extras = (op & ACQUIRE.EXTRAS) === 0 ? 0 : reader.byte()
+    entry.queueAgeMs = (extras & EXTRA.QUEUE_AGE) === 0 ? 0 : reader.number(this.#lastAgeMs)
     if (entry.queueAgeMs !== 0) this.#lastAgeMs = entry.queueAgeMs
-    entry.process = (extras & EXTRA.PROCESS) === 0 ? 0 : this.#number(this.#lastProcess)
+    entry.process = (extras & EXTRA.PROCESS) === 0 ? 0 : reader.number(this.#lastProcess)
     if (entry.process !== 0) this.#lastProcess = entry.process
-    entry.waitedMs = (extras & EXTRA.WAITED) === 0 ? -1 : this.#number()
-    entry.weight = (extras & EXTRA.WEIGHT) === 0 ? 1 : this.#number()
-    entry.keyClass = (extras & EXTRA.CLASS) === 0 ? Number.NaN : this.#hash()
+    entry.waitedMs = (extras & EXTRA.WAITED) === 0 ? -1 : reader.number()
+    entry.weight = (extras & EXTRA.WEIGHT) === 0 ? 1 : reader.number()
+    entry.keyClass = (extras & EXTRA.CLASS) === 0 ? Number.NaN : reader.hash()
     if ((extras & EXTRA.CLASS_IS_KEY) !== 0) entry.keyClass = entry.key
-    entry.givenUp = (extras & EXTRA.GIVEN_UP) === 0 ? 0 : this.#byte()
-    entry.voltage = entry.tier === ACQUIRE.BY_VOLTAGE ? this.#number() : 0
-    entry.digest = this.#word()
+    entry.givenUp = (extras & EXTRA.GIVEN_UP) === 0 ? 0 : reader.byte()
+    entry.voltage = entry.tier === ACQUIRE.BY_VOLTAGE ? reader.number() : 0
+    entry.digest = reader.word()
     this.#handler.acquire(entry)
   }
 
   #release(op: number, entry: Entry): void {
+    const reader = this.#reader
     entry.outcome = (op / RELEASE.OUTCOME) & 7
     if (entry.outcome > 4) throw new GarbageError(`outcome ${entry.outcome}`)
-    entry.nowMs = this.#hotTime((op & RELEASE.FULL_TIME) !== 0)
+    entry.nowMs = reader.hotTime((op & RELEASE.FULL_TIME) !== 0)
     entry.isTicked = (op & RELEASE.TICKED) !== 0
     if ((op & RELEASE.FULL_PERMIT) === 0) {
-      entry.place = this.#below(SIZE.PLACES, 'place')
+      entry.place = reader.below(SIZE.PLACES, 'place')
       entry.permit = Number.NaN
     } else {
       entry.place = -1
-      entry.permit = this.#double()
+      entry.permit = reader.double()
       if (entry.permit !== -1 && !(entry.permit >= 0 && entry.permit < SIZE.MOST_PERMIT && entry.permit % 1 === 0)) {
         throw new GarbageError(`permit ${entry.permit}`)
       }
       if (entry.permit === -1) {
         const { slot } = entry
-        entry.slot = this.#slot()
-        entry.ageMs = this.#double()
+        entry.slot = reader.slot()
+        entry.ageMs = reader.double()
         this.#handler.release(entry)
         entry.slot = slot
         return
@@ -331,79 +118,81 @@ export class Decoder {
   }
 
   #route(op: number, entry: Entry): void {
-    entry.nowMs = this.#hotTime((op & ROUTE.FULL_TIME) !== 0)
-    if ((op & ROUTE.SAME_SLOT) === 0) entry.slot = this.#slot()
+    const reader = this.#reader
+    entry.nowMs = reader.hotTime((op & ROUTE.FULL_TIME) !== 0)
+    if ((op & ROUTE.SAME_SLOT) === 0) entry.slot = reader.slot()
     else if (entry.slot < 0) throw new GarbageError('the same slot as none')
-    const result = this.#byte()
+    const result = reader.byte()
     entry.isAllowed = (result & ROUTE_RESULT.ALLOW) !== 0
     entry.isTicked = (result & ROUTE_RESULT.TICKED) !== 0
     entry.isStale = (result & ROUTE_RESULT.STALE) !== 0
     entry.mode = (result / ROUTE_RESULT.MODE) & 3
     if (entry.mode > 2) throw new GarbageError(`mode ${entry.mode}`)
-    entry.cause = (result & ROUTE_RESULT.CAUSE) === 0 ? 0 : this.#byte()
-    entry.latencyMs = this.#number()
-    entry.errorRate = this.#number()
-    entry.saturation = this.#number()
-    if ((op & ROUTE.SAME_VOLTAGE) === 0) entry.voltage = this.#double()
-    entry.law = (op & ROUTE.LAW) === 0 ? -1 : this.#below(MOST_LAWS, 'law')
-    entry.digest = this.#word()
+    entry.cause = (result & ROUTE_RESULT.CAUSE) === 0 ? 0 : reader.byte()
+    entry.latencyMs = reader.number()
+    entry.errorRate = reader.number()
+    entry.saturation = reader.number()
+    if ((op & ROUTE.SAME_VOLTAGE) === 0) entry.voltage = reader.double()
+    entry.law = (op & ROUTE.LAW) === 0 ? -1 : reader.below(MOST_LAWS, 'law')
+    entry.digest = reader.word()
     this.#handler.route(entry)
   }
 
   #rare(op: number): void {
     const handler = this.#handler
+    const reader = this.#reader
     switch (op) {
       case ENTRY.ABOUT:
-        handler.about(this.#json())
+        handler.about(reader.json())
         return
       case ENTRY.BASE:
-        handler.base(this.#json())
+        handler.base(reader.json())
         return
       case ENTRY.NAME:
-        handler.name(this.#slot(), this.#varint(), this.#text())
+        handler.name(reader.slot(), reader.varint(), reader.text())
         return
       case ENTRY.PROFILE:
-        handler.profile(this.#slot(), this.#json())
+        handler.profile(reader.slot(), reader.json())
         return
       default:
     }
-    const nowMs = this.#rareTime()
+    const nowMs = reader.rareTime()
     switch (op) {
       case ENTRY.INTERN:
-        handler.intern(this.#slot(), nowMs)
+        handler.intern(reader.slot(), nowMs)
         return
       case ENTRY.REMOVE:
-        handler.remove(this.#slot(), nowMs)
+        handler.remove(reader.slot(), nowMs)
         return
       case ENTRY.LAW:
-        handler.law(this.#below(MOST_LAWS, 'law'), this.#doubles(LAW.LENGTH), nowMs)
+        handler.law(reader.below(MOST_LAWS, 'law'), reader.doubles(LAW.LENGTH), nowMs)
         return
       case ENTRY.SET_LAW:
-        handler.setLaw(this.#slot(), this.#below(MOST_LAWS, 'law'), nowMs)
+        handler.setLaw(reader.slot(), reader.below(MOST_LAWS, 'law'), nowMs)
         return
       case ENTRY.STATE:
-        handler.state(this.#slot(), this.#doubles(STATE.LENGTH), nowMs)
+        handler.state(reader.slot(), reader.doubles(STATE.LENGTH), nowMs)
         return
       case ENTRY.KNOWN:
-        handler.known(this.#slot(), this.#byte() !== 0, this.#doubles(STATE.LENGTH), nowMs)
+        handler.known(reader.slot(), reader.byte() !== 0, reader.doubles(STATE.LENGTH), nowMs)
         return
       case ENTRY.SHARE:
-        handler.share(this.#slot(), this.#doubles(SHARE.BOUND + 1), nowMs)
+        handler.share(reader.slot(), reader.doubles(SHARE.BOUND + 1), nowMs)
         return
       case ENTRY.INHERIT:
-        handler.inherit(this.#slot(), this.#byte() !== 0, this.#doubles(PAST.GAMMA + 1), nowMs)
+        handler.inherit(reader.slot(), reader.byte() !== 0, reader.doubles(PAST.GAMMA + 1), nowMs)
         return
       case ENTRY.SCAR:
-        handler.scar(this.#slot(), this.#double(), nowMs)
+        handler.scar(reader.slot(), reader.double(), nowMs)
         return
       case ENTRY.LEASE:
-        handler.lease(this.#slot(), this.#byte() !== 0, nowMs)
+        handler.lease(reader.slot(), reader.byte() !== 0, nowMs)
         return
       case ENTRY.ORDER:
-        handler.order(this.#slot(), this.#byte(), nowMs)
+        handler.order(reader.slot(), reader.byte(), nowMs)
         return
       case ENTRY.DRY_RUN:
-        handler.dryRun(this.#byte() !== 0)
+        handler.dryRun(reader.byte() !== 0)
         return
       case ENTRY.PEERS:
         handler.peers()
@@ -412,10 +201,10 @@ export class Decoder {
         this.#stalls()
         return
       case ENTRY.EXCUSED:
-        this.#entry.excusedMs = this.#milliseconds()
+        this.#entry.excusedMs = reader.milliseconds()
         return
       case ENTRY.USED:
-        handler.used(this.#times())
+        handler.used(reader.times())
         return
       case ENTRY.IMAGE:
         this.#imagePiece(nowMs)
@@ -431,17 +220,12 @@ export class Decoder {
     }
   }
 
-  #times(): number {
-    const times = this.#word()
-    if (times > 0 && times <= 2 * MOST_SLOTS) return times
-    throw new GarbageError(`${times} times`)
-  }
-
   /** A piece of an image; one that lacks a piece is left out. */
   #imagePiece(nowMs: number): void {
-    const length = this.#below(MOST_IMAGE_BYTES + 1, 'an image of bytes:')
-    const from = this.#varint()
-    const piece = this.#piece()
+    const reader = this.#reader
+    const length = reader.below(MOST_IMAGE_BYTES + 1, 'an image of bytes:')
+    const from = reader.varint()
+    const piece = reader.piece()
     if (piece.length === 0) throw new GarbageError('a piece of an image has no bytes')
     if (from + piece.length > length) throw new GarbageError('a piece goes beyond its image')
     if (from === 0) this.#forgetImage(length)
@@ -471,22 +255,17 @@ export class Decoder {
     this.#imageLength = length
   }
 
-  /** A duration. */
-  #milliseconds(): number {
-    const ms = this.#double()
-    if (ms >= 0 && ms < Number.POSITIVE_INFINITY) return ms
-    throw new GarbageError(`a time of ${ms} ms`)
-  }
-
   #stalls(): void {
-    const count = this.#varint()
+    const reader = this.#reader
+    const count = reader.varint()
     if (count > SIZE.STALLS) this.#handler.tooManyStalls()
     for (let i = Math.min(count, SIZE.STALLS); i > 0; i--) this.#stall()
   }
 
   #stall(): void {
-    const sinceMs = this.#double()
-    const untilMs = this.#double()
+    const reader = this.#reader
+    const sinceMs = reader.double()
+    const untilMs = reader.double()
     if (!(sinceMs <= untilMs && Number.isFinite(untilMs - sinceMs))) {
       throw new GarbageError(`a stall from ${sinceMs} to ${untilMs} ms`)
     }
@@ -494,19 +273,20 @@ export class Decoder {
   }
 
   #batch(nowMs: number): void {
-    const count = this.#varint()
+    const reader = this.#reader
+    const count = reader.varint()
     const entry = this.#entry
     entry.nowMs = nowMs
     const { slot } = entry
     for (let row = 0; row < count; row++) {
-      entry.slot = this.#slot()
-      entry.latencyMs = this.#number()
-      entry.errorRate = this.#number()
-      entry.saturation = this.#number()
-      entry.mode = this.#byte()
+      entry.slot = reader.slot()
+      entry.latencyMs = reader.number()
+      entry.errorRate = reader.number()
+      entry.saturation = reader.number()
+      entry.mode = reader.byte()
       if (entry.mode > 2) throw new GarbageError(`mode ${entry.mode}`)
-      const status = this.#byte()
-      entry.digest = this.#word()
+      const status = reader.byte()
+      entry.digest = reader.word()
       this.#handler.row(entry, status)
     }
     entry.slot = slot

@@ -2,7 +2,8 @@
 
 import { type Engine, FRAME, NO_SLOT, STATE } from '../engine/port.js'
 import { ACQUIRE } from '../recording/format.js'
-import { type Entry, GarbageError } from './decoder.js'
+import { GarbageError } from './block-reader.js'
+import type { Entry } from './entry.js'
 
 /** A slot that was recorded and has no route here. */
 const UNKNOWN = -1

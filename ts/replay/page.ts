@@ -3,8 +3,8 @@
 import { type Line, pageOf, type Section } from '../simulation/page.js'
 import type { CandidateRun } from './candidate-run.js'
 import { fitSections, type WhatIf } from './fit-report.js'
-import type { ReplayResult } from './replay.js'
 import { candidateLines, coverageLines, summaryLines, verdictLines } from './report.js'
+import type { ReplayResult } from './result.js'
 import { ADMITTED, OFFERED, REFUSED } from './tally.js'
 import type { Fit, Requests } from './trace.js'
 

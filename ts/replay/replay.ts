@@ -1,115 +1,24 @@
-/**
- * Replay: the decisions of a recording made again, each compared with the recorded one.
- *
- * Longer than other files, because a replay answers every kind of entry.
- */
+/** Replay: the decisions of a recording made again, each compared with the recorded one. */
 
 import { isAtrionError } from '../base/errors.js'
-import type { EngineKind } from '../engine/kinds.js'
-import { type Engine, FRAME, STATE, STATUS } from '../engine/port.js'
+import { FRAME, STATE, STATUS } from '../engine/port.js'
 import { digestOf, SIZE, wordsOf } from '../recording/format.js'
-import { Blocks, type Damage, RecordingError, type Source } from './blocks.js'
-import { Decoder, type Entry, GarbageError, type Handler } from './decoder.js'
+import { type About, type EngineMaker, requireAbout } from './about.js'
+import { GarbageError } from './block-reader.js'
+import { Blocks, RecordingError, type Source } from './blocks.js'
+import type { Companion } from './companion.js'
+import { Decoder } from './decoder.js'
 import { EngineRun, MOST_PLACES, NO_PERMIT_HERE, Numbers } from './engine-run.js'
+import type { Entry, Handler } from './entry.js'
+import type { Doubt, ReplayResult } from './result.js'
 import { type RouteTally, Tally } from './tally.js'
-
-/** The facts that a recording states of itself. */
-export interface About {
-  readonly atrion: string
-  readonly engine: EngineKind
-  readonly maxRoutes: number
-  readonly isWhole: boolean
-  readonly isRing: boolean
-  readonly isShared: boolean
-  readonly sample: number
-  readonly redact: unknown
-  readonly startedAt: string
-  readonly dryRun: boolean
-}
-
-/** The reasons for which decisions may come out otherwise. */
-export type Doubt =
-  | 'began late'
-  | 'shared engine'
-  | 'sampled'
-  | 'blocks were dropped'
-  | 'ring'
-  | 'reports of other nodes'
-  | 'stalls'
-  | 'the engine failed'
-
-export interface Coverage {
-  readonly about: About
-  readonly bytes: number
-  readonly decisions: number
-  readonly dropped: number
-  readonly damage: Damage | undefined
-  /** Decisions before the first doubt: these are a function of what is recorded. */
-  readonly certain: number
-  readonly doubts: readonly Doubt[]
-  /** Requests that waited for their turn, and asked again. */
-  readonly asks: number
-}
-
-export interface ReplayResult {
-  readonly coverage: Coverage
-  /** Of the certain decisions, and of those after the first doubt. */
-  readonly equal: number
-  readonly equalDoubtful: number
-  /** The first certain decision that came out otherwise. */
-  readonly firstDifference: string | undefined
-  readonly tally: Tally
-  /** Seconds that the replay took. */
-  readonly seconds: number
-}
-
-/** Watches the decisions of a recording as they are replayed, to decide them otherwise. */
-export interface Companion {
-  about(about: About): void
-  base(params: unknown): void
-  profile(slot: number, profile: unknown): void
-  name(slot: number, bytes: number, name: string): void
-  /** A call that is not about a decision. */
-  rare(call: (run: EngineRun) => void): void
-  law(law: number, cells: Float64Array): void
-  setLaw(slot: number, nowMs: number): void
-  image(image: Uint8Array, nowMs: number): void
-  acquire(entry: Entry, route: RouteTally): void
-  release(entry: Entry): void
-  route(entry: Entry, route: RouteTally): void
-}
-
-export type EngineMaker = (kind: EngineKind, maxRoutes: number) => Engine
 
 /** The doubts that an image ends: all that the decisions after it depend on is known again. */
 const CURED: readonly Doubt[] = ['began late', 'blocks were dropped', 'ring', 'reports of other nodes', 'stalls']
 /** Once looked up: a name of another chunk is a getter. */
 const digest = digestOf
 const BITS = STATUS.ALLOW | STATUS.TICKED | STATUS.STALE | STATUS.WAIT
-const MOST_ROUTES = 2 ** 24
 const UNNAMED = 'a route without a name'
-
-/** The facts that a recording states of itself. @throws GarbageError */
-export function requireAbout(value: unknown): About {
-  const about = value as (Partial<About> & { readonly scope?: unknown }) | null
-  const { engine, maxRoutes, sample } = about ?? {}
-  const isNumber = typeof maxRoutes === 'number' && Number.isInteger(maxRoutes)
-  if (engine !== 'native' && engine !== 'wasm' && engine !== 'ts') throw new GarbageError('no engine is named')
-  if (!isNumber || maxRoutes < 1 || maxRoutes > MOST_ROUTES) throw new GarbageError(`maxRoutes ${maxRoutes}`)
-  if (typeof sample !== 'number' || !(sample > 0 && sample <= 1)) throw new GarbageError(`sample ${sample}`)
-  return {
-    atrion: String(about?.atrion),
-    engine,
-    maxRoutes,
-    sample,
-    isWhole: about?.isWhole === true,
-    isRing: about?.isRing === true,
-    isShared: about?.scope === 'process',
-    redact: about?.redact,
-    startedAt: String(about?.startedAt),
-    dryRun: about?.dryRun === true,
-  }
-}
 
 export class Replay implements Handler {
   readonly #make: EngineMaker
@@ -318,12 +227,8 @@ export class Replay implements Handler {
   }
 
   #routeAt(slot: number): RouteTally {
-    let route = this.#routes[slot]
-    if (route === undefined) {
-      route = this.tally.routeOf(UNNAMED)
-      this.#routes[slot] = route
-    }
-    return route
+    this.#routes[slot] ??= this.tally.routeOf(UNNAMED)
+    return this.#routes[slot]
   }
 
   /** The digest of the frame's R, voltage and Retry-After, as a recording has it. */

@@ -3,7 +3,7 @@
 import { LIMITED_BY } from '../base/limited-by.js'
 import type { CandidateRun } from './candidate-run.js'
 import { fittedOf, type WhatIf } from './fit-report.js'
-import type { Coverage, ReplayResult } from './replay.js'
+import type { Coverage, ReplayResult } from './result.js'
 import { type Counts, quantile, type RouteTally, TIER_LABELS } from './tally.js'
 import { duration, MOST_ROWS, percent, table, whole } from './text.js'
 

@@ -5,10 +5,11 @@ import type { RouteParams } from '../options/route-params.js'
 import { ACQUIRE } from '../recording/format.js'
 import type { Arrival, Arrivals } from '../simulation/arrivals.js'
 import { type Plant, pool } from '../simulation/plants.js'
+import { GarbageError } from './block-reader.js'
 import { recordedBase, recordedProfile } from './candidate-file.js'
-import { type Entry, GarbageError } from './decoder.js'
+import type { Companion } from './companion.js'
 import { Numbers } from './engine-run.js'
-import type { Companion } from './replay.js'
+import type { Entry } from './entry.js'
 import { quantile, type RouteTally } from './tally.js'
 
 const TIERS = ['bulk', 'low', 'normal', 'high', 'critical'] as const

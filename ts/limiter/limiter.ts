@@ -155,7 +155,6 @@ export class Limiter {
     if (permit !== undefined) return this.#offered(routeId, permit)
     // The clock is the caller's, and may call this instance.
     const wait = { ...this.#admission.wait }
-    this.#culprits?.waits(routeId, TIERS[wait.tier])
     const arrivedMs = clock.spanMs()
     const waiter: Waiter = {
       routeId,
@@ -169,7 +168,10 @@ export class Limiter {
       latestMs: arrivedMs + maxWaitMs,
       failed,
     }
-    return this.#waiting.enter(waiter, wait, listen)
+    const answer = this.#waiting.enter(waiter, wait, listen)
+    // A request that is cancelled for it gives its place back at once.
+    this.#culprits?.waits(routeId, TIERS[wait.tier])
+    return answer
   }
 
   /** Runs `work` under a permit. */

@@ -2,7 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ConfigError, isShedError } from 'atrion'
 import ava from 'ava'
-import { create, engine, virtual } from '../_engine.mjs'
+import { create, engine, turn, virtual } from '../_engine.mjs'
+import { outcomeOf } from '../_room.mjs'
 import { sourceOf } from '../_source.mjs'
 
 const { AGED, AGED_MS, CancelQuota, culpritOf, QUOTA, WINDOW_MS } = await sourceOf('limiter/culprit.ts')
@@ -181,6 +182,23 @@ test('a pool that one request in a thousand holds a place of serves nearly all, 
   const without = await simulate(1, false)
   t.is(without.culprits, 0)
   t.true(without.done < 0.5 * without.offered, `without: ${without.done} of ${without.offered}`)
+})
+
+test('a request whose coming cancels another gets its place at once', async (t) => {
+  const { atrion, clock } = virtual({ slo: { maxAcceptableLatencyMs: 60_000 } })
+  atrion.configure('route', { limits: { min: 1, max: 1, initial: 1 } })
+  for (let i = 0; i < 1100; i++) {
+    const done = atrion.run('route', async () => {}, { cancellable: true })
+    clock.advance(1)
+    await done
+  }
+  const held = atrion.run('route', () => new Promise(() => {}), { cancellable: true })
+  clock.advance(5000)
+  const outcome = outcomeOf(atrion.enter('route', { maxWaitMs: 30_000 }))
+  t.true(isShedError(await t.throwsAsync(held)))
+  await turn()
+  t.true(outcome.value?.allow)
+  t.is(atrion.stats('route').waiting, 0)
 })
 
 test('a lock that one request holds is free again soon, in real time', async (t) => {

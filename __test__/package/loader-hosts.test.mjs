@@ -123,3 +123,30 @@ onLinux(
     t.deepEqual(found.warnings, [])
   },
 )
+
+test('requests are decided also where the package has lost the files that it has not read yet', (t) => {
+  const { folder, main } = install(t)
+  const { printed, stderr } = run(
+    folder,
+    `const { Atrion } = require('atrion')
+    const atrion = new Atrion()
+    atrion.configure('full', { limits: { min: 1, max: 1, initial: 1 } })
+    const held = atrion.acquire('full')
+    require('node:fs').rmSync(${JSON.stringify(join(main, 'dist'))}, { recursive: true })
+    const refused = (error) => error.limitedBy
+    const all = async () => [
+      atrion.engine,
+      await atrion.run('free', () => 'ran'),
+      await atrion.run('full', () => {}).catch(refused),
+      (await atrion.enter('full', { maxWaitMs: 1000 })).limitedBy,
+      await atrion.run('full', () => {}, { maxWaitMs: 1000 }).catch(refused),
+      await atrion.run('free', () => 'ran', { cancellable: true, timeoutMs: 60_000 }),
+      atrion.stats('free').inFlight,
+      held.release(),
+      (await atrion.enter('full', { maxWaitMs: 1000 })).allow,
+    ]
+    all().then((answers) => console.log(JSON.stringify(answers)))`,
+  )
+  const answers = ['native', 'ran', 'occupancy', 'occupancy', 'occupancy', 'ran', 0, null, true]
+  t.deepEqual(JSON.parse(printed || '[]'), answers, stderr)
+})

@@ -2,6 +2,8 @@
 
 import { BoundedRoutes } from '../base/bounded-routes.js'
 import { TIERS, type Tier } from '../engine/port.js'
+import type { AtrionEvents } from '../events/events.js'
+import type { LimitedBy, Permit } from './types.js'
 
 /** Routes that are kept count of; the one that was counted first goes first. */
 const ROUTES = 8_192
@@ -22,4 +24,10 @@ export class FaceSheds {
   of(routeId: string): readonly number[] | undefined {
     return this.#routes.get(routeId)
   }
+}
+
+/** The event of a refusal. */
+export function shedOf(routeId: string, permit: Permit, limitedBy: LimitedBy): AtrionEvents['shed'] {
+  const { voltage, resistance, mode, retryAfterMs, tier } = permit
+  return { routeId, voltage, resistance, mode, retryAfterMs, limitedBy, tier }
 }

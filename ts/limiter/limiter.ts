@@ -6,36 +6,24 @@ import { own } from '../base/own.js'
 import type { Context } from '../context.js'
 import { METRIC, METRIC_CELLS } from '../engine/metric-cells.js'
 import { CAUSE, FRAME, OUTCOME, TIERS } from '../engine/port.js'
-import type { AtrionEvents } from '../events/events.js'
 import type { RunContext } from '../events/watchers.js'
 import { takeWish } from './acquire-or-wait.js'
 import { Admission, CANNOT_WAIT, WAITS_NO_LONGER } from './admission.js'
 import { releaseCall } from './calls.js'
 import { Culprits } from './culprits.js'
-import { FaceSheds } from './face-sheds.js'
+import { FaceSheds, shedOf } from './face-sheds.js'
 import { type HistogramTotals, Metrics } from './metrics.js'
 import { PermitReturns } from './permit-returns.js'
 import { PermitWatch } from './permit-watch.js'
-import { BANNED, ENTER_NAMES, keyIdOf, RUN_NAMES, tierIn } from './request.js'
+import { BANNED, ENTER_NAMES, keyIdOf, REQUEST_CELLS, RUN_NAMES, tierIn } from './request.js'
 import type { Waiter } from './route-room.js'
 import { fallBack, isBounded, neverAborted, readBounds, releaseFailed, runBounded, type Work } from './run.js'
 import { readStats } from './stats.js'
-import type { AcquireOptions, EnterOptions, LimitedBy, Permit, RouteStats, RunOptions } from './types.js'
+import type { AcquireOptions, EnterOptions, Permit, RouteStats, RunOptions } from './types.js'
 import { listenTo, readWait, waits } from './wait-options.js'
 import { type Listen, WaitingRooms } from './waiting.js'
 
 const NO_NAMES: readonly string[] = []
-
-/** Cells that describe the request which is about to be asked for. */
-const BAN_CELLS = [
-  ...[FRAME.TIER, FRAME.VOLTAGE, FRAME.KEY, FRAME.KEY_WEIGHT, FRAME.KEY_CLASS],
-  ...[FRAME.QUEUE_AGE_MS, FRAME.PROCESS_SATURATION],
-]
-
-const shedOf = (routeId: string, permit: Permit, limitedBy: LimitedBy): AtrionEvents['shed'] => {
-  const { voltage, resistance, mode, retryAfterMs, tier } = permit
-  return { routeId, voltage, resistance, mode, retryAfterMs, limitedBy, tier }
-}
 
 export class Limiter {
   readonly #context: Context
@@ -79,6 +67,15 @@ export class Limiter {
     return this.#rooms
   }
 
+  /** False where their code cannot be loaded now, as without a file descriptor: then no request waits, and none is cancelled. */
+  get #hasRooms(): boolean {
+    try {
+      return this.#waiting !== undefined
+    } catch {
+      return false
+    }
+  }
+
   acquire(routeId: string, options?: AcquireOptions): Permit {
     const wish = takeWish()
     if (wish === undefined) return this.#acquire(routeId, options, NO_NAMES)
@@ -107,11 +104,11 @@ export class Limiter {
     const { engine, events } = this.#context
     const refusal = this.#admission.banned(routeId)
     // A listener of the caller's may ask this instance: what is in the frame is put back.
-    const asked = BAN_CELLS.map((cell) => engine.frame[cell]!)
+    const asked = REQUEST_CELLS.map((cell) => engine.frame[cell]!)
     this.#banSheds.add(routeId, refusal.tier ?? 'normal')
     if (events.has('shed')) events.emit('shed', shedOf(routeId, refusal, 'ban'))
     if (!this.#isDryRun()) return refusal
-    for (const [i, cell] of BAN_CELLS.entries()) engine.frame[cell] = asked[i]!
+    for (const [i, cell] of REQUEST_CELLS.entries()) engine.frame[cell] = asked[i]!
     return undefined
   }
 
@@ -134,6 +131,7 @@ export class Limiter {
     listen: Listen | undefined,
   ): Permit | Promise<Permit> {
     const { engine, routes, clock } = this.#context
+    const canWait = maxWaitMs > 0 && this.#hasRooms
     // Places that are free belong to those who wait already.
     if (this.#rooms !== undefined && this.#rooms.size > 0) this.#rooms.pump(routeId)
     clock.keepUp()
@@ -152,12 +150,11 @@ export class Limiter {
     const keyClass = frame[FRAME.KEY_CLASS]!
     const voltage = frame[FRAME.VOLTAGE]!
     frame[FRAME.SLOT] = slot
-    const waitedMs = maxWaitMs > 0 ? 0 : CANNOT_WAIT
+    const waitedMs = canWait ? 0 : CANNOT_WAIT
     const permit = this.#admission.ask(routeId, tier, keyId, waitedMs, CAUSE.NONE, failed)
     if (permit !== undefined) return this.#offered(routeId, permit)
     // The clock is the caller's, and may call this instance.
     const wait = { ...this.#admission.wait }
-    this.#culprits?.waits(routeId, TIERS[wait.tier])
     const arrivedMs = clock.spanMs()
     const waiter: Waiter = {
       routeId,
@@ -171,7 +168,10 @@ export class Limiter {
       latestMs: arrivedMs + maxWaitMs,
       failed,
     }
-    return this.#waiting.enter(waiter, wait, listen)
+    const answer = this.#waiting.enter(waiter, wait, listen)
+    // A request that is cancelled for it gives its place back at once.
+    this.#culprits?.waits(routeId, TIERS[wait.tier])
+    return answer
   }
 
   /** Runs `work` under a permit. */
@@ -237,14 +237,14 @@ export class Limiter {
     const bounds = readBounds(options)
     const { maxWaitMs, signal, share } = bounds
     if (signal?.aborted) throw signal.reason
+    const culprits = share !== undefined && this.#hasRooms ? this.culprits : undefined
+    const key = culprits && own(options, 'key')
     const permit =
       maxWaitMs === undefined
         ? this.#acquire(routeId, options, RUN_NAMES)
         : await this.#enter(routeId, options, RUN_NAMES, maxWaitMs, listenTo(signal))
     if (!permit.allow) return this.#refuse(routeId, permit, options, context)
-    if (share === undefined) return runBounded(permit, work, options, bounds)
-    const { culprits } = this
-    const key = own(options, 'key')
+    if (share === undefined || culprits === undefined) return runBounded(permit, work, options, bounds)
     return runBounded(permit, work, options, bounds, (cancel) => culprits.guard(routeId, permit, share, key, cancel))
   }
 

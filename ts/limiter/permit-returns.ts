@@ -60,10 +60,13 @@ export class PermitReturns implements PermitSource {
     this.#onFreed(routeId)
   }
 
-  /** Watches the event loop from now on, where it can be. */
+  /** Watches the event loop from now on, where it can be: not where the code for it cannot be loaded. */
   watch(): void {
     const { watchdog } = this.#context
-    if (watchdog !== undefined) this.#watchdog ??= createWatchdog(this.#context, watchdog.stallMs)
+    if (watchdog === undefined) return
+    try {
+      this.#watchdog ??= createWatchdog(this.#context, watchdog.stallMs)
+    } catch {}
   }
 
   /** undefined: the event loop is not watched. */

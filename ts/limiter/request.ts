@@ -28,6 +28,12 @@ const ACQUIRE_NAMES = ['tier', 'voltage', 'key', 'weight', 'queueAgeMs', 'satura
 export const ENTER_NAMES = ['maxWaitMs', 'signal'] as const
 export const RUN_NAMES = [...ENTER_NAMES, 'timeoutMs', 'fallback', 'isFailure', 'cancellable'] as const
 
+/** Cells that describe the request which is about to be asked for. */
+export const REQUEST_CELLS: readonly number[] = [
+  ...[FRAME.TIER, FRAME.VOLTAGE, FRAME.KEY, FRAME.KEY_WEIGHT, FRAME.KEY_CLASS],
+  ...[FRAME.QUEUE_AGE_MS, FRAME.PROCESS_SATURATION],
+]
+
 /**
  * Reads a request's options into the frame's cells.
  *

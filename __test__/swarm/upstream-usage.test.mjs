@@ -57,6 +57,19 @@ for (const [path, { provider, body }] of Object.entries(INTERFACES)) {
   })
 }
 
+test('pieces that are no bytes are passed over', (t) => {
+  for (const type of ['application/json', 'text/event-stream']) {
+    const reader = new UsageReader(type)
+    for (const piece of ['{"usage":', undefined, null, 7, {}, new ArrayBuffer(8)]) t.false(reader.push(piece))
+    reader.push(
+      new TextEncoder().encode(
+        type.endsWith('json') ? '{"usage":{"completion_tokens":7}}' : 'data: {"usage":{"completion_tokens":7}}\n\n',
+      ),
+    )
+    t.is(reader.end().outputTokens, 7)
+  }
+})
+
 test('a stream without usage at its end is counted by its text', async (t) => {
   const { provider, body } = INTERFACES['/v1/chat/completions']
   const { type, bytes } = await answerOf(t, '/v1/chat/completions', provider, { ...body, stream: true }, 70)

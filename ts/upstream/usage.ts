@@ -147,8 +147,9 @@ export class UsageReader {
     return { inputTokens: this.#inputTokens, outputTokens, cachedInputTokens: this.#cachedInputTokens }
   }
 
-  /** Takes bytes of the body. @returns whether the usage so far has changed */
+  /** Takes bytes of the body; anything else, which a body of the caller's own may give, is passed over. @returns whether the usage so far has changed */
   push(chunk: Uint8Array): boolean {
+    if (!ArrayBuffer.isView(chunk)) return false
     if (this.#events === undefined) {
       this.#keep(chunk)
       return false

@@ -247,7 +247,7 @@ const startService = async (t) => {
 }
 
 /**
- * The service is called by 40 at once, and the loop is blocked for longer than their time limit. `isFair` where every answer had left the service
+ * The service is called by 80 at once, and the loop is blocked for longer than their time limit. `isFair` where every answer had left the service
  * before the loop went on, and the calls lost hardly more time than the block took: on a busy machine the service may be late, and this thread may
  * wait for a processor, which are other matters.
  */
@@ -259,7 +259,7 @@ const blockedRound = async (atrion, routeId, { call, lastNs }) => {
     return answer
   }
   const startMs = performance.now()
-  const calls = Array.from({ length: 40 }, () => atrion.run(routeId, work, { timeoutMs: 100 }).catch((e) => e))
+  const calls = Array.from({ length: 80 }, () => atrion.run(routeId, work, { timeoutMs: 100 }).catch((e) => e))
   await turn()
   const blockedMs = block(150)
   const goesOnNs = process.hrtime.bigint()
@@ -267,7 +267,7 @@ const blockedRound = async (atrion, routeId, { call, lastNs }) => {
   const besidesMs = performance.now() - startMs - blockedMs
   const { mode, failures } = atrion.stats(routeId)
   await Promise.all(answered)
-  return { answers, mode, failures, isFair: answered.length === 40 && lastNs() < goesOnNs && besidesMs < 50 }
+  return { answers, mode, failures, isFair: answered.length === 80 && lastNs() < goesOnNs && besidesMs < 50 }
 }
 
 test('a block that time limits run out in opens no breaker, and does without a watchdog', async (t) => {

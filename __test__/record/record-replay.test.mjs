@@ -7,9 +7,11 @@ import { Writable } from 'node:stream'
 import test from 'ava'
 import { Atrion, VirtualClock } from 'atrion'
 import { fileURLToPath } from 'node:url'
+import { sourceOf } from '../_source.mjs'
 import { cli, drive, replayed } from './_drive.mjs'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const { RingSink } = await sourceOf('recording/sinks.ts')
 
 let folder
 test.before(() => {
@@ -167,6 +169,34 @@ test('a ring keeps the newest, and can be read at any time', async (t) => {
   t.is(report.coverage.decisions, decisions)
   t.is(report.replay.equal, report.coverage.certain)
   t.deepEqual(Object.keys(report.recorded.routes).sort(), ['r0', 'r1', 'r2', 'r3', 'r4'])
+})
+
+test('a ring fills the arrays of its oldest blocks again', (t) => {
+  const sink = new RingSink(2 ** 20)
+  const arrays = new Set()
+  let inUse = sink.buffer() ?? new Uint8Array(2 ** 16)
+  const lengthOf = (i) => (i % 50 === 7 ? 4_000 : 65_000)
+  for (let i = 0; i < 400; i++) {
+    sink.beginsAnew()
+    arrays.add(inUse)
+    inUse.fill(i % 251)
+    t.true(sink.take(inUse, lengthOf(i), 1))
+    inUse = sink.buffer() ?? new Uint8Array(2 ** 16)
+    inUse.fill(255)
+    const bytes = sink.read()
+    t.true(bytes.length <= 2 ** 20 + 16, `${bytes.length}`)
+    // Every block that is kept is as it was taken.
+    let end = bytes.length
+    for (let block = i; end > 16; block--) {
+      const begin = end - lengthOf(block)
+      t.is(bytes[begin], block % 251)
+      t.is(bytes[end - 1], block % 251)
+      end = begin
+    }
+    t.is(end, 16)
+  }
+  t.true(arrays.size <= 24, `${arrays.size} arrays for a ring of 16`)
+  t.true(sink.lost > 300)
 })
 
 test('a decision with a key takes at most 24 bytes', async (t) => {

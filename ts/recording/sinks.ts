@@ -33,6 +33,7 @@ export function headOf(): Uint8Array {
   return head
 }
 
+/** A block, in the first bytes of its array. */
 interface Waiting {
   readonly bytes: Uint8Array
   readonly length: number
@@ -265,13 +266,21 @@ export class StreamSink extends QueueSink {
 
 /** A run of blocks whose first one holds all that is needed to read on. */
 interface Stretch {
-  readonly blocks: { readonly bytes: Uint8Array; readonly decisions: number }[]
+  readonly blocks: Waiting[]
   bytes: number
 }
 
-/** A ring in memory: the newest stretches of blocks. The oldest goes where the rest fills three quarters of it. */
+/** A block of at least so many bytes is kept in its array, and a shorter one in a copy. */
+const NEARLY_FULL = (BLOCK.MAX_BYTES * 15) / 16
+
+/**
+ * A ring in memory: the newest stretches of blocks. The oldest goes where the rest fills three quarters of it, and its arrays are filled
+ * again: those that wait for the garbage collector would take more memory than the ring.
+ */
 export class RingSink implements Sink {
   readonly #mostBytes: number
+  /** Arrays of one stretch, which may end a block later, and that of a block that was copied. */
+  readonly #mostSpare: number
   readonly #stretches: Stretch[] = []
   readonly #spare: Uint8Array[] = []
   #bytes = 0
@@ -281,6 +290,7 @@ export class RingSink implements Sink {
 
   constructor(mostBytes: number) {
     this.#mostBytes = mostBytes
+    this.#mostSpare = Math.ceil(mostBytes / 4 / BLOCK.MAX_BYTES) + 2
   }
 
   /** Called at the beginning of a block: true where all that is needed to read on is to be written again. */
@@ -296,17 +306,21 @@ export class RingSink implements Sink {
   }
 
   take(bytes: Uint8Array, length: number, decisions: number): boolean {
-    const copy = bytes.slice(0, length)
-    this.#spare[0] = bytes
+    const isKept = length >= NEARLY_FULL
+    if (!isKept) this.#spare.push(bytes)
     const last = this.#stretches.at(-1)!
-    last.blocks.push({ bytes: copy, decisions })
+    last.blocks.push({ bytes: isKept ? bytes : bytes.slice(0, length), length, decisions })
     last.bytes += length
     this.#bytes += length
     while (this.#bytes > this.#mostBytes && this.#stretches.length > 1) {
       const gone = this.#stretches.shift()!
       this.#bytes -= gone.bytes
       this.lostBytes += gone.bytes
-      for (const block of gone.blocks) this.lost += block.decisions
+      for (const block of gone.blocks) {
+        this.lost += block.decisions
+        if (block.bytes.length === BLOCK.MAX_BYTES && this.#spare.length < this.#mostSpare)
+          this.#spare.push(block.bytes)
+      }
     }
     return true
   }
@@ -314,7 +328,8 @@ export class RingSink implements Sink {
   async close(): Promise<void> {}
 
   read(): Uint8Array {
-    const parts = [headOf(), ...this.#stretches.flatMap(({ blocks }) => blocks.map(({ bytes }) => bytes))]
+    const blocks = this.#stretches.flatMap((stretch) => stretch.blocks)
+    const parts = [headOf(), ...blocks.map(({ bytes, length }) => bytes.subarray(0, length))]
     const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
     let at = 0
     for (const part of parts) {

@@ -238,10 +238,10 @@ onUnix('a path that is no regular file, or a too large one, is not read', async 
   writeFileSync(large, '')
   truncateSync(large, 2 ** 28 + 1)
   for (const [path, message] of [
-    [pipe, /it is no file/],
+    [pipe, /it is not a file/],
     // Through the link: /dev itself is no folder of ours.
-    [device, /it is no file|could not connect/],
-    [large, /at most 268435456 bytes/],
+    [device, /it is not a file|could not connect/],
+    [large, /at most 268435456 (bytes|are read)/],
   ]) {
     const atrion = create({ provider: new FileStateProvider(path) })
     await t.throwsAsync(atrion.connect(), { message })

@@ -2,6 +2,10 @@
 //! leaves out N-API and Redis.
 #![allow(unsafe_code, missing_docs, dead_code, unused_imports)]
 
+#[macro_use]
+#[path = "../src/image.rs"]
+pub mod image;
+
 #[path = "../src/clock.rs"]
 pub mod clock;
 #[path = "../src/engine/mod.rs"]

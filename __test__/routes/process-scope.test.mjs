@@ -110,7 +110,8 @@ native('a batch whose routes another thread evicted ticks them anew, and no othe
   await tell('routes', { count: 1000 })
   atrion.routeBatch(ids, samples)
   t.deepEqual(new Set(ids.map((id) => atrion.getState(id)?.tickCount)), new Set([1]))
-  const others = atrion.snapshot().filter(({ routeId }) => !ids.includes(routeId))
+  // Those of that thread alone: suites in further threads share the engine, too.
+  const others = atrion.snapshot().filter(({ routeId }) => routeId.startsWith('flood '))
   t.true(others.length > 20)
   t.deepEqual(new Set(others.map(({ tickCount }) => tickCount)), new Set([1]))
 })

@@ -210,6 +210,10 @@ export class Bans {
     this.#shared = new Map()
     for (const [hash, { untilMs, reason, isSimulated, prefix }] of bans.bans) {
       if (this.#sharing!.pending.get(hash)?.kind === 'lift') continue
+      // A document without room for reasons takes none from those who know them.
+      const same = [this.#made.get(hash), before.get(hash)].find(
+        (one) => one !== undefined && Math.abs(one.untilMs - (untilMs - aheadMs)) <= DOUBT_MS,
+      )
       const known: Known = {
         ...{
           origin: 'operator',
@@ -217,7 +221,7 @@ export class Bans {
           type: 'ban',
           prefix,
           untilMs: untilMs - aheadMs,
-          reason,
+          reason: reason ?? same?.reason,
           isSimulated,
         },
       }

@@ -1,4 +1,4 @@
-// What an engine knew before a recording began, what its event loop was blocked for, and what its peers reported is in the recording.
+// A recording holds the state of its engine at the start, the stalls of the event loop, and the reports of peers.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

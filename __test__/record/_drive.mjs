@@ -1,5 +1,6 @@
 // Traffic that uses all of an instance, for recordings; and the command that replays them.
 import { execFile } from 'node:child_process'
+import { Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
@@ -71,4 +72,19 @@ export async function drive({ atrion, clock }, requests) {
   for (const permit of await Promise.all(waits)) permit.release()
   for (const permit of open) permit.release()
   for (const lease of leases) await lease.release()
+}
+
+/** A stream that holds its third piece until it is released: the pieces that came, and the release. */
+export function slowStream() {
+  const pieces = []
+  let held
+  const stream = new Writable({
+    highWaterMark: 1,
+    write(piece, _, done) {
+      pieces.push(Buffer.from(piece))
+      if (pieces.length === 3) held = done
+      else done()
+    },
+  })
+  return { stream, pieces, release: () => held() }
 }

@@ -248,16 +248,7 @@ test('a sample says that it is one', async (t) => {
 
 test('a stream that is slow never holds up a decision: what finds no room is dropped, and said', async (t) => {
   const path = join(folder, 'slow.rec')
-  const pieces = []
-  let release
-  const stream = new Writable({
-    highWaterMark: 1,
-    write(piece, _, done) {
-      pieces.push(Buffer.from(piece))
-      if (pieces.length === 3) release = done
-      else done()
-    },
-  })
+  const { stream, pieces, release } = slowStream()
   const { atrion, clock } = virtual()
   const recording = atrion.record(stream)
   const some = async (count) => {

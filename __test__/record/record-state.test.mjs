@@ -108,16 +108,7 @@ test('each stretch of a ring begins with what was known, so that the oldest that
 
 test('after decisions that were dropped it is exact again', async (t) => {
   const path = join(folder, 'dropped.rec')
-  const pieces = []
-  let release
-  const stream = new Writable({
-    highWaterMark: 1,
-    write(piece, _, done) {
-      pieces.push(Buffer.from(piece))
-      if (pieces.length === 3) release = done
-      else done()
-    },
-  })
+  const { stream, pieces, release } = slowStream()
   const { atrion, clock } = virtual()
   const recording = atrion.record(stream)
   const some = async (count) => {

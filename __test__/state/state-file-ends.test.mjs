@@ -50,7 +50,7 @@ const fillAndKill = async (path, routes) => {
 }
 
 test('killed at any instant it leaves its last complete snapshot', async (t) => {
-  const [ROUTES, KILLS, LANES] = [500, 28, 4]
+  const [ROUTES, KILLS, LANES] = [500, 56, 4]
   let leftovers = 0
   let advances = 0
   const lane = async () => {
@@ -58,7 +58,7 @@ test('killed at any instant it leaves its last complete snapshot', async (t) => 
     let last = 0
     // On a busy machine fewer of them come while something happens: then there are more.
     const isEnough = () => leftovers >= 5 && advances >= KILLS / 4
-    for (let kill = 0; kill < KILLS / LANES || (!isEnough() && kill < 16 * KILLS); kill++) {
+    for (let kill = 0; kill < KILLS / LANES || (!isEnough() && kill < 8 * KILLS); kill++) {
       t.is(await fillAndKill(path, ROUTES), 'SIGKILL')
       leftovers += besides(path).length
       const provider = await connected(path)

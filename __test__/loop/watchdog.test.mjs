@@ -395,36 +395,6 @@ onUnix('a machine that is suspended for a while reports no stall of it', async (
   t.true(durationMs + suspendedMs >= blockedMs - 5, result.stdout)
 })
 
-test('a stall of the main thread has the stack of what blocked it, where that is wished for', async (t) => {
-  t.timeout(PATIENCE_MS)
-  const codeOf = (isWished) => `
-    import { Atrion } from 'atrion'
-    const atrion = new Atrion({ watchdog: { stack: ${isWished} } })
-    const stalls = []
-    atrion.on('stall', (stall) => stalls.push(stall))
-    function parsesTooMuch(ms) {
-      const startMs = performance.now()
-      while (performance.now() - startMs < ms);
-    }
-    // The thread that looks has to be there first, and looks once in ten seconds.
-    for (let round = 0; round < 30 && !stalls.some(({ stack }) => stack); round++) {
-      if (round > 2 && !${isWished}) break
-      parsesTooMuch(400)
-      atrion.acquire('r').release()
-      await new Promise((resolve) => setTimeout(resolve, 20))
-    }
-    console.log(JSON.stringify(stalls.map(({ stack }) => stack ?? null)))`
-  for (const isWished of [true, false]) {
-    const result = await runCode(codeOf(isWished))
-    endedWell(t, result)
-    t.is(result.stderr, '')
-    const stacks = JSON.parse(result.stdout).filter((stack) => stack !== null)
-    t.is(stacks.length, isWished ? 1 : 0)
-    if (isWished) t.regex(stacks[0], /^at parsesTooMuch \(.+:\d+:\d+\)$/m)
-    t.true(stacks.every((stack) => stack.split('\n').length <= 32))
-  }
-})
-
 test('threads come and go with their loops, and the process ends by itself', async (t) => {
   t.timeout(PATIENCE_MS)
   const code = `
@@ -486,7 +456,6 @@ ava('options that cannot be honoured are named', (t) => {
     [{ stallMs: Number.NaN }, 'watchdog.stallMs'],
     [{ stallMs: 60_001 }, 'watchdog.stallMs'],
     [{ stall: 100 }, 'watchdog.stall'],
-    [{ stack: 1 }, 'watchdog.stack'],
   ]) {
     const error = t.throws(() => create({ watchdog }), { instanceOf: ConfigError })
     t.is(error.field, field)

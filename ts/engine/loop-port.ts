@@ -1,7 +1,5 @@
 /** The part of an engine that watches the event loop of its thread; of the native engine only. */
 export interface LoopPort {
-  /** The addon's file, which another thread can load, too. */
-  readonly file: string
   /** Watches the loop: `cells` holds what is known of its stalls, `onStall` is called after each. False where it can't be watched. */
   watchLoop(cells: Float64Array, onStall: () => void): boolean
   /** Decisions of this engine know of the loop's stalls from now on; false where it is not watched. */

@@ -1,6 +1,6 @@
 /** The native engine: the Rust addon, its hot path over a frame that both sides see. */
 
-import { loadAddon, loadBinding } from '../addon/addon.js'
+import { loadBinding } from '../addon/addon.js'
 import { ConfigError } from '../base/errors.js'
 import type { EngineHalf, MailboxLink, NativeCluster } from './cluster-port.js'
 import { answerOnFault, CrateEngine } from './crate-engine.js'
@@ -112,7 +112,6 @@ class NativeEngine extends CrateEngine implements Engine {
     this.#native = native
     this.cluster = clusterOf(binding, native, (call, otherwise) => this.#try(call, otherwise))
     this.loop = {
-      file: loadAddon().path,
       watchLoop: (cells, onStall) => this.#try(() => binding.watchLoop(cells, onStall), false),
       attach: () => this.#try(() => native.watch(), false),
       takeStalls: () => this.#try(() => native.takeStalls(), new Float64Array()),

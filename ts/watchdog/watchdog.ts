@@ -15,9 +15,7 @@
 import type { Context } from '../context.js'
 import type { LoopPort } from '../engine/loop-port.js'
 import type { LoopMetrics, Stall } from '../events/stall.js'
-import type { WatchdogWish } from '../options/watchdog.js'
 import { type EventLoop, watchedLoop } from './event-loop.js'
-import { stackLookout } from './stack.js'
 
 export class Watchdog {
   readonly #loop: EventLoop
@@ -25,14 +23,11 @@ export class Watchdog {
   /** The loop holds it weakly: it lives as long as this. */
   readonly #listener: (stall: Stall) => void
 
-  constructor(loop: EventLoop, port: LoopPort, context: Context, { stallMs, stack }: WatchdogWish) {
+  constructor(loop: EventLoop, port: LoopPort, context: Context, stallMs: number) {
     this.#loop = loop
     this.#port = port
-    const lookout = stack ? stackLookout(port.file) : undefined
     this.#listener = (stall) => {
-      const frames = lookout?.stackOf(stall)
-      if (stall.durationMs < stallMs) return
-      context.events.emit('stall', frames === undefined ? stall : { ...stall, stack: frames })
+      if (stall.durationMs >= stallMs) context.events.emit('stall', stall)
     }
     loop.add(this.#listener)
   }
@@ -48,9 +43,9 @@ export class Watchdog {
 }
 
 /** The watchdog of an instance that wishes for one; undefined where there can be none. */
-export function createWatchdog(context: Context, wish: WatchdogWish): Watchdog | undefined {
+export function createWatchdog(context: Context, stallMs: number): Watchdog | undefined {
   const port = context.engine.loop
   if (port === undefined || context.clock.isHost) return undefined
   const loop = watchedLoop(port)
-  return loop !== undefined && port.attach() ? new Watchdog(loop, port, context, wish) : undefined
+  return loop !== undefined && port.attach() ? new Watchdog(loop, port, context, stallMs) : undefined
 }

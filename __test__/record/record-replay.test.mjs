@@ -8,7 +8,7 @@ import test from 'ava'
 import { Atrion, VirtualClock } from 'atrion'
 import { fileURLToPath } from 'node:url'
 import { sourceOf } from '../_source.mjs'
-import { cli, drive, replayed } from './_drive.mjs'
+import { cli, drive, replayed, slowStream } from './_drive.mjs'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const { RingSink } = await sourceOf('recording/sinks.ts')

@@ -3,12 +3,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Writable } from 'node:stream'
 import { Atrion, VirtualClock } from 'atrion'
 import ava from 'ava'
 import { engine as present } from '../_engine.mjs'
 import { RecordingProvider } from '../_provider.mjs'
-import { drive, numbers, replayed } from './_drive.mjs'
+import { drive, numbers, replayed, slowStream } from './_drive.mjs'
 
 const test = present === 'native' ? ava : ava.skip
 const serial = present === 'native' ? ava.serial : ava.skip

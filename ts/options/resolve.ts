@@ -2,7 +2,7 @@
 
 import { DEFAULT_MAX_ROUTES } from '../base/bounded-routes.js'
 import { ConfigError } from '../base/errors.js'
-import { own, ownOptions } from '../base/own.js'
+import { own } from '../base/own.js'
 import { nearestName } from '../base/suggest.js'
 import {
   type AutoTunerConfig,
@@ -156,8 +156,30 @@ function requireHeartbeat(field: string, required: unknown, { heartbeatIntervalM
 /** The settings of a route besides its physics. */
 const SETTINGS = ['profile', 'slo', 'limits', 'pool', 'reserve', 'breakBy'] as const
 
-/** The settings that were given for a route, without those that `Object.prototype` was made to have. */
-export const ownProfile = (given: RouteProfileOptions): RouteProfileOptions => ownOptions(given, SETTINGS)
+/** Objects within the settings of a route: `slo`, and its `criticality`. */
+const DEEPEST = 2
+
+/** A copy of an object's own properties and of the objects within it: plain data, which is read without running a getter of the caller's. */
+const detached = (given: object, depth = 0): object =>
+  Object.fromEntries(
+    Object.entries(given).map(([name, value]) => {
+      const isObject = typeof value === 'object' && value !== null
+      return [name, isObject && depth < DEEPEST ? detached(value, depth + 1) : value]
+    }),
+  )
+
+/**
+ * The settings that were given for a route, without those that `Object.prototype` was made to have, in a copy that later changes of the
+ * caller's do not reach. What is no object is returned as it is.
+ */
+export function ownProfile<T extends WorkloadProfile | RouteProfileOptions>(given: T): T {
+  if (typeof given !== 'object' || given === null) return given
+  const ofClass = SETTINGS.filter(
+    (name) => !Object.hasOwn(given, name) && own(given as RouteProfileOptions, name) !== undefined,
+  )
+  const taken = ofClass.map((name) => [name, (given as RouteProfileOptions)[name]])
+  return detached({ ...given, ...Object.fromEntries(taken) }) as T
+}
 
 /** Options without those that are not given. */
 const given = (options: object): object =>
@@ -165,7 +187,7 @@ const given = (options: object): object =>
 
 /** The settings of a route with changes to some of them: what the changes do not give stays, within `slo` and `limits` as well. */
 export function changedProfile(before: RouteProfileOptions, changes: RouteProfileOptions): RouteProfileOptions {
-  const changed = given(ownProfile(requireObject('changes', changes))) as RouteProfileOptions
+  const changed = given(ownProfile(requireObject('changes', changes) as RouteProfileOptions)) as RouteProfileOptions
   const within = (name: 'slo' | 'limits'): object => {
     const [old, now] = [own(before, name), own(changed, name)]
     const isObject = typeof old === 'object' && old !== null && typeof now === 'object' && now !== null
@@ -181,7 +203,7 @@ export function resolveRouteProfile(
   where = 'profile',
 ): RouteParams {
   if (typeof given === 'string') return { ...base, profile: requireProfile(where, given) }
-  const options = ownProfile(requireObject(where, given))
+  const options: RouteProfileOptions = ownProfile(requireObject(where, given))
   return {
     config: resolveConfig('', options, base.config),
     slo: resolveSlo('slo', options.slo, base.slo),

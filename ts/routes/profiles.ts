@@ -33,15 +33,6 @@ const MAX_CALL_LAWS = 256
 /** Most pools of an instance. */
 const MAX_POOLS = 1_024
 
-/** A copy that later changes of the caller's do not reach. */
-export function copyOf(given: GivenProfile): GivenProfile {
-  if (typeof given === 'string') return given
-  const breakBy = own(given, 'breakBy')
-  const { breakBy: _, ...data } = given
-  const copy = structuredClone(data)
-  return breakBy === undefined ? copy : { ...copy, breakBy }
-}
-
 /** Returns a text that identifies a given profile; undefined where it holds a function. */
 function keyOf(given: GivenProfile): string | undefined {
   if (typeof given !== 'string' && typeof own(given, 'breakBy') === 'function') return undefined
@@ -97,7 +88,7 @@ export class RouteProfiles {
   /** A copy of what was set for a route; 'STANDARD' when nothing was. */
   get(routeId: string): GivenProfile {
     const governed = this.#routes.get(routeId)
-    return governed === undefined ? 'STANDARD' : copyOf(governed.given)
+    return governed === undefined ? 'STANDARD' : ownProfile(governed.given)
   }
 
   /** By which classes of keys routes break; most do not. */
@@ -133,18 +124,15 @@ export class RouteProfiles {
 
   /** @throws ConfigError when a value is out of its range, or no further law fits */
   set(routeId: string, profile: GivenProfile): number {
-    const base = this.#base
-    const given = typeof profile === 'string' ? profile : ownProfile(profile)
-    let source = resolveRouteProfile(given, base)
+    // A copy first: a getter of the caller's may change what all routes build upon.
+    const given = ownProfile(profile)
+    const source = resolveRouteProfile(given, this.#base)
     const breakBy = typeof given === 'string' ? undefined : resolveBreakBy(given.breakBy)
     const { pool } = source
     if (pool !== undefined && !this.#pools.has(pool) && this.#pools.size >= MAX_POOLS) {
       throw new ConfigError('pool', `one of at most ${MAX_POOLS} different pools`, pool)
     }
-    const copy = copyOf(given)
-    // A getter of the caller's may have changed what all routes build upon.
-    if (base !== this.#base) source = resolveRouteProfile(copy, this.#base)
-    const governed = this.#share(copy, source)
+    const governed = this.#share(given, source)
     const before = this.#routes.get(routeId)
     this.#routes.set(routeId, governed, (gone, lost) => this.#drop(gone, lost), this.#isInUse)
     if (breakBy === undefined) this.#breakBy.delete(routeId)

@@ -8,7 +8,7 @@ import type { RouteProfileOptions } from '../options/options.js'
 import { changedProfile, ownProfile, resolveBreakBy, resolveRouteProfile } from '../options/resolve.js'
 import type { RouteParams } from '../options/route-params.js'
 import { baseChanges, NO_OVERLAY, overlaid, type RouteOverlay } from './overlay.js'
-import { copyOf, RouteProfiles } from './profiles.js'
+import { RouteProfiles } from './profiles.js'
 import { RouteIndex } from './route-index.js'
 
 export class Routes {
@@ -96,7 +96,7 @@ export class Routes {
       this.#setLaw(routeId, this.profiles.set(routeId, profile))
       return
     }
-    const given = copyOf(typeof profile === 'string' ? profile : ownProfile(profile))
+    const given = ownProfile(profile)
     // As it is, it has to be right as well.
     checkProfile(given, this.#codeParams)
     this.#setLaw(routeId, this.profiles.set(routeId, overlaid(given, upper)!))
@@ -115,7 +115,7 @@ export class Routes {
 
   /** Changes what governs one route. @throws ConfigError; nothing is changed then */
   configureRoute(routeId: string, changes: RouteProfileOptions): void {
-    const before = copyOf(this.#codeProfileOf(routeId) ?? 'STANDARD')
+    const before = ownProfile(this.#codeProfileOf(routeId) ?? 'STANDARD')
     this.setProfile(routeId, changedProfile(typeof before === 'string' ? { profile: before } : before, changes))
   }
 

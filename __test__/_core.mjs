@@ -1,6 +1,6 @@
 // The helpers of the functional model's suites: shorthands for its quantities, and arbitraries of its ranges.
 import { DEFAULT_CONFIG, DEFAULT_SLO, deriveWeights } from 'atrion/core'
-import fc from 'fast-check'
+import fc from './_random.mjs'
 
 export const weights = deriveWeights(DEFAULT_SLO)
 

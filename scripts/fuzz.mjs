@@ -1,19 +1,22 @@
 /**
- * Coverage-guided fuzzing of what reads bytes of others: `npm run fuzz -- --help`. libFuzzer on stable Rust; `cargo fuzz` works in
- * the same folder where it is installed. What it finds stays in `fuzz/artifacts`; a case that was mended belongs into
+ * Coverage-guided fuzzing of what reads bytes of others, and the property tests with new seeds: `npm run fuzz -- --help`. libFuzzer on
+ * stable Rust; `cargo fuzz` works in the same folder where it is installed. What it finds stays in `fuzz/artifacts`; a case that was mended belongs into
  * `fuzz/regressions/<target>`, which every run tries first.
  */
-import { existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { cliOf } from './lib/cli.mjs'
-import { firstLine, ROOT, run } from './lib/process.mjs'
+import { entryOf, firstLine, node, ROOT, run } from './lib/process.mjs'
 import { say, sometimes } from './lib/progress.mjs'
 import { tableOf, verdictOfCheck } from './lib/tally.mjs'
 import { rustProblem } from './lib/toolchain.mjs'
 
 const FUZZ = join(ROOT, 'fuzz')
 const TARGETS = ['frame', 'names', 'record', 'state', 'wire']
+/** The property tests of JavaScript, with new seeds and more inputs than `npm test` has. */
+const PROPERTIES = 'properties'
+const PROPERTY_RUNS = 4000
 /** Targets that run at the same time. */
 const AT_ONCE = 2
 const MAX_BYTES = 4096
@@ -23,10 +26,11 @@ const HANGS_S = 10
 const USAGE = `Usage: npm run fuzz -- [options]
 
   --minutes <n>     how long to look for cases, all targets together (default 1)
-  --target <name>   this target only (may be repeated): ${TARGETS.join(', ')}
+  --target <name>   this target only (may be repeated): ${TARGETS.join(', ')},
+                    ${PROPERTIES} (the property tests, with new seeds)
   --help            this text
 
-Exits with 1 when a case was found; it is in fuzz/artifacts.`
+Exits with 1 when a case was found: it is in fuzz/artifacts, or its seed is printed.`
 
 /** Coverage as libFuzzer reads it, by options that stable compilers take. */
 const COVERAGE = [
@@ -87,20 +91,51 @@ const fuzz = async (folder, target, seconds, isInBackground) => {
   return verdictOfCheck(`fuzz ${target}`, code, `the case is in fuzz/artifacts/${target}`)
 }
 
+/** Test files that draw random inputs. */
+const propertyTests = () => {
+  const folder = join(ROOT, '__test__')
+  const names = readdirSync(folder, { recursive: true }).filter((name) => name.endsWith('.test.mjs'))
+  const draws = (name) => readFileSync(join(folder, name), 'utf8').includes("/_random.mjs'")
+  return names.filter(draws).map((name) => join('__test__', name))
+}
+
+/** Runs the property tests one after the other, and again, for so long; resolves to their verdict. */
+const properties = async (seconds) => {
+  const endMs = Date.now() + seconds * 1000
+  const files = propertyTests()
+  const env = { FUZZ_SEED: 'random', FUZZ_RUNS: String(PROPERTY_RUNS), FORCE_COLOR: '0' }
+  // A short run does not always try the same files.
+  const first = Math.trunc(Math.random() * files.length)
+  let ended = 0
+  let code = 0
+  while (Date.now() < endMs && code === 0) {
+    const lines = []
+    const file = files[(first + ended) % files.length]
+    say(`fuzz ${PROPERTIES}: ${file}.`)
+    const onLine = (line) => lines.push(line)
+    code = (await node(entryOf('ava', 'ava'), ['--tap', file], { env, onLine })).code
+    if (code !== 0) console.error(lines.filter((line) => !line.startsWith('ok ')).join('\n'))
+    ended += 1
+  }
+  if (code === 0) say(`fuzz ${PROPERTIES}: ${ended} files of ${files.length}.`)
+  return verdictOfCheck(`fuzz ${PROPERTIES}`, code, 'FUZZ_SEED=<the seed above> repeats it')
+}
+
 /** Runs the targets for `seconds` in all, in the background with what other work leaves of the machine; resolves to one verdict each. */
 export const fuzzSuite = async (seconds, { targets = TARGETS, isInBackground = false } = {}) => {
   if (process.platform === 'win32') {
     say('libFuzzer is not run on Windows.')
     return []
   }
-  const folder = await build()
+  const folder = targets.some((target) => target !== PROPERTIES) ? await build() : ''
   if (folder === undefined) return [verdictOfCheck('fuzz targets', 1, 'could not be compiled')]
   const each = Math.max(1, Math.round(seconds / Math.ceil(targets.length / AT_ONCE)))
   const waiting = [...targets]
   const verdicts = []
   const lane = async () => {
     for (let target = waiting.shift(); target !== undefined; target = waiting.shift()) {
-      verdicts.push(await fuzz(folder, target, each, isInBackground))
+      const verdict = target === PROPERTIES ? properties(each) : fuzz(folder, target, each, isInBackground)
+      verdicts.push(await verdict)
     }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, lane))
@@ -111,10 +146,10 @@ if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   const { values, count, known } = cliOf(USAGE, {
     options: {
       minutes: { type: 'string', default: '1' },
-      target: { type: 'string', multiple: true, default: TARGETS },
+      target: { type: 'string', multiple: true, default: [...TARGETS, PROPERTIES] },
     },
   })
-  const targets = [...new Set(known('target', values.target, TARGETS))]
+  const targets = [...new Set(known('target', values.target, [...TARGETS, PROPERTIES]))]
   const verdicts = await fuzzSuite(count('minutes', 1) * 60, { targets })
   if (verdicts.length > 0) console.log(`\n${tableOf(verdicts).join('\n')}`)
   process.exitCode = verdicts.every(({ failed }) => failed === 0) ? 0 : 1

@@ -9,8 +9,8 @@ import { atrionKoa } from 'atrion/koa'
 import { atrionNest } from 'atrion/nest'
 import { atrionUndici } from 'atrion/undici'
 import ava from 'ava'
-import fc from 'fast-check'
 import { engine } from '../_engine.mjs'
+import fc from '../_random.mjs'
 
 const test = engine === 'ts' ? ava.skip : ava
 const RUNS = Number(process.env.FUZZ_RUNS ?? 300)

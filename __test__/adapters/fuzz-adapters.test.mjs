@@ -4,11 +4,11 @@ import { once } from 'node:events'
 import net from 'node:net'
 import { setImmediate as turnOf } from 'node:timers/promises'
 import test from 'ava'
-import fc from 'fast-check'
 import { ask, CALM, close, create, until } from '../_adapters.mjs'
 import { engine } from '../_engine.mjs'
 import { FRAMEWORKS } from '../_frameworks.mjs'
 import { PATIENCE_MS } from '../_patience.mjs'
+import fc, { SEED } from '../_random.mjs'
 
 const serial = engine === 'ts' ? test.skip : test.serial
 
@@ -113,9 +113,8 @@ for (const [name, start] of Object.entries(FRAMEWORKS)) {
     }
     const server = await start(atrion, options, async () => 'good')
     t.teardown(() => close(server))
-    const seed = Number(process.env.FUZZ_SEED ?? Math.trunc(Math.random() * 2 ** 31))
-    t.log(`seed ${seed}`)
-    const requests = fc.sample(request, { numRuns: REQUESTS, seed })
+    t.log(`seed ${SEED}`)
+    const requests = fc.sample(request, { numRuns: REQUESTS, seed: SEED })
     const lane = async () => {
       for (let it = requests.pop(); it !== undefined; it = requests.pop()) await send(server, it)
     }

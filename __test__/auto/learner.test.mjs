@@ -1,7 +1,7 @@
 // Learning what is usual on a route: first values, incidents, regressions, improvements.
 import test from 'ava'
-import fc from 'fast-check'
 import { randomOf } from '../_engine.mjs'
+import fc from '../_random.mjs'
 import { sourceOf } from '../_source.mjs'
 
 const { Durations } = await sourceOf('auto/durations.ts')

@@ -2,8 +2,8 @@
 // it was to the last bit.
 import { isConfigError } from 'atrion'
 import test from 'ava'
-import fc from 'fast-check'
 import { create, virtual } from '../_engine.mjs'
+import fc from '../_random.mjs'
 
 const RUNS = Number(process.env.FUZZ_RUNS ?? 500)
 const PATCHES_A_RUN = 20

@@ -15,8 +15,8 @@ import {
   toSafeNumber,
 } from 'atrion/core'
 import test from 'ava'
-import fc from 'fast-check'
 import { anyNumber, holds, pressureOf } from '../_core.mjs'
+import fc from '../_random.mjs'
 
 const { NaN: NOT_A_NUMBER, POSITIVE_INFINITY: INFINITE, MAX_VALUE, MAX_SAFE_INTEGER } = Number
 

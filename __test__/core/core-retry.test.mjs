@@ -1,7 +1,7 @@
 import { AutoTuner, calculateRetryAfterMs, createBootstrapState, updatePhysics, VectorMath } from 'atrion/core'
 import test from 'ava'
-import fc from 'fast-check'
 import { between, broken, configOf, holds, operational, pressureOf, weights } from '../_core.mjs'
+import fc from '../_random.mjs'
 
 const calm = VectorMath.zero()
 const config = configOf()

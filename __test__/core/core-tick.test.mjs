@@ -9,7 +9,6 @@ import {
   VectorMath,
 } from 'atrion/core'
 import test from 'ava'
-import fc from 'fast-check'
 import {
   anyNumber,
   anyPressure,
@@ -23,6 +22,7 @@ import {
   pressureOf,
   weights,
 } from '../_core.mjs'
+import fc from '../_random.mjs'
 
 const calm = VectorMath.zero()
 const config = configOf()

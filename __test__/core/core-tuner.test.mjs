@@ -1,8 +1,8 @@
 import { ConfigError } from 'atrion'
 import { AutoTuner } from 'atrion/core'
 import test from 'ava'
-import fc from 'fast-check'
 import { between, holds, isNear, near } from '../_core.mjs'
+import fc from '../_random.mjs'
 
 const feed = (tuner, ...resistances) => {
   for (const resistance of resistances) tuner.observe(resistance)

@@ -2,9 +2,9 @@
 // settles is settled before the next one.
 import { getEventListeners } from 'node:events'
 import { EventHeap, exponential, Fifo, SERVICE_LAWS, stream } from 'atrion/simulation'
-import fc from 'fast-check'
 import { flush } from '../../lab/driver/time.mjs'
 import { virtual } from '../_engine.mjs'
+import fc from '../_random.mjs'
 
 export const TIERS = ['bulk', 'low', 'normal', 'high', 'critical']
 const BULK = 0

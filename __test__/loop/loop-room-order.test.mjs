@@ -1,6 +1,6 @@
 // The waiting room as a data structure, against a naive model of its rules.
 import test from 'ava'
-import fc from 'fast-check'
+import fc from '../_random.mjs'
 import { sourceOf } from '../_source.mjs'
 
 const { Room, SCAN } = await sourceOf('limiter/room.ts')

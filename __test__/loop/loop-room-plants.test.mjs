@@ -1,7 +1,7 @@
 // The waiting room before random plants: servers, service law, deadline, load, bursts, keys, pools, reserves and clients that leave.
 import ava from 'ava'
-import fc from 'fast-check'
 import { engine, turn, virtual } from '../_engine.mjs'
+import fc from '../_random.mjs'
 import { hasReserve, offerToRoom, plants, reservedIn, TIERS } from './_room-plants.mjs'
 
 const test = engine === 'ts' ? ava.skip : ava.serial

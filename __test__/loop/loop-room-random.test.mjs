@@ -1,8 +1,8 @@
 // Random sequences of requests that wait, against the rules of the waiting room.
 import { getEventListeners } from 'node:events'
 import ava from 'ava'
-import fc from 'fast-check'
 import { engine, turn, virtual } from '../_engine.mjs'
+import fc from '../_random.mjs'
 import { furnish } from '../_room.mjs'
 
 const test = engine === 'ts' ? ava.skip : ava

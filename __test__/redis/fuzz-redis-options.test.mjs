@@ -2,7 +2,7 @@
 import { inspect } from 'node:util'
 import { RedisStateProvider } from 'atrion'
 import test from 'ava'
-import fc from 'fast-check'
+import fc from '../_random.mjs'
 
 const RUNS = Number(process.env.FUZZ_RUNS ?? 500)
 /** In every text that may be a secret. */

@@ -1,8 +1,8 @@
 // Bad arguments throw; bad measurements do not.
 import { resetLogger, setLogger } from 'atrion'
 import anyTest from 'ava'
-import fc from 'fast-check'
 import { CALM, drive, MILD, memoryLogger, virtual, warm } from '../_engine.mjs'
+import fc from '../_random.mjs'
 
 // One of these replaces the logger of the process.
 const test = anyTest.serial

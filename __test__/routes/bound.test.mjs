@@ -1,7 +1,7 @@
 // maxRoutes: the table is bounded, and the least recently used goes first.
 import test from 'ava'
-import fc from 'fast-check'
 import { BAD, CALM, drive, randomOf, virtual } from '../_engine.mjs'
+import fc from '../_random.mjs'
 
 /** A model of a table that evicts the least recently used entry. */
 class Expected {

@@ -2,8 +2,8 @@
 // the instance works as before.
 import { Atrion, VirtualClock } from 'atrion'
 import test from 'ava'
-import fc from 'fast-check'
 import { CALM, create, engine } from '../_engine.mjs'
+import fc from '../_random.mjs'
 
 const RUNS = Number(process.env.FUZZ_RUNS ?? 400)
 

@@ -4,9 +4,9 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
-import fc from 'fast-check'
 import { engine } from '../_engine.mjs'
 import { own } from '../_installed.mjs'
+import fc from '../_random.mjs'
 
 const require = createRequire(import.meta.url)
 const binding = require('../../binding.js')

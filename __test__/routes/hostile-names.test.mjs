@@ -1,7 +1,7 @@
 // A route id may be any string that is not empty. Whatever it is, no other route changes.
 import test from 'ava'
-import fc from 'fast-check'
 import { BAD, CALM, HOSTILE_NAMES, virtual, warm } from '../_engine.mjs'
+import fc from '../_random.mjs'
 
 test('hostile names are routes like any other, each its own, and no other route changes', (t) => {
   const world = warm(virtual(), 'bystander')

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict'
 import { VirtualClock } from 'atrion'
 import test from 'ava'
-import fc from 'fast-check'
 import { create, engine } from '../_engine.mjs'
+import fc from '../_random.mjs'
 
 const ROUTES = ['a', 'b', 'c', 'd', 'e', 'f']
 const TIERS = ['bulk', 'low', 'normal', 'high', 'critical']

@@ -1,7 +1,7 @@
 import { ConfigError } from 'atrion'
 import test from 'ava'
-import fc from 'fast-check'
 import { BAD, broken, CALM, create, drive, HOSTILE_NAMES, MILD, randomOf, virtual, warm } from '../_engine.mjs'
+import fc from '../_random.mjs'
 
 const telemetryOf = (random) => ({
   latencyMs: (random() < 0.4 ? 3000 : 150) * random(),

@@ -1,9 +1,9 @@
 // One node proves nothing, whatever it says or stores: neither to the open loop, nor to the closed one, nor to a node that starts.
 import FakeTimers from '@sinonjs/fake-timers'
 import anyTest from 'ava'
-import fc from 'fast-check'
 import { CALM, engine, virtual } from '../_engine.mjs'
 import { RecordingProvider } from '../_provider.mjs'
+import fc from '../_random.mjs'
 
 // The sync loop is driven by timers of the process, which these tests take over: one after the other.
 const test = anyTest.serial

@@ -1,6 +1,6 @@
 // The tree of budgets against a naive one, which keeps a list of open reservations and adds it up anew for every question.
 import test from 'ava'
-import fc from 'fast-check'
+import fc from '../_random.mjs'
 import { sourceOf } from '../_source.mjs'
 
 const { BudgetTree, NONE, SOME } = await sourceOf('swarm/budget.ts')

@@ -1,7 +1,7 @@
 // Estimates that learn: percentiles by model and agent, their bounds, and how far off they were.
 import test from 'ava'
-import fc from 'fast-check'
 import { randomOf, virtual } from '../_engine.mjs'
+import fc from '../_random.mjs'
 import { sourceOf } from '../_source.mjs'
 
 const { Estimates, SizeQuantile, EstimateError } = await sourceOf('swarm/estimates.ts')

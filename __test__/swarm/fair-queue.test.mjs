@@ -1,6 +1,6 @@
 // The fair queue of those who wait for budget or quota.
 import test from 'ava'
-import fc from 'fast-check'
+import fc from '../_random.mjs'
 import { sourceOf } from '../_source.mjs'
 
 const { FairQueue, OLDEST_EVERY, IDLE_TENANTS } = await sourceOf('swarm/queue.ts')

@@ -1,9 +1,9 @@
 // Random histories of swarms: calls that begin, wait, report, extend, end, fail, are aborted, are late, and swarms that are closed. After
 // every step each swarm's account is what a plain list of the calls adds up to.
 import test from 'ava'
-import fc from 'fast-check'
 import { turn, virtual } from '../_engine.mjs'
 import { PATIENCE_MS } from '../_patience.mjs'
+import fc from '../_random.mjs'
 
 const UNITS = ['a', 'b']
 const LIMIT = 40

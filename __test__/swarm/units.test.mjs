@@ -1,6 +1,6 @@
 // Amounts as whole quanta: what is used is rounded up, a limit down, and decimal fractions add up.
 import test from 'ava'
-import fc from 'fast-check'
+import fc from '../_random.mjs'
 import { sourceOf } from '../_source.mjs'
 
 const { Units, quantaUp, requireBudget } = await sourceOf('swarm/units.ts')

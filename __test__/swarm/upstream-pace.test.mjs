@@ -1,6 +1,6 @@
 // The pace in virtual time against true limits: how much of them is used, and how many calls are refused.
 import test from 'ava'
-import fc from 'fast-check'
+import fc from '../_random.mjs'
 import { LONG, Pace, play } from './_virtual-provider.mjs'
 
 const SMALL = { requestsPerMinute: 60, tokensPerMinute: 90_000 }

@@ -1,6 +1,6 @@
 // The quota in a provider's headers, and the kinds of its answers: every form that is known, and anything else.
 import test from 'ava'
-import fc from 'fast-check'
+import fc from '../_random.mjs'
 import { sourceOf } from '../_source.mjs'
 
 const { classify, classifyStreamError, parseSpan, readQuota } = await sourceOf('upstream/index.ts')

@@ -1,7 +1,7 @@
 // Usage and estimates from what goes to a provider and comes from it: JSON and streams of every interface, in pieces of any size.
 import test from 'ava'
-import fc from 'fast-check'
 import { MockProvider } from '../../lab/provider/server.mjs'
+import fc from '../_random.mjs'
 import { sourceOf } from '../_source.mjs'
 
 const { estimateBody, TokenLengths, UsageReader, usageIn } = await sourceOf('upstream/index.ts')

@@ -13,6 +13,9 @@ export const ENGINES = ['native', 'wasm', 'ts']
 /** The longest time that a suite may print nothing, ms. ava itself ends what makes no progress before. */
 const SILENT_MS = 8 * 60_000
 
+/** The seed of proptest's inputs: the same in every run, as `__test__/_random.mjs` has one. `npm run fuzz` draws new ones. */
+const PROPTEST_SEED = process.env.PROPTEST_RNG_SEED ?? '20261126'
+
 /** Compiles cargo's tests; resolves to the paths of the binaries, or undefined where one does not compile. */
 const buildCargoTests = async () => {
   const binaries = []
@@ -52,7 +55,7 @@ export const cargoSuite = async () => {
         counter.take(line)
         beat(`cargo: ${counter.passed} passed so far.`)
       }
-      const { code } = await run(...next, { onLine, silentMs: SILENT_MS })
+      const { code } = await run(...next, { env: { PROPTEST_RNG_SEED: PROPTEST_SEED }, onLine, silentMs: SILENT_MS })
       if (code === 0) continue
       failure = code
       console.log(lines.filter((line) => !/^test .* \.\.\. (ok|ignored.*)$/.test(line)).join('\n'))

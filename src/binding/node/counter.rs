@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use parking_lot::Mutex;
 
-use super::process::system_ns;
+use super::system_clock::system_ns;
 
 /// The span over which the rate is measured at first, ns.
 const FIRST_SPAN_NS: u64 = 20_000_000;

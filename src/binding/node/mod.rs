@@ -33,6 +33,8 @@ mod redis_options;
 mod socket;
 #[cfg(feature = "engine")]
 mod stalls;
+#[cfg(all(feature = "engine", target_os = "linux"))]
+mod system_clock;
 #[cfg(feature = "engine")]
 #[allow(unsafe_code, reason = "functions of libuv are found by name")]
 mod uv;

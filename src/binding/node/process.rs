@@ -6,6 +6,8 @@ use parking_lot::Mutex;
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 use super::counter;
+#[cfg(target_os = "linux")]
+use super::system_clock::system_ns;
 use crate::{
     clock::MonotonicClock,
     engine::{Engine, Handle, Limits},
@@ -38,15 +40,4 @@ pub fn clock() -> MonotonicClock {
     return *CLOCK.get_or_init(|| MonotonicClock::over(system_ns));
     #[cfg(not(target_os = "linux"))]
     *CLOCK.get_or_init(MonotonicClock::new)
-}
-
-/// Reads the system's monotonic clock, ns. The standard library reads the same one and takes a fifth longer: it splits the time
-/// into seconds and the rest, and checks both.
-#[cfg(target_os = "linux")]
-#[allow(unsafe_code, reason = "a call of the system's library")]
-pub fn system_ns() -> u64 {
-    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the call writes to `now` alone. Every Linux has this clock; where the call failed, `now` would stay 0.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
-    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }

@@ -16,7 +16,7 @@ const FUZZ = join(ROOT, 'fuzz')
 const TARGETS = ['frame', 'names', 'record', 'state', 'wire']
 /** The property tests of JavaScript, with new seeds and more inputs than `npm test` has. */
 const PROPERTIES = 'properties'
-const PROPERTY_RUNS = 4000
+const PROPERTY_RUNS = 2000
 /** Targets that run at the same time. */
 const AT_ONCE = 2
 const MAX_BYTES = 4096
@@ -113,7 +113,7 @@ const properties = async (seconds) => {
     const file = files[(first + ended) % files.length]
     say(`fuzz ${PROPERTIES}: ${file}.`)
     const onLine = (line) => lines.push(line)
-    code = (await node(entryOf('ava', 'ava'), ['--tap', file], { env, onLine })).code
+    code = (await node(entryOf('ava', 'ava'), ['--tap', '--timeout', '20m', file], { env, onLine })).code
     if (code !== 0) console.error(lines.filter((line) => !line.startsWith('ok ')).join('\n'))
     ended += 1
   }

@@ -39,6 +39,32 @@ test('spans of every form', (t) => {
   for (const [text, ms] of Object.entries(cases)) t.is(parseSpan(text, NOW)?.ms, ms, text)
 })
 
+test.serial('an HTTP date without a zone is in GMT, wherever the process runs', (t) => {
+  const { TZ } = process.env
+  t.teardown(() => {
+    if (TZ === undefined) delete process.env.TZ
+    else process.env.TZ = TZ
+  })
+  const dates = [
+    'Thu Jan  1 00:01:00 2026',
+    'Thu, 01 Jan 2026 00:01:00',
+    'Thu, 01 Jan 2026 00:01:00 GMT',
+    'Thursday, 01-Jan-26 00:01:00 GMT',
+  ]
+  for (const zone of ['America/New_York', 'Asia/Kolkata', 'Pacific/Apia', 'UTC']) {
+    process.env.TZ = zone
+    for (const date of dates) {
+      t.is(parseSpan(date, NOW)?.ms, 60_000, `${zone}: ${date}`)
+      t.is(
+        readQuota({ date, 'x-ratelimit-limit-requests': '60', 'x-ratelimit-reset-requests': date }, 'openai', 0).states
+          .requests.resetMs,
+        0,
+        date,
+      )
+    }
+  }
+})
+
 test('spans that are none', (t) => {
   for (const text of [
     '',

@@ -9,7 +9,9 @@ import type { Swarm, SwarmLease } from '../swarm/types.js'
 import { AnswerEnd } from '../upstream/answer.js'
 import { classifyStreamError } from '../upstream/classify.js'
 import { estimateBody } from '../upstream/estimate.js'
+import { readerOf } from '../upstream/headers.js'
 import { TokenLengths, UsageReader } from '../upstream/usage.js'
+import { type ContentDecoder, contentDecoder } from './_content-decoder.js'
 import { type OptionTypes, validateTypes } from './_options.js'
 import { endOf, report } from './_swarm-usage.js'
 import { type Handler, type ResponseWatch, refuseHandler, wasAborted, withWatch } from './_undici-handler.js'
@@ -37,6 +39,28 @@ const TYPES: OptionTypes = {
 /** Most bytes of an error's body that are kept to judge it. */
 const LONGEST_ERROR = 65_536
 
+/** Longest body that is read before it is sent, bytes. */
+const LONGEST_BODY = 4_194_304
+
+/**
+ * Returns whether a body has to be read before its call can be estimated, and may be: fetch hands on what was a text as something that is
+ * iterated over once. A stream is left alone, and so is a body of unknown length.
+ */
+function isReadable({ body, headers }: Dispatcher.DispatchOptions): boolean {
+  const given: unknown = body
+  if (typeof given !== 'object' || given === null || !(Symbol.asyncIterator in given) || 'pipe' in given) return false
+  if (given instanceof Uint8Array || Symbol.iterator in given) return false
+  const read = readerOf(headers)
+  const bytes = read('content-length')
+  return /json|^text\//i.test(read('content-type') ?? '') && bytes !== undefined && Number(bytes) <= LONGEST_BODY
+}
+
+async function bytesOf(body: AsyncIterable<unknown>): Promise<Buffer> {
+  const chunks: Uint8Array[] = []
+  for await (const chunk of body) chunks.push(chunk instanceof Uint8Array ? chunk : Buffer.from(String(chunk)))
+  return Buffer.concat(chunks)
+}
+
 /** The events of one call, on their way to its lease. */
 class CallWatch implements ResponseWatch {
   readonly #lease: SwarmLease
@@ -44,6 +68,9 @@ class CallWatch implements ResponseWatch {
   readonly #model: string | undefined
   readonly #settle: (error?: unknown) => void
   #reader: UsageReader | undefined
+  #decoder: ContentDecoder | undefined
+  /** The end of the answer, once all of it is decoded. */
+  #finish: (() => void) | undefined
   #forget: (() => void) | undefined
   #status = 0
   #headers: object = {}
@@ -67,6 +94,11 @@ class CallWatch implements ResponseWatch {
     if (status < 200) return
     this.#status = status
     this.#headers = headers
+    this.#decoder = contentDecoder(
+      readerOf(headers)('content-encoding'),
+      (chunk) => this.#read(chunk),
+      () => this.#finish?.(),
+    )
     if (status >= 400) return
     this.#lease.answered(status, headers)
     this.#reader = new UsageReader(String(contentType ?? ''), this.#lengths, this.#model)
@@ -74,6 +106,11 @@ class CallWatch implements ResponseWatch {
 
   data(chunk: unknown): void {
     if (!(chunk instanceof Uint8Array)) return
+    if (this.#decoder === undefined) this.#read(chunk)
+    else this.#decoder.push(chunk)
+  }
+
+  #read(chunk: Uint8Array): void {
     if (this.#reader === undefined) {
       this.#errorBytes += chunk.byteLength
       if (this.#errorBytes <= LONGEST_ERROR) this.#error.push(chunk)
@@ -82,6 +119,19 @@ class CallWatch implements ResponseWatch {
 
   end(): void {
     this.#forget?.()
+    this.#whenRead(() => this.#ended())
+  }
+
+  /** Calls back when all that came of the body is decoded. */
+  #whenRead(then: () => void): void {
+    if (this.#decoder === undefined) then()
+    else {
+      this.#finish = then
+      this.#decoder.end()
+    }
+  }
+
+  #ended(): void {
     const reader = this.#reader
     if (reader === undefined) {
       const classified = this.#lease.answered(this.#status, this.#headers, Buffer.concat(this.#error))
@@ -102,9 +152,11 @@ class CallWatch implements ResponseWatch {
 
   error(error: unknown): void {
     this.#forget?.()
-    if (this.#reader !== undefined) report(this.#lease, this.#reader, true)
     const isOwn = wasAborted(error) && this.#lease.exhausted === undefined
-    this.#settle(isOwn ? new AnswerEnd({ ...endOf('rejected'), outcome: 'ignored' }) : error)
+    this.#whenRead(() => {
+      if (this.#reader !== undefined) report(this.#lease, this.#reader, true)
+      this.#settle(isOwn ? new AnswerEnd({ ...endOf('rejected'), outcome: 'ignored' }) : error)
+    })
   }
 }
 
@@ -121,21 +173,33 @@ export function swarmUndici(swarm: Swarm, options: SwarmUndiciOptions = {}): Dis
   validateTypes(given, TYPES)
   const { tier, key, agent, maxWaitMs = Number.POSITIVE_INFINITY } = given
   const lengths = new TokenLengths()
-  return (dispatch) => (request, handler) => {
-    const hasBody = request.body !== undefined && request.body !== null
-    const { model, inputTokens, maxTokens } = estimateBody(request.body)
-    const estimate = hasBody ? { model, inputTokens, maxTokens } : { inputTokens: 0, outputTokens: 0 }
-    let isSent = false
-    const work = (lease: SwarmLease): Promise<void> =>
-      new Promise((resolve, reject) => {
-        isSent = true
-        const settle = (error?: unknown): void => (error === undefined ? resolve() : reject(error))
-        const watch = new CallWatch(lease, lengths, model, settle)
-        dispatch(request, withWatch(handler as Handler, watch) as Dispatcher.DispatchHandler)
+  return (dispatch) => {
+    const begin = (request: Dispatcher.DispatchOptions, handler: Handler): void => {
+      const hasBody = request.body !== undefined && request.body !== null
+      const { model, inputTokens, maxTokens } = estimateBody(request.body)
+      const estimate = hasBody ? { model, inputTokens, maxTokens } : { inputTokens: 0, outputTokens: 0 }
+      let isSent = false
+      const work = (lease: SwarmLease): Promise<void> =>
+        new Promise((resolve, reject) => {
+          isSent = true
+          const settle = (error?: unknown): void => (error === undefined ? resolve() : reject(error))
+          const watch = new CallWatch(lease, lengths, model, settle)
+          dispatch(request, withWatch(handler, watch) as Dispatcher.DispatchHandler)
+        })
+      swarm.run({ ...estimate, agent }, work, { tier, key, maxWaitMs }).catch((error: unknown) => {
+        if (!isSent) refuseHandler(handler, error as Error)
       })
-    swarm.run({ ...estimate, agent }, work, { tier, key, maxWaitMs }).catch((error: unknown) => {
-      if (!isSent) refuseHandler(handler as Handler, error as Error)
-    })
-    return true
+    }
+    return (request, given) => {
+      const handler = given as Handler
+      if (!isReadable(request)) begin(request, handler)
+      else {
+        bytesOf(request.body as unknown as AsyncIterable<unknown>).then(
+          (body) => begin({ ...request, body }, handler),
+          (error: unknown) => refuseHandler(handler, error as Error),
+        )
+      }
+      return true
+    }
   }
 }

@@ -27,6 +27,8 @@ export interface Account {
 
 export class Accounts {
   readonly #host: AccountsHost
+  /** The swarm of each event: two may have the same path, as one that has a slash in its name, or one after the other. */
+  readonly #origins = new WeakMap<object, SwarmNode>()
 
   constructor(host: AccountsHost) {
     this.#host = host
@@ -63,11 +65,11 @@ export class Accounts {
   emitHard(node: SwarmNode, by: SwarmNode, unit: string, ended: boolean): void {
     const { events } = this.#host
     if (!events.has('hard')) return
-    events.emit('hard', { swarm: by.path, ...this.of(by, unit), caller: node.path, ended })
+    events.emit('hard', this.#from(by, { swarm: by.path, ...this.of(by, unit), caller: node.path, ended }))
   }
 
   emitRefund(node: SwarmNode, amounts: Readonly<Record<string, number>>): void {
-    this.#host.events.emit('refund', { swarm: node.path, amounts })
+    this.#host.events.emit('refund', this.#from(node, { swarm: node.path, amounts }))
   }
 
   /** Reports soft limits that were crossed. */
@@ -76,7 +78,18 @@ export class Accounts {
     while (tree.crossed.length > 0) {
       const unit = units.names[tree.crossed.pop()!]!
       const node = this.#host.nodeOf(tree.crossed.pop()!)
-      if (node !== undefined) events.emit('soft', { swarm: node.path, ...this.of(node, unit) })
+      if (node !== undefined) events.emit('soft', this.#from(node, { swarm: node.path, ...this.of(node, unit) }))
     }
+  }
+
+  /** Returns whether an event is of a swarm or of one below it. */
+  isOf(node: SwarmNode, event: object): boolean {
+    const origin = this.#origins.get(event)
+    return origin !== undefined && node.contains(origin)
+  }
+
+  #from<E extends object>(node: SwarmNode, event: E): E {
+    this.#origins.set(event, node)
+    return event
   }
 }

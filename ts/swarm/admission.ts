@@ -58,8 +58,16 @@ export class CallAdmission {
     this.#listen = signal && ((abort) => onAbort(signal, () => abort(signal.reason)))
   }
 
-  /** @throws BudgetError, ShedError, the signal's reason; nothing is held then */
-  async admit(): Promise<Admission> {
+  /**
+   * Begins the call as soon as it holds all that it needs. No turn of the event loop lies between the last look at its signal and its
+   * swarm and its beginning: an abort, or the end of the swarm, finds a call that waits or one that is under way.
+   *
+   * @throws BudgetError, ShedError, the signal's reason; nothing is held then
+   */
+  async begin<T>(begin: (admission: Admission) => Promise<T>): Promise<T> {
+    // A swarm that is closed keeps its place in the tree while a call may hold some of it.
+    this.#node.refs += 1
+    let call: Promise<T>
     try {
       // Every round ends in a wait, and the total time of the waits is limited.
       for (;;) {
@@ -87,12 +95,16 @@ export class CallAdmission {
           }
           this.#permit = this.#admitted(this.#root.terms.route, permit)
         }
-        return { handle: this.#handle, grant: this.#grant, permit: this.#permit }
+        call = begin({ handle: this.#handle, grant: this.#grant, permit: this.#permit })
+        break
       }
     } catch (error) {
       this.#giveBack()
       throw error
+    } finally {
+      this.#root.unref(this.#node)
     }
+    return call
   }
 
   /** Returns all that the call holds. */

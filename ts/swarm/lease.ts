@@ -6,6 +6,8 @@
  * | open | is held | turns what is held into used; beyond it takes what is left, and at the limit aborts the signal |
  * | left | is settled, though the work goes on: its caller went away, or it was silent for ten minutes | corrects what was settled |
  * | over | is settled, and the work has ended | throws |
+ *
+ * Longer than other files, because every report and every way of ending changes the same counts.
  */
 
 import type { BudgetCause, BudgetError } from '../base/budget-error.js'
@@ -58,6 +60,8 @@ export class RunLease implements SwarmLease, Stoppable, Alarm {
   #outputTokens: number | undefined
   #hasOwnUsd = false
   #isAlive = false
+  /** True where the price of output that was not reported is counted. */
+  #isPriceGuessed = false
   #silence: HeapTimer<Alarm> | undefined
 
   /** @param handle its reservation @param isWatched false: something else ends it when its holder is silent */
@@ -263,20 +267,35 @@ export class RunLease implements SwarmLease, Stoppable, Alarm {
     const index = root.units.indexOf('usd')
     if (index < 0 || this.#hasOwnUsd || root.terms.priceOf === undefined) return true
     if (this.#inputTokens === undefined && this.#outputTokens === undefined) return true
+    // Settled already with the price of the output that was expected.
+    if (this.#state === LEFT && this.#outputTokens === undefined) return true
     const { model, inputTokens } = this.#call
     const usd = priceOf(root, model, this.#inputTokens ?? inputTokens, this.#outputTokens ?? 0)
     return usd === undefined ? true : this.#count(index, root.units.fineUp('usage.usd', index, usd))
   }
 
+  /** Counts the price of output that was never reported, as far as it was reserved: such output counts as used. */
+  #countUnreported(): void {
+    const { root } = this.#host
+    const index = root.units.indexOf('usd')
+    if (index < 0 || this.#hasOwnUsd || this.#inputTokens === undefined || this.#outputTokens !== undefined) return
+    const held = this.#reported === ALL ? 0 : root.tree.heldBy(this.#handle, index)
+    const usd = held > 0 ? priceOf(root, this.#call.model, this.#inputTokens, this.#call.outputTokens) : undefined
+    if (usd === undefined) return
+    const more = Math.min(root.units.up('usage.usd', index, usd) - this.#charged[index]!, held)
+    if (more <= 0) return
+    this.#charged[index]! += more
+    this.#isPriceGuessed = true
+    root.tree.charge(this.#handle, index, more)
+  }
+
   /** Counts a unit's total, thousandths of a quantum. @returns false where it goes beyond the limit */
   #count(index: number, total: number): boolean {
     const { root } = this.#host
-    if (index >= this.#totals.length) {
-      // A budget made since then names the unit.
-      while (this.#totals.length <= index) {
-        this.#totals.push(0)
-        this.#charged.push(0)
-      }
+    // A budget made since then may name the unit.
+    while (this.#totals.length <= index) {
+      this.#totals.push(0)
+      this.#charged.push(0)
     }
     const isFirst = ((this.#reported >> index) & 1) === 0
     this.#reported |= 1 << index
@@ -286,7 +305,8 @@ export class RunLease implements SwarmLease, Stoppable, Alarm {
     const more = quanta - this.#charged[index]!
     if (this.#state === LEFT) {
       // An amount that was settled without a report may be too high.
-      if (more === 0 || (more < 0 && !isFirst)) return true
+      const mayFall = isFirst || (this.#isPriceGuessed && root.units.names[index] === 'usd')
+      if (more === 0 || (more < 0 && !mayFall)) return true
       this.#charged[index] = quanta
       root.tree.amend(this.#node.id, index, more)
       if (more < 0) root.waiting.freed(this.#node)
@@ -308,6 +328,7 @@ export class RunLease implements SwarmLease, Stoppable, Alarm {
     if (this.#silence !== undefined) root.alarms.remove(this.#silence)
     node.leases.delete(this)
     for (let at: SwarmNode | undefined = node; at !== undefined; at = at.parent) at.inFlight -= 1
+    this.#countUnreported()
     const refund = root.events.has('refund') ? this.#refundable() : undefined
     root.tree.settle(this.#handle, ~this.#reported)
     if (refund !== undefined) root.accounts.emitRefund(node, refund)

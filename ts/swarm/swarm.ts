@@ -71,11 +71,12 @@ export class BudgetedSwarm implements Swarm {
     this.#host.root.settleTime()
     const call = readCall(this.#host, this.#node, estimate)
     const { permits, root } = this.#host
-    const admission = await new CallAdmission(permits, root, this.#node, call, terms).admit()
-    const controller = new AbortController()
-    const lease = new RunLease(this.#host, this.#node, call, admission.handle, controller, true)
-    lease.grant = admission.grant
-    return runWork(lease, admission, work, terms, (reason) => controller.abort(reason))
+    return new CallAdmission(permits, root, this.#node, call, terms).begin((admission) => {
+      const controller = new AbortController()
+      const lease = new RunLease(this.#host, this.#node, call, admission.handle, controller, true)
+      lease.grant = admission.grant
+      return runWork(lease, admission, work, terms, (reason) => controller.abort(reason))
+    })
   }
 
   async startTask(routeId: string, options?: SwarmTaskOptions | null): Promise<SwarmTaskLease> {
@@ -86,11 +87,20 @@ export class BudgetedSwarm implements Swarm {
     const { estimate, ...rest } = options ?? {}
     const { root, leases } = this.#host
     root.settleTime()
+    this.#requireOpen()
     const call = readCall(this.#host, this.#node, estimate)
     let handle = root.reserve(this.#node, call.needs, call.wallMs)
     if (handle < 0) {
       const { needs, wallMs } = call
-      handle = await root.slice({ node: this.#node, needs, wallMs, tier: NORMAL, key: undefined, listen: undefined })
+      const node = this.#node
+      node.refs += 1
+      try {
+        handle = await root.slice({ node, needs, wallMs, tier: NORMAL, key: undefined, listen: undefined })
+        if (node.isClosed) root.tree.settle(handle, 0)
+        this.#requireOpen()
+      } finally {
+        root.unref(node)
+      }
     }
     const controller = new AbortController()
     const budget = new RunLease(this.#host, this.#node, call, handle, controller, false)
@@ -103,6 +113,11 @@ export class BudgetedSwarm implements Swarm {
       budget.finish()
       throw error
     }
+  }
+
+  /** @throws BudgetError */
+  #requireOpen(): void {
+    if (this.#node.isClosed) throw this.#host.root.accounts.refused(this.#node, 'closed', this.#node)
   }
 
   stats(): SwarmStats {
@@ -136,9 +151,9 @@ export class BudgetedSwarm implements Swarm {
   on<K extends keyof BudgetEvents>(name: K, listener: (event: BudgetEvents[K]) => void): () => void {
     if (!BUDGET_EVENT_NAMES.includes(name)) throw unknownName('event', name, BUDGET_EVENT_NAMES)
     if (typeof listener !== 'function') throw wrongType('listener', 'a function', listener)
-    const { path } = this
-    return this.#host.root.events.on(name, (event) => {
-      if (event.swarm === path || event.swarm.startsWith(`${path}/`)) return listener(event as BudgetEvents[K])
+    const { events, accounts } = this.#host.root
+    return events.on(name, (event) => {
+      if (accounts.isOf(this.#node, event)) return listener(event as BudgetEvents[K])
     })
   }
 

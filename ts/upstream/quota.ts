@@ -70,6 +70,9 @@ const PART = /(\d+(?:\.\d*)?)(ns|us|µs|ms|[smhd])/g
 const RFC_3339 = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})$/
 const HTTP_DATE = /^[A-Z][a-z]{2,8},? [\w\s:-]{15,30}(?: GMT)?$/
 
+/** Unix ms of an HTTP date, which is in GMT even where it does not say so, as that of `asctime()`. NaN for what is none. */
+const httpDateMs = (text: string): number => Date.parse(/\d$/.test(text) ? `${text} GMT` : text)
+
 /** A plain number from here on is a Unix time in seconds: as a duration it would be 30 years. */
 const UNIX_TIME_S = 1e9
 
@@ -95,7 +98,7 @@ export function parseSpan(text: string | undefined, wallMs: number): Span | unde
     return bounded(ms, /ms|us|µs|ns|\./.test(text) ? 1 : 1000)
   }
   if (RFC_3339.test(text)) return bounded(Date.parse(text) - wallMs, text.includes('.') ? 1 : 1000)
-  return HTTP_DATE.test(text) ? bounded(Date.parse(text) - wallMs, 1000) : undefined
+  return HTTP_DATE.test(text) ? bounded(httpDateMs(text) - wallMs, 1000) : undefined
 }
 
 /** A clock that differs from the upstream's by less is the better one: a `date` has whole seconds. */
@@ -104,7 +107,7 @@ const SKEW_MS = 2000
 /** The upstream's wall clock, as its answer's `date` has it, where that is not the own. */
 function upstreamWallMs(read: HeaderReader, wallMs: number): number {
   const text = read('date')
-  const date = text !== undefined && HTTP_DATE.test(text) ? Date.parse(text) : Number.NaN
+  const date = text !== undefined && HTTP_DATE.test(text) ? httpDateMs(text) : Number.NaN
   return Number.isFinite(date) && Math.abs(date - wallMs) > SKEW_MS ? date : wallMs
 }
 

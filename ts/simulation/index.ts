@@ -18,6 +18,7 @@ export {
   type DelayOptions,
   delay,
   type Plant,
+  type PlantCeiling,
   type PlantWorld,
   type PoolOptions,
   pool,

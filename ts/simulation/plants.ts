@@ -3,7 +3,7 @@
 import { ConfigError } from '../base/errors.js'
 import { requireObject } from '../options/ranges.js'
 import { Fifo } from './event-heap.js'
-import { SERVICE_LAWS, type Uniform } from './random.js'
+import { SERVICE_LAWS, stream, type Uniform } from './random.js'
 
 /** The laws that service times may follow, each with a mean of 1: see {@link SERVICE_LAWS}. */
 export type ServiceLaw = keyof typeof SERVICE_LAWS
@@ -16,10 +16,20 @@ export interface PlantWorld {
   at(ms: number, run: () => void): void
 }
 
+/** The most that can be had of a plant, by a gate that does not know how long each request will take. */
+export interface PlantCeiling {
+  /** Answers a second; Infinity: as many as come. */
+  readonly perS: number
+  /** The share of them that is good: neither failed nor, without any wait, later than the deadline. [0, 1]. */
+  readonly share: number
+}
+
 /** Does work. One plant may serve several routes. */
 export interface Plant {
   /** Requests a second that it can answer at most; undefined: as many as come. */
   readonly capacityPerS: number | undefined
+  /** The most that can be had at a time, s, of answers within so many ms. Left out: `capacityPerS`, each of them good. */
+  ceiling?(s: number, deadlineMs: number): PlantCeiling
   /** Begins a run: whatever is left of an earlier one is forgotten. */
   start(world: PlantWorld): void
   /** Works on a request; `done` is called once, with whether it succeeded. @param work in means of its service time */
@@ -35,7 +45,7 @@ export interface PoolOptions {
   readonly law?: ServiceLaw
   /** Share of the requests that fail, [0, 1], or that share by the time, s. Default 0. */
   readonly errorRate?: number | ((s: number) => number)
-  /** Speed by the time, s: 0.5 takes twice as long. Default 1. */
+  /** Speed by the time at which work on a request begins, s: 0.5 takes twice as long. Each > 0. Default 1. */
   readonly speed?: (s: number) => number
 }
 
@@ -73,21 +83,64 @@ function rateOf(value: unknown): (s: number) => number {
   throw new ConfigError('errorRate', 'a number in [0, 1], or a function of the time, s', value)
 }
 
+function speedOf(value: unknown): (s: number) => number {
+  if (typeof value !== 'function') throw new ConfigError('speed', 'a function of the time, s', value)
+  return (s) => positive(`speed(${s})`, value(s))
+}
+
 const meanOf = (numbers: readonly number[]): number => numbers.reduce((sum, one) => sum + one, 0) / numbers.length
 
+interface Service {
+  readonly meanMs: number
+  readonly draw: (uniform: Uniform) => number
+  /** The share of the service times that are at most so long. */
+  within(ms: number): number
+}
+
+/** Draws of a law that tell what share of it is within a time. */
+const DRAWS = 16_384
+
+function withinOf(draws: () => Float64Array): (ms: number) => number {
+  let sorted: Float64Array | undefined
+  return (ms) => {
+    sorted ??= draws().sort()
+    let [low, high] = [0, sorted.length]
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (sorted[middle]! <= ms) low = middle + 1
+      else high = middle
+    }
+    return low / sorted.length
+  }
+}
+
 /** The service time of a request, ms, as options say. */
-function serviceOf(serviceMs: unknown, law: unknown): { meanMs: number; draw: (uniform: Uniform) => number } {
+function serviceOf(serviceMs: unknown, law: unknown): Service {
   if (Array.isArray(serviceMs)) {
     if (serviceMs.length === 0)
       throw new ConfigError('serviceMs', 'a number of ms, or a list with at least one', 'none')
     for (const ms of serviceMs) if (!(ms >= 0 && ms < 1e9)) throw new ConfigError('serviceMs', 'numbers of ms ≥ 0', ms)
     const sample = Float64Array.from(serviceMs as number[])
-    return { meanMs: meanOf([...sample]), draw: (uniform) => sample[Math.floor(uniform() * sample.length)]! }
+    return {
+      meanMs: meanOf([...sample]),
+      draw: (uniform) => sample[Math.floor(uniform() * sample.length)]!,
+      within: withinOf(() => sample.slice()),
+    }
   }
   const meanMs = positive('serviceMs', serviceMs)
-  const draw = lawOf(law)
-  return { meanMs, draw: (uniform) => meanMs * draw(uniform) }
+  const law1 = lawOf(law)
+  const draw = (uniform: Uniform): number => meanMs * law1(uniform)
+  return {
+    meanMs,
+    draw,
+    within: withinOf(() => {
+      const uniform = stream('ceiling')
+      return Float64Array.from({ length: DRAWS }, () => draw(uniform))
+    }),
+  }
 }
+
+const failing = (fails: (s: number) => number, s: number): number => Math.min(1, Math.max(0, fails(s) || 0))
 
 interface Job {
   readonly takesMs: number
@@ -97,10 +150,12 @@ interface Job {
 /** First come, first served by so many servers, with a queue that has no end: whatever is admitted is worked on, however late. */
 export function pool(options: PoolOptions): Plant {
   requireObject('plant', options)
-  const { servers, serviceMs, law = 'lognormal-half', errorRate = 0, speed = () => 1 } = options
+  const { servers, serviceMs, law = 'lognormal-half', errorRate = 0 } = options
   if (!(Number.isInteger(servers) && servers >= 1)) throw new ConfigError('servers', 'an integer ≥ 1', servers)
-  const { meanMs, draw } = serviceOf(serviceMs, law)
+  const { meanMs, draw, within } = serviceOf(serviceMs, law)
   const fails = rateOf(errorRate)
+  const speedAt = options.speed === undefined ? () => 1 : speedOf(options.speed)
+  const capacityPerS = meanMs > 0 ? (servers * 1000) / meanMs : undefined
   let world: PlantWorld
   let queue = new Fifo<Job>()
   let busy = 0
@@ -109,7 +164,7 @@ export function pool(options: PoolOptions): Plant {
       const { takesMs, done } = queue.shift()!
       busy += 1
       const s = world.nowMs / 1000
-      world.at(world.nowMs + takesMs / Math.max(speed(s), 1e-9), () => {
+      world.at(world.nowMs + takesMs / speedAt(s), () => {
         busy -= 1
         done(!(world.random() < fails(world.nowMs / 1000)))
         next()
@@ -117,7 +172,12 @@ export function pool(options: PoolOptions): Plant {
     }
   }
   return {
-    capacityPerS: meanMs > 0 ? (servers * 1000) / meanMs : undefined,
+    capacityPerS,
+    ceiling(s, deadlineMs) {
+      const speed = speedAt(s)
+      const share = within(deadlineMs * speed) * (1 - failing(fails, s))
+      return { perS: speed * (capacityPerS ?? Number.POSITIVE_INFINITY), share }
+    },
     start(given) {
       world = given
       queue = new Fifo()
@@ -137,16 +197,36 @@ export function pool(options: PoolOptions): Plant {
 export function contended(options: ContendedOptions): Plant {
   requireObject('plant', options)
   const { contention = 0.02, coherence = 0.0005, law = 'lognormal-half', errorRate = 0 } = options
-  const { meanMs, draw } = serviceOf(options.serviceMs, law)
+  const { meanMs, draw, within } = serviceOf(options.serviceMs, law)
   if (!(contention >= 0 && contention < 1)) throw new ConfigError('contention', 'a number in [0, 1)', contention)
   if (!(coherence >= 0 && coherence < 1e9)) throw new ConfigError('coherence', 'a number ≥ 0', coherence)
   const fails = rateOf(errorRate)
   const slowdown = (n: number): number => 1 + contention * (n - 1) + coherence * n * (n - 1)
   const knee = coherence > 0 ? Math.max(1, Math.round(Math.sqrt((1 - contention) / coherence))) : 1e6
+  const perSAt = (n: number): number => (1000 * n) / (meanMs * slowdown(n))
+  /** Good answers a second with as many at once as are best, if none fails; by the deadline that was last asked for. */
+  const best = { deadlineMs: Number.NaN, perS: 0 }
+  const bestPerS = (deadlineMs: number): number => {
+    if (deadlineMs !== best.deadlineMs) {
+      best.deadlineMs = deadlineMs
+      best.perS = 0
+      for (let n = 1; n <= knee; n = Math.max(n + 1, Math.floor(n * 1.02))) {
+        best.perS = Math.max(best.perS, perSAt(n) * within(deadlineMs / slowdown(n)))
+      }
+      best.perS = Math.max(best.perS, perSAt(knee) * within(deadlineMs / slowdown(knee)))
+    }
+    return best.perS
+  }
   let world: PlantWorld
   let busy = 0
   return {
-    capacityPerS: (1000 * knee) / (meanMs * slowdown(knee)),
+    // Without contention of either kind there is no end to it.
+    capacityPerS: meanMs > 0 && contention + coherence > 0 ? perSAt(knee) : undefined,
+    ceiling(s, deadlineMs) {
+      const alone = within(deadlineMs)
+      const share = alone * (1 - failing(fails, s))
+      return { perS: alone > 0 ? bestPerS(deadlineMs) / alone : 0, share }
+    },
     start(given) {
       world = given
       busy = 0
@@ -165,11 +245,15 @@ export function contended(options: ContendedOptions): Plant {
 export function delay(options: DelayOptions): Plant {
   requireObject('plant', options)
   const { latencyMs, law = 'lognormal-half', errorRate = 0 } = options
-  const { draw } = serviceOf(positive('latencyMs', latencyMs), law)
+  const { draw, within } = serviceOf(positive('latencyMs', latencyMs), law)
   const fails = rateOf(errorRate)
   let world: PlantWorld
   return {
     capacityPerS: undefined,
+    ceiling: (s, deadlineMs) => ({
+      perS: Number.POSITIVE_INFINITY,
+      share: within(deadlineMs) * (1 - failing(fails, s)),
+    }),
     start(given) {
       world = given
     },

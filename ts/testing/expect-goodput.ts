@@ -3,15 +3,17 @@
 import { Atrion } from '../atrion.js'
 import { builtin } from '../base/builtin.js'
 import { ConfigError } from '../base/errors.js'
+import { requireRouteId } from '../base/input.js'
 import { ownOptions } from '../base/own.js'
 import { unknownName } from '../base/suggest.js'
 import type { Tier } from '../engine/kinds.js'
 import type { AtrionOptions, RouteProfileOptions } from '../options/options.js'
-import { requireObject } from '../options/ranges.js'
-import { type Arrivals, poisson } from '../simulation/arrivals.js'
+import { above, integer, type Range, requireNumber, requireObject } from '../options/ranges.js'
+import { type Arrivals, DEFAULT_MIX, poisson } from '../simulation/arrivals.js'
 import { type LoadCounts, type LoadResult, runLoad } from '../simulation/load.js'
 import { pageOf, type Section } from '../simulation/page.js'
 import { type Plant, type PoolOptions, pool } from '../simulation/plants.js'
+import { GoodputCeiling } from './goodput-ceiling.js'
 
 export interface GoodputOptions {
   /** Of the instance: `slo`, `config`, `autoTuner`, `engine` … Its clock is the simulation's. */
@@ -35,7 +37,10 @@ export interface GoodputOptions {
   readonly seeds?: number
   /** An answer later than this is of no use, ms. Default the instance's deadline, 500. */
   readonly deadlineMs?: number
-  /** Good answers as a share of what can be had: of the capacity, or of the load where that is less. (0, 1], default 0.8. */
+  /**
+   * Good answers as a share of what can be had by the plant's `ceiling`: of the load, or of the capacity where that is less, without what fails or
+   * takes longer than the deadline by itself. (0, 1], default 0.8.
+   */
   readonly atLeast?: number
   /** Share of a tier's requests that have to be answered well, (0, 1]. */
   readonly tiers?: Readonly<Partial<Record<Tier, number>>>
@@ -44,8 +49,9 @@ export interface GoodputOptions {
 }
 
 export interface GoodputReport {
-  /** Good answers a second of the worst run, and as a share of what can be had. */
+  /** Of the worst run: good answers a second, those that can be had, and the first as a share of the second. */
   readonly goodputPerS: number
+  readonly possiblePerS: number
   readonly share: number
   readonly runs: readonly LoadResult[]
 }
@@ -69,9 +75,28 @@ export class GoodputError extends Error {
   }
 }
 
-function shareOf(field: string, value: unknown): number {
-  if (typeof value === 'number' && value > 0 && value <= 1) return value
-  throw new ConfigError(field, 'a number in (0, 1]', value)
+const SHARE: Range = { says: 'a number in (0, 1]', holds: (x) => x > 0 && x <= 1 }
+const DURATION: Range = { says: 'a number of s in (0, 86400]', holds: (x) => x > 0 && x <= 86_400 }
+const LOAD: Range = { says: 'a number in (0, 1000], or a function of the time, s', holds: (x) => x > 0 && x <= 1000 }
+
+/** A run of one seed, and the good answers that can be had in it, a second. */
+interface Run {
+  readonly result: LoadResult
+  readonly possiblePerS: number
+  readonly share: number
+}
+
+/** Requests of a tier, or of none. */
+const TIERS = [...Object.keys(DEFAULT_MIX), 'none']
+
+function plantOf(given: unknown): Plant {
+  const { serve, start, capacityPerS, ceiling } = requireObject('plant', given) as Partial<Plant>
+  if (serve === undefined) return pool(given as PoolOptions)
+  for (const [name, value] of Object.entries({ serve, start, ...(ceiling !== undefined && { ceiling }) })) {
+    if (typeof value !== 'function') throw new ConfigError(`plant.${name}`, 'a function', value)
+  }
+  if (capacityPerS !== undefined) requireNumber('plant.capacityPerS', capacityPerS, above(0, ' of answers a second'))
+  return given as Plant
 }
 
 const percent = (share: number): string => (Number.isNaN(share) ? '–' : `${(100 * share).toFixed(1)} %`)
@@ -100,68 +125,83 @@ function rowsOf(result: LoadResult): string[] {
 export async function expectGoodput(given: GoodputOptions): Promise<GoodputReport> {
   const options = ownOptions(requireObject('options', given) as GoodputOptions, NAMES)
   for (const name of Object.keys(options)) if (!NAMES.includes(name)) throw unknownName(name, name, NAMES)
-  const {
-    settings = {},
-    routes = {},
-    load,
-    route = 'GET /work',
-    mix,
-    durationS = 30,
-    seeds = 3,
-    report: path,
-  } = options
+  const { settings = {}, routes = {}, load, mix, arrivals, report: path } = options
   requireObject('settings', settings)
-  const plantGiven = requireObject('plant', options.plant) as Partial<Plant>
-  const plant = typeof plantGiven.serve === 'function' ? (plantGiven as Plant) : pool(options.plant as PoolOptions)
-  const atLeast = options.atLeast === undefined ? 0.8 : shareOf('atLeast', options.atLeast)
-  if (!(Number.isInteger(seeds) && seeds >= 1 && seeds <= 100))
-    throw new ConfigError('seeds', 'an integer in [1, 100]', seeds)
-  if (!(durationS > 0 && durationS <= 86_400))
-    throw new ConfigError('durationS', 'a number of s in (0, 86400]', durationS)
-  const warmupS = options.warmupS ?? Math.min(10, durationS / 3)
-  if (!(warmupS >= 0 && warmupS < durationS))
-    throw new ConfigError('warmupS', 'a number of s in [0, durationS)', warmupS)
-  const deadlineMs = options.deadlineMs ?? settings.slo?.maxAcceptableLatencyMs ?? DEFAULT_DEADLINE_MS
-  if (!(deadlineMs > 0)) throw new ConfigError('deadlineMs', 'a number of ms > 0', deadlineMs)
-  const wanted = Object.entries(options.tiers ?? {}).map(
-    ([tier, share]) => [tier, shareOf(`tiers.${tier}`, share)] as const,
-  )
-  const { capacityPerS } = plant
-  const arrivalsOf = options.arrivals ?? arrivalsBy(load, capacityPerS, { route, mix, durationS })
-
-  const runs: LoadResult[] = []
-  for (let seed = 1; seed <= seeds; seed++) {
-    runs.push(
-      await runLoad({
-        gate: (clock) => {
-          const atrion = new Atrion({ ...settings, clock })
-          for (const [routeId, profile] of Object.entries(routes)) atrion.setRouteProfile(routeId, profile)
-          return atrion
-        },
-        arrivals: arrivalsOf(seed),
-        plants: plant,
-        deadlineMs,
-        warmupS,
-        seed,
-      }),
-    )
+  for (const [routeId, profile] of Object.entries(requireObject('routes', routes))) {
+    requireObject(`routes.${routeId}`, profile)
   }
-  const possibleOf = ({ total, countedS }: LoadResult): number =>
-    Math.min(total.offered / countedS, capacityPerS ?? Number.POSITIVE_INFINITY)
-  const shareOfRun = (run: LoadResult): number => run.goodputPerS / Math.max(possibleOf(run), 1e-9)
-  const worst = runs.reduce((a, b) => (shareOfRun(b) < shareOfRun(a) ? b : a))
-  const result: GoodputReport = { goodputPerS: worst.goodputPerS, share: shareOfRun(worst), runs }
+  const plant = plantOf(options.plant)
+  const route = options.route ?? 'GET /work'
+  requireRouteId(route, 'route')
+  if (path !== undefined && (typeof path !== 'string' || path === '')) {
+    throw new ConfigError('report', 'the path of a file', path)
+  }
+  const atLeast = requireNumber('atLeast', options.atLeast ?? 0.8, SHARE)
+  const seeds = requireNumber('seeds', options.seeds ?? 3, integer(1, 100))
+  const durationS = requireNumber('durationS', options.durationS ?? 30, DURATION)
+  const warmupS = requireNumber('warmupS', options.warmupS ?? Math.min(10, durationS / 3), {
+    says: 'a number of s in [0, durationS)',
+    holds: (x) => x >= 0 && x < durationS,
+  })
+  const deadlineMs = requireNumber(
+    options.deadlineMs == null ? 'settings.slo.maxAcceptableLatencyMs' : 'deadlineMs',
+    options.deadlineMs ?? settings.slo?.maxAcceptableLatencyMs ?? DEFAULT_DEADLINE_MS,
+    above(0, ' of ms'),
+  )
+  const wanted = Object.entries(requireObject('tiers', options.tiers ?? {})).map(([tier, share]) => {
+    if (!TIERS.includes(tier)) throw unknownName(`tiers.${tier}`, tier, TIERS)
+    return [tier, requireNumber(`tiers.${tier}`, share, SHARE)] as const
+  })
+  const { capacityPerS } = plant
+  if (arrivals !== undefined && load !== undefined) throw new ConfigError('load', 'left out beside arrivals', load)
+  const arrivalsOf = arrivals ?? arrivalsBy(load, capacityPerS, { route, mix, durationS })
+  if (typeof arrivalsOf !== 'function') throw new ConfigError('arrivals', 'a function of the seed', arrivalsOf)
+
+  const runs: Run[] = []
+  for (let seed = 1; seed <= seeds; seed++) {
+    const next = arrivalsOf(seed)
+    if (typeof next !== 'function') throw new ConfigError('arrivals(seed)', 'a function that gives arrivals', next)
+    const ceiling = new GoodputCeiling(plant, deadlineMs, warmupS * 1000)
+    const result = await runLoad({
+      gate: (clock) => {
+        const atrion = new Atrion({ ...settings, clock })
+        for (const [routeId, profile] of Object.entries(routes)) atrion.setRouteProfile(routeId, profile)
+        return atrion
+      },
+      arrivals: ceiling.over(next),
+      plants: plant,
+      deadlineMs,
+      warmupS,
+      seed,
+    })
+    const { total, countedS } = result
+    runs.push({
+      result,
+      possiblePerS: ceiling.good / countedS,
+      // All of nothing: the verdict is another.
+      share: ceiling.good > 0 ? total.good / ceiling.good : 1,
+    })
+  }
+  const worstRun = runs.reduce((a, b) => (b.share < a.share ? b : a))
+  const { result: worst, possiblePerS, share } = worstRun
+  const result: GoodputReport = {
+    goodputPerS: worst.goodputPerS,
+    possiblePerS,
+    share,
+    runs: runs.map((run) => run.result),
+  }
 
   const problems: string[] = []
-  if (worst.total.offered === 0) problems.push('no request came')
-  else if (result.share < atLeast) {
+  if (runs.some((run) => run.result.total.offered === 0)) problems.push('no request came')
+  else if (possiblePerS === 0) problems.push('no good answer can be had')
+  else if (share < atLeast) {
     problems.push(
-      `goodput was ${rate(worst.goodputPerS)}, ${percent(result.share)} of the ${rate(possibleOf(worst))} that can be had, and at least ${percent(atLeast)} is wanted`,
+      `goodput was ${rate(worst.goodputPerS)}, ${percent(share)} of the ${rate(possiblePerS)} that can be had, and at least ${percent(atLeast)} is wanted`,
     )
   }
   for (const [tier, share] of wanted) {
     const shares = runs.map((run) => {
-      const { offered = 0, good = 0 } = run.tiers.get(tier) ?? {}
+      const { offered = 0, good = 0 } = run.result.tiers.get(tier) ?? {}
       return offered === 0 ? Number.NaN : good / offered
     })
     const least = Math.min(...shares)
@@ -172,7 +212,7 @@ export async function expectGoodput(given: GoodputOptions): Promise<GoodputRepor
   if (path !== undefined) builtin('node:fs').writeFileSync(path, reportPage(result, problems, capacityPerS))
   if (problems.length === 0) return result
   const figures = [
-    `offered ${rate(worst.total.offered / worst.countedS)}, deadline ${deadlineMs} ms, p50 ${worst.p50Ms.toFixed(1)} ms, p99 ${worst.p99Ms.toFixed(1)} ms, run ${runs.indexOf(worst) + 1} of ${seeds}:`,
+    `offered ${rate(worst.total.offered / worst.countedS)}, deadline ${deadlineMs} ms, p50 ${worst.p50Ms.toFixed(1)} ms, p99 ${worst.p99Ms.toFixed(1)} ms, run ${runs.indexOf(worstRun) + 1} of ${seeds}:`,
     ...rowsOf(worst),
   ]
   throw new GoodputError(`${problems.join('; ')}\n${figures.join('\n')}`, result)
@@ -187,9 +227,7 @@ function arrivalsBy(
   if (capacityPerS === undefined) {
     throw new ConfigError('load', 'left out, and arrivals given, where a plant has no capacity', load)
   }
-  if (typeof load !== 'function' && !(load > 0 && load <= 1000)) {
-    throw new ConfigError('load', 'a number in (0, 1000], or a function of the time, s', load)
-  }
+  if (typeof load !== 'function') requireNumber('load', load, LOAD)
   const perS = typeof load === 'function' ? (s: number) => capacityPerS * load(s) : capacityPerS * load
   const { mix, ...rest } = more
   return (seed) => poisson({ ...rest, ...(mix !== undefined && { mix }), perS, seed })

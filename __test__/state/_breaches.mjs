@@ -1,4 +1,4 @@
-// What a provider can do wrong, one promise at a time. One file, because it is one table.
+// Breaches of the conformance suite, one promise each. One file, because it is one table.
 import { ShelfProvider } from '../_shelf.mjs'
 
 /** As it was before. */

@@ -7,6 +7,8 @@ import { Atrion, VirtualClock } from 'atrion'
 import { sourceOf } from '../_source.mjs'
 import { cli, numbers } from './_drive.mjs'
 
+const { formatOf, LogReader, routeOf } = await sourceOf('replay/access-log.ts')
+
 let folder
 test.before(() => {
   folder = mkdtempSync(join(tmpdir(), 'atrion-logs-'))
@@ -81,8 +83,7 @@ for (const [format, write] of Object.entries(WRITTEN)) {
   })
 }
 
-test('lines are read as their formats say', async (t) => {
-  const { formatOf, LogReader, routeOf } = await sourceOf('replay/access-log.ts')
+test('lines are read as their formats say', (t) => {
   const nginx = '1.2.3.4 - - [10/Oct/2025:13:55:36 -0700] "GET /a HTTP/1.1" 200 5 "-" "ua" 0.250'
   t.is(formatOf([nginx]), 'nginx')
   t.like(new LogReader('nginx').read(nginx), { atMs: Date.UTC(2025, 9, 10, 20, 55, 36) - 250, tookMs: 250, status: 200, client: '1.2.3.4' })
@@ -149,4 +150,63 @@ test('the bootstrap knows the mean of what it is given', async (t) => {
   t.true(Math.abs(mean - 0.5) < 0.05)
   // 1.645 · σ / √n = 0.0237 to either side.
   t.true(Math.abs((to - from) / 2 - 0.0237) < 0.006, `${to - from}`)
+})
+
+test('formats as they are found in the field: the request\'s own time, its client, and its offset', (t) => {
+  const at = '10/Oct/2023:13:55:36 +0000'
+  const head = `10.0.0.9 - - [${at}] "GET /a HTTP/1.1" 200 612`
+  const envoyHead = '[2023-10-10T13:55:36.000Z] "GET /a HTTP/1.1" 200 -'
+  const envoyTail = '"10.0.0.9" "curl/8" "id" "host" "10.0.0.1:80"'
+  const pino = (line) => JSON.stringify({ res: { statusCode: 200 }, req: { method: 'GET', url: '/a', remoteAddress: '10.0.0.9' }, ...line })
+  const lines = {
+    nginx: [
+      `${head} "-" "curl/8" 0.123`,
+      `${head} "-" "curl/8" "203.0.113.1" 0.123`,
+      `${head} "-" "curl/8" "-" rt=0.123 uct="0.000" uht="0.100" urt="0.100"`,
+      `${head} "-" "curl/8" rt=0.123 urt=-`,
+      `${head} "-" "curl/8" 0.123 0.120 .`,
+      `${head} "-" "curl/8" 0.123 -`,
+      `${head} "-" "curl/8" 78 0.123 [default-svc-80] [] 10.0.0.1:80 612 0.120 200 2c1d8a8f6e2d4f7d9`,
+      `${head} "0.123" "0.100"`,
+      // A client makes up its referer and its user agent.
+      `${head} "9.999" "0.001" 0.123`,
+      `${head} "-" "x rt=9.999 " rt=0.123`,
+    ],
+    apache: [
+      `${head} "-" "curl/8" 123000`,
+      `${head} "-" "curl/8" 0/123000`,
+      `${head} 123000`,
+      `www.example.com:443 ${head} "-" "curl/8" 123000`,
+      `${head.replace('36 +0000', '36.500 +0000')} "-" "curl/8" 123000`,
+      `${head.replace('13:55:36 +0000', '19:25:36 +0530')} "-" "curl/8" 123000`,
+    ],
+    envoy: [
+      `${envoyHead} 0 612 123 100 ${envoyTail}`,
+      `${envoyHead} via_upstream - "-" 0 612 123 100 ${envoyTail}`,
+      `${envoyHead} upstream_reset{connection_failure,error:_111} - "delayed connect error: 111" 0 612 123 - ${envoyTail}`,
+      `${envoyHead.replace('13:55:36.000Z', '15:55:36.000+02:00')} 0 612 123 100 ${envoyTail}`,
+    ],
+    pino: [
+      pino({ time: Date.UTC(2023, 9, 10, 13, 55, 36), responseTime: 123 }),
+      pino({ time: Date.UTC(2023, 9, 10, 13, 55, 36) / 1000, responseTime: 123 }),
+      pino({ time: '2023-10-10T13:55:36.000Z', responseTime: '123' }),
+      pino({ timestamp: '2023-10-10T15:55:36.000+02:00', responseTime: 123 }),
+    ],
+  }
+  for (const [format, all] of Object.entries(lines)) {
+    for (const line of all) {
+      t.is(formatOf([line]), format, line)
+      const { atMs, tookMs, path, status, client } = new LogReader(format).read(line)
+      t.deepEqual({ tookMs, path, status, client }, { tookMs: 123, path: '/a', status: 200, client: '10.0.0.9' }, line)
+      // Apache and Envoy log the time at which a request came, nginx and pino that of its end.
+      const begins = format === 'apache' || format === 'envoy'
+      t.is(atMs, Date.UTC(2023, 9, 10, 13, 55, 36) - (begins ? 0 : 123), line)
+    }
+  }
+})
+
+test('times that no clock shows are none', (t) => {
+  for (const at of ['32/Oct/2023:13:55:36', '30/Feb/2023:13:55:36', '00/Oct/2023:13:55:36', '10/Oct/2023:24:55:36', '10/Oct/2023:13:60:36', '10/Oct/2023:13:55:61']) {
+    for (const format of ['nginx', 'apache']) t.is(new LogReader(format).read(`1.2.3.4 - - [${at} +0000] "GET /a HTTP/1.1" 200 5 "-" "ua" 12`), undefined, at)
+  }
 })

@@ -19,9 +19,9 @@ export interface LoggedRequest {
 
 const MONTHS = 'JanFebMarAprMayJunJulAugSepOctNovDec'
 const COMBINED =
-  /^(\S+) \S+ .*?\[(\d{2})\/([A-Z][a-z]{2})\/(\d{4}):(\d{2}):(\d{2}):(\d{2}) ([+-])(\d{2})(\d{2})\] "([A-Z]+) ((?:[^\s"\\]|\\\S)+)(?: (?:[^"\\]|\\.)*)?" (\d{3}) \S+(.*)$/
+  /^(\S+) (\S+) .*?\[(\d{2})\/([A-Z][a-z]{2})\/(\d{4}):(\d{2}):(\d{2}):(\d{2})(?:\.\d{1,9})? ([+-])(\d{2})(\d{2})\] "([A-Z][A-Z-]*) ((?:[^\s"\\]|\\\S)+)(?: (?:[^"\\]|\\.)*)?" (\d{3}) \S+(.*)$/
 const ENVOY =
-  /^\[(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?Z)\] "([A-Z]+) ((?:[^\s"\\]|\\\S)+)(?: (?:[^"\\]|\\.)*)?" (\d{1,3}) \S+(?: (?![\d"-]+ )\S+)*? (?:"[^"]*" )?(\d+) (\d+) (\d+|-) (?:\d+|-) "([^"]*)"/
+  /^\[(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2}))\] "([A-Z][A-Z-]*) ((?:[^\s"\\]|\\\S)+)(?: (?:[^"\\]|\\.)*)?" (\d{1,3}) \S+(?: \S+){0,2}? (?:"[^"]*" )?(\d+) (\d+) (\d+|-) (?:\d+|-) "([^"]*)"/
 /** A line beyond this is none of a log, characters. */
 const LONGEST_LINE = 65_536
 /** Requests of Fastify that have come and not ended, and their characters in all. */
@@ -40,11 +40,30 @@ function tailOf(text: string): string {
   return whole.length > TAIL ? `…${whole.slice(-TAIL)}` : whole
 }
 
-/** The seconds or microseconds that a combined line may end with, ms. */
+/** The referer and the user agent of a combined line, which their client makes up. */
+const OF_CLIENT = /^ "(?:[^"\\]|\\.)*" "(?:[^"\\]|\\.)*"/
+/** The seconds that nginx writes, with a point and three digits; where several have one, those of the request come first. */
+const SECONDS = /(?:^|[ =])"?(\d{1,9}\.\d{3})"?(?= |$)/
+const NAMED_SECONDS = /(?:^| )(?:rt|request_time)="?(\d{1,9}\.\d{1,9})"?(?= |$)/
+/** Apache's microseconds at the end: `%D`, also behind the seconds as in `%T/%D`. */
+const AT_END = /(?:^|[ =]|[ *]\d{1,9}\/)"?(\d+(\.\d+)?)"?\**$/
+
+/** The rest of a line without quoted texts, except for those that are numbers. */
+// A quoted text without an end is one, too: looked for from each of its quotation marks, it would take the square of its length.
+const plainOf = (rest: string): string =>
+  rest.replace(/"(?:[^"\\]|\\.|\\$)*(?:"|$)/g, (quoted) => (/^"\d/.test(quoted) ? quoted : '""'))
+
+/** The seconds in the rest of a line of nginx, as text; undefined: there are none. */
+function secondsIn(rest: string): string | undefined {
+  const own = plainOf(rest.replace(OF_CLIENT, ''))
+  return (NAMED_SECONDS.exec(own) ?? SECONDS.exec(own) ?? SECONDS.exec(plainOf(rest)))?.[1]
+}
+
+/** The seconds or microseconds in the rest of a combined line, ms. */
 function tookOf(rest: string, format: LogFormat): number {
-  // A quoted text without an end is one, too: looked for from each of its quotation marks, it would take the square of its length.
-  const plain = rest.replace(/"(?:[^"\\]|\\.|\\$)*(?:"|$)/g, (quoted) => (/^"\d/.test(quoted) ? quoted : '""'))
-  const last = /(?:^|[ =])"?(\d+(\.\d+)?)"?$/.exec(tailOf(plain))
+  const seconds = format === 'nginx' ? secondsIn(rest) : undefined
+  if (seconds !== undefined) return Number(seconds) * 1000
+  const last = AT_END.exec(tailOf(plainOf(rest)))
   if (last === null) return Number.NaN
   const value = Number(last[1])
   // nginx writes s with a point, Apache's %D whole µs.
@@ -56,7 +75,8 @@ function combined(line: string, format: LogFormat): LoggedRequest | undefined {
   if (found === null) return undefined
   const [
     ,
-    client,
+    first,
+    next,
     day,
     month,
     year,
@@ -73,7 +93,11 @@ function combined(line: string, format: LogFormat): LoggedRequest | undefined {
   ] = found as unknown as string[]
   const at = MONTHS.indexOf(month!)
   if (at < 0 || at % 3 !== 0) return undefined
+  if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 60) return undefined
   const utc = Date.UTC(Number(year), at / 3, Number(day), Number(hour), Number(minute), Number(second))
+  if (new Date(Date.UTC(Number(year), at / 3, Number(day))).getUTCDate() !== Number(day)) return undefined
+  // Apache's vhost_combined has the host and its port before the client.
+  const client = /^[\w.-]+:\d{1,5}$/.test(first!) && next !== '-' ? next : first
   const offsetMs = (Number(offsetHours) * 60 + Number(offsetMinutes)) * 60_000
   const loggedMs = sign === '-' ? utc + offsetMs : utc - offsetMs
   const tookMs = tookOf(rest!, format)
@@ -104,6 +128,7 @@ function plausible(request: LoggedRequest | null | undefined): LoggedRequest | n
 
 interface PinoLine {
   readonly time?: unknown
+  readonly timestamp?: unknown
   readonly reqId?: unknown
   readonly responseTime?: unknown
   readonly req?: {
@@ -153,7 +178,7 @@ export class LogReader {
     }
     if (typeof parsed !== 'object' || parsed === null) return undefined
     const { reqId, res, responseTime } = parsed
-    const timeMs = typeof parsed.time === 'string' ? Date.parse(parsed.time) : Number(parsed.time)
+    const timeMs = timeOf(parsed.time ?? parsed.timestamp)
     if (res === undefined || res === null) {
       this.#begin(reqId, parsed.req)
       return null
@@ -163,7 +188,7 @@ export class LogReader {
     const began = parsed.req ?? known
     const { method, url, remoteAddress } = began ?? {}
     if (typeof method !== 'string' || typeof url !== 'string' || !Number.isFinite(timeMs)) return null
-    const tookMs = typeof responseTime === 'number' ? responseTime : Number.NaN
+    const tookMs = Number(typeof responseTime === 'string' ? responseTime || Number.NaN : (responseTime ?? Number.NaN))
     return {
       atMs: timeMs - (Number.isNaN(tookMs) ? 0 : tookMs),
       grainMs: 1,
@@ -174,6 +199,15 @@ export class LogReader {
       client: typeof remoteAddress === 'string' ? remoteAddress : undefined,
     }
   }
+}
+
+/** A number below this is a time in seconds: as ms it would be of 1973. */
+const LATEST_SECONDS = 1e11
+
+/** A time of pino's, ms since 1970: a text, ms, or the seconds of `unixTime`. */
+function timeOf(time: unknown): number {
+  if (typeof time === 'string') return Date.parse(time)
+  return typeof time === 'number' && time < LATEST_SECONDS ? time * 1000 : Number(time)
 }
 
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
@@ -191,8 +225,10 @@ export function formatOf(lines: readonly string[]): LogFormat | undefined {
     if (ENVOY.test(line)) return 'envoy'
     const found = COMBINED.exec(line)
     if (found === null) continue
-    const tail = tailOf(found[14]!)
-    const last = /(\d+(\.\d+)?)"?$/.exec(tail)
+    const rest = found[15]!
+    if (secondsIn(rest) !== undefined) return 'nginx'
+    const tail = tailOf(plainOf(rest))
+    const last = AT_END.exec(tail)
     return last !== null && last[2] === undefined && !tail.endsWith('"') ? 'apache' : 'nginx'
   }
   return undefined

@@ -42,8 +42,9 @@ export class Coder {
   known = new Uint32Array(256)
   readonly knownLaws = new Map<number, number>()
   /** The generation of the last permit of each place, plus one; 0: none was seen. */
-  generations = new Uint32Array(1024)
-  /** The frame's cells as pairs of words. */
+  generations = new Int32Array(1024)
+  /** The frame as it was last seen, and its cells as pairs of words. */
+  frame: Float64Array = new Float64Array()
   words: Int32Array = new Int32Array()
   lastSlot = -1
   lastVoltage = Number.NaN
@@ -52,7 +53,6 @@ export class Coder {
   lastProcess = Number.NaN
   /** FRAME.STALLS as it was when stalls were last written. */
   stalls = 0
-  #frame: Float64Array = new Float64Array()
   #names = 0
   /** The number of times that all that is known was written. */
   #anew = 0
@@ -73,8 +73,8 @@ export class Coder {
   /** Views of the frame: one of a memory that grew is another. */
   look(): Float64Array {
     const { frame } = this.engine
-    if (frame !== this.#frame) {
-      this.#frame = frame
+    if (frame !== this.frame) {
+      this.frame = frame
       this.words = wordsOf(frame)
     }
     return frame
@@ -186,6 +186,15 @@ export class Coder {
       this.known = grown
     }
     this.known[slot] = this.epoch
+  }
+
+  /** Makes room for the permit of a place. @returns false where it is beyond the last that is remembered */
+  widen(place: number, most: number): boolean {
+    if (place >= most) return false
+    const grown = new Int32Array(Math.min(most, Math.max(place + 1, 2 * this.generations.length)))
+    grown.set(this.generations)
+    this.generations = grown
+    return true
   }
 
   writeName(slot: number, name: string): void {

@@ -100,6 +100,8 @@ export enum ACQUIRE {
   EXTRAS = 4,
   SAME_SLOT = 2,
   FULL_TIME = 1,
+  /** the number of tiers, and what stands for one where a voltage decides */
+  TIERS = 5,
   BY_VOLTAGE = 7,
 }
 export enum RELEASE {

@@ -14,7 +14,7 @@ interface ImageCoder {
   readonly engine: Engine
   readonly writer: BlockWriter
   readonly epoch: number
-  readonly generations: Uint32Array
+  readonly generations: Int32Array
   look(): Float64Array
   beginLarge(): void
   beginRare(entry: number, nowMs: number): void

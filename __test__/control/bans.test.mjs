@@ -352,7 +352,12 @@ test('prefixes under random bans, lifts and times refuse what a list of them ref
         } else if (pass !== undefined) {
           clock.advance(pass)
           nowMs += pass
-        } else t.is(isBanned(atrion, key), holding().some(([one, { simulated: only }]) => !only && key.startsWith(one)), key)
+        } else
+          t.is(
+            isBanned(atrion, key),
+            holding().some(([one, { simulated: only }]) => !only && key.startsWith(one)),
+            key,
+          )
       }
     }),
     { numRuns: 200 },

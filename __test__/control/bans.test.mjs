@@ -5,6 +5,7 @@ import { ConfigError, InMemoryProvider } from 'atrion'
 import { atrionExpress } from 'atrion/express'
 import test from 'ava'
 import express from 'express'
+import fc from 'fast-check'
 import { create, engine, virtual } from '../_engine.mjs'
 import { clusterOf, eventOf, patch, until } from './_cluster.mjs'
 
@@ -307,4 +308,58 @@ test('bans with reasons that no document has room for come to the others without
   t.is(b.bans()[0].reason, undefined)
   a.ban('key 7', { ttlMs: 60_000, reason: 'short' })
   await until(() => b.bans().some(({ until }) => until < Date.now() + 61_000))
+})
+
+test('lengths of prefixes whose bans are over are free again, without a request of theirs', (t) => {
+  const { atrion, clock } = virtual()
+  for (let round = 0; round < 4; round++) {
+    for (let length = 1; length <= 8; length++) atrion.ban({ prefix: 'k'.repeat(8 * round + length) }, { ttlMs: 1000 })
+    t.throws(() => atrion.ban({ prefix: 'k'.repeat(200) }), { instanceOf: ConfigError })
+    t.true(isBanned(atrion, 'k'.repeat(100)))
+    clock.advance(1001)
+  }
+  t.false(isBanned(atrion, 'k'.repeat(100)))
+  t.deepEqual(atrion.bans(), [])
+})
+
+test('prefixes under random bans, lifts and times refuse what a list of them refuses', (t) => {
+  const text = fc.string({ unit: fc.constantFrom('a', 'b'), minLength: 1, maxLength: 10 })
+  const step = fc.oneof(
+    fc.record({ prefix: text, ttlMs: fc.integer({ min: 1, max: 50 }), simulated: fc.boolean() }),
+    fc.record({ lift: text }),
+    fc.record({ pass: fc.integer({ min: 1, max: 30 }) }),
+    fc.record({ key: text }),
+  )
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const { atrion, clock } = virtual()
+      const ends = new Map()
+      const ids = new Map()
+      let nowMs = 0
+      const holding = () => [...ends].filter(([, { untilMs }]) => untilMs > nowMs)
+      for (const { prefix, ttlMs, simulated, lift, pass, key } of steps) {
+        if (prefix !== undefined) {
+          const lengths = new Set(holding().map(([one]) => one.length))
+          const ban = () => ids.set(prefix, atrion.ban({ prefix }, { ttlMs, simulated }).id)
+          if (lengths.size >= 8 && !lengths.has(prefix.length)) t.throws(ban, { instanceOf: ConfigError })
+          else {
+            ban()
+            ends.set(prefix, { untilMs: nowMs + ttlMs, simulated })
+          }
+        } else if (lift !== undefined) {
+          if (ids.has(lift)) atrion.unban(ids.get(lift))
+          ends.delete(lift)
+        } else if (pass !== undefined) {
+          clock.advance(pass)
+          nowMs += pass
+        } else
+          t.is(
+            isBanned(atrion, key),
+            holding().some(([one, { simulated: only }]) => !only && key.startsWith(one)),
+            key,
+          )
+      }
+    }),
+    { numRuns: 200 },
+  )
 })

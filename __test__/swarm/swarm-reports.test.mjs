@@ -179,3 +179,49 @@ test('swarms that close at any turn leave the accounts of the others right', asy
     { numRuns: 300 },
   )
 })
+
+for (const [where, options, prepare] of [
+  [
+    'the upstream',
+    { upstream: { provider: 'generic', requestsPerMinute: 1 } },
+    (swarm) => swarm.run({ inputTokens: 1, outputTokens: 1 }, () => {}),
+  ],
+  ['the route', { route: 'r' }, () => {}],
+  ['the budget', {}, () => {}],
+]) {
+  for (const [how, cause, unit] of [
+    ['its swarm is closed', 'closed'],
+    ['its parent is closed', 'closed'],
+    ['its time is over', 'hard', 'wallMs'],
+  ]) {
+    test(`a call that waits for ${where} is refused where ${how}`, async (t) => {
+      const atrion = create({ slo: { maxAcceptableLatencyMs: 600_000 } })
+      atrion.setRouteProfile('r', { limits: { min: 1, max: 1 } })
+      const wallMs = unit === undefined ? 600_000 : 50
+      const root = atrion.createSwarm('root', { budget: { wallMs, units: 1 }, ...options })
+      const swarm = root.child('child', { share: 1 })
+      await prepare(swarm)
+      const held = atrion.acquire('r')
+      const holds = where === 'the budget' ? swarm.run({ units: 1 }, () => new Promise(() => {})) : undefined
+      holds?.catch(() => {})
+      const waits = swarm.run(
+        { units: where === 'the budget' ? 1 : 0, inputTokens: 1, outputTokens: 1 },
+        () => t.fail('it began'),
+        { maxWaitMs: 600_000 },
+      )
+      // A timer of the swarm's keeps no process alive, and nothing else does here.
+      const alive = setInterval(() => {}, 1000)
+      await new Promise(setImmediate)
+      if (how === 'its swarm is closed') swarm.close()
+      else if (how === 'its parent is closed') root.close()
+      const error = await waits.catch((reason) => reason)
+      clearInterval(alive)
+      t.is(error.cause, cause, String(error))
+      t.is(error.unit, unit)
+      t.is(root.stats().refusals[cause], 1)
+      held.release()
+      t.like(atrion.stats('r'), { inFlight: 0, waiting: 0 })
+      root.close()
+    })
+  }
+}

@@ -122,7 +122,7 @@ export class Bans {
     return isKnown
   }
 
-  /** The bans and demotions that hold here: those of the cluster, and the newest 4,096 that were made here. */
+  /** The bans and demotions that hold here: those of the cluster, and the newest that were made here, 4,096 at most. */
   list(): Ban[] {
     const all = [this.#made, this.#shared, this.#agreed, this.#demoted]
     const hashes = new Set(all.flatMap((known) => [...known.keys()]))

@@ -34,6 +34,8 @@ export class BanGate implements KeyGate {
   #table: BanTable
   /** Ends and marks of prefixes, by length and hash. */
   readonly #prefixes = new Map<number, Map<number, { readonly untilMs: number; readonly marks: number }>>()
+  /** The earliest time at which a prefix may end. */
+  #firstEndMs = Number.POSITIVE_INFINITY
   readonly #hits = new Map<number, number>()
   #allowed = new TargetSet()
   #isGate = false
@@ -62,7 +64,26 @@ export class BanGate implements KeyGate {
 
   /** Lengths of the prefixes that are banned. */
   get lengths(): readonly number[] {
+    this.#dropEnded(this.#host.nowMs())
     return [...this.#prefixes.keys()]
+  }
+
+  /** Removes prefixes whose time is over: each length costs every request, and takes one of few places. */
+  #dropEnded(nowMs: number): void {
+    if (nowMs < this.#firstEndMs) return
+    let firstEndMs = Number.POSITIVE_INFINITY
+    for (const [length, prefixes] of this.#prefixes) {
+      for (const [hash, { untilMs }] of prefixes) {
+        if (untilMs > nowMs) firstEndMs = Math.min(firstEndMs, untilMs)
+        else {
+          prefixes.delete(hash)
+          this.#hits.delete(hash)
+        }
+      }
+      if (prefixes.size === 0) this.#prefixes.delete(length)
+    }
+    this.#firstEndMs = firstEndMs
+    this.#show()
   }
 
   /** Requests that an entry met. */
@@ -79,7 +100,8 @@ export class BanGate implements KeyGate {
     const { prefix, untilMs } = known
     // A ban by this node's operator takes a place from others if it has to: any client that writes to the store may fill the table.
     if (prefix === 0) this.#table.set(hash, marksOf(known), untilMs, this.#host.nowMs(), known.target !== undefined)
-    else if (this.#prefixes.has(prefix) || this.#prefixes.size < MOST_LENGTHS) {
+    else if (this.#prefixes.has(prefix) || this.lengths.length < MOST_LENGTHS) {
+      this.#firstEndMs = Math.min(this.#firstEndMs, untilMs)
       const prefixes = this.#prefixes.get(prefix) ?? new Map()
       keep(prefixes, hash, { untilMs, marks: marksOf(known) })
       this.#prefixes.set(prefix, prefixes)
@@ -157,6 +179,7 @@ export class BanGate implements KeyGate {
   /** The verdict on a key that has an entry, or that may have a prefix which has. */
   #judge(key: string, keyHash: number, keyMarks: number): number {
     const nowMs = this.#host.nowMs()
+    this.#dropEnded(nowMs)
     let hash = keyHash
     let marks = keyMarks
     let { untilMs } = this.#table
@@ -170,8 +193,7 @@ export class BanGate implements KeyGate {
       if (key.length < length) continue
       const ofPrefix = this.#hasher.prefix(key.slice(0, length))
       const found = prefixes.get(ofPrefix)
-      if (found !== undefined && found.untilMs <= nowMs) this.delete(ofPrefix)
-      else if (found !== undefined && (marks === 0 || found.marks === MARK.BAN)) {
+      if (found !== undefined && (marks === 0 || found.marks === MARK.BAN)) {
         hash = ofPrefix
         marks = found.marks
         untilMs = found.untilMs

@@ -96,6 +96,11 @@ function writeNoMore(write: () => void): void {
   if (atExit.size === 0) globalThis.process?.removeListener?.('exit', writeAll)
 }
 
+const isWritable = (target: object): target is WritableLike =>
+  (['write', 'on', 'removeListener'] as const).every(
+    (name) => typeof (target as Partial<WritableLike>)[name] === 'function',
+  )
+
 function sinkOf(target: RecordTarget, maxBytes: number): Sink {
   if (typeof target === 'string') {
     if (target === '') throw wrongType('target', 'the path of a file, a stream, or { ringBytes }', target)
@@ -105,7 +110,7 @@ function sinkOf(target: RecordTarget, maxBytes: number): Sink {
     return new FileSink(target, maxBytes)
   }
   if (typeof target === 'object' && target !== null) {
-    if (typeof (target as Partial<WritableLike>).write === 'function') return new StreamSink(target as WritableLike)
+    if (isWritable(target)) return new StreamSink(target)
     const ringBytes = own(target as RingTarget, 'ringBytes')
     if (ringBytes !== undefined) return new RingSink(requireNumber('target.ringBytes', ringBytes, RING_BYTES))
   }

@@ -204,7 +204,7 @@ export class FileSink extends QueueSink {
 /** A stream of Node's, as far as it is used. */
 export interface WritableLike {
   write(chunk: Uint8Array, callback: (error?: Error | null) => void): boolean
-  once(event: string, listener: (...args: never[]) => void): unknown
+  on(event: string, listener: (...args: never[]) => void): unknown
   removeListener(event: string, listener: (...args: never[]) => void): unknown
   readonly writable?: boolean
 }
@@ -218,7 +218,7 @@ export class StreamSink extends QueueSink {
   constructor(stream: WritableLike) {
     super()
     this.#stream = stream
-    stream.once('error', this.#onError as never)
+    stream.on('error', this.#onError as never)
     stream.write(headOf(), () => {})
   }
 
@@ -260,6 +260,8 @@ export class StreamSink extends QueueSink {
       this.onIdle = resolve
       this.wake()
     })
+    // One that was written to in vain says so later, and an error that has no listener ends the process.
+    if (this.error !== undefined || this.#stream.writable === false) return
     this.#stream.removeListener('error', this.#onError as never)
   }
 }

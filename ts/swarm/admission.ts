@@ -16,7 +16,7 @@ import { shedErrorOf } from '../limiter/run.js'
 import type { AcquireOptions, Permit } from '../limiter/types.js'
 import { NONE } from './budget.js'
 import type { Call } from './call.js'
-import type { SwarmNode } from './node.js'
+import type { Stoppable, SwarmNode } from './node.js'
 import type { RunTerms } from './options.js'
 import type { PaceGrant, PaceRequest } from './pacer.js'
 import type { SwarmRoot } from './root.js'
@@ -150,10 +150,17 @@ export class CallAdmission {
   }
 
   async #waitForQuota(): Promise<PaceGrant> {
-    const { signal } = this.#terms
     const maxWaitMs = this.#maxWaitMs()
-    const grant =
-      maxWaitMs > 0 ? await this.#root.terms.pacer!.admit(this.#paceRequest(), maxWaitMs, signal) : undefined
+    let grant: PaceGrant | undefined
+    if (maxWaitMs > 0) {
+      const controller = new AbortController()
+      const forget = this.#listenToEnd((reason) => controller.abort(reason))
+      try {
+        grant = await this.#root.terms.pacer!.admit(this.#paceRequest(), maxWaitMs, controller.signal)
+      } finally {
+        forget()
+      }
+    }
     if (grant !== undefined) return grant
     this.#node.countRefusal('upstream')
     throw new BudgetError({ cause: 'upstream', swarm: this.#node.path })
@@ -182,7 +189,21 @@ export class CallAdmission {
     }
     const maxWaitMs = this.#maxWaitMs()
     if (maxWaitMs <= 0) return this.#permits.acquire(route, options)
-    return acquireOrWait(this.#permits, route, options, maxWaitMs, this.#listen)
+    return acquireOrWait(this.#permits, route, options, maxWaitMs, (abort) => this.#listenToEnd(abort))
+  }
+
+  /** Calls back with the reason where the caller leaves or the swarm ends, while the call waits outside of the swarm's own queues. */
+  #listenToEnd(abort: (reason: unknown) => void): () => void {
+    const node = this.#node
+    const waits: Stoppable = {
+      stop: (cause, ancestor, unit) => abort(this.#root.accounts.refused(node, cause, ancestor, unit)),
+    }
+    const forget = this.#listen?.(abort)
+    node.leases.add(waits)
+    return () => {
+      node.leases.delete(waits)
+      forget?.()
+    }
   }
 
   /** @throws ShedError */

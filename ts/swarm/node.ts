@@ -5,7 +5,7 @@ import type { HeapTimer } from '../base/timer-heap.js'
 import type { Alarm } from './alarms.js'
 import { EstimateError } from './estimates.js'
 
-/** Ends work under way. */
+/** Ends work under way, or a wait for it. */
 export interface Stoppable {
   stop(cause: BudgetCause, ancestor: SwarmNode, unit: string | undefined): void
 }

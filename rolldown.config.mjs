@@ -95,6 +95,7 @@ const LAZY = [
     priority: 3,
   },
   { name: 'recording', test: /[\\/]ts[\\/]recording[\\/](?!format)/, priority: 3 },
+  { name: 'stack', test: /[\\/]ts[\\/]watchdog[\\/]stack/, priority: 3 },
   { name: 'auto', test: /[\\/]ts[\\/]auto[\\/](?!auto\.ts)/, priority: 3 },
   { name: 'stream', test: /[\\/]ts[\\/]stream[\\/]/, priority: 3 },
   { name: 'watchdog', test: /[\\/]ts[\\/]watchdog[\\/]/, priority: 3 },
@@ -198,9 +199,10 @@ const face = {
 }
 
 /** Modules of Node's that the package asks for. */
-const BUILTINS = 'async_hooks crypto diagnostics_channel fs fs/promises http module net os path perf_hooks url v8 zlib'
-  .split(' ')
-  .map((name) => `node:${name}`)
+const BUILTINS =
+  'async_hooks crypto diagnostics_channel fs fs/promises http module net os path perf_hooks url v8 worker_threads zlib'
+    .split(' ')
+    .map((name) => `node:${name}`)
 /** Before Node 20.16 CommonJS requires them; each by a call of its own, which bundlers understand. */
 const old = {
   name: 'old',

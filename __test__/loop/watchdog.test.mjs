@@ -456,6 +456,7 @@ ava('options that cannot be honoured are named', (t) => {
     [{ stallMs: Number.NaN }, 'watchdog.stallMs'],
     [{ stallMs: 60_001 }, 'watchdog.stallMs'],
     [{ stall: 100 }, 'watchdog.stall'],
+    [{ stack: 1 }, 'watchdog.stack'],
   ]) {
     const error = t.throws(() => create({ watchdog }), { instanceOf: ConfigError })
     t.is(error.field, field)

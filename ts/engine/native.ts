@@ -1,6 +1,6 @@
 /** The native engine: the Rust addon, its hot path over a frame that both sides see. */
 
-import { loadBinding } from '../addon/addon.js'
+import { loadAddon, loadBinding } from '../addon/addon.js'
 import { ConfigError } from '../base/errors.js'
 import type { EngineHalf, MailboxLink, NativeCluster } from './cluster-port.js'
 import { answerOnFault, CrateEngine } from './crate-engine.js'
@@ -23,6 +23,7 @@ interface NativeBinding {
   /** The report of the first panic since it was last asked. */
   takePanic(): string | undefined | null
   watchLoop(cells: Float64Array, onStall: () => void): boolean
+  watchedLoop(): number | null
 }
 
 /** The codes of the addon's errors that are panics. */
@@ -112,7 +113,9 @@ class NativeEngine extends CrateEngine implements Engine {
     this.#native = native
     this.cluster = clusterOf(binding, native, (call, otherwise) => this.#try(call, otherwise))
     this.loop = {
+      file: loadAddon().path,
       watchLoop: (cells, onStall) => this.#try(() => binding.watchLoop(cells, onStall), false),
+      number: () => this.#try(() => binding.watchedLoop(), null) ?? undefined,
       attach: () => this.#try(() => native.watch(), false),
       takeStalls: () => this.#try(() => native.takeStalls(), new Float64Array()),
       blocked: (sinceMs, untilMs) => this.#try(() => native.blocked(sinceMs, untilMs), undefined),

@@ -10,6 +10,8 @@ export interface Stall {
   readonly suspendedMs: number
   /** The time that collections of garbage took of it, ms; undefined where the host does not let it be known, as on Windows. */
   readonly gcMs: number | undefined
+  /** The frames of what blocked, the innermost first, a line each; with `watchdog: { stack: true }`, where they could be taken. */
+  readonly stack?: string | undefined
 }
 
 /** The event loop of this thread, as the watchdog knows it. */

@@ -65,7 +65,7 @@ export class PermitReturns implements PermitSource {
     const { watchdog } = this.#context
     if (watchdog === undefined) return
     try {
-      this.#watchdog ??= createWatchdog(this.#context, watchdog.stallMs)
+      this.#watchdog ??= createWatchdog(this.#context, watchdog)
     } catch {}
   }
 

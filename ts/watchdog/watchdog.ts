@@ -15,7 +15,9 @@
 import type { Context } from '../context.js'
 import type { LoopPort } from '../engine/loop-port.js'
 import type { LoopMetrics, Stall } from '../events/stall.js'
+import type { WatchdogWish } from '../options/watchdog.js'
 import { type EventLoop, watchedLoop } from './event-loop.js'
+import { stackLookout } from './stack.js'
 
 export class Watchdog {
   readonly #loop: EventLoop
@@ -23,11 +25,15 @@ export class Watchdog {
   /** The loop holds it weakly: it lives as long as this. */
   readonly #listener: (stall: Stall) => void
 
-  constructor(loop: EventLoop, port: LoopPort, context: Context, stallMs: number) {
+  constructor(loop: EventLoop, port: LoopPort, context: Context, { stallMs, stack }: WatchdogWish) {
     this.#loop = loop
     this.#port = port
+    const lookout = stack ? stackLookout(port.file, port.number()) : undefined
+    const report = (stall: Stall): void => context.events.emit('stall', stall)
     this.#listener = (stall) => {
-      if (stall.durationMs >= stallMs) context.events.emit('stall', stall)
+      if (stall.durationMs < stallMs) return
+      if (lookout === undefined) report(stall)
+      else lookout.withStack(stall, (frames) => report(frames === undefined ? stall : { ...stall, stack: frames }))
     }
     loop.add(this.#listener)
   }
@@ -43,9 +49,9 @@ export class Watchdog {
 }
 
 /** The watchdog of an instance that wishes for one; undefined where there can be none. */
-export function createWatchdog(context: Context, stallMs: number): Watchdog | undefined {
+export function createWatchdog(context: Context, wish: WatchdogWish): Watchdog | undefined {
   const port = context.engine.loop
   if (port === undefined || context.clock.isHost) return undefined
   const loop = watchedLoop(port)
-  return loop !== undefined && port.attach() ? new Watchdog(loop, port, context, stallMs) : undefined
+  return loop !== undefined && port.attach() ? new Watchdog(loop, port, context, wish) : undefined
 }

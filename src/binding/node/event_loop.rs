@@ -291,6 +291,13 @@ pub fn watch_loop(env: Env, cells: Float64Array, on_stall: Function<'_, (), ()>)
     Ok(true)
 }
 
+/// The number of the event loop of this thread, by which other threads look whether it is blocked; None: it is not watched.
+#[napi(catch_unwind)]
+#[cfg_attr(test, allow(dead_code, reason = "tests have no module to register it in"))]
+pub fn watched_loop() -> Option<u32> {
+    Some(EventLoop::watched()?.stamps.number)
+}
+
 /// The callback of the prepare handle.
 unsafe extern "C" fn prepared(handle: Raw) {
     panics::caught(|| {

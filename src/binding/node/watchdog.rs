@@ -13,7 +13,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed, Ordering::SeqCst},
+        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst},
     },
     thread,
     time::Duration,
@@ -67,8 +67,13 @@ struct Loop(Raw);
 // loop away with before it ends.
 unsafe impl Send for Loop {}
 
+/// Loops that were watched so far.
+static NUMBERS: AtomicU32 = AtomicU32::new(0);
+
 /// The stamps that a loop leaves behind for the thread.
 pub struct LoopStamps {
+    /// No other loop of this process has it; from 1 on.
+    pub number: u32,
     /// Odd while the two numbers after it change.
     turn: AtomicU64,
     polled_ms: Shared,
@@ -84,6 +89,7 @@ impl LoopStamps {
     /// Of a loop that is at work now.
     pub fn new(uv_loop: Raw, idle_ns: u64, now_ms: Millis) -> Self {
         Self {
+            number: NUMBERS.fetch_add(1, Relaxed).wrapping_add(1),
             turn: AtomicU64::new(0),
             polled_ms: Shared::new(now_ms),
             idle_ns: AtomicU64::new(idle_ns),
@@ -221,4 +227,14 @@ pub fn blocked_loops_ms() -> Vec<f64> {
     let loops = WATCHDOG.loops.lock();
     let since = loops.iter().map(|stamps| stamps.blocked_since_ms.get()).filter(|&since_ms| since_ms > 0.0);
     since.map(|since_ms| (now_ms - since_ms).max(0.0)).collect()
+}
+
+/// Since when the loop with a number is blocked, Unix ms, and for how long, ms; None: it is not, or there is none. For other threads, while it is.
+#[napi(catch_unwind)]
+#[cfg_attr(test, allow(dead_code, reason = "tests have no module to register it in"))]
+pub fn blocked_loop(number: u32) -> Option<Vec<f64>> {
+    let now_ms = process::clock().precise_ms();
+    let loops = WATCHDOG.loops.lock();
+    let since_ms = loops.iter().find(|stamps| stamps.number == number)?.blocked_since_ms.get();
+    (since_ms > 0.0).then(|| vec![since_ms, (now_ms - since_ms).max(0.0)])
 }

@@ -87,7 +87,11 @@ const LAZY = [
   { name: 'waiting', test: /[\\/]ts[\\/]limiter[\\/](?:culprit|metrics|room|route-room|waiting|waits)/, priority: 3 },
   { name: 'in-memory', test: /[\\/]ts[\\/]providers[\\/](?:memory|documents)\.ts/, priority: 3 },
   { name: 'swarm', test: /[\\/]ts[\\/](?:swarm|upstream)[\\/]/, priority: 3 },
-  { name: 'replication', test: /[\\/]ts[\\/]replication[\\/](?!connection|documents)/, priority: 3 },
+  {
+    name: 'replication',
+    test: /[\\/]ts[\\/](?:replication[\\/](?!connection|documents)|base[\\/](?:document-calls|within)\.)/,
+    priority: 3,
+  },
   { name: 'control', test: /[\\/]ts[\\/](?:config[\\/]|bans[\\/]|control\.ts|replication[\\/]documents)/, priority: 4 },
   {
     name: 'providers',

@@ -67,6 +67,66 @@ for (const [kind, over] of [
   })
 }
 
+test('a summary has the number of requests, in all and since the one before, of either loop', async (t) => {
+  const history = await adapterOf(t, { summaryMs: 100 })
+  const routes = { closed: { admitted: 5, shed: 2 }, open: { admitted: 0, shed: 0 } }
+  let ticks = 3
+  const it = {
+    ...source(),
+    getRoutes: () => Object.keys(routes),
+    stats: (routeId) => routes[routeId],
+    getState: (routeId) => ({ tickCount: routeId === 'open' ? ticks : 1 }),
+  }
+  t.teardown(history.attach(it))
+  const requestsOf = async (routeId) => {
+    await history.flush()
+    return (await history.report({ ...all, routeId })).map(({ detail }) => [detail.requests, detail.recentRequests])
+  }
+  const summaries = (routeId, count) =>
+    until(async () => (await requestsOf(routeId)).length === count, `${count} summaries of ${routeId}`)
+  await summaries('closed', 1)
+  await summaries('open', 1)
+  routes.closed = { admitted: 25, shed: 2 }
+  ticks = 4
+  await summaries('closed', 2)
+  await summaries('open', 2)
+  // The route was evicted, and came again.
+  routes.closed = { admitted: 1, shed: 0 }
+  await summaries('closed', 3)
+  t.deepEqual(await requestsOf('closed'), [
+    [7, 7],
+    [27, 20],
+    [1, 1],
+  ])
+  t.deepEqual(await requestsOf('open'), [
+    [3, 3],
+    [4, 1],
+  ])
+})
+
+test('a flood of entries leaves a bounded number of the newest', async (t) => {
+  const history = await adapterOf(t, { maxEntries: 1000, maxPending: 8192, intervalMs: 600_000 })
+  const it = source()
+  history.attach(it)
+  for (let round = 0; round < 2; round++) {
+    for (let n = 0; n < 4000; n++) it.emit('transition', { routeId: `${round}-${n}` })
+    await history.flush()
+    const entries = await history.report(all)
+    t.true(entries.length <= 1000, `${entries.length}`)
+    t.is(entries.at(-1).routeId, `${round}-3999`)
+  }
+  t.is(history.stats().written, 8_000)
+  // Those of a sweep are deleted by several statements.
+  const table = `h${tables++}`
+  await pool.query(PostgresPersistenceAdapter.migration({ table }))
+  await pool.query(
+    `insert into atrion.${table} (at, kind, detail) select now() - interval '2 h', 'ban', '{}' from generate_series(1, 25000)`,
+  )
+  const other = await adapterOf(t, { table, retentionMs: 3_600_000 })
+  await other.flush()
+  t.is((await other.report(all)).length, 0)
+})
+
 test('patches, bans and any name are kept as they are, in their order', async (t) => {
   const history = await adapterOf(t)
   const it = source()
@@ -129,6 +189,7 @@ test('options and queries out of their range are refused by name', async (t) => 
     intervalMs: 9,
     summaryMs: 99,
     retentionMs: 1,
+    maxEntries: 999,
     maxPending: 0,
   })) {
     t.is(t.throws(() => new PostgresPersistenceAdapter(pool, { [field]: bad }), { code: 'ATRION_CONFIG' }).field, field)

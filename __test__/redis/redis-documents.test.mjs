@@ -198,8 +198,17 @@ test('with a secret a document without the MAC of a node cannot be read', async 
   t.regex(await reasonOf('b', { ...fields, mac: right.subarray(1) }), /by none/)
   t.regex(await reasonOf('b', { ...fields, mac: macOf(OTHER, { name: 'b', version: next, text: 'text' }) }), /by none/)
   t.like(node.stats(), { droppedUnsigned: droppedUnsigned + 1, droppedForged: 6, droppedReplayed: 0 })
-  await client.del(keyOf('b'))
-  await put(t, node, 'b', 'again')
+  t.false(await node.writeDocument('b', next + 7, 'x'))
+  t.true(await node.writeDocument('b', 0, 'again'))
+  const again = await node.readDocument('b')
+  t.is(again.text, 'again')
+  t.true(again.version > version)
+  // A version that no clock has, without the MAC of a node, does not stay either.
+  await client.hSet(keyOf('b'), { version: `${2 ** 53 - 1}`, text: 'x' })
+  t.true(await node.writeDocument('b', 0, 'and again'))
+  const last = await node.readDocument('b')
+  t.is(last.text, 'and again')
+  t.true(last.version > again.version && last.version < Date.now() + 3_600_000)
 })
 
 test('with a secret an older document gives way to the newest that the node knows', async (t) => {
@@ -265,13 +274,10 @@ test('a version that is far ahead of the clock goes on from there', async (t) =>
   }
 })
 
-test('anything else under the key of a document is refused, and costs little', async (t) => {
+test('anything else under the key of a document is not read, and the next document takes its place', async (t) => {
   const origin = await server(t)
   const client = await stranger(t, origin)
   const node = await connected(t, origin.url)
-  await client.set(keyOf('string'), 'x')
-  await t.throwsAsync(node.readDocument('string'), { code: 'ATRION_SYNC', message: /WRONGTYPE/ })
-  await t.throwsAsync(node.writeDocument('string', 0, ''), { code: 'ATRION_SYNC', message: /WRONGTYPE/ })
   const bad = [
     { version: 'nan', text: '' },
     { version: '-1', text: '' },
@@ -282,12 +288,29 @@ test('anything else under the key of a document is refused, and costs little', a
     { version: '5', text: Buffer.from([0xff]) },
     { version: '5', text: '', ttl: 'soon' },
   ]
-  for (const [n, fields] of bad.entries()) {
-    await client.hSet(keyOf(`${n}`), fields)
-    await t.throwsAsync(node.readDocument(`${n}`), { code: 'ATRION_PARSE' }, JSON.stringify(fields).slice(0, 60))
-    t.false(await node.writeDocument(`${n}`, 0, ''), JSON.stringify(fields).slice(0, 60))
+  const put = [
+    ...bad.map((fields) => (key) => client.hSet(key, fields)),
+    (key) => client.set(key, 'x'),
+    (key) => client.rPush(key, ['x', 'y']),
+    (key) => client.zAdd(key, { score: 1, value: 'x' }),
+  ]
+  for (const [n, damage] of put.entries()) {
+    const what = JSON.stringify(bad[n] ?? n).slice(0, 60)
+    await damage(keyOf(`${n}`))
+    const error = await t.throwsAsync(node.readDocument(`${n}`), { code: 'ATRION_PARSE' }, what)
+    t.true(error.message.includes(keyOf(`${n}`)), error.message)
+    t.false(await node.writeDocument(`${n}`, 77, 'x'), what)
+    const startedMs = Date.now()
+    // Of all who replace it one does.
+    const written = await Promise.all(['a', 'b', 'c'].map((text) => node.writeDocument(`${n}`, 0, text)))
+    t.is(written.filter(Boolean).length, 1, what)
+    const { version, text } = await node.readDocument(`${n}`)
+    t.is(text, 'abc'[written.indexOf(true)], what)
+    t.true(version >= startedMs - 60_000 && version < startedMs + 3_600_000, `${what}: ${version}`)
+    t.true(await node.writeDocument(`${n}`, version, 'next', { ttlMs: 60_000 }), what)
+    t.true((await client.pTTL(keyOf(`${n}`))) > 60_000)
   }
-  t.is(node.stats().droppedRecords, bad.length)
+  t.is(node.stats().droppedRecords, put.length)
   t.is(node.stats().state, 'healthy')
   // A field that no document has is left alone.
   await client.hSet(keyOf('more'), { version: '5', text: 'text', more: 'x' })

@@ -101,6 +101,7 @@ export class World {
   /** One request of a node, as the network treats it. */
   request(node, work) {
     const { random, faults } = this
+    if (node.hung !== undefined) return new Promise((resolve) => node.hung.push(() => resolve(work())))
     return new Promise((resolve, reject) => {
       const isLost = node.isCutOff || random() < faults.lostRequests
       const isLate = random() < faults.late
@@ -163,6 +164,8 @@ class Node {
   name = 'crew'
   isDead = false
   isCutOff = false
+  /** Calls that never settle unless they are called here; undefined: there are none. */
+  hung = undefined
   cells = new Map()
   waiting = []
   onWrite = undefined

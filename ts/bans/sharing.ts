@@ -47,7 +47,11 @@ export class BanSharing {
   constructor(documents: SharedDocuments, host: SharingHost) {
     this.#documents = documents
     this.#host = host
-    documents.follow(DOCUMENT, (document) => this.#receive(document))
+    documents.follow(
+      DOCUMENT,
+      (document) => this.#receive(document),
+      (error) => this.#unreadable(error),
+    )
   }
 
   /** Shares a change as soon as the provider is connected. */
@@ -125,10 +129,11 @@ export class BanSharing {
     return readBans(text, nowMs, this.#host.salt())
   }
 
-  /** The document, or what this node knows of it in place of what is none. @throws LaterFormat */
+  /** The document, or what this node knows of it where the store has lost it or has something else in its place. @throws LaterFormat */
   #readOr(text: string | null, nowMs: number): { readonly document: BanDocument; readonly isLost: boolean } {
     try {
-      return { document: this.#read(text, nowMs), isLost: text === null }
+      const document = this.#read(text, nowMs)
+      return text === null ? { document: this.#host.known() ?? document, isLost: true } : { document, isLost: false }
     } catch (error) {
       if (error instanceof LaterFormat) throw error
       return { document: this.#host.known() ?? this.#read(null, nowMs), isLost: true }
@@ -144,11 +149,15 @@ export class BanSharing {
       this.#host.take(document, this.#aheadMs)
       this.#isDamaged = false
     } catch (error) {
-      if (this.#isDamaged) return
-      this.#isDamaged = true
-      this.#host.warn('the list of bans in the store cannot be read; the last one that could be read stays in force', {
-        error: textOfAny(error),
-      })
+      this.#unreadable(error)
     }
+  }
+
+  #unreadable(error: unknown): void {
+    if (this.#isDamaged) return
+    this.#isDamaged = true
+    this.#host.warn('the list of bans in the store cannot be read; the last one that could be read stays in force', {
+      ...{ document: DOCUMENT, error: textOfAny(error) },
+    })
   }
 }

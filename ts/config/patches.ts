@@ -64,7 +64,11 @@ export class Patches {
     this.#documents = documents
     this.#providerName = providerName
     this.#host = host
-    documents?.follow(DOCUMENT, (document) => this.#receive(document))
+    documents?.follow(
+      DOCUMENT,
+      (document) => this.#receive(document),
+      (error) => this.refused('cluster', undefined, undefined, error),
+    )
   }
 
   /** The layer that patches go to unless they say otherwise. */
@@ -289,7 +293,10 @@ export class Patches {
     // A store that is written over and over again does not fill the log.
     if (layer === 'cluster' && this.#isRefusing) return
     this.#isRefusing ||= layer === 'cluster'
-    this.#host.warn('settings were refused; those before stay in force', { layer, version, error: textOfAny(error) })
+    this.#host.warn('settings were refused; those before stay in force', {
+      ...{ layer, version, error: textOfAny(error) },
+      ...(layer === 'cluster' && { document: DOCUMENT }),
+    })
   }
 
   #receive({ text, nowMs }: SharedDocument): void {

@@ -85,8 +85,14 @@ export interface StateProvider {
    */
   load?(maxRoutes: number): Promise<Iterable<readonly [routeId: string, vector: PhysicsVector, ageMs: number]>>
   /**
+   * A call of `readDocument()` or `writeDocument()` that has not settled after so long counts as lost, ms, in (0, 600000]: it is made again, and
+   * what comes of it later is dropped. Default 8000.
+   */
+  readonly documentTimeoutMs?: number
+  /**
    * The document of a name, 1 to 256 bytes of UTF-8. A provider has both `readDocument()` and `writeDocument()`, or neither. They reject
-   * within a bounded time while the store is lost; a write that rejects may have succeeded, which only a later read shows.
+   * within a bounded time while the store is lost; a write that rejects may have succeeded, which only a later read shows. A read may reject
+   * with code `ATRION_PARSE` where there is something that is no document: a write of version 0 replaces it.
    */
   readDocument?(name: string): Promise<SharedDocument>
   /**

@@ -8,6 +8,7 @@
  * | nothing is used | the slice shrinks to what one run needs, and what is beyond goes back |
  * | others lack something | the slice goes back, but for what is reserved; those who lack are served in the order of their waits, and until then nothing more is reserved by others |
  * | the store is lost | this node lives on its slice, and on nothing else |
+ * | a call of the store never settles | it counts as lost after 8 s, or what the provider says, and is made again; what it answers later is dropped |
  * | an answer of the store is lost | what may have been taken is not used before it was read; what was to go back is not used any more |
  * | the process dies | after {@link TTL_MS} others count its slice as used, since it may have been |
  * | the account is lost, damaged, or an older one is back | what the nodes still know is written again, and nothing is granted until all had time to do so |
@@ -18,9 +19,10 @@
  * Longer than other files, because it is safe by the order in which a grant is lowered here, written, and raised here.
  */
 
-import { documentIn } from '../base/documents.js'
+import { DocumentCalls, type DocumentStore } from '../base/document-calls.js'
 import { soon } from '../base/soon.js'
-import type { DocumentProvider, SharedDocument } from '../providers/provider.js'
+import { type After, afterHost } from '../base/within.js'
+import type { SharedDocument } from '../providers/provider.js'
 import { Account, type Demand, documentOf, LaterAccount } from './account.js'
 import { converted, HORIZON_MS, Slice } from './slice.js'
 import type { BudgetSource, SourcedRoot } from './source.js'
@@ -40,17 +42,18 @@ const HINT_MS = 300
 /** Attempts at one change while others write as well. */
 const MAX_TRIES = 8
 const MAX_BACKOFF_MS = 2000
+/** Stands for a document that the store cannot read. */
+const UNREADABLE = 'unreadable'
 /** The number of nodes up to which updates are not slowed down. */
 const UNSLOWED = 16
 
 export interface SharedBudgetParts {
-  readonly store: Pick<DocumentProvider, 'readDocument' | 'writeDocument' | 'watchDocuments'>
+  readonly store: DocumentStore
   /** Called with the reason for which the account cannot be read, once until it can. */
   readonly onUnreadable?: (reason: Error) => void
   /** Called with a promise that resolves once the slices of a closed swarm are returned. */
   readonly onLeave?: (left: Promise<void>) => void
-  /** Calls `run` after some ms, and keeps no process alive; returns what stops that. */
-  readonly after?: (ms: number, run: () => void) => () => void
+  readonly after?: After
   /** In [0, 1). */
   readonly random?: () => number
   readonly id?: string
@@ -58,16 +61,11 @@ export interface SharedBudgetParts {
   readonly ready?: Promise<void> | undefined
 }
 
-function afterHost(ms: number, run: () => void): () => void {
-  const timer = setTimeout(run, ms)
-  timer.unref?.()
-  return () => clearTimeout(timer)
-}
-
 export class SharedBudget implements BudgetSource {
   readonly #store: SharedBudgetParts['store']
   readonly #parts: SharedBudgetParts
-  readonly #after: NonNullable<SharedBudgetParts['after']>
+  readonly #after: After
+  readonly #calls: DocumentCalls
   readonly #random: () => number
   readonly #id: string
   #document = ''
@@ -96,6 +94,7 @@ export class SharedBudget implements BudgetSource {
     this.#parts = parts
     this.#store = parts.store
     this.#after = parts.after ?? afterHost
+    this.#calls = new DocumentCalls(parts.store, this.#after)
     this.#random = parts.random ?? Math.random
     this.#id = parts.id ?? crypto.randomUUID()
     this.#turn = parts.ready ?? Promise.resolve()
@@ -191,7 +190,7 @@ export class SharedBudget implements BudgetSource {
       const isLast = isOver && account.sharers.size === 0
       const ends = isLast && account.dead.length === 0
       const ttlMs = ends ? 1 : isLast ? ENDED_MS : RETENTION_MS
-      if (await this.#store.writeDocument(this.#document, version, ends ? '' : account.text(), { ttlMs })) break
+      if (await this.#calls.write(this.#document, version, ends ? '' : account.text(), { ttlMs })) break
       await this.#pause(tries)
     }
     this.#hasJoined = false
@@ -271,7 +270,7 @@ export class SharedBudget implements BudgetSource {
     account.bury(nowMs)
     if (!hasRoom && !account.join(this.#id, nowMs + TTL_MS)) {
       // Those that are not there give way when their time is over, which it never would be as it was written.
-      if (isBounded) await this.#store.writeDocument(this.#document, version, account.text(), { ttlMs: RETENTION_MS })
+      if (isBounded) await this.#calls.write(this.#document, version, account.text(), { ttlMs: RETENTION_MS })
       throw new Error('too many nodes share the budget')
     }
     // A clock that went back.
@@ -296,8 +295,7 @@ export class SharedBudget implements BudgetSource {
       this.#isDue = false
       return true
     }
-    if (!(await this.#store.writeDocument(this.#document, version, account.text(), { ttlMs: RETENTION_MS })))
-      return false
+    if (!(await this.#calls.write(this.#document, version, account.text(), { ttlMs: RETENTION_MS }))) return false
     this.#learnt(account)
     this.#hasJoined = true
     this.#writtenMs = nowMs
@@ -333,11 +331,18 @@ export class SharedBudget implements BudgetSource {
     }
   }
 
-  /** The document. @throws (rejects) Error for an answer that is none */
+  /** The document; one that the store cannot read has a text that is no account, once this node knows one to put in its place. */
   async #load(): Promise<SharedDocument> {
-    const document = documentIn(await this.#store.readDocument(this.#document))
-    if (document === undefined) throw new Error('the store gave no document')
-    return document
+    const { unreadable, ...document } = await this.#calls.find(this.#document)
+    if (unreadable === undefined) return document
+    this.#report(unreadable)
+    if (this.#account === undefined) throw unreadable
+    return { ...document, text: UNREADABLE }
+  }
+
+  #report(error: Error): void {
+    if (!this.#isUnreadable) this.#parts.onUnreadable?.(error)
+    this.#isUnreadable = true
   }
 
   /** The account and its text; without one, what this node knows of an account that is lost, or that something else has taken the place of. */
@@ -349,8 +354,7 @@ export class SharedBudget implements BudgetSource {
         this.#isUnreadable = false
         return { account, text }
       } catch (error) {
-        if (!this.#isUnreadable) this.#parts.onUnreadable?.(error as Error)
-        this.#isUnreadable = true
+        this.#report(error as Error)
         if (this.#account === undefined || error instanceof LaterAccount) throw error
       }
     }

@@ -6,6 +6,7 @@ import { textOfAny } from '../base/host-calls.js'
 import type { Context } from '../context.js'
 import type { LeaseManager } from '../leases/manager.js'
 import { type DocumentProvider, keepsDocuments, type StateProvider } from '../providers/provider.js'
+import { documentOf } from './account.js'
 import type { Permits } from './admission.js'
 import { Alarms } from './alarms.js'
 import { Estimates } from './estimates.js'
@@ -102,7 +103,7 @@ export class Swarms {
       store,
       onUnreadable: (error) =>
         logger.warn('the account of a shared budget cannot be read: this node has only the rest of its slice', {
-          error: textOfAny(error),
+          ...{ document: documentOf(name), error: textOfAny(error) },
         }),
       // A swarm of the same name that was closed just now has to leave first.
       ready: this.#leaving.get(name),

@@ -9,6 +9,9 @@
 //! the version of the next one is above its own. With a secret the MAC covers the version, so the node proposes one, by what it
 //! knows of the server's clock, and the script refuses a proposal that is half a minute off.
 //!
+//! Something that cannot be read, as it is no document or has no MAC of a node, counts as none in a write: version 0 replaces it, unless
+//! it has become another meanwhile.
+//!
 //! With a secret a document older than one that this node has read or written is a repetition, or lost by a failover: it is replaced
 //! by the newer one, if that is still known.
 
@@ -31,21 +34,37 @@ const MAX_VERSION: u64 = 1 << 53;
 
 const READ: &str = "
 local clock = redis.call('TIME')
-local doc = redis.call('HMGET', KEYS[1], 'version', 'ttl', 'text', 'mac')
+local doc = redis.pcall('HMGET', KEYS[1], 'version', 'ttl', 'text', 'mac')
+if doc.err then
+  if not string.find(doc.err, 'WRONGTYPE', 1, true) then return doc end
+  doc = {'', false, false, false}
+end
 if doc[3] and #doc[3] > 1048576 then doc[3] = false end
 return {clock[1] * 1000 + math.floor(clock[2] / 1000), doc[1], doc[2], doc[3], doc[4]}";
 
-/// Arguments: the version to replace, the new one or 0, the ttl or 0, the text, the MAC or nothing. Returns the clock, the last
-/// version, and 1 when it was written, 0 when it has another version, -1 when the new version is refused.
+/// Arguments: the version to replace, the new one or 0, the ttl or 0, the text, the MAC or nothing; where something that cannot be read is
+/// to be replaced, its field `version` and 1. Returns the clock, the last version, and 1 when it was written, 0 when it has another version,
+/// -1 when the new version is refused. A key of another type is deleted by its expiry, which takes no further right.
 const WRITE: &str = "
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local doc = redis.call('HMGET', KEYS[1], 'version', 'ttl')
+local doc = redis.pcall('HMGET', KEYS[1], 'version', 'ttl')
+if doc.err then
+  if not string.find(doc.err, 'WRONGTYPE', 1, true) then return doc end
+  if ARGV[7] == '1' and ARGV[6] == '' then redis.call('PEXPIRE', KEYS[1], 0) end
+  doc = {'', false}
+end
 local last, life = tonumber(doc[1] or '0'), tonumber(doc[2] or '0')
-if not last or not life or not (last < 9007199254740992) then return {now, 0, 0} end
-local version = last
-if life > 0 and now >= last + life then version = 0 end
-if version ~= tonumber(ARGV[1]) then return {now, last, 0} end
+if ARGV[7] == '1' then
+  if doc[1] ~= ARGV[6] then return {now, 0, 0} end
+  if not last or not (last > 0 and last < now + 3600000) then last = 0 end
+else
+  if not last or not life or not (last < 9007199254740992) then return {now, 0, 0} end
+  local version = last
+  if life > 0 and now >= last + life then version = 0 end
+  if version ~= tonumber(ARGV[1]) then return {now, last, 0} end
+end
+last = math.floor(last)
 local new, ttl = tonumber(ARGV[2]), tonumber(ARGV[3])
 if new == 0 then
   new = math.max(last + 1, now)
@@ -65,7 +84,10 @@ return {now, new, 1}";
 
 fn unreadable(prefix: &str, name: &str, problem: &str) -> ClientError {
     let key = key_of(prefix, name);
-    ClientError::new(Kind::Unreadable, format!("{problem}; it is readable again once key {key:?} is deleted"))
+    ClientError::new(
+        Kind::Unreadable,
+        format!("{problem}: key {key:?}; the next document that is written takes its place"),
+    )
 }
 
 /// The fields of a document that is there.
@@ -147,7 +169,7 @@ pub(super) async fn read(
             _ => (text, left_ms),
         };
         let order = DocumentWrite { name: name.into(), version: stored.version, text, ttl_ms };
-        write_above(store, prefix, shared, &order, newer).await?;
+        write_above(store, prefix, shared, &order, newer, None).await?;
     }
     Err(unreadable(prefix, name, "it is older than one that was read before"))
 }
@@ -160,16 +182,39 @@ pub(super) async fn write(
     order: &DocumentWrite,
 ) -> Result<bool, ClientError> {
     let known = shared.documents.newer(&order.name, order.version);
-    write_above(store, prefix, shared, order, known.map_or(order.version, |(version, ..)| version)).await
+    let least = known.map_or(order.version, |(version, ..)| version);
+    if write_above(store, prefix, shared, order, least, None).await? {
+        return Ok(true);
+    }
+    if order.version > 0 {
+        return Ok(false);
+    }
+    // There is something: it is replaced where it cannot be read.
+    let fields: Fields = store.run(cmd("EVAL").arg(READ).arg(1).arg(key_of(prefix, &order.name))).await?;
+    let Some(version) = fields.1.clone() else { return Ok(false) };
+    let is_readable = match parse(prefix, &order.name, fields) {
+        // One that is older than one that was read gives way to that, where it is still known.
+        Ok((_, Some(stored))) => {
+            stored.verify(prefix, &order.name, shared).is_ok()
+                && !matches!(shared.documents.newer(&order.name, stored.version), Some((_, _, None)))
+        }
+        Ok((_, None)) => true,
+        Err(_) => false,
+    };
+    if is_readable {
+        return Ok(false);
+    }
+    write_above(store, prefix, shared, order, least, Some(&version)).await
 }
 
-/// Writes a document under a version above `least`.
+/// Writes a document under a version above `least`; `replaced`: the field `version` of what cannot be read and is to be replaced.
 async fn write_above(
     store: &mut Store,
     prefix: &str,
     shared: &Shared,
     order: &DocumentWrite,
     mut least: u64,
+    replaced: Option<&[u8]>,
 ) -> Result<bool, ClientError> {
     let DocumentWrite { name, version, text, ttl_ms } = order;
     // The first proposal of a version finds out about the server's clock.
@@ -181,6 +226,9 @@ async fn write_above(
         let (new, mac) = proposed.unwrap_or_default();
         let mut command = cmd("EVAL");
         command.arg(WRITE).arg(1).arg(key_of(prefix, name)).arg(*version).arg(new).arg(*ttl_ms).arg(text).arg(mac);
+        if let Some(version) = replaced {
+            command.arg(version).arg(1);
+        }
         let (now_ms, last, done): (i64, u64, i64) = store.run(&command).await?;
         shared.documents.note_clock(now_ms as Millis, unix_ms());
         if done == 1 && shared.keyring.is_some() {

@@ -4,6 +4,7 @@ import { ConfigError, ConnectionError, SyncError } from '../../base/errors.js'
 import { flag, integer } from '../checks.js'
 import { PostgresClient, type PostgresClientLike } from './client.js'
 import { prepare } from './prepare.js'
+import { Retention } from './retention.js'
 import { historyOf, historyRoleOf, migrationOf, tablesOf } from './schema.js'
 import { nameOf, optionsOf, type Place, type PostgresTableOptions } from './settings.js'
 
@@ -16,6 +17,8 @@ export interface PostgresPersistenceOptions extends PostgresTableOptions {
   readonly summaryMs?: number | null | undefined
   /** Entries that are older are deleted, ms, an integer in [1000, 10¹³]. Default 30 days. */
   readonly retentionMs?: number | null | undefined
+  /** Entries of all processes that are kept, the newest, an integer in [1000, 10⁹]: the oldest are deleted. Default 1,000,000. */
+  readonly maxEntries?: number | null | undefined
   /** Entries that may wait to be written, an integer in [1, 1048576]; beyond it they are dropped and counted. Default 8192. */
   readonly maxPending?: number | null | undefined
   /** A statement, and `connect()`, is given up after so long, ms, an integer in [100, 600000]. Default 5000. */
@@ -23,7 +26,8 @@ export interface PostgresPersistenceOptions extends PostgresTableOptions {
 }
 
 const FIELDS: ReadonlySet<string> = new Set<keyof PostgresPersistenceOptions>([
-  ...(['schema', 'table', 'migrate', 'intervalMs', 'summaryMs', 'retentionMs', 'maxPending', 'timeoutMs'] as const),
+  ...(['schema', 'table', 'migrate', 'intervalMs', 'summaryMs', 'retentionMs', 'maxEntries', 'maxPending'] as const),
+  'timeoutMs',
 ])
 
 /** The events that are kept, by the kind of entry that they become. */
@@ -43,6 +47,7 @@ export interface HistorySource {
   on(name: never, listener: (event: never) => void): () => void
   getRoutes(): string[]
   stats(routeId: string): object
+  getState?(routeId: string): { readonly tickCount: number } | undefined
 }
 
 export interface HistoryEntry {
@@ -51,7 +56,10 @@ export interface HistoryEntry {
   readonly kind: 'transition' | 'patch' | 'ban' | 'store' | 'summary'
   /** null: it is of no route. */
   readonly routeId: string | null
-  /** The event, with its name as `event`; of a summary the route's statistics. */
+  /**
+   * The event, with its name as `event`. Of a summary the route's statistics, with `requests`, all since the process began, admitted or not, and
+   * `recentRequests`, those since the summary before.
+   */
   readonly detail: Readonly<Record<string, unknown>>
 }
 
@@ -71,8 +79,6 @@ const MOST_AT_ONCE = 2048
 const LONGEST_DETAIL = 16_384
 const LONGEST_ROUTE = 1024
 const DAY_MS = 86_400_000
-/** Old entries are deleted so often, ms. */
-const SWEEP_MS = 60_000
 /** After failures the next attempt comes no later than this, ms. */
 const LONGEST_PAUSE_MS = 30_000
 
@@ -81,6 +87,12 @@ interface Pending {
   readonly kind: string
   readonly route: string
   readonly detail: string
+}
+
+/** The last summary of a route. */
+interface Summary {
+  readonly text: string
+  readonly requests: number
 }
 
 /**
@@ -100,7 +112,7 @@ export class PostgresPersistenceAdapter {
   readonly #migrate: boolean
   readonly #intervalMs: number
   readonly #summaryMs: number
-  readonly #retentionMs: number
+  readonly #retention: Retention
   readonly #maxPending: number
   readonly #pending: Pending[] = []
   #timer: ReturnType<typeof setTimeout> | undefined
@@ -109,7 +121,6 @@ export class PostgresPersistenceAdapter {
   #failures = 0
   #written = 0
   #dropped = 0
-  #sweptMs = 0
 
   /** @throws ConfigError for an option out of its range, or unknown */
   constructor(pool: PostgresClientLike, options: PostgresPersistenceOptions = {}) {
@@ -120,7 +131,9 @@ export class PostgresPersistenceAdapter {
     this.#intervalMs = integer('intervalMs', own.intervalMs ?? 1000, 10, 600_000)
     const summaryMs = own.summaryMs ?? 60_000
     this.#summaryMs = summaryMs === 0 ? 0 : integer('summaryMs', summaryMs, 100, DAY_MS)
-    this.#retentionMs = integer('retentionMs', own.retentionMs ?? 30 * DAY_MS, 1000, 1e13)
+    const retentionMs = integer('retentionMs', own.retentionMs ?? 30 * DAY_MS, 1000, 1e13)
+    const maxEntries = integer('maxEntries', own.maxEntries ?? 1_000_000, 1000, 1e9)
+    this.#retention = new Retention(this.#client, historyOf(this.#place).table, retentionMs, maxEntries)
     this.#maxPending = integer('maxPending', own.maxPending ?? 8192, 1, 2 ** 20)
   }
 
@@ -181,7 +194,7 @@ export class PostgresPersistenceAdapter {
         this.#add(kind, routeId, { event, ...given })
       }),
     )
-    const seen = new Map<string, unknown>()
+    const seen = new Map<string, Summary>()
     const timer = this.#summaryMs > 0 ? setInterval(() => this.#summarize(atrion, seen), this.#summaryMs) : undefined
     timer?.unref?.()
     return () => {
@@ -230,14 +243,20 @@ export class PostgresPersistenceAdapter {
   }
 
   /** Summaries of the routes whose statistics have changed. */
-  #summarize(atrion: HistorySource, seen: Map<string, unknown>): void {
+  #summarize(atrion: HistorySource, seen: Map<string, Summary>): void {
     for (const routeId of atrion.getRoutes().slice(0, MOST_AT_ONCE)) {
-      const stats = atrion.stats(routeId)
+      const stats: { readonly admitted?: unknown; readonly shed?: unknown } = atrion.stats(routeId)
       const text = detailOf(stats)
-      if (seen.get(routeId) === text) continue
-      if (seen.size >= MOST_AT_ONCE) seen.delete(seen.keys().next().value as string)
-      seen.set(routeId, text)
-      this.#add('summary', routeId, stats)
+      const before = seen.get(routeId)
+      // Without permits each tick is a request, of `route()`.
+      const requests =
+        amountOf(stats.admitted) + amountOf(stats.shed) || amountOf(atrion.getState?.(routeId)?.tickCount)
+      if (before?.text === text && before.requests === requests) continue
+      if (before === undefined && seen.size >= MOST_AT_ONCE) seen.delete(seen.keys().next().value as string)
+      seen.set(routeId, { text, requests })
+      // A route that was evicted meanwhile counts from 0 again.
+      const known = before === undefined || before.requests > requests ? 0 : before.requests
+      this.#add('summary', routeId, { ...stats, requests, recentRequests: requests - known })
     }
   }
 
@@ -278,13 +297,9 @@ export class PostgresPersistenceAdapter {
       )
       this.#pending.splice(0, batch.length)
       this.#written += batch.length
+      await this.#retention.wrote(batch.length)
     }
-    if (Date.now() - this.#sweptMs < Math.min(SWEEP_MS, this.#retentionMs)) return
-    this.#sweptMs = Date.now()
-    await this.#client.query(
-      `delete from ${table} where at < clock_timestamp() - make_interval(secs => $1::text::float8 / 1000)`,
-      [String(this.#retentionMs)],
-    )
+    await this.#retention.wrote(0)
   }
 }
 
@@ -293,6 +308,8 @@ const placeOfHistory = ({ schema, table }: PostgresTableOptions): Place => ({
   table: nameOf('table', table ?? 'history', 40),
   unlogged: false,
 })
+
+const amountOf = (value: unknown): number => (typeof value === 'number' && value > 0 ? value : 0)
 
 /** A name as JSON has it: text of PostgreSQL has no place for NUL. */
 const textOfRoute = (routeId: string): string => JSON.stringify(routeId.slice(0, LONGEST_ROUTE))

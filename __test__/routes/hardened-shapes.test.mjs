@@ -165,7 +165,7 @@ closedLoop('options of an adapter are read once: they stay as they were checked'
   t.is(reads, 1)
 })
 
-test('what is no object is refused by name', (t) => {
+test('options that are no object are refused with a ConfigError', (t) => {
   for (const odd of [null, 5, 'text', true]) {
     for (const make of [
       () => new InMemoryProvider(odd),

@@ -1,7 +1,11 @@
 /** The tier of the request that is being handled, for what it asks of others. */
 
 import { builtin } from '../base/builtin.js'
+import { wrongType } from '../base/input.js'
+import { unknownName } from '../base/suggest.js'
+import { TIERS } from '../engine/kinds.js'
 import type { Tier } from '../limiter/types.js'
+import { isTier } from './_resolve.js'
 
 const { AsyncLocalStorage } = builtin('node:async_hooks')
 
@@ -12,8 +16,15 @@ export function currentTier(): Tier | undefined {
   return tiers.getStore()
 }
 
-/** Runs `work`, and all it starts, for a request of this tier: jobs and consumers of queues have no adapter. */
+/**
+ * Runs `work`, and all it starts, for a request of this tier: jobs and consumers of queues have no adapter.
+ *
+ * @returns what `work` returns
+ * @throws ConfigError for what is no tier, TypeError when `work` is no function
+ */
 export function withTier<T>(tier: Tier | undefined, work: () => T): T {
+  if (tier !== undefined && !isTier(tier)) throw unknownName('tier', tier, [...TIERS].reverse())
+  if (typeof work !== 'function') throw wrongType('work', 'a function', work)
   return tiers.run(tier, work)
 }
 

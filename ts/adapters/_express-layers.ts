@@ -25,7 +25,7 @@ import {
 import { patternRoute } from './_method.js'
 import { describeShed } from './_problem.js'
 import { refuse } from './_refusal.js'
-import { isThenable } from './_resolve.js'
+import { isPromise } from './_resolve.js'
 import { lastTracker, type ResponseTracker } from './_response-tracker.js'
 
 const ROUTING = Symbol('atrion.routing')
@@ -70,7 +70,7 @@ function wrap(layer: Layer, route: ExpressRoute, isFirst: boolean): void {
     }
     try {
       const result = tracker.running(() => handle.call(this, request, response, onward))
-      if (isThenable(result)) passRejection(result, isExpress4 ? onward : undefined)
+      if (isPromise(result)) passRejection(result, isExpress4 ? onward : undefined)
       return result
     } catch (error) {
       noteShed(tracker, error)

@@ -5,7 +5,7 @@
 
 import type { Atrion } from '../atrion.js'
 import { ConfigError, ShedError } from '../base/errors.js'
-import { ownOptions } from '../base/own.js'
+import { copyOf, ownOptions } from '../base/own.js'
 import { noteThrown } from '../base/shed-answered.js'
 import { TIERS } from '../engine/port.js'
 import { ADAPTER_PORT } from '../limiter/adapter-port.js'
@@ -92,7 +92,7 @@ function retryAfterOf({ status, headers }: Response, mostMs: number): number | u
 export function guardFetch(atrion: Atrion, options: GuardFetchOptions = {}): Fetch {
   if (typeof atrion?.acquire !== 'function') throw new ConfigError('atrion', 'an Atrion', atrion)
   if (atrion.engine === 'ts') throw new ConfigError('engine', "'native' or 'wasm', which have the closed loop", 'ts')
-  const given = ownOptions(options, Object.keys(TYPES))
+  const given = copyOf(options, Object.keys(TYPES))
   validateTypes(given, TYPES)
   const { route, tier, maxRetryAfterMs = DEFAULT_RETRY_AFTER_MS } = given
   if (!(maxRetryAfterMs >= 0 && maxRetryAfterMs <= MOST_RETRY_AFTER_MS)) {

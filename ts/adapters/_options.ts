@@ -1,7 +1,7 @@
 /** Options of all adapters of servers. */
 
 import { ConfigError } from '../base/errors.js'
-import { ownOptions } from '../base/own.js'
+import { copyOf } from '../base/own.js'
 import { unknownName } from '../base/suggest.js'
 import type { Permit, Tier } from '../limiter/types.js'
 import type { PressureOptions, Signal } from '../pressure/pressure.js'
@@ -111,13 +111,14 @@ export function validateTypes(options: unknown, types: OptionTypes, parent = '')
 export function adapterOptionsOf<Request, Response>(
   given: AdapterOptions<Request, Response>,
 ): AdapterOptions<Request, Response> {
-  const options = ownOptions(given, Object.keys(TYPES))
+  const options = copyOf(given, Object.keys(TYPES))
   validateTypes(options, TYPES)
   validateBounds(options as Record<string, unknown>)
   validateHeaders(options as Record<string, unknown>)
   const { pressure, signals } = options as Record<string, unknown>
   if (pressure === null || pressure === true) throw new ConfigError('pressure', 'an object or false', pressure)
-  if (typeof pressure === 'object') validateTypes(pressure, PRESSURE_TYPES, 'pressure.')
+  if (typeof pressure === 'object')
+    validateTypes(copyOf(pressure, Object.keys(PRESSURE_TYPES)), PRESSURE_TYPES, 'pressure.')
   if (
     signals !== undefined &&
     !(Array.isArray(signals) && Array.from<unknown>(signals).every((signal) => typeof signal === 'function'))

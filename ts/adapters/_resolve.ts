@@ -32,6 +32,21 @@ const warnOf = (name: string, what: string): void =>
 export const isThenable = (value: unknown): value is PromiseLike<unknown> =>
   typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
 
+/**
+ * Returns whether what a handler returned is a promise of its end, of this realm, of another, or of Bluebird or Q. A query that merely
+ * has a `then` (of Knex, Mongoose, mysql2) runs, or throws, each time that it is called, which is left to the framework.
+ */
+export function isPromise(value: unknown): value is PromiseLike<unknown> {
+  if (value instanceof Promise) return true
+  try {
+    if (!isThenable(value)) return false
+    const { isFulfilled } = value as { isFulfilled?: unknown }
+    return typeof isFulfilled === 'function' || Object.prototype.toString.call(value) === '[object Promise]'
+  } catch {
+    return false
+  }
+}
+
 /** Waits for an answer within the bound. Never rejects. */
 export function bounded<T>(name: string, answer: PromiseLike<T>, fallback: T): Promise<T> {
   return new Promise((resolve) => {

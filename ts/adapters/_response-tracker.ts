@@ -31,7 +31,7 @@ import { holdMs, isLateAsARule, isSoon, longMs, noteAbandoned, noteSooner, restM
 import { refusalOf, type Shed, shedIn } from './_problem.js'
 import { ReaderWatch } from './_reader.js'
 import { isBodyPending, waitsForClient, whenBodyEnds } from './_request-body.js'
-import { isThenable } from './_resolve.js'
+import { isPromise } from './_resolve.js'
 import { hookResponse } from './_response-hooks.js'
 import { type AdapterRouteOptions, isAskedAgain, refined } from './_route-options.js'
 import { contentTypeIn, isFeed, isUpgrade, openStream } from './_stream.js'
@@ -177,7 +177,7 @@ export class ResponseTracker implements RequestAdmission {
 
   /** Holds the permit until the handler's promise is settled, too. What is no promise shows nothing. */
   follow(work: unknown): void {
-    if (!isThenable(work)) return
+    if (!isPromise(work)) return
     this.#wasFollowed = true
     this.#pending++
     work.then(

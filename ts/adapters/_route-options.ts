@@ -107,7 +107,7 @@ const understood = (
 
 /** Options over others: what is not given leaves what there was. */
 export function over<Options extends object>(base: Options, own: object): Options {
-  const all = { ...base } as Record<string, unknown>
+  const all = Object.assign(Object.create(null), base) as Record<string, unknown>
   for (const [name, value] of Object.entries(own)) if (value !== undefined) all[name] = value
   return all as Options
 }

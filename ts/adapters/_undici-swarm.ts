@@ -2,7 +2,7 @@
 
 import type { Dispatcher } from 'undici'
 import { ConfigError } from '../base/errors.js'
-import { ownOptions } from '../base/own.js'
+import { copyOf } from '../base/own.js'
 import { onAbort } from '../base/signals.js'
 import type { Tier } from '../limiter/types.js'
 import type { Swarm, SwarmLease } from '../swarm/types.js'
@@ -169,7 +169,7 @@ class CallWatch implements ResponseWatch {
  */
 export function swarmUndici(swarm: Swarm, options: SwarmUndiciOptions = {}): Dispatcher.DispatcherComposeInterceptor {
   if (typeof swarm?.run !== 'function') throw new ConfigError('swarm', 'a swarm', swarm)
-  const given = ownOptions(options, Object.keys(TYPES))
+  const given = copyOf(options, Object.keys(TYPES))
   validateTypes(given, TYPES)
   const { tier, key, agent, maxWaitMs = Number.POSITIVE_INFINITY } = given
   const lengths = new TokenLengths()

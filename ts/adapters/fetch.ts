@@ -10,7 +10,7 @@
 import { Atrion } from '../atrion.js'
 import { ConfigError } from '../base/errors.js'
 import { textOfAny } from '../base/host-calls.js'
-import { ownOptions } from '../base/own.js'
+import { copyOf } from '../base/own.js'
 import { onAbort } from '../base/signals.js'
 import { unknownName } from '../base/suggest.js'
 import { TIERS } from '../engine/port.js'
@@ -253,7 +253,7 @@ export function withAtrion<Request extends FetchRequest, Args extends readonly u
   given: FetchOptions<Request, Args> = {},
 ): (request: Request, ...args: Args) => Promise<Response> {
   if (typeof handler !== 'function') throw new ConfigError('handler', 'a function', handler)
-  const options = ownOptions(given, Object.keys(TYPES))
+  const options = copyOf(given, Object.keys(TYPES))
   validate(options)
   const { skip, state } = options
   let made: FetchGate<Request, Args> | undefined

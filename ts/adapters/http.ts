@@ -8,7 +8,7 @@ import { Gate } from './_gate.js'
 import type { AdapterOptions } from './_options.js'
 import { shedIn } from './_problem.js'
 import { refuse, refuseOnNode } from './_refusal.js'
-import { isThenable } from './_resolve.js'
+import { isPromise } from './_resolve.js'
 import type { ResponseTracker } from './_response-tracker.js'
 import { guardUpgrades, guardUpgradesOf, type UpgradeGuard } from './_upgrade.js'
 
@@ -73,7 +73,7 @@ export function atrionHttp<Request extends IncomingMessage, Response extends Ser
     let settled: unknown
     const run = (): unknown => {
       const result = handler(request, response)
-      if (isThenable(result)) {
+      if (isPromise(result)) {
         settled = result.then(undefined, (error: unknown) => failed(error, tracker, request, response))
       }
       return result

@@ -3,7 +3,7 @@
 import type { Dispatcher } from 'undici'
 import type { Atrion } from '../atrion.js'
 import { ConfigError } from '../base/errors.js'
-import { ownOptions } from '../base/own.js'
+import { copyOf } from '../base/own.js'
 import { noteThrown } from '../base/shed-answered.js'
 import { ADAPTER_PORT } from '../limiter/adapter-port.js'
 import { shedErrorOf } from '../limiter/run.js'
@@ -60,7 +60,7 @@ type Answers = readonly [skips: unknown, route: unknown, tier: unknown, key: unk
 export function atrionUndici(atrion: Atrion, options: UndiciOptions = {}): Dispatcher.DispatcherComposeInterceptor {
   if (typeof atrion?.acquire !== 'function') throw new ConfigError('atrion', 'an Atrion', atrion)
   if (atrion.engine === 'ts') throw new ConfigError('engine', "'native' or 'wasm', which have the closed loop", 'ts')
-  const given = ownOptions(options, Object.keys(TYPES))
+  const given = copyOf(options, Object.keys(TYPES))
   validateTypes(given, TYPES)
   const { route, tier, key, skip, propagate } = given
   atrion[ADAPTER_PORT]?.calls?.()

@@ -4,7 +4,7 @@
  */
 
 import { ConfigError } from '../base/errors.js'
-import { ownOptions } from '../base/own.js'
+import { copyOf } from '../base/own.js'
 import type { Tier } from '../limiter/types.js'
 import type { Swarm, SwarmLease } from '../swarm/types.js'
 import { AnswerEnd } from '../upstream/answer.js'
@@ -133,7 +133,7 @@ async function refused(response: Response, lease: SwarmLease): Promise<Attempt> 
  */
 export function swarmFetch(swarm: Swarm, options: SwarmFetchOptions = {}): Fetch {
   if (typeof swarm?.run !== 'function') throw new ConfigError('swarm', 'a swarm', swarm)
-  const given = ownOptions(options, Object.keys(TYPES))
+  const given = copyOf(options, Object.keys(TYPES))
   validateTypes(given, TYPES)
   const { tier, key, agent, maxWaitMs = Number.POSITIVE_INFINITY, maxRetries = DEFAULT_RETRIES } = given
   if (!Number.isInteger(maxRetries) || maxRetries < 0) {

@@ -1,5 +1,6 @@
 /** Wrong types, as distinct from noise: a bug in the caller is thrown, naming the field and the value. */
 
+import { copyOf } from './own.js'
 import { printable } from './text.js'
 
 /** Longest route id, characters: one name must not crowd out the others, whose names share 16 MiB or more. */
@@ -12,9 +13,9 @@ export function wrongType(field: string, wanted: string, got: unknown): TypeErro
   return new TypeError(`${field} must be ${wanted}, got ${shown}`)
 }
 
-/** The options that were given: null is not given, as undefined is. */
-export const given = <T extends object>(options: T): T =>
-  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== null)) as T
+/** The options that were given, by the names that are known: null is not given, as undefined is. */
+export const given = <T extends object>(options: T, names: Iterable<string>): T =>
+  Object.fromEntries(Object.entries(copyOf(options, names)).filter(([, value]) => value !== null)) as T
 
 /** Returns whether a route can have that name. */
 export const isRouteId = (routeId: unknown): routeId is string =>

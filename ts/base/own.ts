@@ -45,7 +45,13 @@ const ROUTE_NAMES = ['voltage', 'profile']
 export const ownRouteOptions = <T>(given: T): T =>
   BARE.voltage === undefined && BARE.profile === undefined ? given : copyOf(given, ROUTE_NAMES)
 
-function copyOf<T>(given: T, names: Iterable<string>): T {
+/**
+ * The options that a caller gave in a copy of their own, each read once, where they are checked now and used later: all that the object
+ * has itself, and what its class, or the object that it was created from, has of `names`. Anything that is no object is returned as it is.
+ *
+ * @param names all that are known
+ */
+export function copyOf<T>(given: T, names: Iterable<string>): T {
   if (typeof given !== 'object' || given === null) return given
   const source = given as Record<string, unknown>
   const copy = Object.create(null) as Record<string, unknown>

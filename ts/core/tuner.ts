@@ -7,6 +7,7 @@
  */
 
 import { ConfigError } from '../base/errors.js'
+import { copyOf } from '../base/own.js'
 import { isSafeNumber } from './guards.js'
 import type { AutoTunerConfig, Ohms } from './types.js'
 
@@ -135,7 +136,9 @@ export class AutoTuner {
 }
 
 function complete(config: Partial<AutoTunerConfig>): Readonly<AutoTunerConfig> {
-  const given = Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined))
+  if (typeof config !== 'object' || config === null) throw new ConfigError('autoTuner', 'an object', config)
+  const names = Object.keys(DEFAULT_AUTOTUNER_CONFIG)
+  const given = Object.fromEntries(Object.entries(copyOf(config, names)).filter(([, value]) => value !== undefined))
   const all: AutoTunerConfig = { ...DEFAULT_AUTOTUNER_CONFIG, ...given }
   const require = (field: keyof AutoTunerConfig, range: string, holds: (value: number) => boolean): void => {
     const value: unknown = all[field]

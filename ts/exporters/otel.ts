@@ -15,6 +15,7 @@ import {
 } from '@opentelemetry/api'
 import type { Atrion } from '../atrion.js'
 import { ConfigError } from '../base/errors.js'
+import { copyOf } from '../base/own.js'
 import { unknownName } from '../base/suggest.js'
 import type { RunContext } from '../events/watchers.js'
 import { BOUNDS_S, FAMILIES, type Family, type FamilyKey, LABELS } from './_families.js'
@@ -37,8 +38,9 @@ const NAMES = ['meter', 'tracer', 'spans'] as const
 /** Instruments whose values add up over routes and processes. */
 const ADDITIVE: ReadonlySet<FamilyKey> = new Set<FamilyKey>(['active', 'waiting'])
 
-function validate(options: OtelOptions): void {
-  if (typeof options !== 'object' || options === null) throw new ConfigError('options', 'an object', options)
+function validated(given: OtelOptions): OtelOptions {
+  if (typeof given !== 'object' || given === null) throw new ConfigError('options', 'an object', given)
+  const options = copyOf(given, NAMES)
   for (const name of Object.keys(options)) {
     if (!NAMES.includes(name as never)) throw unknownName(name, name, NAMES)
   }
@@ -50,6 +52,7 @@ function validate(options: OtelOptions): void {
     throw new ConfigError('tracer', 'a Tracer', tracer)
   }
   if (spans !== undefined && typeof spans !== 'boolean') throw new ConfigError('spans', 'true or false', spans)
+  return options
 }
 
 function observableOf(meter: Meter, key: FamilyKey, { name, kind, unit, help }: Family): Observable {
@@ -98,10 +101,9 @@ function describe(span: Span, { limitedBy }: RunContext, error: unknown, hasFail
  * @throws ConfigError for an option that is unknown or of the wrong type
  */
 export function atrionOtel(atrion: Atrion, options: OtelOptions = {}): () => void {
-  validate(options)
   const collector = collectorOf(atrion)
   const port = portOf(atrion)
-  const { meter = metrics.getMeter(SCOPE), tracer = trace.getTracer(SCOPE), spans = true } = options
+  const { meter = metrics.getMeter(SCOPE), tracer = trace.getTracer(SCOPE), spans = true } = validated(options)
 
   const observables = new Map<FamilyKey, Observable>()
   for (const [key, family] of Object.entries(FAMILIES) as [FamilyKey, Family][]) {

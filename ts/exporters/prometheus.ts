@@ -3,6 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Atrion } from '../atrion.js'
 import { ConfigError } from '../base/errors.js'
+import { copyOf } from '../base/own.js'
 import { unknownName } from '../base/suggest.js'
 import { Exemplars } from './_exemplars.js'
 import { expositionOf, OPEN_METRICS_TYPE, prefersOpenMetrics, TEXT_TYPE } from './_exposition.js'
@@ -89,16 +90,20 @@ function isElsewhere(request: IncomingMessage, path: string): boolean {
   return pathOf(originalUrl ?? request.url ?? '/') !== path
 }
 
-function validate(options: PrometheusOptions): void {
-  if (typeof options !== 'object' || options === null) throw new ConfigError('options', 'an object', options)
+const NAMES = ['path', 'traceId'] as const satisfies readonly (keyof PrometheusOptions)[]
+
+function validated(given: PrometheusOptions): PrometheusOptions {
+  if (typeof given !== 'object' || given === null) throw new ConfigError('options', 'an object', given)
+  const options = copyOf(given, NAMES)
   for (const name of Object.keys(options)) {
-    if (name !== 'path' && name !== 'traceId') throw unknownName(name, name, ['path', 'traceId'])
+    if (!NAMES.includes(name as never)) throw unknownName(name, name, NAMES)
   }
   const { path, traceId } = options
   if (path !== undefined && !(typeof path === 'string' && /^\/[^?#]*$/.test(path))) {
     throw new ConfigError('path', "a path that begins with '/', without a query", path)
   }
   if (traceId !== undefined && typeof traceId !== 'function') throw new ConfigError('traceId', 'a function', traceId)
+  return options
 }
 
 /**
@@ -116,8 +121,7 @@ function validate(options: PrometheusOptions): void {
  * @throws ConfigError for an option that is unknown or of the wrong type
  */
 export function atrionPrometheus(atrion: Atrion, options: PrometheusOptions = {}): PrometheusHandler {
-  validate(options)
-  const { path = '/metrics', traceId } = options
+  const { path = '/metrics', traceId } = validated(options)
   const collector = collectorOf(atrion)
   const port = portOf(atrion)
   const exemplars = new Exemplars()

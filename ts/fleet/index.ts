@@ -6,7 +6,7 @@
 import { ConfigError } from '../base/errors.js'
 import { HostClock } from '../base/host-clock.js'
 import { wrongType } from '../base/input.js'
-import { ownOptions } from '../base/own.js'
+import { copyOf } from '../base/own.js'
 import { unknownName } from '../base/suggest.js'
 import { DEFAULT_CONFIG, type OperationalMode, type PhysicsConfig } from '../core/index.js'
 import { BLOCK, COLUMN } from '../engine/fleet-cells.js'
@@ -35,7 +35,7 @@ const MOST_ROUTES = 1 << 24
 
 /** The options, each read once. @throws ConfigError for one that there is not */
 function readOptions(options: FleetOptions): FleetOptions {
-  const given = ownOptions(requireObject('config', options), KNOWN)
+  const given = copyOf(requireObject('config', options), KNOWN)
   for (const name of Object.keys(given)) if (!KNOWN.includes(name)) throw unknownName(name, name, KNOWN)
   const { clock } = given as { clock?: unknown }
   if (clock !== undefined && typeof (clock as { now?: unknown } | null)?.now !== 'function') {

@@ -203,9 +203,9 @@ export class Limiter {
         permit.release('success')
         return result
       }
-      await result
+      const value = await result // once: the `then` of a query runs it each time
       releaseCall(permit, 'success')
-      return result
+      return value
     } catch (error) {
       releaseFailed(permit, error, options)
       throw error

@@ -1,6 +1,7 @@
 /** Ranges of numbers, and the check that a value is in one. */
 
 import { ConfigError } from '../base/errors.js'
+import { copyOf } from '../base/own.js'
 import { unknownName } from '../base/suggest.js'
 
 /** The values that an option may take. */
@@ -46,11 +47,12 @@ export function override<T extends object>(
 ): T {
   if (given === undefined) return defaults
   const result: Record<string, unknown> = { ...(defaults as Record<string, unknown>) }
-  for (const [name, value] of Object.entries(requireObject(path || 'options', given))) {
+  const known = Object.keys(ranges)
+  for (const [name, value] of Object.entries(copyOf(requireObject(path || 'options', given), known))) {
     if (value === undefined || alsoKnown.includes(name)) continue
     const field = path ? `${path}.${name}` : name
     const range = Object.hasOwn(ranges, name) ? ranges[name] : undefined
-    if (!range) throw unknownName(field, name, Object.keys(ranges).concat(alsoKnown))
+    if (!range) throw unknownName(field, name, known.concat(alsoKnown))
     result[name] = requireNumber(field, value, range)
   }
   return result as T

@@ -2,7 +2,7 @@
 
 import { DEFAULT_MAX_ROUTES } from '../base/bounded-routes.js'
 import { ConfigError } from '../base/errors.js'
-import { own } from '../base/own.js'
+import { copyOf, own } from '../base/own.js'
 import { nearestName } from '../base/suggest.js'
 import {
   type AutoTunerConfig,
@@ -159,12 +159,23 @@ const SETTINGS = ['profile', 'slo', 'limits', 'pool', 'reserve', 'breakBy'] as c
 /** Objects within the settings of a route: `slo`, and its `criticality`. */
 const DEEPEST = 2
 
-/** A copy of an object's own properties and of the objects within it: plain data, which is read without running a getter of the caller's. */
-const detached = (given: object, depth = 0): object =>
+/** The names that are known in the settings of a route, and in the objects within them. */
+const NAMES: readonly string[] = [...SETTINGS, ...Object.keys(PHYSICS)]
+const NAMES_WITHIN: Readonly<Record<string, readonly string[]>> = {
+  profile: [...Object.keys(PROFILE), 'heartbeatRequired'],
+  slo: [...Object.keys(OBJECTIVE), 'criticality'],
+  criticality: Object.keys(CRITICALITY),
+  limits: Object.keys(LIMITS),
+  reserve: TIERS,
+}
+
+/** A copy of an object and of the objects within it: plain data, which is read without running a getter of the caller's. */
+const detached = (given: object, names: readonly string[], depth = 0): object =>
   Object.fromEntries(
-    Object.entries(given).map(([name, value]) => {
+    Object.entries(copyOf(given, names)).map(([name, value]) => {
       const isObject = typeof value === 'object' && value !== null
-      return [name, isObject && depth < DEEPEST ? detached(value, depth + 1) : value]
+      const within = Object.hasOwn(NAMES_WITHIN, name) ? NAMES_WITHIN[name]! : []
+      return [name, isObject && depth < DEEPEST ? detached(value, within, depth + 1) : value]
     }),
   )
 
@@ -173,12 +184,7 @@ const detached = (given: object, depth = 0): object =>
  * caller's do not reach. What is no object is returned as it is.
  */
 export function ownProfile<T extends WorkloadProfile | RouteProfileOptions>(given: T): T {
-  if (typeof given !== 'object' || given === null) return given
-  const ofClass = SETTINGS.filter(
-    (name) => !Object.hasOwn(given, name) && own(given as RouteProfileOptions, name) !== undefined,
-  )
-  const taken = ofClass.map((name) => [name, (given as RouteProfileOptions)[name]])
-  return detached({ ...given, ...Object.fromEntries(taken) }) as T
+  return typeof given !== 'object' || given === null ? given : (detached(given, NAMES) as T)
 }
 
 /** Options without those that are not given. */
@@ -203,7 +209,7 @@ export function resolveRouteProfile(
   where = 'profile',
 ): RouteParams {
   if (typeof given === 'string') return { ...base, profile: requireProfile(where, given) }
-  const options: RouteProfileOptions = ownProfile(requireObject(where, given))
+  const options: RouteProfileOptions = copyOf(ownProfile(requireObject(where, given)), NAMES)
   return {
     config: resolveConfig('', options, base.config),
     slo: resolveSlo('slo', options.slo, base.slo),

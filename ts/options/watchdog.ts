@@ -1,7 +1,7 @@
 /** The options of the watchdog, and their check. */
 
 import { ConfigError } from '../base/errors.js'
-import { ownOptions } from '../base/own.js'
+import { copyOf } from '../base/own.js'
 import { override, within } from './ranges.js'
 
 /** Options of the watchdog. */
@@ -33,7 +33,7 @@ export function readWatchdog(given: unknown): WatchdogWish | undefined {
   if (given === undefined || given === null) return { ...DEFAULTS, isEager: false }
   if (given === true) return { ...DEFAULTS, isEager: true }
   if (typeof given !== 'object') throw new ConfigError('watchdog', 'true, false or an object', given)
-  const { stack = DEFAULTS.stack, ...numbers } = ownOptions(given as WatchdogOptions, [...Object.keys(RANGES), 'stack'])
+  const { stack = DEFAULTS.stack, ...numbers } = copyOf(given as WatchdogOptions, [...Object.keys(RANGES), 'stack'])
   if (typeof stack !== 'boolean') throw new ConfigError('watchdog.stack', 'true or false', stack)
   return { ...override('watchdog', DEFAULTS, numbers, RANGES), stack, isEager: true }
 }

@@ -33,6 +33,7 @@ export class InMemoryProvider implements StateProvider {
 
   /** @throws ConfigError when maxRoutes is not a positive integer */
   constructor(options: InMemoryProviderOptions = {}) {
+    if (typeof options !== 'object' || options === null) throw new ConfigError('options', 'an object', options)
     const maxRoutes = own(options, 'maxRoutes') ?? DEFAULT_MAX_ROUTES
     if (!Number.isInteger(maxRoutes) || maxRoutes < 1) throw new ConfigError('maxRoutes', 'an integer ≥ 1', maxRoutes)
     this.#vectors = new BoundedRoutes(maxRoutes)

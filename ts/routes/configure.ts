@@ -6,6 +6,7 @@ import { own } from '../base/own.js'
 import { nearestName } from '../base/suggest.js'
 import { ORDER } from '../engine/port.js'
 import type { RouteProfileOptions } from '../options/options.js'
+import { ownProfile } from '../options/resolve.js'
 import type { OpenLoop } from './open-loop.js'
 import type { Routes } from './routes.js'
 
@@ -32,9 +33,10 @@ export function configure(
   }
   if (typeof first !== 'object' || first === null) throw wrongType('changes', 'an object', first)
   const dryRun = own(first, 'dryRun')
-  const { dryRun: _, ...changes } = first
+  const { dryRun: _, ...changes } = ownProfile(first) as Changes
   if (dryRun !== undefined && typeof dryRun !== 'boolean') throw new ConfigError('dryRun', 'true or false', dryRun)
-  if (own(first, 'breakBy') !== undefined) throw new ConfigError('breakBy', 'an option of one route', first.breakBy)
+  const breakBy = own(changes, 'breakBy')
+  if (breakBy !== undefined) throw new ConfigError('breakBy', 'an option of one route', breakBy)
   routes.configure(changes)
   if (dryRun !== undefined) openLoop.setDryRun(dryRun)
   return ''

@@ -127,7 +127,7 @@ export class RouteProfiles {
     // A copy first: a getter of the caller's may change what all routes build upon.
     const given = ownProfile(profile)
     const source = resolveRouteProfile(given, this.#base)
-    const breakBy = typeof given === 'string' ? undefined : resolveBreakBy(given.breakBy)
+    const breakBy = typeof given === 'string' ? undefined : resolveBreakBy(own(given, 'breakBy'))
     const { pool } = source
     if (pool !== undefined && !this.#pools.has(pool) && this.#pools.size >= MAX_POOLS) {
       throw new ConfigError('pool', `one of at most ${MAX_POOLS} different pools`, pool)

@@ -1,7 +1,7 @@
 /** A route in virtual time: the functional model, a clock that moves by one sampling window a tick, and a scenario. */
 
 import { ConfigError } from '../base/errors.js'
-import { ownOptions } from '../base/own.js'
+import { copyOf } from '../base/own.js'
 import { VirtualClock } from '../core/clock.js'
 import { DEFAULT_CONFIG, DEFAULT_SLO, deriveBaselines, deriveWeights } from '../core/config.js'
 import { normalizeTelemetry } from '../core/normalize.js'
@@ -32,10 +32,12 @@ const NAMES = ['durationTicks', 'config', 'slo', 'scenario', 'tuner'] satisfies 
  * @throws ConfigError when it would have no end
  */
 export function runSimulation(options: SimulationOptions): SimulationObserver {
-  const { durationTicks, scenario, tuner, config: physics, slo: objective } = ownOptions(options, NAMES)
+  if (typeof options !== 'object' || options === null) throw new ConfigError('options', 'an object', options)
+  const { durationTicks, scenario, tuner, config: physics, slo: objective } = copyOf(options, NAMES)
   if (!(Number.isFinite(durationTicks) && durationTicks >= 0)) {
     throw new ConfigError('durationTicks', 'a finite number ≥ 0', durationTicks)
   }
+  if (typeof scenario !== 'function') throw new ConfigError('scenario', 'a function', scenario)
   const config: PhysicsConfig = { ...DEFAULT_CONFIG, ...physics }
   const slo: SLOConfig = { ...DEFAULT_SLO, ...objective }
   const weights = deriveWeights(slo)

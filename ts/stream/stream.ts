@@ -2,7 +2,6 @@
 
 import { AtrionError } from '../base/errors.js'
 import { given } from '../base/input.js'
-import { ownOptions } from '../base/own.js'
 import type { Context } from '../context.js'
 import { METRIC, METRIC_CELLS, SHED_CAUSES } from '../engine/metric-cells.js'
 import { TIERS } from '../engine/port.js'
@@ -27,8 +26,8 @@ const REST = 10
 
 /** @throws ConfigError for an option out of its range, AtrionError where there is no shared memory */
 export function createStream(context: Context, options: StreamOptions = {}): StateStream {
-  const own = ownOptions(requireObject('options', options), Object.keys(DEFAULTS))
-  const { intervalMs, maxRoutes } = override('', DEFAULTS, given(own), RANGES)
+  const own = given(requireObject('options', options), Object.keys(DEFAULTS))
+  const { intervalMs, maxRoutes } = override('', DEFAULTS, own, RANGES)
   if (typeof SharedArrayBuffer !== 'function') {
     throw new AtrionError('there is no SharedArrayBuffer: a page has it where it is cross-origin isolated')
   }

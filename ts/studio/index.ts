@@ -3,7 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Atrion } from '../atrion.js'
 import { ConfigError } from '../base/errors.js'
-import { own, ownOptions } from '../base/own.js'
+import { copyOf, own } from '../base/own.js'
 import { unknownName } from '../base/suggest.js'
 import { TELEMETRY_PORT, type TelemetryPort } from '../limiter/telemetry-port.js'
 import { Access, type Authorize } from './access.js'
@@ -127,12 +127,12 @@ function requireCount(field: string, value: number | undefined, low: number, hig
   throw new ConfigError(field, `an integer in [${low}, ${high}]`, value)
 }
 
-function validate(options: StudioOptions): void {
+function validated(options: StudioOptions): StudioOptions {
   if (typeof options !== 'object' || options === null) throw new ConfigError('options', 'an object', options)
-  for (const name of Object.keys(options)) {
+  const given = copyOf(options, NAMES)
+  for (const name of Object.keys(given)) {
     if (!(NAMES as readonly string[]).includes(name)) throw unknownName(name, name, [...NAMES])
   }
-  const given: StudioOptions = ownOptions(options, NAMES)
   const { path, authorize, origins, record, onAction } = given
   if (path !== undefined && !(typeof path === 'string' && /^(?:\/[\w.~-]+)+$/.test(path))) {
     throw new ConfigError('path', "a path that begins with '/' and does not end with it, without a query", path)
@@ -156,6 +156,7 @@ function validate(options: StudioOptions): void {
   }
   requireCount('maxViewers', given.maxViewers, 1, 1_000)
   requireCount('historyRoutes', given.historyRoutes, 0, 1_000)
+  return given
 }
 
 /** The port of an instance. @throws ConfigError for what is none */
@@ -189,8 +190,7 @@ function urlOf(request: IncomingMessage): { readonly path: string; readonly quer
  * @throws ConfigError for an option that is unknown or out of its range
  */
 export function atrionStudio(atrion: Atrion, options: StudioOptions = {}): Studio {
-  validate(options)
-  const given: StudioOptions = ownOptions(options, NAMES)
+  const given = validated(options)
   const { path: base = '/atrion', maxViewers = 32, historyRoutes = 100, record = false } = given
   const port = portOf(atrion)
   const token = [...crypto.getRandomValues(new Uint8Array(24))]

@@ -3,7 +3,7 @@
 import { ConfigError } from '../base/errors.js'
 import { wrongType } from '../base/input.js'
 import { keptName } from '../base/keys.js'
-import { ownOptions } from '../base/own.js'
+import { copyOf } from '../base/own.js'
 import type { SafeLogger } from '../events/safe-logger.js'
 import { SOME } from './budget.js'
 import { DEFAULT_INPUT_TOKENS, DEFAULT_OUTPUT_TOKENS, type Estimates } from './estimates.js'
@@ -62,7 +62,7 @@ export function readCall(host: CallHost, node: SwarmNode, estimate: Estimate | n
   if (estimate !== undefined && estimate !== null && typeof estimate !== 'object') {
     throw wrongType('estimate', 'an object', estimate)
   }
-  const given: Estimate = ownOptions(estimate ?? {}, [...units.names, ...STANDARD_UNITS, ...ESTIMATE_NAMES])
+  const given: Estimate = copyOf(estimate ?? {}, [...units.names, ...STANDARD_UNITS, ...ESTIMATE_NAMES])
   const model = nameOf('estimate.model', given.model)
   const agent = nameOf('estimate.agent', given.agent)
   const maxTokens = amountOf('estimate.maxTokens', given.maxTokens)

@@ -12,6 +12,7 @@
 
 import type { BudgetCause, BudgetError } from '../base/budget-error.js'
 import { ConfigError } from '../base/errors.js'
+import { copyOf } from '../base/own.js'
 import type { HeapTimer } from '../base/timer-heap.js'
 import { type Classified, classify } from '../upstream/classify.js'
 import type { Alarm } from './alarms.js'
@@ -19,7 +20,7 @@ import { type Call, type CallHost, priceOf } from './call.js'
 import type { Stoppable, SwarmNode } from './node.js'
 import type { PaceGrant } from './pacer.js'
 import type { Amounts, SwarmLease } from './types.js'
-import { FINE_PARTS, isAmount, MAX_UNITS, STRUCTURAL_UNITS } from './units.js'
+import { FINE_PARTS, isAmount, MAX_UNITS, STANDARD_UNITS, STRUCTURAL_UNITS } from './units.js'
 
 /** The time without a report after which a call is settled as if its holder had gone; twice as long at most, ms. */
 export const SILENCE_MS = 600_000
@@ -222,8 +223,7 @@ export class RunLease implements SwarmLease, Stoppable, Alarm {
     if (typeof usage !== 'object' || usage === null) throw new ConfigError(field, 'an object', usage)
     const { units } = this.#host.root
     const read: [string, number, number][] = []
-    for (const name of Object.keys(usage)) {
-      const amount = usage[name]
+    for (const [name, amount] of Object.entries(copyOf(usage, STANDARD_UNITS))) {
       if (amount === undefined || amount === null) continue
       const index = units.find(field, name, [])
       if (STRUCTURAL_UNITS.has(name))

@@ -2,7 +2,7 @@
 
 import { ConfigError } from '../base/errors.js'
 import { wrongType } from '../base/input.js'
-import { ownOptions } from '../base/own.js'
+import { copyOf, ownOptions } from '../base/own.js'
 import { requireSignal } from '../base/signals.js'
 import { unknownName } from '../base/suggest.js'
 import { TIERS } from '../engine/kinds.js'
@@ -41,9 +41,9 @@ const RUN_NAMES = [
 const isGiven = <T>(value: T | null | undefined): value is T => value !== undefined && value !== null
 
 function named<T extends object>(given: T, names: readonly string[]): T {
-  requireObject('options', given)
-  for (const name of Object.keys(given)) if (!names.includes(name)) throw unknownName(`options.${name}`, name, names)
-  return ownOptions(given, names)
+  const options = copyOf(requireObject('options', given) as T, names)
+  for (const name of Object.keys(options)) if (!names.includes(name)) throw unknownName(`options.${name}`, name, names)
+  return options
 }
 
 export function requireName(name: unknown): string {

@@ -7,6 +7,7 @@
  */
 
 import { ConfigError } from '../base/errors.js'
+import { copyOf, isForeign } from '../base/own.js'
 import { nearestName } from '../base/suggest.js'
 
 /** Units that every budget knows, and their quanta a unit. */
@@ -130,8 +131,10 @@ export function requireBudget(field: string, given: unknown): [name: string, lim
   if (typeof given !== 'object' || given === null || Array.isArray(given))
     throw new ConfigError(field, 'an object', given)
   const limits: [string, number][] = []
-  for (const name of Object.keys(given)) {
-    const limit: unknown = (given as Record<string, unknown>)[name]
+  // Units may have any name: what it was created from has them as well.
+  const names = [...STANDARD_UNITS]
+  for (const name in given) if (!isForeign(given, name)) names.push(name)
+  for (const [name, limit] of Object.entries(copyOf(given as Record<string, unknown>, names))) {
     if (limit === undefined || limit === null) continue
     if (name === '' || name.length > LONGEST_UNIT) {
       throw new ConfigError(field, `units with names of 1 to ${LONGEST_UNIT} characters`, name)

@@ -1,7 +1,7 @@
 /** The options of an upstream, checked. */
 
 import { ConfigError } from '../base/errors.js'
-import { ownOptions } from '../base/own.js'
+import { copyOf } from '../base/own.js'
 import { nearestName, unknownName } from '../base/suggest.js'
 import type { PaceOptions } from './pace.js'
 import { PROVIDERS, type UpstreamProvider } from './quota.js'
@@ -32,10 +32,11 @@ function rateOf(field: string, value: unknown): number | undefined {
 /** @throws ConfigError */
 export function readUpstreamOptions(field: string, options: unknown): PaceOptions {
   if (typeof options !== 'object' || options === null) throw new ConfigError(field, 'an object', options)
-  for (const name of Object.keys(options)) {
+  const given = copyOf(options as UpstreamOptions, NAMES)
+  for (const name of Object.keys(given)) {
     if (!(NAMES as readonly string[]).includes(name)) throw unknownName(`${field}.${name}`, name, NAMES)
   }
-  const { provider, requestsPerMinute, tokensPerMinute } = ownOptions(options as UpstreamOptions, NAMES)
+  const { provider, requestsPerMinute, tokensPerMinute } = given
   if (!PROVIDERS.includes(provider)) {
     const names = PROVIDERS.map((name) => `'${name}'`).join(', ')
     throw new ConfigError(`${field}.provider`, `one of ${names}`, provider, {

@@ -42,7 +42,7 @@ export interface Settings {
 /** @throws ConfigError for an unknown option, a wrong type or a value out of its range */
 export function settingsOf(raw: MachineStateProviderOptions): Settings {
   if (typeof raw !== 'object' || raw === null) throw refusal('options', 'an object', raw)
-  const options = ownOptions(given(raw), FIELDS)
+  const options = ownOptions(given(raw, FIELDS), FIELDS)
   known(options, FIELDS, '')
   return {
     name: options.name == null ? process.cwd() : text('name', options.name),

@@ -105,7 +105,7 @@ export const placeOf = (raw: PostgresMigrationOptions): Place => placeIn(options
 
 export function optionsOf<T extends object>(raw: T, fields: ReadonlySet<string>): T {
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) throw refusal('options', 'an object', raw)
-  const options = ownOptions(given(raw), fields)
+  const options = ownOptions(given(raw, fields), fields)
   known(options, fields, '')
   return options
 }

@@ -1,7 +1,8 @@
 /** {@link RedisStateProvider} under the name and with the options that it had in atrion 2.0. */
 
 import { ConfigError } from '../../base/errors.js'
-import { ownOptions } from '../../base/own.js'
+import { copyOf } from '../../base/own.js'
+import { refusal } from '../checks.js'
 import { type RedisClientLike, RedisStateProvider } from './provider.js'
 import type { RedisStateProviderOptions } from './settings.js'
 
@@ -26,8 +27,10 @@ export class RedisClusterProvider extends RedisStateProvider {
    * @throws DependencyError where the native addon is missing
    */
   constructor(options: RedisClusterProviderOptions = {}) {
-    const { redis, sync, gamma, ...unknown } = ownOptions(options, ['redis', 'sync', 'gamma'])
-    const { interval, channel, ...unknownOfSync } = ownOptions(sync ?? {}, ['interval', 'channel'])
+    if (typeof options !== 'object' || options === null) throw refusal('options', 'an object', options)
+    const { redis, sync, gamma, ...unknown } = copyOf(options, ['redis', 'sync', 'gamma'])
+    if (sync != null && typeof sync !== 'object') throw refusal('sync', 'an object', sync)
+    const { interval, channel, ...unknownOfSync } = copyOf(sync ?? {}, ['interval', 'channel'])
     for (const field of Object.keys(unknown)) throw new ConfigError(field, 'redis, sync or gamma', 'an unknown option')
     for (const field of Object.keys(unknownOfSync)) {
       throw new ConfigError(`sync.${field}`, 'interval or channel', 'an unknown option')

@@ -2,6 +2,7 @@
 
 import { loadRedisBinding } from '../../addon/addon.js'
 import { AtrionError, ConfigError, ConnectionError, DependencyError, SyncError } from '../../base/errors.js'
+import { copyOf } from '../../base/own.js'
 import { Withheld } from '../../base/text.js'
 import type { StoreHalf } from '../../engine/cluster-port.js'
 import { LINK, type NativeLink } from '../native-link.js'
@@ -15,7 +16,7 @@ import {
 } from '../provider.js'
 import { settingsOfClient } from './clients.js'
 import { type NativeDocuments, RedisDocuments } from './documents.js'
-import { type LinkSettings, type RedisStateProviderOptions, settingsOf } from './settings.js'
+import { FIELDS, type LinkSettings, type RedisStateProviderOptions, settingsOf } from './settings.js'
 
 /** The traffic of a provider's link since it was made; `state`, `nodes` and `pendingRoutes` are as they are now. */
 export interface RedisStats {
@@ -120,7 +121,7 @@ export class RedisStateProvider implements StateProvider {
     redis: string | RedisStateProviderOptions | RedisClientLike = {},
     options: RedisStateProviderOptions = {},
   ) {
-    const { link, gamma } = settingsOf({ ...optionsOf(redis), ...options })
+    const { link, gamma } = settingsOf({ ...copyOf(optionsOf(redis), FIELDS), ...copyOf(options, FIELDS) })
     this.intervalMs = link.intervalMs
     this.gamma = gamma
     this.hasProvedNodes = link.secrets.length > 0

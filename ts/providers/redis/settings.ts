@@ -124,7 +124,8 @@ export interface Settings {
 const REDIS_PORT = 6379
 const SENTINEL_PORT = 26_379
 
-const FIELDS: ReadonlySet<string> = new Set<keyof RedisStateProviderOptions>([
+/** The names of all options. */
+export const FIELDS: ReadonlySet<string> = new Set<keyof RedisStateProviderOptions>([
   ...(['url', 'host', 'port', 'path', 'username', 'password', 'db', 'tls', 'cluster', 'sentinel'] as const),
   ...(['keyPrefix', 'channel', 'secret', 'zone', 'intervalMs', 'gamma', 'connectTimeoutMs'] as const),
   ...(['required', 'expireMs', 'maxRoutes'] as const),
@@ -138,7 +139,7 @@ const SENTINEL_FIELDS: ReadonlySet<string> = new Set<keyof RedisSentinelSettings
 
 /** @throws ConfigError for what cannot be meant */
 export function settingsOf(raw: RedisStateProviderOptions): Settings {
-  const options = ownOptions(given(raw), FIELDS)
+  const options = ownOptions(given(raw, FIELDS), FIELDS)
   known(options, FIELDS, '')
   const { cluster } = options
   const url = ownOptions(options.url === undefined ? {} : parseUrl('url', options.url), ADDRESS_FIELDS)
@@ -246,7 +247,7 @@ function hostOf(field: string, value: unknown): string {
 function tlsOf(value: unknown): LinkTls | undefined {
   if (value === undefined || value === false) return undefined
   if (value === true) return { acceptAny: false }
-  const tls = ownOptions(given(object('tls', value) as RedisTlsSettings), TLS_FIELDS)
+  const tls = ownOptions(given(object('tls', value) as RedisTlsSettings, TLS_FIELDS), TLS_FIELDS)
   known(tls, TLS_FIELDS, 'tls.')
   const [ca, cert, key] = [pem('tls.ca', tls.ca), pem('tls.cert', tls.cert), pem('tls.key', tls.key)]
   if ((cert === undefined) !== (key === undefined)) {

@@ -100,21 +100,26 @@ export class SwarmRoot implements WaitingHost {
     node.isClosed = true
     if (node.wallTimer !== undefined) this.alarms.remove(node.wallTimer)
     this.ended(node, 'closed', undefined)
-    const { parent } = node
-    parent?.children.delete(node.name)
+    node.parent?.children.delete(node.name)
     if (node.place !== NONE) {
       this.tree.settle(node.place, 0)
-      this.waiting.freed(parent!)
+      this.waiting.freed(node.parent!)
     }
-    if (parent === undefined) this.sourced.close()
+    if (node.parent === undefined) this.sourced.close()
     this.#forget(node)
   }
 
   /** Aborts what is under way in a swarm and below it, and refuses what waits. */
   ended(node: SwarmNode, cause: 'hard' | 'closed', unit: string | undefined): void {
     for (const child of node.children.values()) this.ended(child, cause, unit)
-    for (const lease of [...node.leases]) lease.stop(cause, node, unit)
+    for (const call of [...node.leases, ...node.waits]) call.stop(cause, node, unit)
     this.waiting.refuseBelow(node, ({ node: waits }) => this.accounts.refused(waits, cause, node, unit))
+  }
+
+  /** Refuses all that waits, as where the instance is disconnected. What is under way goes on. */
+  refuseWaiting(): void {
+    for (const node of this.#nodes) for (const call of node?.waits ?? []) call.stop('wait_timeout', node, undefined)
+    this.waiting.refuseBelow(this.node, ({ node }) => this.accounts.refused(node, 'wait_timeout', node))
   }
 
   /** Notes that a call no longer belongs to a swarm. */

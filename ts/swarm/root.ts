@@ -33,7 +33,6 @@ export class SwarmRoot implements WaitingHost {
   readonly node: SwarmNode
   readonly sourced: SourcedBudget
   readonly #nodes: SwarmNode[] = []
-  /** Needs of the reservation of one child. */
   readonly #place = new Float64Array(MAX_UNITS)
   /** True when a limit of time, or one of depth, is anywhere in the tree. */
   #hasWall = false
@@ -235,8 +234,8 @@ export class SwarmRoot implements WaitingHost {
   #reservePlace(parent: SwarmNode): number {
     const index = this.units.indexOf('children')
     if (index < 0) return NONE
-    this.#place.fill(0)
-    this.#place[index] = 1
+    // The needs of one child.
+    this.#place.fill(0)[index] = 1
     const place = this.reserve(parent, this.#place, 0)
     if (place === NONE) throw this.refusal(parent, this.#place, 0)
     return place

@@ -193,6 +193,7 @@ for (const [where, options, prepare] of [
     ['its swarm is closed', 'closed'],
     ['its parent is closed', 'closed'],
     ['its time is over', 'hard', 'wallMs'],
+    ['its instance is disconnected', 'wait_timeout'],
   ]) {
     test(`a call that waits for ${where} is refused where ${how}`, async (t) => {
       const atrion = create({ slo: { maxAcceptableLatencyMs: 600_000 } })
@@ -200,7 +201,7 @@ for (const [where, options, prepare] of [
       const wallMs = unit === undefined ? 600_000 : 50
       const root = atrion.createSwarm('root', { budget: { wallMs, units: 1 }, ...options })
       const swarm = root.child('child', { share: 1 })
-      await prepare(swarm)
+      await Promise.resolve(prepare(swarm)).catch((error) => t.is(error.unit, unit))
       const held = atrion.acquire('r')
       const holds = where === 'the budget' ? swarm.run({ units: 1 }, () => new Promise(() => {})) : undefined
       holds?.catch(() => {})
@@ -214,11 +215,18 @@ for (const [where, options, prepare] of [
       await new Promise(setImmediate)
       if (how === 'its swarm is closed') swarm.close()
       else if (how === 'its parent is closed') root.close()
+      else if (how === 'its instance is disconnected') await atrion.disconnect()
       const error = await waits.catch((reason) => reason)
+      t.is(swarm.stats().waiting, 0)
+      if (how === 'its instance is disconnected' && where === 'the route') {
+        clearInterval(alive)
+        t.is(error.limitedBy, 'wait_timeout')
+        return
+      }
       clearInterval(alive)
       t.is(error.cause, cause, String(error))
       t.is(error.unit, unit)
-      t.is(root.stats().refusals[cause], 1)
+      t.true(root.stats().refusals[cause] >= 1)
       held.release()
       t.like(atrion.stats('r'), { inFlight: 0, waiting: 0 })
       root.close()

@@ -199,9 +199,9 @@ export class CallAdmission {
       stop: (cause, ancestor, unit) => abort(this.#root.accounts.refused(node, cause, ancestor, unit)),
     }
     const forget = this.#listen?.(abort)
-    node.leases.add(waits)
+    node.waits.add(waits)
     return () => {
-      node.leases.delete(waits)
+      node.waits.delete(waits)
       forget?.()
     }
   }

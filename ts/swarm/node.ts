@@ -13,6 +13,8 @@ export interface Stoppable {
 export class SwarmNode {
   readonly children = new Map<string, SwarmNode>()
   readonly leases = new Set<Stoppable>()
+  /** Calls that wait for the upstream or the route. */
+  readonly waits = new Set<Stoppable>()
   /** Units of its own budget, by number. */
   readonly limited: number[] = []
   /** ms; undefined: not limited */

@@ -33,7 +33,6 @@ export class SwarmRoot implements WaitingHost {
   readonly node: SwarmNode
   readonly sourced: SourcedBudget
   readonly #nodes: SwarmNode[] = []
-  /** Needs of the reservation of one child. */
   readonly #place = new Float64Array(MAX_UNITS)
   /** True when a limit of time, or one of depth, is anywhere in the tree. */
   #hasWall = false
@@ -100,21 +99,26 @@ export class SwarmRoot implements WaitingHost {
     node.isClosed = true
     if (node.wallTimer !== undefined) this.alarms.remove(node.wallTimer)
     this.ended(node, 'closed', undefined)
-    const { parent } = node
-    parent?.children.delete(node.name)
+    node.parent?.children.delete(node.name)
     if (node.place !== NONE) {
       this.tree.settle(node.place, 0)
-      this.waiting.freed(parent!)
+      this.waiting.freed(node.parent!)
     }
-    if (parent === undefined) this.sourced.close()
+    if (node.parent === undefined) this.sourced.close()
     this.#forget(node)
   }
 
   /** Aborts what is under way in a swarm and below it, and refuses what waits. */
   ended(node: SwarmNode, cause: 'hard' | 'closed', unit: string | undefined): void {
     for (const child of node.children.values()) this.ended(child, cause, unit)
-    for (const lease of [...node.leases]) lease.stop(cause, node, unit)
+    for (const call of [...node.leases, ...node.waits]) call.stop(cause, node, unit)
     this.waiting.refuseBelow(node, ({ node: waits }) => this.accounts.refused(waits, cause, node, unit))
+  }
+
+  /** Refuses all that waits, as where the instance is disconnected. What is under way goes on. */
+  refuseWaiting(): void {
+    for (const node of this.#nodes) for (const call of node?.waits ?? []) call.stop('wait_timeout', node, undefined)
+    this.waiting.refuseBelow(this.node, ({ node }) => this.accounts.refused(node, 'wait_timeout', node))
   }
 
   /** Notes that a call no longer belongs to a swarm. */
@@ -230,8 +234,8 @@ export class SwarmRoot implements WaitingHost {
   #reservePlace(parent: SwarmNode): number {
     const index = this.units.indexOf('children')
     if (index < 0) return NONE
-    this.#place.fill(0)
-    this.#place[index] = 1
+    // The needs of one child.
+    this.#place.fill(0)[index] = 1
     const place = this.reserve(parent, this.#place, 0)
     if (place === NONE) throw this.refusal(parent, this.#place, 0)
     return place

@@ -29,7 +29,7 @@ export class Swarms {
   readonly #leases: LeaseManager
   readonly #estimates = new Estimates()
   readonly #warned = new Set<string>()
-  readonly #open = new Map<string, Swarm>()
+  readonly #open = new Map<string, SwarmRoot>()
   /** Pacers by the `upstream` object that was given. */
   readonly #pacers = new WeakMap<object, UpstreamPacer>()
   /** The store of budgets that processes share. */
@@ -45,8 +45,12 @@ export class Swarms {
     this.#store = keepsDocuments(provider) ? provider : undefined
   }
 
-  /** Returns this process's slices to the shared budgets, within two seconds; never rejects. undefined: there are none. */
+  /**
+   * Refuses the calls that wait, and returns this process's slices to the shared budgets, within two seconds; never rejects. undefined:
+   * there are none.
+   */
   leave(): Promise<void> | undefined {
+    for (const root of this.#open.values()) root.refuseWaiting()
     const leaving = [...this.#leaving.values(), ...[...this.#shared.values()].map((budget) => budget.leave())]
     if (leaving.length === 0) return undefined
     return new Promise((resolve) => {
@@ -82,9 +86,8 @@ export class Swarms {
         this.#shared.delete(name)
       },
     }
-    const swarm = new BudgetedSwarm(host, root.node)
-    this.#open.set(name, swarm)
-    return swarm
+    this.#open.set(name, root)
+    return new BudgetedSwarm(host, root.node)
   }
 
   #pacerOf({ upstream }: SwarmTerms): UpstreamPacer | undefined {

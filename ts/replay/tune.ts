@@ -37,8 +37,10 @@ export function proposalsFor(trace: Requests, fits: readonly Fit[]): Candidate[]
     autoTuner: undefined,
     routes,
   })
-  const all = [0.5, 0.75, 1.5, 2].map((factor) => {
-    const ms = Math.round(deadlineMs * factor)
+  // A short deadline has fewer neighbours of whole ms.
+  const deadlinesMs = new Set([0.5, 0.75, 1.5, 2].map((factor) => Math.max(1, Math.round(deadlineMs * factor))))
+  deadlinesMs.delete(deadlineMs)
+  const all = [...deadlinesMs].map((ms) => {
     return named(`slo.maxAcceptableLatencyMs: ${ms}`, { slo: { maxAcceptableLatencyMs: ms } })
   })
   const full = fits.filter(({ wasFull }) => wasFull)
@@ -46,7 +48,8 @@ export function proposalsFor(trace: Requests, fits: readonly Fit[]): Candidate[]
     const routes = new Map(
       full.map(({ route, servers }) => {
         const max = Math.max(1, Math.round(servers * factor))
-        return [route, { limits: { max, initial: max } }] as const
+        const min = trace.given.get(route)?.limits?.min ?? trace.params?.limits.min ?? 1
+        return [route, { limits: { ...(min > max && { min: max }), max, initial: max } }] as const
       }),
     )
     all.push(named(`limits.max: ${factor} × the fitted servers`, {}, routes))

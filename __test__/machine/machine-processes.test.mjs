@@ -172,6 +172,35 @@ test.serial('compare-and-set loses nothing while hubs are killed', async (t) => 
   }
 })
 
+test.serial(
+  'any of three processes is killed in the middle of writes, another one starts in its place, and all agree',
+  async (t) => {
+    const settings = { path: folderOf(t), name: 'killed' }
+    let nodes = [1, 2, 3].map(() => processOf(t, settings))
+    await Promise.all(nodes.map(({ ask }) => ask('connect')))
+    const times = 40
+    // The hub, a member, and again.
+    for (const [round, wantsHub] of [true, false, true, true].entries()) {
+      const name = `n ${round}`
+      const hub = await hubOf(nodes)
+      const victim = wantsHub ? hub : nodes.find((node) => node !== hub)
+      const left = nodes.filter((node) => node !== victim)
+      victim.ask('count', { name, times })
+      const counted = left.map(({ ask }) => ask('count', { name, times }))
+      await until(async () => Number((await left[0].ask('read', { name })).text) > 10, 'some of it')
+      victim.kill()
+      nodes = [...left, processOf(t, settings)]
+      const results = await Promise.all(counted)
+      await nodes[2].ask('connect')
+      const least = results.reduce((sum, { done }) => sum + done, 0)
+      const most = least + results.filter(({ isKnown }) => !isKnown).length + times
+      const texts = await Promise.all(nodes.map(async ({ ask }) => (await ask('read', { name })).text))
+      t.is(new Set(texts).size, 1, texts.join())
+      t.true(Number(texts[0]) >= least && Number(texts[0]) <= most, `${texts[0]} of ${least} to ${most}`)
+    }
+  },
+)
+
 test.serial('a hub that stands still is replaced, and gives up its place when it goes on', async (t) => {
   const settings = { path: folderOf(t), name: 'still' }
   const nodes = [1, 2, 3].map(() => processOf(t, settings))

@@ -17,7 +17,7 @@ export interface DocumentStore {
 /** A call that has not settled after so long counts as lost, ms, where the provider says nothing else. */
 const DEFAULT_TIMEOUT_MS = 8_000
 /** The most that a provider can say, ms. */
-const LONGEST_TIMEOUT_MS = 600_000
+const LONGEST_TIMEOUT_MS = 3_600_000
 /** A name that no node writes: its answer has the store's clock. */
 const NO_DOCUMENT = 'atrion/none'
 

@@ -85,7 +85,7 @@ export interface StateProvider {
    */
   load?(maxRoutes: number): Promise<Iterable<readonly [routeId: string, vector: PhysicsVector, ageMs: number]>>
   /**
-   * A call of `readDocument()` or `writeDocument()` that has not settled after so long counts as lost, ms, in (0, 600000]: it is made again, and
+   * A call of `readDocument()` or `writeDocument()` that has not settled after so long counts as lost, ms, in (0, 3600000]: it is made again, and
    * what comes of it later is dropped. Default 8000.
    */
   readonly documentTimeoutMs?: number

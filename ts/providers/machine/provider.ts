@@ -58,6 +58,8 @@ export class MachineStateProvider implements StateProvider {
   /** false: `atrion.connect()` does not depend on this. */
   readonly required: boolean
   readonly maxConcurrentUpdates: number
+  /** The time after which a call of a document counts as lost, ms. */
+  readonly documentTimeoutMs: number
   readonly #timeoutMs: number
   readonly #maxRoutes: number
   readonly #node = nodeName()
@@ -84,6 +86,7 @@ export class MachineStateProvider implements StateProvider {
     this.required = settings.required
     this.#maxRoutes = settings.maxRoutes
     this.#timeoutMs = settings.timeoutMs
+    this.documentTimeoutMs = Math.max(8_000, settings.timeoutMs + 1_000)
     this.maxConcurrentUpdates = settings.maxRoutes
     const place = placeOf(settings.name, settings.folder)
     this.#replica = new Replica(this.#maxRoutes)

@@ -82,6 +82,8 @@ export class PostgresStateProvider implements StateProvider {
   readonly hasProvedNodes: boolean
   /** All changes of a batch travel together. */
   readonly maxConcurrentUpdates: number
+  /** The time after which a call of a document counts as lost, ms: more than its two statements take at most. */
+  readonly documentTimeoutMs: number
   readonly #settings: Settings
   readonly #link: Link
   readonly #writer: Writer
@@ -103,6 +105,7 @@ export class PostgresStateProvider implements StateProvider {
     this.hasProvedNodes = settings.secrets.length > 0
     if (settings.zone !== '') this.zone = settings.zone
     this.maxConcurrentUpdates = settings.maxRoutes
+    this.documentTimeoutMs = Math.max(8_000, 2 * settings.timeoutMs + 1_000)
     this.#link = new Link(settings, client, tablesOf(settings), new ServerClock(), new Seal(settings.secrets))
     this.#writer = new Writer(this.#link, () => this.#prepare())
     this.#reader = new Reader(this.#link)

@@ -2,21 +2,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ConfigError, isShedError } from 'atrion'
 import ava from 'ava'
-import { create, engine, turn, virtual } from '../_engine.mjs'
+import { create, engine, randomOf, turn, virtual } from '../_engine.mjs'
 import { outcomeOf } from '../_room.mjs'
 import { sourceOf } from '../_source.mjs'
 
 const { AGED, AGED_MS, CancelQuota, culpritOf, QUOTA, WINDOW_MS } = await sourceOf('limiter/culprit.ts')
 
 const test = engine === 'ts' ? ava.skip : ava.serial
-
-/** Pseudo-random numbers in [0, 1) (mulberry32). */
-const randomOf = (seed) => () => {
-  seed = (seed + 0x6d2b79f5) | 0
-  let t = Math.imul(seed ^ (seed >>> 15), 1 | seed)
-  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-  return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
-}
 
 ava('the culprit frees most, is old, and is of no higher tier than those that wait', (t) => {
   const random = randomOf(1)
@@ -73,115 +65,6 @@ ava('of any number of requests at most one in a thousand is cancelled, and none 
     }
     t.true(cancelled > 5)
   }
-})
-
-/** Connections that are handed out in the order of arrival, in virtual time. */
-class Pool {
-  #free
-  #queue = []
-
-  constructor(connections) {
-    this.#free = connections
-  }
-
-  acquire(take) {
-    if (this.#free > 0) {
-      this.#free -= 1
-      take()
-    } else this.#queue.push(take)
-  }
-
-  leave(take) {
-    this.#queue = this.#queue.filter((one) => one !== take)
-  }
-
-  release() {
-    const next = this.#queue.shift()
-    if (next === undefined) this.#free += 1
-    else next()
-  }
-}
-
-const CONNECTIONS = 10
-const SERVICE_MS = 5
-const HELD_MS = 60_000
-const RATE_PER_MS = 1
-
-/** One of each thousand requests holds a connection for a minute; the counts of 20 s. */
-const simulate = async (seed, cancellable) => {
-  const random = randomOf(seed)
-  const exponential = (mean) => -mean * Math.log(1 - random())
-  const { atrion, clock } = virtual()
-  const pool = new Pool(CONNECTIONS)
-  const events = []
-  const at = (ms, work) => {
-    const dueMs = clock.now() + ms
-    let i = events.length
-    while (i > 0 && events[i - 1].dueMs < dueMs) i -= 1
-    events.splice(i, 0, { dueMs, work })
-  }
-  let holder = 0
-  const counts = { offered: 0, done: 0, innocents: 0, culprits: 0, all: 0, held: 0 }
-  const startMs = clock.now()
-  const isMeasured = () => clock.now() - startMs > 4000
-  const call = () => {
-    if (counts.all % 1000 === 0) holder = counts.all + Math.floor(random() * 1000)
-    const isHolder = counts.all === holder
-    counts.all += 1
-    if (isHolder) counts.held += 1
-    if (isMeasured()) counts.offered += 1
-    const work = (signal) =>
-      new Promise((resolve, reject) => {
-        let holds = false
-        const take = () => {
-          holds = true
-          at(isHolder ? HELD_MS : exponential(SERVICE_MS), () => {
-            if (signal.aborted) return
-            resolve()
-            pool.release()
-          })
-        }
-        signal.addEventListener('abort', () => {
-          counts[isHolder ? 'culprits' : 'innocents'] += 1
-          if (holds) pool.release()
-          else pool.leave(take)
-          reject(signal.reason)
-        })
-        pool.acquire(take)
-      })
-    atrion.run('db', work, { cancellable }).then(
-      () => {
-        if (isMeasured()) counts.done += 1
-      },
-      (error) => {
-        if (!isShedError(error)) throw error
-      },
-    )
-  }
-  const arrive = () => {
-    call()
-    if (clock.now() - startMs < 20_000) at(exponential(1 / RATE_PER_MS), arrive)
-  }
-  arrive()
-  for (let event = events.pop(); event !== undefined && event.dueMs - startMs < 20_000; event = events.pop()) {
-    clock.set(event.dueMs)
-    event.work()
-    for (let i = 0; i < 6; i++) await undefined
-  }
-  return counts
-}
-
-test('a pool that one request in a thousand holds a place of serves nearly all, and loses none that is innocent', async (t) => {
-  t.timeout(120_000)
-  for (let seed = 1; seed <= 20; seed++) {
-    const { offered, done, innocents, culprits, all } = await simulate(seed, true)
-    t.is(innocents, 0, `seed ${seed}`)
-    t.true(culprits > 3 && culprits <= QUOTA * all, `seed ${seed}: ${culprits} of ${all}`)
-    t.true(done >= 0.95 * offered, `seed ${seed}: ${done} of ${offered}`)
-  }
-  const without = await simulate(1, false)
-  t.is(without.culprits, 0)
-  t.true(without.done < 0.5 * without.offered, `without: ${without.done} of ${without.offered}`)
 })
 
 test('a request whose coming cancels another gets its place at once', async (t) => {

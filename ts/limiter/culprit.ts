@@ -1,13 +1,14 @@
 /**
- * The rule that finds the culprit: of requests that may be cancelled, the one whose cancelling frees most. A pure function; what it leads to is in
+ * The rule that finds the culprit: of requests that may be cancelled, the one whose cancelling frees most. Pure; what it leads to is in
  * `culprits.ts`.
  *
  * ```text
  * freed(i) ∝ age(i)·share(i)
  * cancel argmax freed(i) over  age(i) ≥ max(L + AGED·S, AGED_MS),  tier(i) ≤ tier of the most important that waits
  *        while offered·QUOTA − cancelled ≥ 1,  and WINDOW_MS after the last
- * S: the median latency over thousands of requests     L: the mean latency of the last few dozen
- * requests wait where one is refused for want of a place, L ≥ CONGESTED·S, or nothing ends for AGED·S
+ * S = max(median, SPREADS·E|x − previous x|) of the latencies x     L = max(E x, last x) + the time since the last end
+ * E over the last few dozens; the median over thousands, and over many more where requests wait
+ * requests wait where one is refused for want of a place, three quarters of the last few dozens took CONGESTED medians, or nothing ends
  * ```
  *
  * One request in a thousand that holds a place for a thousand times as long as the others holds half of the capacity; those that are shed
@@ -17,8 +18,13 @@
  * light tail no service takes so long: P(service > AGED·S) = 2^−AGED where it is exponential, one in a million.
  *
  * L keeps the victims apart from the culprit. Places that are handed out in the order of arrival are handed to a request that waits for one within
- * about L, in mere overload too; one that is older than that by AGED·S has been overtaken by all that came after it, since it is served. A
- * share is what the request holds of what is short, 1 by default; one that can tell that it itself waits has none.
+ * about L, in mere overload too; one that is older than that by AGED·S has been overtaken by all that came after it, since it is served. S is the
+ * scale of the service alone: waits change little from one request to the next, so that the difference of two latencies is that of two services. It
+ * follows at once where all services become slower, which makes none of them a culprit. A share is what the request holds of what is short, 1 by
+ * default; one that can tell that it itself waits has none.
+ *
+ * Behind a lock none is overtaken. Where requests end in the order in which they come, and then nothing ends at all, the oldest holds the
+ * lock, or all wait for something else: to cancel it shows which, and after one that freed nothing that is left for a minute.
  */
 
 /** A request that may be cancelled. */
@@ -34,11 +40,20 @@ export interface Candidate {
 /** Median service times, and ms, from which a request is old. */
 export const AGED = 20
 export const AGED_MS = 50
-/** Requests wait for one another where their latency is so many times the median. */
-const CONGESTED = 4
-/** 1/the samples that L and S remember. */
+/** Requests wait for one another where three of four latencies are so many times the median. */
+const CONGESTED = 2
+/** Requests wait for the oldest when nothing has ended for at least so long, ms. */
+export const SILENT_MS = 100
+/** 1/the samples that L and the spread, and the median, remember; so many times as many where requests wait. */
 const RECENT = 1 / 32
 const LASTING = 1 / 2048
+const HELD_BACK = 32
+/** Spreads that are a service time. Where the tail is heavy the mean difference is less than the mean. */
+const SPREADS = 1.5
+/** The rate at which the quarter follows. */
+const QUICK = 1 / 4
+/** Requests that end in their order overtake others this often at most. */
+const OVERTAKING = 1 / 4
 /** Of the requests at most so many are cancelled. */
 export const QUOTA = 0.001
 /** Cancellations that are saved up for: more at once than that is no culprit. */
@@ -99,34 +114,69 @@ export class CancelQuota {
 
 /** S and L of what may be cancelled. */
 export class Pace {
-  /** ms; 0 before the first request has ended. */
-  serviceMs = 0
-  latencyMs = 0
+  /** The median latency, ms; 0 before the first request has ended. */
+  #medianMs = 0
+  /** The mean difference between latencies one after the other, ms. */
+  #spreadMs = 0
+  #lastMs = 0
+  /** The lower quartile of the last few dozens of latencies, ms. */
+  #quarterMs = 0
+  /** The share of the last few dozens that ended before any that had come before them. */
+  #overtaking = 0
+  #meanMs = 0
   #samples = 0
   #endedMs = Number.NEGATIVE_INFINITY
 
-  /** A request ended at `nowMs` after `latencyMs`. */
-  end(latencyMs: number, nowMs: number): void {
+  /** S, ms */
+  get serviceMs(): number {
+    return Math.max(this.#medianMs, SPREADS * this.#spreadMs)
+  }
+
+  /** L at a time, ms. */
+  latencyMs(nowMs: number): number {
+    return Math.max(this.#meanMs, this.#lastMs) + (nowMs - this.#endedMs)
+  }
+
+  /** A request ended at `nowMs` after `latencyMs`. @param isOldest whether all that had come before it had ended */
+  end(latencyMs: number, nowMs: number, isOldest: boolean): void {
     this.#endedMs = nowMs
+    this.#overtaking += RECENT * ((isOldest ? 0 : 1) - this.#overtaking)
     if (!(latencyMs >= 0 && latencyMs < Number.POSITIVE_INFINITY)) return
     this.#samples += 1
     if (this.#samples === 1) {
-      this.serviceMs = latencyMs
-      this.latencyMs = latencyMs
-      return
+      this.#medianMs = latencyMs
+      this.#quarterMs = latencyMs
+      this.#meanMs = latencyMs
+    } else {
+      // The median, on a scale of ratios. Where requests wait it hardly rises: it is then that of the waits.
+      const step = Math.max(LASTING, 1 / this.#samples)
+      const isLonger = latencyMs > this.#medianMs
+      this.#medianMs *= Math.exp(isLonger ? (this.#hasQueue ? step / HELD_BACK : step) : -step)
+      if (this.#medianMs === 0) this.#medianMs = latencyMs
+      this.#quarterMs *= Math.exp(latencyMs > this.#quarterMs ? QUICK / 4 : (-3 * QUICK) / 4)
+      if (this.#quarterMs === 0) this.#quarterMs = latencyMs
+      this.#spreadMs += RECENT * (Math.abs(latencyMs - this.#lastMs) - this.#spreadMs)
+      this.#meanMs += RECENT * (latencyMs - this.#meanMs)
     }
-    // The median, on a scale of ratios: a queue that builds up within seconds leaves it as it was.
-    const step = Math.max(LASTING, 1 / this.#samples)
-    this.serviceMs *= Math.exp(latencyMs > this.serviceMs ? step : -step)
-    if (this.serviceMs === 0) this.serviceMs = latencyMs
-    this.latencyMs += RECENT * (latencyMs - this.latencyMs)
+    this.#lastMs = latencyMs
+  }
+
+  get #hasQueue(): boolean {
+    return this.#samples >= 1 / RECENT && this.#quarterMs >= CONGESTED * this.#medianMs
+  }
+
+  /** Returns whether nothing ends any longer. */
+  #isSilent(nowMs: number): boolean {
+    return this.#samples >= 1 / RECENT && nowMs - this.#endedMs >= Math.max(AGED * this.serviceMs, SILENT_MS)
+  }
+
+  /** Returns whether nothing ends of requests that end in the order in which they come, as those do that wait for a lock. */
+  isLocked(nowMs: number): boolean {
+    return this.#overtaking <= OVERTAKING && this.#isSilent(nowMs)
   }
 
   /** Returns whether requests wait for one another: by their latency, or since none ends any longer. */
   isCongested(nowMs: number): boolean {
-    if (this.#samples < 1 / RECENT) return false
-    return (
-      this.latencyMs >= CONGESTED * this.serviceMs || nowMs - this.#endedMs >= Math.max(AGED * this.serviceMs, AGED_MS)
-    )
+    return this.#hasQueue || this.#isSilent(nowMs)
   }
 }

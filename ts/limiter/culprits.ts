@@ -7,6 +7,7 @@ import { TIERS, type Tier } from '../engine/kinds.js'
 import type { Stall } from '../events/stall.js'
 import { CancelQuota, type Candidate, culpritOf, Pace } from './culprit.js'
 import { cancelledOf } from './run.js'
+import { readStats } from './stats.js'
 import type { LimitedBy, Permit } from './types.js'
 
 /** A pool of routes, or a route that is in none, is looked at this often at most, ms; while requests wait, by a timer. */
@@ -23,6 +24,10 @@ const MOST_SPARED = 1024
 const MOST_GROUPS = 4096
 /** Requests of a group that are looked at, the oldest first. */
 const MOST_LOOKED_AT = 1024
+/** After a cancellation that freed a place, requests end within this time, ms. */
+const FREED_MS = 250
+/** Routes of a pool that are followed: the work in flight of more is not known. */
+const MOST_ROUTES = 256
 /** Obstacles that are a want of places. */
 const WANTS: readonly (LimitedBy | undefined)[] = ['occupancy', 'queue_age', 'wait_timeout', 'wait_full']
 
@@ -40,6 +45,8 @@ export interface Cancellable {
 interface Running {
   readonly one: Cancellable
   readonly admittedMs: number
+  /** Requests that had been admitted then, it among them. */
+  readonly admitted: number
 }
 
 interface Group {
@@ -49,6 +56,14 @@ interface Group {
   /** The last time at which a request of each tier lacked a place, ms. */
   readonly wantedMs: number[]
   lookedMs: number
+  /** Requests that were admitted without a wait. */
+  admitted: number
+  /** The time at which one was cancelled and nothing has ended since; NaN: there is none. */
+  triedMs: number
+  /** While nothing ends none is cancelled before this time, ms. */
+  silentUntilMs: number
+  /** The routes, as far as they are followed. */
+  readonly routeIds: Set<string>
   /** The last request that lacked a place. */
   routeId: string
   tier: number
@@ -96,31 +111,38 @@ export class Culprits {
 
   /** A request that may be cancelled runs. @returns what ends that */
   add(one: Cancellable): () => void {
-    const { all, pace } = this.#group(one.routeId)
+    const group = this.#group(one.routeId)
+    const { all, pace } = group
     const { clock } = this.#context
-    const running = { one, admittedMs: clock.spanMs() }
+    const running = { one, admittedMs: clock.spanMs(), admitted: group.admitted }
     all.add(running)
     return () => {
       const nowMs = clock.spanMs()
-      if (all.delete(running)) pace.end(nowMs - running.admittedMs, nowMs)
+      const isOldest = all.values().next().value === running
+      if (!all.delete(running)) return
+      pace.end(nowMs - running.admittedMs, nowMs, isOldest)
+      if (nowMs - group.triedMs > FREED_MS) group.silentUntilMs = nowMs + SPARED_MS
+      group.triedMs = Number.NaN
     }
   }
 
   /** A request came to a route, and was admitted or refused. @returns its permit */
   offered(routeId: string, permit: Permit): Permit {
-    this.#came(routeId, permit.tier, !permit.allow && WANTS.includes(permit.limitedBy))
+    this.#came(routeId, permit.tier, permit.allow, !permit.allow && WANTS.includes(permit.limitedBy))
     return permit
   }
 
   /** A request came to a route, and waits for a place. */
   waits(routeId: string, tier: Tier | undefined): void {
-    this.#came(routeId, tier, true)
+    this.#came(routeId, tier, false, true)
   }
 
-  #came(routeId: string, tier: Tier | undefined, lacks: boolean): void {
+  #came(routeId: string, tier: Tier | undefined, isAdmitted: boolean, lacks: boolean): void {
     const group = this.#groups.get(this.#nameOf(routeId))
     if (group === undefined) return
     group.quota.offer()
+    if (isAdmitted) group.admitted += 1
+    if (group.routeIds.size <= MOST_ROUTES) group.routeIds.add(routeId)
     if (group.all.size === 0) return
     const nowMs = this.#context.clock.spanMs()
     if (!lacks && !group.pace.isCongested(nowMs)) return
@@ -154,8 +176,19 @@ export class Culprits {
     if (nowMs - group.lookedMs < LOOK_MS || !group.quota.allows(nowMs)) return
     group.lookedMs = nowMs
     if (this.#hasStalled()) return
-    const { serviceMs, latencyMs } = group.pace
-    const found = culpritOf(this.#candidates(group, nowMs), wantingOf(group, nowMs), serviceMs, latencyMs)
+    const { pace } = group
+    const wanting = wantingOf(group, nowMs)
+    let found = culpritOf(
+      this.#candidates(group, nowMs, MOST_LOOKED_AT),
+      wanting,
+      pace.serviceMs,
+      pace.latencyMs(nowMs),
+    )
+    if (found === undefined && pace.isLocked(nowMs) && this.#isOldestKnown(group, nowMs)) {
+      // All others wait for it in turn, and none of them has overtaken it.
+      found = culpritOf(this.#candidates(group, nowMs, 1), wanting, pace.serviceMs, 0)
+      if (found !== undefined) group.triedMs = nowMs
+    }
     if (found === undefined) return
     const { running, ageMs, share } = found
     const { routeId, tier, key } = running.one
@@ -164,6 +197,21 @@ export class Culprits {
     this.#spare(key, nowMs)
     running.one.cancel(ageMs)
     this.#context.events.emit('cancelled', { routeId, tier, ageMs, share })
+  }
+
+  /**
+   * Returns whether the oldest request that may be cancelled is the oldest of all, those that may not be among them, which end in their order,
+   * too. Where to cancel one freed nothing, requests do not wait for a place but for what all of them need.
+   */
+  #isOldestKnown({ all, admitted, triedMs, silentUntilMs, routeIds }: Group, nowMs: number): boolean {
+    const oldest: Running | undefined = all.values().next().value
+    if (oldest === undefined || !Number.isNaN(triedMs) || nowMs < silentUntilMs || routeIds.size > MOST_ROUTES) {
+      return false
+    }
+    const { engine, routes } = this.#context
+    let inFlight = 0
+    for (const routeId of routeIds) inFlight += readStats(engine, routes.find(routeId)).inFlight
+    return inFlight <= admitted - oldest.admitted + 1
   }
 
   /** Returns whether the event loop was blocked just now. */
@@ -175,8 +223,8 @@ export class Culprits {
   }
 
   /** They are in the order of their admission. */
-  *#candidates({ all }: Group, nowMs: number): Iterable<Aged> {
-    let left = MOST_LOOKED_AT
+  *#candidates({ all }: Group, nowMs: number, most: number): Iterable<Aged> {
+    let left = most
     for (const running of all) {
       if (left-- === 0) return
       const { one, admittedMs } = running
@@ -209,6 +257,10 @@ export class Culprits {
         pace: new Pace(),
         wantedMs: TIERS.map(() => Number.NEGATIVE_INFINITY),
         lookedMs: Number.NEGATIVE_INFINITY,
+        admitted: 0,
+        triedMs: Number.NaN,
+        silentUntilMs: Number.NEGATIVE_INFINITY,
+        routeIds: new Set(),
         routeId,
         tier: 0,
       }

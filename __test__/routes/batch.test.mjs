@@ -140,6 +140,51 @@ test('samples and out may be the same array', (t) => {
   t.deepEqual(batched.atrion.routeBatch(routeIds, samples, samples).slice(0, 10_000), expected)
 })
 
+test('arrays of any memory give what arrays of their own give, also for routes that the batch before had', (t) => {
+  const SIZE = 300
+  const routeIds = namesOf(SIZE)
+  const places = {
+    'the same': () => {
+      const samples = new Float64Array(SIZE * 3)
+      return [samples, samples]
+    },
+    'one that begins within the other': () => {
+      const cells = new Float64Array(SIZE * 4)
+      return [cells.subarray(0, SIZE * 3), cells.subarray(SIZE * 2)]
+    },
+    'one that ends within the other': () => {
+      const cells = new Float64Array(SIZE * 4)
+      return [cells.subarray(SIZE), cells.subarray(0, SIZE * 2)]
+    },
+    'one after the other': () => {
+      const cells = new Float64Array(SIZE * 5)
+      return [cells.subarray(SIZE * 2), cells.subarray(0, SIZE * 2)]
+    },
+    'of other threads too': () =>
+      [3, 2].map((cells) => new Float64Array(new SharedArrayBuffer(SIZE * cells * Float64Array.BYTES_PER_ELEMENT))),
+    'of a size that changes': () =>
+      [3, 2].map((cells) => {
+        const bytes = SIZE * cells * Float64Array.BYTES_PER_ELEMENT
+        return new Float64Array(new ArrayBuffer(bytes, { maxByteLength: 2 * bytes }))
+      }),
+  }
+  for (const [place, create] of Object.entries(places)) {
+    const [batched, plain] = [virtual({ config: { scarFactor: 20 } }), virtual({ config: { scarFactor: 20 } })]
+    const random = randomOf(7)
+    const [samples, out] = create()
+    const stride = out.length >= SIZE * 2 ? 2 : 1
+    for (let round = 0; round < 30; round++) {
+      const given = samplesOf(SIZE, random)
+      samples.set(given)
+      const expected = plain.atrion.routeBatch(routeIds, given, new Float64Array(SIZE * stride))
+      batched.atrion.routeBatch(routeIds, samples, out)
+      t.deepEqual(Array.from(out.subarray(0, SIZE * stride)), Array.from(expected), `${place}, round ${round}`)
+      for (const { clock } of [batched, plain]) clock.advance(50)
+    }
+    t.deepEqual(byName(batched.atrion.snapshot()), byName(plain.atrion.snapshot()), place)
+  }
+})
+
 test('more samples than routes: the rest is not read', (t) => {
   const { atrion } = virtual()
   atrion.routeBatch(['a'], new Float64Array(300).fill(1))
@@ -175,6 +220,14 @@ test('noise in a batch is counted and warned of once a route', (t) => {
     byName(atrion.snapshot()).map(({ rejectedSamples }) => rejectedSamples),
     [3, 0],
   )
+  const many = namesOf(100)
+  const samples = new Float64Array(300).fill(0.1)
+  for (let i = 0; i < 3; i++) atrion.routeBatch(many, samples)
+  samples[7 * 3] = -1
+  samples[99 * 3 + 2] = Number.NaN
+  for (let i = 0; i < 3; i++) atrion.routeBatch(many, samples)
+  t.deepEqual(warnings, ['a', many[7], many[99]])
+  t.is(atrion.snapshot().find(({ routeId }) => routeId === many[7]).rejectedSamples, 3)
 })
 
 // listeners

@@ -161,6 +161,54 @@ for (const engine of ENGINES) {
   }
 }
 
+for (const engine of ENGINES) {
+  for (const autoTuner of [TUNER, false]) {
+    test(`${engine}: sweeps between ticks change no tick, ${autoTuner ? 'with' : 'without'} a tuner`, (t) => {
+      for (const size of [1, 4, 7, 67]) {
+        const [swept, plain] = [1, 2].map(() => new Fleet(size, { ...OPTIONS, autoTuner, engine }))
+        const draw = chance(size)
+        let nowMs = START_MS
+        let decayed = 0
+        for (let tick = 1; tick <= 80; tick++) {
+          nowMs += Math.floor(draw() * 300)
+          const samples = readingsOf(size, tick, draw)
+          swept.tick(samples, nowMs)
+          plain.tick(samples, nowMs)
+          for (const name of ['momentum', 'mode', 'pressureLatency', 'pressureError', 'recoveryStartedAt']) {
+            t.deepEqual(swept[name], plain[name], `${name} at ${tick}`)
+          }
+          for (const name of ['scar', 'resistance', 'tunerMean', 'tunerVariance']) {
+            const isNear = (value, route) => Math.abs(value - plain[name][route]) <= 1e-9 * Math.max(1, Math.abs(value))
+            t.true(swept[name].every(isNear), `${name} at ${tick}`)
+          }
+          const before = swept.scar.slice()
+          const pauseMs = Math.floor(draw() * 200)
+          for (let i = 0; i < tick % 3; i++) swept.sweep(nowMs + (pauseMs * (i + 1)) / 2)
+          if (swept.scar.some((scar, route) => scar < before[route])) decayed++
+          t.is(swept.tickCount, tick)
+          nowMs += pauseMs
+        }
+        t.true(decayed > 20, `${decayed} sweeps had something to do`)
+        t.is(swept.rejectedSamples, plain.rejectedSamples)
+      }
+    })
+
+    test(`${engine}: a tick at a time before a sweep counts as at the sweep, ${autoTuner ? 'with' : 'without'} a tuner`, (t) => {
+      const [early, late] = [1, 2].map(() => new Fleet(5, { ...OPTIONS, autoTuner, engine }))
+      const [calm, stressed] = [0.1, 400].map((value) => new Float64Array(15).fill(value))
+      for (const fleet of [early, late]) {
+        for (let tick = 0; tick < 20; tick++) fleet.tick(tick % 2 ? calm : stressed, tick * 100)
+        fleet.sweep(5000)
+      }
+      early.tick(stressed, 3000)
+      late.tick(stressed, 5000)
+      t.deepEqual([early.lastUpdatedAt, late.lastUpdatedAt], [5000, 5000])
+      t.true(late.momentum[4] > 0)
+      for (const name of ['momentum', 'scar', 'resistance', 'mode']) t.deepEqual(early[name], late[name], name)
+    })
+  }
+}
+
 test('a fleet has the numbers of routes: nested, flat, by profile', (t) => {
   t.is(new Fleet(1, { baseResistance: 30 }).resistance[0], 36)
   t.is(new Fleet(1, { config: { baseResistance: 30 } }).resistance[0], 36)

@@ -6,8 +6,8 @@ import { cliOf } from '../../scripts/lib/cli.mjs'
 const USAGE = `Usage: npm run demo:studio -- [options]
 
 A shop under changing load with Atrion Studio beside it: prints the address of Studio, then one incident after the other, with calm
-in between: a zombie dependency, an overload, one sick tenant, a blocked event loop. All of it is on this machine, on a free port,
-and runs until you press Ctrl+C. Requests of this machine may change things there.
+in between: a zombie dependency, an overload, one sick tenant, a blocked event loop; and what each route refused. All of it is on this
+machine, on a free port, and runs until you press Ctrl+C. Requests of this machine may change things there.
 
   --seconds N   end after so long, 5 to 86400; default: it does not end
   --every N     length of an incident, and of the calm after it, s, 5 to 600; default 20
@@ -37,6 +37,10 @@ const shop = await startShop({
   },
 })
 const load = new Worker(new URL('./load.mjs', import.meta.url), { workerData: { port: shop.port } })
+const stream = shop.atrion.stream()
+const watch = new Worker(new URL('./watch.mjs', import.meta.url), {
+  workerData: { buffer: stream.buffer, everyMs: everyMs / 4 },
+})
 const ending = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => ending.abort())
 if (seconds !== undefined) setTimeout(() => ending.abort(), 1_000 * seconds)
@@ -60,5 +64,6 @@ for (let i = 0; !ending.signal.aborted; i++) {
   shop.become(incident, false)
   load.postMessage('calm')
 }
-await load.terminate()
+await Promise.all([load.terminate(), watch.terminate()])
+stream.stop()
 await shop.close()

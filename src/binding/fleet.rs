@@ -15,8 +15,9 @@ pub mod cell {
     pub const LAST_UPDATED_AT: usize = 1;
     pub const REJECTED_SAMPLES: usize = 2;
     pub const NOW: usize = 3;
-    pub const LAW: usize = 4;
-    pub const COLUMNS: usize = 40;
+    pub const TICKED_AT: usize = 4;
+    pub const LAW: usize = 5;
+    pub const COLUMNS: usize = 41;
 }
 
 /// The columns of a block, each a cell a route. The readings follow them, three cells a route.
@@ -83,11 +84,13 @@ fn with(
     if !is_new {
         clock.ticks = head[cell::TICKS] as u32;
         clock.last_updated_ms = head[cell::LAST_UPDATED_AT];
+        clock.ticked_ms = head[cell::TICKED_AT];
         clock.rejected_samples = head[cell::REJECTED_SAMPLES] as u64;
     }
     f(&mut fleet, (!is_new).then_some(&mut clock), readings, &params, head[cell::NOW]);
     head[cell::TICKS] = f64::from(clock.ticks);
     head[cell::LAST_UPDATED_AT] = clock.last_updated_ms;
+    head[cell::TICKED_AT] = clock.ticked_ms;
     head[cell::REJECTED_SAMPLES] = clock.rejected_samples as f64;
     true
 }

@@ -35,15 +35,17 @@ pub const READINGS: usize = 3;
 pub struct FleetClock {
     /// Ticks so far.
     pub ticks: u32,
-    /// The time of the last one, ms; NaN before the first.
+    /// The time of the last tick or sweep, ms, to which the scars have decayed; NaN before the first tick.
     pub last_updated_ms: Millis,
+    /// The time of the last tick, ms, from which the momentum of the next counts; NaN before the first.
+    pub ticked_ms: Millis,
     /// Readings with a component that was noise, of all routes.
     pub rejected_samples: u64,
 }
 
 impl Default for FleetClock {
     fn default() -> Self {
-        Self { ticks: 0, last_updated_ms: f64::NAN, rejected_samples: 0 }
+        Self { ticks: 0, last_updated_ms: f64::NAN, ticked_ms: f64::NAN, rejected_samples: 0 }
     }
 }
 
@@ -98,7 +100,8 @@ impl<'a> Fleet<'a> {
         self.modes.fill(Mode::Bootstrap as u8);
     }
 
-    /// One tick of every route. `readings` holds `READINGS` numbers a route, read at `now_ms`; a route without one stays as it is.
+    /// One tick of every route. `readings` holds `READINGS` numbers a route, read at `now_ms`; a route without one stays as it is. A time
+    /// before that of the last tick or sweep counts as that.
     pub fn tick(
         &mut self,
         clock: &mut FleetClock,
@@ -108,8 +111,9 @@ impl<'a> Fleet<'a> {
         set: InstructionSet,
     ) {
         if clock.last_updated_ms.is_nan() {
-            clock.last_updated_ms = now_ms;
+            (clock.last_updated_ms, clock.ticked_ms) = (now_ms, now_ms);
         }
+        let now_ms = larger(now_ms, clock.last_updated_ms);
         let (readings, _) = readings.as_chunks::<READINGS>();
         // R's seen before: all but those of the ticks that led out of BOOTSTRAP.
         let observed = clock.ticks.saturating_sub(params.bootstrap_ticks.max(1));
@@ -124,10 +128,11 @@ impl<'a> Fleet<'a> {
             self.tick_alone(clock, at, *reading, params, observed, now_ms);
         }
         clock.ticks = clock.ticks.saturating_add(1);
-        clock.last_updated_ms = larger(now_ms, clock.last_updated_ms);
+        (clock.last_updated_ms, clock.ticked_ms) = (now_ms, now_ms);
     }
 
-    /// Time passes to `now_ms` without readings: every scar decays, and R follows. Nothing happens before the first tick.
+    /// Time passes to `now_ms` without readings: every scar decays, and R follows. Nothing happens before the first tick, and the next tick
+    /// moves every route as it would have without the sweep, but for the last bits of its scar.
     ///
     /// ```
     /// use atrion::{
@@ -188,7 +193,7 @@ impl<'a> Fleet<'a> {
             momentum: momentum[at],
             resistance: resistance[at],
             scar: scar[at],
-            last_updated_ms: clock.last_updated_ms,
+            last_updated_ms: clock.ticked_ms,
             recovery_started_ms: recovery[at],
             moments: Moments { mean: mean[at], variance: variance[at] },
             moments_count: observed,
@@ -198,7 +203,8 @@ impl<'a> Fleet<'a> {
             mode: Mode::from_index(self.modes[at]).unwrap_or(Mode::Bootstrap),
             manual: Override::None,
         };
-        let tick = state.tick(params, &Sample { latency_ms, error_rate, saturation }, now_ms);
+        let sample = Sample { latency_ms, error_rate, saturation };
+        let tick = state.tick_decayed(params, &sample, now_ms, clock.last_updated_ms);
         clock.rejected_samples += u64::from(tick.rejected);
         [p0[at], p1[at], p2[at]] = state.pressure;
         (momentum[at], scar[at], resistance[at]) = (state.momentum, state.scar, state.resistance);
@@ -226,10 +232,9 @@ impl Kernel for TickFleet<'_, '_> {
     fn run<L: Lanes>(self) -> usize {
         let Self { fleet, clock, readings, params, tuner, observed, now_ms } = self;
         let law = Law::<L>::new(params, tuner);
-        let delta_t_ms = L::splat(larger(now_ms - clock.last_updated_ms, 0.0));
-        let decay = law.decay(delta_t_ms);
+        let delta_t_ms = L::splat(now_ms - clock.ticked_ms);
+        let decay = law.decay(L::splat(now_ms - clock.last_updated_ms));
         let is_warm = L::splat(mask_of(observed.saturating_add(1) >= tuner.warmup_ticks));
-        let opened_ms = larger(now_ms, clock.last_updated_ms);
         let count = fleet.modes.len().min(readings.len()) / LANES * LANES;
         let mut rejected = 0;
         for at in (0..count).step_by(LANES) {
@@ -270,7 +275,7 @@ impl Kernel for TickFleet<'_, '_> {
                     let opens = are_open >> lane & 1 != 0;
                     fleet.modes[at + lane] = if opens { Mode::CircuitBreaker } else { Mode::Operational } as u8;
                     if opens && were_open >> lane & 1 == 0 {
-                        recovery[at + lane] = opened_ms;
+                        recovery[at + lane] = now_ms;
                     }
                 }
             }

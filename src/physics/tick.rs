@@ -186,6 +186,13 @@ impl RouteState {
         self.tick_with_peers(None, params, sample, now_ms)
     }
 
+    /// One tick of a route whose scar has decayed already, to `decayed_ms`.
+    #[inline]
+    pub fn tick_decayed(&mut self, params: &RouteParams, sample: &Sample, now_ms: Millis, decayed_ms: Millis) -> Tick {
+        let Sample { latency_ms, error_rate, saturation } = *sample;
+        self.tick_on::<false>(&Blend::NONE, params, latency_ms, error_rate, saturation, now_ms, decayed_ms)
+    }
+
     /// One tick of a route that peers report of.
     #[inline]
     pub fn tick_with_peers(
@@ -204,6 +211,7 @@ impl RouteState {
                 sample.error_rate,
                 sample.saturation,
                 now_ms,
+                self.last_updated_ms,
             ),
             _ => self.tick_blended(peers.unwrap_or(&Blend::NONE), params, sample, now_ms),
         }
@@ -212,11 +220,14 @@ impl RouteState {
     #[cfg_attr(not(target_family = "wasm"), cold)]
     #[cfg_attr(not(target_family = "wasm"), inline(never))]
     fn tick_blended(&mut self, blend: &Blend, params: &RouteParams, sample: &Sample, now_ms: Millis) -> Tick {
-        self.tick_on::<true>(blend, params, sample.latency_ms, sample.error_rate, sample.saturation, now_ms)
+        let Sample { latency_ms, error_rate, saturation } = *sample;
+        self.tick_on::<true>(blend, params, latency_ms, error_rate, saturation, now_ms, self.last_updated_ms)
     }
 
     /// [`RouteState::tick`] with the sample in registers. Behind a pointer it is read as a pair from where its components were
     /// just written one by one, which has to wait until those writes have left the store buffer: 2 ns of 47, crossing included.
+    #[inline]
+    #[allow(clippy::too_many_arguments, reason = "a sample in registers")]
     fn tick_on<const WITH_PEERS: bool>(
         &mut self,
         blend: &Blend,
@@ -225,10 +236,12 @@ impl RouteState {
         error_rate: f64,
         saturation: f64,
         now_ms: Millis,
+        decayed_ms: Millis,
     ) -> Tick {
         let sample = &Sample { latency_ms, error_rate, saturation };
         let delta_t_ms = larger(now_ms - self.last_updated_ms, 0.0);
-        let reading = pressure::read(sample, self.pressure, params, -params.decay_per_ms * delta_t_ms);
+        let aged_ms = larger(now_ms - decayed_ms, 0.0);
+        let reading = pressure::read(sample, self.pressure, params, -params.decay_per_ms * aged_ms);
         let mode_before = self.mode;
         self.ticks = self.ticks.saturating_add(1);
         self.rejected_samples = self.rejected_samples.saturating_add(u32::from(reading.rejected));

@@ -6,13 +6,15 @@
 export const BLOCK = {
   /** −1: the next tick makes every route one without measurements */
   TICKS: 0,
-  /** ms; NaN before the first tick */
+  /** of a tick or sweep, ms; NaN before the first tick */
   LAST_UPDATED_AT: 1,
   REJECTED_SAMPLES: 2,
   /** ms */
   NOW: 3,
-  LAW: 4,
-  COLUMNS: 40,
+  /** ms; NaN before the first tick */
+  TICKED_AT: 4,
+  LAW: 5,
+  COLUMNS: 41,
 } as const
 
 /** The columns, each a cell a route; the readings are three cells a route. */

@@ -9,7 +9,7 @@ import type { ImagePort } from './image-port.js'
 import { namingSets } from './instruction-set.js'
 import type { LoopPort } from './loop-port.js'
 import { METRIC_CELLS } from './metric-cells.js'
-import { BATCH_ROWS, type Engine, FRAME, type RareCalls, ROW_CELLS } from './port.js'
+import { BATCH_ROWS, type Engine, FRAME, type RareCalls, ROW_CELLS, type RouteArrays } from './port.js'
 
 /** The exports of the addon; written out here, because the addon's own types exist only after it was built. */
 interface NativeBinding {
@@ -40,7 +40,7 @@ interface NativeSync {
 /** The port but for the hot path, which it hands out as bare functions. */
 type NativeClass = RareCalls &
   NativeSync & { metrics(rows: Float64Array): number; readClock(isCoarse: boolean): number } & {
-    hot(): Pick<Engine, 'route' | 'routeBatch' | 'acquire' | 'release'>
+    hot(): Pick<Engine, 'route' | 'routeBatch' | 'acquire' | 'release'> & { routeArrays: RouteArrays }
     watch(): boolean
     takeStalls(): Float64Array
     blocked(sinceMs: number, untilMs: number): void
@@ -95,6 +95,7 @@ class NativeEngine extends CrateEngine implements Engine {
   readonly batch = new Float64Array(BATCH_ROWS * ROW_CELLS)
   route: () => void
   routeBatch: () => void
+  routeArrays: RouteArrays | undefined
   acquire: () => void
   release: () => void
   readonly cluster: NativeCluster
@@ -126,7 +127,7 @@ class NativeEngine extends CrateEngine implements Engine {
       take: (most) => this.#try(() => native.image(most), null) ?? undefined,
       load: (image) => this.#try(() => native.loadImage(image), null) ?? undefined,
     }
-    const { route, routeBatch, acquire, release } = native.hot()
+    const { route, routeBatch, routeArrays, acquire, release } = native.hot()
     const { frame, batch } = this
     this.route = () => {
       try {
@@ -140,6 +141,14 @@ class NativeEngine extends CrateEngine implements Engine {
         routeBatch()
       } catch (error) {
         this.#failed(error, admitRows(batch, frame[FRAME.SLOT]!))
+      }
+    }
+    this.routeArrays = (slots, samples, out, from, to, stride) => {
+      try {
+        routeArrays(slots, samples, out, from, to, stride)
+      } catch (error) {
+        this.#failed(error, out.fill(0, from * stride, to * stride))
+        frame[FRAME.STATUS] = 0
       }
     }
     this.acquire = () => {

@@ -308,6 +308,12 @@ export interface Engine extends RareCalls {
   readonly batch: Float64Array
   /** Ticks the first FRAME.SLOT rows at FRAME.NOW; each row becomes [slot, resistance, mode, status]. */
   routeBatch: () => void
+  /**
+   * The same for rows `from` to `to` of arrays: three numbers a sample, `stride` cells a result. Rows that are more than a tick are noted in
+   * the batch, as [row, status]; FRAME.STATUS says how many. −1: nothing happened, since arrays share memory. No other thread may write
+   * into them. Of the native engine only; undefined while calls are recorded.
+   */
+  routeArrays?: RouteArrays | undefined
   /** Closed loop: asks for a permit on FRAME.SLOT. FRAME.PERMIT is the permit, if STATUS allows. */
   acquire: () => void
   /**
@@ -326,6 +332,15 @@ export interface Engine extends RareCalls {
   readonly loop?: LoopPort
   readonly images?: ImagePort
 }
+
+export type RouteArrays = (
+  slots: Uint32Array,
+  samples: Float64Array,
+  out: Float64Array,
+  from: number,
+  to: number,
+  stride: number,
+) => void
 
 /** Rows of a batch; a longer one crosses several times. */
 export const BATCH_ROWS = 4096

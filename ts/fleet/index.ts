@@ -149,7 +149,7 @@ export class Fleet {
    * One tick of every route.
    *
    * @param samples three numbers a route: latencyMs, errorRate, saturation; by default what is in {@link samples}, which costs no copy
-   * @param nowMs the time of the samples, ms; a time before the last tick's counts as that
+   * @param nowMs the time of the samples, ms; a time before that of the last tick or sweep counts as that
    * @throws TypeError for a wrong type, RangeError for an array that is too short
    */
   tick(samples: Float64Array = this.samples, nowMs: number = this.#nowMs()): void {
@@ -164,8 +164,7 @@ export class Fleet {
 
   /**
    * Time passes without readings: every scar decays to that time, and R follows. No tick is counted, the modes stay, and nothing happens
-   * before the first tick. The next tick's Δt counts from here: M of a tick soon after a sweep is high, and with it R, so that fleets are
-   * swept while they have no readings, and not between readings.
+   * before the first tick. The Δt of the next tick's M counts from the last tick, so that a fleet may be swept between readings as well.
    *
    * @param nowMs ms; a time before that of the last tick or sweep counts as that
    * @throws TypeError, ConfigError for what is no time

@@ -58,8 +58,8 @@ export class EnginePermit implements Permit, Detachable, CallPermit {
   readonly voltage: number
   readonly #source: PermitSource
   readonly #routeId: string
-  /** Keeps the group alive for as long as the permit is. */
-  readonly group: PermitGroup | undefined
+  /** Keeps the group alive for as long as the permit is out. */
+  group: PermitGroup | undefined
   #id: number
   /** The number of the decision, or, of a refusal, the terms themselves: see {@link TERMS}. */
   readonly #terms: number | readonly number[]
@@ -108,6 +108,7 @@ export class EnginePermit implements Permit, Detachable, CallPermit {
     this.#id = -1
     const code = outcomeCode(outcome)
     this.#source.giveBack(this.#routeId, id, code === NO_OUTCOME ? IGNORED : code)
+    this.#leave()
     if (code === NO_OUTCOME) refuseOutcome(outcome)
   }
 
@@ -123,7 +124,15 @@ export class EnginePermit implements Permit, Detachable, CallPermit {
     const id = this.#id
     if (id < 0) return concludeNothing
     this.#id = -1
-    return this.#source.detach(this.#routeId, id)
+    const conclude = this.#source.detach(this.#routeId, id)
+    this.#leave()
+    return conclude
+  }
+
+  #leave(): void {
+    const { group } = this
+    this.group = undefined
+    group?.leave()
   }
 
   /** The part that is data. */

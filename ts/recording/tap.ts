@@ -16,7 +16,7 @@ import { acquireOf, releaseOf } from './permit-calls.js'
 import { RARE, rareCalls } from './rare-calls.js'
 
 /** The calls that are replaced. */
-const TAPPED = ['acquire', 'release', 'route', 'routeBatch', ...RARE] as const
+const TAPPED = ['acquire', 'release', 'route', 'routeBatch', 'routeArrays', ...RARE] as const
 type Tapped = (typeof TAPPED)[number]
 
 /** Rows of a batch in one entry. */
@@ -64,6 +64,7 @@ export class Tap {
     engine.release = releaseOf(call('release'), this.#coder)
     engine.route = this.#routeOf(call('route'))
     engine.routeBatch = this.#routeBatchOf(call('routeBatch'))
+    engine.routeArrays = undefined
     Object.assign(engine, rareCalls(this.#coder, this.#peers, call))
     this.#peers.put()
   }

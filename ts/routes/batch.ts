@@ -16,6 +16,8 @@ export interface BatchHost {
 
 /** The largest batch whose slots are kept for the next. */
 const MOST_KEPT = 65_536
+/** Rows from which their arrays are handed over, which costs as much as to copy some rows. */
+const LEAST_ARRAYS = 32
 const NO_IDS: readonly string[] = []
 
 /** Returns the element of a batch at `i`. @throws TypeError where it is no name */
@@ -23,6 +25,9 @@ function requireIn(routeId: string | undefined, i: number): string {
   requireRouteId(routeId, `routeIds[${i}]`)
   return routeId as string
 }
+
+/** Returns whether other threads may write what an array holds. */
+const isShared = ({ buffer }: Float64Array): boolean => !(buffer instanceof ArrayBuffer)
 
 export class Batch {
   readonly #engine: Engine
@@ -91,6 +96,7 @@ export class Batch {
     if (routeIds === this.#ids && this.#evictions === this.#index.evictions) {
       for (let from = 0; from < routeIds.length; from += BATCH_ROWS) {
         const to = Math.min(from + BATCH_ROWS, routeIds.length)
+        if (this.#crossArrays(routeIds, samples, out, stride, from, to, stale, noisy)) continue
         this.#fill(samples, from, to)
         this.#cross(routeIds, out, stride, from, to, stale, noisy)
       }
@@ -181,6 +187,28 @@ export class Batch {
       out[i * stride] = batch[at + 1]!
       if (stride === 2) out[i * stride + 1] = batch[at + 2]!
     }
+  }
+
+  /** Ticks routes whose slots are at hand where the arrays are. @returns false where it can't, and nothing happened */
+  #crossArrays(
+    routeIds: readonly string[],
+    samples: Float64Array,
+    out: Float64Array,
+    stride: number,
+    from: number,
+    to: number,
+    stale: number[],
+    noisy: string[],
+  ): boolean {
+    const engine = this.#engine
+    if (to - from < LEAST_ARRAYS || engine.routeArrays === undefined || isShared(samples) || isShared(out)) return false
+    engine.routeArrays(this.#slots, samples, out, from, to, stride)
+    const notes = engine.frame[FRAME.STATUS]! * 2
+    for (let at = 0; at < notes; at += 2) {
+      const i = from + engine.batch[at]!
+      if (this.#isStale(routeIds[i]!, engine.batch[at + 1]!, noisy)) stale.push(i)
+    }
+    return notes >= 0
   }
 
   /** Returns whether a row's route was not found in its slot; notes one whose first noise this was. */

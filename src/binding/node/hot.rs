@@ -12,6 +12,7 @@ use napi::{
 };
 
 use super::{
+    arrays,
     event_loop::{EventLoop, Watched},
     panics, process,
 };
@@ -186,6 +187,7 @@ impl Hot {
         let mut functions = Object::new(env)?;
         self.register(env, &mut functions, "route", route)?;
         self.register(env, &mut functions, "routeBatch", route_batch)?;
+        self.register(env, &mut functions, "routeArrays", route_arrays)?;
         self.register(env, &mut functions, "acquire", acquire)?;
         self.register(env, &mut functions, "release", release_permit)?;
         self.register(env, &mut functions, "nothing", nothing)?;
@@ -310,6 +312,18 @@ unsafe extern "C" fn route_batch(env: sys::napi_env, info: sys::napi_callback_in
     // SAFETY: registered by `Hot::register`.
     let hot = unsafe { hot(env, info) };
     guarded(env, hot, Hot::route_batch, |_, _| None);
+    ptr::null_mut()
+}
+
+unsafe extern "C" fn route_arrays(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    let (mut data, mut args) = (ptr::null_mut(), [ptr::null_mut(); 6]);
+    let mut count = args.len();
+    // SAFETY: `args` has room for `count` values; those that are not given are undefined.
+    unsafe { sys::napi_get_cb_info(env, info, &raw mut count, args.as_mut_ptr(), ptr::null_mut(), &raw mut data) };
+    // SAFETY: registered by `Hot::register`.
+    let hot = unsafe { &*data.cast::<Hot>() };
+    // SAFETY: the package calls it with arrays that no other thread has, and waits for it.
+    guarded(env, hot, |hot| unsafe { arrays::route(hot, env, &args) }, |_, _| None);
     ptr::null_mut()
 }
 

@@ -1,6 +1,9 @@
 //! N-API: the engine as a class for what is rare, and bare functions over the frame for what is not; and, as an addon of its own, the client
 //! of Redis.
 
+#[cfg(feature = "engine")]
+#[allow(unsafe_code, reason = "N-API hands out raw pointers; what soundness rests on is stated at each use")]
+mod arrays;
 #[cfg_attr(not(feature = "engine"), allow(dead_code, reason = "parameters are the engine's"))]
 mod checks;
 #[cfg(all(feature = "engine", target_os = "linux", target_arch = "x86_64"))]

@@ -119,7 +119,7 @@ export function parseCandidate(text: string, name: string): Candidate {
   }
 }
 
-/** What is right alone may be wrong beside what was recorded: a limit below the least one of a route. @throws CandidateError */
+/** Settings of a candidate that are valid alone may contradict the recorded ones: a limit below the least one of a route. @throws CandidateError */
 function beside(whose: string, resolve: () => RouteParams): RouteParams {
   try {
     return resolve()

@@ -109,6 +109,23 @@ test('a process that is killed in the midst of random traffic leaves what is dec
   t.is(all.replay.equal, all.coverage.decisions)
 })
 
+test('a candidate that does not go with the recorded settings is named, with the route', async (t) => {
+  const path = join(folder, 'least.rec')
+  const { atrion } = randomWorld(61, ENGINES[0])
+  const recording = atrion.record(path)
+  atrion.setRouteProfile('GET /a', { limits: { min: 4 } })
+  for (let i = 0; i < 50; i++) atrion.acquire('GET /a').release()
+  await recording.stop()
+  const candidate = join(folder, 'candidate.json')
+  for (const settings of [{ routes: { 'GET /a': { limits: { max: 2, initial: 2 } } } }, { limits: { min: 1, max: 2, initial: 2 } }]) {
+    writeFileSync(candidate, JSON.stringify(settings))
+    const { code, stderr } = await cli('replay', path, '--config', candidate)
+    t.is(code, 1)
+    t.regex(stderr, /candidate\.json, route GET \/a, beside the recorded settings: limits\.max must be at least limits\.min \(4\), got 2/)
+    t.is(stderr.trim().split('\n').length, 1, stderr)
+  }
+})
+
 test('settings are proposed for random traffic, whatever its own settings were', async (t) => {
   t.timeout(PATIENCE_MS)
   // The least limits of some are above what their plants can serve, and one has a deadline of a millisecond.

@@ -2,6 +2,7 @@
 
 import { isConfigError } from '../base/errors.js'
 import { nearestName } from '../base/suggest.js'
+import { printable } from '../base/text.js'
 import { DEFAULT_CONFIG } from '../core/config.js'
 import type { AtrionOptions, RouteProfileOptions } from '../options/options.js'
 import { changedProfile, resolveParams, resolveRouteProfile } from '../options/resolve.js'
@@ -118,22 +119,34 @@ export function parseCandidate(text: string, name: string): Candidate {
   }
 }
 
-/** The parameters of every route under a candidate. */
-export function candidateBase({ changes, autoTuner }: Candidate, recorded: RouteParams): RouteParams {
-  const params = resolveRouteProfile(changes, recorded)
+/** Settings of a candidate that are valid alone may contradict the recorded ones: a limit below the least one of a route. @throws CandidateError */
+function beside(whose: string, resolve: () => RouteParams): RouteParams {
+  try {
+    return resolve()
+  } catch (error) {
+    if (!isConfigError(error)) throw error
+    throw new CandidateError(`${whose}, beside the recorded settings: ${error.message}`)
+  }
+}
+
+/** The parameters of every route under a candidate. @throws CandidateError */
+export function candidateBase({ name, changes, autoTuner }: Candidate, recorded: RouteParams): RouteParams {
+  const params = beside(name, () => resolveRouteProfile(changes, recorded))
   return autoTuner === undefined ? params : { ...params, tuner: resolveParams({ autoTuner }).tuner }
 }
 
-/** The parameters of a route under a candidate. @param given what was set for it, as recorded */
+/** The parameters of a route under a candidate. @param given what was set for it, as recorded @throws CandidateError */
 export function candidateParams(
-  { routes }: Candidate,
+  candidate: Candidate,
   base: RouteParams,
   name: string,
   given: RouteProfileOptions | undefined,
 ): RouteParams {
-  const own = routes.get(name)
+  const own = candidate.routes.get(name)
   if (own === undefined && given === undefined) return base
-  return resolveRouteProfile(changedProfile(given ?? {}, own ?? {}), base)
+  return beside(`${candidate.name}, route ${printable(name)}`, () =>
+    resolveRouteProfile(changedProfile(given ?? {}, own ?? {}), base),
+  )
 }
 
 /** The parameters that a recording says governed every route, found right. @throws ConfigError, TypeError */

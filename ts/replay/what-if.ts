@@ -5,7 +5,7 @@ import type { AtrionOptions, RouteProfileOptions } from '../options/options.js'
 import { changedProfile } from '../options/resolve.js'
 import type { RouteParams } from '../options/route-params.js'
 import { type LoadOptions, type LoadResult, runLoad } from '../simulation/load.js'
-import { type Candidate, candidateBase } from './candidate-file.js'
+import { type Candidate, candidateBase, candidateParams } from './candidate-file.js'
 import { type Fit, plantsOf, type Requests } from './trace.js'
 
 export type MakeAtrion = (options: AtrionOptions) => Atrion
@@ -66,6 +66,8 @@ export async function whatIf(
       const atrion = make({ ...options, clock, keySecret: 'the same in every run' })
       atrion.configure(changes)
       for (const route of new Set([...trace.given.keys(), ...candidate.routes.keys()])) {
+        // Named by the candidate if they do not go together.
+        candidateParams(candidate, base, route, trace.given.get(route))
         const own = changedProfile(trace.given.get(route) ?? {}, candidate.routes.get(route) ?? {})
         atrion.setRouteProfile(route, own)
       }

@@ -2,7 +2,7 @@
  * The stack of what blocks the main thread. A thread of its own looks ten times a second whether the loop is blocked, and then has V8's inspector
  * evaluate `throw 0` there, which V8 does at its next check for interrupts: in a loop, a call, a regular expression. The exception's frames are those
  * of what runs. Nothing is stopped, so the main thread goes on also if the other one dies at any moment; nothing of the host's is called, read or
- * changed: no global, no property, no microtask. Off by default, since the thread takes some megabytes.
+ * changed: no global, no property, no microtask. Off by default, since the thread takes about 12 MB.
  *
  * A session of the inspector that is connected when the process ends makes Node print a line, and wait where a debugger listens. So it is connected
  * for one question alone, and not any more once the process ends.

@@ -1,5 +1,5 @@
 // One of some processes before a saturated backend is replaced by a new one, as in a rolling deploy: what it would gain from the others' limits.
-// Random plants in virtual time; each rule on the same plants. `node lab/scale/newcomer.mjs [plants] [load,load,…]` prints the table; a load `3>0.6` falls
+// Random plants in virtual time; each rule on the same plants. `node lab/scale/newcomer.mjs [plants] [load,…] [rule,…]` prints the table; a load `3>0.6` falls
 // at that moment.
 import { createRequire } from 'node:module'
 import { steps } from '../driver/curve.mjs'
@@ -11,7 +11,7 @@ import { TIERS } from '../driver/tiers.mjs'
 
 const { Atrion } = createRequire(import.meta.url)('atrion')
 
-const [plants = '40', loads = '0.6,2,3,3>0.6'] = process.argv.slice(2)
+const [plants = '40', loads = '0.6,2,3,3>0.6', rules = 'none,initial,max,firm'] = process.argv.slice(2)
 /** The time at which the process is replaced, s, and the windows after it. */
 const REPLACED_S = 20
 const WINDOWS = [
@@ -20,8 +20,8 @@ const WINDOWS = [
   ['10 to 15 s', 10, 15],
 ]
 const MOST_PER_S = 6_000
-/** The rules for the new process: the law alone, the median of the others' limits as `limits.initial`, or as a limit that holds. */
-const RULES = ['none', 'initial', 'firm']
+/** The rules for the new process: the law alone, the median of the others' limits as `limits.initial`, as `limits.max`, or as a limit beyond which `critical` reaches. */
+const RULES = rules.split(',')
 const TOP = TIERS.indexOf('critical')
 
 /** Processes, the last of which is the new one; `rule` says what it does with the limits of the others. */
@@ -42,6 +42,7 @@ function entrantOf(rule, processes) {
           if (own === processes - 1 && median === undefined) {
             const limits = guards.slice(0, own).map((other) => other.stats(route).limit)
             median = Math.max(1, Math.round(limits.sort((a, b) => a - b)[(limits.length - 1) >> 1]))
+            if (rule === 'max') guard.setRouteProfile(route, { slo, limits: { max: median } })
             if (rule === 'initial') guard.setRouteProfile(route, { slo, limits: { initial: Math.min(512, median) } })
           }
           if (rule === 'firm' && median !== undefined) {

@@ -223,14 +223,17 @@ if (engine !== 'ts') {
 test('a trial whose node is gone is taken back', async (t) => {
   const { nodes } = await clusterOf(t, 2)
   const [a, b] = nodes
+  const taken = [a, b].map((node) => eventOf(node, 'rollback'))
   const trial = await patch(a, { limits: { max: 3 } }, { canary: { forMs: 100 } })
   t.is(trial.status, 'canary')
   await a.disconnect()
   await until(() => b.config.version === trial.version)
   const refused = await patch(b, { limits: { max: 4 } })
   t.is(refused.status, 'refused')
-  await eventOf(b, 'patch', ({ state }) => state === 'expired')
-  t.is(maxOf(b), 100_000)
+  for (const event of await Promise.all(taken))
+    t.like(event, { version: trial.version, evidence: 'there was no result in time' })
+  t.is(await awaited(trial.settled()), 'rolled_back', 'also where the node that began it has no provider any more')
+  t.deepEqual([a, b].map(maxOf), [100_000, 100_000])
   t.is(b.config.audit()[0].state, 'rolled_back')
   t.is((await patch(b, { limits: { max: 5 } })).status, 'applied')
 })
@@ -238,9 +241,9 @@ test('a trial whose node is gone is taken back', async (t) => {
 test('a patch that expires does so on a node that is disconnected, and on one that has connected again', async (t) => {
   const { nodes } = await clusterOf(t, 3)
   const [a, b, c] = nodes
-  await patch(a, { limits: { max: 7 } }, { ttlMs: 300 })
-  await allHold(nodes, 7)
   const expired = [b, c].map((node) => eventOf(node, 'patch', ({ state }) => state === 'expired'))
+  await patch(a, { limits: { max: 7 } }, { ttlMs: 2_000 })
+  await allHold(nodes, 7)
   await b.disconnect()
   await c.disconnect()
   await c.connect()

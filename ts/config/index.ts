@@ -261,10 +261,7 @@ export class Config {
   #work(): void {
     this.#nextMs = Number.POSITIVE_INFINITY
     try {
-      for (const { layer, entry } of this.#live.expire()) {
-        const { version, author, reason, paths } = entry
-        this.#context.events.emit('patch', { ...{ layer, version, author, reason, paths }, state: 'expired' })
-      }
+      for (const { layer, entry } of this.#live.expire()) this.#patches.ended(layer, entry)
     } catch (error) {
       this.#patches.refused('node', undefined, undefined, error)
     }

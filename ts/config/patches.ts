@@ -322,19 +322,28 @@ export class Patches {
     const known = new Map(before.trail.map(({ version, state }) => [version, state]))
     const changed = next.trail.filter(({ version, state }) => known.get(version) !== state)
     // The trail from before this node came is history, but for its last entry.
-    for (const { version, author, reason, paths, state } of before.version === 0
-      ? changed.slice(0, 1)
-      : changed.reverse()) {
-      const event = { layer, version, author, reason, paths }
-      if (state === 'rolled_back') {
-        const evidence = this.#evidence?.version === version ? this.#evidence.text : 'found by another node'
-        this.#host.emit('rollback', { ...event, evidence })
-      } else if (state !== 'refused') this.#host.emit('patch', { ...event, state })
-    }
-    for (const { version, state } of this.#waiting.size === 0 ? [] : next.trail) {
-      if (state !== 'applied' && state !== 'rolled_back') continue
-      this.#waiting.get(version)?.(state)
-      this.#waiting.delete(version)
-    }
+    for (const entry of before.version === 0 ? changed.slice(0, 1) : changed.reverse()) this.#report(layer, entry)
+    if (this.#waiting.size > 0) for (const { version, state } of next.trail) this.#settle(version, state)
+  }
+
+  /** A patch is over, by its time: one on trial had no result until then, and is taken back. */
+  ended(layer: UpperLayer, entry: TrailEntry): void {
+    this.#evidence = { version: entry.version, text: 'there was no result in time' }
+    this.#report(layer, entry)
+    this.#settle(entry.version, entry.state)
+  }
+
+  #report(layer: UpperLayer, { version, author, reason, paths, state }: TrailEntry): void {
+    const event = { layer, version, author, reason, paths }
+    if (state === 'rolled_back') {
+      const evidence = this.#evidence?.version === version ? this.#evidence.text : 'found by another node'
+      this.#host.emit('rollback', { ...event, evidence })
+    } else if (state !== 'refused') this.#host.emit('patch', { ...event, state })
+  }
+
+  #settle(version: number, state: TrailEntry['state']): void {
+    if (state !== 'applied' && state !== 'rolled_back') return
+    this.#waiting.get(version)?.(state)
+    this.#waiting.delete(version)
   }
 }

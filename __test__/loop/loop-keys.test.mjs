@@ -247,6 +247,8 @@ test('pool: critical on one route goes before bulk on another', (t) => {
   t.is(a.limit, b.limit)
   t.true(a.inFlight < b.inFlight)
   t.is(here.atrion.stats('GET /other').pool, undefined)
+  here.atrion.setRouteProfile('GET /new', { pool: 'db' })
+  t.is(here.atrion.stats('GET /new').pool, 'db', 'before its first request as well')
 })
 
 test('pool: routes join and leave with permits out, and end with none', async (t) => {

@@ -165,6 +165,13 @@ closedLoop('options of an adapter are read once: they stay as they were checked'
   t.is(reads, 1)
 })
 
+test("options with scope: 'machine' are checked in any shape", (t) => {
+  for (const shape of Object.values(SHAPES)) {
+    const options = shape({ scope: 'machine', defaultVoltage: -1 })
+    t.throws(() => new Atrion(options), { name: 'ConfigError', message: /^defaultVoltage must be / })
+  }
+})
+
 test('options that are no object are refused with a ConfigError', (t) => {
   for (const odd of [null, 5, 'text', true]) {
     for (const make of [

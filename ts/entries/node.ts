@@ -2,11 +2,12 @@
 
 import { Atrion as AnyAtrion } from '../atrion.js'
 import { ConfigError } from '../base/errors.js'
-import { own } from '../base/own.js'
+import { copyOf, own } from '../base/own.js'
 import { Withheld } from '../base/text.js'
 import { ENGINES } from '../engine/engines-node.js'
 import { SafeLogger } from '../events/safe-logger.js'
 import type { AtrionOptions } from '../options/options.js'
+import { KNOWN_OPTIONS } from '../options/validate.js'
 import { MachineStateProvider } from '../providers/machine/provider.js'
 
 /** {@link AnyAtrion} */
@@ -28,5 +29,5 @@ function withMachine(options: AtrionOptions | undefined): AtrionOptions | undefi
   const provider = own(options, 'provider')
   if (provider !== undefined)
     throw new ConfigError('provider', "left out with scope: 'machine'", new Withheld(provider))
-  return { ...options, provider: new MachineStateProvider() }
+  return { ...copyOf(options, KNOWN_OPTIONS), provider: new MachineStateProvider() }
 }

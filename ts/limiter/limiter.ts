@@ -272,7 +272,7 @@ export class Limiter {
       abandoned: slot === undefined ? 0 : this.#returns.abandonedOf(routeId, slot),
       ...this.#returns.excusedOf(routeId, slot),
       waiting: this.#rooms?.sizeOf(routeId) ?? 0,
-      pool: slot === undefined ? undefined : this.#context.routes.profiles.poolOf(routeId),
+      pool: this.#context.routes.profiles.poolOf(routeId),
     }
   }
 

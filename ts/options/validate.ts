@@ -9,7 +9,8 @@ import { DEFAULT_AUTOTUNER_CONFIG, DEFAULT_CONFIG, DEFAULT_SLO } from '../core/i
 import type { AtrionOptions, BansOptions } from './options.js'
 import { integer, type Range, requireNumber, requireObject } from './ranges.js'
 
-const KNOWN_OPTIONS: ReadonlySet<string> = new Set<keyof AtrionOptions>([
+/** The names of all options. */
+export const KNOWN_OPTIONS: ReadonlySet<string> = new Set<keyof AtrionOptions>([
   'provider',
   'autoTuner',
   'config',

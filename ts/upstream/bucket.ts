@@ -10,10 +10,22 @@
  *
  * Every answer states it anew: errors do not add up, and answers that overtake one another are kept apart by `s`.
  *
- * **κ** ≤ 4 is what the provider counts for each unit that was estimated here. It is learnt from two answers and what was sent between
+ * **κ** ≤ 32 is what the provider counts for each unit that was estimated here. It is learnt from two answers and what was sent between
  * them: `κ = Σ (R₁ + r · Δt − R₂) / Σ (s₂ − s₁)`, a sum in which the rounding of single headers cancels. It is below 1 where estimates
  * are too high, and above 1 where they are too low or others use the same key: what is under way here then stands for theirs, too. It
- * tells what remains and takes no part in the pace where it is above 1.
+ * tells what remains and takes no part in the pace where it is above 1. A request is never less than one.
+ *
+ * **A process that is silent**, since it stood still or has little to send, must not take all of the refill for its own: others go on. A
+ * second belief therefore grows by the part of the refill that is this process's at the price p of what the answer stated, `p · r`,
+ * besides what comes back within two folds. The lower one of both is the level. As long as a process sends at its own pace, the second
+ * stays where the answer saw it, however old that is.
+ *
+ * **What is sent blindly** beyond the newest answer is what the process has sent lately, per time, and an eighth of what remained: eight
+ * processes that do so at once do not exceed it, however long answers take. For the same reason a level above the target is sent
+ * down in sixteen usual ages of answers, not at once.
+ *
+ * **A late timer** makes up for the pace of 2 % of the time in which the limit comes back, no more: what was not sent meanwhile is in
+ * the bucket, and comes back through the price.
  *
  * **The price.** While the level is known, a process may send at `r · e^((level − target) / fold)`, at most three times r. Why the
  * processes of a key come to equal shares, and what a fold is, is stated in `ts/upstream/pace.ts`.
@@ -255,7 +267,7 @@ export class QuotaBucket {
     if (!this.isWindow) this.#learnRate(state, remaining)
     const before = this.#newest
     if (before !== undefined && mark.sent <= before.sent) return
-    const resetAtMs = state.resetMs === undefined ? undefined : nowMs + state.resetMs
+    const resetAtMs = state.resetMs === undefined ? undefined : mark.atMs + state.resetMs
     this.#learnWindow(remaining, resetAtMs, nowMs)
     if (before !== undefined) {
       this.#learnFactor(before, remaining, mark)
@@ -374,7 +386,7 @@ export class QuotaBucket {
     if (!this.isWindow && this.#newest !== undefined) {
       const made = (paceBefore * LATE_SHARE * this.#limit) / this.#ratePerMs
       const spare = Math.max(0, this.#foldsAbove(this.#known)) * this.#fold
-      this.#burstMost = Math.max(made, spare / (2 * MOST_PROCESSES))
+      this.#burstMost = Math.max(made, spare / MOST_PROCESSES)
     }
     this.#burst = Math.min(this.#burst + ((paceBefore + this.#paceAt()) / 2) * elapsedMs, this.#burstSize)
     this.#levelAtMs = nowMs
@@ -399,6 +411,8 @@ export class QuotaBucket {
     const back = this.isWindow ? 0 : this.#ratePerMs * (mark.atMs - before.atMs)
     const had = Math.min(before.remaining + back, this.#limit)
     if (this.isWindow && remaining > before.remaining) return
+    // So much more than what came back was given at once: nothing can be learnt of what was used.
+    if (remaining - had > WINDOW_SHARE * this.#limit) return
     const keeps = Math.exp(-estimated / (LEARN_SHARE * this.#limit))
     this.#used = Math.max(0, this.#used * keeps + had - remaining)
     this.#estimated = this.#estimated * keeps + estimated

@@ -369,7 +369,7 @@ export class QuotaBucket {
     return Math.max(late, this.#isRounded ? ROUNDED_TO / 2 : 0)
   }
 
-  /** How far a level is above the target, in folds. */
+  /** Distance of a level above the target, in folds. */
   #foldsAbove(level: number): number {
     return (level - RESERVE * this.#limit) / this.#fold - FOLDS
   }

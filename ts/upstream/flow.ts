@@ -1,4 +1,4 @@
-/** What a process learns of its own calls to a provider: how late answers usually are, and at which rate it sends. */
+/** A process's own calls to a provider, as far as they can be learnt from: the usual age of answers, and the rate at which it sends. */
 
 /** A call's place in the order in which calls were sent. */
 export interface SentMark {

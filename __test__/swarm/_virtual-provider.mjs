@@ -57,6 +57,30 @@ const SHORT = (random) => 500 + 1000 * random()
 /** Answers of five to thirty seconds. */
 export const LONG = (random) => 5000 + 25_000 * random()
 
+/** The times at which something that stands still goes on: a function of the time, 0 where it does not stand still. Times only grow. */
+function stallEnds(random, { everyMs, forMs }) {
+  let fromMs = START_MS + 2 * everyMs * random()
+  let toMs = fromMs + 2 * forMs * random()
+  return (nowMs) => {
+    while (toMs <= nowMs) {
+      fromMs = toMs + 2 * everyMs * random()
+      toMs = fromMs + 2 * forMs * random()
+    }
+    return fromMs <= nowMs ? toMs : 0
+  }
+}
+
+/** The states of a key's limits as they were some time ago. */
+function laggingStates(key, lagMs) {
+  if (lagMs === 0) return (nowMs) => [...key.states(nowMs)]
+  const seen = []
+  return (nowMs) => {
+    seen.push({ atMs: nowMs, states: [...key.states(nowMs)] })
+    while (seen.length > 1 && seen[1].atMs <= nowMs - lagMs) seen.shift()
+    return seen[0].states
+  }
+}
+
 /**
  * Plays processes that share a key and, unless the world says otherwise, always have a call waiting.
  *
@@ -69,6 +93,10 @@ export const LONG = (random) => 5000 + 25_000 * random()
  * @param {(minute: number) => boolean} [world.rests] the second process makes no calls in that minute
  * @param {(index: number) => number} [world.startsMs] the time at which a process starts
  * @param {(index: number) => number} [world.everyMs] a process has a call to make so often, on average; 0: always
+ * @param {{ everyMs: number, forMs: number, whole?: boolean }} [world.stalls] a process stands still so often and for so long, on average, and so does the provider; `whole`: all at the same time
+ * @param {number} [world.callMs] the time that a process needs to make a call; it does nothing else meanwhile
+ * @param {number} [world.headersLagMs] headers state what remained so long before
+ * @param {number} [world.headShare] the head of an answer is there after this share of its time
  * @returns {{ used: number, usedLater: number, refused: number, refusedLater: number }} shares: of the limit that binds, of all calls; later: from the third minute on
  */
 export function play({
@@ -84,6 +112,10 @@ export function play({
   rests = () => false,
   startsMs = () => 0,
   everyMs = () => 0,
+  stalls,
+  callMs = 0,
+  headersLagMs = 0,
+  headShare = 1,
 }) {
   const minuteMs = limits.minuteMs ?? MINUTE_MS
   const random = randomOf(seed)
@@ -95,12 +127,31 @@ export function play({
   const passed = () => (timeline.nowMs - START_MS) / minuteMs
   const minuteOf = () => Math.floor(passed())
 
+  const states = laggingStates(key, headersLagMs)
+  const stallsOf = Array.from({ length: processes + 1 }, (_, i) =>
+    stalls === undefined ? () => 0 : stallEnds(randomOf(seed + 1000 * (stalls.whole ? 1 : i + 1)), stalls),
+  )
+  const server = processes
+  const busyUntilMs = new Float64Array(processes + 1)
+  /** Calls back in a process, or in the provider, at a time, or as soon afterwards as it does not stand still. */
+  const inside = (index, ms, run) =>
+    timeline.at(ms, () => {
+      const freeMs = Math.max(busyUntilMs[index], stallsOf[index](timeline.nowMs))
+      if (freeMs > timeline.nowMs) inside(index, freeMs, run)
+      else run()
+    })
+
   const callerOf = (index) => {
     const pace = new Pace({ provider, ...configured }, START_MS)
     let inFlight = 0
     let next
     let wakesMs = 0
     let nextMs = 0
+    const at = (ms, run) => inside(index, ms, run)
+    const answered = (call, status, headers) => {
+      call.answered(status, headers, timeline.nowMs, undefined, timeline.nowMs)
+      pump()
+    }
     const ended = (call, status, headers, used) => {
       call.answered(status, headers, timeline.nowMs, undefined, timeline.nowMs)
       call.end(timeline.nowMs, used)
@@ -110,21 +161,28 @@ export function play({
     const sendOne = (used, estimated) => {
       const call = pace.send(estimated, timeline.nowMs)
       inFlight++
-      timeline.at(timeline.nowMs + 15 + 30 * random(), () => {
+      busyUntilMs[index] = Math.max(busyUntilMs[index], timeline.nowMs) + callMs
+      // It leaves when the process has made all the calls that it makes at once, and does not stand still.
+      at(timeline.nowMs, () => arrives(call, used))
+    }
+    const arrives = (call, used) => {
+      inside(server, timeline.nowMs + 15 + 30 * random(), () => {
         const { nowMs } = timeline
         const waitMs = key.admit({ inputTokens: used.inputTokens, maxOutputTokens: used.outputTokens }, nowMs)
-        const headers = { ...headersOf([...key.states(nowMs)], nowMs), ...(waitMs > 0 ? retry(waitMs) : {}) }
+        const headers = { ...headersOf(states(nowMs), nowMs), ...(waitMs > 0 ? retry(waitMs) : {}) }
         const count = byMinute[minuteOf()]
         if (waitMs > 0) {
           count.refused++
-          timeline.at(nowMs + 30, () => ended(call, 429, headers))
+          at(nowMs + 30, () => ended(call, 429, headers))
           return
         }
         count.ok++
         bySlot[index][Math.floor(3 * passed())]++
         count.tokens += used.inputTokens + used.outputTokens
         key.made(used.outputTokens, nowMs)
-        timeline.at(nowMs + answerMs(random), () => ended(call, 200, headers, used))
+        const tookMs = answerMs(random)
+        if (headShare < 1) at(nowMs + headShare * tookMs, () => answered(call, 200, headers))
+        at(nowMs + tookMs, () => ended(call, 200, headers, used))
       })
     }
     const pump = () => {
@@ -132,7 +190,7 @@ export function play({
       while (inFlight < MOST_IN_FLIGHT) {
         const { nowMs } = timeline
         if (nowMs < nextMs) {
-          timeline.at(nextMs, pump)
+          at(nextMs, pump)
           return
         }
         next ??= cost(random)
@@ -145,7 +203,7 @@ export function play({
           const atMs = nowMs + waitMs
           if (wakesMs > nowMs && wakesMs <= atMs) return
           wakesMs = atMs
-          timeline.at(atMs, pump)
+          at(atMs, pump)
           return
         }
         sendOne(next, estimated)
@@ -154,7 +212,7 @@ export function play({
         if (betweenMs > 0) nextMs = nowMs + 2 * betweenMs * random()
       }
     }
-    timeline.at(START_MS + startsMs(index) + 100 * random(), pump)
+    at(START_MS + startsMs(index) + 100 * random(), pump)
     return pace
   }
   const paces = Array.from({ length: processes }, (_, index) => callerOf(index))

@@ -6,6 +6,7 @@
  * At most 65,536 calls wait in all; beyond that the least important gives way, or the newcomer.
  */
 
+import { later } from '../base/later.js'
 import { onAbort } from '../base/signals.js'
 import type { HeapTimer } from '../base/timer-heap.js'
 import type { Outcome } from '../limiter/types.js'
@@ -124,7 +125,6 @@ export class UpstreamPacer implements Pacer, Alarm {
   #size = 0
   #turn = 0
   #wake: HeapTimer<Alarm> | undefined
-  #isPumping = false
   #isPumpDue = false
 
   constructor(options: PaceOptions, host: UpstreamHost) {
@@ -187,19 +187,17 @@ export class UpstreamPacer implements Pacer, Alarm {
     return Number.POSITIVE_INFINITY
   }
 
-  /** Grants what the pace has room for, in each queue's order. */
+  /**
+   * Grants what the pace has room for, in each queue's order, once in a turn of the event loop, when all answers that have come are read.
+   * In a process that stood still timers are late, and come before the answers that tell what others sent meanwhile.
+   */
   pump(): void {
+    if (this.#isPumpDue || this.#size === 0) return
     this.#isPumpDue = true
-    if (this.#isPumping) return
-    this.#isPumping = true
-    try {
-      while (this.#isPumpDue) {
-        this.#isPumpDue = false
-        this.#pumpAll()
-      }
-    } finally {
-      this.#isPumping = false
-    }
+    later(() => {
+      this.#isPumpDue = false
+      this.#pumpAll()
+    })
   }
 
   #pumpAll(): void {

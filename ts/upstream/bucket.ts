@@ -10,10 +10,22 @@
  *
  * Every answer states it anew: errors do not add up, and answers that overtake one another are kept apart by `s`.
  *
- * **κ** ≤ 4 is what the provider counts for each unit that was estimated here. It is learnt from two answers and what was sent between
+ * **κ** ≤ 32 is what the provider counts for each unit that was estimated here. It is learnt from two answers and what was sent between
  * them: `κ = Σ (R₁ + r · Δt − R₂) / Σ (s₂ − s₁)`, a sum in which the rounding of single headers cancels. It is below 1 where estimates
  * are too high, and above 1 where they are too low or others use the same key: what is under way here then stands for theirs, too. It
- * tells what remains and takes no part in the pace where it is above 1.
+ * tells what remains and takes no part in the pace where it is above 1. A request is never less than one.
+ *
+ * **A process that is silent**, since it stood still or has little to send, must not take all of the refill for its own: others go on. A
+ * second belief therefore grows by the part of the refill that is this process's at the price p of what the answer stated, `p · r`,
+ * besides what comes back within two folds. The lower one of both is the level. As long as a process sends at its own pace, the second
+ * stays where the answer saw it, however old that is.
+ *
+ * **What is sent blindly** beyond the newest answer is what the process has sent lately, per time, and an eighth of what remained: eight
+ * processes that do so at once do not exceed it, however long answers take. For the same reason a level above the target is sent
+ * down in sixteen usual ages of answers, not at once.
+ *
+ * **A late timer** makes up for the pace of 2 % of the time in which the limit comes back, no more: what was not sent meanwhile is in
+ * the bucket, and comes back through the price.
  *
  * **The price.** While the level is known, a process may send at `r · e^((level − target) / fold)`, at most three times r. Why the
  * processes of a key come to equal shares, and what a fold is, is stated in `ts/upstream/pace.ts`.
@@ -28,6 +40,7 @@
  * Longer than other files, because all of this is one state, which its parts would have to hand to one another.
  */
 
+import { OwnRate, type SentMark, UsualAge } from './flow.js'
 import type { Dimension, QuotaState } from './quota.js'
 
 /** A limit is per minute unless its reset says otherwise, ms. */
@@ -38,7 +51,6 @@ const RESERVE_STEP = 0.02
 const MAX_RESERVE = 0.1
 /** Share of the limit that may be sent at once, and before an answer shows its effect. */
 const FIRST_BURST = 0.1
-const FIRST_TRUST = 0.1
 /** Speed of the pace above the refill at most, in refills; in a window: how many times a minute it takes what is there. */
 const CATCH_UP = 2
 const LEAST_CATCH_UP = 0.05
@@ -50,16 +62,28 @@ const FOLD = 0.03
 /** A fold where answers are late: this many times the refill of that time, up to a share of the limit. */
 const LATE_FOLD = 1.5
 const MOST_FOLD = 0.12
-/** Weight of a newer answer in the usual age of what answers say. */
-const AGE_WEIGHT = 0.1
 /** One process whose estimates are too high may always use a little more than the whole refill. */
 const ALONE = 1.1
+/** Processes that may share a key without knowing of one another. What one does blindly, so many may do at once. */
+const MOST_PROCESSES = 8
+/** A level above the target is sent down in so many usual ages of answers for each of those processes; an age is this much at least, ms. */
+const GENTLE_AGES = 2
+const LEAST_GENTLE_MS = 100
+/** The most that a late timer may make up for: the pace of this share of the time in which the limit comes back. */
+const LATE_SHARE = 0.02
+/** The belief that others send nothing lasts for so many folds of refill beyond an answer. */
+const CREDIT_FOLDS = 2
+/** The own rate is learnt over so many usual ages, or this share of the time in which the limit comes back, whichever is longer. */
+const OWN_AGES = 2
+const OWN_SHARE = 0.05
 /** Bursts are divided by this where they are refused, and grow by this in each minute in which nothing is. */
 const NARROWS = 4
 const WIDENS = 1.03
 /** Range of κ, and the share of the limit over whose use it is learnt. */
 const LEAST_FACTOR = 0.02
-const MOST_FACTOR = 4
+const MOST_FACTOR = 32
+/** κ in the room that a call needs: the rest of it stands for calls of others. */
+const MOST_NEEDED = 4
 const LEARN_SHARE = 0.1
 /** A bucket from which more than its whole could be taken is never full enough: this share of it is enough for any call. */
 const ENOUGH = 0.95
@@ -81,15 +105,6 @@ const WINDOW_RESERVE = 0.25
 const MOST_DEBT = 4
 /** The extra wait after the end of a window, ms. */
 const WINDOW_MARGIN_MS = 250
-/** The time without calls after which the burst on trust is forgotten, ms. */
-const IDLE_MS = 60_000
-
-/** A call's place in the order in which calls were sent. */
-export interface SentMark {
-  /** Cost of all that was sent up to it, itself included. */
-  readonly sent: number
-  readonly atMs: number
-}
 
 interface Anchor extends SentMark {
   readonly remaining: number
@@ -103,7 +118,11 @@ export class QuotaBucket {
   #limit: number
   /** r, per ms */
   #ratePerMs: number
+  /** The level where others send as this process does. */
   #level: number
+  /** The level where others send what is their part, whatever this process does, and the refill that is not theirs yet. */
+  #steady: number
+  #credit = 0
   #levelAtMs: number
   /** S */
   #sent = 0
@@ -111,18 +130,17 @@ export class QuotaBucket {
   /** κ, and the sums that it is the quotient of. */
   #used = 0
   #estimated = 0
-  /** The usual age of what answers say when they are here, ms. */
-  #ageMs = 0
+  readonly #age = new UsualAge()
+  readonly #ownRate: OwnRate
   #reserve = RESERVE
   /** So far every header had a multiple of {@link ROUNDED_TO}. */
   #isRounded: boolean
   /** The pace's own bucket, and its size as a share of the limit. */
   #burst: number
   #burstShare = FIRST_BURST
+  /** The most that a late timer may make up for. */
+  #burstMost: number
   #catchUp = CATCH_UP
-  /** The most that may be sent beyond the newest answer, besides what came back since. */
-  #trust: number
-  #lastSentMs: number
   /** An answer's reset, to compare others with. */
   #otherReset: { readonly remaining: number; readonly atMs: number } | undefined
   #windowsSeen = 0
@@ -137,13 +155,13 @@ export class QuotaBucket {
     this.#dimension = dimension
     this.#limit = limit
     this.#ratePerMs = limit / MINUTE_MS
-    this.#level = level * limit
+    this.#steady = this.#level = level * limit
     this.#levelAtMs = nowMs
     // The first calls go one by one at the pace: a provider that looks at single seconds is not met by a burst.
+    this.#burstMost = LATE_SHARE * limit
     this.#burst = Math.min(this.#burstSize, dimension === 'requests' ? 1 : Number.POSITIVE_INFINITY)
-    this.#trust = FIRST_TRUST * limit
-    this.#lastSentMs = nowMs
     this.#isRounded = dimension !== 'requests'
+    this.#ownRate = new OwnRate({ sent, atMs: nowMs })
     this.#forgetFactor()
   }
 
@@ -157,7 +175,9 @@ export class QuotaBucket {
 
   /** κ */
   get factor(): number {
-    return clamp(this.#used / this.#estimated, LEAST_FACTOR, MOST_FACTOR)
+    // A request is one: where less seems to have been counted, calls overtook one another.
+    const least = this.#dimension === 'requests' ? 1 : LEAST_FACTOR
+    return clamp(this.#used / this.#estimated, least, MOST_FACTOR)
   }
 
   get isWindow(): boolean {
@@ -167,7 +187,12 @@ export class QuotaBucket {
   /** The amount that remains once all that was sent is counted. */
   levelAt(nowMs: number): number {
     this.#refill(nowMs)
-    return this.#level
+    return this.#known
+  }
+
+  /** The lower one of the two beliefs. */
+  get #known(): number {
+    return this.isWindow || this.#newest === undefined ? this.#level : Math.min(this.#level, this.#steady)
   }
 
   /** The time until a call of a cost may be sent, ms; 0: now. It may be known later only, from an answer. */
@@ -175,18 +200,19 @@ export class QuotaBucket {
     if (cost <= 0) return 0
     this.#refill(nowMs)
     const rate = this.#ratePerMs
-    const needed = this.factor * cost
+    const needed = Math.min(this.factor, MOST_NEEDED) * cost
     const limit = this.#limit
-    const short = Math.min(needed + this.#reserved, ENOUGH * limit) - this.#level
+    const short = Math.min(needed + this.#reserved, ENOUGH * limit) - this.#known
     let waitMs = 0
     if (short > 0) waitMs = this.isWindow ? Math.max(1, (this.#windowEndsMs ?? nowMs) - nowMs) : short / rate
     const early = Math.min(this.#paced * cost, this.#burstSize) - this.#burst
     // The pace rises with the level: where it is next to none now, it is worth asking again when the level has risen.
     if (early > 0) waitMs = Math.max(waitMs, Math.min(early / this.#paceAt(), (FOLD * limit + early) / rate))
     if (this.#newest !== undefined) {
-      const ahead = this.factor * (this.#sent - this.#newest.sent)
-      const trusted = this.#trust + rate * (nowMs - this.#newest.atMs)
-      if (ahead > 0 && ahead + needed > trusted) waitMs = Math.max(waitMs, (ahead + needed - trusted) / rate)
+      const ahead = this.#sent - this.#newest.sent
+      const ownRate = Math.max(this.#ownRate.perMs, rate / MOST_PROCESSES)
+      const excess = ahead + cost - this.#unseen(this.#newest.remaining) - ownRate * (nowMs - this.#newest.atMs)
+      if (ahead > 0 && excess > 0) waitMs = Math.max(waitMs, excess / ownRate)
     }
     return waitMs
   }
@@ -194,11 +220,10 @@ export class QuotaBucket {
   /** Takes the cost of a call that is sent. */
   take(cost: number, nowMs: number): SentMark {
     this.#refill(nowMs)
-    if (nowMs - this.#lastSentMs > IDLE_MS) this.#trust = Math.min(this.#trust, FIRST_TRUST * this.#limit)
-    this.#lastSentMs = nowMs
     const counted = this.factor * cost
     this.#sent += cost
     this.#level -= counted
+    this.#steady -= Math.min(counted, cost)
     this.#burst -= this.#paced * cost
     return { sent: this.#sent, atMs: nowMs }
   }
@@ -207,6 +232,7 @@ export class QuotaBucket {
   takeEarlier(cost: number): void {
     this.#sent += cost
     this.#level -= cost
+    this.#steady -= cost
   }
 
   /** Returns the cost of a call that was not sent. */
@@ -214,6 +240,7 @@ export class QuotaBucket {
     this.#refill(nowMs)
     const counted = this.factor * cost
     this.#level = Math.min(this.#level + counted, this.#limit)
+    this.#steady = Math.min(this.#steady + Math.min(counted, cost), this.#limit)
     this.#burst = Math.min(this.#burst + this.#paced * cost, this.#burstSize)
     // Those that were sent since have their place behind it.
     if (this.#sent === sent) this.#sent -= cost
@@ -227,6 +254,7 @@ export class QuotaBucket {
     this.#refill(nowMs)
     const level = this.#level + Math.max(unused, -this.#limit)
     this.#level = clamp(level, Math.min(this.#level, -MOST_DEBT * this.#limit), this.#limit)
+    this.#steady = this.#level
   }
 
   /** Takes over what the answer to a call says. */
@@ -239,17 +267,22 @@ export class QuotaBucket {
     if (!this.isWindow) this.#learnRate(state, remaining)
     const before = this.#newest
     if (before !== undefined && mark.sent <= before.sent) return
-    const resetAtMs = state.resetMs === undefined ? undefined : nowMs + state.resetMs
+    const resetAtMs = state.resetMs === undefined ? undefined : mark.atMs + state.resetMs
     this.#learnWindow(remaining, resetAtMs, nowMs)
     if (before !== undefined) {
       this.#learnFactor(before, remaining, mark)
-      this.#trust = Math.min(this.#trust + this.factor * (mark.sent - before.sent), this.#limit)
+      const overMs = Math.max(OWN_AGES * this.#age.ms, (OWN_SHARE * this.#limit) / this.#ratePerMs)
+      this.#ownRate.learn(mark, overMs)
     }
     this.#newest = { ...mark, remaining }
     const ageMs = nowMs - mark.atMs
-    this.#ageMs += AGE_WEIGHT * (ageMs - this.#ageMs)
-    const refill = this.isWindow ? 0 : this.#ratePerMs * ageMs
-    this.#level = Math.min(this.#limit, remaining + refill - this.factor * (this.#sent - mark.sent))
+    this.#age.learn(ageMs, nowMs)
+    this.#level = this.#steady = remaining
+    this.#credit = CREDIT_FOLDS * this.#fold
+    if (!this.isWindow) this.#growFor(ageMs)
+    const since = this.#sent - mark.sent
+    this.#level -= this.factor * since
+    this.#steady -= Math.min(this.factor, 1) * since
     this.#levelAtMs = nowMs
   }
 
@@ -264,8 +297,8 @@ export class QuotaBucket {
   retreat(nowMs: number): void {
     this.#refill(nowMs)
     this.#reserve = Math.min(this.#reserve + RESERVE_STEP, MAX_RESERVE)
-    this.#trust = FIRST_TRUST * this.#limit
     this.#level = Math.min(this.#level, 0)
+    this.#steady = Math.min(this.#steady, 0)
   }
 
   /** Restores some of the burst and of the reserve after a minute without a refusal. */
@@ -284,7 +317,7 @@ export class QuotaBucket {
 
   /** The largest burst: one request at least, since there is no half of one. */
   get #burstSize(): number {
-    const size = this.#burstShare * this.#limit
+    const size = Math.min(this.#burstShare * this.#limit, this.#burstMost)
     return this.#dimension === 'requests' ? Math.max(size, 1) : size
   }
 
@@ -294,12 +327,15 @@ export class QuotaBucket {
     const limit = this.#limit
     const rate = this.#ratePerMs
     const perMs = Math.max(1 / MINUTE_MS, rate / limit)
-    const most = rate + this.#catchUp * clamp(this.#level, LEAST_LEVEL * limit, limit) * perMs
+    const level = this.#known
+    const most = rate + this.#catchUp * clamp(level, LEAST_LEVEL * limit, limit) * perMs
     if (this.isWindow || this.#newest === undefined) return most
-    const late = clamp(LATE_FOLD * this.#ageMs * rate, FOLD * limit, MOST_FOLD * limit)
-    const fold = Math.max(late, this.#isRounded ? ROUNDED_TO / 2 : 0)
-    const price = Math.exp((this.#level - RESERVE * limit) / fold - FOLDS)
-    return Math.min(rate * price, Math.max(most, (ALONE * rate * this.#paced) / this.factor))
+    const folds = this.#foldsAbove(level)
+    const price = Math.exp(folds)
+    // Above the target so slowly that answers show what all have sent before it is reached.
+    const downMs = MOST_PROCESSES * Math.max(GENTLE_AGES * this.#age.ms, LEAST_GENTLE_MS)
+    const gently = rate + (Math.max(0, folds) * this.#fold) / downMs
+    return Math.min(rate * price, Math.max(Math.min(most, gently), (ALONE * rate * this.#paced) / this.factor))
   }
 
   /** The amount that the pace counts for each unit: √κ where estimates are too high, else 1. */
@@ -307,14 +343,50 @@ export class QuotaBucket {
     return this.isWindow ? this.factor : Math.sqrt(Math.min(this.factor, 1))
   }
 
+  /** Adds the refill of some time to both levels. */
+  #growFor(elapsedMs: number): void {
+    const whole = this.#ratePerMs * elapsedMs
+    const part = this.#partAt(this.#steady) * whole
+    const more = clamp(whole - part, 0, this.#credit)
+    this.#credit -= more
+    this.#level = Math.min(this.#limit, this.#level + whole)
+    this.#steady = Math.min(this.#limit, this.#steady + part + more)
+  }
+
+  /**
+   * The part of the refill that is there for this process: at a price p it sends p · r itself, so that the others send what is left where
+   * the level is at rest. Where it is lower, they send less: together p · r each.
+   */
+  #partAt(level: number): number {
+    const price = Math.exp(Math.min(0, this.#foldsAbove(level)))
+    return Math.min(1, price + Math.max(0, 1 - Math.max(MOST_PROCESSES, this.factor) * price))
+  }
+
+  /** A fold of the price. */
+  get #fold(): number {
+    const limit = this.#limit
+    const late = clamp(LATE_FOLD * this.#age.ms * this.#ratePerMs, FOLD * limit, MOST_FOLD * limit)
+    return Math.max(late, this.#isRounded ? ROUNDED_TO / 2 : 0)
+  }
+
+  /** Distance of a level above the target, in folds. */
+  #foldsAbove(level: number): number {
+    return (level - RESERVE * this.#limit) / this.#fold - FOLDS
+  }
+
   #refill(nowMs: number): void {
     const elapsedMs = nowMs - this.#levelAtMs
     if (!(elapsedMs > 0)) return
     const paceBefore = this.#paceAt()
-    if (!this.isWindow) this.#level = Math.min(this.#limit, this.#level + this.#ratePerMs * elapsedMs)
+    if (!this.isWindow) this.#growFor(elapsedMs)
     else if (this.#windowEndsMs !== undefined && nowMs >= this.#windowEndsMs) {
-      this.#level = this.#limit
+      this.#steady = this.#level = this.#limit
       this.#windowEndsMs += Math.max(MINUTE_MS, nowMs - this.#windowEndsMs)
+    }
+    if (!this.isWindow && this.#newest !== undefined) {
+      const made = (paceBefore * LATE_SHARE * this.#limit) / this.#ratePerMs
+      const spare = Math.max(0, this.#foldsAbove(this.#known)) * this.#fold
+      this.#burstMost = Math.max(made, spare / MOST_PROCESSES)
     }
     this.#burst = Math.min(this.#burst + ((paceBefore + this.#paceAt()) / 2) * elapsedMs, this.#burstSize)
     this.#levelAtMs = nowMs
@@ -325,7 +397,7 @@ export class QuotaBucket {
     this.#limit = limit
     this.#ratePerMs *= scale
     this.#level = Math.min(this.#level, limit)
-    this.#trust *= scale
+    this.#steady = Math.min(this.#steady, limit)
     this.#burst = Math.min(this.#burst, this.#burstSize)
     this.#forgetFactor()
   }
@@ -339,9 +411,18 @@ export class QuotaBucket {
     const back = this.isWindow ? 0 : this.#ratePerMs * (mark.atMs - before.atMs)
     const had = Math.min(before.remaining + back, this.#limit)
     if (this.isWindow && remaining > before.remaining) return
+    // So much more than what came back was given at once: nothing can be learnt of what was used.
+    if (remaining - had > WINDOW_SHARE * this.#limit) return
     const keeps = Math.exp(-estimated / (LEARN_SHARE * this.#limit))
     this.#used = Math.max(0, this.#used * keeps + had - remaining)
     this.#estimated = this.#estimated * keeps + estimated
+  }
+
+  /** The most that may be sent beyond the newest answer, besides what the own rate is: so much of what remained that all processes may do so at once. */
+  #unseen(remaining: number): number {
+    const factor = this.factor
+    const parts = factor < 1 ? MOST_PROCESSES * factor : Math.max(MOST_PROCESSES, 2 * factor)
+    return Math.max(0, remaining - this.#reserved) / parts
   }
 
   #learnRate({ resetMs, resolutionMs }: QuotaState, remaining: number): void {

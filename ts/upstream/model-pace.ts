@@ -1,8 +1,9 @@
 /** The limits of one model of a provider, its refusals, and what follows of them: see the law in `ts/upstream/pace.ts`. */
 
 import { AcceptedRate } from './accepted.js'
-import { QuotaBucket, type SentMark } from './bucket.js'
+import { QuotaBucket } from './bucket.js'
 import type { AnswerKind } from './classify.js'
+import type { SentMark } from './flow.js'
 import { DIMENSIONS, type Dimension, type Quota } from './quota.js'
 
 /** The cost of a call as far as it is known before. */
@@ -22,7 +23,7 @@ const FIRST_PATIENCE_MS = 60_000
 const MOST_PATIENCE_MS = 900_000
 const FIRST_BACKOFF_MS = 500
 /** Calls that may go ahead of their answers while no limit is known. */
-const FIRST_AHEAD = 5
+const FIRST_AHEAD = 3
 const MOST_AHEAD = 1e6
 /** The assumed filling of a limit that an answer shows for the first time, until its headers are read. */
 const FULL = 1

@@ -7,7 +7,7 @@
  * 2. the limits that the caller configured, which hold for all models together. They begin nearly empty, since a process that was just
  *    restarted may have used the provider's bucket up, and are settled by what was really used;
  * 3. without headers, the rate that {@link AcceptedRate} learnt from refusals;
- * 4. before anything is known, five calls ahead of their answers, and one more for each answer (slow start).
+ * 4. before anything is known, three calls ahead of their answers, and one more for each answer (slow start).
  *
  * **Equal shares.** Processes that share a key know nothing of one another; all see the same remaining amount. Each sends at
  * `r · p(level)`, where `p = e^((level − target) / fold)` rises with that amount and knows neither the process nor what it has had so

@@ -84,6 +84,36 @@ test('a request whose coming cancels another gets its place at once', async (t) 
   t.is(atrion.stats('route').waiting, 0)
 })
 
+test('a lock that one of the first requests holds is free again; where none has ended, none is cancelled', async (t) => {
+  for (const ended of [0, 5]) {
+    const { atrion, clock } = virtual({ slo: { maxAcceptableLatencyMs: 60_000 } })
+    for (let i = 0; i < ended; i++) {
+      await atrion.run('lock', () => clock.advance(5), { cancellable: true })
+    }
+    const aborted = []
+    const hold = (i) =>
+      atrion
+        .run(
+          'lock',
+          (signal) =>
+            new Promise((_, reject) =>
+              signal.addEventListener('abort', () => {
+                aborted.push(i)
+                reject(signal.reason)
+              }),
+            ),
+          { cancellable: true },
+        )
+        .catch(() => {})
+    for (let i = 0; i < 1500; i++) {
+      hold(i)
+      clock.advance(5)
+    }
+    await turn()
+    t.deepEqual(aborted, ended === 0 ? [] : [0])
+  }
+})
+
 test('a lock that one request holds is free again soon, in real time', async (t) => {
   const atrion = create({ slo: { maxAcceptableLatencyMs: 200 } })
   atrion.setRouteProfile('lock', { limits: { max: 4 } })

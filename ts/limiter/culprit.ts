@@ -167,7 +167,9 @@ export class Pace {
 
   /** Returns whether nothing ends any longer. */
   #isSilent(nowMs: number): boolean {
-    return this.#samples >= 1 / RECENT && nowMs - this.#endedMs >= Math.max(AGED * this.serviceMs, SILENT_MS)
+    // The fewer have ended, the less is known of how long they take.
+    const lackOf = Math.max(1, 1 / RECENT / this.#samples)
+    return this.#samples > 0 && nowMs - this.#endedMs >= lackOf * Math.max(AGED * this.serviceMs, SILENT_MS)
   }
 
   /** Returns whether nothing ends of requests that end in the order in which they come, as those do that wait for a lock. */

@@ -81,8 +81,8 @@ export async function runQuota(name, { agents, warmUpMs, seconds }) {
     )
     return {
       name,
-      // Available was the refill, and what is gone of the first filling; what came to be left over in the bucket counts as not used.
-      used: ok / ((LIMIT * tookMs) / MINUTE_MS + LIMIT * Math.max(0, first.remaining - last.remaining)),
+      // The rest of the first filling at the beginning counts as available.
+      used: ok / ((LIMIT * tookMs) / MINUTE_MS + LIMIT * first.remaining),
       refused: quota / (quota + ok),
       calls: ok,
       interactiveP95Ms: waits.length > 0 ? quantileOf(waits, 0.95) : undefined,

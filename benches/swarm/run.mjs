@@ -9,7 +9,7 @@ minutes last 6 s): the share of the limit that is used, the share of calls that 
 the load, and fairness between tenants, for Atrion, p-queue and bottleneck. Then how far a hard limit is overspent, the cost of a lease,
 and memory over many of them. Exits with 1 when a target is missed.
 
-  --seconds <n>      of each contestant's measurement, 5 to 600 (default 30)
+  --seconds <n>      of each contestant's measurement, 5 to 600 (default 60)
   --leases <n>       by which memory is measured (default 10000000)
   --agents <n>       in all processes, 40 to 4000 (default 1000)
   --only <parts>     some of quota, budget, local, memory, separated by commas
@@ -30,7 +30,7 @@ const { values, number, count } = cliOf(USAGE, {
   },
 })
 const isShort = values.short
-const seconds = number('seconds', 5, 600) ?? (isShort ? 2 : 30)
+const seconds = number('seconds', 5, 600) ?? (isShort ? 2 : 60)
 const agents = number('agents', 40, 4000) ?? (isShort ? 200 : 1000)
 const leases = count('leases', 1000) ?? (isShort ? 20_000 : 10_000_000)
 const memorySeconds = number('memory-seconds', 1, 86_400) ?? 900

@@ -23,6 +23,8 @@
  * follows at once where all services become slower, which makes none of them a culprit. A share is what the request holds of what is short, 1 by
  * default; one that can tell that it itself waits has none.
  *
+ * Before the first that may be cancelled has ended, the route's own median and 0.99 quantile are S and L: those of its other requests.
+ *
  * Behind a lock none is overtaken. Where requests end in the order in which they come, and then nothing ends at all, the oldest holds the
  * lock, or all wait for something else: to cancel it shows which, and after one that freed nothing that is left for a minute.
  */
@@ -126,6 +128,11 @@ export class Pace {
   #meanMs = 0
   #samples = 0
   #endedMs = Number.NEGATIVE_INFINITY
+
+  /** True when a request has ended. */
+  get isKnown(): boolean {
+    return this.#samples > 0
+  }
 
   /** S, ms */
   get serviceMs(): number {

@@ -178,12 +178,8 @@ export class Culprits {
     if (this.#hasStalled()) return
     const { pace } = group
     const wanting = wantingOf(group, nowMs)
-    let found = culpritOf(
-      this.#candidates(group, nowMs, MOST_LOOKED_AT),
-      wanting,
-      pace.serviceMs,
-      pace.latencyMs(nowMs),
-    )
+    const { serviceMs, latencyMs } = this.#scaleOf(group, nowMs)
+    let found = culpritOf(this.#candidates(group, nowMs, MOST_LOOKED_AT), wanting, serviceMs, latencyMs)
     if (found === undefined && pace.isLocked(nowMs) && this.#isOldestKnown(group, nowMs)) {
       // All others wait for it in turn, and none of them has overtaken it.
       found = culpritOf(this.#candidates(group, nowMs, 1), wanting, pace.serviceMs, 0)
@@ -197,6 +193,17 @@ export class Culprits {
     this.#spare(key, nowMs)
     running.one.cancel(ageMs)
     this.#context.events.emit('cancelled', { routeId, tier, ageMs, share })
+  }
+
+  /** S and L of a group, ms; infinite where nothing is known. */
+  #scaleOf({ pace, routeId }: Group, nowMs: number): { serviceMs: number; latencyMs: number } {
+    if (pace.isKnown) return { serviceMs: pace.serviceMs, latencyMs: pace.latencyMs(nowMs) }
+    const { engine, routes } = this.#context
+    const { p50Ms = Number.POSITIVE_INFINITY, p99Ms = Number.POSITIVE_INFINITY } = readStats(
+      engine,
+      routes.find(routeId),
+    )
+    return { serviceMs: p50Ms, latencyMs: p99Ms }
   }
 
   /**

@@ -53,6 +53,8 @@ export class Coder {
   lastProcess = Number.NaN
   /** FRAME.STALLS as it was when stalls were last written. */
   stalls = 0
+  /** True from a call to its last entry: the reader does not begin between them, where it would know what came of a call and not the call. */
+  isWithin = false
   #names = 0
   /** The number of times that all that is known was written. */
   #anew = 0
@@ -92,6 +94,19 @@ export class Coder {
       if (this.known[slot] === this.epoch || slot === NO_SLOT) return
       this.#introduce(slot)
     }
+  }
+
+  /** Sees to it that the reader knows all of some slots, and goes on from here until the entries of the next call are written. */
+  readyAll(slots: Float64Array, count: number, stride: number): void {
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      const epoch = this.epoch
+      for (let at = 0; at < count; at++) {
+        const slot = slots[at * stride]!
+        if (this.known[slot] !== this.epoch) this.ready(slot)
+      }
+      if (this.epoch === epoch) break
+    }
+    this.isWithin = true
   }
 
   /** Makes room for any entry. */
@@ -136,7 +151,7 @@ export class Coder {
     this.lastAgeMs = Number.NaN
     this.lastProcess = Number.NaN
     const isFirst = this.knownLaws.get(0) !== this.epoch
-    if (this.#options.beginsAnew()) this.epoch += 1
+    if (!this.isWithin && this.#options.beginsAnew()) this.epoch += 1
     else if (!isFirst) return
     this.images.isOwed = this.#anew > 0 || !this.#options.isWhole
     this.#anew += 1

@@ -31,16 +31,19 @@ export function rareCalls(coder: Coder, peers: Peers, call: Call): Pick<Engine, 
   /** Writes an entry about a slot after the call, at the time that the call went by. */
   const after = <T>(entry: number, slot: number, isCoarse: boolean, run: () => T, more?: () => void): T => {
     coder.ready(slot)
-    // Room for the entry: a block that began after the call would begin with what came of it.
-    coder.beginLarge()
-    let result!: T
-    const nowMs = coder.timed(() => {
-      result = run()
-    }, isCoarse)
-    coder.beginRare(entry, nowMs)
-    writer.varint(slot)
-    more?.()
-    return result
+    coder.isWithin = true
+    try {
+      let result!: T
+      const nowMs = coder.timed(() => {
+        result = run()
+      }, isCoarse)
+      coder.beginRare(entry, nowMs)
+      writer.varint(slot)
+      more?.()
+      return result
+    } finally {
+      coder.isWithin = false
+    }
   }
   const [intern, remove, defineLaw, setLaw] = [call('intern'), call('remove'), call('defineLaw'), call('setLaw')]
   const [writeState, share, inherit, scar] = [call('writeState'), call('share'), call('inherit'), call('scar')]
@@ -50,21 +53,25 @@ export function rareCalls(coder: Coder, peers: Peers, call: Call): Pick<Engine, 
     intern: (routeId) => {
       const wasThere = engine.find(routeId)
       coder.ready(wasThere >= 0 ? wasThere : NO_SLOT)
-      coder.beginLarge()
+      coder.isWithin = true
       let slot = NO_SLOT
-      const nowMs = coder.timed(() => {
-        slot = intern(routeId)
-      }, true)
-      if (slot === NO_SLOT) return slot
-      coder.beginLarge()
-      if (slot !== wasThere) {
-        coder.note(slot)
-        coder.writeName(slot, routeId)
+      try {
+        const nowMs = coder.timed(() => {
+          slot = intern(routeId)
+        }, true)
+        if (slot === NO_SLOT) return slot
+        coder.beginLarge()
+        if (slot !== wasThere) {
+          coder.note(slot)
+          coder.writeName(slot, routeId)
+        }
+        writer.byte(ENTRY.INTERN)
+        coder.time(nowMs)
+        writer.varint(slot)
+        return slot
+      } finally {
+        coder.isWithin = false
       }
-      writer.byte(ENTRY.INTERN)
-      coder.time(nowMs)
-      writer.varint(slot)
-      return slot
     },
     remove: (slot) => {
       after(ENTRY.REMOVE, slot, true, () => remove(slot))
@@ -73,7 +80,9 @@ export function rareCalls(coder: Coder, peers: Peers, call: Call): Pick<Engine, 
     defineLaw: (cells, id) => {
       const law = defineLaw(cells, id)
       if (law < 0) return law
+      coder.isWithin = true
       coder.beginLarge()
+      coder.isWithin = false
       coder.writeLaw(law, cells)
       // The new settings of all routes are known at this point.
       if (law === 0) coder.writeBase(coder.routes.profiles.base)

@@ -146,28 +146,29 @@ export class Tap {
     return () => {
       const count = engine.frame[FRAME.SLOT]!
       rows.set(engine.batch.subarray(0, count * 4))
-      for (let row = 0; row < count; row++) {
-        const slot = rows[row * 4]!
-        if (coder.known[slot] !== coder.epoch) coder.ready(slot)
-      }
-      const nowMs = coder.timed(routeBatch, true)
-      const { batch } = engine
-      const words = wordsOf(batch)
-      for (let from = 0; from < count; from += BATCH_PIECE) {
-        const to = Math.min(from + BATCH_PIECE, count)
-        coder.beginRare(ENTRY.BATCH, nowMs)
-        writer.varint(to - from)
-        for (let row = from; row < to; row++) {
-          const at = row * 4
-          writer.varint(rows[at]!)
-          writer.number(rows[at + 1]!)
-          writer.number(rows[at + 2]!)
-          writer.number(rows[at + 3]!)
-          writer.byte(batch[at + 2]!)
-          writer.byte(batch[at + 3]!)
-          writer.word(words[(at + 1) * SIZE.WORDS]! ^ words[(at + 1) * SIZE.WORDS + 1]!)
+      coder.readyAll(rows, count, 4)
+      try {
+        const nowMs = coder.timed(routeBatch, true)
+        const { batch } = engine
+        const words = wordsOf(batch)
+        for (let from = 0; from < count; from += BATCH_PIECE) {
+          const to = Math.min(from + BATCH_PIECE, count)
+          coder.beginRare(ENTRY.BATCH, nowMs)
+          writer.varint(to - from)
+          for (let row = from; row < to; row++) {
+            const at = row * 4
+            writer.varint(rows[at]!)
+            writer.number(rows[at + 1]!)
+            writer.number(rows[at + 2]!)
+            writer.number(rows[at + 3]!)
+            writer.byte(batch[at + 2]!)
+            writer.byte(batch[at + 3]!)
+            writer.word(words[(at + 1) * SIZE.WORDS]! ^ words[(at + 1) * SIZE.WORDS + 1]!)
+          }
+          writer.decisions += to - from
         }
-        writer.decisions += to - from
+      } finally {
+        coder.isWithin = false
       }
     }
   }

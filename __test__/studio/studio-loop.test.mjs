@@ -4,6 +4,7 @@ import { isShedError } from 'atrion'
 import { atrionStudio } from 'atrion/studio'
 import ava from 'ava'
 import { create, engine } from '../_engine.mjs'
+import { PATIENCE_MS } from '../_patience.mjs'
 import { serve, writerOf } from './_studio.mjs'
 
 const test = engine === 'native' ? ava.serial : ava.skip
@@ -31,6 +32,7 @@ test('each stall that the watchdog knows is a block of the loop, those between t
 })
 
 test('a request that was cancelled for what it held is in the trail', async (t) => {
+  t.timeout(PATIENCE_MS)
   const atrion = create()
   const viewer = await start(t, atrion)
   atrion.setRouteProfile('GET /report', { limits: { max: 1, initial: 1 } })

@@ -1,5 +1,15 @@
 /** Builds what `require('atrion')` needs: `npm run build -- --help`. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { cliOf } from './lib/cli.mjs'
@@ -122,6 +132,8 @@ const buildTypeScript = async () => {
   if (bundle.code !== 0 || types.code !== 0) return false
   prune(startedAt)
   pruneDeclarations()
+  // npm makes the command of an installed package executable; in a clone `npx atrion` runs the file itself.
+  chmodSync(join(ROOT, 'dist', 'cli.cjs'), 0o755)
   return true
 }
 

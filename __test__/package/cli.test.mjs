@@ -1,6 +1,6 @@
 // `npx atrion`, as a packed install has it: the tarballs that are published, installed by npm into an empty folder.
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, mkdirSync, mkdtempSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -25,6 +25,10 @@ test.before(async (t) => {
 })
 
 const COMMAND = join(folder, 'app', 'node_modules', '.bin', WINDOWS ? 'atrion.cmd' : 'atrion')
+
+test('in a clone that is built, npx can execute the command', (t) => {
+  t.notThrows(() => accessSync(new URL('../../dist/cli.cjs', import.meta.url), constants.X_OK))
+})
 
 /** Runs `npx atrion` with these arguments. */
 const atrion = (...args) => {

@@ -89,7 +89,7 @@ export function randomWorld(seed, engine, isReal = false) {
     try {
       return run()
     } catch (error) {
-      // What the caller got wrong is refused, and must leave no trace in the recording.
+      // A mistake of the caller is refused, and must leave no trace in the recording.
       if (!/must|unknown|cannot|can't|not|no /i.test(error.message)) throw error
       return undefined
     }

@@ -18,7 +18,7 @@ export {
   SensitivityWeights,
 } from './wasm-names.js'
 
-/** {@link AnyAtrion} on engine 'wasm'. */
+/** `Atrion` of the main entry point on engine 'wasm'. */
 export class Atrion extends AnyAtrion {
   constructor(options: AtrionOptions = {}) {
     const engine = own(options, 'engine') ?? 'auto'

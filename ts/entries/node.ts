@@ -10,7 +10,7 @@ import type { AtrionOptions } from '../options/options.js'
 import { KNOWN_OPTIONS } from '../options/validate.js'
 import { MachineStateProvider } from '../providers/machine/provider.js'
 
-/** {@link AnyAtrion} */
+/** An instance, with the engines that this entry point has. */
 export class Atrion extends AnyAtrion {
   constructor(options?: AtrionOptions) {
     super(withMachine(options), ENGINES)

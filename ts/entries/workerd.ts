@@ -9,7 +9,7 @@ export * from './web.js'
 
 const ENGINES = enginesOf(wasmModule)
 
-/** {@link AnyAtrion} */
+/** An instance, with the engines that this entry point has. */
 export class Atrion extends AnyAtrion {
   constructor(options?: AtrionOptions) {
     super(options, ENGINES)

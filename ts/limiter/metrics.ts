@@ -9,7 +9,7 @@ import { MODES } from '../engine/port.js'
 import type { LoopMetrics } from '../events/stall.js'
 import type { RouteStats } from './types.js'
 
-/** Totals of a histogram with the bounds of {@link DURATION_BOUNDS_S}. */
+/** Totals of a histogram of durations. Its bounds are 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5 and 10 s. */
 export interface HistogramTotals {
   /** Counts by bucket, the last without a bound. */
   readonly counts: readonly number[]

@@ -29,7 +29,7 @@ export interface StudioOptions {
   /** Origins of the page besides that of its own Host, as 'https://ops.example.com', for a proxy that changes the Host. Default: none. */
   readonly origins?: readonly string[]
   /**
-   * Origins whose pages may show Studio in a frame, as 'http://localhost:5173', or 'self' for its own: for `<atrion-panel>`. Such a page can
+   * Origins whose pages may show Studio in a frame, as `'http://localhost:5173'`, or 'self' for its own: for `<atrion-panel>`. Such a page can
    * lead its visitor to click what is in the frame. Most 32. Default: none, and nothing frames it.
    */
   readonly frameAncestors?: readonly string[]

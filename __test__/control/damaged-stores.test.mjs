@@ -18,6 +18,17 @@ const BANS = 'atrion/bans'
 const CREW = 'swarm:crew'
 const SECRET = 'sixteen bytes or more'
 
+/** A Redis of its own for a test, a client of it, and the keys of documents. */
+const redisOf = async (t) => {
+  const server = await single()
+  t.teardown(() => server.stop())
+  const { host, port } = server
+  const client = createClient({ socket: { host, port } })
+  await client.connect()
+  t.teardown(() => client.destroy())
+  return { client, host, port, key: (name) => `atrion:state:document:${name}` }
+}
+
 /** Each way to damage a document, by store. */
 const STORES = {
   memory: async () => {
@@ -32,13 +43,7 @@ const STORES = {
     }
   },
   Redis: async (t) => {
-    const server = await single()
-    t.teardown(() => server.stop())
-    const client = createClient({ socket: { host: server.host, port: server.port } })
-    await client.connect()
-    t.teardown(() => client.destroy())
-    const { host, port } = server
-    const key = (name) => `atrion:state:document:${name}`
+    const { client, host, port, key } = await redisOf(t)
     return {
       make: () => new RedisStateProvider({ host, port, intervalMs: 50, secret: SECRET }),
       damages: {
@@ -57,13 +62,7 @@ const STORES = {
     }
   },
   'Redis without a secret': async (t) => {
-    const server = await single()
-    t.teardown(() => server.stop())
-    const client = createClient({ socket: { host: server.host, port: server.port } })
-    await client.connect()
-    t.teardown(() => client.destroy())
-    const { host, port } = server
-    const key = (name) => `atrion:state:document:${name}`
+    const { client, host, port, key } = await redisOf(t)
     const set = (text) => async (name) => {
       const version = Number(await client.hGet(key(name), 'version'))
       await client.hSet(key(name), { text, version: `${version + 1}` })

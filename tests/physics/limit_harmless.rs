@@ -1,11 +1,14 @@
 //! The limit does no harm: where every request would be on time without it, it refuses nothing.
 
+use atrion::engine::{Outcome, PermitId};
+
 use crate::plant::{
-    Plant, Scenario, Servers, Source, Steps,
+    Gate, Plant, Random, Scenario, Servers, Source, Steps,
     draws::{Bounds, Case, Findings, TIERS, assert_within, counts, drawn, magnitudes, patterns, services_ms, shapes},
     gate::{LimitedRoute, Unguarded},
     outcome::Run,
     play,
+    traffic::Arrival,
 };
 use proptest::prelude::*;
 
@@ -72,6 +75,55 @@ fn a_free_dependency_that_is_calm_refuses_nothing() {
         tight.beyond("steady, just on time", Bounds::all(30, 0.001)),
         burst_spare.beyond("bursts, time to spare", Bounds { least: 300, figure: 0.0, exceptions: 3, mean: 0.0002 }),
         burst_tight.beyond("bursts, just on time", Bounds { least: 50, figure: 0.001, exceptions: 1, mean: 0.0012 }),
+    ]);
+}
+
+/// A route whose host calls that share of its answers no evidence.
+struct Ignoring {
+    route: LimitedRoute,
+    share: f64,
+    random: Random,
+}
+
+impl Gate for Ignoring {
+    fn ask(&mut self, arrival: &Arrival, now_ms: f64) -> Option<PermitId> {
+        self.route.ask(arrival, now_ms)
+    }
+
+    fn done(&mut self, permit: PermitId, outcome: Outcome, now_ms: f64) {
+        let is_ignored = outcome == Outcome::Success && self.random.uniform() < self.share;
+        self.route.done(permit, if is_ignored { Outcome::Ignored } else { outcome }, now_ms);
+    }
+}
+
+/// Shares refused in those cases that are calm with `SPARE`, where each has its share of answers ignored: steady, then bursts.
+fn refused_when_ignored(cases: &[(Case, f64)]) -> [Findings; 2] {
+    let mut found: [Findings; 2] = Default::default();
+    for (Case { name, scenario, is_steady }, share) in cases {
+        let deadline_ms = scenario.plant.deadline_ms;
+        let without = play(scenario, 0.0, &mut Unguarded);
+        if without.on_time() < CALM || without.longest_ms() > SPARE * deadline_ms {
+            continue;
+        }
+        let route = LimitedRoute::new(deadline_ms);
+        let mut gate = Ignoring { route, share: *share, random: Random::new(scenario.seed, 77) };
+        let refused = play(scenario, 0.0, &mut gate).refused_share_from(0.0);
+        found[usize::from(!is_steady)].add(refused, format!("ignored {share:.2}, {name}"));
+    }
+    found
+}
+
+#[test]
+fn answers_that_are_no_evidence_are_no_loss_of_capacity() {
+    let [steady, bursts] = refused_when_ignored(&drawn(&(pools(), 0.05..0.6), 1000, 14));
+    assert_within([
+        steady.beyond("half ignored, steady", Bounds { least: 150, figure: 0.01, exceptions: 0, mean: 0.0 }),
+        bursts.beyond("half ignored, bursts", Bounds { least: 150, figure: 0.01, exceptions: 0, mean: 0.0 }),
+    ]);
+    let [steady, bursts] = refused_when_ignored(&drawn(&(pools(), 0.6..0.95), 1000, 15));
+    assert_within([
+        steady.beyond("most ignored, steady", Bounds { least: 150, figure: 0.05, exceptions: 0, mean: 0.0 }),
+        bursts.beyond("most ignored, bursts", Bounds { least: 150, figure: 0.05, exceptions: 0, mean: 0.0 }),
     ]);
 }
 

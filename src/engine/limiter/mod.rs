@@ -49,8 +49,8 @@ use crate::{
     units::{MAX_RESISTANCE, Millis},
 };
 
-/// The unanswered requests, and the deadlines or service times without a completion, from which a route counts as silent.
-const SILENT_REQUESTS: u32 = 8;
+/// The requests that should have been answered, and the deadlines or service times without a completion, from which a route counts as silent.
+const SILENT_REQUESTS: f64 = 8.0;
 const SILENT_DEADLINES: f64 = 2.0;
 const SILENT_SERVICES: f64 = 3.0;
 
@@ -327,7 +327,9 @@ impl Limiter {
         let patience_ms =
             (SILENT_DEADLINES * params.limit.deadline_ms).max(SILENT_SERVICES * capacity.limit.baseline_ms());
         let asked = self.cut_off + if self.answered { self.load.in_flight } else { 0 };
-        asked >= SILENT_REQUESTS && now_ms - self.completed_ms > patience_ms
+        // Where many requests end without an answer by nature, a run of them is no silence before it is a long one.
+        let missed = capacity.limit.expected_answers(asked, self.cut_off);
+        missed >= SILENT_REQUESTS && now_ms - self.completed_ms > patience_ms
     }
 
     /// Sets the mode that follows from a change of the breaker.

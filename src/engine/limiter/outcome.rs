@@ -137,8 +137,10 @@ impl Limiter {
             if self.completed_ms <= permit.admitted_ms {
                 self.judge(false, permit.mark, state, peers, now_ms);
             }
-        } else if age_ms >= WAITED_FOR * most_ms {
-            capacity.limit.abandon(age_ms);
+        } else {
+            let waited = age_ms >= WAITED_FOR * most_ms;
+            let met = f64::from(permit.in_flight);
+            capacity.limit.give_up(capacity.load.under_way(), met, age_ms, waited, &params.limit);
         }
         let services_ms = CUT_OFF_SERVICES * capacity.limit.baseline_ms();
         let is_old = age_ms >= CUT_OFF_SHARE * deadline_ms || services_ms > 0.0 && age_ms >= services_ms;

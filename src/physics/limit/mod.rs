@@ -11,6 +11,7 @@
 //! Q            work in flight beyond what was admitted within b: `backlog`
 //! V̇ = λ − μ    the backlog that would stand if nothing had ever been refused, with μ at the most that it may be; at most 1.3·μ·D
 //! k = M·b      the knee: that many keep every server busy
+//! w            the share of ends without an answer that count as completions in M, μ and Q: `unanswered`
 //!
 //! no queue proven     refuse while b + Q/μ nears D, beyond twice what was explored and, at first, `initial`
 //! V ≤ 0.85·μ·D        burst: H = max(μ, M)·D, what the deadline can still drain; less, below the top tier, what that tier
@@ -48,12 +49,14 @@ mod latency;
 mod lateness;
 mod pace;
 mod throughput;
+mod unanswered;
 
 use backlog::Backlog;
 use contention::{At, Contention};
 use latency::Latencies;
 use lateness::Lateness;
 use throughput::Throughput;
+use unanswered::Unanswered;
 
 use super::{
     math::{larger, smaller},
@@ -137,6 +140,8 @@ const PATIENCE_GAIN: f64 = 0.1;
 const PATIENCE_RETURN: f64 = 0.0002;
 /// An answer after this share of the clients' patience shows that they had more.
 const PATIENCE_SHOWN: f64 = 0.9;
+/// Share of b within which a request that ends without an answer took nothing of the route.
+const AT_ONCE: f64 = 0.125;
 /// The moves of the edge of what was on time with an answer beyond it, and with a late one.
 const EDGE_UP: f64 = 0.1;
 const EDGE_DOWN: f64 = 0.05;
@@ -230,12 +235,13 @@ pub struct Limit {
     contention: Contention,
     lateness: Lateness,
     latencies: Latencies,
+    unanswered: Unanswered,
 }
 
 image! { Limit {
     now_ms, busy, telling_ms, baseline_ms, span_ms, queueing, free_up_to, optimism, knee, known_knee, placed_ms,
     placed, demand, top_demand, top_burst, top_peak, top_standing, excess_ms, patience_ms, edge, burst, standing,
-    top, throughput, backlog, contention, lateness, latencies,
+    top, throughput, backlog, contention, lateness, latencies, unanswered,
 } }
 
 impl Limit {
@@ -244,6 +250,7 @@ impl Limit {
     pub fn new(law: &LimitLaw, now_ms: Millis) -> Self {
         Self {
             latencies: Latencies::default(),
+            unanswered: Unanswered::default(),
             throughput: Throughput::new(now_ms),
             backlog: Backlog::default(),
             contention: Contention::default(),
@@ -562,6 +569,7 @@ impl Limit {
     /// Updates what is known of latency with an answer.
     fn observe(&mut self, met: f64, latency_ms: Millis, law: &LimitLaw) {
         let deadline_ms = law.deadline_ms;
+        self.unanswered.answer(self.is_spared(met, law));
         // An answer that was served beside a crowd that slows it down says nothing of b.
         if !self.contention.covers(self.now_ms - latency_ms) {
             self.latencies.record(met, latency_ms);
@@ -595,11 +603,33 @@ impl Limit {
         }
     }
 
-    /// A client gave up after `age_ms`: there is no use in an answer that comes later.
-    pub fn abandon(&mut self, age_ms: Millis) {
-        if self.throughput.most > 0.0 && age_ms > 2.0 * self.baseline_ms && age_ms < self.patience_ms {
-            self.patience_ms += PATIENCE_GAIN * (age_ms - self.patience_ms);
+    /// Did a request that met `met`, itself included, meet a server that idled, without overload?
+    fn is_spared(&self, met: f64, law: &LimitLaw) -> bool {
+        met <= self.knee && self.demand <= DEMAND_BURST * self.drained(law)
+    }
+
+    /// A request ended without an answer after `age_ms`, and `n` are in flight without it; `waited`: it took as long as hardly an
+    /// answer does. For the share that `unanswered` gives it was completed. Where that is less than half, its client rather gave up, and
+    /// there is no use in an answer that comes later.
+    pub fn give_up(&mut self, n: f64, met: f64, age_ms: Millis, waited: bool, law: &LimitLaw) {
+        // What ends as soon as it came took nothing of the route.
+        if age_ms < AT_ONCE * self.baseline_ms {
+            return;
         }
+        let share = self.unanswered.give_up(self.is_spared(met, law));
+        let is_late = age_ms > 2.0 * self.baseline_ms && age_ms < self.patience_ms;
+        if waited && is_late && self.throughput.most > 0.0 {
+            let impatience = larger(1.0 - 2.0 * f64::from(share), 0.0);
+            self.patience_ms += PATIENCE_GAIN * impatience * (age_ms - self.patience_ms);
+        }
+        if self.unanswered.completes(share) {
+            self.complete(n, met, age_ms, false, law);
+        }
+    }
+
+    /// The answers that so many requests would have by nature, at most.
+    pub fn expected_answers(&self, requests: u32, unanswered: u32) -> f64 {
+        f64::from(requests) * f64::from(self.unanswered.answered_share(unanswered))
     }
 
     /// The limits, from what is known at the end of a window.

@@ -107,10 +107,10 @@ impl Permits {
             }
             None => return None,
         };
-        let generation = self.all[place as usize].generation;
         let older = list.newest;
-        self.all[place as usize] =
-            Permit { slot, route_generation, admitted_ms, in_flight, mark, generation, older, newer: NONE };
+        let permit = &mut self.all[place as usize];
+        let generation = permit.generation;
+        *permit = Permit { slot, route_generation, admitted_ms, in_flight, mark, generation, older, newer: NONE };
         match older {
             NONE => list.oldest = place,
             _ => self.all[older as usize].newer = place,
@@ -186,8 +186,12 @@ impl Permits {
         older == list.newest && self.free.iter().all(|&place| (place as usize) < self.all.len())
     }
 
+    #[cfg_attr(not(target_family = "wasm"), inline)]
     fn unlink(&mut self, place: u32, list: &mut PermitList) {
-        let Permit { older, newer, .. } = self.all[place as usize];
+        let permit = &mut self.all[place as usize];
+        let Permit { older, newer, .. } = *permit;
+        permit.generation += 1;
+        let is_used_up = permit.generation >= GENERATIONS;
         match older {
             NONE => list.oldest = newer,
             _ => self.all[older as usize].newer = newer,
@@ -196,9 +200,7 @@ impl Permits {
             NONE => list.newest = older,
             _ => self.all[newer as usize].older = older,
         }
-        let permit = &mut self.all[place as usize];
-        permit.generation += 1;
-        if permit.generation < GENERATIONS {
+        if !is_used_up {
             self.free.push(place);
         }
     }

@@ -109,6 +109,16 @@ impl Capacity {
         Some(Wait { may_wait_ms, rate_per_ms: self.limit.rate() })
     }
 
+    /// Returns whether occupancy resists nothing, wherever shedding starts: nothing is in flight, and no place is reserved. The bands
+    /// need not be worked out then. In wasm code is dearer than that.
+    #[inline]
+    pub fn is_idle(&self, params: &RouteParams) -> bool {
+        cfg!(not(target_family = "wasm"))
+            && self.load.under_way() == 0.0
+            && !params.reserves()
+            && params.limit.max > 0.0
+    }
+
     /// Counts an admitted request, and what its admission owes the tiers.
     #[inline]
     pub fn admit(&mut self, mark: Mark, params: &RouteParams) {

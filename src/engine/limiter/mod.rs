@@ -44,7 +44,7 @@ use crate::{
         peers::Blend,
         resistance::bootstrap_resistance,
         tick::{Override, RouteState},
-        voltage::{Tier, place_resistance, process_resistance},
+        voltage::{Thresholds, Tier, place_resistance, process_resistance},
     },
     units::{MAX_RESISTANCE, Millis},
 };
@@ -237,13 +237,14 @@ impl Limiter {
         }
         // The arriving request counts half, since a service in progress is on average half done.
         let load = if n > 0.0 { capacity.limit.load(n, now_ms) + 0.5 } else { 0.0 };
-        let thresholds = capacity.limit.thresholds(n, &params.limit);
         // The occupancy of its own route is no resistance to a request that can wait: it may lack only a place. Nor is it to a
         // tier that holds less than what is reserved for it.
         let can_wait = request.waited_ms >= 0.0 && request.waited_ms < f64::INFINITY;
+        let is_idle = !is_over && !can_wait && capacity.is_idle(params);
+        let thresholds = if is_idle { Thresholds::IDLE } else { capacity.limit.thresholds(n, &params.limit) };
         let has_place = params.reserves() && capacity.has_reserve(tier, params, thresholds.full);
         let met = if is_over { load + fairness::room_for_others(n) } else { load };
-        let occupied = thresholds.resistance(met);
+        let occupied = if is_idle { 0.0 } else { thresholds.resistance(met) };
         let crowd = if can_wait || has_place { 0.0 } else { occupied };
         let queue = place_resistance(request.queue_place);
         let class = request.key.and_then(|key| key.class).map(|class| self.class(class, now_ms));

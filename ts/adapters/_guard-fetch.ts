@@ -8,17 +8,21 @@ import { ConfigError, ShedError } from '../base/errors.js'
 import { copyOf, ownOptions } from '../base/own.js'
 import { noteThrown } from '../base/shed-answered.js'
 import { TIERS } from '../engine/port.js'
+import type { Stall } from '../events/stall.js'
 import { ADAPTER_PORT } from '../limiter/adapter-port.js'
-import { failureOf, releaseCall } from '../limiter/calls.js'
+import { failureOf, isTimeLimit, releaseCall, timeLost } from '../limiter/calls.js'
 import { shedErrorOf } from '../limiter/run.js'
-import type { AcquireOptions, Tier } from '../limiter/types.js'
+import type { AcquireOptions, Outcome, Permit, Tier } from '../limiter/types.js'
 import { parseSpan } from '../upstream/quota.js'
 import { acquire } from './_acquire-params.js'
+import { depart } from './_departure.js'
 import { type OptionTypes, validateTypes } from './_options.js'
 import { called, isThenable, type MaybePromise, tierOf } from './_resolve.js'
+import { isFeed } from './_stream.js'
 import { priorityOf } from './_tier-headers.js'
 import { nowMs } from './_timers.js'
 import { wasAborted } from './_undici-handler.js'
+import { type AnswerEnd, isWatchable, watchedAnswer } from './_watched-answer.js'
 
 type Fetch = typeof globalThis.fetch
 type Init = RequestInit & { readonly priority?: unknown }
@@ -39,6 +43,8 @@ const DEFAULT_RETRY_AFTER_MS = 60_000
 const MOST_RETRY_AFTER_MS = 86_400_000
 /** Routes of which a wait is known; of one more, the oldest is forgotten. */
 const MOST_ROUTES = 1_024
+/** The time after which an answer whose body is left alone counts by its head, ms. */
+const UNREAD_MS = 5_000
 const NORMAL = TIERS.indexOf('normal')
 
 /** Waits that the other side has asked for: of each route, until when each tier waits, ms. */
@@ -69,7 +75,7 @@ function ownTier(request: Request, init: Init | undefined): Tier | undefined {
 }
 
 /** Returns whether the caller changed its mind; a time limit of its own is a failure. */
-function isOwnAbort({ signal }: Request, error: unknown): boolean {
+function isOwnAbort(signal: AbortSignal, error: unknown): boolean {
   if (!signal.aborted) return wasAborted(error)
   return (signal.reason as { name?: unknown } | undefined)?.name !== 'TimeoutError'
 }
@@ -81,11 +87,31 @@ function retryAfterOf({ status, headers }: Response, mostMs: number): number | u
   return ms === undefined || !(ms > 0) ? undefined : Math.min(ms, mostMs)
 }
 
+/** A call whose answer has begun: its work is no longer in flight, and how its body ends is its outcome. */
+function answered(permit: Permit, startedMs: number, signal: AbortSignal, lastStall: () => Stall | undefined) {
+  const headMs = Math.max(nowMs() - startedMs - (timeLost(permit)?.stalledMs ?? 0), 0)
+  const headAtMs = Date.now()
+  const conclude = depart(permit)
+  const outcomeOf = (end: AnswerEnd, error: unknown): Outcome => {
+    if (end === 'unread' && signal.aborted && isOwnAbort(signal, signal.reason)) return 'ignored'
+    if (end !== 'failed') return 'success'
+    if (isOwnAbort(signal, error)) return 'ignored'
+    const stall = isTimeLimit(error) ? lastStall() : undefined
+    const stalledUntilMs = stall === undefined ? 0 : stall.startedAtMs + stall.durationMs + stall.suspendedMs
+    return stalledUntilMs > headAtMs ? 'ignored' : 'failure'
+  }
+  return (end: AnswerEnd, error?: unknown): void => {
+    const outcome = outcomeOf(end, error)
+    if (outcome !== 'ignored') conclude(outcome, outcome === 'success' ? headMs : nowMs() - startedMs)
+  }
+}
+
 /**
  * Guards what a page, or a service, asks of others: `const fetch = guardFetch(atrion)`. A call that is shed rejects with a ShedError, and
  * nothing is sent: where the route cannot carry it, the least important first, a prefetch before all else; and while a 429 or 503 with
- * `Retry-After` holds, calls of its tier and of less important ones. Answers of 500 and above, and errors of the network, count as
- * failures; what the caller aborts, and a refusal with `Retry-After`, does not. A call is in flight until the head of its answer is there.
+ * `Retry-After` holds, calls of its tier and of less important ones. Answers of 500 and above, errors of the network, and bodies that
+ * break off while they are read count as failures; what the caller aborts, and a refusal with `Retry-After`, does not. A call is in flight until the
+ * head of its answer is there, and its latency is the time until then.
  *
  * @throws ConfigError for an option that is unknown, of the wrong type or out of its range
  */
@@ -98,7 +124,8 @@ export function guardFetch(atrion: Atrion, options: GuardFetchOptions = {}): Fet
   if (!(maxRetryAfterMs >= 0 && maxRetryAfterMs <= MOST_RETRY_AFTER_MS)) {
     throw new ConfigError('maxRetryAfterMs', `a number in [0, ${MOST_RETRY_AFTER_MS}] ms`, maxRetryAfterMs)
   }
-  atrion[ADAPTER_PORT]?.calls?.()
+  const loop = atrion[ADAPTER_PORT]?.calls?.()
+  const lastStall = (): Stall | undefined => loop?.()?.last
   const waits = new Waits()
 
   const refuse = (error: ShedError): never => {
@@ -134,15 +161,20 @@ export function guardFetch(atrion: Atrion, options: GuardFetchOptions = {}): Fet
     const params: AcquireOptions = importance === undefined ? {} : { tier: importance }
     const permit = acquire(atrion, routeId, params)
     if (!permit.allow) refuse(shedErrorOf(routeId, permit))
+    const startedMs = nowMs()
     try {
       const send = given.fetch ?? globalThis.fetch
       const response = await send(request, init?.priority === undefined ? undefined : { priority: init.priority })
       const retryAfterMs = retryAfterOf(response, maxRetryAfterMs)
       if (retryAfterMs !== undefined) waits.note(routeId, level, retryAfterMs)
-      releaseCall(permit, retryAfterMs !== undefined ? 'ignored' : response.status >= 500 ? 'failure' : 'success')
+      const isGood = retryAfterMs === undefined && response.status < 500
+      if (isGood && !isFeed(response.headers.get('content-type')) && isWatchable(response)) {
+        return watchedAnswer(response, UNREAD_MS, answered(permit, startedMs, request.signal, lastStall))
+      }
+      releaseCall(permit, isGood ? 'success' : retryAfterMs !== undefined ? 'ignored' : 'failure')
       return response
     } catch (error) {
-      releaseCall(permit, isOwnAbort(request, error) ? 'ignored' : failureOf(permit, error))
+      releaseCall(permit, isOwnAbort(request.signal, error) ? 'ignored' : failureOf(permit, error))
       throw error
     }
   }

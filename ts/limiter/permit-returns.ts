@@ -4,6 +4,7 @@ import { BoundedRoutes } from '../base/bounded-routes.js'
 import type { Context } from '../context.js'
 import { type Engine, FRAME, OUTCOME, STATUS } from '../engine/port.js'
 import { termsAt } from '../engine/terms.js'
+import type { LoopMetrics } from '../events/stall.js'
 import { createWatchdog, type Watchdog } from '../watchdog/watchdog.js'
 import type { Conclude } from './adapter-port.js'
 import { type TimeLost, takeCall } from './calls.js'
@@ -60,13 +61,13 @@ export class PermitReturns implements PermitSource {
     this.#onFreed(routeId)
   }
 
-  /** Watches the event loop from now on, where it can be: not where the code for it cannot be loaded. */
-  watch(): void {
+  /** Watches the event loop from now on, where it can be: not where the code for it cannot be loaded. @returns what tells of it */
+  watch(): () => LoopMetrics | undefined {
     const { watchdog } = this.#context
-    if (watchdog === undefined) return
     try {
-      this.#watchdog ??= createWatchdog(this.#context, watchdog)
+      if (watchdog !== undefined) this.#watchdog ??= createWatchdog(this.#context, watchdog)
     } catch {}
+    return () => this.#watchdog?.metrics()
   }
 
   /** undefined: the event loop is not watched. */
@@ -114,6 +115,7 @@ export class PermitReturns implements PermitSource {
       frame[FRAME.OUTCOME] = outcomeCode(outcome)
       frame[FRAME.AGE_MS] = ageMs
       this.#engine.release()
+      if (outcome !== 'ignored') this.#context.events.watchers.completed?.(routeId, ageMs, outcome === 'failure')
       this.#onFreed(routeId)
     }
   }

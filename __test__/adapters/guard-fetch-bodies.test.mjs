@@ -100,7 +100,6 @@ test('whatever the body and however it is read, one that breaks off is a failure
         const atrion = create()
         const guarded = guardFetch(atrion)
         const response = await guarded(`${url}/${encodeURIComponent(answer)}`)
-        t.is(atrion.stats(url).inFlight, 0, 'its work is done when its head is there')
         t.true(response instanceof Response)
         t.is(response.redirected, answer === 'redirected')
         t.is(response.url, `${url}/${encodeURIComponent(answer)}${answer === 'redirected' ? '?again' : ''}`)
@@ -109,12 +108,12 @@ test('whatever the body and however it is read, one that breaks off is a failure
         const reading = READERS[way](response)
         open.cut?.()
         const text = await reading.catch((error) => error)
-        const { failures, admitted, p50Ms } = atrion.stats(url)
+        const { failures, admitted, inFlight } = atrion.stats(url)
+        t.is(inFlight, 0)
         t.is(admitted, 1)
         if (isWhole(answer)) t.is(text, TEXT, `${answer} by ${way}`)
         else t.true(text instanceof Error, `${answer} by ${way}`)
         t.is(failures, isWhole(answer) ? 0 : 1, `${answer} by ${way}`)
-        if (isWhole(answer)) t.true(p50Ms >= 0, 'its latency is a sample')
       },
     ),
     { numRuns: 150 },
@@ -139,6 +138,7 @@ test('answers without a body count at once: 204, 304, HEAD, an empty one', async
   ]) {
     const atrion = create()
     t.is((await guardFetch(atrion)(`${url}/${status}`, { method })).status, status)
+    await new Promise((resolve) => setImmediate(resolve))
     const { inFlight, failures: counted } = atrion.stats(url)
     t.deepEqual([inFlight, counted], [0, failures], `${method} ${status}`)
   }
@@ -183,6 +183,7 @@ test('what the caller gives up is no failure: before the head, after it, while i
   await guarded(url, { signal: controller.signal })
   controller.abort()
   t.is(left.bodyUsed, false)
+  await new Promise((resolve) => setImmediate(resolve))
   const stats = atrion.stats(url)
   t.deepEqual([stats.inFlight, stats.failures], [0, failures])
 })
@@ -194,6 +195,7 @@ test('answers that are left alone hold no permit, however many', async (t) => {
   const guarded = guardFetch(atrion)
   const kept = []
   for (let i = 0; i < 40; i++) kept.push(await guarded(url))
+  await new Promise((resolve) => setImmediate(resolve))
   t.is(atrion.stats(url).inFlight, 0)
   t.is(atrion.stats(url).admitted, 40)
   for (const response of kept) await response.body.cancel()

@@ -10,19 +10,18 @@ import { noteThrown } from '../base/shed-answered.js'
 import { TIERS } from '../engine/port.js'
 import type { Stall } from '../events/stall.js'
 import { ADAPTER_PORT } from '../limiter/adapter-port.js'
-import { failureOf, isTimeLimit, releaseCall, timeLost } from '../limiter/calls.js'
+import { failureOf, releaseCall } from '../limiter/calls.js'
 import { shedErrorOf } from '../limiter/run.js'
-import type { AcquireOptions, Outcome, Permit, Tier } from '../limiter/types.js'
+import type { AcquireOptions, Tier } from '../limiter/types.js'
 import { parseSpan } from '../upstream/quota.js'
 import { acquire } from './_acquire-params.js'
-import { depart } from './_departure.js'
+import { BodyWatch, isOwnAbort } from './_body-watch.js'
 import { type OptionTypes, validateTypes } from './_options.js'
 import { called, isThenable, type MaybePromise, tierOf } from './_resolve.js'
 import { isFeed } from './_stream.js'
 import { priorityOf } from './_tier-headers.js'
 import { nowMs } from './_timers.js'
-import { wasAborted } from './_undici-handler.js'
-import { type AnswerEnd, isWatchable, watchedAnswer } from './_watched-answer.js'
+import { isWatchable, watchedAnswer } from './_watched-answer.js'
 
 type Fetch = typeof globalThis.fetch
 type Init = RequestInit & { readonly priority?: unknown }
@@ -43,8 +42,6 @@ const DEFAULT_RETRY_AFTER_MS = 60_000
 const MOST_RETRY_AFTER_MS = 86_400_000
 /** Routes of which a wait is known; of one more, the oldest is forgotten. */
 const MOST_ROUTES = 1_024
-/** The time after which an answer whose body is left alone counts by its head, ms. */
-const UNREAD_MS = 5_000
 const NORMAL = TIERS.indexOf('normal')
 
 /** Waits that the other side has asked for: of each route, until when each tier waits, ms. */
@@ -74,12 +71,6 @@ function ownTier(request: Request, init: Init | undefined): Tier | undefined {
   return priority === 'low' || priority === 'high' ? priority : undefined
 }
 
-/** Returns whether the caller changed its mind; a time limit of its own is a failure. */
-function isOwnAbort(signal: AbortSignal, error: unknown): boolean {
-  if (!signal.aborted) return wasAborted(error)
-  return (signal.reason as { name?: unknown } | undefined)?.name !== 'TimeoutError'
-}
-
 /** The time after which an answer asks to come back, ms; undefined: it does not. */
 function retryAfterOf({ status, headers }: Response, mostMs: number): number | undefined {
   if (status !== 429 && status !== 503) return undefined
@@ -87,31 +78,12 @@ function retryAfterOf({ status, headers }: Response, mostMs: number): number | u
   return ms === undefined || !(ms > 0) ? undefined : Math.min(ms, mostMs)
 }
 
-/** A call whose answer has begun: its work is no longer in flight, and how its body ends is its outcome. */
-function answered(permit: Permit, startedMs: number, signal: AbortSignal, lastStall: () => Stall | undefined) {
-  const headMs = Math.max(nowMs() - startedMs - (timeLost(permit)?.stalledMs ?? 0), 0)
-  const headAtMs = Date.now()
-  const conclude = depart(permit)
-  const outcomeOf = (end: AnswerEnd, error: unknown): Outcome => {
-    if (end === 'unread' && signal.aborted && isOwnAbort(signal, signal.reason)) return 'ignored'
-    if (end !== 'failed') return 'success'
-    if (isOwnAbort(signal, error)) return 'ignored'
-    const stall = isTimeLimit(error) ? lastStall() : undefined
-    const stalledUntilMs = stall === undefined ? 0 : stall.startedAtMs + stall.durationMs + stall.suspendedMs
-    return stalledUntilMs > headAtMs ? 'ignored' : 'failure'
-  }
-  return (end: AnswerEnd, error?: unknown): void => {
-    const outcome = outcomeOf(end, error)
-    if (outcome !== 'ignored') conclude(outcome, outcome === 'success' ? headMs : nowMs() - startedMs)
-  }
-}
-
 /**
  * Guards what a page, or a service, asks of others: `const fetch = guardFetch(atrion)`. A call that is shed rejects with a ShedError, and
  * nothing is sent: where the route cannot carry it, the least important first, a prefetch before all else; and while a 429 or 503 with
  * `Retry-After` holds, calls of its tier and of less important ones. Answers of 500 and above, errors of the network, and bodies that
  * break off while they are read count as failures; what the caller aborts, and a refusal with `Retry-After`, does not. A call is in flight until the
- * head of its answer is there, and its latency is the time until then.
+ * body of its answer has been read; one whose caller does not read it at once, until its head is there.
  *
  * @throws ConfigError for an option that is unknown, of the wrong type or out of its range
  */
@@ -169,7 +141,7 @@ export function guardFetch(atrion: Atrion, options: GuardFetchOptions = {}): Fet
       if (retryAfterMs !== undefined) waits.note(routeId, level, retryAfterMs)
       const isGood = retryAfterMs === undefined && response.status < 500
       if (isGood && !isFeed(response.headers.get('content-type')) && isWatchable(response)) {
-        return watchedAnswer(response, UNREAD_MS, answered(permit, startedMs, request.signal, lastStall))
+        return watchedAnswer(response, new BodyWatch(atrion, routeId, permit, startedMs, request.signal, lastStall))
       }
       releaseCall(permit, isGood ? 'success' : retryAfterMs !== undefined ? 'ignored' : 'failure')
       return response

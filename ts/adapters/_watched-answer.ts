@@ -3,10 +3,18 @@
  * is dropped unread is collected as it would be, and with it its connection.
  */
 
-import { after, callOff, type Timer } from './_timers.js'
+/** 'read' to its end, 'cancelled' by its reader, or 'failed' at its source. */
+export type AnswerEnd = 'read' | 'cancelled' | 'failed'
 
-/** 'read' to its end, 'cancelled' by its reader, 'failed' at its source, or 'unread': its reader has asked for nothing for a while. */
-export type AnswerEnd = 'read' | 'cancelled' | 'failed' | 'unread'
+/** Learns of an answer's body. */
+export interface AnswerWatch {
+  /** Its reader has asked for a piece. */
+  asked(): void
+  /** Its reader has a piece, and has asked for no other yet. */
+  given(): void
+  /** It is over; once. */
+  end(how: AnswerEnd, error?: unknown): void
+}
 
 /** The fields that a Response made anew does not have. */
 const FIELDS = ['url', 'redirected', 'type'] as const
@@ -41,27 +49,11 @@ function as(given: Response, made: Response): Response {
 }
 
 /**
- * The same answer, whose body tells `onEnd` how it ended, once.
+ * The same answer, whose body tells `watch` of itself.
  *
  * @param response one that {@link isWatchable}
- * @param unreadMs the time after which a body that its reader leaves alone counts as unread, ms
  */
-export function watchedAnswer(
-  response: Response,
-  unreadMs: number,
-  onEnd: (end: AnswerEnd, error?: unknown) => void,
-): Response {
-  let timer: Timer | undefined
-  let isOver = false
-  const end = (how: AnswerEnd, error?: unknown): void => {
-    callOff(timer)
-    if (isOver) return
-    isOver = true
-    onEnd(how, error)
-  }
-  const leave = (): void => {
-    if (!isOver) timer = after(unreadMs, () => end('unread'))
-  }
+export function watchedAnswer(response: Response, watch: AnswerWatch): Response {
   let reader: ReadableStreamDefaultReader<Uint8Array> | undefined
   // The answer itself is kept for as long as its copy: runtimes end the body of one that is collected.
   const readerOf = (): ReadableStreamDefaultReader<Uint8Array> => {
@@ -69,12 +61,12 @@ export function watchedAnswer(
     return reader
   }
   const pull = async (controller: ReadableStreamDefaultController | ReadableByteStreamController): Promise<void> => {
-    callOff(timer)
+    watch.asked()
     try {
       for (;;) {
         const { done, value } = await readerOf().read()
         if (done) {
-          end('read')
+          watch.end('read')
           controller.close()
           if ('byobRequest' in controller) controller.byobRequest?.respond(0)
           return
@@ -82,22 +74,20 @@ export function watchedAnswer(
         // A stream of bytes takes no empty piece.
         if ((value as Uint8Array | undefined)?.byteLength === 0) continue
         controller.enqueue(value as Uint8Array<ArrayBuffer>)
-        leave()
+        watch.given()
         return
       }
     } catch (error) {
-      end('failed', error)
+      watch.end('failed', error)
       throw error
     }
   }
   const cancel = (reason: unknown): Promise<void> => {
-    end('cancelled')
+    watch.end('cancelled')
     return reader === undefined ? response.body!.cancel(reason) : reader.cancel(reason)
   }
   const body = isOfBytes(response.body!)
     ? new ReadableStream({ type: 'bytes', pull, cancel })
     : new ReadableStream({ pull, cancel }, { highWaterMark: 0 })
-  const made = as(response, new Response(body, response))
-  leave()
-  return made
+  return as(response, new Response(body, response))
 }

@@ -10,6 +10,9 @@ export const ADAPTER_PORT: unique symbol = Symbol.for('atrion.adapter') as never
 /** Key of a permit's {@link Detachable.[DETACH]}. */
 export const DETACH: unique symbol = Symbol.for('atrion.detach') as never
 
+/** Key of a permit's {@link Detachable.[CONCLUSION]}. */
+export const CONCLUSION: unique symbol = Symbol.for('atrion.conclusion') as never
+
 export interface AdapterPort {
   /** A client went away before its answer was there. */
   abandoned(routeId: string): void
@@ -42,4 +45,6 @@ export interface Detachable {
    * not.
    */
   [DETACH](): Conclude
+  /** For a request whose permit comes back before all of it is known: what reports one more outcome, or does not. */
+  [CONCLUSION](): Conclude
 }

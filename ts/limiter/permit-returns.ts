@@ -100,8 +100,13 @@ export class PermitReturns implements PermitSource {
 
   /** A permit's request goes on outside the work in flight. */
   detach(routeId: string, id: number): Conclude {
-    const life = this.#lifeOf(routeId)
+    const conclude = this.conclusion(routeId)
     this.giveBack(routeId, id, OUTCOME.DETACHED)
+    return conclude
+  }
+
+  conclusion(routeId: string): Conclude {
+    const life = this.#lifeOf(routeId)
     let isOver = life === undefined
     return (outcome, ageMs) => {
       if (isOver) return
@@ -115,7 +120,6 @@ export class PermitReturns implements PermitSource {
       frame[FRAME.OUTCOME] = outcomeCode(outcome)
       frame[FRAME.AGE_MS] = ageMs
       this.#engine.release()
-      if (outcome !== 'ignored') this.#context.events.watchers.completed?.(routeId, ageMs, outcome === 'failure')
       this.#onFreed(routeId)
     }
   }

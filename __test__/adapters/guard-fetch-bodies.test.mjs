@@ -12,7 +12,7 @@ const test = engine === 'ts' ? ava.skip : ava
 const TEXT = JSON.stringify(Array.from({ length: 4_000 }, (_, i) => `piece ${i}`))
 const HALF = TEXT.length / 2
 
-/** What a server does with a request; true: the body is whole. */
+/** Answers of a server, by their names. */
 const ANSWERS = {
   whole: (_, response) => response.end(TEXT),
   'in pieces': (_, response) => {
@@ -86,7 +86,7 @@ const serve = async (t, answer) => {
   return `http://127.0.0.1:${server.address().port}`
 }
 
-test('whatever the body and however it is read, one that breaks off is a failure, and a whole one is what it was', async (t) => {
+test('a body that breaks off is a failure, and a whole one arrives unchanged, by any way of reading', async (t) => {
   let open
   const url = await serve(t, (request, response) => {
     open = response
@@ -144,7 +144,7 @@ test('answers without a body count at once: 204, 304, HEAD, an empty one', async
   }
 })
 
-test('what the caller gives up is no failure: before the head, after it, while it reads, and by cancelling the body', async (t) => {
+test('an abort of the caller is no failure: before the head, after it, while it reads, and by cancelling the body', async (t) => {
   let arrived
   const url = await serve(t, (request, response) => {
     arrived?.()

@@ -1,4 +1,4 @@
-// How soon throughput is back after a request has taken a lock, or a connection of a busy pool, for a minute, in virtual time.
+// The time until throughput is back after a request has taken a lock, or a connection of a busy pool, for a minute, in virtual time.
 import { isShedError } from 'atrion'
 import ava from 'ava'
 import { engine, randomOf, virtual } from '../_engine.mjs'

@@ -5,7 +5,6 @@
 
 import type { Atrion } from '../atrion.js'
 import { later } from '../base/later.js'
-import type { Stall } from '../events/stall.js'
 import { CONCLUSION, type Conclude, type Detachable } from '../limiter/adapter-port.js'
 import { failureOf, isTimeLimit, releaseCall } from '../limiter/calls.js'
 import type { Permit } from '../limiter/types.js'
@@ -38,7 +37,7 @@ export class BodyWatch implements AnswerWatch {
   readonly #startedMs: number
   readonly #headAtMs = Date.now()
   readonly #signal: AbortSignal
-  readonly #lastStall: () => Stall | undefined
+  readonly #stalledUntil: () => number
 
   constructor(
     atrion: Atrion,
@@ -46,12 +45,12 @@ export class BodyWatch implements AnswerWatch {
     permit: Permit,
     startedMs: number,
     signal: AbortSignal,
-    lastStall: () => Stall | undefined,
+    stalledUntil: () => number,
   ) {
     this.#permit = permit
     this.#startedMs = startedMs
     this.#signal = signal
-    this.#lastStall = lastStall
+    this.#stalledUntil = stalledUntil
     this.#long = after(longMs(atrion, routeId), () => this.#depart())
     // The caller has the answer by then, and has begun to read it if it does so at once.
     later(() => this.#settle())
@@ -107,7 +106,6 @@ export class BodyWatch implements AnswerWatch {
 
   /** Returns whether its time ran out, and the event loop was blocked since the head came. */
   #hasStalled(error: unknown): boolean {
-    const stall = isTimeLimit(error) ? this.#lastStall() : undefined
-    return stall !== undefined && stall.startedAtMs + stall.durationMs + stall.suspendedMs > this.#headAtMs
+    return isTimeLimit(error) && this.#stalledUntil() > this.#headAtMs
   }
 }

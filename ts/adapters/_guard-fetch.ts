@@ -8,7 +8,6 @@ import { ConfigError, ShedError } from '../base/errors.js'
 import { copyOf, ownOptions } from '../base/own.js'
 import { noteThrown } from '../base/shed-answered.js'
 import { TIERS } from '../engine/port.js'
-import type { Stall } from '../events/stall.js'
 import { ADAPTER_PORT } from '../limiter/adapter-port.js'
 import { failureOf, releaseCall } from '../limiter/calls.js'
 import { shedErrorOf } from '../limiter/run.js'
@@ -96,8 +95,8 @@ export function guardFetch(atrion: Atrion, options: GuardFetchOptions = {}): Fet
   if (!(maxRetryAfterMs >= 0 && maxRetryAfterMs <= MOST_RETRY_AFTER_MS)) {
     throw new ConfigError('maxRetryAfterMs', `a number in [0, ${MOST_RETRY_AFTER_MS}] ms`, maxRetryAfterMs)
   }
-  const loop = atrion[ADAPTER_PORT]?.calls?.()
-  const lastStall = (): Stall | undefined => loop?.()?.last
+  // An instance of an older copy of the package gives none.
+  const stalledUntil = atrion[ADAPTER_PORT]?.calls?.() ?? (() => 0)
   const waits = new Waits()
 
   const refuse = (error: ShedError): never => {
@@ -141,7 +140,7 @@ export function guardFetch(atrion: Atrion, options: GuardFetchOptions = {}): Fet
       if (retryAfterMs !== undefined) waits.note(routeId, level, retryAfterMs)
       const isGood = retryAfterMs === undefined && response.status < 500
       if (isGood && !isFeed(response.headers.get('content-type')) && isWatchable(response)) {
-        return watchedAnswer(response, new BodyWatch(atrion, routeId, permit, startedMs, request.signal, lastStall))
+        return watchedAnswer(response, new BodyWatch(atrion, routeId, permit, startedMs, request.signal, stalledUntil))
       }
       releaseCall(permit, isGood ? 'success' : retryAfterMs !== undefined ? 'ignored' : 'failure')
       return response

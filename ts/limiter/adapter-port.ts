@@ -1,7 +1,6 @@
 /** The port of the adapters of this package: what they ask of an instance and its permits besides what is public. */
 
 import type { ShedError } from '../base/errors.js'
-import type { LoopMetrics } from '../events/stall.js'
 import type { Outcome, Permit } from './types.js'
 
 /** Key of an instance's {@link AdapterPort}: the same in every copy of the package. */
@@ -20,8 +19,8 @@ export interface AdapterPort {
   refused(routeId: string, refusal: Permit): void
   /** Paths that are not guarded: those of the exporters' handlers. */
   readonly exempt: ReadonlyMap<string, number>
-  /** Calls are made: the event loop is watched from now on. @returns what tells of the loop; undefined where it cannot be watched */
-  calls(): () => LoopMetrics | undefined
+  /** Calls are made: the event loop is watched from now on. @returns a function that gives the end of the last stall, Unix ms; 0: none is known */
+  calls(): () => number
   /**
    * A request of that permit may be cancelled from now on, by `cancel`, for its `share` of what others wait for. @returns what ends that
    */

@@ -4,7 +4,6 @@ import { BoundedRoutes } from '../base/bounded-routes.js'
 import type { Context } from '../context.js'
 import { type Engine, FRAME, OUTCOME, STATUS } from '../engine/port.js'
 import { termsAt } from '../engine/terms.js'
-import type { LoopMetrics } from '../events/stall.js'
 import { createWatchdog, type Watchdog } from '../watchdog/watchdog.js'
 import type { Conclude } from './adapter-port.js'
 import { type TimeLost, takeCall } from './calls.js'
@@ -61,13 +60,16 @@ export class PermitReturns implements PermitSource {
     this.#onFreed(routeId)
   }
 
-  /** Watches the event loop from now on, where it can be: not where the code for it cannot be loaded. @returns what tells of it */
-  watch(): () => LoopMetrics | undefined {
+  /** Watches the event loop from now on, where it can be: not where the code for it cannot be loaded. @returns a function that gives the end of the last stall, Unix ms */
+  watch(): () => number {
     const { watchdog } = this.#context
     try {
       if (watchdog !== undefined) this.#watchdog ??= createWatchdog(this.#context, watchdog)
     } catch {}
-    return () => this.#watchdog?.metrics()
+    return () => {
+      const last = this.#watchdog?.metrics().last
+      return last === undefined ? 0 : last.startedAtMs + last.durationMs + last.suspendedMs
+    }
   }
 
   /** undefined: the event loop is not watched. */

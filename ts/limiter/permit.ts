@@ -39,7 +39,7 @@ const concludeNothing: Conclude = () => {}
 export interface PermitSource {
   giveBack(routeId: string, id: number, outcome: number): void
   detach(routeId: string, id: number): Conclude
-  /** What reports an outcome beside that of a permit. */
+  /** Gives a function that reports an outcome beside that of a permit. */
   conclusion(routeId: string): Conclude
   /** See {@link CallPermit}. */
   timeLost(id: number): TimeLost | undefined

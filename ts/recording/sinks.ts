@@ -100,7 +100,7 @@ export interface WritableLike {
 
 /**
  * A stream, which is not ended: it is the caller's. One that is slow gets one block after the other, and what finds no room is dropped. What it
- * was given is its own, as it may keep the bytes long after it has said that it took them: no array of it is filled again.
+ * was given is its own, as it may keep the bytes long after it has called back: no array of it is filled again.
  */
 export class StreamSink extends QueueSink {
   readonly #stream: WritableLike
@@ -151,7 +151,7 @@ export class StreamSink extends QueueSink {
     }
   }
 
-  /** What waits is lost, because of `error`. */
+  /** Blocks that wait are lost, because of `error`. */
   giveUp(error: Error): void {
     this.error ??= error
     for (const block of this.waiting.splice(0)) this.lose(block)

@@ -150,7 +150,8 @@ test('an abort of the caller is no failure: before the head, after it, while it 
     arrived?.()
     if (request.url !== '/silent') response.write(TEXT.slice(0, HALF))
   })
-  const atrion = create()
+  // A time limit that runs out while the loop is blocked is excused, as it may be on a busy machine.
+  const atrion = create({ watchdog: false })
   const guarded = guardFetch(atrion)
   const sent = new Promise((resolve) => (arrived = resolve))
   const early = new AbortController()

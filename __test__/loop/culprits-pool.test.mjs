@@ -3,37 +3,11 @@ import { isShedError } from 'atrion'
 import ava from 'ava'
 import { engine, randomOf, virtual } from '../_engine.mjs'
 import { sourceOf } from '../_source.mjs'
+import { Pool } from './_pool.mjs'
 
 const { QUOTA } = await sourceOf('limiter/culprit.ts')
 
 const test = engine === 'ts' ? ava.skip : ava.serial
-
-/** Connections that are handed out in the order of arrival, in virtual time. */
-class Pool {
-  #free
-  #queue = []
-
-  constructor(connections) {
-    this.#free = connections
-  }
-
-  acquire(take) {
-    if (this.#free > 0) {
-      this.#free -= 1
-      take()
-    } else this.#queue.push(take)
-  }
-
-  leave(take) {
-    this.#queue = this.#queue.filter((one) => one !== take)
-  }
-
-  release() {
-    const next = this.#queue.shift()
-    if (next === undefined) this.#free += 1
-    else next()
-  }
-}
 
 const CONNECTIONS = 10
 const SERVICE_MS = 5

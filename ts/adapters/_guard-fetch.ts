@@ -14,11 +14,13 @@ import { shedErrorOf } from '../limiter/run.js'
 import type { AcquireOptions, Tier } from '../limiter/types.js'
 import { parseSpan } from '../upstream/quota.js'
 import { acquire } from './_acquire-params.js'
+import { BodyWatch, isOwnAbort } from './_body-watch.js'
 import { type OptionTypes, validateTypes } from './_options.js'
 import { called, isThenable, type MaybePromise, tierOf } from './_resolve.js'
+import { isFeed } from './_stream.js'
 import { priorityOf } from './_tier-headers.js'
 import { nowMs } from './_timers.js'
-import { wasAborted } from './_undici-handler.js'
+import { isWatchable, watchedAnswer } from './_watched-answer.js'
 
 type Fetch = typeof globalThis.fetch
 type Init = RequestInit & { readonly priority?: unknown }
@@ -68,12 +70,6 @@ function ownTier(request: Request, init: Init | undefined): Tier | undefined {
   return priority === 'low' || priority === 'high' ? priority : undefined
 }
 
-/** Returns whether the caller changed its mind; a time limit of its own is a failure. */
-function isOwnAbort({ signal }: Request, error: unknown): boolean {
-  if (!signal.aborted) return wasAborted(error)
-  return (signal.reason as { name?: unknown } | undefined)?.name !== 'TimeoutError'
-}
-
 /** The time after which an answer asks to come back, ms; undefined: it does not. */
 function retryAfterOf({ status, headers }: Response, mostMs: number): number | undefined {
   if (status !== 429 && status !== 503) return undefined
@@ -84,8 +80,9 @@ function retryAfterOf({ status, headers }: Response, mostMs: number): number | u
 /**
  * Guards what a page, or a service, asks of others: `const fetch = guardFetch(atrion)`. A call that is shed rejects with a ShedError, and
  * nothing is sent: where the route cannot carry it, the least important first, a prefetch before all else; and while a 429 or 503 with
- * `Retry-After` holds, calls of its tier and of less important ones. Answers of 500 and above, and errors of the network, count as
- * failures; what the caller aborts, and a refusal with `Retry-After`, does not. A call is in flight until the head of its answer is there.
+ * `Retry-After` holds, calls of its tier and of less important ones. Answers of 500 and above, errors of the network, and bodies that
+ * break off while they are read count as failures; what the caller aborts, and a refusal with `Retry-After`, does not. A call is in flight until the
+ * body of its answer has been read; one whose caller does not read it at once, until its head is there.
  *
  * @throws ConfigError for an option that is unknown, of the wrong type or out of its range
  */
@@ -98,7 +95,8 @@ export function guardFetch(atrion: Atrion, options: GuardFetchOptions = {}): Fet
   if (!(maxRetryAfterMs >= 0 && maxRetryAfterMs <= MOST_RETRY_AFTER_MS)) {
     throw new ConfigError('maxRetryAfterMs', `a number in [0, ${MOST_RETRY_AFTER_MS}] ms`, maxRetryAfterMs)
   }
-  atrion[ADAPTER_PORT]?.calls?.()
+  // An instance of an older copy of the package gives none.
+  const stalledUntil = atrion[ADAPTER_PORT]?.calls?.() ?? (() => 0)
   const waits = new Waits()
 
   const refuse = (error: ShedError): never => {
@@ -134,15 +132,20 @@ export function guardFetch(atrion: Atrion, options: GuardFetchOptions = {}): Fet
     const params: AcquireOptions = importance === undefined ? {} : { tier: importance }
     const permit = acquire(atrion, routeId, params)
     if (!permit.allow) refuse(shedErrorOf(routeId, permit))
+    const startedMs = nowMs()
     try {
       const send = given.fetch ?? globalThis.fetch
       const response = await send(request, init?.priority === undefined ? undefined : { priority: init.priority })
       const retryAfterMs = retryAfterOf(response, maxRetryAfterMs)
       if (retryAfterMs !== undefined) waits.note(routeId, level, retryAfterMs)
-      releaseCall(permit, retryAfterMs !== undefined ? 'ignored' : response.status >= 500 ? 'failure' : 'success')
+      const isGood = retryAfterMs === undefined && response.status < 500
+      if (isGood && !isFeed(response.headers.get('content-type')) && isWatchable(response)) {
+        return watchedAnswer(response, new BodyWatch(atrion, routeId, permit, startedMs, request.signal, stalledUntil))
+      }
+      releaseCall(permit, isGood ? 'success' : retryAfterMs !== undefined ? 'ignored' : 'failure')
       return response
     } catch (error) {
-      releaseCall(permit, isOwnAbort(request, error) ? 'ignored' : failureOf(permit, error))
+      releaseCall(permit, isOwnAbort(request.signal, error) ? 'ignored' : failureOf(permit, error))
       throw error
     }
   }

@@ -9,6 +9,9 @@ export const ADAPTER_PORT: unique symbol = Symbol.for('atrion.adapter') as never
 /** Key of a permit's {@link Detachable.[DETACH]}. */
 export const DETACH: unique symbol = Symbol.for('atrion.detach') as never
 
+/** Key of a permit's {@link Detachable.[CONCLUSION]}. */
+export const CONCLUSION: unique symbol = Symbol.for('atrion.conclusion') as never
+
 export interface AdapterPort {
   /** A client went away before its answer was there. */
   abandoned(routeId: string): void
@@ -16,8 +19,8 @@ export interface AdapterPort {
   refused(routeId: string, refusal: Permit): void
   /** Paths that are not guarded: those of the exporters' handlers. */
   readonly exempt: ReadonlyMap<string, number>
-  /** Calls are made: the event loop is watched from now on. */
-  calls(): void
+  /** Calls are made: the event loop is watched from now on. @returns a function that gives the end of the last stall, Unix ms; 0: none is known */
+  calls(): () => number
   /**
    * A request of that permit may be cancelled from now on, by `cancel`, for its `share` of what others wait for. @returns what ends that
    */
@@ -41,4 +44,6 @@ export interface Detachable {
    * not.
    */
   [DETACH](): Conclude
+  /** For a request whose permit comes back before all of it is known: what reports one more outcome, or does not. */
+  [CONCLUSION](): Conclude
 }

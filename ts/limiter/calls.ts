@@ -46,7 +46,7 @@ const TIMEOUT_NAME = /^(?:Abort|.*Time-?out)(?:Error|Exception)?$/i
 const TIMEOUT_MESSAGE = /\btime(?:d[ -]?|-)?out\b/i
 
 /** Returns whether an error, or its cause, says that a time ran out. */
-function isTimeLimit(error: unknown, depth = 0): boolean {
+export function isTimeLimit(error: unknown, depth = 0): boolean {
   if (typeof error !== 'object' || error === null) return false
   try {
     const { name, code, message, cause } = error as Record<string, unknown>

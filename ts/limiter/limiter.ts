@@ -213,9 +213,9 @@ export class Limiter {
   }
 
   /** Watches the event loop from now on. */
-  watch(): void {
+  watch(): ReturnType<PermitReturns['watch']> {
     this.#isWatching = true
-    this.#returns.watch()
+    return this.#returns.watch()
   }
 
   #refuse<T>(

@@ -60,13 +60,16 @@ export class PermitReturns implements PermitSource {
     this.#onFreed(routeId)
   }
 
-  /** Watches the event loop from now on, where it can be: not where the code for it cannot be loaded. */
-  watch(): void {
+  /** Watches the event loop from now on, where it can be: not where the code for it cannot be loaded. @returns a function that gives the end of the last stall, Unix ms */
+  watch(): () => number {
     const { watchdog } = this.#context
-    if (watchdog === undefined) return
     try {
-      this.#watchdog ??= createWatchdog(this.#context, watchdog)
+      if (watchdog !== undefined) this.#watchdog ??= createWatchdog(this.#context, watchdog)
     } catch {}
+    return () => {
+      const last = this.#watchdog?.metrics().last
+      return last === undefined ? 0 : last.startedAtMs + last.durationMs + last.suspendedMs
+    }
   }
 
   /** undefined: the event loop is not watched. */
@@ -99,8 +102,13 @@ export class PermitReturns implements PermitSource {
 
   /** A permit's request goes on outside the work in flight. */
   detach(routeId: string, id: number): Conclude {
-    const life = this.#lifeOf(routeId)
+    const conclude = this.conclusion(routeId)
     this.giveBack(routeId, id, OUTCOME.DETACHED)
+    return conclude
+  }
+
+  conclusion(routeId: string): Conclude {
+    const life = this.#lifeOf(routeId)
     let isOver = life === undefined
     return (outcome, ageMs) => {
       if (isOver) return

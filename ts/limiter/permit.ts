@@ -7,7 +7,7 @@ import { reasonOf } from '../base/reason.js'
 import { nearestName } from '../base/suggest.js'
 import type { OperationalMode } from '../core/index.js'
 import { OUTCOME } from '../engine/port.js'
-import { type Conclude, DETACH, type Detachable } from './adapter-port.js'
+import { CONCLUSION, type Conclude, DETACH, type Detachable } from './adapter-port.js'
 import { type CallPermit, TIME_LOST, type TimeLost } from './calls.js'
 import type { Hold } from './holdings.js'
 import type { PermitGroup } from './permit-watch.js'
@@ -39,6 +39,8 @@ const concludeNothing: Conclude = () => {}
 export interface PermitSource {
   giveBack(routeId: string, id: number, outcome: number): void
   detach(routeId: string, id: number): Conclude
+  /** Gives a function that reports an outcome beside that of a permit. */
+  conclusion(routeId: string): Conclude
   /** See {@link CallPermit}. */
   timeLost(id: number): TimeLost | undefined
   /** The terms of a decision by its number, where they are still kept. */
@@ -129,6 +131,10 @@ export class EnginePermit implements Permit, Detachable, CallPermit {
     return conclude
   }
 
+  [CONCLUSION](): Conclude {
+    return this.#source.conclusion(this.#routeId)
+  }
+
   #leave(): void {
     const { group } = this
     this.group = undefined
@@ -141,6 +147,14 @@ export class EnginePermit implements Permit, Detachable, CallPermit {
     return { allow, resistance, voltage, tier, mode, reason, retryAfterMs, limitedBy }
   }
 }
+
+const withFailed = (conclude: Conclude, failed: (() => void) | undefined): Conclude =>
+  failed === undefined
+    ? conclude
+    : (outcome, ageMs) => {
+        if (outcome === 'failure') failed()
+        conclude(outcome, ageMs)
+      }
 
 /** A permit that counts as its key's while it is out. */
 export class KeyedPermit extends EnginePermit {
@@ -161,14 +175,13 @@ export class KeyedPermit extends EnginePermit {
 
   override [DETACH](): Conclude {
     this.hold?.end()
-    const conclude = super[DETACH]()
-    const { failed } = this
-    if (failed === undefined) return conclude
+    const conclude = withFailed(super[DETACH](), this.failed)
     this.failed = undefined
-    return (outcome, ageMs) => {
-      if (outcome === 'failure') failed()
-      conclude(outcome, ageMs)
-    }
+    return conclude
+  }
+
+  override [CONCLUSION](): Conclude {
+    return withFailed(super[CONCLUSION](), this.failed)
   }
 }
 

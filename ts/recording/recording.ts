@@ -6,12 +6,15 @@ import { AtrionError, ConfigError } from '../base/errors.js'
 import { wrongType } from '../base/input.js'
 import { own, ownOptions } from '../base/own.js'
 import { unknownName } from '../base/suggest.js'
+import { after } from '../base/timer.js'
+import { within } from '../base/within.js'
 import type { Context } from '../context.js'
 import { type Engine, FRAME } from '../engine/port.js'
 import { requireNumber, requireObject } from '../options/ranges.js'
 import { BlockWriter } from './block-writer.js'
+import { FileSink } from './file-sink.js'
 import { type Redact, requireRedact } from './redact.js'
-import { FileSink, LEAST_RING_BYTES, RingSink, type Sink, StreamSink, type WritableLike } from './sinks.js'
+import { LEAST_RING_BYTES, RingSink, type Sink, StreamSink, type WritableLike } from './sinks.js'
 import { Tap } from './tap.js'
 
 export interface RecordOptions {
@@ -27,6 +30,11 @@ export interface RecordOptions {
   readonly redact?: Redact | null | undefined
   /** Of a file: it grows no further than this, bytes; what comes then is dropped and counted. Default 16 GiB, about a week of 1000 decisions a second. */
   readonly maxBytes?: number | null | undefined
+  /**
+   * The time that {@link Recording.stop} waits for a stream to take what is left, ms, 0 to 3,600,000. What was not taken by then is dropped and
+   * counted. A file is waited for as long as the system writes. Default 10,000.
+   */
+  readonly stopTimeoutMs?: number | null | undefined
 }
 
 /** Memory in which the newest decisions are kept, and from which they are read when they are needed. */
@@ -52,13 +60,15 @@ export interface RecordingStats {
 }
 
 const DEFAULT_MAX_BYTES = 16 * 2 ** 30
+const DEFAULT_STOP_TIMEOUT_MS = 10_000
 const MOST_RING_BYTES = 2 ** 30
 /** The time after which a block that is not full is written, ms. */
 const FLUSH_MS = 1_000
 
-const NAMES = ['sample', 'redact', 'maxBytes'] as const
+const NAMES = ['sample', 'redact', 'maxBytes', 'stopTimeoutMs'] as const
 const SAMPLE = { says: 'a number in (0, 1]', holds: (x: number) => x > 0 && x <= 1 }
 const MAX_BYTES = { says: 'a number of bytes, 131072 or more', holds: (x: number) => x >= 131_072 }
+const STOP_TIMEOUT_MS = { says: 'a number of ms in [0, 3600000]', holds: (x: number) => x >= 0 && x <= 3_600_000 }
 const RING_BYTES = {
   says: `a number of bytes in [${LEAST_RING_BYTES}, ${MOST_RING_BYTES}]`,
   holds: (x: number) => x >= LEAST_RING_BYTES && x <= MOST_RING_BYTES,
@@ -124,6 +134,7 @@ export class Recording implements AsyncDisposable {
   readonly #tap: Tap
   readonly #timer: ReturnType<typeof setInterval>
   readonly #onExit = (): void => this.#writeNow()
+  readonly #stopTimeoutMs: number
   #stopped: Promise<void> | undefined
 
   /** @internal */
@@ -137,6 +148,10 @@ export class Recording implements AsyncDisposable {
     const redact = requireRedact(options.redact)
     const maxBytes =
       options.maxBytes == null ? DEFAULT_MAX_BYTES : requireNumber('maxBytes', options.maxBytes, MAX_BYTES)
+    this.#stopTimeoutMs =
+      options.stopTimeoutMs == null
+        ? DEFAULT_STOP_TIMEOUT_MS
+        : requireNumber('stopTimeoutMs', options.stopTimeoutMs, STOP_TIMEOUT_MS)
     const { engine, routes } = context
     if (recorded.has(engine)) throw new AtrionError('this instance is recorded already: stop that recording first')
     const sink = sinkOf(target, maxBytes)
@@ -197,7 +212,10 @@ export class Recording implements AsyncDisposable {
     return this.#sink.read()
   }
 
-  /** Ends the recording; resolves when all of it is where it belongs. A stream is not ended: it is yours. Never rejects. */
+  /**
+   * Ends the recording; resolves when all of it is where it belongs, or after `stopTimeoutMs`: what a stream has not taken by
+   * then counts as dropped, and `stats.error` says so. A stream is not ended: it is yours. Never rejects.
+   */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop()
     return this.#stopped
@@ -210,10 +228,20 @@ export class Recording implements AsyncDisposable {
   async #stop(): Promise<void> {
     this.#tap.remove()
     clearInterval(this.#timer)
-    writeNoMore(this.#onExit)
     recorded.delete(this.#context.engine)
     this.#flush()
-    await this.#sink.close()
+    await this.#close()
+    writeNoMore(this.#onExit)
+  }
+
+  async #close(): Promise<void> {
+    const sink = this.#sink
+    if (!(sink instanceof StreamSink)) return sink.close()
+    const ms = this.#stopTimeoutMs
+    const lost = (): Error =>
+      new AtrionError(`the stream did not take all within ${ms} ms of stop(): the rest is dropped`)
+    // A process that waits for the end waits that long.
+    return within(() => sink.close(), ms, after, lost).catch((error: Error) => sink.giveUp(error))
   }
 
   #flush(): void {

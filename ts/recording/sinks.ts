@@ -1,6 +1,6 @@
 /** The places that blocks of a recording go to. None of them waits: a block that finds no room is dropped, and counted by its writer. */
 
-import { builtin } from '../base/builtin.js'
+import { textOfAny } from '../base/host-calls.js'
 import { BLOCK, FORMAT_VERSION, HEAD } from './format.js'
 
 export interface Sink {
@@ -20,10 +20,10 @@ export interface Sink {
   read?(): Uint8Array
 }
 
+/** A block of at least so many bytes is kept in its array, and a shorter one in a copy. */
+const NEARLY_FULL = (BLOCK.MAX_BYTES * 15) / 16
 /** Blocks that wait to be written: 4 MiB. */
 const MOST_WAITING = 64
-/** The time after a failure in which nothing is written, ms. */
-const REST_MS = 1_000
 
 /** The head of a file. */
 export function headOf(): Uint8Array {
@@ -34,14 +34,14 @@ export function headOf(): Uint8Array {
 }
 
 /** A block, in the first bytes of its array. */
-interface Waiting {
+export interface Waiting {
   readonly bytes: Uint8Array
   readonly length: number
   readonly decisions: number
 }
 
 /** Blocks that wait, in order, and arrays to be used again. */
-abstract class QueueSink implements Sink {
+export abstract class QueueSink implements Sink {
   protected readonly waiting: Waiting[] = []
   protected isWriting = false
   /** Called when nothing waits any more. */
@@ -76,7 +76,8 @@ abstract class QueueSink implements Sink {
     else this.write(next)
   }
 
-  protected done({ bytes }: Waiting): void {
+  /** An array that may be filled again. */
+  protected reuse(bytes: Uint8Array): void {
     if (this.#spare.length < 4) this.#spare.push(bytes)
   }
 
@@ -86,120 +87,7 @@ abstract class QueueSink implements Sink {
   }
 }
 
-type Files = ReturnType<typeof builtin<'node:fs'>>
-
-/**
- * Opens a file to be written from its beginning. A pipe, which would hold the process until something reads it, is none; what can be
- * written anywhere, as `/dev/null`, is taken for one.
- *
- * @throws the error of a file that cannot be opened, Error for what is none
- */
-function openToWrite(files: Files, path: string): number {
-  const { O_WRONLY = 1, O_CREAT = 0, O_NONBLOCK = 0 } = files.constants
-  const fd = files.openSync(path, O_WRONLY | O_CREAT | O_NONBLOCK, 0o666)
-  try {
-    const found = files.fstatSync(fd)
-    if (found.isFile()) files.ftruncateSync(fd)
-    else if (!found.isCharacterDevice()) throw new Error(`${path} is not a file`)
-    return fd
-  } catch (error) {
-    files.closeSync(fd)
-    throw error
-  }
-}
-
-/**
- * A file. A block is written to where the last whole one ends, so that what a failed write left is written over; after a failure, a
- * full disk among them, blocks are dropped for a second, and then it is tried again.
- */
-export class FileSink extends QueueSink {
-  readonly #files: Files
-  readonly #fd: number
-  readonly #mostBytes: number
-  #end = 0
-  #restsUntilMs = 0
-  #isClosed = false
-  #isFull = false
-
-  /** @throws the error of a file that cannot be opened */
-  constructor(path: string, mostBytes: number) {
-    super()
-    this.#files = builtin('node:fs')
-    this.#mostBytes = mostBytes
-    this.#fd = openToWrite(this.#files, path)
-    const head = headOf()
-    try {
-      this.#files.writeSync(this.#fd, head, 0, head.length, 0)
-    } catch (error) {
-      this.#files.closeSync(this.#fd)
-      throw error
-    }
-    this.#end = head.length
-  }
-
-  protected get isOpen(): boolean {
-    return !this.#isClosed && !this.#isFull && Date.now() >= this.#restsUntilMs
-  }
-
-  protected write(next: Waiting): void {
-    if (this.#end + next.length > this.#mostBytes) {
-      this.waiting.shift()
-      this.lose(next)
-      this.#isFull = true
-      this.wake()
-      return
-    }
-    this.isWriting = true
-    this.#writeFrom(next, 0)
-  }
-
-  #writeFrom(block: Waiting, from: number): void {
-    this.#files.write(this.#fd, block.bytes, from, block.length - from, this.#end + from, (error, written) => {
-      if (error === null && from + written < block.length && written > 0) {
-        this.#writeFrom(block, from + written)
-        return
-      }
-      this.isWriting = false
-      this.waiting.shift()
-      if (error === null && written > 0) {
-        this.#end += block.length
-        this.done(block)
-      } else {
-        this.error = error ?? new Error('nothing was written')
-        this.#restsUntilMs = Date.now() + REST_MS
-        for (const lost of [block, ...this.waiting.splice(0)]) this.lose(lost)
-      }
-      this.wake()
-    })
-  }
-
-  /** Writes what waits before the process ends. */
-  writeNow(): void {
-    if (this.#isClosed) return
-    for (const block of this.waiting) {
-      try {
-        this.#files.writeSync(this.#fd, block.bytes, 0, block.length, this.#end)
-        this.#end += block.length
-      } catch {
-        return
-      }
-    }
-  }
-
-  async close(): Promise<void> {
-    if (this.#isClosed) return
-    this.#isClosed = true
-    await new Promise<void>((resolve) => {
-      this.onIdle = resolve
-      this.wake()
-    })
-    // The rest that a failed write left beyond the last whole block goes.
-    if (this.error !== undefined) {
-      await new Promise<void>((resolve) => this.#files.ftruncate(this.#fd, this.#end, () => resolve()))
-    }
-    await new Promise<void>((resolve) => this.#files.close(this.#fd, () => resolve()))
-  }
-}
+const errorOf = (thrown: unknown): Error => (thrown instanceof Error ? thrown : new Error(textOfAny(thrown)))
 
 /** A stream of Node's, as far as it is used. */
 export interface WritableLike {
@@ -207,9 +95,13 @@ export interface WritableLike {
   on(event: string, listener: (...args: never[]) => void): unknown
   removeListener(event: string, listener: (...args: never[]) => void): unknown
   readonly writable?: boolean
+  readonly errored?: Error | null
 }
 
-/** A stream, which is not ended: it is the caller's. One that is slow gets one block after the other, and what finds no room is dropped. */
+/**
+ * A stream, which is not ended: it is the caller's. One that is slow gets one block after the other, and what finds no room is dropped. What it
+ * was given is its own, as it may keep the bytes long after it has called back: no array of it is filled again.
+ */
 export class StreamSink extends QueueSink {
   readonly #stream: WritableLike
   #isClosed = false
@@ -219,7 +111,17 @@ export class StreamSink extends QueueSink {
     super()
     this.#stream = stream
     stream.on('error', this.#onError as never)
-    stream.write(headOf(), () => {})
+    const head = headOf()
+    super.take(head, head.length, 0)
+  }
+
+  override take(bytes: Uint8Array, length: number, decisions: number): boolean {
+    const { writable, errored } = this.#stream
+    if (writable === false) this.error ??= errored ?? new Error('the stream is over')
+    if (length >= NEARLY_FULL) return super.take(bytes, length, decisions)
+    if (!super.take(bytes.slice(0, length), length, decisions)) return false
+    this.reuse(bytes)
+    return true
   }
 
   protected get isOpen(): boolean {
@@ -229,28 +131,40 @@ export class StreamSink extends QueueSink {
   protected write(next: Waiting): void {
     this.isWriting = true
     const settle = (error?: Error | null): void => {
-      if (!this.isWriting || this.waiting[0] !== next) return
+      if (!this.isWriting || this.waiting[0] !== next) {
+        // It was given up, and works after all.
+        if (!error && this.#isClosed) this.#leave()
+        return
+      }
       this.isWriting = false
       if (error) {
         this.#fail(error)
         return
       }
       this.waiting.shift()
-      this.done(next)
       this.wake()
     }
     try {
       this.#stream.write(next.bytes.subarray(0, next.length), settle)
     } catch (error) {
-      settle(error instanceof Error ? error : new Error(String(error)))
+      settle(errorOf(error))
     }
   }
 
-  #fail(error: Error): void {
+  /** Blocks that wait are lost, because of `error`. */
+  giveUp(error: Error): void {
     this.error ??= error
-    this.isWriting = false
     for (const block of this.waiting.splice(0)) this.lose(block)
-    this.onIdle?.()
+    if (!this.isWriting) this.onIdle?.()
+  }
+
+  #fail(error: Error): void {
+    this.isWriting = false
+    this.giveUp(error)
+  }
+
+  #leave(): void {
+    this.#stream.removeListener('error', this.#onError as never)
   }
 
   async close(): Promise<void> {
@@ -261,8 +175,7 @@ export class StreamSink extends QueueSink {
       this.wake()
     })
     // One that was written to in vain says so later, and an error that has no listener ends the process.
-    if (this.error !== undefined || this.#stream.writable === false) return
-    this.#stream.removeListener('error', this.#onError as never)
+    if (this.error === undefined && this.#stream.writable !== false) this.#leave()
   }
 }
 
@@ -271,9 +184,6 @@ interface Stretch {
   readonly blocks: Waiting[]
   bytes: number
 }
-
-/** A block of at least so many bytes is kept in its array, and a shorter one in a copy. */
-const NEARLY_FULL = (BLOCK.MAX_BYTES * 15) / 16
 
 /**
  * A ring in memory: the newest stretches of blocks. The oldest goes where the rest fills three quarters of it, and its arrays are filled

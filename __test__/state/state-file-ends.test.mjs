@@ -65,7 +65,7 @@ test('killed at any instant it leaves its last complete snapshot', async (t) => 
   const lane = async () => {
     const path = newPath()
     let last = 0
-    // What is seen to be written may be complete when the signal comes: then there are more.
+    // A snapshot may be complete by the time that the signal comes: then there are more.
     const isEnough = () => leftovers >= KILLS / 4 && advances >= KILLS / 4
     for (let kill = 0; kill < KILLS / LANES || (!isEnough() && kill < 8 * KILLS); kill++) {
       t.is(await fillAndKill(path, ROUTES, kill % 2 === 1), 'SIGKILL')

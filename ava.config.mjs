@@ -68,10 +68,11 @@ if (process.platform === 'win32') files.push(...without('redis', 'redis-*'), ...
 
 /** The files that take longest: they begin first, so that none is left alone at the end. */
 const LONGEST = [
-  ...['readme', 'postgres-conformance', 'leaks', 'culprits-pool', 'upstream-pace', 'fuzz-patches', 'redis-store'],
-  ...['lab-tunnel', 'lifetime', 'bench-swarm', 'hardened-workers', 'record-random', 'lab-attacks', 'cli', 'loader'],
-  ...['upstream-crowd', 'adapters-cancel', 'hardened-slow', 'record-damage', 'monitoring', 'lab-arena', 'shared-budget'],
-  ...['state-file-ends', 'command-lines', 'machine-processes', 'lab-plants', 'lab-real', 'lab-grid', 'postgres-history'],
+  ...['readme', 'postgres-conformance', 'leaks', 'culprits-pool', 'upstream-pace', 'fuzz-patches'],
+  ...['redis-store', 'lab-tunnel', 'lifetime', 'bench-swarm', 'hardened-workers', 'record-random'],
+  ...['lab-attacks', 'cli', 'loader', 'upstream-crowd', 'adapters-cancel', 'hardened-slow', 'record-damage'],
+  ...['monitoring', 'lab-arena', 'shared-budget', 'state-file-ends', 'command-lines', 'machine-processes'],
+  ...['lab-plants', 'lab-real', 'lab-grid', 'postgres-history'],
 ]
 const rankOf = (path) => {
   const rank = LONGEST.indexOf(basename(path, '.test.mjs'))

@@ -4,21 +4,12 @@ import http from 'node:http'
 import net from 'node:net'
 import { openStreams } from 'atrion/http'
 import { create, turn } from './_engine.mjs'
-import { PATIENCE_MS } from './_patience.mjs'
+import { until } from './_patience.mjs'
 
-export { create, turn }
+export { create, turn, until }
 
 /** Without the pressure of the process: tests keep the loop busy, which is not what they are about. */
 export const CALM = { pressure: false }
-
-/** Turns of the event loop until `holds()`; a test must not wait for what never comes. */
-export const until = async (holds, what = String(holds)) => {
-  const deadline = performance.now() + PATIENCE_MS
-  while (!holds()) {
-    if (performance.now() > deadline) throw new Error(`never: ${what}`)
-    await turn()
-  }
-}
 
 /** Nothing is in flight on the route any more. */
 export const drained = (atrion, routeId) => until(() => atrion.stats(routeId).inFlight === 0, `${routeId} is drained`)

@@ -21,27 +21,30 @@ const FRAME_MS = 16
 const SOURCE = join(ROOT, '__test__', '_edge')
 const FOLDER = join(ROOT, '.cache', 'edge')
 
-/** Puts the checks, the tools and the packed package into the folder. */
-const prepare = async () => {
+/** Installs the runtimes and bundlers that are missing into the folder. */
+const install = async () => {
   mkdirSync(FOLDER, { recursive: true })
-  for (const name of readdirSync(SOURCE)) copyFileSync(join(SOURCE, name), join(FOLDER, name))
-  copyFileSync(join(ROOT, '__test__', '_worlds.mjs'), join(FOLDER, 'worlds.mjs'))
-  const golden = readFileSync(join(ROOT, '__test__', 'vectors', 'golden.json'), 'utf8')
-  writeFileSync(join(FOLDER, 'golden.mjs'), `export default ${golden}`)
-
+  copyFileSync(join(SOURCE, 'package.json'), join(FOLDER, 'package.json'))
   const { dependencies } = JSON.parse(readFileSync(join(SOURCE, 'package.json'), 'utf8'))
   const isThere = ([name, wanted]) => {
     const version = wanted.replace(/^npm:.*@/, '')
     const manifest = join(FOLDER, 'node_modules', name, 'package.json')
     return existsSync(manifest) && JSON.parse(readFileSync(manifest, 'utf8')).version === version
   }
+  if (Object.entries(dependencies).every(isThere)) return
   // Two majors of a framework side by side: each is the peer of its own renderer, which the bundler's aliases see to.
   const quiet = ['--no-audit', '--no-fund', '--no-package-lock', '--legacy-peer-deps']
-  if (!Object.entries(dependencies).every(isThere)) {
-    say('Installing the runtimes and bundlers (a minute or two the first time).')
-    const { code } = await npm(['install', '--prefix', FOLDER, ...quiet])
-    if (code !== 0) throw new Error('npm could not install its runtimes and bundlers (__test__/_edge/package.json)')
-  }
+  say('Installing the runtimes and bundlers (a minute or two the first time).')
+  const { code } = await npm(['install', '--prefix', FOLDER, ...quiet])
+  if (code !== 0) throw new Error('npm could not install its runtimes and bundlers (__test__/_edge/package.json)')
+}
+
+/** Puts the checks and the packed package beside them. */
+const prepare = async () => {
+  for (const name of readdirSync(SOURCE)) copyFileSync(join(SOURCE, name), join(FOLDER, name))
+  copyFileSync(join(ROOT, '__test__', '_worlds.mjs'), join(FOLDER, 'worlds.mjs'))
+  const golden = readFileSync(join(ROOT, '__test__', 'vectors', 'golden.json'), 'utf8')
+  writeFileSync(join(FOLDER, 'golden.mjs'), `export default ${golden}`)
   const packed = await npm(['pack', '--ignore-scripts', '--pack-destination', FOLDER], { quiet: true })
   if (packed.code !== 0) throw new Error(`npm pack failed: ${packed.output}`)
   const tarball = join(
@@ -153,19 +156,25 @@ const USAGE = `Usage: npm run test:edge -- [name] [options]
 
 Runs the packed package in workerd, edge-runtime, deno, bun and chromium, or in those whose name begins with the name given.
 
-  --timed   also fail where a time is missed: on a machine with nothing else to do
-  --help    this text`
+  --timed          also fail where a time is missed: on a machine with nothing else to do
+  --install-only   install what is missing, and run nothing; the package need not be built
+  --help           this text`
 
 const {
-  values: { timed },
+  values: { timed, 'install-only': isInstallOnly },
   positionals: [requested = ''],
-} = cliOf(USAGE, { allowPositionals: true, options: { timed: { type: 'boolean', default: false } } })
-if (!existsSync(join(ROOT, 'dist', 'esm', 'inline.mjs'))) {
+} = cliOf(USAGE, {
+  allowPositionals: true,
+  options: { timed: { type: 'boolean', default: false }, 'install-only': { type: 'boolean', default: false } },
+})
+if (!isInstallOnly && !existsSync(join(ROOT, 'dist', 'esm', 'inline.mjs'))) {
   console.error('dist/esm is missing: npm run build')
   process.exit(1)
 }
 if ('chromium'.startsWith(requested) || requested.startsWith('chromium')) await provideChromium()
 try {
+  await install()
+  if (isInstallOnly) process.exit(0)
   await prepare()
 } catch (error) {
   console.error(`\nThe edge suite could not be prepared: ${error.message}.\n\n0 passed, 1 failed`)

@@ -3,7 +3,8 @@
  * packages as they are installed, the packed package in the runtimes that are not Node. A failure does not stop what comes after it. The last line is `N passed, N failed`,
  * summed over what the runners reported, with each lint and each type test as one; the exit code is 0 only when nothing failed.
  *
- * What uses one core runs beside what uses another: the addon's link beside the lints, the fuzz targets with what the ava suites leave.
+ * What uses one core runs beside what uses another, and what waits beside what computes: the addon's link and all downloads beside the lints, the
+ * packages and the fuzz targets with what the ava suites leave. The edge runs alone.
  */
 import { fuzzSuite } from './fuzz.mjs'
 import { cliOf } from './lib/cli.mjs'
@@ -66,7 +67,13 @@ const inTurn = async (...steps) => {
 const size = async () => [verdictOfCheck('size of the wasm module', (await node(`${ROOT}/scripts/size.mjs`, [])).code)]
 const lints = async () => (options['skip-lint'] ? [] : (await import('./lint.mjs')).lint())
 const fuzz = async () => (options['skip-fuzz'] ? [] : fuzzSuite(FUZZ_S, { isInBackground: true }))
-const suites = () => inTurn(servers, ...engines.map((engine) => async () => [await avaSuite(engine)]), typeSuite)
+const suites = () => inTurn(...engines.map((engine) => async () => [await avaSuite(engine)]), typeSuite)
+/** Downloads for the edge: a failure shows when it runs. */
+const runtimes = async () => {
+  if (!options['skip-edge']) await node(`${ROOT}/scripts/test-edge.mjs`, ['--install-only'])
+  return []
+}
+const packages = async () => [await packagesSuite()]
 
 const verdicts = []
 if (await installPackages()) {
@@ -79,10 +86,10 @@ if (await installPackages()) {
       size,
       lints,
     ),
+    inTurn(servers, runtimes),
   ])
   verdicts.push(...built.flat(), await cargoSuite())
-  verdicts.push(...(await Promise.all([fuzz(), suites()])).flat())
-  verdicts.push(await packagesSuite())
+  verdicts.push(...(await Promise.all([inTurn(packages, fuzz), suites()])).flat())
   if (!options['skip-edge']) verdicts.push(await edgeSuite())
 } else verdicts.push(verdictOfCheck('npm packages', 1, 'could not be installed'))
 

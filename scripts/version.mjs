@@ -21,7 +21,7 @@ const withCrateVersion = (file, version) =>
     .replace(CRATE, (_, before) => before + version)
 
 /** The content of every file that carries the version, by path. */
-export const versionedFiles = () => {
+const versionedFiles = () => {
   const { version } = manifest()
   const files = Object.fromEntries(
     ['Cargo.toml', 'Cargo.lock']

@@ -6,19 +6,12 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import pg from 'pg'
 import { makeCluster, unprivileged } from '../../scripts/lib/postgres-cluster.mjs'
-import { PATIENCE_MS } from '../_patience.mjs'
+import { until } from '../_patience.mjs'
 import { guard, release, reserve } from '../_redis/guard.mjs'
 
 const HOST = '127.0.0.1'
 
-/** Asks until it holds. */
-export const until = async (holds, what) => {
-  for (const startedAt = performance.now(); performance.now() - startedAt < PATIENCE_MS; ) {
-    if (await holds()) return
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-  throw new Error(`not within ${PATIENCE_MS} ms: ${what}`)
-}
+export { until }
 
 const isGone = ({ exitCode, signalCode }) => exitCode !== null || signalCode !== null
 

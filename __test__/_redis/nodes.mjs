@@ -1,21 +1,13 @@
 // Nodes of a service: instances of Atrion that share their scars through Redis, and what is asked of them.
 import { Atrion, RedisStateProvider } from 'atrion'
 import { CALM, engine, memoryLogger } from '../_engine.mjs'
-import { PATIENCE_MS } from '../_patience.mjs'
+import { until } from '../_patience.mjs'
 
 /** S of one lease that failed, Ω. */
 const LEASE_SCAR = 5
 const BOOTSTRAP_TICKS = 10
 
-/** Polls for what is not announced. */
-export const until = async (holds, what) => {
-  for (const startedAt = performance.now(); performance.now() - startedAt < PATIENCE_MS; ) {
-    const result = await holds()
-    if (result) return result
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-  throw new Error(`not within ${PATIENCE_MS} ms: ${what}`)
-}
+export { until }
 
 export class Node {
   provider

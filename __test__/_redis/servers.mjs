@@ -1,6 +1,6 @@
 // Real servers for the tests, each in a process of its own on a free loopback port: single, behind TLS and an ACL, a cluster
 // of three, a replicated one that Sentinel watches. A test hands `stop` to its teardown.
-import { PATIENCE_MS } from '../_patience.mjs'
+import { until } from '../_patience.mjs'
 import { certificates } from './certificates.mjs'
 import { Server } from './server.mjs'
 
@@ -43,15 +43,6 @@ const CLUSTER = [
   // Losing one node takes its slots only.
   ...['--cluster-require-full-coverage', 'no'],
 ]
-
-/** Waits, asking, for what no log tells. */
-const until = async (holds, what) => {
-  for (const startedAt = performance.now(); performance.now() - startedAt < PATIENCE_MS; ) {
-    if (await holds()) return
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-  throw new Error(`not within ${PATIENCE_MS} ms: ${what}`)
-}
 
 /** A cluster of three masters, its 16,384 slots shared among them, and how to move some. */
 export const cluster = async ({ command } = {}) => {

@@ -1,4 +1,5 @@
 // A request that holds what others wait for is cancelled by its signal, in every framework.
+import { Agent } from 'node:http'
 import { Atrion } from 'atrion'
 import { cancelSignal as ofExpress } from 'atrion/express'
 import { cancelSignal as ofFastify } from 'atrion/fastify'
@@ -8,7 +9,7 @@ import { atrionHttp, cancelSignal as ofHttp } from 'atrion/http'
 import { cancelSignal as ofKoa } from 'atrion/koa'
 import { cancelSignal as ofNest } from 'atrion/nest'
 import test from 'ava'
-import { until } from '../_adapters.mjs'
+import { ask, until } from '../_adapters.mjs'
 import { FRAMEWORKS } from '../_frameworks.mjs'
 import { PATIENCE_MS } from '../_patience.mjs'
 
@@ -47,11 +48,12 @@ for (const [name, start] of Object.entries(FRAMEWORKS)) {
     const server = await start(atrion, { tier, cancellable: true }, work)
     t.teardown(() => server.close())
     t.teardown(() => server.closeAllConnections?.())
-    const origin = `http://127.0.0.1:${server.address().port}`
+    const agent = new Agent({ keepAlive: true })
+    t.teardown(() => agent.destroy())
     const statusOf = async (path) => {
-      const response = await fetch(`${origin}${path}`)
-      await response.arrayBuffer()
-      return response.status
+      const { status, error } = await ask(server, path, { agent })
+      if (error !== undefined) throw error
+      return status
     }
     for (const path of ['/a', '/b']) t.is(await statusOf(path), 200)
     for (const id of atrion.getRoutes()) {

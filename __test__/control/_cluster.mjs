@@ -1,6 +1,7 @@
 // Nodes that share one provider, each of which can be cut off from it.
 import { InMemoryProvider } from 'atrion'
 import { create } from '../_engine.mjs'
+import { until } from '../_patience.mjs'
 
 /** One node's way to the provider of all: cut off, its calls fail and no hint comes. */
 export class Way {
@@ -70,7 +71,4 @@ const nextOf = (atrion, name, wanted) =>
 export const patch = (atrion, changes, more) =>
   atrion.patch({ base: atrion.config.current().versions[more?.layer ?? 'cluster'], changes, ...more })
 
-/** Resolves when something holds. */
-export const until = async (holds) => {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 2))
-}
+export { until }

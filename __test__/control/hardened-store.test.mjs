@@ -1,9 +1,9 @@
 // Documents that anything which can write to the store has put there: nothing throws, the last good state holds, one warning, and the next
 // change of a node takes the place of what was damaged.
-import { setTimeout as sleep } from 'node:timers/promises'
 import { InMemoryProvider } from 'atrion'
 import ava from 'ava'
 import { create, engine } from '../_engine.mjs'
+import { until } from '../_patience.mjs'
 import { Way } from './_cluster.mjs'
 
 // Engine `ts` has no permits, and nothing to try a ban with.
@@ -57,11 +57,6 @@ const REFUSED_CONFIGS = [
   config({ standing: [{ version: NOW, changes: { dryRun: 1 } }] }),
   config({ standing: [{ version: NOW, changes: {}, trial: { share: 'x' } }] }),
 ]
-
-/** Resolves when something holds. */
-const until = async (holds) => {
-  while (!(await holds())) await sleep(2)
-}
 
 /** A node over a provider that another writes to, with its warnings. */
 async function nodeOver(t, provider, options = {}) {

@@ -10,7 +10,7 @@ import { Atrion, MachineStateProvider } from 'atrion'
 import anyTest from 'ava'
 import { runCode } from '../_child.mjs'
 import { BAD, CALM } from '../_engine.mjs'
-import { PATIENCE_MS } from '../_patience.mjs'
+import { until } from '../_patience.mjs'
 
 const test = process.platform === 'win32' ? anyTest.skip : anyTest
 const NODE = fileURLToPath(new URL('../_machine/node.mjs', import.meta.url))
@@ -21,14 +21,6 @@ const folderOf = (t) => {
   const path = mkdtempSync(join(tmpdir(), 'atrion-machine-'))
   t.teardown(() => rmSync(path, { recursive: true, force: true }))
   return path
-}
-
-const until = async (holds, what) => {
-  for (const startedAt = performance.now(); performance.now() - startedAt < PATIENCE_MS; ) {
-    if (await holds()) return
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-  throw new Error(`not within ${PATIENCE_MS} ms: ${what}`)
 }
 
 /** A port that answers messages, as a function of a task. */

@@ -4,6 +4,7 @@ import { Worker } from 'node:worker_threads'
 import { Atrion, ConfigError } from 'atrion'
 import anyTest from 'ava'
 import { BAD, CALM } from '../_engine.mjs'
+import { until } from '../_patience.mjs'
 
 // The engine is the process's: one test after the other.
 const isNative = new Atrion().engine === 'native'
@@ -121,7 +122,7 @@ native('a thread that ends in the middle leaves the engine to the others', async
   const { worker } = await start()
   worker.postMessage({ act: 'route', routeId: 'f', telemetry: CALM, times: 1e9 })
   atrion.route('f', CALM)
-  while (atrion.getState('f').tickCount < 1000) await new Promise((resolve) => setImmediate(resolve))
+  await until(() => atrion.getState('f').tickCount >= 1000)
   await worker.terminate()
   const { tickCount } = atrion.getState('f')
   atrion.route('f', CALM)

@@ -7,14 +7,10 @@ import FakeTimers from '@sinonjs/fake-timers'
 import { Atrion, ConfigError, ConnectionError, FileStateProvider, ParseError, SyncError } from 'atrion'
 import test from 'ava'
 import { BAD, drive, engine, virtual } from '../_engine.mjs'
+import { until } from '../_patience.mjs'
 import { besides, connected, newPath } from './_files.mjs'
 
 const vectorOf = (n) => ({ scar: n / 8, momentumScalar: n / 1000, lastTick: n, resistance: 64 + n })
-
-/** Turns of the event loop until it is so. */
-const until = async (isSo) => {
-  while (!isSo()) await new Promise(setImmediate)
-}
 
 // content
 

@@ -1,15 +1,12 @@
 // Swarms of several instances on one provider: one budget, of which each has slices.
 import { Atrion, BudgetError, InMemoryProvider } from 'atrion'
 import test from 'ava'
+import { until } from '../_patience.mjs'
 
 const pair = (t, provider = new InMemoryProvider()) => {
   const instances = [new Atrion({ provider }), new Atrion({ provider })]
   t.teardown(() => Promise.all(instances.map((atrion) => atrion.disconnect())))
   return [provider, ...instances]
-}
-
-const until = async (holds) => {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 5))
 }
 
 const accountOf = async (provider, name) => JSON.parse((await provider.readDocument(`swarm:${name}`)).text)

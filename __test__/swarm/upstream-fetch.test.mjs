@@ -4,6 +4,7 @@ import { swarmFetch } from 'atrion/upstream'
 import ava from 'ava'
 import { MockProvider } from '../../lab/provider/server.mjs'
 import { create, engine } from '../_engine.mjs'
+import { until } from '../_patience.mjs'
 
 const test = engine === 'ts' ? ava.skip : ava
 
@@ -31,11 +32,6 @@ const world = async (
       headers: { 'content-type': 'application/json', ...init.headers },
     })
   return { server, atrion, swarm, ask, fetch }
-}
-
-/** Resolves when `holds` does, looked at in every turn of the event loop. */
-const until = async (holds) => {
-  while (!holds()) await new Promise((resolve) => setImmediate(resolve))
 }
 
 test('a call is settled by what its answer reports', async (t) => {

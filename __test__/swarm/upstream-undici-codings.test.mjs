@@ -7,6 +7,7 @@ import ava from 'ava'
 import * as undici7 from 'undici'
 import * as undici6 from 'undici6'
 import { create, engine } from '../_engine.mjs'
+import { until } from '../_patience.mjs'
 
 const test = engine === 'ts' ? ava.skip : ava
 const isNew = Number(process.versions.node.split('.')[0]) >= 22
@@ -33,10 +34,6 @@ const ANSWERS = {
       .join(''),
   ],
   refusal: ['application/json', JSON.stringify({ error: { code: 'insufficient_quota' } })],
-}
-
-const until = async (holds) => {
-  while (!holds()) await new Promise((resolve) => setImmediate(resolve))
 }
 
 /** A server whose answer is what the path asks for, in two parts, or cut off after the first. */

@@ -6,15 +6,12 @@ import * as undici7 from 'undici'
 import * as undici6 from 'undici6'
 import { MockProvider } from '../../lab/provider/server.mjs'
 import { create, engine } from '../_engine.mjs'
+import { until } from '../_patience.mjs'
 
 const test = engine === 'ts' ? ava.skip : ava
 // Undici 8 needs what Node 20 has not.
 const isNew = Number(process.versions.node.split('.')[0]) >= 22
 const VERSIONS = { 6: undici6, 7: undici7, ...(isNew ? { 8: await import('undici8') } : {}) }
-
-const until = async (holds) => {
-  while (!holds()) await new Promise((resolve) => setImmediate(resolve))
-}
 
 for (const [version, { Agent, fetch, request }] of Object.entries(VERSIONS)) {
   const world = async (t, { budget = { outputTokens: 10_000 }, mock = {}, ...options } = {}) => {

@@ -2,7 +2,7 @@
 const KEBAB = { requests: 'requests', tokens: 'tokens', inputTokens: 'input-tokens', outputTokens: 'output-tokens' }
 
 /** A duration as Go prints it: 6m0s, 1.5s, 12ms. */
-export const goDuration = (ms) => {
+const goDuration = (ms) => {
   const whole = Math.ceil(ms)
   if (whole < 1000) return `${whole}ms`
   const hours = Math.floor(whole / 3_600_000)

@@ -3,7 +3,7 @@ const MINUTE_MS = 60_000
 const MINUTES_A_DAY = 1440
 
 /** A token bucket: full at first, refilled at a constant rate. */
-export class TokenBucket {
+class TokenBucket {
   #level
   #atMs
 
@@ -38,7 +38,7 @@ export class TokenBucket {
 }
 
 /** A window of fixed length, in which so much may be used. */
-export class FixedWindow {
+class FixedWindow {
   #used = 0
   #endsMs
 

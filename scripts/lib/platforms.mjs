@@ -13,7 +13,7 @@ const LIBCS = { gnu: 'glibc', musl: 'musl' }
 const TITLES = { linux: 'Linux', darwin: 'macOS', win32: 'Windows', freebsd: 'FreeBSD' }
 
 /** `x86_64-unknown-linux-gnu` as npm names it: what it is called, and where it may be installed. */
-export const platformOf = (target) => {
+const platformOf = (target) => {
   const [machine, , system = target.split('-')[2], abi] = target.split('-')
   const os = SYSTEMS[system]
   const cpu = CPUS[machine]

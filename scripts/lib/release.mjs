@@ -64,7 +64,7 @@ export const stagePlatform = (platform, binary, folder) => {
 }
 
 /** Packs a folder; resolves to the tarball's path. */
-export const packFolder = async (folder, out) => {
+const packFolder = async (folder, out) => {
   mkdirSync(out, { recursive: true })
   const args = ['pack', folder, '--ignore-scripts', '--json', '--pack-destination', out]
   const { code, output } = await npm(args, { quiet: true })

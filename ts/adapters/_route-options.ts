@@ -41,7 +41,7 @@ const TYPES: OptionTypes = {
 }
 
 /** @throws ConfigError for a tier that is none, with the nearest one that is */
-export function validateTier(tier: unknown): void {
+function validateTier(tier: unknown): void {
   if (typeof tier !== 'string' || isTier(tier)) return
   throw new ConfigError('tier', [...TIERS].reverse().join(', '), tier, { nearest: nearestName(tier, TIERS) })
 }

@@ -103,7 +103,7 @@ const INSTRUCTIONS: Readonly<Record<EngineKind, () => string>> = {
   ts: () => 'none: plain numbers',
 }
 
-export async function examine(options: { expect?: EngineKind; redis?: string } = {}): Promise<Report> {
+async function examine(options: { expect?: EngineKind; redis?: string } = {}): Promise<Report> {
   const engines = Object.fromEntries(ENGINES.map((kind) => [kind, tryEngine(kind)])) as Record<EngineKind, Load>
   const engine = ENGINES.find((kind) => engines[kind].ok) ?? null
   const expected = options.expect ?? (isBuilt() ? 'native' : 'wasm')

@@ -106,7 +106,7 @@ export function splitArgs(
   return { alone, all, rest }
 }
 
-export function readCandidate(path: string): ReturnType<typeof parseCandidate> {
+function readCandidate(path: string): ReturnType<typeof parseCandidate> {
   let text: string
   try {
     text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(readWholeSync(path, LONGEST_CANDIDATE))
@@ -141,7 +141,7 @@ function requireFolder(path: string): void {
 }
 
 /** @throws RecordingError where the page cannot be written */
-export function writePage(path: string, page: string): void {
+function writePage(path: string, page: string): void {
   try {
     builtin('node:fs').writeFileSync(path, page)
   } catch (error) {
@@ -162,7 +162,7 @@ export async function withFiles(command: string, path: string, run: () => Promis
 }
 
 /** The requests of a trace under each of several settings. */
-export async function runsOf(
+async function runsOf(
   trace: Requests,
   fits: readonly Fit[],
   candidates: readonly Candidate[],

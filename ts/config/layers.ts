@@ -17,7 +17,7 @@ import { MOST_ROUTES, readStored, readStoredSettings } from './validate.js'
 export const MOST_STANDING = 64
 /** Entries of a layer's trail, paths of an entry, and the longest of those, characters. */
 export const MOST_ENTRIES = 100
-export const MOST_PATHS = 16
+const MOST_PATHS = 16
 const LONGEST_PATH = 1_024
 /** Most bytes, and characters, of a layer as text. */
 const MOST_BYTES = 1 << 20

@@ -17,7 +17,7 @@ export const isObject = (value: unknown): value is JsonObject =>
 export const emptyObject = (): Draft => Object.create(null) as Draft
 
 /** The target with the patch in it; neither is changed. */
-export function mergePatch(target: Json | undefined, patch: Json): Json {
+function mergePatch(target: Json | undefined, patch: Json): Json {
   if (!isObject(patch)) return patch
   const result = emptyObject()
   if (isObject(target)) for (const name of Object.keys(target)) result[name] = target[name]!

@@ -9,7 +9,7 @@ import type { DocumentOptions, SharedDocument } from './provider.js'
 /** Longest name, bytes of UTF-8. */
 export const MAX_NAME_BYTES = 256
 /** Longest life of a document that has one, ms: 365 days. */
-export const MAX_TTL_MS = 31_536_000_000
+const MAX_TTL_MS = 31_536_000_000
 
 const NAME_RANGE = `well-formed text of 1 to ${MAX_NAME_BYTES} bytes`
 const TEXT_RANGE = `well-formed text of at most ${MAX_TEXT_BYTES} bytes`

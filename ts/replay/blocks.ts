@@ -45,7 +45,7 @@ export const isRecording = (source: Source): boolean =>
   source.length === 0 || new TextDecoder('latin1').decode(source.read(0, 10)) === HEAD.NAME.trimEnd()
 
 /** @throws RecordingError for what is no recording, or one of a newer format */
-export function requireHead(source: Source): void {
+function requireHead(source: Source): void {
   const head = source.read(0, HEAD.LENGTH)
   const name = new TextDecoder('latin1').decode(head.subarray(0, HEAD.NAME.length))
   if (name !== HEAD.NAME) {

@@ -15,7 +15,7 @@ const HEAVY_SHARE = 0.01
 export const OTHER_ROUTES = 'other routes'
 export const TIER_LABELS: readonly string[] = [...TIERS, 'by voltage', 'open loop']
 const BY_VOLTAGE = TIERS.length
-export const OPEN_LOOP = TIERS.length + 1
+const OPEN_LOOP = TIERS.length + 1
 
 export interface Counts {
   decisions: number

@@ -11,7 +11,7 @@ import type { Action, ActiveOrder, AuditEntry } from './protocol.js'
 import { differences, numbersOf, ORDER_TEXTS, type Order, type Settings } from './settings.js'
 
 /** The longest that an order or a dry run stands, s. */
-export const MOST_ORDER_S = 86_400
+const MOST_ORDER_S = 86_400
 /** Orders given by Studio that stand at once. */
 const MOST_ORDERS = 1_000
 const LONGEST_NOTE = 280

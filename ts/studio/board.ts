@@ -9,13 +9,13 @@ import { RATE } from './rates.js'
 import { mainCause, type Sampler } from './sampler.js'
 
 /** Rows of a page. */
-export const PAGE_ROWS = 25
+const PAGE_ROWS = 25
 const LONGEST_SEARCH = 200
 /** Characters of a name that are searched, and that its key is made from at either end. */
 const LOOKED_AT = 256
 const PRIME = 0x01000193
 
-export const SORTS = ['hurt', 'busy', 'p99', 'resistance', 'name'] as const
+const SORTS = ['hurt', 'busy', 'p99', 'resistance', 'name'] as const
 export type Sort = (typeof SORTS)[number]
 
 /** The part of the board that a viewer looks at. */

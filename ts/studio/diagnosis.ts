@@ -65,7 +65,7 @@ export function percent(share: number): string {
   return `${Math.round(share * 100)} %`
 }
 
-export const msText = (ms: number): string =>
+const msText = (ms: number): string =>
   ms >= 9_950 ? `${Math.round(ms / 1_000)} s` : ms >= 995 ? `${(ms / 1_000).toFixed(1)} s` : `${Math.round(ms)} ms`
 
 /** Judges a route by its own figures. */

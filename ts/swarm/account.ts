@@ -15,7 +15,7 @@ const FORMAT = 'atrion-swarm'
 const VERSION = 1
 
 /** Most nodes that share a budget at a time. */
-export const MAX_SHARING = 256
+const MAX_SHARING = 256
 /** Most units of one account. */
 const MAX_ACCOUNT_UNITS = 64
 /** Most dead nodes that are remembered, so that one that returns learns that its slice was counted as used. */

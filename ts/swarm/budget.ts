@@ -16,7 +16,7 @@ const GENERATIONS = 2 ** 29
 
 /** Most nodes, and most open reservations, of a tree. */
 export const MAX_NODES = 65_536
-export const MAX_RESERVATIONS = 1 << 20
+const MAX_RESERVATIONS = 1 << 20
 
 /** Stands for no node, and for no reservation. */
 export const NONE = -1

@@ -28,7 +28,7 @@ import { converted, HORIZON_MS, Slice } from './slice.js'
 import type { BudgetSource, SourcedRoot } from './source.js'
 
 /** The time without a report after which a node counts as dead, ms. */
-export const TTL_MS = 10_000
+const TTL_MS = 10_000
 /** The time for which an account is kept after its last write, ms. */
 const RETENTION_MS = 86_400_000
 /** The same after the last node has closed it, since a node that counts as dead may only be cut off, ms. */

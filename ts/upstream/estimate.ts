@@ -27,7 +27,7 @@ const LONGEST_MODEL = 256
 const MESSAGE_TOKENS = 4
 
 /** A body as text; undefined where it is none that is there yet. */
-export function textOfBody(body: unknown): string | undefined {
+function textOfBody(body: unknown): string | undefined {
   if (typeof body === 'string') return body
   if (body instanceof Uint8Array) return body.byteLength <= LONGEST_BODY ? new TextDecoder().decode(body) : undefined
   return body instanceof ArrayBuffer ? textOfBody(new Uint8Array(body)) : undefined

@@ -44,7 +44,7 @@ export interface Quota {
 }
 
 /** Longest time that is believed, ms: a day. */
-export const LONGEST_RESET_MS = 86_400_000
+const LONGEST_RESET_MS = 86_400_000
 /** Largest limit that is believed. */
 const LARGEST = 1e12
 

@@ -3,7 +3,7 @@
 import { isPhysicsVector, type PhysicsVector } from '../provider.js'
 
 /** Longest message, bytes. */
-export const MAX_FRAME_BYTES = 1 << 23
+const MAX_FRAME_BYTES = 1 << 23
 /** Messages of many routes are cut into such of about so many characters. */
 const CHUNK_CHARACTERS = 1 << 19
 /** A route takes so many besides its name. */

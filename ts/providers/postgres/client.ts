@@ -192,7 +192,7 @@ const URL_CREDENTIALS = /([a-z][a-z0-9+.-]*:\/\/)[^\s@/?#]*@/gi
 const SETTING = /\b(pass(?:word|wd)?|pwd|secret|token)(\s*[=:]\s*)(?:"[^"]*"|'[^']*'|[^\s;&,]+)/gi
 
 /** An error of a driver by its text and code alone, without what looks like credentials: other fields may hold its settings. */
-export function cleanError(error: unknown): Error {
+function cleanError(error: unknown): Error {
   let message = 'the statement failed'
   let code: unknown
   try {

@@ -4,7 +4,7 @@ import { builtin } from '../../base/builtin.js'
 import { AtrionError } from '../../base/errors.js'
 
 /** Stands for a MAC where there is no secret. */
-export const NO_MAC = '-'
+const NO_MAC = '-'
 
 export class Seal {
   readonly #secrets: readonly Uint8Array[]

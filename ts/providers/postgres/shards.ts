@@ -8,7 +8,7 @@ export const SHARDS = 256
 /** A statement is full when its bodies have so many characters. */
 const STATEMENT_CHARACTERS = 1 << 23
 /** Longest body of a row that is read, characters. */
-export const MAX_BODY = 1 << 25
+const MAX_BODY = 1 << 25
 
 /** The shard of a route: FNV-1a over its UTF-16 units. */
 export function shardOf(routeId: string): number {

@@ -176,7 +176,7 @@ const CHAINS: usize = 6;
 /// Steps of each chain in a run.
 const STEPS: usize = 20_000;
 
-/// What the processor adds and multiplies at most. No kernel fuses the two, so that all instruction sets give the same bits.
+/// The most that the processor adds and multiplies. No kernel fuses the two, so that all instruction sets give the same bits.
 struct Peak;
 
 impl Kernel for Peak {

@@ -52,6 +52,7 @@ const BUILT = ['packages', 'build']
 const COMMANDS = {
   'benches/compare.mjs': ['toolchain'],
   'benches/cluster/run.mjs': [...BUILT, 'redis'],
+  'benches/roofline.mjs': ['toolchain'],
   'benches/run.mjs': BUILT,
   'benches/start.mjs': BUILT,
   'benches/studio/run.mjs': BUILT,

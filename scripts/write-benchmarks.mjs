@@ -3,14 +3,17 @@
  * `<!-- measured: classes -->` and `<!-- /measured -->`. No figure in them is written by hand.
  *
  *   npm run arena && node scripts/write-benchmarks.mjs          the tables of the arena
+ *   npm run bench:roofline -- --save && node scripts/write-roofline.mjs && node scripts/write-benchmarks.mjs   the roofline
  *   npm run bench -- --save && node scripts/write-benchmarks.mjs   the tables of costs
  *
  * Tables whose record is missing stay as they are.
  */
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { bandwidthOf, reachOf } from '../benches/lib/roofline.mjs'
 import { missesOf, winnersOf } from '../lab/verdict.mjs'
 import { ROOT } from './lib/process.mjs'
+import { newestRoofline } from './write-roofline.mjs'
 
 const PAGES = ['README.md', join('docs', 'benchmarks.md')]
 
@@ -125,6 +128,28 @@ const benchTables = (record) => {
   }
 }
 
+const rooflineTables = (roofline) => {
+  const { facts, peak, set, rows } = roofline
+  const levels = [...new Set(rows.map(({ level }) => level))]
+  const kernels = [...new Map(rows.map((row) => [row.kernel, row])).values()]
+  const cell = (kernel, level) => {
+    const row = rows.find((one) => one.kernel === kernel && one.level === level)
+    const { reached, by } = reachOf(roofline, row)
+    return `${Math.round(row.mroutes).toLocaleString('en')} (${Math.round(100 * reached)} % of ${by})`
+  }
+  const sizes = levels.map((level) => {
+    const { workingSet } = rows.find((row) => row.level === level)
+    return `${level} ${bandwidthOf(roofline, level).toFixed(0)} GB/s with ${(workingSet / 1024).toLocaleString('en')} KiB`
+  })
+  return {
+    roofline: table(
+      ['kernel', 'bytes', 'flops', ...levels],
+      kernels.map(({ kernel, bytes, flops }) => [kernel, bytes, flops, ...levels.map((level) => cell(kernel, level))]),
+    ),
+    'roofline, machine': `Measured on ${facts.date}, ${facts.cpu}, ${set}, the best of ${facts.rounds} runs, at a load of ${facts.load} on ${facts.cpus} processors: ${peak.toFixed(1)} Gflop/s; ${sizes.join(', ')}.`,
+  }
+}
+
 /** JSON has no NaN: a figure that does not exist was written as null. */
 const readJson = (file) => JSON.parse(readFileSync(file, 'utf8'), (_, value) => (value === null ? Number.NaN : value))
 const measured = {}
@@ -139,6 +164,9 @@ const newest = readdirSync(benches)
   .sort((a, b) => a.at.localeCompare(b.at))
   .at(-1)
 if (newest) Object.assign(measured, benchTables(newest))
+
+const roofline = newestRoofline()
+if (roofline) Object.assign(measured, rooflineTables(roofline))
 
 for (const page of PAGES) {
   const file = join(ROOT, page)

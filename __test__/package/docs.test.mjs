@@ -240,3 +240,19 @@ test('the picture is what this build draws', async (t) => {
     t.is(readFileSync(file, 'utf8'), svg, 'node scripts/write-picture.mjs draws it anew')
   }
 })
+
+test('the roofline is drawn from its record, and its bounds are those of the record', async (t) => {
+  const { newestRoofline, rooflinePictures } = await import('../../scripts/write-roofline.mjs')
+  const { bandwidthOf, reachOf, TRIAD } = await import('../../benches/lib/roofline.mjs')
+  const roofline = newestRoofline()
+  for (const [file, svg] of Object.entries(rooflinePictures(roofline))) {
+    t.is(readFileSync(file, 'utf8'), svg, 'node scripts/write-roofline.mjs draws it anew')
+    t.notRegex(svg, /NaN|Infinity/)
+  }
+  for (const row of roofline.rows) {
+    const { boundMroutes, reached } = reachOf(roofline, row)
+    t.true(row.flops * boundMroutes <= roofline.peak * 1000 * (1 + 1e-9), `${row.kernel}, ${row.level}`)
+    t.true(row.bytes * boundMroutes <= bandwidthOf(roofline, row.level) * 1000 * (1 + 1e-9))
+    if (row.kernel === TRIAD) t.true(Math.abs(reached - 1) < 1e-9)
+  }
+})

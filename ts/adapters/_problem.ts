@@ -17,6 +17,10 @@ const IETF_TYPE =
 /** The name of the policy that a limit is of. */
 const POLICY = 'route'
 
+/** A document up to the time: of most refusals that alone is another one. */
+const PLAIN_START = `{${PLAIN_TYPE},${DETAIL},"retryAfterMs":`
+const IETF_START = `{${IETF_TYPE},${DETAIL},"violated-policies":["${POLICY}"],"retryAfterMs":`
+
 /** When nothing better is known, ms. */
 const DEFAULT_RETRY_MS = 1_000
 
@@ -34,25 +38,16 @@ export interface Refusal {
   readonly headers: Readonly<Record<string, string>>
 }
 
-/** The last plain one is kept: under overload, waits repeat. */
-let lastMs = -1
-let lastIsLasting = false
-let last: Refusal | undefined
-
 function make(ms: number, isLasting: boolean, { isIetf, hasMs, limit }: AnswerStyle): Refusal {
   const retryAfterS = String(Math.ceil(ms / 1_000))
   const headers: Record<string, string> = { 'retry-after': retryAfterS, 'cache-control': 'no-store' }
   if (hasMs) headers['retry-after-ms'] = String(ms)
   // Waiting does not help: clients that know the header do not try again by themselves.
   if (isLasting) headers['x-should-retry'] = 'false'
-  let violated = ''
-  if (isIetf) {
-    if (limit !== undefined) headers['ratelimit-policy'] = `"${POLICY}";q=${limit};qu="concurrent-requests"`
-    headers.ratelimit = `"${POLICY}";r=0;t=${retryAfterS}`
-    violated = `,"violated-policies":["${POLICY}"]`
-  }
-  const body = `{${isIetf ? IETF_TYPE : PLAIN_TYPE},${DETAIL}${violated},"retryAfterMs":${ms}}`
-  return { retryAfterS, body, headers }
+  if (!isIetf) return { retryAfterS, body: `${PLAIN_START}${ms}}`, headers }
+  if (limit !== undefined) headers['ratelimit-policy'] = `"${POLICY}";q=${limit};qu="concurrent-requests"`
+  headers.ratelimit = `"${POLICY}";r=0;t=${retryAfterS}`
+  return { retryAfterS, body: `${IETF_START}${ms}}`, headers }
 }
 
 /** The answer to a refusal, in the style of its guard. */
@@ -62,18 +57,18 @@ export function refusalOf(shed: Shed): Refusal {
   const style = styleOf(shed)
   const wanted = typeof retryAfterMs === 'number' && retryAfterMs >= 0 ? retryAfterMs : DEFAULT_RETRY_MS
   const ms = Math.ceil(Math.min(Math.max(wanted, 1), style.maxRetryAfterMs))
-  const isLasting = LASTING.has(limitedBy)
-  if (style.isIetf || style.hasMs) return make(ms, isLasting, style)
-  if (last === undefined || ms !== lastMs || isLasting !== lastIsLasting) {
-    lastMs = ms
-    lastIsLasting = isLasting
-    last = make(ms, isLasting, style)
-  }
-  return last
+  return make(ms, LASTING.has(limitedBy), style)
 }
 
 /** Headers of a refusal, apart from its type and length. */
 export const refusalHeaders = ({ headers }: Refusal): Readonly<Record<string, string>> => headers
+
+/** All headers of a refusal as `writeHead` takes them fastest: each name before its value. */
+export function rawHeadersOf({ body, headers }: Refusal): string[] {
+  const raw = ['Content-Type', PROBLEM_TYPE, 'Content-Length', String(body.length)]
+  for (const name of Object.keys(headers)) raw.push(name, headers[name]!)
+  return raw
+}
 
 /** Causes that are looked through for a shed. */
 const MAX_CAUSES = 5

@@ -5,7 +5,7 @@ import { textOfAny } from '../base/host-calls.js'
 import { ownOptions } from '../base/own.js'
 import type { Permit } from '../limiter/types.js'
 import { isClosed } from './_closed.js'
-import { PROBLEM_TYPE, refusalHeaders, refusalOf, type Shed } from './_problem.js'
+import { PROBLEM_TYPE, rawHeadersOf, refusalHeaders, refusalOf, type Shed } from './_problem.js'
 import { leaveBody } from './_request-body.js'
 import { isThenable, warnOnce } from './_resolve.js'
 import { after, callOff } from './_timers.js'
@@ -28,12 +28,35 @@ export function refuse(request: IncomingMessage, response: ServerResponse, shed:
   for (const name of response.getHeaderNames()) {
     if (OF_ANOTHER_BODY.has(name)) response.removeHeader(name)
   }
+  if (request.httpVersionMajor === 1 && isUnchanged(response)) {
+    response.writeHead(503, rawHeadersOf(refusal))
+    if (request.method !== 'HEAD') writeAtOnce(response, body)
+    response.end()
+    return
+  }
   response.writeHead(503, {
     'Content-Type': PROBLEM_TYPE,
     'Content-Length': body.length,
     ...refusalHeaders(refusal),
   })
   response.end(request.method === 'HEAD' ? undefined : body)
+}
+
+/** Returns whether a response's own methods are what answers: middleware that puts others in their place may not know all their forms. */
+const isUnchanged = (response: ServerResponse): boolean =>
+  typeof response.uncork === 'function' &&
+  !Object.hasOwn(response, 'writeHead') &&
+  !Object.hasOwn(response, 'write') &&
+  !Object.hasOwn(response, 'end')
+
+/**
+ * Writes the head and a short body of ASCII. `end(body)` would hand the socket two parts, the second of them empty, and a vectored write of
+ * both costs as much more as the rest of the adapter.
+ */
+function writeAtOnce(response: ServerResponse, body: string): void {
+  response.cork()
+  response.write(body, 'latin1')
+  response.uncork()
 }
 
 const ANSWER_NAMES = ['status', 'statusCode', 'getStatus', 'getResponse', 'code']

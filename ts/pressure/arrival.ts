@@ -36,9 +36,11 @@ interface SocketBinding {
 interface Acceptance {
   readonly atMs: number
   waitMs: number
+  /** The time at which its last request was handled. */
+  requestMs: number
 }
 
-/** The kernel is not asked while the loop has been busy for less than this, ms: nothing is older. */
+/** The kernel is not asked for what can be no older than this, ms: its clock is no more exact, and to ask costs 2 µs. */
 const SHORT_MS = 5
 /** The kernel's clock ticks at least as often, ms. */
 const TICK_MS = 10
@@ -78,7 +80,7 @@ function watch(server: Server): void {
   if (ageOf === UNKNOWN) return
   server.on('connection', (socket) => {
     const waitMs = bytesAgeMs(socket as Arrival)
-    if (waitMs >= 0) acceptances.set(socket, { atMs: performance.now(), waitMs })
+    if (waitMs >= 0) acceptances.set(socket, { atMs: performance.now(), waitMs, requestMs: Number.NEGATIVE_INFINITY })
   })
 }
 
@@ -90,11 +92,19 @@ export const arrival = { acceptWaitMs: 0 }
  *
  * @param certainMs how long it did for certain, ms: bytes that are younger are not its own, the client has sent more since
  * @param busyMs how long the loop has been busy, ms
+ * @param likelyMs how long it did on average, as far as the loop shows, ms
  */
-export function arrivalWaitMs(socket: Arrival, nowMs: number, certainMs: number, busyMs: number): number {
+export function arrivalWaitMs(
+  socket: Arrival,
+  nowMs: number,
+  certainMs: number,
+  busyMs: number,
+  likelyMs: number,
+): number {
   try {
     if (socket.server !== undefined) watch(socket.server)
-    const acceptance = acceptances.get(socket) ?? (socket._parent ? acceptances.get(socket._parent) : undefined)
+    const direct = acceptances.get(socket)
+    const acceptance = direct ?? (socket._parent ? acceptances.get(socket._parent) : undefined)
     const acceptedMs = acceptance?.atMs ?? Number.NEGATIVE_INFINITY
     let acceptWaitMs = 0
     if (acceptance !== undefined && acceptance.waitMs > 0) {
@@ -102,6 +112,12 @@ export function arrivalWaitMs(socket: Arrival, nowMs: number, certainMs: number,
       acceptance.waitMs = 0
     }
     if (acceptWaitMs === 0 && busyMs < SHORT_MS) return busyMs
+    if (direct !== undefined) {
+      // A client sends its next request when it has the answer to the last: unless both came at once, or on HTTP/2, which is no direct one.
+      const sinceMs = nowMs - direct.requestMs
+      direct.requestMs = nowMs
+      if (acceptWaitMs === 0 && sinceMs > certainMs && sinceMs < SHORT_MS) return Math.min(sinceMs, likelyMs)
+    }
     const ageMs = bytesAgeMs(socket)
     if (ageMs < certainMs - TICK_MS) return -1
     const cameMs = nowMs - ageMs

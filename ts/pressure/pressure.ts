@@ -127,7 +127,8 @@ export class Pressure {
     iterationClock.note(nowMs)
     const certainMs = this.#queueAge ? iterationClock.certainMs(nowMs) : 0
     if (this.#acceptQueue && socket) {
-      const waitMs = arrivalWaitMs(socket, nowMs, certainMs, iterationClock.busyMs(nowMs))
+      const [busyMs, likelyMs] = [iterationClock.busyMs(nowMs), iterationClock.estimateMs(nowMs)]
+      const waitMs = arrivalWaitMs(socket, nowMs, certainMs, busyMs, likelyMs)
       if (waitMs >= 0) return Math.max(waitMs, certainMs, NOT_ZERO_MS)
     }
     return this.#queueAge ? Math.max(iterationClock.estimateMs(nowMs), NOT_ZERO_MS) : NOT_ZERO_MS

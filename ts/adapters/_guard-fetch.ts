@@ -5,7 +5,7 @@
 
 import type { Atrion } from '../atrion.js'
 import { ConfigError, ShedError } from '../base/errors.js'
-import { copyOf, ownOptions } from '../base/own.js'
+import { copyOf, ownOptions, peek } from '../base/own.js'
 import { noteThrown } from '../base/shed-answered.js'
 import { TIERS } from '../engine/port.js'
 import { ADAPTER_PORT } from '../limiter/adapter-port.js'
@@ -71,7 +71,7 @@ function ownTier(request: Request, init: Init | undefined): Tier | undefined {
 /** Returns whether the caller changed its mind; a time limit of its own is a failure. */
 function isOwnAbort({ signal }: Request, error: unknown): boolean {
   if (!signal.aborted) return wasAborted(error)
-  return (signal.reason as { name?: unknown } | undefined)?.name !== 'TimeoutError'
+  return peek(signal.reason, 'name') !== 'TimeoutError'
 }
 
 /** The time after which an answer asks to come back, ms; undefined: it does not. */

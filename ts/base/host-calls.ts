@@ -1,5 +1,7 @@
 /** The remains of calls of the host's code: a promise that nothing waits for, and whatever was thrown. */
 
+import { AtrionError } from './errors.js'
+import { peek } from './own.js'
 import { nameInLog, withoutSecrets } from './text.js'
 
 const noNotice = (): void => {}
@@ -17,6 +19,19 @@ export function noticeEnd(result: unknown, onError: (error: unknown) => void = n
     onError(error)
   }
 }
+
+/** Returns whether it is an error, of another realm too, and no data that only looks like one. Never throws. */
+export function isError(thrown: unknown): thrown is Error {
+  try {
+    return thrown instanceof Error || Object.prototype.toString.call(thrown) === '[object Error]'
+  } catch {
+    return false
+  }
+}
+
+/** Anything that the host's code threw as an error with a message: itself, or one that names it. Never throws. */
+export const errorOf = (thrown: unknown): Error =>
+  isError(thrown) && typeof peek(thrown, 'message') === 'string' ? thrown : new AtrionError(textOfAny(thrown))
 
 /** Anything that the host's code threw or returned, on one line: an object whose `toString` throws among it. */
 export function textOfAny(error: unknown): string {

@@ -1,6 +1,7 @@
 /** The places that blocks of a recording go to. None of them waits: a block that finds no room is dropped, and counted by its writer. */
 
 import { builtin } from '../base/builtin.js'
+import { errorOf } from '../base/host-calls.js'
 import { BLOCK, FORMAT_VERSION, HEAD } from './format.js'
 
 export interface Sink {
@@ -242,7 +243,7 @@ export class StreamSink extends QueueSink {
     try {
       this.#stream.write(next.bytes.subarray(0, next.length), settle)
     } catch (error) {
-      settle(error instanceof Error ? error : new Error(String(error)))
+      settle(errorOf(error))
     }
   }
 

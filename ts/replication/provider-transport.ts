@@ -2,7 +2,7 @@
 
 import { BoundedRoutes } from '../base/bounded-routes.js'
 import { SyncError } from '../base/errors.js'
-import { noticeEnd } from '../base/host-calls.js'
+import { errorOf, isError, noticeEnd } from '../base/host-calls.js'
 import { isRouteId } from '../base/input.js'
 import { later } from '../base/later.js'
 import { own, ownOptions } from '../base/own.js'
@@ -76,7 +76,7 @@ export class ProviderTransport implements SyncTransport {
         this.#wanted = 0
         throw error
       }
-      this.#health.degraded(error instanceof Error ? error : new SyncError('*', error))
+      this.#health.degraded(isError(error) ? errorOf(error) : new SyncError('*', error))
       this.#joinLater(0)
     }
   }

@@ -362,7 +362,7 @@ test('a client of the user’s own that sends what no process does stops no writ
   newcomer.on('data', (piece) => (heard += piece))
   const joining = Buffer.from(JSON.stringify({ kind: 'join', node: 'newcomer' }))
   newcomer.write(Buffer.concat([Buffer.from(Uint32Array.of(joining.length).buffer), joining]))
-  await until(() => heard.includes('welcome'), 'the newcomer was told all there is')
+  await until(() => heard.includes('welcome'), 'the newcomer has all there is')
   t.true(heard.length < 4096)
   t.deepEqual(unhandled, [])
 })

@@ -1,4 +1,4 @@
-// What code of a host may throw and no one means to: each is made anew for each use.
+// Things that code of a host may throw and that are not expected. Each is made anew for each use.
 const fail = () => {
   throw new Error('a trap')
 }
@@ -20,7 +20,7 @@ export const POSING = {
   'an error with such data as its cause': () => new Error('thrown', { cause: { code: 'ATRION_SHED', status: 503 } }),
 }
 
-/** What even a look at it may throw. */
+/** Things that throw when they are looked at. */
 export const UNTOUCHABLE = {
   ...UNREADABLE,
   'an error whose name throws': withGetter('name'),

@@ -1,4 +1,4 @@
-// What a store, or a source of settings, answers a subscription with: nothing is thrown at a caller or left unhandled, and what was begun is ended.
+// Odd answers of a store, or of a source of settings, to a subscription: nothing is thrown at a caller or left unhandled, and each that was begun is ended.
 import ava from 'ava'
 import { create, engine } from '../_engine.mjs'
 import { RecordingProvider } from '../_provider.mjs'

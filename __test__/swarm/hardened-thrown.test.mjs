@@ -10,7 +10,7 @@ const unhandled = []
 process.on('unhandledRejection', (error) => unhandled.push(error))
 ava.after.always((t) => t.is(unhandled.length, 0))
 
-/** What a promise rejects with, in an object: it may be anything. */
+/** The reason of a rejection, in an object: it may be anything. */
 const rejection = (promise) =>
   promise.then(
     () => 'resolved',

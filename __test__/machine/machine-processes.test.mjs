@@ -299,6 +299,66 @@ test('a client that does not speak the protocol is cut off, and harms none', asy
   t.deepEqual(await provider.listRoutes(), ['a'])
 })
 
+test('a client of the user’s own that sends what no process does stops no writes, and takes no memory', async (t) => {
+  const settings = { path: folderOf(t), name: 'lying' }
+  const provider = new MachineStateProvider(settings)
+  await provider.connect()
+  t.teardown(() => provider.disconnect())
+  const unhandled = []
+  const note = (error) => unhandled.push(error)
+  process.on('unhandledRejection', note)
+  t.teardown(() => process.off('unhandledRejection', note))
+  const [socket] = readdirSync(settings.path)
+  const client = connect(join(settings.path, socket))
+  client.on('error', () => {})
+  client.resume()
+  t.teardown(() => client.destroy())
+  const send = (message) => {
+    const bytes = Buffer.from(JSON.stringify(message))
+    const length = Buffer.alloc(4)
+    length.writeUInt32LE(bytes.length)
+    client.write(Buffer.concat([length, bytes]))
+  }
+  const write = { kind: 'write', id: 1, name: 'a', version: 0, text: 'x', ttlMs: null, by: 'me', isAgain: false }
+  const noText = { toString: 1, valueOf: 1 }
+  for (const wrong of [
+    { by: noText },
+    { name: noText },
+    { ttlMs: noText },
+    { version: 0.5 },
+    { text: 1 },
+    { ttlMs: 'x' },
+  ]) {
+    send({ ...write, ...wrong })
+  }
+  send({ kind: 'join', node: noText })
+  const last = { name: 'document', version: Number.MAX_SAFE_INTEGER, text: 'last', by: [], expiresAtMs: null }
+  const stamp = Date.now() * 1000
+  send({
+    kind: 'merge',
+    texts: [last],
+    routes: [{ routeId: 'long', vector: VECTOR, stamp, node: 'n'.repeat(1 << 20) }],
+  })
+  // No name of a document is longer than 256 bytes.
+  for (let i = 0; i < 20; i++)
+    send({ kind: 'merge', texts: [{ ...last, name: `${i}${'n'.repeat(1 << 20)}`, version: 1 }] })
+  send({ kind: 'merge', routes: [{ routeId: 'end', vector: VECTOR, stamp, node: 'n' }] })
+  await until(async () => (await provider.listRoutes()).includes('end'), 'all messages were read')
+  t.deepEqual(await provider.listRoutes(), ['end'])
+  t.true(await provider.writeDocument('document', 0, 'ours'))
+  t.is((await provider.readDocument('document')).text, 'ours')
+  const newcomer = connect(join(settings.path, socket))
+  newcomer.on('error', () => {})
+  t.teardown(() => newcomer.destroy())
+  let heard = ''
+  newcomer.on('data', (piece) => (heard += piece))
+  const joining = Buffer.from(JSON.stringify({ kind: 'join', node: 'newcomer' }))
+  newcomer.write(Buffer.concat([Buffer.from(Uint32Array.of(joining.length).buffer), joining]))
+  await until(() => heard.includes('welcome'), 'the newcomer has all there is')
+  t.true(heard.length < 4096)
+  t.deepEqual(unhandled, [])
+})
+
 test('options out of their range are refused by name', (t) => {
   for (const [field, values] of Object.entries({
     name: ['', 7],

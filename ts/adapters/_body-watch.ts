@@ -7,6 +7,7 @@ import type { Atrion } from '../atrion.js'
 import { later } from '../base/later.js'
 import { CONCLUSION, type Conclude, type Detachable } from '../limiter/adapter-port.js'
 import { failureOf, isTimeLimit, releaseCall } from '../limiter/calls.js'
+import { peek } from '../base/own.js'
 import type { Permit } from '../limiter/types.js'
 import { depart } from './_departure.js'
 import { longMs } from './_long.js'
@@ -20,7 +21,7 @@ const IDLE_MS = 50
 /** Returns whether the caller changed its mind; a time limit of its own is a failure. */
 export function isOwnAbort(signal: AbortSignal, error: unknown): boolean {
   if (!signal.aborted) return wasAborted(error)
-  return (signal.reason as { name?: unknown } | undefined)?.name !== 'TimeoutError'
+  return peek(signal.reason, 'name') !== 'TimeoutError'
 }
 
 export class BodyWatch implements AnswerWatch {

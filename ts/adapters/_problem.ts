@@ -1,7 +1,8 @@
 /** The answer to a shed client: RFC 9457's problem document, and when to come back. */
 
 import { isShedError } from '../base/errors.js'
-import { own } from '../base/own.js'
+import { isError } from '../base/host-calls.js'
+import { peek } from '../base/own.js'
 import type { LimitedBy, Permit } from '../limiter/types.js'
 import { type AnswerStyle, styleOf } from './_answer-style.js'
 
@@ -52,8 +53,8 @@ function make(ms: number, isLasting: boolean, { isIetf, hasMs, limit }: AnswerSt
 
 /** The answer to a refusal, in the style of its guard. */
 export function refusalOf(shed: Shed): Refusal {
-  const retryAfterMs = own(shed, 'retryAfterMs')
-  const limitedBy = own(shed, 'limitedBy')
+  const retryAfterMs = peek(shed, 'retryAfterMs')
+  const limitedBy = peek(shed, 'limitedBy')
   const style = styleOf(shed)
   const wanted = typeof retryAfterMs === 'number' && retryAfterMs >= 0 ? retryAfterMs : DEFAULT_RETRY_MS
   const ms = Math.ceil(Math.min(Math.max(wanted, 1), style.maxRetryAfterMs))
@@ -73,12 +74,15 @@ export function rawHeadersOf({ body, headers }: Refusal): string[] {
 /** Causes that are looked through for a shed. */
 const MAX_CAUSES = 5
 
-/** The shed of a guard further in that an error is, or comes of: clients of HTTP wrap the errors of their dispatchers. */
+/**
+ * The shed of a guard further in that an error is, or comes of: clients of HTTP wrap the errors of their dispatchers. Never throws, whatever
+ * was thrown. Data is no shed: an application that throws what another service answered does not let that choose the answer.
+ */
 export function shedIn(error: unknown): (Shed & object) | undefined {
   let cause = error
   for (let i = 0; i < MAX_CAUSES && typeof cause === 'object' && cause !== null; i++) {
-    if (isShedError(cause)) return cause
-    cause = own(cause as { cause?: unknown }, 'cause')
+    if (isShedError(cause) && isError(cause)) return cause
+    cause = peek(cause, 'cause')
   }
   return undefined
 }
@@ -90,10 +94,12 @@ export function describeShed(error: unknown): (Shed & object) | undefined {
   const { headers: all } = refusalOf(shed)
   const { 'cache-control': _, ...headers } = all
   const fields = { status: 503, statusCode: 503, headers }
-  for (const [name, value] of Object.entries(fields)) {
-    if ((error as Record<string, unknown>)[name] === undefined) {
-      Reflect.defineProperty(error as object, name, { value, configurable: true, writable: true })
+  try {
+    for (const [name, value] of Object.entries(fields)) {
+      if ((error as Record<string, unknown>)[name] === undefined) {
+        Reflect.defineProperty(error as object, name, { value, configurable: true, writable: true })
+      }
     }
-  }
+  } catch {} // it stays as it was thrown
   return shed
 }

@@ -5,7 +5,7 @@
  */
 
 import { isShedError } from '../base/errors.js'
-import { ownOptions } from '../base/own.js'
+import { peek } from '../base/own.js'
 import { failureOf, releaseCall } from '../limiter/calls.js'
 import type { Permit, Tier } from '../limiter/types.js'
 import { depart } from './_departure.js'
@@ -53,8 +53,8 @@ export function withHeader<H>(headers: H, tier: Tier): H {
 
 /** The caller's own change of mind says nothing of the other side. */
 export function wasAborted(error: unknown): boolean {
-  const { name, code } = ownOptions((error ?? {}) as { name?: unknown; code?: unknown }, ['name', 'code'])
-  return name === 'AbortError' || code === 'UND_ERR_ABORTED' || code === 'ABORT_ERR'
+  const code = peek(error, 'code')
+  return peek(error, 'name') === 'AbortError' || code === 'UND_ERR_ABORTED' || code === 'ABORT_ERR'
 }
 
 const textOf = (value: Buffer | string): string => (typeof value === 'string' ? value : value.toString('latin1'))

@@ -1,6 +1,6 @@
 /** The error of a budget that refuses. */
 
-import { AtrionError, isAtrionError } from './errors.js'
+import { AtrionError, hasCode } from './errors.js'
 import { nameInLog } from './text.js'
 
 const shown = (name: string): string => JSON.stringify(nameInLog(name))
@@ -90,5 +90,4 @@ export class BudgetError extends AtrionError implements BudgetRefusal {
   }
 }
 
-export const isBudgetError = (error: unknown): error is BudgetError =>
-  isAtrionError(error) && error.code === 'ATRION_BUDGET'
+export const isBudgetError = (error: unknown): error is BudgetError => hasCode(error, 'ATRION_BUDGET')

@@ -2,6 +2,7 @@
 
 import { documentIn, type GivenDocument } from './documents.js'
 import { ConnectionError, isParseError } from './errors.js'
+import { subscribed } from './host-calls.js'
 import { own } from './own.js'
 import { type After, afterHost, within } from './within.js'
 
@@ -56,6 +57,15 @@ export class DocumentCalls {
       const { nowMs } = await this.read(NO_DOCUMENT)
       return { version: 0, text: null, nowMs, unreadable: error }
     }
+  }
+
+  /**
+   * Calls back with the name of each document that another node wrote. Never throws.
+   *
+   * @param onLost called where the store cannot do so @returns the end of it; undefined where there are no such calls
+   */
+  watch(onWrite: (name: string) => void, onLost: () => void = () => {}): (() => void) | undefined {
+    return subscribed(() => this.#store.watchDocuments?.(onWrite), onLost)
   }
 
   /** @returns whether it was written @throws (rejects) what the store rejects with, ConnectionError for no answer in time: it may have been written then */

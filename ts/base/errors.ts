@@ -6,7 +6,7 @@
 import type { OperationalMode } from '../core/types.js'
 import type { Tier } from '../engine/kinds.js'
 import { type LimitedBy, obstacleText } from './limited-by.js'
-import { own, ownOptions } from './own.js'
+import { own, ownOptions, peek } from './own.js'
 import { noteStatusRead } from './shed-answered.js'
 import { kindOf, printable, Withheld, withoutSecrets } from './text.js'
 
@@ -245,13 +245,10 @@ const CODES: ReadonlySet<unknown> = new Set<AtrionErrorCode>([
 ])
 
 /** Anything may be thrown, a proxy whose traps throw among it. */
-function codeOf(error: unknown): unknown {
-  try {
-    return typeof error === 'object' && error !== null ? own(error as { code?: unknown }, 'code') : undefined
-  } catch {
-    return undefined
-  }
-}
+const codeOf = (error: unknown): unknown => peek(error, 'code')
+
+/** Returns whether a thrown thing has the code of a class of errors. */
+export const hasCode = (error: unknown, code: AtrionErrorCode): boolean => codeOf(error) === code
 
 /** Returns whether Atrion threw it, whichever copy of the package that was. */
 export const isAtrionError = (error: unknown): error is AtrionError => CODES.has(codeOf(error))

@@ -1,5 +1,7 @@
 /** The remains of calls of the host's code: a promise that nothing waits for, and whatever was thrown. */
 
+import { AtrionError } from './errors.js'
+import { peek } from './own.js'
 import { nameInLog, withoutSecrets } from './text.js'
 
 const noNotice = (): void => {}
@@ -17,6 +19,55 @@ export function noticeEnd(result: unknown, onError: (error: unknown) => void = n
     onError(error)
   }
 }
+
+/** Ends a subscription: by a function, or an object with a method `unsubscribe()`. */
+function quietly(end: unknown): void {
+  try {
+    noticeEnd(typeof end === 'function' ? end() : (end as { unsubscribe?(): unknown } | undefined)?.unsubscribe?.())
+  } catch {}
+}
+
+/**
+ * A subscription of the host's code: its end, which never throws, a function or an object with a method `unsubscribe()`, also where that
+ * comes in a promise; undefined where there is none.
+ *
+ * @param onError called with what it threw or rejected with
+ */
+export function subscribed(subscribe: () => unknown, onError: (error: unknown) => void): (() => void) | undefined {
+  let given: unknown
+  try {
+    given = subscribe()
+  } catch (error) {
+    onError(error)
+    return undefined
+  }
+  if (typeof given === 'function' || typeof peek(given, 'unsubscribe') === 'function') return () => quietly(given)
+  if (typeof peek(given, 'then') !== 'function') return undefined
+  let isOver = false
+  let end: unknown
+  Promise.resolve(given).then((found: unknown) => {
+    end = found
+    if (isOver) quietly(end)
+  }, onError)
+  return () => {
+    isOver = true
+    quietly(end)
+    end = undefined
+  }
+}
+
+/** Returns whether it is an error, of another realm too, and no data that only looks like one. Never throws. */
+export function isError(thrown: unknown): thrown is Error {
+  try {
+    return thrown instanceof Error || Object.prototype.toString.call(thrown) === '[object Error]'
+  } catch {
+    return false
+  }
+}
+
+/** Anything that the host's code threw as an error with a message: itself, or one that names it. Never throws. */
+export const errorOf = (thrown: unknown): Error =>
+  isError(thrown) && typeof peek(thrown, 'message') === 'string' ? thrown : new AtrionError(textOfAny(thrown))
 
 /** Anything that the host's code threw or returned, on one line: an object whose `toString` throws among it. */
 export function textOfAny(error: unknown): string {

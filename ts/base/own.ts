@@ -20,6 +20,16 @@ function has(holder: object, name: string): boolean {
 export const own = <T extends object, K extends keyof T & string>(given: T, name: K): T[K] | undefined =>
   name in BARE && !has(given, name) ? undefined : given[name]
 
+/** One property of what may be anything, as a thing that was thrown: undefined where reading it throws, as a getter or a proxy may. */
+export function peek(thrown: unknown, name: string): unknown {
+  if (typeof thrown !== 'object' || thrown === null) return undefined
+  try {
+    return own(thrown as Record<string, unknown>, name)
+  } catch {
+    return undefined
+  }
+}
+
 /**
  * The options that a caller gave, to be read as usual: themselves or, where `Object.prototype` has one of the names, a copy that
  * inherits from nothing. Anything that is no object is returned as it is.

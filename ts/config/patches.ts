@@ -1,7 +1,7 @@
 /** Patches: made on this node, on the cluster's document or this node's layer, and received from other nodes. */
 
 import { AtrionError, ConfigError, ConnectionError } from '../base/errors.js'
-import { textOfAny } from '../base/host-calls.js'
+import { errorOf, textOfAny } from '../base/host-calls.js'
 import type { AtrionEvents } from '../events/events.js'
 import type { SharedDocument } from '../providers/provider.js'
 import type { SharedDocuments } from '../replication/documents.js'
@@ -286,7 +286,7 @@ export class Patches {
 
   /** Settings that came from elsewhere were refused: those before hold. */
   refused(layer: UpperLayer, version: number | undefined, entry: TrailEntry | undefined, error: unknown): void {
-    const cause = error instanceof Error ? error : new AtrionError(textOfAny(error))
+    const cause = errorOf(error)
     this.#host.emit('patch_refused', {
       ...{ layer, version, author: entry?.author, reason: entry?.reason, paths: entry?.paths ?? [], error: cause },
     })

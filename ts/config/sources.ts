@@ -4,7 +4,7 @@ import type { FSWatcher } from 'node:fs'
 import { builtin } from '../base/builtin.js'
 import { ConfigError, DependencyError } from '../base/errors.js'
 import { readWhole } from '../base/files.js'
-import { noticeEnd } from '../base/host-calls.js'
+import { subscribed } from '../base/host-calls.js'
 import { wrongType } from '../base/input.js'
 import { ownOptions } from '../base/own.js'
 import { unknownName } from '../base/suggest.js'
@@ -154,11 +154,14 @@ export function subscribeTo(source: ConfigSource, host: SourceHost): () => void 
       host.refused('source', error)
     }
   })
+  const unsubscribe = subscribed(
+    () => end,
+    (error) => {
+      if (!isEnded) host.refused('source', error)
+    },
+  )
   return () => {
     isEnded = true
-    try {
-      if (typeof end === 'function') noticeEnd(end())
-      else if (typeof end === 'object' && end !== null) noticeEnd((end as { unsubscribe?(): unknown }).unsubscribe?.())
-    } catch {}
+    unsubscribe?.()
   }
 }

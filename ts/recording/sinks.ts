@@ -1,6 +1,6 @@
 /** The places that blocks of a recording go to. None of them waits: a block that finds no room is dropped, and counted by its writer. */
 
-import { textOfAny } from '../base/host-calls.js'
+import { errorOf } from '../base/host-calls.js'
 import { BLOCK, FORMAT_VERSION, HEAD } from './format.js'
 
 export interface Sink {
@@ -86,8 +86,6 @@ export abstract class QueueSink implements Sink {
     this.lostBytes += length
   }
 }
-
-const errorOf = (thrown: unknown): Error => (thrown instanceof Error ? thrown : new Error(textOfAny(thrown)))
 
 /** A stream of Node's, as far as it is used. */
 export interface WritableLike {

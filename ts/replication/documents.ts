@@ -4,7 +4,6 @@
  */
 
 import { DocumentCalls, type FoundDocument } from '../base/document-calls.js'
-import { noticeEnd } from '../base/host-calls.js'
 import { own } from '../base/own.js'
 import { type After, afterHost } from '../base/within.js'
 import type { DocumentProvider, SharedDocument } from '../providers/provider.js'
@@ -40,7 +39,6 @@ interface Followed {
 }
 
 export class SharedDocuments {
-  readonly #provider: DocumentProvider
   readonly #calls: DocumentCalls
   readonly #after: After
   readonly #intervalMs: number
@@ -51,7 +49,6 @@ export class SharedDocuments {
 
   /** @param after by default, a timer of the host's */
   constructor(provider: DocumentProvider, after: After = afterHost) {
-    this.#provider = provider
     this.#after = after
     this.#calls = new DocumentCalls(provider, after)
     const intervalMs = own(provider, 'intervalMs')
@@ -82,21 +79,20 @@ export class SharedDocuments {
   start(): void {
     if (this.#isRunning) return
     this.#isRunning = true
-    try {
-      const stop = this.#provider.watchDocuments?.((name) => this.#hint(name))
-      this.#stopWatching = typeof stop === 'function' ? stop : undefined
-    } catch {
-      // Without hints the documents are read more often.
-    }
+    // Without hints the documents are read more often.
+    this.#stopWatching = this.#calls.watch(
+      (name) => this.#hint(name),
+      () => {
+        this.#stopWatching = undefined
+      },
+    )
     this.#beat()
   }
 
   stop(): void {
     this.#isRunning = false
     this.#stopTimer?.()
-    try {
-      noticeEnd(this.#stopWatching?.())
-    } catch {}
+    this.#stopWatching?.()
     this.#stopWatching = undefined
     for (const one of this.#followed.values()) Object.assign(one, { version: -1, isUnreadable: false })
   }

@@ -1,6 +1,7 @@
 /** The health of the store, as far as the calls to it show. */
 
-import { SyncError } from '../base/errors.js'
+import { isSyncError, SyncError } from '../base/errors.js'
+import { isError } from '../base/host-calls.js'
 
 /** The listeners that a change of the store's health is reported to; none of these throws. */
 export interface HealthHost {
@@ -29,7 +30,7 @@ export class Health {
       return
     }
     const { routeId, cause } = failed
-    const error = cause instanceof SyncError ? cause : new SyncError(routeId, cause)
+    const error = isSyncError(cause) && isError(cause) ? cause : new SyncError(routeId, cause)
     if (worked === 0) this.degraded(error, routeId)
     else if (!this.#isPatchy) {
       this.#isPatchy = true

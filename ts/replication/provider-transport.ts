@@ -2,7 +2,7 @@
 
 import { BoundedRoutes } from '../base/bounded-routes.js'
 import { SyncError } from '../base/errors.js'
-import { noticeEnd } from '../base/host-calls.js'
+import { errorOf, isError, subscribed } from '../base/host-calls.js'
 import { isRouteId } from '../base/input.js'
 import { later } from '../base/later.js'
 import { own, ownOptions } from '../base/own.js'
@@ -76,7 +76,7 @@ export class ProviderTransport implements SyncTransport {
         this.#wanted = 0
         throw error
       }
-      this.#health.degraded(error instanceof Error ? error : new SyncError('*', error))
+      this.#health.degraded(isError(error) ? errorOf(error) : new SyncError('*', error))
       this.#joinLater(0)
     }
   }
@@ -130,10 +130,10 @@ export class ProviderTransport implements SyncTransport {
   }
 
   async stop(): Promise<void> {
-    for (const unsubscribe of this.#subscriptions.values()) quietly(unsubscribe)
+    for (const unsubscribe of this.#subscriptions.values()) unsubscribe()
     this.#subscriptions.clear()
     this.#reports.clear((routeId) => this.#source.blend(routeId, [], this.#gamma))
-    this.#collect()
+    this.#collect(false)
     this.#wanted = 0
     clearTimeout(this.#joinTimer)
     if (!this.#isAbsent) await within(PATIENCE_MS, this.#sendAll())
@@ -149,10 +149,11 @@ export class ProviderTransport implements SyncTransport {
     this.#judge()
   }
 
-  #collect(): void {
+  /** @param listens false: it ends, and watches no more routes */
+  #collect(listens = true): void {
     for (let routeId = this.#source.nextUsed(); routeId !== undefined; routeId = this.#source.nextUsed()) {
       if (!this.#changed.has(routeId)) this.#changed.set(routeId, true)
-      this.#subscribe(routeId)
+      if (listens) this.#subscribe(routeId)
     }
   }
 
@@ -225,13 +226,13 @@ export class ProviderTransport implements SyncTransport {
 
   #subscribe(routeId: string): void {
     if (own(this.#provider, 'subscribe') === undefined || this.#subscriptions.has(routeId)) return
-    try {
-      const unsubscribe = this.#provider.subscribe!(routeId, (vector, origin) => this.#receive(routeId, vector, origin))
-      if (typeof unsubscribe !== 'function') return
-      this.#subscriptions.set(routeId, unsubscribe, (_, oldest) => quietly(oldest))
-    } catch (cause) {
-      this.#failed ??= { routeId, cause }
-    }
+    const unsubscribe = subscribed(
+      () => this.#provider.subscribe!(routeId, (vector, origin) => this.#receive(routeId, vector, origin)),
+      (cause) => {
+        this.#failed ??= { routeId, cause }
+      },
+    )
+    if (unsubscribe !== undefined) this.#subscriptions.set(routeId, unsubscribe, (_, oldest) => oldest())
   }
 
   #receive(routeId: string, vector: unknown, origin?: VectorOrigin): void {
@@ -276,12 +277,6 @@ function readVector(value: unknown): PhysicsVector | undefined {
   } catch {
     return undefined
   }
-}
-
-function quietly(work: () => unknown): void {
-  try {
-    noticeEnd(work())
-  } catch {}
 }
 
 /** Waits for `work`, but not for ever. */

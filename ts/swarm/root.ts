@@ -3,7 +3,7 @@
  * what calls need of it.
  */
 
-import { BudgetError } from '../base/budget-error.js'
+import { type BudgetError, isBudgetError } from '../base/budget-error.js'
 import { ConfigError } from '../base/errors.js'
 import type { InstanceEvents } from '../events/instance-events.js'
 import { Accounts } from './accounts.js'
@@ -271,7 +271,7 @@ export class SwarmRoot implements WaitingHost {
       const untilMs = this.nowMs() + SLICE_WAIT_MS
       return await this.waiting.wait(this.refusedId, { node, needs, wallMs, ...terms, untilMs })
     } catch (error) {
-      if (!(error instanceof BudgetError) || error.cause !== 'wait_timeout') throw error
+      if (!isBudgetError(error) || error.cause !== 'wait_timeout') throw error
       // The call has no `maxWaitMs`, so the cause is the limit and not the wait.
       const handle = this.reserve(node, needs, wallMs)
       if (handle === NONE) throw this.refusal(node, needs, wallMs)

@@ -31,8 +31,8 @@ function settleGrant(grant: PaceGrant | undefined, lease: RunLease, outcome: Out
 /** The outcome of work that threw. A refusal elsewhere says nothing of the route; an upstream judges its own errors. */
 function outcomeOf(grant: PaceGrant | undefined, error: unknown): Outcome {
   if (isShedError(error) || isBudgetError(error)) return 'ignored'
-  if (error instanceof AnswerEnd) return error.outcome
   try {
+    if (error instanceof AnswerEnd) return error.outcome
     return grant?.failed?.(error) ?? 'failure'
   } catch {
     return 'failure'

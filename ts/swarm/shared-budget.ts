@@ -62,7 +62,6 @@ export interface SharedBudgetParts {
 }
 
 export class SharedBudget implements BudgetSource {
-  readonly #store: SharedBudgetParts['store']
   readonly #parts: SharedBudgetParts
   readonly #after: After
   readonly #calls: DocumentCalls
@@ -92,7 +91,6 @@ export class SharedBudget implements BudgetSource {
 
   constructor(parts: SharedBudgetParts) {
     this.#parts = parts
-    this.#store = parts.store
     this.#after = parts.after ?? afterHost
     this.#calls = new DocumentCalls(parts.store, this.#after)
     this.#random = parts.random ?? Math.random
@@ -108,7 +106,7 @@ export class SharedBudget implements BudgetSource {
   attach(root: SourcedRoot): void {
     this.#document = documentOf(root.name)
     this.#slices = root.ownUnits.map((unit) => new Slice(unit, root))
-    this.#unwatch = this.#store.watchDocuments?.((name) => {
+    this.#unwatch = this.#calls.watch((name) => {
       if (name !== this.#document || this.#isRunning || this.#hasLeft) return
       const lacks = this.#slices.some(({ missing }) => missing > 0)
       if (lacks) this.#plan(this.#random() * HINT_LACKING_MS)

@@ -7,6 +7,7 @@
  */
 
 import { later } from '../base/later.js'
+import { peek } from '../base/own.js'
 import { onAbort } from '../base/signals.js'
 import type { HeapTimer } from '../base/timer-heap.js'
 import type { Outcome } from '../limiter/types.js'
@@ -39,14 +40,6 @@ const costOf = ({ amounts, model }: PaceRequest): CallCost => ({
   model,
 })
 
-const fieldOf = (error: unknown, name: string): unknown => {
-  try {
-    return typeof error === 'object' && error !== null ? (error as Record<string, unknown>)[name] : undefined
-  } catch {
-    return undefined
-  }
-}
-
 /** A grant, which the call's lease holds. */
 export class UpstreamGrant implements PaceGrant {
   readonly #owner: UpstreamPacer
@@ -66,10 +59,10 @@ export class UpstreamGrant implements PaceGrant {
 
   failed(error: unknown): Outcome | undefined {
     // The official SDKs and those like them: an error with the answer's status, its headers and its body.
-    const status = fieldOf(error, 'status') ?? fieldOf(error, 'statusCode')
+    const status = peek(error, 'status') ?? peek(error, 'statusCode')
     if (typeof status !== 'number' || !(status >= 400 && status < 600)) return undefined
-    const headers = fieldOf(error, 'headers') ?? fieldOf(error, 'responseHeaders')
-    return this.answered(status, headers, fieldOf(error, 'error') ?? fieldOf(error, 'responseBody')).outcome
+    const headers = peek(error, 'headers') ?? peek(error, 'responseHeaders')
+    return this.answered(status, headers, peek(error, 'error') ?? peek(error, 'responseBody')).outcome
   }
 
   settle(used: Readonly<Record<string, number>>, outcome: Outcome): void {

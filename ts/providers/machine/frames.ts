@@ -1,5 +1,6 @@
 /** The messages between the processes of a machine: JSON with its length before it, each read with care and none without a bound. */
 
+import { MAX_NAME_BYTES } from '../documents.js'
 import { isPhysicsVector, type PhysicsVector } from '../provider.js'
 
 /** Longest message, bytes. */
@@ -116,10 +117,15 @@ export function* chunksOf<T>(items: Iterable<T>, lengthOf: (item: T) => number):
 
 export const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])
 
+/** Longest name of a node, characters. */
+export const MAX_NODE = 64
+
+const isNode = (value: unknown): value is string => typeof value === 'string' && value.length <= MAX_NODE
+
 /** A route that a message brought; undefined where it is none. */
 export function sharedOf(value: unknown): Shared | undefined {
   const { routeId, vector, stamp, node } = (value ?? {}) as Partial<Shared>
-  if (typeof routeId !== 'string' || typeof node !== 'string' || !isPhysicsVector(vector)) return undefined
+  if (typeof routeId !== 'string' || !isNode(node) || !isPhysicsVector(vector)) return undefined
   return Number.isSafeInteger(stamp) ? { routeId, vector, stamp: stamp!, node } : undefined
 }
 
@@ -133,7 +139,8 @@ const writesOf = (value: unknown): string[] =>
 
 export function textOf(value: unknown): SharedText | undefined {
   const { name, version, text, by, expiresAtMs } = (value ?? {}) as Partial<SharedText>
-  if (typeof name !== 'string' || typeof text !== 'string' || !Number.isSafeInteger(version)) return undefined
+  if (typeof name !== 'string' || name.length > MAX_NAME_BYTES) return undefined
+  if (typeof text !== 'string' || !Number.isSafeInteger(version)) return undefined
   return {
     name,
     version: version!,

@@ -4,7 +4,7 @@
  */
 
 import { isPhysicsVector } from '../provider.js'
-import { listOf, type Message, MOST_WRITES, type Shared } from './frames.js'
+import { listOf, MAX_NODE, type Message, MOST_WRITES, type Shared } from './frames.js'
 import type { Replica } from './replica.js'
 
 /** Processes that may be joined at once. */
@@ -17,6 +17,12 @@ export interface Peer {
   node: string
   send(message: Message): void
 }
+
+/** Returns whether a write is one that a process of this package sends. */
+const isWrite = ({ name, version, text, ttlMs, by }: Extract<Message, { kind: 'write' }>): boolean =>
+  [name, text, by].every((one) => typeof one === 'string') &&
+  Number.isSafeInteger(version) &&
+  (ttlMs === null || Number.isFinite(ttlMs))
 
 export class Hub {
   readonly #replica: Replica
@@ -54,7 +60,7 @@ export class Hub {
 
   receive(peer: Peer, message: Message): void {
     if (message.kind === 'join') {
-      peer.node = String(message.node).slice(0, 64)
+      peer.node = typeof message.node === 'string' ? message.node.slice(0, MAX_NODE) : ''
       for (const part of this.#replica.everything()) peer.send(part)
       peer.send({ kind: 'welcome', nodes: this.#peers.size - 1 })
     } else if (message.kind === 'merge') {
@@ -70,9 +76,13 @@ export class Hub {
     } else if (message.kind === 'ping') {
       this.#done(peer, message.id, true)
     } else if (message.kind === 'write') {
-      this.#writes = this.#writes.then(async () => {
-        if ((await this.#holds()) && this.#isOn) this.#done(peer, message.id, this.#write(message))
-      })
+      // The next one is done whatever becomes of this one.
+      this.#writes = this.#writes
+        .then(async () => {
+          if (!(await this.#holds()) || !this.#isOn) return
+          this.#done(peer, message.id, isWrite(message) && this.#write(message))
+        })
+        .catch(() => {})
     }
   }
 
@@ -104,7 +114,7 @@ export class Hub {
           name,
           version: next,
           text,
-          by: [...(before?.by ?? []), String(by)].slice(-MOST_WRITES),
+          by: [...(before?.by ?? []), by].slice(-MOST_WRITES),
           expiresAtMs: ttlMs === null ? null : nowMs + ttlMs,
         },
       ],

@@ -5,6 +5,7 @@
 
 import type { Socket } from 'node:net'
 import { builtin } from '../../base/builtin.js'
+import { errorOf } from '../../base/host-calls.js'
 import { soon } from '../../base/soon.js'
 import { FrameReader, frameOf, type Message } from './frames.js'
 import { Hub, type Peer } from './hub.js'
@@ -96,7 +97,7 @@ export class Member {
       this.#failures = 0
     } catch (error) {
       this.#failures += 1
-      this.#host.parted(error instanceof Error ? error : new Error(String(error)))
+      this.#host.parted(errorOf(error))
       this.#again(Math.min(SPREAD_MS * 2 ** Math.min(this.#failures, 10), LONGEST_PAUSE_MS))
       return
     }

@@ -10,6 +10,8 @@ const MOST_TEXTS = 4096
 const MOST_CHARACTERS = 1 << 26
 /** The furthest that a stamp of a process may be ahead, µs. */
 const MOST_AHEAD_US = 60_000_000
+/** The furthest that a version may be, ms: they are times, and after one at the end of what a number counts there is no later one. */
+const MOST_AHEAD_MS = 366 * 86_400_000
 
 export class Replica {
   readonly #routes: BoundedRoutes<Shared>
@@ -60,7 +62,7 @@ export class Replica {
     }
     for (const item of listOf(texts)) {
       const text = textOf(item)
-      if (text !== undefined && this.#keep(text)) news.texts.push(text)
+      if (text !== undefined && text.version <= Date.now() + MOST_AHEAD_MS && this.#keep(text)) news.texts.push(text)
     }
     return news
   }
@@ -68,7 +70,7 @@ export class Replica {
   /** Returns whether there is room for a document. */
   hasRoom({ name, text }: { name: string; text: string }): boolean {
     const before = this.#texts.get(name)
-    const characters = this.#characters - (before?.text.length ?? 0) + text.length
+    const characters = this.#characters + text.length - (before?.text.length ?? -name.length)
     return (before !== undefined || this.#texts.size < MOST_TEXTS) && characters <= MOST_CHARACTERS
   }
 
@@ -108,7 +110,7 @@ export class Replica {
     if (before !== undefined && before.version === text.version && before.text >= text.text) return false
     if (!this.hasRoom(text)) this.#dropExpired(text.name)
     if (!this.hasRoom(text)) return false
-    this.#characters += text.text.length - (before?.text.length ?? 0)
+    this.#characters += text.text.length - (before?.text.length ?? -text.name.length)
     this.#texts.set(text.name, text)
     return true
   }
@@ -118,7 +120,7 @@ export class Replica {
     for (const [name, { text, expiresAtMs }] of this.#texts) {
       if (name === except || expiresAtMs === null || expiresAtMs > nowMs) continue
       this.#texts.delete(name)
-      this.#characters -= text.length
+      this.#characters -= name.length + text.length
     }
   }
 }

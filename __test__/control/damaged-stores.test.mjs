@@ -32,7 +32,7 @@ const redisOf = async (t) => {
 /** Rows of PostgreSQL that no node wrote, as assignments. The version stays: nothing but the content tells. */
 const DAMAGED_ROWS = {
   'a body that is no text': ['body = $2', 'x\\'],
-  'a body that is longer than any': ["body = repeat($2, 7000000)", 'x'],
+  'a body that is longer than any': ['body = repeat($2, 7000000)', 'x'],
   'no version': ['version = 0, body = $2', 'x'],
   'a version of no clock': ['version = 9223372036854775807, body = $2', 'x'],
 }

@@ -102,7 +102,7 @@ const limitsOf = (atrion) => {
   return [port.paramsOf(), port.paramsOf('a'), port.paramsOf('b')].map(({ limits: { min, max } }) => ({ min, max }))
 }
 
-test('whatever is patched, the code can change as it could without, and governs again when nothing is', async (t) => {
+test('under any patches the code can change as it could without, and governs again without them', async (t) => {
   let aside = 0
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 20 }), async (steps) => {

@@ -42,7 +42,7 @@ export class Aside {
     const all = UPPER.flatMap((layer) => versionsIn(layers[layer]).map((version) => ({ layer, version })))
     let left = new Set<Unit>(all.filter(({ layer, version }) => before[layer].has(version)))
     const isFit = (without: ReadonlySet<Unit>): boolean => fits(withoutAll(layers, without))
-    // What holds goes on to hold where it can.
+    // Those that hold go on to hold where they can.
     if (!isFit(left)) left = new Set(all)
     const add = (units: readonly Unit[]): void => {
       if (units.length === 0) return

@@ -19,6 +19,7 @@ const adapterOf = async (t, options = {}, over = pool) => {
     table: `h${tables++}`,
     intervalMs: 20,
     summaryMs: 0,
+    timeoutMs: 60_000, // a busy machine is no failure
     ...options,
   })
   t.teardown(() => adapter.disconnect())

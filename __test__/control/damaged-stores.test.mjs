@@ -29,6 +29,32 @@ const redisOf = async (t) => {
   return { client, host, port, key: (name) => `atrion:state:document:${name}` }
 }
 
+/** Rows of PostgreSQL that no node wrote, as assignments. The version stays: nothing but the content tells. */
+const DAMAGED_ROWS = {
+  'a body that is no text': ['body = $2', 'x\\'],
+  'a body that is longer than any': ['body = repeat($2, 7000000)', 'x'],
+  'no version': ['version = 0, body = $2', 'x'],
+  'a version of no clock': ['version = 9223372036854775807, body = $2', 'x'],
+}
+
+/** A PostgreSQL of its own for a test, and ways to damage a document in it. */
+const postgresOf = async (t, secret, damages) => {
+  const server = await PostgresServer.start()
+  const pool = new pg.Pool(server.connection)
+  t.teardown(async () => {
+    await pool.end()
+    await server.stop()
+  })
+  const set =
+    ([assignment, value]) =>
+    (name) =>
+      pool.query(`update atrion.state_documents set ${assignment} where name = $1`, [name, value])
+  return {
+    make: () => new PostgresStateProvider(pool, { intervalMs: 50, secret }),
+    damages: Object.fromEntries(Object.entries(damages).map(([damage, given]) => [damage, set(given)])),
+  }
+}
+
 /** Each way to damage a document, by store. */
 const STORES = {
   memory: async () => {
@@ -72,20 +98,13 @@ const STORES = {
       damages: { 'no JSON': set('{"format":'), 'another format': set('{"format":"mine"}') },
     }
   },
-  PostgreSQL: async (t) => {
-    const server = await PostgresServer.start()
-    const pool = new pg.Pool(server.connection)
-    t.teardown(async () => {
-      await pool.end()
-      await server.stop()
-    })
-    const set = (body) => (name) =>
-      pool.query('update atrion.state_documents set body = $2, version = version + 1 where name = $1', [name, body])
-    return {
-      make: () => new PostgresStateProvider(pool, { intervalMs: 50 }),
-      damages: { 'no JSON': set('{\\"format\\":'), 'another format': set('{\\"format\\":\\"mine\\"}') },
-    }
-  },
+  PostgreSQL: async (t) => postgresOf(t, SECRET, { ...DAMAGED_ROWS, 'no MAC': ['mac = $2', '-'] }),
+  'PostgreSQL without a secret': async (t) =>
+    postgresOf(t, undefined, {
+      'no JSON': ['body = $2, version = version + 1', '{\\"format\\":'],
+      'another format': ['body = $2, version = version + 1', '{\\"format\\":\\"mine\\"}'],
+      ...DAMAGED_ROWS,
+    }),
 }
 
 const decision = (atrion, key) => {

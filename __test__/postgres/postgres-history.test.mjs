@@ -19,6 +19,7 @@ const adapterOf = async (t, options = {}, over = pool) => {
     table: `h${tables++}`,
     intervalMs: 20,
     summaryMs: 0,
+    timeoutMs: 60_000, // a busy machine is no failure
     ...options,
   })
   t.teardown(() => adapter.disconnect())
@@ -43,10 +44,10 @@ const source = () => {
 
 for (const [kind, over] of [
   ['PostgreSQL', () => pool],
-  ['PGlite', () => new PGlite()],
+  ['PGlite', () => PGlite.create()],
 ]) {
   test(`transitions and summaries of an instance are in the report, with ${kind}`, async (t) => {
-    const history = await adapterOf(t, { summaryMs: 100 }, over())
+    const history = await adapterOf(t, { summaryMs: 100 }, await over())
     const atrion = create()
     const detach = history.attach(atrion)
     for (let n = 0; n < 30; n++) atrion.route('checkout', CALM)

@@ -1,12 +1,13 @@
 /** The live configuration of an instance, as its owner uses it; made with the first patch, or with a provider of documents. */
 
-import { ConfigError } from '../base/errors.js'
+import { AtrionError, ConfigError } from '../base/errors.js'
 import { wrongType } from '../base/input.js'
 import type { Context } from '../context.js'
 import { ORDER, TIERS } from '../engine/port.js'
 import type { KeyTrial } from '../limiter/key-trial.js'
 import type { Metrics } from '../limiter/metrics.js'
 import type { SharedDocuments } from '../replication/documents.js'
+import type { SetAside } from './aside.js'
 import { judgeGroups, NO_TOTALS, TrialWatch, totalsOf, type Verdict } from './canary.js'
 import { SettingsTrial } from './key-trial.js'
 import { LiveConfig, namesOf, type Settable, valueInParams } from './live.js'
@@ -94,6 +95,9 @@ export class Config {
       },
       arm: () => this.#arm(),
     })
+    context.routes.onCode = (error) => {
+      this.#setAside(this.#live.refit(error === undefined), error)
+    }
     clock.follow((nowMs) => {
       if (nowMs >= this.#nextMs) this.#work()
     })
@@ -258,10 +262,27 @@ export class Config {
     this.#timer.unref?.()
   }
 
+  /** Settings no longer fit those of the code, which have changed: they do not hold until they do. */
+  #setAside(aside: readonly SetAside[], error: Error | undefined): void {
+    const { events, logger } = this.#context
+    for (const { layer, version, entry } of aside) {
+      const cause = error ?? new AtrionError('it does not fit the settings of the code without one that has expired')
+      events.emit('patch_refused', {
+        ...{ layer, version, author: entry?.author, reason: entry?.reason, paths: entry?.paths ?? [], error: cause },
+      })
+      logger.warn('settings no longer fit those of the code, and are set aside until they do', {
+        ...{ layer, version, error: cause.message },
+      })
+    }
+    if (aside.length > 0) this.#arm()
+  }
+
   #work(): void {
     this.#nextMs = Number.POSITIVE_INFINITY
     try {
-      for (const { layer, entry } of this.#live.expire()) this.#patches.ended(layer, entry)
+      const { over, aside } = this.#live.expire()
+      for (const { layer, entry } of over) this.#patches.ended(layer, entry)
+      this.#setAside(aside, undefined)
     } catch (error) {
       this.#patches.refused('node', undefined, undefined, error)
     }

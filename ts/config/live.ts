@@ -5,6 +5,7 @@
 
 import type { RouteParams } from '../options/route-params.js'
 import type { RouteOverlay } from '../routes/overlay.js'
+import { Aside, type Layers, type SetAside } from './aside.js'
 import {
   EMPTY_LAYER,
   entryOf,
@@ -23,16 +24,10 @@ import {
   type TrailEntry,
   trialOf,
 } from './layers.js'
-import { emptyObject, type Json, type JsonObject, mergeObjects, valueAt } from './merge.js'
+import { emptyObject, inOrder, type Json, type JsonObject, mergeObjects, valueAt } from './merge.js'
 import { namesOfPath, textOfPath } from './paths.js'
-import type {
-  ConfigAuditEntry,
-  ConfigChanges,
-  ConfigExplanation,
-  ConfigLayer,
-  CurrentConfig,
-  LayerValue,
-} from './types.js'
+import type { ConfigAuditEntry, ConfigChanges, ConfigExplanation, CurrentConfig, LayerValue } from './types.js'
+import { UPPER, type UpperLayer } from './types.js'
 import { overlayOf } from './validate.js'
 
 /** Settings that are tried on a share of keys. */
@@ -63,10 +58,7 @@ export interface Settable {
   codeValueOf(path: readonly string[]): unknown
 }
 
-export type UpperLayer = Exclude<ConfigLayer, 'code'>
-
-/** The upper layers, the one that wins last. */
-const UPPER = ['file', 'cluster', 'node'] as const
+export type { UpperLayer } from './types.js'
 
 export class LiveConfig {
   readonly #settable: Settable
@@ -75,6 +67,7 @@ export class LiveConfig {
   /** The lead of the clock of each layer's store over this node's, ms. */
   readonly #aheadMs: Record<UpperLayer, number> = { file: 0, cluster: 0, node: 0 }
   readonly #nowMs: () => number
+  readonly #aside = new Aside()
   /** The settings that hold, as one text: a change of no setting moves nothing. */
   #applied = '{}'
 
@@ -101,7 +94,11 @@ export class LiveConfig {
   /** @param laterMs the time from now at which they are so, ms @param ofTried for the keys that a patch is tried on */
   #merged(layers: Readonly<Record<UpperLayer, Layer>>, laterMs = 0, ofTried = false): JsonObject {
     return UPPER.reduce<JsonObject>(
-      (merged, name) => mergeObjects(merged, settingsOf(layers[name], this.node, this.nowOf(name) + laterMs, ofTried)),
+      (merged, name) =>
+        mergeObjects(
+          merged,
+          settingsOf(this.#aside.of(name, layers[name]), this.node, this.nowOf(name) + laterMs, ofTried),
+        ),
       emptyObject(),
     )
   }
@@ -132,7 +129,9 @@ export class LiveConfig {
     for (const laterMs of new Set([0, ...ends.filter((endMs) => endMs > 0)])) {
       for (const ofTried of [false, true]) {
         for (const node of nodes) {
-          this.#settable.checkOverlay(overlayOf(settingsOf(layer, node, nowMs + laterMs, ofTried)))
+          this.#settable.checkOverlay(
+            overlayOf(settingsOf(this.#aside.of(name, layer), node, nowMs + laterMs, ofTried)),
+          )
         }
         this.#settable.checkOverlay(overlayOf(this.#merged(layers, laterMs, ofTried)))
       }
@@ -144,7 +143,35 @@ export class LiveConfig {
     const layers = { ...this.#layers, [name]: layer }
     this.#apply(this.#merged(layers))
     this.#layers = layers
+    if (!this.#aside.isEmpty) this.refit()
     this.#settable.tryOnKeys(this.#keyTrial(layers))
+  }
+
+  /**
+   * Puts in place what fits the code's settings, which have changed, and sets the rest aside until it fits.
+   *
+   * @param isLaid false: nothing lies over the code's settings now
+   * @returns what is newly set aside
+   */
+  refit(isLaid = true): SetAside[] {
+    if (isLaid && this.#aside.isEmpty) return []
+    if (!isLaid) this.#applied = ''
+    const newly = this.#setAside(this.#layers)
+    this.#apply(this.#merged(this.#layers))
+    this.#settable.tryOnKeys(this.#keyTrial(this.#layers))
+    return newly
+  }
+
+  #setAside(layers: Layers): SetAside[] {
+    return this.#aside.refit(layers, (some) => {
+      const all = UPPER.map((name) => settingsOf(some[name], this.node, this.nowOf(name)))
+      try {
+        this.#settable.checkOverlay(overlayOf(all.reduce<JsonObject>(mergeObjects, emptyObject())))
+        return true
+      } catch {
+        return false
+      }
+    })
   }
 
   #apply(merged: JsonObject): void {
@@ -167,11 +194,14 @@ export class LiveConfig {
   }
 
   /**
-   * Takes out what has expired. @returns the patches that it was, each with its layer
+   * Takes out what has expired. What is left and does not fit without it, since the code has changed meanwhile, is set aside.
    *
-   * @throws ConfigError where what is left does not fit together: it stays as it is
+   * @returns the patches that have expired, each with its layer, and what is newly set aside
    */
-  expire(): { readonly layer: UpperLayer; readonly entry: TrailEntry }[] {
+  expire(): {
+    readonly over: { readonly layer: UpperLayer; readonly entry: TrailEntry }[]
+    readonly aside: SetAside[]
+  } {
     const over = UPPER.flatMap((name) => {
       const nowMs = this.nowOf(name)
       return this.#layers[name].standing
@@ -179,7 +209,13 @@ export class LiveConfig {
         .map((patch) => ({ layer: name, entry: entryOf(patch, nowMs, patch.trial ? 'rolled_back' : 'expired') }))
     })
     // A trial without a result in time no longer holds either.
-    this.#apply(this.#merged(this.#layers))
+    let aside: SetAside[] = []
+    try {
+      this.#apply(this.#merged(this.#layers))
+    } catch {
+      aside = this.#setAside(this.#layers)
+      this.#apply(this.#merged(this.#layers))
+    }
     const layers: Record<UpperLayer, Layer> = { ...this.#layers }
     for (const name of UPPER) layers[name] = settle(layers[name], this.nowOf(name))
     for (const { layer, entry } of over) {
@@ -187,7 +223,7 @@ export class LiveConfig {
     }
     this.#layers = layers
     this.#settable.tryOnKeys(this.#keyTrial(layers))
-    return over
+    return { over, aside }
   }
 
   /** Replaces the whole of the file's layer. @throws ConfigError where it does not fit; nothing is changed then */
@@ -209,7 +245,7 @@ export class LiveConfig {
     return {
       version: this.#layers[main].version,
       versions: { file: file.version, cluster: cluster.version, node: node.version },
-      changes: JSON.parse(JSON.stringify(this.#merged(this.#layers))) as ConfigChanges,
+      changes: JSON.parse(JSON.stringify(inOrder(this.#merged(this.#layers)))) as ConfigChanges,
     }
   }
 
@@ -217,7 +253,9 @@ export class LiveConfig {
     const layers: LayerValue[] = []
     for (const name of [...UPPER].reverse()) {
       const nowMs = this.nowOf(name)
-      const value = valueAt(settingsOf(this.#layers[name], this.node, nowMs), path)
+      const given = valueAt(settingsOf(this.#layers[name], this.node, nowMs), path)
+      const held = valueAt(settingsOf(this.#aside.of(name, this.#layers[name]), this.node, nowMs), path)
+      const value = held ?? given
       if (value === undefined) continue
       const origin = originAt(this.#layers[name], path, this.node, nowMs)
       layers.push({
@@ -227,12 +265,14 @@ export class LiveConfig {
         reason: origin?.reason,
         version: origin?.version,
         expiresAtMs: origin?.expiresAtMs,
+        isSetAside: held === undefined,
       })
     }
     const code = this.#settable.codeValueOf(path)
     const nothing = { author: undefined, reason: undefined, version: undefined, expiresAtMs: undefined }
-    layers.push({ layer: 'code', value: code, ...nothing })
-    return { path: textOfPath(path), value: this.#settable.valueOf(path), layer: layers[0]!.layer, layers }
+    layers.push({ layer: 'code', value: code, ...nothing, isSetAside: false })
+    const { layer } = layers.find(({ isSetAside }) => !isSetAside)!
+    return { path: textOfPath(path), value: this.#settable.valueOf(path), layer, layers }
   }
 
   /** The trails of all layers, the newest first. */

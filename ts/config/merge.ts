@@ -33,6 +33,14 @@ function mergePatch(target: Json | undefined, patch: Json): Json {
 export const mergeObjects = (target: JsonObject | undefined, patch: JsonObject): JsonObject =>
   mergePatch(target, patch) as JsonObject
 
+/** A copy with its members in one order, whichever patch named them first: settings that are equal have one text on all nodes. */
+export function inOrder(value: Json): Json {
+  if (!isObject(value)) return value
+  const copy = emptyObject()
+  for (const name of Object.keys(value).sort()) copy[name] = inOrder(value[name]!)
+  return copy
+}
+
 /** The paths of the leaves of a patch, deletions among them; an empty object is a leaf where it is not the whole. */
 export function leavesOf(patch: JsonObject): string[][] {
   const paths: string[][] = []

@@ -73,6 +73,11 @@ export interface PatchOptions {
 /** A layer of the configuration; the later wins. */
 export type ConfigLayer = 'code' | 'file' | 'cluster' | 'node'
 
+export type UpperLayer = Exclude<ConfigLayer, 'code'>
+
+/** The layers above the code, the one that wins last. */
+export const UPPER = ['file', 'cluster', 'node'] as const satisfies readonly UpperLayer[]
+
 /** A patch that stands between a patch and its base. */
 export interface ConflictingPatch {
   readonly version: number
@@ -124,6 +129,8 @@ export interface LayerValue {
   readonly version: number | undefined
   /** Unix ms */
   readonly expiresAtMs: number | undefined
+  /** True where it does not hold because it does not fit what the code says by now. */
+  readonly isSetAside: boolean
 }
 
 /** A setting, and where it comes from. */
@@ -133,7 +140,7 @@ export interface ConfigExplanation {
   readonly value: unknown
   /** The layer that it comes from. */
   readonly layer: ConfigLayer
-  /** The value in each layer that has one, the one that wins first. */
+  /** The value in each layer that has one, the upper first: the first one that is not set aside wins. */
   readonly layers: readonly LayerValue[]
 }
 

@@ -27,6 +27,8 @@ export class Routes {
   /** The code's profiles of the routes of the overlay. */
   readonly #codeProfiles = new Map<string, WorkloadProfile | RouteProfileOptions | undefined>()
   readonly #codeOrders = new Map<string, number>()
+  /** Called when the code's settings have changed under an overlay. @param error the reason for which nothing is laid over them now; undefined: it fits */
+  onCode: ((error: ConfigError | undefined) => void) | undefined
 
   /** @param isShared whether other threads use the same engine */
   constructor(engine: Engine, params: RouteParams, maxRoutes: number, isShared: boolean) {
@@ -91,8 +93,13 @@ export class Routes {
   }
 
   setProfile(routeId: string, profile: WorkloadProfile | RouteProfileOptions): void {
+    this.#ofCode(() => this.#setProfile(routeId, profile))
+  }
+
+  #setProfile(routeId: string, profile: WorkloadProfile | RouteProfileOptions): void {
     const upper = this.#overlay.routes.get(routeId)
     if (upper === undefined) {
+      if (this.#overlay !== NO_OVERLAY) checkProfile(ownProfile(profile), this.#codeParams)
       this.#setLaw(routeId, this.profiles.set(routeId, profile))
       return
     }
@@ -122,7 +129,29 @@ export class Routes {
   /** Changes what governs every route that was not given its own. @throws ConfigError; nothing is changed then */
   configure(changes: RouteProfileOptions): void {
     const code = resolveRouteProfile(changes, this.#codeParams)
-    this.#rebase(code, baseOver(code, this.#overlay), [])
+    // Without what lies over it, which may be taken away at any time, it has to be right as well.
+    if (this.#overlay !== NO_OVERLAY) this.#requireFit(code, NO_OVERLAY)
+    this.#ofCode(() => this.#rebase(code, baseOver(code, this.#overlay), []))
+  }
+
+  /** Changes the code's settings, which fit by themselves: what lies over them and no longer does gives way. @throws ConfigError; nothing is changed then */
+  #ofCode(change: () => void): void {
+    const before = this.#overlay
+    let unfit: ConfigError | undefined
+    try {
+      change()
+    } catch (error) {
+      if (!isConfigError(error) || before === NO_OVERLAY || this.onCode === undefined) throw error
+      unfit = error
+      this.#lay(NO_OVERLAY)
+      try {
+        change()
+      } catch (own) {
+        this.#lay(before)
+        throw own
+      }
+    }
+    this.onCode?.(unfit)
   }
 
   #rebase(code: RouteParams, params: RouteParams, replaced: Iterable<string>): void {
@@ -158,7 +187,11 @@ export class Routes {
 
   /** Finds whether an overlay could be laid over the settings. @throws ConfigError where it could not; nothing is changed */
   checkOverlay(next: RouteOverlay): void {
-    const params = baseOver(this.#codeParams, next)
+    this.#requireFit(this.#codeParams, next)
+  }
+
+  #requireFit(code: RouteParams, next: RouteOverlay): void {
+    const params = baseOver(code, next)
     const touched = new Set([...this.#overlay.routes.keys(), ...next.routes.keys()])
     this.profiles.checkBase(params, touched)
     for (const routeId of touched) {

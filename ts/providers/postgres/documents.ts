@@ -1,6 +1,7 @@
 /** Documents that nodes share, a row each: replaced by compare-and-set, with versions by the server's clock. */
 
 import { MAX_TEXT_BYTES } from '../../base/documents.js'
+import { AtrionError } from '../../base/errors.js'
 import { checkedWrite, isDocumentText, requireDocumentName } from '../documents.js'
 import type { DocumentOptions, SharedDocument } from '../provider.js'
 import type { Row } from './client.js'
@@ -26,12 +27,16 @@ export class Documents {
     this.#link = link
   }
 
+  /** @throws (rejects) AtrionError `ATRION_PARSE` for a row that no node wrote, that is damaged, or older than one that was read before */
   async read(name: string): Promise<SharedDocument> {
     requireDocumentName(name)
     const known = this.#newest.get(name) ?? 0
     const row = await this.#row(name)
     const nowMs = Math.floor(Number(row.now) / 1000)
-    const text = this.#textOf(name, row, known)
+    const { text, problem } = this.#contentOf(name, row, known)
+    if (problem !== undefined) {
+      throw new AtrionError(`document ${JSON.stringify(name)} cannot be read: ${problem}`, { code: 'ATRION_PARSE' })
+    }
     if (text === undefined) return { version: 0, text: null, nowMs }
     const version = Number(row.version)
     this.#note(name, version)
@@ -39,22 +44,26 @@ export class Documents {
   }
 
   /**
-   * The text in a row; undefined: there is none, or the row is not of a node, is damaged, or older than one that was read before.
+   * The text in a row; neither a text nor a problem: there is no document.
    *
    * @param known the newest version that was known when the row was asked for: an answer may come after that to a later question
    */
-  #textOf(name: string, { version, body, mac, gone }: Row, known: number): string | undefined {
-    if (version == null || gone === 'true') return undefined
+  #contentOf(
+    name: string,
+    { version, body, mac, gone }: Row,
+    known: number,
+  ): { readonly text?: string; readonly problem?: string } {
+    if (version == null || gone === 'true') return {}
     const { seal, counts } = this.#link
     const isVersion = Number(version) > 0 && Number(version) <= MAX_VERSION
     if (isVersion && body != null && !seal.verifies(mac, 'document', keyOf(name), version, body)) {
       counts.droppedUnsigned += 1
-      return undefined
+      return { problem: 'its MAC is by none of the secrets' }
     }
     const text = isVersion && body != null ? parsed(body) : undefined
-    if (isDocumentText(text) && known <= Number(version)) return text
+    if (isDocumentText(text) && known <= Number(version)) return { text }
     counts.droppedRows += 1
-    return undefined
+    return { problem: isDocumentText(text) ? 'it is older than one that was read before' : 'it is no document' }
   }
 
   #note(name: string, version: number): void {
@@ -71,7 +80,8 @@ export class Documents {
     const row = await this.#row(name)
     const body = keyOf(text)
     // A row that is no document gives way as if there were none.
-    if ((this.#textOf(name, row, newest) === undefined ? 0 : Number(row.version)) !== version) return false
+    const { text: present } = this.#contentOf(name, row, newest)
+    if ((present === undefined ? 0 : Number(row.version)) !== version) return false
     const { tables, node } = this.#link
     const last = row.version ?? '0'
     const known = Math.max(Number(last) <= MAX_VERSION ? Number(last) : 0, this.#newest.get(name) ?? 0)

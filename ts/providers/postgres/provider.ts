@@ -1,6 +1,6 @@
 /** State in PostgreSQL, shared by all nodes of a service, over the client that the service has already. */
 
-import { ConfigError, SyncError } from '../../base/errors.js'
+import { ConfigError, isParseError, SyncError } from '../../base/errors.js'
 import { LONGEST_ROUTE_ID } from '../../base/input.js'
 import { Lifecycle } from '../lifecycle.js'
 import {
@@ -210,7 +210,11 @@ export class PostgresStateProvider implements StateProvider {
     return this.#reader.listeners.add(routeId, onChange)
   }
 
-  /** @throws ConfigError for a name out of its range */
+  /**
+   * @throws ConfigError for a name out of its range
+   * @throws AtrionError where there is something else, or with a `secret` one that no node wrote or that is older than one that was read
+   *   before (`ATRION_PARSE`)
+   */
   async readDocument(name: string): Promise<SharedDocument> {
     return this.#ask(`document ${name}`, () => this.#documents.read(name))
   }
@@ -236,7 +240,7 @@ export class PostgresStateProvider implements StateProvider {
     try {
       return await call()
     } catch (cause) {
-      if (cause instanceof ConfigError || cause instanceof TypeError) throw cause
+      if (cause instanceof ConfigError || cause instanceof TypeError || isParseError(cause)) throw cause
       throw new SyncError(routeId, cause)
     }
   }

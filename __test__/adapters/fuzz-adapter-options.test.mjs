@@ -83,3 +83,23 @@ for (const [name, make] of Object.entries(MADE)) {
     t.true(made > 0 && (refused > 0 || name === 'fastify'), `${made} made, ${refused} refused`)
   })
 }
+
+test('values of the wrong shape get an error that says the right one, and the instance in place of options is none', (t) => {
+  const atrion = new Atrion()
+  const messages = [
+    [() => atrionExpress(atrion, { signals: () => 1 }), 'signals must be an array of functions, got a function'],
+    [() => atrionExpress(atrion, { signals: [1] }), 'signals must be an array of functions, got an array of 1'],
+    [() => atrionExpress(atrion, { pressure: 5 }), 'pressure must be an object or boolean, got 5'],
+    [() => atrionHttp(atrion), 'handler must be a function, got undefined'],
+    [() => atrionHttp(handler, atrion), 'handler must be a function, got an object'],
+    [
+      () => withAtrion(handler, atrion),
+      'options must be an object such as { atrion }, and not the instance itself, got an object',
+    ],
+    [
+      () => new Atrion({ watchdog: { stall: 1 } }),
+      'watchdog.stall must be one of stallMs, stack, got "stall"; did you mean stallMs?',
+    ],
+  ]
+  for (const [call, message] of messages) t.throws(call, { message })
+})

@@ -99,7 +99,7 @@ export function validateTypes(options: unknown, types: OptionTypes, parent = '')
     if (!Object.hasOwn(types, name)) throw unknownName(field, name, Object.keys(types))
     const wanted = types[name]!
     if (value !== undefined && !wanted.includes(typeof value))
-      throw new ConfigError(field, `a ${wanted.join(' or ')}`, value)
+      throw new ConfigError(field, `${wanted[0] === 'object' ? 'an' : 'a'} ${wanted.join(' or ')}`, value)
   }
 }
 
@@ -112,19 +112,19 @@ export function adapterOptionsOf<Request, Response>(
   given: AdapterOptions<Request, Response>,
 ): AdapterOptions<Request, Response> {
   const options = copyOf(given, Object.keys(TYPES))
-  validateTypes(options, TYPES)
-  validateBounds(options as Record<string, unknown>)
-  validateHeaders(options as Record<string, unknown>)
   const { pressure, signals } = options as Record<string, unknown>
-  if (pressure === null || pressure === true) throw new ConfigError('pressure', 'an object or false', pressure)
-  if (typeof pressure === 'object')
-    validateTypes(copyOf(pressure, Object.keys(PRESSURE_TYPES)), PRESSURE_TYPES, 'pressure.')
   if (
     signals !== undefined &&
     !(Array.isArray(signals) && Array.from<unknown>(signals).every((signal) => typeof signal === 'function'))
   ) {
     throw new ConfigError('signals', 'an array of functions', signals)
   }
+  validateTypes(options, TYPES)
+  validateBounds(options as Record<string, unknown>)
+  validateHeaders(options as Record<string, unknown>)
+  if (pressure === null || pressure === true) throw new ConfigError('pressure', 'an object or false', pressure)
+  if (typeof pressure === 'object')
+    validateTypes(copyOf(pressure, Object.keys(PRESSURE_TYPES)), PRESSURE_TYPES, 'pressure.')
   return options
 }
 

@@ -253,6 +253,10 @@ export function withAtrion<Request extends FetchRequest, Args extends readonly u
   given: FetchOptions<Request, Args> = {},
 ): (request: Request, ...args: Args) => Promise<Response> {
   if (typeof handler !== 'function') throw new ConfigError('handler', 'a function', handler)
+  // An instance has methods by the names of options.
+  if (typeof (given as { acquire?: unknown } | null)?.acquire === 'function') {
+    throw new ConfigError('options', 'an object such as { atrion }, and not the instance itself', given)
+  }
   const options = copyOf(given, Object.keys(TYPES))
   validate(options)
   const { skip, state } = options

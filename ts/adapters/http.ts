@@ -3,6 +3,7 @@
 import type { EventEmitter } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Atrion } from '../atrion.js'
+import { wrongType } from '../base/input.js'
 import { withTier } from './_context.js'
 import { Gate } from './_gate.js'
 import type { AdapterOptions } from './_options.js'
@@ -58,7 +59,7 @@ export function atrionHttp<Request extends IncomingMessage, Response extends Ser
   handler: Listener<Request, Response>,
   options: HttpOptions<Request, Response> = {},
 ): Listener<Request, Response> {
-  if (typeof handler !== 'function') throw new TypeError('handler must be a function')
+  if (typeof handler !== 'function') throw wrongType('handler', 'a function', handler)
   const gate = new Gate<Request, Response>(atrion, options)
   const { onShed, propagate } = gate.options
 

@@ -35,5 +35,5 @@ export function readWatchdog(given: unknown): WatchdogWish | undefined {
   if (typeof given !== 'object') throw new ConfigError('watchdog', 'true, false or an object', given)
   const { stack = DEFAULTS.stack, ...numbers } = copyOf(given as WatchdogOptions, [...Object.keys(RANGES), 'stack'])
   if (typeof stack !== 'boolean') throw new ConfigError('watchdog.stack', 'true or false', stack)
-  return { ...override('watchdog', DEFAULTS, numbers, RANGES), stack, isEager: true }
+  return { ...override('watchdog', DEFAULTS, numbers, RANGES, ['stack']), stack, isEager: true }
 }

@@ -103,7 +103,7 @@ const TOP_BEGINS: f64 = 0.85;
 
 impl Thresholds {
     /// Those of a route without work in flight, which reaches none.
-    pub(crate) const IDLE: Self = Self { start: f64::INFINITY, full: f64::INFINITY, top: f64::INFINITY };
+    pub const IDLE: Self = Self { start: f64::INFINITY, full: f64::INFINITY, top: f64::INFINITY };
 
     /// The addition of `load` in flight to R, Ω.
     #[cfg_attr(not(target_family = "wasm"), inline)]

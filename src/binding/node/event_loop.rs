@@ -19,16 +19,11 @@ use napi_derive::napi;
 use super::{
     gc::Garbage,
     panics, process,
-    stalls::{LEAST_MS, Stall, Stalls},
+    stalls::{Deaf, LEAST_MS, Stall, Stalls},
     uv::{self, Raw, Uv},
     watchdog::{self, LoopStamps},
 };
-use crate::{
-    binding::frame::{Cells, cell},
-    clock::MonotonicClock,
-    engine::{Handle, PermitId},
-    units::Millis,
-};
+use crate::{clock::MonotonicClock, units::Millis};
 
 /// Listeners of one loop: copies of the package.
 const MOST_LISTENERS: usize = 64;
@@ -65,8 +60,11 @@ pub struct EventLoop {
     clock: MonotonicClock,
     uv: &'static Uv,
     uv_loop: Raw,
-    stalls: RefCell<Stalls>,
-    count: Cell<u64>,
+    pub(super) stalls: RefCell<Stalls>,
+    pub(super) deaf: RefCell<Deaf>,
+    /// Until when it is known whether the loop read, ms; and the times so far in which it did not.
+    known_ms: Cell<Millis>,
+    pub(super) count: Cell<u64>,
     garbage: Garbage,
     /// The time that garbage had taken at the last poll or decision, ms.
     garbage_ms: Cell<Millis>,
@@ -94,12 +92,15 @@ impl EventLoop {
         if size == 0 || size > 4096 {
             return Ok(None);
         }
+        let now_ms = clock.precise_ms();
         let event_loop = Rc::new(Self {
-            stamps: Arc::new(LoopStamps::new(uv_loop, idle_ns, clock.precise_ms())),
+            stamps: Arc::new(LoopStamps::new(uv_loop, idle_ns, now_ms)),
             clock,
             uv,
             uv_loop,
             stalls: RefCell::default(),
+            deaf: RefCell::new(Deaf::new(now_ms)),
+            known_ms: Cell::new(now_ms),
             count: Cell::new(0),
             garbage: Garbage::new(clock),
             garbage_ms: Cell::new(0.0),
@@ -148,9 +149,12 @@ impl EventLoop {
 
     /// A decision is made now.
     #[inline]
-    fn stamp(&self, now_ms: Millis) {
+    pub(super) fn stamp(&self, now_ms: Millis) {
         if now_ms - self.stamps.stamp_ms.get() >= LEAST_MS {
             self.check(now_ms, self.idle_ns());
+        }
+        if now_ms - self.known_ms.get() >= LEAST_MS {
+            self.check_turn(now_ms);
         }
         self.stamps.stamp_ms.set(now_ms);
         self.garbage_ms.set(self.garbage.total_ms());
@@ -167,11 +171,26 @@ impl EventLoop {
         let stall = Stall { since_ms, until_ms: now_ms, frozen_ms };
         let mut stalls = self.stalls.borrow_mut();
         stalls.add(stall);
-        self.count.set(stalls.count());
+        let mut deaf = self.deaf.borrow_mut();
+        deaf.stalled(&stall, self.stamps.turn_since_ms(idle_ns));
+        self.known_ms.set(deaf.until_ms());
+        self.count.set(deaf.count());
         let garbage_ms = self.garbage.total_ms() - self.garbage_ms.get();
         for listener in self.listeners.borrow_mut().iter_mut() {
             listener.write(&stall, garbage_ms);
         }
+    }
+
+    /// The loop has read nothing since its turn began, if that is long ago.
+    #[cold]
+    fn check_turn(&self, now_ms: Millis) {
+        if self.is_over.get() {
+            return;
+        }
+        let mut deaf = self.deaf.borrow_mut();
+        deaf.read_nothing(self.stamps.turn_since_ms(self.idle_ns()), now_ms);
+        self.known_ms.set(deaf.until_ms());
+        self.count.set(deaf.count());
     }
 
     /// The loop goes to its poll.
@@ -180,12 +199,14 @@ impl EventLoop {
         if now_ms - self.stamps.busy_since_ms(idle_ns) >= LEAST_MS {
             self.check(now_ms, idle_ns);
         }
+        self.deaf.borrow_mut().turned(self.stamps.turn_since_ms(idle_ns), now_ms);
+        self.known_ms.set(now_ms);
         self.stamps.poll(now_ms, idle_ns);
         self.garbage_ms.set(self.garbage.total_ms());
     }
 
     /// The time from `from_ms` to now in which the loop stalled, ms; 0 where the last stall is longer ago than what fails now was due.
-    fn lately_ms(&self, from_ms: Millis, now_ms: Millis) -> Millis {
+    pub(super) fn lately_ms(&self, from_ms: Millis, now_ms: Millis) -> Millis {
         let stalls = self.stalls.borrow();
         if now_ms - stalls.ended_ms() > GRACE_MS { 0.0 } else { stalls.overlap_ms(from_ms, now_ms) }
     }
@@ -204,71 +225,6 @@ impl Listener {
         cells[row::GARBAGE_MS] += garbage_ms;
         cells[row::LONGEST_MS] = cells[row::LONGEST_MS].max(own_ms);
         self.notify.call((), ThreadsafeFunctionCallMode::NonBlocking);
-    }
-}
-
-/// An engine's view of its thread's loop.
-pub struct Watched {
-    event_loop: Rc<EventLoop>,
-    /// The stalls that the engine has seen.
-    seen: u64,
-    /// Those of them that a recording has.
-    taken: u64,
-}
-
-impl Watched {
-    pub fn new(event_loop: Rc<EventLoop>) -> Self {
-        let seen = event_loop.count.get();
-        Self { event_loop, seen, taken: seen }
-    }
-
-    /// A decision is made now; the engine learns of the stalls before it.
-    #[inline]
-    pub fn stamp(&mut self, handle: &mut Handle, cells: &mut Cells, now_ms: Millis) {
-        self.event_loop.stamp(now_ms);
-        if self.event_loop.count.get() != self.seen {
-            self.catch_up(handle, cells);
-        }
-    }
-
-    #[cold]
-    fn catch_up(&mut self, handle: &mut Handle, cells: &mut Cells) {
-        for stall in self.event_loop.stalls.borrow().after(self.seen) {
-            handle.blocked(stall.since_ms, stall.until_ms);
-        }
-        self.seen = self.event_loop.count.get();
-        cells[cell::STALLS] = self.seen as f64;
-    }
-
-    /// The stalls that the engine has learnt of since this was last called: the beginning and the end of each, ms.
-    pub fn take_stalls(&mut self) -> Vec<Millis> {
-        let stalls = self.event_loop.stalls.borrow();
-        let unseen = (stalls.count() - self.seen) as usize;
-        let mut ends: Vec<_> = stalls.after(self.taken).flat_map(|stall| [stall.since_ms, stall.until_ms]).collect();
-        ends.truncate(ends.len().saturating_sub(2 * unseen));
-        self.taken = self.seen;
-        ends
-    }
-
-    /// Excuses a call of another service that is over now for the stalls that it waited in; by how much, ms.
-    pub fn excuse(&self, handle: &mut Handle, permit: PermitId, is_answer: bool, now_ms: Millis) -> Millis {
-        if self.event_loop.count.get() == 0 {
-            return 0.0;
-        }
-        let stalls = self.event_loop.stalls.borrow();
-        // A loop that stalls for most of the time is what is short, and its queue the evidence of that.
-        if is_answer && stalls.are_common(now_ms) {
-            return 0.0;
-        }
-        handle.postpone(permit, is_answer, now_ms, |admitted_ms| {
-            // A stall from its admission to its end, without a poll between, was its own work.
-            if is_answer && stalls.last_is(admitted_ms, now_ms) { 0.0 } else { stalls.overlap_ms(admitted_ms, now_ms) }
-        })
-    }
-
-    /// The time from `from_ms` to now in which the loop stalled, if it stalled just now, ms.
-    pub fn lately_ms(&self, from_ms: Millis, now_ms: Millis) -> Millis {
-        self.event_loop.lately_ms(from_ms, now_ms)
     }
 }
 

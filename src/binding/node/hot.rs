@@ -11,11 +11,7 @@ use napi::{
     check_status, sys,
 };
 
-use super::{
-    arrays,
-    event_loop::{EventLoop, Watched},
-    panics, process,
-};
+use super::{arrays, event_loop::EventLoop, panics, process, watched::Watched};
 use crate::{
     binding::{
         batch,

@@ -44,6 +44,8 @@ mod uv;
 #[cfg(feature = "engine")]
 #[allow(unsafe_code, reason = "a loop of libuv is looked at from another thread")]
 mod watchdog;
+#[cfg(feature = "engine")]
+mod watched;
 
 use napi_derive::napi;
 

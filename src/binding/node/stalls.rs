@@ -11,6 +11,10 @@ const MEMORY_MS: Millis = 2000.0;
 const MOST_OF_ONE_MS: Millis = 500.0;
 const COMMON_MS: Millis = 1000.0;
 
+/// What one turn of the loop adds at most to the memory of how long its turns are, ms: less than one stall does. A loop whose turns are
+/// all of this length is busy with much; one with fewer and longer turns is kept by single pieces of work.
+const MOST_OF_ONE_TURN_MS: Millis = 300.0;
+
 /// A stall.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Stall {
@@ -33,14 +37,29 @@ impl Stall {
 pub struct Stalls {
     kept: [Stall; KEPT],
     count: u64,
-    /// The time of late in which the loop stalled, decaying, ms; and when that was computed, ms.
-    load_ms: Millis,
-    load_at_ms: Millis,
+    load: Load,
+}
+
+/// The time of late in which something was so, decaying, ms; and when that was computed, ms.
+#[derive(Debug, Clone, Copy, Default)]
+struct Load {
+    ms: Millis,
+    at_ms: Millis,
+}
+
+impl Load {
+    fn add(&mut self, ms: Millis, now_ms: Millis) {
+        *self = Self { ms: self.at(now_ms) + ms, at_ms: now_ms };
+    }
+
+    fn at(&self, now_ms: Millis) -> Millis {
+        self.ms * (-(now_ms - self.at_ms).max(0.0) / MEMORY_MS).exp()
+    }
 }
 
 impl Default for Stalls {
     fn default() -> Self {
-        Self { kept: [Stall::default(); KEPT], count: 0, load_ms: 0.0, load_at_ms: 0.0 }
+        Self { kept: [Stall::default(); KEPT], count: 0, load: Load::default() }
     }
 }
 
@@ -49,13 +68,7 @@ impl Stalls {
     pub fn add(&mut self, stall: Stall) {
         self.kept[self.count as usize % KEPT] = stall;
         self.count += 1;
-        self.load_ms = self.load_at(stall.until_ms) + (stall.until_ms - stall.since_ms).clamp(0.0, MOST_OF_ONE_MS);
-        self.load_at_ms = stall.until_ms;
-    }
-
-    /// Stalls so far.
-    pub fn count(&self) -> u64 {
-        self.count
+        self.load.add((stall.until_ms - stall.since_ms).clamp(0.0, MOST_OF_ONE_MS), stall.until_ms);
     }
 
     /// The stalls since there had been `seen`, as far as they are kept.
@@ -93,18 +106,78 @@ impl Stalls {
     /// Returns whether the loop stalls so much that its own work, and not what it waits for, is what requests take their time from. One
     /// stall alone never makes it so.
     pub fn are_common(&self, now_ms: Millis) -> bool {
-        self.load_at(now_ms) >= COMMON_MS
+        self.load.at(now_ms) >= COMMON_MS
+    }
+}
+
+/// The times in which a loop read nothing: its stalls, and its long turns, even those in which it came to decisions. Nothing that came
+/// meanwhile is known, so they are no silence of any route.
+#[derive(Debug)]
+pub struct Deaf {
+    kept: [[Millis; 2]; KEPT],
+    count: u64,
+    /// Until when it is known, ms.
+    until_ms: Millis,
+    turns: Load,
+}
+
+impl Deaf {
+    /// Of a loop that is at work since `now_ms`.
+    pub fn new(now_ms: Millis) -> Self {
+        Self { kept: [[0.0; 2]; KEPT], count: 0, until_ms: now_ms, turns: Load::default() }
     }
 
-    fn load_at(&self, now_ms: Millis) -> Millis {
-        self.load_ms * (-(now_ms - self.load_at_ms).max(0.0) / MEMORY_MS).exp()
+    /// Until when it is known whether the loop read, ms.
+    pub fn until_ms(&self) -> Millis {
+        self.until_ms
+    }
+
+    /// Times so far.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The beginnings and the ends of the times since there had been `seen`, as far as they are kept, ms.
+    pub fn after(&self, seen: u64) -> impl Iterator<Item = &[Millis; 2]> {
+        let first = seen.max(self.count.saturating_sub(KEPT as u64));
+        (first..self.count).map(|number| &self.kept[number as usize % KEPT])
+    }
+
+    /// The loop stalled.
+    pub fn stalled(&mut self, stall: &Stall, turn_since_ms: Millis) {
+        self.read_nothing(turn_since_ms, stall.since_ms);
+        self.add(stall.since_ms, stall.until_ms);
+        self.until_ms = stall.until_ms;
+    }
+
+    /// The loop is in a turn that began at `since_ms`, and has read nothing since. Where long turns are common that counts for nothing: each
+    /// reads what came before it, and a route of which nothing came is silent.
+    pub fn read_nothing(&mut self, since_ms: Millis, now_ms: Millis) {
+        let from_ms = since_ms.max(self.until_ms);
+        if now_ms - since_ms >= LEAST_MS && now_ms > from_ms && self.turns.at(now_ms) < COMMON_MS {
+            self.add(from_ms, now_ms);
+        }
+        self.until_ms = if now_ms - since_ms >= LEAST_MS { now_ms } else { from_ms };
+    }
+
+    /// A turn that began at `since_ms` is over.
+    pub fn turned(&mut self, since_ms: Millis, now_ms: Millis) {
+        if now_ms - since_ms >= LEAST_MS {
+            self.turns.add((now_ms - since_ms).min(MOST_OF_ONE_TURN_MS), now_ms);
+        }
+        self.until_ms = now_ms;
+    }
+
+    fn add(&mut self, since_ms: Millis, until_ms: Millis) {
+        self.kept[self.count as usize % KEPT] = [since_ms, until_ms];
+        self.count += 1;
     }
 }
 
 #[cfg(test)]
 #[allow(clippy::float_cmp, reason = "the times are whole")]
 mod tests {
-    use super::{KEPT, Stall, Stalls};
+    use super::{Deaf, KEPT, Stall, Stalls};
 
     fn stall(since_ms: f64, until_ms: f64) -> Stall {
         Stall { since_ms, until_ms, frozen_ms: 0.0 }
@@ -134,7 +207,7 @@ mod tests {
         }
         assert_eq!(stalls.overlap_ms(0.0, 1e9), KEPT as f64 * 60.0);
         assert_eq!(stalls.after(0).count(), KEPT);
-        assert_eq!(stalls.after(stalls.count()).count(), 0);
+        assert_eq!(stalls.after(stalls.count).count(), 0);
     }
 
     #[test]
@@ -150,5 +223,41 @@ mod tests {
         });
         assert!(needed.is_some_and(|count| (8..=16).contains(&count)), "{needed:?}");
         assert!(!stalls.are_common(end_ms + 2000.0));
+    }
+    /// Turns of `turn_ms` after one another, with a decision every `step_ms`: the share of the time that counts as deaf.
+    fn deaf_share(turn_ms: f64, step_ms: f64, turns: u32) -> f64 {
+        let mut deaf = Deaf::new(0.0);
+        let (mut now_ms, mut total_ms, mut seen) = (0.0, 0.0, 0);
+        for _ in 0..turns {
+            let since_ms = now_ms;
+            while now_ms < since_ms + turn_ms {
+                now_ms += step_ms;
+                if now_ms - deaf.until_ms() >= super::LEAST_MS {
+                    deaf.read_nothing(since_ms, now_ms);
+                }
+                total_ms += deaf.after(seen).map(|[since_ms, until_ms]| until_ms - since_ms).sum::<f64>();
+                seen = deaf.count();
+            }
+            deaf.turned(since_ms, now_ms);
+        }
+        total_ms / now_ms
+    }
+
+    #[test]
+    fn a_long_turn_with_decisions_is_deaf_and_short_ones_are_not() {
+        assert!(deaf_share(1000.0, 2.0, 1) > 0.95);
+        assert!(deaf_share(1000.0, 10.0, 10) > 0.9);
+        assert_eq!(deaf_share(40.0, 2.0, 100), 0.0);
+        // A loop that is busy with much reads at each turn what came before it.
+        assert!(deaf_share(100.0, 2.0, 1000) < 0.02);
+    }
+
+    #[test]
+    fn a_stall_and_its_turn_do_not_overlap() {
+        let mut deaf = Deaf::new(0.0);
+        deaf.read_nothing(0.0, 60.0);
+        deaf.stalled(&stall(80.0, 200.0), 0.0);
+        deaf.read_nothing(0.0, 260.0);
+        assert_eq!(deaf.after(0).collect::<Vec<_>>(), [&[0.0, 60.0], &[60.0, 80.0], &[80.0, 200.0], &[200.0, 260.0]]);
     }
 }

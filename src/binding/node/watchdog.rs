@@ -113,8 +113,13 @@ impl LoopStamps {
 
     /// Since when the loop is at work, ms, given what it has slept so far; for the loop itself.
     pub fn busy_since_ms(&self, idle_ns: u64) -> Millis {
+        self.turn_since_ms(idle_ns).max(self.stamp_ms.get())
+    }
+
+    /// Since when the loop has not gone to its poll, ms, without what it slept there.
+    pub fn turn_since_ms(&self, idle_ns: u64) -> Millis {
         let slept_ms = idle_ns.saturating_sub(self.idle_ns.load(Relaxed)) as f64 * 1e-6;
-        (self.polled_ms.get() + slept_ms).max(self.stamp_ms.get())
+        self.polled_ms.get() + slept_ms
     }
 
     /// The same for the thread; None where the loop goes to its poll at this moment, or has ended.

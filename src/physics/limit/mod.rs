@@ -628,6 +628,7 @@ impl Limit {
     }
 
     /// The answers that so many requests would have by nature, at most.
+    #[must_use]
     pub fn expected_answers(&self, requests: u32, unanswered: u32) -> f64 {
         f64::from(requests) * f64::from(self.unanswered.answered_share(unanswered))
     }

@@ -27,7 +27,7 @@ struct Ends {
 image! { Ends { answered, unanswered } }
 
 impl Ends {
-    fn count(&self) -> f32 {
+    fn count(self) -> f32 {
         self.answered + self.unanswered
     }
 }

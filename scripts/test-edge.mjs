@@ -8,7 +8,6 @@
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { cliOf } from './lib/cli.mjs'
-import { runtimesOf } from './lib/edge.mjs'
 import { provideChromium } from './lib/packages.mjs'
 import { npm, ROOT, run } from './lib/process.mjs'
 import { say } from './lib/progress.mjs'
@@ -181,6 +180,8 @@ try {
   process.exit(1)
 }
 
+// The package is imported by it, which has to be built for that.
+const { runtimesOf } = await import('./lib/edge.mjs')
 const verdicts = []
 for (const [name, runtime] of Object.entries(runtimesOf(FOLDER))) {
   if (!name.startsWith(requested)) continue

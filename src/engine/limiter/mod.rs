@@ -49,10 +49,8 @@ use crate::{
     units::{MAX_RESISTANCE, Millis},
 };
 
-/// The requests that should have been answered, and the deadlines or service times without a completion, from which a route counts as silent.
-const SILENT_REQUESTS: f64 = 8.0;
+/// The deadlines without a completion from which a route counts as silent.
 const SILENT_DEADLINES: f64 = 2.0;
-const SILENT_SERVICES: f64 = 3.0;
 
 /// The closed loop of one route, made when it is first asked for a permit. Laid out as written: what every request reads comes first.
 #[derive(Debug)]
@@ -319,18 +317,6 @@ impl Limiter {
             return false;
         }
         self.breaker.probe(now_ms, params.min_delta_t_ms, witnesses(peers))
-    }
-
-    /// Returns whether the route has completed nothing for so long, with requests in flight, that it counts as silent. Before its first
-    /// completion the requests that were given up are the evidence: how long a service takes is not known.
-    #[cold]
-    fn is_silent(&self, capacity: &Capacity, params: &RouteParams, now_ms: Millis) -> bool {
-        let patience_ms =
-            (SILENT_DEADLINES * params.limit.deadline_ms).max(SILENT_SERVICES * capacity.limit.baseline_ms());
-        let asked = self.cut_off + if self.answered { self.load.in_flight } else { 0 };
-        // A run of requests without an answer is no silence before it is a long one, if many end so by nature.
-        let missed = capacity.limit.expected_answers(asked, self.cut_off);
-        missed >= SILENT_REQUESTS && now_ms - self.completed_ms > patience_ms
     }
 
     /// Sets the mode that follows from a change of the breaker.

@@ -1,6 +1,6 @@
 //! The end of a request: what its outcome and its latency are evidence of.
 
-use super::{Limiter, capacity::Capacity, request::Outcome};
+use super::{Limiter, SILENT_DEADLINES, capacity::Capacity, request::Outcome};
 use crate::{
     engine::{
         ids::PermitId,
@@ -25,6 +25,10 @@ const CUT_OFF_SERVICES: f64 = 4.0;
 /// and that the route does not answer where most have taken less, the median. Earlier, its client went away for a reason of its
 /// own. Quantiles are exact to a quarter.
 const WAITED_FOR: f64 = 0.8;
+
+/// The requests that should have been answered, and the service times without a completion, from which a route counts as silent.
+const SILENT_REQUESTS: f64 = 8.0;
+const SILENT_SERVICES: f64 = 3.0;
 
 impl Limiter {
     /// Releases a permit with its outcome; the tick that was due, if one was, and how long the permit was out, ms.
@@ -147,5 +151,17 @@ impl Limiter {
         if is_old && age_ms >= WAITED_FOR * median_ms {
             self.cut_off += 1;
         }
+    }
+
+    /// Returns whether the route has completed nothing for so long, with requests in flight, that it counts as silent. Before its first
+    /// completion the requests that were given up are the evidence: how long a service takes is not known.
+    #[cold]
+    pub(super) fn is_silent(&self, capacity: &Capacity, params: &RouteParams, now_ms: Millis) -> bool {
+        let patience_ms =
+            (SILENT_DEADLINES * params.limit.deadline_ms).max(SILENT_SERVICES * capacity.limit.baseline_ms());
+        let asked = self.cut_off + if self.answered { self.load.in_flight } else { 0 };
+        // A run of requests without an answer is no silence before it is a long one, if many end so by nature.
+        let missed = capacity.limit.expected_answers(asked, self.cut_off);
+        missed >= SILENT_REQUESTS && now_ms - self.completed_ms > patience_ms
     }
 }

@@ -112,7 +112,8 @@ export function adapterOptionsOf<Request, Response>(
   given: AdapterOptions<Request, Response>,
 ): AdapterOptions<Request, Response> {
   const options = copyOf(given, Object.keys(TYPES))
-  const { pressure, signals } = options as Record<string, unknown>
+  // Options of the wrong type are named below.
+  const { pressure, signals } = (options ?? {}) as Record<string, unknown>
   if (
     signals !== undefined &&
     !(Array.isArray(signals) && Array.from<unknown>(signals).every((signal) => typeof signal === 'function'))

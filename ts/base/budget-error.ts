@@ -1,6 +1,7 @@
 /** The error of a budget that refuses. */
 
-import { AtrionError, hasCode } from './errors.js'
+import { AtrionError } from './errors.js'
+import { peek } from './own.js'
 import { nameInLog } from './text.js'
 
 const shown = (name: string): string => JSON.stringify(nameInLog(name))
@@ -90,4 +91,4 @@ export class BudgetError extends AtrionError implements BudgetRefusal {
   }
 }
 
-export const isBudgetError = (error: unknown): error is BudgetError => hasCode(error, 'ATRION_BUDGET')
+export const isBudgetError = (error: unknown): error is BudgetError => peek(error, 'code') === 'ATRION_BUDGET'

@@ -247,9 +247,6 @@ const CODES: ReadonlySet<unknown> = new Set<AtrionErrorCode>([
 /** Anything may be thrown, a proxy whose traps throw among it. */
 const codeOf = (error: unknown): unknown => peek(error, 'code')
 
-/** Returns whether a thrown thing has the code of a class of errors. */
-export const hasCode = (error: unknown, code: AtrionErrorCode): boolean => codeOf(error) === code
-
 /** Returns whether Atrion threw it, whichever copy of the package that was. */
 export const isAtrionError = (error: unknown): error is AtrionError => CODES.has(codeOf(error))
 export const isConnectionError = (error: unknown): error is ConnectionError => codeOf(error) === 'ATRION_CONNECTION'

@@ -19,7 +19,7 @@ const withoutAllBut = (folder, ...kept) => {
 const files = ['__test__/**/*.test.mjs']
 
 /**
- * What runs on further engines: a file whose assertions the engine decides, holds or reports. All else is the same code on every engine, and runs
+ * The files that run on further engines: one whose assertions the engine decides, holds or reports. All else is the same code on every engine, and runs
  * on one.
  */
 if (engine !== 'native') {

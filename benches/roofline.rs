@@ -3,6 +3,8 @@
 //!
 //! The operations of a kernel are counted, not estimated: it runs once on [`Counting`], an instruction set that counts. Every figure is the
 //! best of many short runs in turn, since what else the machine does can only make one slower.
+//!
+//! One file, because a bench is one program, and half of it is the counting instruction set.
 
 use std::{
     cell::Cell,

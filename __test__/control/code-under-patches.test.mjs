@@ -184,7 +184,7 @@ const move = fc.oneof(
   }),
 )
 
-/** How a call of the code's ends. A route that has an own patch is named with what does not fit it. */
+/** The outcome of a call of the code's. A route that has an own patch is named with what does not fit it. */
 const outcomeOf = (atrion, [name, ...given]) => {
   try {
     atrion[name](...given)
@@ -194,13 +194,13 @@ const outcomeOf = (atrion, [name, ...given]) => {
     return error.field.replace(/^routes\.[ab]\./, '')
   }
 }
-/** How R moves from here: the route that is in use is governed as its settings say. */
+/** The moves of R from here: the route that is in use is governed as its settings say. */
 const movesOf = (world, snapshot, routeId) => {
   world.atrion.restore(snapshot)
   return drive(world, routeId, BAD, 12).map(({ mode, resistance }) => ({ mode, resistance }))
 }
 
-test('whatever the code did under whatever patches: without them all is as if there had been none', async (t) => {
+test('the code may do anything under any patches: without them all is as if there had been none', async (t) => {
   let applied = 0
   await fc.assert(
     fc.asyncProperty(fc.array(move, { minLength: 3, maxLength: 16 }), async (moves) => {

@@ -121,3 +121,19 @@ test('a route with work in flight is not evicted for one without', (t) => {
   permit.release('ignored')
   t.is(atrion.stats('busy').inFlight, 0)
 })
+
+test('an outcome that is null is one that is not given: a success, of a request with a key as well', (t) => {
+  for (const options of [undefined, { key: 'k' }]) {
+    const statsAfter = (outcome) => {
+      const { atrion, clock } = virtual()
+      for (let i = 0; i < 20; i++) {
+        const permit = atrion.acquire('route', options)
+        clock.advance(50)
+        permit.release(outcome)
+      }
+      return atrion.stats('route')
+    }
+    t.deepEqual(statsAfter(null), statsAfter('success'))
+    t.notDeepEqual(statsAfter(null), statsAfter('ignored'))
+  }
+})

@@ -196,6 +196,8 @@ each('help and version go to stdout with 0, what is called wrongly to stderr wit
   for (const [args, says] of [
     [['doctr'], /there is no command 'doctr'; the commands are doctor, bench/],
     [['toString'], /there is no command 'toString'/],
+    [['help', 'doctr'], /there is no command 'doctr'; the commands are doctor, bench/],
+    [['help', 'toString'], /there is no command 'toString'/],
     [['doctor', '--jsn'], /unknown option '--jsn'/],
     [['doctor', 'now'], /unknown option 'now'/],
     [['doctor', '--expect', 'rust'], /--expect must be native, wasm, ts, got 'rust'/],

@@ -27,24 +27,31 @@ ${Object.entries(COMMANDS)
   atrion <command> --help   the command's options
   atrion --version          the package's version`
 
+const commandOf = (name: string): Command | undefined => (Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined)
+
+/** Names the commands that there are. @returns the exit code */
+function refuse(name: string): number {
+  console.error(
+    `atrion: there is no command '${name}'; the commands are ${Object.keys(COMMANDS).join(', ')}\n\n${HELP}`,
+  )
+  return 2
+}
+
 /** @returns the exit code: 2 for what was called wrongly */
 async function main([name, ...args]: readonly string[]): Promise<number> {
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
-    const help = name === 'help' && args[0] !== undefined ? COMMANDS[args[0]]?.help : undefined
-    console.log(help ?? HELP)
+    const about = name === 'help' ? args[0] : undefined
+    const command = about === undefined ? undefined : commandOf(about)
+    if (about !== undefined && command === undefined) return refuse(about)
+    console.log(command?.help ?? HELP)
     return name === undefined ? 2 : 0
   }
   if (name === '--version' || name === '-v') {
     console.log(VERSION)
     return 0
   }
-  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
-  if (command === undefined) {
-    console.error(
-      `atrion: there is no command '${name}'; the commands are ${Object.keys(COMMANDS).join(', ')}\n\n${HELP}`,
-    )
-    return 2
-  }
+  const command = commandOf(name)
+  if (command === undefined) return refuse(name)
   if (args.includes('--help') || args.includes('-h')) {
     console.log(command.help)
     return 0

@@ -108,7 +108,8 @@ export class EnginePermit implements Permit, Detachable, CallPermit {
     const id = this.#id
     if (id < 0) return
     this.#id = -1
-    const code = outcomeCode(outcome)
+    // Null is as good as not given, as in options: `release(error && 'failure')`.
+    const code = outcomeCode(outcome ?? 'success')
     this.#source.giveBack(this.#routeId, id, code === NO_OUTCOME ? IGNORED : code)
     this.#leave()
     if (code === NO_OUTCOME) refuseOutcome(outcome)
@@ -185,9 +186,8 @@ export class KeyedPermit extends EnginePermit {
   }
 }
 
-/** Null counts as not given; the rest is a mistake. */
-function refuseOutcome(outcome: unknown): void {
-  if (outcome === null) return
+/** @throws TypeError, ConfigError */
+function refuseOutcome(outcome: unknown): never {
   if (typeof outcome !== 'string') throw wrongType('outcome', "'success', 'failure' or 'ignored'", outcome)
   const nearest = nearestName(outcome, ['success', 'failure', 'ignored'])
   throw new ConfigError('outcome', "'success', 'failure' or 'ignored'", outcome, { nearest })

@@ -134,7 +134,7 @@ export async function runBounded<T>(
   }
 }
 
-/** Gives back the permit of work that threw, even when the caller's own judgement of the error throws as well. */
+/** Gives back the permit of work that threw. Never throws: an `isFailure` that does counts as true. */
 export function releaseFailed<T>(permit: Permit, error: unknown, options: RunOptions<T> | undefined): void {
   const isFailure = options && own(options, 'isFailure')
   if (isFailure === undefined || isFailure === null) {
@@ -147,9 +147,10 @@ export function releaseFailed<T>(permit: Permit, error: unknown, options: RunOpt
     const judged: unknown = isFailure(error)
     noticeEnd(judged)
     failed = Boolean(judged)
-  } finally {
-    releaseCall(permit, failed ? failureOf(permit, error) : 'success')
+  } catch {
+    // The caller waits for the error of the work, not for one of its judge; the work failed as far as is known.
   }
+  releaseCall(permit, failed ? failureOf(permit, error) : 'success')
 }
 
 /** For work that does not look at its signal. Made when first needed: workerd makes none before there is a request. */

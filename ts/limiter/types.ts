@@ -88,7 +88,7 @@ export interface RunOptions<T> extends AcquireOptions {
    * 0. Default false.
    */
   readonly cancellable?: boolean | (() => number) | null | undefined
-  /** Returns whether an error counts as a failure of the route. Default: every error does but a {@link ShedError}. */
+  /** Returns whether an error counts as a failure of the route. Default: every error does but a {@link ShedError}. One that throws counts as true. */
   readonly isFailure?: ((error: unknown) => boolean) | null | undefined
 }
 

@@ -161,8 +161,13 @@ export class RouteProfiles {
     governed.users -= 1
     if (governed.users > 0) return
     this.#all.delete(governed)
-    if (governed.key !== undefined) this.#shared.delete(governed.key)
+    this.#unshare(governed)
     this.#release(governed.law)
+  }
+
+  /** No further route shares this, which another may have replaced for those that come. */
+  #unshare(governed: Governed): void {
+    if (governed.key !== undefined && this.#shared.get(governed.key) === governed) this.#shared.delete(governed.key)
   }
 
   #drop(routeId: string, governed: Governed): void {
@@ -230,6 +235,8 @@ export class RouteProfiles {
     this.#ids.set(key, 0)
     this.#engine.defineLaw(deriveCells(base), 0)
     for (const law of this.#ofCalls) this.#dropCallLaw(law)
+    // Those that all of their routes leave keep the numbers of the old base: the same profile, given again, builds upon the new one.
+    for (const governed of this.#all) if (!sources.has(governed)) this.#unshare(governed)
     const moved = new Set<Governed>()
     for (const [governed, source] of sources) {
       const before = governed.law

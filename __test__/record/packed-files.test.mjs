@@ -140,7 +140,10 @@ test('a recording that is compressed is replayed bit for bit', async (t) => {
   const { code, stdout, stderr } = await run(['replay', '-', '--json'], zlib.gzipSync(readFileSync(path)))
   t.is(code, 0, stderr)
   const plain = await run(['replay', path, '--json'])
-  t.is(stdout, plain.stdout)
+  const [{ coverage, replay, recorded }, expected] = [JSON.parse(stdout), JSON.parse(plain.stdout)]
+  t.is(replay.equal, 500)
+  t.is(replay.firstDifference, null)
+  t.deepEqual([coverage, recorded], [expected.coverage, expected.recorded])
 })
 
 test('what cannot be read is named', async (t) => {

@@ -14,7 +14,7 @@ import { RecordingError, type Source } from '../replay/blocks.js'
 const PIECE = 2 ** 20
 /** The longest file that is unpacked, bytes: a month of a thousand requests a second. */
 const MOST_UNPACKED = 2 ** 36
-/** Bytes that a compression is told by. */
+/** Bytes that a compression is known by. */
 const MAGIC_LENGTH = 4
 
 /** A source that is to be closed. */
@@ -23,7 +23,7 @@ export type OpenSource = Source & { close(): void }
 /** The name of a file in messages. */
 export const shownName = (path: string): string => (path === '-' ? 'standard input' : path)
 
-/** What unpacks data that begins so; undefined where it is not compressed, or this Node.js can't unpack it. */
+/** The stream that unpacks data with this beginning; undefined where it is not compressed, or this Node.js can't unpack it. */
 function unpackerOf(head: Uint8Array): Transform | undefined {
   const zlib = builtin('node:zlib')
   const begins = (...bytes: number[]): boolean => bytes.every((byte, i) => head[i] === byte)
@@ -58,7 +58,7 @@ function temporary(): { fd: number; close(): void } {
   const path = join(folder, 'unpacked')
   const remove = (): void => files.rmSync(folder, { recursive: true, force: true, maxRetries: 2 })
   const fd = files.openSync(path, 'wx+', 0o600)
-  // Where an open file may be removed, it leaves nothing behind, however the process ends.
+  // An open file that is removed at once leaves nothing behind, however the process ends; Windows does not allow that.
   if (process.platform !== 'win32') remove()
   return {
     fd,

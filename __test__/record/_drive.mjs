@@ -4,7 +4,7 @@ import { Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
-const CLI = fileURLToPath(new URL('../../dist/cli.cjs', import.meta.url))
+export const CLI = fileURLToPath(new URL('../../dist/cli.cjs', import.meta.url))
 const TIERS = ['critical', 'high', 'normal', 'low', 'bulk']
 
 /** Runs `atrion`; what it printed and its exit code. */

@@ -2,7 +2,7 @@
 
 import { builtin } from '../base/builtin.js'
 import { isConfigError } from '../base/errors.js'
-import { readFlags, readWholeSync } from '../base/files.js'
+import { readWholeSync } from '../base/files.js'
 import { nearestName } from '../base/suggest.js'
 import { ENGINES } from '../engine/engines-node.js'
 import type { EngineKind } from '../engine/kinds.js'
@@ -10,7 +10,7 @@ import { Atrion } from '../entries/node.js'
 import type { AtrionOptions } from '../options/options.js'
 import type { EngineMaker } from '../replay/about.js'
 import { LOG_FORMATS, type LogFormat } from '../replay/access-log.js'
-import { isRecording, RecordingError, type Source } from '../replay/blocks.js'
+import { isRecording, RecordingError } from '../replay/blocks.js'
 import { type Candidate, CandidateError, parseCandidate } from '../replay/candidate-file.js'
 import { CandidateRun, Companions } from '../replay/candidate-run.js'
 import { fitLines, fitSections, logLines, logReportOf, type WhatIf } from '../replay/fit-report.js'
@@ -22,6 +22,7 @@ import type { ReplayResult } from '../replay/result.js'
 import { type Fit, type Requests, Trace } from '../replay/trace.js'
 import { RECORDED, whatIf, withoutGate } from '../replay/what-if.js'
 import { pageOf } from '../simulation/page.js'
+import { openSource, shownName } from './source.js'
 import { parse, UsageError } from './usage.js'
 
 const HELP = `Usage: atrion replay <recording or access log> [options]
@@ -31,6 +32,9 @@ how much the recording covers. Exits with 1 if a decision that follows from the 
 be read; a damaged one is used up to the damage.
 
 An access log has no decisions: its requests are run against plants that are fitted to its latencies.
+
+- is standard input. Files and input that gzip has compressed are unpacked into a temporary file, and by zstd where Node.js can
+(22.15 and later): zcat access.log.*.gz | atrion replay -
 
   --config <file>    settings to try on the same requests, JSON: { "slo": { "maxAcceptableLatencyMs": 200 },
                      "limits": …, "routes": { "GET /orders": { … } } }; may be repeated. Prints what these settings would
@@ -42,8 +46,6 @@ An access log has no decisions: its requests are run against plants that are fit
   --help             this text`
 
 const ENGINE_NAMES: readonly EngineKind[] = ['native', 'wasm', 'ts']
-/** Bytes that are read at once. */
-const PIECE = 2 ** 20
 const MOST_CANDIDATES = 8
 /** Routes of a candidate that are named where the recording has none of them. */
 const MOST_STRANGERS = 5
@@ -53,35 +55,6 @@ const LONGEST_CANDIDATE = 2 ** 20
 export function engineNamed(value: string): EngineKind {
   if (ENGINE_NAMES.includes(value as EngineKind)) return value as EngineKind
   throw new UsageError(`--engine must be ${ENGINE_NAMES.join(', ')}, got '${value}'`)
-}
-
-/** A file's bytes, read in pieces. @throws RecordingError for what is no file */
-export function fileSource(path: string): Source & { close(): void } {
-  const files = builtin('node:fs')
-  let fd: number
-  try {
-    fd = files.openSync(path, readFlags())
-  } catch (error) {
-    throw new RecordingError(`${path} cannot be opened: ${(error as Error).message}`)
-  }
-  const found = files.fstatSync(fd)
-  if (!found.isFile()) {
-    files.closeSync(fd)
-    throw new RecordingError(`${path} is not a file${found.isDirectory() ? ', but a directory' : ''}`)
-  }
-  const piece = new Uint8Array(PIECE)
-  let [from, to] = [0, 0]
-  return {
-    length: found.size,
-    read(at, length) {
-      if (at < from || at + length > to) {
-        from = at
-        to = at + files.readSync(fd, piece, 0, PIECE, at)
-      }
-      return piece.subarray(at - from, Math.min(at - from + length, to - from))
-    },
-    close: () => files.closeSync(fd),
-  }
 }
 
 /** Splits what stands alone from the options, and collects an option that may be repeated. */
@@ -155,8 +128,8 @@ export async function withFiles(command: string, path: string, run: () => Promis
     return await run()
   } catch (error) {
     if (!(error instanceof RecordingError || error instanceof CandidateError || isConfigError(error))) throw error
-    const isNamed = error.message.includes(path) || error instanceof CandidateError
-    console.error(`atrion ${command}: ${isNamed ? '' : `${path}: `}${error.message}`)
+    const isNamed = error.message.includes(shownName(path)) || error instanceof CandidateError
+    console.error(`atrion ${command}: ${isNamed ? '' : `${shownName(path)}: `}${error.message}`)
     return 1
   }
 }
@@ -201,7 +174,7 @@ async function replayLog(
   else console.log([...logLines(log), ...fitLines(log, fits, runs)].join('\n'))
   if (out !== undefined) {
     const text = logLines(log).join('\n')
-    writePage(out, pageOf(`Replay of ${path}`, [{ kind: 'pre', text }, ...fitSections(log, fits, runs)]))
+    writePage(out, pageOf(`Replay of ${shownName(path)}`, [{ kind: 'pre', text }, ...fitSections(log, fits, runs)]))
   }
   return 0
 }
@@ -250,7 +223,7 @@ export const replay = {
       const pairs = candidates.map((candidate) => {
         return [new CandidateRun(candidate, 'best', make), new CandidateRun(candidate, 'worst', make)] as const
       })
-      const source = fileSource(path)
+      const source = await openSource(path)
       try {
         const { format } = options
         if (format !== 'recording' && (format !== undefined || !isRecording(source))) {
@@ -270,7 +243,7 @@ export const replay = {
           console.log(lines.join('\n'))
         }
         if (options.out !== undefined) {
-          const page = replayPage(`Replay of ${path}`, result, pairs, { trace, fits, runs })
+          const page = replayPage(`Replay of ${shownName(path)}`, result, pairs, { trace, fits, runs })
           writePage(options.out, page)
           if (options.json !== true) console.log(`\npage        ${options.out}`)
         }

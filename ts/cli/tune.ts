@@ -12,7 +12,8 @@ import { duration, percent, table, whole } from '../replay/text.js'
 import { type Requests, Trace } from '../replay/trace.js'
 import { proposalsFor, tune as tuneTrace } from '../replay/tune.js'
 import { RECORDED, whatIf, withoutGate } from '../replay/what-if.js'
-import { engineNamed, fileSource, makerOf, splitArgs, withFiles } from './replay.js'
+import { engineNamed, makerOf, splitArgs, withFiles } from './replay.js'
+import { openSource } from './source.js'
 import { parse, UsageError } from './usage.js'
 
 const HELP = `Usage: atrion tune <recording or access log> [options]
@@ -20,6 +21,9 @@ const HELP = `Usage: atrion tune <recording or access log> [options]
 Fits a plant to the answers of each route, tries deadlines, bounds of the limit and reserved shares on the same requests, and proposes
 the settings that do better on the fitted plants. Prints how close these come to the recording, and the 90 % confidence interval of
 each gain, by a bootstrap over blocks of time.
+
+- is standard input. Files and input that gzip has compressed are unpacked into a temporary file, and by zstd where Node.js can
+(22.15 and later): zcat access.log.*.gz | atrion tune -
 
   --seeds <n>        runs of each setting, 1 to 50 (default 3)
   --engine <engine>  the engine that decides: native, wasm or ts (default: the recorded one)
@@ -48,7 +52,7 @@ export const tune = {
     if (path === undefined || alone.length > 1)
       throw new UsageError('exactly one recording or access log must be given')
     return withFiles('tune', path, async () => {
-      const source = fileSource(path)
+      const source = await openSource(path)
       try {
         let trace: Requests
         const isLog = !isRecording(source)

@@ -17,7 +17,7 @@ export const change = (provider, routeId) =>
     })
   })
 
-/** What makes families of providers, and clients that count, over a pool. */
+/** The makers of families of providers, and of clients that count, over a pool. */
 export const familiesOf = (pool) => {
   let tables = 0
   /** Providers over tables of their own. On a busy machine a statement may take longer than the usual five seconds. */

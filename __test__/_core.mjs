@@ -1,5 +1,12 @@
 // The helpers of the functional model's suites: shorthands for its quantities, and arbitraries of its ranges.
-import { DEFAULT_CONFIG, DEFAULT_SLO, deriveWeights } from 'atrion/core'
+import {
+  createBootstrapState,
+  DEFAULT_CONFIG,
+  DEFAULT_SLO,
+  deriveWeights,
+  updatePhysics,
+  VectorMath,
+} from 'atrion/core'
 import fc from './_random.mjs'
 
 export const weights = deriveWeights(DEFAULT_SLO)
@@ -8,6 +15,8 @@ export const pressureOf = (latency, error = 0, saturation = 0) => ({ latency, er
 
 /** A config whose break point is out of reach unless a test lowers it. */
 export const configOf = (overrides = {}) => ({ ...DEFAULT_CONFIG, ...overrides })
+
+export const calm = VectorMath.zero()
 
 /** A route whose physics have begun. */
 export const operational = (overrides = {}) => ({
@@ -46,3 +55,17 @@ export const near = (t, actual, expected, tolerance = 1e-12) =>
 
 export const isNear = (actual, expected, tolerance = 1e-12) =>
   Math.abs(actual - expected) <= tolerance * Math.max(1, Math.abs(expected))
+
+/** A new route, called once for each [pressure, now], and its state after each call. */
+export const run = (calls, { law = configOf(), tuner } = {}) => {
+  const states = []
+  let state = createBootstrapState('route', calls[0][0], law, calls[0][1])
+  for (const [pressure, now] of calls) {
+    state = updatePhysics(state, pressure, weights, law, now, undefined, tuner)
+    states.push(state)
+  }
+  return states
+}
+
+/** The same pressure every 100 ms. */
+export const steady = (pressure, times) => Array.from({ length: times }, (_, i) => [pressure, 100 * i])

@@ -72,3 +72,10 @@ export const patch = (atrion, changes, more) =>
   atrion.patch({ base: atrion.config.current().versions[more?.layer ?? 'cluster'], changes, ...more })
 
 export { until }
+
+/** A request of the key: true if a ban refuses it. */
+export const isBanned = (atrion, key, routeId = 'r') => {
+  const permit = atrion.acquire(routeId, { key })
+  permit.release()
+  return permit.limitedBy === 'ban'
+}

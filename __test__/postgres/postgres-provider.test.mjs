@@ -1,11 +1,11 @@
 // State in PostgreSQL: the tables, the rights, what nodes learn from each other, and what is dropped.
 import { Atrion, PostgresStateProvider } from 'atrion'
-import anyTest from 'ava'
+import test from 'ava'
 import pg from 'pg'
 import { BAD, CALM, create, memoryLogger } from '../_engine.mjs'
+import { change, connected, familiesOf, VECTOR } from '../_postgres/families.mjs'
 import { PostgresServer, until } from '../_postgres/server.mjs'
 
-const test = anyTest
 const server = await PostgresServer.start()
 const pool = new pg.Pool(server.connection)
 test.after.always(async () => {
@@ -13,47 +13,7 @@ test.after.always(async () => {
   await server.stop()
 })
 
-const VECTOR = { scar: 12.5, momentumScalar: 0.25, lastTick: 7, resistance: 33 }
-let tables = 0
-/** Providers over tables of their own. On a busy machine a statement may take longer than the usual five seconds. */
-const family = (t, options = {}) => {
-  const table = `t${tables++}`
-  return {
-    table,
-    make: (over = pool, more = {}) => {
-      const provider = new PostgresStateProvider(over, {
-        table,
-        intervalMs: 20,
-        timeoutMs: 60_000,
-        ...options,
-        ...more,
-      })
-      t.teardown(() => provider.disconnect())
-      return provider
-    },
-  }
-}
-const connected = async (provider) => {
-  await provider.connect()
-  return provider
-}
-const change = (provider, routeId) =>
-  new Promise((resolve) => {
-    const stop = provider.subscribe(routeId, (vector, origin) => {
-      stop()
-      resolve({ vector, origin })
-    })
-  })
-
-/** A client that counts the statements that it passes on. */
-const counting = (over = pool) => {
-  const statements = []
-  const query = (text, values) => {
-    statements.push(text)
-    return over.query(text, values)
-  }
-  return { query, statements, writes: () => statements.filter((text) => text.includes('insert into')).length }
-}
+const { family, counting } = familiesOf(pool)
 
 test('ten nodes that start at once make the tables once', async (t) => {
   const { make, table } = family(t)

@@ -280,3 +280,46 @@ class Node {
     this.waiting.length = 0
   }
 }
+
+/** Checks what holds at every step. */
+export const checked = (t, world, what) => {
+  world.check = () => {
+    for (const [unit, limit] of Object.entries(world.limits)) {
+      const rights = world.rightsOf(unit)
+      if (rights > limit || world.usedOf(unit) > rights) {
+        t.fail(`${what}: ${world.usedOf(unit)} used and ${rights} granted of ${limit} ${unit}`)
+        throw new Error('overspent')
+      }
+    }
+    const { account } = world
+    for (const [unit, name] of (account?.units ?? []).entries()) {
+      if (account.sharers.size === 0) continue
+      let [taken, held] = [account.gone[unit], 0]
+      for (const { parts } of account.sharers.values()) {
+        taken += parts[unit].taken
+        held += parts[unit].granted - parts[unit].taken
+      }
+      const left = account.leftOf(unit)
+      if (taken + held + left !== world.limits[name] || left < 0 || held < 0) {
+        t.fail(`${what}: ${taken} taken, ${held} held and ${left} left of ${world.limits[name]} ${name}`)
+        throw new Error('not conserved')
+      }
+    }
+  }
+  return world
+}
+
+/** One unit after another is used by one node until no more may come; how much it got. */
+export const exhaust = async (world, node, unit, need = 1) => {
+  let ran = 0
+  for (let isOver = false; !isOver; ) {
+    let outcome
+    node.run({ [unit]: need }, { forMs: 1, maxWaitMs: 60_000 }).then((has) => {
+      outcome = has
+    })
+    while (outcome === undefined) await world.run(50)
+    if (outcome) ran += need
+    else isOver = true
+  }
+  return ran
+}

@@ -4,10 +4,12 @@
 mod common;
 
 mod abandoned_params;
+mod classes;
 mod closed_limiter;
 mod closed_loop;
 mod closed_wait;
 mod keys;
 mod names;
+mod requests;
 mod table;
 mod threads;

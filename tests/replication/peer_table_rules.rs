@@ -4,31 +4,11 @@ use std::collections::HashMap;
 
 use atrion::{
     physics::peers::PeerAggregate,
-    replication::{Limits, Message, NodeId, PeerTable, Report, RouteKey, peers::MAX_REPORTS_PER_ROUTE},
+    replication::{Message, NodeId, Report, RouteKey, peers::MAX_REPORTS_PER_ROUTE},
 };
 use proptest::prelude::*;
 
-const OWN: NodeId = NodeId(0);
-/// A half-life of 6.9 s.
-const DECAY_PER_MS: f64 = 1e-4;
-
-fn table(max_routes: usize) -> PeerTable {
-    PeerTable::new(Limits { max_routes, decay_per_ms: DECAY_PER_MS, own: OWN })
-}
-
-fn report(scar: f64, ticks: u32, requests: f64) -> Report {
-    Report { scar, resistance: scar, momentum: 0.0, ticks, requests }
-}
-
-fn message(node: u64, reports: &[(RouteKey, Report)]) -> Message {
-    Message { node: NodeId(node), reports: reports.to_vec(), forgotten: vec![], greets: false }
-}
-
-fn drained(table: &mut PeerTable, now_ms: f64) -> Vec<(RouteKey, PeerAggregate)> {
-    let mut told = Vec::new();
-    table.drain(now_ms, |key, aggregate| told.push((key, aggregate)));
-    told
-}
+use crate::peer_reports::{DECAY_PER_MS, OWN, drained, message, report, table};
 
 #[derive(Debug, Clone)]
 enum Step {

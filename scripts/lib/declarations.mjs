@@ -1,5 +1,5 @@
 /** The type declarations that are shipped: those that an entry point of the package leads to. */
-import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { manifest } from './platforms.mjs'
 import { ROOT } from './process.mjs'
@@ -26,7 +26,10 @@ const reach = (file, found) => {
   return found
 }
 
-/** Removes the declarations that nothing leads to, and folders that are empty then. */
+/** A level of indentation is one space: the compiler writes four, which an install pays for. Comments keep the space before their star. */
+const outdented = (text) => text.replace(/^(?: {4})+/gm, (indent) => ' '.repeat(indent.length / 4))
+
+/** Removes the declarations that nothing leads to, and folders that are empty then; the others are outdented. */
 export const pruneDeclarations = () => {
   const { exports } = manifest()
   const entries = [...stringsIn(exports).filter((path) => path.endsWith('.d.ts')), './dist/types/index.d.ts']
@@ -35,6 +38,7 @@ export const pruneDeclarations = () => {
   const all = readdirSync(TYPES, { recursive: true, withFileTypes: true })
   for (const file of all.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))) {
     if (!found.has(file)) rmSync(file)
+    else writeFileSync(file, outdented(readFileSync(file, 'utf8')))
   }
   const folders = all.filter((entry) => entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name))
   for (const folder of folders.sort((a, b) => b.length - a.length))

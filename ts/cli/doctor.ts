@@ -4,10 +4,13 @@ import { AddonError, loadAddon, loadRedisBinding, VERSION } from '../addon/addon
 import { isBuilt, libcOfProcess } from '../addon/platform.js'
 import type { EngineKind } from '../engine/port.js'
 import { Atrion } from '../entries/node.js'
+import { nameOf } from '../providers/postgres/settings.js'
 import { type Ability, canShareMachine, canWatchLoop } from './abilities.js'
 import { canReadAcceptQueue, cpuOf, glibcVersion, limitsOf } from './host.js'
 import { CALLS, fastestNs, loopOf } from './measure.js'
-import { type Right, rightsOn } from './redis.js'
+import { examinePostgres, type Place, type PostgresReport, postgresRows } from './postgres.js'
+import { rightsOn } from './redis.js'
+import type { Right } from './rights.js'
 import { parse, UsageError } from './usage.js'
 
 const HELP = `Usage: atrion doctor [options]
@@ -17,6 +20,10 @@ with 1 if an expected part is missing.
 
   --expect <engine>  the engine that 'auto' must choose: native, wasm or ts (default: native, if it is published for this platform)
   --redis <url>      also check whether RedisStateProvider can connect to this server, and which rights it has there
+  --postgres <url>   the same of PostgresStateProvider, with 'pg' or 'postgres' as it is installed in this folder: the tables and their
+                     version, and the rights of the role, also those that it does not need
+  --schema <name>    the schema of its tables (default: atrion)
+  --table <name>     the beginning of their names (default: state)
   --json             print JSON
   --help             this text`
 
@@ -55,6 +62,13 @@ export interface Report {
   readonly machine: Ability
   readonly limits: { readonly memoryBytes?: number | undefined; readonly cpus?: number | undefined }
   readonly redis?: readonly Right[]
+  readonly postgres?: PostgresReport
+}
+
+interface Options extends Partial<Place> {
+  readonly expect?: EngineKind
+  readonly redis?: string
+  readonly postgres?: string
 }
 
 /** Loads an engine; the reason, if it does not. */
@@ -103,7 +117,7 @@ const INSTRUCTIONS: Readonly<Record<EngineKind, () => string>> = {
   ts: () => 'none: plain numbers',
 }
 
-async function examine(options: { expect?: EngineKind; redis?: string } = {}): Promise<Report> {
+async function examine(options: Options = {}): Promise<Report> {
   const engines = Object.fromEntries(ENGINES.map((kind) => [kind, tryEngine(kind)])) as Record<EngineKind, Load>
   const engine = ENGINES.find((kind) => engines[kind].ok) ?? null
   const expected = options.expect ?? (isBuilt() ? 'native' : 'wasm')
@@ -126,6 +140,12 @@ async function examine(options: { expect?: EngineKind; redis?: string } = {}): P
   }
   const redis = options.redis === undefined ? undefined : await rightsOn(options.redis)
   for (const { name, ok, cause } of redis ?? []) if (!ok) problems.push(`Redis: can't ${name}: ${cause}`)
+  const { schema = 'atrion', table = 'state' } = options
+  const postgres =
+    options.postgres === undefined ? undefined : await examinePostgres(options.postgres, { schema, table })
+  for (const { name, ok, cause } of postgres?.rights ?? []) {
+    if (!ok) problems.push(`PostgreSQL: can't ${name}: ${cause}`)
+  }
   return {
     ok: problems.length === 0,
     problems,
@@ -147,6 +167,7 @@ async function examine(options: { expect?: EngineKind; redis?: string } = {}): P
     machine: await canShareMachine(),
     limits: limitsOf(),
     ...(redis && { redis }),
+    ...(postgres && { postgres }),
   }
 }
 
@@ -180,6 +201,7 @@ function linesOf(report: Report): string[] {
     ['cpu limit', limits.cpus === undefined ? 'none found' : `${limits.cpus} cores`],
   )
   for (const { name, ok, cause } of report.redis ?? []) rows.push([`redis: ${name}`, ok ? 'yes' : `no: ${cause}`])
+  if (report.postgres) rows.push(...postgresRows(report.postgres))
   const width = Math.max(...rows.map(([name]) => name.length)) + 2
   return [
     ...rows.map(([name, value]) => `${name.padEnd(width)}${value}`),
@@ -198,15 +220,36 @@ function redisUrl(value: string): string {
   throw new UsageError('--redis must be a URL that begins with redis:// or rediss://')
 }
 
+function postgresUrl(value: string): string {
+  if (/^postgres(?:ql)?:\/\//.test(value)) return value
+  throw new UsageError('--postgres must be a URL that begins with postgres:// or postgresql://')
+}
+
+const nameIn =
+  (option: string, maxBytes: number) =>
+  (value: string): string => {
+    try {
+      return nameOf(option, value, maxBytes)
+    } catch (error) {
+      throw new UsageError((error as Error).message.replace(/a string$/, `'${value}'`))
+    }
+  }
+
 export const doctor = {
   summary: 'prints which engine runs here, and what is missing',
   help: HELP,
   async run(args: readonly string[]): Promise<number> {
-    const { json, ...options } = parse<{ json: true; expect: EngineKind; redis: string }>(args, {
+    const { json, ...options } = parse<Required<Options> & { json: true }>(args, {
       json: true,
       expect: engineNamed,
       redis: redisUrl,
+      postgres: postgresUrl,
+      schema: nameIn('--schema', 63),
+      table: nameIn('--table', 40),
     })
+    if (options.postgres === undefined && (options.schema ?? options.table) !== undefined) {
+      throw new UsageError('--schema and --table need --postgres')
+    }
     const report = await examine(options)
     console.log(json ? JSON.stringify(report, null, 2) : linesOf(report).join('\n'))
     return report.ok ? 0 : 1

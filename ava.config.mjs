@@ -81,6 +81,7 @@ const rankOf = (path) => {
 
 export default {
   files,
+  require: ['./__test__/_files.mjs'],
   sortTestFiles: (a, b) => rankOf(a) - rankOf(b) || a.localeCompare(b),
   // One more than there are cores: a test that waits for a process or a server leaves its core to another.
   concurrency: availableParallelism() + 1,

@@ -1,6 +1,15 @@
 /** The test suites: each runs to its end, shows failures as they come, and resolves to a verdict. */
-import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { entryOf, node, ROOT, run } from './process.mjs'
 import { say, sometimes } from './progress.mjs'
@@ -65,6 +74,18 @@ export const cargoSuite = async () => {
   return verdictOf('cargo', counter, failure)
 }
 
+/** What is known of the files that did not end, and which ended last (a thread may hang after that), from the log that `__test__/_files.mjs` writes. */
+const unended = (log) => {
+  const lines = existsSync(log) ? readFileSync(log, 'utf8').trim().split('\n') : []
+  const of = (event) => lines.filter((line) => line.startsWith(event)).map((line) => line.slice(event.length + 1))
+  const ended = new Set(of('ends'))
+  const running = of('begins').filter((file) => !ended.has(file))
+  return [
+    ...running.map((file) => `${file} began and did not end.`),
+    `The last that ended: ${[...ended].slice(-3).join(', ')}`,
+  ]
+}
+
 /** The ava suite on one engine, by a Node of one's choice. */
 export const avaSuite = async (
   engine,
@@ -82,8 +103,12 @@ export const avaSuite = async (
     if (failing || !(noise || /^\s|^#/.test(line))) console.log(line)
     beat(`${name}: ${counter.passed} passed, ${counter.failed} failed so far.`)
   }
-  const env = { ATRION_ENGINE: engine, FORCE_COLOR: '0' }
+  const folder = mkdtempSync(join(tmpdir(), 'atrion-files-'))
+  const log = join(folder, 'files')
+  const env = { ATRION_ENGINE: engine, ATRION_FILES_LOG: log, FORCE_COLOR: '0' }
   const { code } = await node(entryOf('ava', 'ava'), ['--tap', ...args], { nodePath, env, onLine, silentMs: SILENT_MS })
+  if (code !== 0) console.log(unended(log).join('\n'))
+  rmSync(folder, { recursive: true, force: true })
   return verdictOf(name, counter, code)
 }
 

@@ -28,11 +28,15 @@ export const entryOf = (pkg, command) => {
   return join(dirname(manifest), typeof bin === 'string' ? bin : bin[command])
 }
 
+/** The time that the output of a command may stay open after its end, ms. */
+const LEFT_BEHIND_MS = 10_000
+
 /**
  * Runs a command in the repository's root and resolves to `{ code, output }`; a command that cannot be started has code
  * 127, one that a signal ended has code 1. With `onLine` every line of stdout and stderr goes there and nowhere else; with
  * `quiet` they are only kept; otherwise the command writes to this process's own stdout and stderr. With `silentMs` and either of the two, a command
- * that prints nothing for so long is ended, with all that it has started, and has code 124.
+ * that prints nothing for so long is ended, with all that it has started, and has code 124. Processes that a command leaves behind with its output
+ * are ended soon after it.
  */
 export const run = (command, args, { env = {}, onLine, quiet = false, shell = false, silentMs } = {}) =>
   new Promise((resolve) => {
@@ -53,6 +57,10 @@ export const run = (command, args, { env = {}, onLine, quiet = false, shell = fa
       lines.push(line)
       onLine?.(line)
       ending = 124
+      endGroup()
+    }
+    let leftBehind
+    const endGroup = () => {
       try {
         process.kill(WINDOWS ? child.pid : -child.pid, 'SIGKILL')
       } catch {} // it has ended, and what still holds its output is in no group of it
@@ -79,9 +87,12 @@ export const run = (command, args, { env = {}, onLine, quiet = false, shell = fa
     child.once('exit', (code) => {
       groups.delete(child.pid)
       ending ??= code ?? 1
+      // A process that it has left behind may hold its output open for ever.
+      if (piped) leftBehind = setTimeout(endGroup, LEFT_BEHIND_MS)
     })
     child.once('close', () => {
       clearTimeout(silence)
+      clearTimeout(leftBehind)
       Promise.all(readers.map(({ closed }) => closed)).then(() =>
         resolve({ code: ending ?? 1, output: lines.join('\n') }),
       )

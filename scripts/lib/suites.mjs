@@ -74,7 +74,7 @@ export const cargoSuite = async () => {
   return verdictOf('cargo', counter, failure)
 }
 
-/** What is known of the files that did not end, and which ended last (a thread may hang after that), from the log that `__test__/_files.mjs` writes. */
+/** The files that did not end, and those that ended last, for a thread may hang after that; from the log that `__test__/_files.mjs` writes. */
 const unended = (log) => {
   const lines = existsSync(log) ? readFileSync(log, 'utf8').trim().split('\n') : []
   const of = (event) => lines.filter((line) => line.startsWith(event)).map((line) => line.slice(event.length + 1))

@@ -189,7 +189,7 @@ test('a process that is killed while it writes leaves a whole beginning', async 
       const { signal } = await runCode(code)
       t.is(signal, 'SIGKILL')
       const { report, stderr } = await replayed(path)
-      if (report === undefined) t.regex(stderr, /nothing of the recording can be read|no decision/)
+      if (report === undefined) t.regex(stderr, /nothing of the recording can be read|no decision|is empty/)
       else {
         t.true(report.coverage.decisions <= 3000 * (bursts + 1))
         t.is(report.replay.equal, report.coverage.certain)

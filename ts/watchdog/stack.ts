@@ -32,6 +32,8 @@ const CELL = { STATE: 0, BYTES: 1, ENDS: 2 } as const
 const CELLS = 4
 const SINCE_AT = CELLS * 4
 const TEXT_AT = SINCE_AT + 8
+/** An answer that came after the stall, from the report of it: V8 looks for interrupts where a function begins. */
+const LATE = /^at (?:\S+\.)?withStack \(/
 /** No stack; the session is connected; there is a stack. */
 const STATE = { NONE: 0, ASKED: 1, THERE: 2 } as const
 
@@ -138,9 +140,8 @@ class StackLookout {
 
   #stackOf(stall: Stall): string | undefined {
     if (Atomics.load(this.#cells, CELL.STATE) !== STATE.THERE || !this.#isOf(stall)) return undefined
-    return withoutSecrets(
-      new TextDecoder().decode(new Uint8Array(this.#buffer, TEXT_AT, this.#cells[CELL.BYTES]).slice()),
-    )
+    const frames = new TextDecoder().decode(new Uint8Array(this.#buffer, TEXT_AT, this.#cells[CELL.BYTES]).slice())
+    return LATE.test(frames) ? undefined : withoutSecrets(frames)
   }
 
   #answered(): void {

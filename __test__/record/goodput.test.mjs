@@ -143,6 +143,12 @@ test('settings that do not hold are refused with the figures', async (t) => {
   t.regex(error.message, /goodput was \d+\/s, [\d.]+ % of the 8\d\d\/s|goodput was \d+\/s, [\d.]+ % of the 800\/s/)
   t.regex(error.message, /at least 80\.0 % is wanted/)
   t.regex(error.message, /critical +\d+/)
+  t.regex(error.message, /p50 [\d.]+ ms, p99 [\d.]+ ms/)
+  const silent = { capacityPerS: 10, start() {}, serve() {} }
+  const none = await t.throwsAsync(expectGoodput({ plant: silent, load: 1, durationS: 3, seeds: 1 }), {
+    instanceOf: GoodputError,
+  })
+  t.regex(none.message, /p50 –, p99 –/)
   t.true(error.report.share < 0.5)
   const tiers = await t.throwsAsync(
     expectGoodput({ plant, load: 4, durationS: 6, seeds: 1, tiers: { bulk: 0.5 } }),

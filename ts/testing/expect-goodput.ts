@@ -98,6 +98,7 @@ function plantOf(given: unknown): Plant {
 }
 
 const percent = (share: number): string => (Number.isNaN(share) ? '–' : `${(100 * share).toFixed(1)} %`)
+const latency = (ms: number): string => (Number.isNaN(ms) ? '–' : `${ms.toFixed(1)} ms`)
 const rate = (perS: number): string => `${perS >= 10 ? Math.round(perS) : perS.toFixed(2)}/s`
 
 function rowsOf(result: LoadResult): string[] {
@@ -214,7 +215,7 @@ export async function expectGoodput(given: GoodputOptions): Promise<GoodputRepor
   }
   if (problems.length === 0) return result
   const figures = [
-    `offered ${rate(worst.total.offered / worst.countedS)}, deadline ${deadlineMs} ms, p50 ${worst.p50Ms.toFixed(1)} ms, p99 ${worst.p99Ms.toFixed(1)} ms, run ${runs.indexOf(worstRun) + 1} of ${seeds}:`,
+    `offered ${rate(worst.total.offered / worst.countedS)}, deadline ${deadlineMs} ms, p50 ${latency(worst.p50Ms)}, p99 ${latency(worst.p99Ms)}, run ${runs.indexOf(worstRun) + 1} of ${seeds}:`,
     ...rowsOf(worst),
   ]
   throw new GoodputError(`${problems.join('; ')}\n${figures.join('\n')}`, result)

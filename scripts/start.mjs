@@ -56,6 +56,7 @@ const COMMANDS = {
   'benches/run.mjs': BUILT,
   'benches/start.mjs': BUILT,
   'benches/studio/run.mjs': BUILT,
+  'benches/stalls.mjs': BUILT,
   'benches/swarm/run.mjs': BUILT,
   'demo/cluster/run.mjs': [...BUILT, 'redis'],
   'demo/run.mjs': BUILT,

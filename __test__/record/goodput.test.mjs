@@ -3,9 +3,10 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
-import { Atrion } from 'atrion'
+import { Atrion, ConfigError } from 'atrion'
 import { contended, delay, listed, merged, poisson, pool, runLoad } from 'atrion/simulation'
 import { expectGoodput, GoodputError } from 'atrion/testing'
+import fc from '../_random.mjs'
 
 const OPEN = { allow: true, release() {} }
 const open = () => ({ acquire: () => OPEN })
@@ -64,10 +65,56 @@ test('arrivals come in order of time, from a list or from several', (t) => {
   t.deepEqual([next(), next(), next(), next()].map((one) => one?.atMs), [1, 3, 5, undefined])
 })
 
+test('parts that cannot be run are named, and so is every option that there is not', async (t) => {
+  const good = {
+    gate: open,
+    arrivals: () => poisson({ perS: 10, durationS: 1 }),
+    plants: pool({ servers: 1, serviceMs: 2 }),
+    deadlineMs: 5,
+  }
+  const run = (wrong) => runLoad({ ...good, arrivals: good.arrivals(), ...wrong })
+  t.true((await run({})).total.offered > 0)
+  for (const [wrong, message] of [
+    [{ plants: undefined }, /plants must be an object, got undefined/],
+    [{ plants: { servers: 1, serviceMs: 2 } }, /plants\.serve must be a function/],
+    [{ plants: () => undefined }, /plants\("GET \/work"\) must be an object, got undefined/],
+    [{ gate: new Atrion() }, /gate must be a function/],
+    [{ arrivals: good.arrivals }, /arrival must be an object, got a function/],
+    [{ arrivals: [] }, /arrivals must be a function/],
+    [{ arrivals: listed([{ atMs: 5, route: 'a' }, { atMs: 1, route: 'a' }]) }, /arrival\.atMs must be .* ≥ 5, .*, got 1/],
+    [{ arrivals: listed([{ atMs: 5 }]) }, /arrival\.route must be/],
+    [{ deadlineMs: undefined }, /deadlineMs must be .*, got undefined/],
+    [{ deadlineMs: () => Number.NaN }, /deadlineMs\("GET \/work"\) must be .*, got NaN/],
+    [{ warmupS: -1 }, /warmupS must be/],
+    [{ binS: Infinity }, /binS must be/],
+    [{ warmup: 1 }, /did you mean warmupS/],
+  ]) {
+    const error = await t.throwsAsync(run(wrong), { instanceOf: ConfigError, message })
+    t.truthy(error.field)
+  }
+  for (const [make, options] of [
+    [pool, { servers: 1, serviceMs: 2 }],
+    [contended, { serviceMs: 2 }],
+    [delay, { latencyMs: 2 }],
+    [poisson, { perS: 1, durationS: 1 }],
+  ]) {
+    make(options)
+    fc.assert(
+      fc.property(fc.string(), (name) => {
+        if (name in options || ['law', 'errorRate', 'speed', 'mix', 'seed', 'users', 'route', 'maxPerS'].includes(name)) return
+        t.throws(() => make({ ...options, [name]: 1 }), { instanceOf: ConfigError })
+      }),
+    )
+    t.throws(() => make({ ...options, errorrate: 1 }), { instanceOf: ConfigError })
+  }
+  t.throws(() => listed({}), { instanceOf: ConfigError })
+  t.throws(() => merged(listed([]), []), { instanceOf: ConfigError })
+})
+
 test('settings that hold at four times the capacity', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'atrion-goodput-'))
   try {
-    const report = join(folder, 'goodput.html')
+    const report = join(folder, 'reports', 'goodput.html')
     const { share, goodputPerS, runs } = await expectGoodput({
       plant: { servers: 16, serviceMs: 20 },
       load: 4,
@@ -96,11 +143,18 @@ test('settings that do not hold are refused with the figures', async (t) => {
   t.regex(error.message, /goodput was \d+\/s, [\d.]+ % of the 8\d\d\/s|goodput was \d+\/s, [\d.]+ % of the 800\/s/)
   t.regex(error.message, /at least 80\.0 % is wanted/)
   t.regex(error.message, /critical +\d+/)
+  t.regex(error.message, /p50 [\d.]+ ms, p99 [\d.]+ ms/)
+  const silent = { capacityPerS: 10, start() {}, serve() {} }
+  const none = await t.throwsAsync(expectGoodput({ plant: silent, load: 1, durationS: 3, seeds: 1 }), {
+    instanceOf: GoodputError,
+  })
+  t.regex(none.message, /p50 –, p99 –/)
   t.true(error.report.share < 0.5)
   const tiers = await t.throwsAsync(
     expectGoodput({ plant, load: 4, durationS: 6, seeds: 1, tiers: { bulk: 0.5 } }),
     { instanceOf: GoodputError },
   )
+  t.deepEqual(tiers.message.match(/^(all|critical|high|normal|low|bulk)/gm), ['all', 'critical', 'high', 'normal', 'low', 'bulk'])
   t.regex(tiers.message, /of tier 'bulk' were answered well, and at least 50\.0 % are wanted/)
 })
 
@@ -118,7 +172,10 @@ test('what cannot be honoured is named', async (t) => {
     [{ plant: { servers: 1, serviceMs: -1 }, load: 1 }, /serviceMs must be/],
     [{ plant: { servers: 1, serviceMs: 1, law: 'normal' }, load: 1 }, /law must be/],
     [{ plant: delay({ latencyMs: 5 }), load: 1 }, /where a plant has no capacity/],
-    [{ plant, load: 1, mix: { vip: 1 } }, /mix must be/],
+    [{ plant, load: 1, mix: { vip: 1 } }, /mix\.vip must be one of/],
+    [{ plant: { server: 1, serviceMs: 1 }, load: 1 }, /server must be one of .*did you mean servers/],
+    [{ plant, arrivals: () => () => null }, /arrival must be an object, got null/],
+    [{ plant, arrivals: () => () => ({ at: 5 }) }, /arrival\.atMs must be a number of ms ≥ 0, .*, got undefined/],
     [{ plant, load: 1, settings: { slo: { maxAcceptableLatencyMs: -1 } } }, /must be/],
   ]) {
     await t.throwsAsync(expectGoodput(options), { message })

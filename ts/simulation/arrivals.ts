@@ -1,8 +1,10 @@
 /** Arrivals: the requests of a simulation, one after the other. */
 
 import { ConfigError } from '../base/errors.js'
+import { unknownName } from '../base/suggest.js'
 import type { Tier } from '../engine/kinds.js'
 import { requireObject } from '../options/ranges.js'
+import { knownOptions } from './options.js'
 import { exponential, stream } from './random.js'
 
 /** A request. */
@@ -19,6 +21,9 @@ export interface Arrival {
 
 /** Gives one arrival after the other, in order of time; undefined after the last. */
 export type Arrivals = () => Arrival | undefined
+
+/** For errors: the shape of arrivals. */
+export const ARRIVALS = 'a function that gives one arrival after the other, as poisson() makes it'
 
 export interface PoissonOptions {
   /** Requests a second, ≥ 0, or that rate by the time, s. */
@@ -38,12 +43,14 @@ export interface PoissonOptions {
 
 export const DEFAULT_MIX = { critical: 0.1, high: 0.2, normal: 0.4, low: 0.2, bulk: 0.1 } as const
 
+const POISSON_NAMES = ['perS', 'maxPerS', 'durationS', 'route', 'mix', 'users', 'seed'] as const
+
 /** A tier by a uniform number. */
 function tierOf(mix: Readonly<Partial<Record<Tier, number>>>): (u: number) => Tier {
   const shares = Object.entries(requireObject('mix', mix)) as [Tier, number][]
   let sum = 0
   const sums = shares.map(([tier, share]) => {
-    if (!Object.hasOwn(DEFAULT_MIX, tier)) throw new ConfigError('mix', Object.keys(DEFAULT_MIX).join(', '), tier)
+    if (!Object.hasOwn(DEFAULT_MIX, tier)) throw unknownName(`mix.${tier}`, tier, Object.keys(DEFAULT_MIX))
     if (!(share >= 0 && share < 1e9)) throw new ConfigError(`mix.${tier}`, 'a number ≥ 0', share)
     sum += share
     return [tier, sum] as const
@@ -53,8 +60,8 @@ function tierOf(mix: Readonly<Partial<Record<Tier, number>>>): (u: number) => Ti
 }
 
 /** Poisson arrivals: many users who know nothing of one another. Thinned from the highest rate where the rate changes. */
-export function poisson(options: PoissonOptions): Arrivals {
-  requireObject('arrivals', options)
+export function poisson(given: PoissonOptions): Arrivals {
+  const options = knownOptions('arrivals', given, POISSON_NAMES)
   const { perS, durationS, route = 'GET /work', mix = DEFAULT_MIX, users = 1_000, seed = 1 } = options
   if (!(durationS > 0 && durationS < 1e9)) throw new ConfigError('durationS', 'a number of s > 0', durationS)
   const rate = typeof perS === 'function' ? perS : () => perS
@@ -78,12 +85,14 @@ export function poisson(options: PoissonOptions): Arrivals {
 
 /** Arrivals that were recorded; in order of time. */
 export function listed(arrivals: readonly Arrival[]): Arrivals {
+  if (!Array.isArray(arrivals)) throw new ConfigError('arrivals', 'a list of arrivals', arrivals)
   let next = 0
   return () => arrivals[next++]
 }
 
 /** Several arrivals as one, in order of time. */
 export function merged(...all: readonly Arrivals[]): Arrivals {
+  for (const one of all) if (typeof one !== 'function') throw new ConfigError('arrivals', ARRIVALS, one)
   const heads = all.map((next) => ({ next, head: next() }))
   return () => {
     let first: (typeof heads)[number] | undefined

@@ -2,9 +2,10 @@
 
 import { ConfigError } from '../base/errors.js'
 import type { Tier } from '../engine/kinds.js'
-import { requireObject } from '../options/ranges.js'
-import type { Arrival, Arrivals } from './arrivals.js'
+import { above, atLeast, requireNumber, requireObject } from '../options/ranges.js'
+import { ARRIVALS, type Arrival, type Arrivals } from './arrivals.js'
 import { EventHeap } from './event-heap.js'
+import { knownOptions } from './options.js'
 import type { Plant, PlantWorld } from './plants.js'
 import { stream } from './random.js'
 
@@ -68,6 +69,29 @@ const ORIGIN_MS = 1_700_000_000_000
 const MOST_BINS = 100_000
 const MOST_LATENCIES = 200_000
 
+const NAMES = ['gate', 'arrivals', 'plants', 'deadlineMs', 'warmupS', 'seed', 'binS'] as const
+const DEADLINE = above(0, ' of ms')
+
+/** A plant as it can be run. @throws ConfigError */
+export function requirePlant(field: string, given: Plant): Plant {
+  const { serve, start, ceiling } = requireObject(field, given) as Partial<Plant>
+  for (const [name, value] of Object.entries({ serve, start, ...(ceiling !== undefined && { ceiling }) })) {
+    if (typeof value === 'function') continue
+    throw new ConfigError(`${field}.${name}`, 'a function', value)
+  }
+  return given
+}
+
+/** An arrival that can be played after `lastMs`. @throws ConfigError */
+function requireArrival(given: Arrival, lastMs: number): Arrival {
+  const { atMs, route } = requireObject('arrival', given) as Arrival
+  if (!(atMs >= lastMs && atMs < Number.POSITIVE_INFINITY)) {
+    throw new ConfigError('arrival.atMs', `a number of ms ≥ ${lastMs}, that of the one before it`, atMs)
+  }
+  if (typeof route !== 'string' || route === '') throw new ConfigError('arrival.route', 'a non-empty string', route)
+  return given
+}
+
 const countsOf = (): LoadCounts => ({ offered: 0, admitted: 0, refused: 0, good: 0, late: 0, failed: 0 })
 
 function inMap<K>(map: Map<K, LoadCounts>, key: K): LoadCounts {
@@ -86,10 +110,16 @@ const bump = (bins: number[], bin: number): void => {
 }
 
 /** Runs arrivals against a gate and plants to their end. @throws ConfigError; whatever the gate throws */
-export async function runLoad(options: LoadOptions): Promise<LoadResult> {
-  requireObject('options', options)
+export async function runLoad(given: LoadOptions): Promise<LoadResult> {
+  const options = knownOptions('options', given, NAMES)
   const { gate: make, arrivals, plants, deadlineMs, warmupS = 0, seed = 1, binS = 1 } = options
-  if (!(binS > 0)) throw new ConfigError('binS', 'a number of s > 0', binS)
+  requireNumber('binS', binS, above(0, ' of s'))
+  requireNumber('warmupS', warmupS, atLeast(0, ' of s'))
+  if (typeof make !== 'function')
+    throw new ConfigError('gate', 'a function that makes a gate with the clock it is given', make)
+  if (typeof arrivals !== 'function') throw new ConfigError('arrivals', ARRIVALS, arrivals)
+  if (typeof plants !== 'function') requirePlant('plants', plants)
+  if (typeof deadlineMs !== 'function') requireNumber('deadlineMs', deadlineMs, DEADLINE)
   let nowMs = 0
   const gate = await make({ now: () => ORIGIN_MS + nowMs })
   const events = new EventHeap<() => void>()
@@ -105,12 +135,19 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
   const plantOf = (route: string): Plant => {
     const plant = typeof plants === 'function' ? plants(route) : plants
     if (!started.has(plant)) {
+      requirePlant(`plants(${JSON.stringify(route)})`, plant)
       started.add(plant)
       plant.start(world)
     }
     return plant
   }
-  const deadlineOf = typeof deadlineMs === 'function' ? deadlineMs : () => deadlineMs
+  const deadlineOf =
+    typeof deadlineMs === 'function'
+      ? (route: string) => {
+          const ms = deadlineMs(route)
+          return DEADLINE.holds(ms) ? ms : requireNumber(`deadlineMs(${JSON.stringify(route)})`, ms, DEADLINE)
+        }
+      : () => deadlineMs
   const total = countsOf()
   const tiers = new Map<string, LoadCounts>()
   const routes = new Map<string, LoadCounts>()
@@ -157,13 +194,17 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
     })
   }
 
-  let next = arrivals()
+  const nextArrival = (afterMs: number): Arrival | undefined => {
+    const arrival = arrivals()
+    return arrival === undefined ? undefined : requireArrival(arrival, afterMs)
+  }
+  let next = nextArrival(0)
   for (;;) {
     if (next !== undefined && next.atMs <= events.nextMs) {
       nowMs = Math.max(nowMs, next.atMs)
       lastMs = nowMs
       arrive(next)
-      next = arrivals()
+      next = nextArrival(next.atMs)
       continue
     }
     if (events.size === 0 || (next === undefined && events.nextMs > lastMs + DRAIN_DEADLINES * longestMs)) break

@@ -1,8 +1,8 @@
 /** Plants: workers of what is admitted, in virtual time. */
 
 import { ConfigError } from '../base/errors.js'
-import { requireObject } from '../options/ranges.js'
 import { Fifo } from './event-heap.js'
+import { knownOptions } from './options.js'
 import { SERVICE_LAWS, stream, type Uniform } from './random.js'
 
 /** The laws that service times may follow, each with a mean of 1: see {@link SERVICE_LAWS}. */
@@ -66,6 +66,10 @@ export interface DelayOptions {
   readonly law?: ServiceLaw
   readonly errorRate?: number | ((s: number) => number)
 }
+
+const POOL_NAMES = ['servers', 'serviceMs', 'law', 'errorRate', 'speed'] as const
+const CONTENDED_NAMES = ['serviceMs', 'contention', 'coherence', 'law', 'errorRate'] as const
+const DELAY_NAMES = ['latencyMs', 'law', 'errorRate'] as const
 
 const positive = (field: string, value: unknown): number => {
   if (typeof value === 'number' && value > 0 && value < Number.POSITIVE_INFINITY) return value
@@ -148,8 +152,8 @@ interface Job {
 }
 
 /** First come, first served by so many servers, with a queue that has no end: whatever is admitted is worked on, however late. */
-export function pool(options: PoolOptions): Plant {
-  requireObject('plant', options)
+export function pool(given: PoolOptions): Plant {
+  const options = knownOptions('plant', given, POOL_NAMES)
   const { servers, serviceMs, law = 'lognormal-half', errorRate = 0 } = options
   if (!(Number.isInteger(servers) && servers >= 1)) throw new ConfigError('servers', 'an integer ≥ 1', servers)
   const { meanMs, draw, within } = serviceOf(serviceMs, law)
@@ -194,8 +198,8 @@ export function pool(options: PoolOptions): Plant {
  * A resource that requests contend for, by the Universal Scalability Law (Gunther, "Guerrilla Capacity Planning", 2007): with n at once each
  * takes 1 + σ(n − 1) + κn(n − 1) times as long, so that beyond a knee more at once is less in all.
  */
-export function contended(options: ContendedOptions): Plant {
-  requireObject('plant', options)
+export function contended(given: ContendedOptions): Plant {
+  const options = knownOptions('plant', given, CONTENDED_NAMES)
   const { contention = 0.02, coherence = 0.0005, law = 'lognormal-half', errorRate = 0 } = options
   const { meanMs, draw, within } = serviceOf(options.serviceMs, law)
   if (!(contention >= 0 && contention < 1)) throw new ConfigError('contention', 'a number in [0, 1)', contention)
@@ -242,8 +246,8 @@ export function contended(options: ContendedOptions): Plant {
 }
 
 /** Answers as late whatever the load is: another service that is never short of anything. */
-export function delay(options: DelayOptions): Plant {
-  requireObject('plant', options)
+export function delay(given: DelayOptions): Plant {
+  const options = knownOptions('plant', given, DELAY_NAMES)
   const { latencyMs, law = 'lognormal-half', errorRate = 0 } = options
   const { draw, within } = serviceOf(positive('latencyMs', latencyMs), law)
   const fails = rateOf(errorRate)

@@ -4,13 +4,13 @@ import { Atrion } from '../atrion.js'
 import { builtin } from '../base/builtin.js'
 import { ConfigError } from '../base/errors.js'
 import { requireRouteId } from '../base/input.js'
-import { ownOptions } from '../base/own.js'
 import { unknownName } from '../base/suggest.js'
 import type { Tier } from '../engine/kinds.js'
 import type { AtrionOptions, RouteProfileOptions } from '../options/options.js'
 import { above, integer, type Range, requireNumber, requireObject } from '../options/ranges.js'
 import { type Arrivals, DEFAULT_MIX, poisson } from '../simulation/arrivals.js'
-import { type LoadCounts, type LoadResult, runLoad } from '../simulation/load.js'
+import { type LoadCounts, type LoadResult, requirePlant, runLoad } from '../simulation/load.js'
+import { knownOptions } from '../simulation/options.js'
 import { pageOf, type Section } from '../simulation/page.js'
 import { type Plant, type PoolOptions, pool } from '../simulation/plants.js'
 import { GoodputCeiling } from './goodput-ceiling.js'
@@ -44,7 +44,7 @@ export interface GoodputOptions {
   readonly atLeast?: number
   /** Share of a tier's requests that have to be answered well, (0, 1]. */
   readonly tiers?: Readonly<Partial<Record<Tier, number>>>
-  /** A path: a page with tables and plots is written there, whether it holds or not. */
+  /** A path: a page with tables and plots is written there, whether it holds or not. Missing folders are made. */
   readonly report?: string
 }
 
@@ -59,7 +59,7 @@ export interface GoodputReport {
 const NAMES = [
   ...['settings', 'routes', 'plant', 'load', 'arrivals', 'route', 'mix', 'durationS', 'warmupS', 'seeds'],
   ...['deadlineMs', 'atLeast', 'tiers', 'report'],
-]
+] as (keyof GoodputOptions)[]
 const DEFAULT_DEADLINE_MS = 500
 
 /** The settings did not hold: the message has the figures. */
@@ -90,23 +90,23 @@ interface Run {
 const TIERS = [...Object.keys(DEFAULT_MIX), 'none']
 
 function plantOf(given: unknown): Plant {
-  const { serve, start, capacityPerS, ceiling } = requireObject('plant', given) as Partial<Plant>
+  const { serve, capacityPerS } = requireObject('plant', given) as Partial<Plant>
   if (serve === undefined) return pool(given as PoolOptions)
-  for (const [name, value] of Object.entries({ serve, start, ...(ceiling !== undefined && { ceiling }) })) {
-    if (typeof value !== 'function') throw new ConfigError(`plant.${name}`, 'a function', value)
-  }
+  requirePlant('plant', given as Plant)
   if (capacityPerS !== undefined) requireNumber('plant.capacityPerS', capacityPerS, above(0, ' of answers a second'))
   return given as Plant
 }
 
 const percent = (share: number): string => (Number.isNaN(share) ? '–' : `${(100 * share).toFixed(1)} %`)
+const latency = (ms: number): string => (Number.isNaN(ms) ? '–' : `${ms.toFixed(1)} ms`)
 const rate = (perS: number): string => `${perS >= 10 ? Math.round(perS) : perS.toFixed(2)}/s`
 
 function rowsOf(result: LoadResult): string[] {
   const row = (name: string, { offered, admitted, refused, good, late, failed }: LoadCounts): string =>
     name.padEnd(10) + [offered, admitted, refused, good, late, failed].map((x) => String(x).padStart(10)).join('')
   const head = `${''.padEnd(10)}${['offered', 'admitted', 'refused', 'good', 'late', 'failed'].map((x) => x.padStart(10)).join('')}`
-  return [head, row('all', result.total), ...[...result.tiers].map(([tier, counts]) => row(tier, counts))]
+  const tiers = [...result.tiers].sort(([a], [b]) => TIERS.indexOf(a) - TIERS.indexOf(b))
+  return [head, row('all', result.total), ...tiers.map(([tier, counts]) => row(tier, counts))]
 }
 
 /**
@@ -123,8 +123,7 @@ function rowsOf(result: LoadResult): string[] {
  * @throws (rejects) GoodputError, whose message has the figures; ConfigError for options that cannot be honoured
  */
 export async function expectGoodput(given: GoodputOptions): Promise<GoodputReport> {
-  const options = ownOptions(requireObject('options', given) as GoodputOptions, NAMES)
-  for (const name of Object.keys(options)) if (!NAMES.includes(name)) throw unknownName(name, name, NAMES)
+  const options = knownOptions('options', given, NAMES)
   const { settings = {}, routes = {}, load, mix, arrivals, report: path } = options
   requireObject('settings', settings)
   for (const [routeId, profile] of Object.entries(requireObject('routes', routes))) {
@@ -209,10 +208,14 @@ export async function expectGoodput(given: GoodputOptions): Promise<GoodputRepor
       problems.push(`${percent(least)} of tier '${tier}' were answered well, and at least ${percent(share)} are wanted`)
     }
   }
-  if (path !== undefined) builtin('node:fs').writeFileSync(path, reportPage(result, problems, capacityPerS))
+  if (path !== undefined) {
+    const { mkdirSync, writeFileSync } = builtin('node:fs')
+    mkdirSync(builtin('node:path').dirname(path), { recursive: true })
+    writeFileSync(path, reportPage(result, problems, capacityPerS))
+  }
   if (problems.length === 0) return result
   const figures = [
-    `offered ${rate(worst.total.offered / worst.countedS)}, deadline ${deadlineMs} ms, p50 ${worst.p50Ms.toFixed(1)} ms, p99 ${worst.p99Ms.toFixed(1)} ms, run ${runs.indexOf(worstRun) + 1} of ${seeds}:`,
+    `offered ${rate(worst.total.offered / worst.countedS)}, deadline ${deadlineMs} ms, p50 ${latency(worst.p50Ms)}, p99 ${latency(worst.p99Ms)}, run ${runs.indexOf(worstRun) + 1} of ${seeds}:`,
     ...rowsOf(worst),
   ]
   throw new GoodputError(`${problems.join('; ')}\n${figures.join('\n')}`, result)

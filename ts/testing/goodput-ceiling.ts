@@ -31,7 +31,7 @@ export class GoodputCeiling {
   over(arrivals: Arrivals): Arrivals {
     return () => {
       const arrival = arrivals()
-      if (arrival !== undefined) this.#count(arrival)
+      if (arrival != null) this.#count(arrival)
       return arrival
     }
   }

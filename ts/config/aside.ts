@@ -25,6 +25,12 @@ export class Aside {
     return this.#versions === NOTHING
   }
 
+  /** Finds whether a patch is set aside now; the answer does not change later. */
+  get isAside(): (patch: SetAside) => boolean {
+    const versions = this.#versions
+    return ({ layer, version }) => versions[layer].has(version)
+  }
+
   /** A layer without what is set aside of it. */
   of(name: UpperLayer, layer: Layer): Layer {
     return without(layer, this.#versions[name])

@@ -5,7 +5,7 @@
 
 import type { RouteParams } from '../options/route-params.js'
 import type { RouteOverlay } from '../routes/overlay.js'
-import { Aside, type Layers, type SetAside } from './aside.js'
+import { Aside, type SetAside } from './aside.js'
 import {
   EMPTY_LAYER,
   entryOf,
@@ -156,17 +156,34 @@ export class LiveConfig {
   refit(isLaid = true): SetAside[] {
     if (isLaid && this.#aside.isEmpty) return []
     if (!isLaid) this.#applied = ''
-    const newly = this.#setAside(this.#layers)
-    this.#apply(this.#merged(this.#layers))
+    const newly = this.#fit()
     this.#settable.tryOnKeys(this.#keyTrial(this.#layers))
     return newly
   }
 
-  #setAside(layers: Layers): SetAside[] {
-    return this.#aside.refit(layers, (some) => {
+  /** Sets aside what does not fit, and applies the rest. @returns what is newly set aside */
+  #fit(): SetAside[] {
+    const { isAside: wasAside } = this.#aside
+    const newly = this.#setAside((overlay) => this.#settable.checkOverlay(overlay))
+    try {
+      this.#apply(this.#merged(this.#layers))
+      return newly
+    } catch {
+      // There is no room for so many different laws or pools, which only laying them shows.
+      this.#applied = ''
+      newly.push(...this.#setAside((overlay) => this.#settable.setOverlay(overlay)))
+      this.#apply(this.#merged(this.#layers))
+      const { isAside } = this.#aside
+      return newly.filter((patch) => isAside(patch) && !wasAside(patch))
+    }
+  }
+
+  /** @param attempt throws where an overlay does not fit */
+  #setAside(attempt: (overlay: RouteOverlay) => void): SetAside[] {
+    return this.#aside.refit(this.#layers, (some) => {
       const all = UPPER.map((name) => settingsOf(some[name], this.node, this.nowOf(name)))
       try {
-        this.#settable.checkOverlay(overlayOf(all.reduce<JsonObject>(mergeObjects, emptyObject())))
+        attempt(overlayOf(all.reduce<JsonObject>(mergeObjects, emptyObject())))
         return true
       } catch {
         return false
@@ -213,8 +230,7 @@ export class LiveConfig {
     try {
       this.#apply(this.#merged(this.#layers))
     } catch {
-      aside = this.#setAside(this.#layers)
-      this.#apply(this.#merged(this.#layers))
+      aside = this.#fit()
     }
     const layers: Record<UpperLayer, Layer> = { ...this.#layers }
     for (const name of UPPER) layers[name] = settle(layers[name], this.nowOf(name))

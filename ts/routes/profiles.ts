@@ -41,6 +41,9 @@ function keyOf(given: GivenProfile): string | undefined {
   )
 }
 
+const noRoom = (): ConfigError =>
+  new ConfigError('profile', 'one of at most 65,536 different sets of parameters', 'another')
+
 /** Profiles of so many routes are kept whatever `maxRoutes` is: they are settings, and outlive the state of a route that was evicted. */
 const LEAST_BOUND = 4096
 
@@ -58,7 +61,7 @@ export class RouteProfiles {
   readonly #pools = new Map<string, number>()
   readonly #ids = new Map<string, number>()
   readonly #entries: (Entry | undefined)[] = []
-  readonly #free: number[] = []
+  #free: number[] = []
   /** Laws of calls that name a profile, by that name: they go by the default law otherwise. */
   readonly #byCall = new Map<string, number>()
   /** All laws that calls asked for, oldest first: kept for the next call, but not for ever. */
@@ -227,29 +230,63 @@ export class RouteProfiles {
    */
   rebase(base: RouteParams, replaced: Iterable<string> = []): string[] {
     const sources = this.#sourcesOver(base, replaced)
-    this.#base = base
-    const key = deriveCells(base).join()
-    const entry = this.#entries[0]!
-    this.#ids.delete(entry.key)
-    this.#entries[0] = { key, users: entry.users }
-    this.#ids.set(key, 0)
-    this.#engine.defineLaw(deriveCells(base), 0)
+    const before = this.#base
+    const laws = [...sources.keys()].map((governed) => ({ governed, law: governed.law }))
+    this.#defineBase(base)
     for (const law of this.#ofCalls) this.#dropCallLaw(law)
+    // All numbers are free first: the new laws need no more room than they take, and, the last first, each takes its own again.
+    for (const { law } of laws) this.#release(law)
+    laws.reverse()
+    for (const [claimed, { governed }] of laws.entries()) {
+      const law = this.#tryClaim(sources.get(governed)!)
+      if (law < 0) {
+        for (const done of laws.slice(0, claimed)) this.#release(done.governed.law)
+        this.#defineBase(before)
+        for (const one of laws) this.#reclaim(one.governed, one.law)
+        this.#free = this.#free.filter((one) => this.#entries[one] === undefined)
+        throw noRoom()
+      }
+      governed.law = law
+    }
     // Those that all of their routes leave keep the numbers of the old base: the same profile, given again, builds upon the new one.
     for (const governed of this.#all) if (!sources.has(governed)) this.#unshare(governed)
     const moved = new Set<Governed>()
-    for (const [governed, source] of sources) {
-      const before = governed.law
-      // Its number is free first, so that it is the one that is taken again.
-      this.#release(before)
+    for (const { governed, law } of laws) {
+      const source = sources.get(governed)!
       this.#countInPool(governed.source.pool, -governed.users)
       this.#countInPool(source.pool, governed.users)
       governed.source = source
-      governed.law = this.#claim(source)
-      if (governed.law !== before) moved.add(governed)
+      if (governed.law !== law) moved.add(governed)
     }
     if (moved.size === 0) return []
     return [...this.#routes].filter(([, governed]) => moved.has(governed)).map(([routeId]) => routeId)
+  }
+
+  /** Law 0 is that of another base. */
+  #defineBase(base: RouteParams): void {
+    this.#base = base
+    const cells = deriveCells(base)
+    const key = cells.join()
+    const entry = this.#entries[0]!
+    if (this.#ids.get(entry.key) === 0) this.#ids.delete(entry.key)
+    this.#entries[0] = { key, users: entry.users }
+    this.#ids.set(key, 0)
+    this.#engine.defineLaw(cells, 0)
+  }
+
+  /** Gives the number of a law back that was released just before; it stays among the free ones. */
+  #reclaim(governed: Governed, law: number): void {
+    governed.law = law
+    const entry = this.#entries[law]
+    if (entry !== undefined) {
+      entry.users += 1
+      return
+    }
+    const cells = deriveCells(governed.source)
+    const key = cells.join()
+    this.#engine.defineLaw(cells, law)
+    if (!this.#ids.has(key)) this.#ids.set(key, law)
+    this.#entries[law] = { key, users: 1 }
   }
 
   /**
@@ -288,7 +325,7 @@ export class RouteProfiles {
 
   #claim(source: RouteParams, id?: number): number {
     const law = this.#tryClaim(source, id)
-    if (law < 0) throw new ConfigError('profile', 'one of at most 65,536 different sets of parameters', 'another')
+    if (law < 0) throw noRoom()
     return law
   }
 
@@ -311,7 +348,7 @@ export class RouteProfiles {
   #release(law: number): void {
     const entry = this.#entries[law]
     if (!entry || --entry.users > 0) return
-    this.#ids.delete(entry.key)
+    if (this.#ids.get(entry.key) === law) this.#ids.delete(entry.key)
     this.#entries[law] = undefined
     this.#free.push(law)
   }

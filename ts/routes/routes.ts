@@ -143,11 +143,11 @@ export class Routes {
     } catch (error) {
       if (!isConfigError(error) || before === NO_OVERLAY || this.onCode === undefined) throw error
       unfit = error
-      this.#lay(NO_OVERLAY)
       try {
+        this.#layAgain(NO_OVERLAY)
         change()
       } catch (own) {
-        this.#lay(before)
+        this.#layAgain(before)
         throw own
       }
     }
@@ -210,9 +210,16 @@ export class Routes {
       this.#lay(next)
     } catch (error) {
       // There was no room for so many different laws or pools: there was for those before.
-      this.#lay(before)
+      this.#layAgain(before)
       throw error
     }
+  }
+
+  /** Lays an overlay that has lain there. Its routes give up their laws first, so that it needs no more room than it had. */
+  #layAgain(overlay: RouteOverlay): void {
+    for (const routeId of overlay.routes.keys()) this.#codeProfiles.set(routeId, this.#codeProfileOf(routeId))
+    for (const routeId of this.#codeProfiles.keys()) this.profiles.unset(routeId)
+    this.#lay(overlay)
   }
 
   #lay(next: RouteOverlay): void {

@@ -1,4 +1,6 @@
-/** The laws of routes: laws shared by all routes with the same parameters, counted, their numbers reused. */
+/** The laws of routes: laws shared by all routes with the same parameters, counted, their numbers reused.
+ *
+ * Longer than other files, because the numbers of laws are given, taken and, where there is no room, given back as they were in one place alone. */
 
 import { BoundedRoutes } from '../base/bounded-routes.js'
 import { ConfigError } from '../base/errors.js'

@@ -36,7 +36,7 @@ if (engine !== 'native') {
     ...without('core', '*'),
     ...without('devtools', '*'),
     ...without('control', 'fuzz-patches', 'config-*', 'control-redis', 'damaged-stores', 'hardened-*'),
-    ...without('record', 'access-logs', 'goodput*', 'record-damage'),
+    ...without('record', 'access-logs', 'goodput*', 'packed-files', 'record-damage'),
     ...without('state', 'documents', 'provider-lifecycle', 'required', 'state-*'),
     ...without('loop', 'loop-room-order'),
     // The watchdog and its thread are the native engine's.

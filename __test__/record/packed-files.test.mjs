@@ -167,9 +167,12 @@ if (process.platform === 'linux') {
     const member = zlib.gzipSync(Buffer.concat(Array(10).fill(LOG)))
     const path = put(Buffer.concat(Array(140).fill(member)))
     const program = `
+      import { readFileSync } from 'node:fs'
       import { openSource } from ${JSON.stringify(await bundled())}
       const source = await openSource(${JSON.stringify(path)})
-      console.log(JSON.stringify({ length: source.length, rssKb: process.resourceUsage().maxRSS }))
+      // Of this program alone: the most memory that getrusage() tells may be that of the process that started it.
+      const [, rssKb] = /VmHWM:\\s+(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))
+      console.log(JSON.stringify({ length: source.length, rssKb: Number(rssKb) }))
       source.close()`
     const child = spawn(process.execPath, ['--input-type=module', '-e', program], { env: { ...process.env, TMPDIR: spool } })
     let out = ''
@@ -179,7 +182,7 @@ if (process.platform === 'linux') {
     const { length, rssKb } = JSON.parse(out)
     t.is(length, 1400 * LOG.length)
     t.log(`${Math.round(length / 2 ** 20)} MiB unpacked, ${Math.round(rssKb / 1024)} MiB of memory`)
-    t.true(rssKb * 1024 < length, `${rssKb} KiB`)
+    t.true(rssKb * 1024 < length / 2, `${rssKb} KiB`)
   })
 }
 

@@ -19,10 +19,11 @@ test.before(() => {
   folder = mkdtempSync(join(tmpdir(), 'atrion-packed-'))
   spool = mkdtempSync(join(tmpdir(), 'atrion-spool-'))
 })
-test.after.always(() => {
+test.after.always((t) => {
+  const left = readdirSync(spool)
   for (const path of [folder, spool]) rmSync(path, { recursive: true, force: true })
+  t.deepEqual(left, [])
 })
-test.afterEach.always((t) => t.deepEqual(readdirSync(spool), []))
 
 let files = 0
 const put = (bytes) => {

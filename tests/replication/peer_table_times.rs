@@ -21,7 +21,7 @@ fn a_peer_silent_for_three_seconds_does_not_count() {
     assert_eq!((told(&mut table, 4000.1), table.live()), (PeerAggregate::default(), 0));
     for step in 0..100 {
         table.sweep(4100.0 + 100.0 * f64::from(step));
-        assert_eq!(drained(&mut table, 4100.0), [], "nobody is told once");
+        assert_eq!(drained(&mut table, 4100.0), [], "no change is reported once more");
     }
 }
 
@@ -61,7 +61,7 @@ fn scars_fade_and_are_told_once_a_second_and_once_more_when_they_are_gone() {
         beats(&mut table, 1, now_ms);
         table.sweep(now_ms);
         for (key, aggregate) in drained(&mut table, now_ms) {
-            assert_eq!((key, emptied_ms), (ROUTE, None), "after the end nothing is told");
+            assert_eq!((key, emptied_ms), (ROUTE, None), "after the end nothing is reported");
             if aggregate.peers == 0 {
                 emptied_ms = Some(now_ms);
             } else {

@@ -1,7 +1,7 @@
 /**
  * The files that commands read: recordings and logs, also compressed ones and those of standard input.
  *
- * What is compressed or piped is unpacked piece by piece into a temporary file, since it is read more than once; memory stays bounded.
+ * Compressed and piped data is unpacked piece by piece into a temporary file, since it is read more than once; memory stays bounded.
  */
 
 import type { Readable, Transform } from 'node:stream'

@@ -112,6 +112,8 @@ export class MachineStateProvider implements StateProvider {
   connect(): Promise<void> {
     return this.#lifecycle.connect(async () => {
       this.#replica = new Replica(this.#maxRoutes)
+      // The cause of an earlier failure is not that of this one.
+      this.#problem = undefined
       const joined = new Promise<void>((resolve) => {
         this.#onJoined = resolve
       })

@@ -89,6 +89,8 @@ for (const [connections, serviceMs, utilization] of [
   [2, 2, 0.7],
   [4, 5, 0.85],
   [10, 5, 0.95],
+  [4, 10, 0.85],
+  [10, 10, 0.95],
 ]) {
   test(`throughput is back in 500 ms: ${connections} connections, ${serviceMs} ms of service, ${utilization} in use`, async (t) => {
     t.timeout(120_000)

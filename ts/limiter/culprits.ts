@@ -3,9 +3,20 @@
 import type { ShedError } from '../base/errors.js'
 import { keptName } from '../base/keys.js'
 import type { Context } from '../context.js'
-import { TIERS, type Tier } from '../engine/kinds.js'
+import type { Tier } from '../engine/kinds.js'
 import type { Stall } from '../events/stall.js'
-import { CancelQuota, type Candidate, culpritOf, Pace } from './culprit.js'
+import { AGED, culpritOf, LEAST_ENDED, LEAST_OVERTAKERS, leastHeldMs } from './culprit.js'
+import {
+  type Aged,
+  agedOf,
+  type Cancellable,
+  type Group,
+  groupOf,
+  indexOf,
+  type Running,
+  wantingOf,
+} from './culprit-group.js'
+import { Tail } from './overtaken.js'
 import { cancelledOf } from './run.js'
 import { readStats } from './stats.js'
 import type { LimitedBy, Permit } from './types.js'
@@ -13,8 +24,6 @@ import type { LimitedBy, Permit } from './types.js'
 /** A pool of routes, or a route that is in none, is looked at this often at most, ms; while requests wait, by a timer. */
 const LOOK_MS = 10
 const TIMER_MS = 25
-/** A request that lacked a place lacks it for so long, ms. */
-const WANTING_MS = 100
 /** After a stall of the event loop no age says anything for so long, ms. */
 const STALLED_MS = 100
 /** A key one of whose requests was cancelled is spared for so long, ms. */
@@ -22,59 +31,18 @@ const SPARED_MS = 60_000
 const MOST_SPARED = 1024
 /** Pools and routes that have a quota; the one that was added first goes first, when nothing in it may be cancelled. */
 const MOST_GROUPS = 4096
+/** Routes whose times are known; the one that was added first goes first. */
+const MOST_TAILS = 1024
 /** Requests of a group that are looked at, the oldest first. */
 const MOST_LOOKED_AT = 1024
 /** After a cancellation that freed a place, requests end within this time, ms. */
 const FREED_MS = 250
+/** An age of so many 0.99 quantiles of its route is unusual. */
+const FAR = 3
 /** Routes of a pool that are followed: the work in flight of more is not known. */
 const MOST_ROUTES = 256
 /** Obstacles that are a want of places. */
 const WANTS: readonly (LimitedBy | undefined)[] = ['occupancy', 'queue_age', 'wait_timeout', 'wait_full']
-
-/** A request that may be cancelled while it runs. */
-export interface Cancellable {
-  readonly routeId: string
-  readonly tier: Tier | undefined
-  readonly key: unknown
-  /** Its part of the resource that is short, now; a throw, and what is no number ≥ 0, is 0. */
-  share(): number
-  /** Aborts it. */
-  cancel(ageMs: number): void
-}
-
-interface Running {
-  readonly one: Cancellable
-  readonly admittedMs: number
-  /** Requests that had been admitted then, it among them. */
-  readonly admitted: number
-}
-
-interface Group {
-  readonly all: Set<Running>
-  readonly quota: CancelQuota
-  readonly pace: Pace
-  /** The last time at which a request of each tier lacked a place, ms. */
-  readonly wantedMs: number[]
-  lookedMs: number
-  /** Requests that were admitted without a wait. */
-  admitted: number
-  /** The time at which one was cancelled and nothing has ended since; NaN: there is none. */
-  triedMs: number
-  /** While nothing ends none is cancelled before this time, ms. */
-  silentUntilMs: number
-  /** The routes, as far as they are followed. */
-  readonly routeIds: Set<string>
-  /** The last request that lacked a place. */
-  routeId: string
-  tier: number
-}
-
-interface Aged extends Candidate {
-  readonly running: Running
-}
-
-const indexOf = (tier: Tier | undefined, otherwise: number): number =>
-  tier === undefined ? otherwise : TIERS.indexOf(tier)
 
 /** Requests that wait for a place. */
 interface Rooms {
@@ -86,6 +54,8 @@ export class Culprits {
   readonly #rooms: Rooms
   readonly #lastStall: () => Stall | undefined
   readonly #groups = new Map<string, Group>()
+  /** By route. */
+  readonly #tails = new Map<string, Tail>()
   readonly #spared = new Map<unknown, number>()
   /** Groups in which requests lack a place. */
   readonly #wanting = new Set<Group>()
@@ -112,14 +82,23 @@ export class Culprits {
   /** A request that may be cancelled runs. @returns what ends that */
   add(one: Cancellable): () => void {
     const group = this.#group(one.routeId)
-    const { all, pace } = group
+    const { all, pace, race } = group
     const { clock } = this.#context
-    const running = { one, admittedMs: clock.spanMs(), admitted: group.admitted }
+    const running: Running = {
+      one,
+      tail: this.#tailOf(one.routeId),
+      admittedMs: clock.spanMs(),
+      admitted: group.admitted,
+      order: group.begun++,
+      overtakenAtMs: Number.NaN,
+    }
     all.add(running)
+    race.begin(running)
     return () => {
       const nowMs = clock.spanMs()
       const isOldest = all.values().next().value === running
       if (!all.delete(running)) return
+      running.tail.end(race.end(running, nowMs))
       pace.end(nowMs - running.admittedMs, nowMs, isOldest)
       if (nowMs - group.triedMs > FREED_MS) group.silentUntilMs = nowMs + SPARED_MS
       group.triedMs = Number.NaN
@@ -179,10 +158,11 @@ export class Culprits {
     const { pace } = group
     const wanting = wantingOf(group, nowMs)
     const { serviceMs, latencyMs } = this.#scaleOf(group, nowMs)
-    let found = culpritOf(this.#candidates(group, nowMs, MOST_LOOKED_AT), wanting, serviceMs, latencyMs)
+    const leastMs = latencyMs + AGED * serviceMs
+    let found = culpritOf(this.#candidates(group, nowMs, leastMs), wanting, serviceMs, latencyMs)
     if (found === undefined && pace.isLocked(nowMs) && this.#isOldestKnown(group, nowMs)) {
       // All others wait for it in turn, and none of them has overtaken it.
-      found = culpritOf(this.#candidates(group, nowMs, 1), wanting, pace.serviceMs, 0)
+      found = culpritOf(this.#oldest(group, nowMs), wanting, pace.serviceMs, 0)
       if (found !== undefined) group.triedMs = nowMs
     }
     if (found === undefined) return
@@ -190,6 +170,7 @@ export class Culprits {
     const { routeId, tier, key } = running.one
     group.quota.spend(nowMs)
     group.all.delete(running)
+    group.race.leave(running)
     this.#spare(key, nowMs)
     running.one.cancel(ageMs)
     this.#context.events.emit('cancelled', { routeId, tier, ageMs, share })
@@ -198,11 +179,7 @@ export class Culprits {
   /** S and L of a group, ms; infinite where nothing is known. */
   #scaleOf({ pace, routeId }: Group, nowMs: number): { serviceMs: number; latencyMs: number } {
     if (pace.isKnown) return { serviceMs: pace.serviceMs, latencyMs: pace.latencyMs(nowMs) }
-    const { engine, routes } = this.#context
-    const { p50Ms = Number.POSITIVE_INFINITY, p99Ms = Number.POSITIVE_INFINITY } = readStats(
-      engine,
-      routes.find(routeId),
-    )
+    const { p50Ms, p99Ms } = this.#statsOf(routeId)
     return { serviceMs: p50Ms, latencyMs: p99Ms }
   }
 
@@ -229,15 +206,58 @@ export class Culprits {
     return performance.timeOrigin + performance.now() - endedMs < STALLED_MS
   }
 
-  /** They are in the order of their admission. */
-  *#candidates({ all }: Group, nowMs: number, most: number): Iterable<Aged> {
-    let left = most
+  /** Those that were overtaken, or where that is not known those of an age, in the order of their admission. */
+  *#candidates(group: Group, nowMs: number, groupLeastMs: number): Iterable<Aged> {
+    const { all, race, begun, pace } = group
+    const leasts = new Map<Tail, number>()
+    let at = 0
     for (const running of all) {
-      if (left-- === 0) return
-      const { one, admittedMs } = running
+      if (at++ === MOST_LOOKED_AT) return
+      const { one, tail, order } = running
+      const isKnown = tail.ended >= LEAST_ENDED
+      if (isKnown && begun - order - 1 - (all.size - at) < LEAST_OVERTAKERS) continue
       if (this.#isSpared(one.key, nowMs)) continue
-      yield { running, ageMs: nowMs - admittedMs, share: shareOf(one), tier: indexOf(one.tier, TIERS.length - 1) }
+      let leastMs = leasts.get(tail)
+      if (leastMs === undefined) {
+        leastMs = isKnown ? leastHeldMs(tail, pace) : Math.max(groupLeastMs, this.#usualMs(one.routeId))
+        leasts.set(tail, leastMs)
+      }
+      const aged = agedOf(running, nowMs)
+      yield { ...aged, heldMs: isKnown ? race.heldMs(running) : aged.ageMs, leastMs }
     }
+  }
+
+  /** The oldest, where its age is unusual of its route. */
+  *#oldest({ all }: Group, nowMs: number): Iterable<Aged> {
+    const oldest: Running | undefined = all.values().next().value
+    if (oldest === undefined || this.#isSpared(oldest.one.key, nowMs)) return
+    const aged = agedOf(oldest, nowMs)
+    if (oldest.tail.ended >= LEAST_ENDED || aged.ageMs >= this.#usualMs(oldest.one.routeId)) yield aged
+  }
+
+  /** The time that requests of a route take usually, by all of them that ended, ms; infinite where none has. */
+  #usualMs(routeId: string): number {
+    const { p50Ms, p99Ms } = this.#statsOf(routeId)
+    return Math.max(p99Ms + AGED * p50Ms, FAR * p99Ms)
+  }
+
+  #statsOf(routeId: string): { p50Ms: number; p99Ms: number } {
+    const { engine, routes } = this.#context
+    const { p50Ms = Number.POSITIVE_INFINITY, p99Ms = Number.POSITIVE_INFINITY } = readStats(
+      engine,
+      routes.find(routeId),
+    )
+    return { p50Ms, p99Ms }
+  }
+
+  #tailOf(routeId: string): Tail {
+    let tail = this.#tails.get(routeId)
+    if (tail === undefined) {
+      if (this.#tails.size >= MOST_TAILS) this.#tails.delete(this.#tails.keys().next().value!)
+      tail = new Tail()
+      this.#tails.set(routeId, tail)
+    }
+    return tail
   }
 
   #isSpared(key: unknown, nowMs: number): boolean {
@@ -258,19 +278,7 @@ export class Culprits {
     let group = this.#groups.get(name)
     if (group === undefined) {
       if (this.#groups.size >= MOST_GROUPS) this.#makeRoom()
-      group = {
-        all: new Set(),
-        quota: new CancelQuota(),
-        pace: new Pace(),
-        wantedMs: TIERS.map(() => Number.NEGATIVE_INFINITY),
-        lookedMs: Number.NEGATIVE_INFINITY,
-        admitted: 0,
-        triedMs: Number.NaN,
-        silentUntilMs: Number.NEGATIVE_INFINITY,
-        routeIds: new Set(),
-        routeId,
-        tier: 0,
-      }
+      group = groupOf(routeId)
       this.#groups.set(name, group)
     }
     return group
@@ -292,16 +300,3 @@ export class Culprits {
 }
 
 const spareName = (key: unknown): unknown => (typeof key === 'string' ? keptName(key) : key)
-
-/** The tier of the most important request that lacks a place; −1: none does. */
-const wantingOf = ({ wantedMs }: Group, nowMs: number): number =>
-  wantedMs.findLastIndex((ms) => nowMs - ms <= WANTING_MS)
-
-function shareOf(one: Cancellable): number {
-  try {
-    const share: unknown = one.share()
-    return typeof share === 'number' && share > 0 ? share : 0
-  } catch {
-    return 0
-  }
-}

@@ -69,7 +69,7 @@ pub struct Lru {
     blocks: Vec<Box<[Entry; BLOCK]>>,
     newest: Slot,
     oldest: Slot,
-    /// `NONE` until it is placed.
+    /// The slot at which the next round of replication begins; `NONE` at first.
     sync_cursor: Slot,
 }
 

@@ -36,9 +36,9 @@ export interface Cancellable {
   readonly routeId: string
   readonly tier: Tier | undefined
   readonly key: unknown
-  /** Its part of the resource that is short, now; a throw, and what is no number ≥ 0, is 0. */
+  /** The request's part of the resource that is short, now; a throw, and what is no number ≥ 0, is 0. */
   share(): number
-  /** Aborts it. */
+  /** Aborts the request. */
   cancel(ageMs: number): void
 }
 
@@ -229,7 +229,7 @@ export class Culprits {
     return performance.timeOrigin + performance.now() - endedMs < STALLED_MS
   }
 
-  /** They are in the order of their admission. */
+  /** The candidates of a group, in the order of their admission. */
   *#candidates({ all }: Group, nowMs: number, most: number): Iterable<Aged> {
     let left = most
     for (const running of all) {

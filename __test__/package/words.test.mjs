@@ -7,7 +7,7 @@ import test from 'ava'
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 
 const FOLDERS = ['ts', '__test__', 'lab', 'demo', 'benches', 'docs', 'examples', 'scripts']
-const PAGES = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md']
+const PAGES = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md']
 const SKIPPED = /(?:^|\/)(?:\.[^/]+|node_modules|record|cache|dist|api|vectors)\/|^docs\/demo\/|words\.test\.mjs$/
 const TEXTS = /\.(?:ts|mjs|cjs|js|md|html|css)$/
 

@@ -5,9 +5,9 @@ import { Worker } from 'node:worker_threads'
 import { atrionUndici } from 'atrion/undici'
 import ava from 'ava'
 import { Agent, request } from 'undici'
+import { block } from '../_block.mjs'
 import { create, engine, virtual } from '../_engine.mjs'
 import { PATIENCE_MS } from '../_patience.mjs'
-import { block } from './_block.mjs'
 
 const test = engine === 'native' ? ava.serial : ava.skip
 const turn = () => new Promise(setImmediate)

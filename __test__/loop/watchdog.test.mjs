@@ -6,10 +6,10 @@ import { runInNewContext } from 'node:vm'
 import { Worker } from 'node:worker_threads'
 import { ConfigError } from 'atrion'
 import ava from 'ava'
+import { block } from '../_block.mjs'
 import { endedWell, runCode } from '../_child.mjs'
 import { create, engine, virtual } from '../_engine.mjs'
 import { PATIENCE_MS } from '../_patience.mjs'
-import { block } from './_block.mjs'
 
 const test = engine === 'native' ? ava.serial : ava.skip
 // No signal stops a process on Windows.

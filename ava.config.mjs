@@ -39,8 +39,13 @@ if (engine !== 'native') {
     ...without('record', 'access-logs', 'goodput*', 'packed-files', 'record-damage'),
     ...without('state', 'documents', 'provider-lifecycle', 'required', 'state-*'),
     ...without('loop', 'loop-room-order'),
+    // Pools with culprits measure the rule of whom to cancel, which is above the engine; loop/culprits asks each engine for what the rule goes by.
+    ...without('loop', 'culprits-pool', 'culprits-recovery'),
     // The watchdog and its thread are the native engine's.
     ...without('loop', 'hardened-workers', 'stack', 'watchdog-excused'),
+    // These name the engines that they are of.
+    ...without('routes', 'fleet', 'process-scope', 'stream'),
+    ...without('record', 'hardened-clocks', 'hardened-files', 'images', 'record-state'),
     // What is asserted of queries and dashboards is Prometheus' answer; `exporters/prometheus` compares the series with the engine's figures.
     ...without('exporters', 'monitoring'),
     // An adapter asks the engine by acquire() and release() alone: node:http, and fetch where wasm is at home, stand for all frameworks.
@@ -48,7 +53,7 @@ if (engine !== 'native') {
     // Studio's page, its access and its frame; its stream and its actions show the engine's figures.
     ...withoutAllBut('studio', 'studio-stream', 'studio-actions'),
     // Texts, sources, scripts and examples have no engine, or one of their own.
-    ...without('package', 'cli', 'command-lines', 'contributing', 'docs', 'dropin-guide', 'dropin-wasm', 'examples*'),
+    ...without('package', 'cli*', 'command-lines', 'contributing', 'docs', 'dropin-guide', 'dropin-wasm', 'examples*'),
     ...without('package', 'frame', 'hardened-model', 'instructions', 'loader*', 'readme', 'release'),
     ...without('package', 'scripts-*', 'sources', 'version', 'words'),
   )
@@ -60,6 +65,8 @@ if (engine === 'ts') {
     ...['record', 'control'].flatMap((folder) => without(folder, '*')),
     ...withoutAllBut('adapters', 'adapters-http'),
     ...without('loop', 'culprits*', 'loop-room-*'),
+    // What threads that end leave behind is memory beside JavaScript's, which this engine has none of.
+    ...without('package', 'lifetime'),
   )
 }
 

@@ -87,7 +87,7 @@ export const overloaded = ({ world = virtual(), routeId = 'route' } = {}) => {
 
 export const shareShed = (requests) => requests.filter(({ allow }) => !allow).length / Math.max(1, requests.length)
 
-/** Those that arrived from one time to another, ms. */
+/** Requests that arrived from one time to another, ms. */
 export const between = (requests, fromMs, toMs) => requests.filter(({ atMs }) => atMs >= fromMs && atMs < toMs)
 
 /** One number for all decisions, bit for bit. */

@@ -1,4 +1,4 @@
-// A store of one's own, as a user would write it, that keeps a record of what it was asked.
+// A custom store, as a user would write it, that records its calls.
 
 export class RecordingProvider {
   name = 'RecordingProvider'

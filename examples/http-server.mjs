@@ -4,7 +4,7 @@ import { createServer } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Atrion } from 'atrion'
 
-// An objective of one's own: 20 ms is normal here. A scar that fades within a second suits a short example.
+// A custom objective: 20 ms is normal here. A scar that fades within a second suits a short example.
 const atrion = new Atrion({ slo: { baselineLatencyMs: 20 }, config: { decayRate: 2 } })
 /** By what is asked for, which the server knows; a header would be the client's word. */
 const VOLTAGES = { checkout: 150, export: 40 }

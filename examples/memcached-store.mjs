@@ -1,5 +1,5 @@
 /**
- * A store of one's own in one class: the state of routes in memcached, over a socket of Node's. The page docs/guide/a-store-of-ones-own.md builds it, and the
+ * A custom store in one class: the state of routes in memcached, over a socket of Node's. The page docs/guide/a-store-of-ones-own.md builds it, and the
  * conformance suite of `atrion/testing` checks it.
  */
 import { createHash } from 'node:crypto'

@@ -3,15 +3,15 @@
  * packages as they are installed, the packed package in the runtimes that are not Node. A failure does not stop what comes after it. The last line is `N passed, N failed`,
  * summed over what the runners reported, with each lint and each type test as one; the exit code is 0 only when nothing failed.
  *
- * What uses one core runs beside what uses another, and what waits beside what computes: the addon's link and all downloads beside the lints, the
- * packages and the fuzz targets with what the ava suites leave. The edge runs alone.
+ * What uses one core runs beside what uses another, and what waits beside what computes: the addon's link and all downloads beside the lints and the
+ * compilation of cargo's tests, the packages and the fuzz targets with what the ava suites leave. The edge runs alone.
  */
 import { fuzzSuite } from './fuzz.mjs'
 import { cliOf } from './lib/cli.mjs'
 import { provideProgram, provideRedis, provideValkey } from './lib/packages.mjs'
 import { node, ROOT } from './lib/process.mjs'
 import { say } from './lib/progress.mjs'
-import { avaSuite, cargoSuite, ENGINES, edgeSuite, packagesSuite, typeSuite } from './lib/suites.mjs'
+import { avaSuite, cargoSuite, compileCargoTests, ENGINES, edgeSuite, packagesSuite, typeSuite } from './lib/suites.mjs'
 import { sumOf, tableOf, verdictOfCheck } from './lib/tally.mjs'
 import { installPackages } from './lib/toolchain.mjs'
 
@@ -77,7 +77,12 @@ const packages = async () => [await packagesSuite()]
 
 const verdicts = []
 if (await installPackages()) {
-  // The linker of the addon and the compiler of wasm each have a folder, and a lock, of their own.
+  let compiled
+  const compile = async () => {
+    compiled = await compileCargoTests()
+    return []
+  }
+  // The linker of the addon, the compiler of wasm, and that of lints and tests each have a folder, and a lock, of their own.
   const built = await Promise.all([
     build('native'),
     inTurn(
@@ -85,10 +90,11 @@ if (await installPackages()) {
       () => build('ts'),
       size,
       lints,
+      compile,
     ),
     inTurn(servers, runtimes),
   ])
-  verdicts.push(...built.flat(), await cargoSuite())
+  verdicts.push(...built.flat(), await cargoSuite(compiled))
   verdicts.push(...(await Promise.all([inTurn(packages, fuzz), suites()])).flat())
   if (!options['skip-edge']) verdicts.push(await edgeSuite())
 } else verdicts.push(verdictOfCheck('npm packages', 1, 'could not be installed'))

@@ -73,7 +73,7 @@ export class PhysicsEngine {
   #weights: core.SensitivityWeights = deriveWeights(DEFAULT_SLO)
   #halflifeMs = DEFAULT_HALFLIFE_MS
 
-  /** An engine with constants of one's own. */
+  /** An engine with custom constants. */
   static withConfig(
     config: WasmPhysicsConfig | Partial<core.PhysicsConfig>,
     weights: WasmSensitivityWeights | core.SensitivityWeights,

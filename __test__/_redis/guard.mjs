@@ -19,7 +19,7 @@ rm -rf "$1"`
 
 let folder
 
-/** This thread's own folder, which goes when the thread does. */
+/** The folder of this thread, removed when the thread ends. */
 export const scratch = () => {
   if (folder !== undefined) return folder
   folder = mkdtempSync(join(tmpdir(), 'atrion-guard-'))

@@ -75,7 +75,7 @@ export class Node {
     return this.decide(routeId).resistance
   }
 
-  /** Waits until the others' scars show on a route of one's own. */
+  /** Waits until the others' scars show on a route of this node. */
   feels(routeId) {
     this.decide(routeId)
     return until(() => this.scarOf(routeId) > 1, `a scar on '${routeId}' by what others say`)

@@ -114,7 +114,7 @@ test('an abort listener may call routes, start leases and release them', async (
   t.is(others.length, 20)
 })
 
-test('an abort controller of one’s own class that throws keeps no other lease from its end', async (t) => {
+test('a custom abort controller that throws keeps no other lease from its end', async (t) => {
   class Broken {
     signal = new AbortController().signal
 

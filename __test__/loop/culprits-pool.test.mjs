@@ -1,9 +1,8 @@
 // Culprits in pools of connections, in virtual time: throughput comes back, and none that is innocent is cancelled.
-import { isShedError } from 'atrion'
 import ava from 'ava'
-import { engine, randomOf, virtual } from '../_engine.mjs'
+import { engine } from '../_engine.mjs'
 import { sourceOf } from '../_source.mjs'
-import { Pool } from './_pool.mjs'
+import { PoolWorld } from './_pool.mjs'
 
 const { QUOTA } = await sourceOf('limiter/culprit.ts')
 
@@ -39,66 +38,30 @@ const simulate = async (seed, cancellable, plant = {}) => {
     endOf = (ms) => ms,
     ratePerMs = RATE_PER_MS,
   } = plant
-  const random = randomOf(seed)
-  const exponential = (mean) => -mean * Math.log(1 - random())
-  const { atrion, clock } = virtual()
-  const pool = new Pool(connections)
-  const events = []
-  const startMs = clock.now()
-  const at = (dueMs, work) => {
-    let i = events.length
-    while (i > 0 && events[i - 1].dueMs < dueMs) i -= 1
-    events.splice(i, 0, { dueMs, work })
-  }
-  const holds = holders(random)
+  const world = new PoolWorld(seed, connections)
+  const holds = holders(() => world.random())
   const counts = { offered: 0, done: 0, innocents: 0, culprits: 0, all: 0, held: 0 }
-  const isMeasured = () => clock.now() - startMs > 4000
-  const call = () => {
+  const isMeasured = () => world.nowMs > 4000
+  await world.run(1 / ratePerMs, 20_000, () => {
     const isHolder = holds(counts.all)
-    const isOurs = random() < share
+    const isOurs = world.random() < share
     counts.all += 1
     if (isHolder) counts.held += 1
     if (isMeasured()) counts.offered += 1
-    const work = (signal) =>
-      new Promise((resolve, reject) => {
-        let hasPlace = false
-        const take = () => {
-          hasPlace = true
-          const sinceMs = clock.now() - startMs
-          const untilMs = isHolder ? sinceMs + HELD_MS : endOf(sinceMs + exponential(serviceMs(sinceMs)))
-          at(startMs + untilMs, () => {
-            if (signal.aborted) return
-            resolve()
-            pool.release()
-          })
-        }
-        signal.addEventListener('abort', () => {
-          counts[isHolder ? 'culprits' : 'innocents'] += 1
-          if (hasPlace) pool.release()
-          else pool.leave(take)
-          reject(signal.reason)
-        })
-        pool.acquire(take)
-      })
-    atrion.run('db', work, { cancellable: cancellable && isOurs }).then(
-      () => {
+    world.call({
+      cancellable: cancellable && isOurs,
+      endOf: () => {
+        const { nowMs } = world
+        return isHolder ? nowMs + HELD_MS : endOf(nowMs + world.exponential(serviceMs(nowMs)))
+      },
+      onCancel: () => {
+        counts[isHolder ? 'culprits' : 'innocents'] += 1
+      },
+      onEnd: () => {
         if (isMeasured()) counts.done += 1
       },
-      (error) => {
-        if (!isShedError(error)) throw error
-      },
-    )
-  }
-  const arrive = () => {
-    call()
-    if (clock.now() - startMs < 20_000) at(clock.now() + exponential(1 / ratePerMs), arrive)
-  }
-  arrive()
-  for (let event = events.pop(); event !== undefined && event.dueMs - startMs < 20_000; event = events.pop()) {
-    clock.set(event.dueMs)
-    event.work()
-    for (let i = 0; i < 6; i++) await undefined
-  }
+    })
+  })
   return counts
 }
 

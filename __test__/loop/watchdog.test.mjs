@@ -6,10 +6,10 @@ import { runInNewContext } from 'node:vm'
 import { Worker } from 'node:worker_threads'
 import { ConfigError } from 'atrion'
 import ava from 'ava'
+import { block } from '../_block.mjs'
 import { endedWell, runCode } from '../_child.mjs'
 import { create, engine, virtual } from '../_engine.mjs'
 import { PATIENCE_MS } from '../_patience.mjs'
-import { block } from './_block.mjs'
 
 const test = engine === 'native' ? ava.serial : ava.skip
 // No signal stops a process on Windows.
@@ -230,7 +230,7 @@ test('without a wish it begins with the first run, and never where it is refused
   t.is(result.stdout.trim(), 'undefined undefined number')
 })
 
-ava('another engine, and a clock of one’s own, have none', async (t) => {
+ava('another engine, and a custom clock, have none', async (t) => {
   const atrion = engine === 'native' ? create({ engine: 'wasm', watchdog: true }) : create({ watchdog: true })
   t.is(atrion.engine === 'ts' ? undefined : atrion.metrics().loop, undefined)
   if (engine !== 'ts') {

@@ -36,7 +36,7 @@ test('M is smoothed over ticks', (t) => {
   t.is(engine.updateMomentum(5, calm, worse, 0), 5)
 })
 
-test('an engine takes constants of one’s own, in the module’s names or in ours', (t) => {
+test('an engine takes custom constants, in the module’s names or in ours', (t) => {
   const config = new wasm.PhysicsConfig()
   t.is(config.base_resistance, 10)
   config.base_resistance = 20

@@ -3,9 +3,16 @@ import { execFile } from 'node:child_process'
 import { Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { Atrion, VirtualClock } from 'atrion'
 
 export const CLI = fileURLToPath(new URL('../../dist/cli.cjs', import.meta.url))
 const TIERS = ['critical', 'high', 'normal', 'low', 'bulk']
+
+/** An instance in virtual time, from a date on that a recording may have. */
+export const virtual = (options = {}) => {
+  const clock = new VirtualClock(1_700_000_000_000)
+  return { clock, atrion: new Atrion({ clock, slo: { maxAcceptableLatencyMs: 50 }, ...options }) }
+}
 
 /** Runs `atrion`; what it printed and its exit code. */
 export async function cli(...args) {

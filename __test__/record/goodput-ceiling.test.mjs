@@ -134,7 +134,7 @@ test('what the plant cannot give is missed by no settings', async (t) => {
   t.regex(nothing.message, /no good answer can be had/)
 })
 
-test('a plant of one’s own needs no ceiling; contention of neither kind has no capacity', async (t) => {
+test('a custom plant needs no ceiling; contention of neither kind has no capacity', async (t) => {
   t.is(contended({ serviceMs: 20, contention: 0, coherence: 0 }).capacityPerS, undefined)
   let world
   const own = {

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import test from 'ava'
 import { Atrion, VirtualClock } from 'atrion'
 import { sourceOf } from '../_source.mjs'
-import { cli, drive, numbers, replayed } from './_drive.mjs'
+import { cli, drive, numbers, replayed, virtual } from './_drive.mjs'
 
 const HEAD = 16
 const [LENGTH_AT, CHECKSUM_AT, SEQUENCE_AT, ENTRIES_AT] = [4, 8, 12, 32]
@@ -15,10 +15,9 @@ let whole
 let checksum
 test.before(async () => {
   folder = mkdtempSync(join(tmpdir(), 'atrion-damage-'))
-  const clock = new VirtualClock(1_700_000_000_000)
-  const atrion = new Atrion({ clock, slo: { maxAcceptableLatencyMs: 50 } })
-  const recording = atrion.record(join(folder, 'whole.rec'))
-  await drive({ atrion, clock }, 9000)
+  const world = virtual()
+  const recording = world.atrion.record(join(folder, 'whole.rec'))
+  await drive(world, 9000)
   await recording.stop()
   whole = readFileSync(join(folder, 'whole.rec'))
   ;({ checksum } = await sourceOf('base/checksum.ts'))

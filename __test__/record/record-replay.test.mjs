@@ -3,19 +3,14 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
-import { Atrion, VirtualClock } from 'atrion'
-import { cli, drive, replayed } from './_drive.mjs'
+import { Atrion } from 'atrion'
+import { cli, drive, replayed, virtual } from './_drive.mjs'
 
 let folder
 test.before(() => {
   folder = mkdtempSync(join(tmpdir(), 'atrion-record-'))
 })
 test.after.always(() => rmSync(folder, { recursive: true, force: true }))
-
-const virtual = (options = {}) => {
-  const clock = new VirtualClock(1_700_000_000_000)
-  return { clock, atrion: new Atrion({ clock, slo: { maxAcceptableLatencyMs: 50 }, ...options }) }
-}
 
 for (const engine of ['native', 'wasm']) {
   test(`everything that is asked of engine '${engine}' is decided again bit for bit`, async (t) => {

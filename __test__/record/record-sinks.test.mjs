@@ -5,10 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import test from 'ava'
-import { Atrion, VirtualClock } from 'atrion'
 import { fileURLToPath } from 'node:url'
 import { sourceOf } from '../_source.mjs'
-import { replayed, slowStream } from './_drive.mjs'
+import { replayed, slowStream, virtual } from './_drive.mjs'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const { RingSink } = await sourceOf('recording/sinks.ts')
@@ -18,11 +17,6 @@ test.before(() => {
   folder = mkdtempSync(join(tmpdir(), 'atrion-record-'))
 })
 test.after.always(() => rmSync(folder, { recursive: true, force: true }))
-
-const virtual = (options = {}) => {
-  const clock = new VirtualClock(1_700_000_000_000)
-  return { clock, atrion: new Atrion({ clock, slo: { maxAcceptableLatencyMs: 50 }, ...options }) }
-}
 
 test('a ring keeps the newest, and can be read at any time', async (t) => {
   const { atrion, clock } = virtual()

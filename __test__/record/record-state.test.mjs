@@ -3,11 +3,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Atrion, VirtualClock } from 'atrion'
+import { Atrion } from 'atrion'
 import ava from 'ava'
 import { engine as present } from '../_engine.mjs'
 import { RecordingProvider } from '../_provider.mjs'
-import { drive, numbers, replayed, slowStream } from './_drive.mjs'
+import { drive, numbers, replayed, slowStream, virtual } from './_drive.mjs'
 
 const test = present === 'native' ? ava : ava.skip
 const serial = present === 'native' ? ava.serial : ava.skip
@@ -17,12 +17,6 @@ ava.before(() => {
   folder = mkdtempSync(join(tmpdir(), 'atrion-record-'))
 })
 ava.after.always(() => rmSync(folder, { recursive: true, force: true }))
-
-const virtual = (options = {}) => {
-  const clock = new VirtualClock(1_700_000_000_000)
-  const atrion = new Atrion({ clock, engine: 'native', slo: { maxAcceptableLatencyMs: 50 }, ...options })
-  return { clock, atrion }
-}
 
 /** All decisions came out as they were recorded, and followed from the recording. */
 const isExact = (t, report, decisions) => {
@@ -36,7 +30,7 @@ const isExact = (t, report, decisions) => {
 for (const seed of [1, 2, 3]) {
   test(`a recording that begins late has all that was known before, ${seed}`, async (t) => {
     const path = join(folder, `late-${seed}.rec`)
-    const world = virtual({ maxRoutes: 24 })
+    const world = virtual({ engine: 'native', maxRoutes: 24 })
     const { atrion, clock } = world
     const random = numbers(seed * 7919)
     const held = []
@@ -70,7 +64,7 @@ for (const seed of [1, 2, 3]) {
 
 test('one that begins late in the midst of everything, too', async (t) => {
   const path = join(folder, 'midst.rec')
-  const world = virtual()
+  const world = virtual({ engine: 'native' })
   await drive({ ...world, atrion: new Proxy(world.atrion, { get: bound('disconnect') }) }, 1500)
   const recording = world.atrion.record(path)
   await drive(world, 1500)
@@ -87,7 +81,7 @@ function bound(left) {
 
 test('each stretch of a ring begins with what was known, so that the oldest that is kept is decided again', async (t) => {
   const path = join(folder, 'ring.rec')
-  const { atrion, clock } = virtual()
+  const { atrion, clock } = virtual({ engine: 'native' })
   const random = numbers()
   const held = []
   const recording = atrion.record({ ringBytes: 2 ** 19 })
@@ -108,7 +102,7 @@ test('each stretch of a ring begins with what was known, so that the oldest that
 test('after decisions that were dropped it is exact again', async (t) => {
   const path = join(folder, 'dropped.rec')
   const { stream, pieces, release } = slowStream()
-  const { atrion, clock } = virtual()
+  const { atrion, clock } = virtual({ engine: 'native' })
   const recording = atrion.record(stream)
   const some = async (count) => {
     for (let i = 0; i < count; i++) {
@@ -133,7 +127,7 @@ test('after decisions that were dropped it is exact again', async (t) => {
 
 test('an image of another version, or a damaged one, is not taken over, and the replay says so', async (t) => {
   const path = join(folder, 'other.rec')
-  const { atrion, clock } = virtual()
+  const { atrion, clock } = virtual({ engine: 'native' })
   for (let i = 0; i < 50; i++) atrion.acquire('r').release()
   const recording = atrion.record(path)
   for (let i = 0; i < 50; i++) {
@@ -197,7 +191,7 @@ class TellingProvider extends RecordingProvider {
 test('peers of a store in JavaScript: what they report is in the recording', async (t) => {
   const path = join(folder, 'peers.rec')
   const provider = new TellingProvider()
-  const { atrion, clock } = virtual({ provider, maxRoutes: 6 })
+  const { atrion, clock } = virtual({ engine: 'native', provider, maxRoutes: 6 })
   await atrion.connect()
   t.teardown(() => atrion.disconnect())
   const recording = atrion.record(path)
@@ -226,7 +220,7 @@ test('peers of a store in JavaScript: what they report is in the recording', asy
 
 test('a recording of the version before is read, and a newer one refused', async (t) => {
   const path = join(folder, 'version.rec')
-  const { atrion } = virtual()
+  const { atrion } = virtual({ engine: 'native' })
   const recording = atrion.record(path)
   for (let i = 0; i < 10; i++) atrion.acquire('r').release()
   await recording.stop()

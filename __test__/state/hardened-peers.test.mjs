@@ -208,7 +208,7 @@ test('... until they have been there for half as long, a minute at least', async
   await atrion.disconnect()
 })
 
-test('a store of one’s own is taken over in full', async (t) => {
+test('a custom store is taken over in full', async (t) => {
   const provider = new RecordingProvider()
   provider.ownsRecords = true
   provider.vectors.set('r', { scar: 80, momentumScalar: 0, lastTick: 99, resistance: 90 })

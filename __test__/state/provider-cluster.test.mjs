@@ -1,4 +1,4 @@
-// Reports of other nodes through a provider of one's own: blended in, never obeyed, and expired after 3 s.
+// Reports of other nodes through a custom provider: blended in, never obeyed, and expired after 3 s.
 import { readFileSync } from 'node:fs'
 import FakeTimers from '@sinonjs/fake-timers'
 import anyTest from 'ava'

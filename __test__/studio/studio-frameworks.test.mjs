@@ -228,31 +228,39 @@ test('fetch: the stream ends with its client, and what is unread is bounded', as
     const response = await studio.fetch(new Request('http://127.0.0.1/atrion/events'))
     return response.body.getReader()
   }
-  const idle = await get()
-  const busy = await get()
-  const reader = eventReader()
-  const decoder = new TextDecoder()
-  let sent = 0
-  // Every row differs each time.
-  while (sent < 600_000) {
-    for (const routeId of atrion.getRoutes()) {
-      atrion.route(routeId, { latencyMs: 1 + Math.random() * 1e4, errorRate: Math.random() })
+  /** Two viewers, one of which reads nothing until 300,000 bytes were sent; undefined where it was taken for gone before. */
+  const round = async () => {
+    const idle = await get()
+    const busy = await get()
+    const reader = eventReader()
+    const decoder = new TextDecoder()
+    let sent = 0
+    // Every row differs each time.
+    while (sent < 300_000) {
+      for (const routeId of atrion.getRoutes()) {
+        atrion.route(routeId, { latencyMs: 1 + Math.random() * 1e4, errorRate: Math.random() })
+      }
+      const { value } = await busy.read()
+      sent += value.length
+      reader.chunk(decoder.decode(value, { stream: true }))
     }
-    const { value } = await busy.read()
-    sent += value.length
-    reader.chunk(decoder.decode(value, { stream: true }))
+    let unread = 0
+    const rest = eventReader()
+    const other = new TextDecoder()
+    while (rest.events.filter(({ event }) => event === 'snapshot').length < 2) {
+      const piece = await idle.read().catch(({ message }) => message)
+      if (piece === 'the client does not read') break
+      unread += piece.value.length
+      rest.chunk(other.decode(piece.value, { stream: true }))
+    }
+    await idle.cancel().catch(() => {})
+    await busy.cancel()
+    return rest.events.length > 0 ? { sent, unread, last: rest.events.at(-1).event } : undefined
   }
-  let unread = 0
-  const rest = eventReader()
-  const other = new TextDecoder()
-  for (;;) {
-    const { value } = await idle.read()
-    unread += value.length
-    rest.chunk(other.decode(value, { stream: true }))
-    if (rest.events.filter(({ event }) => event === 'snapshot').length === 2) break
-  }
+  // A busy machine may take the 15 s in which a client has to read something.
+  let counted
+  while (counted === undefined) counted = await round()
+  const { sent, unread, last } = counted
   t.true(unread < sent / 2, `${unread} of ${sent} bytes`)
-  t.is(rest.events.at(-1).event, 'snapshot', 'then comes the state of now')
-  await idle.cancel()
-  await busy.cancel()
+  t.is(last, 'snapshot', 'then comes the state of now')
 })

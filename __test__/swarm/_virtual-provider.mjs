@@ -1,4 +1,5 @@
 // Callers that always have more to do, and a provider with true limits, in virtual time: what a pace makes of them.
+import { EventHeap } from 'atrion/simulation'
 import { DIALECTS } from '../../lab/provider/dialects.mjs'
 import { KeyLimits } from '../../lab/provider/limits.mjs'
 import { randomOf } from '../_engine.mjs'
@@ -14,43 +15,20 @@ const START_MS = 1_000_000
 /** Events by time, and by order of their making at the same time. */
 class Timeline {
   nowMs = START_MS
-  #heap = []
-  #made = 0
+  #events = new EventHeap()
 
   at(ms, run) {
-    const heap = this.#heap
-    const event = { ms, order: this.#made++, run }
-    let i = heap.length
-    for (; i > 0 && before(event, heap[(i - 1) >> 1]); i = (i - 1) >> 1) heap[i] = heap[(i - 1) >> 1]
-    heap[i] = event
+    this.#events.push(ms, run)
   }
 
   run(untilMs) {
-    while (this.#heap.length > 0 && this.#heap[0].ms < untilMs) {
-      const { ms, run } = this.#take()
-      this.nowMs = Math.max(this.nowMs, ms)
-      run()
+    const events = this.#events
+    while (events.nextMs < untilMs) {
+      this.nowMs = Math.max(this.nowMs, events.nextMs)
+      events.pop()()
     }
-  }
-
-  #take() {
-    const heap = this.#heap
-    const [first] = heap
-    const last = heap.pop()
-    if (heap.length === 0) return first
-    let i = 0
-    for (let child = 1; child < heap.length; child = 2 * i + 1) {
-      if (child + 1 < heap.length && before(heap[child + 1], heap[child])) child++
-      if (!before(heap[child], last)) break
-      heap[i] = heap[child]
-      i = child
-    }
-    heap[i] = last
-    return first
   }
 }
-
-const before = (a, b) => a.ms < b.ms || (a.ms === b.ms && a.order < b.order)
 
 /** Answers of half a second to a second and a half. */
 const SHORT = (random) => 500 + 1000 * random()

@@ -31,7 +31,7 @@ test('no rounding lets anything past: up is never less, a limit is never more', 
   t.is(units.up('usd', usd, Number.MIN_VALUE), 1)
 })
 
-test('a unit of one’s own is counted in millionths, or in whole ones where its limit is above a billion', (t) => {
+test('a custom unit is counted in millionths, or in whole ones where its limit is above a billion', (t) => {
   const units = new Units()
   t.is(units.scales[units.declare('gpuHours', 10)], 1e6)
   t.is(units.scales[units.declare('bytes', 1e12)], 1)

@@ -54,7 +54,7 @@ export default defineConfig({
           page('Live configuration', '/guide/live-configuration'),
           page('Bans', '/guide/bans'),
           page('PostgreSQL', '/guide/postgres'),
-          page("A store of one's own", '/guide/a-store-of-ones-own'),
+          page('A custom store', '/guide/a-store-of-ones-own'),
           page('Engines, edge and browser', '/guide/edge-and-browser'),
           page('Observability', '/guide/observability'),
           page('Watchdog', '/guide/watchdog'),

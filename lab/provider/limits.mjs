@@ -21,7 +21,7 @@ class TokenBucket {
     return this.#level
   }
 
-  /** Takes it whatever is there; negative gives back. */
+  /** Takes an amount, whatever is left; a negative one is given back. */
   take(amount, nowMs) {
     this.#level = Math.min(this.capacity, this.levelAt(nowMs) - amount)
   }
@@ -31,7 +31,7 @@ class TokenBucket {
     return Math.max(0, (amount - this.levelAt(nowMs)) / this.ratePerMs)
   }
 
-  /** Time until it is full, ms. */
+  /** Time until the bucket is full, ms. */
   resetMs(nowMs) {
     return (this.capacity - this.levelAt(nowMs)) / this.ratePerMs
   }

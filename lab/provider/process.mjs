@@ -5,7 +5,7 @@ import { MockProvider } from './server.mjs'
 let provider
 
 serve({
-  /** Starts it by its settings; its address. */
+  /** Starts the provider by its settings; resolves to its address. */
   listen: async (settings) => {
     provider = await new MockProvider(settings).listen()
     return provider.url

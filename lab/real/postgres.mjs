@@ -1,4 +1,4 @@
-// A PostgreSQL of one's own: a cluster in a temporary folder, on a socket in it and on no port.
+// A private PostgreSQL server: a cluster in a temporary folder, on a socket in it and on no port.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'

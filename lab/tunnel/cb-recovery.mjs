@@ -123,7 +123,7 @@ async function closedLoop(seed) {
 
 export default {
   name: 'cb-recovery',
-  shows: 'the breaker leaves by itself once resistance is below 50 Ω, long before a timeout would let it try',
+  shows: 'the breaker closes by itself once resistance is below 50 Ω, long before a timeout would allow a try',
   setUp:
     'per request: 20 of 20 ms; 30 of 500 ms, half of them errors; then 5 % better each. Closed loop: a backend dead for 10 s at 500 calls/s',
   async play({ seed }) {

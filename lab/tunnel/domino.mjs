@@ -127,7 +127,8 @@ async function play(seed, { create, withTimers }) {
 export default {
   name: 'domino',
   aliases: ['microservices'],
-  shows: 'three services in a row: when the last one falls, the others fail fast instead of waiting, and stand',
+  shows:
+    'three services in a row: when the last one fails, the others refuse at once instead of waiting, and go on serving the rest',
   setUp:
     'A calls B calls C, 50 slots each, 200 orders/s; C answers after 2 s, with an error, for 15 s. A has 50 status requests/s of its own',
   async play({ seed }) {

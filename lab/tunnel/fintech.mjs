@@ -112,7 +112,7 @@ function read(calls) {
 export default {
   name: 'fintech',
   shows:
-    'a zombie: the card network answers health checks, and every other request five seconds late. It is detected, and the cascade stops at its own routes',
+    'a zombie: the card network answers health checks, and every other request five seconds late. Atrion detects it, and refuses on the routes that use it alone',
   setUp:
     '100 connections, 300 calls/s: 70 % balance, 25 % payment, 5 % refund; for 15 s card calls take 2 to 5 s and 30 % are wrong. A health check sees nothing',
   async play({ seed }) {

@@ -162,7 +162,7 @@ export default {
   name: 'flapping',
   aliases: ['chaos'],
   shows:
-    'a service at the edge of failure: breakers flap with it, Atrion makes up its mind, and the closed loop loses no good answer',
+    'a service that fails half of the time: breakers open and close again and again, Atrion decides once, and the closed loop loses no good answer',
   setUp: 'ten requests every 100 ms; 40 % and 60 % of them fail by turns for 10 s, then none for 50 s',
   /** @returns {Promise<Record<string, Record<string, number>>>} */
   async play({ seed }) {

@@ -26,7 +26,7 @@ const read = (view) => ({
 export default {
   name: 'flash-crowd',
   shows:
-    'a hundredfold crowd in no time: the service stays at its capacity, the most important come first, and calm is calm again',
+    'a load that rises a hundredfold at once: the service stays at its capacity, the most important requests come first, and calm traffic is admitted again',
   setUp: '10 workers of 10 ms at 3 % load, then 300 % for 6 s, ebbing over 6 s; deadline 200 ms',
   play: ({ seed }) => contest(scenario, ['none', 'opossum', 'atrion'], seed, read),
   claims: [

@@ -7,7 +7,7 @@ const DAY = [phase(10, 30), phase(30, 30), phase(60, 30), phase(100, 30)]
 export default {
   name: 'game-lod-budget',
   aliases: ['game-lod-v2'],
-  shows: 'a missed frame budget amplifies the latency that Atrion is given, and the switch comes earlier',
+  shows: 'a missed frame budget amplifies the latency that Atrion is given, so that the level changes earlier',
   setUp: '10, 30, 60 players for 20 frames each, and the first four phases of game-lod; amplification up to fourfold',
   async play({ seed }) {
     return {

@@ -5,7 +5,8 @@ const DAY = [phase(10, 30), phase(30, 30), phase(60, 30), phase(100, 30), phase(
 
 export default {
   name: 'game-lod',
-  shows: 'soft degradation: resistance chooses the level of detail, so a full game plays on, and comes back',
+  shows:
+    'gradual degradation: resistance chooses the level of detail, so that a full game goes on, and full detail returns',
   setUp:
     '10, 30, 60, 100 players for 30 frames each, then 20 players for 90 s; R < 15 Ω is 60 Hz, < 30 Ω is 30 Hz, else 10 Hz',
   async play({ seed }) {

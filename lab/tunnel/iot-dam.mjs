@@ -45,8 +45,7 @@ const read = (view) => ({
 export default {
   name: 'iot-dam',
   aliases: ['iot'],
-  shows:
-    'lossy sampling: the dam lets through what can be written, key frames first, and what it lets through is fresh',
+  shows: 'lossy sampling: as much is admitted as can be written, key frames first, and what is admitted is fresh',
   setUp:
     '1000 vehicles, 10,000 reports/s for 20 s before a database that writes 5,000; one report in ten is a key frame; stale after 100 ms',
   play: ({ seed }) => contest(scenario, ['none', 'opossum', 'atrion'], seed, read),

@@ -124,7 +124,7 @@ function atrion(stage, uniform) {
 
 export default {
   name: 'llm-router',
-  shows: 'selectRoute between a dear model and a cheap one: traffic leaves the one in trouble, and returns to it',
+  shows: 'selectRoute between an expensive model and a cheap one: traffic leaves the one that fails, and returns to it',
   setUp: '20 questions/s for 5 min; the large model refuses 60 % in the second minute, 2 % otherwise; one retry; β 0.2',
   async play({ seed }) {
     return {

@@ -5,7 +5,7 @@ const EVENING = [phase(10, 15), growth(10, 60, 20), phase(100, 15)]
 
 export default {
   name: 'predictive-lod',
-  shows: 'momentum as a forecast: the level falls while pressure still rises, before resistance asks for it',
+  shows: 'momentum as a forecast: the level falls while pressure still rises, before resistance requires it',
   setUp: '10 players for 15 frames, growing to 60 over 20, then 100 at once for 15; threshold 0.03 of pressure a frame',
   async play({ seed }) {
     const forecast = await playGame({ phases: EVENING, controller: predictive, seed })

@@ -27,7 +27,7 @@ export class Stage {
     return stream(`${this.#seed}/${name}`)
   }
 
-  /** Does it at that time, or now when that has passed. */
+  /** Runs `act` at a time, or now when that has passed. */
   at(atMs, act) {
     this.#heap.push(Math.max(atMs, this.now()), act)
   }
@@ -36,7 +36,7 @@ export class Stage {
     this.at(this.now() + ms, act)
   }
 
-  /** Does it at 0, ms, 2·ms … before untilMs; `act` is given the count from 0. */
+  /** Runs `act` at 0, ms, 2·ms … before untilMs; `act` is given the count from 0. */
   every(ms, untilMs, act) {
     for (let i = 0; i * ms < untilMs; i += 1) this.at(i * ms, () => act(i))
   }

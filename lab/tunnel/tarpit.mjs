@@ -138,7 +138,8 @@ async function play(seed, create) {
 export default {
   name: 'tarpit',
   aliases: ['ddos', 'security'],
-  shows: 'a route for each address: an address that floods and fails makes its own path viscous, and no other waits',
+  shows:
+    'a route for each address: an address that floods and fails raises the resistance of its own route, and of no other',
   setUp:
     '200 users at 2 requests/s; for 20 s 40 bots with 10 connections each, as fast as answers come, 90 % failed logins; 10 workers of 5 ms. Above 15 Ω each ohm holds an answer 100 ms, up to 5 s',
   async play({ seed }) {

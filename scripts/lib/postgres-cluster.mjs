@@ -1,4 +1,4 @@
-// A PostgreSQL of one's own: the files of a cluster in a folder, and the command that serves them. The server refuses to run as root.
+// A private PostgreSQL server: the files of a cluster in a folder, and the command that serves them. The server refuses to run as root.
 import { spawnSync } from 'node:child_process'
 import { chownSync } from 'node:fs'
 import { join } from 'node:path'

@@ -25,8 +25,14 @@ const SILENT_MS = 8 * 60_000
 /** The seed of proptest's inputs: the same in every run, as `__test__/_random.mjs` has one. `npm run fuzz` draws new ones. */
 const PROPTEST_SEED = process.env.PROPTEST_RNG_SEED ?? '20261126'
 
-/** Compiles cargo's tests; resolves to the paths of the binaries, or undefined where one does not compile. */
-const buildCargoTests = async () => {
+/** Compiles cargo's tests; resolves to the paths of the binaries, or to the code of the failure. */
+export const compileCargoTests = async () => {
+  say('cargo test: compiling.')
+  const problem = await rustProblem()
+  if (problem) {
+    console.error(problem)
+    return { code: 127 }
+  }
   const binaries = []
   const onLine = (line) => {
     if (!line.startsWith('{')) {
@@ -38,20 +44,13 @@ const buildCargoTests = async () => {
   }
   const args = ['test', '--no-run', '--message-format=json-render-diagnostics']
   const { code } = await run('cargo', args, { onLine })
-  return code === 0 ? binaries : undefined
+  return code === 0 ? { binaries } : { code: 101 }
 }
 
-/** cargo's unit, integration and documentation tests, as many binaries at a time as there are cores. */
-export const cargoSuite = async () => {
-  say('cargo test: compiling.')
+/** cargo's unit, integration and documentation tests, once compiled, as many binaries at a time as there are cores. */
+export const cargoSuite = async ({ binaries, code: failedCode }) => {
   const counter = new CargoCounter()
-  const problem = await rustProblem()
-  if (problem) {
-    console.error(problem)
-    return verdictOf('cargo', counter, 127)
-  }
-  const binaries = await buildCargoTests()
-  if (binaries === undefined) return verdictOf('cargo', counter, 101)
+  if (binaries === undefined) return verdictOf('cargo', counter, failedCode)
   say(`cargo test: ${binaries.length} binaries, and the documentation's examples.`)
   const waiting = [['cargo', ['test', '--doc']], ...binaries.map((binary) => [binary, []])]
   const beat = sometimes()

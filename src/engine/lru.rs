@@ -69,7 +69,7 @@ pub struct Lru {
     blocks: Vec<Box<[Entry; BLOCK]>>,
     newest: Slot,
     oldest: Slot,
-    /// `NONE` until it is placed.
+    /// The vacant slot that marks the place of the replication among the routes; `NONE` until it is placed.
     sync_cursor: Slot,
 }
 

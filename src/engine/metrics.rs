@@ -11,7 +11,7 @@ use crate::{physics::tick::RouteState, units::Ohms};
 /// The metrics of a route.
 #[derive(Debug)]
 pub struct RouteMetrics<'a> {
-    /// Its state.
+    /// The route's state.
     pub state: &'a RouteState,
     /// The addition of peers to its scar, Ω.
     pub cluster: Ohms,

@@ -96,7 +96,7 @@ impl Name {
         self.0.len()
     }
 
-    /// Is it empty?
+    /// Returns whether there are no names.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

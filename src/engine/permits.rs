@@ -19,7 +19,7 @@ pub struct Mark {
     pub key: u16,
     /// The index of its class.
     pub class: u8,
-    /// Its tier.
+    /// The permit's tier.
     pub tier: u8,
 }
 
@@ -43,7 +43,7 @@ pub struct Permit {
     pub admitted_ms: Millis,
     /// Requests in flight at that time, itself included.
     pub in_flight: u32,
-    /// Its counters.
+    /// The permit's counters.
     pub mark: Mark,
     generation: u32,
     older: u32,

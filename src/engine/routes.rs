@@ -33,7 +33,7 @@ const EVICTIONS_KEPT: usize = 1024;
 #[derive(Debug)]
 struct Closed {
     limiter: Limiter,
-    /// Its capacity while it is in no pool.
+    /// The route's capacity while it is in no pool.
     own: Capacity,
     /// The pool that its parameters named when it last joined one.
     params_pool: u64,
@@ -92,11 +92,11 @@ pub struct Table {
 
 /// A route with its closed loop.
 pub struct LimitedRoute<'a> {
-    /// Its state.
+    /// The route's state.
     pub state: &'a mut RouteState,
     /// The reports of other nodes on it.
     pub peers: Option<&'a Blend>,
-    /// Its closed loop.
+    /// The route's closed loop.
     pub limiter: &'a mut Limiter,
     /// The capacity, its own or its pool's.
     pub capacity: &'a mut Capacity,

@@ -30,7 +30,7 @@ const HEALTHY: f64 = 0.75;
 #[derive(Debug, Clone, Copy)]
 struct Class {
     breaker: Breaker,
-    /// Permits that it holds.
+    /// Permits that the key holds.
     out: u32,
     used_ms: Millis,
 }

@@ -81,9 +81,9 @@ image! { Breaker { success, outcomes, consecutive_successes, consecutive_failure
 pub enum Change {
     /// Nothing.
     None,
-    /// It opened.
+    /// The breaker opened.
     Opened,
-    /// It closed.
+    /// The breaker closed.
     Closed,
 }
 

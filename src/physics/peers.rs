@@ -88,13 +88,13 @@ pub struct PeerAggregate {
     pub weighted_scar: f64,
     /// The highest S, Ω.
     pub top: Ohms,
-    /// Its ω.
+    /// ω of the highest report.
     pub top_weight: f64,
     /// The second highest, Ω.
     pub second: Ohms,
     /// The lowest S, Ω.
     pub bottom: Ohms,
-    /// Its ω.
+    /// ω of the lowest report.
     pub bottom_weight: f64,
     /// The second lowest, Ω; 0 of a single one.
     pub second_lowest: Ohms,

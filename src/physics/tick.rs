@@ -95,7 +95,7 @@ pub struct RouteState {
     pub rejected_samples: u32,
     /// The number of its parameters.
     pub params_id: u16,
-    /// Its mode.
+    /// The route's mode.
     pub mode: Mode,
     /// An operator's override; ticks go on regardless.
     pub manual: Override,

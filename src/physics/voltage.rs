@@ -98,11 +98,11 @@ pub struct Thresholds {
 
 /// The beginning and the end of the top tier's band.
 const TOP_BAND: (f64, f64) = BANDS[TIERS - 1];
-/// Its reach beyond the limit is shared out so that the band begins this far along it.
+/// The top tier's reach beyond the limit is divided so that its band begins this far along it.
 const TOP_BEGINS: f64 = 0.85;
 
 impl Thresholds {
-    /// Those of a route without work in flight, which reaches none.
+    /// The thresholds of a route without work in flight, which reaches none.
     pub const IDLE: Self = Self { start: f64::INFINITY, full: f64::INFINITY, top: f64::INFINITY };
 
     /// The addition of `load` in flight to R, Ω.

@@ -44,11 +44,11 @@ const STEPS: f64 = 8.0;
 pub struct Message {
     /// The sender.
     pub node: NodeId,
-    /// Its reports; the momentum of one that came over the wire is 0.
+    /// The message's reports; the momentum of one that came over the wire is 0.
     pub reports: Vec<(RouteKey, Report)>,
-    /// Routes it has reset, before it made `reports`.
+    /// Routes that the sender has reset, before it made `reports`.
     pub forgotten: Vec<RouteKey>,
-    /// True when it has subscribed just now: its peers publish again what still matters.
+    /// True when the sender has subscribed just now: its peers publish again what still matters.
     pub greets: bool,
 }
 
@@ -57,13 +57,13 @@ pub struct Message {
 pub enum Malformed {
     /// Longer than [`MAX_BYTES`].
     TooLong(usize),
-    /// Not Atrion's.
+    /// The message is not Atrion's.
     Foreign,
     /// By a version that does not exist yet.
     Future(u8),
-    /// It ends before it should.
+    /// The message ends before it should.
     Truncated,
-    /// It goes on after its end.
+    /// The message goes on after its end.
     Trailing,
     /// A number that no node sends: not finite, negative, out of range or not encoded the shortest way.
     BadNumber,

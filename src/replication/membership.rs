@@ -25,7 +25,7 @@ struct Node {
     /// True when this place is taken.
     taken: bool,
     is_live: bool,
-    /// True when it became live or silent since the last `settle`.
+    /// True when the node became live or silent since the last `settle`.
     changed: bool,
 }
 
@@ -124,7 +124,7 @@ impl Membership {
         self.first_met_ms = live.map(|node| node.met_ms).fold(Millis::INFINITY, Millis::min);
     }
 
-    /// Returns whether it became live or silent since the last `settle`.
+    /// Returns whether the node in a place became live or silent since the last `settle`.
     pub fn changed(&self, place: u16) -> bool {
         self.nodes[place as usize].changed
     }

@@ -64,7 +64,7 @@ pub struct Route {
     pub reports: Vec<PeerReport>,
     received_ms: Millis,
     is_taken: bool,
-    /// True when its position is in `PeerRoutes::changed`.
+    /// True when the route's position is in `PeerRoutes::changed`.
     is_changed: bool,
     /// True when an aggregate with peers was delivered last.
     pub was_delivered: bool,
@@ -73,11 +73,11 @@ pub struct Route {
 /// The fate of a report that was noted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Noted {
-    /// It was kept.
+    /// The report was kept.
     Kept,
-    /// It was kept or not, and one of a full route was dropped.
+    /// The report was kept or not, and one of a full route was dropped.
     Full,
-    /// It is older than what is known.
+    /// The report is older than what is known.
     Stale,
 }
 

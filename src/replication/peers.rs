@@ -49,7 +49,7 @@ pub struct Limits {
     pub max_routes: usize,
     /// λ of the default parameters, 1/ms: how fast the scars of peers fade.
     pub decay_per_ms: f64,
-    /// This node, whose own messages are ignored.
+    /// The id of this node, whose own messages are ignored.
     pub own: NodeId,
 }
 

@@ -57,7 +57,7 @@ pub struct Report {
     pub momentum: PerMillis,
     /// Ticks of the route on that node: the later report has more.
     pub ticks: u32,
-    /// Its recent requests: the weight of the report.
+    /// The route's recent requests: the weight of the report.
     pub requests: f64,
 }
 
@@ -66,7 +66,7 @@ pub struct Report {
 pub struct OutboundReport {
     /// The route.
     pub key: RouteKey,
-    /// Its name, for the store.
+    /// The route's name, for the store.
     pub name: Arc<[u8]>,
     /// The report.
     pub report: Report,

@@ -35,9 +35,9 @@ const MAGIC: [u8; 2] = *b"At";
 /// The reason why a message or record is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unproven {
-    /// It has no MAC.
+    /// The message or record has no MAC.
     Unsigned,
-    /// Its MAC is by none of the secrets.
+    /// The MAC is by none of the secrets.
     Forged,
 }
 
@@ -70,11 +70,11 @@ pub struct Field<'a> {
 pub struct DocumentFields<'a> {
     /// The document's name.
     pub name: &'a str,
-    /// Its version.
+    /// The document's version.
     pub version: u64,
-    /// Its time to live, ms; 0: it stays.
+    /// The document's time to live, ms; 0: it has no end.
     pub ttl_ms: u64,
-    /// Its text.
+    /// The document's text.
     pub text: &'a str,
 }
 
@@ -97,7 +97,7 @@ pub struct Keyring {
 }
 
 impl Keyring {
-    /// Keys from these secrets, of which the first signs; none where there is no secret.
+    /// The keys of secrets, of which the first signs; none where there is no secret.
     #[must_use]
     pub fn new(secrets: &[Vec<u8>], channel: &str, key_prefix: &str) -> Option<Self> {
         let derive = |label: &[u8], place: &str| -> Vec<Key> {

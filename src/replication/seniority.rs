@@ -66,7 +66,7 @@ impl Later {
         self.weighted_scar += weight * scar;
     }
 
-    /// Adds them to the earlier ones.
+    /// Adds the later nodes' reports to the earlier ones of an aggregate.
     pub fn join(&self, aggregate: &mut PeerAggregate) {
         if self.nodes == 0 {
             return;

@@ -21,7 +21,7 @@ use super::{Lanes, Native, Portable};
 /// }
 /// ```
 pub trait Kernel {
-    /// Its result.
+    /// The kernel's result.
     type Output;
 
     /// The computation. Marked `#[inline(always)]`, so that it is compiled for the instruction set that it runs on.
@@ -85,7 +85,7 @@ impl InstructionSet {
         Self::all().into_iter().find(|set| set.name() == name)
     }
 
-    /// Its name: portable, sse2, avx2, neon or simd128.
+    /// The name of the instruction set: portable, sse2, avx2, neon or simd128.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self.0 {

@@ -120,13 +120,13 @@ pub trait Lanes: Copy {
     fn select(self, a: Self, b: Self) -> Self {
         self.and(a).or(b.and_not(self))
     }
-    /// `self` where it is larger, else `o`.
+    /// Lane-wise, `self` where it is larger, else `o`.
     #[inline(always)]
     #[must_use]
     fn larger(self, o: Self) -> Self {
         self.gt(o).select(self, o)
     }
-    /// `self` where it is smaller, else `o`.
+    /// Lane-wise, `self` where it is smaller, else `o`.
     #[inline(always)]
     #[must_use]
     fn smaller(self, o: Self) -> Self {

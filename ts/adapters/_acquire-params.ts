@@ -18,7 +18,7 @@ export interface AcquireParams {
   readonly key: string | undefined
   /** True when the application calls the answer long-lived. */
   readonly isStream: boolean
-  /** Its share of what others wait for; undefined: it may not be cancelled. */
+  /** The request's share of what others wait for; undefined: it may not be cancelled. */
   readonly share?: (() => number) | undefined
 }
 

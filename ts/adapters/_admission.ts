@@ -6,7 +6,7 @@ import type { Tier } from '../limiter/types.js'
 export interface RequestAdmission {
   /** The route that it counts for. */
   readonly routeId: string
-  /** undefined: it came with a voltage. */
+  /** The request's tier; undefined: it came with a voltage. */
   readonly tier: Tier | undefined
   /** True from where the answer is long-lived: it no longer counts as work in flight. */
   readonly isStream: boolean

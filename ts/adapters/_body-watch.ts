@@ -25,7 +25,7 @@ export function isOwnAbort(signal: AbortSignal, error: unknown): boolean {
 }
 
 export class BodyWatch implements AnswerWatch {
-  /** undefined: it came back. */
+  /** The permit of the request; undefined: it was returned. */
   #permit: Permit | undefined
   /** Reports what becomes of a call whose permit came back. */
   #conclude: Conclude | undefined
@@ -105,7 +105,7 @@ export class BodyWatch implements AnswerWatch {
     if (permit !== undefined) this.#conclude = depart(permit)
   }
 
-  /** Returns whether its time ran out, and the event loop was blocked since the head came. */
+  /** Returns whether the body's time ran out, and the event loop was blocked since the head came. */
   #hasStalled(error: unknown): boolean {
     return isTimeLimit(error) && this.#stalledUntil() > this.#headAtMs
   }

@@ -18,14 +18,14 @@ export class Departure {
   /** Since when the route has been at work on it. */
   startedMs = nowMs()
   #conclude: Conclude | undefined
-  /** It has left because of its time alone. */
+  /** True when the request was taken for gone because of its duration alone. */
   isOutlasting = false
 
   constructor(atrion: Atrion) {
     this.#atrion = atrion
   }
 
-  /** True when its outcome is still to be reported. */
+  /** True while the request's outcome is still to be reported. */
   get isOpen(): boolean {
     return this.#conclude !== undefined
   }
@@ -38,12 +38,12 @@ export class Departure {
     this.#conclude = depart(permit)
   }
 
-  /** Its outcome is not reported: the connection has left HTTP. */
+  /** Ends without an outcome: the connection has left HTTP. */
   drop(): void {
     this.#conclude = undefined
   }
 
-  /** Its answer has begun; `isLate`: not before it had left. 'ignored' is not reported. */
+  /** Notes that the answer has begun; `isLate`: after the client had left. 'ignored' is not reported. */
   answered(routeId: string, outcome: Outcome, isLate = this.isOutlasting): void {
     if (!this.isOpen) return
     if (isLate && outcome === 'success') noteOutlasted(this.#atrion, routeId, this.ageMs)
@@ -51,7 +51,7 @@ export class Departure {
     else this.#report(outcome)
   }
 
-  /** Its client went away before there was an answer. Where answers come late as a rule, that says nothing of the route. */
+  /** Notes that the client went away before there was an answer. Where answers come late as a rule, that says nothing of the route. */
   abandoned(routeId: string): void {
     if (this.isOutlasting && !isLateAsARule(this.#atrion, routeId)) this.#report('ignored')
     else this.drop()

@@ -39,7 +39,7 @@ export interface Candidate {
   readonly route: ExpressRoute | undefined
   /** undefined: a middleware for all paths, whose requests share a route. */
   readonly pattern: string | undefined
-  /** Its last handler takes no `next`: nothing comes after it. */
+  /** True when the last handler takes no `next`: nothing comes after it. */
   readonly isLast: boolean
   /** The mount of an application of which nothing is known yet: its layer, and its mount. */
   readonly unknown?: { readonly layer: Layer; readonly mount: string }

@@ -36,13 +36,13 @@ const arity = ({ handler }: Route): number => handlerWithin(handler).length
 /** Returns whether handlers that may pass a request on were seen to answer, and never to pass on. */
 const answering = new WeakMap<object, boolean>()
 
-/** Returns whether it is middleware, or a mount, by its looks. */
+/** Returns whether a route is middleware, or a mount, by its form. */
 const isMiddleware = (route: Route): boolean => route.method === 'ALL' && arity(route) >= 2
 
-/** Returns whether it is a handler: for a method, or one that takes no `next`, or that answers as far as is known. */
+/** Returns whether a route is a handler: for a method, or one that takes no `next`, or that answers as far as is known. */
 const isHandler = (route: Route): boolean => !isMiddleware(route) || answering.get(route.handler) === true
 
-/** Returns whether it answers whatever comes, as far as is known. */
+/** Returns whether a route answers every request, as far as is known. */
 const isLast = (route: Route): boolean => arity(route) < 2 || answering.get(route.handler) === true
 
 const isWide = ({ path }: Route): boolean => path.includes('*')
@@ -95,7 +95,7 @@ function learn(route: Route | undefined, isAnswering: boolean): void {
   if (!isAnswering || !answering.has(route.handler)) answering.set(route.handler, isAnswering)
 }
 
-/** Returns whether it may be a mount: middleware for a part of the paths. */
+/** Returns whether a route may be a mount: middleware for a part of the paths. */
 const isProspect = (route: Route): boolean => isMiddleware(route) && !isForAll(route)
 
 /** An error that Hono, where the application handles none, takes for an answer rather than for one to log. */

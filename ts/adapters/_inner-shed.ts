@@ -13,7 +13,7 @@ export class InnerShed {
     return this.#shed !== undefined
   }
 
-  /** It was seen on its way, or caught. */
+  /** Notes a shed that was seen on its way, or caught. */
   note(shed: Shed & object): void {
     this.#shed = shed
     forgetThrown(shed)

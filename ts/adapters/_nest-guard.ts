@@ -33,7 +33,7 @@ export type NestResponse = ServerResponse & {
   header?(name: string, value: string): unknown
 }
 
-/** The callbacks get the platform's request and response. `onShed` may throw an exception of one's own instead of the 503. */
+/** The callbacks get the platform's request and response. `onShed` may throw its own exception instead of the 503. */
 export type NestOptions<
   Request extends NestRequest = NestRequest,
   Response extends NestResponse = NestResponse,

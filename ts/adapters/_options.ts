@@ -52,7 +52,7 @@ export interface AdapterOptions<Request, Response> extends AnswerOptions {
   readonly onShed?: (request: Request, response: Response, decision: Permit) => unknown
   /** Signals of the process that count; false: none. Default: all. */
   readonly pressure?: PressureOptions | false
-  /** Signals of one's own, [0, 1], asked at most every 100 ms. */
+  /** Custom signals, [0, 1], asked at most every 100 ms. */
   readonly signals?: readonly Signal[]
   /**
    * Requests may be cancelled, by `cancelSignal(request)`, where one holds for long what others wait for: at most one in a thousand, and none of

@@ -7,17 +7,17 @@ import { refuse } from './_refusal.js'
 export interface ResponseListener {
   /** Returns whether an answer with these headers is one stream more than its route may have open. */
   isStreamTooMany(headers: unknown): boolean
-  /** Its head is about to be written. */
+  /** Called before the head is written. */
   beforeHead(status: unknown): void
-  /** Its head was written. */
+  /** Called when the head was written. */
   answered(): void
   /** The client does not take what is written. */
   blocked(chunk: unknown): void
-  /** It is about to be ended. */
+  /** Called before the response is ended. */
   beforeEnd(): void
-  /** It was handed over. */
+  /** Called when the response was handed over. */
   ended(): void
-  /** It is refused in place of what the handler began to write. */
+  /** Called when the response is refused in place of what the handler began to write. */
   refused(): void
 }
 

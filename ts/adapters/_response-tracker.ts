@@ -85,7 +85,7 @@ export class ResponseTracker implements RequestAdmission {
   readonly #innerShed = new InnerShed()
   #timer: Timer | undefined
   #longTimer: Timer | undefined
-  /** Ends that it may be cancelled. */
+  /** Takes the request out of those that may be cancelled. */
   #keep: (() => void) | undefined
   #readerWatch: ReaderWatch | undefined
   /** Set by an adapter: answers a refusal of the route that a router has named, as the application wants it. */
@@ -304,7 +304,7 @@ export class ResponseTracker implements RequestAdmission {
     return true
   }
 
-  /** Called while it is watched: whether it has taken so long that it is long-lived. */
+  /** Called while the request is watched: returns whether it has taken so long that it is long-lived. */
   outlasts(ageMs: number): boolean {
     if (ageMs < longMs(this.atrion, this.#routeId)) return false
     this.#departure.isOutlasting = !this.#isClosed
@@ -425,7 +425,7 @@ export class ResponseTracker implements RequestAdmission {
     else this.#holdOn()
   }
 
-  /** It is cancelled for what it holds. What is answered says nothing of the route. */
+  /** Cancels the request for what it holds. What is answered says nothing of the route. */
   readonly #cancelled = (reason: Shed & object): void => {
     this.noteShed(reason)
     this.#release('ignored')

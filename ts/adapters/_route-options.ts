@@ -20,13 +20,13 @@ export interface AdapterRouteOptions<Request> {
   readonly tier?: Tier | ((request: Request) => MaybePromise<Tier | string | undefined>)
   /** The client of a request (user, tenant, session). */
   readonly key?: string | ((request: Request) => MaybePromise<string | number | bigint | undefined>)
-  /** true: its requests are not guarded at all (health checks, metrics). */
+  /** true: the route's requests are not guarded at all (health checks, metrics). */
   readonly skip?: boolean | ((request: Request) => MaybePromise<boolean>)
-  /** true: its answers are long-lived (a long poll, a feed): budgeted by `maxStreams` alone. */
+  /** true: the route's answers are long-lived (a long poll, a feed): budgeted by `maxStreams` alone. */
   readonly stream?: boolean | ((request: Request) => MaybePromise<boolean>)
   /** The time that its requests may wait for their turn before they are refused, ms, ≥ 0. 0: they do not wait. */
   readonly maxWaitMs?: number
-  /** Its requests may be cancelled: see the guard's option. */
+  /** The route's requests may be cancelled: see the guard's option. */
   readonly cancellable?: CancellableOption<Request>
 }
 

@@ -136,7 +136,7 @@ function call(handler: Handler, name: string, ...args: unknown[]): unknown {
 
 /** The events of a request as they pass. */
 export interface ResponseWatch {
-  /** It is about to be sent. @param abort ends it */
+  /** Called before the request is sent. @param abort ends it */
   start?(abort: (reason?: Error) => void): void
   head(status: number, contentType: unknown, headers: Headers): void
   data?(chunk: unknown): void

@@ -9,7 +9,7 @@ const { setInterval: repeat, clearInterval: stop } = globalThis
 
 interface Watched {
   readonly ageMs: number
-  /** Looks whether it has taken very long by now; true: it need not be watched any more. */
+  /** Returns whether the request has taken very long by now; true: it is not watched any more. */
   outlasts(ageMs: number): boolean
 }
 

@@ -8,11 +8,11 @@ export type AnswerEnd = 'read' | 'cancelled' | 'failed'
 
 /** Learns of an answer's body. */
 export interface AnswerWatch {
-  /** Its reader has asked for a piece. */
+  /** Called when the reader has asked for a piece. */
   asked(): void
-  /** Its reader has a piece, and has asked for no other yet. */
+  /** Called when the reader has a piece, and has asked for no other yet. */
   given(): void
-  /** It is over; once. */
+  /** Called once, when the answer is over. */
   end(how: AnswerEnd, error?: unknown): void
 }
 

@@ -53,7 +53,7 @@ export class WebResponseTracker implements RequestAdmission {
   #timer: Timer | undefined
   readonly #request: { readonly signal?: unknown }
   #stopListening: (() => void) | undefined
-  /** Ends that it may be cancelled. */
+  /** Takes the request out of those that may be cancelled. */
   #keep: (() => void) | undefined
 
   constructor(

@@ -14,7 +14,7 @@ import { TokenLengths, UsageReader } from '../upstream/usage.js'
 import { type OptionTypes, validateTypes } from './_options.js'
 import { endOf, report } from './_swarm-usage.js'
 
-/** The part of fetch that is used: a runtime's own, undici's, or one of one's own. */
+/** The part of fetch that is used: a runtime's own, undici's, or a custom one. */
 export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>
 
 export interface SwarmFetchOptions {

@@ -22,7 +22,7 @@ export interface Attempt {
   readonly cause: string
   /** The command that mends it. */
   readonly remedy: string
-  /** It is installed, but can't be used. */
+  /** True when the addon is installed, but cannot be used. */
   readonly isThere: boolean
 }
 

@@ -3,7 +3,7 @@
 import type { WorkloadProfile } from '../core/index.js'
 import type { RouteProfileOptions } from '../options/options.js'
 
-/** The profile of a route: by name, of one's own, or learnt. */
+/** The profile of a route: named, custom, or learnt. */
 export type AnyProfile = WorkloadProfile | RouteProfileOptions | 'AUTO'
 
 /** The values of a route with the profile 'AUTO'. Durations are in ms, of requests that succeeded; undefined while it is learning. */

@@ -38,7 +38,7 @@ export interface BansHost {
   readonly hasProvedNodes: boolean
   readonly evidence: EvidenceLimits | undefined
   readonly allow: readonly unknown[]
-  /** This node's clock, Unix ms. */
+  /** The time of this node's clock, Unix ms. */
   nowMs(): number
   /** Refusals are counted only. */
   isDryRun(): boolean
@@ -190,7 +190,7 @@ export class Bans {
     this.#host.emit('ban', { id, origin, scenario, type, simulated, until })
   }
 
-  /** This node found that a key takes too much. */
+  /** Notes that this node found a key to take too much. */
   #found(hash: number, scenario: Scenario): void {
     const nowMs = this.#host.nowMs()
     const ttlMs = Math.max(LEAST_FOUND_MS, WINDOWS * this.#host.evidence!.windowMs)

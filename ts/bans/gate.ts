@@ -132,7 +132,7 @@ export class BanGate implements KeyGate {
     this.#allowed = targetsOf(list, this.#hasher)
   }
 
-  /** It is before the limiter only while there is something to check. */
+  /** Puts the gate before the limiter only while there is something to check. */
   #show(): void {
     this.#hasPrefixes = this.#prefixes.size > 0
     if (this.#hasPassed) {

@@ -29,7 +29,7 @@ export const PRESENT_MS = 90_000
 
 /** A ban as it travels. */
 export interface SharedBan {
-  /** Its end, Unix ms of the store. */
+  /** The end of the ban, Unix ms of the store. */
   readonly untilMs: number
   readonly reason: string | undefined
   readonly isSimulated: boolean

@@ -23,11 +23,11 @@ export interface Ban {
   readonly scope: 'key' | 'prefix'
   /** 'ban': requests are refused. 'demote': they go as tier `bulk`, on this node alone. */
   readonly type: 'ban' | 'demote'
-  /** Its end, Unix ms. */
+  /** The end of the ban, Unix ms. */
   readonly until: number
   readonly reason: string | undefined
   readonly simulated: boolean
-  /** Requests that it met on this node. */
+  /** Requests that the ban met on this node. */
   readonly hits: number
 }
 

@@ -273,7 +273,7 @@ export class Patches {
     }
   }
 
-  /** @returns whether it fits */
+  /** @returns whether the layer fits */
   #tryPut(name: 'cluster' | 'node', layer: Layer, nowMs: number): boolean {
     try {
       this.#put(name, layer, nowMs)

@@ -20,7 +20,7 @@ const TOGETHER_MS = 10
 export interface SourceHost {
   /** The whole of the layer. @throws ConfigError where it does not fit */
   replace(settings: unknown, origin: string): void
-  /** It could not be read or does not fit; the last that did holds. */
+  /** Reports that the source could not be read or does not fit; the last content that did holds. */
   refused(origin: string, error: unknown): void
 }
 

@@ -104,14 +104,14 @@ export type CanaryOutcome = 'applied' | 'rolled_back'
 export interface PatchResult {
   /** 'refused': nothing was changed, see `conflict`. */
   readonly status: 'applied' | 'canary' | 'refused'
-  /** True where it holds, on the nodes of its trial at least. */
+  /** True where the patch holds, on the nodes of its trial at least. */
   readonly applied: boolean
   /** The version that holds now: the base of the next patch. */
   readonly version: number
   readonly layer: 'cluster' | 'node'
   /** True where other nodes get it. */
   readonly shared: boolean
-  /** Paths that it changes. */
+  /** Paths that the patch changes. */
   readonly paths: readonly string[]
   /** The time at which it takes itself back, Unix ms of the store's clock, or of this node's where nothing is shared. */
   readonly expiresAtMs: number | undefined
@@ -129,7 +129,7 @@ export interface LayerValue {
   readonly version: number | undefined
   /** Unix ms */
   readonly expiresAtMs: number | undefined
-  /** True where it does not hold because it does not fit what the code says by now. */
+  /** True where the patch does not hold because it does not fit what the code says by now. */
   readonly isSetAside: boolean
 }
 

@@ -1,5 +1,5 @@
 /**
- * Law of the cluster: what other nodes suffered, blended with one's own scar and never obeyed.
+ * Law of the cluster: what other nodes suffered, blended with this node's own scar and never obeyed.
  *
  *   S_n        what node n reports that it suffered, decayed since then      ω_n = 1 + requests it saw lately
  *   Š, Ŝ       the second lowest and the second highest S of the peers; of two and this node, both are the one in between
@@ -24,7 +24,7 @@ import type { PhysicsConfig } from './types.js'
 export interface PeerReport {
   /** S_n, Ω */
   readonly scar: number
-  /** Requests it saw lately. */
+  /** Requests that the node saw lately. */
   readonly requests: number
 }
 
@@ -56,7 +56,7 @@ const CLOSED = 190
 /** Agreement on less is no evidence of failures, Ω. */
 const FAILING = CLOSED / 4
 
-/** Share of S_lone inherited from one report at the most: judged as one's own, it must leave room below the break point. */
+/** Share of S_lone inherited from one report at the most: judged as this node's own, it must leave room below the break point. */
 const INHERITED_ALONE = 0.5
 
 type LoneLimit = Pick<PhysicsConfig, 'baseResistance' | 'breakMultiplier'>

@@ -19,5 +19,5 @@ for (const call of Object.keys(RARE_CALLS) as (keyof RareCalls)[]) {
 
 export const CrateEngine = Base as unknown as abstract new () => Base & RareCalls
 
-/** The answer of a rare call where the engine itself fails; one's own to change. */
+/** The answer of a rare call where the engine itself fails: an object that its caller may change. */
 export const answerOnFault = (call: keyof RareCalls): unknown => (call === 'routeIds' ? [] : RARE_CALLS[call])

@@ -13,7 +13,7 @@ declare module '*.wasm?deflate' {
   export const deflated: () => string
   /** The length of the module. */
   export const BYTES: number
-  /** Its checksum. */
+  /** The module's checksum. */
   export const CHECKSUM: number
   /** The module as a file beside the package's code, where there is one. */
   export const file: (fs: typeof import('node:fs')) => Uint8Array<ArrayBuffer> | undefined

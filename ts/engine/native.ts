@@ -213,7 +213,7 @@ class NativeEngine extends CrateEngine implements Engine {
 }
 
 /**
- * An engine of one's own or, when shared, the one of the process.
+ * An engine for one instance or, when shared, the one of the process.
  *
  * @throws ConfigError when the process's has room for another number of routes
  */

@@ -98,7 +98,7 @@ export interface BanEvent {
   readonly origin: 'operator' | 'evidence'
   /** 'manual', 'share' or 'failures'. */
   readonly scenario: string
-  /** 'demote': its requests go as tier `bulk`, on this node alone. */
+  /** 'demote': the key's requests go as tier `bulk`, on this node alone. */
   readonly type: 'ban' | 'demote'
   readonly simulated: boolean
   /** Unix ms */

@@ -64,7 +64,7 @@ export function getLogger(): Logger {
   return current
 }
 
-/** Replaces it, for the whole process. */
+/** Replaces the logger of the whole process. */
 export function setLogger(logger: Logger): void {
   current = logger
 }

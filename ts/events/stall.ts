@@ -2,9 +2,9 @@
 
 /** A stall of the event loop that is over. */
 export interface Stall {
-  /** Its beginning, Unix ms. */
+  /** The beginning of the stall, Unix ms. */
   readonly startedAtMs: number
-  /** Its length, ms, without what the whole process did not run. */
+  /** The length of the stall, ms, without what the whole process did not run. */
   readonly durationMs: number
   /** The time in it in which the whole process did not run, as on a machine that was suspended, ms. */
   readonly suspendedMs: number
@@ -16,7 +16,7 @@ export interface Stall {
 
 /** The event loop of this thread, as the watchdog knows it. */
 export interface LoopMetrics {
-  /** Stalls since it was first watched. */
+  /** Stalls since the loop was first watched. */
   readonly stalls: number
   /** All of them together, ms. */
   readonly stalledMs: number

@@ -66,7 +66,7 @@ export interface PrometheusHandler {
   hono(context: { readonly req: { readonly raw: FetchLike } }): Response
   /** A handler in the style of fetch. */
   fetch(request: FetchLike): Response
-  /** Ends it: its path is guarded again, and no exemplars are kept. */
+  /** Ends the exporter: its path is guarded again, and no exemplars are kept. */
   close(): void
 }
 

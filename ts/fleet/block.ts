@@ -18,7 +18,7 @@ export interface FleetBlock {
   readonly modes: Uint8Array
   /** Ticks what is in the block. */
   tick(): void
-  /** Has its time pass, without readings. */
+  /** Advances the routes' time, without readings. */
   sweep(): void
 }
 

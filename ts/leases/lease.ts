@@ -60,7 +60,7 @@ export class Lease implements TaskLease {
   readonly #onAbort = (): void => this.#end('aborted', 0)
   /** Stops listening to the controller's signal. */
   #forget: (() => void) | undefined
-  /** Its place among the others, while it is open. */
+  /** The lease's place among the deadlines, while it is open. */
   deadline: HeapTimer<Lease> | undefined
   #lastSignAt: number
   #heartbeat: HeartbeatPayload = {}
@@ -84,7 +84,7 @@ export class Lease implements TaskLease {
     else if (this.#abortController) this.#forget = onAbort(this.#abortController.signal, this.#onAbort)
   }
 
-  /** Returns whether it has not ended as of its last look at the time. */
+  /** Returns whether the lease has not ended as of its last look at the time. */
   get isOpen(): boolean {
     return this.#active
   }

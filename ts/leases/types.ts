@@ -39,6 +39,6 @@ export interface TaskLease {
   heartbeat(payload?: HeartbeatPayload): void
   /** Ends the lease; 'completed' by default. A second call does nothing. */
   release(outcome?: LeaseOutcome): Promise<void>
-  /** ms until it runs out, ≥ 0 */
+  /** Time until the lease runs out, ms, ≥ 0 */
   remainingMs(): number
 }

@@ -10,9 +10,9 @@ import type { Listen } from './waiting.js'
 export interface Wish {
   /** The time that it may wait, ms. */
   readonly maxWaitMs: number
-  /** Called when it waits. */
+  /** Called when the request waits. */
   readonly listen: Listen | undefined
-  /** Set when it waits. */
+  /** Set when the request waits. */
   waiting: Promise<Permit> | undefined
 }
 

@@ -45,7 +45,7 @@ import type { Tail } from './overtaken.js'
 export interface Candidate {
   /** The time since it was admitted, ms. */
   readonly ageMs: number
-  /** Its part of the resource that is short, ≥ 0. */
+  /** The request's part of the resource that is short, ≥ 0. */
   readonly share: number
   /** 0 (bulk) to 4 (critical). */
   readonly tier: number
@@ -55,7 +55,7 @@ export interface Candidate {
   readonly leastMs?: number
 }
 
-/** Median service times, and ms, from which a request is old. */
+/** The age from which a request is old, in median service times and in ms. */
 export const AGED = 20
 export const AGED_MS = 50
 /** Requests wait for one another where three of four latencies are so many times the median. */
@@ -75,7 +75,7 @@ const SPREADS = 1.5
 const QUICK = 1 / 4
 /** Requests that end in their order overtake others this often at most. */
 const OVERTAKING = 1 / 4
-/** Of the requests at most so many are cancelled. */
+/** The largest share of requests that is cancelled. */
 export const QUOTA = 0.001
 /** Cancellations that are saved up for: more at once than that is no culprit. */
 const MOST_SAVED = 10
@@ -153,7 +153,7 @@ export class CancelQuota {
   }
 }
 
-/** S and L of what may be cancelled. */
+/** S and L of the requests that may be cancelled. */
 export class Pace {
   /** The median latency, ms; 0 before the first request has ended. */
   #medianMs = 0

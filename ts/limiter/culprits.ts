@@ -206,7 +206,7 @@ export class Culprits {
     return performance.timeOrigin + performance.now() - endedMs < STALLED_MS
   }
 
-  /** Those that were overtaken, or where that is not known those of an age, in the order of their admission. */
+  /** The candidates of a group, in the order of their admission: those that were overtaken, or where that is not known those of an age. */
   *#candidates(group: Group, nowMs: number, groupLeastMs: number): Iterable<Aged> {
     const { all, race, begun, pace } = group
     const leasts = new Map<Tail, number>()

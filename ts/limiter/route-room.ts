@@ -26,9 +26,9 @@ export interface Waiter {
   /** 0 (bulk) to 4 (critical): its place in the room */
   readonly tier: number
   readonly arrivedMs: number
-  /** It will not wait for longer than until then, whatever its deadline, ms. */
+  /** The time until which the request waits at the longest, whatever its deadline, ms. */
   readonly latestMs: number
-  /** Called where it is admitted and fails. */
+  /** Called where the request is admitted and fails. */
   readonly failed?: (() => void) | undefined
 }
 

@@ -14,12 +14,12 @@ export type Work<T> = (signal: AbortSignal) => T | PromiseLike<T>
 
 /** The bounds of a run: its options, checked. */
 export interface Bounds {
-  /** ms; undefined: it does not wait */
+  /** The longest wait, ms; undefined: the call does not wait */
   readonly maxWaitMs: number | undefined
   /** ms; undefined: never */
   readonly timeoutMs: number | undefined
   readonly signal: AbortSignal | undefined
-  /** Its part of what others wait for; undefined: it may not be cancelled. */
+  /** The call's part of what others wait for; undefined: it may not be cancelled. */
   readonly share: (() => number) | undefined
 }
 

@@ -14,7 +14,7 @@ export type { Tier } from '../engine/kinds.js'
 export interface AcquireOptions {
   /** Default 'normal'. */
   readonly tier?: Tier | null | undefined
-  /** A priority of one's own, V, ≥ 0, instead of a tier. */
+  /** A custom priority, V, ≥ 0, instead of a tier. */
   readonly voltage?: number | null | undefined
   /**
    * The client (user, tenant, session). The same key is treated alike for minutes; within five minutes every key has been served
@@ -57,7 +57,7 @@ export interface Permit {
   readonly limitedBy?: LimitedBy | undefined
   /** undefined: a voltage was given instead. */
   readonly tier?: Tier | undefined
-  /** V that it was decided with. */
+  /** The voltage of the decision, V. */
   readonly voltage: number
   /** Explains the decision: the terms of R, the margin, and what would have been admitted. Costs nothing unless it is called. */
   explain(): Explanation
@@ -98,7 +98,7 @@ export interface RouteStats {
   readonly inFlight: number
   /** Requests that wait for a place, of this instance. */
   readonly waiting: number
-  /** Requests it carries at once without missing its deadline; of a pooled route, that all routes of the pool carry. */
+  /** Requests that the route carries at once without missing its deadline; of a pooled route, that all routes of the pool carry. */
   readonly limit: number
   /** The pool whose limit it shares; undefined: the limit is its own. */
   readonly pool: string | undefined

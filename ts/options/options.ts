@@ -33,7 +33,7 @@ export interface AtrionOptions {
   /** Default 'auto': native, then wasm, then ts. A named one that cannot load throws. */
   readonly engine?: 'auto' | EngineKind
   /**
-   * 'instance' (default): an engine of one's own. 'process': one engine for all instances of the process that ask for it, in
+   * 'instance' (default): an engine for this instance alone. 'process': one engine for all instances of the process that ask for it, in
    * any of its worker threads: a route hurt in one is hurt in all, at once. The newest instance's numbers govern. Needs the
    * native engine, and the same `maxRoutes` everywhere. 'machine': a `MachineStateProvider` of the working directory's name, connected at once: processes
    * of the machine that ask for it share scars, and so do their worker threads. Node.js alone; not together with `provider`.
@@ -60,7 +60,7 @@ export interface AtrionOptions {
   /** Decides, counts and reports refusals ('shed' events, `reason`), but admits every request. Default false. */
   readonly dryRun?: boolean
   /**
-   * Watches the event loop, on the native engine and with its own clock: what a stall of one's own makes late is no evidence of the services
+   * Watches the event loop, on the native engine and with its own clock: what a stall of this process makes late is no evidence of the services
    * that `run` and `atrion/undici` call. true: from the start; false: not at all. Default: from the first `run`, or the first listener of
    * 'stall', on.
    */

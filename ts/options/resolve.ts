@@ -121,7 +121,7 @@ export function resolveBreakBy(value: unknown): BreakBy | undefined {
   throw new ConfigError('breakBy', "'key', a function from a key to its class, or null", value)
 }
 
-/** A profile's name, or one of one's own. */
+/** A profile's name, or a custom profile. */
 export function requireProfile(field: string, value: unknown): WorkloadProfile | ProfileConfig {
   if (value === 'CUSTOM' || (typeof value === 'string' && Object.hasOwn(PROFILE_CONFIGS, value))) {
     return value as WorkloadProfile
@@ -138,7 +138,7 @@ export function requireProfile(field: string, value: unknown): WorkloadProfile |
   }
 }
 
-/** Returns whether a profile of one's own asks for heartbeats: when it says so, or names how often they come. */
+/** Returns whether a custom profile asks for heartbeats: when it says so, or names how often they come. */
 function requireHeartbeat(field: string, required: unknown, { heartbeatIntervalMs }: ProfileConfig): boolean {
   if (required !== undefined && typeof required !== 'boolean') {
     throw new ConfigError(`${field}.heartbeatRequired`, 'true or false', required)

@@ -1,4 +1,4 @@
-/** The scarcity of the process itself, as adapters pass it to `acquire()`: its event loop, its memory, and signals of one's own. */
+/** The scarcity of the process itself, as adapters pass it to `acquire()`: its event loop, its memory, and custom signals. */
 
 import type { EventLoopUtilization } from 'node:perf_hooks'
 import { builtin } from '../base/builtin.js'
@@ -26,7 +26,7 @@ export interface PressureOptions {
   readonly cgroup?: boolean
 }
 
-/** A signal of one's own: [0, 1], 1 is full. Its errors, and results that are no number ≥ 0, are ignored. */
+/** A custom signal, [0, 1], 1 is full. Its errors, and results that are no number ≥ 0, are ignored. */
 export type Signal = () => number
 
 const NAMES = ['queueAge', 'acceptQueue', 'eventLoop', 'heap', 'cgroup'] satisfies (keyof PressureOptions)[]

@@ -125,7 +125,7 @@ export class FileStateProvider implements StateProvider {
   }
 
   /**
-   * Keeps it in memory; the file follows.
+   * Keeps the vector in memory; the file follows.
    *
    * @throws TypeError when the route's name is no string, or a number of the vector is not finite or negative
    * @throws ConnectionError when not connected

@@ -38,7 +38,7 @@ export class Lifecycle {
     return connecting
   }
 
-  /** Disconnects, if it is connected: `drain` finishes what was begun, and `close` ends the connection. */
+  /** Disconnects a connected provider: `drain` finishes what was begun, and `close` ends the connection. */
   disconnect(drain: () => Promise<void>, close: () => Promise<void>): Promise<void> {
     this.#connecting = undefined
     this.#ending++
@@ -54,7 +54,7 @@ export class Lifecycle {
     })
   }
 
-  /** Waits until it is connected, where `connect()` was called. @throws (rejects) ConnectionError where it was not, or failed */
+  /** Waits until the provider is connected, where `connect()` was called. @throws (rejects) ConnectionError where it was not, or failed */
   async connected(): Promise<void> {
     if (this.#connecting === undefined) throw new ConnectionError(this.#name)
     if (!this.isConnected) await this.#connecting

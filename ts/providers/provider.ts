@@ -47,7 +47,7 @@ export interface StateProvider {
   readonly name: string
   /** The interval at which changes are sent, ms. Default 100. */
   readonly intervalMs?: number
-  /** γ: how much the others weigh against one's own measurements, [0, 1]. Default 0.3. */
+  /** γ: the weight of other nodes' reports against this node's own measurements, [0, 1]. Default 0.3. */
   readonly gamma?: number
   /**
    * True when only this process, and those before it in its place, store anything: then it is taken over in full.

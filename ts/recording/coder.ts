@@ -51,7 +51,7 @@ export class Coder {
   /** Signals of the last request in this block that had them: they change less often than requests come. */
   lastAgeMs = Number.NaN
   lastProcess = Number.NaN
-  /** FRAME.STALLS as it was when stalls were last written. */
+  /** FRAME.STALLS when stalls were last written. */
   stalls = 0
   /** True from a call to its last entry: the reader does not begin between them, where it would know what came of a call and not the call. */
   isWithin = false

@@ -89,7 +89,7 @@ export class FileSink extends QueueSink {
   #restsUntilMs = 0
   #isClosed = false
   #isFull = false
-  /** It has no name any more. */
+  /** True when the file has no name any more. */
   #isGone = false
   readonly #id: string | undefined
 

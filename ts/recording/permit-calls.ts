@@ -38,7 +38,7 @@ function putVarint(bytes: Uint8Array, from: number, value: number): number {
 
 /** The place of a permit: its low bits, as a whole number. */
 const placeOf = (permit: number): number => (permit | 0) & (SIZE.PLACES - 1)
-/** Its generation, plus one. */
+/** The generation of a permit, plus one. */
 const markOf = (permit: number): number => ((permit / SIZE.PLACES) | 0) + 1
 
 /** Remembers the permit of a place. @returns its place; −1 of one that has none */

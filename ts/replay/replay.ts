@@ -28,7 +28,7 @@ export class Replay implements Handler {
   #frame: Float64Array = new Float64Array()
   #words: Int32Array = new Int32Array()
   readonly #doubts = new Set<Doubt>()
-  /** Those that decisions met. */
+  /** Doubts that decisions met. */
   readonly #met = new Set<Doubt>()
   readonly tally = new Tally()
   readonly #routes: (RouteTally | undefined)[] = []

@@ -23,7 +23,7 @@ interface Node {
 }
 
 export class Seniority {
-  /** Those seen longest ago first. */
+  /** Nodes by their id, those seen longest ago first. */
   readonly #nodes = new Map<string, Node>()
   #listeningMs = Number.POSITIVE_INFINITY
   #matureMs = Number.NEGATIVE_INFINITY

@@ -14,7 +14,7 @@ import { ProviderTransport } from './provider-transport.js'
 import type { RouteSource, SyncTransport } from './transport.js'
 
 const DEFAULT_INTERVAL_MS = 100
-/** γ: how much the others weigh against one's own measurements. */
+/** γ: the weight of other nodes' reports against this node's own measurements. */
 const DEFAULT_GAMMA = 0.3
 
 export class SyncLoop {

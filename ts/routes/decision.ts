@@ -52,11 +52,11 @@ export interface RouteSnapshot {
 export interface AutoSnapshot {
   /** Requests that succeeded. */
   readonly requests: number
-  /** 0 while it is learning. */
+  /** The learnt median, ms; 0 while the route is learning. */
   readonly p50Ms: number
   readonly p99Ms: number
   readonly isRegressed: boolean
-  /** Durations while it learns, and of leases, as pairs of a step and a count. */
+  /** Durations while the route learns, and of leases, as pairs of a step and a count. */
   readonly durations: readonly number[]
   readonly leases: readonly number[]
 }

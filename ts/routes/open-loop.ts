@@ -86,7 +86,7 @@ export class OpenLoop implements TermSource {
     this.#applyDryRun()
   }
 
-  /** Has it otherwise than the code, or, undefined, as that. */
+  /** Sets whether refusals are only counted; undefined: as the code says. */
   orderDryRun(dryRun: boolean | undefined): void {
     this.#ordered = dryRun
     this.#applyDryRun()

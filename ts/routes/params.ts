@@ -10,7 +10,7 @@ const LOST_AFTER_DEADLINES = 4
 
 /**
  * Cells of a law, in the order of {@link LAW}. A profile's baseline replaces the objective's, and its multiplier scales
- * scarFactor; STANDARD, the default, changes neither, so that an objective of one's own holds.
+ * scarFactor; STANDARD, the default, changes neither, so that a custom objective holds.
  */
 export function deriveCells({ config, slo, tuner, limits, profile, pool, reserve }: RouteParams): Float64Array {
   const { baselineLatencyMs, maxDurationMs, scarMultiplier } = getProfileConfig(profile)

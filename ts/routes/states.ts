@@ -39,7 +39,7 @@ export class RouteStates {
   }
 
   /**
-   * All of them or, when one is malformed, none.
+   * Restores all states or, when one is malformed, none.
    *
    * @param learnt is given what a snapshot has besides a route's state, as it came; whatever it throws ends it
    * @throws ConfigError naming the field

@@ -15,7 +15,7 @@ export interface Arrival {
   readonly tier?: Tier | undefined
   readonly voltage?: number | undefined
   readonly key?: string | undefined
-  /** The work it makes, in means of its plant's service time. Default 1. */
+  /** The work of the request, in means of its plant's service time. Default 1. */
   readonly work?: number | undefined
 }
 

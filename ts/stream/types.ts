@@ -27,7 +27,7 @@ export interface StateStream {
 
 /** A route as it was last written. */
 export interface StreamedRoute {
-  /** Its name; the first 256 bytes of it, in UTF-8, where it is longer. */
+  /** The route's name; its first 256 bytes, in UTF-8, where it is longer. */
   readonly routeId: string
   readonly mode: OperationalMode
   /** R for a request that came now, Ω. */

@@ -26,7 +26,7 @@ export interface Sink {
   /** Calls back when the client takes more again. */
   onDrain(callback: () => void): void
   end(): void
-  /** Ends it at once: what the client has not taken is lost. */
+  /** Ends the response at once: what the client has not taken is lost. */
   drop(): void
 }
 

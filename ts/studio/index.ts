@@ -104,7 +104,7 @@ export interface Studio {
   fetch(request: FetchRequest, info?: FetchInfo): Promise<Response>
   /** Notes an event, such as a deployment, in the list of what changed. @throws TypeError for what is no text */
   annotate(text: string): void
-  /** Ends it: viewers are disconnected, timers end, its path is guarded again. Orders that stand then stand for good. */
+  /** Ends Studio: viewers are disconnected, timers end, its path is guarded again. Orders that stand then stand for good. */
   close(): void
 }
 

@@ -23,7 +23,7 @@ export interface Blamed {
   readonly routeId: string
   readonly blocks: number
   readonly longestMs: number
-  /** True when its own code was measured at work, and not only found at the end of a block. */
+  /** True when the route's own code was measured at work, and not only found at the end of a block. */
   readonly isMeasured: boolean
 }
 

@@ -10,7 +10,7 @@ export type Cause = 'dependency' | 'demand' | 'tenant' | 'loop' | 'process' | 's
 export interface Finding {
   readonly level: Level
   readonly cause: Cause
-  /** The route it is about; undefined: the process or the cluster. */
+  /** The route of the event; undefined: the process or the cluster. */
   readonly route?: string | undefined
   readonly key?: string | undefined
   readonly title: string

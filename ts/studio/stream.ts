@@ -21,7 +21,7 @@ const MOST_VIEWS = 128
 
 interface Client {
   readonly sink: Sink
-  /** Since when it does not take what is sent, ms; undefined: it does. */
+  /** The time since which the client does not take what is sent, ms; undefined: it does. */
   slowSinceMs: number | undefined
   lastMs: number
 }

@@ -25,13 +25,13 @@ const MAX_REMEMBERED = 64
 export interface Part {
   /** The node's limit of the whole budget. */
   limit: number
-  /** Quanta that it may use in all since it joined. */
+  /** Quanta that the node may use in all since it joined. */
   granted: number
   /** Quanta of those that are used or reserved. */
   taken: number
   /** Quanta of those that are used, and do not come back. */
   used: number
-  /** Quanta that it lacks for calls that wait, and the time since which they do, ms; 0: none wait. */
+  /** Quanta that the node lacks for calls that wait, and the time since which they do, ms; 0: none wait. */
   missing: number
   sinceMs: number
 }
@@ -50,7 +50,7 @@ export interface Demand {
   readonly taken: number
   /** The used part of that. */
   readonly used: number
-  /** Its grant as far as it knows: less than in the account where an answer was lost. */
+  /** The node's grant as far as it knows: less than in the account where an answer was lost. */
   readonly granted: number
   /** Quanta that calls which wait lack beyond that; 0: none wait for this unit. */
   readonly missing: number

@@ -122,7 +122,7 @@ export class CallAdmission {
     grant?.cancel()
   }
 
-  /** False: it has to wait, or is refused. Where others wait already, it does so behind them, unless it waited for its permit. */
+  /** Reserves the call's budget; false: the call has to wait, or is refused. Where others wait already, it does so behind them, unless it waited for its permit. */
   #reserve(): boolean {
     const { needs, wallMs } = this.#call
     const node = this.#node
@@ -213,7 +213,7 @@ export class CallAdmission {
     throw shedErrorOf(route, permit)
   }
 
-  /** Time that it may still wait, ms. */
+  /** Time that the call may still wait, ms. */
   #maxWaitMs(): number {
     if (this.#untilMs === 0) return 0
     return Math.max(0, this.#untilMs - this.#root.nowMs())

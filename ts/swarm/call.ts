@@ -24,7 +24,7 @@ const WARNED_MODELS = 64
 export interface Call {
   /** Quanta by unit, or {@link SOME}. */
   readonly needs: Float64Array
-  /** Time that it takes, ms. */
+  /** Time that the call takes, ms. */
   readonly wallMs: number
   readonly model: string | undefined
   readonly agent: string | undefined

@@ -39,7 +39,7 @@ export class Lane<T> {
 }
 
 export class Tenant<T> {
-  /** The service it has had, in cost by weight. */
+  /** The service that the tenant has had, in cost by weight. */
   served: number
   count = 0
   readonly lanes: Lane<T>[]

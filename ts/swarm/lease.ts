@@ -42,7 +42,7 @@ export class RunLease implements SwarmLease, Stoppable, Alarm {
   /** Called when a limit ends it, once. */
   onStop: (() => void) | undefined
   exhausted: BudgetError | undefined
-  /** Its upstream's grant, where there is an upstream. */
+  /** The upstream's grant, where there is an upstream. */
   grant: PaceGrant | undefined
   partial: unknown
   readonly #host: CallHost
@@ -65,7 +65,7 @@ export class RunLease implements SwarmLease, Stoppable, Alarm {
   #isPriceGuessed = false
   #silence: HeapTimer<Alarm> | undefined
 
-  /** @param handle its reservation @param isWatched false: something else ends it when its holder is silent */
+  /** @param handle the reservation of the lease @param isWatched false: something else ends it when its holder is silent */
   constructor(
     host: CallHost,
     node: SwarmNode,

@@ -25,7 +25,7 @@ export class SwarmNode {
   isClosed = false
   /** Calls and children whose accounts still lead through it: its place is kept until there are none. */
   refs = 0
-  /** Its reservation of `children` in its ancestors. */
+  /** The swarm's reservation of `children` in its ancestors. */
   place = -1
   /** Ancestors. */
   readonly level: number
@@ -38,7 +38,7 @@ export class SwarmNode {
   readonly estimates = new EstimateError()
 
   constructor(
-    /** Its number in the tree of budgets. */
+    /** The swarm's number in the tree of budgets. */
     readonly id: number,
     readonly name: string,
     readonly parent: SwarmNode | undefined,

@@ -42,7 +42,7 @@ export interface PaceGrant {
 }
 
 export interface Pacer {
-  /** Its state, for the swarm's statistics. */
+  /** The pacer's state, for the swarm's statistics. */
   stats?(): PaceStats
   /** Takes quota where there is some now and none waits before it; undefined: not now. Must not throw. */
   tryAdmit(request: PaceRequest): PaceGrant | undefined

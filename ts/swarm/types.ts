@@ -10,7 +10,7 @@ import type { UpstreamOptions } from '../upstream/options.js'
 import type { PaceStats } from '../upstream/pace.js'
 import type { Pacer } from './pacer.js'
 
-/** Amounts by unit, each finite and ≥ 0; one that is null or undefined is not given. Units of one's own may have any other name. */
+/** Amounts by unit, each finite and ≥ 0; one that is null or undefined is not given. Custom units may have any other name. */
 export interface Amounts {
   /** US dollars. */
   readonly usd?: number | null | undefined
@@ -69,7 +69,7 @@ export interface SwarmOptions {
   readonly soft?: number | null | undefined
   /** The route whose limiter every call passes, as everything else on it. Default: none. */
   readonly route?: string | null | undefined
-  /** Paces calls by the quota of their provider, or a pacer of one's own. Default: none. */
+  /** Paces calls by the quota of their provider, or by a custom pacer. Default: none. */
   readonly upstream?: UpstreamOptions | Pacer | null | undefined
   /** Weight of its calls' equal share, > 0. Default 1. */
   readonly weight?: number | null | undefined
@@ -80,7 +80,7 @@ export interface SwarmOptions {
 }
 
 export interface ChildOptions {
-  /** Its own limits, each at most its parent's. Default: none of its own. */
+  /** The child's own limits, each at most its parent's. Default: none of its own. */
   readonly budget?: Budget | null | undefined
   /** Instead of a budget: that share of every limit of the parent's that is spent, (0, 1]. */
   readonly share?: number | null | undefined
@@ -205,7 +205,7 @@ export interface SwarmTaskLease extends TaskLease {
 /** Work that shares a budget. */
 export interface Swarm extends Disposable {
   readonly name: string
-  /** Its name behind those of its ancestors: 'root/child'. */
+  /** The swarm's name behind those of its ancestors: 'root/child'. */
   readonly path: string
   readonly isClosed: boolean
   /**

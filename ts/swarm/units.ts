@@ -1,7 +1,7 @@
 /**
  * The units of a tree of budgets, and their amounts as whole numbers. Sums of binary fractions drift (0.1 + 0.2 is not 0.3), and a budget
  * that is added to a million times would leak or gain. So amounts are counted in whole quanta, of which a double holds 2^53 exactly: a
- * billionth of a US dollar, a token, a request, a ms, and a millionth of a unit of one's own (one, where its first limit is above a billion).
+ * billionth of a US dollar, a token, a request, a ms, and a millionth of a custom unit (one, where its first limit is above a billion).
  *
  * An amount that is used or reserved is rounded up to a quantum and a limit is rounded down, so that rounding never lets anything past.
  */
@@ -68,7 +68,7 @@ export class Units {
     return this.#index.get(name) ?? -1
   }
 
-  /** The number of a unit that a budget names. @param limit its first limit, which decides how fine a unit of one's own is counted */
+  /** The number of a unit that a budget names. @param limit its first limit, which decides how fine a custom unit is counted */
   declare(name: string, limit: number): number {
     const known = this.#index.get(name)
     if (known !== undefined) return known

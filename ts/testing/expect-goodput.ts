@@ -24,7 +24,7 @@ export interface GoodputOptions {
   readonly plant: Plant | PoolOptions
   /** Load in multiples of the plant's capacity; or that by the time, s. Not beside `arrivals`. */
   readonly load?: number | ((s: number) => number)
-  /** Arrivals of one's own, made anew for each seed. */
+  /** Custom arrivals, made anew for each seed. */
   readonly arrivals?: (seed: number) => Arrivals
   /** Default 'GET /work'. */
   readonly route?: string

@@ -1,4 +1,4 @@
-/** For tests: whether a state provider of one's own keeps what the port to it promises, and whether settings hold under load. */
+/** For tests: whether a custom state provider keeps what the port to it promises, and whether settings hold under load. */
 
 export {
   type ConformanceOptions,

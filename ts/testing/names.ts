@@ -3,7 +3,7 @@
 const LONE_HIGH = '\ud800'
 const LONE_LOW = '\udc00'
 
-/** @param mark makes names one's own where that does not spoil them */
+/** @param mark a mark that makes the names unique where it does not spoil them */
 export function hostileNames(mark: string): string[] {
   return [
     // what is a key of every object

@@ -11,7 +11,7 @@ export interface UpstreamOptions {
   /** The dialect of its headers and errors: 'openai' for all that are like it, 'generic' where it is not known: every dialect is read. */
   readonly provider: UpstreamProvider
   /**
-   * The most requests a minute, > 0: a limit of one's own, or the provider's where its answers do not state it. Default: what the
+   * The most requests a minute, > 0: a limit set here, or the provider's where its answers do not state it. Default: what the
    * answers state; without that, what is learnt from refusals.
    */
   readonly requestsPerMinute?: number | null | undefined

@@ -70,7 +70,7 @@ export class PacedCall implements SentCall {
   readonly amounts: Amounts
   readonly place: CallPlace
   readonly sentAtMs: number
-  /** Its place in the configured limits. */
+  /** The call's place in the configured limits. */
   readonly #configuredMarks: Marks
   #isAnswered = false
   #isEnded = false
@@ -171,7 +171,7 @@ export class Pace {
     return this.#paceOf(cost.model, nowMs).waitMs(amounts, nowMs, configuredMs)
   }
 
-  /** A call is sent now. */
+  /** Records that a call is sent now. */
   send(cost: CallCost, nowMs: number): PacedCall {
     const amounts = amountsOf(cost)
     const marks: Marks = {}

@@ -18,7 +18,7 @@ type Listener = (stall: Stall) => void
 
 class EventLoop {
   readonly #cells = new Float64Array(CELL.ROW + ROWS * ROW_CELLS)
-  /** They are the instances', which the thread's loop does not keep alive. */
+  /** The listeners of the instances, which the thread's loop does not keep alive. */
   #listeners: WeakRef<Listener>[] = []
   #reported = 0
 

@@ -9,7 +9,7 @@
  * | any other failure | counts |
  *
  * Of every route, the time of a stall counts as no silence. Requests of servers are not excused: for them the loop's queue is what is
- * short. On the other engines, with a clock of one's own, and where the host does not export libuv's functions there is none.
+ * short. On the other engines, with a custom clock, and where the host does not export libuv's functions there is none.
  */
 
 import type { Context } from '../context.js'

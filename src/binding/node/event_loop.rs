@@ -62,7 +62,7 @@ pub struct EventLoop {
     uv_loop: Raw,
     pub(super) stalls: RefCell<Stalls>,
     pub(super) deaf: RefCell<Deaf>,
-    /// Until when it is known whether the loop read, ms; and the times so far in which it did not.
+    /// The time until which it is known whether the loop read, ms; and the times so far in which it did not.
     known_ms: Cell<Millis>,
     pub(super) count: Cell<u64>,
     garbage: Garbage,
@@ -213,7 +213,7 @@ impl EventLoop {
 }
 
 impl Listener {
-    /// A stall is over.
+    /// Records a stall that is over.
     fn write(&mut self, stall: &Stall, garbage_ms: Millis) {
         // SAFETY: the array stays inside the package, which never detaches it, and this is the thread that JavaScript runs on.
         let cells = unsafe { self.cells.as_mut() };

@@ -12,9 +12,9 @@ use crate::replication::redis::{ClientOptions, Endpoint, Tls, Topology};
 pub struct RedisTlsOptions {
     /// Certificates to trust instead of the system's roots, PEM.
     pub ca: Option<Buffer>,
-    /// One's own certificate, PEM.
+    /// The client's certificate, PEM.
     pub cert: Option<Buffer>,
-    /// Its key, PEM.
+    /// The certificate's key, PEM.
     pub key: Option<Buffer>,
     /// The name that the server's certificate has to be for, if not the host's.
     pub server_name: Option<String>,
@@ -125,7 +125,7 @@ pub struct RedisLinkStats {
     pub sent_messages: f64,
     /// Their bytes.
     pub sent_bytes: f64,
-    /// Routes in them.
+    /// Routes in those messages.
     pub sent_routes: f64,
     /// Routes written to the store.
     pub stored_routes: f64,
@@ -135,7 +135,7 @@ pub struct RedisLinkStats {
     pub received_messages: f64,
     /// Their bytes.
     pub received_bytes: f64,
-    /// Routes in them.
+    /// Routes in those messages.
     pub received_routes: f64,
     /// Messages dropped because they were malformed.
     pub dropped_malformed: f64,
@@ -147,9 +147,9 @@ pub struct RedisLinkStats {
     pub dropped_records: f64,
     /// Messages and stored values without a MAC, where there is a secret.
     pub dropped_unsigned: f64,
-    /// Those whose MAC is by none of the secrets.
+    /// Messages dropped because their MAC is by none of the secrets.
     pub dropped_forged: f64,
-    /// Those that came before, or whose time is too far from now.
+    /// Messages dropped because they came before, or their time is too far from now.
     pub dropped_replayed: f64,
     /// Messages of unknown nodes dropped because too many came at once, where there is no secret.
     pub dropped_strangers: f64,

@@ -18,7 +18,7 @@ const MOST_OF_ONE_TURN_MS: Millis = 300.0;
 /// A stall.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Stall {
-    /// Its beginning and its end, ms since the Unix epoch by the process's clock.
+    /// The beginning and the end of the stall, ms since the Unix epoch by the process's clock.
     pub since_ms: Millis,
     pub until_ms: Millis,
     /// The part of it in which the whole process did not run, as on a machine that is suspended, ms.
@@ -127,7 +127,7 @@ impl Deaf {
         Self { kept: [[0.0; 2]; KEPT], count: 0, until_ms: now_ms, turns: Load::default() }
     }
 
-    /// Until when it is known whether the loop read, ms.
+    /// The time until which it is known whether the loop read, ms.
     pub fn until_ms(&self) -> Millis {
         self.until_ms
     }

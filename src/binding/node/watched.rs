@@ -14,7 +14,7 @@ pub struct Watched {
     event_loop: Rc<EventLoop>,
     /// The times in which the loop read nothing that the engine has seen.
     seen: u64,
-    /// Those of them that a recording has.
+    /// The number of stalls that a recording has.
     taken: u64,
 }
 

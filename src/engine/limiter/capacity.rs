@@ -38,7 +38,7 @@ impl Load {
         self.by_tier[usize::from(mark.tier)] += 1;
     }
 
-    /// Counts a request out.
+    /// Removes a request that has ended from the count.
     #[inline]
     pub fn leave(&mut self, mark: Mark) {
         self.in_flight -= 1;

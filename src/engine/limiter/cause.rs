@@ -10,7 +10,7 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[repr(u8)]
 pub enum Cause {
-    /// It was not refused.
+    /// The request was not refused.
     #[default]
     None = 0,
     /// The route's breaker.
@@ -27,7 +27,7 @@ pub enum Cause {
     Scar = 6,
     /// An operator's override.
     Override = 7,
-    /// It waited, and can no longer make it.
+    /// The request waited, and can no longer be answered in time.
     WaitTimeout = 8,
     /// The waiting room is full.
     WaitFull = 9,

@@ -59,15 +59,15 @@ pub struct Key {
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct AcquireRequest {
-    /// Its priority.
+    /// The request's priority.
     pub priority: Priority,
-    /// Its key.
+    /// The request's key.
     pub key: Option<Key>,
     /// Occupancy of the process, [0, ∞): the largest of its queue, memory and other shortages; 1 is full.
     pub process_occupancy: f64,
-    /// Its place on the bands of the tiers by its age in the queue in front of the process; 0: none.
+    /// The request's place on the bands of the tiers by its age in the queue in front of the process; 0: none.
     pub queue_place: f64,
-    /// The time it has waited for a place, ms. Negative: it cannot wait. Infinite: it no longer waits.
+    /// The time that the request has waited for a place, ms. Negative: it cannot wait. Infinite: it no longer waits.
     pub waited_ms: Millis,
     /// The cause of its refusal where it no longer waits.
     pub given_up: Cause,
@@ -117,15 +117,15 @@ pub struct Terms {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// It succeeded.
+    /// The request succeeded.
     Success,
-    /// It failed, and the route is the cause.
+    /// The request failed, and the route is the cause.
     Failure,
-    /// It is no evidence of the route: the client disconnected.
+    /// The request is not evidence about the route: the client disconnected.
     Ignored,
     /// The permit was never released and was reclaimed.
     Reclaimed,
-    /// It continues outside the budget of requests and is concluded later.
+    /// The request continues outside the budget of requests and is concluded later.
     Detached,
 }
 
@@ -166,7 +166,7 @@ pub struct AcquireResult {
     pub tier: Tier,
     /// The terms of R.
     pub terms: Terms,
-    /// Set when it was neither admitted nor refused and may wait for a place.
+    /// Set when the request was neither admitted nor refused and may wait for a place.
     pub wait: Option<Wait>,
     /// The obstacle of a refused request.
     pub cause: Cause,

@@ -31,7 +31,7 @@ const LEAST_CROWD: f64 = 0.05;
 /// The cap, over the knee.
 const CAP_KNEES: f64 = 1.35;
 const CAP_OWN: f64 = 2.0;
-/// Up to so many times the cap, the rate is that of the experiment.
+/// The multiple of the cap up to which the rate is that of the experiment.
 const NEAR_CAP: f64 = 2.2;
 /// Completions of a step, and the rates, as shares of M, at which the cap climbs, falls back, and returns to where it began.
 const STEP_SAMPLES: f64 = 48.0;
@@ -97,7 +97,7 @@ pub(super) struct At {
     pub baseline_ms: Millis,
     /// The time at which it was admitted, and the time that it took, ms.
     pub admitted_ms: Millis,
-    /// Its latency, ms.
+    /// The latency at that moment, ms.
     pub latency_ms: Millis,
 }
 

@@ -52,9 +52,9 @@ pub struct Health {
 /// A change of health.
 #[derive(Debug, PartialEq, Eq)]
 pub enum HealthTransition {
-    /// It degraded, for this reason.
+    /// The connection degraded, for this reason.
     Degraded(String),
-    /// It was restored.
+    /// The connection was restored.
     Restored,
 }
 

@@ -43,14 +43,14 @@ pub enum Topology {
     },
 }
 
-/// TLS, where it is wanted.
+/// The settings of TLS.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Tls {
     /// Certificates to trust instead of the system's roots, PEM.
     pub ca: Option<Vec<u8>>,
-    /// One's own certificate, PEM; needs `key`.
+    /// The client's certificate, PEM; needs `key`.
     pub cert: Option<Vec<u8>>,
-    /// Its key, PEM.
+    /// The certificate's key, PEM.
     pub key: Option<Vec<u8>>,
     /// The name that the server's certificate has to be for, unless it is the host's. Not for clusters.
     pub server_name: Option<String>,

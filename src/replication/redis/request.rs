@@ -64,9 +64,9 @@ pub enum Request {
 
 /// A request for a document.
 pub enum DocumentRequest {
-    /// Read it.
+    /// Reads the document of that name.
     Read(String, Reply<Document>),
-    /// Write it if it has a version, and publish that; whether it had.
+    /// Writes a document that has the given version, and publishes the new one; answers whether it had.
     Write(DocumentWrite, Reply<bool>),
 }
 

@@ -27,7 +27,7 @@ counters! {
     sent_messages,
     /// Their bytes.
     sent_bytes,
-    /// Reports in them.
+    /// Reports in those messages.
     sent_reports,
     /// Routes written to the store.
     stored_routes,
@@ -37,7 +37,7 @@ counters! {
     received_messages,
     /// Their bytes.
     received_bytes,
-    /// Reports in them.
+    /// Reports in those messages.
     received_reports,
     /// Messages dropped because they were malformed.
     dropped_malformed,
@@ -49,9 +49,9 @@ counters! {
     dropped_records,
     /// Messages and stored values without a MAC, where there is a secret.
     dropped_unsigned,
-    /// Those whose MAC is by none of the secrets.
+    /// Messages dropped because their MAC is by none of the secrets.
     dropped_forged,
-    /// Those that came before, or whose time is too far from now.
+    /// Messages dropped because they came before, or their time is too far from now.
     dropped_replayed,
     /// Messages of unknown nodes dropped because too many came at once, where there is no secret.
     dropped_strangers,

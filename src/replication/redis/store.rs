@@ -240,7 +240,7 @@ pub async fn read_legacy(
     Ok(())
 }
 
-/// Reads what these hashes hold into `records`, of at most `max_routes` routes. What has been read when it ends early,
+/// Reads the content of hashes into `records`, of at most `max_routes` routes. What has been read when it ends early,
 /// by an error or because the future is dropped, has been read.
 pub async fn read(
     store: &mut Store,

@@ -15,7 +15,7 @@ export interface MachineStateProviderOptions {
   readonly path?: string | null | undefined
   /** The interval at which changes are sent, ms, an integer in [1, 60000]. Default 100. */
   readonly intervalMs?: number | null | undefined
-  /** γ: how much the others weigh against one's own measurements, [0, 1]. Default 0.3. */
+  /** γ: the weight of other nodes' reports against this node's own measurements, [0, 1]. Default 0.3. */
   readonly gamma?: number | null | undefined
   /** Most routes kept, an integer in [1, 1048576]. Default 65536. */
   readonly maxRoutes?: number | null | undefined

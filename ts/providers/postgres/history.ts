@@ -54,7 +54,7 @@ export interface HistoryEntry {
   /** Unix ms. */
   readonly at: number
   readonly kind: 'transition' | 'patch' | 'ban' | 'store' | 'summary'
-  /** null: it is of no route. */
+  /** The event's route; null: it has none. */
   readonly routeId: string | null
   /**
    * The event, with its name as `event`. Of a summary the route's statistics, with `requests`, all since the process began, admitted or not, and

@@ -72,7 +72,7 @@ export class PostgresStateProvider implements StateProvider {
   readonly name = 'PostgresStateProvider'
   /** The interval at which changes are sent, ms. */
   readonly intervalMs: number
-  /** γ: how much the others weigh against one's own measurements, [0, 1]. */
+  /** γ: the weight of other nodes' reports against this node's own measurements, [0, 1]. */
   readonly gamma: number
   /** false: `atrion.connect()` does not depend on this. */
   readonly required: boolean

@@ -26,7 +26,7 @@ export interface PostgresMigrationOptions extends PostgresTableOptions {
 export interface PostgresStateProviderOptions extends PostgresMigrationOptions {
   /** The interval at which changes go out and those of others are looked for, ms, an integer in [10, 60000]. Default 100. */
   readonly intervalMs?: number | null | undefined
-  /** γ: how much the others weigh against one's own measurements, [0, 1]. Default 0.3. */
+  /** γ: the weight of other nodes' reports against this node's own measurements, [0, 1]. Default 0.3. */
   readonly gamma?: number | null | undefined
   /** True: `connect()` makes the tables where they are missing. false: they are there, see `migration()`. Default true. */
   readonly migrate?: boolean | null | undefined

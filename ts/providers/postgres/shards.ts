@@ -1,4 +1,4 @@
-/** This node's own routes as they lie in its rows: by shard, with what has still to be written. */
+/** The routes of this node as they lie in its rows: by shard, with what has still to be written. */
 
 import { BoundedRoutes } from '../../base/bounded-routes.js'
 import { isPhysicsVector, type PhysicsVector } from '../provider.js'
@@ -60,11 +60,12 @@ interface Entry {
   resistance: number
   /** The time of the change, ms of this process. */
   atMs: number
-  /** As it was last written. */
+  /** The vector as it was last written. */
   text: string
   stamp: number
-  /** It is to be written, and it is on its way as it is. */
+  /** True while the entry is to be written. */
   isChanged: boolean
+  /** True while its present value is being written. */
   isSent: boolean
 }
 

@@ -93,7 +93,7 @@ export class RedisStateProvider implements StateProvider {
   readonly name: string = 'RedisStateProvider'
   /** The interval at which changes are sent, ms. */
   readonly intervalMs: number
-  /** γ: how much the others weigh against one's own measurements, [0, 1]. */
+  /** γ: the weight of other nodes' reports against this node's own measurements, [0, 1]. */
   readonly gamma: number
   /** True when a `secret` proves the nodes. */
   readonly hasProvedNodes: boolean

@@ -12,9 +12,9 @@ import { MAX_ADDRESSES } from './addresses.js'
 export interface RedisTlsSettings {
   /** Certificates to trust instead of the system's roots, PEM. */
   readonly ca?: Pem | readonly Pem[] | undefined
-  /** One's own certificate, PEM; needs `key`. */
+  /** The client's certificate, PEM; needs `key`. */
   readonly cert?: Pem | undefined
-  /** Its key, PEM. */
+  /** The certificate's key, PEM. */
   readonly key?: Pem | undefined
   /** The name the server's certificate has to be for, if it is not the host. Not for clusters. */
   readonly servername?: string | undefined
@@ -70,7 +70,7 @@ export interface RedisStateProviderOptions {
   readonly zone?: string | undefined
   /** The interval at which changes go out, ms, an integer in [1, 60000]. Default 100. */
   readonly intervalMs?: number | undefined
-  /** γ: how much the others weigh against one's own measurements, [0, 1]. Default 0.3. */
+  /** γ: the weight of other nodes' reports against this node's own measurements, [0, 1]. Default 0.3. */
   readonly gamma?: number | undefined
   /** `connect()` is over by then, ms, an integer in [1, 600000]. Default 5000. */
   readonly connectTimeoutMs?: number | undefined

@@ -98,7 +98,7 @@ impl Driver {
         }
     }
 
-    /// This node and the others that were seen.
+    /// The ids of this node and of the others that were seen.
     fn nodes(&self) -> Vec<NodeId> {
         self.subscriber.nodes().chain([self.shared.node]).collect()
     }

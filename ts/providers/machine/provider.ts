@@ -112,6 +112,7 @@ export class MachineStateProvider implements StateProvider {
   connect(): Promise<void> {
     return this.#lifecycle.connect(async () => {
       this.#replica = new Replica(this.#maxRoutes, this.#node)
+      this.#problem = undefined
       const joined = new Promise<void>((resolve) => {
         this.#onJoined = resolve
       })

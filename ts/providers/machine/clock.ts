@@ -15,7 +15,7 @@ export type ClockReading = readonly [id: string, nowMs: number, ageMs: number]
 
 export class MachineClock {
   #id: string
-  /** What to add to this process's monotonic clock, and what that showed when the shared one began, ms. */
+  /** The lead of the shared clock over this process's monotonic one, and the time of that at which the shared one began, ms. */
   #offsetMs = Date.now() - performance.now()
   #beganMs = performance.now()
 

@@ -14,7 +14,7 @@ const MOST_AHEAD_US = 60_000_000
 /** The furthest that a version may be, ms: they are times, and after one at the end of what a number counts there is no later one. */
 const MOST_AHEAD_MS = 366 * 86_400_000
 
-/** What was newer than what was known. */
+/** The part of a message that was newer than all that was known. */
 export type News = Required<Omit<Merge, 'clock'>>
 
 export class Replica {
@@ -85,7 +85,7 @@ export class Replica {
 
   /** Everything, in messages of a bounded length. */
   *everything(): Generator<Merge> {
-    // First: whether a stamp can be is found by it.
+    // The first: stamps are held against it.
     yield { kind: 'merge', clock: this.clock.read() }
     for (const routes of chunksOf(this.#routes.values(), ({ routeId }) => routeId.length))
       yield { kind: 'merge', routes }

@@ -1,16 +1,33 @@
-// A process, a worker of node:cluster or a thread that shares over the machine, and does as it is asked by messages.
+// A process, a worker of node:cluster or a thread that shares over the machine, or over Redis, and does as it is asked by messages.
 import { parentPort, workerData } from 'node:worker_threads'
-import { Atrion, MachineStateProvider } from 'atrion'
+import { Atrion, MachineStateProvider, RedisStateProvider } from 'atrion'
 
-const settings = workerData ?? JSON.parse(process.env.ATRION_TEST_MACHINE)
+const { aheadMs = 0, redis, ...settings } = workerData ?? JSON.parse(process.env.ATRION_TEST_MACHINE)
+const wallMs = Date.now
+/** The system's clock is set. */
+const set = (ms) => {
+  Date.now = () => wallMs() + ms
+}
+set(aheadMs)
 const port = parentPort ?? process
 const answer = (message) => (parentPort ? parentPort.postMessage(message) : process.send(message))
 
 const BAD = { latencyMs: 10_000, errorRate: 1, saturation: 1 }
 const CALM = { latencyMs: 100, errorRate: 0.01, saturation: 0.5 }
 
-const provider = new MachineStateProvider({ intervalMs: 20, ...settings })
+const provider = redis ? new RedisStateProvider(redis) : new MachineStateProvider({ intervalMs: 20, ...settings })
 const atrion = new Atrion({ provider })
+const until = async (condition) => {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1))
+}
+
+const isBanned = (key) => {
+  const permit = atrion.acquire('banned', { key })
+  permit.release()
+  return permit.limitedBy === 'ban'
+}
+
+const isPatched = (reason) => atrion.config.current().changes.routes?.[reason] !== undefined
 
 const TASKS = {
   connect: () => atrion.connect(),
@@ -44,6 +61,29 @@ const TASKS = {
     }
     return { done, isKnown: true }
   },
+  set: ({ ms }) => set(ms),
+  patch: async ({ ttlMs, reason }) => {
+    const changes = { routes: { [reason]: { baseResistance: 7 } } }
+    return (await atrion.patch({ base: atrion.config.current().version, ttlMs, author: 'ops', reason, changes })).status
+  },
+  /** Tries a limit on this node and a share of the others. */
+  try: async ({ max, ...canary }) => {
+    const { version } = atrion.config
+    return (await atrion.patch({ base: version, changes: { limits: { max } }, author: 'ops', canary })).status
+  },
+  limit: () => {
+    const [last] = atrion.config.audit()
+    return { version: atrion.config.version, max: atrion.config.explain('limits.max').value, state: last?.state }
+  },
+  ban: ({ key, ttlMs }) => atrion.ban(key, { ttlMs, reason: 'test' }).id,
+  /** Resolves when a patch is known, and a key is banned. */
+  knows: ({ reason, key }) =>
+    until(() => atrion.config.audit().some((entry) => entry.reason === reason) && isBanned(key)),
+  isBanned: ({ key }) => isBanned(key),
+  isPatched: ({ reason }) => isPatched(reason),
+  /** Resolves when the patch is over, and the key is not banned any more. */
+  ends: ({ reason, key }) => until(() => !isPatched(reason) && !isBanned(key)),
+  write: ({ name, version, text }) => provider.writeDocument(name, version, text),
   block: ({ ms }) => {
     const endMs = performance.now() + ms
     while (performance.now() < endMs);

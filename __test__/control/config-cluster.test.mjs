@@ -50,6 +50,19 @@ test('a node that comes later takes over what holds', async (t) => {
   await late.disconnect()
 })
 
+test('a node that comes when a patch is over sees that it expired, though no node wrote that', async (t) => {
+  const { nodes, provider } = await clusterOf(t, 1)
+  const expired = eventOf(nodes[0], 'patch', ({ state }) => state === 'expired')
+  await patch(nodes[0], { limits: { max: 70 } }, { author: 'ana', ttlMs: 100 })
+  await expired
+  const late = create({ provider })
+  t.teardown(() => late.disconnect())
+  await late.connect()
+  await until(() => late.config.audit().length > 0)
+  t.like(late.config.audit(), [{ state: 'expired', author: 'ana' }])
+  t.is(late.config.version, nodes[0].config.version)
+})
+
 test('of patches on the same version one wins, and the others see which', async (t) => {
   const { nodes } = await clusterOf(t, 10)
   const results = await Promise.all(

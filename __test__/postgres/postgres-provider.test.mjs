@@ -282,6 +282,100 @@ test('the node writes everything anew when the server has lost its rows', async 
   t.deepEqual([...routes].sort(), [...Array.from({ length: 500 }, (_, n) => `${n}`), 'new', 'newer'].sort())
 })
 
+test('rows that the server has in an older version, as after a crash, are written anew, and nothing is taken for deleted', async (t) => {
+  const { make, table } = family(t)
+  const [provider, other] = [await connected(make()), await connected(make())]
+  const names = Array.from({ length: 600 }, (_, n) => `${n}`)
+  await Promise.all(names.slice(0, 300).map((name) => provider.updateVector(name, VECTOR)))
+  await pool.query(`create table atrion.${table}_old as table atrion.${table}`)
+  await Promise.all(names.slice(300).map((name) => provider.updateVector(name, VECTOR)))
+  await Promise.all(names.slice(0, 10).map((name) => provider.updateVector(name, { ...VECTOR, lastTick: 8 })))
+  await pool.query(`truncate atrion.${table}`)
+  await pool.query(`insert into atrion.${table} select * from atrion.${table}_old where shard % 2 = 0`)
+  // Enough of them that every row has one.
+  const later = Array.from({ length: 4000 }, (_, n) => `later ${n}`)
+  await Promise.all(later.map((name) => provider.updateVector(name, VECTOR)))
+  const all = [...names, ...later].sort()
+  t.deepEqual((await other.listRoutes()).sort(), all)
+  t.is((await other.getVector('7')).lastTick, 8)
+  await other.deleteVector('7')
+  await provider.updateVector('8', VECTOR)
+  t.deepEqual(
+    (await other.listRoutes()).sort(),
+    all.filter((name) => name !== '7'),
+  )
+})
+
+test('bodies are compressed by LZ4 where the server has it, and split by the server where it can', async (t) => {
+  const { make, table } = family(t)
+  const client = counting()
+  const provider = await connected(make(client))
+  const names = Array.from({ length: 10_000 }, (_, n) => `GET /items/${n}`)
+  const written = new Map(
+    names.map((name) => [
+      name,
+      { scar: Math.random(), momentumScalar: Math.random(), lastTick: 1, resistance: Math.random() },
+    ]),
+  )
+  await Promise.all([...written].map(([name, vector]) => provider.updateVector(name, vector)))
+  const { rows } = await pool.query(
+    `select min(pg_column_compression(body)) as least, max(pg_column_compression(body)) as most from atrion.${table}`,
+  )
+  const { enumvals } = (await pool.query(`select enumvals from pg_settings where name = 'default_toast_compression'`))
+    .rows[0]
+  const compression = enumvals.includes('lz4') ? 'lz4' : null
+  t.deepEqual(rows, [{ least: compression, most: compression }])
+  t.regex(client.statements.at(-1), /string_to_table/)
+  for (const name of names.slice(0, 20)) t.deepEqual(await provider.getVector(name), written.get(name))
+  // A table that an earlier release made, and a server of before version 14.
+  await pool.query(
+    `alter table atrion.${table} alter column body set storage external, alter column body set compression pglz`,
+  )
+  const old = {
+    query: async (text, values) => {
+      const result = await pool.query(text, values)
+      for (const row of result.rows) if ('splits' in row) row.splits = null
+      return result
+    },
+  }
+  const counted = counting(old)
+  const other = await connected(make(counted))
+  await Promise.all([...written].map(([name, vector]) => other.updateVector(name, { ...vector, lastTick: 2 })))
+  t.regex(counted.statements.at(-1), /unnest\(string_to_array/)
+  for (const name of names.slice(0, 20))
+    t.deepEqual(await provider.getVector(name), { ...written.get(name), lastTick: 2 })
+})
+
+test('only a batch of routes does not wait for the disk, and only over a pool', async (t) => {
+  const { make } = family(t)
+  const client = new pg.Client(server.connection)
+  await client.connect()
+  t.teardown(() => client.end())
+  const statements = []
+  const clients = [
+    [new pg.Pool(server.connection), true],
+    [client, false],
+    [{ query: (text, values) => pool.query(text, values) }, false],
+  ]
+  for (const [n, [over, isPool]] of clients.entries()) {
+    statements.length = 0
+    const query = over.query.bind(over)
+    over.query = (given, ...rest) => {
+      statements.push(typeof given === 'string' ? given : given.text)
+      return query(given, ...rest)
+    }
+    const provider = await connected(make(over))
+    await provider.updateVector('a', VECTOR)
+    t.true(await provider.writeDocument(`document ${n}`, 0, 'text'))
+    await provider.deleteVector('a')
+    const lazy = statements.filter((text) => text.includes('synchronous_commit'))
+    t.is(lazy.length, isPool ? 1 : 0)
+    t.true(lazy.every((text) => text.includes('insert into') && !text.includes('_documents')))
+    await provider.disconnect()
+    if (isPool) await over.end()
+  }
+})
+
 test('a pool is left open, and a provider that was not connected says so', async (t) => {
   const { make } = family(t)
   const own = new pg.Pool(server.connection)

@@ -73,7 +73,7 @@ async function writing(server, options) {
   return {
     serverMs,
     medianMs: quantile(times.write, 0.5),
-    p95Ms: quantile(times.write, 0.95),
+    nineOfTenMs: quantile(times.write, 0.9),
     bytes: times.bytes / times.write.length,
   }
 }
@@ -167,6 +167,7 @@ export async function measure() {
 
 export const targets = ({ logged, unlogged, signed, spread, paused }) => [
   { row: `statement of ${ROUTES} routes, median`, unit: 'ms', measured: logged.medianMs, limit: 20 },
+  { row: '… 9 of 10', unit: 'ms', measured: logged.nineOfTenMs, limit: 20 },
   { row: '… on the processor of the server', unit: 'ms', measured: logged.serverMs },
   { row: '… unlogged', unit: 'ms', measured: unlogged.medianMs, limit: 20 },
   { row: '… with a secret', unit: 'ms', measured: signed.medianMs },

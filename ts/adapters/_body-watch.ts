@@ -36,7 +36,7 @@ export class BodyWatch implements AnswerWatch {
   #idle: Timer | undefined
   readonly #long: Timer
   readonly #startedMs: number
-  readonly #headAtMs = Date.now()
+  readonly #headAtMs = performance.timeOrigin + performance.now()
   readonly #signal: AbortSignal
   readonly #stalledUntil: () => number
 

@@ -145,9 +145,25 @@ const originOf = ({ version, author, reason }: Origin): Origin => ({
   ...(reason !== undefined && { reason }),
 })
 
-/** The layer with what expired taken out, and with what stands for good at its head made a part of its settings. */
+/** The entries of the trail for the patches of a layer that are over, those that ended last at the end. */
+export function endsOf(layer: Layer, nowMs: number): TrailEntry[] {
+  return layer.standing
+    .filter((patch) => isOver(patch, nowMs))
+    .map((patch) => {
+      const { expiresAtMs = Number.POSITIVE_INFINITY, trial } = patch
+      const endMs = Math.min(expiresAtMs, trial?.untilMs ?? Number.POSITIVE_INFINITY)
+      return entryOf(patch, endMs, trial ? 'rolled_back' : 'expired')
+    })
+    .sort((a, b) => a.atMs - b.atMs)
+}
+
+/**
+ * The layer with what expired taken out, and noted: no node may have written that. What stands for good at its head is made a part of its
+ * settings.
+ */
 export function settle(layer: Layer, nowMs: number): Layer {
   const standing = layer.standing.filter((patch) => !isOver(patch, nowMs))
+  const trail = endsOf(layer, nowMs).reduce(noted, layer.trail)
   let { settled, origins } = layer
   while (standing[0] !== undefined && standing[0].expiresAtMs === undefined && standing[0].trial === undefined) {
     const patch = standing.shift()!
@@ -159,7 +175,7 @@ export function settle(layer: Layer, nowMs: number): Layer {
     }
     origins = merged
   }
-  return { ...layer, settled, origins, standing }
+  return { ...layer, settled, origins, standing, trail }
 }
 
 const pathsOf = (changes: JsonObject): string[] => leavesOf(changes).map(textOfPath)

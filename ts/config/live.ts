@@ -8,6 +8,7 @@ import type { RouteOverlay } from '../routes/overlay.js'
 import { Aside, type SetAside } from './aside.js'
 import {
   EMPTY_LAYER,
+  endsOf,
   entryOf,
   expiriesOf,
   isOver,
@@ -219,12 +220,9 @@ export class LiveConfig {
     readonly over: { readonly layer: UpperLayer; readonly entry: TrailEntry }[]
     readonly aside: SetAside[]
   } {
-    const over = UPPER.flatMap((name) => {
-      const nowMs = this.nowOf(name)
-      return this.#layers[name].standing
-        .filter((patch) => isOver(patch, nowMs))
-        .map((patch) => ({ layer: name, entry: entryOf(patch, nowMs, patch.trial ? 'rolled_back' : 'expired') }))
-    })
+    const over = UPPER.flatMap((name) =>
+      endsOf(this.#layers[name], this.nowOf(name)).map((entry) => ({ layer: name, entry })),
+    )
     // A trial without a result in time no longer holds either.
     let aside: SetAside[] = []
     try {
@@ -234,9 +232,6 @@ export class LiveConfig {
     }
     const layers: Record<UpperLayer, Layer> = { ...this.#layers }
     for (const name of UPPER) layers[name] = settle(layers[name], this.nowOf(name))
-    for (const { layer, entry } of over) {
-      layers[layer] = { ...layers[layer], trail: noted(layers[layer].trail, entry) }
-    }
     this.#layers = layers
     this.#settable.tryOnKeys(this.#keyTrial(layers))
     return { over, aside }

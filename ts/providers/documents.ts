@@ -108,8 +108,8 @@ export class DocumentShelf {
   /** The highest version of any document that is gone. */
   #lastGone = 0
 
-  /** @param now the clock, Unix ms */
-  constructor(now: () => number = Date.now) {
+  /** @param now the clock, Unix ms: by default the system's as it was when the process began, which goes on whatever that is set to */
+  constructor(now: () => number = () => Math.floor(performance.timeOrigin + performance.now())) {
     this.#now = now
   }
 

@@ -71,7 +71,7 @@ export class KVStateProvider implements StateProvider {
 
   /** Writes what was held back. */
   async disconnect(): Promise<void> {
-    await this.#writeAll([...this.#pending], Date.now())
+    await this.#writeAll([...this.#pending], performance.now())
   }
 
   async getVector(routeId: string): Promise<PhysicsVector | null> {
@@ -86,7 +86,7 @@ export class KVStateProvider implements StateProvider {
    * does not take is held back as well.
    */
   async updateVector(routeId: string, vector: PhysicsVector): Promise<void> {
-    const nowMs = Date.now()
+    const nowMs = performance.now()
     this.#pending.set(routeId, { ...vector })
     const due = [...this.#pending].filter(([id]) => this.#isDue(id, nowMs))
     await this.#writeAll(due, nowMs)

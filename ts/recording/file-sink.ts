@@ -113,7 +113,7 @@ export class FileSink extends QueueSink {
   }
 
   protected get isOpen(): boolean {
-    return !this.#isClosed && !this.#isFull && !this.#isGone && Date.now() >= this.#restsUntilMs
+    return !this.#isClosed && !this.#isFull && !this.#isGone && performance.now() >= this.#restsUntilMs
   }
 
   protected write(next: Waiting): void {
@@ -155,7 +155,7 @@ export class FileSink extends QueueSink {
       this.reuse(block.bytes)
     } else {
       this.error = error
-      this.#restsUntilMs = Date.now() + REST_MS
+      this.#restsUntilMs = performance.now() + REST_MS
       for (const lost of [block, ...this.waiting.splice(0)]) this.lose(lost)
     }
     this.wake()

@@ -2,6 +2,7 @@
 
 import { MAX_NAME_BYTES } from '../documents.js'
 import { isPhysicsVector, type PhysicsVector } from '../provider.js'
+import type { ClockReading } from './clock.js'
 
 /** Longest message, bytes. */
 const MAX_FRAME_BYTES = 1 << 23
@@ -37,12 +38,13 @@ export interface Merge {
   readonly routes?: readonly Shared[]
   readonly gone?: readonly (readonly [routeId: string, stamp: number])[]
   readonly texts?: readonly SharedText[]
+  readonly clock?: ClockReading
 }
 
 export type Message =
   | Merge
   | { readonly kind: 'join'; readonly node: string }
-  | { readonly kind: 'welcome'; readonly nodes: number }
+  | { readonly kind: 'welcome'; readonly nodes: number; readonly clock?: ClockReading }
   | { readonly kind: 'put'; readonly id: number; readonly routes: readonly (readonly [string, PhysicsVector])[] }
   | { readonly kind: 'delete'; readonly id: number; readonly routeIds: readonly string[] }
   | {
@@ -58,7 +60,13 @@ export type Message =
       readonly isAgain: boolean
     }
   | { readonly kind: 'ping'; readonly id: number }
-  | { readonly kind: 'done'; readonly id: number; readonly ok: boolean | null; readonly nodes: number }
+  | {
+      readonly kind: 'done'
+      readonly id: number
+      readonly ok: boolean | null
+      readonly nodes: number
+      readonly clock?: ClockReading
+    }
 
 export function frameOf(message: Message): Buffer {
   const body = Buffer.from(JSON.stringify(message), 'utf8')

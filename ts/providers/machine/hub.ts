@@ -5,7 +5,7 @@
 
 import { isPhysicsVector } from '../provider.js'
 import { listOf, MAX_NODE, type Message, MOST_WRITES, type Shared } from './frames.js'
-import type { Replica } from './replica.js'
+import type { News, Replica } from './replica.js'
 
 /** Processes that may be joined at once. */
 const MOST_PEERS = 1024
@@ -62,7 +62,7 @@ export class Hub {
     if (message.kind === 'join') {
       peer.node = typeof message.node === 'string' ? message.node.slice(0, MAX_NODE) : ''
       for (const part of this.#replica.everything()) peer.send(part)
-      peer.send({ kind: 'welcome', nodes: this.#peers.size - 1 })
+      peer.send({ kind: 'welcome', nodes: this.#peers.size - 1, clock: this.#replica.clock.read() })
     } else if (message.kind === 'merge') {
       this.#pass(this.#replica.merge(message))
     } else if (message.kind === 'put') {
@@ -99,7 +99,7 @@ export class Hub {
 
   /** Returns whether the document was written; null: it is not known whether a hub that was lost did it. */
   #write({ name, version, text, ttlMs, by, isAgain }: Extract<Message, { kind: 'write' }>): boolean | null {
-    const nowMs = Date.now()
+    const nowMs = this.#replica.clock.nowMs()
     const before = this.#replica.text(name)
     const isThere = before !== undefined && (before.expiresAtMs === null || before.expiresAtMs > nowMs)
     if (isAgain && before?.by.includes(by)) return true
@@ -124,12 +124,12 @@ export class Hub {
   }
 
   /** Passes news on to all, the process that they came from as well: it learns their place in the order. */
-  #pass(news: Required<Extract<Message, { kind: 'merge' }>>): void {
+  #pass(news: News): void {
     if (news.routes.length + news.gone.length + news.texts.length === 0) return
     for (const peer of [...this.#peers]) peer.send(news)
   }
 
   #done(peer: Peer, id: number, ok: boolean | null): void {
-    peer.send({ kind: 'done', id, ok, nodes: this.#peers.size - 1 })
+    peer.send({ kind: 'done', id, ok, nodes: this.#peers.size - 1, clock: this.#replica.clock.read() })
   }
 }

@@ -89,7 +89,7 @@ export class MachineStateProvider implements StateProvider {
     this.documentTimeoutMs = Math.max(8_000, settings.timeoutMs + 1_000)
     this.maxConcurrentUpdates = settings.maxRoutes
     const place = placeOf(settings.name, settings.folder)
-    this.#replica = new Replica(this.#maxRoutes)
+    this.#replica = new Replica(this.#maxRoutes, this.#node)
     this.#listeners = new RouteListeners(this.#maxRoutes)
     this.#outbox = new Outbox(this.#maxRoutes, this.#timeoutMs)
     const replica = (): Replica => this.#replica
@@ -111,7 +111,7 @@ export class MachineStateProvider implements StateProvider {
   /** @throws ConnectionError when the folder of the socket is not the user's alone, or no hub can be joined or made in time */
   connect(): Promise<void> {
     return this.#lifecycle.connect(async () => {
-      this.#replica = new Replica(this.#maxRoutes)
+      this.#replica = new Replica(this.#maxRoutes, this.#node)
       // The cause of an earlier failure is not that of this one.
       this.#problem = undefined
       const joined = new Promise<void>((resolve) => {
@@ -164,7 +164,7 @@ export class MachineStateProvider implements StateProvider {
 
   async load(maxRoutes: number): Promise<Iterable<readonly [routeId: string, vector: PhysicsVector, ageMs: number]>> {
     await this.#settle('*')
-    const nowUs = Date.now() * 1000
+    const nowUs = this.#replica.clock.nowMs() * 1000
     const routes = this.#replica.routes()
     return routes
       .slice(Math.max(0, routes.length - Math.max(0, maxRoutes)))
@@ -179,7 +179,7 @@ export class MachineStateProvider implements StateProvider {
   async readDocument(name: string): Promise<SharedDocument> {
     requireDocumentName(name)
     await this.#settle(`document ${name}`)
-    const nowMs = Date.now()
+    const nowMs = this.#replica.clock.nowMs()
     const found = this.#replica.text(name)
     const isThere = found !== undefined && (found.expiresAtMs === null || found.expiresAtMs > nowMs)
     return isThere ? { version: found.version, text: found.text, nowMs } : { version: 0, text: null, nowMs }
@@ -287,7 +287,10 @@ export class MachineStateProvider implements StateProvider {
   }
 
   #receive(message: Message): void {
-    if (message.kind === 'done' || message.kind === 'welcome') this.#nodes = Number(message.nodes) || 0
+    if (message.kind === 'done' || message.kind === 'welcome') {
+      this.#nodes = Number(message.nodes) || 0
+      this.#replica.clock.learn(message.clock)
+    }
     if (message.kind === 'done') {
       this.#outbox.confirm(message.id)
       const request = this.#requests.get(message.id)
@@ -299,7 +302,7 @@ export class MachineStateProvider implements StateProvider {
     } else if (message.kind === 'merge') {
       // The hub's own process has merged them already.
       const news = this.#member.isHub ? message : this.#replica.merge(message)
-      const nowUs = Date.now() * 1000
+      const nowUs = this.#replica.clock.nowMs() * 1000
       for (const { routeId, vector, stamp, node } of news.routes ?? []) {
         if (node === this.#node) continue
         this.#listeners.call(routeId, vector, { node, ageMs: Math.max(0, (nowUs - stamp) / 1000) })

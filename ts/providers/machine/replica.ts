@@ -1,6 +1,7 @@
 /** A full copy of what the processes of a machine share. Each process has one, so that any of them can take over the hub. */
 
 import { BoundedRoutes } from '../../base/bounded-routes.js'
+import { MachineClock } from './clock.js'
 import { chunksOf, listOf, type Merge, type Shared, type SharedText, sharedOf, textOf } from './frames.js'
 
 /** Routes that were deleted lately, so that no process that missed it brings them back. */
@@ -13,20 +14,26 @@ const MOST_AHEAD_US = 60_000_000
 /** The furthest that a version may be, ms: they are times, and after one at the end of what a number counts there is no later one. */
 const MOST_AHEAD_MS = 366 * 86_400_000
 
+/** The part of a message that was newer than all that was known. */
+export type News = Required<Omit<Merge, 'clock'>>
+
 export class Replica {
   readonly #routes: BoundedRoutes<Shared>
   readonly #gone = new BoundedRoutes<number>(MOST_GONE)
   readonly #texts = new Map<string, SharedText>()
   #characters = 0
   #lastStamp = 0
+  readonly clock: MachineClock
 
-  constructor(maxRoutes: number) {
+  /** @param node the name of this process */
+  constructor(maxRoutes: number, node: string) {
+    this.clock = new MachineClock(node)
     this.#routes = new BoundedRoutes(maxRoutes)
   }
 
   /** A stamp that is later than all that were seen, µs. */
   nextStamp(): number {
-    this.#lastStamp = Math.max(this.#lastStamp + 1, Date.now() * 1000)
+    this.#lastStamp = Math.max(this.#lastStamp + 1, this.clock.nowMs() * 1000)
     return this.#lastStamp
   }
 
@@ -44,7 +51,8 @@ export class Replica {
   }
 
   /** Takes over what is newer than what is known, and returns that. What a message has no place for is left out. */
-  merge({ routes, gone, texts }: Merge): Required<Merge> {
+  merge({ routes, gone, texts, clock }: Merge): News {
+    this.clock.learn(clock)
     const news = {
       kind: 'merge',
       routes: [] as Shared[],
@@ -62,7 +70,8 @@ export class Replica {
     }
     for (const item of listOf(texts)) {
       const text = textOf(item)
-      if (text !== undefined && text.version <= Date.now() + MOST_AHEAD_MS && this.#keep(text)) news.texts.push(text)
+      if (text !== undefined && text.version <= this.clock.nowMs() + MOST_AHEAD_MS && this.#keep(text))
+        news.texts.push(text)
     }
     return news
   }
@@ -76,6 +85,8 @@ export class Replica {
 
   /** Everything, in messages of a bounded length. */
   *everything(): Generator<Merge> {
+    // The first: stamps are held against it.
+    yield { kind: 'merge', clock: this.clock.read() }
     for (const routes of chunksOf(this.#routes.values(), ({ routeId }) => routeId.length))
       yield { kind: 'merge', routes }
     for (const gone of chunksOf([...this.#gone], ([routeId]) => routeId.length)) yield { kind: 'merge', gone }
@@ -83,7 +94,7 @@ export class Replica {
   }
 
   #sees(stamp: unknown): stamp is number {
-    if (!Number.isSafeInteger(stamp) || (stamp as number) > Date.now() * 1000 + MOST_AHEAD_US) return false
+    if (!Number.isSafeInteger(stamp) || (stamp as number) > this.clock.nowMs() * 1000 + MOST_AHEAD_US) return false
     this.#lastStamp = Math.max(this.#lastStamp, stamp as number)
     return true
   }
@@ -116,7 +127,7 @@ export class Replica {
   }
 
   #dropExpired(except: string): void {
-    const nowMs = Date.now()
+    const nowMs = this.clock.nowMs()
     for (const [name, { text, expiresAtMs }] of this.#texts) {
       if (name === except || expiresAtMs === null || expiresAtMs > nowMs) continue
       this.#texts.delete(name)

@@ -35,6 +35,8 @@ export class PostgresClient {
   readonly #driver: Driver
   readonly #timeoutMs: number
   readonly #isPg: boolean
+  /** Every statement is a transaction by itself: it is a pool of `pg` or of postgres.js, and no single connection. */
+  readonly isPool: boolean
   readonly #abandoned = new Set<object>()
   readonly #waiting: (() => void)[] = []
   #running = 0
@@ -45,6 +47,9 @@ export class PostgresClient {
     this.#timeoutMs = timeoutMs
     // A pool of `pg` ends a connection whose statement has timed out, which it does when the time is given with it.
     this.#isPg = typeof this.#driver.query === 'function' && 'totalCount' in this.#driver && 'idleCount' in this.#driver
+    const isPostgresJs =
+      typeof own(this.#driver, 'unsafe') === 'function' && typeof own(this.#driver, 'begin') === 'function'
+    this.isPool = this.#isPg || isPostgresJs
   }
 
   /**

@@ -58,9 +58,11 @@ export class Reader {
   async start(): Promise<void> {
     const { tables, settings, node, client } = this.#link
     const rows = await this.#link.ask(
-      `select n.node, n.stamp::text, ${NOW}::text as now from (select) as one left join ${tables.nodes} as n on n.node <> $1::text`,
+      `select n.node, n.stamp::text, ${NOW}::text as now, to_regprocedure('pg_catalog.string_to_table(text, text)')::text as splits
+       from (select) as one left join ${tables.nodes} as n on n.node <> $1::text`,
       [node],
     )
+    this.#link.splits = rows[0]?.splits != null
     this.#stamps = new Map(rows.flatMap(({ node: of, stamp }) => (of == null ? [] : [[of, Number(stamp)] as const])))
     this.#documentsFrom = Math.floor(this.#link.clock.nowUs() / 1000)
     this.#isOn = true

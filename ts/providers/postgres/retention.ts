@@ -14,7 +14,7 @@ export class Retention {
   readonly #table: string
   readonly #retentionMs: number
   readonly #maxEntries: number
-  #sweptMs = 0
+  #sweptMs = Number.NEGATIVE_INFINITY
   /** Entries written since the last sweep. */
   #unswept = 0
 
@@ -28,14 +28,14 @@ export class Retention {
   /** Notes entries that were written, and deletes others where it is time for that. @throws (rejects) what the client rejects with */
   async wrote(entries: number): Promise<void> {
     this.#unswept += entries
-    const isDue = Date.now() - this.#sweptMs >= Math.min(SWEEP_MS, this.#retentionMs)
+    const isDue = performance.now() - this.#sweptMs >= Math.min(SWEEP_MS, this.#retentionMs)
     if (!isDue && this.#unswept < this.#maxEntries / SWEEP_PARTS) return
     const old = 'at < clock_timestamp() - make_interval(secs => $1::text::float8 / 1000)'
     // Numbers rise by one an entry at least, those of other processes among them.
     const beyond = `id <= (select max(id) from ${this.#table}) - $1::text::bigint`
     const isOver = (await this.#delete(old, this.#retentionMs)) && (await this.#delete(beyond, this.#maxEntries))
     this.#unswept = 0
-    this.#sweptMs = isOver ? Date.now() : 0
+    this.#sweptMs = isOver ? performance.now() : Number.NEGATIVE_INFINITY
   }
 
   /** Deletes the entries of a condition, the oldest first. @returns whether these were all */

@@ -139,11 +139,13 @@ export class OwnShards {
 
   /** All rows are written anew: the server has lost them. */
   markAll(): void {
-    for (const shard of this.#shards) {
-      if (shard.entries.size === 0) continue
-      shard.isChanged = true
-      for (const entry of shard.entries.values()) entry.isChanged = true
-    }
+    for (const shard of this.#shards) this.#mark(shard)
+  }
+
+  #mark(shard: Shard): void {
+    if (shard.entries.size === 0) return
+    shard.isChanged = true
+    for (const entry of shard.entries.values()) entry.isChanged = true
   }
 
   /**
@@ -192,11 +194,16 @@ export class OwnShards {
 
   /**
    * The row is another than was known: another node deleted some of its routes, or a statement that was given up wrote it after all. Those that are
-   * not in it any more are gone, but for those that have changed since.
+   * not in it any more are gone, but for those that have changed since. An older version is no deletion: the server has lost what was written last.
    */
   merge(at: number, version: number, stored: readonly StoredRoute[]): void {
     const shard = this.#shards[at]!
+    const isOlder = version < shard.version
     shard.version = version
+    if (isOlder) {
+      this.#mark(shard)
+      return
+    }
     const names = new Set(stored.map(({ routeId }) => routeId))
     for (const entry of [...shard.entries.values()]) {
       if (!entry.isChanged && !names.has(entry.routeId)) this.remove(entry.routeId)

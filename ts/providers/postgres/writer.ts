@@ -219,12 +219,20 @@ export class Writer {
     return unknown
   }
 
+  /**
+   * The commit does not wait for the disk, nor for a standby: a crash of the server loses the batches of the last moments, which are hints that are
+   * written anew with the next change. Not through a client of one connection, where the transaction may be its owner's.
+   */
   #statement(): string {
-    const { tables, settings } = this.#link
+    const { tables, settings, client, splits } = this.#link
     const hint = settings.notify ? `, pg_notify('${tables.channel.replaceAll("'", "''")}', $1::text)::text as hint` : ''
+    const isLazy = client.isPool ? `, set_config('synchronous_commit', 'off', true) as commit` : ''
+    const rowsOf = (text: string, by: string): string =>
+      splits ? `string_to_table(${text}::text, ${by})` : `unnest(string_to_array(${text}::text, ${by}))`
     return `with given as (
-  select u.shard::int, u.version::bigint, u.body, u.mac from unnest(string_to_array($4::text, ','), string_to_array($5::text, ','),
-    string_to_array($6::text, E'\\n'), string_to_array($7::text, ',')) as u(shard, version, body, mac)
+  select u.shard::int, u.version::bigint, u.body, u.mac from rows from (
+    ${rowsOf('$4', "','")}, ${rowsOf('$5', "','")}, ${rowsOf('$6', "E'\\n'")}, ${rowsOf('$7', "','")}
+  ) as u(shard, version, body, mac)
 ), wrote as (
   insert into ${tables.state} as s (shard, node, version, stamp, body, mac)
   select shard, $1::text, version + 1, $2::text::bigint, body, mac from given order by shard
@@ -237,7 +245,7 @@ export class Writer {
   on conflict (node) do update set stamp = greatest(n.stamp, excluded.stamp), at = excluded.at
   returning xmax = 0 as fresh
 )
-select (select string_agg(shard::text, ',') from wrote) as shards, (select fresh::text from lives) as fresh, ${NOW}::text as now${hint}`
+select (select string_agg(shard::text, ',') from wrote) as shards, (select fresh::text from lives) as fresh, ${NOW}::text as now${hint}${isLazy}`
   }
 
   /** Reads this node's own rows that are others than was known. */

@@ -1,0 +1,71 @@
+// The system's clock is set while processes of a machine share: what expires does in its time, and all that one changes the others learn.
+import anyTest from 'ava'
+import { feelAll, folderOf, hubOf, processOf, VECTOR } from '../_machine/nodes.mjs'
+
+const test = process.platform === 'win32' ? anyTest.skip : anyTest
+
+const HOUR_MS = 3_600_000
+/** So long that no test lasts as long; an hour of the clock is longer. */
+const LONG_MS = 1_800_000
+const SHORT_MS = 1_500
+
+for (const [whose, how, stepMs] of [
+  ['the machine', 'back', -HOUR_MS],
+  ['the machine', 'ahead', HOUR_MS],
+  ['the hub alone', 'ahead', HOUR_MS],
+]) {
+  test.serial(`the clock of ${whose} is set ${how} by an hour`, async (t) => {
+    const settings = { path: folderOf(t), name: how }
+    let nodes = Array.from({ length: 3 }, () => processOf(t, settings))
+    await Promise.all(nodes.map(({ ask }) => ask('connect')))
+    const all = (task, given) => Promise.all(nodes.map(({ ask }) => ask(task, given)))
+    const long = { reason: 'long', key: 'long' }
+    const short = { reason: 'short', key: 'short' }
+    const given = async ({ ask }, { reason, key }, ttlMs) => {
+      t.is(await ask('patch', { reason, ttlMs }), 'applied')
+      await ask('ban', { key, ttlMs })
+    }
+    await given(nodes[0], long, LONG_MS)
+    await all('knows', long)
+    await given(nodes[0], short, SHORT_MS)
+    await nodes[0].ask('update', { route: 'before', vector: VECTOR })
+    const hub = await hubOf(nodes)
+    const stepped = whose === 'the machine' ? nodes : [hub]
+    await Promise.all(stepped.map(({ ask }) => ask('set', { ms: stepMs })))
+    // One that starts now knows the system's clock alone.
+    const late = processOf(t, { ...settings, aheadMs: stepMs })
+    await late.ask('connect')
+    nodes.push(late)
+    await all('knows', long)
+    t.deepEqual(await late.ask('get', { route: 'before' }), VECTOR)
+    await all('ends', short)
+    const holds = async (what) => {
+      const isPatched = await all('isPatched', long)
+      const isBanned = await all('isBanned', long)
+      t.true(isPatched.every(Boolean) && isBanned.every(Boolean), what)
+    }
+    await holds('after the step')
+    await feelAll(t, nodes, late, 'of the late one')
+    await feelAll(t, nodes, nodes[1], 'of an early one')
+    for (const [n, { ask }] of nodes.entries()) await ask('update', { route: `after ${n}`, vector: VECTOR })
+    for (const { ask } of nodes) {
+      for (const n of nodes.keys()) t.deepEqual(await ask('get', { route: `after ${n}` }), VECTOR)
+    }
+    // The next hub goes on with the same clock, also where it is the one that came late.
+    for (const survivor of [undefined, late]) {
+      const gone = survivor === undefined ? [await hubOf(nodes)] : nodes.filter((node) => node !== survivor)
+      await Promise.all(gone.map(({ kill }) => kill()))
+      nodes = nodes.filter((node) => !gone.includes(node))
+      if (!nodes.includes(late)) break
+      await hubOf(nodes)
+      await holds('under the next hub')
+    }
+    const again = { reason: 'again', key: 'again' }
+    const last = processOf(t, { ...settings, aheadMs: stepMs })
+    await last.ask('connect')
+    nodes.push(last)
+    await given(nodes[0], again, SHORT_MS)
+    await all('ends', again)
+    await holds('of one that starts then')
+  })
+}

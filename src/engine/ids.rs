@@ -15,7 +15,7 @@ pub const PLACE_BITS: u32 = 26;
 /// A shard among those of its engine: its index is in the lowest bits of its slots, and in the highest of its permits' places, so that
 /// either names its shard without a look-up.
 #[cfg(not(target_family = "wasm"))]
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct ShardId {
     /// Its index; 0 where there is one.
     pub index: u32,
@@ -25,6 +25,9 @@ pub struct ShardId {
 
 #[cfg(not(target_family = "wasm"))]
 impl ShardId {
+    /// The only one there is.
+    pub const ONLY: Self = Self { index: 0, bits: 0 };
+
     /// The shard of a slot.
     #[inline]
     pub fn of_slot(slot: Slot, bits: u32) -> usize {
@@ -51,11 +54,14 @@ impl ShardId {
 
 /// The only shard there is.
 #[cfg(target_family = "wasm")]
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct ShardId;
 
 #[cfg(target_family = "wasm")]
 impl ShardId {
+    /// Itself.
+    pub const ONLY: Self = Self;
+
     /// The slot itself.
     #[inline]
     #[allow(clippy::unused_self, reason = "the face of a shard among others")]

@@ -156,7 +156,7 @@ impl Engine {
         Self {
             limits,
             names: names::Names::default(),
-            table: Mutex::new(Table::new(limits, ids::ShardId::default(), routes::Pools::default())),
+            table: Mutex::new(Table::new(limits, ids::ShardId::ONLY, routes::Pools::default())),
             params: ParamsTable::default(),
             #[cfg(not(target_family = "wasm"))]
             shards: Shards::default(),

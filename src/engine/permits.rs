@@ -88,7 +88,7 @@ impl crate::image::Image for Permits {
 
     fn read(from: &mut &[u8]) -> Option<Self> {
         let (all, free) = (Vec::read(from)?, Vec::read(from)?);
-        Some(Self { all, free, ..Self::new(ShardId::default()) })
+        Some(Self { all, free, ..Self::new(ShardId::ONLY) })
     }
 }
 
@@ -282,7 +282,7 @@ mod tests {
 
     #[test]
     fn a_place_that_has_given_out_its_numbers_is_never_used_again() {
-        let (mut permits, mut list) = (Permits::new(ShardId::default()), PermitList::default());
+        let (mut permits, mut list) = (Permits::new(ShardId::ONLY), PermitList::default());
         assert_eq!(permits.grant(&mut list, 0, 0, 0.0, 1, Mark::of_tier(2)), Some(0));
         permits.all[0].generation = GENERATIONS - 1;
         let last = u64::from(GENERATIONS - 1) << PLACE_BITS;
@@ -314,7 +314,7 @@ mod tests {
 
     #[test]
     fn two_places_in_turn_never_repeat_a_number() {
-        let (mut permits, mut list) = (Permits::new(ShardId::default()), PermitList::default());
+        let (mut permits, mut list) = (Permits::new(ShardId::ONLY), PermitList::default());
         let mut seen = std::collections::HashSet::new();
         for _ in 0..10_000 {
             let id = permits.grant(&mut list, 0, 0, 0.0, 1, Mark::of_tier(2)).unwrap();

@@ -210,7 +210,8 @@ impl Table {
             && (self.len >= self.limits.max_routes as usize
                 || self.name_bytes + name.len() > self.limits.max_name_bytes)
         {
-            if let Some(gone) = self.evict() {
+            let victim = self.victim();
+            if let Some(gone) = self.remove(victim) {
                 forget(&gone);
             }
         }
@@ -218,6 +219,7 @@ impl Table {
     }
 
     /// Evicts the least recently used route; its name. None: there is no route.
+    #[cfg(not(target_family = "wasm"))]
     pub fn evict(&mut self) -> Option<Name> {
         if self.len == 0 {
             return None;
@@ -336,13 +338,12 @@ impl Table {
             let own = Capacity::new(params, false, now_ms);
             self.limiters[slot as usize] = Some(Box::new(Closed { limiter, own, params_pool: 0, pool: NO_POOL }));
         }
-        let joins = if params.pool == 0 { NO_POOL } else { self.pools.join(params, now_ms) };
         let Some(closed) = self.limiters[slot as usize].as_deref_mut() else { return };
         closed.params_pool = params.pool;
-        let leaves = std::mem::replace(&mut closed.pool, joins);
         let load = *closed.limiter.load();
-        self.pools.capacity(leaves, &mut closed.own).part(&load, now_ms);
-        self.pools.leave(leaves);
+        let joins = self.pools.enter(params, now_ms);
+        let leaves = std::mem::replace(&mut closed.pool, joins);
+        self.pools.leave(leaves, &mut closed.own, &load, now_ms);
         self.pools.capacity(joins, &mut closed.own).join(&load, now_ms);
     }
 
@@ -371,12 +372,9 @@ impl Table {
         self.lru.remove(slot);
         if let Some(mut closed) = self.limiters.get_mut(slot as usize).and_then(Option::take) {
             closed.limiter.close(&mut self.permits);
-            if closed.pool != NO_POOL {
-                let mut capacity = self.pools.capacity(closed.pool, &mut closed.own);
-                capacity.part(closed.limiter.load(), f64::NEG_INFINITY); // the time is not known, and does not matter
-                drop(capacity);
-                self.pools.leave(closed.pool);
-            }
+            let load = *closed.limiter.load();
+            // The time is not known, and does not matter.
+            self.pools.leave(closed.pool, &mut closed.own, &load, f64::NEG_INFINITY);
         }
         if let Some(part) = self.peer_parts.get_mut(slot as usize) {
             *part = PeerPart::NONE;

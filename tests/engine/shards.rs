@@ -44,6 +44,8 @@ impl Rows for Batch {
 struct Side {
     handle: Handle,
     slots: Vec<Slot>,
+    /// The number of routes that were made: one that is removed comes back by another name, since it may come back in another slot.
+    made: usize,
     laws: [u16; 3],
     permits: Vec<PermitId>,
     mailbox: Arc<Mailbox>,
@@ -95,12 +97,12 @@ impl Side {
         let mut law = |pool| handle.define_params(RouteParams { pool, limit, ..RouteParams::default() }, None);
         let laws = [0, 1, 2].map(|pool| law(pool).expect("there is room"));
         let slots = (0..ROUTES).map(|route| handle.intern(name(route), 0.0)).collect();
-        Self { handle, slots, laws, permits: Vec::new(), mailbox: Arc::new(Mailbox::new(100)) }
+        Self { handle, slots, made: ROUTES, laws, permits: Vec::new(), mailbox: Arc::new(Mailbox::new(100)) }
     }
 
     /// Does it; what comes of it, but for the numbers of slots and permits.
     fn act(&mut self, act: &Act, now_ms: f64) -> String {
-        let Self { handle, slots, laws, permits, mailbox } = self;
+        let Self { handle, slots, made, laws, permits, mailbox } = self;
         let mut told = String::new();
         match act {
             Act::Route(route, sample) => {
@@ -148,7 +150,8 @@ impl Side {
             Act::Remove(route) => {
                 handle.remove(slots[*route]);
                 while handle.evicted().is_some() {}
-                slots[*route] = handle.intern(name(*route), now_ms);
+                slots[*route] = handle.intern(name(*made), now_ms);
+                *made += 1;
             }
             Act::Blocked => handle.blocked(now_ms - 100.0, now_ms),
             Act::Lease(route, taken) => handle.lease(slots[*route], *taken, now_ms),

@@ -96,7 +96,7 @@ impl Table {
             permits: Permits::read(from)?,
             generations: u32::read(from)?,
             peer_parts: Vec::read(from)?,
-            shard: ShardId::default(),
+            shard: ShardId::ONLY,
             dry_run: false,
         };
         let queue = Queue::read(from)?;

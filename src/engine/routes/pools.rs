@@ -9,49 +9,52 @@ use std::sync::{Arc, OnceLock};
 
 #[cfg(not(target_family = "wasm"))]
 use crate::sync::{Mutex, MutexGuard};
-use crate::{engine::limiter::Capacity, physics::params::RouteParams, units::Millis};
+use crate::{
+    engine::limiter::{Capacity, Load},
+    physics::params::RouteParams,
+    units::Millis,
+};
 
 /// Most pools of routes that share a limit.
 const MAX_POOLS: usize = 1024;
 /// Stands for the pool of a route that has a limit of its own.
 pub const NO_POOL: usize = usize::MAX;
 
-/// A pool by its number, and how many routes are in it.
+/// A pool by its number, and how many routes are in it. `C`: its capacity, where that is kept with it.
 #[derive(Debug)]
-pub struct Listed {
+pub struct Pool<C> {
     id: u64,
+    capacity: C,
     routes: u32,
 }
 
-image! { Listed { id, routes } }
-
-/// The pools that there are.
-#[derive(Debug, Default)]
-pub struct Directory(Vec<Listed>);
-
-impl Directory {
-    /// The index of a pool, and true where it is new there; None where there are too many.
-    fn find(&mut self, id: u64) -> Option<(usize, bool)> {
-        if let Some(at) = self.0.iter().position(|pool| pool.id == id) {
-            return Some((at, false));
+/// The index of a pool of that number, which gets one route more; where it is new, `fresh` makes its capacity. `NO_POOL` where there are
+/// too many.
+fn enter<C>(pools: &mut Vec<Pool<C>>, id: u64, fresh: impl FnOnce(usize) -> C) -> usize {
+    let known = pools.iter().position(|pool| pool.id == id);
+    let at = known.unwrap_or_else(|| {
+        let vacant = pools.iter().position(|pool| pool.routes == 0).unwrap_or(pools.len());
+        if vacant == MAX_POOLS {
+            return NO_POOL;
         }
-        let fresh = Listed { id, routes: 0 };
-        if let Some(vacant) = self.0.iter().position(|pool| pool.routes == 0) {
-            self.0[vacant] = fresh;
-            return Some((vacant, true));
+        let fresh = Pool { id, capacity: fresh(vacant), routes: 0 };
+        match pools.get_mut(vacant) {
+            Some(pool) => *pool = fresh,
+            None => pools.push(fresh),
         }
-        (self.0.len() < MAX_POOLS).then(|| {
-            self.0.push(fresh);
-            (self.0.len() - 1, true)
-        })
+        vacant
+    });
+    if let Some(pool) = pools.get_mut(at) {
+        pool.routes += 1;
     }
+    at
 }
 
 /// The pools of a table.
 #[derive(Debug)]
 pub enum Pools {
     /// Those of an engine with one table.
-    Own(Directory, Vec<Capacity>),
+    Own(Vec<Pool<Capacity>>),
     /// Those of all shards of an engine.
     #[cfg(not(target_family = "wasm"))]
     Shared(Arc<SharedPools>),
@@ -59,7 +62,7 @@ pub enum Pools {
 
 impl Default for Pools {
     fn default() -> Self {
-        Self::Own(Directory::default(), Vec::new())
+        Self::Own(Vec::new())
     }
 }
 
@@ -67,7 +70,7 @@ impl Default for Pools {
 #[cfg(not(target_family = "wasm"))]
 #[derive(Debug)]
 pub struct SharedPools {
-    directory: Mutex<Directory>,
+    directory: Mutex<Vec<Pool<()>>>,
     /// By index; there once there was a pool of that index. They never move, so that one is reached without the directory.
     capacities: Box<[OnceLock<Box<Mutex<Capacity>>>]>,
 }
@@ -76,7 +79,7 @@ pub struct SharedPools {
 impl Default for SharedPools {
     fn default() -> Self {
         let capacities = (0..MAX_POOLS).map(|_| OnceLock::new()).collect();
-        Self { directory: Mutex::new(Directory::default()), capacities }
+        Self { directory: Mutex::new(Vec::new()), capacities }
     }
 }
 
@@ -91,11 +94,11 @@ impl Pools {
     /// The capacity that a route's work counts against: its pool's, or its own where it is in none.
     #[inline]
     pub fn capacity<'a>(&'a mut self, pool: usize, own: &'a mut Capacity) -> CapacityRef<'a> {
-        if pool == NO_POOL {
-            return CapacityRef::Own(own);
-        }
         match self {
-            Self::Own(_, capacities) => CapacityRef::Own(capacities.get_mut(pool).unwrap_or(own)),
+            Self::Own(pools) => CapacityRef::Own(match pools.get_mut(pool) {
+                Some(pool) => &mut pool.capacity,
+                None => own,
+            }),
             #[cfg(not(target_family = "wasm"))]
             Self::Shared(pools) => match pools.capacities.get(pool).and_then(OnceLock::get) {
                 Some(capacity) => CapacityRef::Locked(capacity.lock()),
@@ -104,76 +107,34 @@ impl Pools {
         }
     }
 
-    /// The index of the pool that the parameters name, made when it is new, and a route more in it; `NO_POOL` when there are too many.
-    pub fn join(&mut self, params: &RouteParams, now_ms: Millis) -> usize {
+    /// Counts a route into the pool that its parameters name, made when it is new; its index. `NO_POOL` where they name none, or there are
+    /// too many.
+    pub fn enter(&mut self, params: &RouteParams, now_ms: Millis) -> usize {
         let fresh = || Capacity::new(params, true, now_ms);
         match self {
-            Self::Own(directory, capacities) => {
-                let Some((at, is_new)) = directory.find(params.pool) else { return NO_POOL };
-                if is_new {
-                    match capacities.get_mut(at) {
-                        Some(capacity) => *capacity = fresh(),
-                        None => capacities.push(fresh()),
-                    }
-                }
-                directory.0[at].routes += 1;
-                at
-            }
+            _ if params.pool == 0 => NO_POOL,
+            Self::Own(pools) => enter(pools, params.pool, |_| fresh()),
             #[cfg(not(target_family = "wasm"))]
-            Self::Shared(pools) => {
-                let mut directory = pools.directory.lock();
-                let Some((at, is_new)) = directory.find(params.pool) else { return NO_POOL };
-                if is_new {
-                    let capacity = pools.capacities[at].get_or_init(|| Box::new(Mutex::new(fresh())));
-                    *capacity.lock() = fresh();
-                }
-                directory.0[at].routes += 1;
-                at
-            }
+            Self::Shared(pools) => enter(&mut pools.directory.lock(), params.pool, |at| {
+                *pools.capacities[at].get_or_init(|| Box::new(Mutex::new(fresh()))).lock() = fresh();
+            }),
         }
     }
 
-    /// Takes a route out of a pool.
-    pub fn leave(&mut self, pool: usize) {
+    /// Takes a route with that much work in flight out of its pool, or the work off its own capacity.
+    pub fn leave(&mut self, pool: usize, own: &mut Capacity, load: &Load, now_ms: Millis) {
+        self.capacity(pool, own).part(load, now_ms);
         match self {
-            Self::Own(directory, _) => {
-                if let Some(listed) = directory.0.get_mut(pool) {
-                    listed.routes -= 1;
+            Self::Own(pools) => {
+                if let Some(pool) = pools.get_mut(pool) {
+                    pool.routes -= 1;
                 }
             }
             #[cfg(not(target_family = "wasm"))]
-            Self::Shared(pools) => {
-                if let Some(listed) = pools.directory.lock().0.get_mut(pool) {
-                    listed.routes -= 1;
-                }
-            }
+            Self::Shared(_) if pool == NO_POOL => {}
+            #[cfg(not(target_family = "wasm"))]
+            Self::Shared(pools) => pools.directory.lock()[pool].routes -= 1,
         }
-    }
-
-    /// Returns whether a number is that of a pool, or stands for none.
-    #[cfg(not(target_family = "wasm"))]
-    pub fn has(&self, pool: usize) -> bool {
-        match self {
-            Self::Own(directory, capacities) => pool == NO_POOL || pool < directory.0.len().min(capacities.len()),
-            Self::Shared(_) => true,
-        }
-    }
-
-    /// Writes the pools into an image; false where they are shared.
-    #[cfg(not(target_family = "wasm"))]
-    pub fn write(&self, out: &mut Vec<u8>) -> bool {
-        use crate::image::Image;
-        let Self::Own(directory, capacities) = self else { return false };
-        directory.0.write(out);
-        capacities.write(out);
-        true
-    }
-
-    /// Reads what [`Pools::write`] wrote.
-    #[cfg(not(target_family = "wasm"))]
-    pub fn read(from: &mut &[u8]) -> Option<Self> {
-        use crate::image::Image;
-        Some(Self::Own(Directory(Vec::read(from)?), Vec::read(from)?))
     }
 }
 
@@ -197,6 +158,37 @@ impl DerefMut for CapacityRef<'_> {
             Self::Own(capacity) => capacity,
             #[cfg(not(target_family = "wasm"))]
             Self::Locked(capacity) => capacity,
+        }
+    }
+}
+
+#[cfg(not(target_family = "wasm"))]
+mod image {
+    use super::{Capacity, NO_POOL, Pool, Pools};
+    use crate::image::Image;
+
+    type Own = Pool<Capacity>;
+    image! { Own { id, capacity, routes } }
+
+    impl Pools {
+        /// Writes the pools into an image; false where they are shared.
+        pub fn write(&self, out: &mut Vec<u8>) -> bool {
+            let Self::Own(pools) = self else { return false };
+            pools.write(out);
+            true
+        }
+
+        /// Reads what [`Pools::write`] wrote.
+        pub fn read(from: &mut &[u8]) -> Option<Self> {
+            Vec::read(from).map(Self::Own)
+        }
+
+        /// Returns whether a number is that of a pool, or stands for none.
+        pub fn has(&self, pool: usize) -> bool {
+            match self {
+                Self::Own(pools) => pool == NO_POOL || pool < pools.len(),
+                Self::Shared(_) => true,
+            }
         }
     }
 }

@@ -144,7 +144,9 @@ impl Engine {
     pub(super) fn sweep_params(&self) {
         let mut used = vec![false; 1 << 16];
         let mut tables: Vec<_> = self.tables().map(Mutex::lock).collect();
-        tables.iter_mut().for_each(|table| table.mark_params_in_use(&mut used));
+        for table in &mut tables {
+            table.mark_params_in_use(&mut used);
+        }
         self.params.sweep(&used);
     }
 }

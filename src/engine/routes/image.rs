@@ -15,6 +15,9 @@ use crate::{
 
 /// Images are read by the version that wrote them.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// Slots of routes, each with the number of its parameters.
+type Laws = Vec<(Slot, u16)>;
+
 /// Stands for a slot without a route.
 const VACANT: u32 = u32::MAX;
 
@@ -66,7 +69,7 @@ impl Table {
 
     /// The table of an image with the queue, and the numbers of the parameters of its routes; None where it is none. Names are not in it: each
     /// route gets one of its own, as long as far as that goes.
-    pub fn of_image(limits: Limits, mut bytes: &[u8]) -> Option<(Self, Queue, Vec<(Slot, u16)>)> {
+    pub fn of_image(limits: Limits, mut bytes: &[u8]) -> Option<(Self, Queue, Laws)> {
         let from = &mut bytes;
         *from = from.strip_prefix(VERSION.as_bytes())?;
         let lengths = Vec::<u32>::read(from)?;
@@ -129,7 +132,7 @@ impl Table {
 }
 
 /// The states in the order of their use, and the numbers of their parameters, of which none counts yet.
-fn read_routes(lengths: &[u32], from: &mut &[u8]) -> Option<(Lru, Vec<(Slot, u16)>)> {
+fn read_routes(lengths: &[u32], from: &mut &[u8]) -> Option<(Lru, Laws)> {
     let mut lru = Lru::default();
     (0..lengths.len()).for_each(|slot| lru.grow(slot));
     let mut laws = Vec::new();

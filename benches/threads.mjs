@@ -1,12 +1,12 @@
 /**
  * What threads that share an engine reach together, beside threads with engines of their own, in one run: `npm run bench:threads -- --help`.
  *
- * The machine may have less than a core for each thread, so the control says what there was to reach: as many threads, each with its own engine.
+ * The best of the rounds counts: where other work takes the cores, threads come one after the other, and do not meet. The control says what there was
+ * to reach: as many threads, each with its own engine.
  */
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { Atrion } from 'atrion'
 import { cliOf } from '../scripts/lib/cli.mjs'
-import { summaryOf } from './lib/statistics.mjs'
 
 const USAGE = `Usage: npm run bench:threads -- [options]
 
@@ -14,8 +14,8 @@ Has threads decide at the same time, with the engine of the process and with eng
 route, and prints the calls that all of them make in a second, as a multiple of those that one thread makes.
 
   --threads <n>     threads (default 2)
-  --repeats <n>     rounds (default 41)
-  --calls <n>       calls of a thread in a round (default 50,000)
+  --repeats <n>     rounds, of which the best counts (default 100)
+  --calls <n>       calls of a thread in a round (default 20,000)
   --json            one line of JSON instead of the table
   --help            this text`
 
@@ -28,7 +28,7 @@ const WAYS = {
 }
 const TELEMETRY = { latencyMs: 50, errorRate: 0, saturation: 0.3 }
 
-/** In a thread: makes calls when all are there; the time that they took, ms. */
+/** In a thread: makes calls when all are there; when they began and ended, ms. */
 const work = () => {
   const engines = { process: new Atrion({ scope: 'process' }), instance: new Atrion({ engine: 'native' }) }
   const calls = {
@@ -39,9 +39,9 @@ const work = () => {
     const [atrion, call] = [engines[scope], calls[kind]]
     Atomics.add(arrived, 0, 1)
     while (Atomics.load(arrived, 0) < threads);
-    const start = performance.now()
+    const start = performance.timeOrigin + performance.now()
     for (let i = 0; i < times; i++) call(atrion, routeId)
-    parentPort.postMessage(performance.now() - start)
+    parentPort.postMessage({ start, end: performance.timeOrigin + performance.now() })
   })
 }
 
@@ -49,8 +49,8 @@ const main = async () => {
   const { values, count } = cliOf(USAGE, {
     options: {
       threads: { type: 'string', default: '2' },
-      repeats: { type: 'string', default: '41' },
-      calls: { type: 'string', default: '50000' },
+      repeats: { type: 'string', default: '100' },
+      calls: { type: 'string', default: '20000' },
       json: { type: 'boolean', default: false },
     },
   })
@@ -60,7 +60,7 @@ const main = async () => {
   /** The calls a ms of all these threads together. */
   const rateOf = async (some, kind, { scope, isOneRoute }) => {
     const arrived = new Int32Array(new SharedArrayBuffer(4))
-    const took = await Promise.all(
+    const spans = await Promise.all(
       some.map((worker, i) => {
         const answer = new Promise((resolve) => worker.once('message', resolve))
         const routeId = isOneRoute ? 'route' : `route ${i}`
@@ -68,7 +68,8 @@ const main = async () => {
         return answer
       }),
     )
-    return (some.length * times) / Math.max(...took)
+    const ms = Math.max(...spans.map(({ end }) => end)) - Math.min(...spans.map(({ start }) => start))
+    return (some.length * times) / ms
   }
 
   const rows = []
@@ -81,16 +82,17 @@ const main = async () => {
       // The first rounds warm up.
       if (round >= 0) rounds.push({ one, ...rates })
     }
+    const best = (way) => Math.max(...rounds.map((round) => round[way]))
     for (const way of Object.keys(WAYS)) {
-      const times = summaryOf(rounds.map((round) => round[way] / round.one)).median
-      const ofControl = summaryOf(rounds.map((round) => round[way] / round.own)).median
+      const times = best(way) / best('one')
+      const ofControl = best(way) / best('own')
       rows.push({ kind, way, times, ofControl })
     }
   }
   await Promise.all(workers.map((worker) => worker.terminate()))
 
   if (values.json) return console.log(JSON.stringify({ threads, repeats, rows }))
-  console.log(`${threads} threads, medians of ${repeats} rounds; × one thread on the engine of the process\n`)
+  console.log(`${threads} threads, best of ${repeats} rounds; × one thread on the engine of the process\n`)
   for (const { kind, way, times, ofControl } of rows) {
     const share = way === 'own' ? '' : `   ${ofControl.toFixed(2)} × the control`
     console.log(`${KINDS[kind].padEnd(20)} ${WAYS[way].title.padEnd(32)} ${times.toFixed(2)} ×${share}`)

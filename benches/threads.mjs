@@ -1,5 +1,5 @@
 /**
- * What threads that share an engine reach together, beside threads with engines of their own, in one run: `npm run bench:threads -- --help`.
+ * The calls that threads with one engine make together, beside threads with engines of their own, in one run: `npm run bench:threads -- --help`.
  *
  * The best of the rounds counts: where other work takes the cores, threads come one after the other, and do not meet. The control says what there was
  * to reach: as many threads, each with its own engine.

@@ -161,7 +161,7 @@ impl Handle {
                 let shard = ShardId::of_slot(slot, shards.bits());
                 let mut table = shards.lock(shard);
                 let local = slot >> shards.bits();
-                // Where it was evicted in between, it is no name any more: names change under the lock of their slot.
+                // One that was evicted in between is no name any more: names change under the lock of their slot.
                 if table.name(local) == Some(name) {
                     table.touch(local);
                     Self::see_evictions(&table, &mut seen[shard], &mut self.unreported);

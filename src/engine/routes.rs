@@ -301,7 +301,8 @@ impl Table {
     }
 
     /// The route in that slot with its closed loop, if it has one.
-    #[inline]
+    #[cfg_attr(not(target_family = "wasm"), inline(always))]
+    #[cfg_attr(target_family = "wasm", inline)]
     pub fn limited(&mut self, slot: Slot) -> Option<LimitedRoute<'_>> {
         let Closed { limiter, own, pool, .. } = self.limiters.get_mut(slot as usize)?.as_deref_mut()?;
         let capacity = self.pools.capacity(*pool, own);

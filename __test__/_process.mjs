@@ -2,7 +2,7 @@
 import { parentPort } from 'node:worker_threads'
 import { Atrion } from 'atrion'
 
-const atrion = new Atrion({ scope: 'process', maxRoutes: 100 })
+const atrion = new Atrion({ scope: 'process', maxRoutes: 256 })
 const permits = []
 
 const acts = {

@@ -58,6 +58,7 @@ const COMMANDS = {
   'benches/studio/run.mjs': BUILT,
   'benches/stalls.mjs': BUILT,
   'benches/swarm/run.mjs': BUILT,
+  'benches/threads.mjs': BUILT,
   'demo/cluster/run.mjs': [...BUILT, 'redis'],
   'demo/run.mjs': BUILT,
   'demo/replay/run.mjs': BUILT,

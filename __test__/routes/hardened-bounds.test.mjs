@@ -108,7 +108,7 @@ test('routes that were given the same share it, and what a caller does with a co
 })
 
 native('instances of the process come and go with laws of their own, and route() never throws for it', (t) => {
-  const shared = () => new Atrion({ scope: 'process', maxRoutes: 100 })
+  const shared = () => new Atrion({ scope: 'process', maxRoutes: 256 })
   const profileOf = (n) => ({ ...PROFILE_CONFIGS.HEAVY, scarMultiplier: n / 1e6 })
   // None is dropped: all numbers of laws are taken at last, and calls go by the law of their route.
   const instances = []

@@ -24,7 +24,7 @@ const start = async () => {
   return { worker, tell }
 }
 
-const shared = () => new Atrion({ scope: 'process', maxRoutes: 100 })
+const shared = () => new Atrion({ scope: 'process', maxRoutes: 256 })
 
 anyTest.afterEach.always(async () => {
   await Promise.all(threads.splice(0).map((worker) => worker.terminate()))
@@ -97,7 +97,7 @@ native('a route that one thread evicts is interned anew by another', async (t) =
   t.is(atrion.getState('e'), undefined)
   t.is(atrion.route('e', CALM).mode, 'BOOTSTRAP')
   t.is(atrion.getState('e').tickCount, 1)
-  t.true(atrion.getRoutes().length <= 100)
+  t.true(atrion.getRoutes().length <= 256)
   t.true((await tell('routeIds')).includes('e'))
 })
 
@@ -134,7 +134,7 @@ native('one engine has one bound', (t) => {
   const error = t.throws(() => new Atrion({ scope: 'process' }), { instanceOf: ConfigError })
   t.is(error.field, 'maxRoutes')
   t.is(error.got, 65_536)
-  t.regex(error.message, /must be 100, as of the process's other instances/)
+  t.regex(error.message, /must be 256, as of the process's other instances/)
   t.is(atrion.engine, 'native')
 })
 

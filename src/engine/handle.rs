@@ -5,7 +5,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::{
-    Engine, Evicted, Limits, engine_ref::EngineRef, ids::Slot, limiter::Cause, names::Name, params::ParamsCache,
+    Engine, Evicted, Limits,
+    engine_ref::{At, EngineRef, Owned},
+    ids::Slot,
+    limiter::Cause,
+    names::Name,
+    params::ParamsCache,
 };
 use crate::{
     physics::{
@@ -13,6 +18,7 @@ use crate::{
         params::RouteParams,
         peers::Blend,
         pressure::Sample,
+        queue::Queue,
         resistance::Parts,
         retry::retry_after_ms,
         tick::{Override, RouteState, Tick},
@@ -90,7 +96,8 @@ pub struct Row {
 pub struct Handle {
     pub(super) engine_ref: EngineRef,
     pub(super) params: ParamsCache,
-    pub(super) seen_evictions: u64,
+    /// The queue in front of the event loop that the handle decides for: other threads have loops, and queues, of their own.
+    pub(super) queue: Queue,
     pub(super) unreported: VecDeque<Evicted>,
     #[cfg(not(target_family = "wasm"))]
     pub(super) batch: super::batch::BatchState,
@@ -109,22 +116,21 @@ impl Handle {
     #[cfg(not(target_family = "wasm"))]
     #[must_use]
     pub fn new(engine: Arc<Engine>) -> Self {
-        Self::over(EngineRef::Shared(engine))
+        Self::over(EngineRef::Shared(super::engine_ref::View::new(engine)))
     }
 
     /// The only view of an engine of its own: it never has to lock.
     #[must_use]
     pub fn alone(limits: Limits) -> Self {
-        Self::over(EngineRef::Owned(Box::new(Engine::bare(limits))))
+        Self::over(EngineRef::Owned(Box::new(Engine::alone(limits)), 0))
     }
 
     fn over(engine_ref: EngineRef) -> Self {
         let params = ParamsCache::new(&engine_ref.engine().params);
-        let seen_evictions = engine_ref.engine().table.lock().evictions();
         Self {
             engine_ref,
             params,
-            seen_evictions,
+            queue: Queue::default(),
             unreported: VecDeque::new(),
             #[cfg(not(target_family = "wasm"))]
             batch: super::batch::BatchState::default(),
@@ -149,10 +155,10 @@ impl Handle {
         now_ms: Millis,
         report: impl FnOnce(&Decision, &RouteState, Option<&Blend>),
     ) -> Option<()> {
-        let (mut table, params) = self.engine_ref.table();
+        let At { mut table, slot, seen, params } = self.engine_ref.at(slot);
         self.params.refresh(params);
         let table = &mut *table;
-        if Self::see_evictions(table, &mut self.seen_evictions, &mut self.unreported) {
+        if Self::see_evictions(table, seen, &mut self.unreported) {
             return None;
         }
         let (state, peers) = table.touch(slot)?;
@@ -169,10 +175,10 @@ impl Handle {
     /// One tick of the open loop, without a decision.
     #[inline]
     pub fn tick(&mut self, slot: Slot, sample: &Sample, now_ms: Millis) -> Option<Row> {
-        let (mut table, params) = self.engine_ref.table();
+        let At { mut table, slot, seen, params } = self.engine_ref.at(slot);
         self.params.refresh(params);
         let table = &mut *table;
-        if Self::see_evictions(table, &mut self.seen_evictions, &mut self.unreported) {
+        if Self::see_evictions(table, seen, &mut self.unreported) {
             return None;
         }
         let (state, peers) = table.touch(slot)?;
@@ -183,7 +189,11 @@ impl Handle {
 
     /// The slot of a route, made at `now_ms` if it is new.
     pub fn intern(&mut self, name: Name, now_ms: Millis) -> Slot {
-        let (mut table, params, names) = self.engine_ref.parts();
+        #[cfg(not(target_family = "wasm"))]
+        if let Some(slot) = self.intern_shared(&name, now_ms) {
+            return slot;
+        }
+        let Some(Owned { table, params, names, seen }) = self.engine_ref.owned() else { return Slot::MAX };
         self.params.refresh(params);
         let slot = match names.get(&name) {
             Some(slot) => {
@@ -197,13 +207,14 @@ impl Handle {
                 slot
             }
         };
-        Self::see_evictions(&table, &mut self.seen_evictions, &mut self.unreported);
+        Self::see_evictions(table, seen, &mut self.unreported);
         slot
     }
 
     /// Makes a route the most recently used; false when the slot is vacant.
     pub fn touch(&mut self, slot: Slot) -> bool {
-        self.engine_ref.table().0.touch(slot).is_some()
+        let At { mut table, slot, .. } = self.engine_ref.at(slot);
+        table.touch(slot).is_some()
     }
 
     /// The slot of a route, if there is one.
@@ -215,16 +226,21 @@ impl Handle {
     /// The name of the route in that slot.
     #[must_use]
     pub fn name(&self, slot: Slot) -> Option<Name> {
-        self.engine().table.lock().name(slot).cloned()
+        let (table, slot) = self.engine().lock(slot);
+        table.name(slot).cloned()
     }
 
     /// Forgets a route.
     pub fn remove(&mut self, slot: Slot) {
-        let (mut table, _, names) = self.engine_ref.parts();
+        #[cfg(not(target_family = "wasm"))]
+        if self.remove_shared(slot) {
+            return;
+        }
+        let Some(Owned { table, names, seen, .. }) = self.engine_ref.owned() else { return };
         if let Some(name) = table.remove(slot) {
             names.remove(&name);
         }
-        Self::see_evictions(&table, &mut self.seen_evictions, &mut self.unreported);
+        Self::see_evictions(table, seen, &mut self.unreported);
     }
 
     /// Adds parameters, or replaces those of number `id`; their number. None when there are none of that number, or no room.
@@ -244,8 +260,7 @@ impl Handle {
     pub fn define_params(&mut self, params: RouteParams, id: Option<u16>) -> Option<u16> {
         #[cfg(not(target_family = "wasm"))]
         if id.is_none() && self.engine_ref.engine().params.is_worth_sweeping() {
-            let (mut table, params) = self.engine_ref.table();
-            params.sweep(&table.params_in_use());
+            self.engine_ref.engine().sweep_params();
         }
         self.params.define(&self.engine_ref.engine().params, params, id)
     }
@@ -259,7 +274,7 @@ impl Handle {
     /// The parts of a route's own R as it is now.
     #[must_use]
     pub fn parts(&self, slot: Slot) -> Option<Parts> {
-        let mut table = self.engine().table.lock();
+        let (mut table, slot) = self.engine().lock(slot);
         if !table.holds(slot) {
             return None;
         }
@@ -270,7 +285,7 @@ impl Handle {
     /// The state of a route.
     #[must_use]
     pub fn state(&self, slot: Slot) -> Option<RouteState> {
-        let mut table = self.engine().table.lock();
+        let (mut table, slot) = self.engine().lock(slot);
         table.holds(slot).then(|| *table.state(slot))
     }
 
@@ -290,7 +305,7 @@ impl Handle {
     /// assert_eq!(handle.state(slot).map(|state| state.scar), Some(5.0));
     /// ```
     pub fn traumatise(&mut self, slot: Slot, ohms: Ohms, now_ms: Millis) {
-        let (mut table, params) = self.engine_ref.table();
+        let At { mut table, slot, params, .. } = self.engine_ref.at(slot);
         self.params.refresh(params);
         if let Some((state, peers)) = table.touch(slot) {
             state.traumatise(peers, self.params.get(state.params_id), ohms, now_ms);
@@ -318,11 +333,11 @@ impl Handle {
 
     /// Sets whether requests are decided and counted, but all admitted.
     pub fn set_dry_run(&mut self, dry_run: bool) {
-        self.engine_ref.table().0.dry_run = dry_run;
+        self.engine_ref.each(|table| table.dry_run = dry_run);
     }
 
     fn change(&mut self, slot: Slot, f: impl FnOnce(&mut RouteState)) -> Option<()> {
-        let (mut table, _) = self.engine_ref.table();
+        let At { mut table, slot, .. } = self.engine_ref.at(slot);
         table.holds(slot).then(|| f(table.state(slot)))
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+#[cfg(target_family = "wasm")]
+use super::engine_ref::At;
 use super::{Handle, ids::Slot, routes::Table};
 
 /// An eviction that a handle reports.
@@ -33,11 +35,11 @@ impl Handle {
     /// The next eviction that this handle has not reported yet: read where the table keeps it, since nothing decides in between.
     #[cfg(target_family = "wasm")]
     pub fn evicted(&mut self) -> Option<Evicted> {
-        let (table, _) = self.engine_ref.table();
-        let next = table.evicted_since(self.seen_evictions).map(|mut slots| slots.next());
-        self.seen_evictions = match next {
+        let At { table, seen, .. } = self.engine_ref.at(0);
+        let next = table.evicted_since(*seen).map(|mut slots| slots.next());
+        *seen = match next {
             Some(None) => return None,
-            Some(_) => self.seen_evictions + 1,
+            Some(_) => *seen + 1,
             None => table.evictions(),
         };
         Some(next.flatten().map_or(Evicted::All, Evicted::Slot))
@@ -58,7 +60,7 @@ impl Handle {
     #[inline(never)]
     fn record_evictions(table: &Table, seen: &mut u64, unreported: &mut VecDeque<Evicted>) {
         match table.evicted_since(*seen) {
-            Some(slots) => slots.for_each(|slot| unreported.push_back(Evicted::Slot(slot))),
+            Some(slots) => slots.for_each(|slot| unreported.push_back(Evicted::Slot(table.global(slot)))),
             None => {
                 unreported.clear();
                 unreported.push_back(Evicted::All);

@@ -1,9 +1,9 @@
 //! A handle's part in images of an engine: see [`crate::image`].
 
-use super::{Handle, ids::Slot, routes::Table};
+use super::{Handle, engine_ref::Owned, ids::Slot, routes::Table};
 
 impl Handle {
-    /// All that decisions depend on, as bytes; None where those are more than `most`.
+    /// All that decisions depend on, as bytes; None where those are more than `most`, or the engine is shared.
     ///
     /// ```
     /// use atrion::engine::{AcquireRequest, Handle, Limits};
@@ -20,19 +20,20 @@ impl Handle {
     /// assert_eq!(other.image(1 << 20), Some(image));
     /// ```
     pub fn image(&mut self, most: usize) -> Option<Vec<u8>> {
-        self.engine_ref.table().0.image(most)
+        self.engine_ref.owned()?.table.image(&self.queue, most)
     }
 
     /// Takes over the image of an engine for as many routes: its routes are in the same slots, under names of their own, and its permits
     /// are this engine's. The slots of its routes, with the numbers of the parameters that governed them there; here it is number 0
-    /// for all. None, and nothing changes, where the bytes are no image of this version.
+    /// for all. None, and nothing changes, where the bytes are no image of this version, or the engine is shared.
     pub fn load_image(&mut self, bytes: &[u8]) -> Option<Vec<(Slot, u16)>> {
-        let (mut table, _, names) = self.engine_ref.parts();
-        let (image, laws) = Table::of_image(table.limits(), bytes)?;
+        let Owned { table, names, .. } = self.engine_ref.owned()?;
+        let (image, queue, laws) = Table::of_image(table.limits(), bytes)?;
         for gone in table.names() {
             names.remove(&gone);
         }
         table.replace(image);
+        self.queue = queue;
         for &(slot, _) in &laws {
             if let Some(name) = table.name(slot) {
                 names.insert(name.clone(), slot);

@@ -2,6 +2,7 @@
 
 use super::{
     Handle,
+    engine_ref::At,
     ids::{PermitId, Slot},
     limiter::{AcquireRequest, AcquireResult, Outcome, Stats},
     permits::Permit,
@@ -27,23 +28,23 @@ impl Handle {
         now_ms: Millis,
         report: impl FnOnce(&AcquireResult, &RouteState, Option<&Blend>),
     ) -> Option<()> {
-        let (mut table, params) = self.engine_ref.table();
+        let At { mut table, slot, seen, params } = self.engine_ref.at(slot);
         self.params.refresh(params);
         let table = &mut *table;
-        if Self::see_evictions(table, &mut self.seen_evictions, &mut self.unreported) {
+        if Self::see_evictions(table, seen, &mut self.unreported) {
             return None;
         }
         let params = self.params.get(table.touch(slot)?.0.params_id);
         table.ensure_limiter(slot, params, now_ms);
         if queue_age_ms >= 0.0 {
-            request.queue_place = table.queue.place(queue_age_ms, params.limit.deadline_ms, now_ms);
+            request.queue_place = self.queue.place(queue_age_ms, params.limit.deadline_ms, now_ms);
         }
         let admit_all = table.dry_run;
-        let LimitedRoute { state, peers, limiter, capacity, permits } = table.limited(slot)?;
-        let result = limiter.acquire(slot, state, peers, capacity, permits, params, &request, admit_all, now_ms);
+        let LimitedRoute { state, peers, limiter, mut capacity, permits, .. } = table.limited(slot)?;
+        let result = limiter.acquire(slot, state, peers, &mut capacity, permits, params, &request, admit_all, now_ms);
         report(&result, state, peers);
         if queue_age_ms > 0.0 {
-            table.queue.answered(result.permit.is_some());
+            self.queue.answered(result.permit.is_some());
         }
         Some(())
     }
@@ -56,18 +57,18 @@ impl Handle {
         now_ms: Millis,
         report: impl FnOnce(Slot, &Tick, &RouteState, Option<&Blend>),
     ) -> Option<Millis> {
-        let (mut table, params) = self.engine_ref.table();
+        let At { mut table, params, .. } = self.engine_ref.at_permit(id);
         self.params.refresh(params);
         let table = &mut *table;
         let &Permit { slot, route_generation, .. } = table.permit(id)?;
-        let LimitedRoute { state, peers, limiter, capacity, permits } = table.limited(slot)?;
+        let LimitedRoute { state, peers, limiter, mut capacity, permits, shard } = table.limited(slot)?;
         if limiter.generation() != route_generation {
             return None;
         }
         let params = self.params.get(state.params_id);
-        let (tick, age_ms) = limiter.release(id, outcome, state, peers, capacity, permits, params, now_ms)?;
+        let (tick, age_ms) = limiter.release(id, outcome, state, peers, &mut capacity, permits, params, now_ms)?;
         if let Some(tick) = tick {
-            report(slot, &tick, state, peers);
+            report(shard.slot(slot), &tick, state, peers);
         }
         Some(age_ms)
     }
@@ -75,12 +76,13 @@ impl Handle {
     /// The slot of the route that a permit was granted on; None when the permit is void.
     #[must_use]
     pub fn slot_of(&self, id: PermitId) -> Option<Slot> {
-        self.engine().table.lock().permit(id).map(|permit| permit.slot)
+        let table = self.engine().lock_permit(id);
+        table.permit(id).map(|permit| table.global(permit.slot))
     }
 
     /// Records the outcome of a detached request that was admitted `age_ms` ago.
     pub fn conclude(&self, slot: Slot, outcome: Outcome, age_ms: Millis, now_ms: Millis) {
-        let mut table = self.engine().table.lock();
+        let (mut table, slot) = self.engine().lock(slot);
         if let Some(LimitedRoute { state, peers, limiter, .. }) = table.limited(slot) {
             limiter.conclude(outcome, age_ms, state, peers, now_ms);
         }
@@ -88,7 +90,7 @@ impl Handle {
 
     /// Counts a lease as work in flight of a route, or no longer.
     pub fn lease(&mut self, slot: Slot, taken: bool, now_ms: Millis) {
-        let (mut table, params) = self.engine_ref.table();
+        let At { mut table, slot, params, .. } = self.engine_ref.at(slot);
         self.params.refresh(params);
         if !table.holds(slot) {
             return;
@@ -97,16 +99,16 @@ impl Handle {
             let params = self.params.get(table.state(slot).params_id);
             table.ensure_limiter(slot, params, now_ms);
         }
-        if let Some(LimitedRoute { limiter, capacity, .. }) = table.limited(slot) {
-            limiter.lease(capacity, taken);
+        if let Some(LimitedRoute { limiter, mut capacity, .. }) = table.limited(slot) {
+            limiter.lease(&mut capacity, taken);
         }
     }
 
     /// The statistics of a route's closed loop; None while it has none.
     #[must_use]
     pub fn stats(&self, slot: Slot) -> Option<Stats> {
-        let mut table = self.engine().table.lock();
+        let (mut table, slot) = self.engine().lock(slot);
         let LimitedRoute { state, peers, limiter, capacity, .. } = table.limited(slot)?;
-        Some(limiter.stats(state, peers, capacity, self.params.get(state.params_id)))
+        Some(limiter.stats(state, peers, &capacity, self.params.get(state.params_id)))
     }
 }

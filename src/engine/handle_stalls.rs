@@ -1,13 +1,12 @@
 //! A handle's part in the stalls of an event loop: what the loop could not see is no evidence.
 
-use super::{Handle, ids::PermitId};
+use super::{Handle, engine_ref::At, ids::PermitId};
 use crate::units::Millis;
 
 impl Handle {
     /// The loop was blocked in that time, ms: no route could complete anything, so no route was silent.
     pub fn blocked(&mut self, since_ms: Millis, until_ms: Millis) {
-        let (mut table, _) = self.engine_ref.table();
-        table.blocked(since_ms, until_ms);
+        self.engine_ref.each(|table| table.blocked(since_ms, until_ms));
     }
 
     /// Postpones the admission of a permit that is released at `now_ms` by what `excused_of` makes of the time of its admission, ms; by
@@ -33,7 +32,7 @@ impl Handle {
         now_ms: Millis,
         excused_of: impl FnOnce(Millis) -> Millis,
     ) -> Millis {
-        let (mut table, _) = self.engine_ref.table();
+        let At { mut table, .. } = self.engine_ref.at_permit(id);
         let Some(&permit) = table.permit(id) else { return 0.0 };
         let age_ms = (now_ms - permit.admitted_ms).max(0.0);
         let mut excused_ms = excused_of(permit.admitted_ms).clamp(0.0, age_ms);
@@ -51,6 +50,6 @@ impl Handle {
     /// The time at which a permit was admitted, ms; None when it is void.
     #[must_use]
     pub fn admitted_ms(&self, id: PermitId) -> Option<Millis> {
-        self.engine().table.lock().permit(id).map(|permit| permit.admitted_ms)
+        self.engine().lock_permit(id).permit(id).map(|permit| permit.admitted_ms)
     }
 }

@@ -25,13 +25,13 @@ impl Handle {
     /// The slots that were ever used: the routes are in some of them.
     #[must_use]
     pub fn slots(&self) -> Slot {
-        self.engine().table.lock().slots()
+        self.engine().slots()
     }
 
     /// Reads the metrics of the route in a slot; false when there is none. The lock is taken for each, so that reading all of
     /// them holds up no decision.
     pub fn metrics(&self, slot: Slot, read: impl FnOnce(&RouteMetrics)) -> bool {
-        let mut table = self.engine().table.lock();
+        let (mut table, slot) = self.engine().lock(slot);
         if !table.holds(slot) {
             return false;
         }
@@ -39,7 +39,7 @@ impl Handle {
         let cluster = state.blended_scar(table.peer_part(slot).map(|part| &part.blend)) - state.scar;
         let (mut stats, mut sheds) = (None, None);
         if let Some(LimitedRoute { state, peers, limiter, capacity, .. }) = table.limited(slot) {
-            stats = Some(limiter.stats(state, peers, capacity, self.params.get(state.params_id)));
+            stats = Some(limiter.stats(state, peers, &capacity, self.params.get(state.params_id)));
             sheds = limiter.sheds();
         }
         read(&RouteMetrics { state: &state, cluster, stats, sheds });

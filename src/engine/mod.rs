@@ -5,6 +5,8 @@
 //! | `ids` | the numbers of routes and permits |
 //! | `names` | route names; `names_external` where the host keeps them (wasm) |
 //! | `routes`, `lru` | the routes' states, bounded, the least recently used evicted first |
+//! | `routes/pools` | the pools in which routes share a limit |
+//! | `shards` | the parts of a shared engine's table, each under a lock of its own |
 //! | `params` | the parameters of routes by number; `params_single` in a build with a single handle (wasm) |
 //! | `limiter` | the closed loop of a route |
 //! | `permits` | the granted permits |
@@ -43,6 +45,8 @@ mod permits;
 #[cfg(not(target_family = "wasm"))]
 mod replication;
 mod routes;
+#[cfg(not(target_family = "wasm"))]
+mod shards;
 
 #[cfg(not(target_family = "wasm"))]
 use std::sync::Arc;
@@ -64,7 +68,12 @@ pub use replication::Synced;
 use params::ParamsTable;
 use routes::Table;
 
+#[cfg(not(target_family = "wasm"))]
+use shards::Shards;
+
 use crate::sync::Mutex;
+#[cfg(not(target_family = "wasm"))]
+use crate::sync::MutexGuard;
 
 /// The bounds of an engine's memory.
 ///
@@ -93,8 +102,8 @@ impl Limits {
 
 /// The routes and their parameters, shared by every thread that decides with them.
 ///
-/// One lock guards the states: a decision holds it for tens of nanoseconds, less than the bookkeeping of finer locks
-/// would take. Names resolve without it.
+/// The states of an engine that threads share are in shards, each under a lock of its own: threads that decide on different routes seldom
+/// meet. Names resolve without those locks.
 ///
 /// ```
 /// use atrion::engine::{Engine, Handle, Limits};
@@ -107,9 +116,14 @@ impl Limits {
 /// ```
 #[derive(Debug)]
 pub struct Engine {
+    limits: Limits,
     names: names::Names,
+    /// The only table of an engine that is not shared.
     table: Mutex<Table>,
     params: ParamsTable,
+    /// The tables of a shared one.
+    #[cfg(not(target_family = "wasm"))]
+    shards: Shards,
     #[cfg(not(target_family = "wasm"))]
     replication: Mutex<replication::ReplicationState>,
 }
@@ -119,28 +133,94 @@ impl Engine {
     #[cfg(not(target_family = "wasm"))]
     #[must_use]
     pub fn new(limits: Limits) -> Arc<Self> {
-        Arc::new(Self::bare(limits))
+        Arc::new(Self { shards: Shards::new(limits, None), ..Self::alone(limits) })
     }
 
-    fn bare(limits: Limits) -> Self {
+    /// The same with so many shards, 1 to 32, a power of two: by default there is one for each 64 routes that there is room for.
+    ///
+    /// ```
+    /// use atrion::engine::{Engine, Handle, Limits};
+    ///
+    /// let engine = Engine::with_shards(Limits::of_routes(10), 4);
+    /// let mut handle = Handle::new(engine.clone());
+    /// let slots: Vec<_> = ["a", "b", "c", "d"].map(|name| handle.intern(name.into(), 0.0)).into();
+    /// assert_eq!((slots, engine.len()), (vec![0, 1, 2, 3], 4));
+    /// ```
+    #[cfg(not(target_family = "wasm"))]
+    #[must_use]
+    pub fn with_shards(limits: Limits, shards: u32) -> Arc<Self> {
+        Arc::new(Self { shards: Shards::new(limits, Some(shards)), ..Self::alone(limits) })
+    }
+
+    fn alone(limits: Limits) -> Self {
         Self {
+            limits,
             names: names::Names::default(),
-            table: Mutex::new(Table::new(limits)),
+            table: Mutex::new(Table::new(limits, ids::ShardId::ONLY, routes::Pools::default())),
             params: ParamsTable::default(),
+            #[cfg(not(target_family = "wasm"))]
+            shards: Shards::default(),
             #[cfg(not(target_family = "wasm"))]
             replication: Mutex::default(),
         }
     }
 
+    /// Locks the table that a slot is in; the slot in that table.
+    #[cfg(not(target_family = "wasm"))]
+    fn lock(&self, slot: Slot) -> (MutexGuard<'_, Table>, Slot) {
+        if self.shards.count() == 0 {
+            return (self.table.lock(), slot);
+        }
+        let bits = self.shards.bits();
+        (self.shards.lock(ids::ShardId::of_slot(slot, bits)), slot >> bits)
+    }
+
+    /// The only table, and the slot.
+    #[cfg(target_family = "wasm")]
+    fn lock(&self, slot: Slot) -> (impl std::ops::DerefMut<Target = Table> + '_, Slot) {
+        (self.table.lock(), slot)
+    }
+
+    /// Locks the table that a permit is in.
+    #[cfg(not(target_family = "wasm"))]
+    fn lock_permit(&self, id: PermitId) -> MutexGuard<'_, Table> {
+        match self.shards.count() {
+            0 => self.table.lock(),
+            _ => self.shards.lock(ids::ShardId::of_permit(id, self.shards.bits())),
+        }
+    }
+
+    /// The only table.
+    #[cfg(target_family = "wasm")]
+    fn lock_permit(&self, _: PermitId) -> impl std::ops::DerefMut<Target = Table> + '_ {
+        self.table.lock()
+    }
+
+    /// The slot after the last that was ever used.
+    #[cfg(not(target_family = "wasm"))]
+    fn slots(&self) -> Slot {
+        self.tables().map(|table| table.lock().slots()).max().unwrap_or(0)
+    }
+
+    /// The slot after the last that was ever used.
+    #[cfg(target_family = "wasm")]
+    fn slots(&self) -> Slot {
+        self.table.lock().slots()
+    }
+
     /// The most routes that are kept.
     #[must_use]
     pub fn max_routes(&self) -> u32 {
-        self.table.lock().max_routes()
+        self.limits.max_routes
     }
 
     /// The number of routes.
     #[must_use]
     pub fn len(&self) -> usize {
+        #[cfg(not(target_family = "wasm"))]
+        if self.shards.count() > 0 {
+            return self.shards.room().len();
+        }
         self.table.lock().len()
     }
 
@@ -151,6 +231,15 @@ impl Engine {
     }
 
     /// The names of all routes, in no particular order.
+    #[must_use]
+    #[cfg(not(target_family = "wasm"))]
+    pub fn names(&self) -> Vec<Name> {
+        let _room = self.shards.room();
+        self.tables().flat_map(|table| table.lock().names()).collect()
+    }
+
+    /// The names of all routes, in no particular order.
+    #[cfg(target_family = "wasm")]
     #[must_use]
     pub fn names(&self) -> Vec<Name> {
         self.table.lock().names()

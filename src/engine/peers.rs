@@ -1,6 +1,12 @@
 //! A handle's view of its peers: which routes were used, what other nodes report of them, what was inherited from a store.
 
-use super::{Handle, ids::Slot, limiter::Limiter, routes::Table};
+use super::{
+    Handle,
+    engine_ref::{At, EngineRef},
+    ids::Slot,
+    limiter::Limiter,
+    routes::Table,
+};
 use crate::{
     physics::{
         math,
@@ -8,18 +14,23 @@ use crate::{
         peers::{Blend, inherited_alone},
         tick::RouteState,
     },
+    sync::Mutex,
     units::{EPSILON, Millis, Ohms},
 };
 
 impl Handle {
     /// The next route that was used since the last call, the least recently used first; at first every route.
     pub fn next_dirty(&mut self) -> Option<Slot> {
-        self.engine_ref.table().0.next_dirty()
+        match &mut self.engine_ref {
+            EngineRef::Owned(engine, _) => Mutex::get_mut(&mut engine.table).next_dirty(),
+            #[cfg(not(target_family = "wasm"))]
+            EngineRef::Shared(view) => Self::next_dirty_shared(view),
+        }
     }
 
     /// Sets what peers report of a route; R follows at once. Does nothing when there is no route in the slot.
     pub fn set_blend(&mut self, slot: Slot, blend: Blend) {
-        let (mut table, params) = self.engine_ref.table();
+        let At { mut table, slot, params, .. } = self.engine_ref.at(slot);
         self.params.refresh(params);
         if table.holds(slot) {
             table.peer_part_mut(slot).blend = blend;
@@ -44,7 +55,7 @@ impl Handle {
     /// assert_eq!(handle.state(slot).map(|state| state.scar), Some(0.0));
     /// ```
     pub fn inherit(&mut self, slot: Slot, scar: Ohms, ticks: u32, gamma: Option<f64>, now_ms: Millis) -> bool {
-        let (mut table, params) = self.engine_ref.table();
+        let At { mut table, slot, params, .. } = self.engine_ref.at(slot);
         self.params.refresh(params);
         if !table.holds(slot) {
             return false;
@@ -57,7 +68,7 @@ impl Handle {
 
     /// Removes what was inherited of peers from a route's scar: they report it themselves from now on.
     pub fn return_inherited(&mut self, slot: Slot) {
-        let (mut table, params) = self.engine_ref.table();
+        let At { mut table, slot, params, .. } = self.engine_ref.at(slot);
         self.params.refresh(params);
         if table.holds(slot) {
             let params = self.params.get(table.state(slot).params_id);
@@ -69,7 +80,7 @@ impl Handle {
     /// it, Ω: by its own measurements, its breaker included.
     #[must_use]
     pub fn reported_state(&self, slot: Slot) -> Option<(RouteState, Ohms, Ohms)> {
-        let mut table = self.engine().table.lock();
+        let (mut table, slot) = self.engine().lock(slot);
         if !table.holds(slot) {
             return None;
         }

@@ -2,14 +2,13 @@
 //! of its numbers is never used again, at the cost of one place in 67 million permits. The permits of a route form a list,
 //! oldest first, so that one that was never released is found without a search.
 
-use super::ids::{NO_PERMIT, PermitId, Slot};
+use super::ids::{NO_PERMIT, PLACE_BITS, PermitId, ShardId, Slot};
 use crate::{
     physics::{blame::NO_CLASS, fairness::NO_KEY},
     units::Millis,
 };
 
 const NONE: u32 = u32::MAX;
-const PLACE_BITS: u32 = 26;
 const GENERATIONS: u32 = 1 << (52 - PLACE_BITS);
 
 /// The counters of an admitted request besides its route's.
@@ -67,16 +66,86 @@ impl Default for PermitList {
     }
 }
 
-/// The permits of all routes: see the module.
-#[derive(Debug, Default)]
+/// The permits of all routes of a table: see the module.
+#[derive(Debug)]
 pub struct Permits {
     all: Vec<Permit>,
     free: Vec<u32>,
+    /// The bits of a number that are the place in `all`.
+    #[cfg(not(target_family = "wasm"))]
+    place_mask: PermitId,
+    /// The bits of every number that name the shard.
+    #[cfg(not(target_family = "wasm"))]
+    shard_bits: PermitId,
 }
 
-image! { Permits { all, free } }
+#[cfg(not(target_family = "wasm"))]
+impl crate::image::Image for Permits {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.all.write(out);
+        self.free.write(out);
+    }
+
+    fn read(from: &mut &[u8]) -> Option<Self> {
+        let (all, free) = (Vec::read(from)?, Vec::read(from)?);
+        Some(Self { all, free, ..Self::new(ShardId::ONLY) })
+    }
+}
 
 impl Permits {
+    /// No permits yet, of a shard.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn new(shard: ShardId) -> Self {
+        let place_bits = PLACE_BITS - shard.bits;
+        Self {
+            all: Vec::new(),
+            free: Vec::new(),
+            place_mask: (1 << place_bits) - 1,
+            shard_bits: u64::from(shard.index) << place_bits,
+        }
+    }
+
+    /// No permits yet.
+    #[cfg(target_family = "wasm")]
+    pub fn new(_: ShardId) -> Self {
+        Self { all: Vec::new(), free: Vec::new() }
+    }
+
+    /// The place of a permit by its number.
+    #[cfg(not(target_family = "wasm"))]
+    #[inline]
+    fn place_of(&self, id: PermitId) -> u32 {
+        (id & self.place_mask) as u32
+    }
+
+    /// The place of a permit by its number.
+    #[cfg(target_family = "wasm")]
+    #[inline]
+    #[allow(clippy::unused_self, reason = "it depends on the shard where there are several")]
+    fn place_of(&self, id: PermitId) -> u32 {
+        (id & ((1 << PLACE_BITS) - 1)) as u32
+    }
+
+    /// The number of the permit in that place.
+    #[cfg(not(target_family = "wasm"))]
+    #[inline]
+    fn id_of(&self, place: u32, generation: u32) -> PermitId {
+        u64::from(generation) << PLACE_BITS | u64::from(place) | self.shard_bits
+    }
+
+    /// The number of the permit in that place.
+    #[cfg(target_family = "wasm")]
+    #[inline]
+    #[allow(clippy::unused_self, reason = "it depends on the shard where there are several")]
+    fn id_of(&self, place: u32, generation: u32) -> PermitId {
+        u64::from(generation) << PLACE_BITS | u64::from(place)
+    }
+
+    /// Returns whether a place can be added.
+    fn has_room(&self) -> bool {
+        self.place_of(self.all.len() as PermitId) as usize == self.all.len()
+    }
+
     /// Grants a permit for a route; None when no number is left.
     #[inline]
     pub fn grant(
@@ -90,7 +159,7 @@ impl Permits {
     ) -> Option<PermitId> {
         let place = match self.free.pop() {
             Some(place) => place,
-            None if self.all.len() < 1 << PLACE_BITS => {
+            None if self.has_room() => {
                 let vacant = Permit {
                     slot,
                     route_generation,
@@ -116,12 +185,12 @@ impl Permits {
             _ => self.all[older as usize].newer = place,
         }
         list.newest = place;
-        Some(u64::from(generation) << PLACE_BITS | u64::from(place))
+        Some(self.id_of(place, generation))
     }
 
     /// The permit of that number, unless it was taken back.
     pub fn get(&self, id: PermitId) -> Option<&Permit> {
-        let permit = self.all.get((id & ((1 << PLACE_BITS) - 1)) as usize)?;
+        let permit = self.all.get(self.place_of(id) as usize)?;
         (u64::from(permit.generation) == id >> PLACE_BITS && id < NO_PERMIT).then_some(permit)
     }
 
@@ -129,14 +198,15 @@ impl Permits {
     #[cfg(not(target_family = "wasm"))]
     pub fn postpone(&mut self, id: PermitId, by_ms: Millis) {
         if self.get(id).is_some() {
-            self.all[(id & ((1 << PLACE_BITS) - 1)) as usize].admitted_ms += by_ms;
+            let place = self.place_of(id);
+            self.all[place as usize].admitted_ms += by_ms;
         }
     }
 
     /// Takes a permit back. Its number is void afterwards.
     pub fn take(&mut self, id: PermitId, list: &mut PermitList) -> Option<Permit> {
         let permit = *self.get(id)?;
-        self.unlink((id & ((1 << PLACE_BITS) - 1)) as u32, list);
+        self.unlink(self.place_of(id), list);
         Some(permit)
     }
 
@@ -208,11 +278,11 @@ impl Permits {
 
 #[cfg(test)]
 mod tests {
-    use super::{GENERATIONS, Mark, NO_PERMIT, PLACE_BITS, PermitList, Permits};
+    use super::{GENERATIONS, Mark, NO_PERMIT, PLACE_BITS, PermitList, Permits, ShardId};
 
     #[test]
     fn a_place_that_has_given_out_its_numbers_is_never_used_again() {
-        let (mut permits, mut list) = (Permits::default(), PermitList::default());
+        let (mut permits, mut list) = (Permits::new(ShardId::ONLY), PermitList::default());
         assert_eq!(permits.grant(&mut list, 0, 0, 0.0, 1, Mark::of_tier(2)), Some(0));
         permits.all[0].generation = GENERATIONS - 1;
         let last = u64::from(GENERATIONS - 1) << PLACE_BITS;
@@ -229,8 +299,22 @@ mod tests {
     }
 
     #[test]
+    fn permits_of_two_shards_never_have_one_number_and_name_their_shard() {
+        let mut seen = std::collections::HashSet::new();
+        for index in 0..4 {
+            let (mut permits, mut list) = (Permits::new(ShardId { index, bits: 2 }), PermitList::default());
+            for turn in 0..1000 {
+                let id = permits.grant(&mut list, 0, 0, 0.0, 1, Mark::of_tier(2)).unwrap();
+                assert!(id < NO_PERMIT && seen.insert(id));
+                assert_eq!(ShardId::of_permit(id, 2), index as usize);
+                assert!(turn % 3 == 0 || permits.take(id, &mut list).is_some());
+            }
+        }
+    }
+
+    #[test]
     fn two_places_in_turn_never_repeat_a_number() {
-        let (mut permits, mut list) = (Permits::default(), PermitList::default());
+        let (mut permits, mut list) = (Permits::new(ShardId::ONLY), PermitList::default());
         let mut seen = std::collections::HashSet::new();
         for _ in 0..10_000 {
             let id = permits.grant(&mut list, 0, 0, 0.0, 1, Mark::of_tier(2)).unwrap();

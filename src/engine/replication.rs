@@ -123,14 +123,18 @@ impl ReplicationState {
         }
     }
 
-    /// The slot of a route, unless another route took it.
-    fn find(&self, key: RouteKey, table: &Table) -> Option<Slot> {
-        let slot = *self.slots.get(&key)?;
-        let said = self.last_sent.get(slot as usize)?.as_ref()?;
-        (table.name(slot) == Some(&said.name)).then_some(slot)
+    /// The slot of a route when it was last reported.
+    fn find(&self, key: RouteKey) -> Option<Slot> {
+        self.slots.get(&key).copied()
     }
 
-    /// The report of the route in that slot, if it is due; its key, if it is new.
+    /// Returns whether the route in that slot, `local` of its table, still is the one that was last reported.
+    fn is_there(&self, slot: Slot, local: Slot, table: &Table) -> bool {
+        let said = self.last_sent.get(slot as usize).and_then(Option::as_ref);
+        said.is_some_and(|said| table.name(local) == Some(&said.name))
+    }
+
+    /// The report of the route in that slot of its table, if it is due; its key, if it is new.
     fn report(
         &mut self,
         table: &mut Table,
@@ -148,7 +152,7 @@ impl ReplicationState {
         // Peers know what was inherited from the nodes that measured it.
         let (inherited, inherited_at_ms) =
             table.peer_part(slot).map_or((0.0, now_ms), |part| (part.inherited, part.inherited_at_ms));
-        let (last, is_new) = self.register(slot, &name);
+        let (last, is_new) = self.register(table.global(slot), &name);
         let new_key = is_new.then_some(last.key);
         let decay = |since_ms: Millis| math::exp(-params.decay_per_ms * (now_ms - since_ms).max(0.0));
         let own = scar - inherited * decay(inherited_at_ms);
@@ -199,15 +203,17 @@ impl Handle {
         mailbox.set_decay_per_ms(self.params.get(0).decay_per_ms);
         let mut outgoing = Vec::new();
         let mut requested = Vec::new();
-        'all: loop {
-            let mut table = engine.table.lock();
-            for _ in 0..CHUNK {
-                let Some(slot) = table.next_dirty() else { break 'all };
-                synced.used += 1;
-                let params = self.params.get(table.state(slot).params_id);
-                let (report, new_key) = replication.report(&mut table, slot, params, now_ms);
-                outgoing.extend(report);
-                requested.extend(new_key);
+        for table in engine.tables() {
+            'all: loop {
+                let mut table = table.lock();
+                for _ in 0..CHUNK {
+                    let Some(slot) = table.next_dirty() else { break 'all };
+                    synced.used += 1;
+                    let params = self.params.get(table.state(slot).params_id);
+                    let (report, new_key) = replication.report(&mut table, slot, params, now_ms);
+                    outgoing.extend(report);
+                    requested.extend(new_key);
+                }
             }
         }
         synced.sent = outgoing.len() as u32;
@@ -218,22 +224,23 @@ impl Handle {
             mailbox.request(requested);
         }
         let heard = mailbox.take_received();
-        for chunk in heard.chunks(CHUNK) {
-            let mut table = engine.table.lock();
-            for (key, aggregate) in chunk {
-                let Some(slot) = replication.find(*key, &table) else { continue };
-                let params = self.params.get(table.state(slot).params_id);
-                if aggregate.peers > 0 {
-                    return_inherited(&mut table, slot, params);
-                }
-                let state = *table.state(slot);
-                let local = reported_scar(table.limiter_of(slot), &state);
-                let blend = aggregate.blend(local, gamma, params);
-                table.peer_part_mut(slot).blend = blend;
-                table.state(slot).follow_peers(Some(&blend), params);
-                on_change(slot, aggregate.peers > 0, &blend);
-                synced.received += 1;
+        for (key, aggregate) in &heard {
+            let Some(slot) = replication.find(*key) else { continue };
+            let (mut table, local) = engine.lock(slot);
+            if !replication.is_there(slot, local, &table) {
+                continue;
             }
+            let params = self.params.get(table.state(local).params_id);
+            if aggregate.peers > 0 {
+                return_inherited(&mut table, local, params);
+            }
+            let state = *table.state(local);
+            let own = reported_scar(table.limiter_of(local), &state);
+            let blend = aggregate.blend(own, gamma, params);
+            table.peer_part_mut(local).blend = blend;
+            table.state(local).follow_peers(Some(&blend), params);
+            on_change(slot, aggregate.peers > 0, &blend);
+            synced.received += 1;
         }
         synced
     }
@@ -261,7 +268,7 @@ impl Handle {
         let ticks = reports.iter().map(|(report, _)| report.ticks).max().unwrap_or(0);
         let past = Past { scar, is_of_peers: true, closed, ticks };
         let inherited = {
-            let mut table = self.engine().table.lock();
+            let (mut table, slot) = self.engine().lock(slot);
             table.holds(slot) && past.inherit(&mut table, slot, params, now_ms)
         };
         let mut replication = self.engine().replication.lock();
@@ -280,7 +287,7 @@ impl Handle {
         let mut replication = self.engine().replication.lock();
         if replication.is_reporter(mailbox) {
             *replication = ReplicationState::default();
-            self.engine().table.lock().clear_peer_parts();
+            self.engine().tables().for_each(|table| table.lock().clear_peer_parts());
         }
     }
 }

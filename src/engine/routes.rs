@@ -6,24 +6,27 @@
 
 #[cfg(not(target_family = "wasm"))]
 mod image;
+mod pools;
+
+#[cfg(not(target_family = "wasm"))]
+pub use pools::SharedPools;
+pub use pools::{CapacityRef, Pools};
 
 use super::{
     Limits,
-    ids::{PermitId, Slot},
+    ids::{PermitId, ShardId, Slot},
     limiter::{Capacity, Limiter},
     lru::{Lru, NONE},
     names::Name,
     permits::{Permit, Permits},
 };
 use crate::{
-    physics::{params::RouteParams, peers::Blend, queue::Queue, tick::RouteState},
+    physics::{params::RouteParams, peers::Blend, tick::RouteState},
     units::{Millis, Ohms},
 };
 
-/// Most pools of routes that share a limit.
-const MAX_POOLS: usize = 1024;
-/// Stands for the pool of a route that has a limit of its own.
-const NO_POOL: usize = usize::MAX;
+use pools::NO_POOL;
+
 /// Routes looked at for one without work in flight, before one with is evicted.
 const EVICTION_CANDIDATES: usize = 16;
 /// Evictions kept for handles that have not seen them yet.
@@ -39,14 +42,6 @@ struct Closed {
     params_pool: u64,
     /// The index of its pool; `NO_POOL`: none.
     pool: usize,
-}
-
-/// Routes that share a limit.
-#[derive(Debug)]
-struct Pool {
-    id: u64,
-    capacity: Capacity,
-    routes: u32,
 }
 
 /// The part of other nodes in a route: their reports, and the scar that was inherited from them.
@@ -79,13 +74,13 @@ pub struct Table {
     evictions: u64,
     /// Closed loops, of the routes that have one: empty until a permit is requested.
     limiters: Vec<Option<Box<Closed>>>,
-    pools: Vec<Pool>,
+    pools: Pools,
     permits: Permits,
     generations: u32,
     /// The parts of other nodes in the routes; as long as the table once there is one.
     peer_parts: Vec<PeerPart>,
-    /// The queue in front of the process.
-    pub queue: Queue,
+    /// The shard that it is.
+    shard: ShardId,
     /// True when requests are decided and counted, but all admitted.
     pub dry_run: bool,
 }
@@ -99,13 +94,15 @@ pub struct LimitedRoute<'a> {
     /// The route's closed loop.
     pub limiter: &'a mut Limiter,
     /// The capacity, its own or its pool's.
-    pub capacity: &'a mut Capacity,
+    pub capacity: CapacityRef<'a>,
     /// The permits of all routes.
     pub permits: &'a mut Permits,
+    /// The shard that it is in.
+    pub shard: &'a ShardId,
 }
 
 impl Table {
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: Limits, shard: ShardId, pools: Pools) -> Self {
         Self {
             limits,
             lru: Lru::default(),
@@ -116,17 +113,19 @@ impl Table {
             evicted: Vec::new(),
             evictions: 0,
             limiters: Vec::new(),
-            pools: Vec::new(),
-            permits: Permits::default(),
-            generations: 0,
+            pools,
+            permits: Permits::new(shard),
+            generations: shard.slot(0),
             peer_parts: Vec::new(),
-            queue: Queue::default(),
+            shard,
             dry_run: false,
         }
     }
 
-    pub fn max_routes(&self) -> u32 {
-        self.limits.max_routes
+    /// The slot by which others know a slot of this table.
+    #[inline]
+    pub fn global(&self, slot: Slot) -> Slot {
+        self.shard.slot(slot)
     }
 
     /// The bounds of its memory.
@@ -155,22 +154,20 @@ impl Table {
         self.names.iter().flatten().cloned().collect()
     }
 
-    /// For each number of parameters whether a route uses them.
+    /// Marks the numbers of parameters that a route uses; there are 2^16.
     #[cfg(not(target_family = "wasm"))]
-    pub fn params_in_use(&mut self) -> Vec<bool> {
-        let mut used = vec![false; 1 << 16];
+    pub fn mark_params_in_use(&mut self, used: &mut [bool]) {
         for slot in 0..self.names.len() as Slot {
             if self.holds(slot) {
                 let params = self.state(slot).params_id;
                 used[usize::from(params)] = true;
             }
         }
-        used
     }
 
-    /// The slots that were ever used.
+    /// The slot after the last that was ever used.
     pub fn slots(&self) -> Slot {
-        self.names.len() as Slot
+        self.shard.slot(self.names.len() as Slot)
     }
 
     /// Returns whether there is a route in that slot.
@@ -218,6 +215,21 @@ impl Table {
                 forget(&gone);
             }
         }
+        self.place(name, state)
+    }
+
+    /// Evicts the least recently used route; its name. None: there is no route.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn evict(&mut self) -> Option<Name> {
+        if self.len == 0 {
+            return None;
+        }
+        let victim = self.victim();
+        self.remove(victim)
+    }
+
+    /// Puts a route in a slot, whether or not there is room for it.
+    pub fn place(&mut self, name: Name, state: RouteState) -> Slot {
         let slot = self.free.pop().unwrap_or_else(|| self.grow());
         self.len += 1;
         self.name_bytes += name.len();
@@ -289,13 +301,11 @@ impl Table {
     }
 
     /// The route in that slot with its closed loop, if it has one.
-    #[inline]
+    #[cfg_attr(not(target_family = "wasm"), inline(always))]
+    #[cfg_attr(target_family = "wasm", inline)]
     pub fn limited(&mut self, slot: Slot) -> Option<LimitedRoute<'_>> {
         let Closed { limiter, own, pool, .. } = self.limiters.get_mut(slot as usize)?.as_deref_mut()?;
-        let capacity = match self.pools.get_mut(*pool) {
-            None => own,
-            Some(pool) => &mut pool.capacity,
-        };
+        let capacity = self.pools.capacity(*pool, own);
         let state = self.lru.state(slot);
         Some(LimitedRoute {
             state,
@@ -303,6 +313,7 @@ impl Table {
             limiter,
             capacity,
             permits: &mut self.permits,
+            shard: &self.shard,
         })
     }
 
@@ -322,44 +333,19 @@ impl Table {
             self.limiters.push(None);
         }
         if self.limiters[slot as usize].is_none() {
-            self.generations = self.generations.wrapping_add(1);
+            self.generations = self.generations.wrapping_add(self.shard.step());
             let state = self.lru.state(slot);
             let limiter = Limiter::new(self.generations, state, params, now_ms);
             let own = Capacity::new(params, false, now_ms);
             self.limiters[slot as usize] = Some(Box::new(Closed { limiter, own, params_pool: 0, pool: NO_POOL }));
         }
-        let joins = if params.pool == 0 { NO_POOL } else { self.pool(params, now_ms) };
         let Some(closed) = self.limiters[slot as usize].as_deref_mut() else { return };
         closed.params_pool = params.pool;
-        let leaves = std::mem::replace(&mut closed.pool, joins);
         let load = *closed.limiter.load();
-        if let Some(pool) = self.pools.get_mut(leaves) {
-            pool.routes -= 1;
-            pool.capacity.part(&load, now_ms);
-        } else {
-            closed.own.part(&load, now_ms);
-        }
-        if let Some(pool) = self.pools.get_mut(joins) {
-            pool.routes += 1;
-            pool.capacity.join(&load, now_ms);
-        } else {
-            closed.own.join(&load, now_ms);
-        }
-    }
-
-    /// The index of the pool that the parameters name, made when it is new; `NO_POOL` when there are too many.
-    fn pool(&mut self, params: &RouteParams, now_ms: Millis) -> usize {
-        let known = self.pools.iter().position(|pool| pool.id == params.pool);
-        known.unwrap_or_else(|| {
-            let fresh = Pool { id: params.pool, capacity: Capacity::new(params, true, now_ms), routes: 0 };
-            let vacant = self.pools.iter().position(|pool| pool.routes == 0);
-            match vacant {
-                Some(at) => self.pools[at] = fresh,
-                None if self.pools.len() < MAX_POOLS => self.pools.push(fresh),
-                None => return NO_POOL,
-            }
-            vacant.unwrap_or(self.pools.len() - 1)
-        })
+        let joins = self.pools.enter(params, now_ms);
+        let leaves = std::mem::replace(&mut closed.pool, joins);
+        self.pools.leave(leaves, &mut closed.own, &load, now_ms);
+        self.pools.capacity(joins, &mut closed.own).join(&load, now_ms);
     }
 
     /// The permit of that number, unless it was released.
@@ -387,10 +373,9 @@ impl Table {
         self.lru.remove(slot);
         if let Some(mut closed) = self.limiters.get_mut(slot as usize).and_then(Option::take) {
             closed.limiter.close(&mut self.permits);
-            if let Some(pool) = self.pools.get_mut(closed.pool) {
-                pool.routes -= 1;
-                pool.capacity.part(closed.limiter.load(), f64::NEG_INFINITY); // the time is not known, and does not matter
-            }
+            let load = *closed.limiter.load();
+            // The time is not known, and does not matter.
+            self.pools.leave(closed.pool, &mut closed.own, &load, f64::NEG_INFINITY);
         }
         if let Some(part) = self.peer_parts.get_mut(slot as usize) {
             *part = PeerPart::NONE;

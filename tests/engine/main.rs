@@ -11,5 +11,6 @@ mod closed_wait;
 mod keys;
 mod names;
 mod requests;
+mod shards;
 mod table;
 mod threads;

@@ -13,7 +13,7 @@ use std::{
 
 use atrion::{
     engine::{Engine, Evicted, Handle, Limits, Name, Outcome, Slot},
-    physics::{params::RouteParams, pressure::Sample, voltage::Tier},
+    physics::{limit::LimitLaw, params::RouteParams, pressure::Sample, voltage::Tier},
 };
 
 /// A thread's routes fit, both threads' do not: each finds slots gone that it had held.
@@ -100,7 +100,16 @@ fn work(thread: usize, mut handle: Handle, meeting: &Barrier) -> Seen {
 
 #[test]
 fn two_threads_that_evict_each_other_never_decide_on_a_stale_slot() {
-    let engine = Engine::new(Limits { max_routes: PLACES, max_name_bytes: 1 << 20 });
+    evict_each_other(1);
+}
+
+#[test]
+fn nor_do_they_where_the_routes_are_in_several_shards() {
+    evict_each_other(4);
+}
+
+fn evict_each_other(shards: u32) {
+    let engine = Engine::with_shards(Limits { max_routes: PLACES, max_name_bytes: 1 << 20 }, shards);
     // From the first tick on, a state remembers the pressure before.
     Handle::new(Arc::clone(&engine))
         .define_params(RouteParams { bootstrap_ticks: 1, ..RouteParams::default() }, Some(0));
@@ -143,6 +152,56 @@ fn two_threads_on_one_route_lose_no_tick() {
     let handle = Handle::new(Arc::clone(&engine));
     let slot = handle.find(&Name::from("shared")).unwrap();
     assert_eq!(handle.state(slot).unwrap().ticks, 2 * TICKS);
+}
+
+/// Each holds a permit of a route of its own at every meeting; the routes are in different shards and share a limit.
+#[test]
+fn permits_of_two_threads_on_two_routes_of_a_pool_all_come_back() {
+    const ROUNDS: usize = 2_000;
+    let engine = Engine::with_shards(Limits::of_routes(10), 4);
+    let limit = LimitLaw { min: 2.0, max: 2.0, initial: 2.0, ..RouteParams::default().limit };
+    let mut handle = Handle::new(Arc::clone(&engine));
+    let law = handle.define_params(RouteParams { pool: 1, limit, ..RouteParams::default() }, None).expect("room");
+    let slots = [0, 1].map(|thread| {
+        let slot = handle.intern(name(thread, 0), 0.0);
+        assert!(handle.set_params(slot, law));
+        slot
+    });
+    assert_ne!(slots[0] % 4, slots[1] % 4, "they are in one shard");
+    let meeting = Barrier::new(2);
+    thread::scope(|scope| {
+        for slot in slots {
+            let (mut handle, meeting) = (Handle::new(Arc::clone(&engine)), &meeting);
+            scope.spawn(move || {
+                let ask = common::ask(Tier::Critical, Some(0.5));
+                let mut held = None;
+                for _ in 0..ROUNDS {
+                    let mut permit = None;
+                    handle.acquire(slot, ask, 0.0, 0.0, |answer, _, _| permit = answer.permit);
+                    meeting.wait();
+                    let permit = permit.expect("there is a place for each");
+                    handle.release(permit, Outcome::Success, 0.0, |_, _, _, _| {}).expect("it is out");
+                    for _ in 0..100 {
+                        handle.acquire(slot, ask, 0.0, 0.0, |answer, _, _| held = answer.permit);
+                        if let Some(permit) = held.take() {
+                            handle.release(permit, Outcome::Success, 0.0, |_, _, _, _| {}).expect("it is out");
+                        }
+                    }
+                    meeting.wait();
+                }
+            });
+        }
+    });
+    for slot in slots {
+        assert_eq!(handle.stats(slot).map(|stats| stats.in_flight), Some(0));
+    }
+    // None is counted any more in what they share: an idle pool resists nothing.
+    let mut resistance = None;
+    let ask = common::ask(Tier::Bulk, Some(0.0));
+    handle.acquire(slots[0], ask, 0.0, 0.0, |answer, _, _| resistance = Some(answer.terms.occupancy));
+    assert_eq!(resistance, Some(0.0));
+    handle.acquire(slots[1], ask, 0.0, 0.0, |answer, _, _| resistance = Some(answer.terms.occupancy));
+    assert!(resistance > Some(0.0), "each route meets the work of the other");
 }
 
 /// Both hold a permit at every meeting; between two meetings they run freely.

@@ -41,7 +41,7 @@ export interface AtrionOptions {
   readonly scope?: 'instance' | 'process' | 'machine'
   /** Voltage of a request that names none, V, ≥ 0. Default 100. */
   readonly defaultVoltage?: number
-  /** Most routes kept, 1 to 16,777,216; the least recently used goes first. Default 65,536. */
+  /** Most routes kept, 1 to 16,777,216; the least recently used goes first, with scope 'process' one of them. Default 65,536. */
   readonly maxRoutes?: number
   /**
    * Time in ms, for simulation and tests. 'global': the global `Date`, read anew each time, for tests that fake it together with

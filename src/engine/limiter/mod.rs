@@ -20,12 +20,11 @@ mod retry;
 mod stats;
 mod window;
 
-pub use capacity::Capacity;
+pub use capacity::{Capacity, Load};
 pub use cause::{CAUSES, Cause};
 pub use request::{AcquireRequest, AcquireResult, Key, Outcome, Priority, Terms, Wait};
 pub use stats::{Counts, Sheds, Stats};
 
-use capacity::Load;
 use request::rank;
 
 use super::{

@@ -1,10 +1,10 @@
 //! The image of a table: all that its decisions depend on, but for the parameters, whose numbers it has.
 
-use super::{Closed, NO_POOL, PeerPart, Pool, Table};
+use super::{Closed, PeerPart, Pools, Table};
 use crate::{
     engine::{
         Limits,
-        ids::Slot,
+        ids::{ShardId, Slot},
         lru::{Lru, NONE},
         names::Name,
         permits::Permits,
@@ -15,16 +15,18 @@ use crate::{
 
 /// Images are read by the version that wrote them.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// Slots of routes, each with the number of its parameters.
+type Laws = Vec<(Slot, u16)>;
+
 /// Stands for a slot without a route.
 const VACANT: u32 = u32::MAX;
 
 image! { PeerPart { blend, inherited, inherited_at_ms } }
-image! { Pool { id, capacity, routes } }
 image! { Closed { limiter, own, params_pool, pool } }
 
 impl Table {
-    /// The table as bytes; None where those are more than `most`.
-    pub fn image(&mut self, most: usize) -> Option<Vec<u8>> {
+    /// The table and the queue in front of it as bytes; None where those are more than `most`, or it is one of several.
+    pub fn image(&mut self, queue: &Queue, most: usize) -> Option<Vec<u8>> {
         let mut out = VERSION.as_bytes().to_vec();
         let lengths: Vec<_> =
             self.names.iter().map(|name| name.as_ref().map_or(VACANT, |it| it.len() as u32)).collect();
@@ -49,11 +51,13 @@ impl Table {
             }
             closed.write(&mut out);
         }
-        self.pools.write(&mut out);
+        if !self.pools.write(&mut out) {
+            return None;
+        }
         self.permits.write(&mut out);
         self.generations.write(&mut out);
         self.peer_parts.write(&mut out);
-        self.queue.write(&mut out);
+        queue.write(&mut out);
         self.dry_run.write(&mut out);
         (out.len() <= most).then_some(out)
     }
@@ -63,9 +67,9 @@ impl Table {
         *self = Self { evicted: std::mem::take(&mut self.evicted), evictions: self.evictions, ..other };
     }
 
-    /// The table of an image, and the numbers of the parameters of its routes; None where it is none. Names are not in it: each
+    /// The table of an image with the queue, and the numbers of the parameters of its routes; None where it is none. Names are not in it: each
     /// route gets one of its own, as long as far as that goes.
-    pub fn of_image(limits: Limits, mut bytes: &[u8]) -> Option<(Self, Vec<(Slot, u16)>)> {
+    pub fn of_image(limits: Limits, mut bytes: &[u8]) -> Option<(Self, Queue, Laws)> {
         let from = &mut bytes;
         *from = from.strip_prefix(VERSION.as_bytes())?;
         let lengths = Vec::<u32>::read(from)?;
@@ -81,7 +85,7 @@ impl Table {
         };
         let names: Vec<_> =
             lengths.iter().enumerate().map(|(slot, &length)| (length != VACANT).then(|| name(slot, length))).collect();
-        let table = Self {
+        let mut table = Self {
             limits,
             lru,
             free,
@@ -91,14 +95,16 @@ impl Table {
             evicted: Vec::new(),
             evictions: 0,
             limiters: Vec::read(from)?,
-            pools: Vec::read(from)?,
+            pools: Pools::read(from)?,
             permits: Permits::read(from)?,
             generations: u32::read(from)?,
             peer_parts: Vec::read(from)?,
-            queue: Queue::read(from)?,
-            dry_run: bool::read(from)?,
+            shard: ShardId::ONLY,
+            dry_run: false,
         };
-        (from.is_empty() && table.is_sound()).then_some((table, laws))
+        let queue = Queue::read(from)?;
+        table.dry_run = bool::read(from)?;
+        (from.is_empty() && table.is_sound()).then_some((table, queue, laws))
     }
 
     /// Returns whether every number that stands for a place stands for one that there is, and every list has an end.
@@ -118,7 +124,7 @@ impl Table {
             && self.limiters.iter().enumerate().all(|(slot, closed)| {
                 closed.as_deref().is_none_or(|closed| {
                     self.names[slot].is_some()
-                        && (closed.pool == NO_POOL || closed.pool < self.pools.len())
+                        && self.pools.has(closed.pool)
                         && closed.limiter.has_list_in(&self.permits, slot as Slot, &mut seen)
                 })
             })
@@ -126,7 +132,7 @@ impl Table {
 }
 
 /// The states in the order of their use, and the numbers of their parameters, of which none counts yet.
-fn read_routes(lengths: &[u32], from: &mut &[u8]) -> Option<(Lru, Vec<(Slot, u16)>)> {
+fn read_routes(lengths: &[u32], from: &mut &[u8]) -> Option<(Lru, Laws)> {
     let mut lru = Lru::default();
     (0..lengths.len()).for_each(|slot| lru.grow(slot));
     let mut laws = Vec::new();

@@ -2,7 +2,7 @@
 //! mends when there is less work in flight.
 //!
 //! ```text
-//! suspected   W > 5·dispersion + 0.4·k + 4/k under overload, and n/μ exceeds a tenth of the deadline
+//! suspected   W > 5·dispersion + 0.4·k + 4/k under overload, and n/μ exceeds a fifth of the deadline
 //!             W = 0.4·M·t − ln 2·c, c: completions in the t with a crowd in flight, since W was last 0: the log-likelihood
 //!             that the crowd halves the rate against that it is still 0.8·M (Page, "Continuous inspection schemes", 1954).
 //!             The steeper the fall, the sooner it is seen: completions that fail to come are the evidence
@@ -24,8 +24,8 @@ const SUSPICION: f64 = 5.0;
 /// is a silence of a good part of them.
 const ROUND: f64 = 0.4;
 const SERIES: f64 = 4.0;
-/// Nothing is suspected before n/μ is this share of the deadline.
-const SUSPECT_WAIT: f64 = 0.1;
+/// Nothing is suspected before n/μ is this share of the deadline: what is far from late is not refused for an experiment.
+const SUSPECT_WAIT: f64 = 0.2;
 /// A crowd that completes less than this share of M is taken to complete so much.
 const LEAST_CROWD: f64 = 0.05;
 /// The cap, over the knee.
@@ -33,7 +33,8 @@ const CAP_KNEES: f64 = 1.35;
 const CAP_OWN: f64 = 2.0;
 /// The multiple of the cap up to which the rate is that of the experiment.
 const NEAR_CAP: f64 = 2.2;
-/// Completions of a step, and the rates, as shares of M, at which the cap climbs, falls back, and returns to where it began.
+/// Completions of a step, and the rates, as shares of M, at which the cap climbs, falls back, and returns to where it began. A step lasts
+/// b at least: those that complete at one moment have a rate beyond any measure.
 const STEP_SAMPLES: f64 = 48.0;
 const CLIMB: f64 = 0.97;
 const FALL: f64 = 0.9;
@@ -161,15 +162,17 @@ impl Contention {
         let deviation = (completions * throughput.dispersion.max(1.0)).sqrt();
         let at_most = completions + 2.0 * deviation + 1.0;
         let answered = experiment.answers >= ANSWERS;
+        let is_telling = time_ms >= experiment.baseline_ms;
         let mut gives_up = false;
         if !experiment.confirmed {
             gives_up = answered && at_most < experiment.middle * time_ms;
-            experiment.confirmed = completions >= 16.0 && completions - deviation > experiment.middle * time_ms;
+            experiment.confirmed =
+                is_telling && completions >= 16.0 && completions - deviation > experiment.middle * time_ms;
             if experiment.confirmed {
                 latencies.lower(knee, experiment.baseline_ms);
             }
         }
-        if completions < STEP_SAMPLES && !gives_up {
+        if (completions < STEP_SAMPLES || !is_telling) && !gives_up {
             return;
         }
         let rate = completions.max(1.0) / time_ms;

@@ -10,8 +10,8 @@ import { cliOf } from '../scripts/lib/cli.mjs'
 
 const USAGE = `Usage: npm run bench:threads -- [options]
 
-Has threads decide at the same time, with the engine of the process and with engines of their own, on a route of each one's own and on one
-route, and prints the calls that all of them make in a second, as a multiple of those that one thread makes.
+Has threads decide at the same time, with the engine of the process and with engines of their own, each on another route and all on one, and prints
+the calls that all of them make in a second, as a multiple of those that one thread makes.
 
   --threads <n>     threads (default 2)
   --repeats <n>     rounds, of which the best counts (default 100)

@@ -1,7 +1,7 @@
 //! An engine with shards gives the answers that one table gives, and keeps its bounds.
 #![allow(clippy::float_cmp, reason = "where an answer is exact, that is what is asserted")]
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, fmt::Write as _, sync::Arc};
 
 use atrion::{
     engine::{Engine, Evicted, Handle, Limits, Name, Outcome, PermitId, Row, Rows, Slot},
@@ -103,11 +103,11 @@ impl Side {
     /// Does it; what comes of it, but for the numbers of slots and permits.
     fn act(&mut self, act: &Act, now_ms: f64) -> String {
         let Self { handle, slots, made, laws, permits, mailbox } = self;
-        let mut told = String::new();
+        let mut answer = String::new();
         match act {
             Act::Route(route, sample) => {
                 handle.route(slots[*route], sample, 20.0, None, now_ms, |decision, state, peers| {
-                    told = format!("{decision:?} {state:?} {:?}", some(peers));
+                    answer = format!("{decision:?} {state:?} {:?}", some(peers));
                 });
             }
             Act::Acquire(route, tier, level) => {
@@ -116,7 +116,7 @@ impl Side {
                 handle.acquire(slots[*route], ask, 0.0, now_ms, |result, state, peers| {
                     permit = result.permit;
                     let given = atrion::engine::AcquireResult { permit: None, ..*result };
-                    told = format!("{} {given:?} {state:?} {:?}", permit.is_some(), some(peers));
+                    answer = format!("{} {given:?} {state:?} {:?}", permit.is_some(), some(peers));
                 });
                 if let Some(id) = permit {
                     assert_eq!(handle.slot_of(id), Some(slots[*route]));
@@ -126,24 +126,24 @@ impl Side {
             }
             Act::Release(pick, outcome) => {
                 if permits.is_empty() {
-                    return told;
+                    return answer;
                 }
                 let id = permits.swap_remove(pick % permits.len());
                 let home = handle.slot_of(id);
                 let excused_ms = handle.postpone(id, true, now_ms, |_| 1.0);
                 let age_ms = handle.release(id, OUTCOMES[*outcome], now_ms, |slot, tick, state, peers| {
-                    assert_eq!(Some(slot), home, "a tick is told of the route whose permit it was");
-                    told = format!("{tick:?} {state:?} {:?}", some(peers));
+                    assert_eq!(Some(slot), home, "a tick is answer of the route whose permit it was");
+                    answer = format!("{tick:?} {state:?} {:?}", some(peers));
                 });
                 assert_eq!(handle.release(id, Outcome::Success, now_ms, |_, _, _, _| {}), None, "it is void by now");
-                told += &format!(" {age_ms:?} {excused_ms}");
+                write!(answer, " {age_ms:?} {excused_ms}").expect("text is written");
             }
             Act::Batch(rows, sample) => {
                 let mut batch = Batch(rows.iter().map(|&route| (slots[route], *sample, String::new())).collect());
                 handle.tick_batch(&mut batch, now_ms);
-                told = batch.0.into_iter().map(|row| row.2).collect();
+                answer = batch.0.into_iter().map(|row| row.2).collect();
             }
-            Act::Law(route, law) => told = handle.set_params(slots[*route], laws[*law]).to_string(),
+            Act::Law(route, law) => answer = handle.set_params(slots[*route], laws[*law]).to_string(),
             Act::Order(route, open) => {
                 handle.set_override(slots[*route], if *open { Override::Open } else { Override::None });
             }
@@ -164,17 +164,17 @@ impl Side {
                 let synced = handle.sync(mailbox, 0.3, now_ms);
                 let mut reports = mailbox.take_outgoing().reports;
                 reports.sort_by(|a, b| a.name.cmp(&b.name));
-                told = format!("{synced:?} {reports:?}");
+                answer = format!("{synced:?} {reports:?}");
             }
             Act::Dirty => {
                 let used: Vec<_> = std::iter::from_fn(|| handle.next_dirty()).collect();
                 let mut names: Vec<_> =
                     used.into_iter().map(|slot| handle.name(slot).expect("a route").shared()).collect();
                 names.sort();
-                told = format!("{names:?}");
+                answer = format!("{names:?}");
             }
         }
-        told
+        answer
     }
 
     /// All that can be asked of it.

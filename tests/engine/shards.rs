@@ -132,7 +132,7 @@ impl Side {
                 let home = handle.slot_of(id);
                 let excused_ms = handle.postpone(id, true, now_ms, |_| 1.0);
                 let age_ms = handle.release(id, OUTCOMES[*outcome], now_ms, |slot, tick, state, peers| {
-                    assert_eq!(Some(slot), home, "a tick is answer of the route whose permit it was");
+                    assert_eq!(Some(slot), home, "a tick is of the route whose permit it was");
                     answer = format!("{tick:?} {state:?} {:?}", some(peers));
                 });
                 assert_eq!(handle.release(id, Outcome::Success, now_ms, |_, _, _, _| {}), None, "it is void by now");

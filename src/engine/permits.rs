@@ -210,13 +210,19 @@ impl Permits {
         Some(permit)
     }
 
+    /// Returns whether the oldest permit of a route was admitted before `before_ms`.
+    #[inline(never)]
+    pub fn has_older(&self, list: &PermitList, before_ms: Millis) -> bool {
+        self.all.get(list.oldest as usize).is_some_and(|permit| permit.admitted_ms < before_ms)
+    }
+
     /// Takes back the oldest permit of a route if it was admitted before `before_ms`.
     pub fn take_older(&mut self, list: &mut PermitList, before_ms: Millis) -> Option<Permit> {
-        let place = list.oldest;
-        let permit = *self.all.get(place as usize)?;
-        if permit.admitted_ms >= before_ms {
+        if !self.has_older(list, before_ms) {
             return None;
         }
+        let place = list.oldest;
+        let permit = self.all[place as usize];
         self.unlink(place, list);
         Some(permit)
     }

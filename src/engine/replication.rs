@@ -269,7 +269,8 @@ impl Handle {
         let past = Past { scar, is_of_peers: true, closed, ticks };
         let inherited = {
             let (mut table, slot) = self.engine().lock(slot);
-            table.holds(slot) && past.inherit(&mut table, slot, params, now_ms)
+            // Another thread may have given the place to another route.
+            table.name(slot) == Some(&name) && past.inherit(&mut table, slot, params, now_ms)
         };
         let mut replication = self.engine().replication.lock();
         if replication.is_reporter(mailbox) {

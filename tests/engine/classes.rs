@@ -127,6 +127,29 @@ fn a_hanging_route_is_closed_within_three_deadlines_though_every_client_gives_up
 }
 
 #[test]
+fn bursts_after_pauses_are_no_silence_where_many_ends_are_ignored() {
+    let (mut handle, params) = engine(&RouteParams::default());
+    let slot = slot(&mut handle, "route", params);
+    let deadline_ms = RouteParams::default().limit.deadline_ms;
+    let mut now_ms = 0.0;
+    for burst in 0..200_u32 {
+        now_ms += 1.9 * deadline_ms;
+        let mut out = Vec::new();
+        for number in 0..30_u32 {
+            now_ms += 0.01 * deadline_ms;
+            out.extend(acquire(&mut handle, slot, Tier::Normal, None, now_ms).permit.map(|id| (number, id)));
+            assert_ne!(handle.state(slot).expect("a route").mode, Mode::CircuitBreaker, "burst {burst}");
+        }
+        now_ms += 0.3 * deadline_ms;
+        // Half of them, and the last that end.
+        for (number, id) in out.into_iter().rev() {
+            let is_ignored = number < 2 || (number + burst) % 2 == 0;
+            release(&mut handle, id, if is_ignored { Outcome::Ignored } else { Outcome::Success }, now_ms);
+        }
+    }
+}
+
+#[test]
 fn a_route_that_was_never_seen_to_answer_is_waited_for() {
     let deadline_ms = RouteParams::default().limit.deadline_ms;
     assert_eq!(opens_after_ms(3.0 * deadline_ms, Some(Outcome::Success), false), None);

@@ -227,7 +227,7 @@ impl Limiter {
             self.offered += 1.0;
         }
         if now_ms - self.completed_ms > SILENT_DEADLINES * params.limit.deadline_ms
-            && self.is_silent(capacity, params, now_ms)
+            && self.is_silent(capacity, permits, params, now_ms)
         {
             let change = self.breaker.open();
             Self::apply(change, state, now_ms);

@@ -128,7 +128,7 @@ impl Limiter {
     ) {
         let age_ms = (now_ms - permit.admitted_ms).max(0.0);
         let deadline_ms = params.limit.deadline_ms;
-        let [median_ms, most_ms] = self.latency.quantiles([0.5, 0.99]).unwrap_or_default();
+        let [median_ms, most_ms] = self.usual_ms();
         if age_ms >= deadline_ms {
             self.latency.record(age_ms);
             capacity.limit.complete(
@@ -153,13 +153,28 @@ impl Limiter {
         }
     }
 
+    /// The median and the 0.99 quantile of latencies, ms; 0 before the first.
+    #[inline(never)]
+    fn usual_ms(&self) -> [Millis; 2] {
+        self.latency.quantiles([0.5, 0.99]).unwrap_or_default()
+    }
+
     /// Returns whether the route has completed nothing for so long, with requests in flight, that it counts as silent. Before its first
-    /// completion the requests that were given up are the evidence: how long a service takes is not known.
+    /// completion the requests that were given up are the evidence: how long a service takes is not known. Those in flight are evidence
+    /// once the oldest has taken longer than hardly an answer does: a burst after a pause is answered soon.
     #[cold]
-    pub(super) fn is_silent(&self, capacity: &Capacity, params: &RouteParams, now_ms: Millis) -> bool {
+    pub(super) fn is_silent(
+        &self,
+        capacity: &Capacity,
+        permits: &Permits,
+        params: &RouteParams,
+        now_ms: Millis,
+    ) -> bool {
+        let [_, most_ms] = self.usual_ms();
+        let is_waiting = self.answered && permits.has_older(&self.list, now_ms - most_ms / WAITED_FOR);
         let patience_ms =
             (SILENT_DEADLINES * params.limit.deadline_ms).max(SILENT_SERVICES * capacity.limit.baseline_ms());
-        let asked = self.cut_off + if self.answered { self.load.in_flight } else { 0 };
+        let asked = self.cut_off + u32::from(is_waiting) * self.load.in_flight;
         // A run of requests without an answer is no silence before it is a long one, if many end so by nature.
         let missed = capacity.limit.expected_answers(asked, self.cut_off);
         missed >= SILENT_REQUESTS && now_ms - self.completed_ms > patience_ms

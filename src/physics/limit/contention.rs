@@ -162,17 +162,16 @@ impl Contention {
         let deviation = (completions * throughput.dispersion.max(1.0)).sqrt();
         let at_most = completions + 2.0 * deviation + 1.0;
         let answered = experiment.answers >= ANSWERS;
-        let is_telling = time_ms >= experiment.baseline_ms;
         let mut gives_up = false;
         if !experiment.confirmed {
             gives_up = answered && at_most < experiment.middle * time_ms;
-            experiment.confirmed =
-                is_telling && completions >= 16.0 && completions - deviation > experiment.middle * time_ms;
+            experiment.confirmed = completions >= 16.0 && completions - deviation > experiment.middle * time_ms;
             if experiment.confirmed {
                 latencies.lower(knee, experiment.baseline_ms);
             }
         }
-        if (completions < STEP_SAMPLES || !is_telling) && !gives_up {
+        let is_over = completions >= STEP_SAMPLES && time_ms >= experiment.baseline_ms;
+        if !is_over && !gives_up {
             return;
         }
         let rate = completions.max(1.0) / time_ms;

@@ -75,6 +75,27 @@ test('routes with profiles keep them in a batch', (t) => {
   t.is(firstDifference(batched, single, ['a', 'b', 'c'], 100, 2), undefined)
 })
 
+test('a batch whose long names leave no room for each other evicts as route() would, and touches no other route', (t) => {
+  // 15 of them have room on the engines in Rust, half as many on the other.
+  const names = Array.from({ length: 24 }, (_, i) => `${i} `.padEnd(1 << 20, 'long '))
+  const [batched, single] = [virtual(), virtual()]
+  const random = randomOf(21)
+  for (const { atrion } of [batched, single]) for (const id of names) atrion.route(id, CALM)
+  let order = [...names]
+  for (let round = 0; round < 3; round++) {
+    const isThere = (id) => single.atrion.getState(id) !== undefined
+    // The least recently used comes first, and new ones right after it.
+    const oldest = order.find(isThere)
+    const ids = [oldest, ...order.filter((id) => !isThere(id)).slice(0, 2), oldest]
+    t.is(new Set(ids).size, 3)
+    const samples = samplesOf(ids.length, random)
+    batched.atrion.routeBatch(ids, samples)
+    for (const [i, id] of ids.entries()) single.atrion.route(id, telemetryAt(samples, i))
+    order = [...order.filter((id) => !ids.includes(id)), ...ids.slice(1)]
+  }
+  t.deepEqual(byName(batched.atrion.snapshot()), byName(single.atrion.snapshot()))
+})
+
 test('a batch of more routes than maxRoutes evicts as route() would, and touches no other route', (t) => {
   const [batched, single] = [virtual({ maxRoutes: 3 }), virtual({ maxRoutes: 3 })]
   const sequences = [

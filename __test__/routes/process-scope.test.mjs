@@ -117,6 +117,44 @@ native('a batch whose routes another thread evicted ticks them anew, and no othe
   t.deepEqual(new Set(others.map(({ tickCount }) => tickCount)), new Set([1]))
 })
 
+native('a batch whose new routes take the places of its old ones ticks each by itself', (t) => {
+  const [atrion, other] = [shared(), shared()]
+  const old = Array.from({ length: 8 }, (_, i) => `old ${i}`)
+  const fresh = Array.from({ length: 100 }, (_, i) => `fresh ${i}`)
+  for (const id of old) atrion.route(id, CALM)
+  for (let i = 0; i < 200; i++) other.route(`full ${i}`, CALM)
+  const ids = [...old, ...fresh]
+  atrion.routeBatch(ids, new Float64Array(ids.length * 3).fill(0.1))
+  const ticks = ids.map((id) => atrion.getState(id)?.tickCount)
+  // Suites in further threads share the engine, and may have evicted one in between: it is new again, or gone.
+  t.true(ticks.slice(0, 8).every((count) => count === undefined || count === 1 || count === 2))
+  t.true(
+    ticks.slice(8).every((count) => count === undefined || count === 1),
+    `${ticks}`,
+  )
+  t.true(ticks.includes(1) && ticks.includes(2), `${ticks}`)
+})
+
+native('a lease whose route another instance evicted ends no lease of the route that has its place', async (t) => {
+  const [atrion, other] = [shared(), shared()]
+  const lease = await atrion.startTask('leased', { timeout: 60_000 })
+  const [names, leases] = [[], []]
+  // Routes with work in flight go last: it goes when all have some.
+  for (let i = 0; i < 2000 && atrion.getState('leased') !== undefined; i++) {
+    names.push(`lease ${i}`)
+    leases.push(await other.startTask(`lease ${i}`, { timeout: 60_000 }))
+  }
+  // The place of the route that went is taken for certain.
+  t.is(atrion.getState('leased'), undefined)
+  const isThere = names.filter((name) => other.getState(name) !== undefined)
+  t.true(isThere.length > 100)
+  const done = lease.release()
+  const lost = isThere.filter((name) => other.getState(name) !== undefined && other.stats(name).inFlight !== 1)
+  t.deepEqual(lost, [])
+  await done
+  await Promise.all(leases.map((one) => one.release()))
+})
+
 native('a thread that ends in the middle leaves the engine to the others', async (t) => {
   const atrion = shared()
   const { worker } = await start()

@@ -60,9 +60,9 @@ export class LeaseManager {
         const slot = intern(routeId)
         const generation = routes.index.generationOf(slot)
         engine.lease(slot, true)
-        // A route that was reset meanwhile owes nothing to the leases of the one before it.
+        // A route that was reset meanwhile owes nothing to the leases of the one before it; nor does one that got its slot through another thread.
         return () => {
-          if (routes.index.generationOf(slot) !== generation) return
+          if (routes.index.generationOf(slot) !== generation || routes.find(routeId) !== slot) return
           engine.lease(slot, false)
           onFreed(routeId)
         }

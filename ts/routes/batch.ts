@@ -138,7 +138,7 @@ export class Batch {
     let { ids } = kept
     for (let i = 0; i < routeIds.length; i++) {
       let slot = routeIds[i] === ids[i] ? slots[i] : this.#index.get(routeIds[i]!)
-      const mayEvict = slot === undefined && this.#index.size >= this.#routes.maxRoutes
+      const mayEvict = slot === undefined && this.#index.mayEvict(routeIds[i]!, this.#routes.maxRoutes)
       // The route that gives way to a new one may have a row that still waits: those rows go first.
       if (i - from === BATCH_ROWS || (mayEvict && i > from)) {
         cross(from, i)

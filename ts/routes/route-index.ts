@@ -3,6 +3,12 @@
 import { isRouteId } from '../base/input.js'
 import { type Engine, NO_SLOT } from '../engine/port.js'
 
+/** The bytes of names for which an engine has room, by route and at least. */
+const NAME_BYTES = 256
+const LEAST_NAME_BYTES = 16 << 20
+/** Most bytes that an engine keeps of a character of a name. */
+const CHARACTER_BYTES = 3
+
 export class RouteIndex {
   readonly #engine: Engine
   readonly #onIntern: (routeId: string, slot: number) => void
@@ -10,6 +16,8 @@ export class RouteIndex {
   readonly #slots = new Map<string, number>()
   /** The name in each slot, so that a slot's new route evicts the old one here too. */
   readonly #names: (string | undefined)[] = []
+  /** Characters of the names whose slots are known. */
+  #characters = 0
   #evictions = 0
   /** The number of routes that each slot has lost. */
   readonly #generations: number[] = []
@@ -34,6 +42,13 @@ export class RouteIndex {
     return this.#slots.size
   }
 
+  /** Returns whether another route may have to give way to a new one: how full an engine is that others use too is not known. */
+  mayEvict(routeId: string, maxRoutes: number): boolean {
+    if (this.#isShared || this.#slots.size >= maxRoutes) return true
+    const bytes = (this.#characters + routeId.length) * CHARACTER_BYTES
+    return bytes > Math.max(maxRoutes * NAME_BYTES, LEAST_NAME_BYTES)
+  }
+
   /** Slot of a route that was interned and, as far as is known, not evicted since. */
   get(routeId: string): number | undefined {
     return this.#slots.get(routeId)
@@ -54,6 +69,7 @@ export class RouteIndex {
     const slot = this.#engine.intern(routeId)
     this.forgetEvicted()
     if (slot === NO_SLOT) return slot
+    if (!this.#slots.has(routeId)) this.#characters += routeId.length
     this.#slots.set(routeId, slot)
     this.#names[slot] = routeId
     this.#onIntern(routeId, slot)
@@ -78,11 +94,15 @@ export class RouteIndex {
       this.#evictions += 1
       if (slot === -2) {
         this.#slots.clear()
+        this.#characters = 0
         this.#names.length = 0
         continue
       }
       const name = this.#names[slot]
-      if (name !== undefined && this.#slots.get(name) === slot) this.#slots.delete(name)
+      if (name !== undefined && this.#slots.get(name) === slot) {
+        this.#slots.delete(name)
+        this.#characters -= name.length
+      }
       this.#names[slot] = undefined
       this.#generations[slot] = (this.#generations[slot] ?? 0) + 1
     }

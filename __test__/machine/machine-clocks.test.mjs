@@ -108,7 +108,7 @@ test.serial(
   },
 )
 
-test.serial('what is no reading of a clock, and one that is years ahead, changes nothing', (t) => {
+test.serial('a reading that is damaged, and one that is years ahead, leave the clock as it is', (t) => {
   const { clock } = new Replica(100, 'z')
   const unixMs = Date.now()
   for (const given of [

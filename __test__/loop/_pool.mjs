@@ -7,7 +7,7 @@ import { randomOf, virtual } from '../_engine.mjs'
 const TURNS = 6
 
 /** Connections that are handed out in the order of arrival. */
-class Pool {
+export class Pool {
   #free
   #queue = []
 

@@ -7,6 +7,7 @@ import { sourceOf } from '../_source.mjs'
 import { Pool } from './_pool.mjs'
 
 const { Race, Tail } = await sourceOf('limiter/overtaken.ts')
+const { agedOf } = await sourceOf('limiter/culprit-group.ts')
 const { AGED_MS, culpritOf } = await sourceOf('limiter/culprit.ts')
 
 const test = engine === 'ts' ? ava.skip : ava.serial
@@ -18,6 +19,13 @@ ava('a request is overtaken from the first end of a later one on', (t) => {
       const running = []
       let [order, nowMs] = [0, 0]
       for (const { pick, ends, leaves } of steps) {
+        // They are in the order in which they began.
+        t.deepEqual(
+          Array.from(race, (one) => one.order),
+          running.map((one) => one.order),
+        )
+        t.is(race.size, running.length)
+        t.is(race.oldest, running[0])
         if (!ends || running.length === 0) {
           const one = { order: order++, overtakenAtMs: Number.NaN, sinceMs: undefined }
           running.push(one)
@@ -58,6 +66,67 @@ ava('a time in which nothing ends is no evidence', (t) => {
   nowMs += 60_000
   endOne(101)
   t.is(race.heldMs(held), 99 + 8)
+})
+
+ava('after a time without requests a stand-still is no evidence either', (t) => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 600 }), fc.double({ min: 1e3, max: 1e8, noNaN: true }), (ends, idleMs) => {
+      const race = new Race()
+      const of = (order) => ({ order, overtakenAtMs: Number.NaN })
+      let [order, nowMs] = [0, 0]
+      const endOne = () => {
+        const one = of(order++)
+        race.begin(one)
+        race.end(one, nowMs)
+      }
+      for (let i = 0; i < 600; i++) {
+        nowMs += 1
+        endOne()
+      }
+      nowMs += idleMs
+      for (let i = 0; i < ends; i++) {
+        endOne()
+        nowMs += 1
+      }
+      const held = of(order++)
+      race.begin(held)
+      endOne()
+      nowMs += 60_000
+      endOne()
+      t.true(race.heldMs(held) <= 8 * 2, `${race.heldMs(held)}`)
+    }),
+  )
+})
+
+ava('ends of one moment leave a pace, and what comes after them counts', (t) => {
+  const race = new Race()
+  const held = { order: 0, overtakenAtMs: Number.NaN }
+  race.begin(held)
+  for (let order = 1; order <= 1000; order++) {
+    const one = { order, overtakenAtMs: Number.NaN }
+    race.begin(one)
+    race.end(one, Math.max(0, order - 100))
+  }
+  t.true(race.heldMs(held) > 800 && race.heldMs(held) <= 900, `${race.heldMs(held)}`)
+})
+
+ava("a share that is no number is none, and a promise's rejection is no one's", (t) => {
+  const rejected = Promise.reject(new Error('share'))
+  const given = [
+    Number.NaN,
+    -1,
+    '1',
+    1n,
+    null,
+    undefined,
+    // It would end the process.
+    rejected,
+  ]
+  for (const share of given) t.is(agedOf({ one: { tier: undefined, share: () => share }, admittedMs: 0 }, 1).share, 0)
+  const throws = () => {
+    throw new Error('share')
+  }
+  t.is(agedOf({ one: { tier: undefined, share: throws }, admittedMs: 0 }, 1).share, 0)
 })
 
 ava(

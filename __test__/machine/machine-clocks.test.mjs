@@ -1,21 +1,26 @@
 // The system's clock is set while processes of a machine share: what expires does in its time, and all that one changes the others learn.
 import anyTest from 'ava'
 import { feelAll, folderOf, hubOf, processOf, VECTOR } from '../_machine/nodes.mjs'
+import { sourceOf } from '../_source.mjs'
+
+const { Replica } = await sourceOf('providers/machine/replica.ts')
 
 const test = process.platform === 'win32' ? anyTest.skip : anyTest
 
 const HOUR_MS = 3_600_000
+const YEAR_MS = 366 * 24 * HOUR_MS
 /** So long that no test lasts as long; an hour of the clock is longer. */
 const LONG_MS = 1_800_000
 const SHORT_MS = 1_500
 
 for (const [whose, how, stepMs] of [
-  ['the machine', 'back', -HOUR_MS],
-  ['the machine', 'ahead', HOUR_MS],
-  ['the hub alone', 'ahead', HOUR_MS],
+  ['the machine', 'back by an hour', -HOUR_MS],
+  ['the machine', 'ahead by an hour', HOUR_MS],
+  ['the machine', 'ahead by three years', 3 * YEAR_MS],
+  ['the hub alone', 'ahead by an hour', HOUR_MS],
 ]) {
-  test.serial(`the clock of ${whose} is set ${how} by an hour`, async (t) => {
-    const settings = { path: folderOf(t), name: how }
+  test.serial(`the clock of ${whose} is set ${how}`, async (t) => {
+    const settings = { path: folderOf(t), name: 'clocks' }
     let nodes = Array.from({ length: 3 }, () => processOf(t, settings))
     await Promise.all(nodes.map(({ ask }) => ask('connect')))
     const all = (task, given) => Promise.all(nodes.map(({ ask }) => ask(task, given)))
@@ -69,3 +74,50 @@ for (const [whose, how, stepMs] of [
     await holds('of one that starts then')
   })
 }
+
+/** A replica of a process that starts while the system's clock is so far ahead. */
+const startedAt = (aheadMs, node) => {
+  const { now } = Date
+  Date.now = () => now() + aheadMs
+  try {
+    return new Replica(100, node)
+  } finally {
+    Date.now = now
+  }
+}
+
+const passAll = (from, to) => {
+  for (const part of from.everything()) to.merge(part)
+}
+
+test.serial(
+  'a machine without a battery sets its clock by years once the first process runs: the next ones go by that process',
+  (t) => {
+    const DAY_MS = 86_400_000
+    for (const days of [0, 1, 400, 9000, Date.now() / DAY_MS]) {
+      const hub = startedAt(-days * DAY_MS, 'a')
+      const late = startedAt(0, 'b')
+      passAll(late, hub)
+      passAll(hub, late)
+      const apartMs = late.clock.nowMs() - hub.clock.nowMs()
+      t.true(Math.abs(apartMs) < 60_000, `${apartMs} ms apart after ${days} days`)
+      // The late one is the hub next.
+      const routes = [{ routeId: 'after', vector: VECTOR, stamp: late.nextStamp(), node: 'b' }]
+      t.is(hub.merge({ kind: 'merge', routes }).routes.length, 1)
+    }
+  },
+)
+
+test.serial('a reading that is damaged, and one that is years ahead, leave the clock as it is', (t) => {
+  const { clock } = new Replica(100, 'z')
+  const unixMs = Date.now()
+  for (const given of [
+    ...[undefined, null, 1, 'clock', {}, [], ['a'], ['a', unixMs], [1, unixMs, 1e6], ['a', `${unixMs}`, 1e6]],
+    ...[Number.NaN, Number.POSITIVE_INFINITY, Number.MAX_SAFE_INTEGER, 1e300, -1, -1e300].map((ms) => ['a', ms, 1e6]),
+    ...[Number.NaN, Number.POSITIVE_INFINITY, null].map((ageMs) => ['a', unixMs + 3_600_000, ageMs]),
+    ['a'.repeat(65), unixMs + 3_600_000, 1e6],
+  ])
+    clock.learn(given)
+  t.is(clock.read()[0], 'z')
+  t.true(Math.abs(clock.nowMs() - Date.now()) < 60_000)
+})

@@ -1,5 +1,6 @@
 /** The requests of a pool of routes, or of a route that is in none, that may be cancelled, and what is known of them. */
 
+import { noticeEnd } from '../base/host-calls.js'
 import { TIERS, type Tier } from '../engine/kinds.js'
 import { CancelQuota, type Candidate, Pace } from './culprit.js'
 import { type Entrant, Race, type Tail } from './overtaken.js'
@@ -18,18 +19,20 @@ export interface Cancellable {
   cancel(ageMs: number): void
 }
 
-export interface Running extends Entrant {
+export interface Running extends Entrant<Running> {
   readonly one: Cancellable
   readonly tail: Tail
   readonly admittedMs: number
   /** Requests that had been admitted then, it among them. */
   readonly admitted: number
+  /** False once it has ended, or was cancelled. */
+  isOn: boolean
 }
 
 export interface Group {
-  readonly all: Set<Running>
   readonly quota: CancelQuota
   readonly pace: Pace
+  /** The requests of the group that run and may be cancelled. */
   readonly race: Race<Running>
   /** Requests that began of those that may be cancelled. */
   begun: number
@@ -58,7 +61,6 @@ export const indexOf = (tier: Tier | undefined, otherwise: number): number =>
 
 /** A group of which nothing is known yet. */
 export const groupOf = (routeId: string): Group => ({
-  all: new Set(),
   quota: new CancelQuota(),
   pace: new Pace(),
   race: new Race(),
@@ -86,6 +88,7 @@ export const wantingOf = ({ wantedMs }: Group, nowMs: number): number =>
 function shareOf(one: Cancellable): number {
   try {
     const share: unknown = one.share()
+    noticeEnd(share)
     return typeof share === 'number' && share > 0 ? share : 0
   } catch {
     return 0

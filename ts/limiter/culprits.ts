@@ -82,7 +82,7 @@ export class Culprits {
   /** A request that may be cancelled runs. @returns what ends that */
   add(one: Cancellable): () => void {
     const group = this.#group(one.routeId)
-    const { all, pace, race } = group
+    const { pace, race } = group
     const { clock } = this.#context
     const running: Running = {
       one,
@@ -91,13 +91,14 @@ export class Culprits {
       admitted: group.admitted,
       order: group.begun++,
       overtakenAtMs: Number.NaN,
+      isOn: true,
     }
-    all.add(running)
     race.begin(running)
     return () => {
+      if (!running.isOn) return
+      running.isOn = false
       const nowMs = clock.spanMs()
-      const isOldest = all.values().next().value === running
-      if (!all.delete(running)) return
+      const isOldest = race.oldest === running
       running.tail.end(race.end(running, nowMs))
       pace.end(nowMs - running.admittedMs, nowMs, isOldest)
       if (nowMs - group.triedMs > FREED_MS) group.silentUntilMs = nowMs + SPARED_MS
@@ -122,7 +123,7 @@ export class Culprits {
     group.quota.offer()
     if (isAdmitted) group.admitted += 1
     if (group.routeIds.size <= MOST_ROUTES) group.routeIds.add(routeId)
-    if (group.all.size === 0) return
+    if (group.race.size === 0) return
     const nowMs = this.#context.clock.spanMs()
     if (!lacks && !group.pace.isCongested(nowMs)) return
     // Of a request with a voltage it is not known which tiers it may displace.
@@ -140,7 +141,7 @@ export class Culprits {
       const nowMs = this.#context.clock.spanMs()
       for (const group of this.#wanting) {
         if (this.#rooms.sizeOf(group.routeId) > 0) group.wantedMs[group.tier] = nowMs
-        if (group.all.size === 0 || wantingOf(group, nowMs) < 0) this.#wanting.delete(group)
+        if (group.race.size === 0 || wantingOf(group, nowMs) < 0) this.#wanting.delete(group)
         else this.#look(group, nowMs)
       }
       if (this.#wanting.size > 0) return
@@ -165,11 +166,12 @@ export class Culprits {
       found = culpritOf(this.#oldest(group, nowMs), wanting, pace.serviceMs, 0)
       if (found !== undefined) group.triedMs = nowMs
     }
-    if (found === undefined) return
+    // A share, which the host's code tells, may have ended it.
+    if (!found?.running.isOn) return
     const { running, ageMs, share } = found
     const { routeId, tier, key } = running.one
     group.quota.spend(nowMs)
-    group.all.delete(running)
+    running.isOn = false
     group.race.leave(running)
     this.#spare(key, nowMs)
     running.one.cancel(ageMs)
@@ -187,8 +189,8 @@ export class Culprits {
    * Returns whether the oldest request that may be cancelled is the oldest of all, those that may not be among them, which end in their order,
    * too. Where to cancel one freed nothing, requests do not wait for a place but for what all of them need.
    */
-  #isOldestKnown({ all, admitted, triedMs, silentUntilMs, routeIds }: Group, nowMs: number): boolean {
-    const oldest: Running | undefined = all.values().next().value
+  #isOldestKnown({ race, admitted, triedMs, silentUntilMs, routeIds }: Group, nowMs: number): boolean {
+    const { oldest } = race
     if (oldest === undefined || !Number.isNaN(triedMs) || nowMs < silentUntilMs || routeIds.size > MOST_ROUTES) {
       return false
     }
@@ -208,14 +210,14 @@ export class Culprits {
 
   /** The candidates of a group, in the order of their admission: those that were overtaken, or where that is not known those of an age. */
   *#candidates(group: Group, nowMs: number, groupLeastMs: number): Iterable<Aged> {
-    const { all, race, begun, pace } = group
+    const { race, begun, pace } = group
     const leasts = new Map<Tail, number>()
     let at = 0
-    for (const running of all) {
+    for (const running of race) {
       if (at++ === MOST_LOOKED_AT) return
       const { one, tail, order } = running
       const isKnown = tail.ended >= LEAST_ENDED
-      if (isKnown && begun - order - 1 - (all.size - at) < LEAST_OVERTAKERS) continue
+      if (isKnown && begun - order - 1 - (race.size - at) < LEAST_OVERTAKERS) continue
       if (this.#isSpared(one.key, nowMs)) continue
       let leastMs = leasts.get(tail)
       if (leastMs === undefined) {
@@ -228,8 +230,8 @@ export class Culprits {
   }
 
   /** The oldest, where its age is unusual of its route. */
-  *#oldest({ all }: Group, nowMs: number): Iterable<Aged> {
-    const oldest: Running | undefined = all.values().next().value
+  *#oldest({ race }: Group, nowMs: number): Iterable<Aged> {
+    const { oldest } = race
     if (oldest === undefined || this.#isSpared(oldest.one.key, nowMs)) return
     const aged = agedOf(oldest, nowMs)
     if (oldest.tail.ended >= LEAST_ENDED || aged.ageMs >= this.#usualMs(oldest.one.routeId)) yield aged
@@ -291,8 +293,8 @@ export class Culprits {
   }
 
   #makeRoom(): void {
-    for (const [name, { all }] of this.#groups) {
-      if (all.size > 0) continue
+    for (const [name, { race }] of this.#groups) {
+      if (race.size > 0) continue
       this.#groups.delete(name)
       return
     }

@@ -7,8 +7,8 @@ const { performance } = globalThis
 
 /** Of two clocks that began within so long of each other, which one came first is not known, ms. */
 const DOUBT_MS = 1_000
-/** A clock that is further from this process's is none, ms: a year. */
-const MOST_APART_MS = 366 * 86_400_000
+/** A clock that is further ahead of the system's is none, ms: a year. Behind it may be by any time: a machine without a battery begins in the past. */
+const MOST_AHEAD_MS = 366 * 86_400_000
 
 /** A clock as it travels: its name, what it showed, and the time for which there had been this clock, ms. */
 export type ClockReading = readonly [id: string, nowMs: number, ageMs: number]
@@ -41,7 +41,7 @@ export class MachineClock {
     if (typeof id !== 'string' || id.length > 64 || !Number.isFinite(unixMs) || !Number.isFinite(ageMs)) return
     const nowMs = performance.now()
     const offsetMs = (unixMs as number) - nowMs
-    if (Math.abs(offsetMs - (Date.now() - nowMs)) > MOST_APART_MS) return
+    if ((unixMs as number) < 0 || (unixMs as number) - Date.now() > MOST_AHEAD_MS) return
     if (id === this.#id) {
       // A message is late, and never early.
       this.#offsetMs = Math.max(this.#offsetMs, offsetMs)

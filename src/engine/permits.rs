@@ -212,13 +212,13 @@ impl Permits {
 
     /// Returns whether the oldest permit of a route was admitted before `before_ms`.
     #[inline(never)]
-    pub fn has_older(&self, list: &PermitList, before_ms: Millis) -> bool {
+    pub fn has_older(&self, list: PermitList, before_ms: Millis) -> bool {
         self.all.get(list.oldest as usize).is_some_and(|permit| permit.admitted_ms < before_ms)
     }
 
     /// Takes back the oldest permit of a route if it was admitted before `before_ms`.
     pub fn take_older(&mut self, list: &mut PermitList, before_ms: Millis) -> Option<Permit> {
-        if !self.has_older(list, before_ms) {
+        if !self.has_older(*list, before_ms) {
             return None;
         }
         let place = list.oldest;

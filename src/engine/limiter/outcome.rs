@@ -171,7 +171,7 @@ impl Limiter {
         now_ms: Millis,
     ) -> bool {
         let [_, most_ms] = self.usual_ms();
-        let is_waiting = self.answered && permits.has_older(&self.list, now_ms - most_ms / WAITED_FOR);
+        let is_waiting = self.answered && permits.has_older(self.list, now_ms - most_ms / WAITED_FOR);
         let patience_ms =
             (SILENT_DEADLINES * params.limit.deadline_ms).max(SILENT_SERVICES * capacity.limit.baseline_ms());
         let asked = self.cut_off + u32::from(is_waiting) * self.load.in_flight;

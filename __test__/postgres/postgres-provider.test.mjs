@@ -1,4 +1,5 @@
-// State in PostgreSQL: the tables, the rights, what nodes learn from each other, and what is dropped.
+// State in PostgreSQL: the tables, the rights, what nodes learn from each other, and what is dropped. Longer than other files, because
+// all of it is asserted on one server.
 import { Atrion, PostgresStateProvider } from 'atrion'
 import test from 'ava'
 import pg from 'pg'

@@ -85,7 +85,7 @@ fn evict_each_other(shards: u32) {
     assert!(engine.len() <= PLACES as usize);
 }
 
-/// A name is a route once, whoever makes it, and what is gone can be made again.
+/// Threads that make a route of one name get the same one, and a route that is gone can be made again.
 #[test]
 fn two_threads_that_make_and_remove_one_route_agree_on_where_it_is() {
     explore(3_000, || {

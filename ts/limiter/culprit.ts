@@ -22,7 +22,7 @@
  *
  * Age alone does not tell the culprit from its victims, which wait as long. Being overtaken does: requests that began later end, while it goes
  * on. Each such end shows that it is not the service that stands still, or is slow, but that request. `held` is the time since the first of them.
- * How long a request may be overtaken before it is a culprit is a matter of its route: each that ends adds to what is known of that. Where all
+ * The time for which a request may be overtaken before it is a culprit is a matter of its route: each that ends adds to what is known of that. Where all
  * requests of a route are slow, or one in a hundred misses a cache, the quantiles say so, and it takes that much longer. For an exponential service,
  * least is 13 means, P(service > least) = e^−13, two in a million; of n requests the longest takes ln(n) means, and a culprit that has held for less is
  * like one of those, so that no rule without innocents is much faster. For a service that is nearly constant it is five medians.

@@ -131,11 +131,34 @@ export class Batch {
     noisy: string[],
   ): void {
     let { batch } = this.#engine
-    const cross = (from: number, to: number): void => this.#cross(routeIds, out, stride, from, to, stale, noisy)
     let from = 0
     const kept = this.#keep(routeIds.length)
     const { slots } = kept
     let { ids } = kept
+    const set = (i: number, slot: number, at: number): void => {
+      slots[i] = slot
+      batch[at] = slot
+      batch[at + 1] = samples[i * 3]!
+      batch[at + 2] = samples[i * 3 + 1]!
+      batch[at + 3] = samples[i * 3 + 2]!
+    }
+    const intern = (i: number): number => {
+      const slot = this.#routes.intern(routeIds[i]!)
+      batch = this.#engine.batch
+      if (this.#index.evictions !== this.#evictions) ids = NO_IDS
+      return slot
+    }
+    const cross = (from: number, to: number): void => {
+      const before = stale.length
+      this.#cross(routeIds, out, stride, from, to, stale, noisy)
+      if (stale.length === before) return
+      // Other threads evicted. What is still there goes before a new route can take its place.
+      this.#index.forgetEvicted()
+      for (const i of stale.splice(before)) {
+        set(i, intern(i), 0)
+        this.#cross(routeIds, out, stride, i, i + 1, stale, noisy)
+      }
+    }
     for (let i = 0; i < routeIds.length; i++) {
       let slot = routeIds[i] === ids[i] ? slots[i] : this.#index.get(routeIds[i]!)
       const mayEvict = slot === undefined && this.#index.mayEvict(routeIds[i]!, this.#routes.maxRoutes)
@@ -144,17 +167,8 @@ export class Batch {
         cross(from, i)
         from = i
       }
-      if (slot === undefined) {
-        slot = this.#routes.intern(routeIds[i]!)
-        batch = this.#engine.batch
-        if (this.#index.evictions !== this.#evictions) ids = NO_IDS
-      }
-      slots[i] = slot
-      const at = (i - from) * ROW_CELLS
-      batch[at] = slot
-      batch[at + 1] = samples[i * 3]!
-      batch[at + 2] = samples[i * 3 + 1]!
-      batch[at + 3] = samples[i * 3 + 2]!
+      slot ??= intern(i)
+      set(i, slot, (i - from) * ROW_CELLS)
     }
     cross(from, routeIds.length)
     if (routeIds.length <= MOST_KEPT) this.#ids = routeIds

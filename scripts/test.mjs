@@ -3,8 +3,8 @@
  * packages as they are installed, the packed package in the runtimes that are not Node. A failure does not stop what comes after it. The last line is `N passed, N failed`,
  * summed over what the runners reported, with each lint and each type test as one; the exit code is 0 only when nothing failed.
  *
- * What uses one core runs beside what uses another, and what waits beside what computes: the addon's link and all downloads beside the lints and the
- * compilation of cargo's tests, the packages and the fuzz targets with what the ava suites leave. The edge runs alone.
+ * Steps that use one core run side by side, and so do steps that wait and steps that compute: linking the addon and all downloads beside the lints and the
+ * compilation of cargo's tests, the packages and the fuzz targets beside the ava suites. The edge runtimes run alone.
  */
 import { fuzzSuite } from './fuzz.mjs'
 import { cliOf } from './lib/cli.mjs'

@@ -62,7 +62,7 @@ fn evict_each_other(shards: u32) {
     let shared = Arc::clone(&engine);
     both(move |thread| {
         let mut handle = Handle::new(Arc::clone(&shared));
-        // As the TypeScript face keeps it: a slot is used until the eviction is told.
+        // TypeScript does the same: it uses a slot until it learns that the route was evicted.
         let mut slots = [None; 2];
         for turn in 0..4 {
             let index = turn % 2;

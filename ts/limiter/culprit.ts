@@ -27,7 +27,7 @@
  * least is 13 means, P(service > least) = e^−13, two in a million; of n requests the longest takes ln(n) means, and a culprit that has held for less is
  * like one of those, so that no rule without innocents is much faster. For a service that is nearly constant it is five medians.
  *
- * Where too few of the route have ended, L keeps the victims apart from the culprit. Places that are handed out in the order of arrival are handed to
+ * Until enough requests of the route have ended, the latency L tells the victims from the culprit. Places that are given in the order of arrival go to
  * a request that waits for one within about L, in mere overload too; one that is older than that by AGED·S has been overtaken. S is the scale of the
  * service alone: waits change little from one request to the next, so that the difference of two latencies is that of two services. A share is what the
  * request holds of what is short, 1 by default; one that can tell that it itself waits has none.

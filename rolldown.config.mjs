@@ -119,9 +119,9 @@ const GROUPS = [
   },
 ]
 
-/** An object with a getter for each name of a file that it loads at the first use of one. */
+/** An object with a getter for each name of a file that it loads at the first use of one; under a name that the minifier never gives. */
 const GETTERS =
-  '((load,names,file,all={})=>{for(const name of names)Object.defineProperty(all,name,{get:()=>(file??=load())[name]});return all})'
+  'const $lazy=(load,names,file,all={})=>{for(const name of names)Object.defineProperty(all,name,{get:()=>(file??=load())[name]});return all};'
 /**
  * Loads the files of `LAZY` at the first use of a name: to the others each is an object of getters. What an entry re-exports of them is a
  * getter, too, in a form that Node finds the names of an ESM import in.
@@ -138,7 +138,7 @@ const lazily = {
         if (names === undefined) return found
         locals.add(local)
         const used = names.filter((name) => chunk.code.includes(`${local}.${name}`))
-        return `${local}=${GETTERS}(()=>require("${path}"),"${used.join(' ')}".split(" "))`
+        return `${local}=$lazy(()=>require("${path}"),"${used.join(' ')}".split(" "))`
       }
       const reexport = (found, name, local, member) =>
         locals.has(local)
@@ -147,6 +147,7 @@ const lazily = {
       chunk.code = chunk.code
         .replace(/([\w$]+)=require\("(\.\/(?:chunks\/)?([\w-]+\.cjs))"\)/g, getters)
         .replace(/exports\.([\w$]+)=([\w$]+)\.([\w$]+)(?=[,;])/g, reexport)
+      if (locals.size > 0) chunk.code = chunk.code.replace(/^(?:#!.*\n)?/, (start) => start + GETTERS)
     }
   },
 }
@@ -177,6 +178,17 @@ const plainExports = {
         /Object\.defineProperty\(exports,"([\w$]+)",\{enumerable:!0,get:function\(\)\{return ([\w$]+)\}\}\)/g,
         (found, name, local) => (assigned.has(local) ? found : `exports.${name}=${local}`),
       )
+    }
+  },
+}
+
+/** Marks of calls without effects are for bundlers that drop what nothing uses, which they do in ESM alone. */
+const unmarked = {
+  name: 'unmarked',
+  generateBundle(_, bundle) {
+    for (const chunk of Object.values(bundle)) {
+      if (chunk.type === 'chunk')
+        chunk.code = chunk.code.replace(/([\w$]?)\/\* @__PURE__ \*\/ /g, (_, before) => before && `${before} `)
     }
   },
 }
@@ -228,6 +240,9 @@ const page = {
   load: (id) => (id === '\0studio-page' ? pageModule() : null),
 }
 
+/** From so many characters on a line ends where it may: shorter ones would only be more bytes. */
+const LINE = 120
+
 /**
  * Line breaks between statements and between the members of classes: Node prints the whole line of an error that is not caught, and a
  * stack names a line.
@@ -245,11 +260,14 @@ const lines = {
         Object.values(node).forEach(walk)
       }
       walk(parseAst(chunk.code, { lang: 'js' }))
-      const ends = [0, ...new Set(starts.filter((start) => start > 0).sort((a, b) => a - b)), chunk.code.length]
-      chunk.code = ends
-        .slice(1)
-        .map((end, i) => chunk.code.slice(ends[i], end))
-        .join('\n')
+      const lines = ['']
+      let from = 0
+      for (const end of [...new Set(starts.sort((a, b) => a - b)), chunk.code.length]) {
+        lines[lines.length - 1] += chunk.code.slice(from, end)
+        if (lines.at(-1).length >= LINE && end < chunk.code.length) lines.push('')
+        from = end
+      }
+      chunk.code = lines.join('\n')
     }
   },
 }
@@ -264,7 +282,16 @@ const graph = (input, { dir, format, extension, define = {}, plugins = [], group
   input: { ...common, ...input },
   platform: 'neutral',
   external: (id) => PACKAGE.test(id) && !/^(?:atrion|fleet)\.wasm/.test(id) && id !== 'studio-page',
-  plugins: [face, page, ...plugins, wasm, fleet, ...(format === 'cjs' ? [plainExports, lazily] : []), ascii, lines],
+  plugins: [
+    face,
+    page,
+    ...plugins,
+    wasm,
+    fleet,
+    ...(format === 'cjs' ? [plainExports, lazily, unmarked] : []),
+    ascii,
+    lines,
+  ],
   transform: { define: { ATRION_VERSION: JSON.stringify(version), ...define } },
   output: {
     dir,

@@ -30,6 +30,7 @@ mod handle_evictions;
 #[cfg(not(target_family = "wasm"))]
 mod handle_image;
 mod handle_loop;
+mod handle_open_loop;
 #[cfg(not(target_family = "wasm"))]
 mod handle_stalls;
 mod ids;
@@ -47,16 +48,17 @@ mod replication;
 mod routes;
 #[cfg(not(target_family = "wasm"))]
 mod shards;
+#[cfg(not(target_family = "wasm"))]
+mod tick_rows;
 
 #[cfg(not(target_family = "wasm"))]
 use std::sync::Arc;
 
-#[cfg(not(target_family = "wasm"))]
-pub use batch::Rows;
 #[cfg(any(not(target_family = "wasm"), feature = "fleet"))]
 pub use fleet::{COLUMNS as FLEET_COLUMNS, Fleet, FleetClock, READINGS as FLEET_READINGS};
-pub use handle::{Decision, Handle, Row};
+pub use handle::Handle;
 pub use handle_evictions::Evicted;
+pub use handle_open_loop::{Decision, Row};
 pub use ids::{NO_PERMIT, PermitId, Slot};
 pub use limiter::{AcquireRequest, AcquireResult, CAUSES, Cause, Counts, Key, Outcome, Priority, Stats, Terms, Wait};
 pub use lru::ENTRY_BYTES;
@@ -64,6 +66,8 @@ pub use metrics::RouteMetrics;
 pub use names::Name;
 #[cfg(not(target_family = "wasm"))]
 pub use replication::Synced;
+#[cfg(not(target_family = "wasm"))]
+pub use tick_rows::Rows;
 
 use params::ParamsTable;
 use routes::Table;

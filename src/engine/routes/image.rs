@@ -16,7 +16,7 @@ use crate::{
 /// Images are read by the version that wrote them.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Slots of routes, each with the number of its parameters.
-type Laws = Vec<(Slot, u16)>;
+type SlotParams = Vec<(Slot, u16)>;
 
 /// Stands for a slot without a route.
 const VACANT: u32 = u32::MAX;
@@ -69,7 +69,7 @@ impl Table {
 
     /// The table of an image with the queue, and the numbers of the parameters of its routes; None where it is none. Names are not in it: each
     /// route gets one of its own, as long as far as that goes.
-    pub fn of_image(limits: Limits, mut bytes: &[u8]) -> Option<(Self, Queue, Laws)> {
+    pub fn of_image(limits: Limits, mut bytes: &[u8]) -> Option<(Self, Queue, SlotParams)> {
         let from = &mut bytes;
         *from = from.strip_prefix(VERSION.as_bytes())?;
         let lengths = Vec::<u32>::read(from)?;
@@ -78,7 +78,7 @@ impl Table {
         if lengths.len() > limits.max_routes as usize + 1 || bytes > limits.max_name_bytes {
             return None;
         }
-        let (lru, laws) = read_routes(&lengths, from)?;
+        let (lru, params) = read_routes(&lengths, from)?;
         let name = |slot: usize, length: u32| {
             let width = length.min(u32::from(u16::MAX)) as usize;
             Name::from(format!("{:<width$}", format!("#{slot}")).as_str())
@@ -89,7 +89,7 @@ impl Table {
             limits,
             lru,
             free,
-            len: laws.len(),
+            len: params.len(),
             name_bytes: names.iter().flatten().map(Name::len).sum(),
             names,
             evicted: Vec::new(),
@@ -104,7 +104,7 @@ impl Table {
         };
         let queue = Queue::read(from)?;
         table.dry_run = bool::read(from)?;
-        (from.is_empty() && table.is_sound()).then_some((table, queue, laws))
+        (from.is_empty() && table.is_sound()).then_some((table, queue, params))
     }
 
     /// Returns whether every number that stands for a place stands for one that there is, and every list has an end.
@@ -132,10 +132,10 @@ impl Table {
 }
 
 /// The states in the order of their use, and the numbers of their parameters, of which none counts yet.
-fn read_routes(lengths: &[u32], from: &mut &[u8]) -> Option<(Lru, Laws)> {
+fn read_routes(lengths: &[u32], from: &mut &[u8]) -> Option<(Lru, SlotParams)> {
     let mut lru = Lru::default();
     (0..lengths.len()).for_each(|slot| lru.grow(slot));
-    let mut laws = Vec::new();
+    let mut params = Vec::new();
     let mut linked = vec![false; lengths.len()];
     loop {
         let slot = Slot::read(from)?;
@@ -153,10 +153,10 @@ fn read_routes(lengths: &[u32], from: &mut &[u8]) -> Option<(Lru, Laws)> {
             lru.restore_cursor(slot);
         } else {
             let state = RouteState::read(from)?;
-            laws.push((slot, state.params_id));
+            params.push((slot, state.params_id));
             lru.insert(slot, RouteState { params_id: 0, ..state });
         }
     }
     let routes = lengths.iter().filter(|&&length| length != VACANT).count();
-    (routes == laws.len()).then_some((lru, laws))
+    (routes == params.len()).then_some((lru, params))
 }

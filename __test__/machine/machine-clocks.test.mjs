@@ -94,7 +94,7 @@ test.serial(
   'a machine without a battery sets its clock by years once the first process runs: the next ones go by that process',
   (t) => {
     const DAY_MS = 86_400_000
-    // Whichever has the lower name, and though the second one starts within the same millisecond.
+    // The names decide nothing, though the second one starts within the same millisecond.
     const names = [
       ['a', 'b'],
       ['b', 'a'],

@@ -1,6 +1,7 @@
 /** The time of an instance: the engine's own monotonic clock, or one that the caller gave. */
 
 import { HostClock } from '../base/host-clock.js'
+import { monotonic } from '../base/monotonic.js'
 import { type Engine, FRAME } from './port.js'
 
 /** A clock that the caller gave. */
@@ -10,17 +11,6 @@ export interface GivenClock {
 
 /** The global `Date`, read anew each time, so that a faked one counts. */
 const GLOBAL_CLOCK: GivenClock = { now: () => Date.now() }
-
-/** The clock that timers of this process and no fake follow, ms. Node loads `performance` at its first use, which a start would wait for. */
-const monotonic = monotonicOf((globalThis as { process?: Partial<NodeJS.Process> }).process?.hrtime)
-
-function monotonicOf(hrtime: (() => [number, number]) | undefined): () => number {
-  if (typeof hrtime !== 'function') return performance.now.bind(performance)
-  return () => {
-    const [seconds, nanoseconds] = hrtime()
-    return seconds * 1e3 + nanoseconds / 1e6
-  }
-}
 
 export class InstanceClock {
   /** True when time is a clock of the caller's: the engine does not read it, and timers do not follow it. */

@@ -114,19 +114,31 @@ test('a connection of a pool that listened goes back without a listener, as ofte
   )
 })
 
-test('a connection that was lost while it listened is not given back', async (t) => {
+test('another connection listens after the one that did is lost, and neither is left behind', async (t) => {
   const { make } = family(t, { notify: true })
   const small = new pg.Pool({ ...server.connection, max: 2, application_name: 'lost' })
   small.on('error', () => {})
   t.teardown(() => small.end())
-  const provider = await connected(make(small))
-  await pool.query(`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'lost'`)
-  await provider.disconnect()
-  await connected(provider)
-  const heard = change(provider, 'a')
-  await connected(make()).then((other) => other.updateVector('a', VECTOR))
-  t.like(await heard, { vector: VECTOR })
-  await provider.disconnect()
+  const [one, two] = [await connected(make(small)), await connected(make())]
+  const listening = `from pg_stat_activity where application_name = 'lost' and query like 'listen %'`
+  const pids = new Set()
+  for (let n = 0; n < 3; n++) {
+    // Only who subscribes looks for news.
+    const heard = change(one, `route ${n}`)
+    await two.updateVector(`route ${n}`, VECTOR)
+    t.like(await heard, { vector: VECTOR })
+    const stop = one.subscribe('b', () => {})
+    await until(async () => {
+      const { rows } = await pool.query(`select pid ${listening}`)
+      for (const { pid } of rows) pids.add(pid)
+      return rows.length === 1 && pids.size === n + 1
+    }, 'a connection that listens')
+    await pool.query(`select pg_terminate_backend(pid) ${listening}`)
+    if (n === 2) await one.disconnect()
+    stop()
+  }
   await until(() => small.idleCount === small.totalCount, 'all connections back')
   t.true(small.totalCount <= 2)
+  await connected(one)
+  await one.disconnect()
 })

@@ -126,10 +126,14 @@ export class PostgresClient {
     }
   }
 
-  /** Calls back for each notice of a channel; resolves to what ends that. Rejects where the client cannot listen. */
-  async listen(channel: string, onNotice: (payload: string) => void): Promise<() => Promise<void>> {
+  /**
+   * Calls back for each notice of a channel; resolves to what ends that. Rejects where the client cannot listen.
+   *
+   * @param onLost called when the connection out of a pool that listens is lost: it listens no more
+   */
+  async listen(channel: string, onNotice: (payload: string) => void, onLost: () => void): Promise<() => Promise<void>> {
     try {
-      return await listenWith(this.#driver, channel, onNotice, this)
+      return await listenWith(this.#driver, channel, onNotice, onLost, this)
     } catch (error) {
       throw cleanError(error)
     }
@@ -198,6 +202,7 @@ async function listenWith(
   driver: Driver,
   channel: string,
   onNotice: (payload: string) => void,
+  onLost: () => void,
   statements: PostgresClient,
 ) {
   if (typeof own(driver, 'listen') === 'function') {
@@ -217,28 +222,43 @@ async function listenWith(
   const receive = (notice: { channel?: unknown; payload?: unknown }): void => {
     if (notice?.channel === channel) onNotice(String(notice.payload))
   }
-  // A client out of the pool whose connection is lost would end the process; polling goes on without it.
-  const ignore = (): void => {}
   const send = (text: string): PromiseLike<unknown> =>
     isPool
       ? (client.query!({ text, query_timeout: statements.timeoutMs }) as PromiseLike<unknown>)
       : statements.query(text)
-  const end = async (): Promise<void> => {
+  // A client out of the pool whose connection is lost would end the process; polling goes on without it.
+  const ignore = (): void => {}
+  let isOver = false
+  /** Gives the client back. One that may still listen is closed; of the others the pool notes the errors from here on. */
+  const giveBack = (isClean: boolean): void => {
     client.off!('notification', receive)
+    if (!isPool) return
+    client.off!('end', lose)
+    client.release!(!isClean)
+    if (isClean) client.off!('error', ignore)
+  }
+  const lose = (): void => {
+    if (isOver) return
+    isOver = true
+    giveBack(false)
+    onLost()
+  }
+  const end = async (): Promise<void> => {
+    if (isOver) return
+    isOver = true
     let isClean = false
     try {
       await send(`unlisten ${quoted(channel)}`)
       isClean = true
     } finally {
-      if (isPool) {
-        // One that may still listen is not given back; the pool listens for errors of the others from here on.
-        client.release!(!isClean)
-        if (isClean) client.off!('error', ignore)
-      }
+      giveBack(isClean)
     }
   }
   client.on('notification', receive)
-  if (isPool) client.on('error', ignore)
+  if (isPool) {
+    client.on('error', ignore)
+    client.on('end', lose)
+  }
   try {
     await send(`listen ${quoted(channel)}`)
   } catch (error) {

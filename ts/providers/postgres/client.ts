@@ -19,11 +19,11 @@ export type PostgresClientLike =
 
 export type Row = Readonly<Record<string, string | null>>
 
-/** Statements that were given up and still hold a connection, at most … */
+/** Statements of a pool that were given up and still hold a connection, at most … */
 const MOST_ABANDONED = 3
 /** … of which one is no longer counted after so long, ms: a connection that was cut without notice never settles. */
 const FORGOTTEN_MS = 60_000
-/** Statements under way at once: the rest of a pool is its owner's. Others wait, so many of them. */
+/** Statements of a pool under way at once: the rest is its owner's. Others wait, so many of them. */
 const MOST_AT_ONCE = 4
 const MOST_WAITING = 65_536
 /** Longest text of a driver's error that is kept, characters. */
@@ -31,25 +31,49 @@ const MESSAGE_LENGTH = 300
 
 type Driver = Record<string, (...given: unknown[]) => unknown>
 
+/** The statements of a client: how many may run, which wait for their turn, and which were given up. */
+class Turns {
+  readonly abandoned = new Set<object>()
+  readonly waiting: (() => void)[] = []
+  running = 0
+
+  constructor(
+    readonly most: number,
+    readonly mostAbandoned: number,
+  ) {}
+}
+
+/** A connection of `pg` runs one statement at a time, whichever provider or adapter it is of: a later one would wait within the driver, untimed. */
+const turnsOfConnections = new WeakMap<object, Turns>()
+
+function turnsOf(driver: Driver, isConnection: boolean): Turns {
+  if (!isConnection) return new Turns(MOST_AT_ONCE, MOST_ABANDONED)
+  let turns = turnsOfConnections.get(driver)
+  if (turns === undefined) {
+    turns = new Turns(1, 1)
+    turnsOfConnections.set(driver, turns)
+  }
+  return turns
+}
+
 export class PostgresClient {
   readonly #driver: Driver
-  readonly #timeoutMs: number
+  readonly timeoutMs: number
   readonly #isPg: boolean
   /** Every statement is a transaction by itself: it is a pool of `pg` or of postgres.js, and no single connection. */
   readonly isPool: boolean
-  readonly #abandoned = new Set<object>()
-  readonly #waiting: (() => void)[] = []
-  #running = 0
+  readonly #turns: Turns
 
   /** @throws ConfigError when it has no method for statements */
   constructor(given: unknown, timeoutMs: number) {
     this.#driver = driverOf(given)
-    this.#timeoutMs = timeoutMs
+    this.timeoutMs = timeoutMs
     // A pool of `pg` ends a connection whose statement has timed out, which it does when the time is given with it.
     this.#isPg = typeof this.#driver.query === 'function' && 'totalCount' in this.#driver && 'idleCount' in this.#driver
     const isPostgresJs =
       typeof own(this.#driver, 'unsafe') === 'function' && typeof own(this.#driver, 'begin') === 'function'
     this.isPool = this.#isPg || isPostgresJs
+    this.#turns = turnsOf(this.#driver, !this.isPool && isConnectionOfPg(this.#driver))
   }
 
   /**
@@ -58,22 +82,26 @@ export class PostgresClient {
    * @param keepsAlive true: the process lives until then. Default false.
    */
   async query(text: string, values: readonly string[] = [], keepsAlive = false): Promise<Row[]> {
-    if (this.#running >= MOST_AT_ONCE) {
-      if (this.#waiting.length >= MOST_WAITING) throw new Error(`${MOST_WAITING} statements wait already`)
-      await new Promise<void>((resolve) => this.#waiting.push(resolve))
-    } else this.#running += 1
+    const turns = this.#turns
+    if (turns.running >= turns.most) {
+      if (turns.waiting.length >= MOST_WAITING) throw new Error(`${MOST_WAITING} statements wait already`)
+      await new Promise<void>((resolve) => turns.waiting.push(resolve))
+    } else turns.running += 1
     try {
       return await this.#query(text, values, keepsAlive)
     } finally {
-      const next = this.#waiting.shift()
-      if (next === undefined) this.#running -= 1
+      const next = turns.waiting.shift()
+      if (next === undefined) turns.running -= 1
       else next()
     }
   }
 
   async #query(text: string, values: readonly string[], keepsAlive: boolean): Promise<Row[]> {
-    if (this.#abandoned.size >= MOST_ABANDONED) {
-      throw new Error(`${this.#abandoned.size} statements have not been answered`)
+    const { abandoned, mostAbandoned } = this.#turns
+    if (abandoned.size >= mostAbandoned) {
+      throw new Error(
+        `${abandoned.size === 1 ? '1 statement has' : `${abandoned.size} statements have`} not been answered`,
+      )
     }
     const work = this.#send(text, [...values])
     let isOver = false
@@ -82,10 +110,10 @@ export class PostgresClient {
       const giveUp = (): void => {
         if (isOver) return
         this.#abandon(work)
-        reject(new Error(`no answer within ${this.#timeoutMs} ms`))
+        reject(new Error(`no answer within ${this.timeoutMs} ms`))
       }
       // The answer may have come to a process that was busy for so long: it is read in the next turn.
-      timer = setTimeout(() => later(() => later(giveUp)), this.#timeoutMs)
+      timer = setTimeout(() => later(() => later(giveUp)), this.timeoutMs)
       if (!keepsAlive) timer.unref?.()
     })
     try {
@@ -98,10 +126,14 @@ export class PostgresClient {
     }
   }
 
-  /** Calls back for each notice of a channel; resolves to what ends that. Rejects where the client cannot listen. */
-  async listen(channel: string, onNotice: (payload: string) => void): Promise<() => Promise<void>> {
+  /**
+   * Calls back for each notice of a channel; resolves to what ends that. Rejects where the client cannot listen.
+   *
+   * @param onLost called when the connection out of a pool that listens is lost: it listens no more
+   */
+  async listen(channel: string, onNotice: (payload: string) => void, onLost: () => void): Promise<() => Promise<void>> {
     try {
-      return await listenWith(this.#driver, channel, onNotice)
+      return await listenWith(this.#driver, channel, onNotice, onLost, this)
     } catch (error) {
       throw cleanError(error)
     }
@@ -114,7 +146,7 @@ export class PostgresClient {
       const given = values.length > 0 ? [text, values] : [text]
       if (unsafe !== undefined) return unsafe.apply(this.#driver, given) as PromiseLike<unknown>
       if (this.#isPg) {
-        const config = { text, ...(values.length > 0 && { values }), query_timeout: 2 * this.#timeoutMs }
+        const config = { text, ...(values.length > 0 && { values }), query_timeout: 2 * this.timeoutMs }
         return query!.call(this.#driver, config) as PromiseLike<unknown>
       }
       return query!.apply(this.#driver, given) as PromiseLike<unknown>
@@ -124,12 +156,13 @@ export class PostgresClient {
   }
 
   #abandon(work: PromiseLike<unknown>): void {
-    this.#abandoned.add(work)
-    const timer = setTimeout(() => this.#abandoned.delete(work), FORGOTTEN_MS)
+    const { abandoned } = this.#turns
+    abandoned.add(work)
+    const timer = setTimeout(() => abandoned.delete(work), FORGOTTEN_MS)
     timer.unref?.()
     const settled = (): void => {
       clearTimeout(timer)
-      this.#abandoned.delete(work)
+      abandoned.delete(work)
     }
     work.then(settled, settled)
     try {
@@ -149,6 +182,12 @@ function driverOf(given: unknown): Driver {
   throw new ConfigError('pool', 'a client of PostgreSQL with a method query(text, values)', new Withheld(given))
 }
 
+/** A `Client` of `pg`, its own or one out of a pool. */
+const isConnectionOfPg = (driver: Driver): boolean =>
+  typeof own(driver, 'query') === 'function' &&
+  typeof own(driver, 'connect') === 'function' &&
+  'connectionParameters' in driver
+
 /** The rows of whatever the driver gave: an array of them, or an object with one. */
 function rowsOf(result: unknown): Row[] {
   if (Array.isArray(result)) return result as Row[]
@@ -159,7 +198,13 @@ function rowsOf(result: unknown): Row[] {
 /** The channel as a name in SQL. */
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
-async function listenWith(driver: Driver, channel: string, onNotice: (payload: string) => void) {
+async function listenWith(
+  driver: Driver,
+  channel: string,
+  onNotice: (payload: string) => void,
+  onLost: () => void,
+  statements: PostgresClient,
+) {
   if (typeof own(driver, 'listen') === 'function') {
     // postgres.js gives { unlisten }, PGlite a function.
     const name = typeof own(driver, 'unsafe') === 'function' ? channel : quoted(channel)
@@ -177,19 +222,50 @@ async function listenWith(driver: Driver, channel: string, onNotice: (payload: s
   const receive = (notice: { channel?: unknown; payload?: unknown }): void => {
     if (notice?.channel === channel) onNotice(String(notice.payload))
   }
+  const send = (text: string): PromiseLike<unknown> =>
+    isPool
+      ? (client.query!({ text, query_timeout: statements.timeoutMs }) as PromiseLike<unknown>)
+      : statements.query(text)
   // A client out of the pool whose connection is lost would end the process; polling goes on without it.
   const ignore = (): void => {}
-  client.on('notification', receive)
-  if (isPool) client.on('error', ignore)
-  await client.query!(`listen ${quoted(channel)}`)
-  return async (): Promise<void> => {
+  let isOver = false
+  /** Gives the client back. One that may still listen is closed; of the others the pool notes the errors from here on. */
+  const giveBack = (isClean: boolean): void => {
     client.off!('notification', receive)
+    if (!isPool) return
+    client.off!('end', lose)
+    client.release!(!isClean)
+    if (isClean) client.off!('error', ignore)
+  }
+  const lose = (): void => {
+    if (isOver) return
+    isOver = true
+    giveBack(false)
+    onLost()
+  }
+  const end = async (): Promise<void> => {
+    if (isOver) return
+    isOver = true
+    let isClean = false
     try {
-      await client.query!(`unlisten ${quoted(channel)}`)
+      await send(`unlisten ${quoted(channel)}`)
+      isClean = true
     } finally {
-      if (isPool) client.release!()
+      giveBack(isClean)
     }
   }
+  client.on('notification', receive)
+  if (isPool) {
+    client.on('error', ignore)
+    client.on('end', lose)
+  }
+  try {
+    await send(`listen ${quoted(channel)}`)
+  } catch (error) {
+    await end().catch(() => {})
+    throw error
+  }
+  return end
 }
 
 /** Credentials within a text, as in a URL or a list of settings. */

@@ -27,6 +27,12 @@ const MOST_WRITTEN = 4096
 /** A node that wrote nothing for so long is not counted as one that reports, ms. */
 const SILENCE_MS = 3000
 
+/** A connection that listens for hints of other nodes. */
+interface Listening {
+  isLost: boolean
+  stop(): Promise<void>
+}
+
 export class Reader {
   readonly listeners: RouteListeners
   readonly watchers = new DocumentWatchers()
@@ -41,7 +47,8 @@ export class Reader {
   #isLooking = false
   #isDue = false
   #failures = 0
-  #stopListening: (() => Promise<void>) | undefined
+  #listening: Listening | undefined
+  #isAsking = false
   #nodes = 0
 
   constructor(link: Link) {
@@ -56,7 +63,7 @@ export class Reader {
 
   /** Looks for news from now on: those of before are read by {@link Reader.load}. */
   async start(): Promise<void> {
-    const { tables, settings, node, client } = this.#link
+    const { tables, settings, node } = this.#link
     const rows = await this.#link.ask(
       `select n.node, n.stamp::text, ${NOW}::text as now, to_regprocedure('pg_catalog.string_to_table(text, text)')::text as splits
        from (select) as one left join ${tables.nodes} as n on n.node <> $1::text`,
@@ -67,14 +74,39 @@ export class Reader {
     this.#documentsFrom = Math.floor(this.#link.clock.nowUs() / 1000)
     this.#isOn = true
     this.#failures = 0
-    if (settings.notify) {
-      this.#stopListening = await client.listen(tables.channel, (from) => {
-        if (from === node || !this.#isOn) return
-        this.#isDue = true
-        this.#arm(settings.intervalMs / 4)
-      })
-    }
+    if (settings.notify) await this.#listen()
     this.#arm()
+  }
+
+  async #listen(): Promise<void> {
+    const { tables, settings, node, client } = this.#link
+    const heard = (from: string): void => {
+      if (from === node || !this.#isOn) return
+      this.#isDue = true
+      this.#arm(settings.intervalMs / 4)
+    }
+    const listening: Listening = { isLost: false, stop: async () => {} }
+    const lost = (): void => {
+      listening.isLost = true
+    }
+    listening.stop = await client.listen(tables.channel, heard, lost)
+    // It may have been stopped, or started anew, while a connection was waited for.
+    if (!this.#isOn || this.#isListening) await listening.stop().catch(() => {})
+    else this.#listening = listening
+  }
+
+  /** Listens again on another connection where the one that did was lost. Looks do not wait for that: the pool may have none free. */
+  #listenAgain(): void {
+    if (!this.#link.settings.notify || this.#isListening || this.#isAsking) return
+    this.#isAsking = true
+    const asked = (): void => {
+      this.#isAsking = false
+    }
+    this.#listen().then(asked, asked)
+  }
+
+  get #isListening(): boolean {
+    return this.#listening?.isLost === false
   }
 
   async stop(): Promise<void> {
@@ -82,9 +114,9 @@ export class Reader {
     clearTimeout(this.#timer)
     this.#timer = undefined
     this.#nodes = 0
-    const stopListening = this.#stopListening
-    this.#stopListening = undefined
-    await stopListening?.().catch(() => {})
+    const listening = this.#listening
+    this.#listening = undefined
+    await listening?.stop().catch(() => {})
   }
 
   /** The newest state of a route, whichever node wrote it. */
@@ -140,6 +172,7 @@ export class Reader {
     try {
       isMore = await this.#read()
       this.#failures = 0
+      this.#listenAgain()
     } catch {
       this.#failures += 1
     }

@@ -1,7 +1,8 @@
 // Connections of the user: a single one of `pg` takes statements in turn, and one that listened goes back as it came.
-import { PostgresPersistenceAdapter } from 'atrion'
+import { PostgresPersistenceAdapter, PostgresStateProvider } from 'atrion'
 import test from 'ava'
 import pg from 'pg'
+import postgres from 'postgres'
 import { change, connected, familiesOf, VECTOR } from '../_postgres/families.mjs'
 import { PostgresServer, until } from '../_postgres/server.mjs'
 
@@ -36,6 +37,9 @@ async function single(t) {
   return { client, seen }
 }
 
+const yes = () => true
+const no = () => false
+
 const listenersOf = (client) => client.eventNames().map((name) => [String(name), client.listenerCount(name)])
 
 for (const notify of [false, true]) {
@@ -64,14 +68,7 @@ test('a connection that has not answered is sent no further statement, whichever
   const { make } = family(t, { intervalMs: 60_000 })
   const { client, seen } = await single(t)
   const [one, two] = [make(client, { timeoutMs: 1000 }), await connected(make(client))]
-  await until(
-    () =>
-      one.connect().then(
-        () => true,
-        () => false,
-      ),
-    'a connection in time',
-  )
+  await until(() => one.connect().then(yes, no), 'a connection in time')
   const query = client.query
   let answer
   client.query = (...given) => new Promise((resolve) => (answer = resolve)).then(() => query.apply(client, given))
@@ -82,14 +79,7 @@ test('a connection that has not answered is sent no further statement, whichever
   await t.throwsAsync(two.getVector('a'), { message: /1 statement has not been answered/ })
   t.is(seen.all, all)
   answer()
-  await until(
-    () =>
-      two.getVector('a').then(
-        () => true,
-        () => false,
-      ),
-    'a statement after the answer',
-  )
+  await until(() => two.getVector('a').then(yes, no), 'a statement after the answer')
   t.is(seen.most, 1)
 })
 
@@ -141,4 +131,30 @@ test('another connection listens after the one that did is lost, and neither is 
   t.true(small.totalCount <= 2)
   await connected(one)
   await one.disconnect()
+})
+
+test.serial('disconnect() waits for no server that has stopped answering, whichever client listens', async (t) => {
+  const other = await PostgresServer.start()
+  t.teardown(() => other.stop())
+  const clients = {
+    pool: new pg.Pool(other.connection),
+    client: new pg.Client(other.connection),
+    js: postgres(other.url, { onnotice() {} }),
+  }
+  for (const client of [clients.pool, clients.client]) client.on('error', () => {})
+  await clients.client.connect()
+  const providers = Object.entries(clients).map(
+    ([table, client]) => new PostgresStateProvider(client, { table, notify: true, timeoutMs: 2000 }),
+  )
+  for (const provider of providers) await until(() => provider.connect().then(yes, no), 'a connection')
+  other.pause()
+  // They all end while nothing answers.
+  await Promise.all(providers.map((provider) => provider.disconnect()))
+  other.resume()
+  for (const provider of providers) {
+    await until(() => provider.connect().then(yes, no), 'a connection again')
+    await provider.disconnect()
+  }
+  await Promise.all([clients.pool.end(), clients.client.end(), clients.js.end()])
+  t.is(clients.pool.totalCount, 0)
 })

@@ -11,6 +11,7 @@ import { noticeEnd } from '../../base/host-calls.js'
 import { later } from '../../base/later.js'
 import { own } from '../../base/own.js'
 import { printable, Withheld } from '../../base/text.js'
+import { afterHost, within } from '../../base/within.js'
 
 /** A client or a pool of `pg`, PGlite, or any other that has `query()`; of postgres.js, which has `unsafe()`. */
 export type PostgresClientLike =
@@ -26,6 +27,8 @@ const FORGOTTEN_MS = 60_000
 /** Statements of a pool under way at once: the rest is its owner's. Others wait, so many of them. */
 const MOST_AT_ONCE = 4
 const MOST_WAITING = 65_536
+/** The end of listening is waited for no longer, ms. */
+const LONGEST_END_MS = 2000
 /** Longest text of a driver's error that is kept, characters. */
 const MESSAGE_LENGTH = 300
 
@@ -127,16 +130,26 @@ export class PostgresClient {
   }
 
   /**
-   * Calls back for each notice of a channel; resolves to what ends that. Rejects where the client cannot listen.
+   * Calls back for each notice of a channel; resolves to what ends that. Rejects where the client cannot listen, or does not in time.
    *
    * @param onLost called when the connection out of a pool that listens is lost: it listens no more
    */
   async listen(channel: string, onNotice: (payload: string) => void, onLost: () => void): Promise<() => Promise<void>> {
     try {
-      return await listenWith(this.#driver, channel, onNotice, onLost, this)
+      const listening = listenWith(this.#driver, channel, onNotice, onLost, this)
+      // A connection first, and then the statement.
+      const end = await this.#settled(() => listening, 2 * this.timeoutMs).catch((error: unknown) => {
+        listening.then((late) => late()).catch(() => {})
+        throw error
+      })
+      return () => this.#settled(end, Math.min(this.timeoutMs, LONGEST_END_MS))
     } catch (error) {
       throw cleanError(error)
     }
+  }
+
+  #settled<T>(call: () => Promise<T>, limitMs: number): Promise<T> {
+    return within(call, limitMs, afterHost, () => new Error(`no answer within ${limitMs} ms`))
   }
 
   #send(text: string, values: string[]): PromiseLike<unknown> {

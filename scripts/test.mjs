@@ -4,8 +4,9 @@
  * summed over what the runners reported, with each lint and each type test as one; the exit code is 0 only when nothing failed.
  *
  * Steps that use one core run side by side, and so do steps that wait and steps that compute: linking the addon and all downloads beside the lints and the
- * compilation of cargo's tests, the packages and the fuzz targets beside the ava suites. The edge runtimes run alone.
+ * compilation of cargo's tests, the packages and the fuzz targets beside cargo's tests and the ava suites. The edge runtimes run alone.
  */
+import { availableParallelism } from 'node:os'
 import { fuzzSuite } from './fuzz.mjs'
 import { cliOf } from './lib/cli.mjs'
 import { provideProgram, provideRedis, provideValkey } from './lib/packages.mjs'
@@ -67,7 +68,16 @@ const inTurn = async (...steps) => {
 const size = async () => [verdictOfCheck('size of the wasm module', (await node(`${ROOT}/scripts/size.mjs`, [])).code)]
 const lints = async () => (options['skip-lint'] ? [] : (await import('./lint.mjs')).lint())
 const fuzz = async () => (options['skip-fuzz'] ? [] : fuzzSuite(FUZZ_S, { isInBackground: true }))
-const suites = () => inTurn(...engines.map((engine) => async () => [await avaSuite(engine)]), typeSuite)
+/** The native engine has all files, and leaves no core idle; the others have those that wait, and run side by side. */
+const suites = () => {
+  const others = engines.filter((engine) => engine !== 'native')
+  const args = others.length > 1 ? ['--concurrency', String(availableParallelism())] : []
+  return inTurn(
+    async () => (engines.includes('native') ? [await avaSuite('native')] : []),
+    () => Promise.all(others.map((engine) => avaSuite(engine, { args }))),
+    typeSuite,
+  )
+}
 /** Downloads for the edge: a failure shows when it runs. */
 const runtimes = async () => {
   if (!options['skip-edge']) await node(`${ROOT}/scripts/test-edge.mjs`, ['--install-only'])
@@ -94,8 +104,9 @@ if (await installPackages()) {
     ),
     inTurn(servers, runtimes),
   ])
-  verdicts.push(...built.flat(), await cargoSuite(compiled))
-  verdicts.push(...(await Promise.all([inTurn(packages, fuzz), suites()])).flat())
+  verdicts.push(...built.flat())
+  const cargo = async () => [await cargoSuite(compiled)]
+  verdicts.push(...(await Promise.all([inTurn(cargo, suites), inTurn(packages, fuzz)])).flat())
   if (!options['skip-edge']) verdicts.push(await edgeSuite())
 } else verdicts.push(verdictOfCheck('npm packages', 1, 'could not be installed'))
 

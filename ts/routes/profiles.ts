@@ -36,7 +36,7 @@ const MAX_CALL_LAWS = 256
 const MAX_POOLS = 1_024
 
 /** Returns a text that identifies a given profile; undefined where it holds a function. */
-function keyOf(given: GivenProfile): string | undefined {
+export function keyOf(given: GivenProfile): string | undefined {
   if (typeof given !== 'string' && typeof own(given, 'breakBy') === 'function') return undefined
   return JSON.stringify(given, (_, value: unknown) =>
     typeof value === 'number' && !Number.isFinite(value) ? { number: String(value) } : value,
@@ -204,7 +204,7 @@ export class RouteProfiles {
 
   /** Finds whether what routes were given fits another base. @throws ConfigError where it does not */
   checkBase(base: RouteParams, replaced: Iterable<string>): void {
-    this.#sourcesOver(base, replaced)
+    if (base !== this.#base) this.#sourcesOver(base, replaced)
   }
 
   /** A route has no profile of its own any more. @returns the number of its law */
@@ -231,6 +231,7 @@ export class RouteProfiles {
    * @throws ConfigError; nothing is changed then
    */
   rebase(base: RouteParams, replaced: Iterable<string> = []): string[] {
+    if (base === this.#base) return []
     const sources = this.#sourcesOver(base, replaced)
     const before = this.#base
     const laws = [...sources.keys()].map((governed) => ({ governed, law: governed.law }))

@@ -8,7 +8,7 @@ import type { RouteProfileOptions } from '../options/options.js'
 import { changedProfile, ownProfile, resolveBreakBy, resolveRouteProfile } from '../options/resolve.js'
 import type { RouteParams } from '../options/route-params.js'
 import { baseChanges, NO_OVERLAY, overlaid, type RouteOverlay } from './overlay.js'
-import { RouteProfiles } from './profiles.js'
+import { keyOf, RouteProfiles } from './profiles.js'
 import { RouteIndex } from './route-index.js'
 
 export class Routes {
@@ -24,6 +24,7 @@ export class Routes {
   #codeParams: RouteParams
   #params: RouteParams
   #overlay: RouteOverlay = NO_OVERLAY
+  #lastBase: { code: RouteParams; key: string | undefined; params: RouteParams } | undefined
   /** The code's profiles of the routes of the overlay. */
   readonly #codeProfiles = new Map<string, WorkloadProfile | RouteProfileOptions | undefined>()
   readonly #codeOrders = new Map<string, number>()
@@ -131,7 +132,7 @@ export class Routes {
     const code = resolveRouteProfile(changes, this.#codeParams)
     // Without what lies over it, which may be taken away at any time, it has to be right as well.
     if (this.#overlay !== NO_OVERLAY) this.#requireFit(code, NO_OVERLAY)
-    this.#ofCode(() => this.#rebase(code, baseOver(code, this.#overlay), []))
+    this.#ofCode(() => this.#rebase(code, this.#baseOver(code, this.#overlay), []))
   }
 
   /** Changes the code's settings, which fit by themselves: what lies over them and no longer does gives way. @throws ConfigError; nothing is changed then */
@@ -178,9 +179,24 @@ export class Routes {
     return this.#codeProfiles.has(routeId) ? this.#codeProfiles.get(routeId) : this.profiles.givenTo(routeId)
   }
 
+  /**
+   * The parameters of the code with an overlay over them: the same object for the same ones, since all profiles are resolved anew over another.
+   *
+   * @throws ConfigError
+   */
+  #baseOver(code: RouteParams, { base }: RouteOverlay): RouteParams {
+    if (base === undefined) return code
+    const key = keyOf(base)
+    const last = this.#lastBase
+    if (key !== undefined && last?.code === code && last.key === key) return last.params
+    const params = resolveRouteProfile(baseChanges(code, base), code)
+    this.#lastBase = { code, key, params }
+    return params
+  }
+
   /** The parameters that a route would have under an overlay in place of the present one. @throws ConfigError where it does not fit */
   paramsUnder(routeId: string, overlay: RouteOverlay): RouteParams {
-    const params = baseOver(this.#codeParams, overlay)
+    const params = this.#baseOver(this.#codeParams, overlay)
     const given = overlaid(this.#codeProfileOf(routeId), overlay.routes.get(routeId))
     return given === undefined ? params : resolveRouteProfile(given, params)
   }
@@ -191,7 +207,7 @@ export class Routes {
   }
 
   #requireFit(code: RouteParams, next: RouteOverlay): void {
-    const params = baseOver(code, next)
+    const params = this.#baseOver(code, next)
     const touched = new Set([...this.#overlay.routes.keys(), ...next.routes.keys()])
     this.profiles.checkBase(params, touched)
     for (const routeId of touched) {
@@ -227,7 +243,7 @@ export class Routes {
     for (const routeId of touched) this.#codeProfiles.set(routeId, this.#codeProfileOf(routeId))
     const orders = new Set([...this.#codeOrders.keys(), ...next.orders.keys()])
     for (const routeId of orders) this.#codeOrders.set(routeId, this.codeOrderOf(routeId))
-    this.#rebase(this.#codeParams, baseOver(this.#codeParams, next), touched)
+    this.#rebase(this.#codeParams, this.#baseOver(this.#codeParams, next), touched)
     for (const routeId of touched) {
       const given = overlaid(this.#codeProfiles.get(routeId), next.routes.get(routeId))
       this.#setLaw(routeId, given === undefined ? this.profiles.unset(routeId) : this.profiles.set(routeId, given))
@@ -271,10 +287,6 @@ export class Routes {
     if (slot !== undefined) this.#engine.setLaw(slot, this.profiles.lawOf(routeId))
   }
 }
-
-/** The parameters of the code with an overlay over them. @throws ConfigError */
-const baseOver = (code: RouteParams, { base }: RouteOverlay): RouteParams =>
-  base === undefined ? code : resolveRouteProfile(baseChanges(code, base), code)
 
 function checkProfile(given: WorkloadProfile | RouteProfileOptions, base: RouteParams): void {
   resolveRouteProfile(given, base)

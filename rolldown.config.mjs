@@ -241,7 +241,7 @@ const page = {
 }
 
 /** From so many characters on a line ends where it may: shorter ones would only be more bytes. */
-const LINE = 120
+const LINE = 200
 
 /**
  * Line breaks between statements and between the members of classes: Node prints the whole line of an error that is not caught, and a

@@ -34,7 +34,7 @@ use super::{
     writer::{PendingWrite, Writer},
 };
 use crate::{
-    replication::{Limits, Mailbox, NodeId, PeerTable, RouteKey, RouteName},
+    replication::{Limits, Mailbox, NodeId, PeerTable, RouteKey},
     units::Millis,
 };
 
@@ -51,8 +51,8 @@ enum Completion {
     Opened(Result<Opened, ClientError>),
     Published(u64, PendingPublish, Result<(), ClientError>),
     Stored(u64, PendingWrite, Result<usize, ClientError>),
-    /// Everything that was published before has been received: this route can be read.
-    Synced(u64, RouteName, Reply<Option<Record>>, Result<(), ClientError>),
+    /// Everything that was published before has been received: this request can be served, of all nodes.
+    Synced(u64, Request, Result<(), ClientError>),
     Answered(u64, Option<ClientError>),
     /// The records of a watched route.
     LookedUp(u64, RouteKey, Result<Vec<(NodeId, Record)>, ClientError>),
@@ -263,11 +263,7 @@ impl Driver {
                 let done = self.writer.finish(pending, &stored, &mut self.buffer, &self.shared, now_ms);
                 self.stored(generation, done, stored.err());
             }
-            Completion::Synced(generation, name, reply, Ok(())) => self.read(generation, name, reply),
-            Completion::Synced(generation, _, reply, Err(error)) => {
-                reply.send(Err(error.clone()));
-                self.session_failed(generation, Some(error));
-            }
+            Completion::Synced(generation, request, answered) => self.synced(generation, request, answered),
             Completion::Answered(generation, error) => self.session_failed(generation, error),
             Completion::LookedUp(generation, key, found) => {
                 if let Some(name) = self.watches.finish(key) {

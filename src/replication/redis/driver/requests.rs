@@ -9,6 +9,7 @@ use crate::replication::{
     NodeId, RouteKey, RouteName,
     redis::{
         connect::query,
+        error::ClientError,
         queries,
         record::Record,
         request::{Reply, Request},
@@ -39,20 +40,11 @@ impl Driver {
                 self.writer.prioritise(&mut self.buffer, key, reply);
                 self.write(false);
             }
-            Request::Get(name, reply) => {
+            Request::Get(..) | Request::Delete(..) => {
                 let mut bus = session.bus;
                 self.tasks.spawn(async move {
                     let answered = query(&mut bus, &mut cmd("PING")).await.map(drop);
-                    Completion::Synced(generation, name, reply, answered)
-                });
-            }
-            Request::Delete(name, reply) => {
-                let nodes = self.nodes();
-                let mut store = session.store;
-                self.tasks.spawn(async move {
-                    let deleted = store::delete(&mut store, &options.key_prefix, &nodes, &name).await;
-                    reply.send(deleted.clone());
-                    Completion::Answered(generation, deleted.err())
+                    Completion::Synced(generation, request, answered)
                 });
             }
             Request::List(reply) => {
@@ -69,8 +61,24 @@ impl Driver {
         }
     }
 
-    /// Reads a route from the store, of all nodes that may have stored it.
-    pub(super) fn read(&mut self, generation: u64, name: RouteName, reply: Reply<Option<Record>>) {
+    /// Serves a request about a route in the store, of all nodes that may have stored it, once all that was published before was received.
+    pub(super) fn synced(&mut self, generation: u64, request: Request, answered: Result<(), ClientError>) {
+        if let Err(error) = answered {
+            match request {
+                Request::Get(_, reply) => reply.send(Err(error.clone())),
+                Request::Delete(_, reply) => reply.send(Err(error.clone())),
+                _ => {}
+            }
+            return self.session_failed(generation, Some(error));
+        }
+        match request {
+            Request::Get(name, reply) => self.read(generation, name, reply),
+            Request::Delete(name, reply) => self.delete(generation, name, reply),
+            _ => {}
+        }
+    }
+
+    fn read(&mut self, generation: u64, name: RouteName, reply: Reply<Option<Record>>) {
         let Some(session) = &self.session else { return };
         let key = RouteKey::of(&name);
         // A record is read from the store: another node may have removed it.
@@ -82,6 +90,16 @@ impl Driver {
             let error = found.as_ref().err().cloned();
             reply.send(found);
             Completion::Answered(generation, error)
+        });
+    }
+
+    fn delete(&mut self, generation: u64, name: RouteName, reply: Reply<()>) {
+        let Some(session) = &self.session else { return };
+        let (mut store, nodes, options) = (session.store.clone(), self.nodes(), self.options.clone());
+        self.tasks.spawn(async move {
+            let deleted = store::delete(&mut store, &options.key_prefix, &nodes, &name).await;
+            reply.send(deleted.clone());
+            Completion::Answered(generation, deleted.err())
         });
     }
 

@@ -7,16 +7,12 @@
 //!             that the crowd halves the rate against that it is still 0.8·M (Page, "Continuous inspection schemes", 1954).
 //!             The steeper the fall, the sooner it is seen: completions that fail to come are the evidence
 //! cap         1.35·k + 2 in flight, k = M·b: enough to keep every server busy, so that the experiment costs little
-//! verdict     latency is as before → there is no queue: that latency is b, the cap lifted
-//!             the rate is back     → contention: the cap climbs for as long as the rate is that of the best step; b rests
+//! verdict     the rate is back     → contention: the cap climbs for as long as the rate is that of the best step; b rests
 //!             it is not            → the route has slowed: M is forgotten, the cap lifted
 //!             it fell even further → servers idle under the cap: what an answer took under it is b, the cap lifted
+//!             nor did the latency  → there is no queue: that latency is b, the cap lifted
 //! end         when the demand is drained, V = 0
 //! ```
-//!
-//! Latency is as before where requests that were admitted under the cap took more than √(cap/n) of what those took that were admitted
-//! before it, n in flight at the suspicion: a queue's latency falls by the whole factor or more, that of a service which does not depend
-//! on the work in flight not at all, and the root is as far from the one as from the other.
 
 use super::{latency::Latencies, pace::Pace, throughput::Throughput};
 use crate::units::Millis;
@@ -30,8 +26,6 @@ const ROUND: f64 = 0.4;
 const SERIES: f64 = 4.0;
 /// Nothing is suspected before n/μ is this share of the deadline: what is far from late is not refused for an experiment.
 const SUSPECT_WAIT: f64 = 0.2;
-/// ... of which this multiple of the time that the crowd has lasted is believed: a pipe that fills answers nothing, either.
-const FORESEEN: f64 = 4.0;
 /// A crowd that completes less than this share of M is taken to complete so much.
 const LEAST_CROWD: f64 = 0.05;
 /// The cap, over the knee.
@@ -46,18 +40,20 @@ const CLIMB: f64 = 0.97;
 const FALL: f64 = 0.9;
 const RESTART: f64 = 0.75;
 const STEP: f64 = 1.2;
-/// ... and the one below which two steps in a row show, where it began, that the route has slowed.
+/// ... and the one below which so many steps in a row show, where it began, that the route has slowed.
 const SLOWED: f64 = 0.6;
-const NEAR_BASE: f64 = 1.1;
+const SLOW_STEPS: u32 = 2;
 /// Below this share of the rate that raised the suspicion, the cap leaves servers without work.
 const STARVED: f64 = 0.8;
 /// The weights with which M follows a step that did more, and one that did less.
 const MOST_GAINS: (f64, f64) = (0.5, 0.1);
-/// Answers to what was admitted under the cap before it is judged.
-const ANSWERS: f64 = 16.0;
-/// Where they take more than this multiple of what those to earlier requests took, another shares the servers.
+/// Answers to what was admitted under the cap before the route is held to have slowed. Where they take no less than this
+/// share of what was waited before, the work in flight is not what they wait for.
+const ANSWERS: f64 = 8.0;
+const UNMENDED: f64 = 0.8;
+/// ... and no more than this multiple: beyond, another shares the servers.
 const NO_WORSE: f64 = 1.5;
-/// Only a cap that is a good deal less than what was in flight shows whether that is what answers wait for.
+/// ... which only a cap shows that is a good deal less than what was in flight.
 const TELLING_CUT: f64 = 2.0;
 /// The cap is lifted at so many times what was in flight when it was set.
 const LIFTED: f64 = 4.0;
@@ -74,18 +70,21 @@ struct Experiment {
     crowd_rate: f64,
     pace: Pace,
     confirmed: bool,
-    /// The last step showed that the route has slowed.
-    is_slow: bool,
-    /// The time at which it began, ms.
+    /// Steps in a row that show that the route has slowed.
+    slow_steps: u32,
+    /// The time at which it began, and n/μ then, ms.
     since_ms: Millis,
+    wait_ms: Millis,
     /// b at its beginning, ms.
     baseline_ms: Millis,
-    /// Answers to what was admitted before, and since, with the sums of their latencies.
-    answers: [Pace; 2],
+    /// Answers to what was admitted since, and the sum of their latencies, ms.
+    answers: f64,
+    latency_ms: Millis,
 }
 
 image! { Experiment {
-    cap, suspected_at, most, middle, crowd_rate, pace, confirmed, is_slow, since_ms, baseline_ms, answers,
+    cap, suspected_at, most, middle, crowd_rate, pace, confirmed, slow_steps, since_ms, wait_ms, baseline_ms,
+    answers, latency_ms,
 } }
 
 /// A completion, and what was known at it.
@@ -151,19 +150,10 @@ impl Contention {
         let Some(experiment) = &mut self.experiment else {
             return;
         };
-        let answers = &mut experiment.answers[usize::from(at.admitted_ms >= experiment.since_ms)];
-        answers.completions += 1.0;
-        answers.time_ms += at.latency_ms;
-        let [before, since] = experiment.answers;
-        // What was admitted before comes back at the rate at which it came, whatever the route can do.
-        if since.completions < ANSWERS {
-            experiment.pace = Pace::default();
-            return;
+        if at.admitted_ms >= experiment.since_ms {
+            experiment.answers += 1.0;
+            experiment.latency_ms += at.latency_ms;
         }
-        let latency_ms = since.time_ms / since.completions;
-        let before_ms = before.time_ms / before.completions;
-        let cut = experiment.suspected_at / experiment.cap;
-        let is_as_before = cut > TELLING_CUT && latency_ms * latency_ms * cut > before_ms * before_ms;
         let base = CAP_KNEES * knee + CAP_OWN;
         if n <= NEAR_CAP * experiment.cap {
             experiment.pace.completions += 1.0;
@@ -171,9 +161,10 @@ impl Contention {
         let Pace { completions, time_ms } = experiment.pace;
         let deviation = (completions * throughput.dispersion.max(1.0)).sqrt();
         let at_most = completions + 2.0 * deviation + 1.0;
-        let mut gives_up = is_as_before;
-        if !experiment.confirmed && !gives_up {
-            gives_up = at_most < experiment.middle * time_ms;
+        let answered = experiment.answers >= ANSWERS;
+        let mut gives_up = false;
+        if !experiment.confirmed {
+            gives_up = answered && at_most < experiment.middle * time_ms;
             experiment.confirmed = completions >= 16.0 && completions - deviation > experiment.middle * time_ms;
             if experiment.confirmed {
                 latencies.lower(knee, experiment.baseline_ms);
@@ -188,10 +179,15 @@ impl Contention {
         let gain = if share > 1.0 { MOST_GAINS.0 } else { MOST_GAINS.1 };
         experiment.most += gain * (rate - experiment.most);
         experiment.pace = Pace::default();
-        let was_slow = std::mem::replace(&mut experiment.is_slow, share < SLOWED && experiment.cap <= NEAR_BASE * base);
-        if gives_up || (was_slow && experiment.is_slow) {
-            let idles = latency_ms < NO_WORSE * before_ms && at_most < STARVED * experiment.crowd_rate * time_ms;
-            if is_as_before || idles {
+        experiment.slow_steps =
+            if share < SLOWED && experiment.cap <= 1.01 * base { experiment.slow_steps + 1 } else { 0 };
+        if gives_up || experiment.slow_steps >= SLOW_STEPS {
+            let latency_ms = experiment.latency_ms / experiment.answers;
+            let is_less = experiment.suspected_at > TELLING_CUT * experiment.cap;
+            let is_unmended = is_less && latency_ms > UNMENDED * experiment.wait_ms;
+            let is_mended = latency_ms < NO_WORSE * experiment.wait_ms;
+            let idles = is_mended && at_most < STARVED * experiment.crowd_rate * time_ms;
+            if answered && (is_unmended || idles) {
                 latencies.raise(experiment.cap, latency_ms);
             } else {
                 throughput.forget_above(1.1 * rate, baseline_ms);
@@ -224,7 +220,7 @@ impl Contention {
         throughput: &Throughput,
     ) {
         let Pace { completions, time_ms } = throughput.crowded;
-        let wait_ms = time_ms * (n / completions.max(1.0)).min(FORESEEN);
+        let wait_ms = n * time_ms / completions.max(1.0);
         if wait_ms > SUSPECT_WAIT * deadline_ms {
             let (most, crowd_rate) = (throughput.most, throughput.crowded.rate());
             self.experiment = Some(Experiment {
@@ -235,10 +231,12 @@ impl Contention {
                 crowd_rate,
                 pace: Pace::default(),
                 confirmed: false,
-                is_slow: false,
+                slow_steps: 0,
                 since_ms: now_ms,
+                wait_ms,
                 baseline_ms,
-                answers: [Pace::default(); 2],
+                answers: 0.0,
+                latency_ms: 0.0,
             });
         }
     }

@@ -119,7 +119,7 @@ const GROUPS = [
   },
 ]
 
-/** An object with a getter for each name of a file that it loads at the first use of one; under a name that the minifier never gives. */
+/** An object with a getter for each name of a file that it loads at the first use of one; `$lazy` is a name that the minifier, which gives shorter ones, does not use. */
 const GETTERS =
   'const $lazy=(load,names,file,all={})=>{for(const name of names)Object.defineProperty(all,name,{get:()=>(file??=load())[name]});return all};'
 /**
@@ -240,7 +240,7 @@ const page = {
   load: (id) => (id === '\0studio-page' ? pageModule() : null),
 }
 
-/** From so many characters on a line ends where it may: shorter ones would only be more bytes. */
+/** Characters from which on a line ends where it may: shorter lines are only more bytes. */
 const LINE = 200
 
 /**
@@ -260,14 +260,14 @@ const lines = {
         Object.values(node).forEach(walk)
       }
       walk(parseAst(chunk.code, { lang: 'js' }))
-      const lines = ['']
+      const broken = ['']
       let from = 0
       for (const end of [...new Set(starts.sort((a, b) => a - b)), chunk.code.length]) {
-        lines[lines.length - 1] += chunk.code.slice(from, end)
-        if (lines.at(-1).length >= LINE && end < chunk.code.length) lines.push('')
+        broken[broken.length - 1] += chunk.code.slice(from, end)
+        if (broken.at(-1).length >= LINE && end < chunk.code.length) broken.push('')
         from = end
       }
-      chunk.code = lines.join('\n')
+      chunk.code = broken.join('\n')
     }
   },
 }

@@ -143,7 +143,7 @@ export class Member {
       })
       socket.on('data', (piece) => {
         this.#unanswered = 0
-        // What is shared may be much, and the welcome is behind it.
+        // The welcome comes after all that is shared, which may be much.
         waits = 0
         try {
           for (const message of reader.read(piece)) {

@@ -7,20 +7,46 @@ import { PATIENCE_MS } from '../_patience.mjs'
 // The watchdog and its thread are the native engine's.
 const test = engine === 'native' ? ava.serial : ava.skip
 
+/** The memory that the thread that looks writes to, of an instance that is made later: the state, 2 once there is a stack, and the stall it is of. */
+const WITH_CELLS = `
+  let cells
+  let since
+  const Own = globalThis.SharedArrayBuffer
+  globalThis.SharedArrayBuffer = class extends Own {
+    constructor(bytes) {
+      super(bytes)
+      if (bytes <= 8_000) return
+      cells = new Int32Array(this, 0, 1)
+      since = new Float64Array(this, 16, 1)
+    }
+  }`
+
 /** Blocks by a function until a stall has a stack, and prints the stalls' stacks; `before` runs first. */
 const blocking = (body, { options = '{ stack: true }', rounds = 30, before = '', after = '' } = {}) => `
   import { createHash, pbkdf2Sync } from 'node:crypto'
   import { readFileSync } from 'node:fs'
   import { Atrion } from 'atrion'
+  ${WITH_CELLS}
+  let thread
+  let isThere = false
+  process.once('worker', (worker) => {
+    thread = worker.once('online', () => { isThere = true })
+  })
   ${before}
   const atrion = new Atrion({ watchdog: ${options} })
   const stalls = []
   atrion.on('stall', (stall) => stalls.push(stall))
-  // Longer than a busy machine keeps the thread that looks from looking.
-  function isOver(startMs) { return performance.now() - startMs > 1500 }
+  let lastSince
+  // Until the stack was taken, or longer than a busy machine keeps the thread that looks from looking.
+  function isOver(startMs) {
+    if (cells !== undefined && Atomics.load(cells, 0) === 2 && since[0] !== lastSince) return true
+    return performance.now() - startMs > 1500
+  }
   ${body}
-  // The thread that looks has to be there first, and looks ten times a second.
+  await new Promise(setImmediate)
+  while (thread !== undefined && !isThere) await new Promise((resolve) => setTimeout(resolve, 5))
   for (let round = 0; round < ${rounds} && !stalls.some(({ stack }) => stack); round++) {
+    lastSince = since?.[0]
     blocks(performance.now())
     for (let i = 0; i < 20; i++) await new Promise((resolve) => setTimeout(resolve, 5))
   }
@@ -68,7 +94,7 @@ test('without the wish there is none, and no thread', async (t) => {
   const before = "let threads = 0; process.on('worker', () => threads++)"
   const after = "if (threads > 0) throw new Error(threads + ' threads')"
   const body = 'function blocks(startMs) { while (!isOver(startMs)); }'
-  t.deepEqual(await stacksOf(t, blocking(body, { options: 'true', rounds: 3, before, after })), [])
+  t.deepEqual(await stacksOf(t, blocking(body, { options: 'true', rounds: 2, before, after })), [])
 })
 
 test('many instances have one thread, and each the stack', async (t) => {
@@ -146,15 +172,8 @@ test('a process that ends while its thread asks ends as it would, and prints not
   ]) {
     const result = await runCode(`
       import { Atrion } from 'atrion'
-      let cells
+      ${WITH_CELLS}
       let thread
-      const Own = globalThis.SharedArrayBuffer
-      globalThis.SharedArrayBuffer = class extends Own {
-        constructor(bytes) {
-          super(bytes)
-          if (bytes > 8_000) cells = new Int32Array(this, 0, 1)
-        }
-      }
       process.on('worker', (worker) => { thread = worker })
       const atrion = new Atrion({ watchdog: { stack: true } })
       await new Promise(setImmediate)
@@ -209,7 +228,7 @@ test('without an inspector, where none may be used, and in worker threads stalls
     "if (threads > 0 || stalls.length === 0) throw new Error(threads + ' threads, ' + stalls.length + ' stalls')"
   const mayNot = "process.permission = { has: (scope) => scope !== 'inspector' }"
   for (const first of [before, before.replace(/Object.*/, mayNot)]) {
-    t.deepEqual(await stacksOf(t, blocking(body, { rounds: 4, before: first, after })), [])
+    t.deepEqual(await stacksOf(t, blocking(body, { rounds: 2, before: first, after })), [])
   }
   // In a worker thread the main thread's stack is not what blocks.
   const code = `

@@ -9,7 +9,7 @@ import { ownOptions } from '../base/own.js'
 import { printable } from '../base/text.js'
 import { emptyObject, isObject, type JsonObject, leavesOf, mergeObjects, valueAt } from './merge.js'
 import { LONGEST_AUTHOR, LONGEST_REASON, LONGEST_TRIAL_MS, LONGEST_TTL_MS } from './options.js'
-import { namesOfPointer, overlap, pointerOf, textOfPath } from './paths.js'
+import { namesOfPointer, overlap, overlapAsPointers, pointerOf, textOfPath } from './paths.js'
 import type { PatchState } from './types.js'
 import { MOST_ROUTES, readStored, readStoredSettings } from './validate.js'
 
@@ -133,7 +133,8 @@ export function originAt(
   for (const patch of [...layer.standing].reverse()) {
     if (holdsOn(patch, node, nowMs) && leavesOf(patch.changes).some((leaf) => overlap(leaf, path))) return patch
   }
-  const found = Object.keys(layer.origins).filter((pointer) => overlap(namesOfPointer(pointer), path))
+  const asked = pointerOf(path)
+  const found = Object.keys(layer.origins).filter((pointer) => overlapAsPointers(pointer, asked))
   return found
     .map((pointer) => layer.origins[pointer]!)
     .reduce<Origin | undefined>((newest, one) => (newest && newest.version > one.version ? newest : one), undefined)

@@ -264,11 +264,13 @@ export class LiveConfig {
     const layers: LayerValue[] = []
     for (const name of [...UPPER].reverse()) {
       const nowMs = this.nowOf(name)
-      const given = valueAt(settingsOf(this.#layers[name], this.node, nowMs), path)
-      const held = valueAt(settingsOf(this.#aside.of(name, this.#layers[name]), this.node, nowMs), path)
+      const whole = this.#layers[name]
+      const kept = this.#aside.of(name, whole)
+      const held = valueAt(settingsOf(kept, this.node, nowMs), path)
+      const given = kept === whole ? held : valueAt(settingsOf(whole, this.node, nowMs), path)
       const value = held ?? given
       if (value === undefined) continue
-      const origin = originAt(this.#layers[name], path, this.node, nowMs)
+      const origin = originAt(whole, path, this.node, nowMs)
       layers.push({
         layer: name,
         value: JSON.parse(JSON.stringify(value)),

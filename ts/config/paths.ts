@@ -49,6 +49,10 @@ export const overlap = (a: readonly string[], b: readonly string[]): boolean => 
 export const pointerOf = (path: readonly string[]): string =>
   path.map((name) => `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
 
+/** The same as `overlap` of the paths that two pointers stand for. */
+export const overlapAsPointers = (a: string, b: string): boolean =>
+  a === b || (a.length < b.length ? b.startsWith(`${a}/`) : a.startsWith(`${b}/`))
+
 export const namesOfPointer = (pointer: string): string[] =>
   pointer === ''
     ? []

@@ -52,7 +52,7 @@ export interface Addon {
 
 const INSTALL = 'npm install --save-optional'
 const REINSTALL = 'npm install --include=optional'
-/** Whatever npm finds at the right version it leaves as it is, by --force too; this lays every package anew. */
+/** Lays every package anew: a package of the right version npm leaves as it is otherwise, with --force too. */
 const RENEW = 'npm ci --include=optional'
 
 class Unusable extends Error {

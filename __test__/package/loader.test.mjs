@@ -2,7 +2,10 @@
 // 'auto' goes on in wasm, 'native' throws, and the process lives.
 import { spawnSync } from 'node:child_process'
 import {
+  closeSync,
   mkdirSync,
+  mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -11,10 +14,14 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
+import { checksumOfAddon } from '../../scripts/lib/checksum.mjs'
 import { change, install, own, run } from '../_installed.mjs'
+import fc from '../_random.mjs'
+import { sourceOf } from '../_source.mjs'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const VERSION = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).version
@@ -125,6 +132,53 @@ for (const [name, [damage, cause]] of Object.entries(damages)) {
     goesOnInWasm(t, folder, { cause, remedy: REINSTALL })
   })
 }
+
+test('the checksum of a binary is that of its publisher, with WebAssembly and without, and tells every bit that was changed', async (t) => {
+  const { checksumOf } = await sourceOf('addon/binary.ts')
+  const folder = mkdtempSync(join(tmpdir(), 'atrion-checksum-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  const file = join(folder, 'binary')
+  const sumOf = (content) => {
+    writeFileSync(file, content)
+    const opened = openSync(file)
+    try {
+      const sum = checksumOf(opened, content.length)
+      const { WebAssembly } = globalThis
+      globalThis.WebAssembly = undefined
+      try {
+        t.is(checksumOf(opened, content.length), sum)
+      } finally {
+        globalThis.WebAssembly = WebAssembly
+      }
+      return sum
+    } finally {
+      closeSync(opened)
+    }
+  }
+  // Around the ends of words and of the parts that are read.
+  const length = fc.oneof(
+    fc.nat(9),
+    fc.integer({ min: 65_520, max: 65_552 }),
+    fc.integer({ min: 131_068, max: 131_080 }),
+  )
+  fc.assert(
+    fc.property(length, fc.integer({ min: 1 }), fc.nat(), fc.nat(7), (length, seed, at, bit) => {
+      const content = Buffer.alloc(length)
+      let state = seed
+      for (let i = 0; i < length; i++) {
+        state = Math.imul(state, 48_271) ^ (state >>> 9)
+        content[i] = state >>> 5
+      }
+      const sum = sumOf(content)
+      t.is(sum, checksumOfAddon(content))
+      t.not(sumOf(Buffer.concat([content, Buffer.alloc(1)])), sum)
+      if (length === 0) return
+      content[at % length] ^= 1 << bit
+      t.not(sumOf(content), sum)
+    }),
+    { numRuns: 60 },
+  )
+})
 
 each('a platform package that has lost its binary', (t) => {
   const { folder, binary } = install(t)
@@ -290,6 +344,18 @@ each('the permission model without addons', (t) => {
     remedy: new RegExp(`node ${flags[0]} --allow-addons`),
     flags,
   })
+})
+
+each('a process without WebAssembly is native, and finds a damaged binary', (t) => {
+  const { folder, binary } = install(t)
+  const flags = ['--jitless']
+  t.is(run(folder, AUTO, { flags }).printed, 'native true')
+  const content = readFileSync(binary)
+  content[content.length >> 1] ^= 1
+  writeFileSync(binary, content)
+  const { printed, status } = run(folder, NATIVE, { flags })
+  t.is(status, 0)
+  t.regex(printed, /is damaged: its checksum/)
 })
 
 each('addons switched off', (t) => {

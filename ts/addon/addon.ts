@@ -4,7 +4,7 @@
  */
 
 import { builtin } from '../base/builtin.js'
-import { type Binary, inspect } from './binary.js'
+import { type Binary, checksumOf, inspect, withFile } from './binary.js'
 import { folderOf, isBuilt, libcOfProcess, packageOf, platformNames, resolveFolder } from './platform.js'
 
 /** The package's version, put in when it is built. */
@@ -114,25 +114,25 @@ function misfit({ format, platform, archs, libc, bytes }: Binary, length: number
 interface Manifest {
   readonly version?: string
   readonly main?: string
-  /** CRC-32 of the binaries as they were published, by file. */
-  readonly atrion?: { readonly crc32?: Readonly<Record<string, number>> }
+  /** Checksums of the binaries as they were published, by file. */
+  readonly atrion?: { readonly checksums?: Readonly<Record<string, number>> }
 }
 
-/** The content of a file. To open a pipe would wait for its writer, and a device may have no end. @throws Unusable */
-function contentOf(path: string, reinstall: string): Buffer {
-  const { readFileSync, statSync } = builtin('node:fs')
-  if (!statSync(path).isFile()) {
-    throw new Unusable(`is damaged: ${builtin('node:path').basename(path)} is no regular file`, reinstall)
-  }
-  return readFileSync(path)
+/** The length of a file. To open a pipe would wait for its writer, and a device may have no end. @throws Unusable */
+function lengthOf(path: string, reinstall: string): number {
+  const stat = builtin('node:fs').statSync(path)
+  if (stat.isFile()) return stat.size
+  throw new Unusable(`is damaged: ${builtin('node:path').basename(path)} is no regular file`, reinstall)
 }
 
 /** The manifest in a package's folder. @throws Unusable */
 function manifestOf(folder: string, reinstall: string): Manifest {
-  const content = contentOf(builtin('node:path').join(folder, 'package.json'), reinstall)
+  const file = builtin('node:path').join(folder, 'package.json')
+  lengthOf(file, reinstall)
+  const content = builtin('node:fs').readFileSync(file, 'utf8')
   let manifest: Manifest | null | undefined
   try {
-    manifest = JSON.parse(content.toString()) as Manifest | null
+    manifest = JSON.parse(content) as Manifest | null
   } catch {
     // As one that has no version.
   }
@@ -147,15 +147,15 @@ function load(
   reinstall: string,
   exports: readonly string[] = EXPORTS,
 ): object {
-  const content = contentOf(path, reinstall)
-  const misfitting = misfit(inspect(content), content.length)
-  if (misfitting !== undefined) throw new Unusable(misfitting, reinstall)
-  const expected = manifest?.atrion?.crc32?.[builtin('node:path').basename(path)]
-  // Node has it since 20.15. To load zlib takes 2 ms, and a loop over so many bytes that is not optimised yet 5.
-  const crc = expected === undefined ? undefined : builtin('node:zlib').crc32?.(content)
-  if (crc !== undefined && crc !== expected) {
-    throw new Unusable('is damaged: its checksum is not the one that was published', reinstall)
-  }
+  const length = lengthOf(path, reinstall)
+  const expected = manifest?.atrion?.checksums?.[builtin('node:path').basename(path)]
+  withFile(path, (file, read) => {
+    const misfitting = misfit(inspect(read), length)
+    if (misfitting !== undefined) throw new Unusable(misfitting, reinstall)
+    if (expected !== undefined && checksumOf(file, length) !== expected) {
+      throw new Unusable('is damaged: its checksum is not the one that was published', reinstall)
+    }
+  })
   const binding = builtin('node:module').createRequire(path)(path) as Record<string, unknown>
   const version = typeof binding?.VERSION === 'string' ? binding.VERSION : 'older than 3.0.0'
   if (version !== VERSION) throw new Unusable(`is version ${version}, and ${VERSION} is expected`, reinstall)

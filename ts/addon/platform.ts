@@ -1,7 +1,7 @@
 /** The packages that may hold the addon of this process, likeliest first. */
 
 import { builtin } from '../base/builtin.js'
-import { headOf, inspect } from './binary.js'
+import { inspect, withFile } from './binary.js'
 
 export type Libc = 'glibc' | 'musl'
 
@@ -26,7 +26,7 @@ export function libcOfProcess(): Libc | undefined {
 
 function readLibc(): Libc | undefined {
   try {
-    const { libc: linked } = inspect(headOf(process.execPath))
+    const { libc: linked } = withFile(process.execPath, (_, read) => inspect(read))
     if (linked !== undefined) return linked
   } catch {
     // The binary may not be read, as under the permission model; one that was started by its loader is not what runs.

@@ -219,13 +219,17 @@ const BUILTINS =
   'async_hooks crypto diagnostics_channel fs fs/promises http module net os path perf_hooks url v8 worker_threads zlib'
     .split(' ')
     .map((name) => `node:${name}`)
-/** Before Node 20.16 CommonJS requires them; each by a call of its own, which bundlers understand. */
+/**
+ * Before Node 20.16 CommonJS requires them; each by a call of its own, which bundlers understand, and which one that bundles for
+ * another runtime may leave unresolved, because it can fail.
+ */
 const old = {
   name: 'old',
   load: (id) =>
     /base[\\/]builtin-old\.ts$/.test(id)
-      ? `const MODULES = { ${BUILTINS.map((name) => `'${name}': () => require('${name}')`)} }
-         export const requireOld = (id) => MODULES[id]?.()`
+      ? `export const requireOld = (id) => {
+           try { switch (id) { ${BUILTINS.map((name) => `case '${name}': return require('${name}')`).join('\n')} } } catch {}
+         }`
       : null,
 }
 
@@ -241,7 +245,7 @@ const page = {
 }
 
 /** Characters from which on a line ends where it may: shorter lines are only more bytes. */
-const LINE = 200
+const LINE = 280
 
 /**
  * Line breaks between statements and between the members of classes: Node prints the whole line of an error that is not caught, and a

@@ -87,7 +87,7 @@ each('doctor exits with 1 when the addon of the client of Redis is away, and say
     const { status, stdout } = atrion('doctor')
     t.is(status, 1)
     t.regex(stdout, /^engine +native$/m)
-    t.true(stdout.includes(`${file} is missing. To repair it: npm install --force @atrion/native-`), stdout)
+    t.true(stdout.includes(`${file} is missing. To repair it: npm ci --include=optional`), stdout)
     t.false(JSON.parse(atrion('doctor', '--json').stdout).redisClient.ok)
   } finally {
     renameSync(`${file}.away`, file)

@@ -1,10 +1,27 @@
 // The choice of an engine in an installed package: a fault of a binary is named with the command that repairs it,
 // 'auto' goes on in wasm, 'native' throws, and the process lives.
-import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
+import { checksumOfAddon } from '../../scripts/lib/checksum.mjs'
 import { change, install, own, run } from '../_installed.mjs'
+import fc from '../_random.mjs'
+import { sourceOf } from '../_source.mjs'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const VERSION = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).version
@@ -40,7 +57,7 @@ const goesOnInWasm = (t, folder, { cause, remedy, flags = [] }) => {
   return error
 }
 
-const REINSTALL = /npm install --force @atrion\/native-\S+@/
+const REINSTALL = /npm ci --include=optional/
 const each = own ? test : test.skip
 
 each('installed with its platform package, it is native, by require and by import, without a warning', (t) => {
@@ -76,6 +93,29 @@ const damages = {
     },
     /is damaged: its checksum/,
   ],
+  'a folder in its place': [
+    (file) => {
+      rmSync(file)
+      mkdirSync(file)
+    },
+    /is damaged: \S+ is no regular file/,
+  ],
+  ...(process.platform !== 'win32' && {
+    'a pipe that no process writes to': [
+      (file) => {
+        rmSync(file)
+        spawnSync('mkfifo', [file])
+      },
+      /is damaged: \S+ is no regular file/,
+    ],
+    'a device without an end': [
+      (file) => {
+        rmSync(file)
+        symlinkSync('/dev/zero', file)
+      },
+      /is damaged: \S+ is no regular file/,
+    ],
+  }),
   'one bit': [
     (file) => {
       const content = readFileSync(file)
@@ -90,6 +130,76 @@ for (const [name, [damage, cause]] of Object.entries(damages)) {
     const { folder, binary } = install(t)
     damage(binary)
     goesOnInWasm(t, folder, { cause, remedy: REINSTALL })
+  })
+}
+
+test('the checksum of a binary is that of its publisher, with WebAssembly and without, and tells every bit that was changed', async (t) => {
+  const { checksumOf } = await sourceOf('addon/binary.ts')
+  const folder = mkdtempSync(join(tmpdir(), 'atrion-checksum-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  const file = join(folder, 'binary')
+  const sumOf = (content) => {
+    writeFileSync(file, content)
+    const opened = openSync(file)
+    try {
+      const sum = checksumOf(opened, content.length)
+      const { WebAssembly } = globalThis
+      globalThis.WebAssembly = undefined
+      try {
+        t.is(checksumOf(opened, content.length), sum)
+      } finally {
+        globalThis.WebAssembly = WebAssembly
+      }
+      return sum
+    } finally {
+      closeSync(opened)
+    }
+  }
+  // Around the ends of words and of the parts that are read.
+  const length = fc.oneof(
+    fc.nat(9),
+    fc.integer({ min: 65_520, max: 65_552 }),
+    fc.integer({ min: 131_068, max: 131_080 }),
+  )
+  fc.assert(
+    fc.property(length, fc.integer({ min: 1 }), fc.nat(), fc.nat(7), (length, seed, at, bit) => {
+      const content = Buffer.alloc(length)
+      let state = seed
+      for (let i = 0; i < length; i++) {
+        state = Math.imul(state, 48_271) ^ (state >>> 9)
+        content[i] = state >>> 5
+      }
+      const sum = sumOf(content)
+      t.is(sum, checksumOfAddon(content))
+      t.not(sumOf(Buffer.concat([content, Buffer.alloc(1)])), sum)
+      if (length === 0) return
+      content[at % length] ^= 1 << bit
+      t.not(sumOf(content), sum)
+    }),
+    { numRuns: 60 },
+  )
+})
+
+each('a platform package that has lost its binary', (t) => {
+  const { folder, binary } = install(t)
+  rmSync(binary)
+  goesOnInWasm(t, folder, { cause: /is damaged: it lacks atrion\.\S+\.node/, remedy: REINSTALL })
+})
+
+const manifests = {
+  empty: () => '',
+  'cut short': (text) => text.slice(0, text.length >> 1),
+  null: () => 'null',
+  'a list': () => '[]',
+  'without a version': () => '{}',
+  'whose main is a number': (text) => JSON.stringify({ ...JSON.parse(text), main: 5 }),
+}
+for (const [name, edit] of Object.entries(manifests)) {
+  each(`a platform package whose manifest is ${name}`, (t) => {
+    const { folder, native } = install(t)
+    const file = join(native, 'package.json')
+    writeFileSync(file, edit(readFileSync(file, 'utf8')))
+    goesOnInWasm(t, folder, { cause: /is damaged: its package\.json describes no package/, remedy: REINSTALL })
   })
 }
 
@@ -166,6 +276,22 @@ elf('the right binary in the package of the other C library is taken: its conten
   t.deepEqual(warnings, [])
 })
 
+each(
+  'in a store of packages, each beside what it depends on, it is native where Node keeps links as they are, too',
+  (t) => {
+    const { folder, modules } = install(t)
+    const store = join(modules, '.store', 'node_modules')
+    mkdirSync(store, { recursive: true })
+    for (const name of ['atrion', '@atrion']) renameSync(join(modules, name), join(store, name))
+    symlinkSync(join(store, 'atrion'), join(modules, 'atrion'), 'junction')
+    for (const flags of [[], ['--preserve-symlinks']]) {
+      const { printed, warnings } = run(folder, AUTO, { flags })
+      t.is(printed, 'native true')
+      t.deepEqual(warnings, [])
+    }
+  },
+)
+
 each('a package of another version', (t) => {
   const { folder, native } = install(t)
   change(join(native, 'package.json'), (manifest) => {
@@ -213,16 +339,29 @@ const [major] = process.versions.node.split('.').map(Number)
 each('the permission model without addons', (t) => {
   const { folder } = install(t)
   const flags = [major >= 24 ? '--permission' : '--experimental-permission', `--allow-fs-read=*`]
-  goesOnInWasm(t, folder, { cause: /runs without --allow-addons/, remedy: /--allow-addons/, flags })
+  goesOnInWasm(t, folder, {
+    cause: /runs without --allow-addons/,
+    remedy: new RegExp(`node ${flags[0]} --allow-addons`),
+    flags,
+  })
+})
+
+each('a process without WebAssembly is native, and finds a damaged binary', (t) => {
+  const { folder, binary } = install(t)
+  const flags = ['--jitless']
+  t.is(run(folder, AUTO, { flags }).printed, 'native true')
+  const content = readFileSync(binary)
+  content[content.length >> 1] ^= 1
+  writeFileSync(binary, content)
+  const { printed, status } = run(folder, NATIVE, { flags })
+  t.is(status, 0)
+  t.regex(printed, /is damaged: its checksum/)
 })
 
 each('addons switched off', (t) => {
   const { folder } = install(t)
-  goesOnInWasm(t, folder, {
-    cause: /runs without --allow-addons|could not be loaded/,
-    remedy: /--allow-addons|npm/,
-    flags: ['--no-addons'],
-  })
+  goesOnInWasm(t, folder, { cause: /runs with --no-addons/, remedy: /node --addons/, flags: ['--no-addons'] })
+  t.is(run(folder, AUTO, { flags: ['--no-addons', '--addons'] }).printed, 'native true')
 })
 
 each('in worker threads each has its engine', (t) => {

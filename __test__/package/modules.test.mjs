@@ -1,6 +1,12 @@
 // One install, two module systems, one set of classes.
+import { readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { createContext, runInContext } from 'node:vm'
 import test from 'ava'
+import { rolldown } from 'rolldown'
+import { parseAst } from 'rolldown/parseAst'
 import { entries, withEntries } from '../../scripts/lib/entries.mjs'
 import { manifest } from '../../scripts/lib/platforms.mjs'
 import { CALM, engine } from '../_engine.mjs'
@@ -94,4 +100,68 @@ test('a subpath that is new is written, and one that is gone is not kept', (t) =
   const { fetch: __, ...types } = given.typesVersions['*']
   const stale = { ...given, exports: { ...exports, './gone': './dist/gone.cjs' }, typesVersions: { '*': types } }
   t.deepEqual(withEntries(stale), given)
+})
+
+/** The names of Node's modules that code requires, by where: within `try`, which a bundler for another runtime may leave unresolved, or not. */
+const required = (code) => {
+  const found = { tried: [], bare: [] }
+  const walk = (node, isTried) => {
+    if (typeof node !== 'object' || node === null) return
+    const [argument] = node.type === 'CallExpression' && node.callee.name === 'require' ? node.arguments : []
+    if (argument?.value?.startsWith?.('node:')) found[isTried ? 'tried' : 'bare'].push(argument.value)
+    const tries = node.type === 'TryStatement' || (isTried && !/Function/.test(node.type))
+    for (const [field, value] of Object.entries(node)) walk(value, tries && field !== 'handler')
+  }
+  walk(parseAst(code, { lang: 'js' }), false)
+  return found
+}
+
+test("no code but the command's requires a module of Node's where that must not fail", (t) => {
+  const dist = fileURLToPath(new URL('../../dist/', import.meta.url))
+  const files = ['', 'chunks'].flatMap((folder) =>
+    readdirSync(join(dist, folder))
+      .filter((name) => name.endsWith('.cjs') && name !== 'cli.cjs')
+      .map((name) => join(dist, folder, name)),
+  )
+  const all = files.map((file) => [file, required(readFileSync(file, 'utf8'))])
+  for (const [file, { bare }] of all) t.deepEqual(bare, [], file)
+  t.true(all.flatMap(([, { tried }]) => tried).includes('node:fs'))
+})
+
+/** The exports of CommonJS that is bundled for a page, evaluated where nothing of Node is. */
+const inPage = async (code) => {
+  const bundle = await rolldown({
+    input: 'page.cjs',
+    platform: 'browser',
+    plugins: [
+      {
+        name: 'page',
+        resolveId: (id) => (id === 'page.cjs' ? fileURLToPath(new URL(id, import.meta.url)) : null),
+        load: (id) => (id.endsWith('page.cjs') ? code : null),
+      },
+    ],
+    onLog: () => {},
+  })
+  const { output } = await bundle.generate({ format: 'iife', name: 'page' })
+  // What a page and Node both have.
+  const { process: _, Buffer: __, global: ___, ...web } = Object.getOwnPropertyDescriptors(globalThis)
+  const context = createContext({})
+  const language = runInContext('Object.getOwnPropertyNames(globalThis)', context)
+  for (const name of Object.keys(web)) if (!language.includes(name)) Object.defineProperty(context, name, web[name])
+  return runInContext(`${output[0].code};page`, context)
+}
+
+test('CommonJS bundled for a page may require every subpath, and has one copy of each class', async (t) => {
+  // Nest itself is of Node's servers.
+  const names = entries()
+    .map(([name]) => name)
+    .filter((name) => name !== 'nest')
+  const code = `module.exports = { atrion: require('atrion'), ${names.map((name) => `'${name}': require('atrion/${name}')`)} }`
+  const page = await inPage(code)
+  for (const name of names) {
+    const there = namesOf(page[name])
+    t.true(there.length > 0, name)
+    for (const one of there) t.true(one in require(`atrion/${name}`), `${name}: ${one}`)
+  }
+  for (const name of namesOf(page.core)) t.is(page.core[name], page.atrion[name], name)
 })

@@ -15,3 +15,15 @@ export const checksum = (content) => {
   for (let i = end; i < words.length; i++) sums[0] = Math.imul(sums[0] ^ words[i], PRIME)
   return sums.slice(1).reduce((all, one) => Math.imul(all ^ one, PRIME) ^ (all >>> 13), sums[0]) >>> 0
 }
+
+/** ... and an addon: the counterpart of `checksumOf` in `ts/addon/binary.ts`. */
+export const checksumOfAddon = (content) => {
+  const words = new Int32Array((content.length + 3) >> 2)
+  new Uint8Array(words.buffer).set(content)
+  let sum = content.length | 0
+  for (const word of words) {
+    sum = Math.imul(sum ^ word, PRIME)
+    sum ^= sum >>> 15
+  }
+  return sum >>> 0
+}

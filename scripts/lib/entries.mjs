@@ -23,9 +23,11 @@ export const entries = () => [
   ...SHELVES.flatMap((folder) => filesOf(folder).map((name) => [name, `${folder}/${name}`])),
 ]
 
+/** Bundlers take ESM whichever way it is asked for, so that a bundle has one copy; Node takes CommonJS, and other runtimes what they ask for. */
 const conditionsOf = (name, source) => ({
   types: `./dist/types/${source}.d.ts`,
-  node: { module: `./dist/esm/${name}.mjs`, default: `./dist/${name}.cjs` },
+  module: `./dist/esm/${name}.mjs`,
+  node: `./dist/${name}.cjs`,
   import: `./dist/esm/${name}.mjs`,
   default: `./dist/${name}.cjs`,
 })

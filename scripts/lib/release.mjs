@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { crc32 } from 'node:zlib'
+import { checksumOfAddon } from './checksum.mjs'
 import { manifest, packageOf, platformManifest, platforms } from './platforms.mjs'
 import { npm, ROOT } from './process.mjs'
 
@@ -58,8 +58,8 @@ export const stagePlatform = (platform, binary, folder) => {
   copyFileSync(join(ROOT, 'npm', platform.name, 'README.md'), join(folder, 'README.md'))
   copyFileSync(join(ROOT, 'LICENSE'), join(folder, 'LICENSE'))
   // The face compares them before it loads the binaries.
-  const checksums = files.map((file) => [basename(file), crc32(readFileSync(file))])
-  const atrion = binary && { crc32: Object.fromEntries(checksums) }
+  const checksums = files.map((file) => [basename(file), checksumOfAddon(readFileSync(file))])
+  const atrion = binary && { checksums: Object.fromEntries(checksums) }
   writeJson(join(folder, 'package.json'), { ...platformManifest(platform), atrion })
 }
 

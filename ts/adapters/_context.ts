@@ -1,5 +1,6 @@
 /** The tier of the request that is being handled, for what it asks of others. */
 
+import type { AsyncLocalStorage } from 'node:async_hooks'
 import { builtin } from '../base/builtin.js'
 import { wrongType } from '../base/input.js'
 import { unknownName } from '../base/suggest.js'
@@ -7,13 +8,14 @@ import { TIERS } from '../engine/kinds.js'
 import type { Tier } from '../limiter/types.js'
 import { isTier } from './_resolve.js'
 
-const { AsyncLocalStorage } = builtin('node:async_hooks')
+/** Absent in a page or a service worker, where no request is followed. */
+const Storage: typeof AsyncLocalStorage | undefined = builtin('node:async_hooks').AsyncLocalStorage
 
-const tiers = new AsyncLocalStorage<Tier | undefined>()
+const tiers = Storage && new Storage<Tier | undefined>()
 
 /** The tier of the request this code runs for, where its adapter has the option `propagate`. */
 export function currentTier(): Tier | undefined {
-  return tiers.getStore()
+  return tiers?.getStore()
 }
 
 /**
@@ -25,10 +27,10 @@ export function currentTier(): Tier | undefined {
 export function withTier<T>(tier: Tier | undefined, work: () => T): T {
   if (tier !== undefined && !isTier(tier)) throw unknownName('tier', tier, [...TIERS].reverse())
   if (typeof work !== 'function') throw wrongType('work', 'a function', work)
-  return tiers.run(tier, work)
+  return tiers ? tiers.run(tier, work) : work()
 }
 
 /** From here on, for as long as the request lasts. */
 export function enterTier(tier: Tier | undefined): void {
-  tiers.enterWith(tier)
+  tiers?.enterWith(tier)
 }

@@ -2,7 +2,8 @@
 
 import { builtin } from '../base/builtin.js'
 
-const { METHODS } = builtin('node:http')
+/** Those that Node knows; elsewhere those that HTTP itself has. */
+const METHODS = builtin('node:http').METHODS ?? ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 
 const KNOWN_METHODS: ReadonlySet<string> = new Set(METHODS)
 

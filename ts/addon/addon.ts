@@ -4,8 +4,8 @@
  */
 
 import { builtin } from '../base/builtin.js'
-import { type Binary, inspect } from './binary.js'
-import { isBuilt, libcOfProcess, nearFolder, packageOf, platformNames, resolveFolder } from './platform.js'
+import { type Binary, checksumOf, inspect, withFile } from './binary.js'
+import { folderOf, isBuilt, libcOfProcess, packageOf, platformNames, resolveFolder } from './platform.js'
 
 /** The package's version, put in when it is built. */
 declare const ATRION_VERSION: string
@@ -52,6 +52,8 @@ export interface Addon {
 
 const INSTALL = 'npm install --save-optional'
 const REINSTALL = 'npm install --include=optional'
+/** Lays every package anew: a package of the right version npm leaves as it is otherwise, with --force too. */
+const RENEW = 'npm ci --include=optional'
 
 class Unusable extends Error {
   constructor(
@@ -112,8 +114,30 @@ function misfit({ format, platform, archs, libc, bytes }: Binary, length: number
 interface Manifest {
   readonly version?: string
   readonly main?: string
-  /** CRC-32 of the binaries as they were published, by file. */
-  readonly atrion?: { readonly crc32?: Readonly<Record<string, number>> }
+  /** Checksums of the binaries as they were published, by file. */
+  readonly atrion?: { readonly checksums?: Readonly<Record<string, number>> }
+}
+
+/** The length of a file. To open a pipe would wait for its writer, and a device may have no end. @throws Unusable */
+function lengthOf(path: string, reinstall: string): number {
+  const stat = builtin('node:fs').statSync(path)
+  if (stat.isFile()) return stat.size
+  throw new Unusable(`is damaged: ${builtin('node:path').basename(path)} is no regular file`, reinstall)
+}
+
+/** The manifest in a package's folder. @throws Unusable */
+function manifestOf(folder: string, reinstall: string): Manifest {
+  const file = builtin('node:path').join(folder, 'package.json')
+  lengthOf(file, reinstall)
+  const content = builtin('node:fs').readFileSync(file, 'utf8')
+  let manifest: Manifest | null | undefined
+  try {
+    manifest = JSON.parse(content) as Manifest | null
+  } catch {
+    // As one that has no version.
+  }
+  if (typeof manifest?.version === 'string' && typeof (manifest.main ?? '') === 'string') return manifest
+  throw new Unusable('is damaged: its package.json describes no package', reinstall)
 }
 
 /** Loads one file. @throws Unusable, or what the loader of Node threw */
@@ -123,15 +147,15 @@ function load(
   reinstall: string,
   exports: readonly string[] = EXPORTS,
 ): object {
-  const content = builtin('node:fs').readFileSync(path)
-  const misfitting = misfit(inspect(content), content.length)
-  if (misfitting !== undefined) throw new Unusable(misfitting, reinstall)
-  const expected = manifest?.atrion?.crc32?.[builtin('node:path').basename(path)]
-  // Node has it since 20.15. To load zlib takes 2 ms, and a loop over so many bytes that is not optimised yet 5.
-  const crc = expected === undefined ? undefined : builtin('node:zlib').crc32?.(content)
-  if (crc !== undefined && crc !== expected) {
-    throw new Unusable('is damaged: its checksum is not the one that was published', reinstall)
-  }
+  const length = lengthOf(path, reinstall)
+  const expected = manifest?.atrion?.checksums?.[builtin('node:path').basename(path)]
+  withFile(path, (file, read) => {
+    const misfitting = misfit(inspect(read), length)
+    if (misfitting !== undefined) throw new Unusable(misfitting, reinstall)
+    if (expected !== undefined && checksumOf(file, length) !== expected) {
+      throw new Unusable('is damaged: its checksum is not the one that was published', reinstall)
+    }
+  })
   const binding = builtin('node:module').createRequire(path)(path) as Record<string, unknown>
   const version = typeof binding?.VERSION === 'string' ? binding.VERSION : 'older than 3.0.0'
   if (version !== VERSION) throw new Unusable(`is version ${version}, and ${VERSION} is expected`, reinstall)
@@ -144,18 +168,31 @@ function load(
 function causeOf(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException
   if (error instanceof Unusable) return message
-  if (code === 'ERR_DLOPEN_DISABLED') return 'may not be loaded: this process runs without --allow-addons'
+  if (code === 'ERR_DLOPEN_DISABLED') {
+    return `may not be loaded: this process runs ${isRestricted() ? 'without --allow-addons' : 'with --no-addons'}`
+  }
   if (code === 'ERR_ACCESS_DENIED') return 'may not be read: this process runs without --allow-fs-read for it'
+  if (code === 'EACCES') return 'may not be read by the user that this process runs as'
   return `could not be loaded: ${String(message ?? error).split('\n', 1)[0]}`
 }
 
+/** True under Node's permission model. */
+const isRestricted = (): boolean => (process as { permission?: unknown }).permission !== undefined
+
+/** The flag of the permission model in this version of Node. */
+const permissionFlag = (): string =>
+  ['--permission', '--experimental-permission'].find((flag) => process.allowedNodeEnvironmentFlags.has(flag))!
+
 function remedyOf(error: unknown, otherwise: string): string {
   if (error instanceof Unusable) return error.remedy ?? otherwise
-  switch ((error as NodeJS.ErrnoException).code) {
+  const { code, path } = error as NodeJS.ErrnoException
+  switch (code) {
     case 'ERR_DLOPEN_DISABLED':
-      return 'node --permission --allow-addons'
+      return isRestricted() ? `node ${permissionFlag()} --allow-addons` : 'node --addons'
     case 'ERR_ACCESS_DENIED':
-      return 'node --permission --allow-addons --allow-fs-read=*'
+      return `node ${permissionFlag()} --allow-addons --allow-fs-read=*`
+    case 'EACCES':
+      return path === undefined ? otherwise : `chmod a+r "${path}"`
     default:
       return otherwise
   }
@@ -168,13 +205,13 @@ function search(): Addon {
   const root = rootFrom(bases)
   const { join } = builtin('node:path')
   const attempts: Attempt[] = []
-  const attempt = (what: string, reinstall: string, find: () => object): object | undefined => {
+  const attempt = (what: string, install: string, reinstall: string, find: () => object): object | undefined => {
     try {
       return find()
     } catch (error) {
       const isThere = !isMissing(error as NodeJS.ErrnoException)
       const cause = isThere ? causeOf(error) : 'is not installed'
-      attempts.push({ what, cause, remedy: remedyOf(error, reinstall), isThere })
+      attempts.push({ what, cause, remedy: remedyOf(error, isThere ? reinstall : install), isThere })
       return undefined
     }
   }
@@ -184,7 +221,7 @@ function search(): Addon {
     // Only where it was built: what was installed has none beside it.
     if (!builtin('node:fs').existsSync(path)) continue
     const rebuild = 'npm run build:native'
-    const binding = attempt(path, rebuild, () => load(path, undefined, rebuild))
+    const binding = attempt(path, rebuild, rebuild, () => load(path, undefined, rebuild))
     if (binding) return { binding, path, attempts, manifest: undefined, reinstall: rebuild }
   }
   if (!isBuilt()) {
@@ -196,19 +233,23 @@ function search(): Addon {
   for (const name of names) {
     const pkg = packageOf(name)
     const install = `${INSTALL} ${pkg}@${VERSION}`
-    const reinstall = `npm install --force ${pkg}@${VERSION}`
     let path = ''
     let manifest: Manifest | undefined
-    const binding = attempt(pkg, install, () => {
-      const folder = nearFolder(pkg, root) ?? resolveFolder(pkg, from)
-      manifest = JSON.parse(builtin('node:fs').readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest
+    const binding = attempt(pkg, install, RENEW, () => {
+      const folder = folderOf(pkg, root, from)
+      manifest = manifestOf(folder, RENEW)
       if (manifest.version !== VERSION) {
-        throw new Unusable(`is version ${manifest.version}, and ${VERSION} is expected`, `${INSTALL} ${pkg}@${VERSION}`)
+        throw new Unusable(`is version ${manifest.version}, and ${VERSION} is expected`, install)
       }
-      path = join(folder, manifest.main ?? `atrion.${name}.node`)
-      return load(path, manifest, reinstall)
+      const main = manifest.main ?? `atrion.${name}.node`
+      path = join(folder, main)
+      try {
+        return load(path, manifest, RENEW)
+      } catch (error) {
+        throw isMissing(error as NodeJS.ErrnoException) ? new Unusable(`is damaged: it lacks ${main}`, RENEW) : error
+      }
     })
-    if (binding) return { binding, path, attempts, manifest, reinstall }
+    if (binding) return { binding, path, attempts, manifest, reinstall: RENEW }
   }
   throw new AddonError(attempts)
 }

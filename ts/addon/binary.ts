@@ -17,6 +17,8 @@ export interface Binary {
 
 /** Enough of a program for its tables and for the names of what it is linked with. */
 const HEAD_BYTES = 4096
+/** More than the name of a library has. */
+const NAME_BYTES = 256
 
 const ELF_ARCHS: Readonly<Record<number, string>> = { 3: 'ia32', 40: 'arm', 62: 'x64', 183: 'arm64', 243: 'riscv64' }
 const PE_ARCHS: Readonly<Record<number, string>> = { 332: 'ia32', 34404: 'x64', 43620: 'arm64' }
@@ -30,23 +32,79 @@ const STRING_TABLE = 5n
 /** The kernel that an ELF file is for, byte 7; GNU's own and none in particular are Linux's, 9 is FreeBSD's. */
 const FREEBSD = 9
 
-/** The first bytes of a file. */
-export function headOf(path: string): Buffer {
+/** Bytes of a part that is read at a time: memory that is used again costs less than as much as the file is long. */
+const PART_BYTES = 65536
+
+/** Reads at most `size` bytes, and no more than a part, at a place in a file. */
+type Read = (at: number, size: number) => Buffer
+
+/** Calls `use` with a file opened. */
+export function withFile<T>(path: string, use: (file: number, read: Read) => T): T {
   const { closeSync, openSync, readSync } = builtin('node:fs')
   const file = openSync(path, 'r')
   try {
-    const head = Buffer.alloc(HEAD_BYTES)
-    return head.subarray(0, readSync(file, head, 0, HEAD_BYTES, 0))
+    return use(file, (at, size) => {
+      const bytes = Buffer.alloc(Math.min(size, PART_BYTES))
+      return bytes.subarray(0, readSync(file, bytes, 0, bytes.length, at))
+    })
   } finally {
     closeSync(file)
   }
 }
 
-/** Reads the tables of a binary, or as much of them as `bytes` has. */
-export function inspect(bytes: Buffer): Binary {
+const PRIME = 0x9e3779b1 | 0
+
+/** Goes on with a sum over the first words of 32 bits, little-endian. A change of a single one always changes it. */
+function addWords(given: number, words: Int32Array, count: number): number {
+  let sum = given
+  for (let i = 0; i < count; i++) {
+    sum = Math.imul(sum ^ words[i]!, PRIME)
+    sum ^= sum >>> 15
+  }
+  return sum
+}
+
+/**
+ * (module (memory (export "m") 1) (func (export "s") (param $sum i32) (param $end i32) (result i32) …)): `addWords` over the bytes of the
+ * memory up to `$end`, more than 0. Compiled at once, where a loop in JavaScript runs in the interpreter for most of a binary.
+ */
+const SUM =
+  'AGFzbQEAAAABBwFgAn9/AX8DAgEABQMBAAEHCQIBbQIAAXMAAAowAS4BAX8DQCAAIAIoAgBzQbHz3fF5bCIAIABBD3ZzIQAgAkEEaiICIAFJDQALIAAL'
+
+/**
+ * The checksum of a file of `length` bytes, from that length on and with zeroes to the end of the last word. Not that of `ts/base/checksum.ts`,
+ * whose four sums side by side are for code that is compiled, and which leaves the bytes after the last whole word out.
+ */
+export function checksumOf(file: number, length: number): number {
+  const { readSync } = builtin('node:fs')
+  let bytes = new Uint8Array(PART_BYTES)
+  let add = (sum: number, size: number) => addWords(sum, new Int32Array(bytes.buffer), size >> 2)
+  try {
+    const { m, s } = new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(SUM, 'base64'))).exports
+    bytes = new Uint8Array((m as WebAssembly.Memory).buffer)
+    add = s as typeof add
+  } catch {
+    // Not in this process, or not with this much of its address space.
+  }
+  let sum = length | 0
+  for (let at = 0; ; at += PART_BYTES) {
+    let size = 0
+    for (let got = 1; got > 0 && size < PART_BYTES; size += got) {
+      got = readSync(file, bytes, size, PART_BYTES - size, at + size)
+    }
+    if (size === 0) return sum >>> 0
+    const end = (size + 3) & ~3
+    bytes.fill(0, size, end)
+    sum = add(sum, end)
+  }
+}
+
+/** Reads the tables of a binary, or as much of them as `read` finds. */
+export function inspect(read: Read): Binary {
+  const bytes = read(0, HEAD_BYTES)
   try {
     const magic = bytes.readUInt32BE(0)
-    if (magic === 0x7f454c46) return elf(bytes)
+    if (magic === 0x7f454c46) return elf(bytes, read)
     if (magic === 0xcffaedfe)
       return { format: 'Mach-O', platform: 'darwin', archs: [archOf(MACH_ARCHS, bytes.readUInt32LE(4))] }
     if (magic === 0xcafebabe) return fat(bytes)
@@ -80,7 +138,7 @@ interface Segment {
   readonly address: number
 }
 
-function elf(bytes: Buffer): Binary {
+function elf(bytes: Buffer, read: Read): Binary {
   const platform = bytes[7] === FREEBSD ? 'freebsd' : 'linux'
   const archs = [archOf(ELF_ARCHS, bytes.readUInt16LE(18))]
   // All that is built today has 64 bits, little-endian.
@@ -93,31 +151,33 @@ function elf(bytes: Buffer): Binary {
     return { type: bytes.readUInt32LE(at), at: u64(at + 8), address: u64(at + 16), size: u64(at + 32) }
   })
   const length = Math.max(sectionsEnd, ...segments.map(({ at, size }) => at + size))
-  return { format: 'ELF', platform, archs, libc: libcOf(bytes, segments), bytes: length }
+  return { format: 'ELF', platform, archs, libc: libcOf(bytes, segments, read), bytes: length }
 }
 
 const textAt = (bytes: Buffer, at: number): string => bytes.toString('latin1', at, bytes.indexOf(0, at))
 
 /** By the program interpreter of an executable, by the libraries that a shared object needs. */
-function libcOf(bytes: Buffer, segments: readonly Segment[]): Binary['libc'] {
+function libcOf(bytes: Buffer, segments: readonly Segment[], read: Read): Binary['libc'] {
   const interpreter = segments.find(({ type }) => type === INTERPRETER)
-  const names = interpreter ? [textAt(bytes, interpreter.at)] : neededBy(bytes, segments)
+  const names = interpreter ? [textAt(bytes, interpreter.at)] : neededBy(segments, read)
   const isAny = (name: string, parts: readonly string[], whole: string): boolean =>
     name === whole || parts.some((part) => name.includes(part))
   if (names.some((name) => isAny(name, ['ld-musl-', 'libc.musl-'], 'libc.so'))) return 'musl'
   return names.some((name) => isAny(name, ['ld-linux', 'ld64.so'], 'libc.so.6')) ? 'glibc' : undefined
 }
 
-function neededBy(bytes: Buffer, segments: readonly Segment[]): string[] {
+function neededBy(segments: readonly Segment[], read: Read): string[] {
   const dynamic = segments.find(({ type }) => type === DYNAMIC)
-  if (dynamic === undefined || dynamic.at + dynamic.size > bytes.length) return []
+  if (dynamic === undefined) return []
+  const bytes = read(dynamic.at, dynamic.size)
+  if (bytes.length < dynamic.size) return []
   const entries = Array.from({ length: dynamic.size / 16 }, (_, i) => {
-    const at = dynamic.at + 16 * i
+    const at = 16 * i
     return { tag: bytes.readBigUInt64LE(at), value: Number(bytes.readBigUInt64LE(at + 8)) }
   })
   const table = entries.find(({ tag }) => tag === STRING_TABLE)?.value ?? 0
   const home = segments.find(({ type, address, size }) => type === LOAD && table >= address && table < address + size)
   if (home === undefined) return []
   const tableAt = table - home.address + home.at
-  return entries.filter(({ tag }) => tag === NEEDED).map(({ value }) => textAt(bytes, tableAt + value))
+  return entries.filter(({ tag }) => tag === NEEDED).map(({ value }) => textAt(read(tableAt + value, NAME_BYTES), 0))
 }

@@ -1,7 +1,7 @@
 /** The packages that may hold the addon of this process, likeliest first. */
 
 import { builtin } from '../base/builtin.js'
-import { headOf, inspect } from './binary.js'
+import { inspect, withFile } from './binary.js'
 
 export type Libc = 'glibc' | 'musl'
 
@@ -26,7 +26,7 @@ export function libcOfProcess(): Libc | undefined {
 
 function readLibc(): Libc | undefined {
   try {
-    const { libc: linked } = inspect(headOf(process.execPath))
+    const { libc: linked } = withFile(process.execPath, (_, read) => inspect(read))
     if (linked !== undefined) return linked
   } catch {
     // The binary may not be read, as under the permission model; one that was started by its loader is not what runs.
@@ -51,8 +51,24 @@ export function platformNames(): string[] {
 
 export const packageOf = (platformName: string): string => `${SCOPE}${platformName}`
 
+/**
+ * The folder of a platform's package: near `root`, else as `bases` find it, else near the place that `root` links to, which
+ * Node does not look at under --preserve-symlinks. @throws what the last of `bases` met
+ */
+export function folderOf(name: string, root: string | undefined, bases: readonly string[]): string {
+  const near = nearFolder(name, root)
+  if (near !== undefined) return near
+  try {
+    return resolveFolder(name, bases)
+  } catch (error) {
+    const linked = root && nearFolder(name, builtin('node:fs').realpathSync(root))
+    if (linked) return linked
+    throw error
+  }
+}
+
 /** The folder of a package where installs put it: below the package's own, or beside it. To look there takes less than to resolve it. */
-export function nearFolder(name: string, root: string | undefined): string | undefined {
+function nearFolder(name: string, root: string | undefined): string | undefined {
   if (root === undefined) return undefined
   const { basename, dirname, join } = builtin('node:path')
   const beside = dirname(root)

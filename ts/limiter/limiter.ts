@@ -9,7 +9,6 @@ import { CAUSE, FRAME, OUTCOME, TIERS } from '../engine/port.js'
 import type { RunContext } from '../events/watchers.js'
 import { takeWish } from './acquire-or-wait.js'
 import { Admission, CANNOT_WAIT, WAITS_NO_LONGER } from './admission.js'
-import { releaseCall } from './calls.js'
 import { Culprits } from './culprits.js'
 import { FaceSheds, shedOf } from './face-sheds.js'
 import { type HistogramTotals, Metrics } from './metrics.js'
@@ -17,7 +16,7 @@ import { PermitReturns } from './permit-returns.js'
 import { PermitWatch } from './permit-watch.js'
 import { BANNED, ENTER_NAMES, keyIdOf, REQUEST_CELLS, RUN_NAMES, tierIn } from './request.js'
 import type { Waiter } from './route-room.js'
-import { fallBack, isBounded, neverAborted, readBounds, releaseFailed, runBounded, type Work } from './run.js'
+import { fallBack, isBounded, readBounds, runBounded, runUnder, type Work } from './run.js'
 import { readStats } from './stats.js'
 import type { AcquireOptions, EnterOptions, Permit, RouteStats, RunOptions } from './types.js'
 import { listenTo, readWait, waits } from './wait-options.js'
@@ -183,32 +182,23 @@ export class Limiter {
     return run(context, () => this.#run(routeId, work, options, context))
   }
 
-  async #run<T>(
+  #run<T>(
     routeId: string,
     work: Work<T>,
     options: RunOptions<T> | undefined,
     context: RunContext | undefined,
   ): Promise<T> {
-    if (typeof work !== 'function') {
-      requireRouteId(routeId) // a function in its place is named as that
-      throw wrongType('fn', 'a function', work)
-    }
-    if (options !== undefined && isBounded(options)) return this.#runBounded(routeId, work, options, context)
-    const permit = this.#acquire(routeId, options, RUN_NAMES)
-    if (!permit.allow) return this.#refuse(routeId, permit, options, context)
     try {
-      const result = work(this.#takesSignal(work) ? new AbortController().signal : neverAborted())
-      // Work that did not wait for the event loop is not excused for it.
-      if (typeof (result as PromiseLike<T> | null | undefined)?.then !== 'function') {
-        permit.release('success')
-        return result
+      if (typeof work !== 'function') {
+        requireRouteId(routeId) // a function in its place is named as that
+        throw wrongType('fn', 'a function', work)
       }
-      const value = await result // once: the `then` of a query runs it each time
-      releaseCall(permit, 'success')
-      return value
+      if (options !== undefined && isBounded(options)) return this.#runBounded(routeId, work, options, context)
+      const permit = this.#acquire(routeId, options, RUN_NAMES)
+      if (!permit.allow) return this.#refuse(routeId, permit, options, context)
+      return runUnder(permit, work, this.#takesSignal(work), options)
     } catch (error) {
-      releaseFailed(permit, error, options)
-      throw error
+      return Promise.reject(error)
     }
   }
 
@@ -218,12 +208,12 @@ export class Limiter {
     return this.#returns.watch()
   }
 
-  #refuse<T>(
+  async #refuse<T>(
     routeId: string,
     permit: Permit,
     options: RunOptions<T> | undefined,
     context: RunContext | undefined,
-  ): T | PromiseLike<T> {
+  ): Promise<T> {
     if (context !== undefined) context.limitedBy = permit.limitedBy
     return fallBack(routeId, permit, options)
   }

@@ -84,3 +84,35 @@ test('a search as one types, whose every keystroke cancels the one before, opens
   }
   t.is(atrion.stats('GET /search').successRatio, 1)
 })
+
+test('a burst after a pause opens no breaker, though requests from before are still out', (t) => {
+  const property = fc.property(
+    fc.integer({ min: 1, max: 7 }),
+    fc.integer({ min: 8, max: 60 }),
+    fc.double({ min: 2.1, max: 20, noNaN: true }),
+    fc.constantFrom(0.02, 0.2, 0.6),
+    (held, size, pause, service) => {
+      const deadlineMs = 500
+      const { atrion, clock } = virtual({ slo: { maxAcceptableLatencyMs: deadlineMs } })
+      const burst = (count) => {
+        const permits = Array.from({ length: count }, () => atrion.acquire('route'))
+        clock.advance(service * deadlineMs)
+        for (const permit of permits) permit.release()
+        return permits.filter(({ allow }) => !allow).map(({ limitedBy }) => limitedBy)
+      }
+      for (let i = 0; i < 20; i++) {
+        t.deepEqual(burst(size), [])
+        clock.advance(2 * deadlineMs)
+      }
+      // They take long by nature, as an export or a long poll; nothing else is asked for meanwhile.
+      for (let i = 0; i < held; i++) t.true(atrion.acquire('route').allow)
+      clock.advance(pause * deadlineMs)
+      for (let i = 0; i < 5; i++) {
+        t.deepEqual(burst(size), [])
+        clock.advance(2 * deadlineMs)
+      }
+      t.not(atrion.stats('route').mode, 'CIRCUIT_BREAKER')
+    },
+  )
+  fc.assert(property, { numRuns: 60 })
+})

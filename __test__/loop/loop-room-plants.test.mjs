@@ -128,6 +128,39 @@ test('the wait counts against the deadline: where every service takes the same, 
   t.true(waited > 500, `${waited}`)
 })
 
+test('a reserve is a share of the places, however much its tier asks for, and the rest is of the higher tiers', async (t) => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.nat(1e6),
+      fc.integer({ min: 4, max: 12 }),
+      fc.constantFrom('constant', 'exponential', 'lognormal'),
+      fc.constantFrom(20, 50),
+      async (seed, servers, service, deadline) => {
+        // A fifth of the load is bulk's: as much as all servers can do.
+        const plan = { seed, servers, service, deadline, load: 5, serviceMs: 20, isReserved: true }
+        const { requests } = await offerToRoom(
+          { ...plan, burst: 0, maxWait: Number.POSITIVE_INFINITY, leaves: 0, routes: 1, keys: 0 },
+          6_000,
+          false,
+        )
+        const [fromMs, toMs] = [requests[2_000].atMs, requests.at(-1).atMs]
+        const admitted = requests.filter(
+          ({ permit, answeredMs }) => permit?.allow && answeredMs > fromMs && answeredMs < toMs,
+        )
+        const bulk = admitted.filter(({ tier }) => TIERS[tier] === 'bulk').length / admitted.length
+        const reserved = reservedIn(plan) / servers
+        // Of a whole number of places it is one more at most.
+        const most = reserved + 1.5 / servers
+        t.true(
+          bulk >= 0.95 * reserved && bulk <= most,
+          `bulk had ${bulk} of the admissions, and not ${reserved} to ${most}`,
+        )
+      },
+    ),
+    { numRuns: 15, seed: 9, includeErrorInReport: true },
+  )
+})
+
 test('in a pool, the oldest of the highest tier goes first, whichever route it is on', async (t) => {
   const { atrion, clock } = virtual()
   for (const route of ['a', 'b']) {

@@ -9,6 +9,8 @@ use crate::{
 };
 
 const NONE: u32 = u32::MAX;
+/// Most permits that one count looks at.
+const LOOKS: u32 = 1024;
 const GENERATIONS: u32 = 1 << (52 - PLACE_BITS);
 
 /// The counters of an admitted request besides its route's.
@@ -210,19 +212,26 @@ impl Permits {
         Some(permit)
     }
 
-    /// Returns whether the oldest permit of a route was admitted before `before_ms`.
+    /// The permits of a route that were admitted after `after_ms` and before `before_ms`, oldest first. At most `LOOKS` are looked at, so
+    /// that those held for long, however many, cost no more.
     #[inline(never)]
-    pub fn has_older(&self, list: PermitList, before_ms: Millis) -> bool {
-        self.all.get(list.oldest as usize).is_some_and(|permit| permit.admitted_ms < before_ms)
+    pub fn count_between(&self, list: PermitList, after_ms: Millis, before_ms: Millis) -> u32 {
+        let (mut place, mut count) = (list.oldest, 0);
+        for _ in 0..LOOKS {
+            let Some(permit) = self.all.get(place as usize) else { break };
+            if permit.admitted_ms >= before_ms {
+                break;
+            }
+            count += u32::from(permit.admitted_ms > after_ms);
+            place = permit.newer;
+        }
+        count
     }
 
     /// Takes back the oldest permit of a route if it was admitted before `before_ms`.
     pub fn take_older(&mut self, list: &mut PermitList, before_ms: Millis) -> Option<Permit> {
-        if !self.has_older(*list, before_ms) {
-            return None;
-        }
         let place = list.oldest;
-        let permit = self.all[place as usize];
+        let permit = *self.all.get(place as usize).filter(|permit| permit.admitted_ms < before_ms)?;
         self.unlink(place, list);
         Some(permit)
     }

@@ -2,7 +2,7 @@
 #![allow(clippy::float_cmp, reason = "where an answer is exact, that is what is asserted")]
 
 use atrion::{
-    engine::{Key, Outcome},
+    engine::{Handle, Key, Outcome},
     physics::{blame::Classes, mode::Mode, params::RouteParams, voltage::Tier},
 };
 use proptest::prelude::*;
@@ -146,6 +146,57 @@ fn bursts_after_pauses_are_no_silence_where_many_ends_are_ignored() {
             let is_ignored = number < 2 || (number + burst) % 2 == 0;
             release(&mut handle, id, if is_ignored { Outcome::Ignored } else { Outcome::Success }, now_ms);
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// `held` requests that take long by nature, or forever, among others that are answered, and in the pauses nothing but those: a
+    /// request that arrives after a pause, and a burst that does, say nothing of the route.
+    #[test]
+    fn a_burst_beside_requests_that_are_held_is_no_silence(
+        held in 1..200_u32,
+        burst in 1..60_u32,
+        pause in 0.1..50.0_f64,
+        answered_after in any::<bool>(),
+        ends in any::<bool>(),
+    ) {
+        let (mut handle, params) = engine(&RouteParams::default());
+        let slot = slot(&mut handle, "route", params);
+        let deadline_ms = RouteParams::default().limit.deadline_ms;
+        let mut now_ms = 0.0;
+        let answer = |handle: &mut Handle, now_ms: f64, count: u32| {
+            let out: Vec<_> = (0..count)
+                .filter_map(|i| acquire(handle, slot, Tier::Normal, None, now_ms + 0.01 * f64::from(i)).permit)
+                .collect();
+            let mode = handle.state(slot).expect("a route").mode;
+            for id in out {
+                release(handle, id, Outcome::Success, now_ms + 0.1 * deadline_ms);
+            }
+            mode
+        };
+        for _ in 0..100 {
+            now_ms += 0.4 * deadline_ms;
+            answer(&mut handle, now_ms, 1);
+        }
+        // Fewer than prove a silence, or as many as there are where a later request is answered before them.
+        let held = if answered_after { held } else { held.min(7) };
+        let mut out = Vec::new();
+        for _ in 0..held {
+            now_ms += 1.0;
+            out.extend(acquire(&mut handle, slot, Tier::Normal, None, now_ms).permit);
+        }
+        if answered_after {
+            answer(&mut handle, now_ms + 1.0, 1);
+        }
+        now_ms += (2.0 + pause) * deadline_ms;
+        if ends {
+            for id in out {
+                release(&mut handle, id, Outcome::Ignored, now_ms - 1.0);
+            }
+        }
+        prop_assert_ne!(answer(&mut handle, now_ms, burst), Mode::CircuitBreaker);
     }
 }
 

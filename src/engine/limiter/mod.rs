@@ -73,6 +73,8 @@ pub struct Limiter {
     window_started_ms: Millis,
     /// The start of the present time without a completion while requests are in flight.
     completed_ms: Millis,
+    /// The latest time at which a request was admitted that has completed since.
+    overtaken_ms: Millis,
     /// The time the last permit was released.
     ended_ms: Millis,
     /// True when a request ever completed.
@@ -93,7 +95,7 @@ pub struct Limiter {
 
 image! { Limiter {
     generation, load, breaker, tally, classes, count, latency_sum_ms, window_failures, refused, cut_off,
-    window_started_ms, completed_ms, ended_ms, answered, shed_share, offered, is_measured, reported_mode, list,
+    window_started_ms, completed_ms, overtaken_ms, ended_ms, answered, shed_share, offered, is_measured, reported_mode, list,
     random, counts, sheds, latency,
 } }
 
@@ -122,6 +124,7 @@ impl Limiter {
             cut_off: 0,
             window_started_ms: now_ms,
             completed_ms: now_ms,
+            overtaken_ms: f64::NEG_INFINITY,
             ended_ms: now_ms,
             answered: false,
             shed_share: 0.0,
@@ -239,7 +242,8 @@ impl Limiter {
         let can_wait = request.waited_ms >= 0.0 && request.waited_ms < f64::INFINITY;
         let is_idle = !is_over && !can_wait && capacity.is_idle(params);
         let thresholds = if is_idle { Thresholds::IDLE } else { capacity.limit.thresholds(n, &params.limit) };
-        let has_place = params.reserves() && capacity.has_reserve(tier, params, thresholds.full);
+        let has_place =
+            params.reserves() && capacity.has_reserve(tier, can_wait.then_some(request.waited_ms), &thresholds, params);
         let met = if is_over { load + fairness::room_for_others(n) } else { load };
         let occupied = if is_idle { 0.0 } else { thresholds.resistance(met) };
         let crowd = if can_wait || has_place { 0.0 } else { occupied };

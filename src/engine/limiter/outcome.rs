@@ -54,6 +54,7 @@ impl Limiter {
         if matches!(outcome, Outcome::Success | Outcome::Failure) {
             let succeeded = outcome == Outcome::Success;
             self.completed_ms = now_ms;
+            self.overtaken_ms = larger(self.overtaken_ms, permit.admitted_ms);
             self.cut_off = 0;
             self.answered = true;
             self.count += 1.0;
@@ -146,6 +147,9 @@ impl Limiter {
             let met = f64::from(permit.in_flight);
             capacity.limit.give_up(capacity.load.under_way(), met, age_ms, waited, &params.limit);
         }
+        if permit.admitted_ms <= self.overtaken_ms {
+            return;
+        }
         let services_ms = CUT_OFF_SERVICES * capacity.limit.baseline_ms();
         let is_old = age_ms >= CUT_OFF_SHARE * deadline_ms || services_ms > 0.0 && age_ms >= services_ms;
         if is_old && age_ms >= WAITED_FOR * median_ms {
@@ -160,8 +164,9 @@ impl Limiter {
     }
 
     /// Returns whether the route has completed nothing for so long, with requests in flight, that it counts as silent. Before its first
-    /// completion the requests that were given up are the evidence: how long a service takes is not known. Those in flight are evidence
-    /// once the oldest has taken longer than hardly an answer does: a burst after a pause is answered soon.
+    /// completion the requests that were given up are the evidence: how long a service takes is not known. Later those in flight are, as
+    /// far as each has taken longer than most answers do, and the oldest longer than hardly one does: the burst that arrives now says
+    /// nothing. Nor does a request that one admitted after it has overtaken: it takes long by nature, and the route answers.
     #[cold]
     pub(super) fn is_silent(
         &self,
@@ -170,11 +175,13 @@ impl Limiter {
         params: &RouteParams,
         now_ms: Millis,
     ) -> bool {
-        let [_, most_ms] = self.usual_ms();
-        let is_waiting = self.answered && permits.has_older(self.list, now_ms - most_ms / WAITED_FOR);
+        let usual_ms = self.usual_ms();
+        let [due, overdue] =
+            usual_ms.map(|ms| permits.count_between(self.list, self.overtaken_ms, now_ms - ms / WAITED_FOR));
+        let waiting = if self.answered && overdue > 0 { due } else { 0 };
         let patience_ms =
             (SILENT_DEADLINES * params.limit.deadline_ms).max(SILENT_SERVICES * capacity.limit.baseline_ms());
-        let asked = self.cut_off + u32::from(is_waiting) * self.load.in_flight;
+        let asked = self.cut_off + waiting;
         // A run of requests without an answer is no silence before it is a long one, if many end so by nature.
         let missed = capacity.limit.expected_answers(asked, self.cut_off);
         missed >= SILENT_REQUESTS && now_ms - self.completed_ms > patience_ms

@@ -143,7 +143,7 @@ const inPage = async (code) => {
     onLog: () => {},
   })
   const { output } = await bundle.generate({ format: 'iife', name: 'page' })
-  // What a page and Node both have.
+  // The globals of Node that a page has, too.
   const { process: _, Buffer: __, global: ___, ...web } = Object.getOwnPropertyDescriptors(globalThis)
   const context = createContext({})
   const language = runInContext('Object.getOwnPropertyNames(globalThis)', context)

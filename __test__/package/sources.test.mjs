@@ -173,8 +173,11 @@ test('no module of Node is imported: bundles of any format, for any runtime, can
   const built = readdirSync(join(ROOT, 'dist'), { recursive: true }).filter((file) => /\.[cm]js$/.test(file))
   t.true(built.length > 40)
   for (const file of built) {
-    // A `require` for old versions of Node is inside a function.
-    const text = readFileSync(join(ROOT, 'dist', file), 'utf8').replace(/\(\) ?=> ?require\(/g, '')
+    // A `require` for old versions of Node is inside a function, and may fail: modules.test.mjs.
+    const text = readFileSync(join(ROOT, 'dist', file), 'utf8').replace(
+      /case ?`(node:[a-z_/0-9]+)`: ?return require\("\1"\)/g,
+      '',
+    )
     t.notRegex(text, /(?:\bfrom|\brequire\(|^import) ?["'`]node:/m, file)
   }
 })

@@ -29,4 +29,6 @@ pub mod simd;
 mod sync;
 pub mod units;
 
+// Without features there is the engine alone: what tests of the crate link.
+#[cfg(any(target_family = "wasm", feature = "engine", feature = "redis"))]
 mod binding;

@@ -25,6 +25,18 @@ const SILENT_MS = 8 * 60_000
 /** The seed of proptest's inputs: the same in every run, as `__test__/_random.mjs` has one. `npm run fuzz` draws new ones. */
 const PROPTEST_SEED = process.env.PROPTEST_RNG_SEED ?? '20261126'
 
+/** The unit tests and those of the client of Redis, with all that is in the addons, not optimized: they wait more than they compute. */
+const WHOLE_CRATE = { args: ['--lib', '--test', 'redis'], env: { CARGO_PROFILE_TEST_OPT_LEVEL: '0' } }
+
+/** Integration tests of the laws and the engine, which compute: optimized, linked to the engine alone. */
+const engineTests = () => {
+  const names = readdirSync(join(ROOT, 'tests'), { withFileTypes: true })
+    .filter((entry) => entry.isFile() || existsSync(join(ROOT, 'tests', entry.name, 'main.rs')))
+    .map(({ name }) => name.replace(/\.rs$/, ''))
+    .filter((name) => name !== 'redis')
+  return { args: ['--no-default-features', ...names.flatMap((name) => ['--test', name])], env: {} }
+}
+
 /** Compiles cargo's tests; resolves to the paths of the binaries, or to the code of the failure. */
 export const compileCargoTests = async () => {
   say('cargo test: compiling.')
@@ -42,9 +54,12 @@ export const compileCargoTests = async () => {
     const { executable, profile } = JSON.parse(line)
     if (executable && profile?.test) binaries.push(executable)
   }
-  const args = ['test', '--no-run', '--message-format=json-render-diagnostics']
-  const { code } = await run('cargo', args, { onLine })
-  return code === 0 ? { binaries } : { code: 101 }
+  for (const { args, env } of [engineTests(), WHOLE_CRATE]) {
+    const given = ['test', '--no-run', '--message-format=json-render-diagnostics', ...args]
+    const { code } = await run('cargo', given, { env, onLine })
+    if (code !== 0) return { code: 101 }
+  }
+  return { binaries }
 }
 
 /** cargo's unit, integration and documentation tests, once compiled, as many binaries at a time as there are cores. */
@@ -63,7 +78,8 @@ export const cargoSuite = async ({ binaries, code: failedCode }) => {
         counter.take(line)
         beat(`cargo: ${counter.passed} passed so far.`)
       }
-      const { code } = await run(...next, { env: { PROPTEST_RNG_SEED: PROPTEST_SEED }, onLine, silentMs: SILENT_MS })
+      const env = { ...WHOLE_CRATE.env, PROPTEST_RNG_SEED: PROPTEST_SEED }
+      const { code } = await run(...next, { env, onLine, silentMs: SILENT_MS })
       if (code === 0) continue
       failure = code
       console.log(lines.filter((line) => !/^test .* \.\.\. (ok|ignored.*)$/.test(line)).join('\n'))

@@ -23,6 +23,7 @@ pub mod newcomers;
 pub mod notice;
 mod peer_routes;
 pub mod peers;
+#[cfg(feature = "redis")]
 pub mod redis;
 pub mod replay;
 mod report;

@@ -100,6 +100,35 @@ fn contentions() -> impl Strategy<Value = Recovery> {
         })
 }
 
+/// A dependency that turns slow and wrong, and its end. With it, the time that one of its slow answers takes, ms.
+fn zombies() -> impl Strategy<Value = (Recovery, f64)> {
+    let servers = prop_oneof![counts(2, 200).prop_map(Servers::Pool), Just(Servers::Free)];
+    let zombie = (magnitudes(2.0, 100.0), 0.0..0.6, magnitudes(1000.0, 60_000.0));
+    let loads = (0.1..0.8, magnitudes(1.0, 100.0));
+    (servers, shapes(), magnitudes(2.0, 500.0), magnitudes(3.0, 100.0), loads, zombie, any::<u32>()).prop_map(
+        |(servers, shape, service_ms, ratio, (load, in_flight), (factor, wrong, lasts_ms), seed)| {
+            let mut plant = Plant::new(servers, shape, service_ms, ratio * service_ms);
+            let load = if servers == Servers::Free { in_flight } else { load };
+            let per_ms = load * plant.capacity_per_ms();
+            let slow_ms = factor * service_ms;
+            let turns_ms = (1000.0 / per_ms).max(3.0 * plant.deadline_ms);
+            let calm_ms = turns_ms + lasts_ms.min(30_000.0 / per_ms).max(2.0 * plant.deadline_ms);
+            let after_ms = (3000.0 / per_ms).max(20.0 * plant.deadline_ms).max(10.0 * slow_ms).min(60_000.0 / per_ms);
+            plant.speed = Steps::new(vec![(0.0, 1.0), (turns_ms, 1.0 / factor), (calm_ms, 1.0)]);
+            plant.failing = Steps::new(vec![(0.0, 0.0), (turns_ms, wrong), (calm_ms, 0.0)]);
+            let lasts_ms = calm_ms - turns_ms;
+            let name = format!(
+                "{} load {load:.2} {factor:.1} times slower and {wrong:.2} wrong for {lasts_ms:.0} ms seed {seed}",
+                plant.name()
+            );
+            let sources = vec![Source::Poisson(Steps::constant(per_ms))];
+            let scenario =
+                Scenario { plant, sources, tiers: TIERS, until_ms: calm_ms + after_ms, seed: u64::from(seed) };
+            (Recovery { name, scenario, calm_ms }, slow_ms)
+        },
+    )
+}
+
 /// The history of a route: plants of another kind behind the same name.
 fn histories() -> impl Strategy<Value = Vec<(Servers, f64, Scenario)>> {
     let servers = prop_oneof![
@@ -112,7 +141,7 @@ fn histories() -> impl Strategy<Value = Vec<(Servers, f64, Scenario)>> {
     let one =
         (kind, faults, any::<u32>()).prop_map(|((servers, shape, share, load, pattern), (failing, patience), seed)| {
             let mut plant = Plant::new(servers, shape, share * DEADLINE_MS, DEADLINE_MS);
-            plant.failing = failing;
+            plant.failing = Steps::constant(failing);
             plant.patience = patience.map(|(share, cancels)| Patience { after_ms: share * DEADLINE_MS, cancels });
             let scenario = pattern.scenario(plant, load, 1500.0, u64::from(seed));
             (servers, load, scenario)
@@ -133,6 +162,24 @@ fn a_route_that_is_as_fast_as_before_refuses_nothing() {
     let found = refused_after(&drawn(&slowdowns(), 600, 7), 2.0);
     assert_within([
         found.beyond("refused after a loss of speed", Bounds { least: 600, figure: 0.0, exceptions: 33, mean: 0.0007 })
+    ]);
+}
+
+/// Refusals afterwards, as the time that they take; 1 is a slow answer that was admitted last, and a deadline.
+#[test]
+fn a_dependency_that_was_slow_and_wrong_is_asked_again_soon() {
+    let mut found = [Findings::default(), Findings::default()];
+    for (Recovery { name, scenario, calm_ms }, slow_ms) in drawn(&zombies(), 400, 10) {
+        let Scenario { plant, until_ms, .. } = &scenario;
+        let with = play(&scenario, 0.0, &mut LimitedRoute::new(plant.deadline_ms));
+        let refused_ms = with.refused_share_from(calm_ms) * (until_ms - calm_ms);
+        let is_free = plant.servers == Servers::Free;
+        found[usize::from(is_free)].add(refused_ms / (slow_ms + plant.deadline_ms), name);
+    }
+    let [pool, free] = found;
+    assert_within([
+        pool.beyond("refused after a pool was slow", Bounds { least: 150, figure: 3.0, exceptions: 30, mean: 1.7 }),
+        free.beyond("refused after a free one was slow", Bounds { least: 150, figure: 3.0, exceptions: 26, mean: 1.1 }),
     ]);
 }
 
@@ -166,6 +213,7 @@ fn a_calm_route_comes_to_refuse_nothing_after_every_history() {
             .iter()
             .map(|(servers, load, past)| {
                 let Plant { shape, service_ms, failing, patience, .. } = &past.plant;
+                let (failing, _) = failing.at(0.0);
                 format!("{servers:?} {shape:?} s {service_ms:.1} load {load:.2} failing {failing:.2} {patience:?}")
             })
             .collect();

@@ -64,8 +64,8 @@ pub struct Plant {
     pub service_ms: f64,
     /// Its speed by time; a service keeps the speed it began with.
     pub speed: Steps,
-    /// Share of its answers that are failures.
-    pub failing: f64,
+    /// Share of its answers that are failures, by the time at which they were asked for.
+    pub failing: Steps,
     /// An answer that takes longer is of no use, ms.
     pub deadline_ms: f64,
     /// None: every client waits for its answer.
@@ -76,7 +76,7 @@ impl Plant {
     /// A plant of constant speed, without failures, whose clients wait.
     pub fn new(servers: Servers, shape: Shape, service_ms: f64, deadline_ms: f64) -> Self {
         let speed = Steps::constant(1.0);
-        Self { servers, shape, service_ms, speed, failing: 0.0, deadline_ms, patience: None }
+        Self { servers, shape, service_ms, speed, failing: Steps::constant(0.0), deadline_ms, patience: None }
     }
 
     /// Its parameters, for messages.

@@ -94,7 +94,7 @@ impl Arrival {
             tier += 1;
         }
         let level = random.uniform();
-        let fails = random.uniform() < plant.failing;
+        let fails = random.uniform() < plant.failing.at(at_ms).0;
         Self { at_ms, tier, level, work_ms: plant.service_ms * plant.shape.draw(random), fails }
     }
 }

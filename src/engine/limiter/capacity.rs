@@ -96,20 +96,15 @@ impl Capacity {
         }
     }
 
-    /// The places for requests that can wait, for one that has waited for `waited_ms`. What keeps every server busy is known from the
-    /// shortest services; where several routes share the limit, there is a place until shedding starts.
-    fn places(&self, tier: Tier, waited_ms: Millis, thresholds: &Thresholds, params: &RouteParams) -> f64 {
-        let top = tier == Tier::Critical;
-        let places = self.limit.places(self.load.under_way(), waited_ms, top, &params.limit);
-        if self.is_shared { places.max(thresholds.start) } else { places }
-    }
-
-    /// The terms for a request that has waited for `waited_ms`; None when there is a place for it now.
+    /// The terms for a request that has waited for `waited_ms`; None when there is a place for it now. What keeps every server
+    /// busy is known from the shortest services; where several routes share the limit, there is a place until shedding starts.
     pub fn wait(&self, tier: Tier, waited_ms: Millis, thresholds: &Thresholds, params: &RouteParams) -> Option<Wait> {
-        if self.load.under_way() < self.places(tier, waited_ms, thresholds, params) {
+        let n = self.load.under_way();
+        let top = tier == Tier::Critical;
+        let places = self.limit.places(n, waited_ms, top, &params.limit);
+        if n < if self.is_shared { places.max(thresholds.start) } else { places } {
             return None;
         }
-        let top = tier == Tier::Critical;
         let may_wait_ms = self.limit.may_wait_ms(top, &params.limit) - waited_ms;
         Some(Wait { may_wait_ms, rate_per_ms: self.limit.rate() })
     }
@@ -144,19 +139,10 @@ impl Capacity {
         }
     }
 
-    /// Returns whether the tier holds less than its reserve of what is in flight, or of the limit, or is owed an admission. Of a request
-    /// that can wait, and has for `waited_ms`, the limit is the places for those: the share of a limit that is not filled may be all of what is.
-    #[inline(never)]
-    pub fn has_reserve(
-        &self,
-        tier: Tier,
-        waited_ms: Option<Millis>,
-        thresholds: &Thresholds,
-        params: &RouteParams,
-    ) -> bool {
+    /// Returns whether the tier holds less than its reserve of what is in flight, or of a limit of `full`, or is owed an admission.
+    pub fn has_reserve(&self, tier: Tier, params: &RouteParams, full: f64) -> bool {
         let share = f64::from(params.reserve[tier as usize]);
-        let most = waited_ms.map_or(thresholds.full, |waited_ms| self.places(tier, waited_ms, thresholds, params));
-        let reserved = share * most.max(self.load.under_way());
+        let reserved = share * full.max(self.load.under_way());
         share > 0.0 && (f64::from(self.load.by_tier[tier as usize]) < reserved || self.owed[tier as usize] >= 1.0)
     }
 }

@@ -242,8 +242,10 @@ impl Limiter {
         let can_wait = request.waited_ms >= 0.0 && request.waited_ms < f64::INFINITY;
         let is_idle = !is_over && !can_wait && capacity.is_idle(params);
         let thresholds = if is_idle { Thresholds::IDLE } else { capacity.limit.thresholds(n, &params.limit) };
-        let has_place =
-            params.reserves() && capacity.has_reserve(tier, can_wait.then_some(request.waited_ms), &thresholds, params);
+        // For one that can wait it is a share of what is in flight, which is all that there are places for: the limit, which is not
+        // filled then, may be several times as many.
+        let full = if can_wait { 0.0 } else { thresholds.full };
+        let has_place = params.reserves() && capacity.has_reserve(tier, params, full);
         let met = if is_over { load + fairness::room_for_others(n) } else { load };
         let occupied = if is_idle { 0.0 } else { thresholds.resistance(met) };
         let crowd = if can_wait || has_place { 0.0 } else { occupied };

@@ -1,4 +1,4 @@
-// The native engine decides a request about which nothing is said by code of its own; the wasm engine has one way for all.
+// A request without options has code of its own in the native engine; the wasm engine has one way for all.
 
 import { Atrion, VirtualClock } from 'atrion'
 import ava from 'ava'

@@ -3,16 +3,13 @@
 
 use crate::{
     clock::Now,
-    engine::{
-        AcquireRequest, AcquireResult, Cause, Decision, Handle, Key, NO_PERMIT, Outcome, PermitId, Priority, Slot,
-    },
+    engine::{Cause, Decision, Handle, NO_PERMIT, Outcome, PermitId, Slot},
     physics::{
         mode::Mode,
         peers::Blend,
         pressure::Sample,
         resistance::Parts,
         tick::{RouteState, Tick},
-        voltage::Tier,
     },
     units::Millis,
 };
@@ -137,7 +134,7 @@ pub fn tick_status(tick: &Tick, first_rejected: bool) -> u32 {
 
 /// Writes the route's own part of a decision's terms into the next row; the row.
 #[inline]
-fn write_own_terms<'a>(frame: &'a mut Cells, own: &Parts) -> &'a mut [f64; terms::LENGTH] {
+pub(super) fn write_own_terms<'a>(frame: &'a mut Cells, own: &Parts) -> &'a mut [f64; terms::LENGTH] {
     let decision = (frame[cell::DECISION] as u32 + 1) & DECISIONS;
     frame[cell::DECISION] = f64::from(decision);
     let at = cell::TERMS + decision as usize % TERM_ROWS * terms::LENGTH;
@@ -158,7 +155,7 @@ fn params_id(cell: f64) -> Option<u16> {
 
 /// Writes the time that a call goes by, an input of its decision. In wasm the clock is JavaScript's, which knows its readings.
 #[inline(always)]
-fn write_reading(frame: &mut Cells, now_ms: Millis) -> Millis {
+pub(super) fn write_reading(frame: &mut Cells, now_ms: Millis) -> Millis {
     if cfg!(not(target_family = "wasm")) {
         frame[cell::READ_MS] = now_ms;
     }
@@ -208,7 +205,7 @@ fn write_decision(
 
 /// Writes the state after a tick.
 #[inline]
-fn write_tick(frame: &mut Cells, tick: &Tick, state: &RouteState, peers: Option<&Blend>) {
+pub(super) fn write_tick(frame: &mut Cells, tick: &Tick, state: &RouteState, peers: Option<&Blend>) {
     frame[cell::RESISTANCE] = state.resistance;
     frame[cell::MODE] = f64::from(state.mode as u8);
     frame[cell::MODE_BEFORE] = f64::from(tick.mode_before as u8);
@@ -218,75 +215,6 @@ fn write_tick(frame: &mut Cells, tick: &Tick, state: &RouteState, peers: Option<
     frame[cell::PRESSURE..cell::PRESSURE + 3].copy_from_slice(&state.pressure);
     frame[cell::TICKS] = f64::from(state.ticks);
     frame[cell::TIMESTAMP] = state.last_updated_ms;
-}
-
-/// `acquire`: a permit for the slot in the frame, or a refusal, into the frame.
-#[inline]
-pub fn acquire(handle: &mut Handle, frame: &mut Cells, now: &Now) {
-    let priority = match Tier::from_index(frame[cell::TIER] as u8).filter(|_| frame[cell::TIER] >= 0.0) {
-        Some(tier) => Priority::Tier(tier, None),
-        None => Priority::Voltage(frame[cell::VOLTAGE]),
-    };
-    let process_occupancy = finite(frame[cell::PROCESS_SATURATION]);
-    let key = hash(frame[cell::KEY]).map(|hash| key_of(hash, frame));
-    let given_up = if frame[cell::CAUSE] as usize == cause::WAIT_FULL { Cause::WaitFull } else { Cause::WaitTimeout };
-    let waited_ms = frame[cell::WAITED_MS];
-    let request = AcquireRequest { priority, key, process_occupancy, queue_place: 0.0, waited_ms, given_up };
-    // Negative for a request that asks again: the queue in front of the process has counted it.
-    let age_ms = frame[cell::QUEUE_AGE_MS];
-    let age_ms = if age_ms < f64::INFINITY { age_ms } else { 0.0 };
-    let slot = frame[cell::SLOT] as Slot;
-    let now_ms = write_reading(frame, now.precise_ms());
-    let report = |result: &AcquireResult, state: &RouteState, peers: Option<&Blend>| {
-        let mut bits = 0;
-        if let Some(tick) = &result.tick {
-            bits |= status::TICKED;
-            write_tick(frame, tick, state, peers);
-        }
-        if let Some(permit) = result.permit {
-            bits |= status::ALLOW;
-            frame[cell::PERMIT] = permit as f64;
-        }
-        if let Some(wait) = &result.wait {
-            bits |= status::WAIT;
-            frame[cell::MAY_WAIT_MS] = wait.may_wait_ms;
-            frame[cell::RATE_PER_MS] = wait.rate_per_ms;
-            frame[cell::TIER] = f64::from(result.tier as u8);
-        }
-        frame[cell::CAUSE] = f64::from(result.cause as u8);
-        let terms = &result.terms;
-        let row = write_own_terms(frame, &terms.own);
-        row[terms::FAULTS] = terms.faults;
-        row[terms::OCCUPANCY] = terms.occupancy;
-        row[terms::QUEUE] = terms.queue;
-        row[terms::PROCESS] = terms.process;
-        frame[cell::STATUS] = f64::from(bits);
-        frame[cell::RESISTANCE] = result.resistance;
-        frame[cell::MODE] = f64::from(state.mode as u8);
-        frame[cell::VOLTAGE] = result.voltage;
-        frame[cell::RETRY_AFTER_MS] = result.retry_after_ms;
-    };
-    if handle.acquire(slot, request, age_ms, now_ms, report).is_none() {
-        frame[cell::STATUS] = f64::from(status::STALE);
-    }
-}
-
-/// A hash from a cell; NaN: there is none.
-#[inline]
-fn hash(cell: f64) -> Option<u64> {
-    (cell >= 0.0).then_some(cell as u64)
-}
-
-/// The key in the frame.
-fn key_of(hash_of_key: u64, frame: &Cells) -> Key {
-    let weight = frame[cell::KEY_WEIGHT];
-    let weight = if weight > 0.0 && weight < f64::INFINITY { weight } else { 1.0 };
-    Key { hash: hash_of_key, weight, class: hash(frame[cell::KEY_CLASS]) }
-}
-
-/// The number, or 0 where it is not finite and positive.
-fn finite(x: f64) -> f64 {
-    if x > 0.0 && x < f64::INFINITY { x } else { 0.0 }
 }
 
 /// `release`: releases the permit in the frame. The status says whether a tick was due, and the frame for which slot; or that the

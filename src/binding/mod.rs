@@ -1,6 +1,8 @@
 //! Translation between JavaScript and the engine: nothing is decided here.
 
 #[cfg(all(not(feature = "fleet"), any(target_family = "wasm", feature = "engine")))]
+mod acquire;
+#[cfg(all(not(feature = "fleet"), any(target_family = "wasm", feature = "engine")))]
 mod batch;
 #[cfg(all(not(feature = "fleet"), any(target_family = "wasm", feature = "engine")))]
 mod blocks;

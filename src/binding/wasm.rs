@@ -9,7 +9,7 @@ use std::cell::UnsafeCell;
 
 use crate::{
     binding::{
-        batch, blocks,
+        acquire, batch, blocks,
         frame::{self, Cells, FRAME_CELLS, ROW_CELLS, cell},
         heap::Heap,
         law, metrics,
@@ -95,7 +95,7 @@ extern "C" fn route() {
 
 #[unsafe(no_mangle)]
 extern "C" fn acquire() {
-    with(|handle, cells, _, now| frame::acquire(handle, cells, now));
+    with(|handle, cells, _, now| acquire::acquire(handle, cells, now));
 }
 
 #[unsafe(no_mangle)]

@@ -20,6 +20,7 @@ impl Handle {
     /// Decides a request for a permit; `report` receives the result, the state it was decided on, and what peers report.
     /// `queue_age_ms` is how long it waited in front of the process; negative when it asks again. None: the route was evicted;
     /// intern it again.
+    #[cfg_attr(not(target_family = "wasm"), inline(always))]
     pub fn acquire(
         &mut self,
         slot: Slot,

@@ -21,7 +21,7 @@
 //! ```
 
 use super::{
-    math::larger,
+    math::smaller,
     voltage::{R_FREE, R_SPAN},
 };
 use crate::units::{Millis, Ohms};
@@ -154,14 +154,19 @@ impl Breaker {
         };
         let mut agreed = false;
         let outcomes = f64::from(self.outcomes);
-        let (credit, least_gain, proof) = if belief > 0.0 {
+        let (credit, memory, least_gain, proof) = if belief > 0.0 {
             let doubt = 1.0 - belief;
             agreed = f64::from(self.consecutive_failures) >= (CONSECUTIVE_ALONE * doubt).max(CONSECUTIVE_BELIEVED);
-            (PRIOR * doubt, 1.0 / (MEMORY * doubt).max(PROOF_BELIEVED), (PROOF_OUTCOMES * doubt).max(PROOF_BELIEVED))
+            let memory = (MEMORY * doubt).max(PROOF_BELIEVED);
+            (PRIOR * doubt, memory, 1.0 / memory, (PROOF_OUTCOMES * doubt).max(PROOF_BELIEVED))
         } else {
-            (PRIOR, 1.0 / MEMORY, PROOF_OUTCOMES)
+            (PRIOR, MEMORY, 1.0 / MEMORY, PROOF_OUTCOMES)
         };
-        self.success += (value - self.success) * larger(1.0 / (outcomes + credit), least_gain);
+        let known = outcomes + credit;
+        // From so many on the division would give no more than the least. In wasm code is dearer than it.
+        let is_least = cfg!(not(target_family = "wasm")) && known >= memory;
+        let gain = if is_least { least_gain } else { 1.0 / smaller(known, memory) };
+        self.success += (value - self.success) * gain;
         self.proven = outcomes >= proof;
         if self.open && self.consecutive_successes >= PROBES_TO_CLOSE {
             *self = Self { success: CREDIT, ..Self::default() };

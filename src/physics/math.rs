@@ -46,6 +46,27 @@ pub fn smaller(a: f64, b: f64) -> f64 {
     if a < b { a } else { b }
 }
 
+/// The whole part of a number that is not negative, without a call: `f64::floor` is one of the platform's where no set of instructions
+/// beyond the least is taken for granted.
+///
+/// ```
+/// use atrion::physics::math::whole;
+///
+/// assert_eq!([0.0, 0.99, 7.5, 1e300, f64::INFINITY].map(whole), [0.0, 0.0, 7.0, 1e300, f64::INFINITY]);
+/// ```
+#[inline(always)]
+#[must_use]
+pub fn whole(x: f64) -> f64 {
+    // From there on all are whole; NaN is as good as one of them. In wasm it is one instruction.
+    if cfg!(target_family = "wasm") {
+        x.floor()
+    } else if x < ROUNDER {
+        x as i64 as f64
+    } else {
+        x
+    }
+}
+
 /// 2^k and e^r − 1 for each lane of y, −708 ≤ y ≤ 709.
 #[inline(always)]
 fn reduce<L: Lanes>(y: L) -> (L, L) {

@@ -14,7 +14,7 @@ use napi::{
 use super::{arrays, event_loop::EventLoop, panics, process, watched::Watched};
 use crate::{
     binding::{
-        batch,
+        acquire, batch,
         frame::{self, Cells, FRAME_CELLS, cell},
     },
     clock::{MonotonicClock, Now},
@@ -279,7 +279,7 @@ unsafe extern "C" fn route(env: sys::napi_env, info: sys::napi_callback_info) ->
 unsafe extern "C" fn acquire(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: registered by `Hot::register`.
     let hot = unsafe { hot(env, info) };
-    guarded(env, hot, |hot| hot.decide(|handle, cells, now, _| frame::acquire(handle, cells, now)), slot_in_frame);
+    guarded(env, hot, |hot| hot.decide(|handle, cells, now, _| acquire::acquire(handle, cells, now)), slot_in_frame);
     ptr::null_mut()
 }
 

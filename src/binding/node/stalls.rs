@@ -106,7 +106,8 @@ impl Stalls {
     /// Returns whether the loop stalls so much that its own work, and not what it waits for, is what requests take their time from. One
     /// stall alone never makes it so.
     pub fn are_common(&self, now_ms: Millis) -> bool {
-        self.load.at(now_ms) >= COMMON_MS
+        // It only decays: what is asked of nearly every call that is over takes no exponential.
+        self.load.ms >= COMMON_MS && self.load.at(now_ms) >= COMMON_MS
     }
 }
 

@@ -191,7 +191,8 @@ impl Limiter {
     }
 
     /// Decides a request for a permit.
-    #[inline]
+    #[cfg_attr(not(target_family = "wasm"), inline(always))]
+    #[cfg_attr(target_family = "wasm", inline)]
     #[allow(clippy::too_many_arguments, reason = "one call: what it takes lives in four places of the table")]
     pub fn acquire(
         &mut self,

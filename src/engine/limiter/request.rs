@@ -73,16 +73,21 @@ pub struct AcquireRequest {
     pub given_up: Cause,
 }
 
+impl AcquireRequest {
+    /// A request without options.
+    pub(crate) const BARE: Self = Self {
+        priority: Priority::Tier(Tier::Normal, None),
+        key: None,
+        process_occupancy: 0.0,
+        queue_place: 0.0,
+        waited_ms: -1.0,
+        given_up: Cause::WaitTimeout,
+    };
+}
+
 impl Default for AcquireRequest {
     fn default() -> Self {
-        Self {
-            priority: Priority::Tier(Tier::Normal, None),
-            key: None,
-            process_occupancy: 0.0,
-            queue_place: 0.0,
-            waited_ms: -1.0,
-            given_up: Cause::WaitTimeout,
-        }
+        Self::BARE
     }
 }
 

@@ -77,8 +77,10 @@ impl Backlog {
         if cfg!(not(target_family = "wasm")) && gone == PARTS as i64 {
             self.at_part = [self.total; PARTS];
         } else {
-            for before in 0..gone {
-                self.at_part[(self.part + 1 + before) as usize % PARTS] = self.total;
+            let mut at = self.part as usize;
+            for _ in 0..gone {
+                at = at.wrapping_add(1);
+                self.at_part[at % PARTS] = self.total;
             }
         }
         self.enter(part.max(self.part));

@@ -59,7 +59,7 @@ use throughput::Throughput;
 use unanswered::Unanswered;
 
 use super::{
-    math::{larger, smaller},
+    math::{larger, smaller, whole},
     voltage::Thresholds,
 };
 use crate::units::Millis;
@@ -447,7 +447,7 @@ impl Limit {
     /// that has slowed has as many servers as before.
     fn busy_places(&self) -> f64 {
         let servers = (self.throughput.rate_at_most * self.baseline_ms).max(self.known_knee);
-        (servers + PLACES_ROUNDING).max(PLACES_MARGIN * servers).floor()
+        whole(larger(servers + PLACES_ROUNDING, PLACES_MARGIN * servers))
     }
 
     /// Up to how many in flight one is admitted that can wait and has waited for `waited_ms`, with `n` in flight: as many as keep
@@ -518,7 +518,7 @@ impl Limit {
         }
         self.throughput.complete(n + 1.0, met, latency_ms, self.knee, now_ms);
         self.backlog.complete();
-        self.optimism = (self.optimism - 1.0 / KNOWN_AFTER).max(0.0);
+        self.optimism = larger(self.optimism - 1.0 / KNOWN_AFTER, 0.0);
         self.busy &= n + 1.0 > self.knee;
         if self.baseline_ms == 0.0 {
             self.close(n, law);
@@ -582,19 +582,20 @@ impl Limit {
             self.edge += EDGE_UP * (met - self.edge);
             self.burst = self.burst.max(1.1 * self.edge);
         }
-        self.patience_ms = (self.patience_ms + PATIENCE_RETURN * deadline_ms).min(deadline_ms);
+        self.patience_ms = smaller(self.patience_ms + PATIENCE_RETURN * deadline_ms, deadline_ms);
         if latency_ms > PATIENCE_SHOWN * self.patience_ms {
             let shown = (1.1 * latency_ms - self.patience_ms).max(0.0);
             self.patience_ms = (self.patience_ms + PATIENCE_GAIN * shown).min(deadline_ms);
         }
         if self.throughput.rate_at_most > 0.0 {
-            let excess_ms = latency_ms - met.max(self.knee) / self.throughput.rate_at_most;
-            let step_ms = deadline_ms.min(EXCESS_SERVICES * self.baseline_ms) / EXCESS_STEPS;
+            let excess_ms = latency_ms - larger(met, self.knee) / self.throughput.rate_at_most;
+            let step_ms = smaller(EXCESS_SERVICES * self.baseline_ms, deadline_ms) / EXCESS_STEPS;
             let moved = if excess_ms > self.excess_ms { EXCESS_QUANTILE } else { EXCESS_QUANTILE - 1.0 };
-            self.excess_ms = (self.excess_ms + moved * step_ms).max(0.0).min(deadline_ms);
+            self.excess_ms = smaller(larger(self.excess_ms + moved * step_ms, 0.0), deadline_ms);
         }
-        if met <= self.busy_places() + 1.0 {
-            self.placed = (self.placed + 1.0).min(PLACED_MEMORY);
+        // The places are no fewer than none: how many is asked only where it may matter, but in wasm, where code is dearer.
+        if cfg!(not(target_family = "wasm")) && met <= 1.0 || met <= self.busy_places() + 1.0 {
+            self.placed = smaller(self.placed + 1.0, PLACED_MEMORY);
             self.placed_ms += (latency_ms - self.placed_ms) / self.placed;
         }
         if self.queueing && met <= 1.15 * self.standing.max(1.0) + 1.0 {

@@ -150,9 +150,11 @@ const optimise = (bytes, { shrinkLevel, keepNames }) => {
   binaryen.setOptimizeStackIR(true)
   // Each round inlines and folds what the one before has made small enough; a fourth finds nothing.
   for (let round = 0; round < 3; round++) module.optimize()
-  // Blocks and branches are found anew: the compiler's own nest deeper than they must.
-  module.runPasses(['flatten', 'rereloop'])
-  for (let round = 0; round < 2; round++) module.optimize()
+  // Blocks and branches are found anew, twice: the compiler's own nest deeper than they must.
+  for (let nesting = 0; nesting < 2; nesting++) {
+    module.runPasses(['flatten', 'rereloop'])
+    for (let round = 0; round < 2; round++) module.optimize()
+  }
   module.runPasses(['reorder-functions', 'strip-producers', 'strip-target-features'])
   return module
 }

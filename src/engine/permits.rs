@@ -212,17 +212,20 @@ impl Permits {
         Some(permit)
     }
 
-    /// The permits of a route that were admitted after `after_ms` and before `before_ms`, oldest first. At most `LOOKS` are looked at, so
-    /// that those held for long, however many, cost no more.
+    /// The permits of a route that were admitted after `after_ms` and before `due_ms`, none unless the oldest of them was before
+    /// `overdue_ms`, the earlier of the two. At most `LOOKS` are looked at, so that those held for long, however many, cost no more.
     #[inline(never)]
-    pub fn count_between(&self, list: PermitList, after_ms: Millis, before_ms: Millis) -> u32 {
-        let (mut place, mut count) = (list.oldest, 0);
+    pub fn count_due(&self, list: PermitList, after_ms: Millis, [due_ms, overdue_ms]: [Millis; 2]) -> u32 {
+        let (mut place, mut before_ms, mut count) = (list.oldest, overdue_ms, 0);
         for _ in 0..LOOKS {
             let Some(permit) = self.all.get(place as usize) else { break };
             if permit.admitted_ms >= before_ms {
                 break;
             }
-            count += u32::from(permit.admitted_ms > after_ms);
+            if permit.admitted_ms > after_ms {
+                count += 1;
+                before_ms = due_ms;
+            }
             place = permit.newer;
         }
         count

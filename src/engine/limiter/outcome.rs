@@ -175,10 +175,8 @@ impl Limiter {
         params: &RouteParams,
         now_ms: Millis,
     ) -> bool {
-        let usual_ms = self.usual_ms();
-        let [due, overdue] =
-            usual_ms.map(|ms| permits.count_between(self.list, self.overtaken_ms, now_ms - ms / WAITED_FOR));
-        let waiting = if self.answered && overdue > 0 { due } else { 0 };
+        let due_ms = self.usual_ms().map(|ms| now_ms - ms / WAITED_FOR);
+        let waiting = if self.answered { permits.count_due(self.list, self.overtaken_ms, due_ms) } else { 0 };
         let patience_ms =
             (SILENT_DEADLINES * params.limit.deadline_ms).max(SILENT_SERVICES * capacity.limit.baseline_ms());
         let asked = self.cut_off + waiting;

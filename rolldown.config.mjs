@@ -18,10 +18,12 @@ const { version } = JSON.parse(readFileSync(pathOf('package.json'), 'utf8'))
 const PACKAGE = /^(?![A-Za-z]:[\\/])[^./\0]/
 
 const MODULE = pathOf('dist/atrion.wasm')
+/** The most that zlib can do; what is unpacked is the same. */
+const BEST = { level: 9, memLevel: 9 }
 const BYTES = 'atrion.wasm?deflate'
 /** Without the module the package has no engine 'wasm'. */
 const content = existsSync(MODULE) ? readFileSync(MODULE) : Buffer.alloc(0)
-const DEFLATED = JSON.stringify(deflateRawSync(content, { level: 9 }).toString('base64'))
+const DEFLATED = JSON.stringify(deflateRawSync(content, BEST).toString('base64'))
 const FACTS = `export const BYTES = ${content.length}, CHECKSUM = ${checksum(content)}`
 
 /** The wasm module, as each entry wants it: bytes, or a file beside the package. */
@@ -65,7 +67,7 @@ const fleet = {
   load: (id) =>
     id === `\0${FLEET_BYTES}`
       ? `export const BYTES = ${fleetContent.length}
-         export const deflated = () => ${JSON.stringify(deflateRawSync(fleetContent, { level: 9 }).toString('base64'))}`
+         export const deflated = () => ${JSON.stringify(deflateRawSync(fleetContent, BEST).toString('base64'))}`
       : null,
 }
 
@@ -236,7 +238,7 @@ const old = {
 /** Studio's page: one document with its style and its script in it, deflated. */
 const pageModule = async () => {
   const bytes = Buffer.from(await studioPage())
-  return `export const BYTES = ${bytes.length}, DEFLATED = ${JSON.stringify(deflateRawSync(bytes, { level: 9 }).toString('base64'))}`
+  return `export const BYTES = ${bytes.length}, DEFLATED = ${JSON.stringify(deflateRawSync(bytes, BEST).toString('base64'))}`
 }
 const page = {
   name: 'studio-page',

@@ -35,13 +35,14 @@ const TASKS = {
   hurt: ({ route }) => {
     for (let n = 0; n < 30; n++) atrion.route(route, BAD)
   },
-  /** Returns the resistance of a route that nothing has hurt, Ω. */
-  calm: ({ route }) => {
+  /** Resolves to the time until the route is hurt by what others report, ms. */
+  feel: async ({ route }) => {
     for (let n = 0; n < 30; n++) atrion.route(route, CALM)
-    return atrion.getState(route).resistance
+    const before = atrion.getState(route).resistance
+    const startedMs = performance.now()
+    while (!(atrion.getState(route).resistance > before + 1)) await new Promise((resolve) => setTimeout(resolve, 1))
+    return performance.now() - startedMs
   },
-  /** Resolves when the route is hurt by what others report. */
-  feel: ({ route, calm }) => until(() => atrion.getState(route).resistance > calm + 1),
   stats: () => provider.stats(),
   update: ({ route, vector }) => provider.updateVector(route, vector),
   get: ({ route }) => provider.getVector(route),

@@ -13,7 +13,7 @@ import { claim, type Place } from './place.js'
 import type { Replica } from './replica.js'
 import { HubServer, type Inode, inodeOf } from './server.js'
 
-/** A hub of which nothing comes within so many waits is no hub. Several, since a process that stands still itself has not waited. */
+/** A hub that does not welcome within so many waits is no hub. Several, since a process that stands still itself has not waited. */
 const WELCOME_WAITS = 20
 const WAIT_MS = 75
 /** A hub is asked for a sign of life so often, ms; one that has let so many questions pass is replaced. */
@@ -143,8 +143,6 @@ export class Member {
       })
       socket.on('data', (piece) => {
         this.#unanswered = 0
-        // The welcome comes after all that is shared, which may be much.
-        waits = 0
         try {
           for (const message of reader.read(piece)) {
             if (message.kind !== 'welcome' || isWelcome) {

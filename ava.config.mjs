@@ -38,7 +38,7 @@ if (engine !== 'native') {
     // Patches, trials and bans are decided above the engine; those that stay ask it for what they come to.
     ...without('control', 'bans-cluster', 'canary-kills', 'code-under-patches', 'config-*', 'control-redis'),
     ...without('control', 'damaged-stores', 'fuzz-patches', 'hardened-*'),
-    // Where recordings go, and random traffic and replays that name each engine themselves.
+    // Files of recordings are written above the engine; tests of random traffic and of replays create each engine themselves.
     ...without('record', '*'),
     ...without('state', 'documents', 'hardened-subscriptions', 'provider-lifecycle', 'required', 'state-*'),
     // The timer of leases is set above the engine; leases and their ends are asked of each.
@@ -46,9 +46,9 @@ if (engine !== 'native') {
     ...without('loop', 'loop-room-order'),
     // Pools with culprits measure the rule of whom to cancel, which is above the engine; loop/culprits asks each engine for what the rule goes by.
     ...without('loop', 'culprits-pool', 'culprits-recovery'),
-    // So do random plants before the room: loop/loop-room and loop/loop-room-random ask each engine for what the room goes by.
+    // Random plants measure the order of the waiting room, which is above the engine; loop/loop-room and loop/loop-room-random test the engine's part.
     ...without('loop', 'loop-room-plants'),
-    // What a caller gets wrong or hands over, and timers that are faked: run() and its checks are above the engine.
+    // Wrong arguments, thenables and faked timers: run() handles them above the engine.
     ...without('loop', 'faked-timers', 'loop-misuse', 'loop-thenables'),
     // The watchdog and its thread are the native engine's.
     ...without('loop', 'hardened-workers', 'stack', 'watchdog-excused'),
@@ -57,7 +57,7 @@ if (engine !== 'native') {
     ...without('edge', 'wasm-engine'),
     // Options are read and checked above the engine, whatever they come in; routes/fuzz-options makes each engine of random ones.
     ...without('routes', 'hardened-prototype', 'hardened-shapes', 'options'),
-    // What is asserted of queries, channels and dashboards is what is made of the series; `exporters/prometheus` compares these with the engine's figures.
+    // Queries, channels and dashboards read the exported series; `exporters/prometheus` compares the series with the engine's figures.
     ...withoutAllBut('exporters', 'prometheus'),
     // An adapter asks the engine by acquire() and release() alone: node:http, and fetch where wasm is at home, stand for all frameworks.
     ...withoutAllBut('adapters', 'adapters-http', 'guard-fetch', 'fetch-gone'),

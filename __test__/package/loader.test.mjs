@@ -1,5 +1,5 @@
 // The choice of an engine in an installed package: a fault of a binary is named with the command that repairs it,
-// 'auto' goes on in wasm, 'native' throws, and the process lives.
+// 'auto' goes on in wasm, 'native' throws, and the process lives. Long: the cases share the table of damages and the check after each.
 import { spawnSync } from 'node:child_process'
 import {
   closeSync,

@@ -21,6 +21,8 @@ pub mod units;
 
 #[path = "../src/binding"]
 pub mod binding {
+    #[path = "acquire.rs"]
+    pub mod acquire;
     #[path = "batch.rs"]
     pub mod batch;
     #[path = "blocks.rs"]

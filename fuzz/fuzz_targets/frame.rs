@@ -4,7 +4,7 @@
 
 use atrion_fuzz::{
     binding::{
-        batch, blocks,
+        acquire, batch, blocks,
         frame::{self, Cells, FRAME_CELLS, cell, status},
     },
     clock::{MonotonicClock, Now},
@@ -55,7 +55,7 @@ fn run(bytes: &mut Bytes, handle: &mut Handle, cells: &mut Cells, clock: Monoton
         let slot = cells[cell::SLOT] as u32;
         match op % 16 {
             0 | 1 => frame::route(handle, cells, &now),
-            2..=4 => frame::acquire(handle, cells, &now),
+            2..=4 => acquire::acquire(handle, cells, &now),
             5 | 6 => frame::release(handle, cells, &now),
             7 => {
                 for row in &mut rows {
@@ -92,7 +92,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     cells[cell::NOW] = 1e12;
     for _ in 0..2 {
         cells[cell::SLOT] = f64::from(handle.intern(Name::from("good"), 1e12));
-        frame::acquire(&mut handle, &mut cells, &Now::new(1e12, clock));
+        acquire::acquire(&mut handle, &mut cells, &Now::new(1e12, clock));
         while handle.evicted().is_some() {}
     }
     let bits = cells[cell::STATUS] as u32;

@@ -1,6 +1,7 @@
 // A process, a worker of node:cluster or a thread that shares over the machine, or over Redis, and does as it is asked by messages.
 import { parentPort, workerData } from 'node:worker_threads'
 import { Atrion, MachineStateProvider, RedisStateProvider } from 'atrion'
+import { until } from '../_patience.mjs'
 
 const { aheadMs = 0, redis, ...settings } = workerData ?? JSON.parse(process.env.ATRION_TEST_MACHINE)
 const wallMs = Date.now
@@ -17,10 +18,6 @@ const CALM = { latencyMs: 100, errorRate: 0.01, saturation: 0.5 }
 
 const provider = redis ? new RedisStateProvider(redis) : new MachineStateProvider({ intervalMs: 20, ...settings })
 const atrion = new Atrion({ provider })
-const until = async (condition) => {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1))
-}
-
 const isBanned = (key) => {
   const permit = atrion.acquire('banned', { key })
   permit.release()
@@ -40,7 +37,7 @@ const TASKS = {
     for (let n = 0; n < 30; n++) atrion.route(route, CALM)
     const before = atrion.getState(route).resistance
     const startedMs = performance.now()
-    while (!(atrion.getState(route).resistance > before + 1)) await new Promise((resolve) => setTimeout(resolve, 1))
+    await until(() => atrion.getState(route).resistance > before + 1, `${route} to be hurt by reports`)
     return performance.now() - startedMs
   },
   stats: () => provider.stats(),

@@ -70,6 +70,21 @@ test.serial('ten processes that start at once come to one hub, and none loses wh
   )
 })
 
+test.serial('of many that lose their hub at the same moment one takes its place', async (t) => {
+  const settings = { path: folderOf(t), name: 'successor' }
+  let nodes = Array.from({ length: 6 }, () => processOf(t, settings))
+  await Promise.all(nodes.map(({ ask }) => ask('connect')))
+  for (let round = 1; nodes.length > 1; round++) {
+    const hub = await hubOf(nodes)
+    // Joined to that one, whatever they were before.
+    await Promise.all(nodes.map(({ ask }) => ask('get', { route: 'any' })))
+    const stats = await Promise.all(nodes.map(({ ask }) => ask('stats')))
+    for (const [n, { takeovers }] of stats.entries()) t.is(takeovers, nodes[n] === hub ? 1 : 0, `round ${round}`)
+    await hub.kill()
+    nodes = nodes.filter((node) => node !== hub)
+  }
+})
+
 test.serial('compare-and-set loses nothing while hubs are killed', async (t) => {
   const settings = { path: folderOf(t), name: 'count' }
   let nodes = Array.from({ length: 4 }, () => processOf(t, settings))

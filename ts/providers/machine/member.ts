@@ -7,11 +7,12 @@ import type { Socket } from 'node:net'
 import { builtin } from '../../base/builtin.js'
 import { errorOf } from '../../base/host-calls.js'
 import { soon } from '../../base/soon.js'
+import { Claims, type Inode, inodeOf } from './claim.js'
 import { FrameReader, frameOf, type Message } from './frames.js'
 import { Hub, type Peer } from './hub.js'
-import { claim, type Place } from './place.js'
+import { ensureFolder, type Place } from './place.js'
 import type { Replica } from './replica.js'
-import { HubServer, type Inode, inodeOf } from './server.js'
+import { HubServer } from './server.js'
 
 /** A hub that does not welcome within so many waits is no hub. Several, since a process that stands still itself has not waited. */
 const WELCOME_WAITS = 20
@@ -37,6 +38,7 @@ export interface MemberHost {
 export class Member {
   readonly #place: Place
   readonly #host: MemberHost
+  readonly #claims = new Claims()
   #isOn = false
   #send: ((message: Message) => void) | undefined
   #leave: () => Promise<void> = async () => {}
@@ -91,7 +93,7 @@ export class Member {
   async #joinOrOwn(): Promise<void> {
     if (!this.#isOn || this.#send !== undefined) return
     try {
-      await claim(this.#place)
+      await ensureFolder(this.#place)
       const found = await inodeOf(this.#place.path)
       if (!(await this.#join())) await this.#own(found)
       this.#failures = 0
@@ -169,10 +171,12 @@ export class Member {
   async #own(found: Inode): Promise<void> {
     const hub = new Hub(this.#host.replica, () => server.holds())
     const end = async (): Promise<void> => {
+      await server.leave()
       hub.end()
-      await server.stop()
+      server.stop()
     }
-    const server = new HubServer(hub, this.#place, () => {
+    const server = new HubServer(hub, this.#place, this.#claims, () => {
+      hub.end()
       void end()
       if (this.#leave === end) this.#lost()
     })

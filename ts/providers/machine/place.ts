@@ -2,10 +2,10 @@
 
 import { builtin } from '../../base/builtin.js'
 import { ConfigError } from '../../base/errors.js'
+import { NAME_BYTES } from './claim.js'
 
 /** Longest path of a socket, bytes, with room for the end of a temporary name: macOS has 104. */
 const MAX_PATH_BYTES = 103
-const TEMPORARY_BYTES = 14
 
 export interface Place {
   readonly path: string
@@ -31,14 +31,14 @@ export function placeOf(name: string, folder: string | undefined): Place {
   const base = process.env.XDG_RUNTIME_DIR
   const chosen = resolve(folder ?? (base ? join(base, 'atrion') : join(tmpdir(), own)))
   const path = join(chosen, `${digest}.sock`)
-  const tooLong = Buffer.byteLength(path) > MAX_PATH_BYTES - TEMPORARY_BYTES
+  const tooLong = Buffer.byteLength(path) > MAX_PATH_BYTES - NAME_BYTES
   if (!tooLong) return { path, folder: chosen }
   if (folder === undefined) return { path: join('/tmp', own, `${digest}.sock`), folder: join('/tmp', own) }
   throw new ConfigError('path', `a folder whose sockets have a path of at most ${MAX_PATH_BYTES} bytes`, folder)
 }
 
 /** Makes the folder, and rejects where it is not the user's own or others may enter it: they could take the hub's place. */
-export async function claim({ folder }: Place): Promise<void> {
+export async function ensureFolder({ folder }: Place): Promise<void> {
   if (folder === undefined) return
   const { mkdir, lstat } = builtin('node:fs/promises')
   await mkdir(folder, { recursive: true, mode: 0o700 })
@@ -48,9 +48,3 @@ export async function claim({ folder }: Place): Promise<void> {
   if (uid !== undefined && found.uid !== uid) throw new Error(`${folder} belongs to another user`)
   if ((found.mode & 0o077) !== 0) throw new Error(`${folder} can be entered by other users: its mode must be 700`)
 }
-
-/** The name of a socket before it takes its place; of {@link TEMPORARY_BYTES} more than the path. */
-export const temporaryOf = (path: string): string =>
-  `${path}.${Math.floor(Math.random() * 36 ** 12)
-    .toString(36)
-    .padStart(12, '0')}`

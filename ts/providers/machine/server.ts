@@ -1,31 +1,21 @@
-/** The hub's socket: it listens under a temporary name, which then replaces the public one, so that no process ever removes another's socket. */
+/** The hub's socket: it listens under a temporary name before it takes its place, so that no process ever removes another's socket. */
 
 import type { Server, Socket } from 'node:net'
 import { builtin } from '../../base/builtin.js'
+import { type Claims, type Inode, inodeOf, temporaryOf } from './claim.js'
 import { FrameReader, frameOf, type Message } from './frames.js'
 import type { Hub, Peer } from './hub.js'
-import { type Place, temporaryOf } from './place.js'
+import type { Place } from './place.js'
 
 /** A process that does not read so many bytes is cut off, and joins anew. */
 const MAX_UNREAD_BYTES = 1 << 25
 /** The hub's place is looked at so often: another process may have taken it, ms. */
 const LOOK_MS = 200
 
-/** The number of a file; undefined: there is none. */
-export type Inode = bigint | undefined
-
-/** A hub's own number stays its own as long as it listens. */
-export async function inodeOf(path: string): Promise<Inode> {
-  try {
-    return (await builtin('node:fs/promises').lstat(path, { bigint: true })).ino
-  } catch {
-    return undefined
-  }
-}
-
 export class HubServer {
   readonly #hub: Hub
   readonly #place: Place
+  readonly #claims: Claims
   readonly #lost: () => void
   readonly #sockets = new Set<Socket>()
   #server: Server | undefined
@@ -33,9 +23,10 @@ export class HubServer {
   #timer: ReturnType<typeof setInterval> | undefined
 
   /** @param lost is called, once, when another process has taken the place */
-  constructor(hub: Hub, place: Place, lost: () => void) {
+  constructor(hub: Hub, place: Place, claims: Claims, lost: () => void) {
     this.#hub = hub
     this.#place = place
+    this.#claims = claims
     this.#lost = lost
   }
 
@@ -61,28 +52,29 @@ export class HubServer {
     server.on('error', () => {})
     server.unref()
     if (folder === undefined) return
-    const { rename, unlink } = builtin('node:fs/promises')
     this.#inode = await inodeOf(first)
-    // Another process may have been faster.
-    if ((await inodeOf(path)) !== known) {
-      await unlink(first).catch(() => {})
-      throw new Error('another process has taken the place of the hub')
-    }
-    await rename(first, path)
+    await this.#claims.take(first, path, known)
+    if (!(await this.holds())) throw new Error('another process has taken the place of the hub')
     this.#timer = setInterval(() => void this.#look(), LOOK_MS)
     this.#timer.unref()
   }
 
-  async stop(): Promise<void> {
+  /** Leaves the place, to be called before {@link HubServer.stop}: while a hub still answers, no other takes its place, whose socket would be removed. */
+  async leave(): Promise<void> {
     clearInterval(this.#timer)
     this.#timer = undefined
-    const server = this.#server
-    this.#server = undefined
+    if (this.#inode !== undefined && (await this.holds())) {
+      await builtin('node:fs/promises')
+        .unlink(this.#place.path)
+        .catch(() => {})
+    }
+  }
+
+  /** Parts with all. */
+  stop(): void {
     for (const socket of this.#sockets) socket.destroy()
-    server?.close()
-    if (server === undefined || this.#inode === undefined) return
-    const { unlink } = builtin('node:fs/promises')
-    if ((await inodeOf(this.#place.path)) === this.#inode) await unlink(this.#place.path).catch(() => {})
+    this.#server?.close()
+    this.#server = undefined
   }
 
   /** Resolves to whether the place is still this hub's. */

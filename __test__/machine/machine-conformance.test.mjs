@@ -13,7 +13,8 @@ test.after.always(() => rmSync(path, { recursive: true, force: true }))
 const keeper = new MachineStateProvider({ path, name: 'shared' })
 test.before(() => keeper.connect())
 test.after.always(() => keeper.disconnect())
-testProvider(test, () => new MachineStateProvider({ path, name: 'shared' }), {
+// One after the other: all of them at once would be a hundred processes' work on the one loop that the hub is on.
+testProvider(test.serial, () => new MachineStateProvider({ path, name: 'shared' }), {
   title: 'joined',
   durable: false,
   timeoutMs: 60_000,

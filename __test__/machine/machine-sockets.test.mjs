@@ -7,9 +7,16 @@ import { join } from 'node:path'
 import { Atrion, MachineStateProvider } from 'atrion'
 import anyTest from 'ava'
 import { folderOf, processOf, VECTOR } from '../_machine/nodes.mjs'
-import { until } from '../_patience.mjs'
+import { PATIENCE_MS, until } from '../_patience.mjs'
 
 const test = process.platform === 'win32' ? anyTest.skip : anyTest
+
+const frame = (text) => {
+  const bytes = Buffer.from(text)
+  const length = Buffer.alloc(4)
+  length.writeUInt32LE(bytes.length)
+  return Buffer.concat([length, bytes])
+}
 
 test('a socket that a killed process left is no obstacle', async (t) => {
   const settings = { path: folderOf(t), name: 'stale' }
@@ -52,12 +59,6 @@ test('a client that does not speak the protocol is cut off, and harms none', asy
   await provider.connect()
   t.teardown(() => provider.disconnect())
   const [socket] = readdirSync(settings.path)
-  const frame = (text) => {
-    const bytes = Buffer.from(text)
-    const length = Buffer.alloc(4)
-    length.writeUInt32LE(bytes.length)
-    return Buffer.concat([length, bytes])
-  }
   const closed = (bytes) =>
     new Promise((resolve) => {
       const client = connect(join(settings.path, socket), () => client.write(bytes))
@@ -107,12 +108,7 @@ test('a client of the user’s own that sends what no process does stops no writ
   client.on('error', () => {})
   client.resume()
   t.teardown(() => client.destroy())
-  const send = (message) => {
-    const bytes = Buffer.from(JSON.stringify(message))
-    const length = Buffer.alloc(4)
-    length.writeUInt32LE(bytes.length)
-    client.write(Buffer.concat([length, bytes]))
-  }
+  const send = (message) => client.write(frame(JSON.stringify(message)))
   const write = { kind: 'write', id: 1, name: 'a', version: 0, text: 'x', ttlMs: null, by: 'me', isAgain: false }
   const noText = { toString: 1, valueOf: 1 }
   for (const wrong of [
@@ -195,4 +191,30 @@ test('a place that cannot be had rejects, and a later connect() works', async (t
   await first.connect()
   t.is(first.stats().isHub, 1)
   await first.disconnect()
+})
+
+test('a hub that has much to pass on is joined, however long it takes to come to the welcome', async (t) => {
+  t.timeout(PATIENCE_MS)
+  const settings = { path: folderOf(t), name: 'much', timeoutMs: 60_000 }
+  const provider = new MachineStateProvider(settings)
+  await provider.connect()
+  const [name] = readdirSync(settings.path)
+  await provider.disconnect()
+  // Twice as many pieces as a hub may let waits pass, and one in each.
+  const hub = createServer((socket) => {
+    let pieces = 0
+    const timer = setInterval(() => {
+      const route = { routeId: `r${++pieces}`, vector: VECTOR, stamp: Date.now() * 1000, node: 'n' }
+      socket.write(frame(JSON.stringify({ kind: 'merge', routes: [route] })))
+      if (pieces === 40) socket.write(frame(JSON.stringify({ kind: 'welcome', nodes: 1 })))
+    }, 75)
+    socket.on('error', () => {})
+    socket.on('close', () => clearInterval(timer))
+    socket.resume()
+  })
+  await new Promise((resolve) => hub.listen(join(settings.path, name), resolve))
+  t.teardown(() => hub.close())
+  await provider.connect()
+  t.like(provider.stats(), { isHub: 0, nodes: 1 })
+  await provider.disconnect()
 })

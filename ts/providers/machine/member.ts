@@ -14,7 +14,7 @@ import { ensureFolder, type Place } from './place.js'
 import type { Replica } from './replica.js'
 import { HubServer } from './server.js'
 
-/** A hub that does not welcome within so many waits is no hub. Several, since a process that stands still itself has not waited. */
+/** A hub of which nothing comes within so many waits is no hub. Several, since a process that stands still itself has not waited. */
 const WELCOME_WAITS = 20
 const WAIT_MS = 75
 /** A hub is asked for a sign of life so often, ms; one that has let so many questions pass is replaced. */
@@ -145,6 +145,8 @@ export class Member {
       })
       socket.on('data', (piece) => {
         this.#unanswered = 0
+        // What is shared may be much, and the welcome is behind it.
+        waits = 0
         try {
           for (const message of reader.read(piece)) {
             if (message.kind !== 'welcome' || isWelcome) {

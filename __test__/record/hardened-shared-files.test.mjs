@@ -113,8 +113,10 @@ test('threads that record to one path do not mix', async (t) => {
   const all = await Promise.all(
     [0, 1, 2].map(async (i) => {
       const worker = new Worker(code, { eval: true, workerData: { engine, path, route: `r${i}` } })
+      // A thread that ends at once has both in one turn.
+      const ended = once(worker, 'exit')
       const [message] = await once(worker, 'message')
-      await once(worker, 'exit')
+      await ended
       return message
     }),
   )

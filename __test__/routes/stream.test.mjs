@@ -124,7 +124,7 @@ test('it writes by itself, and keeps no process alive', async (t) => {
   child.stdout.on('data', (data) => {
     output += data
   })
-  const [code] = await once(child, 'exit')
+  const [code] = await once(child, 'close')
   t.is(code, 0)
   t.is(output, 'written\n')
 })

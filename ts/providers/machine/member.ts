@@ -7,7 +7,7 @@ import type { Socket } from 'node:net'
 import { builtin } from '../../base/builtin.js'
 import { errorOf } from '../../base/host-calls.js'
 import { soon } from '../../base/soon.js'
-import { Claims, type Inode, inodeOf } from './claim.js'
+import { type Inode, inodeOf } from './claim.js'
 import { FrameReader, frameOf, type Message } from './frames.js'
 import { Hub, type Peer } from './hub.js'
 import { ensureFolder, type Place } from './place.js'
@@ -38,7 +38,6 @@ export interface MemberHost {
 export class Member {
   readonly #place: Place
   readonly #host: MemberHost
-  readonly #claims = new Claims()
   #isOn = false
   #send: ((message: Message) => void) | undefined
   #leave: () => Promise<void> = async () => {}
@@ -117,7 +116,7 @@ export class Member {
     if (this.#send === undefined) return
     this.#send = undefined
     this.#hasHub = false
-    this.#host.parted(new Error('the connection to the hub of the machine was lost'))
+    this.#host.parted(new Error('the hub of the machine was lost'))
     this.#again(SPREAD_MS)
   }
 
@@ -145,7 +144,7 @@ export class Member {
       })
       socket.on('data', (piece) => {
         this.#unanswered = 0
-        // What is shared may be much, and the welcome is behind it.
+        // The welcome is behind all that is shared, which may be much.
         waits = 0
         try {
           for (const message of reader.read(piece)) {
@@ -177,7 +176,7 @@ export class Member {
       hub.end()
       server.stop()
     }
-    const server = new HubServer(hub, this.#place, this.#claims, () => {
+    const server = new HubServer(hub, this.#place, () => {
       hub.end()
       void end()
       if (this.#leave === end) this.#lost()

@@ -295,9 +295,7 @@ export class MachineStateProvider implements StateProvider {
       this.#outbox.confirm(message.id)
       const request = this.#requests.get(message.id)
       if (message.ok === null)
-        request?.reject(
-          new Error('the connection to the hub of the machine was lost: the call may or may not have been carried out'),
-        )
+        request?.reject(new Error('the hub of the machine was lost: the call may or may not have been carried out'))
       else request?.resolve(message.ok === true)
     } else if (message.kind === 'merge') {
       // The hub's own process has merged them already.

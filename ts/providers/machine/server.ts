@@ -2,7 +2,7 @@
 
 import type { Server, Socket } from 'node:net'
 import { builtin } from '../../base/builtin.js'
-import { type Claims, type Inode, inodeOf, temporaryOf } from './claim.js'
+import { type Inode, inodeOf, take, temporaryOf } from './claim.js'
 import { FrameReader, frameOf, type Message } from './frames.js'
 import type { Hub, Peer } from './hub.js'
 import type { Place } from './place.js'
@@ -15,18 +15,16 @@ const LOOK_MS = 200
 export class HubServer {
   readonly #hub: Hub
   readonly #place: Place
-  readonly #claims: Claims
   readonly #lost: () => void
   readonly #sockets = new Set<Socket>()
   #server: Server | undefined
   #inode: Inode
   #timer: ReturnType<typeof setInterval> | undefined
 
-  /** @param lost is called, once, when another process has taken the place */
-  constructor(hub: Hub, place: Place, claims: Claims, lost: () => void) {
+  /** @param lost is called when another process has taken the place, and calls {@link HubServer.leave}; once */
+  constructor(hub: Hub, place: Place, lost: () => void) {
     this.#hub = hub
     this.#place = place
-    this.#claims = claims
     this.#lost = lost
   }
 
@@ -53,8 +51,8 @@ export class HubServer {
     server.unref()
     if (folder === undefined) return
     this.#inode = await inodeOf(first)
-    await this.#claims.take(first, path, known)
-    if (!(await this.holds())) throw new Error('another process has taken the place of the hub')
+    await take(first, path, known)
+    if (!(await this.holds())) throw new Error('another process is the hub')
     this.#timer = setInterval(() => void this.#look(), LOOK_MS)
     this.#timer.unref()
   }
@@ -85,8 +83,6 @@ export class HubServer {
 
   async #look(): Promise<void> {
     if ((await this.holds()) || this.#timer === undefined) return
-    clearInterval(this.#timer)
-    this.#timer = undefined
     this.#inode = undefined
     this.#lost()
   }

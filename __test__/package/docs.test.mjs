@@ -64,6 +64,20 @@ test('every relative link leads to a file, and to a heading of it', (t) => {
   )
 })
 
+test('pictures of the site begin with a dot or a slash: the site takes any other path for a package', (t) => {
+  const sources = PAGES.filter((page) => page.startsWith('docs/')).flatMap((page) =>
+    [...read(page).matchAll(/\s(?:src|srcset)="([^"]+)"|!\[[^\]]*\]\(([^)\s]+)\)/g)].map((found) => [
+      page,
+      found[1] ?? found[2],
+    ]),
+  )
+  t.true(sources.length >= 3, 'pictures are found')
+  t.deepEqual(
+    sources.filter(([, path]) => !/^(\.|\/|https?:)/.test(path)),
+    [],
+  )
+})
+
 test('a link to a missing file and one to a missing heading are faults', (t) => {
   t.regex(faultOf('README.md', 'docs/nothing.md'), /leads nowhere/)
   t.regex(faultOf('README.md', 'docs/benchmarks.md#nothing'), /no such heading/)

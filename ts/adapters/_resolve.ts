@@ -4,6 +4,7 @@
  */
 
 import { textOfAny } from '../base/host-calls.js'
+import { isOfKind } from '../base/realm.js'
 import { nearestName } from '../base/suggest.js'
 import { TIERS } from '../engine/port.js'
 import type { Tier } from '../limiter/types.js'
@@ -41,7 +42,7 @@ export function isPromise(value: unknown): value is PromiseLike<unknown> {
   try {
     if (!isThenable(value)) return false
     const { isFulfilled } = value as { isFulfilled?: unknown }
-    return typeof isFulfilled === 'function' || Object.prototype.toString.call(value) === '[object Promise]'
+    return typeof isFulfilled === 'function' || isOfKind(value, 'Promise')
   } catch {
     return false
   }

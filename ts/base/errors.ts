@@ -7,6 +7,7 @@ import type { OperationalMode } from '../core/types.js'
 import type { Tier } from '../engine/kinds.js'
 import { type LimitedBy, obstacleText } from './limited-by.js'
 import { own, ownOptions, peek } from './own.js'
+import { isError } from './realm.js'
 import { noteStatusRead } from './shed-answered.js'
 import { kindOf, printable, Withheld, withoutSecrets } from './text.js'
 
@@ -259,7 +260,7 @@ export const isConfigError = (error: unknown): error is ConfigError => codeOf(er
 function because(cause: unknown): string {
   if (cause === undefined) return ''
   try {
-    return `: ${cause instanceof Error ? cause.message : show(cause)}`
+    return `: ${isError(cause) ? cause.message : show(cause)}`
   } catch {
     return ''
   }

@@ -6,6 +6,7 @@
 import { textOfAny } from '../base/host-calls.js'
 import { isOfKind } from '../base/realm.js'
 import { nearestName } from '../base/suggest.js'
+import { warnOnce } from '../base/warn-once.js'
 import { TIERS } from '../engine/port.js'
 import type { Tier } from '../limiter/types.js'
 import { after, callOff } from './_timers.js'
@@ -15,17 +16,6 @@ export type MaybePromise<T> = T | PromiseLike<T>
 
 /** A promised answer is awaited for this long, ms. */
 const ANSWER_MS = 1_000
-
-const warned = new Set<string>()
-
-/** Warns once of each subject. */
-export function warnOnce(subject: string, message: string): void {
-  if (warned.has(subject)) return
-  warned.add(subject)
-  const { process } = globalThis as { process?: { emitWarning?: (text: string, options: { type: string }) => void } }
-  if (typeof process?.emitWarning === 'function') process.emitWarning(message, { type: 'AtrionWarning' })
-  else console.warn(`atrion: ${message}`)
-}
 
 const warnOf = (name: string, what: string): void =>
   warnOnce(`callback ${name}`, `the adapter's option '${name}' ${what}`)

@@ -1,6 +1,7 @@
 /** The choice of an engine: the one named, or the best that loads. */
 
 import { ConfigError, DependencyError } from '../base/errors.js'
+import { warnOnce } from '../base/warn-once.js'
 import type { Engines } from './engines.js'
 import type { Engine, EngineKind } from './port.js'
 
@@ -8,16 +9,6 @@ type Create = (maxRoutes: number, isShared?: boolean) => Engine
 
 /** Absent in browsers and in some isolates. */
 const host = (globalThis as { readonly process?: Partial<NodeJS.Process> }).process
-
-/** Warnings that the process was given: each kind once. */
-const warned = new Set<string>()
-
-function warnOnce(kind: string, warning: string): void {
-  if (warned.has(kind)) return
-  warned.add(kind)
-  if (host?.emitWarning) host.emitWarning(warning, { type: 'AtrionWarning' })
-  else console.warn(warning)
-}
 
 /** Warns the process, once, of an engine's failure where no logger is set. */
 export const warnOfFault = (message: string): void => warnOnce('fault', `${message}. A logger gets the backtrace`)

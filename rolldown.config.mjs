@@ -249,7 +249,7 @@ const page = {
 }
 
 /** Characters from which on a line ends where it may: shorter lines are only more bytes. */
-const LINE = 280
+const LINE = 300
 
 /**
  * Line breaks between statements and between the members of classes: Node prints the whole line of an error that is not caught, and a

@@ -3,11 +3,11 @@
 import type { Atrion } from '../atrion.js'
 import { explanationOf } from '../base/explanation.js'
 import { textOfAny } from '../base/host-calls.js'
+import { warnOnce } from '../base/warn-once.js'
 import { acquireOrWait } from '../limiter/acquire-or-wait.js'
 import { ADAPTER_PORT } from '../limiter/adapter-port.js'
 import type { AcquireOptions, Permit, Tier } from '../limiter/types.js'
 import type { Listen } from '../limiter/waiting.js'
-import { warnOnce } from './_resolve.js'
 
 /** The facts that an adapter read of a request. */
 export interface AcquireParams {

@@ -6,6 +6,7 @@
 import type { Atrion } from '../atrion.js'
 import { ConfigError, ShedError } from '../base/errors.js'
 import { copyOf, ownOptions } from '../base/own.js'
+import { isOfKind } from '../base/realm.js'
 import { noteThrown } from '../base/shed-answered.js'
 import { TIERS } from '../engine/port.js'
 import { ADAPTER_PORT } from '../limiter/adapter-port.js'
@@ -106,7 +107,7 @@ export function guardFetch(atrion: Atrion, options: GuardFetchOptions = {}): Fet
 
   return async (input, init) => {
     // A request of a service worker is passed on as it is: a navigation can't be made anew.
-    const request = input instanceof Request && init === undefined ? input : new Request(input, init)
+    const request = init === undefined && isOfKind(input, 'Request') ? (input as Request) : new Request(input, init)
     const named = route && called<string | undefined>('route', () => route(request), undefined)
     const wanted = tier && called<string | undefined>('tier', () => tier(request), undefined)
     const name = isThenable(named) ? await named : named

@@ -14,9 +14,9 @@ import {
 import { APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core'
 import { Atrion, type AtrionOptions } from '../atrion.js'
 import { textOfAny } from '../base/host-calls.js'
+import { warnOnce } from '../base/warn-once.js'
 import { AtrionGuard, type NestOptions, type NestRequest, type NestResponse } from './_nest-guard.js'
 import { adapterOptionsOf } from './_options.js'
-import { warnOnce } from './_resolve.js'
 import { after, callOff, type Timer } from './_timers.js'
 
 /** Options of {@link AtrionModule}: those of the guard, and the instance or what it is made of. */

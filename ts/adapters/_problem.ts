@@ -1,8 +1,8 @@
 /** The answer to a shed client: RFC 9457's problem document, and when to come back. */
 
 import { isShedError } from '../base/errors.js'
-import { isError } from '../base/host-calls.js'
 import { peek } from '../base/own.js'
+import { isError } from '../base/realm.js'
 import type { LimitedBy, Permit } from '../limiter/types.js'
 import { type AnswerStyle, styleOf } from './_answer-style.js'
 

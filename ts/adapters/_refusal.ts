@@ -3,11 +3,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { textOfAny } from '../base/host-calls.js'
 import { ownOptions } from '../base/own.js'
+import { warnOnce } from '../base/warn-once.js'
 import type { Permit } from '../limiter/types.js'
 import { isClosed } from './_closed.js'
 import { PROBLEM_TYPE, rawHeadersOf, refusalHeaders, refusalOf, type Shed } from './_problem.js'
 import { leaveBody } from './_request-body.js'
-import { isThenable, warnOnce } from './_resolve.js'
+import { isThenable } from './_resolve.js'
 import { after, callOff } from './_timers.js'
 
 const OF_ANOTHER_BODY: ReadonlySet<string> = new Set(['content-encoding', 'etag', 'last-modified'])

@@ -4,7 +4,9 @@
  */
 
 import { textOfAny } from '../base/host-calls.js'
+import { isOfKind } from '../base/realm.js'
 import { nearestName } from '../base/suggest.js'
+import { warnOnce } from '../base/warn-once.js'
 import { TIERS } from '../engine/port.js'
 import type { Tier } from '../limiter/types.js'
 import { after, callOff } from './_timers.js'
@@ -14,17 +16,6 @@ export type MaybePromise<T> = T | PromiseLike<T>
 
 /** A promised answer is awaited for this long, ms. */
 const ANSWER_MS = 1_000
-
-const warned = new Set<string>()
-
-/** Warns once of each subject. */
-export function warnOnce(subject: string, message: string): void {
-  if (warned.has(subject)) return
-  warned.add(subject)
-  const { process } = globalThis as { process?: { emitWarning?: (text: string, options: { type: string }) => void } }
-  if (typeof process?.emitWarning === 'function') process.emitWarning(message, { type: 'AtrionWarning' })
-  else console.warn(`atrion: ${message}`)
-}
 
 const warnOf = (name: string, what: string): void =>
   warnOnce(`callback ${name}`, `the adapter's option '${name}' ${what}`)
@@ -41,7 +32,7 @@ export function isPromise(value: unknown): value is PromiseLike<unknown> {
   try {
     if (!isThenable(value)) return false
     const { isFulfilled } = value as { isFulfilled?: unknown }
-    return typeof isFulfilled === 'function' || Object.prototype.toString.call(value) === '[object Promise]'
+    return typeof isFulfilled === 'function' || isOfKind(value, 'Promise')
   } catch {
     return false
   }

@@ -3,6 +3,7 @@
 import type { Dispatcher } from 'undici'
 import { ConfigError } from '../base/errors.js'
 import { copyOf } from '../base/own.js'
+import { isBytes } from '../base/realm.js'
 import { onAbort } from '../base/signals.js'
 import type { Tier } from '../limiter/types.js'
 import type { Swarm, SwarmLease } from '../swarm/types.js'
@@ -49,7 +50,7 @@ const LONGEST_BODY = 4_194_304
 function isReadable({ body, headers }: Dispatcher.DispatchOptions): boolean {
   const given: unknown = body
   if (typeof given !== 'object' || given === null || !(Symbol.asyncIterator in given) || 'pipe' in given) return false
-  if (given instanceof Uint8Array || Symbol.iterator in given) return false
+  if (Symbol.iterator in given) return false
   const read = readerOf(headers)
   const bytes = read('content-length')
   return /json|^text\//i.test(read('content-type') ?? '') && bytes !== undefined && Number(bytes) <= LONGEST_BODY
@@ -57,7 +58,7 @@ function isReadable({ body, headers }: Dispatcher.DispatchOptions): boolean {
 
 async function bytesOf(body: AsyncIterable<unknown>): Promise<Buffer> {
   const chunks: Uint8Array[] = []
-  for await (const chunk of body) chunks.push(chunk instanceof Uint8Array ? chunk : Buffer.from(String(chunk)))
+  for await (const chunk of body) chunks.push(isBytes(chunk) ? chunk : Buffer.from(String(chunk)))
   return Buffer.concat(chunks)
 }
 
@@ -105,7 +106,7 @@ class CallWatch implements ResponseWatch {
   }
 
   data(chunk: unknown): void {
-    if (!(chunk instanceof Uint8Array)) return
+    if (!isBytes(chunk)) return
     if (this.#decoder === undefined) this.#read(chunk)
     else this.#decoder.push(chunk)
   }

@@ -4,6 +4,7 @@
  */
 
 import type { Atrion } from '../atrion.js'
+import { isOfKind } from '../base/realm.js'
 import { onAbort } from '../base/signals.js'
 import type { Outcome, Permit, Tier } from '../limiter/types.js'
 import type { AcquireParams, TrackerHost } from './_acquire-params.js'
@@ -269,7 +270,8 @@ export class WebResponseTracker implements RequestAdmission {
   /** Not every server cancels the body of an answer whose client is gone. */
   #awaitGone(): void {
     const { signal } = this.#request
-    if (signal instanceof AbortSignal) this.#stopListening = onAbort(signal, () => this.end('ignored', true))
+    if (isOfKind(signal, 'AbortSignal'))
+      this.#stopListening = onAbort(signal as AbortSignal, () => this.end('ignored', true))
   }
 
   #release(given: Outcome): void {

@@ -11,6 +11,7 @@ import { Atrion } from '../atrion.js'
 import { ConfigError } from '../base/errors.js'
 import { textOfAny } from '../base/host-calls.js'
 import { copyOf } from '../base/own.js'
+import { isOfKind } from '../base/realm.js'
 import { onAbort } from '../base/signals.js'
 import { unknownName } from '../base/suggest.js'
 import { TIERS } from '../engine/port.js'
@@ -213,10 +214,9 @@ class FetchGate<Request extends FetchRequest, Args extends readonly unknown[]> i
     const { signal } = request
     // A client that goes away gives up its turn; one that has gone waits for none.
     if (this.#maxWaitMs <= 0 || signal?.aborted) return acquire(this.atrion, routeId, options)
-    const listen =
-      signal instanceof AbortSignal
-        ? (abort: (reason: unknown) => void) => onAbort(signal, () => abort(GONE))
-        : undefined
+    const listen = isOfKind(signal, 'AbortSignal')
+      ? (abort: (reason: unknown) => void) => onAbort(signal as AbortSignal, () => abort(GONE))
+      : undefined
     return enter(this.atrion, routeId, options, this.#maxWaitMs, listen)
   }
 
@@ -226,7 +226,7 @@ class FetchGate<Request extends FetchRequest, Args extends readonly unknown[]> i
     this.#styles.dress(permit, routeId)
     const { onShed } = this.#options
     const own = onShed && (await called<Response | undefined>('onShed', () => onShed(request, permit), undefined))
-    return own instanceof Response ? own : shedResponse(permit)
+    return own !== undefined && isOfKind(own, 'Response') ? own : shedResponse(permit)
   }
 
   #params(request: Request, [named, wanted, whose, long]: Answers): AcquireParams {

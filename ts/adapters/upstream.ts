@@ -5,6 +5,7 @@
 
 import { ConfigError } from '../base/errors.js'
 import { copyOf } from '../base/own.js'
+import { isBytes, isOfKind } from '../base/realm.js'
 import type { Tier } from '../limiter/types.js'
 import type { Swarm, SwarmLease } from '../swarm/types.js'
 import { AnswerEnd } from '../upstream/answer.js'
@@ -50,17 +51,19 @@ interface Attempt {
   readonly classified: Classified | undefined
 }
 
+const isURL = (input: URL | Request): input is URL => isOfKind(input, 'URL')
+
 /** The body as far as it can be read before it is sent. Of a `Request` a copy is read. */
 async function bodyOf(input: string | URL | Request, init: RequestInit | undefined): Promise<unknown> {
   if (init?.body !== undefined && init.body !== null) return init.body
-  if (typeof input !== 'object' || input instanceof URL || input.body === null) return undefined
+  if (typeof input !== 'object' || isURL(input) || input.body === null) return undefined
   const isJson = /json/i.test(input.headers.get('content-type') ?? '')
   return isJson ? input.clone().text() : input.body
 }
 
 /** Returns whether a body can be sent again. */
 const isRepeatable = (body: unknown): boolean =>
-  body === undefined || typeof body === 'string' || body instanceof Uint8Array || body instanceof ArrayBuffer
+  body === undefined || typeof body === 'string' || isBytes(body) || isOfKind(body, 'ArrayBuffer')
 
 /** An answer with another body. What fetch alone can set stays readable. */
 function withBody(response: Response, body: BodyInit | null): Response {

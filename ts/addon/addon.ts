@@ -4,6 +4,7 @@
  */
 
 import { builtin } from '../base/builtin.js'
+import { define } from '../base/own.js'
 import { type Binary, checksumOf, inspect, withFile } from './binary.js'
 import { folderOf, isBuilt, libcOfProcess, packageOf, platformNames, resolveFolder } from './platform.js'
 
@@ -33,7 +34,7 @@ export class AddonError extends Error {
 
   constructor(attempts: readonly Attempt[]) {
     super(attempts.map(({ what, cause }) => `${what} ${cause}`).join('; '))
-    this.name = 'AddonError'
+    define(this, 'name', 'AddonError')
     this.attempts = attempts
     // A binary that was there and could not be used says more than one that was not there.
     this.remedy = (attempts.find(({ isThere }) => isThere) ?? attempts[0])?.remedy ?? REINSTALL

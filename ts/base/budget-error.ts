@@ -1,7 +1,7 @@
 /** The error of a budget that refuses. */
 
 import { AtrionError } from './errors.js'
-import { peek } from './own.js'
+import { define, peek } from './own.js'
 import { nameInLog } from './text.js'
 
 const shown = (name: string): string => JSON.stringify(nameInLog(name))
@@ -58,7 +58,7 @@ const BUDGET_TEXTS: Readonly<Record<BudgetCause, string>> = {
 /** A swarm's budget refused a call, or ended it at its limit: the budget is exhausted, and the work did not fail. */
 export class BudgetError extends AtrionError implements BudgetRefusal {
   static {
-    BudgetError.prototype.name = 'BudgetError'
+    define(BudgetError.prototype, 'name', 'BudgetError')
   }
 
   override readonly cause: BudgetCause

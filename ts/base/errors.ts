@@ -6,7 +6,8 @@
 import type { OperationalMode } from '../core/types.js'
 import type { Tier } from '../engine/kinds.js'
 import { type LimitedBy, obstacleText } from './limited-by.js'
-import { own, ownOptions, peek } from './own.js'
+import { define, own, ownOptions, peek } from './own.js'
+import { isError } from './realm.js'
 import { noteStatusRead } from './shed-answered.js'
 import { kindOf, printable, Withheld, withoutSecrets } from './text.js'
 
@@ -30,7 +31,7 @@ export interface AtrionErrorOptions {
 export class AtrionError extends Error {
   static {
     // On the prototype, so that the stack's first line says it and no instance carries it as a field of its own.
-    AtrionError.prototype.name = 'AtrionError'
+    define(AtrionError.prototype, 'name', 'AtrionError')
   }
 
   readonly code: AtrionErrorCode
@@ -45,7 +46,7 @@ export class AtrionError extends Error {
 /** A state provider was used before `connect()`, or cannot be reached. */
 export class ConnectionError extends AtrionError {
   static {
-    ConnectionError.prototype.name = 'ConnectionError'
+    define(ConnectionError.prototype, 'name', 'ConnectionError')
   }
 
   readonly providerName: string
@@ -66,7 +67,7 @@ export interface DependencyErrorOptions extends AtrionErrorOptions {
 /** An optional package is needed, and not installed or can't be used. */
 export class DependencyError extends AtrionError {
   static {
-    DependencyError.prototype.name = 'DependencyError'
+    define(DependencyError.prototype, 'name', 'DependencyError')
   }
 
   readonly dependency: string
@@ -84,7 +85,7 @@ export class DependencyError extends AtrionError {
 /** A route's state could not be exchanged with the store. */
 export class SyncError extends AtrionError {
   static {
-    SyncError.prototype.name = 'SyncError'
+    define(SyncError.prototype, 'name', 'SyncError')
   }
 
   readonly routeId: string
@@ -98,7 +99,7 @@ export class SyncError extends AtrionError {
 /** A route's state in the store is not what Atrion wrote. */
 export class ParseError extends AtrionError {
   static {
-    ParseError.prototype.name = 'ParseError'
+    define(ParseError.prototype, 'name', 'ParseError')
   }
 
   readonly routeId: string
@@ -147,7 +148,7 @@ const headersOf = (retryAfterMs: number | undefined, limitedBy: LimitedBy | unde
  */
 export class ShedError extends AtrionError implements Refusal {
   static {
-    ShedError.prototype.name = 'ShedError'
+    define(ShedError.prototype, 'name', 'ShedError')
   }
 
   readonly routeId: string
@@ -183,7 +184,7 @@ export class ShedError extends AtrionError implements Refusal {
 
   /** Koa writes an error's status back to it. */
   set status(given: number) {
-    settle(this, 'status', given)
+    define(this, 'status', given)
   }
 
   get statusCode(): 503 {
@@ -191,19 +192,14 @@ export class ShedError extends AtrionError implements Refusal {
   }
 
   set statusCode(given: number) {
-    settle(this, 'statusCode', given)
+    define(this, 'statusCode', given)
   }
-}
-
-/** Gives an error a field of its own in place of its class's accessor. */
-function settle(error: object, name: string, value: unknown): void {
-  Object.defineProperty(error, name, { value, configurable: true, enumerable: true, writable: true })
 }
 
 /** An option is out of its range. */
 export class ConfigError extends AtrionError {
   static {
-    ConfigError.prototype.name = 'ConfigError'
+    define(ConfigError.prototype, 'name', 'ConfigError')
   }
 
   /** The option, as a path: `autoTuner.windowSize`. */
@@ -259,7 +255,7 @@ export const isConfigError = (error: unknown): error is ConfigError => codeOf(er
 function because(cause: unknown): string {
   if (cause === undefined) return ''
   try {
-    return `: ${cause instanceof Error ? cause.message : show(cause)}`
+    return `: ${isError(cause) ? cause.message : show(cause)}`
   } catch {
     return ''
   }

@@ -2,6 +2,7 @@
 
 import { AtrionError } from './errors.js'
 import { peek } from './own.js'
+import { isError } from './realm.js'
 import { nameInLog, withoutSecrets } from './text.js'
 
 const noNotice = (): void => {}
@@ -53,15 +54,6 @@ export function subscribed(subscribe: () => unknown, onError: (error: unknown) =
     isOver = true
     quietly(end)
     end = undefined
-  }
-}
-
-/** Returns whether it is an error, of another realm too, and no data that only looks like one. Never throws. */
-export function isError(thrown: unknown): thrown is Error {
-  try {
-    return thrown instanceof Error || Object.prototype.toString.call(thrown) === '[object Error]'
-  } catch {
-    return false
   }
 }
 

@@ -1,6 +1,7 @@
 /** Wrong types, as distinct from noise: a bug in the caller is thrown, naming the field and the value. */
 
 import { copyOf } from './own.js'
+import { isFloat64Array } from './realm.js'
 import { printable } from './text.js'
 
 /** Longest route id, characters: one name must not crowd out the others, whose names share 16 MiB or more. */
@@ -11,6 +12,11 @@ export function wrongType(field: string, wanted: string, got: unknown): TypeErro
   if (typeof got === 'string') shown = printable(JSON.stringify(got.slice(0, 80)))
   if (typeof got === 'function') shown = 'a function'
   return new TypeError(`${field} must be ${wanted}, got ${shown}`)
+}
+
+/** @throws TypeError for what is no Float64Array, of whichever realm */
+export function requireCells(field: string, value: unknown): asserts value is Float64Array {
+  if (!isFloat64Array(value)) throw wrongType(field, 'a Float64Array', value)
 }
 
 /** The options that were given, by the names that are known: null is not given, as undefined is. */

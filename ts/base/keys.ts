@@ -7,6 +7,7 @@
  */
 
 import { ConfigError } from './errors.js'
+import { isBytes } from './realm.js'
 import { Withheld } from './text.js'
 
 /** Shortest secret, characters or bytes. */
@@ -95,9 +96,9 @@ let drawn: Uint32Array | undefined
 /** @throws ConfigError, which does not show the secret */
 export function requireKeySecret(value: unknown): void {
   if (value === undefined) return
-  const isText = typeof value === 'string'
-  if ((isText || value instanceof Uint8Array) && value.length >= SECRET_LENGTH) return
-  const got = isText || value instanceof Uint8Array ? value.length : new Withheld(value)
+  const isSecret = typeof value === 'string' || isBytes(value)
+  if (isSecret && value.length >= SECRET_LENGTH) return
+  const got = isSecret ? value.length : new Withheld(value)
   throw new ConfigError('keySecret', `a string or Uint8Array of length ≥ ${SECRET_LENGTH}`, got)
 }
 

@@ -72,3 +72,11 @@ export function copyOf<T>(given: T, names: Iterable<string>): T {
 
 /** Returns whether only `Object.prototype` has a name that was met in an object. */
 export const isForeign = (given: object, name: string): boolean => name in BARE && !has(given, name)
+
+/**
+ * Gives an object a property of its own. Defined, not assigned: to assign fails where a class of the object has an accessor of that name, or
+ * where a host froze the one that it inherits, as hardened ones freeze `Error.prototype`.
+ */
+export function define(holder: object, name: string, value: unknown): void {
+  Object.defineProperty(holder, name, { value, configurable: true, enumerable: true, writable: true })
+}

@@ -2,6 +2,7 @@
 
 import { AddonError, loadAddon, loadRedisBinding, VERSION } from '../addon/addon.js'
 import { isBuilt, libcOfProcess } from '../addon/platform.js'
+import { reasonOf } from '../engine/failure.js'
 import type { EngineKind } from '../engine/port.js'
 import { Atrion } from '../entries/node.js'
 import { nameOf } from '../providers/postgres/settings.js'
@@ -77,10 +78,20 @@ function tryEngine(kind: EngineKind): Load {
     new Atrion({ engine: kind })
     return { ok: true }
   } catch (error) {
-    const { message, cause, installCommand } = error as Error & { readonly installCommand?: string }
+    const {
+      message,
+      cause,
+      installCommand,
+      remedy = installCommand,
+    } = error as Error & {
+      readonly installCommand?: string
+      readonly remedy?: string
+    }
     const causes =
-      cause instanceof AddonError ? cause.attempts.map((attempt) => `${attempt.what} ${attempt.cause}`) : [message]
-    return { ok: false, causes, ...(installCommand !== undefined && { remedy: installCommand }) }
+      cause instanceof AddonError
+        ? cause.attempts.map((attempt) => `${attempt.what} ${attempt.cause}`)
+        : [cause === undefined ? message : reasonOf(kind, cause)]
+    return { ok: false, causes, ...(remedy !== undefined && { remedy }) }
   }
 }
 

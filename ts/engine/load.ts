@@ -1,7 +1,9 @@
 /** The choice of an engine: the one named, or the best that loads. */
 
 import { ConfigError, DependencyError } from '../base/errors.js'
+import { warnOnce } from '../base/warn-once.js'
 import type { Engines } from './engines.js'
+import { reasonOf, remedyOf } from './failure.js'
 import type { Engine, EngineKind } from './port.js'
 
 type Create = (maxRoutes: number, isShared?: boolean) => Engine
@@ -9,24 +11,8 @@ type Create = (maxRoutes: number, isShared?: boolean) => Engine
 /** Absent in browsers and in some isolates. */
 const host = (globalThis as { readonly process?: Partial<NodeJS.Process> }).process
 
-/** Warnings that the process was given: each kind once. */
-const warned = new Set<string>()
-
-function warnOnce(kind: string, warning: string): void {
-  if (warned.has(kind)) return
-  warned.add(kind)
-  if (host?.emitWarning) host.emitWarning(warning, { type: 'AtrionWarning' })
-  else console.warn(warning)
-}
-
 /** Warns the process, once, of an engine's failure where no logger is set. */
 export const warnOfFault = (message: string): void => warnOnce('fault', `${message}. A logger gets the backtrace`)
-
-const reasonOf = (error: unknown): string => (error instanceof Error ? error.message.split('\n', 1)[0]! : String(error))
-
-/** The remedy: a failure of the addon says so itself. */
-const remedyOf = (error: unknown): string =>
-  (error as { readonly remedy?: string } | null)?.remedy ?? 'npm install --include=optional'
 
 function named(engines: Engines, kind: string): Create {
   const create = Object.hasOwn(engines, kind) ? engines[kind as EngineKind] : undefined
@@ -51,9 +37,9 @@ export function loadEngine(engines: Engines, wanted: string, maxRoutes: number, 
       return create(maxRoutes, isShared)
     } catch (cause) {
       if (cause instanceof ConfigError) throw cause
-      throw new DependencyError(`engine '${wanted}'`, remedyOf(cause), {
+      throw new DependencyError(`engine '${wanted}'`, remedyOf(wanted, cause), {
         cause,
-        problem: `did not load: ${reasonOf(cause)}`,
+        problem: `did not load: ${reasonOf(wanted, cause)}`,
       })
     }
   }
@@ -67,8 +53,9 @@ export function loadEngine(engines: Engines, wanted: string, maxRoutes: number, 
       }
       return engine
     } catch (error) {
-      failures.push(`'${kind}' did not load: ${reasonOf(error)}`)
-      remedy ??= remedyOf(error)
+      failures.push(`'${kind}' did not load: ${reasonOf(kind, error)}`)
+      // The remedy of the best engine comes first, unless it names the one that has failed now.
+      if (remedy === undefined || remedy.includes(`'${kind}'`)) remedy = remedyOf(kind, error)
     }
   }
   const problem = `did not load: ${failures.join('; ')}`

@@ -1,5 +1,6 @@
 /** Logging as a port. Silent by default. */
 
+import { isError } from '../base/realm.js'
 import { printable } from '../base/text.js'
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
@@ -29,7 +30,7 @@ const SHOWN_LENGTH = 4000
 
 /** Text of an error with its backtrace, and any other text, on one line; what is no text the console escapes itself. */
 function harmless(value: unknown): unknown {
-  const text = value instanceof Error ? (value.stack ?? String(value)) : value
+  const text = isError(value) ? (value.stack ?? String(value)) : value
   if (typeof text !== 'string') return value
   return printable(text.length > SHOWN_LENGTH ? `${text.slice(0, SHOWN_LENGTH)}…` : text)
 }

@@ -5,6 +5,7 @@ import { loadAddon } from '../addon/addon.js'
 import { builtin } from '../base/builtin.js'
 import { ConfigError, DependencyError } from '../base/errors.js'
 import { inflate } from '../base/inflate.js'
+import { reasonOf, remedyOf } from '../engine/failure.js'
 import { BLOCK, COLUMN } from '../engine/fleet-cells.js'
 import { namingSets } from '../engine/instruction-set.js'
 
@@ -95,6 +96,8 @@ const BLOCKS: Readonly<Record<string, (size: number) => FleetBlock>> = {
 export function createBlock(size: number, wanted: unknown): FleetBlock {
   const kinds = Object.keys(BLOCKS)
   const tried = wanted === undefined || wanted === 'auto' ? kinds : [String(wanted)]
+  const failures: string[] = []
+  let remedy: string | undefined
   let cause: unknown
   for (const kind of tried) {
     const create = Object.hasOwn(BLOCKS, kind) ? BLOCKS[kind] : undefined
@@ -103,8 +106,11 @@ export function createBlock(size: number, wanted: unknown): FleetBlock {
       return create(size)
     } catch (error) {
       if (error instanceof RangeError || error instanceof ConfigError) throw error
-      cause = error
+      cause ??= error
+      failures.push(reasonOf(kind, error))
+      remedy ??= remedyOf(kind, error)
     }
   }
-  throw new DependencyError(`engine '${tried.join("' or '")}'`, 'npm install --include=optional', { cause })
+  const problem = `did not load: ${failures.join('; ')}`
+  throw new DependencyError(`engine '${tried.join("' or '")}'`, remedy, { cause, problem })
 }

@@ -5,7 +5,7 @@
 
 import { ConfigError } from '../base/errors.js'
 import { HostClock } from '../base/host-clock.js'
-import { wrongType } from '../base/input.js'
+import { requireCells, wrongType } from '../base/input.js'
 import { copyOf } from '../base/own.js'
 import { unknownName } from '../base/suggest.js'
 import { DEFAULT_CONFIG, type OperationalMode, type PhysicsConfig } from '../core/index.js'
@@ -153,7 +153,7 @@ export class Fleet {
    * @throws TypeError for a wrong type, RangeError for an array that is too short
    */
   tick(samples: Float64Array = this.samples, nowMs: number = this.#nowMs()): void {
-    if (!(samples instanceof Float64Array)) throw wrongType('samples', 'a Float64Array', samples)
+    requireCells('samples', samples)
     requireTime(nowMs)
     const cells = this.size * READING_CELLS
     if (samples.length < cells) throw new RangeError(`samples must hold ${cells} cells, got ${samples.length}`)

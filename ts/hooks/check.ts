@@ -8,7 +8,9 @@ export function optionError(field: string, range: string, value: unknown): TypeE
   const got =
     typeof value === 'string' ? JSON.stringify(value.slice(0, 80)) : String(value === null ? null : typeof value)
   const error = new TypeError(`${field}: expected ${range}, got ${got}`)
-  return Object.assign(error, { name: 'ConfigError', code: 'ATRION_CONFIG', field, value })
+  // Defined: where a host froze `TypeError.prototype`, its `name` can't be assigned to.
+  Object.defineProperty(error, 'name', { value: 'ConfigError', configurable: true, enumerable: true, writable: true })
+  return Object.assign(error, { code: 'ATRION_CONFIG', field, value })
 }
 
 /** An option of an object, which `Object.prototype` has not. @throws the error above for what is no object */

@@ -80,8 +80,14 @@ export class Lease implements TaskLease {
     this.#lastSignAt = now
     this.#onEnd = terms.onEnd
     this.#vacate = host.occupy(terms.routeId)
-    if (this.#abortController?.signal.aborted) this.#end('aborted', 0)
-    else if (this.#abortController) this.#forget = onAbort(this.#abortController.signal, this.#onAbort)
+    try {
+      if (this.#abortController?.signal.aborted) this.#end('aborted', 0)
+      else if (this.#abortController) this.#forget = onAbort(this.#abortController.signal, this.#onAbort)
+    } catch (error) {
+      // A signal of a host's own class: a lease that was never handed out holds nothing.
+      this.#end('aborted', 0)
+      throw error
+    }
   }
 
   /** Returns whether the lease has not ended as of its last look at the time. */
@@ -136,17 +142,17 @@ export class Lease implements TaskLease {
   #end(outcome: LeaseOutcome, trauma: number): void {
     if (!this.#active) return
     this.#active = false
-    this.#forget?.()
     this.#host.drop(this)
     this.#vacate()
     this.#onEnd?.()
     const ohms = trauma * this.#host.scarFactorOf(this.routeId) * this.#config.scarMultiplier
     if (ohms > 0) this.#host.scar(this.routeId, ohms)
-    if (outcome === 'timeout') this.#abort()
+    this.#call(this.#forget)
+    if (outcome === 'timeout') this.#call(() => this.#abortController?.abort())
   }
 
-  /** The controller may be of a host's own class: its errors must not keep the other leases from being looked at. */
-  #abort(): void {
+  /** The controller and its signal may be of a host's own class: their errors must not keep the other leases from being looked at. */
+  #call(host: (() => unknown) | undefined): void {
     const warn = (error: unknown): void =>
       new SafeLogger(undefined).warn('the abort controller of a lease threw', {
         routeId: this.routeId,
@@ -154,7 +160,7 @@ export class Lease implements TaskLease {
         error,
       })
     try {
-      noticeEnd(this.#abortController?.abort(), warn)
+      noticeEnd(host?.(), warn)
     } catch (error) {
       warn(error)
     }

@@ -62,7 +62,10 @@ export class LeaseManager {
         engine.lease(slot, true)
         // A route that was reset meanwhile owes nothing to the leases of the one before it; nor does one that got its slot through another thread.
         return () => {
-          if (routes.index.generationOf(slot) !== generation || routes.find(routeId) !== slot) return
+          if (routes.find(routeId) !== slot) return
+          // Other threads' evictions are learnt of with the next name that is looked up.
+          if (routes.isShared && intern(routeId) !== slot) return
+          if (routes.index.generationOf(slot) !== generation) return
           engine.lease(slot, false)
           onFreed(routeId)
         }

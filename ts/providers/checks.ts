@@ -1,6 +1,7 @@
 /** The checks of options that providers share. An error shows no text and nothing inside of a value: any of these may hold a password, meant for here or not. */
 
 import { ConfigError } from '../base/errors.js'
+import { isBytes } from '../base/realm.js'
 import { Withheld } from '../base/text.js'
 
 export function refusal(field: string, range: string, value: unknown): ConfigError {
@@ -21,8 +22,7 @@ export function secretsOf(value: unknown): Uint8Array[] {
   const list = Array.isArray(value) ? value : [value]
   if (list.length === 0 || list.length > MAX_SECRETS) throw refusal('secret', SECRET_RANGE, value)
   return Array.from(list, (one: unknown) => {
-    if (typeof one !== 'string' && !(one instanceof Uint8Array))
-      throw new ConfigError('secret', SECRET_RANGE, new Withheld(one))
+    if (typeof one !== 'string' && !isBytes(one)) throw new ConfigError('secret', SECRET_RANGE, new Withheld(one))
     // A copy: what the caller does with the bytes later changes nothing.
     const bytes = typeof one === 'string' ? encoder.encode(one) : Uint8Array.from(one)
     if (bytes.length < MIN_SECRET_BYTES) throw new ConfigError('secret', SECRET_RANGE, new Withheld(one))

@@ -5,6 +5,7 @@ import { builtin } from '../base/builtin.js'
 import { ConfigError, ConnectionError, ParseError, SyncError } from '../base/errors.js'
 import { readWhole } from '../base/files.js'
 import { ownOptions } from '../base/own.js'
+import { isError, isOfKind } from '../base/realm.js'
 import { removeLeftovers, replaceFile } from './disk.js'
 import { isPhysicsVector, type PhysicsVector, type StateProvider } from './provider.js'
 import { type Entry, entriesOf, textOf } from './snapshot.js'
@@ -182,7 +183,7 @@ export class FileStateProvider implements StateProvider {
       return entriesOf(await readWhole(this.#path, Math.max(LEAST_BYTES, this.#maxRoutes * BYTES_A_ROUTE)))
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
-      const reason = error instanceof Error ? error.message : String(error)
+      const reason = isError(error) ? error.message : String(error)
       throw new ParseError('*', { cause: new Error(`${this.#path}: ${reason}`, { cause: error }) })
     }
   }
@@ -219,7 +220,7 @@ export class FileStateProvider implements StateProvider {
 function pathOf(path: unknown): string {
   const range = 'the path of a file, or a file: URL'
   try {
-    const text = path instanceof URL ? fileURLToPath(path) : path
+    const text = isOfKind(path, 'URL') ? fileURLToPath(path as URL) : path
     if (typeof text === 'string' && text !== '' && !text.includes('\0')) return resolve(text)
   } catch (cause) {
     throw new ConfigError('path', range, path, { cause })

@@ -1,7 +1,7 @@
 /** The health of the store, as far as the calls to it show. */
 
 import { isSyncError, SyncError } from '../base/errors.js'
-import { isError } from '../base/host-calls.js'
+import { isError } from '../base/realm.js'
 
 /** The listeners that a change of the store's health is reported to; none of these throws. */
 export interface HealthHost {

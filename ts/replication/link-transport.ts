@@ -3,6 +3,7 @@
 import type { NativeCluster } from '../engine/cluster-port.js'
 import type { NativeLink } from '../providers/native-link.js'
 import type { StateProvider } from '../providers/provider.js'
+import type { RouteIndex } from '../routes/route-index.js'
 import type { Health } from './health.js'
 import type { SyncTransport } from './transport.js'
 
@@ -15,14 +16,23 @@ export class LinkTransport implements SyncTransport {
   readonly #cluster: NativeCluster
   readonly #health: Health
   readonly #gamma: number
+  readonly #index: RouteIndex
   #stopListening: (() => void) | undefined
 
-  constructor(provider: StateProvider, native: NativeLink, cluster: NativeCluster, health: Health, gamma: number) {
+  constructor(
+    provider: StateProvider,
+    native: NativeLink,
+    cluster: NativeCluster,
+    health: Health,
+    gamma: number,
+    index: RouteIndex,
+  ) {
     this.#provider = provider
     this.#native = native
     this.#cluster = cluster
     this.#health = health
     this.#gamma = gamma
+    this.#index = index
   }
 
   async start(): Promise<void> {
@@ -49,7 +59,10 @@ export class LinkTransport implements SyncTransport {
 
   /** Takes over some of what was loaded; without weight for the others, nothing. */
   #adopt(): number {
-    return this.#gamma > 0 ? this.#cluster.adopt(this.#native, ADOPT_CHUNK, this.#gamma) : 0
+    const taken = this.#gamma > 0 ? this.#cluster.adopt(this.#native, ADOPT_CHUNK, this.#gamma) : 0
+    // Routes that had to give way for them went without a name that was looked up.
+    if (taken > 0) this.#index.forgetEvicted()
+    return taken
   }
 
   async flush(): Promise<void> {

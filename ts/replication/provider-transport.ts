@@ -2,10 +2,11 @@
 
 import { BoundedRoutes } from '../base/bounded-routes.js'
 import { SyncError } from '../base/errors.js'
-import { errorOf, isError, subscribed } from '../base/host-calls.js'
+import { errorOf, subscribed } from '../base/host-calls.js'
 import { isRouteId } from '../base/input.js'
 import { later } from '../base/later.js'
 import { own, ownOptions } from '../base/own.js'
+import { isError } from '../base/realm.js'
 import {
   isPhysicsVector,
   type PhysicsVector,

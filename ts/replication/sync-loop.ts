@@ -80,7 +80,7 @@ export function createSyncLoop(provider: StateProvider, context: Context, states
   const native = linkOf(provider)
   const transport =
     native !== undefined && engine.cluster !== undefined
-      ? new LinkTransport(provider, native, engine.cluster, health, gamma)
+      ? new LinkTransport(provider, native, engine.cluster, health, gamma, routes.index)
       : new ProviderTransport(provider, source, health, gamma)
   return new SyncLoop(transport, provider)
 }

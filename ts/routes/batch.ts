@@ -1,6 +1,7 @@
 /** Many ticks in one crossing: rows of the engine's batch, in the order they were given. */
 
 import { requireRouteId } from '../base/input.js'
+import { isOfKind } from '../base/realm.js'
 import type { Context } from '../context.js'
 import { BATCH_ROWS, type Engine, FRAME, ROW_CELLS, STATUS } from '../engine/port.js'
 import type { RouteIndex } from './route-index.js'
@@ -27,7 +28,7 @@ function requireIn(routeId: string | undefined, i: number): string {
 }
 
 /** Returns whether other threads may write what an array holds. */
-const isShared = ({ buffer }: Float64Array): boolean => !(buffer instanceof ArrayBuffer)
+const isShared = ({ buffer }: Float64Array): boolean => !isOfKind(buffer, 'ArrayBuffer')
 
 export class Batch {
   readonly #engine: Engine

@@ -1,6 +1,6 @@
 /** The open loop: one tick of a route on measured telemetry, and the decision on one request. */
 
-import { wrongType } from '../base/input.js'
+import { requireCells, wrongType } from '../base/input.js'
 import { limitedByAt } from '../base/limited-by.js'
 import { ownRouteOptions, ownTelemetry } from '../base/own.js'
 import type { Context } from '../context.js'
@@ -140,8 +140,8 @@ export class OpenLoop implements TermSource {
   /** @throws TypeError for a wrong type, RangeError for an array that is too short */
   routeBatch(routeIds: readonly string[], samples: Float64Array, out?: Float64Array): Float64Array {
     if (!Array.isArray(routeIds)) throw wrongType('routeIds', 'an array of strings', routeIds)
-    if (!(samples instanceof Float64Array)) throw wrongType('samples', 'a Float64Array', samples)
-    if (out !== undefined && !(out instanceof Float64Array)) throw wrongType('out', 'a Float64Array', out)
+    requireCells('samples', samples)
+    if (out !== undefined) requireCells('out', out)
     const count = routeIds.length
     if (samples.length < count * 3) throw new RangeError(`samples must hold ${count * 3} cells, got ${samples.length}`)
     const results = out ?? new Float64Array(count)

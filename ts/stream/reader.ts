@@ -2,6 +2,7 @@
 
 import { AtrionError } from '../base/errors.js'
 import { wrongType } from '../base/input.js'
+import { isOfKind } from '../base/realm.js'
 import { MODES } from '../engine/port.js'
 import { bytesOf, CELLS, FORMAT, HEAD, MAGIC, NAME_BYTES, ROW } from './layout.js'
 import type { StreamedRoute, StreamSnapshot } from './types.js'
@@ -37,8 +38,7 @@ export class StreamReader {
 
   /** @throws TypeError for what is no shared memory, AtrionError for memory that is no stream's, or one of another format */
   constructor(buffer: SharedArrayBuffer) {
-    const isShared = Object.prototype.toString.call(buffer) === '[object SharedArrayBuffer]'
-    if (!isShared) throw wrongType('buffer', 'a SharedArrayBuffer', buffer)
+    if (!isOfKind(buffer, 'SharedArrayBuffer')) throw wrongType('buffer', 'a SharedArrayBuffer', buffer)
     const words = new Int32Array(buffer, 0, Math.floor(buffer.byteLength / 4))
     if (words.length < HEAD.LENGTH || words[HEAD.MAGIC] !== MAGIC) {
       throw new AtrionError('buffer must be that of atrion.stream()')

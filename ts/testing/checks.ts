@@ -1,10 +1,11 @@
 /** Checks of the suite's own: it runs under any test runner, in any runtime, and asks for neither's assertions. */
 
+import { define } from '../base/own.js'
 import type { PhysicsVector } from '../providers/provider.js'
 
 class ConformanceError extends Error {
   static {
-    ConformanceError.prototype.name = 'ConformanceError'
+    define(ConformanceError.prototype, 'name', 'ConformanceError')
   }
 }
 

@@ -4,6 +4,7 @@ import { Atrion } from '../atrion.js'
 import { builtin } from '../base/builtin.js'
 import { ConfigError } from '../base/errors.js'
 import { requireRouteId } from '../base/input.js'
+import { define } from '../base/own.js'
 import { unknownName } from '../base/suggest.js'
 import type { Tier } from '../engine/kinds.js'
 import type { AtrionOptions, RouteProfileOptions } from '../options/options.js'
@@ -65,7 +66,7 @@ const DEFAULT_DEADLINE_MS = 500
 /** The settings did not hold: the message has the figures. */
 export class GoodputError extends Error {
   static {
-    GoodputError.prototype.name = 'GoodputError'
+    define(GoodputError.prototype, 'name', 'GoodputError')
   }
   readonly report: GoodputReport
 

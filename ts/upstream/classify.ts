@@ -11,6 +11,7 @@
  * | `rejected` | other 4xx: the request's own fault | success | no |
  */
 
+import { isBytes } from '../base/realm.js'
 import type { Outcome } from '../limiter/types.js'
 import { type HeaderReader, readerOf } from './headers.js'
 import { retryAfterOf } from './quota.js'
@@ -82,8 +83,8 @@ function faultIn(parsed: unknown): Fault {
 function faultOf(body: unknown): Fault {
   try {
     if (body === undefined || body === null) return NO_FAULT
-    if (typeof body === 'object' && !(body instanceof Uint8Array)) return faultIn(body)
-    const raw = body instanceof Uint8Array ? new TextDecoder().decode(body.subarray(0, LONGEST_BODY)) : body
+    if (typeof body === 'object' && !isBytes(body)) return faultIn(body)
+    const raw = isBytes(body) ? new TextDecoder().decode(body.subarray(0, LONGEST_BODY)) : body
     const text = typeof raw === 'string' ? raw.slice(0, LONGEST_BODY) : ''
     try {
       return faultIn(JSON.parse(text))

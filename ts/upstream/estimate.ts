@@ -3,6 +3,7 @@
  * texts, the most output that it asks for.
  */
 
+import { isBytes, isOfKind } from '../base/realm.js'
 import { isRecord, own } from './json.js'
 import { CHARACTERS_A_TOKEN } from './usage.js'
 
@@ -29,8 +30,8 @@ const MESSAGE_TOKENS = 4
 /** A body as text; undefined where it is none that is there yet. */
 function textOfBody(body: unknown): string | undefined {
   if (typeof body === 'string') return body
-  if (body instanceof Uint8Array) return body.byteLength <= LONGEST_BODY ? new TextDecoder().decode(body) : undefined
-  return body instanceof ArrayBuffer ? textOfBody(new Uint8Array(body)) : undefined
+  if (isBytes(body)) return body.byteLength <= LONGEST_BODY ? new TextDecoder().decode(body) : undefined
+  return isOfKind(body, 'ArrayBuffer') ? textOfBody(new Uint8Array(body as ArrayBuffer)) : undefined
 }
 
 /** Bytes as text: a long string without a space. */

@@ -3,6 +3,7 @@
  * maps, pairs, and undici's raw names and values in turn. Nothing here throws, whatever an upstream or a client made of them.
  */
 
+import { isBytes, isOfKind } from '../base/realm.js'
 /** Reads a header by its name in lower case; undefined where there is none that can be one. */
 export type HeaderReader = (name: string) => string | undefined
 
@@ -17,7 +18,7 @@ const latin1 = (bytes: Uint8Array): string => String.fromCharCode(...bytes.subar
 function textOf(value: unknown): string | undefined {
   if (typeof value === 'string') return value.length <= LONGEST_VALUE ? value.trim() : undefined
   if (typeof value === 'number') return String(value)
-  if (value instanceof Uint8Array) return value.length <= LONGEST_VALUE ? latin1(value).trim() : undefined
+  if (isBytes(value)) return value.length <= LONGEST_VALUE ? latin1(value).trim() : undefined
   return Array.isArray(value) && value.length > 0 && !Array.isArray(value[0]) ? textOf(value[0]) : undefined
 }
 
@@ -52,7 +53,7 @@ export function readerOf(headers: unknown): HeaderReader {
   if (typeof headers !== 'object' || headers === null) return () => undefined
   try {
     const { get } = headers as { get?: unknown }
-    if (typeof get === 'function' && !(headers instanceof Map)) {
+    if (typeof get === 'function' && !isOfKind(headers, 'Map')) {
       return (name) => {
         try {
           return textOf(get.call(headers, name) ?? undefined)

@@ -1,6 +1,7 @@
 /** The history of an instance in PostgreSQL, for reports: changes of modes, patches, bans, and summaries of routes. */
 
 import { ConfigError, ConnectionError, SyncError } from '../../base/errors.js'
+import { isError, isOfKind } from '../../base/realm.js'
 import { flag, integer } from '../checks.js'
 import { PostgresClient, type PostgresClientLike } from './client.js'
 import { prepare } from './prepare.js'
@@ -316,7 +317,7 @@ const textOfRoute = (routeId: string): string => JSON.stringify(routeId.slice(0,
 
 function detailOf(detail: object): string {
   try {
-    const text = JSON.stringify(detail, (_, value: unknown) => (value instanceof Error ? value.message : value))
+    const text = JSON.stringify(detail, (_, value: unknown) => (isError(value) ? value.message : value))
     if (text.length <= LONGEST_DETAIL) return text
   } catch {
     // An event of the host's making may hold anything.
@@ -325,7 +326,7 @@ function detailOf(detail: object): string {
 }
 
 function timeOf(field: string, value: unknown): number {
-  const ms = value instanceof Date ? value.getTime() : value
+  const ms = isOfKind(value, 'Date') ? Number(value) : value
   if (typeof ms === 'number' && Math.abs(ms) <= 8.64e15) return ms
   throw new ConfigError(field, 'a Date, or a Unix time in ms', value)
 }

@@ -4,6 +4,7 @@ import { DEFAULT_MAX_ROUTES } from '../../base/bounded-routes.js'
 import { ConfigError } from '../../base/errors.js'
 import { given } from '../../base/input.js'
 import { ownOptions } from '../../base/own.js'
+import { isBytes } from '../../base/realm.js'
 import { Withheld } from '../../base/text.js'
 import { flag, integer, known, number, refusal, type Secret, secretsOf, text } from '../checks.js'
 import { zoneOf } from '../provider.js'
@@ -267,7 +268,7 @@ function pem(field: string, value: unknown): Uint8Array | undefined {
   const parts = Array.isArray(value) ? value : [value]
   const texts = parts.map((part) => {
     if (typeof part === 'string') return part
-    if (part instanceof Uint8Array) return Buffer.from(part).toString('latin1')
+    if (isBytes(part)) return Buffer.from(part).toString('latin1')
     throw refusal(field, 'PEM, as a string or a Buffer', part)
   })
   const whole = texts.join('\n')

@@ -13,9 +13,10 @@ import {
 } from '@nestjs/common'
 import { APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core'
 import { Atrion, type AtrionOptions } from '../atrion.js'
+import { ConfigError } from '../base/errors.js'
 import { textOfAny } from '../base/host-calls.js'
 import { AtrionGuard, type NestOptions, type NestRequest, type NestResponse } from './_nest-guard.js'
-import { adapterOptionsOf } from './_options.js'
+import { adapterOptionsOf, validateTypes } from './_options.js'
 import { warnOnce } from './_resolve.js'
 import { after, callOff, type Timer } from './_timers.js'
 
@@ -54,9 +55,21 @@ export interface AtrionModuleAsyncOptions extends AtrionModuleExtras, Pick<Modul
 const RETRY_MS = 1_000
 const LONGEST_RETRY_MS = 30_000
 
-const isInstance = (given: Atrion | AtrionOptions): given is Atrion => typeof (given as Atrion).acquire === 'function'
+const isInstance = (given: Atrion | AtrionOptions): given is Atrion => typeof (given as Atrion)?.acquire === 'function'
 
-function instanceOf({ atrion = {} }: AtrionModuleOptions): Atrion {
+const BOOLEAN = ['boolean']
+
+/** @throws ConfigError for what are no options, and an extra of the wrong type */
+function checked<T extends AtrionModuleExtras>(options: T): T {
+  if (typeof options !== 'object' || options === null) throw new ConfigError('options', 'an object', options)
+  const { isGlobal, guard } = options
+  validateTypes({ isGlobal, guard }, { isGlobal: BOOLEAN, guard: BOOLEAN })
+  return options
+}
+
+/** @throws ConfigError for options that are none */
+function instanceOf(options: AtrionModuleOptions): Atrion {
+  const { atrion = {} } = checked<AtrionModuleOptions & AtrionModuleExtras>(options)
   return isInstance(atrion) ? atrion : new Atrion(atrion)
 }
 
@@ -123,14 +136,14 @@ export class AtrionModule extends Configurable implements OnModuleInit, OnApplic
   static override forRoot<Request extends NestRequest = NestRequest, Response extends NestResponse = NestResponse>(
     options: AtrionModuleOptions<Request, Response> & AtrionModuleExtras = {},
   ): DynamicModule {
-    const { atrion: _, isGlobal: __, guard: ___, ...ofGuard } = options
+    const { atrion: _, isGlobal: __, guard: ___, ...ofGuard } = checked(options)
     adapterOptionsOf(ofGuard)
     return Configurable.forRoot.call(AtrionModule, options as AtrionModuleOptions)
   }
 
   /** The same with options that are known later: the application does not start with wrong ones. */
   static override forRootAsync(options: AtrionModuleAsyncOptions): DynamicModule {
-    return Configurable.forRootAsync.call(AtrionModule, options)
+    return Configurable.forRootAsync.call(AtrionModule, checked(options))
   }
 
   async onModuleInit(): Promise<void> {

@@ -15,8 +15,9 @@ import { APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core'
 import { Atrion, type AtrionOptions } from '../atrion.js'
 import { ConfigError } from '../base/errors.js'
 import { textOfAny } from '../base/host-calls.js'
+import { copyOf } from '../base/own.js'
 import { AtrionGuard, type NestOptions, type NestRequest, type NestResponse } from './_nest-guard.js'
-import { adapterOptionsOf, validateTypes } from './_options.js'
+import { adapterOptionsOf, OPTION_NAMES, validateTypes } from './_options.js'
 import { warnOnce } from './_resolve.js'
 import { after, callOff, type Timer } from './_timers.js'
 
@@ -58,25 +59,36 @@ const LONGEST_RETRY_MS = 30_000
 const isInstance = (given: Atrion | AtrionOptions): given is Atrion => typeof (given as Atrion)?.acquire === 'function'
 
 const BOOLEAN = ['boolean']
+const NAMES = [...OPTION_NAMES, 'atrion', 'isGlobal', 'guard']
 
-/** @throws ConfigError for what are no options, and an extra of the wrong type */
-function checked<T extends AtrionModuleExtras>(options: T): T {
-  if (typeof options !== 'object' || options === null) throw new ConfigError('options', 'an object', options)
+type Options = AtrionModuleOptions & AtrionModuleExtras
+
+/**
+ * A copy of the options.
+ *
+ * @throws ConfigError for what are none, and an extra of the wrong type
+ */
+function checked(given: AtrionModuleExtras): Options {
+  if (typeof given !== 'object' || given === null) throw new ConfigError('options', 'an object', given)
+  const options = copyOf(given, NAMES)
   const { isGlobal, guard } = options
   validateTypes({ isGlobal, guard }, { isGlobal: BOOLEAN, guard: BOOLEAN })
   return options
 }
 
 /** @throws ConfigError for options that are none */
-function instanceOf(options: AtrionModuleOptions): Atrion {
-  const { atrion = {} } = checked<AtrionModuleOptions & AtrionModuleExtras>(options)
+function instanceOf(options: Options): Atrion {
+  const { atrion = {} } = checked(options)
   return isInstance(atrion) ? atrion : new Atrion(atrion)
 }
 
 /** Token of the guard's options: Nest makes a guard anew in each module whose handlers ask for it. */
 const GUARD_OPTIONS = Symbol('atrion.guard-options')
 
-const guardOptionsOf = ({ atrion: _, ...options }: AtrionModuleOptions): NestOptions => options
+function guardOptionsOf(given: Options): NestOptions {
+  const { atrion: _, ...options } = checked(given)
+  return options
+}
 
 const EXTRAS: Required<AtrionModuleExtras> = { isGlobal: true, guard: true }
 
@@ -136,14 +148,16 @@ export class AtrionModule extends Configurable implements OnModuleInit, OnApplic
   static override forRoot<Request extends NestRequest = NestRequest, Response extends NestResponse = NestResponse>(
     options: AtrionModuleOptions<Request, Response> & AtrionModuleExtras = {},
   ): DynamicModule {
-    const { atrion: _, isGlobal: __, guard: ___, ...ofGuard } = checked(options)
+    const all = checked(options as Options)
+    const { atrion: _, isGlobal: __, guard: ___, ...ofGuard } = all
     adapterOptionsOf(ofGuard)
-    return Configurable.forRoot.call(AtrionModule, options as AtrionModuleOptions)
+    return Configurable.forRoot.call(AtrionModule, all)
   }
 
   /** The same with options that are known later: the application does not start with wrong ones. */
   static override forRootAsync(options: AtrionModuleAsyncOptions): DynamicModule {
-    return Configurable.forRootAsync.call(AtrionModule, checked(options))
+    checked(options)
+    return Configurable.forRootAsync.call(AtrionModule, options)
   }
 
   async onModuleInit(): Promise<void> {

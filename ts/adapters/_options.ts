@@ -83,6 +83,8 @@ const TYPES: OptionTypes = {
   propagate: ['boolean'],
 }
 
+export const OPTION_NAMES = Object.keys(TYPES)
+
 const PRESSURE_TYPES: OptionTypes = {
   queueAge: ['boolean'],
   acceptQueue: ['boolean'],
@@ -111,7 +113,7 @@ export function validateTypes(options: unknown, types: OptionTypes, parent = '')
 export function adapterOptionsOf<Request, Response>(
   given: AdapterOptions<Request, Response>,
 ): AdapterOptions<Request, Response> {
-  const options = copyOf(given, Object.keys(TYPES))
+  const options = copyOf(given, OPTION_NAMES)
   // Options of the wrong type are named below.
   const { pressure, signals } = (options ?? {}) as Record<string, unknown>
   if (

@@ -4,6 +4,7 @@
  */
 
 import { ConfigError } from '../base/errors.js'
+import { copyOf } from '../base/own.js'
 import { nearestName } from '../base/suggest.js'
 import { TIERS } from '../engine/port.js'
 import type { Tier } from '../limiter/types.js'
@@ -46,13 +47,19 @@ function validateTier(tier: unknown): void {
   throw new ConfigError('tier', [...TIERS].reverse().join(', '), tier, { nearest: nearestName(tier, TIERS) })
 }
 
-/** @throws ConfigError for an option that is unknown, of the wrong type or out of its range */
-export function validateRouteOptions(options: unknown): void {
+/**
+ * The options of a route, checked.
+ *
+ * @throws ConfigError for an option that is unknown, of the wrong type or out of its range
+ */
+export function routeOptionsOf<Options extends object>(given: Options): Options {
+  const options = copyOf(given, Object.keys(TYPES))
   validateTypes(options, TYPES)
   const { tier, route } = options as Record<string, unknown>
   validateTier(tier)
   if (route === '') throw new ConfigError('route', 'a name', route)
   validateBounds(options as Record<string, unknown>)
+  return options
 }
 
 /** The answers of a route's options for one request; undefined: not given. */

@@ -12,7 +12,7 @@ import type { AdapterOptions } from './_options.js'
 import { refuseOnNode } from './_refusal.js'
 import { isThenable } from './_resolve.js'
 import { arriveOnNode } from './_route-arrival.js'
-import { type AdapterRouteOptions, markRoute, validateRouteOptions } from './_route-options.js'
+import { type AdapterRouteOptions, markRoute, routeOptionsOf } from './_route-options.js'
 
 export { cancelSignal } from './_cancel.js'
 export { currentTier, withTier } from './_context.js'
@@ -80,9 +80,9 @@ export function atrionExpress<
  * @throws ConfigError for an option that is unknown, of the wrong type or out of its range
  */
 function route<Request extends IncomingMessage = ExpressRequest>(
-  options: AdapterRouteOptions<Request>,
+  given: AdapterRouteOptions<Request>,
 ): ExpressMiddleware {
-  validateRouteOptions(options)
+  const options = routeOptionsOf(given)
   const middleware: ExpressMiddleware = (node, response, next) => {
     const refuse = (permit: Permit): void => refuseOnNode(node, response, permit)
     const arrived = arriveOnNode(node, middleware, node as Request, options)

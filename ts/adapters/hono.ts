@@ -19,7 +19,7 @@ import { leaveBody } from './_request-body.js'
 import { bounded, isThenable, warnOnce } from './_resolve.js'
 import type { ResponseTracker } from './_response-tracker.js'
 import { arriveOnNode, arriveOnWeb } from './_route-arrival.js'
-import { type AdapterRouteOptions, markRoute, validateRouteOptions } from './_route-options.js'
+import { type AdapterRouteOptions, markRoute, routeOptionsOf } from './_route-options.js'
 import { hasRoom } from './_stream.js'
 import { noteWebRefused, WebResponseTracker, webPassageOf } from './_web-response-tracker.js'
 
@@ -240,8 +240,8 @@ export function atrionHono<E extends Env = Env>(
  *
  * @throws ConfigError for an option that is unknown, of the wrong type or out of its range
  */
-function route<E extends Env = Env>(options: AdapterRouteOptions<Context<E>>): MiddlewareHandler<E> {
-  validateRouteOptions(options)
+function route<E extends Env = Env>(given: AdapterRouteOptions<Context<E>>): MiddlewareHandler<E> {
+  const options = routeOptionsOf(given)
   const middleware: MiddlewareHandler<E> = async (context, next) => {
     const { incoming } = (context.env ?? {}) as NodeBindings
     const refusal = await (incoming === undefined

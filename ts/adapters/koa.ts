@@ -16,7 +16,7 @@ import { leaveBody } from './_request-body.js'
 import { isThenable, warnOnce } from './_resolve.js'
 import type { ResponseTracker } from './_response-tracker.js'
 import { arriveOnNode } from './_route-arrival.js'
-import { type AdapterRouteOptions, markRoute, validateRouteOptions } from './_route-options.js'
+import { type AdapterRouteOptions, markRoute, routeOptionsOf } from './_route-options.js'
 
 export { cancelSignal } from './_cancel.js'
 export { currentTier, withTier } from './_context.js'
@@ -126,9 +126,9 @@ export function atrionKoa<Context extends KoaContext = ParameterizedContext>(
  * @throws ConfigError for an option that is unknown, of the wrong type or out of its range
  */
 function route<Context extends KoaContext = ParameterizedContext>(
-  options: AdapterRouteOptions<Context>,
+  given: AdapterRouteOptions<Context>,
 ): KoaMiddleware<Context> {
-  validateRouteOptions(options)
+  const options = routeOptionsOf(given)
   const middleware: KoaMiddleware<Context> = async (context, next) => {
     const refusal = await arriveOnNode(context.req, middleware, context, options)
     if (refusal === undefined) return next()

@@ -230,10 +230,6 @@ test('nest: what are no options of the module is an error that names the field, 
       t.throws(() => AtrionModule.forRoot(given), isConfigError),
       { field: 'options', range: 'an object', got: given },
     )
-    t.like(
-      t.throws(() => AtrionModule.forRootAsync(given), isConfigError),
-      { field: 'options', got: given },
-    )
     const later = AtrionModule.forRootAsync({ useFactory: () => given })
     t.like(await t.throwsAsync(start(rootOf([later])), isConfigError), { field: 'options', got: given })
   }
@@ -251,6 +247,10 @@ test('nest: what are no options of the module is an error that names the field, 
       )
     }
   }
+  t.like(
+    t.throws(() => AtrionModule.forRoot({ atrion: 5 }), isConfigError),
+    { field: 'atrion', got: 5 },
+  )
   await t.throwsAsync(start(rootOf([AtrionModule.forRoot({ atrion: null })])), isConfigError)
   await t.throwsAsync(start(rootOf([AtrionModule.forRootAsync({ useFactory: () => undefined })])), isConfigError)
 })

@@ -13,11 +13,10 @@ import {
 } from '@nestjs/common'
 import { APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core'
 import { Atrion, type AtrionOptions } from '../atrion.js'
-import { ConfigError } from '../base/errors.js'
 import { textOfAny } from '../base/host-calls.js'
 import { copyOf } from '../base/own.js'
 import { AtrionGuard, type NestOptions, type NestRequest, type NestResponse } from './_nest-guard.js'
-import { adapterOptionsOf, OPTION_NAMES, validateTypes } from './_options.js'
+import { adapterOptionsOf, type OptionTypes, TYPES, validateTypes } from './_options.js'
 import { warnOnce } from './_resolve.js'
 import { after, callOff, type Timer } from './_timers.js'
 
@@ -58,21 +57,18 @@ const LONGEST_RETRY_MS = 30_000
 
 const isInstance = (given: Atrion | AtrionOptions): given is Atrion => typeof (given as Atrion)?.acquire === 'function'
 
-const BOOLEAN = ['boolean']
-const NAMES = [...OPTION_NAMES, 'atrion', 'isGlobal', 'guard']
+const ALL_TYPES: OptionTypes = { ...TYPES, atrion: ['object'], isGlobal: ['boolean'], guard: ['boolean'] }
 
 type Options = AtrionModuleOptions & AtrionModuleExtras
 
 /**
  * A copy of the options.
  *
- * @throws ConfigError for what are none, and an extra of the wrong type
+ * @throws ConfigError for what are none, one that is unknown, and one of the wrong type
  */
-function checked(given: AtrionModuleExtras): Options {
-  if (typeof given !== 'object' || given === null) throw new ConfigError('options', 'an object', given)
-  const options = copyOf(given, NAMES)
-  const { isGlobal, guard } = options
-  validateTypes({ isGlobal, guard }, { isGlobal: BOOLEAN, guard: BOOLEAN })
+function checked(given: Options): Options {
+  const options = copyOf(given, Object.keys(ALL_TYPES))
+  validateTypes(options, ALL_TYPES)
   return options
 }
 
@@ -156,7 +152,8 @@ export class AtrionModule extends Configurable implements OnModuleInit, OnApplic
 
   /** The same with options that are known later: the application does not start with wrong ones. */
   static override forRootAsync(options: AtrionModuleAsyncOptions): DynamicModule {
-    checked(options)
+    const { isGlobal, guard } = options
+    checked({ isGlobal, guard } as Options)
     return Configurable.forRootAsync.call(AtrionModule, options)
   }
 

@@ -66,7 +66,7 @@ export interface AdapterOptions<Request, Response> extends AnswerOptions {
 /** Types that the options may have. */
 export type OptionTypes = Readonly<Record<string, readonly string[]>>
 
-const TYPES: OptionTypes = {
+export const TYPES: OptionTypes = {
   route: ['function'],
   tier: ['function'],
   key: ['function'],
@@ -82,8 +82,6 @@ const TYPES: OptionTypes = {
   cancellable: ['boolean', 'function'],
   propagate: ['boolean'],
 }
-
-export const OPTION_NAMES = Object.keys(TYPES)
 
 const PRESSURE_TYPES: OptionTypes = {
   queueAge: ['boolean'],
@@ -113,7 +111,7 @@ export function validateTypes(options: unknown, types: OptionTypes, parent = '')
 export function adapterOptionsOf<Request, Response>(
   given: AdapterOptions<Request, Response>,
 ): AdapterOptions<Request, Response> {
-  const options = copyOf(given, OPTION_NAMES)
+  const options = copyOf(given, Object.keys(TYPES))
   // Options of the wrong type are named below.
   const { pressure, signals } = (options ?? {}) as Record<string, unknown>
   if (

@@ -73,10 +73,6 @@ export function atrionExpress<
  * Options of a route, or of a router, beneath the guard of the application:
  * `app.get('/pay', atrionExpress.route({ tier: 'high' }), pay)`. It takes no permit of its own.
  *
- * Plain values count at admission, since the guard looks ahead to the route. A function is called when the request reaches this
- * middleware, after what comes before it (`req.user`, `req.params`); a priority below that of the admission, and a key, are then asked
- * for anew. Without a guard before it there is nothing to change.
- *
  * @throws ConfigError for an option that is unknown, of the wrong type or out of its range
  */
 function route<Request extends IncomingMessage = ExpressRequest>(

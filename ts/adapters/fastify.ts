@@ -9,7 +9,7 @@ import { isClosed } from './_closed.js'
 import { withTier } from './_context.js'
 import { Gate } from './_gate.js'
 import { patternRoute } from './_method.js'
-import { type AdapterOptions, OPTION_NAMES } from './_options.js'
+import { type AdapterOptions, TYPES } from './_options.js'
 import { describeShed, PROBLEM_TYPE, refusalHeaders, refusalOf, type Shed } from './_problem.js'
 import { refuseOwn } from './_refusal.js'
 import { leaveBody } from './_request-body.js'
@@ -184,7 +184,7 @@ export function atrionFastify(
       logSerializers,
       atrion: _,
       ...rest
-    } = copyOf(options, OPTION_NAMES) as FastifyPluginOptions & Record<string, unknown>
+    } = copyOf(options, Object.keys(TYPES)) as FastifyPluginOptions & Record<string, unknown>
     const atrion = own(options as FastifyPluginOptions, 'atrion') as Atrion
     settle(() => install(first as FastifyInstance, atrion, rest), done)
     return undefined

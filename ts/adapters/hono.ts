@@ -234,10 +234,6 @@ export function atrionHono<E extends Env = Env>(
  * Options of a route beneath the guard of the application:
  * `app.get('/pay', atrionHono.route({ tier: 'high' }), pay)`. It takes no permit of its own.
  *
- * Plain values count at admission, since the guard looks ahead to the route. A function is called when the request reaches this
- * middleware, after what comes before it (`context.var`, `context.req.param()`); a priority below that of the admission, and a key, are
- * then asked for anew. Without a guard before it there is nothing to change.
- *
  * @throws ConfigError for an option that is unknown, of the wrong type or out of its range
  */
 function route<E extends Env = Env>(given: AdapterRouteOptions<Context<E>>): MiddlewareHandler<E> {

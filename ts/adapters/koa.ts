@@ -119,10 +119,6 @@ export function atrionKoa<Context extends KoaContext = ParameterizedContext>(
  * Options of a route, or of a router, beneath the guard of the application:
  * `router.get('/pay', atrionKoa.route({ tier: 'high' }), pay)`. It takes no permit of its own.
  *
- * Plain values count at admission, since the guard looks ahead to the route. A function is called when the request reaches this
- * middleware, after what comes before it (`ctx.state`, `ctx.params`); a priority below that of the admission, and a key, are then
- * asked for anew. Without a guard before it there is nothing to change.
- *
  * @throws ConfigError for an option that is unknown, of the wrong type or out of its range
  */
 function route<Context extends KoaContext = ParameterizedContext>(

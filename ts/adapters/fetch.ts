@@ -226,7 +226,8 @@ class FetchGate<Request extends FetchRequest, Args extends readonly unknown[]> i
     this.#styles.dress(permit, routeId)
     const { onShed } = this.#options
     const own = onShed && (await called<Response | undefined>('onShed', () => onShed(request, permit), undefined))
-    return own instanceof Response ? own : shedResponse(permit)
+    // A response of another fetch than the global one is one, too.
+    return typeof own?.status === 'number' ? own : shedResponse(permit)
   }
 
   #params(request: Request, [named, wanted, whose, long]: Answers): AcquireParams {

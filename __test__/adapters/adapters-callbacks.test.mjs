@@ -13,7 +13,8 @@ import { atrionNest } from 'atrion/nest'
 import { atrionUndici } from 'atrion/undici'
 import ava from 'ava'
 import { Hono } from 'hono'
-import { Agent, fetch } from 'undici'
+import { Agent, fetch, Response as UndiciResponse } from 'undici'
+import { Response as Undici6Response } from 'undici6'
 import { ask, CALM, close, create, dial, drained, requestText, until, watched } from '../_adapters.mjs'
 import { engine } from '../_engine.mjs'
 import { FRAMEWORKS } from '../_frameworks.mjs'
@@ -207,4 +208,24 @@ test('an unknown tier is one warning, with the name that was probably meant', as
   const { stderr } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script])
   t.is(stderr.match(/AtrionWarning/g)?.length, 1, stderr)
   t.regex(stderr, /did you mean 'critical'/)
+})
+
+test('fetch: onShed may answer with a response of any fetch, at once or later; what is no response is answered for', async (t) => {
+  const own = { status: 429, headers: { 'x-own': '1' } }
+  const answers = {
+    'the global one': [() => new Response('later', own), 429],
+    'undici’s': [() => new UndiciResponse('later', own), 429],
+    'undici 6’s, later': [async () => new Undici6Response('later', own), 429],
+    nothing: [() => undefined, 503],
+    'a text': [() => 'later', 503],
+    'an object without a status': [async () => ({ headers: {} }), 503],
+  }
+  for (const [of, [onShed, status]] of Object.entries(answers)) {
+    const { atrion } = watched()
+    atrion.override('GET *', 'open')
+    const answer = await withAtrion(() => new Response('in'), { atrion, onShed })(new Request('http://test/'))
+    t.is(answer.status, status, of)
+    if (status === 429) t.deepEqual([answer.headers.get('x-own'), await answer.text()], ['1', 'later'], of)
+    else t.is(answer.headers.get('content-type'), 'application/problem+json', of)
+  }
 })

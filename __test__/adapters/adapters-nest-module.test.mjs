@@ -222,3 +222,35 @@ test('nest: wrong options are errors where they are given, or end the start', as
   const later = AtrionModule.forRootAsync({ useFactory: () => ({ maxWaitMs: -1 }) })
   await t.throwsAsync(start(rootOf([later])), { instanceOf: ConfigError, message: /maxWaitMs/ })
 })
+
+test('nest: what are no options of the module is an error that names the field, where it is given or at the start', async (t) => {
+  const isConfigError = { instanceOf: ConfigError }
+  for (const given of [null, 5, 'options']) {
+    t.like(
+      t.throws(() => AtrionModule.forRoot(given), isConfigError),
+      { field: 'options', range: 'an object', got: given },
+    )
+    const later = AtrionModule.forRootAsync({ useFactory: () => given })
+    t.like(await t.throwsAsync(start(rootOf([later])), isConfigError), { field: 'options', got: given })
+  }
+  for (const extra of ['isGlobal', 'guard']) {
+    for (const got of [null, 1, 'no']) {
+      const options = { [extra]: got, useFactory: () => ({}) }
+      const { useFactory: _, ...known } = options
+      t.like(
+        t.throws(() => AtrionModule.forRoot(known), isConfigError),
+        { field: extra, range: 'a boolean', got },
+      )
+      t.like(
+        t.throws(() => AtrionModule.forRootAsync(options), isConfigError),
+        { field: extra, got },
+      )
+    }
+  }
+  t.like(
+    t.throws(() => AtrionModule.forRoot({ atrion: 5 }), isConfigError),
+    { field: 'atrion', got: 5 },
+  )
+  await t.throwsAsync(start(rootOf([AtrionModule.forRoot({ atrion: null })])), isConfigError)
+  await t.throwsAsync(start(rootOf([AtrionModule.forRootAsync({ useFactory: () => undefined })])), isConfigError)
+})

@@ -1,5 +1,11 @@
 /** Adapters: the callbacks get the framework's own request, response and context. */
 import { createServer } from 'node:http'
+import {
+  createSecureServer,
+  createServer as createServerOfHttp2,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+} from 'node:http2'
 import type { ExecutionContext } from '@nestjs/common'
 import type { Atrion } from 'atrion'
 import { atrionExpress, openStreams } from 'atrion/express'
@@ -36,6 +42,16 @@ export function adapters(atrion: Atrion): number {
       onShed: (_req, res, permit) => res.writeHead(429, { 'Retry-After': String(permit.retryAfterMs) }).end(),
     }),
   )
+
+  // HTTP/2's compatibility API, whose requests and responses are of their own types.
+  createServerOfHttp2(atrionHttp(atrion, (_req, res) => res.stream.end()))
+  const byAuthority = { route: (req: Http2ServerRequest) => req.authority }
+  const answer = async (_req: Http2ServerRequest, res: Http2ServerResponse) => res.stream.end()
+  createSecureServer({}, atrionHttp(atrion, answer, byAuthority))
+  createServerOfHttp2(atrionHttp(atrion, new Koa().callback()))
+  // Applications that are listeners.
+  createServer(atrionHttp(atrion, express(), { key: (req) => req.socket.remotePort }))
+  createServer(atrionHttp(atrion, new Koa().callback()))
 
   const app = express()
   app.use(

@@ -3,7 +3,7 @@
 import type { ExecutionContext } from '@nestjs/common'
 import type { Tier as TierName } from '../limiter/types.js'
 import type { MaybePromise } from './_resolve.js'
-import { type AdapterRouteOptions, over, validateRouteOptions } from './_route-options.js'
+import { type AdapterRouteOptions, over, routeOptionsOf } from './_route-options.js'
 
 /** Key of the metadata of a handler or a controller. */
 const METADATA = 'atrion:route'
@@ -18,8 +18,8 @@ const metadata = Reflect as unknown as {
 /** For a handler, and for a controller, whose handlers' own options are over its. */
 export type RouteDecorator = (target: object, name?: string | symbol, descriptor?: PropertyDescriptor) => void
 
-function decorator(options: AdapterRouteOptions<never>): RouteDecorator {
-  validateRouteOptions(options)
+function decorator(given: AdapterRouteOptions<never>): RouteDecorator {
+  const options = routeOptionsOf(given)
   return (target, _name, descriptor) => {
     const subject = (descriptor?.value ?? target) as object
     metadata.defineMetadata?.(METADATA, over(metadata.getOwnMetadata?.(METADATA, subject) ?? {}, options), subject)

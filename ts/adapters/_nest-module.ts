@@ -14,9 +14,10 @@ import {
 import { APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core'
 import { Atrion, type AtrionOptions } from '../atrion.js'
 import { textOfAny } from '../base/host-calls.js'
+import { copyOf } from '../base/own.js'
 import { warnOnce } from '../base/warn-once.js'
 import { AtrionGuard, type NestOptions, type NestRequest, type NestResponse } from './_nest-guard.js'
-import { adapterOptionsOf } from './_options.js'
+import { adapterOptionsOf, type OptionTypes, TYPES, validateTypes } from './_options.js'
 import { after, callOff, type Timer } from './_timers.js'
 
 /** Options of {@link AtrionModule}: those of the guard, and the instance or what it is made of. */
@@ -54,16 +55,36 @@ export interface AtrionModuleAsyncOptions extends AtrionModuleExtras, Pick<Modul
 const RETRY_MS = 1_000
 const LONGEST_RETRY_MS = 30_000
 
-const isInstance = (given: Atrion | AtrionOptions): given is Atrion => typeof (given as Atrion).acquire === 'function'
+const isInstance = (given: Atrion | AtrionOptions): given is Atrion => typeof (given as Atrion)?.acquire === 'function'
 
-function instanceOf({ atrion = {} }: AtrionModuleOptions): Atrion {
+const ALL_TYPES: OptionTypes = { ...TYPES, atrion: ['object'], isGlobal: ['boolean'], guard: ['boolean'] }
+
+type Options = AtrionModuleOptions & AtrionModuleExtras
+
+/**
+ * A copy of the options.
+ *
+ * @throws ConfigError for what are none, one that is unknown, and one of the wrong type
+ */
+function checked(given: Options): Options {
+  const options = copyOf(given, Object.keys(ALL_TYPES))
+  validateTypes(options, ALL_TYPES)
+  return options
+}
+
+/** @throws ConfigError for options that are none */
+function instanceOf(options: Options): Atrion {
+  const { atrion = {} } = checked(options)
   return isInstance(atrion) ? atrion : new Atrion(atrion)
 }
 
 /** Token of the guard's options: Nest makes a guard anew in each module whose handlers ask for it. */
 const GUARD_OPTIONS = Symbol('atrion.guard-options')
 
-const guardOptionsOf = ({ atrion: _, ...options }: AtrionModuleOptions): NestOptions => options
+function guardOptionsOf(given: Options): NestOptions {
+  const { atrion: _, ...options } = checked(given)
+  return options
+}
 
 const EXTRAS: Required<AtrionModuleExtras> = { isGlobal: true, guard: true }
 
@@ -123,13 +144,16 @@ export class AtrionModule extends Configurable implements OnModuleInit, OnApplic
   static override forRoot<Request extends NestRequest = NestRequest, Response extends NestResponse = NestResponse>(
     options: AtrionModuleOptions<Request, Response> & AtrionModuleExtras = {},
   ): DynamicModule {
-    const { atrion: _, isGlobal: __, guard: ___, ...ofGuard } = options
+    const all = checked(options as Options)
+    const { atrion: _, isGlobal: __, guard: ___, ...ofGuard } = all
     adapterOptionsOf(ofGuard)
-    return Configurable.forRoot.call(AtrionModule, options as AtrionModuleOptions)
+    return Configurable.forRoot.call(AtrionModule, all)
   }
 
   /** The same with options that are known later: the application does not start with wrong ones. */
   static override forRootAsync(options: AtrionModuleAsyncOptions): DynamicModule {
+    const { isGlobal, guard } = options
+    checked({ isGlobal, guard } as Options)
     return Configurable.forRootAsync.call(AtrionModule, options)
   }
 

@@ -66,7 +66,7 @@ export interface AdapterOptions<Request, Response> extends AnswerOptions {
 /** Types that the options may have. */
 export type OptionTypes = Readonly<Record<string, readonly string[]>>
 
-const TYPES: OptionTypes = {
+export const TYPES: OptionTypes = {
   route: ['function'],
   tier: ['function'],
   key: ['function'],

@@ -4,6 +4,7 @@
  */
 
 import { ConfigError } from '../base/errors.js'
+import { copyOf } from '../base/own.js'
 import { nearestName } from '../base/suggest.js'
 import { TIERS } from '../engine/port.js'
 import type { Tier } from '../limiter/types.js'
@@ -12,7 +13,13 @@ import { type CancellableOption, shareOf } from './_cancel.js'
 import { type OptionTypes, validateBounds, validateTypes } from './_options.js'
 import { called, isThenable, isTier, keyOf, type MaybePromise, tierOf } from './_resolve.js'
 
-/** Options of one route, over those of its guard. A function gets the framework's request, and may answer by a promise. */
+/**
+ * Options of one route, over those of its guard. A function gets the framework's request, and may answer by a promise.
+ *
+ * As middleware, plain values count at admission, since the guard looks ahead to the route. A function is called when the request
+ * reaches the middleware, after what comes before it (`req.user`, `ctx.params`); a priority below that of the admission, and a key,
+ * are then asked for anew. Without a guard before it there is nothing to change.
+ */
 export interface AdapterRouteOptions<Request> {
   /** Name of the route. There should be few: never the raw URL. Default: the framework's own pattern. */
   readonly route?: string | ((request: Request) => MaybePromise<string | undefined>)
@@ -47,12 +54,14 @@ function validateTier(tier: unknown): void {
 }
 
 /** @throws ConfigError for an option that is unknown, of the wrong type or out of its range */
-export function validateRouteOptions(options: unknown): void {
+export function routeOptionsOf<Options extends object>(given: Options): Options {
+  const options = copyOf(given, Object.keys(TYPES))
   validateTypes(options, TYPES)
   const { tier, route } = options as Record<string, unknown>
   validateTier(tier)
   if (route === '') throw new ConfigError('route', 'a name', route)
   validateBounds(options as Record<string, unknown>)
+  return options
 }
 
 /** The answers of a route's options for one request; undefined: not given. */

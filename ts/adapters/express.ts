@@ -12,7 +12,7 @@ import type { AdapterOptions } from './_options.js'
 import { refuseOnNode } from './_refusal.js'
 import { isThenable } from './_resolve.js'
 import { arriveOnNode } from './_route-arrival.js'
-import { type AdapterRouteOptions, markRoute, validateRouteOptions } from './_route-options.js'
+import { type AdapterRouteOptions, markRoute, routeOptionsOf } from './_route-options.js'
 
 export { cancelSignal } from './_cancel.js'
 export { currentTier, withTier } from './_context.js'
@@ -73,16 +73,12 @@ export function atrionExpress<
  * Options of a route, or of a router, beneath the guard of the application:
  * `app.get('/pay', atrionExpress.route({ tier: 'high' }), pay)`. It takes no permit of its own.
  *
- * Plain values count at admission, since the guard looks ahead to the route. A function is called when the request reaches this
- * middleware, after what comes before it (`req.user`, `req.params`); a priority below that of the admission, and a key, are then asked
- * for anew. Without a guard before it there is nothing to change.
- *
  * @throws ConfigError for an option that is unknown, of the wrong type or out of its range
  */
 function route<Request extends IncomingMessage = ExpressRequest>(
-  options: AdapterRouteOptions<Request>,
+  given: AdapterRouteOptions<Request>,
 ): ExpressMiddleware {
-  validateRouteOptions(options)
+  const options = routeOptionsOf(given)
   const middleware: ExpressMiddleware = (node, response, next) => {
     const refuse = (permit: Permit): void => refuseOnNode(node, response, permit)
     const arrived = arriveOnNode(node, middleware, node as Request, options)

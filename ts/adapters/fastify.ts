@@ -3,19 +3,19 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Atrion } from '../atrion.js'
 import { textOfAny } from '../base/host-calls.js'
-import { own } from '../base/own.js'
+import { copyOf, own } from '../base/own.js'
 import { warnOnce } from '../base/warn-once.js'
 import type { RequestAdmission } from './_admission.js'
 import { isClosed } from './_closed.js'
 import { withTier } from './_context.js'
 import { Gate } from './_gate.js'
 import { patternRoute } from './_method.js'
-import type { AdapterOptions } from './_options.js'
+import { type AdapterOptions, TYPES } from './_options.js'
 import { describeShed, PROBLEM_TYPE, refusalHeaders, refusalOf, type Shed } from './_problem.js'
 import { refuseOwn } from './_refusal.js'
 import { leaveBody } from './_request-body.js'
 import { trackerOf } from './_response-tracker.js'
-import { type AdapterRouteOptions, validateRouteOptions } from './_route-options.js'
+import { type AdapterRouteOptions, routeOptionsOf } from './_route-options.js'
 
 export type { RequestAdmission } from './_admission.js'
 export { cancelSignal } from './_cancel.js'
@@ -71,11 +71,7 @@ const UNGUARDED: Own = { skip: true }
 const seen = new WeakMap<object, Own | undefined>()
 
 /** The options in a route's `config.atrion`. @throws ConfigError for an option that is unknown, of the wrong type or out of its range */
-function optionsIn(given: Own | false): Own {
-  if (given === false) return UNGUARDED
-  validateRouteOptions(given)
-  return given
-}
+const optionsIn = (given: Own | false): Own => (given === false ? UNGUARDED : routeOptionsOf(given))
 
 /** The same while a request is under way, which wrong options do not harm. */
 function ownOf({ routeOptions }: FastifyRequest): Own | undefined {
@@ -188,7 +184,7 @@ export function atrionFastify(
       logSerializers,
       atrion: _,
       ...rest
-    } = options as FastifyPluginOptions & Record<string, unknown>
+    } = copyOf(options, Object.keys(TYPES)) as FastifyPluginOptions & Record<string, unknown>
     const atrion = own(options as FastifyPluginOptions, 'atrion') as Atrion
     settle(() => install(first as FastifyInstance, atrion, rest), done)
     return undefined

@@ -20,7 +20,7 @@ import { leaveBody } from './_request-body.js'
 import { bounded, isThenable } from './_resolve.js'
 import type { ResponseTracker } from './_response-tracker.js'
 import { arriveOnNode, arriveOnWeb } from './_route-arrival.js'
-import { type AdapterRouteOptions, markRoute, validateRouteOptions } from './_route-options.js'
+import { type AdapterRouteOptions, markRoute, routeOptionsOf } from './_route-options.js'
 import { hasRoom } from './_stream.js'
 import { noteWebRefused, WebResponseTracker, webPassageOf } from './_web-response-tracker.js'
 
@@ -235,14 +235,10 @@ export function atrionHono<E extends Env = Env>(
  * Options of a route beneath the guard of the application:
  * `app.get('/pay', atrionHono.route({ tier: 'high' }), pay)`. It takes no permit of its own.
  *
- * Plain values count at admission, since the guard looks ahead to the route. A function is called when the request reaches this
- * middleware, after what comes before it (`context.var`, `context.req.param()`); a priority below that of the admission, and a key, are
- * then asked for anew. Without a guard before it there is nothing to change.
- *
  * @throws ConfigError for an option that is unknown, of the wrong type or out of its range
  */
-function route<E extends Env = Env>(options: AdapterRouteOptions<Context<E>>): MiddlewareHandler<E> {
-  validateRouteOptions(options)
+function route<E extends Env = Env>(given: AdapterRouteOptions<Context<E>>): MiddlewareHandler<E> {
+  const options = routeOptionsOf(given)
   const middleware: MiddlewareHandler<E> = async (context, next) => {
     const { incoming } = (context.env ?? {}) as NodeBindings
     const refusal = await (incoming === undefined

@@ -18,16 +18,13 @@ export { currentTier, withTier } from './_context.js'
 export type { AdapterOptions, PressureOptions, Signal } from './_options.js'
 export { openStreams } from './_stream.js'
 
-/** A listener as `http.createServer` takes it. It may be asynchronous. */
-export type Listener<
-  Request extends IncomingMessage = IncomingMessage,
-  Response extends ServerResponse = ServerResponse,
-> = (request: Request, response: Response) => unknown
+/** A listener as `http.createServer` or `http2.createServer` takes it. It may be asynchronous. */
+export type Listener<Request = IncomingMessage, Response = ServerResponse> = (
+  request: Request,
+  response: Response,
+) => unknown
 
-export type HttpOptions<
-  Request extends IncomingMessage = IncomingMessage,
-  Response extends ServerResponse = ServerResponse,
-> = AdapterOptions<Request, Response>
+export type HttpOptions<Request = IncomingMessage, Response = ServerResponse> = AdapterOptions<Request, Response>
 
 /** The server that a request came to; undefined where it is not known, as of a socket of HTTP/2 that has gone. */
 function serverOf({ socket }: IncomingMessage): EventEmitter | undefined {
@@ -54,23 +51,30 @@ const none = (): undefined => undefined
  * @throws ConfigError for an option that is unknown, of the wrong type or out of its range; TypeError when `handler` is no
  *   function
  */
-export function atrionHttp<Request extends IncomingMessage, Response extends ServerResponse>(
+export function atrionHttp(atrion: Atrion, app: Listener & EventEmitter, options?: HttpOptions): Listener
+export function atrionHttp<Request = IncomingMessage, Response = ServerResponse>(
   atrion: Atrion,
   handler: Listener<Request, Response>,
-  options: HttpOptions<Request, Response> = {},
-): Listener<Request, Response> {
+  options?: HttpOptions<Request, Response>,
+): Listener<Request, Response>
+export function atrionHttp(atrion: Atrion, handler: Listener, options: HttpOptions = {}): Listener {
   if (typeof handler !== 'function') throw wrongType('handler', 'a function', handler)
-  const gate = new Gate<Request, Response>(atrion, options)
+  const gate = new Gate<IncomingMessage, ServerResponse>(atrion, options)
   const { onShed, propagate } = gate.options
 
-  const failed = (error: unknown, tracker: ResponseTracker, request: Request, response: Response): void => {
+  const failed = (
+    error: unknown,
+    tracker: ResponseTracker,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): void => {
     tracker.fail(error)
     const shed = shedIn(error)
     if (shed === undefined || response.headersSent) throw error
     refuse(request, response, shed)
   }
 
-  const handle = (tracker: ResponseTracker, request: Request, response: Response): unknown => {
+  const handle = (tracker: ResponseTracker, request: IncomingMessage, response: ServerResponse): unknown => {
     let settled: unknown
     const run = (): unknown => {
       const result = handler(request, response)
@@ -87,11 +91,11 @@ export function atrionHttp<Request extends IncomingMessage, Response extends Ser
     }
   }
 
-  const upgrades: UpgradeGuard = (request, connection) => gate.passUpgrade(request as Request, request, connection)
+  const upgrades: UpgradeGuard = (request, connection) => gate.passUpgrade(request, request, connection)
 
   /** The server, where this listener is called by another one. */
   let server: unknown
-  const listener: Listener<Request, Response> = (request, response) => {
+  const listener: Listener = (request, response) => {
     const current = serverOf(request)
     if (current !== undefined && current !== server) {
       server = current

@@ -17,7 +17,7 @@ import { leaveBody } from './_request-body.js'
 import { isThenable } from './_resolve.js'
 import type { ResponseTracker } from './_response-tracker.js'
 import { arriveOnNode } from './_route-arrival.js'
-import { type AdapterRouteOptions, markRoute, validateRouteOptions } from './_route-options.js'
+import { type AdapterRouteOptions, markRoute, routeOptionsOf } from './_route-options.js'
 
 export { cancelSignal } from './_cancel.js'
 export { currentTier, withTier } from './_context.js'
@@ -120,16 +120,12 @@ export function atrionKoa<Context extends KoaContext = ParameterizedContext>(
  * Options of a route, or of a router, beneath the guard of the application:
  * `router.get('/pay', atrionKoa.route({ tier: 'high' }), pay)`. It takes no permit of its own.
  *
- * Plain values count at admission, since the guard looks ahead to the route. A function is called when the request reaches this
- * middleware, after what comes before it (`ctx.state`, `ctx.params`); a priority below that of the admission, and a key, are then
- * asked for anew. Without a guard before it there is nothing to change.
- *
  * @throws ConfigError for an option that is unknown, of the wrong type or out of its range
  */
 function route<Context extends KoaContext = ParameterizedContext>(
-  options: AdapterRouteOptions<Context>,
+  given: AdapterRouteOptions<Context>,
 ): KoaMiddleware<Context> {
-  validateRouteOptions(options)
+  const options = routeOptionsOf(given)
   const middleware: KoaMiddleware<Context> = async (context, next) => {
     const refusal = await arriveOnNode(context.req, middleware, context, options)
     if (refusal === undefined) return next()

@@ -20,6 +20,7 @@
 //! between             from H to S linearly
 //! critical            as far as 0.9·μ·(D − q), less where it overloads the route by itself: it is still on time there
 //!                     or just beyond the most in flight whose answers were on time, if that is more
+//! nothing admitted    for 4·D·(n/limit)²: one more than are in flight, of any tier; μ and M are forgotten when such are on time: `probe`
 //! ```
 //!
 //! q is the 0.8 quantile of what a service takes beyond b + wait.
@@ -39,7 +40,8 @@
 //! *It recovers.* When the load falls to ρ < 1, V is back at 0.85·μ·D after at most 0.45·D/(1 − ρ). Completions that are faster or
 //! slower than was known are followed within `CHANGE_MEMORY` of them. Throughput that falls with work in flight is told
 //! from a loss of speed by an experiment (`contention`), a limit that rests on a false b by another (`lateness`); both
-//! are bounded in what they cost.
+//! are bounded in what they cost. Where what is late already takes every place, the limit is probed (`probe`), and a
+//! route that is well again is a new one.
 //!
 //! One file, because the terms of the law share one state.
 
@@ -48,6 +50,7 @@ mod contention;
 mod latency;
 mod lateness;
 mod pace;
+mod probe;
 mod throughput;
 mod unanswered;
 
@@ -55,6 +58,7 @@ use backlog::Backlog;
 use contention::{At, Contention};
 use latency::Latencies;
 use lateness::Lateness;
+use probe::Probe;
 use throughput::Throughput;
 use unanswered::Unanswered;
 
@@ -236,12 +240,13 @@ pub struct Limit {
     lateness: Lateness,
     latencies: Latencies,
     unanswered: Unanswered,
+    probe: Probe,
 }
 
 image! { Limit {
     now_ms, busy, telling_ms, baseline_ms, span_ms, queueing, free_up_to, optimism, knee, known_knee, placed_ms,
     placed, demand, top_demand, top_burst, top_peak, top_standing, excess_ms, patience_ms, edge, burst, standing,
-    top, throughput, backlog, contention, lateness, latencies, unanswered,
+    top, throughput, backlog, contention, lateness, latencies, unanswered, probe,
 } }
 
 impl Limit {
@@ -251,6 +256,7 @@ impl Limit {
         Self {
             latencies: Latencies::default(),
             unanswered: Unanswered::default(),
+            probe: Probe::default(),
             throughput: Throughput::new(now_ms),
             backlog: Backlog::default(),
             contention: Contention::default(),
@@ -337,10 +343,35 @@ impl Limit {
             || self.backlog.admission_rate() > OVERLOADING * self.throughput.most
     }
 
+    /// Nothing has been admitted for the deadline.
+    #[cold]
+    #[inline(never)]
+    fn ask_probe(&mut self, n: f64, law: &LimitLaw) {
+        let Thresholds { start, full, .. } = self.thresholds(n, law);
+        let is_refused = n > 0.0 && self.load(n, self.now_ms) + 1.0 > start;
+        self.probe.ask(n, if is_refused { full } else { 0.0 }, self.patience_ms, self.now_ms);
+    }
+
+    /// An answer while a probe has room: where it proves that the route is another, no queue is proven any more. Under contention it
+    /// only proves that the crowd has gone.
+    #[cold]
+    #[inline(never)]
+    fn answer_probe(&mut self, admitted_ms: Millis, in_time: bool) {
+        if self.probe.answer(admitted_ms, in_time) && !self.contention.is_confirmed() {
+            self.throughput = Throughput::new(self.now_ms);
+            self.contention.end();
+            self.lateness = Lateness::default();
+            self.queueing = false;
+        }
+    }
+
     /// A request asks where `n` are in flight, whatever becomes of it; `top`: of the top tier.
     #[inline]
     pub fn offer(&mut self, n: f64, top: bool, law: &LimitLaw) {
         self.close_if_due(n, law);
+        if self.probe.is_quiet(self.patience_ms, self.now_ms) {
+            self.ask_probe(n, law);
+        }
         if self.contention.is_due(&self.throughput, self.knee) && self.is_overloaded(law) {
             let deadline_ms = self.patience_ms.min(law.deadline_ms);
             self.contention.suspect(n, self.knee, self.baseline_ms, deadline_ms, self.now_ms, &self.throughput);
@@ -356,10 +387,13 @@ impl Limit {
         }
     }
 
-    /// Work in flight that counts at `now_ms` where `n` are: a silence costs as much capacity as it lasts.
+    /// Work in flight that counts at `now_ms` where `n` are: a silence costs as much capacity as it lasts, but for a probe.
     #[inline]
     #[must_use]
     pub fn load(&self, n: f64, now_ms: Millis) -> f64 {
+        if n < self.probe.room {
+            return n;
+        }
         n + self.throughput.rate * self.throughput.silence_ms(self.baseline_ms, now_ms)
     }
 
@@ -373,6 +407,10 @@ impl Limit {
             start = start.min(self.capped_start(cap));
             full = full.min(cap);
             top = top.min(TOP_CAPS * cap + TOP_CAP_OWN);
+        }
+        if n < self.probe.room {
+            start = larger(start, self.probe.room);
+            full = larger(full, start);
         }
         let full = smaller(larger(full, law.min), law.max);
         Thresholds { start: smaller(start, full), full, top: smaller(larger(top, full), larger(law.max, full)) }
@@ -470,7 +508,10 @@ impl Limit {
         } else {
             self.unproven(n, law).1
         };
-        self.cap(law).map_or(places, |cap| places.min(self.capped_start(cap))).max(law.min).min(law.max)
+        self.cap(law)
+            .map_or(places, |cap| places.min(self.capped_start(cap)))
+            .max(law.min.max(self.probe.room))
+            .min(law.max)
     }
 
     /// The time that a request may wait for a place and still be answered in time, ms: in a burst, as long as without the room. One of
@@ -494,6 +535,7 @@ impl Limit {
             self.throughput.begin(now_ms);
         }
         self.backlog.admit();
+        self.probe.admit(now_ms);
     }
 
     /// A request came back, and `n` are in flight without it. It had met `met`, itself included, and took `latency_ms`,
@@ -501,6 +543,9 @@ impl Limit {
     pub fn complete(&mut self, n: f64, met: f64, latency_ms: Millis, succeeded: bool, law: &LimitLaw) {
         let now_ms = self.now_ms;
         self.close_if_due(n + 1.0, law);
+        if self.probe.room > 0.0 {
+            self.answer_probe(now_ms - latency_ms, succeeded && latency_ms <= law.deadline_ms);
+        }
         if succeeded {
             self.observe(met, latency_ms, law);
         }

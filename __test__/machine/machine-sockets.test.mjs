@@ -1,5 +1,6 @@
 // The socket of a machine: what is left there, folders that are not safe, clients that do not speak the protocol, and the options.
 
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
@@ -51,6 +52,31 @@ test('a folder that others may enter, a link, and a file are refused, and so is 
   await provider.connect()
   await provider.disconnect()
   t.true(existsSync(fine))
+})
+
+test('a claim to the place is no obstacle where its process was killed, or stands still', async (t) => {
+  t.timeout(PATIENCE_MS)
+  const settings = { path: folderOf(t), name: 'claimed', timeoutMs: 60_000 }
+  const first = new MachineStateProvider(settings)
+  await first.connect()
+  const [name] = readdirSync(settings.path)
+  await first.disconnect()
+  const claim = join(settings.path, `${name}.next`)
+  const listens = 'require("net").createServer().listen(process.argv[1], () => console.log("listens"))'
+  for (const signal of ['SIGKILL', 'SIGSTOP']) {
+    const child = spawn(process.execPath, ['-e', listens, claim])
+    t.teardown(() => child.kill('SIGKILL'))
+    const ended = once(child, 'exit')
+    await once(child.stdout, 'data')
+    child.kill(signal)
+    if (signal === 'SIGKILL') await ended
+    t.deepEqual(readdirSync(settings.path), [`${name}.next`])
+    const provider = new MachineStateProvider(settings)
+    await provider.connect()
+    t.is(provider.stats().isHub, 1)
+    t.deepEqual(readdirSync(settings.path), [name])
+    await provider.disconnect()
+  }
 })
 
 test('a client that does not speak the protocol is cut off, and harms none', async (t) => {

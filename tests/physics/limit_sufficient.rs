@@ -87,8 +87,27 @@ fn they_come_near_it_where_services_take_much_of_the_deadline() {
 
 #[test]
 fn so_they_do_where_the_first_request_meets_overload() {
-    let bounds = [(0.1, 10, 0.02), (0.1, 14, 0.03), (0.05, 6, 0.01), (0.03, 8, 0.01)];
+    let bounds = [(0.1, 6, 0.01), (0.1, 6, 0.016), (0.05, 5, 0.003), (0.03, 6, 0.004)];
     judge(&drawn(&overloads(5.0, 1000.0, true), 200, 5), bounds);
+}
+
+/// Overload at random of a pool from the first request on: a few deadlines of it.
+fn starts() -> impl Strategy<Value = Overload> {
+    let plants = (counts(1, 50), shapes(), services_ms(), magnitudes(2.5, 20.0));
+    (plants, magnitudes(2.0, 10.0), any::<u32>()).prop_map(|((servers, shape, service_ms, ratio), load, seed)| {
+        let plant = Plant::new(Servers::Pool(servers), shape, service_ms, ratio * service_ms);
+        let sources = vec![Source::Poisson(Steps::new(vec![(0.0, load * plant.capacity_per_ms())]))];
+        let (settled_ms, until_ms) = (10.0 * plant.deadline_ms, 30.0 * plant.deadline_ms);
+        let name = format!("{} load {load:.2} seed {seed}", plant.name());
+        let scenario = Scenario { plant, sources, tiers: TIERS, until_ms, seed: u64::from(seed) };
+        Overload { case: Case { name, scenario, is_steady: true }, began_ms: 0.0, settled_ms }
+    })
+}
+
+#[test]
+fn a_start_under_overload_is_soon_known_for_one() {
+    let bounds = [(0.5, 24, 0.15), (0.5, 26, 0.17), (0.5, 15, 0.08), (0.5, 16, 0.095)];
+    judge(&drawn(&starts(), 300, 12), bounds);
 }
 
 /// Overload at random of servers that work in flight slows down, after a calm time.

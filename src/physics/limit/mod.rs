@@ -6,7 +6,7 @@
 //! evidence it is admitted.
 //!
 //! ```text
-//! b, queue     latency without a queue, and the proof of one: `latency`
+//! b, queue     latency without a queue, and the proof of one: `latency`, and `overtaking` while the route is hardly known
 //! M, μ         most and present completions a ms with every server at work: `throughput`
 //! Q            work in flight beyond what was admitted within b: `backlog`
 //! V̇ = λ − μ    the backlog that would stand if nothing had ever been refused, with μ at the most that it may be; at most 1.3·μ·D
@@ -20,7 +20,7 @@
 //! between             from H to S linearly
 //! critical            as far as 0.9·μ·(D − q), less where it overloads the route by itself: it is still on time there
 //!                     or just beyond the most in flight whose answers were on time, if that is more
-//! nothing admitted    for 4·D·(n/limit)²: one more than are in flight, of any tier; μ and M are forgotten when such are on time: `probe`
+//! nothing admitted    for 4·D·(n/limit)² and 5·b: one more than are in flight, of any tier; μ and M are forgotten when such are on time: `probe`
 //! ```
 //!
 //! q is the 0.8 quantile of what a service takes beyond b + wait.
@@ -49,6 +49,7 @@ mod backlog;
 mod contention;
 mod latency;
 mod lateness;
+mod overtaking;
 mod pace;
 mod probe;
 mod throughput;
@@ -58,6 +59,7 @@ use backlog::Backlog;
 use contention::{At, Contention};
 use latency::Latencies;
 use lateness::Lateness;
+use overtaking::Overtaking;
 use probe::Probe;
 use throughput::Throughput;
 use unanswered::Unanswered;
@@ -241,12 +243,13 @@ pub struct Limit {
     latencies: Latencies,
     unanswered: Unanswered,
     probe: Probe,
+    overtaking: Overtaking,
 }
 
 image! { Limit {
     now_ms, busy, telling_ms, baseline_ms, span_ms, queueing, free_up_to, optimism, knee, known_knee, placed_ms,
     placed, demand, top_demand, top_burst, top_peak, top_standing, excess_ms, patience_ms, edge, burst, standing,
-    top, throughput, backlog, contention, lateness, latencies, unanswered, probe,
+    top, throughput, backlog, contention, lateness, latencies, unanswered, probe, overtaking,
 } }
 
 impl Limit {
@@ -257,6 +260,7 @@ impl Limit {
             latencies: Latencies::default(),
             unanswered: Unanswered::default(),
             probe: Probe::default(),
+            overtaking: Overtaking::default(),
             throughput: Throughput::new(now_ms),
             backlog: Backlog::default(),
             contention: Contention::default(),
@@ -349,7 +353,7 @@ impl Limit {
     fn ask_probe(&mut self, n: f64, law: &LimitLaw) {
         let Thresholds { start, full, .. } = self.thresholds(n, law);
         let is_refused = n > 0.0 && self.load(n, self.now_ms) + 1.0 > start;
-        self.probe.ask(n, if is_refused { full } else { 0.0 }, self.patience_ms, self.now_ms);
+        self.probe.ask(n, if is_refused { full } else { 0.0 }, self.patience_ms, self.baseline_ms, self.now_ms);
     }
 
     /// An answer while a probe has room: where it proves that the route is another, no queue is proven any more. Under contention it
@@ -533,6 +537,7 @@ impl Limit {
     pub fn admit(&mut self, n: f64, now_ms: Millis) {
         if n <= 1.0 {
             self.throughput.begin(now_ms);
+            self.overtaking.begin();
         }
         self.backlog.admit();
         self.probe.admit(now_ms);
@@ -593,7 +598,7 @@ impl Limit {
             self.follow(rate, law);
         }
         self.busy = n + 1.0 > self.knee;
-        self.derive(law);
+        self.derive(n, law);
     }
 
     /// Updates what is known of the top tier's demand: its part of the last burst that was too large, less with every large one
@@ -627,6 +632,7 @@ impl Limit {
             self.edge += EDGE_UP * (met - self.edge);
             self.burst = self.burst.max(1.1 * self.edge);
         }
+        self.overtaking.answer(self.now_ms - latency_ms, met);
         self.patience_ms = smaller(self.patience_ms + PATIENCE_RETURN * deadline_ms, deadline_ms);
         if latency_ms > PATIENCE_SHOWN * self.patience_ms {
             let shown = (1.1 * latency_ms - self.patience_ms).max(0.0);
@@ -680,8 +686,11 @@ impl Limit {
     }
 
     /// The limits, from what is known at the end of a window.
-    fn derive(&mut self, law: &LimitLaw) {
-        let reading = self.latencies.read();
+    fn derive(&mut self, n: f64, law: &LimitLaw) {
+        let mut reading = self.latencies.read();
+        let answers = KNOWN_AFTER * (1.0 - self.optimism);
+        let backlog = n - self.backlog.admitted();
+        reading.queueing |= self.optimism > 0.0 && self.overtaking.proves_queue(backlog, answers, self.now_ms);
         self.known_knee *= (reading.baseline_ms / self.baseline_ms).min(1.0);
         self.baseline_ms = reading.baseline_ms;
         self.span_ms = reading.span_ms;

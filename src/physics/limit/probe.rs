@@ -5,17 +5,20 @@
 //! drains, so that a place is free within D.
 //!
 //! ```text
-//! due     nothing admitted for 4·D·(n/L)², n in flight at a limit of L: of requests that are never answered, t ms leave
+//! due     nothing admitted for 4·D·(n/L)² and 5·b, n in flight at a limit of L: of requests that are never answered, t ms leave
 //!         no more than about (L³ + L²·t/D)^⅓ in flight
 //! room    n + 1 may be in flight from then on, until one that was admitted since is late, or none has been admitted for D
 //! proof   four in time: what is known of throughput is of a route that is no more, and is forgotten
 //! ```
 
-use crate::units::Millis;
+use crate::{physics::math::larger, units::Millis};
 
 /// Deadlines without an admission after which a probe is due, with as many in flight as the limit: with fewer than 3, one
 /// dependency in forty that is slow and wrong is asked so often that it fills the limit again.
 const QUIET_DEADLINES: f64 = 4.0;
+/// ... and services, at least: one exponential service in 150 takes longer. Where D is two of them, a few in flight
+/// are no sign of a route that is no more.
+const QUIET_SERVICES: f64 = 5.0;
 /// Answers in time that prove that the route is another. The more, the surer, and hardly later: with 2, 4 and 8 the payments of the
 /// wind tunnel's `fintech` return after .87, .95 and 1.01 s.
 const PROOFS: f64 = 4.0;
@@ -49,9 +52,10 @@ impl Probe {
 
     /// Nothing has been admitted for the deadline, with `n` in flight at a limit of `full`, 0 where a request is not refused for
     /// it: the room ends, or begins anew where a probe is due.
-    pub fn ask(&mut self, n: f64, full: f64, deadline_ms: Millis, now_ms: Millis) {
+    pub fn ask(&mut self, n: f64, full: f64, deadline_ms: Millis, baseline_ms: Millis, now_ms: Millis) {
         let crowd = n / full;
-        let is_due = now_ms - self.admitted_ms > QUIET_DEADLINES * deadline_ms * crowd * crowd;
+        let quiet_ms = larger(QUIET_DEADLINES * deadline_ms * crowd * crowd, QUIET_SERVICES * baseline_ms);
+        let is_due = full > 0.0 && now_ms - self.admitted_ms > quiet_ms;
         (self.room, self.since_ms, self.proofs) = (if is_due { n + 1.0 } else { 0.0 }, now_ms, 0.0);
     }
 

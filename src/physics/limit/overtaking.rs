@@ -2,7 +2,8 @@
 //! so that some that came later are answered earlier. In a queue none is: nothing is answered but what came first.
 //!
 //! ```text
-//! m, k     what the latest request that was answered had met, and the number of answers: k of the first m + k were answered
+//! m        the most that one which was answered had met, since the route last idled: under a load that grows, that is the latest one
+//! k        answers so far: of the first m + k requests k were answered
 //! Q − m    came later, and before the last b, in which an answer may still be due
 //! queue    (Q − m)·k/(m + k) > 3, until one that came after that is answered
 //! ```
@@ -18,7 +19,7 @@ const MISSING: f64 = 3.0;
 /// See the module.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Overtaking {
-    /// m, of late: since the route last idled.
+    /// m.
     met: f64,
     /// The time of the last proof, ms; infinite where none holds.
     proven_ms: Millis,

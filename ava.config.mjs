@@ -102,6 +102,8 @@ export default {
   files,
   require: ['./__test__/_files.mjs'],
   sortTestFiles: (a, b) => rankOf(a) - rankOf(b) || a.localeCompare(b),
+  // A process for each file, not a thread: there is one engine of scope 'process' in a process, and files that use it must not meet there.
+  workerThreads: false,
   // One more than there are cores: a test that waits for a process or a server leaves its core to another.
   concurrency: availableParallelism() + 1,
   // Without any progress in this time a run is stuck.

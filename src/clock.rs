@@ -48,7 +48,9 @@ impl MonotonicClock {
     #[inline]
     #[must_use]
     pub fn precise_ms(&self) -> crate::units::Millis {
-        self.epoch_ms + (self.read_ns)().saturating_sub(self.origin_ns) as f64 * 1e-6
+        let since_ns = (self.read_ns)().saturating_sub(self.origin_ns);
+        // Centuries in ns fit into 63 bits, and processors convert signed numbers in one instruction.
+        self.epoch_ms + since_ns as i64 as f64 * 1e-6
     }
 
     /// Whole ms since the epoch, behind the precise reading by the kernel's timer tick (1 to 4 ms on Linux) at most, for a

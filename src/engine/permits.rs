@@ -53,6 +53,24 @@ pub struct Permit {
 
 image! { Permit { slot, route_generation, admitted_ms, in_flight, mark, generation, older, newer } }
 
+/// The part of a permit that its end is judged by. Smaller than a permit: a copy of a whole one, just after it was written in
+/// parts, waits for them.
+#[derive(Debug, Clone, Copy)]
+pub struct Taken {
+    /// The time at which it was admitted, ms.
+    pub admitted_ms: Millis,
+    /// Requests in flight at that time, itself included.
+    pub in_flight: u32,
+    /// The permit's counters.
+    pub mark: Mark,
+}
+
+impl Permit {
+    fn taken(&self) -> Taken {
+        Taken { admitted_ms: self.admitted_ms, in_flight: self.in_flight, mark: self.mark }
+    }
+}
+
 /// The ends of a route's list of permits.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PermitList {
@@ -206,8 +224,9 @@ impl Permits {
     }
 
     /// Takes a permit back. Its number is void afterwards.
-    pub fn take(&mut self, id: PermitId, list: &mut PermitList) -> Option<Permit> {
-        let permit = *self.get(id)?;
+    #[inline]
+    pub fn take(&mut self, id: PermitId, list: &mut PermitList) -> Option<Taken> {
+        let permit = self.get(id)?.taken();
         self.unlink(self.place_of(id), list);
         Some(permit)
     }
@@ -232,9 +251,9 @@ impl Permits {
     }
 
     /// Takes back the oldest permit of a route if it was admitted before `before_ms`.
-    pub fn take_older(&mut self, list: &mut PermitList, before_ms: Millis) -> Option<Permit> {
+    pub fn take_older(&mut self, list: &mut PermitList, before_ms: Millis) -> Option<Taken> {
         let place = list.oldest;
-        let permit = *self.all.get(place as usize).filter(|permit| permit.admitted_ms < before_ms)?;
+        let permit = self.all.get(place as usize).filter(|permit| permit.admitted_ms < before_ms)?.taken();
         self.unlink(place, list);
         Some(permit)
     }

@@ -21,6 +21,9 @@ const SPAN_NS: u64 = 50_000_000;
 const RATE_BITS: u32 = 32;
 /// A rate that differs from the one before by more than this part of it is another counter's, or was disturbed.
 const RATE_PART: u64 = 1024;
+/// Time that is ahead of the system's clock goes on slower by this part of its rate: so little that the true rate, which is measured
+/// next, does not pass for another counter's.
+const CATCH_UP_PART: u64 = 2 * RATE_PART;
 /// A pair of readings that took longer than this many counts was interrupted.
 const PAIR_COUNTS: u64 = 20_000;
 const PAIR_TRIES: u32 = 4;
@@ -76,7 +79,7 @@ impl Anchor {
             return anew;
         }
         // Ahead of the system's clock: a little slower until it has caught up.
-        let rate = if latest > system_ns { rate - rate / RATE_PART } else { rate };
+        let rate = if latest > system_ns { rate - rate / CATCH_UP_PART } else { rate };
         let span = u64::try_from((u128::from(SPAN_NS) << RATE_BITS) / u128::from(rate)).unwrap_or(0);
         Self { count, system_ns, ns, rate, span }
     }
@@ -213,6 +216,18 @@ mod tests {
         // It is given the time to catch up.
         let later = next.next(count + 2 * SPAN_NS, system_ns + SPAN_NS);
         assert!(later.ns - (system_ns + SPAN_NS) < next.ns - system_ns);
+    }
+
+    #[test]
+    fn the_rate_stays_known_while_time_catches_up() {
+        let mut anchor = running(2);
+        // Readings of the two clocks as a pair are off by µs, to either side.
+        for off_ns in [0, 4_000, 0, 3_000, 1_000, 4_000, 0, 2_000, 4_000, 0] {
+            let count = anchor.count + 2 * SPAN_NS;
+            anchor = anchor.next(count, anchor.system_ns + SPAN_NS + 2_000 - off_ns);
+            assert_ne!(anchor.rate, 0, "off by {off_ns} ns");
+            assert!(anchor.time(count).is_some());
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::{Limiter, SILENT_DEADLINES, capacity::Capacity, request::Outcome};
 use crate::{
     engine::{
         ids::PermitId,
-        permits::{Mark, Permit, Permits},
+        permits::{Mark, Permits, Taken},
     },
     physics::{
         breaker::Breaker,
@@ -120,7 +120,7 @@ impl Limiter {
     /// deadline, while nothing completed, counts as a failure of the route.
     fn cut_off(
         &mut self,
-        permit: &Permit,
+        permit: &Taken,
         state: &mut RouteState,
         peers: Option<&Blend>,
         capacity: &mut Capacity,

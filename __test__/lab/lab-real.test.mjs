@@ -3,7 +3,7 @@ import { get } from 'node:http'
 import test from 'ava'
 import { EVERYDAY_SCENARIOS } from '../../lab/real/everyday.mjs'
 import { startPostgres } from '../../lab/real/postgres.mjs'
-import { REAL_CONTESTANTS, REAL_SCENARIOS, RealView, SERVER } from '../../lab/real/real.mjs'
+import { playReal, REAL_CONTESTANTS, REAL_SCENARIOS, RealView, SERVER } from '../../lab/real/real.mjs'
 import { roundsFor, workOf } from '../../lab/real/work.mjs'
 import { WorkerProcess } from '../../scripts/lib/worker-pool.mjs'
 
@@ -51,6 +51,37 @@ for (const [kind, { plant, cluster, paths = {} }] of EVERYDAY_KINDS) {
     await database?.end()
   })
 }
+
+/** A scenario that is over soon; its figures say nothing. */
+const short = (played) => ({
+  ...played,
+  durationS: 1,
+  windows: Object.fromEntries(Object.keys(played.windows).map((window) => [window, [0, 1]])),
+})
+
+const KINDS_OF_CLIENTS = [
+  { ...REAL_SCENARIOS.find(({ plant, pooled }) => plant.kind === 'pool' && !pooled), servers: 2 },
+  EVERYDAY_SCENARIOS.find(({ connections }) => connections > 0),
+]
+
+test('a scenario of each kind of clients is played to its end, with figures for each guard', async (t) => {
+  const done = []
+  const { rows, broken } = await playReal({
+    scenarios: KINDS_OF_CLIENTS.map(short),
+    ids: ['atrion', 'none'],
+    seed: 1,
+    onProgress: (...step) => done.push(step),
+  })
+  t.deepEqual(broken, [])
+  t.is(rows.length, KINDS_OF_CLIENTS.length)
+  t.is(done.length, 2 * rows.length)
+  for (const { scenario, results } of rows) {
+    for (const [id, { figures, settings }] of Object.entries(results)) {
+      t.true(figures.shed >= 0 && figures.shed <= 1, `${scenario} × ${id} was asked nothing`)
+      t.is(typeof settings, 'object')
+    }
+  }
+})
 
 test('everyday scenarios are data that a process can be sent', (t) => {
   for (const { name, plant, flows, connections, targets, windows, score } of EVERYDAY_SCENARIOS) {

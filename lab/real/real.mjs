@@ -71,13 +71,10 @@ async function meet(contestant, { plant, cluster, servers = 1 }, capacityPerS, {
   const processes = Array.from({ length: servers }, () => new WorkerProcess(SERVER))
   const clients = new WorkerProcess(CLIENTS)
   try {
-    const servers = await Promise.all(
-      processes.map((server) =>
-        server.ask('listen', { contestant, plant, capacityPerS: capacityPerS / servers, cluster }),
-      ),
-    )
-    const answer = await clients.ask(kind, { ...task, ports: servers.map(({ port }) => port) })
-    const [{ name, settings }] = servers
+    const share = { contestant, plant, capacityPerS: capacityPerS / servers, cluster }
+    const listening = await Promise.all(processes.map((server) => server.ask('listen', share)))
+    const answer = await clients.ask(kind, { ...task, ports: listening.map(({ port }) => port) })
+    const [{ name, settings }] = listening
     return { name, settings, ...answer, drawn: await processes[0].ask('drawn') }
   } finally {
     await Promise.all([clients, ...processes].map((process) => process.end()))

@@ -1,5 +1,5 @@
 /** The addon for other platforms, as far as this machine can link it: zig for Linux and macOS. */
-import { existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { platforms } from '../platforms.mjs'
 import { firstLine, node, ROOT, run } from '../process.mjs'
@@ -34,11 +34,41 @@ export const addTarget = async (target) => {
     await run('rustup', ['target', 'add', target], { quiet: true })
 }
 
+/** The frameworks of macOS that the addons load, for the system's certificates. */
+const FRAMEWORKS = ['CoreFoundation', 'Security']
+
+/**
+ * An SDK of macOS with nothing but the names of frameworks, for a linker that wants to find them: Apple's own is for its machines only. Their
+ * symbols are looked up when an addon is loaded, as those of Node are.
+ */
+const provideNames = () => {
+  const root = join(ROOT, '.cache', 'macos')
+  for (const name of FRAMEWORKS) {
+    const path = join('System', 'Library', 'Frameworks', `${name}.framework`)
+    mkdirSync(join(root, path), { recursive: true })
+    const lines = [
+      '--- !tapi-tbd',
+      'tbd-version: 4',
+      'targets: [ x86_64-macos, arm64-macos ]',
+      `install-name: '/${path}/Versions/A/${name}'`,
+      '...',
+    ]
+    writeFileSync(join(root, path, `${name}.tbd`), `${lines.join('\n')}\n`)
+  }
+  return root
+}
+
+/** The environment that a compilation for macOS wants. */
+const forMacOS = (cpu) => ({
+  MACOSX_DEPLOYMENT_TARGET: MACOS[cpu],
+  SDKROOT: process.env.SDKROOT ?? provideNames(),
+})
+
 const compile = async (platform) => {
   const { target, libc, os, cpu } = platform
   await addTarget(target)
   const args = ['native', '-x', '--target', `${target}${libc === 'glibc' ? GLIBC : ''}`]
-  const env = os === 'darwin' ? { MACOSX_DEPLOYMENT_TARGET: MACOS[cpu] } : {}
+  const env = os === 'darwin' ? forMacOS(cpu) : {}
   const { code, output } = await node(join(ROOT, 'scripts', 'build.mjs'), args, { env, quiet: true })
   return code === 0 ? undefined : output.split('\n').slice(-12).join('\n')
 }

@@ -99,7 +99,7 @@ fn hash(cell: f64) -> Option<u64> {
 fn key_of(hash_of_key: u64, frame: &Cells) -> Key {
     let weight = frame[cell::KEY_WEIGHT];
     let weight = if weight > 0.0 && weight < f64::INFINITY { weight } else { 1.0 };
-    Key { hash: hash_of_key, weight, class: hash(frame[cell::KEY_CLASS]) }
+    Key { hash: hash_of_key, weight, class: hash(frame[cell::KEY_CLASS]), lane: frame[cell::KEY_LANE] as u8 }
 }
 
 /// The number, or 0 where it is not finite and positive.

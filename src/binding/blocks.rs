@@ -62,7 +62,7 @@ pub mod stats {
 
 /// The blocks lie within the frame, and over none of its other cells.
 const _: () = {
-    assert!(cell::STATE + state::LENGTH <= cell::KEY_WEIGHT);
+    assert!(cell::STATE + state::LENGTH <= cell::KEY_LANE);
     assert!(cell::STATS > cell::AGE_MS && cell::STATS + stats::LENGTH <= cell::TERMS);
 };
 

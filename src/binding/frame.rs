@@ -59,6 +59,7 @@ pub mod cell {
     pub const READ_MS: usize = 31;
 
     pub const STATE: usize = 32;
+    pub const KEY_LANE: usize = 58;
     #[cfg_attr(target_family = "wasm", expect(dead_code, reason = "the watchdog is native"))]
     pub const STALLS: usize = 59;
     pub const KEY_WEIGHT: usize = 60;

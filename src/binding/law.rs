@@ -166,13 +166,14 @@ mod tests {
         for (index, value) in arrived {
             assert!((value - cells[index]).abs() < 1e-9, "law[{index}] arrives as {value}");
         }
-        for (tier, share) in params.reserve.iter().enumerate() {
-            assert_eq!(f64::from(*share), cells[cell::RESERVE + tier]);
+        for (at, share) in params.reserve.iter().enumerate() {
+            assert_eq!(f64::from(*share), cells[cell::RESERVE + at]);
         }
         let gains: Vec<f64> = params.baselines.iter().map(|baseline| cells[cell::TANH_SCALE] / baseline).collect();
         assert_eq!(params.gains.to_vec(), gains);
-        // Two cells are switches, and five are the reserve.
-        assert_eq!(arrived.len() + 1 + params.reserve.len(), cell::RESERVE + params.reserve.len());
+        // Two cells are switches, and the last eight are the reserve.
+        assert_eq!(arrived.len() + 1, cell::RESERVE);
+        assert_eq!(cell::RESERVE + params.reserve.len(), LAW_CELLS);
     }
 
     #[test]

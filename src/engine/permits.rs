@@ -4,7 +4,7 @@
 
 use super::ids::{NO_PERMIT, PLACE_BITS, PermitId, ShardId, Slot};
 use crate::{
-    physics::{blame::NO_CLASS, fairness::NO_KEY},
+    physics::{blame::NO_CLASS, fairness::NO_KEY, voltage::TIERS},
     units::Millis,
 };
 
@@ -20,16 +20,33 @@ pub struct Mark {
     pub key: u16,
     /// The index of its class.
     pub class: u8,
-    /// The permit's tier.
-    pub tier: u8,
+    /// The permit's tier, and `TIERS` more for each lane up to its own: below `TIERS` it is in none.
+    pub place: u8,
 }
 
-image! { Mark { key, class, tier } }
+image! { Mark { key, class, place } }
 
 impl Mark {
     /// The mark of a request without a key.
+    #[inline]
     pub fn of_tier(tier: u8) -> Self {
-        Self { key: NO_KEY, class: NO_CLASS, tier }
+        Self { key: NO_KEY, class: NO_CLASS, place: tier }
+    }
+
+    /// The permit's tier.
+    pub fn tier(self) -> usize {
+        usize::from(self.place) % TIERS
+    }
+
+    /// The permit's lane, 1 to `LANES`; 0: none.
+    pub fn lane(self) -> usize {
+        usize::from(self.place) / TIERS
+    }
+
+    /// Puts the permit, which is in no lane yet, in one; 0: none.
+    #[inline]
+    pub fn enter_lane(&mut self, lane: u8) {
+        self.place += TIERS as u8 * lane;
     }
 }
 

@@ -3,6 +3,11 @@
 use super::{Vector, limit::LimitLaw, voltage::TIERS};
 use crate::units::{Millis, Ohms};
 
+/// Lanes of a route: classes of keys that a share of its limit is reserved for.
+pub const LANES: usize = 3;
+/// Shares that can be reserved: of the tiers, bulk to critical, then of the lanes.
+pub const RESERVES: usize = TIERS + LANES;
+
 /// The parameters of the tuner.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TunerParams {
@@ -58,8 +63,8 @@ pub struct RouteParams {
     pub max_duration_ms: Millis,
     /// The routes with the same number share one limit; 0: the route has its own.
     pub pool: u64,
-    /// Shares of the limit that are reserved for the tiers, bulk to critical.
-    pub reserve: [f32; TIERS],
+    /// Shares of the limit that are reserved: for the tiers, bulk to critical, then for the lanes, [0, 1] each.
+    pub reserve: [f32; RESERVES],
     /// None: the break point is static.
     pub tuner: Option<TunerParams>,
 }
@@ -81,11 +86,11 @@ impl RouteParams {
         limit: LimitLaw { deadline_ms: 0.0, min: 0.0, max: 0.0, initial: 0.0 },
         max_duration_ms: 0.0,
         pool: 0,
-        reserve: [0.0; TIERS],
+        reserve: [0.0; RESERVES],
         tuner: None,
     };
 
-    /// Returns whether any tier has a reserve.
+    /// Returns whether any tier or lane has a reserve.
     #[inline]
     #[must_use]
     pub fn reserves(&self) -> bool {
@@ -112,7 +117,7 @@ impl Default for RouteParams {
             limit: LimitLaw { deadline_ms: 500.0, min: 1.0, max: 100_000.0, initial: 512.0 },
             max_duration_ms: 30_000.0,
             pool: 0,
-            reserve: [0.0; TIERS],
+            reserve: [0.0; RESERVES],
             tuner: Some(TunerParams {
                 alpha: 2.0 / 101.0,
                 sensitivity: 3.0,

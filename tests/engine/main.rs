@@ -9,6 +9,7 @@ mod closed_limiter;
 mod closed_loop;
 mod closed_wait;
 mod keys;
+mod lanes;
 mod names;
 mod requests;
 mod shards;

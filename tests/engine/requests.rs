@@ -18,7 +18,7 @@ pub fn slot(handle: &mut Handle, name: &str, params: u16) -> Slot {
 }
 
 pub fn key(hash: u64) -> Key {
-    Key { hash, weight: 1.0, class: None }
+    Key { hash, weight: 1.0, class: None, lane: 0 }
 }
 
 pub fn acquire(handle: &mut Handle, slot: Slot, tier: Tier, key: Option<Key>, now_ms: f64) -> AcquireResult {

@@ -75,6 +75,8 @@ export enum FRAME {
 
   /** state block, in and out of readState / writeState: see {@link STATE} */
   STATE = 32,
+  /** in, closed loop, where there is a KEY: the lane whose reserve it shares, 1 to 3; 0: it is in none */
+  KEY_LANE = 58,
   /** out, of `acquire` and `release`, native engine: how many stalls of the event loop the engine has learnt of, of all that there were */
   STALLS = 59,
   /** in, closed loop, where there is a KEY: what its equal share counts, > 0 */

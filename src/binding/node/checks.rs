@@ -4,7 +4,7 @@ use napi::{Error, Result, Status};
 
 use crate::{
     binding::law::{self, LAW_CELLS, cell},
-    physics::{params::RouteParams, voltage::TIERS},
+    physics::params::{RESERVES, RouteParams},
 };
 
 /// Most requests in flight that a limit may be set to.
@@ -13,7 +13,7 @@ const MOST_R_BASE_OHMS: f64 = 1e6;
 const MOST_ROUTES: u32 = 1 << 24;
 const LARGEST_INTEGER: f64 = 9_007_199_254_740_991.0;
 /// The cell after the last of the reserve.
-const AFTER_RESERVE: usize = cell::RESERVE + TIERS;
+const AFTER_RESERVE: usize = cell::RESERVE + RESERVES;
 
 /// The error for a value out of its range.
 fn out_of_range(field: &str, range: &str, got: impl std::fmt::Display) -> Error {

@@ -5,7 +5,7 @@ use crate::{
     engine::permits::Mark,
     physics::{
         limit::Limit,
-        params::RouteParams,
+        params::{LANES, RESERVES, RouteParams},
         voltage::{TIERS, Thresholds, Tier},
     },
     units::Millis,
@@ -16,13 +16,15 @@ use crate::{
 pub struct Load {
     /// Requests, by tier.
     pub by_tier: [u32; TIERS],
+    /// Those of lanes, by lane.
+    pub by_lane: [u32; LANES],
     /// Requests in all.
     pub in_flight: u32,
     /// Leases.
     pub leases: u32,
 }
 
-image! { Load { by_tier, in_flight, leases } }
+image! { Load { by_tier, by_lane, in_flight, leases } }
 
 impl Load {
     /// Requests and leases.
@@ -35,14 +37,36 @@ impl Load {
     #[inline]
     pub fn enter(&mut self, mark: Mark) {
         self.in_flight += 1;
-        self.by_tier[usize::from(mark.tier)] += 1;
+        match self.by_tier.get_mut(usize::from(mark.place)) {
+            Some(count) => *count += 1,
+            None => self.of_lane(mark, 1),
+        }
     }
 
     /// Removes a request that has ended from the count.
     #[inline]
     pub fn leave(&mut self, mark: Mark) {
         self.in_flight -= 1;
-        self.by_tier[usize::from(mark.tier)] -= 1;
+        match self.by_tier.get_mut(usize::from(mark.place)) {
+            Some(count) => *count -= 1,
+            None => self.of_lane(mark, -1),
+        }
+    }
+
+    /// Counts a request of a lane in, or out. Apart: a mark without a lane is found by the check of the index that it is.
+    #[cold]
+    #[inline(never)]
+    fn of_lane(&mut self, mark: Mark, change: i32) {
+        let tier = &mut self.by_tier[mark.tier()];
+        *tier = tier.wrapping_add_signed(change);
+        if let Some(lane) = self.by_lane.get_mut(mark.lane() - 1) {
+            *lane = lane.wrapping_add_signed(change);
+        }
+    }
+
+    /// The counts that can have a reserve, in the order of [`RouteParams::reserve`], with those of another.
+    fn with<'a>(&'a mut self, other: &'a Self) -> impl Iterator<Item = (&'a mut u32, &'a u32)> {
+        self.by_tier.iter_mut().chain(&mut self.by_lane).zip(other.by_tier.iter().chain(&other.by_lane))
     }
 
     /// Counts a lease in, or out.
@@ -59,8 +83,8 @@ pub struct Capacity {
     pub load: Load,
     /// True when several routes share it, whose services may differ by orders of magnitude.
     is_shared: bool,
-    /// Admissions that the tiers were owed and did not take.
-    owed: [f64; TIERS],
+    /// Admissions that the tiers and the lanes were owed and did not take.
+    owed: [f64; RESERVES],
     /// The limit.
     pub limit: Limit,
 }
@@ -70,7 +94,7 @@ image! { Capacity { load, is_shared, owed, limit } }
 impl Capacity {
     /// A capacity without measurements.
     pub fn new(params: &RouteParams, is_shared: bool, now_ms: Millis) -> Self {
-        Self { limit: Limit::new(&params.limit, now_ms), load: Load::default(), is_shared, owed: [0.0; TIERS] }
+        Self { limit: Limit::new(&params.limit, now_ms), load: Load::default(), is_shared, owed: [0.0; RESERVES] }
     }
 
     /// Adds the work in flight of a route that joins.
@@ -81,7 +105,7 @@ impl Capacity {
         }
         self.load.in_flight += load.in_flight;
         self.load.leases += load.leases;
-        for (sum, part) in self.load.by_tier.iter_mut().zip(load.by_tier) {
+        for (sum, part) in self.load.with(load) {
             *sum += part;
         }
     }
@@ -91,7 +115,7 @@ impl Capacity {
         self.limit.pass(self.load.under_way(), now_ms);
         self.load.in_flight -= load.in_flight;
         self.load.leases -= load.leases;
-        for (sum, part) in self.load.by_tier.iter_mut().zip(load.by_tier) {
+        for (sum, part) in self.load.with(load) {
             *sum -= part;
         }
     }
@@ -119,7 +143,7 @@ impl Capacity {
             && params.limit.max > 0.0
     }
 
-    /// Counts an admitted request, and what its admission owes the tiers.
+    /// Counts an admitted request, and what its admission owes the tiers and the lanes.
     #[inline]
     pub fn admit(&mut self, mark: Mark, params: &RouteParams) {
         self.load.enter(mark);
@@ -128,21 +152,28 @@ impl Capacity {
         }
     }
 
-    /// Credits each tier its share of an admission, at most its share of what is in flight.
+    /// Credits each tier and lane its share of an admission, at most its share of what is in flight.
     #[inline(never)]
     fn owe(&mut self, mark: Mark, params: &RouteParams) {
-        for (tier, owed) in self.owed.iter_mut().enumerate() {
-            let taken = if tier == usize::from(mark.tier) { 1.0 } else { 0.0 };
-            let share = f64::from(params.reserve[tier]);
+        let (tier, lane) = (mark.tier(), mark.lane());
+        for (at, owed) in self.owed.iter_mut().enumerate() {
+            let is_taken = if at < TIERS { at == tier } else { at - TIERS + 1 == lane };
+            let taken = if is_taken { 1.0 } else { 0.0 };
+            let share = f64::from(params.reserve[at]);
             let most = (share * self.load.under_way()).max(1.0);
             *owed = (*owed + share - taken).clamp(0.0, most);
         }
     }
 
-    /// Returns whether the tier holds less than its reserve of what is in flight, or of a limit of `full`, or is owed an admission.
-    pub fn has_reserve(&self, tier: Tier, params: &RouteParams, full: f64) -> bool {
-        let share = f64::from(params.reserve[tier as usize]);
-        let reserved = share * full.max(self.load.under_way());
-        share > 0.0 && (f64::from(self.load.by_tier[tier as usize]) < reserved || self.owed[tier as usize] >= 1.0)
+    /// Returns whether the tier, or the lane (1 to `LANES`; 0: none), holds less than its reserve of what is in flight, or of a limit of
+    /// `full`, or is owed an admission.
+    pub fn has_reserve(&self, tier: Tier, lane: u8, params: &RouteParams, full: f64) -> bool {
+        let (tier, lane) = (tier as usize, usize::from(lane));
+        let most = full.max(self.load.under_way());
+        let has = |at: usize, held: u32| {
+            let share = f64::from(params.reserve[at]);
+            share > 0.0 && (f64::from(held) < share * most || self.owed[at] >= 1.0)
+        };
+        has(tier, self.load.by_tier[tier]) || lane > 0 && has(TIERS + lane - 1, self.load.by_lane[lane - 1])
     }
 }

@@ -41,7 +41,6 @@ impl Limiter {
         }
         self.load.enter(mark);
         capacity.admit(mark, params);
-        self.counts.admitted_by_tier[usize::from(mark.tier)] += 1;
         capacity.limit.admit(capacity.load.under_way(), now_ms);
         permit
     }

@@ -239,14 +239,15 @@ impl Limiter {
         // The arriving request counts half, since a service in progress is on average half done.
         let load = if n > 0.0 { capacity.limit.load(n, now_ms) + 0.5 } else { 0.0 };
         // The occupancy of its own route is no resistance to a request that can wait: it may lack only a place. Nor is it to a
-        // tier that holds less than what is reserved for it.
+        // tier or a lane that holds less than what is reserved for it.
         let can_wait = request.waited_ms >= 0.0 && request.waited_ms < f64::INFINITY;
         let is_idle = !is_over && !can_wait && capacity.is_idle(params);
         let thresholds = if is_idle { Thresholds::IDLE } else { capacity.limit.thresholds(n, &params.limit) };
         // For one that can wait it is a share of what is in flight, which is all that there are places for: the limit, which is not
         // filled then, may be several times as many.
         let full = if can_wait { 0.0 } else { thresholds.full };
-        let has_place = params.reserves() && capacity.has_reserve(tier, params, full);
+        let lane = request.key.map_or(0, Key::lane);
+        let has_place = params.reserves() && capacity.has_reserve(tier, lane, params, full);
         let met = if is_over { load + fairness::room_for_others(n) } else { load };
         let occupied = if is_idle { 0.0 } else { thresholds.resistance(met) };
         let crowd = if can_wait || has_place { 0.0 } else { occupied };
@@ -296,13 +297,16 @@ impl Limiter {
         let permit = if admitted || admit_all {
             let mut mark = Mark::of_tier(tier as u8);
             if let Some(key) = &request.key {
+                mark.enter_lane(lane);
                 mark.key = self.tally.get_or_insert_default().take(key_at, key.hash, key.weight);
                 if let (Some(class), Some(classes)) = (class, &mut self.classes) {
                     mark.class = class;
                     classes.hold(class, 1);
                 }
             }
-            self.admit(slot, capacity, permits, mark, params, now_ms)
+            let permit = self.admit(slot, capacity, permits, mark, params, now_ms);
+            self.counts.admitted_by_tier[tier as usize] += u64::from(permit.is_some());
+            permit
         } else {
             None
         };

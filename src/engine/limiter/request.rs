@@ -3,7 +3,7 @@
 use super::cause::Cause;
 use crate::{
     engine::ids::PermitId,
-    physics::{fairness, resistance::Parts, tick::Tick, voltage::Tier},
+    physics::{fairness, params::LANES, resistance::Parts, tick::Tick, voltage::Tier},
     units::{Millis, Ohms, Volts},
 };
 
@@ -33,7 +33,7 @@ pub enum Priority {
 ///
 /// let mut handle = Handle::alone(Limits::of_routes(10));
 /// let slot = handle.intern("GET /orders".into(), 0.0);
-/// let key = Key { hash: 0x5eed, weight: 1.0, class: None };
+/// let key = Key { hash: 0x5eed, weight: 1.0, class: None, lane: 0 };
 /// let request = AcquireRequest { key: Some(key), ..AcquireRequest::default() };
 /// let mut permit = None;
 /// handle.acquire(slot, request, 0.0, 0.0, |result, _, _| permit = result.permit);
@@ -47,6 +47,16 @@ pub struct Key {
     pub weight: f64,
     /// The hash of the class that its failures are attributed to.
     pub class: Option<u64>,
+    /// The lane whose reserve it shares, 1 to 3; 0, and any other number: none.
+    pub lane: u8,
+}
+
+impl Key {
+    /// The lane; 0: none.
+    #[inline]
+    pub(super) fn lane(self) -> u8 {
+        if usize::from(self.lane) <= LANES { self.lane } else { 0 }
+    }
 }
 
 /// A request for a permit.

@@ -5,7 +5,7 @@ use crate::{
     physics::{
         durations::Durations,
         limit::Regime,
-        params::RouteParams,
+        params::{LANES, RouteParams},
         peers::Blend,
         tick::RouteState,
         voltage::{TIERS, Thresholds},
@@ -57,6 +57,8 @@ impl Counts {
 pub struct Stats {
     /// Requests admitted and not yet released, leases included.
     pub in_flight: u32,
+    /// Requests in flight of each lane that count against its reserve: those of all routes of the pool, where it is in one.
+    pub in_flight_by_lane: [u32; LANES],
     /// Classes of keys whose breaker is open.
     pub open_classes: u32,
     /// L, requests in flight.
@@ -113,6 +115,7 @@ impl Limiter {
         let quantiles = self.latency.quantiles([0.5, 0.99]);
         Stats {
             in_flight: self.load.in_flight + self.load.leases,
+            in_flight_by_lane: capacity.load.by_lane,
             open_classes: self.classes.as_ref().map_or(0, |classes| classes.open() as u32),
             limit: thresholds.full,
             resistance: self.resistance(state, &thresholds, next),

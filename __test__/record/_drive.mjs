@@ -45,7 +45,8 @@ export async function drive({ atrion, clock }, requests) {
   const open = []
   const leases = []
   const waits = []
-  atrion.setRouteProfile('GET /b', { reserve: { critical: 0.2 }, breakBy: 'key', limits: { max: 20 } })
+  const lanes = { of: (key) => ({ 1: 'ones', 2: 'twos' })[key[1]], reserve: { ones: 0.2, twos: 0.1 } }
+  atrion.setRouteProfile('GET /b', { reserve: { critical: 0.2 }, lanes, breakBy: 'key', limits: { max: 20 } })
   atrion.setRouteProfile('GET /p', { pool: 'db' })
   for (let i = 0; i < requests; i++) {
     clock.advance(random() * 3)

@@ -45,12 +45,17 @@ export function randomWorld(seed, engine, isReal = false) {
   }
   const slo = () => ({ maxAcceptableLatencyMs: whole(2, 400) })
   const reserve = () => plain({ critical: maybe(0.7, () => random() * 0.3), high: maybe(0.5, () => random() * 0.3) })
+  const lanes = () => ({
+    of: (key) => ['one', 'two', 'three', 'none'][key.length % 4],
+    reserve: plain({ one: 0.05 + random() * 0.2, two: maybe(0.7, () => 0.05), three: maybe(0.5, () => random() * 0.1 + 1e-3) }),
+  })
   const profile = () =>
     plain({
       slo: maybe(0.3, slo),
       limits: maybe(0.4, limits),
       reserve: maybe(0.3, reserve),
       pool: maybe(0.3, () => pick(['db', 'cache', null])),
+      lanes: maybe(0.3, () => (chance(0.8) ? lanes() : null)),
       breakBy: maybe(0.2, () => pick(['key', null])),
       profile: maybe(0.2, () => pick(PROFILES)),
     })

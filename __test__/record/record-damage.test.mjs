@@ -87,13 +87,13 @@ test('a changed byte ends the use of a recording at its block', async (t) => {
 
 test('what is no recording, and one of a newer format, is named', async (t) => {
   const newer = Buffer.from(whole)
-  newer.writeUInt16LE(3, 12)
+  newer.writeUInt16LE(4, 12)
   for (const [bytes, message] of [
     [Buffer.alloc(0), /the file is empty/],
     [Buffer.from('{"level":30}\n'), /is (?:not a|neither a) recording of Atrion/],
     [Buffer.alloc(70_000, 0xff), /is (?:not a|neither a) recording of Atrion/],
     [Buffer.from(whole.toString('latin1').replaceAll('\r\n', '\n'), 'latin1'), /transferred as text/],
-    [newer, /of format 3, and this version reads 1 to 2: a newer atrion wrote it/],
+    [newer, /of format 4, and this version reads 1 to 3: a newer atrion wrote it/],
     [whole.subarray(0, HEAD - 2), /ends within its head/],
     [whole.subarray(0, HEAD), /the recording is empty/],
   ]) {

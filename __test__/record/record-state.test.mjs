@@ -229,9 +229,9 @@ test('a recording of the version before is read, and a newer one refused', async
   writeFileSync(path, bytes)
   const { report } = await replayed(path)
   isExact(t, report, 10)
-  bytes[12] = 3
+  bytes[12] = 4
   writeFileSync(path, bytes)
   const { code, stderr } = await replayed(path)
   t.is(code, 1)
-  t.regex(stderr, /format 3, and this version reads 1 to 2: a newer atrion wrote it/)
+  t.regex(stderr, /format 4, and this version reads 1 to 3: a newer atrion wrote it/)
 })

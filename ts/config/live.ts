@@ -302,11 +302,17 @@ export class LiveConfig {
 /** The value at a path of parameters, as a patch names it. */
 export function valueInParams(params: RouteParams, path: readonly string[], tiers: readonly string[]): unknown {
   const [section = '', ...rest] = path
-  const { config, slo, limits, profile, pool, reserve } = params
+  const { config, slo, limits, profile, pool, reserve, lanes } = params
   const reserved = Object.fromEntries(
     tiers.flatMap((tier, i) => (reserve[i]! > 0 ? [[tier, reserve[i]!] as const] : [])),
   )
-  const sections: Record<string, unknown> = { slo, limits, profile, pool, reserve: reserved, ...config, config }
+  const inLanes =
+    lanes.length === 0 ? undefined : { reserve: Object.fromEntries(lanes.map(({ name, share }) => [name, share])) }
+  const sections: Record<string, unknown> = {
+    ...{ slo, limits, profile, pool, reserve: reserved, lanes: inLanes },
+    ...config,
+    config,
+  }
   let at: unknown = Object.hasOwn(sections, section) ? sections[section] : undefined
   for (const name of rest) {
     at =

@@ -3,12 +3,12 @@
 import { DEFAULT_CONFIG } from '../core/index.js'
 
 /** Names of a route's own settings besides the physics. */
-const OF_ROUTE = ['profile', 'slo', 'limits', 'pool', 'reserve', 'breakBy']
+const OF_ROUTE = ['profile', 'slo', 'limits', 'pool', 'reserve', 'lanes', 'breakBy']
 const PHYSICS = Object.keys(DEFAULT_CONFIG)
 
 /** The tail of a path that is a setting of a route. */
 const SETTING = new RegExp(
-  `\\.(?:(?:slo|limits|reserve|profile)(?:\\.[\\w.]+)?|${[...OF_ROUTE, ...PHYSICS].join('|')})$`,
+  `\\.(?:(?:slo|limits|reserve|lanes|profile)(?:\\.[\\w.]+)?|${[...OF_ROUTE, ...PHYSICS].join('|')})$`,
 )
 
 /** A path as text: `routes.GET /users/:id.limits.max`. */

@@ -96,7 +96,11 @@ function readRoutes(path: string, value: Json, read: (field: string, given: Json
 }
 
 const readProfile = (field: string, given: Json): Json => {
-  if (typeof given !== 'string') return requireSection(field, given)
+  if (typeof given !== 'string') {
+    const section = requireSection(field, given)
+    if (!Object.hasOwn(section, 'lanes')) return section
+    throw new ConfigError(`${field}.lanes`, 'set in code alone, by setRouteProfile()', section.lanes)
+  }
   const named = emptyObject()
   named.profile = given
   return named

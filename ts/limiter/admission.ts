@@ -64,9 +64,10 @@ export class Admission {
   /** Writes a request's options into the frame. @returns its tier's number, or {@link BY_VOLTAGE} */
   describe(routeId: string, options: AcquireOptions | undefined, also: readonly string[]): number {
     if (options !== undefined) {
-      const { breakBy } = this.#context.routes.profiles
+      const { breakBy, lanes } = this.#context.routes.profiles
       const breaks = breakBy.size === 0 ? undefined : breakBy.get(routeId)
-      return readRequest(this.#engine, options, this.#keys, breaks, also, this.gate)
+      const laneBy = lanes.size === 0 ? undefined : lanes.get(routeId)
+      return readRequest(this.#engine, options, this.#keys, breaks, laneBy, also, this.gate)
     }
     const { frame } = this.#engine
     frame[FRAME.TIER] = NORMAL
@@ -201,7 +202,7 @@ export class Admission {
 
   /** Asks again for a request that waits, or, where `limitedBy` says why, refuses it. */
   askAgain(waiter: Waiter, waitedMs: number, limitedBy?: LimitedBy): Permit | undefined {
-    const { routeId, askedTier, voltage, keyId, weight, keyClass } = waiter
+    const { routeId, askedTier, voltage, keyId, weight, keyClass, lane } = waiter
     this.#context.clock.settle()
     const slot = this.#context.routes.slotOf(routeId)
     const { frame } = this.#engine
@@ -210,6 +211,7 @@ export class Admission {
     frame[FRAME.KEY] = cellOf(keyId)
     frame[FRAME.KEY_WEIGHT] = weight
     frame[FRAME.KEY_CLASS] = keyClass
+    frame[FRAME.KEY_LANE] = lane
     frame[FRAME.QUEUE_AGE_MS] = ASKED_BEFORE
     frame[FRAME.PROCESS_SATURATION] = 0
     frame[FRAME.SLOT] = slot

@@ -14,7 +14,7 @@ import { FaceSheds, shedOf } from './face-sheds.js'
 import { type HistogramTotals, Metrics } from './metrics.js'
 import { PermitReturns } from './permit-returns.js'
 import { PermitWatch } from './permit-watch.js'
-import { BANNED, ENTER_NAMES, keyIdOf, REQUEST_CELLS, RUN_NAMES, tierIn } from './request.js'
+import { BANNED, ENTER_NAMES, keyIdOf, NO_KEY, NO_LANE, REQUEST_CELLS, RUN_NAMES, tierIn } from './request.js'
 import type { Waiter } from './route-room.js'
 import { fallBack, isBounded, readBounds, runBounded, runUnder, type Work } from './run.js'
 import { readStats } from './stats.js'
@@ -61,7 +61,7 @@ export class Limiter {
       waited: (routeId, waitedMs) => events.watchers.waited?.(routeId, waitedMs),
       held: (routeId, keyId) => admission.held(routeId, keyId),
       poolOf: (routeId) => routes.profiles.poolOf(routeId),
-      reserveOf: (routeId) => routes.profiles.sourceOf(routeId).reserve,
+      reservesOf: (routeId) => routes.profiles.sourceOf(routeId),
     })
     return this.#rooms
   }
@@ -147,6 +147,7 @@ export class Limiter {
     const keyId = keyIdOf(frame[FRAME.KEY]!)
     const weight = frame[FRAME.KEY_WEIGHT]!
     const keyClass = frame[FRAME.KEY_CLASS]!
+    const lane = keyId === NO_KEY ? NO_LANE : frame[FRAME.KEY_LANE]!
     const voltage = frame[FRAME.VOLTAGE]!
     frame[FRAME.SLOT] = slot
     const waitedMs = canWait ? 0 : CANNOT_WAIT
@@ -162,6 +163,7 @@ export class Limiter {
       keyId,
       weight,
       keyClass,
+      lane,
       tier: wait.tier,
       arrivedMs,
       latestMs: arrivedMs + maxWaitMs,

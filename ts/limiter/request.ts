@@ -8,6 +8,7 @@ import { BARE, isForeign, ownOptions } from '../base/own.js'
 import { unknownName } from '../base/suggest.js'
 import { MAX_TIMER_MS } from '../base/timer.js'
 import { type Engine, FRAME, TIERS, type Tier } from '../engine/port.js'
+import type { LaneBy } from '../options/lanes.js'
 import type { BreakBy } from '../options/options.js'
 import { type KeyGate, VERDICT } from './key-gate.js'
 import type { AcquireOptions } from './types.js'
@@ -23,6 +24,8 @@ export const BY_VOLTAGE = -1
 export const BANNED = -2
 /** Stands for a key where there is none. */
 export const NO_KEY = -1
+/** Stands for a lane where there is none. */
+export const NO_LANE = 0
 
 const ACQUIRE_NAMES = ['tier', 'voltage', 'key', 'weight', 'queueAgeMs', 'saturation'] as const
 export const ENTER_NAMES = ['maxWaitMs', 'signal'] as const
@@ -30,7 +33,7 @@ export const RUN_NAMES = [...ENTER_NAMES, 'timeoutMs', 'fallback', 'isFailure', 
 
 /** Cells that describe the request which is about to be asked for. */
 export const REQUEST_CELLS: readonly number[] = [
-  ...[FRAME.TIER, FRAME.VOLTAGE, FRAME.KEY, FRAME.KEY_WEIGHT, FRAME.KEY_CLASS],
+  ...[FRAME.TIER, FRAME.VOLTAGE, FRAME.KEY, FRAME.KEY_WEIGHT, FRAME.KEY_CLASS, FRAME.KEY_LANE],
   ...[FRAME.QUEUE_AGE_MS, FRAME.PROCESS_SATURATION],
 ]
 
@@ -38,6 +41,7 @@ export const REQUEST_CELLS: readonly number[] = [
  * Reads a request's options into the frame's cells.
  *
  * @param breakBy the route's classification of keys
+ * @param laneBy the route's lanes of keys
  * @param also names of further options that the call takes
  * @param gate the gate before keys
  * @returns the tier's number, 0 (bulk) to 4 (critical), {@link BY_VOLTAGE}, or {@link BANNED}: then the tier's is in the frame
@@ -48,6 +52,7 @@ export function readRequest(
   options: AcquireOptions,
   keys: KeyHasher,
   breakBy: BreakBy | undefined,
+  laneBy: LaneBy | undefined,
   also: readonly string[],
   gate: KeyGate | undefined,
 ): number {
@@ -74,12 +79,14 @@ export function readRequest(
   let hash = Number.NaN
   let share = 1
   let keyClass = Number.NaN
+  let lane = NO_LANE
   let verdict: number = VERDICT.PASS
   if (key !== undefined && key !== null) {
     const text = textOf(key)
     hash = keys.hash(text)
     if (gate !== undefined) verdict = gate.check(text, hash)
     if (breakBy !== undefined) keyClass = breakBy === 'key' ? hash : classOf(text, keys, breakBy)
+    if (laneBy !== undefined) lane = laneOf(text, laneBy)
   }
   if (weight !== undefined && weight !== null) share = requireWeight(weight)
   let index = NORMAL
@@ -94,13 +101,17 @@ export function readRequest(
       push = voltage
     }
   }
-  if (verdict === VERDICT.DEMOTE) index = BULK
+  if (verdict === VERDICT.DEMOTE) {
+    index = BULK
+    lane = NO_LANE // its reserve would admit what is demoted
+  }
   const ageMs = queueAgeMs === undefined ? 0 : sizeOf('queueAgeMs', queueAgeMs)
   const full = saturation === undefined ? 0 : sizeOf('saturation', saturation)
   // Read only now: what was called above may have asked this instance, and made the engine's memory grow.
   const { frame } = engine
   frame[FRAME.KEY_WEIGHT] = share
   frame[FRAME.KEY_CLASS] = keyClass
+  frame[FRAME.KEY_LANE] = lane
   if (index === BY_VOLTAGE) frame[FRAME.VOLTAGE] = push
   frame[FRAME.TIER] = index
   frame[FRAME.KEY] = hash
@@ -135,6 +146,17 @@ function classOf(key: string, keys: KeyHasher, breakBy: (key: string) => string 
     return typeof name === 'string' ? keys.hash(name) : Number.NaN
   } catch {
     return Number.NaN
+  }
+}
+
+/** The number of a key's lane; {@link NO_LANE}: it is in none. */
+function laneOf(key: string, { of, numbers }: LaneBy): number {
+  try {
+    const name: unknown = of(key)
+    noticeEnd(name)
+    return numbers.get(name) ?? NO_LANE
+  } catch {
+    return NO_LANE
   }
 }
 

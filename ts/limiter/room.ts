@@ -14,7 +14,7 @@
 import { type HeapTimer, TimerHeap } from '../base/timer-heap.js'
 
 /** Tiers of a room, lowest first. */
-const LANES = 5
+const TIERS = 5
 /** Entries near an end of a queue among which keys are compared. */
 export const SCAN = 48
 /** A queue that is served youngest first is served oldest first again below this share of the length that turned it. */
@@ -41,6 +41,8 @@ class Entry<T> implements RoomEntry<T> {
   readonly tier: number
   readonly keyId: number
   deadline: HeapTimer<Entry<T>> | undefined
+  /** Its place in the queue of its lane, where it is in one. */
+  inLane: InLane<T> | undefined
   older: Entry<T> | undefined
   newer: Entry<T> | undefined
 
@@ -55,8 +57,14 @@ class Entry<T> implements RoomEntry<T> {
   }
 }
 
-/** The queue of one tier: linked, because entries leave from anywhere. */
-class Lane<T> {
+/** The place of an entry in a lane's queue, which keeps an order of its own. */
+interface InLane<T> {
+  readonly queue: Queue<Entry<T>>
+  readonly node: Entry<Entry<T>>
+}
+
+/** The queue of one tier, or of its entries in a lane: linked, because entries leave from anywhere. */
+class Queue<T> {
   oldest: Entry<T> | undefined
   newest: Entry<T> | undefined
   count = 0
@@ -85,7 +93,9 @@ class Lane<T> {
 export class Room<T> {
   /** Most entries. */
   readonly capacity: number
-  readonly #lanes: readonly Lane<T>[] = Array.from({ length: LANES }, () => new Lane<T>())
+  readonly #tiers: readonly Queue<T>[] = Array.from({ length: TIERS }, () => new Queue<T>())
+  /** Entries of lanes besides: for each lane, from number 1 on, the queues of its tiers; made on first use. */
+  readonly #lanes: (readonly Queue<Entry<T>>[] | undefined)[] = []
   readonly #deadlines = new TimerHeap<Entry<T>>()
   /** Entries by key. */
   readonly #perKey = new Map<number, number>()
@@ -106,12 +116,17 @@ export class Room<T> {
 
   /** The highest tier that waits, 0 (bulk) to 4 (critical); −1 when none does. */
   get topTier(): number {
-    return this.#lanes.findLastIndex(({ count }) => count > 0)
+    return this.#tiers.findLastIndex(({ count }) => count > 0)
+  }
+
+  /** The highest tier that waits in a lane, 0 (bulk) to 4 (critical); −1 when none does. @param lane its number, from 1 on */
+  topTierOf(lane: number): number {
+    return this.#lanes[lane]?.findLastIndex(({ count }) => count > 0) ?? -1
   }
 
   /** The entry of the highest tier that has been in the room for longest; undefined when it is empty. */
   get eldest(): RoomEntry<T> | undefined {
-    return this.#lanes[this.topTier]?.oldest
+    return this.#tiers[this.topTier]?.oldest
   }
 
   /** The time at which the first of all entries can no longer make it, ms; Infinity when there is none. */
@@ -125,13 +140,23 @@ export class Room<T> {
    * @param tier 0 (bulk) to 4 (critical)
    * @param keyId a number that stands for its key; negative: it has none
    * @param expiresMs when it can no longer make it, ms
+   * @param lane the number of its lane, from 1 on; 0: it is in none
    */
-  push(item: T, tier: number, keyId: number, expiresMs: number): RoomEntry<T> {
+  push(item: T, tier: number, keyId: number, expiresMs: number, lane = 0): RoomEntry<T> {
     const entry = new Entry(item, tier, keyId)
-    this.#lanes[tier]!.append(entry)
+    this.#tiers[tier]!.append(entry)
     entry.deadline = this.#deadlines.add(entry, expiresMs)
+    if (lane > 0) entry.inLane = this.#appendToLane(entry, lane)
     if (keyId >= 0) this.#perKey.set(keyId, (this.#perKey.get(keyId) ?? 0) + 1)
     return entry
+  }
+
+  #appendToLane(entry: Entry<T>, lane: number): InLane<T> {
+    this.#lanes[lane] ??= Array.from({ length: TIERS }, () => new Queue<Entry<T>>())
+    const queue = this.#lanes[lane][entry.tier]!
+    const node = new Entry(entry, entry.tier, entry.keyId)
+    queue.append(node)
+    return { queue, node }
   }
 
   /**
@@ -141,14 +166,16 @@ export class Room<T> {
    * @param ratePerMs completions per ms that the route is capable of; 0 when not known
    * @param mayWaitMs how long a request may wait in all, ms
    * @param tier the only one that is considered, 0 (bulk) to 4 (critical); by default all are
+   * @param lane the only one that is considered, from 1 on, and of its tiers the highest by default; 0: whether in a lane or in none
    */
-  next(held: Held, ratePerMs: number, mayWaitMs: number, tier?: number): RoomEntry<T> | undefined {
-    for (let at = tier ?? LANES - 1; at >= (tier ?? 0); at--) {
-      const lane = this.#lanes[at]!
-      if (lane.count === 0) continue
-      const serveMs = ratePerMs > 0 ? lane.count / ratePerMs : 0
-      lane.youngestFirst = serveMs > mayWaitMs * (lane.youngestFirst ? TURN_BACK_SHARE : 1)
-      return first(lane, held)
+  next(held: Held, ratePerMs: number, mayWaitMs: number, tier?: number, lane = 0): RoomEntry<T> | undefined {
+    if (lane > 0) {
+      const queue = this.#lanes[lane]?.[tier ?? this.topTierOf(lane)]
+      return queue && turn(queue, held, ratePerMs, mayWaitMs)?.item
+    }
+    for (let at = tier ?? TIERS - 1; at >= (tier ?? 0); at--) {
+      const entry = turn(this.#tiers[at]!, held, ratePerMs, mayWaitMs)
+      if (entry !== undefined) return entry
     }
     return undefined
   }
@@ -175,7 +202,9 @@ export class Room<T> {
     if (known.deadline === undefined) return false
     this.#deadlines.remove(known.deadline)
     known.deadline = undefined
-    this.#lanes[known.tier]!.take(known)
+    this.#tiers[known.tier]!.take(known)
+    known.inLane?.queue.take(known.inLane.node)
+    known.inLane = undefined
     const { keyId } = known
     if (keyId >= 0) {
       const left = this.#perKey.get(keyId)! - 1
@@ -193,30 +222,30 @@ export class Room<T> {
    * @param held permits that each key holds
    */
   yielding(tier: number, keyId: number, held: Held): RoomEntry<T> | undefined {
-    const lowest = this.#lanes.findIndex(({ count }) => count > 0)
+    const lowest = this.#tiers.findIndex(({ count }) => count > 0)
     if (lowest < 0 || lowest > tier) return undefined
-    const lane = this.#lanes[lowest]!
+    const queue = this.#tiers[lowest]!
     const weight = (id: number): number => (id < 0 ? HELD_WITHOUT_KEY : held(id) + (this.#perKey.get(id) ?? 0))
     // Served youngest first, the oldest is the farthest from the front; else the youngest, and that is the newcomer.
     let victim: Entry<T> | undefined
     let most = Number.NEGATIVE_INFINITY
-    if (lowest === tier && !lane.youngestFirst) most = weight(keyId)
-    let entry = lane.youngestFirst ? lane.oldest : lane.newest
+    if (lowest === tier && !queue.youngestFirst) most = weight(keyId)
+    let entry = queue.youngestFirst ? queue.oldest : queue.newest
     for (let seen = 0; entry !== undefined && seen < SCAN; seen++) {
       const weighs = weight(entry.keyId)
       if (weighs > most) {
         victim = entry
         most = weighs
       }
-      entry = lane.youngestFirst ? entry.newer : entry.older
+      entry = queue.youngestFirst ? entry.newer : entry.older
     }
     return lowest === tier && weight(keyId) > most ? undefined : victim
   }
 
   /** Entries in order of arrival, the highest tier first; for what ends them all. */
   *entries(): Generator<RoomEntry<T>> {
-    for (let tier = LANES - 1; tier >= 0; tier--) {
-      for (let entry = this.#lanes[tier]!.oldest; entry !== undefined; ) {
+    for (let tier = TIERS - 1; tier >= 0; tier--) {
+      for (let entry = this.#tiers[tier]!.oldest; entry !== undefined; ) {
         const { newer } = entry // the entry may leave the room meanwhile
         yield entry
         entry = newer
@@ -225,9 +254,17 @@ export class Room<T> {
   }
 }
 
+/** The entry of a queue whose turn it is, at the end that {@link Room} says; undefined where it is empty. */
+function turn<T>(queue: Queue<T>, held: Held, ratePerMs: number, mayWaitMs: number): Entry<T> | undefined {
+  if (queue.count === 0) return undefined
+  const serveMs = ratePerMs > 0 ? queue.count / ratePerMs : 0
+  queue.youngestFirst = serveMs > mayWaitMs * (queue.youngestFirst ? TURN_BACK_SHARE : 1)
+  return first(queue, held)
+}
+
 /** The first of a queue that is not empty: of the entries at its front, one whose key holds the fewest permits. */
-function first<T>(lane: Lane<T>, held: Held): Entry<T> {
-  let entry = lane.youngestFirst ? lane.newest : lane.oldest
+function first<T>(queue: Queue<T>, held: Held): Entry<T> {
+  let entry = queue.youngestFirst ? queue.newest : queue.oldest
   let best = entry!
   let fewest = Number.POSITIVE_INFINITY
   for (let seen = 0; entry !== undefined && seen < SCAN; seen++) {
@@ -237,7 +274,7 @@ function first<T>(lane: Lane<T>, held: Held): Entry<T> {
       fewest = holds
       if (holds === 0) break
     }
-    entry = lane.youngestFirst ? entry.older : entry.newer
+    entry = queue.youngestFirst ? entry.older : entry.newer
   }
   return best
 }

@@ -23,6 +23,8 @@ export interface Waiter {
   readonly weight: number
   /** The number of its class; NaN: it has none. */
   readonly keyClass: number
+  /** The number of its lane, from 1 on; 0: it is in none. */
+  readonly lane: number
   /** 0 (bulk) to 4 (critical): its place in the room */
   readonly tier: number
   readonly arrivedMs: number
@@ -77,6 +79,17 @@ export class RouteRoom {
    */
   nextOf(tier: number, share: number): RoomEntry<Pending> | undefined {
     return this.room.next(this.held, this.#ratePerMs * share, this.#horizonOf(tier), tier)
+  }
+
+  /**
+   * The request of a lane whose turn it is, of the highest tier that waits there.
+   *
+   * @param share of the route's completions that the lane has, (0, 1]
+   */
+  nextOfLane(lane: number, share: number): RoomEntry<Pending> | undefined {
+    const tier = this.room.topTierOf(lane)
+    if (tier < 0) return undefined
+    return this.room.next(this.held, this.#ratePerMs * share, this.#horizonOf(tier), tier, lane)
   }
 
   #horizonOf(tier: number): number {

@@ -8,6 +8,7 @@
  */
 
 import { MAX_TIMER_MS } from '../base/timer.js'
+import type { LaneShare } from '../options/route-params.js'
 import { NO_KEY } from './request.js'
 import type { RoomEntry } from './room.js'
 import { isBefore, type Pending, RouteRoom, type Waiter } from './route-room.js'
@@ -52,8 +53,8 @@ export interface WaitingHost {
   held(routeId: string, keyId: number): number
   /** The pool that a route is in. */
   poolOf(routeId: string): string | undefined
-  /** Shares of a route's limit that are reserved, bulk to critical. */
-  reserveOf(routeId: string): readonly number[]
+  /** The shares of a route's limit that are reserved: for tiers, bulk to critical, and for lanes, the first first. */
+  reservesOf(routeId: string): { readonly reserve: readonly number[]; readonly lanes: readonly LaneShare[] }
 }
 
 export class WaitingRooms {
@@ -90,7 +91,7 @@ export class WaitingRooms {
     const expiresMs = Math.min(latestMs, arrivedMs + wait.mayWaitMs)
     const { promise, resolve, reject } = deferred<Permit>()
     const pending: Pending = { waiter, resolve, reject, forget: undefined }
-    const entry = route.room.push(pending, waiter.tier, waiter.keyId, expiresMs)
+    const entry = route.room.push(pending, waiter.tier, waiter.keyId, expiresMs, waiter.lane)
     this.#size += 1
     const here = route
     pending.forget = listen?.((reason) => {
@@ -212,8 +213,8 @@ export class WaitingRooms {
   }
 
   /**
-   * Asks for the request whose turn it is, and, where it has to wait, for the next of lower tiers that have a reserve: a place that
-   * is theirs is none of a higher tier's.
+   * Asks for the request whose turn it is, and, where it has to wait, for the next of lower tiers and of lanes that have a reserve: a place
+   * that is theirs is none of a higher tier's.
    *
    * @param atMostMs those asked before it in vain have waited for so long at least, ms: it is asked for as one that has waited no
    *   longer, since the engine lets one that has waited long further in than it would let them
@@ -224,12 +225,16 @@ export class WaitingRooms {
     if (first === undefined) return Number.POSITIVE_INFINITY
     const waitedMs = this.#waitedMs(first, nowMs)
     if (this.#ask(route, first, nowMs, atMostMs)) return undefined
-    const reserve = this.#host.reserveOf(route.routeId)
+    const { reserve, lanes } = this.#host.reservesOf(route.routeId)
     const longestMs = Math.min(atMostMs, waitedMs)
     for (let tier = first.tier - 1; tier >= 0; tier--) {
       const share = reserve[tier]!
       const entry = share > 0 ? route.nextOf(tier, share) : undefined
       if (entry !== undefined && this.#ask(route, entry, nowMs, longestMs)) return undefined
+    }
+    for (const [i, { share }] of lanes.entries()) {
+      const entry = route.nextOfLane(i + 1, share)
+      if (entry !== undefined && entry !== first && this.#ask(route, entry, nowMs, longestMs)) return undefined
     }
     return waitedMs
   }

@@ -101,11 +101,31 @@ export interface RouteProfileOptions extends Partial<PhysicsConfig> {
    */
   readonly reserve?: Readonly<Partial<Record<Tier, number>>>
   /**
+   * Shares of the limit that are reserved for classes of keys, as `reserve` has them for tiers. Set in code alone: no patch changes it.
+   * null: none, which is the default.
+   */
+  readonly lanes?: LanesOptions | null
+  /**
    * Breakers by class of keys besides the route's own: 'key', or a function from a key to the name of its class. Where one class
    * fails, it alone is refused, and probed until it is well. Up to 64 classes of a route are distinguished at once. A function that
    * throws, or returns no string, puts the request in no class. null: none, which is the default.
    */
   readonly breakBy?: BreakBy | null
+}
+
+/** Lanes: classes of keys that a share of a route's limit is reserved for. */
+export interface LanesOptions {
+  /**
+   * Maps a key to the name of its lane, at every request with a key. One that throws, or returns another value than the name of a lane,
+   * puts the request in none.
+   */
+  readonly of: (key: string) => string | undefined
+  /**
+   * Shares of the limit by lane, 1 to 3 lanes, each share in (0, 1], with those of `reserve` at most 1 in all: a lane that holds less than its
+   * share is admitted whatever its tier and whatever the others hold. What it does not use is lent to them. The routes of a pool
+   * need the same lanes with the same shares, in the same order.
+   */
+  readonly reserve: Readonly<Record<string, number>>
 }
 
 /** Maps a key to the class whose breaker counts its failures. */

@@ -16,6 +16,7 @@ import {
   type WorkloadProfile,
 } from '../core/index.js'
 import { TIERS } from '../engine/port.js'
+import { NO_LANES, ROUNDING, resolveLanes } from './lanes.js'
 import type { AtrionOptions, BreakBy, RouteProfileOptions, SLOOptions } from './options.js'
 import { above, atLeast, integer, override, type Range, requireNumber, requireObject, within } from './ranges.js'
 import { DEFAULT_LIMITS, type LimitConfig, type RouteParams } from './route-params.js'
@@ -92,8 +93,6 @@ function resolveLimits(given: Partial<LimitConfig> | undefined, defaults = DEFAU
 /** Longest name of a pool, characters. */
 const LONGEST_POOL = 256
 const SHARE: Range = { says: 'a number in (0, 1)', holds: (x) => x > 0 && x < 1 }
-/** The error that a sum of shares may have: 0.1 + 0.2 + 0.7 is more than 1. */
-const ROUNDING = 1e-9
 const NO_RESERVE: readonly number[] = Object.freeze(TIERS.map(() => 0))
 
 function resolvePool(value: unknown, inherited: string | undefined): string | undefined {
@@ -154,9 +153,9 @@ function requireHeartbeat(field: string, required: unknown, { heartbeatIntervalM
 }
 
 /** The settings of a route besides its physics. */
-const SETTINGS = ['profile', 'slo', 'limits', 'pool', 'reserve', 'breakBy'] as const
+const SETTINGS = ['profile', 'slo', 'limits', 'pool', 'reserve', 'lanes', 'breakBy'] as const
 
-/** Objects within the settings of a route: `slo`, and its `criticality`. */
+/** Objects within the settings of a route: `slo`, and its `criticality`; `lanes`, and its `reserve`. */
 const DEEPEST = 2
 
 /** The names that are known in the settings of a route, and in the objects within them. */
@@ -167,6 +166,7 @@ const NAMES_WITHIN: Readonly<Record<string, readonly string[]>> = {
   criticality: Object.keys(CRITICALITY),
   limits: Object.keys(LIMITS),
   reserve: TIERS,
+  lanes: ['of', 'reserve'],
 }
 
 /** A copy of an object and of the objects within it: plain data, which is read without running a getter of the caller's. */
@@ -210,6 +210,7 @@ export function resolveRouteProfile(
 ): RouteParams {
   if (typeof given === 'string') return { ...base, profile: requireProfile(where, given) }
   const options: RouteProfileOptions = copyOf(ownProfile(requireObject(where, given)), NAMES)
+  const reserve = resolveReserve(options.reserve, base.reserve)
   return {
     config: resolveConfig('', options, base.config),
     slo: resolveSlo('slo', options.slo, base.slo),
@@ -217,7 +218,8 @@ export function resolveRouteProfile(
     limits: resolveLimits(options.limits, base.limits),
     profile: options.profile === undefined ? base.profile : requireProfile('profile', options.profile),
     pool: resolvePool(options.pool, base.pool),
-    reserve: resolveReserve(options.reserve, base.reserve),
+    reserve,
+    lanes: resolveLanes(options.lanes, reserve),
   }
 }
 
@@ -231,6 +233,7 @@ export function resolveParams(options: AtrionOptions): RouteParams {
     profile: 'STANDARD',
     pool: undefined,
     reserve: NO_RESERVE,
+    lanes: NO_LANES,
   }
 }
 

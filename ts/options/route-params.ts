@@ -1,4 +1,4 @@
-/** The settings that govern a route, as an operator states them: config, objective, tuner, limits, profile, pool and reserves. */
+/** The settings that govern a route, as an operator states them: config, objective, tuner, limits, profile, pool, reserves and lanes. */
 
 import type { AutoTunerConfig, PhysicsConfig, ProfileConfig, SLOConfig, WorkloadProfile } from '../core/index.js'
 
@@ -14,6 +14,13 @@ export interface LimitConfig {
 
 export const DEFAULT_LIMITS: LimitConfig = Object.freeze({ min: 1, max: 100_000, initial: 512 })
 
+/** A lane: a class of keys with a share of a route's limit. */
+export interface LaneShare {
+  readonly name: string
+  /** The share that is reserved for it, (0, 1]. */
+  readonly share: number
+}
+
 /** Everything a law is made of. `tuner` undefined: the break point is static. */
 export interface RouteParams {
   readonly config: PhysicsConfig
@@ -25,4 +32,6 @@ export interface RouteParams {
   readonly pool: string | undefined
   /** Shares of the limit that are reserved, bulk to critical. */
   readonly reserve: readonly number[]
+  /** The lanes of the route, at most 3. */
+  readonly lanes: readonly LaneShare[]
 }

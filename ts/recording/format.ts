@@ -1,5 +1,5 @@
 /**
- * The format of recordings, version 2: `docs/reference/recording-format.md` states it. A file is a head and blocks. A block is whole or
+ * The format of recordings, version 3: `docs/reference/recording-format.md` states it. A file is a head and blocks. A block is whole or
  * absent: it has its length and a checksum, so that a process that dies, or a disk that is full, costs the last one at most.
  */
 
@@ -9,7 +9,7 @@
 
 /** The head of a file: a name that no text file begins with, and the version of the format. */
 export const HEAD = { NAME: 'ATRION-REC\r\n', VERSION_AT: 12, LENGTH: 16 } as const
-export const FORMAT_VERSION = 2
+export const FORMAT_VERSION = 3
 /** The oldest version that is read. */
 export const OLDEST_VERSION = 1
 
@@ -149,6 +149,8 @@ export enum EXTRA {
   CLASS = 16,
   CLASS_IS_KEY = 32,
   GIVEN_UP = 64,
+  /** from version 3 on */
+  LANE = 128,
 }
 
 /** The first byte of a number, and what follows it. */

@@ -61,6 +61,7 @@ function extrasOf(frame: Float64Array, key: number): number {
     const keyClass = frame[FRAME.KEY_CLASS]!
     if (frame[FRAME.KEY_WEIGHT] !== 1) extras |= EXTRA.WEIGHT
     if (keyClass >= 0) extras |= keyClass === key ? EXTRA.CLASS_IS_KEY : EXTRA.CLASS
+    if (frame[FRAME.KEY_LANE] !== 0) extras |= EXTRA.LANE
   }
   return extras
 }
@@ -87,6 +88,7 @@ function writeExtras(coder: Coder, frame: Float64Array, bits: number, givenUp: n
   if ((bits & EXTRA.WEIGHT) !== 0) writer.number(frame[FRAME.KEY_WEIGHT]!)
   if ((bits & EXTRA.CLASS) !== 0) writer.double(frame[FRAME.KEY_CLASS]!)
   if (isGivenUp) writer.byte(givenUp)
+  if ((bits & EXTRA.LANE) !== 0) writer.byte(frame[FRAME.KEY_LANE]!)
 }
 
 /** A recorded `acquire`. @param sample the share of the decisions that are recorded */

@@ -160,12 +160,25 @@ export function recordedBase(value: unknown): RouteParams {
   return resolveRouteProfile({ limits, profile, pool: pool ?? null, reserve: shares }, base)
 }
 
-/** The recorded settings of a route, found right; undefined where they are none. */
-export function recordedProfile(value: unknown, base: RouteParams): RouteProfileOptions | undefined {
+/**
+ * The recorded settings of a route, found right; undefined where they are none.
+ *
+ * @param laneOf the number of a key's lane, from 1 on; 0: it is in none. The function of the code that put keys into lanes is not recorded,
+ *   the lane of each request is
+ */
+export function recordedProfile(
+  value: unknown,
+  base: RouteParams,
+  laneOf: (key: string) => number = () => 0,
+): RouteProfileOptions | undefined {
   try {
-    const given = (
+    const recorded = (
       typeof value === 'string' ? { profile: value } : requireObject(value, 'profile')
     ) as RouteProfileOptions
+    const reserve = recorded.lanes?.reserve
+    const names = reserve === undefined ? [] : Object.keys(requireObject(reserve, 'lanes.reserve'))
+    const of = (key: string): string | undefined => names[laneOf(key) - 1]
+    const given = reserve === undefined ? recorded : { ...recorded, lanes: { of, reserve } }
     resolveRouteProfile(given, base)
     return given
   } catch {

@@ -2,6 +2,7 @@
 
 import { LAW } from '../engine/law-cells.js'
 import { PAST, SHARE, STATE } from '../engine/port.js'
+import { MOST_LANES } from '../options/lanes.js'
 import { ACQUIRE, ENTRY, EXTRA, RELEASE, RESULT, ROUTE, ROUTE_RESULT, SIZE } from '../recording/format.js'
 import { BlockReader, GarbageError } from './block-reader.js'
 import type { Block } from './blocks.js'
@@ -84,6 +85,7 @@ export class Decoder {
     entry.keyClass = (extras & EXTRA.CLASS) === 0 ? Number.NaN : reader.hash()
     if ((extras & EXTRA.CLASS_IS_KEY) !== 0) entry.keyClass = entry.key
     entry.givenUp = (extras & EXTRA.GIVEN_UP) === 0 ? 0 : reader.byte()
+    entry.lane = (extras & EXTRA.LANE) === 0 ? 0 : reader.below(MOST_LANES + 1, 'lane')
     entry.voltage = entry.tier === ACQUIRE.BY_VOLTAGE ? reader.number() : 0
     entry.digest = reader.word()
     this.#handler.acquire(entry)

@@ -204,6 +204,7 @@ export class EngineRun {
     frame[FRAME.KEY] = entry.key
     frame[FRAME.KEY_WEIGHT] = entry.weight
     frame[FRAME.KEY_CLASS] = entry.keyClass
+    frame[FRAME.KEY_LANE] = entry.lane
     frame[FRAME.QUEUE_AGE_MS] = entry.queueAgeMs
     frame[FRAME.PROCESS_SATURATION] = entry.process
     frame[FRAME.WAITED_MS] = waitedMs

@@ -8,6 +8,7 @@ export class Entry {
   voltage = 0
   key = Number.NaN
   keyClass = Number.NaN
+  lane = 0
   weight = 1
   queueAgeMs = 0
   process = 0

@@ -15,6 +15,8 @@ import { quantile, type RouteTally } from './tally.js'
 const TIERS = ['bulk', 'low', 'normal', 'high', 'critical'] as const
 /** Requests that are kept: those that come later are left out, and the trace says so. */
 const MOST_ARRIVALS = 2_000_000
+/** Keys whose lane is kept: others count as in none. */
+const MOST_KEYS = 262_144
 /** Answers that are kept of a route, each equally likely. */
 const MOST_ANSWERS = 8_192
 /** The rate of answers is measured in windows of so long, ms. */
@@ -132,6 +134,9 @@ export class Trace implements Companion, Requests {
   readonly #tier: number[] = []
   readonly #voltage = new Map<number, number>()
   readonly #key: number[] = []
+  /** The lanes of keys, of those that are in one, by the name of the route. */
+  readonly #lanes = new Map<string, Map<string, number>>()
+  #keysInLanes = 0
   readonly #names: string[] = []
   readonly #indices = new Map<string, number>()
   readonly #observed: Observed[] = []
@@ -166,7 +171,8 @@ export class Trace implements Companion, Requests {
 
   profile(slot: number, profile: unknown): void {
     const name = this.#slotNames[slot]
-    const given = this.params && recordedProfile(profile, this.params)
+    const laneOf = (key: string): number => this.#lanes.get(name ?? '')?.get(key) ?? 0
+    const given = this.params && recordedProfile(profile, this.params, laneOf)
     if (name !== undefined && given !== undefined && this.given.size < 65_536) this.given.set(name, given)
   }
 
@@ -194,12 +200,23 @@ export class Trace implements Companion, Requests {
         this.#route.push(index)
         this.#tier.push(entry.tier)
         this.#key.push(entry.key)
+        if (entry.lane > 0) this.#keepLane(name, String(entry.key), entry.lane)
       }
     }
     if (!entry.isAllowed || entry.place < 0) return
     this.#placeMs.set(entry.place, entry.nowMs)
     this.#placeLoad.set(entry.place, this.#observed[index]!.admitted())
     this.#placeRoute.set(entry.place, index)
+  }
+
+  #keepLane(route: string, key: string, lane: number): void {
+    const lanes = this.#lanes.get(route) ?? new Map<string, number>()
+    this.#lanes.set(route, lanes)
+    if (!lanes.has(key)) {
+      if (this.#keysInLanes >= MOST_KEYS) return
+      this.#keysInLanes += 1
+    }
+    lanes.set(key, lane)
   }
 
   release(entry: Entry): void {

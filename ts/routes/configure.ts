@@ -10,6 +10,9 @@ import { ownProfile } from '../options/resolve.js'
 import type { OpenLoop } from './open-loop.js'
 import type { Routes } from './routes.js'
 
+/** Settings that call code with the keys of a route. */
+const OF_ONE_ROUTE = ['breakBy', 'lanes'] as const
+
 /** Changes of every route that was not given its own numbers. */
 export type Changes = RouteProfileOptions & { readonly dryRun?: boolean }
 
@@ -35,8 +38,10 @@ export function configure(
   const dryRun = own(first, 'dryRun')
   const { dryRun: _, ...changes } = ownProfile(first) as Changes
   if (dryRun !== undefined && typeof dryRun !== 'boolean') throw new ConfigError('dryRun', 'true or false', dryRun)
-  const breakBy = own(changes, 'breakBy')
-  if (breakBy !== undefined) throw new ConfigError('breakBy', 'an option of one route', breakBy)
+  for (const name of OF_ONE_ROUTE) {
+    const given = own(changes, name)
+    if (given !== undefined) throw new ConfigError(name, 'an option of one route', given)
+  }
   routes.configure(changes)
   if (dryRun !== undefined) openLoop.setDryRun(dryRun)
   return ''

@@ -3,6 +3,7 @@
 import { nameNumber } from '../base/keys.js'
 import { deriveBaselines, deriveWeights, getProfileConfig } from '../core/index.js'
 import { CONFIG_CELLS, LAW, TUNER_CELLS, writeCells } from '../engine/law-cells.js'
+import { TIERS } from '../engine/port.js'
 import type { RouteParams } from '../options/route-params.js'
 
 /** A permit is never taken for lost before so many deadlines. */
@@ -12,7 +13,7 @@ const LOST_AFTER_DEADLINES = 4
  * Cells of a law, in the order of {@link LAW}. A profile's baseline replaces the objective's, and its multiplier scales
  * scarFactor; STANDARD, the default, changes neither, so that a custom objective holds.
  */
-export function deriveCells({ config, slo, tuner, limits, profile, pool, reserve }: RouteParams): Float64Array {
+export function deriveCells({ config, slo, tuner, limits, profile, pool, reserve, lanes }: RouteParams): Float64Array {
   const { baselineLatencyMs, maxDurationMs, scarMultiplier } = getProfileConfig(profile)
   const weights = deriveWeights(slo)
   const baselines = deriveBaselines(slo)
@@ -37,5 +38,6 @@ export function deriveCells({ config, slo, tuner, limits, profile, pool, reserve
   cells[LAW.INITIAL_LIMIT] = limits.initial
   cells[LAW.POOL] = pool === undefined ? 0 : nameNumber(pool)
   cells.set(reserve, LAW.RESERVE)
+  for (const [i, { share }] of lanes.entries()) cells[LAW.RESERVE + TIERS.length + i] = share
   return cells
 }

@@ -7,6 +7,7 @@ import { ConfigError } from '../base/errors.js'
 import { own } from '../base/own.js'
 import type { ProfileConfig, WorkloadProfile } from '../core/index.js'
 import type { Engine } from '../engine/port.js'
+import { type LaneBy, laneByOf } from '../options/lanes.js'
 import type { BreakBy, RouteProfileOptions } from '../options/options.js'
 import { ownProfile, requireProfile, resolveBreakBy, resolveRouteProfile } from '../options/resolve.js'
 import type { RouteParams } from '../options/route-params.js'
@@ -37,7 +38,10 @@ const MAX_POOLS = 1_024
 
 /** Returns a text that identifies a given profile; undefined where it holds a function. */
 export function keyOf(given: GivenProfile): string | undefined {
-  if (typeof given !== 'string' && typeof own(given, 'breakBy') === 'function') return undefined
+  if (typeof given !== 'string') {
+    const lanes = own(given, 'lanes')
+    if (typeof own(given, 'breakBy') === 'function' || (lanes !== undefined && lanes !== null)) return undefined
+  }
   return JSON.stringify(given, (_, value: unknown) =>
     typeof value === 'number' && !Number.isFinite(value) ? { number: String(value) } : value,
   )
@@ -59,6 +63,7 @@ export class RouteProfiles {
   /** All that routes were given, shared or not. */
   readonly #all = new Set<Governed>()
   readonly #breakBy = new Map<string, BreakBy>()
+  readonly #lanes = new Map<string, LaneBy>()
   /** Routes of each pool. */
   readonly #pools = new Map<string, number>()
   readonly #ids = new Map<string, number>()
@@ -99,6 +104,11 @@ export class RouteProfiles {
   /** By which classes of keys routes break; most do not. */
   get breakBy(): ReadonlyMap<string, BreakBy> {
     return this.#breakBy
+  }
+
+  /** Into which lanes the keys of routes go; most have none. */
+  get lanes(): ReadonlyMap<string, LaneBy> {
+    return this.#lanes
   }
 
   /** The pool that a route is in. */
@@ -142,6 +152,9 @@ export class RouteProfiles {
     this.#routes.set(routeId, governed, (gone, lost) => this.#drop(gone, lost), this.#isInUse)
     if (breakBy === undefined) this.#breakBy.delete(routeId)
     else this.#breakBy.set(routeId, breakBy)
+    const lanes = laneByOf(given, source.lanes)
+    if (lanes === undefined) this.#lanes.delete(routeId)
+    else this.#lanes.set(routeId, lanes)
     this.#countInPool(governed.source.pool, 1)
     if (before) this.#leave(before)
     return governed.law
@@ -177,6 +190,7 @@ export class RouteProfiles {
 
   #drop(routeId: string, governed: Governed): void {
     this.#breakBy.delete(routeId)
+    this.#lanes.delete(routeId)
     this.#leave(governed)
     this.#dropped(routeId)
   }
@@ -213,6 +227,7 @@ export class RouteProfiles {
     if (governed !== undefined) {
       this.#routes.delete(routeId)
       this.#breakBy.delete(routeId)
+      this.#lanes.delete(routeId)
       this.#leave(governed)
     }
     return 0

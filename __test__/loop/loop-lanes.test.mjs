@@ -46,7 +46,7 @@ test('a class of keys gets its share though all others, of higher tiers, send te
 
 const flow = (perMs, tier, key) => ({ perMs: perMs * CAPACITY, options: (i) => ({ tier, key: `${key} ${i % 50}` }) })
 
-test('what a lane leaves is lent: the others are answered as without lanes, and it is back within 200 ms', (t) => {
+test('the places that a lane leaves are lent: the others are answered as without lanes, and it is back within 200 ms', (t) => {
   fc.assert(
     fc.property(fc.nat(1e6), (seed) => {
       const comesMs = 8_000
@@ -239,7 +239,7 @@ test('a function that throws, or returns no name of a lane, puts a request in no
   t.deepEqual(asked, keys)
 })
 
-test('what is wrong with lanes is reported by its field, and changes nothing', async (t) => {
+test('an error in lanes is reported by its field, and changes nothing', async (t) => {
   const { atrion } = world()
   const of = () => 'a'
   const bad = [

@@ -9,6 +9,7 @@ const KEY_SECRET = 'the same in every run'
 const FEATURES = {
   pool: (Atrion) => takes(Atrion, { pool: 'p' }),
   reserve: (Atrion) => takes(Atrion, { reserve: { bulk: 0.2 } }),
+  lanes: (Atrion) => takes(Atrion, { lanes: { of: () => undefined, reserve: { a: 0.2 } } }),
   breakBy: (Atrion) => takes(Atrion, { breakBy: 'key' }),
 }
 

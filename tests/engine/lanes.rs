@@ -176,7 +176,7 @@ proptest! {
                 prop_assert_eq!(stats.in_flight_by_lane, world.model(route), "route {} after {}: {:?}", route, turn, act);
             }
         }
-        // Whatever is out comes back, and nothing is left.
+        // Every permit that is out comes back, and nothing is left.
         for permit in std::mem::take(&mut world.granted) {
             world.handle.release(permit.id, Outcome::Success, world.now_ms, |_, _, _, _| {});
         }

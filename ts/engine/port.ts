@@ -4,6 +4,8 @@
  * A call on the hot path costs more in crossing than in physics, so nothing is passed as an argument: caller and engine
  * share a *frame*, one Float64Array. The caller writes cells, makes a call without arguments, reads cells. The numbers of
  * the cells and of the status bits are stated in `src/binding/`, and copied here by `scripts/write-frame.mjs`.
+ *
+ * Longer than other files, because all cells of the frame are stated in one place.
  */
 
 import type { NativeCluster } from './cluster-port.js'

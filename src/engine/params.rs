@@ -50,6 +50,7 @@ impl Default for ParamsTable {
 
 impl ParamsTable {
     /// Adds parameters, or replaces those of number `id`. None when there are none of that number, or no room for more.
+    #[allow(clippy::large_types_passed_by_value, reason = "it is kept")]
     fn define(&self, params: RouteParams, id: Option<u16>) -> Option<u16> {
         let mut all = self.all.lock();
         let id = match id.or_else(|| all.free.pop()) {
@@ -110,6 +111,7 @@ impl ParamsCache {
     }
 
     /// Adds parameters, or replaces those of number `id`, in `table` and here: not on the hot path, which would have to allocate.
+    #[allow(clippy::large_types_passed_by_value, reason = "it is kept")]
     pub fn define(&mut self, table: &ParamsTable, params: RouteParams, id: Option<u16>) -> Option<u16> {
         let defined = table.define(params, id);
         if id.is_none() {

@@ -193,6 +193,10 @@ impl Limiter {
     /// Decides a request for a permit.
     #[cfg_attr(not(target_family = "wasm"), inline(always))]
     #[cfg_attr(target_family = "wasm", inline)]
+    #[allow(
+        clippy::too_many_lines,
+        reason = "one decision: its terms follow each other, and most of them are used to its end"
+    )]
     #[allow(clippy::too_many_arguments, reason = "one call: what it takes lives in four places of the table")]
     pub fn acquire(
         &mut self,

@@ -189,7 +189,9 @@ proptest! {
     #[test]
     fn an_image_has_the_counts_of_lanes(acts in acts()) {
         let mut world = World::new(Handle::alone(Limits::of_routes(100)));
-        acts.iter().for_each(|act| world.play(act));
+        for act in &acts {
+            world.play(act);
+        }
         let image = world.handle.image(1 << 24).expect("it is small");
         let mut other = Handle::alone(Limits::of_routes(100));
         prop_assert!(other.load_image(&image).is_some());

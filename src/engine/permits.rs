@@ -4,7 +4,7 @@
 
 use super::ids::{NO_PERMIT, PLACE_BITS, PermitId, ShardId, Slot};
 use crate::{
-    physics::{blame::NO_CLASS, fairness::NO_KEY, voltage::TIERS},
+    physics::{blame::NO_CLASS, fairness::NO_KEY, params::LANES, voltage::TIERS},
     units::Millis,
 };
 
@@ -20,33 +20,44 @@ pub struct Mark {
     pub key: u16,
     /// The index of its class.
     pub class: u8,
-    /// The permit's tier, and `TIERS` more for each lane up to its own: below `TIERS` it is in none.
-    pub place: u8,
+    /// The permit's tier and, of one in a lane, the lane: a bit of each, in the order of
+    /// [`RouteParams::reserve`](crate::physics::params::RouteParams::reserve).
+    pub groups: u8,
 }
 
-image! { Mark { key, class, place } }
+image! { Mark { key, class, groups } }
+
+/// The bits of lanes.
+const LANE_BITS: u8 = u8::MAX << TIERS;
+/// The index of any bit.
+const INDEX: u32 = u8::BITS - 1;
 
 impl Mark {
     /// The mark of a request without a key.
     #[inline]
     pub fn of_tier(tier: u8) -> Self {
-        Self { key: NO_KEY, class: NO_CLASS, place: tier }
+        Self { key: NO_KEY, class: NO_CLASS, groups: 1 << tier }
     }
 
-    /// The permit's tier.
-    pub fn tier(self) -> usize {
-        usize::from(self.place) % TIERS
-    }
-
-    /// The permit's lane, 1 to `LANES`; 0: none.
-    pub fn lane(self) -> usize {
-        usize::from(self.place) / TIERS
-    }
-
-    /// Puts the permit, which is in no lane yet, in one; 0: none.
+    /// The same in a lane, 1 to `LANES`; 0, and any other number: in none.
     #[inline]
-    pub fn enter_lane(&mut self, lane: u8) {
-        self.place += TIERS as u8 * lane;
+    pub fn in_lane(self, lane: u8) -> Self {
+        // That of no lane is the top tier's, and that of a number beyond the last does not fit.
+        let bit = (1_u32 << (TIERS - 1 + usize::from(lane).min(LANES + 1))) as u8 & LANE_BITS;
+        Self { groups: self.groups | bit, ..self }
+    }
+
+    /// The index of the permit's tier.
+    #[inline]
+    pub fn tier(self) -> usize {
+        (self.groups.trailing_zeros() & INDEX) as usize
+    }
+
+    /// The index of the permit's lane, among tiers and lanes; None: it is in none.
+    #[inline]
+    pub fn lane(self) -> Option<usize> {
+        let bits = self.groups & LANE_BITS;
+        (bits != 0).then(|| (bits.trailing_zeros() & INDEX) as usize)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{
     physics::{
         limit::Limit,
         params::{LANES, RESERVES, RouteParams},
-        voltage::{TIERS, Thresholds, Tier},
+        voltage::{Thresholds, Tier},
     },
     units::Millis,
 };
@@ -14,17 +14,15 @@ use crate::{
 /// The work in flight that counts against a limit.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Load {
-    /// Requests, by tier.
-    pub by_tier: [u32; TIERS],
-    /// Those of lanes, by lane.
-    pub by_lane: [u32; LANES],
+    /// Requests that can have a reserve, in the order of [`RouteParams::reserve`]: by tier, and those of lanes by lane.
+    pub held: [u32; RESERVES],
     /// Requests in all.
     pub in_flight: u32,
     /// Leases.
     pub leases: u32,
 }
 
-image! { Load { by_tier, by_lane, in_flight, leases } }
+image! { Load { held, in_flight, leases } }
 
 impl Load {
     /// Requests and leases.
@@ -36,37 +34,30 @@ impl Load {
     /// Counts a request in.
     #[inline]
     pub fn enter(&mut self, mark: Mark) {
-        self.in_flight += 1;
-        match self.by_tier.get_mut(usize::from(mark.place)) {
-            Some(count) => *count += 1,
-            None => self.of_lane(mark, 1),
-        }
+        self.count(mark, 1);
     }
 
     /// Removes a request that has ended from the count.
     #[inline]
     pub fn leave(&mut self, mark: Mark) {
-        self.in_flight -= 1;
-        match self.by_tier.get_mut(usize::from(mark.place)) {
-            Some(count) => *count -= 1,
-            None => self.of_lane(mark, -1),
+        self.count(mark, 1_u32.wrapping_neg());
+    }
+
+    #[cfg_attr(not(target_family = "wasm"), inline)]
+    #[cfg_attr(target_family = "wasm", inline(never))]
+    fn count(&mut self, mark: Mark, by: u32) {
+        let add = |count: &mut u32| *count = count.wrapping_add(by);
+        add(&mut self.in_flight);
+        add(&mut self.held[mark.tier()]);
+        if let Some(lane) = mark.lane() {
+            add(&mut self.held[lane]);
         }
     }
 
-    /// Counts a request of a lane in, or out. Apart: a mark without a lane is found by the check of the index that it is.
-    #[cold]
-    #[inline(never)]
-    fn of_lane(&mut self, mark: Mark, change: i32) {
-        let tier = &mut self.by_tier[mark.tier()];
-        *tier = tier.wrapping_add_signed(change);
-        if let Some(lane) = self.by_lane.get_mut(mark.lane() - 1) {
-            *lane = lane.wrapping_add_signed(change);
-        }
-    }
-
-    /// The counts that can have a reserve, in the order of [`RouteParams::reserve`], with those of another.
-    fn with<'a>(&'a mut self, other: &'a Self) -> impl Iterator<Item = (&'a mut u32, &'a u32)> {
-        self.by_tier.iter_mut().chain(&mut self.by_lane).zip(other.by_tier.iter().chain(&other.by_lane))
+    /// The requests of each lane.
+    pub fn by_lane(&self) -> [u32; LANES] {
+        let [.., a, b, c] = self.held;
+        [a, b, c]
     }
 
     /// Counts a lease in, or out.
@@ -105,7 +96,7 @@ impl Capacity {
         }
         self.load.in_flight += load.in_flight;
         self.load.leases += load.leases;
-        for (sum, part) in self.load.with(load) {
+        for (sum, part) in self.load.held.iter_mut().zip(load.held) {
             *sum += part;
         }
     }
@@ -115,7 +106,7 @@ impl Capacity {
         self.limit.pass(self.load.under_way(), now_ms);
         self.load.in_flight -= load.in_flight;
         self.load.leases -= load.leases;
-        for (sum, part) in self.load.with(load) {
+        for (sum, part) in self.load.held.iter_mut().zip(load.held) {
             *sum -= part;
         }
     }
@@ -155,25 +146,23 @@ impl Capacity {
     /// Credits each tier and lane its share of an admission, at most its share of what is in flight.
     #[inline(never)]
     fn owe(&mut self, mark: Mark, params: &RouteParams) {
-        let (tier, lane) = (mark.tier(), mark.lane());
         for (at, owed) in self.owed.iter_mut().enumerate() {
-            let is_taken = if at < TIERS { at == tier } else { at - TIERS + 1 == lane };
-            let taken = if is_taken { 1.0 } else { 0.0 };
+            let taken = f64::from(mark.groups >> at & 1);
             let share = f64::from(params.reserve[at]);
             let most = (share * self.load.under_way()).max(1.0);
             *owed = (*owed + share - taken).clamp(0.0, most);
         }
     }
 
-    /// Returns whether the tier, or the lane (1 to `LANES`; 0: none), holds less than its reserve of what is in flight, or of a limit of
-    /// `full`, or is owed an admission.
-    pub fn has_reserve(&self, tier: Tier, lane: u8, params: &RouteParams, full: f64) -> bool {
-        let (tier, lane) = (tier as usize, usize::from(lane));
+    /// Returns whether the tier or the lane, of those that the mark is of, holds less than its reserve of what is in flight, or of a
+    /// limit of `full`, or is owed an admission.
+    pub fn has_reserve(&self, mark: Mark, params: &RouteParams, full: f64) -> bool {
         let most = full.max(self.load.under_way());
-        let has = |at: usize, held: u32| {
+        (0..RESERVES).any(|at| {
             let share = f64::from(params.reserve[at]);
-            share > 0.0 && (f64::from(held) < share * most || self.owed[at] >= 1.0)
-        };
-        has(tier, self.load.by_tier[tier]) || lane > 0 && has(TIERS + lane - 1, self.load.by_lane[lane - 1])
+            mark.groups >> at & 1 == 1
+                && share > 0.0
+                && (f64::from(self.load.held[at]) < share * most || self.owed[at] >= 1.0)
+        })
     }
 }

@@ -250,8 +250,8 @@ impl Limiter {
         // For one that can wait it is a share of what is in flight, which is all that there are places for: the limit, which is not
         // filled then, may be several times as many.
         let full = if can_wait { 0.0 } else { thresholds.full };
-        let lane = request.key.map_or(0, Key::lane);
-        let has_place = params.reserves() && capacity.has_reserve(tier, lane, params, full);
+        let mut mark = Mark::of_tier(tier as u8).in_lane(request.key.map_or(0, |key| key.lane));
+        let has_place = params.reserves() && capacity.has_reserve(mark, params, full);
         let met = if is_over { load + fairness::room_for_others(n) } else { load };
         let occupied = if is_idle { 0.0 } else { thresholds.resistance(met) };
         let crowd = if can_wait || has_place { 0.0 } else { occupied };
@@ -299,9 +299,7 @@ impl Limiter {
             self.refused += 1.0;
         }
         let permit = if admitted || admit_all {
-            let mut mark = Mark::of_tier(tier as u8);
             if let Some(key) = &request.key {
-                mark.enter_lane(lane);
                 mark.key = self.tally.get_or_insert_default().take(key_at, key.hash, key.weight);
                 if let (Some(class), Some(classes)) = (class, &mut self.classes) {
                     mark.class = class;

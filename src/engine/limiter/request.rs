@@ -3,7 +3,7 @@
 use super::cause::Cause;
 use crate::{
     engine::ids::PermitId,
-    physics::{fairness, params::LANES, resistance::Parts, tick::Tick, voltage::Tier},
+    physics::{fairness, resistance::Parts, tick::Tick, voltage::Tier},
     units::{Millis, Ohms, Volts},
 };
 
@@ -49,14 +49,6 @@ pub struct Key {
     pub class: Option<u64>,
     /// The lane whose reserve it shares, 1 to 3; 0, and any other number: none.
     pub lane: u8,
-}
-
-impl Key {
-    /// The lane; 0: none.
-    #[inline]
-    pub(super) fn lane(self) -> u8 {
-        if usize::from(self.lane) <= LANES { self.lane } else { 0 }
-    }
 }
 
 /// A request for a permit.

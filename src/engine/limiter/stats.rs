@@ -115,7 +115,7 @@ impl Limiter {
         let quantiles = self.latency.quantiles([0.5, 0.99]);
         Stats {
             in_flight: self.load.in_flight + self.load.leases,
-            in_flight_by_lane: capacity.load.by_lane,
+            in_flight_by_lane: capacity.load.by_lane(),
             open_classes: self.classes.as_ref().map_or(0, |classes| classes.open() as u32),
             limit: thresholds.full,
             resistance: self.resistance(state, &thresholds, next),

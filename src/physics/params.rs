@@ -94,7 +94,8 @@ impl RouteParams {
     #[inline]
     #[must_use]
     pub fn reserves(&self) -> bool {
-        self.reserve.iter().any(|&share| share > 0.0)
+        // All of their bits at once, without a branch for each: a share is 0 or more, and 0 has none.
+        self.reserve.iter().fold(0, |bits, share| bits | share.to_bits()) != 0
     }
 }
 

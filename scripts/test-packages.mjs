@@ -43,7 +43,8 @@ const SHORT = { clients: ['npm 11'], bundlers: ['esbuild', 'rolldown'] }
 const CELLS = join(TOOLS, 'cells.json')
 
 const writeReport = (fresh) => {
-  const old = existsSync(CELLS) ? JSON.parse(readFileSync(CELLS, 'utf8')) : []
+  // Of the run before stays only what this one was not asked for.
+  const old = only !== undefined && existsSync(CELLS) ? JSON.parse(readFileSync(CELLS, 'utf8')) : []
   const renewed = new Set(fresh.map(({ client }) => client))
   const all = [...old.filter(({ client }) => !renewed.has(client)), ...fresh]
   const order = Object.keys(CLIENTS)

@@ -40,6 +40,8 @@ impl Load {
     /// Removes a request that has ended from the count.
     #[inline]
     pub fn leave(&mut self, mark: Mark) {
+        debug_assert!(self.in_flight > 0 && self.held[mark.tier()] > 0, "more left than entered");
+        debug_assert!(mark.lane().is_none_or(|lane| self.held[lane] > 0), "more left a lane than entered");
         self.count(mark, 1_u32.wrapping_neg());
     }
 

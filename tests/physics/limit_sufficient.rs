@@ -15,6 +15,9 @@ const FILLING: f64 = 8000.0;
 /// The number of requests that may be admitted before the first answer shows a queue.
 const UNPROVEN: f64 = 512.0;
 
+/// Requests of an overload that lasts.
+const LASTING: f64 = 60_000.0;
+
 /// An overload, and from when on it is judged, ms.
 #[derive(Debug)]
 struct Overload {
@@ -108,6 +111,35 @@ fn starts() -> impl Strategy<Value = Overload> {
 fn a_start_under_overload_is_soon_known_for_one() {
     let bounds = [(0.5, 24, 0.15), (0.5, 26, 0.17), (0.5, 15, 0.08), (0.5, 16, 0.095)];
     judge(&drawn(&starts(), 300, 12), bounds);
+}
+
+/// Overload at random of many servers whose services take much of the deadline: so long that what is known of the route is what the
+/// limit itself has made of it, judged in its last half.
+fn lasting(least_load: f64, most_load: f64) -> impl Strategy<Value = Overload> {
+    let plants = (counts(16, 300), shapes(), services_ms(), magnitudes(1.8, 5.0));
+    (plants, magnitudes(least_load, most_load), any::<u32>()).prop_map(
+        |((servers, shape, service_ms, ratio), load, seed)| {
+            let plant = Plant::new(Servers::Pool(servers), shape, service_ms, ratio * service_ms);
+            let per_ms = plant.capacity_per_ms();
+            let until_ms = LASTING / (load * per_ms);
+            let sources = vec![Source::Poisson(Steps::new(vec![(0.0, load * per_ms)]))];
+            let name = format!("{} load {load:.2} lasting, seed {seed}", plant.name());
+            let scenario = Scenario { plant, sources, tiers: TIERS, until_ms, seed: u64::from(seed) };
+            let half_ms = 0.5 * until_ms;
+            Overload { case: Case { name, scenario, is_steady: true }, began_ms: half_ms, settled_ms: half_ms }
+        },
+    )
+}
+
+#[test]
+fn an_overload_that_lasts_does_not_lower_the_limit_by_itself() {
+    let mut cases = drawn(&lasting(1.1, 4.0), 200, 14);
+    cases.extend(drawn(&lasting(1.1, 1.3), 200, 15));
+    let [goodput, top, ..] = shortfalls(&cases);
+    assert_within([
+        goodput.beyond("goodput short in the long run", Bounds { least: 400, figure: 0.3, exceptions: 3, mean: 0.022 }),
+        top.beyond("top tier short in the long run", Bounds { least: 400, figure: 0.3, exceptions: 1, mean: 0.017 }),
+    ]);
 }
 
 /// Overload at random of servers that work in flight slows down, after a calm time.

@@ -27,7 +27,7 @@ const PRIOR_VARIATION: f64 = 1.3;
 /// Samples from which a prefix speaks, while there is a longer one.
 const SPEAKING: f64 = 8.0;
 /// A queue is proven by a mean that exceeds b by this factor, with so many samples and standard errors.
-const QUEUE_RATIO: f64 = 1.5;
+pub(super) const QUEUE_RATIO: f64 = 1.5;
 const QUEUE_SAMPLES: f32 = 8.0;
 const QUEUE_ERRORS: f64 = 2.0;
 /// Answers within this factor of b met no queue.
@@ -60,6 +60,8 @@ pub(super) struct Reading {
     pub span_ms: Millis,
     /// Is it proven that latency rises with work in flight?
     pub queueing: bool,
+    /// Do all answers take what they take without a queue?
+    pub free: bool,
     /// Work in flight up to which answers met no queue.
     pub free_up_to: f64,
 }
@@ -137,6 +139,7 @@ impl Latencies {
             baseline_ms: if baseline.is_finite() { baseline } else { few },
             span_ms,
             queueing: false,
+            free: true,
             free_up_to: 0.0,
         };
         for (octave, bin) in self.bins.cells() {
@@ -146,6 +149,8 @@ impl Latencies {
                 reading.queueing |= mean - QUEUE_ERRORS * error > QUEUE_RATIO * baseline;
                 if mean < FREE_RATIO * baseline {
                     reading.free_up_to = f64::from(2_u32 << octave);
+                } else {
+                    reading.free = false;
                 }
             }
         }

@@ -11,12 +11,15 @@
 //! Q            work in flight beyond what was admitted within b: `backlog`
 //! V̇ = λ − μ    the backlog that would stand if nothing had ever been refused, with μ at the most that it may be; at most 1.3·μ·D
 //! k = M·b      the knee: that many keep every server busy
+//! n*, r*, ρ    the knee as it was met under standing overload, the rate at it, and how far that overloads it: `knee`
+//! m            1.5·(1 + dispersion)/(ρ − 1): what chance takes from work in flight
 //! w            the share of ends without an answer that count as completions in M, μ and Q: `unanswered`
 //!
 //! no queue proven     refuse while b + Q/μ nears D, beyond twice what was explored and, at first, `initial`
 //! V ≤ 0.85·μ·D        burst: H = max(μ, M)·D, what the deadline can still drain; less, below the top tier, what that tier
 //!                     had in former bursts that were too large, as far as it has not come yet
-//! V ≥ 1.15·μ·D        standing: S = max(min(τ·μ·D, 20·k), min(1.5·k + 1, 0.75·μ·(D − q)))
+//! V ≥ 1.15·μ·D        standing: S = max(min(τ·μ·D, 20·k), min(max(1.5·k', k' + m) + 1, 0.75·μ·(D − q)), 0.9·n' + m), with
+//!                     k' = min(k, n*), n' = min(n*, 1.5·r*·b); a queue that is proven stays so
 //! between             from H to S linearly
 //! critical            as far as 0.9·μ·(D − q), less where it overloads the route by itself: it is still on time there
 //!                     or just beyond the most in flight whose answers were on time, if that is more
@@ -35,7 +38,10 @@
 //! and so may one that meets a μ which a former load left too low: `tests/physics/limit_harmless.rs` states how much.
 //!
 //! *Sufficient.* Under lasting overload V rises to its bound and stays there, refusals being no excuse: V counts what is
-//! offered. Then S holds, which keeps every server at work (S > k) at a wait of about τ·D.
+//! offered. Then S holds, which keeps every server at work (S > k) at a wait of about τ·D. Where services take much of D, S may be
+//! less than k. M, and so k and S, would follow it down, for ever less though nothing is late: n* holds it. Nor does
+//! the short queue of a limit say that there is none, or a long one what a service takes: neither what is known of
+//! queues nor b changes under overload.
 //!
 //! *It recovers.* When the load falls to ρ < 1, V is back at 0.85·μ·D after at most 0.45·D/(1 − ρ). Completions that are faster or
 //! slower than was known are followed within `CHANGE_MEMORY` of them. Throughput that falls with work in flight is told
@@ -47,6 +53,7 @@
 
 mod backlog;
 mod contention;
+mod knee;
 mod latency;
 mod lateness;
 mod overtaking;
@@ -57,7 +64,8 @@ mod unanswered;
 
 use backlog::Backlog;
 use contention::{At, Contention};
-use latency::Latencies;
+use knee::Knee;
+use latency::{Latencies, QUEUE_RATIO};
 use lateness::Lateness;
 use overtaking::Overtaking;
 use probe::Probe;
@@ -82,6 +90,15 @@ const LONGEST_QUEUE: f64 = 20.0;
 const STANDING_KNEES: f64 = 1.5;
 /// ... and of what is on time, so that the top tier finds room above it.
 const STANDING_ON_TIME: f64 = 0.75;
+/// m: e^(−2·1.5), one twentieth, of what chance takes from the work in flight of a route that is overloaded to ρ reaches below the knee.
+const CHANCE: f64 = 1.5;
+/// The least of ρ − 1: less is not known.
+const LEAST_EXCESS: f64 = 0.2;
+/// n* counts from so many on: the fewer there are, the less the knee follows its limit, and the more n* owes to chance.
+const LEAST_MET: f64 = 16.0;
+/// The standing limit is no less than this share of n*, and so much of n* more for chance.
+const MET_SHARE: f64 = 0.9;
+const MET_CHANCE: f64 = 0.18;
 /// Shedding starts this far above the knee: services vary, and a server that idles is goodput lost.
 const KNEE_MARGIN: f64 = 1.15;
 /// Shares of the standing limit at which shedding starts, at least and at most.
@@ -107,6 +124,9 @@ const SLOWS: f64 = 0.5;
 const OVERLOADED: f64 = 0.5;
 /// ... and the rate of admissions, as a multiple of M, from which it may at once.
 const OVERLOADING: f64 = 1.3;
+/// Work in flight and V up to which the route is calm, as shares of μ·D.
+const CALM_LOAD: f64 = 0.35;
+const CALM_DEMAND: f64 = 0.1;
 /// Completions after which a route is known.
 const KNOWN_AFTER: f64 = 256.0;
 /// The reach of the top tier, as a share of what is on time: where it overloads the route by itself, and where it does
@@ -244,12 +264,13 @@ pub struct Limit {
     unanswered: Unanswered,
     probe: Probe,
     overtaking: Overtaking,
+    met: Knee,
 }
 
 image! { Limit {
     now_ms, busy, telling_ms, baseline_ms, span_ms, queueing, free_up_to, optimism, knee, known_knee, placed_ms,
     placed, demand, top_demand, top_burst, top_peak, top_standing, excess_ms, patience_ms, edge, burst, standing,
-    top, throughput, backlog, contention, lateness, latencies, unanswered, probe, overtaking,
+    top, throughput, backlog, contention, lateness, latencies, unanswered, probe, overtaking, met,
 } }
 
 impl Limit {
@@ -261,6 +282,7 @@ impl Limit {
             unanswered: Unanswered::default(),
             probe: Probe::default(),
             overtaking: Overtaking::default(),
+            met: Knee::default(),
             throughput: Throughput::new(now_ms),
             backlog: Backlog::default(),
             contention: Contention::default(),
@@ -324,6 +346,7 @@ impl Limit {
             let counted_ms = self.throughput.pass(n, self.knee, self.baseline_ms, self.now_ms, now_ms);
             self.contention.pass(n, counted_ms);
         }
+        self.met.pass(n, elapsed_ms);
         let served = self.throughput.rate_at_most * elapsed_ms;
         self.demand = larger(self.demand - served, 0.0);
         if self.demand == 0.0 && n < self.knee {
@@ -380,6 +403,7 @@ impl Limit {
             let deadline_ms = self.patience_ms.min(law.deadline_ms);
             self.contention.suspect(n, self.knee, self.baseline_ms, deadline_ms, self.now_ms, &self.throughput);
         }
+        self.met.offer();
         let most = self.drained(law) * DEMAND_MOST + 1.0;
         self.demand = smaller(self.demand + 1.0, most);
         if top {
@@ -429,6 +453,42 @@ impl Limit {
         }
     }
 
+    /// Is it more than a burst that was offered?
+    fn is_standing(&self, law: &LimitLaw) -> bool {
+        self.demand > DEMAND_BURST * self.drained(law)
+    }
+
+    /// Is there so little in flight and so little demand that what is met is what there is to be met? b and k, which a queue that passes
+    /// for the service raises, are no measure of that, unless the service takes more than the deadline by nature.
+    fn is_calm(&self, n: f64, law: &LimitLaw) -> bool {
+        let drained = self.drained(law);
+        let is_little = n < CALM_LOAD * drained && self.demand < CALM_DEMAND * drained;
+        self.demand < self.knee && (is_little || self.baseline_ms > law.deadline_ms)
+    }
+
+    /// m: chance lets the work in flight of a route that is overloaded to ρ vary by (1 + dispersion) ÷ 2(ρ − 1) on average below where
+    /// requests are refused (a walk with a drift, between arrivals as they come and completions that vary by the dispersion).
+    fn chance(&self) -> f64 {
+        if self.met.overload == 0.0 {
+            return 0.0;
+        }
+        CHANCE * (1.0 + self.throughput.dispersion) / larger(self.met.overload - 1.0, LEAST_EXCESS)
+    }
+
+    /// The knee of the standing limit: what was met, where b makes more of it.
+    fn standing_knee(&self) -> f64 {
+        if self.met.at > 0.0 { smaller(self.knee, self.met.at) } else { self.knee }
+    }
+
+    /// The least that the standing limit may be, and the least at which it may shed: it was worth that much, with no queue at it.
+    fn least(&self) -> (f64, f64) {
+        if self.optimism > 0.0 || self.met.at < LEAST_MET {
+            return (0.0, 0.0);
+        }
+        let met = smaller(self.met.at, QUEUE_RATIO * self.met.rate * self.baseline_ms);
+        (MET_SHARE * met + smaller(self.chance(), MET_CHANCE * met), met)
+    }
+
     /// 1 while what was offered may be a burst that the deadline drains, 0 under standing overload.
     fn burstiness(&self, law: &LimitLaw) -> f64 {
         smaller(larger(1.0 - (self.demand / self.drained(law) - DEMAND_BURST) / DEMAND_REACH, 0.0), 1.0)
@@ -455,8 +515,8 @@ impl Limit {
         let drained = self.drained(law);
         let burst = self.burstiness(law);
         let (low, high) = STANDING_START;
-        let share = (KNEE_MARGIN * self.knee + 1.0) / self.standing;
-        let standing_start = self.standing * smaller(larger(share, low), high);
+        let wanted = larger(KNEE_MARGIN * self.standing_knee() + 1.0 + self.chance(), self.least().1);
+        let standing_start = smaller(larger(wanted, low * self.standing), high * self.standing);
         let queue = larger(self.burst - 2.0 * self.knee, 0.0);
         let start = burst * (self.burst - larger(BURST_START * queue, BURST_OWN)) + (1.0 - burst) * standing_start;
         let burst_full = self.burst - larger(BURST_FULL * queue, BURST_OWN);
@@ -567,6 +627,10 @@ impl Limit {
             self.follow(rate, law);
         }
         self.throughput.complete(n + 1.0, met, latency_ms, self.knee, now_ms);
+        if self.met.complete() {
+            let is_over = self.demand < self.knee;
+            self.met.judge(self.queueing && self.is_standing(law), is_over, self.throughput.dispersion);
+        }
         self.backlog.complete();
         self.optimism = larger(self.optimism - 1.0 / KNOWN_AFTER, 0.0);
         self.busy &= n + 1.0 > self.knee;
@@ -587,7 +651,7 @@ impl Limit {
 
     fn close(&mut self, n: f64, law: &LimitLaw) {
         self.telling_ms = f64::INFINITY;
-        if self.demand < self.knee {
+        if self.is_calm(n, law) {
             self.latencies.age(self.throughput.counted());
         }
         let rate = self.throughput.rate_at_most;
@@ -696,7 +760,9 @@ impl Limit {
         self.span_ms = reading.span_ms;
         self.free_up_to = reading.free_up_to;
         self.backlog.set_span(self.baseline_ms, self.now_ms);
-        self.queueing = reading.queueing && self.throughput.most > 0.0;
+        // A limit that keeps the queue short is no proof that there is none.
+        let stays = self.queueing && !reading.free && self.is_standing(law);
+        self.queueing = (reading.queueing || stays) && self.throughput.most > 0.0;
         if self.throughput.most <= 0.0 {
             return;
         }
@@ -709,7 +775,9 @@ impl Limit {
         // A rate that it once had it may have again: V tells a burst from an overload by what it does now.
         self.burst = (rate.max(self.throughput.most) * deadline_ms).max(knee + 1.0).max(1.1 * self.edge);
         let wait = (STANDING_WAIT * rate * deadline_ms).min(LONGEST_QUEUE * knee);
-        let standing = wait.max((STANDING_KNEES * knee + 1.0).min(STANDING_ON_TIME * on_time)).min(self.burst);
+        let knee = self.standing_knee();
+        let busy = (STANDING_KNEES * knee).max(knee + self.chance()) + 1.0;
+        let standing = wait.max(busy.min(STANDING_ON_TIME * on_time)).max(self.least().0).min(self.burst);
         self.standing = (standing * self.lateness.factor).max(1.0);
         self.top = on_time;
     }

@@ -1,0 +1,101 @@
+//! The knee as it was met: the least work in flight at which most was completed, under standing overload.
+//!
+//! M·b is a knee only as far as b is right, and it follows the limit that it makes: less in flight than keeps every server busy
+//! completes less, which is a lower M, and so on, though nothing is late. That more was done at more in flight says so.
+//! Work in flight and rate are compared by blocks of completions:
+//!
+//! ```text
+//! n*, r*     the mean in flight of the block with least of it that completed as much as most did, r*. Only a block with so
+//!            much less in flight takes its place that idle servers would show beyond chance
+//! anew       a block far below r*, further than its work in flight explains, or far above it with more in flight
+//! ρ          offers ÷ what r* completes: how far the last block was overloaded
+//! ```
+
+use crate::{
+    physics::math::{larger, smaller},
+    units::Millis,
+};
+
+/// Completions of a block, at least, and for each in flight.
+const BLOCK: f64 = 128.0;
+const BLOCK_TURNS: f64 = 4.0;
+/// Shares of r* below which a block has fallen short, from which it is as good, and from which it is better, and the standard deviations
+/// beyond.
+const FALLEN: f64 = 0.85;
+const AS_GOOD: f64 = 0.97;
+const BETTER: f64 = 1.05;
+const DEVIATIONS: f64 = 2.0;
+/// Shares of n* between which a block tells of r*, as far as its work in flight goes, and the weight with which r* follows.
+const NEAR: (f64, f64) = (0.95, 1.1);
+const GAIN: f64 = 0.25;
+
+/// See the module.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct Knee {
+    time_ms: Millis,
+    /// ∫n dt of the block, ms.
+    load_ms: Millis,
+    offers: f64,
+    completions: f64,
+    /// n*; 0 where none is known.
+    pub at: f64,
+    /// r*, completions a ms.
+    pub rate: f64,
+    /// ρ; 0 before the first block.
+    pub overload: f64,
+}
+
+image! { Knee { time_ms, load_ms, offers, completions, at, rate, overload } }
+
+impl Knee {
+    /// `elapsed_ms` passed with `n` in flight.
+    #[inline]
+    pub fn pass(&mut self, n: f64, elapsed_ms: Millis) {
+        self.time_ms += elapsed_ms;
+        self.load_ms += elapsed_ms * n;
+    }
+
+    /// A request asked.
+    #[inline]
+    pub fn offer(&mut self) {
+        self.offers += 1.0;
+    }
+
+    /// One was completed. May the block be judged?
+    #[inline]
+    pub fn complete(&mut self) -> bool {
+        self.completions += 1.0;
+        self.completions >= BLOCK
+    }
+
+    /// Ends the block, if it is long enough. `standing`: under standing overload, of which alone it tells; `over`: nothing is overloaded.
+    #[cold]
+    #[inline(never)]
+    pub fn judge(&mut self, standing: bool, over: bool, dispersion: f64) {
+        let Self { time_ms, load_ms, offers, completions, at, rate, .. } = *self;
+        if time_ms <= 0.0 || standing && completions * time_ms < BLOCK_TURNS * load_ms {
+            return;
+        }
+        (self.time_ms, self.load_ms, self.offers, self.completions) = (0.0, 0.0, 0.0, 0.0);
+        if !standing {
+            if over {
+                self.at = 0.0;
+            }
+            return;
+        }
+        let (n, now) = (load_ms / time_ms, completions / time_ms);
+        let error = (larger(dispersion, 1.0) / completions).sqrt();
+        let beyond = DEVIATIONS * error;
+        let has_fallen = now < (FALLEN - beyond) * rate * smaller(n / at, 1.0);
+        let is_better = n > NEAR.1 * at && now > (BETTER + beyond) * rate;
+        if at == 0.0 || has_fallen || is_better {
+            (self.at, self.rate) = (n, now);
+        } else if n < (AS_GOOD - beyond) * at && now >= (AS_GOOD - error) * rate {
+            self.at = n;
+            self.rate += GAIN * larger(now - rate, 0.0);
+        } else if n > NEAR.0 * at && n < NEAR.1 * at {
+            self.rate += GAIN * (now * larger(at / n, 1.0) - rate);
+        }
+        self.overload = offers / (time_ms * larger(self.rate, now));
+    }
+}

@@ -40,8 +40,8 @@
 //! *Sufficient.* Under lasting overload V rises to its bound and stays there, refusals being no excuse: V counts what is
 //! offered. Then S holds, which keeps every server at work (S > k) at a wait of about τ·D. Where services take much of D, S may be
 //! less than k. M, and so k and S, would follow it down, for ever less though nothing is late: n* holds it. Nor does
-//! the short queue of a limit say that there is none, or a long one what a service takes: neither what is known of
-//! queues nor b changes under overload.
+//! the short queue of a limit say that there is none, or a long one what a service takes: under overload no proof of a queue lapses
+//! before every answer takes what it takes without one, and no latency that met little work in flight is forgotten.
 //!
 //! *It recovers.* When the load falls to ρ < 1, V is back at 0.85·μ·D after at most 0.45·D/(1 − ρ). Completions that are faster or
 //! slower than was known are followed within `CHANGE_MEMORY` of them. Throughput that falls with work in flight is told
@@ -264,13 +264,13 @@ pub struct Limit {
     unanswered: Unanswered,
     probe: Probe,
     overtaking: Overtaking,
-    met: Knee,
+    met_knee: Knee,
 }
 
 image! { Limit {
     now_ms, busy, telling_ms, baseline_ms, span_ms, queueing, free_up_to, optimism, knee, known_knee, placed_ms,
     placed, demand, top_demand, top_burst, top_peak, top_standing, excess_ms, patience_ms, edge, burst, standing,
-    top, throughput, backlog, contention, lateness, latencies, unanswered, probe, overtaking, met,
+    top, throughput, backlog, contention, lateness, latencies, unanswered, probe, overtaking, met_knee,
 } }
 
 impl Limit {
@@ -282,7 +282,7 @@ impl Limit {
             unanswered: Unanswered::default(),
             probe: Probe::default(),
             overtaking: Overtaking::default(),
-            met: Knee::default(),
+            met_knee: Knee::default(),
             throughput: Throughput::new(now_ms),
             backlog: Backlog::default(),
             contention: Contention::default(),
@@ -346,7 +346,7 @@ impl Limit {
             let counted_ms = self.throughput.pass(n, self.knee, self.baseline_ms, self.now_ms, now_ms);
             self.contention.pass(n, counted_ms);
         }
-        self.met.pass(n, elapsed_ms);
+        self.met_knee.pass(n, elapsed_ms);
         let served = self.throughput.rate_at_most * elapsed_ms;
         self.demand = larger(self.demand - served, 0.0);
         if self.demand == 0.0 && n < self.knee {
@@ -403,7 +403,7 @@ impl Limit {
             let deadline_ms = self.patience_ms.min(law.deadline_ms);
             self.contention.suspect(n, self.knee, self.baseline_ms, deadline_ms, self.now_ms, &self.throughput);
         }
-        self.met.offer();
+        self.met_knee.offer();
         let most = self.drained(law) * DEMAND_MOST + 1.0;
         self.demand = smaller(self.demand + 1.0, most);
         if top {
@@ -469,23 +469,23 @@ impl Limit {
     /// m: chance lets the work in flight of a route that is overloaded to ρ vary by (1 + dispersion) ÷ 2(ρ − 1) on average below where
     /// requests are refused (a walk with a drift, between arrivals as they come and completions that vary by the dispersion).
     fn chance(&self) -> f64 {
-        if self.met.overload == 0.0 {
+        if self.met_knee.overload == 0.0 {
             return 0.0;
         }
-        CHANCE * (1.0 + self.throughput.dispersion) / larger(self.met.overload - 1.0, LEAST_EXCESS)
+        CHANCE * (1.0 + self.throughput.dispersion) / larger(self.met_knee.overload - 1.0, LEAST_EXCESS)
     }
 
     /// The knee of the standing limit: what was met, where b makes more of it.
     fn standing_knee(&self) -> f64 {
-        if self.met.at > 0.0 { smaller(self.knee, self.met.at) } else { self.knee }
+        if self.met_knee.at > 0.0 { smaller(self.knee, self.met_knee.at) } else { self.knee }
     }
 
     /// The least that the standing limit may be, and the least at which it may shed: it was worth that much, with no queue at it.
     fn least(&self) -> (f64, f64) {
-        if self.optimism > 0.0 || self.met.at < LEAST_MET {
+        if self.optimism > 0.0 || self.met_knee.at < LEAST_MET {
             return (0.0, 0.0);
         }
-        let met = smaller(self.met.at, QUEUE_RATIO * self.met.rate * self.baseline_ms);
+        let met = smaller(self.met_knee.at, QUEUE_RATIO * self.met_knee.rate * self.baseline_ms);
         (MET_SHARE * met + smaller(self.chance(), MET_CHANCE * met), met)
     }
 
@@ -627,9 +627,9 @@ impl Limit {
             self.follow(rate, law);
         }
         self.throughput.complete(n + 1.0, met, latency_ms, self.knee, now_ms);
-        if self.met.complete() {
+        if self.met_knee.complete() {
             let is_over = self.demand < self.knee;
-            self.met.judge(self.queueing && self.is_standing(law), is_over, self.throughput.dispersion);
+            self.met_knee.judge(self.queueing && self.is_standing(law), is_over, self.throughput.dispersion);
         }
         self.backlog.complete();
         self.optimism = larger(self.optimism - 1.0 / KNOWN_AFTER, 0.0);

@@ -178,6 +178,27 @@ fn a_free_dependency_that_has_slowed_is_not_refused_for_long() {
     assert_within([found.beyond("latency grows", Bounds { least: 200, figure: 0.02, exceptions: 2, mean: 0.001 })]);
 }
 
+/// Answers that take much of the deadline are filed as a queue at first, and the limit makes that true: what it lets in is what is completed.
+#[test]
+fn a_free_dependency_that_slows_down_to_just_on_time_is_let_in_again() {
+    let slowed = (shapes(), services_ms(), magnitudes(1.1, 5.0), magnitudes(0.5, 50.0), 0.1..0.7, any::<u32>());
+    let [mut found, mut lasting] = <[Findings; 2]>::default();
+    for (shape, service_ms, ratio, load, speed, seed) in drawn(&slowed, 300, 16) {
+        let plant = Plant::new(Servers::Free, shape, service_ms, ratio * service_ms / speed);
+        let name = format!("{shape:?} s {service_ms:.4} ms D/s {ratio:.2} load {load:.2} speed {speed:.2} seed {seed}");
+        let mut scenario = changing(plant, load, 1.0, speed, seed);
+        let change_ms = 0.5 * scenario.until_ms;
+        scenario.until_ms += 4.0 * change_ms;
+        let with = guarded(&scenario);
+        found.add(with.refused_share_from(change_ms), name.clone());
+        lasting.add(with.refused_share_from(3.5 * change_ms), name);
+    }
+    assert_within([
+        found.beyond("slower, just on time", Bounds { least: 300, figure: 0.3, exceptions: 4, mean: 0.015 }),
+        lasting.beyond("slower for long, just on time", Bounds { least: 300, figure: 0.1, exceptions: 8, mean: 0.01 }),
+    ]);
+}
+
 #[test]
 fn the_same_scenario_is_decided_the_same_to_the_last_bit() {
     for Case { scenario, .. } in drawn(&pools(), 30, 13).iter().chain(&drawn(&free(), 30, 13)) {

@@ -142,6 +142,17 @@ fn an_overload_that_lasts_does_not_lower_the_limit_by_itself() {
     ]);
 }
 
+/// So slight an overload is hardly told from chance: V may stay below what makes it standing.
+#[test]
+fn a_slight_overload_that_lasts_loses_little() {
+    let [goodput, top, ..] = shortfalls(&drawn(&lasting(1.02, 1.1), 400, 21));
+    assert_within([
+        goodput
+            .beyond("goodput short in slight overload", Bounds { least: 400, figure: 0.3, exceptions: 5, mean: 0.04 }),
+        top.beyond("top tier short in slight overload", Bounds { least: 400, figure: 0.3, exceptions: 1, mean: 0.04 }),
+    ]);
+}
+
 /// Overload at random of servers that work in flight slows down, after a calm time.
 fn contentions() -> impl Strategy<Value = Overload> {
     let ratios = (magnitudes(20.0, 200.0), magnitudes(1.2, 4.0));

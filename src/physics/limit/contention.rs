@@ -10,11 +10,11 @@
 //! verdict     the rate is back     → contention: the cap climbs for as long as the rate is that of the best step; b rests
 //!             it is not            → the route has slowed: M is forgotten, the cap lifted
 //!             it fell even further → servers idle under the cap: what an answer took under it is b, the cap lifted
-//!             nor did the latency  → there is no queue: that latency is b, the cap lifted
+//!             nor did the latency  → there is no queue: that latency is b, the cap lifted, as soon as answers show it
 //! end         when the demand is drained, V = 0
 //! ```
 
-use super::{latency::Latencies, pace::Pace, throughput::Throughput};
+use super::{latency::Latencies, pace::Pace, sample::Sample, throughput::Throughput};
 use crate::units::Millis;
 
 /// W from which contention is suspected: of Poisson completions at the rate M, chance takes one of e^(1.77·W) = 7,000 excursions from
@@ -47,14 +47,16 @@ const SLOW_STEPS: u32 = 2;
 const STARVED: f64 = 0.8;
 /// The weights with which M follows a step that did more, and one that did less.
 const MOST_GAINS: (f64, f64) = (0.5, 0.1);
-/// Answers to what was admitted under the cap before the route is held to have slowed. Where they take no less than this
-/// share of what was waited before, the work in flight is not what they wait for.
+/// Answers to what was admitted under the cap before the route is held to have slowed. Where they take more than this
+/// multiple of what was waited before, another shares the servers.
 const ANSWERS: f64 = 8.0;
-const UNMENDED: f64 = 0.8;
-/// ... and no more than this multiple: beyond, another shares the servers.
 const NO_WORSE: f64 = 1.5;
-/// ... which only a cap shows that is a good deal less than what was in flight.
+/// Answers of either kind from which those under the cap are compared with those of the crowd, which met more than this share of what was
+/// in flight at the suspicion. Where they met so many times less, and took no less than this share, work in flight is not what they wait for.
+const COMPARED: f64 = 16.0;
+const CROWD: f64 = 0.5;
 const TELLING_CUT: f64 = 2.0;
+const UNMENDED: f64 = 0.8;
 /// The cap is lifted at so many times what was in flight when it was set.
 const LIFTED: f64 = 4.0;
 
@@ -77,15 +79,26 @@ struct Experiment {
     wait_ms: Millis,
     /// b at its beginning, ms.
     baseline_ms: Millis,
-    /// Answers to what was admitted since, and the sum of their latencies, ms.
-    answers: f64,
-    latency_ms: Millis,
+    /// Answers to what was admitted since, and to what had met the crowd before.
+    under: Sample,
+    crowd: Sample,
 }
 
 image! { Experiment {
     cap, suspected_at, most, middle, crowd_rate, pace, confirmed, slow_steps, since_ms, wait_ms, baseline_ms,
-    answers, latency_ms,
+    under, crowd,
 } }
+
+impl Experiment {
+    /// Do answers take as long under the cap as in the crowd, which met far more?
+    fn shows_no_queue(&self) -> bool {
+        let Self { under, crowd, .. } = self;
+        under.count >= COMPARED
+            && crowd.count >= COMPARED
+            && TELLING_CUT * under.met < crowd.met
+            && under.latency_ms > UNMENDED * crowd.latency_ms
+    }
+}
 
 /// A completion, and what was known at it.
 #[derive(Debug, Clone, Copy)]
@@ -98,8 +111,9 @@ pub(super) struct At {
     pub baseline_ms: Millis,
     /// The time at which it was admitted, and the time that it took, ms.
     pub admitted_ms: Millis,
-    /// The latency at that moment, ms.
+    /// The latency at that moment, ms, and what it had met in flight.
     pub latency_ms: Millis,
+    pub met: f64,
 }
 
 /// See the module.
@@ -151,8 +165,14 @@ impl Contention {
             return;
         };
         if at.admitted_ms >= experiment.since_ms {
-            experiment.answers += 1.0;
-            experiment.latency_ms += at.latency_ms;
+            experiment.under.add(at.met, at.latency_ms, f64::INFINITY);
+        } else if at.met > CROWD * experiment.suspected_at {
+            experiment.crowd.add(at.met, at.latency_ms, f64::INFINITY);
+        }
+        if experiment.shows_no_queue() {
+            latencies.raise(experiment.cap, experiment.under.latency_ms);
+            self.experiment = None;
+            return;
         }
         let base = CAP_KNEES * knee + CAP_OWN;
         if n <= NEAR_CAP * experiment.cap {
@@ -161,7 +181,7 @@ impl Contention {
         let Pace { completions, time_ms } = experiment.pace;
         let deviation = (completions * throughput.dispersion.max(1.0)).sqrt();
         let at_most = completions + 2.0 * deviation + 1.0;
-        let answered = experiment.answers >= ANSWERS;
+        let answered = experiment.under.count >= ANSWERS;
         let mut gives_up = false;
         if !experiment.confirmed {
             gives_up = answered && at_most < experiment.middle * time_ms;
@@ -182,12 +202,9 @@ impl Contention {
         experiment.slow_steps =
             if share < SLOWED && experiment.cap <= 1.01 * base { experiment.slow_steps + 1 } else { 0 };
         if gives_up || experiment.slow_steps >= SLOW_STEPS {
-            let latency_ms = experiment.latency_ms / experiment.answers;
-            let is_less = experiment.suspected_at > TELLING_CUT * experiment.cap;
-            let is_unmended = is_less && latency_ms > UNMENDED * experiment.wait_ms;
+            let latency_ms = experiment.under.latency_ms;
             let is_mended = latency_ms < NO_WORSE * experiment.wait_ms;
-            let idles = is_mended && at_most < STARVED * experiment.crowd_rate * time_ms;
-            if answered && (is_unmended || idles) {
+            if answered && is_mended && at_most < STARVED * experiment.crowd_rate * time_ms {
                 latencies.raise(experiment.cap, latency_ms);
             } else {
                 throughput.forget_above(1.1 * rate, baseline_ms);
@@ -235,8 +252,8 @@ impl Contention {
                 since_ms: now_ms,
                 wait_ms,
                 baseline_ms,
-                answers: 0.0,
-                latency_ms: 0.0,
+                under: Sample::default(),
+                crowd: Sample::default(),
             });
         }
     }

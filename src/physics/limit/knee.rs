@@ -9,6 +9,8 @@
 //!            much less in flight takes its place that idle servers would show beyond chance
 //! anew       a block far below r*, further than its work in flight explains, or far above it with more in flight
 //! ρ          offers ÷ what r* completes: how far the last block was overloaded
+//! c          completions a ms of the last calm blocks. Where no more is offered than that and yet a good deal less is completed, it is
+//!            not the load that has changed
 //! ```
 
 use crate::{
@@ -28,6 +30,14 @@ const DEVIATIONS: f64 = 2.0;
 /// Shares of n* between which a block tells of r*, as far as its work in flight goes, and the weight with which r* follows.
 const NEAR: (f64, f64) = (0.95, 1.1);
 const GAIN: f64 = 0.25;
+/// Calm blocks that c remembers.
+const CALM_MEMORY: f64 = 8.0;
+/// Offers from which a block tells the load; what may be offered at most, and completed at least, as shares of c; and the standard
+/// deviations of c and of completions beyond.
+const OFFERS: f64 = 32.0;
+const SERVED: f64 = 1.1;
+const SERVED_DEVIATIONS: f64 = 1.5;
+const LESS: f64 = 0.8;
 
 /// See the module.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -43,9 +53,12 @@ pub(super) struct Knee {
     pub rate: f64,
     /// ρ; 0 before the first block.
     pub overload: f64,
+    /// c, and the calm blocks that it rests on.
+    calm_rate: f64,
+    calm_blocks: f64,
 }
 
-image! { Knee { time_ms, load_ms, offers, completions, at, rate, overload } }
+image! { Knee { time_ms, load_ms, offers, completions, at, rate, overload, calm_rate, calm_blocks } }
 
 impl Knee {
     /// `elapsed_ms` passed with `n` in flight.
@@ -61,6 +74,19 @@ impl Knee {
         self.offers += 1.0;
     }
 
+    /// Is no more offered than was served in calm, and a good deal less completed?
+    pub fn serves_less(&self, dispersion: f64) -> bool {
+        let served = self.calm_rate * self.time_ms;
+        let chance = SERVED_DEVIATIONS / (BLOCK * self.calm_blocks).sqrt();
+        let spread = DEVIATIONS * (larger(dispersion, 1.0) * self.completions).sqrt();
+        self.offers >= OFFERS && self.offers < (SERVED + chance) * served && self.completions + spread < LESS * served
+    }
+
+    /// The mean in flight of the block.
+    pub fn mean(&self) -> f64 {
+        self.load_ms / self.time_ms
+    }
+
     /// One was completed. May the block be judged?
     #[inline]
     pub fn complete(&mut self) -> bool {
@@ -68,16 +94,21 @@ impl Knee {
         self.completions >= BLOCK
     }
 
-    /// Ends the block, if it is long enough. `standing`: under standing overload, of which alone it tells; `over`: nothing is overloaded.
+    /// Ends the block, if it is long enough. `standing`: under standing overload, of which alone it tells the knee; `over`: nothing is
+    /// overloaded; `calm`: nor has there been much in flight.
     #[cold]
     #[inline(never)]
-    pub fn judge(&mut self, standing: bool, over: bool, dispersion: f64) {
+    pub fn judge(&mut self, standing: bool, over: bool, calm: bool, dispersion: f64) {
         let Self { time_ms, load_ms, offers, completions, at, rate, .. } = *self;
         if time_ms <= 0.0 || standing && completions * time_ms < BLOCK_TURNS * load_ms {
             return;
         }
         (self.time_ms, self.load_ms, self.offers, self.completions) = (0.0, 0.0, 0.0, 0.0);
         if !standing {
+            if calm {
+                self.calm_blocks = smaller(self.calm_blocks + 1.0, CALM_MEMORY);
+                self.calm_rate += (completions / time_ms - self.calm_rate) / self.calm_blocks;
+            }
             if over {
                 self.at = 0.0;
             }

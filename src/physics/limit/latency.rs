@@ -6,15 +6,21 @@
 //! ```text
 //! b = min over prefixes q of  m_q·(1 + z·cv_q/√k_q)    m_q, cv_q, k_q: mean, coefficient of variation and count of all
 //!                                                      samples that met fewer than 2^(q+1)
+//!     and no more than 1.6 times what answers took while the route was calm, unless an overload stands
 //! queue proven  ⇔  m_j − 2·σ_j/√k_j > 1.5·b             for some octave j
 //! ```
 //!
 //! b is an upper confidence bound of the latency without a queue: after a few samples it errs upwards, which harms
-//! nothing, where a plain minimum of means would err downwards and take the service for queueing.
+//! nothing, where a plain minimum of means would err downwards and take the service for queueing. What is not met any more is
+//! forgotten, since a service may have become slower, and where a load keeps every server busy the octaves without a queue are not met
+//! for long. What is left is a queue; calm answers, few as they are, tell it from the service.
 
 use super::{OCTAVES, STEP, octave};
 use crate::{physics::span::Span, units::Millis};
 
+/// Answers over which calm latencies are averaged, and how many times their mean b may be.
+const CALM_MEMORY: f64 = 256.0;
+const CALM_RATIO: f64 = 1.6;
 /// Samples that an octave remembers.
 const MEMORY: f32 = 48.0;
 /// Answers after which a bin that was not met again counts by 1/e.
@@ -47,9 +53,12 @@ image! { Bin { count, mean, variance } }
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Latencies {
     bins: Span<Bin, OCTAVES, STEP>,
+    /// Calm answers of late, and the mean of what they took, ms.
+    calm: f64,
+    calm_ms: Millis,
 }
 
-image! { Latencies { bins } }
+image! { Latencies { bins, calm, calm_ms } }
 
 /// The finding of the latencies.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -81,6 +90,7 @@ impl Latencies {
     /// A latency that lowering the limit to `met` did not mend is no queue: answers take `latency_ms` from there down, and what took
     /// longer beyond says nothing any more.
     pub fn raise(&mut self, met: f64, latency_ms: Millis) {
+        self.calm_ms = self.calm_ms.max(latency_ms);
         let octave = octave(met);
         if octave + 1 < OCTAVES {
             self.bins.within(octave + 1, OCTAVES - 1).fill(Bin::default());
@@ -99,6 +109,12 @@ impl Latencies {
         }
     }
 
+    /// So many answers, which met little, took `latency_ms` on average while the route was calm.
+    pub fn record_calm(&mut self, latency_ms: Millis, answers: f64) {
+        self.calm = (self.calm + answers).min(CALM_MEMORY);
+        self.calm_ms += (latency_ms - self.calm_ms) * (answers / self.calm).min(1.0);
+    }
+
     /// Time goes on by so many answers: what has not been met again says less and less.
     pub fn age(&mut self, answers: f64) {
         let keep = (1.0 - answers / AGEING).max(0.0) as f32;
@@ -114,8 +130,8 @@ impl Latencies {
         if octave > 0 && seen < SPEAKING as f32 { f64::from((1_u32 << octave) - 1) } else { places }
     }
 
-    /// Reads the bins.
-    pub fn read(&self) -> Reading {
+    /// Reads the bins; `standing`: under standing overload, where nothing is forgotten and low latencies are met anew.
+    pub fn read(&self, standing: bool) -> Reading {
         let (mut count, mut mean, mut squares, mut baseline) = (0.0, 0.0, 0.0, f64::INFINITY);
         let (mut few, mut span_ms) = (0.0, f64::INFINITY);
         for (_, bin) in self.bins.cells().filter(|(_, bin)| bin.count > 0.0) {
@@ -134,6 +150,9 @@ impl Latencies {
             } else {
                 few = bound;
             }
+        }
+        if self.calm >= CALM_MEMORY && !standing {
+            baseline = baseline.min(CALM_RATIO * self.calm_ms);
         }
         let mut reading = Reading {
             baseline_ms: if baseline.is_finite() { baseline } else { few },

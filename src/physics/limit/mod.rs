@@ -9,7 +9,8 @@
 //! b, queue     latency without a queue, and the proof of one: `latency`, and `overtaking` while the route is hardly known
 //! M, μ         most and present completions a ms with every server at work: `throughput`
 //! Q            work in flight beyond what was admitted within b: `backlog`
-//! V̇ = λ − μ    the backlog that would stand if nothing had ever been refused, with μ at the most that it may be; at most 1.3·μ·D
+//! V̇ = λ − μ    the backlog that would stand if nothing had ever been refused, with μ at the most that it may be, less as answers come
+//!              late; at most 1.3·μ·D
 //! k = M·b      the knee: that many keep every server busy
 //! n*, r*, ρ    the knee as it was met under standing overload, the rate at it, and how far that overloads it: `knee`
 //! m            1.5·(1 + dispersion)/(ρ − 1): what chance takes from work in flight
@@ -23,6 +24,7 @@
 //! between             from H to S linearly
 //! critical            as far as 0.9·μ·(D − q), less where it overloads the route by itself: it is still on time there
 //!                     or just beyond the most in flight whose answers were on time, if that is more
+//! standing, though the load was served before: the limit is raised in steps as long as latency does not follow: `elasticity`
 //! nothing admitted    for 4·D·(n/limit)² and 5·b: one more than are in flight, of any tier; μ and M are forgotten when such are on time: `probe`
 //! ```
 //!
@@ -43,6 +45,9 @@
 //! the short queue of a limit say that there is none, or a long one what a service takes: under overload no proof of a queue lapses
 //! before every answer takes what it takes without one, and no latency that met little work in flight is forgotten.
 //!
+//! A limit makes what it rests on true: where a dependency without a queue becomes slow, what was let in is what is completed, so
+//! that S falls with the rate that it allows. Only to let in more tells, and more is let in where the load is none that was not served before.
+//!
 //! *It recovers.* When the load falls to ρ < 1, V is back at 0.85·μ·D after at most 0.45·D/(1 − ρ). Completions that are faster or
 //! slower than was known are followed within `CHANGE_MEMORY` of them. Throughput that falls with work in flight is told
 //! from a loss of speed by an experiment (`contention`), a limit that rests on a false b by another (`lateness`); both
@@ -53,17 +58,20 @@
 
 mod backlog;
 mod contention;
+mod elasticity;
 mod knee;
 mod latency;
 mod lateness;
 mod overtaking;
 mod pace;
 mod probe;
+mod sample;
 mod throughput;
 mod unanswered;
 
 use backlog::Backlog;
 use contention::{At, Contention};
+use elasticity::{Answer, Elasticity};
 use knee::Knee;
 use latency::{Latencies, QUEUE_RATIO};
 use lateness::Lateness;
@@ -127,6 +135,9 @@ const OVERLOADING: f64 = 1.3;
 /// Work in flight and V up to which the route is calm, as shares of μ·D.
 const CALM_LOAD: f64 = 0.35;
 const CALM_DEMAND: f64 = 0.1;
+/// Answers over which the share of late ones is averaged, and the share at which μ is no longer taken for the most that it may be.
+const LATE_MEMORY: f64 = 64.0;
+const LATE_SHARE: f64 = 0.25;
 /// Completions after which a route is known.
 const KNOWN_AFTER: f64 = 256.0;
 /// The reach of the top tier, as a share of what is on time: where it overloads the route by itself, and where it does
@@ -250,6 +261,8 @@ pub struct Limit {
     excess_ms: Millis,
     /// The deadline, or what clients wait for if that is less, ms.
     patience_ms: Millis,
+    /// The share of answers of late that came late.
+    late_share: f64,
     /// The work in flight up to which answers were on time.
     edge: f64,
     /// H, S and the top tier's reach.
@@ -265,12 +278,13 @@ pub struct Limit {
     probe: Probe,
     overtaking: Overtaking,
     met_knee: Knee,
+    elasticity: Elasticity,
 }
 
 image! { Limit {
     now_ms, busy, telling_ms, baseline_ms, span_ms, queueing, free_up_to, optimism, knee, known_knee, placed_ms,
-    placed, demand, top_demand, top_burst, top_peak, top_standing, excess_ms, patience_ms, edge, burst, standing,
-    top, throughput, backlog, contention, lateness, latencies, unanswered, probe, overtaking, met_knee,
+    placed, demand, top_demand, top_burst, top_peak, top_standing, excess_ms, patience_ms, late_share, edge, burst, standing,
+    top, throughput, backlog, contention, lateness, latencies, unanswered, probe, overtaking, met_knee, elasticity,
 } }
 
 impl Limit {
@@ -283,6 +297,7 @@ impl Limit {
             probe: Probe::default(),
             overtaking: Overtaking::default(),
             met_knee: Knee::default(),
+            elasticity: Elasticity::default(),
             throughput: Throughput::new(now_ms),
             backlog: Backlog::default(),
             contention: Contention::default(),
@@ -306,6 +321,7 @@ impl Limit {
             top_standing: 0.0,
             excess_ms: 0.0,
             patience_ms: law.deadline_ms,
+            late_share: 0.0,
             edge: 0.0,
             burst: f64::INFINITY,
             standing: f64::INFINITY,
@@ -347,7 +363,12 @@ impl Limit {
             self.contention.pass(n, counted_ms);
         }
         self.met_knee.pass(n, elapsed_ms);
-        let served = self.throughput.rate_at_most * elapsed_ms;
+        let mut rate = self.throughput.rate_at_most;
+        // What comes late refutes that μ is the most that it may be.
+        if self.late_share > 0.0 {
+            rate -= smaller(self.late_share / LATE_SHARE, 1.0) * self.throughput.doubt();
+        }
+        let served = rate * elapsed_ms;
         self.demand = larger(self.demand - served, 0.0);
         if self.demand == 0.0 && n < self.knee {
             self.contention.end();
@@ -516,6 +537,7 @@ impl Limit {
         let burst = self.burstiness(law);
         let (low, high) = STANDING_START;
         let wanted = larger(KNEE_MARGIN * self.standing_knee() + 1.0 + self.chance(), self.least().1);
+        let low = if self.elasticity.raised > 0.0 { high } else { low };
         let standing_start = smaller(larger(wanted, low * self.standing), high * self.standing);
         let queue = larger(self.burst - 2.0 * self.knee, 0.0);
         let start = burst * (self.burst - larger(BURST_START * queue, BURST_OWN)) + (1.0 - burst) * standing_start;
@@ -621,6 +643,7 @@ impl Limit {
                 baseline_ms: self.baseline_ms,
                 admitted_ms: now_ms - latency_ms,
                 latency_ms,
+                met,
             };
             let rate = self.throughput.rate_at_most;
             self.contention.complete(&at, &mut self.throughput, &mut self.latencies);
@@ -628,8 +651,12 @@ impl Limit {
         }
         self.throughput.complete(n + 1.0, met, latency_ms, self.knee, now_ms);
         if self.met_knee.complete() {
+            let drained = self.drained(law);
             let is_over = self.demand < self.knee;
-            self.met_knee.judge(self.queueing && self.is_standing(law), is_over, self.throughput.dispersion);
+            let is_calm =
+                self.demand < larger(self.knee, CALM_DEMAND * drained) && self.met_knee.mean() < CALM_LOAD * drained;
+            let is_standing = self.queueing && self.is_standing(law);
+            self.met_knee.judge(is_standing, is_over, is_calm, self.throughput.dispersion);
         }
         self.backlog.complete();
         self.optimism = larger(self.optimism - 1.0 / KNOWN_AFTER, 0.0);
@@ -652,6 +679,10 @@ impl Limit {
     fn close(&mut self, n: f64, law: &LimitLaw) {
         self.telling_ms = f64::INFINITY;
         if self.is_calm(n, law) {
+            let (met, latency_ms) = self.throughput.window_means();
+            if met < CALM_LOAD * self.drained(law) {
+                self.latencies.record_calm(latency_ms, self.throughput.counted());
+            }
             self.latencies.age(self.throughput.counted());
         }
         let rate = self.throughput.rate_at_most;
@@ -688,7 +719,11 @@ impl Limit {
         if !self.contention.covers(self.now_ms - latency_ms) {
             self.latencies.record(met, latency_ms);
         }
-        if latency_ms > deadline_ms {
+        let is_late = latency_ms > deadline_ms;
+        if is_late || self.late_share > 0.0 {
+            self.late_share += (f64::from(u8::from(is_late)) - self.late_share) / LATE_MEMORY;
+        }
+        if is_late {
             if met <= 1.3 * self.edge {
                 self.edge = (self.edge * (1.0 - EDGE_DOWN)).max(1.0);
             }
@@ -713,10 +748,31 @@ impl Limit {
             self.placed = smaller(self.placed + 1.0, PLACED_MEMORY);
             self.placed_ms += (latency_ms - self.placed_ms) / self.placed;
         }
-        if self.queueing && met <= 1.15 * self.standing.max(1.0) + 1.0 {
-            let patience_ms = deadline_ms.min(self.patience_ms);
-            self.lateness.complete(met, latency_ms, self.now_ms, patience_ms, &mut self.latencies);
+        if self.queueing && self.is_standing(law) {
+            self.try_more(met, latency_ms);
+            if met <= 1.15 * self.standing.max(1.0) + 1.0 {
+                let patience_ms = deadline_ms.min(self.patience_ms);
+                self.lateness.complete(met, latency_ms, self.now_ms, patience_ms, &mut self.latencies);
+            }
+        } else if self.elasticity.begun {
+            self.elasticity.rest(self.is_calm(met, law));
         }
+    }
+
+    /// An answer under standing overload: does the limit itself make it?
+    #[cold]
+    #[inline(never)]
+    fn try_more(&mut self, met: f64, latency_ms: Millis) {
+        let dispersion = self.throughput.dispersion;
+        let answer = Answer {
+            met,
+            latency_ms,
+            now_ms: self.now_ms,
+            standing: self.standing,
+            on_time: STANDING_ON_TIME * self.top,
+            dispersion,
+        };
+        self.elasticity.complete(&answer, self.met_knee.serves_less(dispersion), &mut self.latencies);
     }
 
     /// Did a request that met `met`, itself included, meet a server that idled, without overload?
@@ -751,7 +807,8 @@ impl Limit {
 
     /// The limits, from what is known at the end of a window.
     fn derive(&mut self, n: f64, law: &LimitLaw) {
-        let mut reading = self.latencies.read();
+        let is_standing = self.is_standing(law);
+        let mut reading = self.latencies.read(is_standing);
         let answers = KNOWN_AFTER * (1.0 - self.optimism);
         let backlog = n - self.backlog.admitted();
         reading.queueing |= self.optimism > 0.0 && self.overtaking.proves_queue(backlog, answers, self.now_ms);
@@ -761,7 +818,7 @@ impl Limit {
         self.free_up_to = reading.free_up_to;
         self.backlog.set_span(self.baseline_ms, self.now_ms);
         // A limit that keeps the queue short is no proof that there is none.
-        let stays = self.queueing && !reading.free && self.is_standing(law);
+        let stays = self.queueing && (!reading.free || self.elasticity.climbs) && self.is_standing(law);
         self.queueing = (reading.queueing || stays) && self.throughput.most > 0.0;
         if self.throughput.most <= 0.0 {
             return;
@@ -779,6 +836,10 @@ impl Limit {
         let busy = (STANDING_KNEES * knee).max(knee + self.chance()) + 1.0;
         let standing = wait.max(busy.min(STANDING_ON_TIME * on_time)).max(self.least().0).min(self.burst);
         self.standing = (standing * self.lateness.factor).max(1.0);
+        if self.elasticity.raised > 0.0 {
+            self.standing = self.standing.max(self.elasticity.raised);
+            self.burst = self.burst.max(self.standing);
+        }
         self.top = on_time;
     }
 }

@@ -42,13 +42,11 @@ const DISPERSION_GAIN: f64 = 0.1;
 const DISPERSION: (f64, f64) = (0.1, 16.0);
 /// ... and at most, of completions while servers idle, which tell nothing of it.
 const SPARED_DISPERSION: f64 = 1.5;
-/// A silence counts as slowness for so many completions' time, and twice the service time.
-const SILENCE_COMPLETIONS: f64 = 8.0;
-const SILENCE_SERVICES: f64 = 2.0;
+/// A silence counts as slowness for so many completions' time, and so many services.
+const SILENCE: (f64, f64) = (8.0, 2.0);
 /// Work that took longer than so many b, and is completed faster than so many times what Little's law makes of what it met
 /// and took, had been done before: it is released, and says nothing of what can be done.
-const RELEASED_BASELINES: f64 = 3.0;
-const RELEASED_RATE: f64 = 2.0;
+const RELEASED: (f64, f64) = (3.0, 2.0);
 
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 struct Level {
@@ -77,7 +75,7 @@ pub(super) struct Throughput {
     pub rate: f64,
     /// μ as an upper confidence bound.
     pub rate_at_most: f64,
-    /// The time that μ needs for `SILENCE_COMPLETIONS`, ms.
+    /// The time that μ needs for the completions of a silence, ms.
     silence_pace_ms: Millis,
     completed_ms: Millis,
     window: Pace,
@@ -122,7 +120,7 @@ impl Throughput {
     /// The time at which a silence began to be longer than the pace explains, ms.
     #[inline]
     fn silent_from_ms(&self, baseline_ms: Millis) -> Millis {
-        self.completed_ms + SILENCE_SERVICES * baseline_ms + self.silence_pace_ms
+        self.completed_ms + SILENCE.1 * baseline_ms + self.silence_pace_ms
     }
 
     /// ms of silence that the pace of completions does not explain.
@@ -186,6 +184,16 @@ impl Throughput {
         LEAST_SHARE * (1.0 - FALLEN) * self.most * time_ms - FALLEN.recip().ln() * completions
     }
 
+    /// By how much μ at most is more than as it is measured, where it has been measured for long.
+    pub fn doubt(&self) -> f64 {
+        if self.busy.completions >= BUSY_MEMORY { self.rate_at_most - self.rate } else { 0.0 }
+    }
+
+    /// What the completions of the present window had met and took, ms, on average.
+    pub fn window_means(&self) -> (f64, Millis) {
+        (self.window_met / self.counted(), self.window_latency_ms / self.counted())
+    }
+
     /// Completions in the present window.
     pub fn counted(&self) -> f64 {
         self.window.completions
@@ -202,8 +210,8 @@ impl Throughput {
     /// Was what the window completed done before it?
     fn is_release(&self, window: Pace, baseline_ms: Millis) -> bool {
         let took_ms = self.window_latency_ms;
-        took_ms > RELEASED_BASELINES * baseline_ms * window.completions
-            && window.completions * took_ms > RELEASED_RATE * self.window_met * window.time_ms
+        took_ms > RELEASED.0 * baseline_ms * window.completions
+            && window.completions * took_ms > RELEASED.1 * self.window_met * window.time_ms
     }
 
     /// Takes back what a window that ended with `n` in flight added.
@@ -333,7 +341,7 @@ impl Throughput {
         } else {
             (self.most, self.most)
         };
-        self.silence_pace_ms = SILENCE_COMPLETIONS / self.rate;
+        self.silence_pace_ms = SILENCE.0 / self.rate;
         // Without the evidence that was forgotten, the present rate is left.
         if self.most == 0.0 {
             self.most = self.rate;

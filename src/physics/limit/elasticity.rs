@@ -37,7 +37,7 @@ const LATE_RISE: f64 = 0.6;
 const RISEN: f64 = 0.5;
 /// Latencies after the rise from which answers count.
 const SETTLED: f64 = 4.0;
-/// What was met below is as low as the limit up to this multiple of it, and so many more: it is not what still waits from before.
+/// Answers below met a limit as low as the present one, and not what still waits from before, up to this multiple of it and so many more.
 const LOW: (f64, f64) = (1.2, 2.0);
 /// x that is near 0 and near 1, and the standard errors that the other is away.
 const FREE: f64 = 0.3;
@@ -56,7 +56,7 @@ const PATIENCE: f64 = 8.0;
 pub(super) struct Answer {
     /// In flight when it was admitted, itself included.
     pub met: f64,
-    /// What it took, ms.
+    /// Its latency, ms.
     pub latency_ms: Millis,
     /// The time, ms.
     pub now_ms: Millis,

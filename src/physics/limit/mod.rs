@@ -364,7 +364,7 @@ impl Limit {
         }
         self.met_knee.pass(n, elapsed_ms);
         let mut rate = self.throughput.rate_at_most;
-        // What comes late refutes that μ is the most that it may be.
+        // Late answers refute that μ is the most that it may be.
         if self.late_share > 0.0 {
             rate -= smaller(self.late_share / LATE_SHARE, 1.0) * self.throughput.doubt();
         }

@@ -7,9 +7,9 @@ use crate::units::Millis;
 pub(super) struct Sample {
     /// Answers.
     pub count: f64,
-    /// What they had met in flight.
+    /// The mean work in flight that they had met.
     pub met: f64,
-    /// What they took, ms, and its variance, ms².
+    /// The mean of their latencies, ms, and the variance, ms².
     pub latency_ms: Millis,
     variance: f64,
 }

@@ -189,7 +189,7 @@ impl Throughput {
         if self.busy.completions >= BUSY_MEMORY { self.rate_at_most - self.rate } else { 0.0 }
     }
 
-    /// What the completions of the present window had met and took, ms, on average.
+    /// The mean work in flight that the completions of the present window had met, and their mean latency, ms.
     pub fn window_means(&self) -> (f64, Millis) {
         (self.window_met / self.counted(), self.window_latency_ms / self.counted())
     }

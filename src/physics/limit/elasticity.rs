@@ -1,7 +1,7 @@
 //! The experiment that tells a queue from a service that takes longer than it did.
 //!
-//! Where a dependency without a queue becomes slow, the same load keeps more in flight, and answers take longer. That looks like servers
-//! that have slowed. Once it is limited, it completes what the limit lets in: a limit by its rate falls with the rate that it
+//! A dependency without a queue that becomes slow keeps more in flight for the same load, and its answers take longer. That looks like
+//! servers that have slowed. Once it is limited, it completes what the limit lets in: a limit by its rate falls with the rate that it
 //! allows, for ever. Only where more is let in do the two differ: in a queue latency rises with what is in flight, without one it does not.
 //!
 //! ```text

@@ -759,7 +759,7 @@ impl Limit {
         }
     }
 
-    /// An answer under standing overload: does the limit itself make it?
+    /// An answer under standing overload, which the limit itself may have caused: tries whether more in flight takes longer.
     #[cold]
     #[inline(never)]
     fn try_more(&mut self, met: f64, latency_ms: Millis) {

@@ -17,6 +17,9 @@ const UNPROVEN: f64 = 512.0;
 
 /// Requests of an overload that lasts.
 const LASTING: f64 = 60_000.0;
+/// Deadline ÷ service where services take much of the deadline, and nearly all of it.
+const SPARE: (f64, f64) = (1.8, 5.0);
+const SCARCE: (f64, f64) = (1.3, 2.2);
 
 /// An overload, and from when on it is judged, ms.
 #[derive(Debug)]
@@ -115,9 +118,9 @@ fn a_start_under_overload_is_soon_known_for_one() {
 
 /// Overload at random of many servers whose services take much of the deadline: so long that what is known of the route is what the
 /// limit itself has made of it, judged in its last half.
-fn lasting(least_load: f64, most_load: f64) -> impl Strategy<Value = Overload> {
-    let plants = (counts(16, 300), shapes(), services_ms(), magnitudes(1.8, 5.0));
-    (plants, magnitudes(least_load, most_load), any::<u32>()).prop_map(
+fn lasting(loads: (f64, f64), ratios: (f64, f64)) -> impl Strategy<Value = Overload> {
+    let plants = (counts(16, 300), shapes(), services_ms(), magnitudes(ratios.0, ratios.1));
+    (plants, magnitudes(loads.0, loads.1), any::<u32>()).prop_map(
         |((servers, shape, service_ms, ratio), load, seed)| {
             let plant = Plant::new(Servers::Pool(servers), shape, service_ms, ratio * service_ms);
             let per_ms = plant.capacity_per_ms();
@@ -133,8 +136,8 @@ fn lasting(least_load: f64, most_load: f64) -> impl Strategy<Value = Overload> {
 
 #[test]
 fn an_overload_that_lasts_does_not_lower_the_limit_by_itself() {
-    let mut cases = drawn(&lasting(1.1, 4.0), 200, 14);
-    cases.extend(drawn(&lasting(1.1, 1.3), 200, 15));
+    let mut cases = drawn(&lasting((1.1, 4.0), SPARE), 200, 14);
+    cases.extend(drawn(&lasting((1.1, 1.3), SPARE), 200, 15));
     let [goodput, top, ..] = shortfalls(&cases);
     assert_within([
         goodput.beyond("goodput short in the long run", Bounds { least: 400, figure: 0.3, exceptions: 3, mean: 0.022 }),
@@ -142,10 +145,21 @@ fn an_overload_that_lasts_does_not_lower_the_limit_by_itself() {
     ]);
 }
 
+/// Services that are late by themselves are no reason to let servers idle.
+#[test]
+fn servers_stay_busy_where_services_take_nearly_all_of_the_deadline() {
+    let [goodput, top, ..] = shortfalls(&drawn(&lasting((1.1, 4.0), SCARCE), 200, 22));
+    let scarce = |figure, exceptions, mean| Bounds { least: 200, figure, exceptions, mean };
+    assert_within([
+        goodput.beyond("goodput short where time is scarce", scarce(0.3, 15, 0.055)),
+        top.beyond("top tier short where time is scarce", scarce(0.1, 6, 0.01)),
+    ]);
+}
+
 /// So slight an overload is hardly told from chance: V may stay below what makes it standing.
 #[test]
 fn a_slight_overload_that_lasts_loses_little() {
-    let [goodput, top, ..] = shortfalls(&drawn(&lasting(1.02, 1.1), 400, 21));
+    let [goodput, top, ..] = shortfalls(&drawn(&lasting((1.02, 1.1), SPARE), 400, 21));
     assert_within([
         goodput
             .beyond("goodput short in slight overload", Bounds { least: 400, figure: 0.3, exceptions: 5, mean: 0.04 }),

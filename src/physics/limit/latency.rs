@@ -7,7 +7,8 @@
 //! b = min over prefixes q of  m_q·(1 + z·cv_q/√k_q)    m_q, cv_q, k_q: mean, coefficient of variation and count of all
 //!                                                      samples that met fewer than 2^(q+1)
 //!     and no more than 1.6 times what answers took while the route was calm, unless an overload stands
-//! queue proven  ⇔  m_j − 2·σ_j/√k_j > 1.5·b             for some octave j
+//! queue proven  ⇔  m_j − 2·σ_j/√k_j > 1.5·b             for some octave j. Under standing overload 1 + 0.4·(D/b − 1) is enough where
+//!                                                      that is less, but not below 1.3: the wait that D leaves can be no longer
 //! ```
 //!
 //! b is an upper confidence bound of the latency without a queue: after a few samples it errs upwards, which harms
@@ -16,12 +17,18 @@
 //! for long. What is left is a queue; calm answers, few as they are, tell it from the service.
 
 use super::{OCTAVES, STEP, octave};
-use crate::{physics::span::Span, units::Millis};
+use crate::{
+    physics::{
+        math::{larger, smaller},
+        span::Span,
+    },
+    units::Millis,
+};
 
 /// Answers over which calm latencies are averaged, and how many times their mean b may be.
 const CALM_MEMORY: f64 = 256.0;
 const CALM_RATIO: f64 = 1.6;
-/// Samples that an octave remembers.
+/// Samples that an octave remembers, or as many as were in flight, if that is more: the first that end are the short ones.
 const MEMORY: f32 = 48.0;
 /// Answers after which a bin that was not met again counts by 1/e.
 const AGEING: f64 = 2048.0;
@@ -34,10 +41,13 @@ const PRIOR_VARIATION: f64 = 1.3;
 const SPEAKING: f64 = 8.0;
 /// A queue is proven by a mean that exceeds b by this factor, with so many samples and standard errors.
 pub(super) const QUEUE_RATIO: f64 = 1.5;
+/// ... or, under standing overload, by this share of what b leaves of the deadline; the least such ratio.
+const SLACK_SHARE: f64 = 0.4;
+const LEAST_RATIO: f64 = 1.3;
 const QUEUE_SAMPLES: f32 = 8.0;
 const QUEUE_ERRORS: f64 = 2.0;
-/// Answers within this factor of b met no queue.
-const FREE_RATIO: f64 = 1.3;
+/// Answers met no queue that exceed b by no more than this share of what proves one.
+const FREE_SHARE: f64 = 0.6;
 
 /// Mean and variance of the latency of one octave, ms.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -79,8 +89,10 @@ impl Latencies {
     /// A request that met `met` in flight, itself included, took `latency_ms`.
     #[inline]
     pub fn record(&mut self, met: f64, latency_ms: Millis) {
-        let bin = self.bins.at(octave(met));
-        bin.count = if bin.count < MEMORY - 1.0 { bin.count + 1.0 } else { MEMORY };
+        let octave = octave(met);
+        let memory = MEMORY.max((1_u32 << octave) as f32);
+        let bin = self.bins.at(octave);
+        bin.count = if bin.count < memory - 1.0 { bin.count + 1.0 } else { memory };
         let off = latency_ms as f32 - bin.mean;
         let gain = 1.0 / bin.count;
         bin.mean += off * gain;
@@ -131,7 +143,7 @@ impl Latencies {
     }
 
     /// Reads the bins; `standing`: under standing overload, where nothing is forgotten and low latencies are met anew.
-    pub fn read(&self, standing: bool) -> Reading {
+    pub fn read(&self, standing: bool, deadline_ms: Millis) -> Reading {
         let (mut count, mut mean, mut squares, mut baseline) = (0.0, 0.0, 0.0, f64::INFINITY);
         let (mut few, mut span_ms) = (0.0, f64::INFINITY);
         for (_, bin) in self.bins.cells().filter(|(_, bin)| bin.count > 0.0) {
@@ -161,12 +173,15 @@ impl Latencies {
             free: true,
             free_up_to: 0.0,
         };
+        let slack = if standing && deadline_ms > baseline { deadline_ms / baseline - 1.0 } else { f64::INFINITY };
+        let ratio = smaller(larger(1.0 + SLACK_SHARE * slack, LEAST_RATIO), QUEUE_RATIO);
+        let free_ratio = 1.0 + FREE_SHARE * (ratio - 1.0);
         for (octave, bin) in self.bins.cells() {
             let mean = f64::from(bin.mean);
             if bin.count >= QUEUE_SAMPLES {
                 let error = f64::from(bin.variance / bin.count).sqrt();
-                reading.queueing |= mean - QUEUE_ERRORS * error > QUEUE_RATIO * baseline;
-                if mean < FREE_RATIO * baseline {
+                reading.queueing |= mean - QUEUE_ERRORS * error > ratio * baseline;
+                if mean < free_ratio * baseline {
                     reading.free_up_to = f64::from(2_u32 << octave);
                 } else {
                     reading.free = false;

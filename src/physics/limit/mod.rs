@@ -19,8 +19,9 @@
 //! no queue proven     refuse while b + Q/μ nears D, beyond twice what was explored and, at first, `initial`
 //! V ≤ 0.85·μ·D        burst: H = max(μ, M)·D, what the deadline can still drain; less, below the top tier, what that tier
 //!                     had in former bursts that were too large, as far as it has not come yet
-//! V ≥ 1.15·μ·D        standing: S = max(min(τ·μ·D, 20·k), min(max(1.5·k', k' + m) + 1, 0.75·μ·(D − q)), 0.9·n' + m), with
-//!                     k' = min(k, n*), n' = min(n*, 1.5·r*·b); a queue that is proven stays so
+//! V ≥ 1.15·μ·D        standing: S = max(min(τ·μ·D, 20·k), min(max(1.5·k', k' + m) + 1, max(0.75·μ·(D − q), 1.07·k'·c)), 0.9·n' + m),
+//!                     with k' = min(k, n*), n' = min(n*, 1.5·r*·b), and c from 1 to 0 as half of what is admitted comes late or k is
+//!                     less than 8; a queue that is proven stays so
 //! between             from H to S linearly
 //! critical            as far as 0.9·μ·(D − q), less where it overloads the route by itself: it is still on time there
 //!                     or just beyond the most in flight whose answers were on time, if that is more
@@ -40,8 +41,10 @@
 //! and so may one that meets a μ which a former load left too low: `tests/physics/limit_harmless.rs` states how much.
 //!
 //! *Sufficient.* Under lasting overload V rises to its bound and stays there, refusals being no excuse: V counts what is
-//! offered. Then S holds, which keeps every server at work (S > k) at a wait of about τ·D. Where services take much of D, S may be
-//! less than k. M, and so k and S, would follow it down, for ever less though nothing is late: n* holds it. Nor does
+//! offered. Then S holds, which keeps every server at work (S > k) at a wait of about τ·D. Where services take much of D, some
+//! of them are late by themselves, whatever waits: S keeps the servers busy all the same. Less in flight than keeps every server busy
+//! completes less, and M, and so k and S, would follow it down, for ever less though nothing waits: n* holds it, and M forgets nothing
+//! that the limit keeps from being met, as long as μ is near it. Nor does
 //! the short queue of a limit say that there is none, or a long one what a service takes: under overload no proof of a queue lapses
 //! before every answer takes what it takes without one, and no latency that met little work in flight is forgotten.
 //!
@@ -54,9 +57,11 @@
 //! are bounded in what they cost. Where what is late already takes every place, the limit is probed (`probe`), and a
 //! route that is well again is a new one.
 //!
-//! One file, because the terms of the law share one state.
+//! One file, because the terms of the law share one state: what requests and answers change of it is here, and the limits that follow
+//! from it in `bands`.
 
 mod backlog;
+mod bands;
 mod contention;
 mod elasticity;
 mod knee;
@@ -70,10 +75,11 @@ mod throughput;
 mod unanswered;
 
 use backlog::Backlog;
+use bands::{DEMAND_BURST, DEMAND_MOST, STANDING_ON_TIME, TOLD_SERVERS};
 use contention::{At, Contention};
 use elasticity::{Answer, Elasticity};
 use knee::Knee;
-use latency::{Latencies, QUEUE_RATIO};
+use latency::Latencies;
 use lateness::Lateness;
 use overtaking::Overtaking;
 use probe::Probe;
@@ -81,7 +87,7 @@ use throughput::Throughput;
 use unanswered::Unanswered;
 
 use super::{
-    math::{larger, smaller, whole},
+    math::{larger, smaller},
     voltage::Thresholds,
 };
 use crate::units::Millis;
@@ -90,44 +96,6 @@ use crate::units::Millis;
 const OCTAVES: usize = 20;
 /// ... and that are kept together.
 const STEP: usize = 4;
-/// τ: the wait of the standing limit, as a share of the deadline.
-const STANDING_WAIT: f64 = 0.32;
-/// The standing limit is no more than this many knees: a queue that is longer keeps no server busier.
-const LONGEST_QUEUE: f64 = 20.0;
-/// The standing limit over the knee.
-const STANDING_KNEES: f64 = 1.5;
-/// ... and of what is on time, so that the top tier finds room above it.
-const STANDING_ON_TIME: f64 = 0.75;
-/// m: e^(−2·1.5), one twentieth, of what chance takes from the work in flight of a route that is overloaded to ρ reaches below the knee.
-const CHANCE: f64 = 1.5;
-/// The least of ρ − 1: less is not known.
-const LEAST_EXCESS: f64 = 0.2;
-/// n* counts from so many on: the fewer there are, the less the knee follows its limit, and the more n* owes to chance.
-const LEAST_MET: f64 = 16.0;
-/// The standing limit is no less than this share of n*, and so much of n* more for chance.
-const MET_SHARE: f64 = 0.9;
-const MET_CHANCE: f64 = 0.18;
-/// Shedding starts this far above the knee: services vary, and a server that idles is goodput lost.
-const KNEE_MARGIN: f64 = 1.15;
-/// Shares of the standing limit at which shedding starts, at least and at most.
-const STANDING_START: (f64, f64) = (0.62, 0.85);
-/// ... and of the cap of an experiment at which it does, at least.
-const CAPPED_START: f64 = 0.5;
-/// In a burst, shedding starts, and the route is full, by these shares of H − 2k below H.
-const BURST_START: f64 = 0.3;
-const BURST_FULL: f64 = 0.15;
-/// ... and by this many at least: the request itself is in flight as well.
-const BURST_OWN: f64 = 1.0;
-/// V may be a burst up to this share of μ·D, and is standing overload this much beyond.
-const DEMAND_BURST: f64 = 0.85;
-const DEMAND_REACH: f64 = 0.3;
-/// The most that V becomes, as a share of μ·D.
-const DEMAND_MOST: f64 = DEMAND_BURST + 1.5 * DEMAND_REACH;
-/// Share of the deadline that a predicted latency may take while no queue is proven, and the certainty of its backlog.
-const UNPROVEN_SHARE: f64 = 0.7;
-const BACKLOG_DEVIATIONS: f64 = 2.0;
-/// A rate below this share of M is one that fell.
-const SLOWS: f64 = 0.5;
 /// V from which contention may be suspected, as a share of μ·D.
 const OVERLOADED: f64 = 0.5;
 /// ... and the rate of admissions, as a multiple of M, from which it may at once.
@@ -140,34 +108,14 @@ const LATE_MEMORY: f64 = 64.0;
 const LATE_SHARE: f64 = 0.25;
 /// Completions after which a route is known.
 const KNOWN_AFTER: f64 = 256.0;
-/// The reach of the top tier, as a share of what is on time: where it overloads the route by itself, and where it does
-/// not; and the share of μ·D that its own V must reach for that.
-const TOP_REACH: (f64, f64) = (0.6, 0.9);
-const TOP_DEMAND: f64 = 0.5;
-/// ... beyond the requests that chance alone piles up.
-const TOP_CHANCE: f64 = 4.0;
-/// ... on average over so many completions: a burst of the top tier is not an overload by it.
+/// Completions over which V of the top tier is averaged: a burst of it is not an overload by it.
 const TOP_MEMORY: f64 = 128.0;
 /// V that is a burst worth learning from, as a share of μ·D.
 const LARGE_BURST: f64 = 0.5;
-/// The addition of the top tier to the cap of an experiment, at most.
-const TOP_CAPS: f64 = 2.0;
-const TOP_CAP_OWN: f64 = 10.0;
-/// Places for requests that can wait: so much more than servers, in parts of them or of one, rounded down. A server that is
-/// overlooked is lost where there are many; where there are few, one too many costs the order of tiers.
-const PLACES_MARGIN: f64 = 1.1;
-const PLACES_ROUNDING: f64 = 0.3;
-/// The multiples of q, beyond b, that must still fit into the deadline of what waits below the top tier.
-const SERVICE_EXCESS: f64 = 1.5;
 /// Completions over which the largest knee is remembered: a route that has slowed has as many servers as before.
 const KNEE_MEMORY: f64 = 2048.0;
-/// The multiple of b, and the number of answers of late that met an idle server and took as long, at which b and the number of servers are void.
-const STALE_RATIO: f64 = 2.0;
+/// The number of answers of late over which what those took is averaged that met an idle server.
 const PLACED_MEMORY: f64 = 32.0;
-/// Shares of the deadline after which one that waits in what may be a burst is admitted further, and until shedding would start.
-const DOUBT: (f64, f64) = (0.05, 0.25);
-/// The longest wait for a place under standing overload, as a share of the deadline.
-const WAIT_SHARE: f64 = 0.4;
 /// The quantile q, and the part of the deadline by which it moves.
 const EXCESS_QUANTILE: f64 = 0.8;
 const EXCESS_STEPS: f64 = 60.0;
@@ -446,25 +394,6 @@ impl Limit {
         n + self.throughput.rate * self.throughput.silence_ms(self.baseline_ms, now_ms)
     }
 
-    /// The bands with `n` in flight: where shedding starts, where the route is full, and how far the top tier reaches.
-    #[cfg_attr(not(target_family = "wasm"), inline)]
-    #[cfg_attr(target_family = "wasm", inline(never))]
-    #[must_use]
-    pub fn thresholds(&self, n: f64, law: &LimitLaw) -> Thresholds {
-        let (mut start, mut full, mut top) = if self.queueing { self.proven(law) } else { self.unproven(n, law) };
-        if let Some(cap) = self.cap(law) {
-            start = start.min(self.capped_start(cap));
-            full = full.min(cap);
-            top = top.min(TOP_CAPS * cap + TOP_CAP_OWN);
-        }
-        if n < self.probe.room {
-            start = larger(start, self.probe.room);
-            full = larger(full, start);
-        }
-        let full = smaller(larger(full, law.min), law.max);
-        Thresholds { start: smaller(start, full), full, top: smaller(larger(top, full), larger(law.max, full)) }
-    }
-
     /// V was bounded by what the deadline drained at `rate` a ms. Under contention, where that rate says nothing of what the
     /// route can do, the bound holds in proportion.
     fn follow(&mut self, rate: f64, law: &LimitLaw) {
@@ -485,133 +414,6 @@ impl Limit {
         let drained = self.drained(law);
         let is_little = n < CALM_LOAD * drained && self.demand < CALM_DEMAND * drained;
         self.demand < self.knee && (is_little || self.baseline_ms > law.deadline_ms)
-    }
-
-    /// m: chance lets the work in flight of a route that is overloaded to ρ vary by (1 + dispersion) ÷ 2(ρ − 1) on average below where
-    /// requests are refused (a walk with a drift, between arrivals as they come and completions that vary by the dispersion).
-    fn chance(&self) -> f64 {
-        if self.met_knee.overload == 0.0 {
-            return 0.0;
-        }
-        CHANCE * (1.0 + self.throughput.dispersion) / larger(self.met_knee.overload - 1.0, LEAST_EXCESS)
-    }
-
-    /// The knee of the standing limit: what was met, where b makes more of it.
-    fn standing_knee(&self) -> f64 {
-        if self.met_knee.at > 0.0 { smaller(self.knee, self.met_knee.at) } else { self.knee }
-    }
-
-    /// The least that the standing limit may be, and the least at which it may shed: it was worth that much, with no queue at it.
-    fn least(&self) -> (f64, f64) {
-        if self.optimism > 0.0 || self.met_knee.at < LEAST_MET {
-            return (0.0, 0.0);
-        }
-        let met = smaller(self.met_knee.at, QUEUE_RATIO * self.met_knee.rate * self.baseline_ms);
-        (MET_SHARE * met + smaller(self.chance(), MET_CHANCE * met), met)
-    }
-
-    /// 1 while what was offered may be a burst that the deadline drains, 0 under standing overload.
-    fn burstiness(&self, law: &LimitLaw) -> f64 {
-        smaller(larger(1.0 - (self.demand / self.drained(law) - DEMAND_BURST) / DEMAND_REACH, 0.0), 1.0)
-    }
-
-    fn unproven(&self, n: f64, law: &LimitLaw) -> (f64, f64, f64) {
-        let admitted = self.backlog.admitted();
-        let backlog = n - admitted;
-        // The root is asked only where it may matter.
-        let is_short = backlog <= BACKLOG_DEVIATIONS || backlog <= BACKLOG_DEVIATIONS * (n.sqrt() + 1.0);
-        if !self.backlog.is_known() || is_short {
-            return (f64::INFINITY, f64::INFINITY, f64::INFINITY);
-        }
-        let rate = self.backlog.rate().max(self.throughput.most);
-        let wait_ms = (UNPROVEN_SHARE * law.deadline_ms - self.baseline_ms).max(0.5 * self.baseline_ms);
-        // Work that slows the route down is not free, however little the first answers took.
-        let slows = self.backlog.rate() < SLOWS * self.throughput.most;
-        let free = if slows { self.free_up_to.min(2.0 * self.knee) } else { self.free_up_to };
-        let full = (rate * wait_ms + admitted).max(2.0 * free + self.optimism * law.initial).max(self.burst);
-        ((1.0 - BURST_START) * full, full, full)
-    }
-
-    fn proven(&self, law: &LimitLaw) -> (f64, f64, f64) {
-        let drained = self.drained(law);
-        let burst = self.burstiness(law);
-        let (low, high) = STANDING_START;
-        let wanted = larger(KNEE_MARGIN * self.standing_knee() + 1.0 + self.chance(), self.least().1);
-        let low = if self.elasticity.raised > 0.0 { high } else { low };
-        let standing_start = smaller(larger(wanted, low * self.standing), high * self.standing);
-        let queue = larger(self.burst - 2.0 * self.knee, 0.0);
-        let start = burst * (self.burst - larger(BURST_START * queue, BURST_OWN)) + (1.0 - burst) * standing_start;
-        let burst_full = self.burst - larger(BURST_FULL * queue, BURST_OWN);
-        let full = burst * burst_full + (1.0 - burst) * self.standing;
-        // The top tier's part of a burst like those before, as far as it has not come yet: a burst comes in any order.
-        let kept = burst * larger(self.top_burst - TOP_CHANCE - self.top_demand, 0.0);
-        let (start, full) = (larger(start - kept, standing_start), larger(full - kept, self.standing));
-        let alone = smaller(larger(self.top_standing - TOP_CHANCE, 0.0) / (TOP_DEMAND * drained), 1.0);
-        let reach = TOP_REACH.1 - (TOP_REACH.1 - TOP_REACH.0) * alone;
-        // A resource that others share as well: n says little of what is on time, and what was on time says more. What the top
-        // tier has in a burst is on time as well.
-        let top = larger(self.top * reach, larger(self.edge + 1.0, burst_full) * (1.0 - alone));
-        (start, full, top)
-    }
-
-    /// The most that may be in flight during an experiment. Once contention is confirmed, up to twice as much as the backlog that
-    /// would stand is drained: a calm load that meets the cap by chance is refused for nothing.
-    fn cap(&self, law: &LimitLaw) -> Option<f64> {
-        let cap = self.contention.cap()?;
-        let drained = 1.0 - smaller(self.demand / (self.drained(law) * DEMAND_MOST), 1.0);
-        Some(if self.contention.is_confirmed() { cap * (1.0 + drained) } else { cap })
-    }
-
-    /// The point at which shedding starts while an experiment caps what is in flight.
-    fn capped_start(&self, cap: f64) -> f64 {
-        smaller(larger(KNEE_MARGIN * self.knee + 1.0, CAPPED_START * cap), STANDING_START.1 * cap)
-    }
-
-    /// The number in flight that keeps every server busy, whole: one more than there are servers waits where none can pass it. A route
-    /// that has slowed has as many servers as before.
-    fn busy_places(&self) -> f64 {
-        let servers = (self.throughput.rate_at_most * self.baseline_ms).max(self.known_knee);
-        whole(larger(servers + PLACES_ROUNDING, PLACES_MARGIN * servers))
-    }
-
-    /// Up to how many in flight one is admitted that can wait and has waited for `waited_ms`, with `n` in flight: as many as keep
-    /// every server busy, so that the queue is where the most important goes first. As many as are admitted without waiting
-    /// where that is not known any more, and in what may be a burst for the top tier; until shedding would start, in what may be
-    /// a burst, for one that has waited long.
-    #[must_use]
-    pub fn places(&self, n: f64, waited_ms: Millis, top: bool, law: &LimitLaw) -> f64 {
-        let places = if self.queueing {
-            let (start, full, _) = self.proven(law);
-            let busy = self.latencies.explored(self.busy_places().min(self.standing));
-            let doubt = ((waited_ms / law.deadline_ms - DOUBT.0) / (DOUBT.1 - DOUBT.0)).clamp(0.0, 1.0);
-            let (reach, share) = if self.placed_ms > STALE_RATIO * self.baseline_ms {
-                (full, 1.0)
-            } else {
-                let (reach, share) = if top { (full, 1.0) } else { (start, doubt) };
-                (reach, share * self.burstiness(law))
-            };
-            busy + share * (reach - busy).max(0.0)
-        } else {
-            self.unproven(n, law).1
-        };
-        self.cap(law)
-            .map_or(places, |cap| places.min(self.capped_start(cap)))
-            .max(law.min.max(self.probe.room))
-            .min(law.max)
-    }
-
-    /// The time that a request may wait for a place and still be answered in time, ms: in a burst, as long as without the room. One of
-    /// the top tier waits for as long as an ordinary service would still be on time: it takes nothing from a more important one.
-    #[must_use]
-    pub fn may_wait_ms(&self, top: bool, law: &LimitLaw) -> Millis {
-        let deadline_ms = self.patience_ms.min(law.deadline_ms);
-        let left_ms = (deadline_ms - self.baseline_ms.max(self.placed_ms)).max(0.0);
-        if top || !self.queueing {
-            return left_ms;
-        }
-        let standing = 1.0 - self.burstiness(law);
-        let left_ms = (left_ms - standing * SERVICE_EXCESS * self.excess_ms).max(0.0);
-        left_ms - standing * (left_ms - WAIT_SHARE * deadline_ms).max(0.0)
     }
 
     /// A request was admitted; `n` are in flight with it.
@@ -688,7 +490,8 @@ impl Limit {
         let rate = self.throughput.rate_at_most;
         self.known_knee *= (1.0 - self.throughput.counted() / KNEE_MEMORY).max(0.0);
         self.remember_top(law);
-        self.throughput.close(n, self.busy, self.baseline_ms);
+        let is_limited = self.queueing && self.knee >= TOLD_SERVERS && self.is_standing(law);
+        self.throughput.close(n, self.busy, is_limited, self.baseline_ms);
         if self.contention.cap().is_some() {
             self.follow(rate, law);
         }
@@ -808,7 +611,8 @@ impl Limit {
     /// The limits, from what is known at the end of a window.
     fn derive(&mut self, n: f64, law: &LimitLaw) {
         let is_standing = self.is_standing(law);
-        let mut reading = self.latencies.read(is_standing);
+        let deadline_ms = self.patience_ms.min(law.deadline_ms);
+        let mut reading = self.latencies.read(is_standing, deadline_ms);
         let answers = KNOWN_AFTER * (1.0 - self.optimism);
         let backlog = n - self.backlog.admitted();
         reading.queueing |= self.optimism > 0.0 && self.overtaking.proves_queue(backlog, answers, self.now_ms);
@@ -818,7 +622,7 @@ impl Limit {
         self.free_up_to = reading.free_up_to;
         self.backlog.set_span(self.baseline_ms, self.now_ms);
         // A limit that keeps the queue short is no proof that there is none.
-        let stays = self.queueing && (!reading.free || self.elasticity.climbs) && self.is_standing(law);
+        let stays = self.queueing && (!reading.free || self.elasticity.climbs) && is_standing;
         self.queueing = (reading.queueing || stays) && self.throughput.most > 0.0;
         if self.throughput.most <= 0.0 {
             return;
@@ -826,20 +630,6 @@ impl Limit {
         let knee = (self.throughput.most * self.baseline_ms).max(1.0);
         self.knee = knee;
         self.known_knee = if self.optimism > 0.0 { knee } else { self.known_knee.max(knee) };
-        let deadline_ms = self.patience_ms.min(law.deadline_ms);
-        let rate = self.throughput.rate_at_most;
-        let on_time = rate * (deadline_ms - self.excess_ms).max(0.0);
-        // A rate that it once had it may have again: V tells a burst from an overload by what it does now.
-        self.burst = (rate.max(self.throughput.most) * deadline_ms).max(knee + 1.0).max(1.1 * self.edge);
-        let wait = (STANDING_WAIT * rate * deadline_ms).min(LONGEST_QUEUE * knee);
-        let knee = self.standing_knee();
-        let busy = (STANDING_KNEES * knee).max(knee + self.chance()) + 1.0;
-        let standing = wait.max(busy.min(STANDING_ON_TIME * on_time)).max(self.least().0).min(self.burst);
-        self.standing = (standing * self.lateness.factor).max(1.0);
-        if self.elasticity.raised > 0.0 {
-            self.standing = self.standing.max(self.elasticity.raised);
-            self.burst = self.burst.max(self.standing);
-        }
-        self.top = on_time;
+        self.bound(deadline_ms);
     }
 }

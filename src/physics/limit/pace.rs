@@ -28,3 +28,14 @@ impl Pace {
         if self.time_ms > 0.0 { self.completions / self.time_ms } else { 0.0 }
     }
 }
+
+/// The same in half the room, where there are many.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct Level {
+    /// Completions.
+    pub completions: f32,
+    /// ms.
+    pub time_ms: f32,
+}
+
+image! { Level { completions, time_ms } }

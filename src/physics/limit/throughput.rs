@@ -12,7 +12,10 @@
 //! μ is followed both ways, and believed at once when it is further from what was known than counting explains. It says
 //! nothing of a route that is not busy, so no idleness, whoever caused it, passes for a loss of capacity.
 
-use super::{OCTAVES, STEP, octave, pace::Pace};
+use super::{
+    OCTAVES, STEP, octave,
+    pace::{Level, Pace},
+};
 use crate::{
     physics::{
         math::{larger, smaller},
@@ -23,6 +26,8 @@ use crate::{
 
 /// Completions that the levels remember in all.
 const LEVEL_MEMORY: f32 = 1024.0;
+/// Share of M from which μ is near it.
+const NEAR_MOST: f64 = 0.9;
 /// Completions from which a level speaks.
 const LEVEL_SAMPLES: f64 = 12.0;
 /// Completions that μ remembers, at least; and from which it speaks.
@@ -47,14 +52,6 @@ const SILENCE: (f64, f64) = (8.0, 2.0);
 /// Work that took longer than so many b, and is completed faster than so many times what Little's law makes of what it met
 /// and took, had been done before: it is released, and says nothing of what can be done.
 const RELEASED: (f64, f64) = (3.0, 2.0);
-
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-struct Level {
-    completions: f32,
-    time_ms: f32,
-}
-
-image! { Level { completions, time_ms } }
 
 /// See the module. Laid out as written: what every request reads comes first.
 #[derive(Debug, Clone, PartialEq)]
@@ -228,8 +225,9 @@ impl Throughput {
         self.busy.time_ms = (self.busy.time_ms - window.time_ms).max(0.0);
     }
 
-    /// A window is over, at its last completion, with `n` in flight; `busy`: every server had work throughout.
-    pub fn close(&mut self, n: f64, busy: bool, baseline_ms: Millis) {
+    /// A window is over, at its last completion, with `n` in flight; `busy`: every server had work throughout; `limited`: no more are
+    /// in flight because a limit holds, so that what is not met is not refuted, while μ is near M.
+    pub fn close(&mut self, n: f64, busy: bool, limited: bool, baseline_ms: Millis) {
         let window = Pace { completions: self.window.completions, time_ms: self.window_ms };
         self.window = Pace { completions: 0.0, time_ms: self.window.time_ms - self.window_ms };
         self.window_ms = 0.0;
@@ -243,7 +241,8 @@ impl Throughput {
         let total: f32 = self.levels.cells().map(|(_, level)| level.completions).sum();
         if total > LEVEL_MEMORY {
             let keep = LEVEL_MEMORY / total;
-            for level in self.levels.within(0, OCTAVES - 1) {
+            let met = if limited && self.rate > NEAR_MOST * self.most { octave(n) } else { OCTAVES - 1 };
+            for level in self.levels.within(0, met) {
                 level.completions *= keep;
                 level.time_ms *= keep;
             }

@@ -1,4 +1,4 @@
-//! What is known of a route as limits of its work in flight: H of a burst, S of a standing overload, the top tier's reach, the bands in
+//! The limits that follow from what is known of a route: H of a burst, S of a standing overload, the top tier's reach, the bands in
 //! which requests are refused between them, and the places for those that can wait.
 
 use super::{Limit, LimitLaw, Thresholds, latency::QUEUE_RATIO};

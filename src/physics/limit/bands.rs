@@ -15,8 +15,7 @@ const LONGEST_QUEUE: f64 = 20.0;
 const STANDING_KNEES: f64 = 1.5;
 /// ... and of what is on time, so that the top tier finds room above it.
 pub(super) const STANDING_ON_TIME: f64 = 0.75;
-/// ... but no less than so many knees, where these are this many servers or more: however little of the deadline services leave, a
-/// server that idles serves nobody.
+/// ... but no less than so many knees, from this many servers on: services that are late by themselves are no reason to let servers idle.
 const BUSY_KNEES: f64 = 1.07;
 pub(super) const TOLD_SERVERS: f64 = 8.0;
 /// ... as long as the share of late answers is below the first, and no more from the second on: b may be a queue that passes for it.

@@ -15,10 +15,11 @@ const LONGEST_QUEUE: f64 = 20.0;
 const STANDING_KNEES: f64 = 1.5;
 /// ... and of what is on time, so that the top tier finds room above it.
 pub(super) const STANDING_ON_TIME: f64 = 0.75;
-/// ... but no less than so many knees, from this many servers on: services that are late by themselves are no reason to let servers idle.
+/// ... but no less than so many knees: services that are late by themselves are no reason to let servers idle. In proportion less below
+/// this many servers, whose knee owes too much to chance.
 const BUSY_KNEES: f64 = 1.07;
-pub(super) const TOLD_SERVERS: f64 = 8.0;
-/// ... as long as the share of late answers is below the first, and no more from the second on: b may be a queue that passes for it.
+pub(super) const FEWEST_SERVERS: f64 = 8.0;
+/// Shares of late answers up to which that holds in full, and from which it does not: b may be a queue that passes for the service.
 const BUSY_LATE: (f64, f64) = (0.3, 0.5);
 /// m: e^(−2·1.5), one twentieth, of what chance takes from the work in flight of a route that is overloaded to ρ reaches below the knee.
 const CHANCE: f64 = 1.5;
@@ -84,8 +85,9 @@ impl Limit {
         let knee = self.standing_knee();
         let busy = (STANDING_KNEES * knee).max(knee + self.chance()) + 1.0;
         let trusted = smaller(larger(BUSY_LATE.1 - self.late_share, 0.0) / (BUSY_LATE.1 - BUSY_LATE.0), 1.0);
-        let kept = BUSY_KNEES * smaller(knee / TOLD_SERVERS, 1.0) * trusted * knee;
-        let standing = wait.max(busy.min((STANDING_ON_TIME * on_time).max(kept))).max(self.least().0).min(self.burst);
+        let least_busy = BUSY_KNEES * smaller(knee / FEWEST_SERVERS, 1.0) * trusted * knee;
+        let standing =
+            wait.max(busy.min((STANDING_ON_TIME * on_time).max(least_busy))).max(self.least().0).min(self.burst);
         self.standing = (standing * self.lateness.factor).max(1.0);
         if self.elasticity.raised > 0.0 {
             self.standing = self.standing.max(self.elasticity.raised);

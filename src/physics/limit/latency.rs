@@ -7,8 +7,8 @@
 //! b = min over prefixes q of  m_q·(1 + z·cv_q/√k_q)    m_q, cv_q, k_q: mean, coefficient of variation and count of all
 //!                                                      samples that met fewer than 2^(q+1)
 //!     and no more than 1.6 times what answers took while the route was calm, unless an overload stands
-//! queue proven  ⇔  m_j − 2·σ_j/√k_j > 1.5·b             for some octave j. Under standing overload 1 + 0.4·(D/b − 1) is enough where
-//!                                                      that is less, but not below 1.3: the wait that D leaves can be no longer
+//! queue proven  ⇔  m_j − 2·σ_j/√k_j > 1.5·b             for some octave j; under standing overload the factor is 1 + 0.4·(D/b − 1),
+//!                                                      from 1.3 to 1.5, since a wait that takes what b leaves of D is late
 //! ```
 //!
 //! b is an upper confidence bound of the latency without a queue: after a few samples it errs upwards, which harms

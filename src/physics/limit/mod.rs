@@ -19,9 +19,9 @@
 //! no queue proven     refuse while b + Q/μ nears D, beyond twice what was explored and, at first, `initial`
 //! V ≤ 0.85·μ·D        burst: H = max(μ, M)·D, what the deadline can still drain; less, below the top tier, what that tier
 //!                     had in former bursts that were too large, as far as it has not come yet
-//! V ≥ 1.15·μ·D        standing: S = max(min(τ·μ·D, 20·k), min(max(1.5·k', k' + m) + 1, max(0.75·μ·(D − q), 1.07·k'·c)), 0.9·n' + m),
-//!                     with k' = min(k, n*), n' = min(n*, 1.5·r*·b), and c from 1 to 0 as half of what is admitted comes late or k is
-//!                     less than 8; a queue that is proven stays so
+//! V ≥ 1.15·μ·D        standing: S = max(min(τ·μ·D, 20·k), min(max(1.5·k', k' + m) + 1, max(0.75·μ·(D − q), 1.07·k'·f)), 0.9·n' + m),
+//!                     with k' = min(k, n*), n' = min(n*, 1.5·r*·b), and f = 1, less in proportion below k' = 8, and as the share of late
+//!                     answers rises from 0.3, where f is whole, to 0.5, where it is 0; a queue that is proven stays so
 //! between             from H to S linearly
 //! critical            as far as 0.9·μ·(D − q), less where it overloads the route by itself: it is still on time there
 //!                     or just beyond the most in flight whose answers were on time, if that is more
@@ -44,9 +44,9 @@
 //! offered. Then S holds, which keeps every server at work (S > k) at a wait of about τ·D. Where services take much of D, some
 //! of them are late by themselves, whatever waits: S keeps the servers busy all the same. Less in flight than keeps every server busy
 //! completes less, and M, and so k and S, would follow it down, for ever less though nothing waits: n* holds it, and M forgets nothing
-//! that the limit keeps from being met, as long as μ is near it. Nor does
-//! the short queue of a limit say that there is none, or a long one what a service takes: under overload no proof of a queue lapses
-//! before every answer takes what it takes without one, and no latency that met little work in flight is forgotten.
+//! that the limit keeps from being met, as long as μ is near it. Nor does the short queue of a limit say that there is none, or a long
+//! one what a service takes: under overload no proof of a queue lapses before every answer takes what it takes without one, and no
+//! latency that met little work in flight is forgotten.
 //!
 //! A limit makes what it rests on true: where a dependency without a queue becomes slow, what was let in is what is completed, so
 //! that S falls with the rate that it allows. Only to let in more tells, and more is let in where the load is none that was not served before.
@@ -75,7 +75,7 @@ mod throughput;
 mod unanswered;
 
 use backlog::Backlog;
-use bands::{DEMAND_BURST, DEMAND_MOST, STANDING_ON_TIME, TOLD_SERVERS};
+use bands::{DEMAND_BURST, DEMAND_MOST, FEWEST_SERVERS, STANDING_ON_TIME};
 use contention::{At, Contention};
 use elasticity::{Answer, Elasticity};
 use knee::Knee;
@@ -490,7 +490,7 @@ impl Limit {
         let rate = self.throughput.rate_at_most;
         self.known_knee *= (1.0 - self.throughput.counted() / KNEE_MEMORY).max(0.0);
         self.remember_top(law);
-        let is_limited = self.queueing && self.knee >= TOLD_SERVERS && self.is_standing(law);
+        let is_limited = self.queueing && self.knee >= FEWEST_SERVERS && self.is_standing(law);
         self.throughput.close(n, self.busy, is_limited, self.baseline_ms);
         if self.contention.cap().is_some() {
             self.follow(rate, law);

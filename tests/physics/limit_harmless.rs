@@ -178,24 +178,47 @@ fn a_free_dependency_that_has_slowed_is_not_refused_for_long() {
     assert_within([found.beyond("latency grows", Bounds { least: 200, figure: 0.02, exceptions: 2, mean: 0.001 })]);
 }
 
+/// Shares refused of a free dependency that slows down to just on time, with so many times as many requests from then on: in all the time
+/// since, and when that is long ago.
+fn refused_when_slower(arrivals: impl Strategy<Value = f64>, seed: u64) -> [Findings; 2] {
+    let slowed =
+        (shapes(), services_ms(), magnitudes(1.1, 5.0), magnitudes(0.5, 50.0), 0.1..0.7, arrivals, any::<u32>());
+    let [mut found, mut lasting] = <[Findings; 2]>::default();
+    for (shape, service_ms, ratio, load, speed, times, seed) in drawn(&slowed, 300, seed) {
+        let plant = Plant::new(Servers::Free, shape, service_ms, ratio * service_ms / speed);
+        let name = format!(
+            "{shape:?} s {service_ms:.4} ms D/s {ratio:.2} load {load:.2} speed {speed:.2} times {times:.2} seed {seed}"
+        );
+        let mut scenario = changing(plant.clone(), load, times, speed, seed);
+        let change_ms = changing(plant, load, 1.0, 1.0, seed).until_ms / 2.0;
+        let since_ms = scenario.until_ms - change_ms;
+        scenario.until_ms += 4.0 * since_ms;
+        let with = guarded(&scenario);
+        found.add(with.refused_share_from(change_ms), name.clone());
+        lasting.add(with.refused_share_from(change_ms + 2.5 * since_ms), name);
+    }
+    [found, lasting]
+}
+
 /// Answers that take much of the deadline are filed as a queue at first, and the limit makes that true: what it lets in is what is completed.
 #[test]
 fn a_free_dependency_that_slows_down_to_just_on_time_is_let_in_again() {
-    let slowed = (shapes(), services_ms(), magnitudes(1.1, 5.0), magnitudes(0.5, 50.0), 0.1..0.7, any::<u32>());
-    let [mut found, mut lasting] = <[Findings; 2]>::default();
-    for (shape, service_ms, ratio, load, speed, seed) in drawn(&slowed, 300, 16) {
-        let plant = Plant::new(Servers::Free, shape, service_ms, ratio * service_ms / speed);
-        let name = format!("{shape:?} s {service_ms:.4} ms D/s {ratio:.2} load {load:.2} speed {speed:.2} seed {seed}");
-        let mut scenario = changing(plant, load, 1.0, speed, seed);
-        let change_ms = 0.5 * scenario.until_ms;
-        scenario.until_ms += 4.0 * change_ms;
-        let with = guarded(&scenario);
-        found.add(with.refused_share_from(change_ms), name.clone());
-        lasting.add(with.refused_share_from(3.5 * change_ms), name);
-    }
+    let [found, lasting] = refused_when_slower(Just(1.0), 16);
     assert_within([
         found.beyond("slower, just on time", Bounds { least: 300, figure: 0.3, exceptions: 4, mean: 0.015 }),
         lasting.beyond("slower for long, just on time", Bounds { least: 300, figure: 0.1, exceptions: 8, mean: 0.01 }),
+    ]);
+}
+
+/// By its completions that is an overload. Only what answers took while work in flight rose says that there is no queue, and where few are
+/// in flight those are too few to say so: what is left.
+#[test]
+fn a_free_dependency_that_slows_down_as_the_load_rises_is_let_in_again() {
+    let [found, lasting] = refused_when_slower(1.2..5.0, 26);
+    assert_within([
+        found.beyond("slower under more load", Bounds { least: 300, figure: 0.3, exceptions: 24, mean: 0.053 }),
+        lasting
+            .beyond("slower for long under more load", Bounds { least: 300, figure: 0.1, exceptions: 29, mean: 0.047 }),
     ]);
 }
 

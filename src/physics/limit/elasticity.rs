@@ -5,7 +5,8 @@
 //! allows, for ever. Only where more is let in do the two differ: in a queue latency rises with what is in flight, without one it does not.
 //!
 //! ```text
-//! suspected   no more is offered than was served in calm, and a good deal less is completed: `knee`
+//! suspected   latency did not follow at the onset of the overload: `onset`; or that is not known, no more is offered than was served in
+//!             calm, and a good deal less is completed: `knee`
 //! raised      the standing limit, to n + max(n/4, 5·√n) + 1 and no more than 2·n + 1; n: what answers met below it. The more in flight,
 //!             the less chance takes of it, and the smaller a rise tells
 //! x           (L'/L − 1) ÷ (n'/n − 1), the elasticity of latency: 0 without a queue, 1 in one. L' and n' count from 4·L after the
@@ -37,8 +38,6 @@ const LATE_RISE: f64 = 0.6;
 const RISEN: f64 = 0.5;
 /// Latencies after the rise from which answers count.
 const SETTLED: f64 = 4.0;
-/// Answers below met a limit as low as the present one, and not what still waits from before, up to this multiple of it and so many more.
-const LOW: (f64, f64) = (1.2, 2.0);
 /// x that is near 0 and near 1, and the standard errors that the other is away.
 const FREE: f64 = 0.3;
 const FREE_DEVIATIONS: f64 = 2.5;
@@ -60,8 +59,9 @@ pub(super) struct Answer {
     pub latency_ms: Millis,
     /// The time, ms.
     pub now_ms: Millis,
-    /// The standing limit, and so much of what is on time that the top tier finds room beyond.
-    pub standing: f64,
+    /// The most that answers met where no more waits than the limit lets in.
+    pub low: f64,
+    /// So much of what is on time that the top tier finds room beyond.
     pub on_time: f64,
     /// The index of dispersion of completions.
     pub dispersion: f64,
@@ -112,7 +112,7 @@ impl Elasticity {
         *self = Self { begun: !calm, turns, memory, ..Self::default() };
     }
 
-    /// An answer while the standing limit holds; `suspected`: a load that was served before is not.
+    /// An answer while the standing limit holds; `suspected`: see the module.
     pub fn complete(&mut self, answer: &Answer, suspected: bool, latencies: &mut Latencies) {
         let &Answer { met, latency_ms, now_ms, .. } = answer;
         self.begun = true;
@@ -129,7 +129,7 @@ impl Elasticity {
         }
         self.below.add(met, latency_ms, larger(self.memory, 2.0 * met));
         let is_due = self.below.count >= FEWEST && self.answers > self.turns * larger(self.below.met, FEWEST);
-        if suspected && is_due && self.below.met <= LOW.0 * answer.standing + LOW.1 {
+        if suspected && is_due && self.below.met <= answer.low {
             self.rise(answer);
         }
     }
@@ -140,6 +140,13 @@ impl Elasticity {
         let on_time = larger(answer.on_time, (1.0 + LATE_RISE) * n + 1.0);
         self.above = Sample::default();
         self.change(smaller(n + rise + 1.0, on_time), self.below.latency_ms, answer.now_ms);
+    }
+
+    /// `free`, answers in no queue, took no longer than `latency_ms`: that is b, and the limit rises further.
+    pub fn climb(&mut self, answer: &Answer, free: Sample, latency_ms: Millis, latencies: &mut Latencies) {
+        latencies.raise(free.met, latency_ms);
+        (self.below, self.climbs, self.begun) = (free, true, true);
+        self.rise(answer);
     }
 
     fn change(&mut self, raised: f64, latency_ms: Millis, now_ms: Millis) {
@@ -161,9 +168,7 @@ impl Elasticity {
             && 1.0 - x.abs() > FREE_DEVIATIONS * error;
         let is_queue = speaks && x > QUEUE && x > QUEUE_DEVIATIONS * error;
         if is_free {
-            latencies.raise(above.met, below.latency_ms);
-            (self.below, self.climbs) = (above, true);
-            self.rise(answer);
+            self.climb(answer, above, below.latency_ms, latencies);
         } else if is_queue || self.answers >= PATIENCE * larger(self.memory, below.met) {
             if is_queue {
                 self.turns = smaller(BACKOFF * self.turns, MOST_TURNS);

@@ -42,7 +42,8 @@ const LESS: f64 = 0.8;
 /// See the module.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct Knee {
-    time_ms: Millis,
+    /// The time at which the block began, ms.
+    since_ms: Millis,
     /// ∫n dt of the block, ms.
     load_ms: Millis,
     offers: f64,
@@ -58,13 +59,17 @@ pub(super) struct Knee {
     calm_blocks: f64,
 }
 
-image! { Knee { time_ms, load_ms, offers, completions, at, rate, overload, calm_rate, calm_blocks } }
+image! { Knee { since_ms, load_ms, offers, completions, at, rate, overload, calm_rate, calm_blocks } }
 
 impl Knee {
+    /// A block begins.
+    pub fn new(now_ms: Millis) -> Self {
+        Self { since_ms: now_ms, ..Self::default() }
+    }
+
     /// `elapsed_ms` passed with `n` in flight.
     #[inline]
     pub fn pass(&mut self, n: f64, elapsed_ms: Millis) {
-        self.time_ms += elapsed_ms;
         self.load_ms += elapsed_ms * n;
     }
 
@@ -75,16 +80,16 @@ impl Knee {
     }
 
     /// Is no more offered than was served in calm, and a good deal less completed?
-    pub fn serves_less(&self, dispersion: f64) -> bool {
-        let served = self.calm_rate * self.time_ms;
+    pub fn serves_less(&self, dispersion: f64, now_ms: Millis) -> bool {
+        let served = self.calm_rate * (now_ms - self.since_ms);
         let chance = SERVED_DEVIATIONS / (BLOCK * self.calm_blocks).sqrt();
         let spread = DEVIATIONS * (larger(dispersion, 1.0) * self.completions).sqrt();
         self.offers >= OFFERS && self.offers < (SERVED + chance) * served && self.completions + spread < LESS * served
     }
 
     /// The mean in flight of the block.
-    pub fn mean(&self) -> f64 {
-        self.load_ms / self.time_ms
+    pub fn mean(&self, now_ms: Millis) -> f64 {
+        self.load_ms / (now_ms - self.since_ms)
     }
 
     /// One was completed. May the block be judged?
@@ -98,12 +103,13 @@ impl Knee {
     /// overloaded; `calm`: nor has there been much in flight.
     #[cold]
     #[inline(never)]
-    pub fn judge(&mut self, standing: bool, over: bool, calm: bool, dispersion: f64) {
-        let Self { time_ms, load_ms, offers, completions, at, rate, .. } = *self;
+    pub fn judge(&mut self, standing: bool, over: bool, calm: bool, dispersion: f64, now_ms: Millis) {
+        let Self { since_ms, load_ms, offers, completions, at, rate, .. } = *self;
+        let time_ms = now_ms - since_ms;
         if time_ms <= 0.0 || standing && completions * time_ms < BLOCK_TURNS * load_ms {
             return;
         }
-        (self.time_ms, self.load_ms, self.offers, self.completions) = (0.0, 0.0, 0.0, 0.0);
+        (self.since_ms, self.load_ms, self.offers, self.completions) = (now_ms, 0.0, 0.0, 0.0);
         if !standing {
             if calm {
                 self.calm_blocks = smaller(self.calm_blocks + 1.0, CALM_MEMORY);

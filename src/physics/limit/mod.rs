@@ -25,7 +25,8 @@
 //! between             from H to S linearly
 //! critical            as far as 0.9·μ·(D − q), less where it overloads the route by itself: it is still on time there
 //!                     or just beyond the most in flight whose answers were on time, if that is more
-//! standing, though the load was served before: the limit is raised in steps as long as latency does not follow: `elasticity`
+//! standing, though the load was served before, or latency did not follow while work in flight rose: `onset`
+//!                     the limit is raised in steps as long as latency does not follow: `elasticity`
 //! nothing admitted    for 4·D·(n/limit)² and 5·b: one more than are in flight, of any tier; μ and M are forgotten when such are on time: `probe`
 //! ```
 //!
@@ -49,7 +50,8 @@
 //! latency that met little work in flight is forgotten.
 //!
 //! A limit makes what it rests on true: where a dependency without a queue becomes slow, what was let in is what is completed, so
-//! that S falls with the rate that it allows. Only to let in more tells, and more is let in where the load is none that was not served before.
+//! that S falls with the rate that it allows. Only more in flight tells. Before the limit held there was: if latency followed it, there is a
+//! queue, and nothing to try; if it did not, or that is not known and the load is one that was served before, more is let in.
 //!
 //! *It recovers.* When the load falls to ρ < 1, V is back at 0.85·μ·D after at most 0.45·D/(1 − ρ). Completions that are faster or
 //! slower than was known are followed within `CHANGE_MEMORY` of them. Throughput that falls with work in flight is told
@@ -67,6 +69,7 @@ mod elasticity;
 mod knee;
 mod latency;
 mod lateness;
+mod onset;
 mod overtaking;
 mod pace;
 mod probe;
@@ -81,6 +84,7 @@ use elasticity::{Answer, Elasticity};
 use knee::Knee;
 use latency::Latencies;
 use lateness::Lateness;
+use onset::{Finding, Onset};
 use overtaking::Overtaking;
 use probe::Probe;
 use throughput::Throughput;
@@ -103,6 +107,10 @@ const OVERLOADING: f64 = 1.3;
 /// Work in flight and V up to which the route is calm, as shares of μ·D.
 const CALM_LOAD: f64 = 0.35;
 const CALM_DEMAND: f64 = 0.1;
+/// More than so many knees in flight is a crowd, as V beyond a knee is.
+const CROWD_KNEES: f64 = 2.0;
+/// Answers met what the standing limit lets in, and not what still waits from before, up to this multiple of it and so many more.
+const LOW: (f64, f64) = (1.2, 2.0);
 /// Answers over which the share of late ones is averaged, and the share at which μ is no longer taken for the most that it may be.
 const LATE_MEMORY: f64 = 64.0;
 const LATE_SHARE: f64 = 0.25;
@@ -227,12 +235,13 @@ pub struct Limit {
     overtaking: Overtaking,
     met_knee: Knee,
     elasticity: Elasticity,
+    onset: Onset,
 }
 
 image! { Limit {
     now_ms, busy, telling_ms, baseline_ms, span_ms, queueing, free_up_to, optimism, knee, known_knee, placed_ms,
     placed, demand, top_demand, top_burst, top_peak, top_standing, excess_ms, patience_ms, late_share, edge, burst, standing,
-    top, throughput, backlog, contention, lateness, latencies, unanswered, probe, overtaking, met_knee, elasticity,
+    top, throughput, backlog, contention, lateness, latencies, unanswered, probe, overtaking, met_knee, elasticity, onset,
 } }
 
 impl Limit {
@@ -244,8 +253,9 @@ impl Limit {
             unanswered: Unanswered::default(),
             probe: Probe::default(),
             overtaking: Overtaking::default(),
-            met_knee: Knee::default(),
+            met_knee: Knee::new(now_ms),
             elasticity: Elasticity::default(),
+            onset: Onset::default(),
             throughput: Throughput::new(now_ms),
             backlog: Backlog::default(),
             contention: Contention::default(),
@@ -436,7 +446,7 @@ impl Limit {
             self.answer_probe(now_ms - latency_ms, succeeded && latency_ms <= law.deadline_ms);
         }
         if succeeded {
-            self.observe(met, latency_ms, law);
+            self.observe(n, met, latency_ms, law);
         }
         if self.contention.cap().is_some() {
             let at = At {
@@ -455,10 +465,10 @@ impl Limit {
         if self.met_knee.complete() {
             let drained = self.drained(law);
             let is_over = self.demand < self.knee;
-            let is_calm =
-                self.demand < larger(self.knee, CALM_DEMAND * drained) && self.met_knee.mean() < CALM_LOAD * drained;
+            let is_calm = self.demand < larger(self.knee, CALM_DEMAND * drained)
+                && self.met_knee.mean(now_ms) < CALM_LOAD * drained;
             let is_standing = self.queueing && self.is_standing(law);
-            self.met_knee.judge(is_standing, is_over, is_calm, self.throughput.dispersion);
+            self.met_knee.judge(is_standing, is_over, is_calm, self.throughput.dispersion, now_ms);
         }
         self.backlog.complete();
         self.optimism = larger(self.optimism - 1.0 / KNOWN_AFTER, 0.0);
@@ -487,6 +497,9 @@ impl Limit {
             }
             self.latencies.age(self.throughput.counted());
         }
+        if self.elasticity.begun && !(self.queueing && self.is_standing(law)) {
+            self.elasticity.rest(self.is_calm(n, law));
+        }
         let rate = self.throughput.rate_at_most;
         self.known_knee *= (1.0 - self.throughput.counted() / KNEE_MEMORY).max(0.0);
         self.remember_top(law);
@@ -514,8 +527,8 @@ impl Limit {
         }
     }
 
-    /// Updates what is known of latency with an answer.
-    fn observe(&mut self, met: f64, latency_ms: Millis, law: &LimitLaw) {
+    /// Updates what is known of latency with an answer; `n` are in flight without it.
+    fn observe(&mut self, n: f64, met: f64, latency_ms: Millis, law: &LimitLaw) {
         let deadline_ms = law.deadline_ms;
         self.unanswered.answer(self.is_spared(met, law));
         // An answer that was served beside a crowd that slows it down says nothing of b.
@@ -551,31 +564,51 @@ impl Limit {
             self.placed = smaller(self.placed + 1.0, PLACED_MEMORY);
             self.placed_ms += (latency_ms - self.placed_ms) / self.placed;
         }
-        if self.queueing && self.is_standing(law) {
+        if larger(self.demand, n / CROWD_KNEES) > self.knee {
+            self.observe_crowd(met, latency_ms, law);
+        } else {
+            self.onset.calm_ms = self.now_ms;
+        }
+    }
+
+    /// An answer while there is a crowd: what it says of the limit and of the onset of an overload.
+    #[cold]
+    #[inline(never)]
+    fn observe_crowd(&mut self, met: f64, latency_ms: Millis, law: &LimitLaw) {
+        let is_standing = self.queueing && self.is_standing(law);
+        self.onset.complete(met, latency_ms, self.now_ms, is_standing);
+        if is_standing {
             self.try_more(met, latency_ms);
             if met <= 1.15 * self.standing.max(1.0) + 1.0 {
-                let patience_ms = deadline_ms.min(self.patience_ms);
+                let patience_ms = law.deadline_ms.min(self.patience_ms);
                 self.lateness.complete(met, latency_ms, self.now_ms, patience_ms, &mut self.latencies);
             }
-        } else if self.elasticity.begun {
-            self.elasticity.rest(self.is_calm(met, law));
         }
     }
 
     /// An answer under standing overload, which the limit itself may have caused: tries whether more in flight takes longer.
-    #[cold]
-    #[inline(never)]
     fn try_more(&mut self, met: f64, latency_ms: Millis) {
         let dispersion = self.throughput.dispersion;
+        let finding = self.onset.finding(self.now_ms);
+        let is_flat = finding == Finding::Flat;
+        // Nothing waits where nothing waited before.
+        let most = if is_flat { larger(self.standing, self.top) } else { self.standing };
         let answer = Answer {
             met,
             latency_ms,
             now_ms: self.now_ms,
-            standing: self.standing,
+            low: LOW.0 * most + LOW.1,
             on_time: STANDING_ON_TIME * self.top,
             dispersion,
         };
-        self.elasticity.complete(&answer, self.met_knee.serves_less(dispersion), &mut self.latencies);
+        // Under contention a crowd takes its time whatever is added to it.
+        let is_alone = is_flat && self.contention.cap().is_none();
+        if let Some(free) = is_alone.then(|| self.onset.tell()).flatten() {
+            self.elasticity.climb(&answer, free, free.latency_ms, &mut self.latencies);
+            return;
+        }
+        let is_suspected = is_flat || finding == Finding::Unknown && self.met_knee.serves_less(dispersion, self.now_ms);
+        self.elasticity.complete(&answer, is_suspected, &mut self.latencies);
     }
 
     /// Did a request that met `met`, itself included, meet a server that idled, without overload?

@@ -26,6 +26,11 @@ impl Sample {
         self.variance = (1.0 - gain) * (self.variance + gain * off * off);
     }
 
+    /// The sum of the squares of latencies off their mean, ms².
+    pub fn squares(&self) -> f64 {
+        self.variance * self.count
+    }
+
     /// The square of the standard error of the mean latency, ms².
     pub fn squared_error(&self) -> f64 {
         self.variance / self.count

@@ -178,9 +178,9 @@ fn a_free_dependency_that_has_slowed_is_not_refused_for_long() {
     assert_within([found.beyond("latency grows", Bounds { least: 200, figure: 0.02, exceptions: 2, mean: 0.001 })]);
 }
 
-/// Shares refused of a free dependency that slows down to just on time, with so many times as many requests from then on: in all the time
-/// since, and when that is long ago.
-fn refused_when_slower(arrivals: impl Strategy<Value = f64>, seed: u64) -> [Findings; 2] {
+/// Shares refused of a free dependency that slows down to just on time, in so many steps, with so many times as many requests from then on:
+/// in all the time since, and when that is long ago.
+fn refused_when_slower(arrivals: impl Strategy<Value = f64>, levels: u32, seed: u64) -> [Findings; 2] {
     let slowed =
         (shapes(), services_ms(), magnitudes(1.1, 5.0), magnitudes(0.5, 50.0), 0.1..0.7, arrivals, any::<u32>());
     let [mut found, mut lasting] = <[Findings; 2]>::default();
@@ -192,6 +192,9 @@ fn refused_when_slower(arrivals: impl Strategy<Value = f64>, seed: u64) -> [Find
         let mut scenario = changing(plant.clone(), load, times, speed, seed);
         let change_ms = changing(plant, load, 1.0, 1.0, seed).until_ms / 2.0;
         let since_ms = scenario.until_ms - change_ms;
+        let step = |level: u32| f64::from(level) / f64::from(levels);
+        let slower = (0..levels).map(|i| (change_ms + 0.5 * step(i) * since_ms, 1.0 + (speed - 1.0) * step(i + 1)));
+        scenario.plant.speed = Steps::new(std::iter::once((0.0, 1.0)).chain(slower).collect());
         scenario.until_ms += 4.0 * since_ms;
         let with = guarded(&scenario);
         found.add(with.refused_share_from(change_ms), name.clone());
@@ -203,7 +206,7 @@ fn refused_when_slower(arrivals: impl Strategy<Value = f64>, seed: u64) -> [Find
 /// Answers that take much of the deadline are filed as a queue at first, and the limit makes that true: what it lets in is what is completed.
 #[test]
 fn a_free_dependency_that_slows_down_to_just_on_time_is_let_in_again() {
-    let [found, lasting] = refused_when_slower(Just(1.0), 16);
+    let [found, lasting] = refused_when_slower(Just(1.0), 1, 16);
     assert_within([
         found.beyond("slower, just on time", Bounds { least: 300, figure: 0.3, exceptions: 4, mean: 0.015 }),
         lasting.beyond("slower for long, just on time", Bounds { least: 300, figure: 0.1, exceptions: 8, mean: 0.01 }),
@@ -214,11 +217,21 @@ fn a_free_dependency_that_slows_down_to_just_on_time_is_let_in_again() {
 /// in flight those are too few to say so: what is left.
 #[test]
 fn a_free_dependency_that_slows_down_as_the_load_rises_is_let_in_again() {
-    let [found, lasting] = refused_when_slower(1.2..5.0, 26);
+    let [found, lasting] = refused_when_slower(1.2..5.0, 1, 26);
     assert_within([
         found.beyond("slower under more load", Bounds { least: 300, figure: 0.3, exceptions: 24, mean: 0.053 }),
         lasting
             .beyond("slower for long under more load", Bounds { least: 300, figure: 0.1, exceptions: 29, mean: 0.047 }),
+    ]);
+}
+
+/// Then latency and work in flight rise together, as in a queue.
+#[test]
+fn a_free_dependency_that_slows_down_little_by_little_is_let_in_again() {
+    let [found, lasting] = refused_when_slower(Just(1.0), 20, 27);
+    assert_within([
+        found.beyond("slower by and by", Bounds { least: 300, figure: 0.3, exceptions: 3, mean: 0.0105 }),
+        lasting.beyond("slower for long by and by", Bounds { least: 300, figure: 0.1, exceptions: 7, mean: 0.0085 }),
     ]);
 }
 

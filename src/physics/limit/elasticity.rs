@@ -5,8 +5,8 @@
 //! allows, for ever. Only where more is let in do the two differ: in a queue latency rises with what is in flight, without one it does not.
 //!
 //! ```text
-//! suspected   latency did not follow at the onset of the overload: `onset`; or that is not known, no more is offered than was served in
-//!             calm, and a good deal less is completed: `knee`
+//! suspected   latency did not follow at the onset of the overload: `onset`; or no more is offered than was served in calm, and a good
+//!             deal less is completed: `knee`. Where latency followed, as if a first trial had shown a queue
 //! raised      the standing limit, to n + max(n/4, 5·√n) + 1 and no more than 2·n + 1; n: what answers met below it. The more in flight,
 //!             the less chance takes of it, and the smaller a rise tells
 //! x           (L'/L − 1) ÷ (n'/n − 1), the elasticity of latency: 0 without a queue, 1 in one. L' and n' count from 4·L after the
@@ -65,6 +65,8 @@ pub(super) struct Answer {
     pub on_time: f64,
     /// The index of dispersion of completions.
     pub dispersion: f64,
+    /// Did latency follow at the onset of the overload?
+    pub followed: bool,
 }
 
 /// See the module.
@@ -128,6 +130,9 @@ impl Elasticity {
             return;
         }
         self.below.add(met, latency_ms, larger(self.memory, 2.0 * met));
+        if answer.followed {
+            self.turns = larger(self.turns, BACKOFF * FIRST_TURNS);
+        }
         let is_due = self.below.count >= FEWEST && self.answers > self.turns * larger(self.below.met, FEWEST);
         if suspected && is_due && self.below.met <= answer.low {
             self.rise(answer);

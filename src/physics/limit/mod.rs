@@ -50,8 +50,9 @@
 //! latency that met little work in flight is forgotten.
 //!
 //! A limit makes what it rests on true: where a dependency without a queue becomes slow, what was let in is what is completed, so
-//! that S falls with the rate that it allows. Only more in flight tells. Before the limit held there was: if latency followed it, there is a
-//! queue, and nothing to try; if it did not, or that is not known and the load is one that was served before, more is let in.
+//! that S falls with the rate that it allows. Only more in flight tells. Before the limit held there was: if latency did not
+//! follow it, or the load is one that was served before, more is let in; later where latency followed: in a dependency that slows down
+//! little by little it does, for another reason.
 //!
 //! *It recovers.* When the load falls to ρ < 1, V is back at 0.85·μ·D after at most 0.45·D/(1 − ρ). Completions that are faster or
 //! slower than was known are followed within `CHANGE_MEMORY` of them. Throughput that falls with work in flight is told
@@ -600,6 +601,7 @@ impl Limit {
             low: LOW.0 * most + LOW.1,
             on_time: STANDING_ON_TIME * self.top,
             dispersion,
+            followed: finding == Finding::Followed,
         };
         // Under contention a crowd takes its time whatever is added to it.
         let is_alone = is_flat && self.contention.cap().is_none();
@@ -607,7 +609,7 @@ impl Limit {
             self.elasticity.climb(&answer, free, free.latency_ms, &mut self.latencies);
             return;
         }
-        let is_suspected = is_flat || finding == Finding::Unknown && self.met_knee.serves_less(dispersion, self.now_ms);
+        let is_suspected = is_flat || finding != Finding::Early && self.met_knee.serves_less(dispersion, self.now_ms);
         self.elasticity.complete(&answer, is_suspected, &mut self.latencies);
     }
 

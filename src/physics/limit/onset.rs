@@ -8,7 +8,7 @@
 //! until     a standing overload
 //! x         the slope of latency over the work in flight met × the ratio of their means: 0 without a queue, 1 in one. Known once 4 mean
 //!           latencies have passed since, as those that are answered before are the short ones
-//! followed  x is, by 2 standard errors, above 0.5                   → a queue: there is nothing to try
+//! followed  x is, by 2 standard errors, above 0.5                   → most likely a queue: a trial can wait
 //! flat      x is below 0.2, and by 2 standard errors below 0.5      → a trial is worth its cost; and as good as made, if work in flight
 //!                                                                     rose far
 //! unknown   neither, or work in flight varied by less than 16 draws of it would by chance: where it is one of many that share a

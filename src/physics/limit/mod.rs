@@ -605,7 +605,7 @@ impl Limit {
         };
         // Under contention a crowd takes its time whatever is added to it.
         let is_alone = is_flat && self.contention.cap().is_none();
-        if let Some(free) = is_alone.then(|| self.onset.tell()).flatten() {
+        if let Some(free) = is_alone.then(|| self.onset.as_trial()).flatten() {
             self.elasticity.climb(&answer, free, free.latency_ms, &mut self.latencies);
             return;
         }

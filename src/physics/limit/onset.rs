@@ -55,11 +55,11 @@ pub(super) struct Onset {
     /// The sums of the squares of what answers had met off its mean, and of its products with their latencies.
     squares: f64,
     products: f64,
-    /// Was it taken for a trial?
-    is_told: bool,
+    /// Has it been taken for a trial?
+    is_used: bool,
 }
 
-image! { Onset { calm_ms, since_ms, until_ms, answers, squares, products, is_told } }
+image! { Onset { calm_ms, since_ms, until_ms, answers, squares, products, is_used } }
 
 impl Onset {
     /// An answer while much is in flight; `standing`: under standing overload.
@@ -88,6 +88,7 @@ impl Onset {
         (slope * ratio, (unexplained / (count - 2.0) / self.squares).sqrt() * ratio)
     }
 
+    /// The finding by now; `Early` until the answers that tell have come.
     pub fn finding(&self, now_ms: Millis) -> Finding {
         let Sample { count, met, latency_ms, .. } = self.answers;
         if self.until_ms > 0.0 && now_ms < self.until_ms + SETTLED * latency_ms {
@@ -107,9 +108,9 @@ impl Onset {
     }
 
     /// The answers of an onset whose finding is `Flat`, once, if that is as good as a trial.
-    pub fn tell(&mut self) -> Option<Sample> {
+    pub fn as_trial(&mut self) -> Option<Sample> {
         let Sample { count, met, .. } = self.answers;
-        let is_new = !std::mem::replace(&mut self.is_told, true);
+        let is_new = !std::mem::replace(&mut self.is_used, true);
         let has_risen = self.squares > FAR * met * count && count >= TELLING && count >= TELLING_TURNS * met;
         (is_new && has_risen).then_some(self.answers)
     }

@@ -60,6 +60,8 @@ const TOP_CHANCE: f64 = 4.0;
 /// The addition of the top tier to the cap of an experiment, at most.
 const TOP_CAPS: f64 = 2.0;
 const TOP_CAP_OWN: f64 = 10.0;
+/// So many times the cap is added to it as the backlog that would stand is drained.
+const RELIEVED: f64 = 2.0;
 /// Places for requests that can wait: so much more than servers, in parts of them or of one, rounded down. A server that is
 /// overlooked is lost where there are many; where there are few, one too many costs the order of tiers.
 const PLACES_MARGIN: f64 = 1.1;
@@ -154,12 +156,12 @@ impl Limit {
         (start, full, top)
     }
 
-    /// The most that may be in flight during an experiment. Once contention is confirmed, up to twice as much as the backlog that
+    /// The most that may be in flight during an experiment. Once contention is confirmed, up to three times as much as the backlog that
     /// would stand is drained: a calm load that meets the cap by chance is refused for nothing.
     fn cap(&self, law: &LimitLaw) -> Option<f64> {
         let cap = self.contention.cap()?;
         let drained = 1.0 - smaller(self.demand / (self.drained(law) * DEMAND_MOST), 1.0);
-        Some(if self.contention.is_confirmed() { cap * (1.0 + drained) } else { cap })
+        Some(if self.contention.is_confirmed() { cap * (1.0 + RELIEVED * drained) } else { cap })
     }
 
     /// The point at which shedding starts while an experiment caps what is in flight.

@@ -6,6 +6,8 @@
 //!             W = 0.4·M·t − ln 2·c, c: completions in the t with a crowd in flight, since W was last 0: the log-likelihood
 //!             that the crowd halves the rate against that it is still 0.8·M (Page, "Continuous inspection schemes", 1954).
 //!             The steeper the fall, the sooner it is seen: completions that fail to come are the evidence
+//! held        W > 1.5·dispersion + 0.4·k + 4/k while the load may still be a burst, n > 8·k, and n/μ, with a round of k completions to come,
+//!             exceeds 0.35 of the deadline: no more in flight than there are, until W falls or is suspicion
 //! cap         1.35·k + 2 in flight, k = M·b: enough to keep every server busy, so that the experiment costs little
 //! verdict     the rate is back     → contention: the cap climbs for as long as the rate is that of the best step; b rests
 //!             it is not            → the route has slowed: M is forgotten, the cap lifted
@@ -26,6 +28,12 @@ const ROUND: f64 = 0.4;
 const SERIES: f64 = 4.0;
 /// Nothing is suspected before n/μ is this share of the deadline: what is far from late is not refused for an experiment.
 const SUSPECT_WAIT: f64 = 0.2;
+/// The share of that from which work in flight is held where it is: a hold is taken back as soon as it is not confirmed, and a crowd that
+/// is not held takes long to go ...
+const HELD: f64 = 0.3;
+/// ... with more than so many knees in flight, and where n/μ, with a round of all servers to be completed, is this share of the deadline.
+const HELD_KNEES: f64 = 8.0;
+const HELD_WAIT: f64 = 0.35;
 /// A crowd that completes less than this share of M is taken to complete so much.
 const LEAST_CROWD: f64 = 0.05;
 /// The cap, over the knee.
@@ -64,6 +72,8 @@ const LIFTED: f64 = 4.0;
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Experiment {
     cap: f64,
+    /// It has not begun: the cap is what was in flight as contention was nearly suspected.
+    held: bool,
     suspected_at: f64,
     most: f64,
     /// The geometric mean of M and the rate that raised the suspicion: as many times less than the one as more than the other.
@@ -85,7 +95,7 @@ struct Experiment {
 }
 
 image! { Experiment {
-    cap, suspected_at, most, middle, crowd_rate, pace, confirmed, slow_steps, since_ms, wait_ms, baseline_ms,
+    cap, held, suspected_at, most, middle, crowd_rate, pace, confirmed, slow_steps, since_ms, wait_ms, baseline_ms,
     under, crowd,
 } }
 
@@ -114,6 +124,21 @@ pub(super) struct At {
     /// The latency at that moment, ms, and what it had met in flight.
     pub latency_ms: Millis,
     pub met: f64,
+}
+
+/// A request that asks, and what was known at it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    /// In flight without it.
+    pub n: f64,
+    /// M·b.
+    pub knee: f64,
+    /// b, the deadline and the time, ms.
+    pub baseline_ms: Millis,
+    pub deadline_ms: Millis,
+    pub now_ms: Millis,
+    /// May the load still be a burst, which no standing limit holds?
+    pub is_burst: bool,
 }
 
 /// See the module.
@@ -164,6 +189,12 @@ impl Contention {
         let Some(experiment) = &mut self.experiment else {
             return;
         };
+        if experiment.held {
+            if throughput.shortfall() <= evidence(throughput, knee, HELD) {
+                self.experiment = None;
+            }
+            return;
+        }
         if at.admitted_ms >= experiment.since_ms {
             experiment.under.add(at.met, at.latency_ms, f64::INFINITY);
         } else if at.met > CROWD * experiment.suspected_at {
@@ -224,47 +255,52 @@ impl Contention {
         }
     }
 
-    /// Begins an experiment, where the work in flight is `n` and takes a good part of the deadline.
+    /// Begins an experiment, or holds what is in flight, where that takes a good part of the deadline.
     #[cold]
     #[inline(never)]
-    pub fn suspect(
-        &mut self,
-        n: f64,
-        knee: f64,
-        baseline_ms: Millis,
-        deadline_ms: Millis,
-        now_ms: Millis,
-        throughput: &Throughput,
-    ) {
+    pub fn suspect(&mut self, asked: &Asked, throughput: &Throughput) {
+        let &Asked { n, knee, baseline_ms, deadline_ms, now_ms, is_burst } = asked;
         let Pace { completions, time_ms } = throughput.crowded;
+        let shortfall = throughput.shortfall();
         let wait_ms = n * time_ms / completions.max(1.0);
-        if wait_ms > SUSPECT_WAIT * deadline_ms {
-            let (most, crowd_rate) = (throughput.most, throughput.crowded.rate());
-            self.experiment = Some(Experiment {
-                cap: CAP_KNEES * knee + CAP_OWN,
-                suspected_at: n,
-                most,
-                middle: (most * crowd_rate.max(LEAST_CROWD * most)).sqrt(),
-                crowd_rate,
-                pace: Pace::default(),
-                confirmed: false,
-                slow_steps: 0,
-                since_ms: now_ms,
-                wait_ms,
-                baseline_ms,
-                under: Sample::default(),
-                crowd: Sample::default(),
-            });
+        let is_due = wait_ms > SUSPECT_WAIT * deadline_ms && shortfall > evidence(throughput, knee, 1.0);
+        if !is_due {
+            let waits = n * time_ms > HELD_WAIT * deadline_ms * (completions + knee + 1.0);
+            let is_held = is_burst && waits && n > HELD_KNEES * knee && shortfall > evidence(throughput, knee, HELD);
+            if !is_held {
+                self.experiment = None;
+            }
+            if !is_held || self.experiment.is_some() {
+                return;
+            }
         }
+        let (most, crowd_rate) = (throughput.most, throughput.crowded.rate());
+        self.experiment = Some(Experiment {
+            cap: if is_due { CAP_KNEES * knee + CAP_OWN } else { n },
+            held: !is_due,
+            suspected_at: n,
+            most,
+            middle: (most * crowd_rate.max(LEAST_CROWD * most)).sqrt(),
+            crowd_rate,
+            pace: Pace::default(),
+            confirmed: false,
+            slow_steps: 0,
+            since_ms: if is_due { now_ms } else { f64::INFINITY },
+            wait_ms,
+            baseline_ms,
+            under: Sample::default(),
+            crowd: Sample::default(),
+        });
     }
 
-    /// Is there none, though completions with a crowd in flight fell short of M beyond chance?
+    /// Is there none under way, though completions with a crowd in flight fell short of M?
     #[inline]
     pub fn is_due(&self, throughput: &Throughput, knee: f64) -> bool {
-        let shortfall = throughput.shortfall();
-        // Nearly always none, which is less than any of the terms.
-        self.experiment.is_none()
-            && (cfg!(target_family = "wasm") || shortfall > SUSPICION)
-            && shortfall > SUSPICION * throughput.dispersion.max(1.0) + ROUND * knee + SERIES / knee
+        throughput.shortfall() > ROUND * knee && self.experiment.is_none_or(|experiment| experiment.held)
     }
+}
+
+/// W that is evidence, with so much of it that chance explains away.
+fn evidence(throughput: &Throughput, knee: f64, share: f64) -> f64 {
+    share * SUSPICION * throughput.dispersion.max(1.0) + ROUND * knee + SERIES / knee
 }

@@ -43,6 +43,9 @@ const FREE: f64 = 0.3;
 const FREE_DEVIATIONS: f64 = 2.5;
 const QUEUE: f64 = 0.4;
 const QUEUE_DEVIATIONS: f64 = 1.5;
+/// Answers from which those below the limit refute a trial, and the share of its latency that they stay below.
+const REFUTING: f64 = 6.0;
+const LESS: f64 = 0.7;
 /// Answers until the limit rises, for each in flight: at first, so many times as many after a queue, and at most.
 const FIRST_TURNS: f64 = 2.0;
 const BACKOFF: f64 = 8.0;
@@ -137,6 +140,12 @@ impl Elasticity {
         if suspected && is_due && self.below.met <= answer.low {
             self.rise(answer);
         }
+    }
+
+    /// Do answers below the limit take less than `free`? Where all that are in flight slow one another down, those that came first took as
+    /// long as the last: only with less in flight is that told from a dependency that has slowed.
+    pub fn refutes(&self, free: &Sample) -> bool {
+        self.below.count >= REFUTING && self.below.latency_ms < LESS * free.latency_ms
     }
 
     fn rise(&mut self, answer: &Answer) {

@@ -80,7 +80,7 @@ mod unanswered;
 
 use backlog::Backlog;
 use bands::{DEMAND_BURST, DEMAND_MOST, FEWEST_SERVERS, STANDING_ON_TIME};
-use contention::{At, Contention};
+use contention::{Asked, At, Contention};
 use elasticity::{Answer, Elasticity};
 use knee::Knee;
 use latency::Latencies;
@@ -380,8 +380,15 @@ impl Limit {
             self.ask_probe(n, law);
         }
         if self.contention.is_due(&self.throughput, self.knee) && self.is_overloaded(law) {
-            let deadline_ms = self.patience_ms.min(law.deadline_ms);
-            self.contention.suspect(n, self.knee, self.baseline_ms, deadline_ms, self.now_ms, &self.throughput);
+            let asked = Asked {
+                n,
+                knee: self.knee,
+                baseline_ms: self.baseline_ms,
+                deadline_ms: self.patience_ms.min(law.deadline_ms),
+                now_ms: self.now_ms,
+                is_burst: !(self.queueing && self.is_standing(law)),
+            };
+            self.contention.suspect(&asked, &self.throughput);
         }
         self.met_knee.offer();
         let most = self.drained(law) * DEMAND_MOST + 1.0;
@@ -605,7 +612,8 @@ impl Limit {
         };
         // Under contention a crowd takes its time whatever is added to it.
         let is_alone = is_flat && self.contention.cap().is_none();
-        if let Some(free) = is_alone.then(|| self.onset.as_trial()).flatten() {
+        let free = is_alone.then(|| self.onset.as_trial()).flatten();
+        if let Some(free) = free.filter(|free| !self.elasticity.refutes(free)) {
             self.elasticity.climb(&answer, free, free.latency_ms, &mut self.latencies);
             return;
         }

@@ -6,7 +6,7 @@
 //!             W = 0.4·M·t − ln 2·c, c: completions in the t with a crowd in flight, since W was last 0: the log-likelihood
 //!             that the crowd halves the rate against that it is still 0.8·M (Page, "Continuous inspection schemes", 1954).
 //!             The steeper the fall, the sooner it is seen: completions that fail to come are the evidence
-//! held        W > 1.5·dispersion + 0.4·k + 4/k while the load may still be a burst, n > 8·k, and n/μ, with a round of k completions to come,
+//! held        W > 1.5·dispersion + 0.4·k + 4/k while the load may still be a burst, n > 8·k + 16, and n/μ, with a round of k completions to come,
 //!             exceeds 0.35 of the deadline: no more in flight than there are, until W falls or is suspicion
 //! cap         1.35·k + 2 in flight, k = M·b: enough to keep every server busy, so that the experiment costs little
 //! verdict     the rate is back     → contention: the cap climbs for as long as the rate is that of the best step; b rests
@@ -31,8 +31,9 @@ const SUSPECT_WAIT: f64 = 0.2;
 /// The share of that from which work in flight is held where it is: a hold is taken back as soon as it is not confirmed, and a crowd that
 /// is not held takes long to go ...
 const HELD: f64 = 0.3;
-/// ... with more than so many knees in flight, and where n/μ, with a round of all servers to be completed, is this share of the deadline.
+/// ... with more in flight than so many knees, each of so much more, and where n/μ, with a round of all servers to be completed, is this share of the deadline.
 const HELD_KNEES: f64 = 8.0;
+const HELD_OWN: f64 = 2.0;
 const HELD_WAIT: f64 = 0.35;
 /// A crowd that completes less than this share of M is taken to complete so much.
 const LEAST_CROWD: f64 = 0.05;
@@ -266,7 +267,8 @@ impl Contention {
         let is_due = wait_ms > SUSPECT_WAIT * deadline_ms && shortfall > evidence(throughput, knee, 1.0);
         if !is_due {
             let waits = n * time_ms > HELD_WAIT * deadline_ms * (completions + knee + 1.0);
-            let is_held = is_burst && waits && n > HELD_KNEES * knee && shortfall > evidence(throughput, knee, HELD);
+            let is_held =
+                is_burst && waits && n > HELD_KNEES * (knee + HELD_OWN) && shortfall > evidence(throughput, knee, HELD);
             if !is_held {
                 self.experiment = None;
             }

@@ -35,7 +35,7 @@ docs/operations/packages.md and docs/public/packages.svg where everything is pla
  * The most that an install of the main package puts into node_modules, bytes: budgets, live configuration, recordings and the stores in
  * JavaScript are 650,000 of them, Studio 142,000. The target is 300,000.
  */
-const MAIN_BYTES = 1_886_000
+const MAIN_BYTES = 1_887_500
 
 const SHORT = { clients: ['npm 11'], bundlers: ['esbuild', 'rolldown'] }
 

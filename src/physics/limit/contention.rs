@@ -6,8 +6,9 @@
 //!             W = 0.4·M·t − ln 2·c, c: completions in the t with a crowd in flight, since W was last 0: the log-likelihood
 //!             that the crowd halves the rate against that it is still 0.8·M (Page, "Continuous inspection schemes", 1954).
 //!             The steeper the fall, the sooner it is seen: completions that fail to come are the evidence
-//! held        W > 1.5·dispersion + 0.4·k + 4/k while the load may still be a burst, n > 8·k + 16, and n/μ, with a round of k completions to come,
-//!             exceeds 0.35 of the deadline: no more in flight than there are, until W falls or is suspicion
+//! held        W > 1.5·dispersion + 0.4·k + 4/k while the load may still be a burst, n > 8·k + 16, and n/μ, with a round of k
+//!             completions to come, exceeds 0.35 of the deadline: no more in flight than there are, until W falls or is suspicion.
+//!             A crowd has to be drained at the rate to which it has lowered the servers: it is dear while suspicion grows
 //! cap         1.35·k + 2 in flight, k = M·b: enough to keep every server busy, so that the experiment costs little
 //! verdict     the rate is back     → contention: the cap climbs for as long as the rate is that of the best step; b rests
 //!             it is not            → the route has slowed: M is forgotten, the cap lifted
@@ -28,10 +29,11 @@ const ROUND: f64 = 0.4;
 const SERIES: f64 = 4.0;
 /// Nothing is suspected before n/μ is this share of the deadline: what is far from late is not refused for an experiment.
 const SUSPECT_WAIT: f64 = 0.2;
-/// The share of that from which work in flight is held where it is: a hold is taken back as soon as it is not confirmed, and a crowd that
-/// is not held takes long to go ...
+/// The share of `SUSPICION` from which work in flight is held where it is: a hold is taken back as soon as it is not confirmed, and a
+/// crowd that is not held takes long to go ...
 const HELD: f64 = 0.3;
-/// ... with more in flight than so many knees, each of so much more, and where n/μ, with a round of all servers to be completed, is this share of the deadline.
+/// ... with more in flight than so many times the knee and so much more, and where n/μ, with a round of all servers to be completed, is this
+/// share of the deadline.
 const HELD_KNEES: f64 = 8.0;
 const HELD_OWN: f64 = 2.0;
 const HELD_WAIT: f64 = 0.35;

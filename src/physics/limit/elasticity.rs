@@ -7,7 +7,6 @@
 //! ```text
 //! suspected   latency did not follow at the onset of the overload: `onset`; or no more is offered than was served in calm, and a good
 //!             deal less is completed: `knee`. Where latency followed, as if a first trial had shown a queue
-//!             not where answers below the limit take less than at the onset
 //! raised      the standing limit, to n + max(n/4, 5·√n) + 1 and no more than 2·n + 1; n: what answers met below it. The more in flight,
 //!             the less chance takes of it, and the smaller a rise tells
 //! x           (L'/L − 1) ÷ (n'/n − 1), the elasticity of latency: 0 without a queue, 1 in one. L' and n' count from 4·L after the

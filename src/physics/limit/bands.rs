@@ -156,7 +156,7 @@ impl Limit {
         (start, full, top)
     }
 
-    /// The most that may be in flight during an experiment. Once contention is confirmed, up to three times as much as the backlog that
+    /// The most that may be in flight during an experiment, or a hold before it. Once contention is confirmed, up to three times as much as the backlog that
     /// would stand is drained: a calm load that meets the cap by chance is refused for nothing.
     fn cap(&self, law: &LimitLaw) -> Option<f64> {
         let cap = self.contention.cap()?;

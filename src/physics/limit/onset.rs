@@ -10,7 +10,7 @@
 //!           latencies have passed since, as those that are answered before are the short ones
 //! followed  x is, by 2 standard errors, above 0.5                   → most likely a queue: a trial can wait
 //! flat      x is below 0.2, and by 2 standard errors below 0.5      → a trial is worth its cost; and as good as made, if work in flight
-//!                                                                     rose far
+//!                                                                     rose far and answers below the limit have not taken less since
 //! unknown   neither, or work in flight varied by less than 16 draws of it would by chance: where it is one of many that share a
 //!           queue, the route's own says little of it
 //! ```

@@ -156,8 +156,8 @@ impl Limit {
         (start, full, top)
     }
 
-    /// The most that may be in flight during an experiment, or a hold before it. Once contention is confirmed, up to three times as much as the backlog that
-    /// would stand is drained: a calm load that meets the cap by chance is refused for nothing.
+    /// The most that may be in flight during an experiment, or a hold before it. Once contention is confirmed, up to three times as much as
+    /// the backlog that would stand is drained: a calm load that meets the cap by chance is refused for nothing.
     fn cap(&self, law: &LimitLaw) -> Option<f64> {
         let cap = self.contention.cap()?;
         let drained = 1.0 - smaller(self.demand / (self.drained(law) * DEMAND_MOST), 1.0);
